@@ -1,0 +1,151 @@
+//! What a command fails with: a kind that answers *retry? exit code? which guide page?*, what
+//! happened, what caused it, and one thing to do next.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What kind of failure ended a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The command line asks for something that makes no sense.
+    Usage,
+    /// No phone is attached, or not the one asked for.
+    NoPhone,
+    /// Several phones are attached and none was chosen.
+    SeveralPhones,
+    /// The phone has not allowed this computer.
+    Unauthorized,
+    /// The phone is seen on USB, but this user may not open it.
+    NoUsbPermission,
+    /// The phone was not unlocked since it started: its storage is encrypted.
+    Locked,
+    /// The phone is in a state that has no files to give (offline, recovery, sideload...).
+    PhoneNotReady,
+    /// The phone went away, or stopped answering.
+    PhoneGone,
+    /// The phone answered what the protocol does not allow.
+    PhoneTalksNonsense,
+    /// The phone refused the whole request.
+    Refused,
+    /// The adb server is not running or answered an error.
+    AdbServer,
+    /// The key file cannot be read or written.
+    Key,
+    /// The folder is no rescue folder, is another phone's, or was written by a newer version.
+    Folder,
+    /// Another `rescue` works on the folder.
+    FolderBusy,
+    /// The disk is full.
+    DiskFull,
+    /// The disk refused something else.
+    Disk,
+    /// The work was done, but some items failed; they are listed.
+    SomeItemsFailed,
+    /// The person pressed Ctrl-C; everything so far is safe.
+    Interrupted,
+}
+
+impl Kind {
+    /// The process's exit code; a documented contract.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::SomeItemsFailed => 3,
+            Self::Usage | Self::SeveralPhones => 2,
+            Self::NoPhone => 10,
+            Self::Unauthorized => 11,
+            Self::NoUsbPermission => 12,
+            Self::Locked => 13,
+            Self::Interrupted => 130,
+            Self::PhoneNotReady
+            | Self::PhoneGone
+            | Self::PhoneTalksNonsense
+            | Self::Refused
+            | Self::AdbServer
+            | Self::Key
+            | Self::Folder
+            | Self::FolderBusy
+            | Self::DiskFull
+            | Self::Disk => 1,
+        }
+    }
+
+    /// Whether the same command can succeed later without any change but the phone's.
+    pub fn is_worth_retrying(self) -> bool {
+        match self {
+            Self::NoPhone
+            | Self::Unauthorized
+            | Self::Locked
+            | Self::PhoneNotReady
+            | Self::PhoneGone
+            | Self::AdbServer => true,
+            Self::Usage
+            | Self::SeveralPhones
+            | Self::NoUsbPermission
+            | Self::PhoneTalksNonsense
+            | Self::Refused
+            | Self::Key
+            | Self::Folder
+            | Self::FolderBusy
+            | Self::DiskFull
+            | Self::Disk
+            | Self::SomeItemsFailed
+            | Self::Interrupted => false,
+        }
+    }
+}
+
+/// A failure as a command reports it: `error: what`, `caused by: ...`, `hint: one action`.
+#[derive(Debug)]
+pub struct Error {
+    /// What kind of failure it is.
+    pub kind: Kind,
+    /// What happened, naming the thing.
+    pub message: String,
+    /// One thing that the person can do next.
+    pub hint: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// A failure without a cause below it.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, source: None }
+    }
+
+    /// Adds the one next step, in place of any earlier one.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The causes from the nearest to the root, as text.
+    pub fn causes(&self) -> Vec<String> {
+        std::iter::successors(self.source(), |cause| cause.source())
+            .map(ToString::to_string)
+            .collect()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.source {
+            Some(source) => Some(source.as_ref()),
+            None => None,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! An item: a file on the phone, as far as a listing tells about it.
+
+use crate::adb::RemotePath;
+
+/// A volume of the phone: internal storage or a removable card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Where it is mounted: `/storage/emulated/0`, `/storage/1A2B-3C4D`.
+    pub root: RemotePath,
+    /// Its folder below `data/`: `internal`, `sd-1A2B-3C4D`.
+    pub label: String,
+}
+
+/// A regular file on the phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its absolute path, as raw bytes.
+    pub path: RemotePath,
+    /// Size in bytes as listed; modulo 2^32 where the phone speaks only sync v1
+    /// (see [`Item::size_is_exact`]).
+    pub size: u64,
+    /// Whether `size` came from a 64-bit field.
+    pub size_is_exact: bool,
+    /// Modification time in seconds since 1970, UTC.
+    pub mtime: i64,
+}

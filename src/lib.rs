@@ -1,0 +1,48 @@
+//! `rescue` gets a person's photos, videos and other media off an Android phone whose screen is
+//! broken, proves that every byte arrived, and leaves a folder that needs no `rescue` to read.
+//!
+//! # The rooms, in the order that data passes through them
+//!
+//! ```text
+//! discover -> connect + authorise -> enumerate -> plan -> transfer -> verify -> catalogue -> report
+//! ```
+//!
+//! Each step depends only on those before it, takes values and returns values, and emits
+//! [`event::Event`]s. Only [`commands`] joins steps. Only [`ui`] prints.
+//!
+//! | room | what goes in | what comes out |
+//! | --- | --- | --- |
+//! | [`adb`] | bytes from a peer | protocol events, bytes for the peer; no I/O, no clock |
+//! | [`phone`] | a route to a phone | the phone's folders, files, hashes and answers |
+//! | [`names`] | a phone's raw path bytes | a safe path on this disk |
+//! | [`folder`] | finished files and facts about them | the rescue folder: catalogue, bag, commits |
+//! | [`pull`] | a phone and a folder | every wanted item in the folder, or its reason |
+//! | [`guide`] | a failure or a phone's state | its name, what it means, the next step |
+//! | [`ui`] | events and errors | words on a terminal, or JSON lines |
+//! | [`commands`] | a parsed command line | an exit code |
+//! | `virtual_phone` | a description of a phone | the device side of ADB, for `rescue demo` and tests |
+//!
+//! Imports run one way: `commands` -> (`pull`, `guide`) -> (`folder`, `phone`) -> `adb`.
+//!
+//! # What holds everywhere
+//!
+//! * A phone is untrusted: names, lengths and data are bounded and checked before use.
+//! * A file stands under its real name only when its bytes are synced to disk; it counts as
+//!   *verified* only when its SHA-256 equals the phone's own.
+//! * Towards the phone everything is read-only.
+
+pub mod adb;
+pub mod cli;
+pub mod commands;
+pub mod digest;
+pub mod error;
+pub mod event;
+pub mod folder;
+pub mod guide;
+pub mod item;
+pub mod names;
+pub mod phone;
+pub mod pull;
+pub mod ui;
+#[cfg(feature = "virtual-phone")]
+pub mod virtual_phone;
