@@ -41,7 +41,7 @@ pub mod error;
 //pub mod guide;
 pub mod item;
 //pub mod names;
-//pub mod phone;
+pub mod phone;
 //pub mod pull;
 //pub mod ui;
 //#[cfg(feature = "virtual-phone")]
