@@ -110,7 +110,12 @@ pub struct Error {
 impl Error {
     /// A failure without a cause below it.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            source: None,
+        }
     }
 
     /// Adds the one next step, in place of any earlier one.
@@ -129,9 +134,13 @@ impl Error {
 
     /// The causes from the nearest to the root, as text.
     pub fn causes(&self) -> Vec<String> {
-        std::iter::successors(self.source(), |cause| cause.source())
-            .map(ToString::to_string)
-            .collect()
+        let mut causes = Vec::new();
+        let mut next = self.source();
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        causes
     }
 }
 

@@ -32,17 +32,17 @@
 //! * Towards the phone everything is read-only.
 
 pub mod adb;
-pub mod cli;
-pub mod commands;
+//pub mod cli;
+//pub mod commands;
 pub mod digest;
 pub mod error;
-pub mod event;
-pub mod folder;
-pub mod guide;
+//pub mod event;
+//pub mod folder;
+//pub mod guide;
 pub mod item;
-pub mod names;
+//pub mod names;
 pub mod phone;
-pub mod pull;
-pub mod ui;
-#[cfg(feature = "virtual-phone")]
-pub mod virtual_phone;
+//pub mod pull;
+//pub mod ui;
+//#[cfg(feature = "virtual-phone")]
+//pub mod virtual_phone;

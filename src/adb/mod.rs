@@ -10,7 +10,6 @@
 pub mod auth;
 pub mod connection;
 pub mod features;
-pub mod fuzz;
 pub mod path;
 pub mod server;
 pub mod shell;

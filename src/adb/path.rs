@@ -69,7 +69,10 @@ impl RemotePath {
 
     /// The last component; empty for the root.
     pub fn name(&self) -> &[u8] {
-        self.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+        self.0
+            .rsplit(|byte| *byte == b'/')
+            .next()
+            .unwrap_or_default()
     }
 
     /// The folder that holds this; `None` for the root.
@@ -82,9 +85,16 @@ impl RemotePath {
     }
 
     /// The components below `folder`, or `None` when this does not lie below it.
-    pub fn below<'a>(&'a self, folder: &Self) -> Option<impl DoubleEndedIterator<Item = &'a [u8]> + Clone> {
+    pub fn below<'a>(
+        &'a self,
+        folder: &Self,
+    ) -> Option<impl DoubleEndedIterator<Item = &'a [u8]> + Clone> {
         let rest = self.0.strip_prefix(&*folder.0)?;
-        let rest = if folder.is_root() { rest } else { rest.strip_prefix(b"/")? };
+        let rest = if folder.is_root() {
+            rest
+        } else {
+            rest.strip_prefix(b"/")?
+        };
         (!rest.is_empty()).then(|| rest.split(|byte| *byte == b'/'))
     }
 
@@ -130,7 +140,10 @@ mod tests {
         for name in [&b""[..], b".", b"..", b"a/b", b"../x", b"a\0b", b"/etc"] {
             assert_eq!(folder.join(name), Err(PathError::BadComponent), "{name:?}");
         }
-        assert_eq!(folder.join(b"...").unwrap(), path("/storage/emulated/0/..."));
+        assert_eq!(
+            folder.join(b"...").unwrap(),
+            path("/storage/emulated/0/...")
+        );
         assert_eq!(path("/").join(b"x").unwrap(), path("/x"));
     }
 
@@ -141,7 +154,10 @@ mod tests {
         assert_eq!(RemotePath::new(b"/a/../b"), Err(PathError::BadComponent));
         assert_eq!(RemotePath::new(&[b'/'; 2000]), Ok(path("/")));
         let longest = [b"/", [b'x'; 1023].as_slice()].concat();
-        assert_eq!(RemotePath::new(&longest).map(|p| p.as_bytes().len()), Ok(1024));
+        assert_eq!(
+            RemotePath::new(&longest).map(|p| p.as_bytes().len()),
+            Ok(1024)
+        );
         assert_eq!(path("/x").join(&[b'x'; 1022]), Err(PathError::TooLong));
     }
 
@@ -154,7 +170,11 @@ mod tests {
         assert_eq!(path("/").parent(), None);
         let below: Vec<_> = photo.below(&path("/storage/emulated/0")).unwrap().collect();
         assert_eq!(below, [b"DCIM".as_slice(), b"a.jpg"]);
-        assert!(path("/storage/emulated/01").below(&path("/storage/emulated/0")).is_none());
+        assert!(
+            path("/storage/emulated/01")
+                .below(&path("/storage/emulated/0"))
+                .is_none()
+        );
         assert!(photo.below(&photo).is_none());
     }
 }

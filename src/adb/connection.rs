@@ -1,0 +1,685 @@
+//! One ADB connection, either end: handshake, authorisation and many streams at once.
+//!
+//! In: bytes from the peer ([`Connection::receive`]) and wishes (open, write, consumed, close).
+//! Out: [`Event`]s and bytes for the peer. The caller's loop is always the same: hand over what
+//! was read, take every event, write all output. Source: AOSP `adb/protocol.txt`,
+//! `adb/docs/dev/delayed_ack.md`, `adb/adb.cpp`.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use super::auth::{KeyError, PrivateKey, PublicKey, TOKEN_BYTES, Token};
+use super::features::{Feature, Features};
+use super::wire::{
+    Checksum, Command, Decoder, MAX_PAYLOAD, MIN_PAYLOAD, Message, VERSION_SKIPS_CHECKSUM,
+    WireError,
+};
+
+const AUTH_TOKEN: u32 = 1;
+const AUTH_SIGNATURE: u32 = 2;
+const AUTH_PUBLIC_KEY: u32 = 3;
+
+/// How much a stream may hold that its reader has not consumed, in bytes; then the peer waits.
+pub const RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
+/// Messages up to this length share a buffer on their way out.
+const SMALL_OUTPUT: usize = 4096;
+/// More streams than any honest peer opens on us.
+const MAX_STREAMS: usize = 1024;
+
+/// A stream of this connection, by our own number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId(u32);
+
+/// What a peer says about itself in `CNXN`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Banner {
+    /// What it is: `device`, `recovery`, `sideload`, `host`...
+    pub state: String,
+    /// Its properties, such as `ro.product.model`, in the order sent.
+    pub properties: Vec<(String, String)>,
+    /// What both ends can do.
+    pub features: Features,
+}
+
+impl Banner {
+    fn parse(text: &[u8], ours: Features) -> Self {
+        let text = String::from_utf8_lossy(text);
+        let text = text.trim_end_matches('\0');
+        let (state, rest) = text.split_once("::").unwrap_or((text, ""));
+        let properties: Vec<(String, String)> = rest
+            .split(';')
+            .filter_map(|property| property.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let features = properties.iter().find(|(name, _)| name == "features");
+        let theirs = features.map_or(Features::default(), |(_, names)| Features::parse(names));
+        Self {
+            state: state.to_owned(),
+            features: theirs.common(ours),
+            properties,
+        }
+    }
+
+    /// The value of a property, when the peer sent it.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.properties
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// What happened on a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The handshake is done; streams can be opened.
+    Connected(Banner),
+    /// The phone knows none of our keys and now asks its owner; it stays silent until then.
+    AwaitingApproval,
+    /// Device end: an unknown computer offers its public key (see [`Connection::approve`]).
+    KeyOffered(PublicKey),
+    /// A stream that we opened is open.
+    Opened(StreamId),
+    /// The peer opened a stream to a service (its name without the NUL byte).
+    Incoming(StreamId, Bytes),
+    /// Data came; say [`Connection::consumed`] when it was taken.
+    Data(StreamId, Bytes),
+    /// The peer took all that was written: time to write more.
+    Drained(StreamId),
+    /// The peer closed the stream, or refused to open it.
+    Closed(StreamId),
+}
+
+/// What a peer did that ends the connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// Bytes that are no message.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// A signature could not be made.
+    #[error("the key cannot sign the phone's token")]
+    Key(#[from] KeyError),
+    /// The phone wants TLS (wireless debugging), which this route does not speak.
+    #[error("the phone wants TLS, as wireless debugging does")]
+    TlsWanted,
+    /// A message that makes no sense now.
+    #[error("unexpected {command:?} message from the peer: {why}")]
+    Unexpected {
+        /// The message's command.
+        command: Command,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// More data than was allowed before an acknowledgement.
+    #[error("the peer sends more than it was allowed to")]
+    Flood,
+}
+
+/// What a computer brings to a connection.
+#[derive(Debug, Clone)]
+pub struct HostConfig {
+    /// The keys to try, in turn; the first one's public half is offered when none is known.
+    pub keys: Vec<PrivateKey>,
+    /// The comment behind the public key, which the phone may show: `user@computer`.
+    pub name: String,
+    /// What to offer.
+    pub features: Features,
+}
+
+/// What a phone brings to a connection.
+#[derive(Debug, Clone)]
+pub struct DeviceConfig {
+    /// What it is: `device`, `recovery`...
+    pub state: String,
+    /// Its properties; `features` is added.
+    pub properties: Vec<(String, String)>,
+    /// What to offer.
+    pub features: Features,
+    /// The largest payload to announce, in bytes.
+    pub max_payload: u32,
+    /// The token to have signed, and the keys whose signature is taken; `None` asks for nothing.
+    pub auth: Option<(Token, Vec<PublicKey>)>,
+}
+
+#[derive(Debug)]
+enum Role {
+    Host { config: HostConfig, next_key: usize },
+    Device { config: DeviceConfig },
+}
+
+#[derive(Debug)]
+struct Stream {
+    remote: Option<u32>,
+    /// Without delayed_ack: 1 when the peer may be sent a message, else 0. With it: bytes.
+    send_credit: i64,
+    send_queue: VecDeque<Bytes>,
+    /// Delivered, not consumed yet, in bytes.
+    unconsumed: u32,
+    /// Without delayed_ack: whether an `OKAY` is held back. With it: bytes not acknowledged.
+    owed: u32,
+    closing: bool,
+}
+
+/// One end of a connection.
+#[derive(Debug)]
+pub struct Connection {
+    role: Role,
+    decoder: Decoder,
+    checksum: Checksum,
+    peer_max_payload: u32,
+    connected: bool,
+    /// Device end: the computer's hello, until it is let in.
+    hello: Option<Banner>,
+    delayed_ack: bool,
+    streams: HashMap<u32, Stream>,
+    next_id: u32,
+    events: VecDeque<Event>,
+    output: VecDeque<Bytes>,
+    small_output: BytesMut,
+}
+
+impl Connection {
+    /// The computer's end: says hello at once.
+    pub fn host(config: HostConfig) -> Self {
+        let banner = format!("host::features={}", config.features);
+        let mut connection = Self::new(Role::Host {
+            config,
+            next_key: 0,
+        });
+        connection.send_hello(MAX_PAYLOAD, &banner);
+        connection
+    }
+
+    /// The phone's end: waits for the computer's hello.
+    pub fn device(config: DeviceConfig) -> Self {
+        Self::new(Role::Device { config })
+    }
+
+    fn new(role: Role) -> Self {
+        Self {
+            role,
+            decoder: Decoder::new(),
+            // Sent until the peer is known to skip them, as adb does.
+            checksum: Checksum::Sent,
+            peer_max_payload: MIN_PAYLOAD,
+            connected: false,
+            hello: None,
+            delayed_ack: false,
+            streams: HashMap::new(),
+            next_id: 1,
+            events: VecDeque::new(),
+            output: VecDeque::new(),
+            small_output: BytesMut::new(),
+        }
+    }
+
+    /// Takes whole messages off the front of what was read. After an error the connection is of
+    /// no more use.
+    pub fn receive(&mut self, input: &mut BytesMut) -> Result<(), ConnectionError> {
+        while let Some(message) = self.decoder.decode(input)? {
+            self.handle(message)?;
+        }
+        Ok(())
+    }
+
+    /// How many bytes are missing beyond those `held` until something can happen.
+    pub fn missing_bytes(&self, held: usize) -> usize {
+        self.decoder.missing_bytes(held)
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The next bytes for the peer.
+    pub fn poll_output(&mut self) -> Option<Bytes> {
+        self.output
+            .pop_front()
+            .or_else(|| (!self.small_output.is_empty()).then(|| self.small_output.split().freeze()))
+    }
+
+    /// The longest service name that can be opened, in bytes.
+    pub fn max_service_bytes(&self) -> usize {
+        self.peer_max_payload as usize - 1
+    }
+
+    /// Opens a stream to a service of the peer; [`Event::Opened`] or [`Event::Closed`] follows.
+    pub fn open(&mut self, service: &[u8]) -> StreamId {
+        let id = self.add_stream(None, 0);
+        let mut payload = BytesMut::with_capacity(service.len() + 1);
+        payload.extend_from_slice(service);
+        payload.extend_from_slice(&[0]);
+        let window = if self.delayed_ack { RECEIVE_WINDOW } else { 0 };
+        self.send(Message {
+            command: Command::Open,
+            arg0: id,
+            arg1: window,
+            payload: payload.freeze(),
+        });
+        StreamId(id)
+    }
+
+    /// Queues data for a stream; it leaves as fast as the peer takes it. Data for a stream that
+    /// is gone is dropped.
+    pub fn write(&mut self, id: StreamId, data: Bytes) {
+        if let Some(stream) = self.streams.get_mut(&id.0).filter(|_| !data.is_empty()) {
+            stream.send_queue.push_back(data);
+            self.flush_stream(id.0);
+        }
+    }
+
+    /// How much of what was written waits for the peer, in bytes.
+    pub fn queued_bytes(&self, id: StreamId) -> usize {
+        self.streams
+            .get(&id.0)
+            .map_or(0, |stream| stream.send_queue.iter().map(Bytes::len).sum())
+    }
+
+    /// Says that a stream's reader took `bytes`; lets the peer send more.
+    pub fn consumed(&mut self, id: StreamId, bytes: usize) {
+        let Some(stream) = self.streams.get_mut(&id.0) else {
+            return;
+        };
+        stream.unconsumed = stream.unconsumed.saturating_sub(bytes as u32);
+        if self.delayed_ack {
+            stream.owed += bytes as u32;
+            // Few acknowledgements are enough while the peer has half a window left.
+            if stream.owed < RECEIVE_WINDOW / 8 && stream.unconsumed > 0 {
+                return;
+            }
+        } else if stream.owed == 0 || stream.unconsumed > RECEIVE_WINDOW {
+            return;
+        }
+        let acked = std::mem::take(&mut stream.owed);
+        if let Some(remote) = stream.remote {
+            self.send_okay(id.0, remote, acked);
+        }
+    }
+
+    /// Closes a stream once all that was written has left; nothing more is heard of it.
+    pub fn close(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id.0) else {
+            return;
+        };
+        stream.closing = true;
+        self.finish_close_when_drained(id.0);
+    }
+
+    /// Device end: takes an offered key; the connection is up.
+    pub fn approve(&mut self) {
+        self.accept_host();
+    }
+
+    fn handle(&mut self, message: Message) -> Result<(), ConnectionError> {
+        let unexpected = |why| {
+            Err(ConnectionError::Unexpected {
+                command: message.command,
+                why,
+            })
+        };
+        match message.command {
+            Command::Cnxn if self.connected => unexpected("the connection is up already"),
+            Command::Cnxn => self.handle_hello(&message),
+            Command::Stls => Err(ConnectionError::TlsWanted),
+            Command::Auth if self.connected => unexpected("the connection is up already"),
+            Command::Auth => self.handle_auth(&message),
+            _ if !self.connected => unexpected("the connection is not up yet"),
+            Command::Open => self.handle_open(&message),
+            Command::Okay => self.handle_okay(&message),
+            Command::Wrte => self.handle_write(message),
+            Command::Clse => {
+                self.handle_close(&message);
+                Ok(())
+            }
+        }
+    }
+
+    fn handle_hello(&mut self, message: &Message) -> Result<(), ConnectionError> {
+        self.peer_max_payload = message.arg1.clamp(MIN_PAYLOAD, MAX_PAYLOAD);
+        self.checksum = if message.arg0 >= VERSION_SKIPS_CHECKSUM {
+            Checksum::Skipped
+        } else {
+            Checksum::Sent
+        };
+        self.decoder.set_checksum(self.checksum);
+        let ours = match &self.role {
+            Role::Host { config, .. } => config.features,
+            Role::Device { config } => {
+                self.peer_max_payload = self.peer_max_payload.min(config.max_payload);
+                config.features
+            }
+        };
+        let banner = Banner::parse(&message.payload, ours);
+        self.delayed_ack = banner.features.has(Feature::DelayedAck);
+        match &self.role {
+            Role::Host { .. } => {
+                self.connected = true;
+                self.events.push_back(Event::Connected(banner));
+            }
+            Role::Device { config } => {
+                let token = config
+                    .auth
+                    .as_ref()
+                    .map(|(token, _)| Bytes::copy_from_slice(token));
+                self.hello = Some(banner);
+                match token {
+                    Some(token) => self.send_auth(AUTH_TOKEN, token),
+                    None => self.accept_host(),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_auth(&mut self, message: &Message) -> Result<(), ConnectionError> {
+        let unexpected = |why| ConnectionError::Unexpected {
+            command: Command::Auth,
+            why,
+        };
+        match &mut self.role {
+            Role::Host { config, next_key } => {
+                let token: Token = <[u8; TOKEN_BYTES]>::try_from(&*message.payload)
+                    .ok()
+                    .filter(|_| message.arg0 == AUTH_TOKEN)
+                    .ok_or_else(|| unexpected("no token of 20 bytes"))?;
+                if let Some(key) = config.keys.get(*next_key) {
+                    *next_key += 1;
+                    let signature = key.sign(&token)?;
+                    self.send_auth(AUTH_SIGNATURE, signature.into());
+                } else if *next_key == config.keys.len() {
+                    *next_key += 1;
+                    if let Some(key) = config.keys.first() {
+                        let line = key.public().to_line(&config.name) + "\0";
+                        self.send_auth(AUTH_PUBLIC_KEY, line.into());
+                    }
+                    self.events.push_back(Event::AwaitingApproval);
+                }
+                // A further token after the public key only says that nobody has tapped yet.
+            }
+            Role::Device { config } => {
+                let (token, known) = config
+                    .auth
+                    .as_ref()
+                    .ok_or_else(|| unexpected("nobody asked"))?;
+                match message.arg0 {
+                    AUTH_SIGNATURE => {
+                        if known
+                            .iter()
+                            .any(|key| key.verifies(token, &message.payload))
+                        {
+                            self.accept_host();
+                        } else {
+                            let token = Bytes::copy_from_slice(token);
+                            self.send_auth(AUTH_TOKEN, token);
+                        }
+                    }
+                    AUTH_PUBLIC_KEY => {
+                        let key = PublicKey::from_line(&message.payload)?;
+                        self.events.push_back(Event::KeyOffered(key));
+                    }
+                    _ => return Err(unexpected("neither signature nor public key")),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Device end: the computer is known; answers its hello.
+    fn accept_host(&mut self) {
+        let Role::Device { config } = &self.role else {
+            return;
+        };
+        let Some(hello) = self.hello.take() else {
+            return;
+        };
+        let mut banner = format!("{}::", config.state);
+        for (name, value) in &config.properties {
+            banner.push_str(&format!("{name}={value};"));
+        }
+        banner.push_str(&format!("features={}", config.features));
+        self.connected = true;
+        self.send_hello(config.max_payload, &banner);
+        self.events.push_back(Event::Connected(hello));
+    }
+
+    fn handle_open(&mut self, message: &Message) -> Result<(), ConnectionError> {
+        if message.arg0 == 0 {
+            return Err(ConnectionError::Unexpected {
+                command: Command::Open,
+                why: "stream 0",
+            });
+        }
+        let window = if self.delayed_ack {
+            i64::from(message.arg1)
+        } else {
+            1
+        };
+        let refused = matches!(self.role, Role::Host { .. }) || self.streams.len() >= MAX_STREAMS;
+        if refused {
+            // A phone has no business on this computer.
+            self.send(Message::bare(Command::Clse, 0, message.arg0));
+            return Ok(());
+        }
+        let id = self.add_stream(Some(message.arg0), window);
+        self.send_okay(id, message.arg0, RECEIVE_WINDOW);
+        let end = message
+            .payload
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(message.payload.len());
+        self.events
+            .push_back(Event::Incoming(StreamId(id), message.payload.slice(..end)));
+        Ok(())
+    }
+
+    fn handle_okay(&mut self, message: &Message) -> Result<(), ConnectionError> {
+        let unexpected = |why| ConnectionError::Unexpected {
+            command: Command::Okay,
+            why,
+        };
+        let Some(stream) = self.streams.get_mut(&message.arg1) else {
+            return Ok(());
+        };
+        let credit = if self.delayed_ack {
+            let bytes = <[u8; 4]>::try_from(&*message.payload);
+            let acked = bytes.map_err(|_| unexpected("no count of bytes"))?;
+            stream
+                .send_credit
+                .saturating_add(i64::from(i32::from_le_bytes(acked)))
+        } else {
+            1
+        };
+        match stream.remote {
+            Some(remote) if remote != message.arg0 => {
+                return Err(unexpected("from another stream"));
+            }
+            Some(_) => stream.send_credit = credit,
+            None if message.arg0 == 0 => return Err(unexpected("stream 0")),
+            None => {
+                stream.remote = Some(message.arg0);
+                stream.send_credit = credit;
+                if !stream.closing {
+                    self.events.push_back(Event::Opened(StreamId(message.arg1)));
+                }
+            }
+        }
+        self.flush_stream(message.arg1);
+        self.finish_close_when_drained(message.arg1);
+        Ok(())
+    }
+
+    fn handle_write(&mut self, message: Message) -> Result<(), ConnectionError> {
+        // Messages for a stream that we closed may still be on their way.
+        let Some(stream) = self.streams.get_mut(&message.arg1) else {
+            return Ok(());
+        };
+        let Some(remote) = stream.remote.filter(|remote| *remote == message.arg0) else {
+            return Err(ConnectionError::Unexpected {
+                command: Command::Wrte,
+                why: "for a stream that is not open",
+            });
+        };
+        stream.unconsumed = stream
+            .unconsumed
+            .saturating_add(message.payload.len() as u32);
+        let limit = if self.delayed_ack {
+            RECEIVE_WINDOW
+        } else {
+            RECEIVE_WINDOW + MAX_PAYLOAD
+        };
+        if stream.unconsumed > limit {
+            return Err(ConnectionError::Flood);
+        }
+        if !self.delayed_ack {
+            // At once, so that the peer reads on while the data is handled here.
+            if stream.unconsumed <= RECEIVE_WINDOW {
+                self.send_okay(message.arg1, remote, 0);
+            } else {
+                stream.owed = 1;
+            }
+        }
+        if !message.payload.is_empty() {
+            self.events
+                .push_back(Event::Data(StreamId(message.arg1), message.payload));
+        }
+        Ok(())
+    }
+
+    fn handle_close(&mut self, message: &Message) {
+        let known = self.streams.get(&message.arg1).is_some_and(|stream| {
+            message.arg0 == 0 || stream.remote.is_none_or(|remote| remote == message.arg0)
+        });
+        if known
+            && let Some(stream) = self.streams.remove(&message.arg1)
+            && !stream.closing
+        {
+            self.events.push_back(Event::Closed(StreamId(message.arg1)));
+        }
+    }
+
+    fn add_stream(&mut self, remote: Option<u32>, send_credit: i64) -> u32 {
+        while self.next_id == 0 || self.streams.contains_key(&self.next_id) {
+            self.next_id = self.next_id.wrapping_add(1);
+        }
+        let id = self.next_id;
+        self.next_id = id.wrapping_add(1);
+        let stream = Stream {
+            remote,
+            send_credit,
+            send_queue: VecDeque::new(),
+            unconsumed: 0,
+            owed: 0,
+            closing: false,
+        };
+        self.streams.insert(id, stream);
+        id
+    }
+
+    fn flush_stream(&mut self, id: u32) {
+        let max = self.peer_max_payload as usize;
+        loop {
+            let Some(stream) = self.streams.get_mut(&id) else {
+                return;
+            };
+            let Some(remote) = stream.remote.filter(|_| stream.send_credit > 0) else {
+                return;
+            };
+            let Some(payload) = next_payload(&mut stream.send_queue, max) else {
+                return;
+            };
+            stream.send_credit -= if self.delayed_ack {
+                payload.len() as i64
+            } else {
+                1
+            };
+            let drained = stream.send_queue.is_empty();
+            self.send(Message {
+                command: Command::Wrte,
+                arg0: id,
+                arg1: remote,
+                payload,
+            });
+            if drained {
+                self.events.push_back(Event::Drained(StreamId(id)));
+            }
+        }
+    }
+
+    /// A stream that the peer has not answered yet stays known, so that it can be closed there.
+    fn finish_close_when_drained(&mut self, id: u32) {
+        let Some(stream) = self.streams.get(&id) else {
+            return;
+        };
+        if let Some(remote) = stream
+            .remote
+            .filter(|_| stream.closing && stream.send_queue.is_empty())
+        {
+            self.streams.remove(&id);
+            self.send(Message::bare(Command::Clse, id, remote));
+        }
+    }
+
+    fn send_okay(&mut self, id: u32, remote: u32, acked: u32) {
+        let mut message = Message::bare(Command::Okay, id, remote);
+        if self.delayed_ack {
+            message.payload = Bytes::copy_from_slice(&acked.to_le_bytes());
+        }
+        self.send(message);
+    }
+
+    fn send_hello(&mut self, max_payload: u32, banner: &str) {
+        let payload = Bytes::copy_from_slice(banner.as_bytes());
+        self.send(Message {
+            command: Command::Cnxn,
+            arg0: VERSION_SKIPS_CHECKSUM,
+            arg1: max_payload,
+            payload,
+        });
+    }
+
+    fn send_auth(&mut self, kind: u32, payload: Bytes) {
+        self.send(Message {
+            command: Command::Auth,
+            arg0: kind,
+            arg1: 0,
+            payload,
+        });
+    }
+
+    fn send(&mut self, message: Message) {
+        self.small_output
+            .extend_from_slice(&message.header(self.checksum));
+        if message.payload.len() <= SMALL_OUTPUT {
+            self.small_output.extend_from_slice(&message.payload);
+        } else {
+            self.output.push_back(self.small_output.split().freeze());
+            self.output.push_back(message.payload);
+        }
+    }
+}
+
+/// Takes up to `max` bytes off the queue: a slice of a large piece, or small pieces joined.
+fn next_payload(queue: &mut VecDeque<Bytes>, max: usize) -> Option<Bytes> {
+    let first = queue.front_mut()?;
+    if first.len() > max {
+        return Some(first.split_to(max));
+    }
+    let first = queue.pop_front()?;
+    if first.len() > SMALL_OUTPUT || queue.is_empty() {
+        return Some(first);
+    }
+    let mut joined = BytesMut::from(first);
+    while let Some(next) = queue
+        .front_mut()
+        .filter(|next| joined.len() + next.len() <= max)
+    {
+        joined.extend_from_slice(next.chunk());
+        queue.pop_front();
+    }
+    Some(joined.freeze())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! The adb server's language: requests with a length in front, and its list of phones.
+//!
+//! Source: AOSP `adb/OVERVIEW.TXT`, `adb/SERVICES.TXT`, `adb/transport.cpp`.
+
+use bytes::{Bytes, BytesMut};
+
+/// The longest text answer taken from a server, in bytes: its length field has four digits.
+pub const MAX_TEXT: usize = 0xffff;
+
+/// A request as it goes to the server; `None` when it is longer than four digits can say.
+pub fn request(service: &[u8]) -> Option<Vec<u8>> {
+    (service.len() <= MAX_TEXT)
+        .then(|| [format!("{:04x}", service.len()).as_bytes(), service].concat())
+}
+
+/// What a server answers first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// The request was taken.
+    Okay,
+    /// It was not, and why.
+    Fail(String),
+}
+
+/// Bytes that are no answer of an adb server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("what listens there is no adb server: it answered '{}'", got.escape_ascii())]
+pub struct NotAServer {
+    /// The first bytes that came.
+    pub got: Bytes,
+}
+
+/// Takes a status off the front of what was read; `None` until it is whole.
+pub fn parse_status(input: &mut BytesMut) -> Result<Option<Status>, NotAServer> {
+    let Some(word) = input.get(..4) else {
+        return Ok(None);
+    };
+    match word {
+        b"OKAY" => {
+            let _ = input.split_to(4);
+            Ok(Some(Status::Okay))
+        }
+        b"FAIL" => {
+            let Some(length) = text_length(input, 4)? else {
+                return Ok(None);
+            };
+            let Some(text) = input.get(8..8 + length) else {
+                return Ok(None);
+            };
+            let text = String::from_utf8_lossy(text).into_owned();
+            let _ = input.split_to(8 + length);
+            Ok(Some(Status::Fail(text)))
+        }
+        _ => Err(not_a_server(input)),
+    }
+}
+
+/// Takes a text with its length in front off what was read; `None` until it is whole.
+pub fn parse_text(input: &mut BytesMut) -> Result<Option<String>, NotAServer> {
+    let Some(length) = text_length(input, 0)? else {
+        return Ok(None);
+    };
+    let Some(text) = input.get(4..4 + length) else {
+        return Ok(None);
+    };
+    let text = String::from_utf8_lossy(text).into_owned();
+    let _ = input.split_to(4 + length);
+    Ok(Some(text))
+}
+
+fn text_length(input: &BytesMut, at: usize) -> Result<Option<usize>, NotAServer> {
+    let Some(digits) = input.get(at..at + 4) else {
+        return Ok(None);
+    };
+    let text = std::str::from_utf8(digits)
+        .ok()
+        .filter(|text| !text.starts_with('+'));
+    let length = text.and_then(|text| usize::from_str_radix(text, 16).ok());
+    length.map(Some).ok_or_else(|| not_a_server(input))
+}
+
+fn not_a_server(input: &BytesMut) -> NotAServer {
+    NotAServer {
+        got: Bytes::copy_from_slice(input.get(..input.len().min(16)).unwrap_or_default()),
+    }
+}
+
+/// A phone's state as an adb server names it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceState {
+    /// Ready.
+    Device,
+    /// The server is making contact.
+    Connecting,
+    /// The server is proving who it is.
+    Authorizing,
+    /// The phone has not allowed this computer.
+    Unauthorized,
+    /// Seen, but not answering.
+    Offline,
+    /// In recovery.
+    Recovery,
+    /// Waiting for an update to be sent.
+    Sideload,
+    /// In rescue mode (Android's, not this program's).
+    Rescue,
+    /// In the bootloader.
+    Bootloader,
+    /// The server may not open the USB device; with its words.
+    NoPermissions(String),
+    /// Let go by the server, so that another program can have it.
+    Detached,
+    /// Another computer's end.
+    Host,
+    /// A word that this program does not know.
+    Other(String),
+}
+
+impl DeviceState {
+    fn parse(word: &str) -> Self {
+        match word {
+            "device" => Self::Device,
+            "connecting" => Self::Connecting,
+            "authorizing" => Self::Authorizing,
+            "unauthorized" => Self::Unauthorized,
+            "offline" => Self::Offline,
+            "recovery" => Self::Recovery,
+            "sideload" => Self::Sideload,
+            "rescue" => Self::Rescue,
+            "bootloader" => Self::Bootloader,
+            "detached" => Self::Detached,
+            "host" => Self::Host,
+            _ => Self::Other(word.to_owned()),
+        }
+    }
+
+    /// The state as a server would write it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Device => "device",
+            Self::Connecting => "connecting",
+            Self::Authorizing => "authorizing",
+            Self::Unauthorized => "unauthorized",
+            Self::Offline => "offline",
+            Self::Recovery => "recovery",
+            Self::Sideload => "sideload",
+            Self::Rescue => "rescue",
+            Self::Bootloader => "bootloader",
+            Self::NoPermissions(_) => "no permissions",
+            Self::Detached => "detached",
+            Self::Host => "host",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+/// One line of the server's long device list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// The phone's serial number, or `host:port`.
+    pub serial: String,
+    /// Its state.
+    pub state: DeviceState,
+    /// `usb`, `product`, `model`, `device`, `transport_id`, in the order sent.
+    pub properties: Vec<(String, String)>,
+}
+
+impl Device {
+    /// The value of a property, when the server sent it.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.properties
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// Reads the answer to `host:devices-l`, a line a phone. Lines without a state are passed over.
+///
+/// A line is the serial, blanks, the state and `name:value` words; the state `no permissions`
+/// goes on with a reason and a link in words, up to the first `usb:`, `product:`... property.
+pub fn parse_devices(text: &str) -> Vec<Device> {
+    text.lines().filter_map(parse_device).collect()
+}
+
+fn parse_device(line: &str) -> Option<Device> {
+    let (serial, rest) = line.trim_end().split_once([' ', '\t'])?;
+    let rest = rest.trim_start();
+    let (state, words) = if rest.starts_with("no permissions") {
+        let end = property_start(rest).unwrap_or(rest.len());
+        let (reason, words) = rest.split_at_checked(end)?;
+        (
+            DeviceState::NoPermissions(reason.trim_end().to_owned()),
+            words,
+        )
+    } else {
+        let (word, words) = rest.split_once(' ').unwrap_or((rest, ""));
+        (DeviceState::parse(word), words)
+    };
+    let properties = words
+        .split_whitespace()
+        .filter_map(|word| word.split_once(':'));
+    let properties = properties
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    (!serial.is_empty() && !rest.is_empty()).then(|| Device {
+        serial: serial.to_owned(),
+        state,
+        properties,
+    })
+}
+
+/// Where the properties start: a link in the reason also has a colon, so only known names count.
+fn property_start(text: &str) -> Option<usize> {
+    const NAMES: [&str; 5] = [
+        " usb:",
+        " product:",
+        " model:",
+        " device:",
+        " transport_id:",
+    ];
+    NAMES.iter().filter_map(|name| text.find(name)).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_has_its_length_in_front() {
+        assert_eq!(request(b"host:version").unwrap(), b"000chost:version");
+        assert_eq!(request(&[b'x'; 0x10000]), None);
+    }
+
+    #[test]
+    fn status_waits_until_it_is_whole() {
+        let whole = b"FAIL0005hello..";
+        for cut in 0..13 {
+            let mut input = BytesMut::from(&whole[..cut]);
+            assert_eq!(parse_status(&mut input), Ok(None), "{cut}");
+        }
+        let mut input = BytesMut::from(whole.as_slice());
+        assert_eq!(
+            parse_status(&mut input),
+            Ok(Some(Status::Fail("hello".into())))
+        );
+        assert_eq!(input, "..");
+        assert!(parse_status(&mut BytesMut::from("HTTP/1.1")).is_err());
+        assert!(parse_status(&mut BytesMut::from("FAIL+0x1")).is_err());
+        assert!(parse_text(&mut BytesMut::from("00zz")).is_err());
+    }
+
+    #[test]
+    fn device_list_with_every_kind_of_line_is_read() {
+        let list = "\
+0123456789ABCDEF       device usb:1-2 product:lynx model:Pixel_7a device:lynx transport_id:1
+emulator-5554          offline transport_id:2
+192.168.1.7:5555       unauthorized transport_id:3
+????????????           no permissions (user in plugdev group; are your udev rules wrong?); see [http://developer.android.com/tools/device.html] usb:1-4 transport_id:4
+A1 no permissions
+R3CN                   dreaming transport_id:9
+
+broken";
+        let devices = parse_devices(list);
+        let states: Vec<_> = devices.iter().map(|device| device.state.clone()).collect();
+        let reason = "no permissions (user in plugdev group; are your udev rules wrong?); \
+                      see [http://developer.android.com/tools/device.html]";
+        assert_eq!(
+            states,
+            [
+                DeviceState::Device,
+                DeviceState::Offline,
+                DeviceState::Unauthorized,
+                DeviceState::NoPermissions(reason.into()),
+                DeviceState::NoPermissions("no permissions".into()),
+                DeviceState::Other("dreaming".into()),
+            ]
+        );
+        assert_eq!(devices[0].property("model"), Some("Pixel_7a"));
+        assert_eq!(devices[3].property("usb"), Some("1-4"));
+        assert_eq!(devices[3].serial, "????????????");
+        assert_eq!(devices[2].serial, "192.168.1.7:5555");
+    }
+}

@@ -1,0 +1,175 @@
+//! Shell streams: the packets of shell_v2, and quoting for the phone's shell.
+//!
+//! Source: AOSP `adb/shell_protocol.h`, `adb/SERVICES.TXT`.
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+
+use super::sync::Input;
+
+const STDOUT: u8 = 1;
+const STDERR: u8 = 2;
+const EXIT: u8 = 3;
+/// The largest packet taken, in bytes; adb's own buffer is smaller.
+const MAX_PACKET: u32 = super::wire::MAX_PAYLOAD;
+
+/// The service that runs a command with its output kept apart and its exit code told.
+pub fn service_v2(command: &[u8]) -> Vec<u8> {
+    [b"shell,v2,raw:", command].concat()
+}
+
+/// The service that runs a command and gives its output as it is, with no exit code.
+pub fn service_exec(command: &[u8]) -> Vec<u8> {
+    [b"exec:", command].concat()
+}
+
+/// Quotes a word so that the phone's shell takes every byte of it as it is.
+pub fn quote(word: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(word.len() + 2);
+    quoted.push(b'\'');
+    for byte in word {
+        match byte {
+            b'\'' => quoted.extend_from_slice(b"'\\''"),
+            _ => quoted.push(*byte),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
+/// What a shell stream tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Bytes that the command wrote to its standard output.
+    Stdout(Bytes),
+    /// Bytes that the command wrote to its standard error.
+    Stderr(Bytes),
+    /// The command ended with this code.
+    Exit(u8),
+}
+
+/// Bytes that are no shell_v2 packet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("shell service: a packet of kind {kind} with {length} bytes")]
+pub struct ShellError {
+    /// The packet's kind.
+    pub kind: u8,
+    /// Its announced length in bytes.
+    pub length: u32,
+}
+
+/// Reads the packets of a shell_v2 stream.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    input: Input,
+    current: u8,
+    left: u32,
+}
+
+impl Decoder {
+    /// Takes bytes that came on the stream.
+    pub fn feed(&mut self, bytes: Bytes) {
+        self.input.push(bytes);
+    }
+
+    /// The next output; `None` until more bytes come.
+    pub fn poll(&mut self) -> Result<Option<Output>, ShellError> {
+        loop {
+            if self.left == 0 {
+                let Some(mut header) = self.input.take(5) else {
+                    return Ok(None);
+                };
+                self.current = header.get_u8();
+                self.left = header.get_u32_le();
+                let sound = match self.current {
+                    EXIT => self.left == 1,
+                    _ => self.left <= MAX_PACKET,
+                };
+                if !sound {
+                    return Err(ShellError {
+                        kind: self.current,
+                        length: self.left,
+                    });
+                }
+                continue;
+            }
+            let piece = self.input.take_up_to(self.left as usize);
+            if piece.is_empty() {
+                return Ok(None);
+            }
+            self.left -= piece.len() as u32;
+            match self.current {
+                STDOUT => return Ok(Some(Output::Stdout(piece))),
+                STDERR => return Ok(Some(Output::Stderr(piece))),
+                EXIT => return Ok(piece.first().map(|code| Output::Exit(*code))),
+                // Kinds that a newer phone may add say nothing to us.
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The phone's end: writes one output as a packet.
+pub fn output_packet(out: &mut BytesMut, output: &Output) {
+    match output {
+        Output::Stdout(bytes) => packet(out, STDOUT, bytes),
+        Output::Stderr(bytes) => packet(out, STDERR, bytes),
+        Output::Exit(code) => packet(out, EXIT, &[*code]),
+    }
+}
+
+fn packet(out: &mut BytesMut, kind: u8, bytes: &[u8]) {
+    out.put_u8(kind);
+    out.put_u32_le(bytes.len() as u32);
+    out.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_the_phones_shell() {
+        assert_eq!(quote(b"a b"), b"'a b'");
+        assert_eq!(quote(b"it's\n$(x)\xff"), b"'it'\\''s\n$(x)\xff'");
+        assert_eq!(quote(b""), b"''");
+    }
+
+    #[test]
+    fn output_is_told_apart_in_any_split() {
+        let outputs = [
+            Output::Stdout(Bytes::from_static(b"one")),
+            Output::Stderr(Bytes::from_static(b"two")),
+            Output::Exit(3),
+        ];
+        let mut bytes = BytesMut::new();
+        for output in &outputs {
+            output_packet(&mut bytes, output);
+        }
+        let mut decoder = Decoder::default();
+        let (mut stdout, mut stderr, mut exit) = (Vec::new(), Vec::new(), None);
+        for byte in bytes.freeze().chunks(1) {
+            decoder.feed(Bytes::copy_from_slice(byte));
+            while let Some(output) = decoder.poll().unwrap() {
+                match output {
+                    Output::Stdout(piece) => stdout.extend_from_slice(&piece),
+                    Output::Stderr(piece) => stderr.extend_from_slice(&piece),
+                    Output::Exit(code) => exit = Some(code),
+                }
+            }
+        }
+        assert_eq!(
+            (stdout.as_slice(), stderr.as_slice(), exit),
+            (&b"one"[..], &b"two"[..], Some(3))
+        );
+    }
+
+    #[test]
+    fn lengths_are_bounded() {
+        for packet in [&[EXIT, 2, 0, 0, 0][..], &[STDOUT, 0, 0, 0, 0xff]] {
+            let mut decoder = Decoder::default();
+            decoder.feed(Bytes::from_static(&[]));
+            decoder.feed(Bytes::copy_from_slice(packet));
+            assert!(decoder.poll().is_err(), "{packet:?}");
+        }
+    }
+}

@@ -1,0 +1,532 @@
+//! The sync service: stat, list and receive files, any number of requests ahead of the answers.
+//!
+//! In: requests, and the bytes of a `sync:` stream. Out: bytes for the stream, and answers in
+//! the order of the requests. Both ends. Source: AOSP `adb/SYNC.TXT`,
+//! `adb/file_sync_protocol.h`, `adb/daemon/file_sync_service.cpp`.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+
+use super::path::{MAX_PATH_BYTES, RemotePath};
+
+/// The service's name.
+pub const SERVICE: &[u8] = b"sync:";
+/// The largest piece of a file in one `DATA`, in bytes.
+pub const MAX_DATA: u32 = 64 * 1024;
+/// The longest name taken from a listing, in bytes; Linux knows none above 255.
+const MAX_NAME: u32 = 1024;
+/// The longest error text kept, in bytes.
+const MAX_FAIL: u32 = 64 * 1024;
+
+/// The file type bits of a mode (POSIX `S_IFMT`).
+const TYPE_MASK: u32 = 0o170_000;
+
+/// What a mode says a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileType {
+    /// A regular file.
+    Regular,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A device, a socket, a named pipe, or nothing that POSIX knows.
+    Other,
+}
+
+impl FileType {
+    /// Reads the type bits of a mode.
+    pub fn of_mode(mode: u32) -> Self {
+        match mode & TYPE_MASK {
+            0o100_000 => Self::Regular,
+            0o040_000 => Self::Folder,
+            0o120_000 => Self::Link,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What a client asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `STAT`: mode, size modulo 2^32 and time of the path itself; zeros where there is none.
+    Stat1,
+    /// `LST2`: the path itself, with 64-bit size and error number.
+    Lstat2,
+    /// `STA2`: what the path leads to, with 64-bit size and error number.
+    Stat2,
+    /// `LIST`: a folder's entries with 32-bit sizes.
+    List1,
+    /// `LIS2`: a folder's entries with 64-bit sizes.
+    List2,
+    /// `RECV`: a file's bytes.
+    Receive1,
+    /// `RCV2` with no compression: a file's bytes.
+    Receive2,
+}
+
+impl Operation {
+    const ALL: [(Self, [u8; 4]); 7] = [
+        (Self::Stat1, *b"STAT"),
+        (Self::Lstat2, *b"LST2"),
+        (Self::Stat2, *b"STA2"),
+        (Self::List1, *b"LIST"),
+        (Self::List2, *b"LIS2"),
+        (Self::Receive1, *b"RECV"),
+        (Self::Receive2, *b"RCV2"),
+    ];
+
+    fn id(self) -> [u8; 4] {
+        let found = Self::ALL.iter().find(|(operation, _)| *operation == self);
+        found.map_or([0; 4], |(_, id)| *id)
+    }
+
+    fn from_id(id: [u8; 4]) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(_, known)| *known == id)
+            .map(|(operation, _)| *operation)
+    }
+}
+
+/// What a stat answer tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stat {
+    /// The phone's error number (Linux: 2 missing, 13 refused), 0 for none; always 0 in v1,
+    /// where a mode of 0 says *missing or refused*.
+    pub error: u32,
+    /// POSIX mode.
+    pub mode: u32,
+    /// Size in bytes; modulo 2^32 in v1.
+    pub size: u64,
+    /// Modification time in seconds since 1970.
+    pub mtime: i64,
+}
+
+/// An answer, or a part of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To a stat request.
+    Stat(Stat),
+    /// One entry of a folder; its name is as the phone sent it.
+    Entry(Stat, Bytes),
+    /// The end of a listing.
+    ListEnd,
+    /// The next bytes of a file: any number, in order.
+    Data(Bytes),
+    /// The end of a file.
+    ReceiveEnd,
+    /// The request failed, with the phone's words. Most daemons then close the stream, and the
+    /// requests behind this one are lost with it.
+    Fail(Bytes),
+}
+
+impl Answer {
+    fn ends_request(&self) -> bool {
+        match self {
+            Self::Stat(_) | Self::ListEnd | Self::ReceiveEnd | Self::Fail(_) => true,
+            Self::Entry(..) | Self::Data(_) => false,
+        }
+    }
+}
+
+/// Bytes that are no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SyncError {
+    /// An id that does not answer the request.
+    #[error("sync service: '{}' came as the answer to {request:?}", got.escape_ascii())]
+    WrongId {
+        /// The request that is to be answered.
+        request: Operation,
+        /// The four bytes that came.
+        got: [u8; 4],
+    },
+    /// A length beyond what the protocol allows.
+    #[error("sync service: {length} bytes announced, at most {limit} allowed")]
+    TooLong {
+        /// The length announced, in bytes.
+        length: u32,
+        /// The limit, in bytes.
+        limit: u32,
+    },
+    /// Bytes came that nobody asked for.
+    #[error("sync service: an answer without a request")]
+    Unasked,
+    /// Device end: a request that nobody knows.
+    #[error("sync service: unknown request '{}'", id.escape_ascii())]
+    UnknownRequest {
+        /// The four bytes that came.
+        id: [u8; 4],
+    },
+}
+
+/// The client's end of a `sync:` stream.
+#[derive(Debug, Default)]
+pub struct Client {
+    requests: VecDeque<Operation>,
+    input: Input,
+    /// Bytes still to come of the `DATA` that is being read.
+    data_left: u32,
+}
+
+impl Client {
+    /// Adds a request: its bytes go to `out`, its answer comes after those before it.
+    pub fn request(&mut self, operation: Operation, path: &RemotePath, out: &mut BytesMut) {
+        out.extend_from_slice(&operation.id());
+        out.put_u32_le(path.as_bytes().len() as u32);
+        out.extend_from_slice(path.as_bytes());
+        if operation == Operation::Receive2 {
+            out.extend_from_slice(&operation.id());
+            out.put_u32_le(0);
+        }
+        self.requests.push_back(operation);
+    }
+
+    /// How many requests are not answered yet.
+    pub fn outstanding(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Takes bytes that came on the stream.
+    pub fn feed(&mut self, bytes: Bytes) {
+        self.input.push(bytes);
+    }
+
+    /// The next answer; `None` until more bytes come.
+    pub fn poll(&mut self) -> Result<Option<Answer>, SyncError> {
+        if self.input.is_empty() {
+            return Ok(None);
+        }
+        let Some(&request) = self.requests.front() else {
+            return Err(SyncError::Unasked);
+        };
+        if self.data_left > 0 {
+            let piece = self.input.take_up_to(self.data_left as usize);
+            self.data_left -= piece.len() as u32;
+            return Ok(Some(Answer::Data(piece)));
+        }
+        let Some(answer) = self.parse(request)? else {
+            return Ok(None);
+        };
+        if answer.ends_request() {
+            self.requests.pop_front();
+        }
+        Ok(Some(answer))
+    }
+
+    fn parse(&mut self, request: Operation) -> Result<Option<Answer>, SyncError> {
+        let Some(id) = self.input.peek_id() else {
+            return Ok(None);
+        };
+        match (&id, request) {
+            (b"FAIL", _) => self.parse_counted(8, 4, MAX_FAIL, |_, text| Answer::Fail(text)),
+            (b"STAT", Operation::Stat1) => Ok(self.input.take(16).map(|mut fields| {
+                fields.advance(4);
+                Answer::Stat(stat_v1(&mut fields))
+            })),
+            (b"STA2", Operation::Stat2) | (b"LST2", Operation::Lstat2) => {
+                Ok(self.input.take(72).map(|mut fields| {
+                    fields.advance(4);
+                    Answer::Stat(stat_v2(&mut fields))
+                }))
+            }
+            (b"DENT", Operation::List1) => {
+                self.parse_counted(20, 16, MAX_NAME, |mut fields, name| {
+                    Answer::Entry(stat_v1(&mut fields), name)
+                })
+            }
+            (b"DNT2", Operation::List2) => {
+                self.parse_counted(76, 72, MAX_NAME, |mut fields, name| {
+                    Answer::Entry(stat_v2(&mut fields), name)
+                })
+            }
+            (b"DONE", Operation::List1) => Ok(self.input.take(20).map(|_| Answer::ListEnd)),
+            (b"DONE", Operation::List2) => Ok(self.input.take(76).map(|_| Answer::ListEnd)),
+            (b"DONE", Operation::Receive1 | Operation::Receive2) => {
+                Ok(self.input.take(8).map(|_| Answer::ReceiveEnd))
+            }
+            (b"DATA", Operation::Receive1 | Operation::Receive2) => self.parse_data(),
+            _ => Err(SyncError::WrongId { request, got: id }),
+        }
+    }
+
+    fn parse_data(&mut self) -> Result<Option<Answer>, SyncError> {
+        let Some(mut header) = self.input.take(8) else {
+            return Ok(None);
+        };
+        header.advance(4);
+        let length = header.get_u32_le();
+        if length > MAX_DATA {
+            return Err(SyncError::TooLong {
+                length,
+                limit: MAX_DATA,
+            });
+        }
+        let piece = self.input.take_up_to(length as usize);
+        self.data_left = length - piece.len() as u32;
+        Ok(Some(Answer::Data(piece)))
+    }
+
+    /// Parses `fixed` bytes that hold a count at `count_at`, and as many bytes behind them.
+    fn parse_counted(
+        &mut self,
+        fixed: usize,
+        count_at: usize,
+        limit: u32,
+        make: impl FnOnce(Bytes, Bytes) -> Answer,
+    ) -> Result<Option<Answer>, SyncError> {
+        let Some(mut count) = self.input.peek(fixed) else {
+            return Ok(None);
+        };
+        count.advance(count_at);
+        let length = count.get_u32_le();
+        if length > limit {
+            return Err(SyncError::TooLong { length, limit });
+        }
+        let Some(mut bytes) = self.input.take(fixed + length as usize) else {
+            return Ok(None);
+        };
+        let text = bytes.split_off(fixed);
+        bytes.advance(4);
+        Ok(Some(make(bytes, text)))
+    }
+}
+
+fn stat_v1(fields: &mut Bytes) -> Stat {
+    let mode = fields.get_u32_le();
+    let size = u64::from(fields.get_u32_le());
+    let mtime = i64::from(fields.get_u32_le());
+    Stat {
+        error: 0,
+        mode,
+        size,
+        mtime,
+    }
+}
+
+fn stat_v2(fields: &mut Bytes) -> Stat {
+    let error = fields.get_u32_le();
+    // Device and inode.
+    fields.advance(16);
+    let mode = fields.get_u32_le();
+    // Links, user, group.
+    fields.advance(12);
+    let size = fields.get_u64_le();
+    // Time of last access.
+    fields.advance(8);
+    let mtime = fields.get_i64_le();
+    Stat {
+        error,
+        mode,
+        size,
+        mtime,
+    }
+}
+
+/// The phone's end of a `sync:` stream: reads requests.
+#[derive(Debug, Default)]
+pub struct RequestDecoder {
+    input: Input,
+}
+
+/// A request as the phone's end reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// An operation on a path, as raw bytes.
+    Path(Operation, Bytes),
+    /// The client is done.
+    Quit,
+}
+
+impl RequestDecoder {
+    /// Takes bytes that came on the stream.
+    pub fn feed(&mut self, bytes: Bytes) {
+        self.input.push(bytes);
+    }
+
+    /// The next request; `None` until more bytes come.
+    pub fn poll(&mut self) -> Result<Option<Request>, SyncError> {
+        let Some(mut header) = self.input.peek(8) else {
+            return Ok(None);
+        };
+        let mut id = [0; 4];
+        header.copy_to_slice(&mut id);
+        let length = header.get_u32_le();
+        if id == *b"QUIT" {
+            self.input.take(8);
+            return Ok(Some(Request::Quit));
+        }
+        let Some(operation) = Operation::from_id(id) else {
+            return Err(SyncError::UnknownRequest { id });
+        };
+        if length > MAX_PATH_BYTES as u32 {
+            return Err(SyncError::TooLong {
+                length,
+                limit: MAX_PATH_BYTES as u32,
+            });
+        }
+        let end = 8 + length as usize;
+        let setup = if operation == Operation::Receive2 {
+            8
+        } else {
+            0
+        };
+        let Some(whole) = self.input.take(end + setup) else {
+            return Ok(None);
+        };
+        Ok(Some(Request::Path(operation, whole.slice(8..end))))
+    }
+}
+
+/// The phone's end: writes answers.
+pub mod answers {
+    use bytes::{BufMut as _, BytesMut};
+
+    use super::{Operation, Stat};
+
+    /// An answer to a stat request.
+    pub fn stat(out: &mut BytesMut, operation: Operation, stat: &Stat) {
+        out.extend_from_slice(&operation.id());
+        match operation {
+            Operation::Stat1 => fields_v1(out, stat),
+            _ => fields_v2(out, stat),
+        }
+    }
+
+    /// One entry of a listing.
+    pub fn entry(out: &mut BytesMut, operation: Operation, stat: &Stat, name: &[u8]) {
+        match operation {
+            Operation::List1 => {
+                out.extend_from_slice(b"DENT");
+                fields_v1(out, stat);
+            }
+            _ => {
+                out.extend_from_slice(b"DNT2");
+                fields_v2(out, stat);
+            }
+        }
+        out.put_u32_le(name.len() as u32);
+        out.extend_from_slice(name);
+    }
+
+    /// The end of a listing.
+    pub fn list_end(out: &mut BytesMut, operation: Operation) {
+        out.extend_from_slice(b"DONE");
+        out.put_bytes(
+            0,
+            if operation == Operation::List1 {
+                16
+            } else {
+                72
+            },
+        );
+    }
+
+    /// The header of the next `length` bytes of a file.
+    pub fn data_header(out: &mut BytesMut, length: u32) {
+        out.extend_from_slice(b"DATA");
+        out.put_u32_le(length);
+    }
+
+    /// The end of a file.
+    pub fn receive_end(out: &mut BytesMut) {
+        out.extend_from_slice(b"DONE");
+        out.put_u32_le(0);
+    }
+
+    /// A failure, in words.
+    pub fn fail(out: &mut BytesMut, message: &str) {
+        out.extend_from_slice(b"FAIL");
+        out.put_u32_le(message.len() as u32);
+        out.extend_from_slice(message.as_bytes());
+    }
+
+    fn fields_v1(out: &mut BytesMut, stat: &Stat) {
+        out.put_u32_le(stat.mode);
+        out.put_u32_le(stat.size as u32);
+        out.put_u32_le(stat.mtime as u32);
+    }
+
+    fn fields_v2(out: &mut BytesMut, stat: &Stat) {
+        out.put_u32_le(stat.error);
+        out.put_bytes(0, 16);
+        out.put_u32_le(stat.mode);
+        out.put_bytes(0, 12);
+        out.put_u64_le(stat.size);
+        out.put_i64_le(stat.mtime);
+        out.put_i64_le(stat.mtime);
+        out.put_i64_le(stat.mtime);
+    }
+}
+
+/// Bytes of a stream in pieces as they came; copies only what straddles two pieces.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    pieces: VecDeque<Bytes>,
+    length: usize,
+}
+
+impl Input {
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.length += bytes.len();
+            self.pieces.push_back(bytes);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// At most `count` bytes: as many as lie together.
+    pub(super) fn take_up_to(&mut self, count: usize) -> Bytes {
+        let Some(front) = self.pieces.front_mut() else {
+            return Bytes::new();
+        };
+        let piece = front.split_to(front.len().min(count));
+        if front.is_empty() {
+            self.pieces.pop_front();
+        }
+        self.length -= piece.len();
+        piece
+    }
+
+    /// Exactly `count` bytes, or `None` without taking any.
+    pub(super) fn take(&mut self, count: usize) -> Option<Bytes> {
+        if self.length < count {
+            return None;
+        }
+        let first = self.take_up_to(count);
+        if first.len() == count {
+            return Some(first);
+        }
+        let mut joined = BytesMut::with_capacity(count);
+        joined.extend_from_slice(&first);
+        while joined.len() < count {
+            let piece = self.take_up_to(count - joined.len());
+            joined.extend_from_slice(&piece);
+        }
+        Some(joined.freeze())
+    }
+
+    /// Exactly `count` bytes without taking them, or `None`.
+    pub(super) fn peek(&mut self, count: usize) -> Option<Bytes> {
+        let bytes = self.take(count)?;
+        self.length += count;
+        // Put back in one piece: what straddled once is joined for good.
+        self.pieces.push_front(bytes.clone());
+        Some(bytes)
+    }
+
+    fn peek_id(&mut self) -> Option<[u8; 4]> {
+        self.peek(4).map(|bytes| {
+            let mut id = [0; 4];
+            (&*bytes).copy_to_slice(&mut id);
+            id
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

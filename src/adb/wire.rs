@@ -1,0 +1,333 @@
+//! Messages on the wire: a 24-byte little-endian header and a payload.
+//!
+//! In: bytes, in pieces of any size. Out: [`Message`]s whose payload is a slice of the bytes
+//! read, not a copy. Source: AOSP `adb/protocol.txt`, `adb/adb.h`.
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+
+/// The length of a header in bytes.
+pub const HEADER_BYTES: usize = 24;
+/// The largest payload that either side may announce, in bytes (1 MiB).
+pub const MAX_PAYLOAD: u32 = 1024 * 1024;
+/// What a peer takes before its `CNXN` has said more, in bytes.
+pub const MIN_PAYLOAD: u32 = 4096;
+/// The protocol version from which checksums are neither sent nor checked.
+pub const VERSION_SKIPS_CHECKSUM: u32 = 0x0100_0001;
+/// The oldest protocol version, with checksums.
+pub const VERSION_MIN: u32 = 0x0100_0000;
+
+/// The command word of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Announces version, largest payload and banner.
+    Cnxn,
+    /// A token, a signature or a public key.
+    Auth,
+    /// Opens a stream to a service.
+    Open,
+    /// A stream is open, or its last data was taken.
+    Okay,
+    /// A stream is closed, or was refused.
+    Clse,
+    /// Data for a stream.
+    Wrte,
+    /// The peer wants to go on in TLS.
+    Stls,
+}
+
+impl Command {
+    const ALL: [(Self, [u8; 4]); 7] = [
+        (Self::Cnxn, *b"CNXN"),
+        (Self::Auth, *b"AUTH"),
+        (Self::Open, *b"OPEN"),
+        (Self::Okay, *b"OKAY"),
+        (Self::Clse, *b"CLSE"),
+        (Self::Wrte, *b"WRTE"),
+        (Self::Stls, *b"STLS"),
+    ];
+
+    fn word(self) -> u32 {
+        let found = Self::ALL.iter().find(|(command, _)| *command == self);
+        found.map_or(0, |(_, name)| u32::from_le_bytes(*name))
+    }
+
+    fn from_word(word: u32) -> Option<Self> {
+        let found = Self::ALL
+            .iter()
+            .find(|(_, name)| u32::from_le_bytes(*name) == word);
+        found.map(|(command, _)| *command)
+    }
+}
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What it is.
+    pub command: Command,
+    /// First argument; the sender's stream id in stream messages.
+    pub arg0: u32,
+    /// Second argument; the receiver's stream id in stream messages.
+    pub arg1: u32,
+    /// Up to [`MAX_PAYLOAD`] bytes.
+    pub payload: Bytes,
+}
+
+impl Message {
+    /// A message with an empty payload.
+    pub fn bare(command: Command, arg0: u32, arg1: u32) -> Self {
+        Self {
+            command,
+            arg0,
+            arg1,
+            payload: Bytes::new(),
+        }
+    }
+
+    /// The header that goes before the payload.
+    pub fn header(&self, checksum: Checksum) -> [u8; HEADER_BYTES] {
+        let sum = match checksum {
+            Checksum::Sent => byte_sum(&self.payload),
+            Checksum::Skipped => 0,
+        };
+        let word = self.command.word();
+        let length = self.payload.len() as u32;
+        let mut header = [0; HEADER_BYTES];
+        let mut rest = header.as_mut_slice();
+        for field in [word, self.arg0, self.arg1, length, sum, word ^ u32::MAX] {
+            rest.put_u32_le(field);
+        }
+        header
+    }
+}
+
+/// Whether messages carry the sum of their payload's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    /// Sent, and checked on arrival.
+    Sent,
+    /// Zero, and not looked at.
+    Skipped,
+}
+
+/// Bytes that are no ADB message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// The sixth word is not the complement of the first.
+    #[error("not an ADB message: command {command:08x} with magic {magic:08x}")]
+    BadMagic {
+        /// The first word.
+        command: u32,
+        /// The sixth word.
+        magic: u32,
+    },
+    /// A well-formed header with a command that nobody knows.
+    #[error("unknown ADB command {command:08x}")]
+    UnknownCommand {
+        /// The first word.
+        command: u32,
+    },
+    /// More payload announced than was agreed on.
+    #[error("an ADB message of {length} bytes announced, at most {limit} agreed")]
+    TooLong {
+        /// The length announced, in bytes.
+        length: u32,
+        /// The limit, in bytes.
+        limit: u32,
+    },
+    /// The payload's bytes do not add up.
+    #[error("an ADB message was damaged on its way: checksum {got:08x}, expected {expected:08x}")]
+    BadChecksum {
+        /// The sum announced.
+        expected: u32,
+        /// The sum of the bytes that came.
+        got: u32,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    command: Command,
+    arg0: u32,
+    arg1: u32,
+    length: usize,
+    sum: u32,
+}
+
+/// Cuts a stream of bytes into messages.
+#[derive(Debug)]
+pub struct Decoder {
+    checksum: Option<Checksum>,
+    header: Option<Header>,
+}
+
+impl Decoder {
+    /// A decoder for a peer of unknown version: a zero checksum and a right one are both taken.
+    pub fn new() -> Self {
+        Self {
+            checksum: None,
+            header: None,
+        }
+    }
+
+    /// Settles whether checksums are checked, once the peer's version is known.
+    pub fn set_checksum(&mut self, checksum: Checksum) {
+        self.checksum = Some(checksum);
+    }
+
+    /// Takes the next message off the front of `input`; `None` until it is whole.
+    pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Message>, WireError> {
+        let header = match self.header {
+            Some(header) => header,
+            None if input.len() < HEADER_BYTES => return Ok(None),
+            None => {
+                let header = parse_header(&mut input.split_to(HEADER_BYTES))?;
+                *self.header.insert(header)
+            }
+        };
+        if input.len() < header.length {
+            return Ok(None);
+        }
+        self.header = None;
+        let payload = input.split_to(header.length).freeze();
+        let check = match self.checksum {
+            Some(checksum) => checksum == Checksum::Sent,
+            None => header.sum != 0,
+        };
+        if check {
+            let got = byte_sum(&payload);
+            if got != header.sum {
+                return Err(WireError::BadChecksum {
+                    expected: header.sum,
+                    got,
+                });
+            }
+        }
+        Ok(Some(Message {
+            command: header.command,
+            arg0: header.arg0,
+            arg1: header.arg1,
+            payload,
+        }))
+    }
+
+    /// How many bytes beyond `held` complete the next header or message: what to make room for.
+    pub fn missing_bytes(&self, held: usize) -> usize {
+        self.header
+            .map_or(HEADER_BYTES, |header| header.length)
+            .saturating_sub(held)
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn parse_header(bytes: &mut BytesMut) -> Result<Header, WireError> {
+    let [word, arg0, arg1, length, sum, magic] = [(); 6].map(|()| bytes.get_u32_le());
+    if magic != word ^ u32::MAX {
+        return Err(WireError::BadMagic {
+            command: word,
+            magic,
+        });
+    }
+    let command = Command::from_word(word).ok_or(WireError::UnknownCommand { command: word })?;
+    if length > MAX_PAYLOAD {
+        return Err(WireError::TooLong {
+            length,
+            limit: MAX_PAYLOAD,
+        });
+    }
+    Ok(Header {
+        command,
+        arg0,
+        arg1,
+        length: length as usize,
+        sum,
+    })
+}
+
+fn byte_sum(bytes: &[u8]) -> u32 {
+    bytes
+        .iter()
+        .fold(0, |sum: u32, byte| sum.wrapping_add(u32::from(*byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encode(message: &Message, checksum: Checksum) -> BytesMut {
+        let mut bytes = BytesMut::from(message.header(checksum).as_slice());
+        bytes.extend_from_slice(&message.payload);
+        bytes
+    }
+
+    fn write(payload: &'static [u8]) -> Message {
+        Message {
+            command: Command::Wrte,
+            arg0: 1,
+            arg1: 2,
+            payload: Bytes::from_static(payload),
+        }
+    }
+
+    #[test]
+    fn header_is_laid_out_as_adb_does_it() {
+        let header = write(b"abc").header(Checksum::Sent);
+        let words = *b"WRTE\x01\0\0\0\x02\0\0\0\x03\0\0\0\x26\x01\0\0\xa8\xad\xab\xba";
+        assert_eq!(header, words);
+    }
+
+    #[test]
+    fn damaged_payload_is_noticed() {
+        let mut bytes = encode(&write(b"abc"), Checksum::Sent);
+        bytes[25] ^= 1;
+        let error = Decoder::new().decode(&mut bytes).unwrap_err();
+        assert!(matches!(error, WireError::BadChecksum { .. }));
+    }
+
+    #[test]
+    fn zero_checksum_is_taken_until_the_peer_is_known_to_send_sums() {
+        let message = write(b"abc");
+        let mut decoder = Decoder::new();
+        let mut bytes = encode(&message, Checksum::Skipped);
+        assert_eq!(decoder.decode(&mut bytes), Ok(Some(message.clone())));
+        decoder.set_checksum(Checksum::Sent);
+        assert!(
+            decoder
+                .decode(&mut encode(&message, Checksum::Skipped))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn announced_length_is_bounded_before_anything_is_kept() {
+        let mut bytes = encode(&write(b""), Checksum::Skipped);
+        bytes[12..16].copy_from_slice(&(MAX_PAYLOAD + 1).to_le_bytes());
+        let error = Decoder::new().decode(&mut bytes).unwrap_err();
+        assert_eq!(
+            error,
+            WireError::TooLong {
+                length: MAX_PAYLOAD + 1,
+                limit: MAX_PAYLOAD
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_no_message_is_named() {
+        let mut bytes = BytesMut::from(b"HTTP/1.1 400 Bad Request\r\n".as_slice());
+        assert!(matches!(
+            Decoder::new().decode(&mut bytes),
+            Err(WireError::BadMagic { .. })
+        ));
+        let mut unknown = BytesMut::new();
+        for word in [7, 0, 0, 0, 0, 7 ^ u32::MAX] {
+            unknown.put_u32_le(word);
+        }
+        let error = Decoder::new().decode(&mut unknown).unwrap_err();
+        assert_eq!(error, WireError::UnknownCommand { command: 7 });
+    }
+}

@@ -1,0 +1,225 @@
+//! From a chosen phone to one that answers: the handshake, the wait for "Allow", and what the
+//! phone says about itself.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::discover::{SeenPhone, choose, discover};
+use super::drive::{Link, LinkError, LinkEvent};
+use super::error::PhoneError;
+use super::keys::{KeySources, computer_name};
+use super::server::ServerAddress;
+use super::{Phone, Properties, Route, tcp};
+use crate::adb::connection::{Banner, Connection, HostConfig};
+use crate::adb::features::Features;
+use crate::adb::server::DeviceState;
+
+/// How long a phone may take over each step of the handshake that needs no person.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often to look again while waiting.
+const POLL_INTERVAL: Duration = Duration::from_millis(400);
+
+/// The phone to connect to, as asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Any phone that can be discovered; with a serial number, only that one.
+    Discovered {
+        /// The serial number asked for.
+        serial: Option<String>,
+    },
+    /// `HOST` or `HOST:PORT` of a phone's daemon.
+    Tcp(String),
+}
+
+/// How to connect.
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    /// Where keys are looked for.
+    pub keys: KeySources,
+    /// How long to wait for a person to tap "Allow", or for a phone to come back.
+    pub wait: Duration,
+    /// How long a phone may be silent while it is asked for something.
+    pub idle: Duration,
+}
+
+/// What connecting waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiting {
+    /// Somebody has to tap "Allow" on the phone.
+    ForApproval,
+    /// The phone is in a state that passes by itself.
+    ForState(DeviceState),
+    /// The phone is not there.
+    ForPhone,
+}
+
+/// Connects to a phone, waiting up to `options.wait` for what a person or time can mend.
+/// `on_wait` hears what is waited for, once for each change.
+pub async fn connect(
+    target: &Target,
+    options: &ConnectOptions,
+    patience: Patience,
+    on_wait: &mut (dyn FnMut(&Waiting) + Send),
+) -> Result<Phone, PhoneError> {
+    let deadline = Instant::now() + options.wait;
+    let mut told = None;
+    loop {
+        let error = match attempt(target, options, deadline, &mut told, on_wait).await {
+            Ok(phone) => return Ok(phone),
+            Err(error) => error,
+        };
+        let waiting = match &error {
+            PhoneError::NotReady {
+                state: DeviceState::Unauthorized,
+                ..
+            } => Waiting::ForApproval,
+            PhoneError::NotReady { state, .. } if error.is_gone() => {
+                Waiting::ForState(state.clone())
+            }
+            PhoneError::NoPhone | PhoneError::NoSuchPhone { .. }
+                if patience == Patience::ForReturn =>
+            {
+                Waiting::ForPhone
+            }
+            _ if error.is_gone() && patience == Patience::ForReturn => Waiting::ForPhone,
+            _ => return Err(error),
+        };
+        if Instant::now() + POLL_INTERVAL >= deadline {
+            return Err(match waiting {
+                Waiting::ForApproval => PhoneError::Unauthorized,
+                Waiting::ForState(_) | Waiting::ForPhone => error,
+            });
+        }
+        tell(&mut told, waiting, on_wait);
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// What is worth waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// A person at the phone; a phone that is not there is an error at once.
+    ForPerson,
+    /// Also a phone that was there and went away.
+    ForReturn,
+}
+
+fn tell(told: &mut Option<Waiting>, waiting: Waiting, on_wait: &mut (dyn FnMut(&Waiting) + Send)) {
+    if told.as_ref() != Some(&waiting) {
+        on_wait(told.insert(waiting));
+    }
+}
+
+async fn attempt(
+    target: &Target,
+    options: &ConnectOptions,
+    deadline: Instant,
+    told: &mut Option<Waiting>,
+    on_wait: &mut (dyn FnMut(&Waiting) + Send),
+) -> Result<Phone, PhoneError> {
+    let (route, serial, features) = match target {
+        Target::Tcp(address) => {
+            let (link, banner) = connect_tcp(address, options, deadline, told, on_wait).await?;
+            (Route::Tcp(link), address.clone(), banner.features)
+        }
+        Target::Discovered { serial } => {
+            let found = discover().await?;
+            let seen = choose(&found.phones, serial.as_deref())?;
+            let features = open_seen(seen, found.server).await?;
+            let route = Route::Server {
+                server: found.server,
+                serial: seen.serial.clone(),
+            };
+            (route, seen.serial.clone(), features)
+        }
+    };
+    let mut phone = Phone {
+        route,
+        serial,
+        features,
+        idle: options.idle,
+        properties: Properties::default(),
+    };
+    phone.properties = phone.read_properties().await?;
+    if let Some(serial) = phone.properties.value("ro.serialno") {
+        phone.serial = serial.to_owned();
+    }
+    Ok(phone)
+}
+
+async fn open_seen(seen: &SeenPhone, server: ServerAddress) -> Result<Features, PhoneError> {
+    match &seen.state {
+        DeviceState::Device => server.features(&seen.serial).await,
+        state => Err(PhoneError::NotReady {
+            serial: seen.serial.clone(),
+            state: state.clone(),
+        }),
+    }
+}
+
+async fn connect_tcp(
+    address: &str,
+    options: &ConnectOptions,
+    deadline: Instant,
+    told: &mut Option<Waiting>,
+    on_wait: &mut (dyn FnMut(&Waiting) + Send),
+) -> Result<(Link, Banner), PhoneError> {
+    let socket = tcp::connect(address).await?;
+    let keys = options.keys.clone();
+    // Making a first key takes seconds of computing.
+    let keys = tokio::task::spawn_blocking(move || keys.load()).await;
+    let keys = match keys {
+        Ok(keys) => keys.map_err(std::sync::Arc::new)?,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
+    let config = HostConfig {
+        keys,
+        name: computer_name(),
+        features: Features::all(),
+    };
+    let (link, mut events) = Link::start(Connection::host(config), socket);
+    let mut until = Instant::now() + HANDSHAKE_TIMEOUT;
+    let mut asked = false;
+    loop {
+        match tokio::time::timeout_at(until, events.recv()).await {
+            Ok(Some(LinkEvent::Connected(banner))) => {
+                keep_listening(events);
+                return match banner.state.as_str() {
+                    "device" => Ok((link, banner)),
+                    state => Err(PhoneError::NotReady {
+                        serial: address.to_owned(),
+                        state: DeviceState::Other(state.to_owned()),
+                    }),
+                };
+            }
+            Ok(Some(LinkEvent::AwaitingApproval)) => {
+                asked = true;
+                until = deadline;
+                tell(told, Waiting::ForApproval, on_wait);
+            }
+            Ok(Some(LinkEvent::KeyOffered(_) | LinkEvent::Incoming(..))) => {}
+            Ok(None)
+                if asked && matches!(*link.failure(), LinkError::Closed | LinkError::Io(_)) =>
+            {
+                // A phone that hangs up on an unknown computer has not allowed it.
+                let (serial, state) = (address.to_owned(), DeviceState::Unauthorized);
+                return Err(PhoneError::NotReady { serial, state });
+            }
+            Ok(None) => return Err(PhoneError::Lost(link.failure())),
+            Err(_) if asked => return Err(PhoneError::Unauthorized),
+            Err(_) => {
+                return Err(PhoneError::Idle {
+                    doing: "saying hello",
+                    after: HANDSHAKE_TIMEOUT,
+                });
+            }
+        }
+    }
+}
+
+/// A phone opens nothing on a computer; what it tells later is dropped.
+fn keep_listening(mut events: mpsc::UnboundedReceiver<LinkEvent>) {
+    events.close();
+}

@@ -1,0 +1,118 @@
+//! Every phone that can be seen, also those that cannot be opened yet.
+
+use super::error::PhoneError;
+use super::server::ServerAddress;
+use crate::adb::server::DeviceState;
+
+/// A phone that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SeenPhone {
+    /// Its serial number, or `host:port`, as the route names it.
+    pub serial: String,
+    /// Its state.
+    pub state: DeviceState,
+    /// Its model, where it could be asked.
+    pub model: Option<String>,
+    /// The route over which it was seen.
+    pub route: RouteName,
+}
+
+/// How a phone is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteName {
+    /// Through a running adb server.
+    Server,
+    /// Straight to its daemon over TCP.
+    Tcp,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// The phones, in the order that the routes list them.
+    pub phones: Vec<SeenPhone>,
+    /// The adb server's address.
+    pub server: ServerAddress,
+    /// Whether an adb server runs there.
+    pub server_runs: bool,
+}
+
+/// Looks for phones on every route that can list them.
+pub async fn discover() -> Result<Discovery, PhoneError> {
+    let server = ServerAddress::from_environment().await?;
+    let devices = server.devices().await?;
+    let server_runs = devices.is_some();
+    let phones = devices
+        .unwrap_or_default()
+        .into_iter()
+        .map(|device| SeenPhone {
+            model: device
+                .property("model")
+                .map(|model| model.replace('_', " ")),
+            serial: device.serial,
+            state: device.state,
+            route: RouteName::Server,
+        });
+    Ok(Discovery {
+        phones: phones.collect(),
+        server,
+        server_runs,
+    })
+}
+
+/// Chooses the phone to work with: the one asked for, else the only one.
+pub fn choose<'a>(
+    phones: &'a [SeenPhone],
+    serial: Option<&str>,
+) -> Result<&'a SeenPhone, PhoneError> {
+    let present = || phones.iter().map(|phone| phone.serial.clone()).collect();
+    match (serial, phones) {
+        (Some(serial), _) => phones
+            .iter()
+            .find(|phone| phone.serial == serial)
+            .ok_or_else(|| PhoneError::NoSuchPhone {
+                serial: serial.to_owned(),
+                present: present(),
+            }),
+        (None, []) => Err(PhoneError::NoPhone),
+        (None, [only]) => Ok(only),
+        (None, _) => Err(PhoneError::SeveralPhones { present: present() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(serial: &str) -> SeenPhone {
+        let (state, route) = (DeviceState::Device, RouteName::Server);
+        SeenPhone {
+            serial: serial.to_owned(),
+            state,
+            model: None,
+            route,
+        }
+    }
+
+    #[test]
+    fn only_phone_is_chosen_and_several_need_a_choice() {
+        let (one, two) = (seen("A"), seen("B"));
+        assert_eq!(
+            choose(std::slice::from_ref(&one), None).unwrap().serial,
+            "A"
+        );
+        let both = [one, two];
+        assert_eq!(choose(&both, Some("B")).unwrap().serial, "B");
+        assert!(matches!(
+            choose(&both, None),
+            Err(PhoneError::SeveralPhones { .. })
+        ));
+        let error = choose(&both, Some("C")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no phone with the serial number C; there is: A, B"
+        );
+        assert!(matches!(choose(&[], None), Err(PhoneError::NoPhone)));
+    }
+}

@@ -1,0 +1,328 @@
+//! The one loop that joins [`Connection`], a transport and the tasks that use its streams.
+//!
+//! In: a transport's bytes and the tasks' wishes. Out: [`LinkEvent`]s and [`ByteStream`]s. Reads
+//! and writes go on side by side, so that two ends that both have much to say cannot lock up.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::stream::ByteStream;
+use crate::adb::auth::PublicKey;
+use crate::adb::connection::{Banner, Connection, ConnectionError, Event, StreamId};
+
+/// Room to have ready before a read, in bytes.
+const READ_BYTES: usize = 256 * 1024;
+/// Less room than this and a new buffer is taken, in bytes.
+const MIN_READ_BYTES: usize = 64 * 1024;
+/// Output that a peer may leave unread before it counts as hostile, in bytes.
+const MAX_UNREAD_OUTPUT: usize = 64 * 1024 * 1024;
+/// What a stream's writer may have on its way before it waits, in bytes.
+pub(crate) const SEND_BUFFER: usize = 2 * 1024 * 1024;
+
+/// Why a link to a phone ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The other side closed the connection.
+    #[error("the connection was closed by the other side")]
+    Closed,
+    /// The operating system reports an error on the connection.
+    #[error("the connection broke")]
+    Io(#[source] io::Error),
+    /// The other side broke the protocol.
+    #[error("the other side does not keep to the ADB protocol")]
+    Protocol(#[source] ConnectionError),
+    /// The other side does not read what is sent to it.
+    #[error("the other side does not read what is sent to it")]
+    NotReading,
+}
+
+/// What happened on a link as a whole.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// The handshake is done.
+    Connected(Banner),
+    /// The phone asks its owner whether to allow this computer.
+    AwaitingApproval,
+    /// Device end: an unknown computer offers its key; [`Link::approve`] lets it in.
+    KeyOffered(PublicKey),
+    /// Device end: the computer opened a stream to a service.
+    Incoming(ByteStream, Bytes),
+}
+
+/// A connection that is being driven; cheap to clone. The loop ends when all clones and streams
+/// are gone.
+#[derive(Debug, Clone)]
+pub struct Link {
+    wishes: mpsc::UnboundedSender<Wish>,
+    failure: Failure,
+}
+
+/// Set once, when the link ends.
+pub(super) type Failure = Arc<OnceLock<Arc<LinkError>>>;
+
+#[derive(Debug)]
+pub(super) enum Wish {
+    Open(Vec<u8>, oneshot::Sender<Option<ByteStream>>),
+    Write(StreamId, Bytes),
+    Consumed(StreamId, usize),
+    Close(StreamId),
+    Approve,
+}
+
+impl Link {
+    /// Starts the loop as a task of the current runtime.
+    pub fn start<T>(
+        connection: Connection,
+        transport: T,
+    ) -> (Self, mpsc::UnboundedReceiver<LinkEvent>)
+    where
+        T: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let (wishes, inbox) = mpsc::unbounded_channel();
+        let (events, event_receiver) = mpsc::unbounded_channel();
+        let failure = Failure::default();
+        let link = Self {
+            wishes: wishes.clone(),
+            failure: Arc::clone(&failure),
+        };
+        let streams = Streams {
+            open: HashMap::new(),
+            opening: HashMap::new(),
+            wishes: wishes.downgrade(),
+            failure: Arc::clone(&failure),
+        };
+        tokio::spawn(async move {
+            let mut driven = Loop {
+                connection,
+                streams,
+                events,
+            };
+            if let Err(error) = driven.run(transport, inbox).await {
+                tracing::debug!(%error, "link ended");
+                // The streams are dropped after this, so that their readers see why.
+                let _ = failure.set(Arc::new(error));
+            }
+            drop(driven);
+        });
+        (link, event_receiver)
+    }
+
+    /// Opens a stream; `Ok(None)` when the phone refuses the service.
+    pub async fn open(&self, service: &[u8]) -> Result<Option<ByteStream>, Arc<LinkError>> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.wishes.send(Wish::Open(service.to_vec(), reply));
+        match (sent, answer.await) {
+            (Ok(()), Ok(stream)) => Ok(stream),
+            _ => Err(self.failure()),
+        }
+    }
+
+    /// Device end: lets the computer in whose key was offered.
+    pub fn approve(&self) {
+        let _ = self.wishes.send(Wish::Approve);
+    }
+
+    /// Why the link ended.
+    pub fn failure(&self) -> Arc<LinkError> {
+        self.failure
+            .get()
+            .map_or_else(|| Arc::new(LinkError::Closed), Arc::clone)
+    }
+}
+
+struct OpenStream {
+    data: mpsc::UnboundedSender<Bytes>,
+    send_permits: Arc<Semaphore>,
+    /// Permits to give back once the peer has taken what was written.
+    unreturned: usize,
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.send_permits.close();
+    }
+}
+
+struct Streams {
+    open: HashMap<StreamId, OpenStream>,
+    opening: HashMap<StreamId, oneshot::Sender<Option<ByteStream>>>,
+    wishes: mpsc::WeakUnboundedSender<Wish>,
+    failure: Failure,
+}
+
+impl Streams {
+    fn add(&mut self, id: StreamId) -> Option<ByteStream> {
+        let (data, receiver) = mpsc::unbounded_channel();
+        let send_permits = Arc::new(Semaphore::new(SEND_BUFFER));
+        let wishes = self.wishes.upgrade()?;
+        let stream = ByteStream::of_link(
+            id,
+            receiver,
+            wishes,
+            Arc::clone(&send_permits),
+            Arc::clone(&self.failure),
+        );
+        self.open.insert(
+            id,
+            OpenStream {
+                data,
+                send_permits,
+                unreturned: 0,
+            },
+        );
+        Some(stream)
+    }
+}
+
+struct Loop {
+    connection: Connection,
+    streams: Streams,
+    events: mpsc::UnboundedSender<LinkEvent>,
+}
+
+impl Loop {
+    async fn run<T>(
+        &mut self,
+        transport: T,
+        mut inbox: mpsc::UnboundedReceiver<Wish>,
+    ) -> Result<(), LinkError>
+    where
+        T: AsyncRead + AsyncWrite,
+    {
+        let (mut reader, mut writer) = tokio::io::split(transport);
+        let mut input = BytesMut::new();
+        let mut output = Output::default();
+        loop {
+            self.dispatch_events();
+            output.fill(&mut self.connection)?;
+            let missing = self.connection.missing_bytes(input.len());
+            make_room(&mut input, missing);
+            tokio::select! {
+                read = reader.read_buf(&mut input) => {
+                    if read.map_err(LinkError::Io)? == 0 {
+                        return Err(LinkError::Closed);
+                    }
+                    self.connection.receive(&mut input).map_err(LinkError::Protocol)?;
+                }
+                written = writer.write_buf(&mut output.current), if !output.current.is_empty() => {
+                    if written.map_err(LinkError::Io)? == 0 {
+                        return Err(LinkError::Closed);
+                    }
+                }
+                wish = inbox.recv() => {
+                    let Some(wish) = wish else { return Ok(()) };
+                    self.grant(wish);
+                    // What else is wished for now leaves in the same write.
+                    while let Ok(wish) = inbox.try_recv() {
+                        self.grant(wish);
+                    }
+                }
+            }
+        }
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        match wish {
+            Wish::Open(service, reply) => {
+                let id = self.connection.open(&service);
+                self.streams.opening.insert(id, reply);
+            }
+            Wish::Write(id, data) => {
+                if let Some(stream) = self.streams.open.get_mut(&id) {
+                    stream.unreturned += data.len().min(SEND_BUFFER);
+                    self.connection.write(id, data);
+                }
+            }
+            Wish::Consumed(id, bytes) => self.connection.consumed(id, bytes),
+            Wish::Close(id) => {
+                self.streams.open.remove(&id);
+                self.connection.close(id);
+            }
+            Wish::Approve => self.connection.approve(),
+        }
+    }
+
+    fn dispatch_events(&mut self) {
+        while let Some(event) = self.connection.poll_event() {
+            match event {
+                Event::Connected(banner) => self.tell(LinkEvent::Connected(banner)),
+                Event::AwaitingApproval => self.tell(LinkEvent::AwaitingApproval),
+                Event::KeyOffered(key) => self.tell(LinkEvent::KeyOffered(key)),
+                Event::Incoming(id, service) => match self.streams.add(id) {
+                    Some(stream) => self.tell(LinkEvent::Incoming(stream, service)),
+                    None => self.connection.close(id),
+                },
+                Event::Opened(id) => {
+                    if let Some(reply) = self.streams.opening.remove(&id) {
+                        let stream = self.streams.add(id);
+                        // A stream that nobody waits for any more closes itself when dropped.
+                        let _ = reply.send(stream);
+                    }
+                }
+                Event::Data(id, data) => {
+                    if let Some(stream) = self.streams.open.get(&id) {
+                        let _ = stream.data.send(data);
+                    }
+                }
+                Event::Drained(id) => {
+                    if let Some(stream) = self.streams.open.get_mut(&id) {
+                        stream
+                            .send_permits
+                            .add_permits(std::mem::take(&mut stream.unreturned));
+                    }
+                }
+                Event::Closed(id) => {
+                    self.streams.open.remove(&id);
+                    if let Some(reply) = self.streams.opening.remove(&id) {
+                        let _ = reply.send(None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn tell(&self, event: LinkEvent) {
+        // Nobody listens once the link is up and the phone opens nothing.
+        let _ = self.events.send(event);
+    }
+}
+
+/// Bytes on their way out.
+#[derive(Default)]
+struct Output {
+    current: Bytes,
+    waiting: std::collections::VecDeque<Bytes>,
+    waiting_bytes: usize,
+}
+
+impl Output {
+    fn fill(&mut self, connection: &mut Connection) -> Result<(), LinkError> {
+        while let Some(bytes) = connection.poll_output() {
+            self.waiting_bytes += bytes.len();
+            self.waiting.push_back(bytes);
+        }
+        if self.waiting_bytes > MAX_UNREAD_OUTPUT {
+            return Err(LinkError::NotReading);
+        }
+        while self.current.is_empty() {
+            let Some(next) = self.waiting.pop_front() else {
+                break;
+            };
+            self.waiting_bytes -= next.len();
+            self.current = next;
+        }
+        Ok(())
+    }
+}
+
+fn make_room(input: &mut BytesMut, missing: usize) {
+    let room = input.capacity() - input.len();
+    if room < missing || room < MIN_READ_BYTES {
+        input.reserve(missing.max(READ_BYTES));
+    }
+}

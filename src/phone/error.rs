@@ -1,0 +1,159 @@
+//! What can go wrong between this computer and a phone.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::drive::LinkError;
+use super::keys::KeysError;
+use crate::adb::server::{DeviceState, NotAServer};
+use crate::adb::shell::ShellError;
+use crate::adb::sync::SyncError;
+
+/// What can go wrong between this computer and a phone.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PhoneError {
+    /// The connection ended while it was used.
+    #[error("the phone went away")]
+    Lost(#[source] Arc<LinkError>),
+    /// An adb server says that the phone is not there (any more).
+    #[error("the phone {serial} is not there any more: {message}")]
+    Gone {
+        /// The phone's serial number.
+        serial: String,
+        /// The server's words.
+        message: String,
+    },
+    /// Nothing came for too long.
+    #[error("the phone stopped answering: nothing came for {} seconds while {doing}", after.as_secs())]
+    Idle {
+        /// What was going on.
+        doing: &'static str,
+        /// How long nothing came.
+        after: Duration,
+    },
+    /// The phone refuses a service that every phone has.
+    #[error("the phone refuses '{service}'")]
+    ServiceRefused {
+        /// The service's name.
+        service: String,
+    },
+    /// The stream of a service ended in the middle.
+    #[error("the phone ended '{service}' in the middle")]
+    StreamEnded {
+        /// The service's name.
+        service: &'static str,
+    },
+    /// A sync answer that makes no sense.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// A shell answer that makes no sense.
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+    /// A command printed more than anything sensible would.
+    #[error("the phone answered '{command}' with more than {limit} bytes")]
+    TooMuchOutput {
+        /// The command's first word.
+        command: &'static str,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Nothing can be reached at an address.
+    #[error("nothing answers at {address}")]
+    Unreachable {
+        /// The address.
+        address: String,
+        /// What the operating system says.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// What answers is no adb server.
+    #[error("at {address} there is no adb server")]
+    NotAServer {
+        /// The address.
+        address: SocketAddr,
+        /// What came.
+        #[source]
+        source: NotAServer,
+    },
+    /// An address in an environment variable or option cannot be used.
+    #[error("'{address}' is no address: {why}")]
+    BadAddress {
+        /// The text.
+        address: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The adb server refused a request.
+    #[error("the adb server refused '{request}': {message}")]
+    ServerRefused {
+        /// The request.
+        request: String,
+        /// The server's words.
+        message: String,
+    },
+    /// The phone did not allow this computer in time.
+    #[error("the phone has not allowed this computer")]
+    Unauthorized,
+    /// There is no phone.
+    #[error("no phone found")]
+    NoPhone,
+    /// The phone that was asked for is not there.
+    #[error(
+        "no phone with the serial number {serial}; there is: {}",
+        list(present)
+    )]
+    NoSuchPhone {
+        /// The serial number asked for.
+        serial: String,
+        /// Those that are there.
+        present: Vec<String>,
+    },
+    /// Several phones and no choice.
+    #[error("several phones are attached: {}", list(present))]
+    SeveralPhones {
+        /// Their serial numbers.
+        present: Vec<String>,
+    },
+    /// The phone is in a state that gives no files.
+    #[error("the phone {serial} is {}", state.name())]
+    NotReady {
+        /// Its serial number.
+        serial: String,
+        /// Its state.
+        state: DeviceState,
+    },
+    /// The phone has not been unlocked since it started.
+    #[error("the phone has not been unlocked since it started: its storage is still encrypted")]
+    Locked,
+    /// A key file is of no use.
+    #[error(transparent)]
+    Keys(#[from] Arc<KeysError>),
+}
+
+impl PhoneError {
+    /// Whether the phone or the way to it is gone, so that waiting for it makes sense.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Lost(_) | Self::Gone { .. } | Self::Idle { .. } | Self::Unreachable { .. } => {
+                true
+            }
+            Self::NotReady { state, .. } => {
+                matches!(
+                    state,
+                    DeviceState::Offline | DeviceState::Connecting | DeviceState::Authorizing
+                )
+            }
+            _ => false,
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}

@@ -1,0 +1,275 @@
+//! The keys by which phones know this computer, shared with adb.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use rsa::rand_core::OsRng;
+
+use crate::adb::auth::{KeyError, PrivateKey};
+
+/// More keys than anybody has; each costs the phone a signature check.
+const MAX_KEYS: usize = 64;
+
+/// What can go wrong with key files.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The file cannot be read or written.
+    #[error("cannot {action} the key file {}", path.display())]
+    File {
+        /// What was tried: `read`, `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The file holds no usable key.
+    #[error("{} holds no key that can be used", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: KeyError,
+    },
+    /// There is nowhere to keep a key.
+    #[error("no home folder is known (HOME is not set), so there is nowhere to keep a key")]
+    NoHome,
+}
+
+/// Where keys are looked for.
+#[derive(Debug, Clone, Default)]
+pub struct KeySources {
+    /// Files named on the command line; tried first.
+    pub files: Vec<PathBuf>,
+    /// The folder of the person's own key, `~/.android`; made when absent.
+    pub android_folder: Option<PathBuf>,
+    /// `ADB_VENDOR_KEYS`: files, or folders of `*.adb_key` files.
+    pub vendor: Vec<PathBuf>,
+}
+
+impl KeySources {
+    /// What the environment names: `ANDROID_USER_HOME` or `HOME`, and `ADB_VENDOR_KEYS`.
+    pub fn from_environment(files: Vec<PathBuf>) -> Self {
+        let folder = |name| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let home = folder("HOME").or_else(|| folder("USERPROFILE"));
+        let android_folder =
+            folder("ANDROID_USER_HOME").or_else(|| home.map(|home| home.join(".android")));
+        let vendor = std::env::var_os("ADB_VENDOR_KEYS");
+        let vendor = vendor
+            .map(|paths| std::env::split_paths(&paths).collect())
+            .unwrap_or_default();
+        Self {
+            files,
+            android_folder,
+            vendor,
+        }
+    }
+
+    /// Reads all keys, those of the command line first, then the person's own (made when
+    /// absent), then the vendor's. A vendor key that cannot be read is passed over with a
+    /// warning, as adb does it; any other is an error.
+    pub fn load(&self) -> Result<Vec<PrivateKey>, KeysError> {
+        let mut keys = Vec::new();
+        for path in &self.files {
+            keys.push(read(path)?);
+        }
+        match &self.android_folder {
+            Some(folder) => keys.push(own_key(folder)?),
+            None if keys.is_empty() => return Err(KeysError::NoHome),
+            None => {}
+        }
+        for path in self.vendor.iter().flat_map(|path| vendor_files(path)) {
+            match read(&path) {
+                Ok(key) => keys.push(key),
+                Err(error) => tracing::warn!(%error, "vendor key passed over"),
+            }
+        }
+        keys.truncate(MAX_KEYS);
+        Ok(keys)
+    }
+}
+
+/// How this computer calls itself beside its public key, as adb does: `user@host`.
+pub fn computer_name() -> String {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = variable("USER")
+        .or_else(|| variable("USERNAME"))
+        .or_else(|| variable("LOGNAME"));
+    let host = fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| variable("COMPUTERNAME"));
+    let clean = |name: String| {
+        name.chars()
+            .filter(|c| c.is_ascii_graphic())
+            .collect::<String>()
+    };
+    format!(
+        "{}@{}",
+        user.map_or_else(|| "unknown".to_owned(), clean),
+        host.map_or_else(|| "unknown".to_owned(), clean)
+    )
+}
+
+fn read(path: &Path) -> Result<PrivateKey, KeysError> {
+    let text = fs::read_to_string(path);
+    let text = text.map_err(|source| KeysError::File {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    PrivateKey::from_pem(&text).map_err(|source| KeysError::Content {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn own_key(folder: &Path) -> Result<PrivateKey, KeysError> {
+    let path = folder.join("adbkey");
+    match read(&path) {
+        Err(KeysError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+        other => return other,
+    }
+    let key = PrivateKey::generate(&mut OsRng).map_err(|source| KeysError::Content {
+        path: path.clone(),
+        source,
+    })?;
+    let pem = key.to_pem().map_err(|source| KeysError::Content {
+        path: path.clone(),
+        source,
+    })?;
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| KeysError::File {
+            action: "write",
+            path,
+            source,
+        }
+    };
+    fs::create_dir_all(folder).map_err(failed(folder))?;
+    if !write_new(&path, pem.as_bytes(), 0o600).map_err(failed(&path))? {
+        // Another program made one in between: that one counts.
+        return read(&path);
+    }
+    let public = folder.join("adbkey.pub");
+    let line = key.public().to_line(&computer_name()) + "\n";
+    write_new(&public, line.as_bytes(), 0o644).map_err(failed(&public))?;
+    Ok(key)
+}
+
+/// Writes a file that must not exist yet, whole or not at all; `false` when it exists.
+fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<bool> {
+    let temporary = path.with_extension(format!("{}.new", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let mut file = options.open(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    // A hard link is the one way to put a whole file in place without replacing another.
+    let linked = fs::hard_link(&temporary, path);
+    fs::remove_file(&temporary)?;
+    match linked {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn vendor_files(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path.to_owned()];
+    }
+    let entries = walkdir::WalkDir::new(path)
+        .max_depth(1)
+        .sort_by_file_name()
+        .into_iter()
+        .flatten();
+    let keys = entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "adb_key"));
+    keys.map(walkdir::DirEntry::into_path).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = include_str!("../../fixtures/adbkey");
+
+    fn sources(folder: &Path) -> KeySources {
+        KeySources {
+            android_folder: Some(folder.join(".android")),
+            ..KeySources::default()
+        }
+    }
+
+    #[test]
+    fn own_key_is_made_once_and_only_for_its_owner() {
+        let home = tempfile::tempdir().unwrap();
+        let first = sources(home.path()).load().unwrap();
+        let second = sources(home.path()).load().unwrap();
+        assert_eq!(first[0].public(), second[0].public());
+        let public = fs::read(home.path().join(".android/adbkey.pub")).unwrap();
+        assert_eq!(
+            crate::adb::auth::PublicKey::from_line(&public).unwrap(),
+            first[0].public()
+        );
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(home.path().join(".android/adbkey"))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn named_keys_come_first_and_vendor_folders_are_read() {
+        let home = tempfile::tempdir().unwrap();
+        let vendor = home.path().join("vendor");
+        fs::create_dir(&vendor).unwrap();
+        fs::write(vendor.join("a.adb_key"), KEY).unwrap();
+        fs::write(vendor.join("broken.adb_key"), "nothing").unwrap();
+        fs::write(vendor.join("readme.txt"), "nothing").unwrap();
+        let named = home.path().join("named");
+        fs::write(&named, KEY).unwrap();
+        let sources = KeySources {
+            files: vec![named],
+            vendor: vec![vendor],
+            ..sources(home.path())
+        };
+        let keys = sources.load().unwrap();
+        assert_eq!(keys.len(), 3);
+        assert_eq!(keys[0].public(), keys[2].public());
+        assert_ne!(keys[0].public(), keys[1].public());
+    }
+
+    #[test]
+    fn unusable_named_key_is_an_error_that_names_it() {
+        let home = tempfile::tempdir().unwrap();
+        let named = home.path().join("named");
+        fs::write(&named, "nothing").unwrap();
+        let error = KeySources {
+            files: vec![named.clone()],
+            ..sources(home.path())
+        }
+        .load()
+        .unwrap_err();
+        assert!(
+            error.to_string().contains(&*named.to_string_lossy()),
+            "{error}"
+        );
+        let error = KeySources::default().load().unwrap_err();
+        assert!(matches!(error, KeysError::NoHome));
+    }
+}

@@ -1,0 +1,121 @@
+//! The I/O around the protocol: routes to a phone, and what can be asked of it.
+//!
+//! In: a route. Out: a [`Phone`] that lists, stats, sends files, hashes and answers commands. It
+//! reports facts and errors; advice is [`crate::guide`]'s.
+
+pub mod connect;
+pub mod discover;
+pub mod drive;
+pub mod error;
+pub mod hash;
+pub mod keys;
+pub mod server;
+pub mod shell;
+pub mod stream;
+pub mod sync;
+pub mod tcp;
+
+pub use error::PhoneError;
+
+use std::time::Duration;
+
+use crate::adb::features::Features;
+use drive::Link;
+use server::ServerAddress;
+use stream::ByteStream;
+use sync::SyncStream;
+
+/// More output than any phone's `getprop` prints, in bytes.
+const MAX_PROPERTIES: usize = 4 * 1024 * 1024;
+
+/// A phone that answers.
+#[derive(Debug)]
+pub struct Phone {
+    route: Route,
+    serial: String,
+    features: Features,
+    idle: Duration,
+    properties: Properties,
+}
+
+/// How the phone is reached.
+#[derive(Debug)]
+enum Route {
+    Tcp(Link),
+    Server {
+        server: ServerAddress,
+        serial: String,
+    },
+}
+
+impl Phone {
+    /// The phone's own serial number; the route's name for it where it tells none.
+    pub fn serial(&self) -> &str {
+        &self.serial
+    }
+
+    /// What the phone can do.
+    pub fn features(&self) -> Features {
+        self.features
+    }
+
+    /// The phone's properties, as read when it was connected.
+    pub fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    /// Opens a sync stream.
+    pub async fn sync(&self) -> Result<SyncStream, PhoneError> {
+        let stream = self.open(crate::adb::sync::SERVICE).await?;
+        let stream = stream.ok_or_else(|| PhoneError::ServiceRefused {
+            service: "sync:".to_owned(),
+        })?;
+        Ok(SyncStream::new(stream, self.idle))
+    }
+
+    /// Opens a stream to a service; `None` when the phone refuses it.
+    async fn open(&self, service: &[u8]) -> Result<Option<ByteStream>, PhoneError> {
+        let opened = async {
+            match &self.route {
+                Route::Tcp(link) => link.open(service).await.map_err(PhoneError::Lost),
+                Route::Server { server, serial } => server.open(serial, service).await,
+            }
+        };
+        let opened = tokio::time::timeout(self.idle, opened).await;
+        opened.unwrap_or(Err(PhoneError::Idle {
+            doing: "opening a stream",
+            after: self.idle,
+        }))
+    }
+
+    async fn read_properties(&self) -> Result<Properties, PhoneError> {
+        let output = self
+            .run("getprop", b"getprop", MAX_PROPERTIES, self.idle)
+            .await?;
+        Ok(Properties::parse(&output.stdout))
+    }
+}
+
+/// A phone's system properties, as `getprop` prints them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Properties(std::collections::BTreeMap<String, String>);
+
+impl Properties {
+    /// Reads `[name]: [value]` lines; others are passed over.
+    pub fn parse(output: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(output);
+        let pairs = text.lines().filter_map(|line| {
+            let (name, value) = line.trim_end().strip_prefix('[')?.split_once("]: [")?;
+            Some((name.to_owned(), value.strip_suffix(']')?.to_owned()))
+        });
+        Self(pairs.collect())
+    }
+
+    /// A property's value, when it is set to something.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+}

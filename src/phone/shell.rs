@@ -1,0 +1,120 @@
+//! Commands in the phone's shell.
+
+use std::time::Duration;
+
+use super::error::PhoneError;
+use super::stream::ByteStream;
+use super::{Phone, Route};
+use crate::adb::features::Feature;
+use crate::adb::shell::{Decoder, Output, service_exec, service_v2};
+
+/// What a command printed, and how it ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommandOutput {
+    /// Its standard output; with the standard error mixed in where the phone is too old to tell
+    /// them apart.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+    /// Its exit code; `None` where the phone is too old to tell.
+    pub exit: Option<u8>,
+}
+
+/// A command that is running; its standard output as it comes.
+#[derive(Debug)]
+pub struct RunningCommand {
+    stream: ByteStream,
+    decoder: Option<Decoder>,
+}
+
+impl RunningCommand {
+    /// The next piece of output; `None` when the command is over. Waits at most `idle` for it.
+    pub async fn next(&mut self, idle: Duration) -> Result<Option<Output>, PhoneError> {
+        loop {
+            if let Some(decoder) = &mut self.decoder
+                && let Some(output) = decoder.poll()?
+            {
+                return Ok(Some(output));
+            }
+            let received = tokio::time::timeout(idle, self.stream.receive()).await;
+            let idle = |_| PhoneError::Idle {
+                doing: "waiting for a command",
+                after: idle,
+            };
+            let Some(bytes) = received.map_err(idle)?.map_err(PhoneError::Lost)? else {
+                return Ok(None);
+            };
+            match &mut self.decoder {
+                Some(decoder) => decoder.feed(bytes),
+                None => return Ok(Some(Output::Stdout(bytes))),
+            }
+        }
+    }
+}
+
+impl Phone {
+    /// Starts a command whose words are quoted already. `name` is for messages.
+    pub async fn start(
+        &self,
+        name: &'static str,
+        command: &[u8],
+    ) -> Result<RunningCommand, PhoneError> {
+        let with_exit_code = self.features.has(Feature::ShellV2);
+        let service = if with_exit_code {
+            service_v2(command)
+        } else {
+            service_exec(command)
+        };
+        let stream = self.open(&service).await?;
+        let stream = stream.ok_or_else(|| PhoneError::ServiceRefused {
+            service: name.to_owned(),
+        })?;
+        Ok(RunningCommand {
+            stream,
+            decoder: with_exit_code.then(Decoder::default),
+        })
+    }
+
+    /// Runs a command to its end. `limit` bounds each output in bytes.
+    pub async fn run(
+        &self,
+        name: &'static str,
+        command: &[u8],
+        limit: usize,
+        idle: Duration,
+    ) -> Result<CommandOutput, PhoneError> {
+        let mut running = self.start(name, command).await?;
+        let mut output = CommandOutput::default();
+        while let Some(piece) = running.next(idle).await? {
+            let (kept, bytes) = match piece {
+                Output::Stdout(bytes) => (&mut output.stdout, bytes),
+                Output::Stderr(bytes) => (&mut output.stderr, bytes),
+                Output::Exit(code) => {
+                    output.exit = Some(code);
+                    break;
+                }
+            };
+            if kept.len() + bytes.len() > limit {
+                return Err(PhoneError::TooMuchOutput {
+                    command: name,
+                    limit,
+                });
+            }
+            kept.extend_from_slice(&bytes);
+        }
+        if self.features.has(Feature::ShellV2) && output.exit.is_none() {
+            return Err(PhoneError::StreamEnded { service: name });
+        }
+        Ok(output)
+    }
+
+    /// The longest command line to send, in bytes: phones cut longer ones off, or refuse them.
+    pub fn max_command_bytes(&self) -> usize {
+        match (&self.route, self.features.has(Feature::ShellV2)) {
+            // Linux takes 128 KiB for one argument; an adb server's length field says 64 KiB.
+            (_, true) => 32 * 1024,
+            // Phones of that age take 4 KiB in one message.
+            (Route::Tcp(_) | Route::Server { .. }, false) => 3 * 1024,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A stream of bytes to a service of the phone, by whichever route.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::drive::{Failure, LinkError, SEND_BUFFER, Wish};
+use crate::adb::connection::StreamId;
+
+/// Room to have ready before a read from a socket, in bytes.
+const READ_BYTES: usize = 256 * 1024;
+
+/// A stream to a service; dropping it closes it.
+#[derive(Debug)]
+pub struct ByteStream(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Link(LinkStream),
+    /// Through an adb server every stream has a socket of its own.
+    Socket {
+        socket: TcpStream,
+        input: BytesMut,
+    },
+}
+
+#[derive(Debug)]
+struct LinkStream {
+    id: StreamId,
+    data: mpsc::UnboundedReceiver<Bytes>,
+    wishes: mpsc::UnboundedSender<Wish>,
+    send_permits: Arc<Semaphore>,
+    failure: Failure,
+}
+
+impl Drop for LinkStream {
+    fn drop(&mut self) {
+        let _ = self.wishes.send(Wish::Close(self.id));
+    }
+}
+
+impl ByteStream {
+    pub(super) fn of_link(
+        id: StreamId,
+        data: mpsc::UnboundedReceiver<Bytes>,
+        wishes: mpsc::UnboundedSender<Wish>,
+        send_permits: Arc<Semaphore>,
+        failure: Failure,
+    ) -> Self {
+        Self(Kind::Link(LinkStream {
+            id,
+            data,
+            wishes,
+            send_permits,
+            failure,
+        }))
+    }
+
+    /// A socket on which an adb server has switched to the service; `input` holds what it sent
+    /// behind its answer.
+    pub(super) fn of_socket(socket: TcpStream, input: BytesMut) -> Self {
+        Self(Kind::Socket { socket, input })
+    }
+
+    /// The next bytes, at least one; `None` when the other side closed the stream.
+    pub async fn receive(&mut self) -> Result<Option<Bytes>, Arc<LinkError>> {
+        match &mut self.0 {
+            Kind::Link(stream) => match stream.data.recv().await {
+                Some(bytes) => {
+                    let _ = stream.wishes.send(Wish::Consumed(stream.id, bytes.len()));
+                    Ok(Some(bytes))
+                }
+                None => match stream.failure.get() {
+                    Some(failure) => Err(Arc::clone(failure)),
+                    None => Ok(None),
+                },
+            },
+            Kind::Socket { socket, input } => {
+                if input.is_empty() {
+                    input.reserve(READ_BYTES);
+                    let read = socket.read_buf(input).await;
+                    super::server::acknowledge_quickly(socket);
+                    match read {
+                        Ok(0) => return Ok(None),
+                        // adb closes with what was sent unread when a service ends early.
+                        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                            return Ok(None);
+                        }
+                        Ok(_) => {}
+                        Err(error) => return Err(Arc::new(LinkError::Io(error))),
+                    }
+                }
+                Ok(Some(input.split().freeze()))
+            }
+        }
+    }
+
+    /// Sends bytes; waits while much is on its way already.
+    pub async fn send(&mut self, bytes: Bytes) -> Result<(), Arc<LinkError>> {
+        match &mut self.0 {
+            Kind::Link(stream) => {
+                let wanted = bytes.len().min(SEND_BUFFER) as u32;
+                match stream.send_permits.acquire_many(wanted).await {
+                    Ok(permits) => permits.forget(),
+                    Err(_closed) => {
+                        let failure = stream.failure.get().map(Arc::clone);
+                        return Err(failure.unwrap_or_else(|| Arc::new(LinkError::Closed)));
+                    }
+                }
+                let _ = stream.wishes.send(Wish::Write(stream.id, bytes));
+                Ok(())
+            }
+            Kind::Socket { socket, .. } => match socket.write_all(&bytes).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(Arc::new(LinkError::Io(error))),
+            },
+        }
+    }
+}

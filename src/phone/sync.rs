@@ -1,0 +1,76 @@
+//! A sync stream of a phone: requests go ahead, answers come in order, silence is noticed.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::error::PhoneError;
+use super::stream::ByteStream;
+use crate::adb::RemotePath;
+use crate::adb::sync::{Answer, Client, Operation};
+
+/// A sync stream. Requests are collected until [`SyncStream::flush`] sends them together.
+#[derive(Debug)]
+pub struct SyncStream {
+    stream: ByteStream,
+    client: Client,
+    requests: BytesMut,
+    idle: Duration,
+}
+
+impl SyncStream {
+    pub(super) fn new(stream: ByteStream, idle: Duration) -> Self {
+        Self {
+            stream,
+            client: Client::default(),
+            requests: BytesMut::new(),
+            idle,
+        }
+    }
+
+    /// Adds a request to those that the next flush sends.
+    pub fn request(&mut self, operation: Operation, path: &RemotePath) {
+        self.client.request(operation, path, &mut self.requests);
+    }
+
+    /// How many requests are not answered yet.
+    pub fn outstanding(&self) -> usize {
+        self.client.outstanding()
+    }
+
+    /// Sends the collected requests.
+    pub async fn flush(&mut self) -> Result<(), PhoneError> {
+        if self.requests.is_empty() {
+            return Ok(());
+        }
+        let bytes = self.requests.split().freeze();
+        match tokio::time::timeout(self.idle, self.stream.send(bytes)).await {
+            // A daemon that closed the stream after a failure is heard of in `next`.
+            Ok(Ok(()) | Err(_)) => Ok(()),
+            Err(_) => Err(PhoneError::Idle {
+                doing: "sending requests",
+                after: self.idle,
+            }),
+        }
+    }
+
+    /// The next answer; `None` when the phone closed the stream.
+    pub async fn next(&mut self) -> Result<Option<Answer>, PhoneError> {
+        loop {
+            if let Some(answer) = self.client.poll()? {
+                return Ok(Some(answer));
+            }
+            match tokio::time::timeout(self.idle, self.stream.receive()).await {
+                Ok(Ok(Some(bytes))) => self.client.feed(bytes),
+                Ok(Ok(None)) => return Ok(None),
+                Ok(Err(lost)) => return Err(PhoneError::Lost(lost)),
+                Err(_) => {
+                    return Err(PhoneError::Idle {
+                        doing: "waiting for files",
+                        after: self.idle,
+                    });
+                }
+            }
+        }
+    }
+}
