@@ -1,0 +1,215 @@
+//! Rows of the catalogue to values and back; every value read is checked.
+
+use rusqlite::types::{FromSqlError, Type, ValueRef};
+use rusqlite::{Row, Statement, Transaction, params};
+
+use super::local_path;
+use crate::adb::RemotePath;
+use crate::digest::Sha256;
+use crate::folder::entry::{
+    Companion, Entry, EntryId, Proof, Reason, ReasonCode, Record, Run, RunOutcome, State,
+};
+use crate::names::LocalPath;
+
+/// What [`entry`] reads, in this order.
+pub(super) const COLUMNS: &str = "id, path, version, local, size, size_is_exact, mtime, state, proof, \
+                                  sha256, reason, message, attempts";
+
+/// A size as a column holds it. A phone may claim any 64-bit size; no file is larger than this.
+pub(super) fn stored_size(size: u64) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let path = row
+        .get_ref(1)?
+        .as_blob()
+        .ok()
+        .and_then(|bytes| RemotePath::new(bytes).ok());
+    Ok(Entry {
+        id: EntryId(row.get(0)?),
+        path: path.ok_or_else(|| wrong(1, Type::Blob, "path"))?,
+        version: row.get(2)?,
+        local: local(row, 3)?,
+        size: whole(row, 4)?,
+        size_is_exact: row.get(5)?,
+        mtime: row.get(6)?,
+        state: state(row, 7, 8)?,
+        sha256: match row.get_ref(9)? {
+            ValueRef::Null => None,
+            _ => Some(sha256(row, 9)?),
+        },
+        reason: reason(row, 10, 11)?,
+        attempts: row.get(12)?,
+    })
+}
+
+pub(super) fn companion(row: &Row<'_>) -> rusqlite::Result<Companion> {
+    Ok(Companion {
+        local: local(row, 0)?,
+        size: whole(row, 1)?,
+        sha256: sha256(row, 2)?,
+    })
+}
+
+pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
+    let outcome = match row.get_ref(3)?.as_str_or_null()? {
+        None => None,
+        Some(text) => {
+            let known = RunOutcome::ALL
+                .into_iter()
+                .find(|outcome| outcome.as_str() == text);
+            Some(known.ok_or_else(|| wrong(3, Type::Text, "outcome"))?)
+        }
+    };
+    Ok(Run {
+        started: row.get(0)?,
+        ended: row.get(1)?,
+        tool: row.get(2)?,
+        outcome,
+    })
+}
+
+pub(super) fn state(row: &Row<'_>, state: usize, proof: usize) -> rusqlite::Result<State> {
+    match row.get_ref(state)?.as_str()? {
+        "planned" => Ok(State::Planned),
+        "pulled" => Ok(State::Pulled),
+        "damaged" => Ok(State::Damaged),
+        "failed" => Ok(State::Failed),
+        "superseded" => Ok(State::Superseded),
+        "verified" => {
+            let text = row.get_ref(proof)?.as_str()?;
+            let known = Proof::ALL.into_iter().find(|known| known.as_str() == text);
+            known
+                .map(State::Verified)
+                .ok_or_else(|| wrong(proof, Type::Text, "proof"))
+        }
+        _ => Err(wrong(state, Type::Text, "state")),
+    }
+}
+
+fn reason(row: &Row<'_>, code: usize, message: usize) -> rusqlite::Result<Option<Reason>> {
+    let Some(text) = row.get_ref(code)?.as_str_or_null()? else {
+        return Ok(None);
+    };
+    let known = ReasonCode::ALL
+        .into_iter()
+        .find(|known| known.as_str() == text);
+    let code = known.ok_or_else(|| wrong(code, Type::Text, "reason"))?;
+    Ok(Some(Reason {
+        code,
+        message: row.get::<_, Option<String>>(message)?.unwrap_or_default(),
+    }))
+}
+
+fn local(row: &Row<'_>, column: usize) -> rusqlite::Result<LocalPath> {
+    local_path(row.get_ref(column)?.as_str()?)
+        .ok_or_else(|| wrong(column, Type::Text, "local path"))
+}
+
+fn sha256(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256> {
+    Sha256::from_slice(row.get_ref(column)?.as_blob()?)
+        .ok_or_else(|| wrong(column, Type::Blob, "SHA-256"))
+}
+
+/// A size or count.
+pub(super) fn whole(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(column)?;
+    u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
+}
+
+/// A value that has the right type and makes no sense.
+fn wrong(column: usize, kind: Type, what: &str) -> rusqlite::Error {
+    let cause = FromSqlError::Other(format!("not a valid {what}").into());
+    rusqlite::Error::FromSqlConversionFailure(column, kind, cause.into())
+}
+
+/// Writes records; prepares each kind's statement once per group.
+pub(super) struct Recorder<'t> {
+    transaction: &'t Transaction<'t>,
+    pulled: Option<Statement<'t>>,
+    verified: Option<Statement<'t>>,
+}
+
+impl<'t> Recorder<'t> {
+    pub(super) fn new(transaction: &'t Transaction<'t>) -> Self {
+        Self {
+            transaction,
+            pulled: None,
+            verified: None,
+        }
+    }
+
+    /// False when there is no such entry, or its state does not allow the record.
+    pub(super) fn record(&mut self, record: &Record) -> rusqlite::Result<bool> {
+        let rows = match record {
+            Record::Pulled { id, sha256, size, local } => {
+                let local = local.as_ref().map(LocalPath::as_str);
+                let rows = prepared(
+                    self.transaction,
+                    &mut self.pulled,
+                    "UPDATE entry SET state = 'pulled', proof = NULL, sha256 = ?2, size = ?3, \
+                     size_is_exact = 1, local = coalesce(?4, local), reason = NULL, message = NULL, \
+                     attempts = attempts + 1 WHERE id = ?1",
+                )?
+                .execute(params![id.0, sha256.0, stored_size(*size), local])?;
+                self.forget_companions(*id)?;
+                rows
+            }
+            Record::Verified { id, proof } => prepared(
+                self.transaction,
+                &mut self.verified,
+                "UPDATE entry SET state = 'verified', proof = ?2 \
+                 WHERE id = ?1 AND sha256 IS NOT NULL AND state IN ('pulled', 'verified')",
+            )?
+            .execute(params![id.0, proof.as_str()])?,
+            Record::Failed { id, reason } => self.without_file(*id, "failed", reason)?,
+            Record::Damaged { id, reason, kept } => {
+                self.forget_companions(*id)?;
+                for Companion { local, size, sha256 } in kept {
+                    self.transaction.execute(
+                        "INSERT INTO companion (local, entry, size, sha256) VALUES (?, ?, ?, ?)",
+                        params![local.as_str(), id.0, stored_size(*size), sha256.0],
+                    )?;
+                }
+                self.without_file(*id, "damaged", reason)?
+            }
+            Record::Replan { id, size, size_is_exact, mtime } => self.transaction.execute(
+                "UPDATE entry SET state = 'planned', proof = NULL, sha256 = NULL, reason = NULL, \
+                 message = NULL, attempts = 0, size = ?2, size_is_exact = ?3, mtime = ?4 WHERE id = ?1",
+                params![id.0, stored_size(*size), size_is_exact, mtime],
+            )?,
+            Record::Supersede { id } => self.transaction.execute(
+                "UPDATE entry SET state = 'superseded' \
+                 WHERE id = ? AND sha256 IS NOT NULL AND state IN ('pulled', 'verified')",
+                params![id.0],
+            )?,
+        };
+        Ok(rows == 1)
+    }
+
+    fn without_file(&self, id: EntryId, state: &str, reason: &Reason) -> rusqlite::Result<usize> {
+        self.transaction.execute(
+            "UPDATE entry SET state = ?2, proof = NULL, sha256 = NULL, reason = ?3, message = ?4, \
+             attempts = attempts + 1 WHERE id = ?1",
+            params![id.0, state, reason.code.as_str(), reason.message],
+        )
+    }
+
+    fn forget_companions(&self, id: EntryId) -> rusqlite::Result<()> {
+        self.transaction
+            .execute("DELETE FROM companion WHERE entry = ?", params![id.0])?;
+        Ok(())
+    }
+}
+
+fn prepared<'a, 't>(
+    transaction: &'t Transaction<'t>,
+    slot: &'a mut Option<Statement<'t>>,
+    sql: &str,
+) -> rusqlite::Result<&'a mut Statement<'t>> {
+    match slot {
+        Some(statement) => Ok(statement),
+        None => Ok(slot.insert(transaction.prepare(sql)?)),
+    }
+}

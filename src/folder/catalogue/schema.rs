@@ -1,0 +1,145 @@
+//! The catalogue's tables, and how a file is told from one.
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::CatalogueError;
+use crate::folder::entry::PhoneIdentity;
+
+/// `rscu`: marks the file as a catalogue (`PRAGMA application_id`).
+const APPLICATION_ID: i64 = 0x7273_6375;
+
+/// Each brings the tables from its index's version to the next; never changed once released.
+const MIGRATIONS: [&str; 1] = [VERSION_1];
+
+/// The version that this program reads and writes.
+pub(super) const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
+
+// STRICT: a column holds its type or nothing. `local` is unique because two entries never share a
+// file, and its index gives the manifest its order. Paths are BLOBs: no text, no collation.
+const VERSION_1: &str = "
+    CREATE TABLE phone (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        serial TEXT NOT NULL,
+        model TEXT NOT NULL,
+        manufacturer TEXT NOT NULL,
+        android_version TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE entry (
+        id INTEGER PRIMARY KEY,
+        path BLOB NOT NULL,
+        version INTEGER NOT NULL,
+        local TEXT NOT NULL UNIQUE,
+        size INTEGER NOT NULL,
+        size_is_exact INTEGER NOT NULL,
+        mtime INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        proof TEXT,
+        sha256 BLOB,
+        reason TEXT,
+        message TEXT,
+        attempts INTEGER NOT NULL,
+        UNIQUE (path, version)
+    ) STRICT;
+    CREATE TABLE companion (
+        local TEXT PRIMARY KEY,
+        entry INTEGER NOT NULL REFERENCES entry (id),
+        size INTEGER NOT NULL,
+        sha256 BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX companion_of_entry ON companion (entry);
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY,
+        started INTEGER NOT NULL,
+        ended INTEGER,
+        tool TEXT NOT NULL,
+        outcome TEXT
+    ) STRICT;
+";
+
+/// What the tables, indexes, triggers and views of [`KNOWN_VERSION`] are called. Anything else in
+/// a catalogue was put there by somebody else; a trigger or view could run what it likes.
+const OBJECTS: [(&str, &str); 5] = [
+    ("index", "companion_of_entry"),
+    ("table", "companion"),
+    ("table", "entry"),
+    ("table", "phone"),
+    ("table", "run"),
+];
+
+/// What a file turned out to be.
+pub(super) enum Found {
+    /// A database without anything in it: a catalogue whose creation was cut short.
+    Empty,
+    /// A catalogue of this version, which this program knows.
+    Catalogue(i64),
+}
+
+/// Tells a catalogue from other databases.
+pub(super) fn inspect(db: &Connection) -> Result<Found, CatalogueError> {
+    let path = || db.path().unwrap_or_default().into();
+    let sqlite = |e| CatalogueError::from_sqlite("read", db, e);
+    let application: i64 = db
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(sqlite)?;
+    let version: i64 = db
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(sqlite)?;
+    let objects: i64 = db
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(sqlite)?;
+    match (application, version) {
+        (0, 0) if objects == 0 => Ok(Found::Empty),
+        (APPLICATION_ID, version) if version > KNOWN_VERSION => Err(CatalogueError::NewerVersion {
+            path: path(),
+            found: version,
+            known: KNOWN_VERSION,
+        }),
+        (APPLICATION_ID, 1..) => Ok(Found::Catalogue(version)),
+        _ => Err(CatalogueError::NotACatalogue { path: path() }),
+    }
+}
+
+/// Makes an empty database a catalogue, all or nothing.
+pub(super) fn create(db: &mut Connection, phone: &PhoneIdentity) -> rusqlite::Result<()> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for migration in MIGRATIONS {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.execute(
+        "INSERT INTO phone (id, serial, model, manufacturer, android_version) VALUES (1, ?, ?, ?, ?)",
+        params![phone.serial, phone.model, phone.manufacturer, phone.android_version],
+    )?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", KNOWN_VERSION)?;
+    transaction.commit()
+}
+
+/// Brings an older catalogue to the known version, one transaction each.
+pub(super) fn migrate(db: &mut Connection, from: i64) -> rusqlite::Result<()> {
+    for (version, migration) in (1..).zip(MIGRATIONS) {
+        if version > from {
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute_batch(migration)?;
+            transaction.pragma_update(None, "user_version", version)?;
+            transaction.commit()?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the database holds the known tables and nothing else.
+pub(super) fn is_as_made(db: &Connection) -> rusqlite::Result<bool> {
+    let mut statement = db.prepare(
+        "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
+         ORDER BY type, name",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut known = OBJECTS.iter();
+    while let Some(row) = rows.next()? {
+        let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
+        if known.next() != Some(&(kind.as_str(), name.as_str())) {
+            return Ok(false);
+        }
+    }
+    Ok(known.next().is_none())
+}

@@ -1,0 +1,355 @@
+//! Checks a rescue folder: every byte below `data/` is read again and compared with the catalogue
+//! and the manifest.
+//!
+//! What goes in: an open folder. What comes out: a [`Report`], and [`Progress`] on the way. Changes
+//! nothing, follows no symbolic link. Memory grows by some 50 bytes per file, not by their sizes.
+
+mod manifest;
+mod workers;
+
+use std::collections::HashMap;
+use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
+
+use super::bag::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
+use super::disk::{self, DATA, DiskError};
+use super::partial::hash_rest;
+use super::{CatalogueError, Folder};
+use crate::digest::Sha256;
+use crate::names::LocalPath;
+use manifest::Line;
+use workers::Workers;
+
+/// The most findings that a report keeps; all are counted, and [`Progress`] tells all.
+pub const MAX_KEPT_FINDINGS: usize = 1000;
+
+/// Why a folder could not be checked to the end.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The catalogue failed.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// One of the bag's own files cannot be read.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// Files that the catalogue says are there.
+    pub files: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// How much is wrong; 0 when the folder is intact.
+    pub finding_count: u64,
+    /// The first of them.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Whether every file is there, unaltered, and nothing else is.
+    pub fn is_intact(&self) -> bool {
+        self.finding_count == 0
+    }
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "finding", rename_all = "snake_case")]
+pub enum Finding {
+    /// The file is not there.
+    Missing {
+        /// Where it should be.
+        local: LocalPath,
+    },
+    /// The file has another size.
+    WrongSize {
+        /// Which file.
+        local: LocalPath,
+        /// Its size in the catalogue.
+        expected_bytes: u64,
+        /// Its size now.
+        found_bytes: u64,
+    },
+    /// The file has the right size and other bytes.
+    WrongHash {
+        /// Which file.
+        local: LocalPath,
+        /// Its SHA-256 in the catalogue.
+        expected: Sha256,
+        /// Its SHA-256 now.
+        found: Sha256,
+    },
+    /// Something else, or a symbolic link, stands in the file's place or on the way to it.
+    NotAFile {
+        /// Where.
+        local: LocalPath,
+    },
+    /// The disk does not give the file's bytes.
+    Unreadable {
+        /// Which file.
+        local: LocalPath,
+        /// What the system said.
+        message: String,
+    },
+    /// A file below `data/` that the catalogue does not know.
+    Extra {
+        /// Where, from the rescue folder; what is not UTF-8 is replaced.
+        path: String,
+    },
+    /// The manifest does not list a file of the catalogue.
+    NotInManifest {
+        /// Which file.
+        local: LocalPath,
+    },
+    /// The manifest lists a file with another hash than the catalogue.
+    ManifestDiffers {
+        /// Which file.
+        local: LocalPath,
+    },
+    /// The manifest lists a file that the catalogue does not know, or one twice.
+    UnknownInManifest {
+        /// Which file.
+        local: LocalPath,
+    },
+    /// A line that is no hash and path below `data/`.
+    BadLine {
+        /// The manifest's name.
+        manifest: String,
+        /// The line's number, from 1.
+        line: u64,
+    },
+    /// One of the bag's own files is missing.
+    TagFileMissing {
+        /// Its name.
+        name: String,
+    },
+    /// One of the bag's own files does not hold what it should.
+    TagFileWrong {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// How a check goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// So many more bytes were read.
+    Bytes(u64),
+    /// One more file was compared.
+    File,
+    /// Something is wrong.
+    Finding(&'a Finding),
+}
+
+/// Checks a whole folder.
+pub fn check(
+    folder: &Folder,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Report, CheckError> {
+    let mut check = Check {
+        folder,
+        on_progress,
+        report: Report::default(),
+        hashes: RandomState::new(),
+    };
+    folder.catalogue().check_structure()?;
+    check.tag_files()?;
+    let listed = check.listed()?;
+    let known = check.payload(listed)?;
+    check.unknown_lines(&known)?;
+    check.extra_files(&known);
+    Ok(check.report)
+}
+
+struct Check<'a> {
+    folder: &'a Folder,
+    on_progress: &'a mut dyn FnMut(Progress<'_>),
+    report: Report,
+    hashes: RandomState,
+}
+
+/// Local paths by their keyed hash. A chance meeting of two could only hide that one of them is
+/// not known; at a million files, its odds are one in thirty million.
+type ByPath<T> = HashMap<u64, T>;
+
+impl Check<'_> {
+    /// The bag's own files against each other.
+    fn tag_files(&mut self) -> Result<(), CheckError> {
+        let root = self.folder.root();
+        for name in [BAGIT_TXT, BAG_INFO_TXT, MANIFEST, TAG_MANIFEST] {
+            match fs::symlink_metadata(root.join(name)) {
+                Ok(found) if found.is_file() => {}
+                Ok(_) => self.find(Finding::TagFileWrong {
+                    name: name.to_owned(),
+                }),
+                Err(_) => self.find(Finding::TagFileMissing {
+                    name: name.to_owned(),
+                }),
+            }
+        }
+        if let Some(sha256) = tag_file_hash(&root.join(BAGIT_TXT))?
+            && sha256 != Sha256::of(DECLARATION.as_bytes())
+        {
+            self.find(Finding::TagFileWrong {
+                name: BAGIT_TXT.to_owned(),
+            });
+        }
+        for line in manifest::lines(root, TAG_MANIFEST)? {
+            match line? {
+                Line::Listed { sha256, path, .. }
+                    if [BAGIT_TXT, BAG_INFO_TXT, MANIFEST].contains(&path.as_str()) =>
+                {
+                    if tag_file_hash(&root.join(&path))?.is_some_and(|found| found != sha256) {
+                        self.find(Finding::TagFileWrong { name: path });
+                    }
+                }
+                Line::Listed { number, .. } | Line::Bad { number } => {
+                    self.bad_line(TAG_MANIFEST, number)
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the manifest says about each file.
+    fn listed(&mut self) -> Result<ByPath<Sha256>, CheckError> {
+        let mut listed = ByPath::default();
+        for line in manifest::lines(self.folder.root(), MANIFEST)? {
+            match line? {
+                Line::Listed {
+                    sha256,
+                    path,
+                    number,
+                } => match payload_path(&path) {
+                    Some(local) => {
+                        if listed
+                            .insert(self.hashes.hash_one(&local), sha256)
+                            .is_some()
+                        {
+                            self.find(Finding::UnknownInManifest { local });
+                        }
+                    }
+                    None => self.bad_line(MANIFEST, number),
+                },
+                Line::Bad { number } => self.bad_line(MANIFEST, number),
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Every file of the catalogue against the manifest and the disk; returns the known paths.
+    fn payload(&mut self, listed: ByPath<Sha256>) -> Result<ByPath<()>, CheckError> {
+        let mut known = ByPath::default();
+        let folder = self.folder;
+        std::thread::scope(|scope| {
+            let mut workers = Workers::start(scope, folder.root());
+            folder.catalogue().for_each_payload(|file| {
+                let key = self.hashes.hash_one(&file.local);
+                known.insert(key, ());
+                self.report.files += 1;
+                match listed.get(&key) {
+                    None => self.find(Finding::NotInManifest {
+                        local: file.local.clone(),
+                    }),
+                    Some(sha256) if *sha256 != file.sha256 => {
+                        self.find(Finding::ManifestDiffers {
+                            local: file.local.clone(),
+                        });
+                    }
+                    Some(_) => {}
+                }
+                workers.hand_out(file, &mut |result| self.take(result));
+                Ok::<_, CheckError>(())
+            })?;
+            workers.finish(&mut |result| self.take(result));
+            Ok(known)
+        })
+    }
+
+    /// What the manifest lists and the catalogue does not.
+    fn unknown_lines(&mut self, known: &ByPath<()>) -> Result<(), CheckError> {
+        for line in manifest::lines(self.folder.root(), MANIFEST)? {
+            if let Line::Listed { path, .. } = line?
+                && let Some(local) = payload_path(&path)
+                && !known.contains_key(&self.hashes.hash_one(&local))
+            {
+                self.find(Finding::UnknownInManifest { local });
+            }
+        }
+        Ok(())
+    }
+
+    /// What lies below `data/` and is not in the catalogue.
+    fn extra_files(&mut self, known: &ByPath<()>) {
+        let data = self.folder.root().join(DATA);
+        for found in walkdir::WalkDir::new(&data)
+            .follow_links(false)
+            .min_depth(1)
+        {
+            let path = match &found {
+                Ok(found) if found.file_type().is_dir() => continue,
+                Ok(found) => found.path(),
+                // A folder that cannot be read: its files are reported as unreadable or missing.
+                Err(_) => continue,
+            };
+            let below = path.strip_prefix(&data).unwrap_or(path);
+            let local = below.to_str().and_then(|text| LocalPath::new(text).ok());
+            if local.is_none_or(|local| !known.contains_key(&self.hashes.hash_one(&local))) {
+                let path = format!("{DATA}/{}", below.display());
+                self.find(Finding::Extra { path });
+            }
+        }
+    }
+
+    fn take(&mut self, result: workers::Result) {
+        match result {
+            workers::Result::Bytes(count) => {
+                self.report.bytes += count;
+                (self.on_progress)(Progress::Bytes(count));
+            }
+            workers::Result::File(finding) => {
+                if let Some(finding) = finding {
+                    self.find(finding);
+                }
+                (self.on_progress)(Progress::File);
+            }
+        }
+    }
+
+    fn bad_line(&mut self, manifest: &str, line: u64) {
+        self.find(Finding::BadLine {
+            manifest: manifest.to_owned(),
+            line,
+        });
+    }
+
+    fn find(&mut self, finding: Finding) {
+        (self.on_progress)(Progress::Finding(&finding));
+        self.report.finding_count += 1;
+        if self.report.findings.len() < MAX_KEPT_FINDINGS {
+            self.report.findings.push(finding);
+        }
+    }
+}
+
+/// The local path of a manifest's `data/...`.
+fn payload_path(path: &str) -> Option<LocalPath> {
+    LocalPath::new(path.strip_prefix(DATA)?.strip_prefix('/')?).ok()
+}
+
+/// `None` when there is no such regular file, which is a finding of its own.
+fn tag_file_hash(path: &Path) -> Result<Option<Sha256>, DiskError> {
+    if !fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
+        return Ok(None);
+    }
+    match disk::open_file(path)? {
+        Some(mut file) => Ok(Some(hash_rest(&mut file, path, |_| {})?.0.finish())),
+        None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests;

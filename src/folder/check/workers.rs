@@ -1,0 +1,144 @@
+//! Two threads that hash files, for one disk read and one being hashed keep each other busy.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Scope;
+
+use super::Finding;
+use crate::folder::Payload;
+use crate::folder::disk::{self, DiskError};
+use crate::folder::partial::hash_rest;
+
+const THREADS: usize = 2;
+
+/// Files handed out ahead of their results.
+const AHEAD: usize = 32;
+
+/// Bytes are reported in steps of at least this.
+const STEP_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What a thread has to say.
+pub(super) enum Result {
+    /// So many more bytes were read.
+    Bytes(u64),
+    /// A file is done; what is wrong with it.
+    File(Option<Finding>),
+}
+
+pub(super) struct Workers {
+    files: SyncSender<Payload>,
+    results: Receiver<Result>,
+}
+
+impl Workers {
+    pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, root: &'scope Path) -> Self {
+        let (files, queue) = sync_channel(AHEAD);
+        let (sender, results) = channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..THREADS {
+            let (queue, sender) = (Arc::clone(&queue), sender.clone());
+            scope.spawn(move || work(root, &queue, &sender));
+        }
+        Self { files, results }
+    }
+
+    /// Hands out a file, and takes results until there is room for it.
+    pub(super) fn hand_out(&mut self, file: Payload, on_result: &mut dyn FnMut(Result)) {
+        let mut file = file;
+        loop {
+            self.results.try_iter().for_each(&mut *on_result);
+            match self.files.try_send(file) {
+                Ok(()) | Err(TrySendError::Disconnected(_)) => return,
+                Err(TrySendError::Full(back)) => file = back,
+            }
+            // The threads have files, so a result will come.
+            if let Ok(result) = self.results.recv() {
+                on_result(result);
+            }
+        }
+    }
+
+    /// Takes the results of all files that are still out.
+    pub(super) fn finish(self, on_result: &mut dyn FnMut(Result)) {
+        drop(self.files);
+        self.results.iter().for_each(on_result);
+    }
+}
+
+fn work(root: &Path, queue: &Mutex<Receiver<Payload>>, results: &Sender<Result>) {
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(file) = next else {
+            return;
+        };
+        let mut unreported = 0;
+        let finding = compare(root, &file, |bytes| {
+            unreported += bytes;
+            if unreported >= STEP_BYTES {
+                // Nobody listens any more after an error; the queue ends soon.
+                let _ = results.send(Result::Bytes(std::mem::take(&mut unreported)));
+            }
+        });
+        let _ = results.send(Result::Bytes(unreported));
+        let _ = results.send(Result::File(finding));
+    }
+}
+
+fn compare(root: &Path, file: &Payload, on_bytes: impl FnMut(u64)) -> Option<Finding> {
+    let local = file.local.clone();
+    let unreadable = |message: String| Finding::Unreadable {
+        local: file.local.clone(),
+        message,
+    };
+    match disk::refuse_symlinks(root, &file.local) {
+        Ok(()) => {}
+        Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => {
+            return Some(Finding::NotAFile { local });
+        }
+        Err(error) => return Some(unreadable(said(&error))),
+    }
+    let path = disk::data_path(root, &file.local);
+    match fs::symlink_metadata(&path) {
+        Ok(found) if !found.is_file() => return Some(Finding::NotAFile { local }),
+        Ok(found) if found.len() != file.size => {
+            let found_bytes = found.len();
+            return Some(Finding::WrongSize {
+                local,
+                expected_bytes: file.size,
+                found_bytes,
+            });
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Some(Finding::Missing { local });
+        }
+        Err(error) => return Some(unreadable(error.to_string())),
+    }
+    let hashed = disk::open_file(&path).and_then(|opened| match opened {
+        Some(mut opened) => hash_rest(&mut opened, &path, on_bytes).map(Some),
+        None => Ok(None),
+    });
+    match hashed {
+        Ok(None) => Some(Finding::Missing { local }),
+        Ok(Some((hasher, _))) => {
+            let found = hasher.finish();
+            (found != file.sha256).then_some(Finding::WrongHash {
+                local,
+                expected: file.sha256,
+                found,
+            })
+        }
+        Err(error) => Some(unreadable(said(&error))),
+    }
+}
+
+/// The system's words below the error's own.
+fn said(error: &DiskError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => source.to_string(),
+        None => error.to_string(),
+    }
+}

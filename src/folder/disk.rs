@@ -1,0 +1,414 @@
+//! Every change that is made to the rescue folder's files, one function each; only the catalogue's
+//! own file is written by SQLite.
+//!
+//! What goes in: paths below the rescue folder. What comes out: done, or a [`DiskError`] that says
+//! which file and why. Being the only place that changes files, this is where the tests of a power
+//! cut listen in (`observed`).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+
+use crate::names::LocalPath;
+
+/// What the disk did not do.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// No space is left, or the quota is used up.
+    #[error("the disk is full: cannot {action} {}", path.display())]
+    Full {
+        /// What was to be done.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+    },
+    /// The filesystem takes no file of this size: 4 GiB and more do not fit FAT32.
+    #[error("the file is too large for this filesystem: {}", path.display())]
+    FileTooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The filesystem does not take the name.
+    #[error("this filesystem does not take the name {}", path.display())]
+    NameRefused {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A symbolic link stands where the rescue folder needs a folder or file of its own.
+    #[error("a symbolic link stands in the rescue folder: {}", path.display())]
+    Symlink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// A file stands where a folder is needed.
+    #[error("a file stands where a folder is needed: {}", path.display())]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
+    /// This user may not write there, or nobody may.
+    #[error("not writable: cannot {action} {}", path.display())]
+    NotWritable {
+        /// What was to be done.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Anything else.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was to be done.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl DiskError {
+    /// Names the failure of one system call.
+    pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { action, path },
+            ErrorKind::FileTooLarge => Self::FileTooLarge { path },
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::NotWritable {
+                action,
+                path,
+                source,
+            },
+            _ => Self::Io {
+                action,
+                path,
+                source,
+            },
+        }
+    }
+
+    /// As [`DiskError::new`], for a call that gives a file or folder its name: an invalid argument
+    /// can then only be the name.
+    pub(crate) fn naming(action: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::InvalidInput | ErrorKind::InvalidFilename => Self::NameRefused {
+                path: path.to_owned(),
+            },
+            // APFS and some shares refuse characters that they do not know.
+            _ if source.raw_os_error() == Some(rustix::io::Errno::ILSEQ.raw_os_error()) => {
+                Self::NameRefused {
+                    path: path.to_owned(),
+                }
+            }
+            _ => Self::new(action, path, source),
+        }
+    }
+
+    /// Whether every other file would meet the same.
+    pub fn concerns_the_whole_disk(&self) -> bool {
+        match self {
+            Self::Full { .. }
+            | Self::Symlink { .. }
+            | Self::NotWritable { .. }
+            | Self::Io { .. } => true,
+            Self::FileTooLarge { .. } | Self::NameRefused { .. } | Self::NotAFolder { .. } => false,
+        }
+    }
+}
+
+/// Where `data/` lies in a rescue folder.
+pub(crate) const DATA: &str = "data";
+
+/// Where files under way lie in a rescue folder.
+pub(crate) const PARTIAL: &str = ".partial";
+
+/// The file's place on disk; says nothing about symbolic links on the way there.
+pub(crate) fn data_path(root: &Path, local: &LocalPath) -> PathBuf {
+    let mut path = root.join(DATA);
+    path.extend(local.components());
+    path
+}
+
+/// Finds out whether the folders on the way to `local` are real folders, not symbolic links.
+///
+/// Folders that do not exist are fine. The folder may lie on a disk that somebody else prepared; a
+/// link in it would lead reads and writes elsewhere.
+pub(crate) fn refuse_symlinks(root: &Path, local: &LocalPath) -> Result<(), DiskError> {
+    let mut path = root.join(DATA);
+    let mut rest = local.components();
+    rest.next_back();
+    loop {
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => {}
+            Ok(found) if found.is_symlink() => return Err(DiskError::Symlink { path }),
+            Ok(_) => return Err(DiskError::NotAFolder { path }),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(DiskError::new("look at", &path, error)),
+        }
+        match rest.next() {
+            Some(name) => path.push(name),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Creates a file, emptied when it exists; never through a symbolic link.
+pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true);
+    let file = open_unlinked(&options, path).map_err(|e| opening("create", path, e))?;
+    observed(|| Change::Created(path.to_owned()));
+    Ok(file)
+}
+
+/// Opens the file that is locked, created when there is none; never through a symbolic link.
+pub(crate) fn open_lock(path: &Path) -> Result<File, DiskError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    open_unlinked(&options, path).map_err(|e| opening("create", path, e))
+}
+
+/// Opens a file to read it; `None` when there is none. Never through a symbolic link.
+pub(crate) fn open_file(path: &Path) -> Result<Option<File>, DiskError> {
+    open_existing(OpenOptions::new().read(true), path)
+}
+
+/// Opens a file to go on writing it; `None` when there is none. Never through a symbolic link.
+pub(crate) fn reopen_file(path: &Path) -> Result<Option<File>, DiskError> {
+    open_existing(OpenOptions::new().read(true).write(true), path)
+}
+
+fn open_existing(options: &OpenOptions, path: &Path) -> Result<Option<File>, DiskError> {
+    match open_unlinked(options, path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(opening("open", path, error)),
+    }
+}
+
+fn open_unlinked(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // Without NONBLOCK, a fifo left in the folder would be waited for for ever.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    options.clone().custom_flags(flags.bits() as i32).open(path)
+}
+
+fn opening(action: &'static str, path: &Path, error: io::Error) -> DiskError {
+    if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
+        return DiskError::Symlink {
+            path: path.to_owned(),
+        };
+    }
+    DiskError::naming(action, path, error)
+}
+
+/// Writes at a file's position.
+pub(crate) fn write(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    use std::io::Write as _;
+    file.write_all(bytes)
+        .map_err(|e| DiskError::new("write", path, e))?;
+    observed(|| Change::Written(path.to_owned()));
+    Ok(())
+}
+
+/// Cuts or extends a file; what is added is a hole that reads as zeros.
+pub(crate) fn set_len(file: &File, path: &Path, bytes: u64) -> Result<(), DiskError> {
+    file.set_len(bytes)
+        .map_err(|e| DiskError::new("write", path, e))?;
+    observed(|| Change::Written(path.to_owned()));
+    Ok(())
+}
+
+/// Waits until a file's bytes and length are on the disk.
+pub(crate) fn sync_file(file: &File, path: &Path) -> Result<(), DiskError> {
+    file.sync_all()
+        .map_err(|e| DiskError::new("sync", path, e))?;
+    observed(|| Change::Synced(path.to_owned()));
+    Ok(())
+}
+
+/// Waits until a folder's names are on the disk.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), DiskError> {
+    let result = File::open(path).and_then(|folder| folder.sync_all());
+    match result {
+        // Some shares and FUSE filesystems cannot sync folders; there is nothing better to do.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidInput | ErrorKind::Unsupported
+            ) => {}
+        other => other.map_err(|e| DiskError::new("sync", path, e))?,
+    }
+    observed(|| Change::FolderSynced(path.to_owned()));
+    Ok(())
+}
+
+/// Waits until everything that was written to the filesystem of `folder` is on its way to the
+/// disk, in one call; false when this filesystem is not known to do so and to report failures.
+///
+/// The disk's own cache may still hold some of it (vfat and exfat do not flush it here): the sync
+/// of one file afterwards flushes it for all. Failures since `folder` was opened are reported.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn sync_filesystem(folder: &File, path: &Path) -> Result<bool, DiskError> {
+    // From linux/magic.h and the filesystems' own headers: ext2/3/4, XFS, Btrfs, F2FS, vfat,
+    // exfat, tmpfs. FUSE, NFS and SMB do not pass syncfs on.
+    const TRUSTED: [u32; 7] = [
+        0xEF53,
+        0x5846_5342,
+        0x9123_683E,
+        0xF2F5_2010,
+        0x4D44,
+        0x2011_BAB0,
+        0x0102_1994,
+    ];
+    let Ok(filesystem) = rustix::fs::fstatfs(folder) else {
+        return Ok(false);
+    };
+    if !TRUSTED
+        .iter()
+        .any(|magic| i128::from(*magic) == i128::from(filesystem.f_type))
+    {
+        return Ok(false);
+    }
+    rustix::fs::syncfs(folder.as_fd()).map_err(|e| DiskError::new("sync", path, e.into()))?;
+    observed(|| Change::FilesystemSynced);
+    Ok(true)
+}
+
+/// Other systems have no such call.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn sync_filesystem(_folder: &File, _path: &Path) -> Result<bool, DiskError> {
+    Ok(false)
+}
+
+/// Makes sure that a folder exists in an existing one; never takes a symbolic link for a folder.
+pub(crate) fn create_folder(path: &Path) -> Result<(), DiskError> {
+    match fs::create_dir(path) {
+        Ok(()) => {
+            observed(|| Change::FolderCreated(path.to_owned()));
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            match fs::symlink_metadata(path) {
+                Ok(found) if found.is_dir() => Ok(()),
+                Ok(found) if found.is_symlink() => Err(DiskError::Symlink {
+                    path: path.to_owned(),
+                }),
+                Ok(_) => Err(DiskError::NotAFolder {
+                    path: path.to_owned(),
+                }),
+                Err(error) => Err(DiskError::new("look at", path, error)),
+            }
+        }
+        Err(error) => Err(DiskError::naming("create", path, error)),
+    }
+}
+
+/// What [`rename_new`] found at the new name.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Renaming {
+    /// Nothing: the file has its new name.
+    Renamed,
+    /// Something: nothing was changed.
+    TargetExists,
+}
+
+/// Gives a file its new name unless something bears it already.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<Renaming, DiskError> {
+    match rename_without_replacing(from, to) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            return Ok(Renaming::TargetExists);
+        }
+        // Linux knows the flag on nearly every local filesystem; NFS and some FUSE ones refuse it.
+        // The folder's lock keeps other rescues away from between the look and the rename.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidInput | ErrorKind::Unsupported
+            ) =>
+        {
+            match fs::symlink_metadata(to) {
+                Ok(_) => return Ok(Renaming::TargetExists),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(DiskError::naming("look at", to, error)),
+            }
+            fs::rename(from, to).map_err(|e| DiskError::naming("rename a file to", to, e))?;
+        }
+        Err(error) => return Err(DiskError::naming("rename a file to", to, error)),
+    }
+    observed(|| Change::Renamed(from.to_owned(), to.to_owned()));
+    Ok(Renaming::Renamed)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn rename_without_replacing(_from: &Path, _to: &Path) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+/// Gives a file its new name in place of what bears it.
+pub(crate) fn rename_over(from: &Path, to: &Path) -> Result<(), DiskError> {
+    fs::rename(from, to).map_err(|e| DiskError::naming("rename a file to", to, e))?;
+    observed(|| Change::Renamed(from.to_owned(), to.to_owned()));
+    Ok(())
+}
+
+/// Removes a file; that there is none is fine too.
+pub(crate) fn remove_file(path: &Path) -> Result<(), DiskError> {
+    match fs::remove_file(path) {
+        Ok(()) => {
+            observed(|| Change::Removed(path.to_owned()));
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(DiskError::new("remove", path, error)),
+    }
+}
+
+/// A change to the files, as the tests of a power cut hear of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// A file was created, or emptied.
+    Created(PathBuf),
+    /// Bytes or the length of a file changed.
+    Written(PathBuf),
+    /// A file's bytes are on the disk.
+    Synced(PathBuf),
+    /// All files' bytes and all names are on the disk, as far as the filesystem keeps its word.
+    FilesystemSynced,
+    /// A folder was created.
+    FolderCreated(PathBuf),
+    /// A folder's names are on the disk.
+    FolderSynced(PathBuf),
+    /// A file has another name.
+    Renamed(PathBuf, PathBuf),
+    /// A file's name is gone.
+    Removed(PathBuf),
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What hears of the changes that this thread makes.
+    pub(crate) static OBSERVER: std::cell::RefCell<Option<Box<dyn FnMut(Change)>>> =
+        const { std::cell::RefCell::new(None) };
+}
+
+#[cfg(test)]
+fn observed(change: impl FnOnce() -> Change) {
+    OBSERVER.with_borrow_mut(|observer| {
+        if let Some(observer) = observer {
+            observer(change());
+        }
+    });
+}
+
+#[cfg(not(test))]
+fn observed(_change: impl FnOnce() -> Change) {}

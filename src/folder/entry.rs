@@ -1,0 +1,365 @@
+//! What the catalogue says about each file of the phone.
+
+use std::fmt;
+
+use crate::adb::RemotePath;
+use crate::digest::Sha256;
+use crate::names::LocalPath;
+
+/// An entry's number in its catalogue; also the name of its file under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+pub struct EntryId(pub i64);
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A file of the phone, as the catalogue knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub id: EntryId,
+    /// Its path on the phone.
+    pub path: RemotePath,
+    /// 1 for the first file seen under this path, one more each time the phone's file changed
+    /// after it was pulled.
+    pub version: u32,
+    /// Its path below `data/`, also before it is there.
+    pub local: LocalPath,
+    /// Its size in bytes: as listed, or as pulled once it is.
+    pub size: u64,
+    /// Whether `size` is the whole of it, not its remainder modulo 2^32.
+    pub size_is_exact: bool,
+    /// Its modification time, in seconds since 1970.
+    pub mtime: i64,
+    /// How far it is.
+    pub state: State,
+    /// The SHA-256 of the file below `data/`, when it is there.
+    pub sha256: Option<Sha256>,
+    /// Why it is not, when something went wrong.
+    pub reason: Option<Reason>,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// An entry to be, for a file that a listing showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEntry {
+    /// Its path on the phone.
+    pub path: RemotePath,
+    /// See [`Entry::version`].
+    pub version: u32,
+    /// Its path below `data/`.
+    pub local: LocalPath,
+    /// Its size in bytes, as listed.
+    pub size: u64,
+    /// See [`Entry::size_is_exact`].
+    pub size_is_exact: bool,
+    /// Its modification time, in seconds since 1970.
+    pub mtime: i64,
+}
+
+/// How far an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// To be pulled.
+    Planned,
+    /// On the disk under its name, and hashed as it arrived.
+    Pulled,
+    /// Pulled, and the phone says the same about it.
+    Verified(Proof),
+    /// Not all of it could be read; what could is kept beside its place.
+    Damaged,
+    /// Nothing of it is here.
+    Failed,
+    /// Pulled, but the phone's file changed later; this older version is kept.
+    Superseded,
+}
+
+/// What the phone said that makes a file verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// Its SHA-256 is the same.
+    Sha256,
+    /// Its SHA-1 is the same.
+    Sha1,
+    /// Its MD5 is the same.
+    Md5,
+    /// Only its size is; the phone has no program that hashes.
+    Size,
+}
+
+impl Proof {
+    /// All proofs, the strongest first.
+    pub const ALL: [Self; 4] = [Self::Sha256, Self::Sha1, Self::Md5, Self::Size];
+
+    /// The text in the catalogue; must never change.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha1 => "sha1",
+            Self::Md5 => "md5",
+            Self::Size => "size",
+        }
+    }
+}
+
+/// Why a file is not here.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Reason {
+    /// What kind of reason.
+    pub code: ReasonCode,
+    /// The phone's or the system's own words; untrusted.
+    pub message: String,
+}
+
+/// What kind of reason kept a file from being here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonCode {
+    /// The phone does not let its shell read the file.
+    PermissionDenied,
+    /// The phone listed the file, but it is gone.
+    Vanished,
+    /// The file changed while it was read.
+    ChangedWhileRead,
+    /// The phone's storage fails to give the bytes.
+    PhoneIo,
+    /// The phone refused the file for another reason.
+    Refused,
+    /// The phone went away.
+    PhoneGone,
+    /// What was listed as a file is none.
+    NotAFile,
+    /// This computer's disk failed.
+    LocalDisk,
+    /// This computer's filesystem does not take the name or the size.
+    NameRefused,
+    /// The phone's hash differs from that of the bytes that came.
+    HashMismatch,
+    /// Anything else.
+    Other,
+}
+
+impl ReasonCode {
+    /// All codes.
+    pub const ALL: [Self; 11] = [
+        Self::PermissionDenied,
+        Self::Vanished,
+        Self::ChangedWhileRead,
+        Self::PhoneIo,
+        Self::Refused,
+        Self::PhoneGone,
+        Self::NotAFile,
+        Self::LocalDisk,
+        Self::NameRefused,
+        Self::HashMismatch,
+        Self::Other,
+    ];
+
+    /// The text in the catalogue and in JSON; must never change.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PermissionDenied => "permission_denied",
+            Self::Vanished => "vanished",
+            Self::ChangedWhileRead => "changed_while_read",
+            Self::PhoneIo => "phone_io",
+            Self::Refused => "refused",
+            Self::PhoneGone => "phone_gone",
+            Self::NotAFile => "not_a_file",
+            Self::LocalDisk => "local_disk",
+            Self::NameRefused => "name_refused",
+            Self::HashMismatch => "hash_mismatch",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// A change to an entry, to be recorded with others in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// The file is on the disk under its name. What was kept of it while it was damaged is
+    /// forgotten: remove those files first.
+    Pulled {
+        /// Which entry.
+        id: EntryId,
+        /// The SHA-256 of the bytes.
+        sha256: Sha256,
+        /// Their number.
+        size: u64,
+        /// Where they are, when it is not where they were planned to be.
+        local: Option<LocalPath>,
+    },
+    /// The phone says the same about a pulled file.
+    Verified {
+        /// Which entry.
+        id: EntryId,
+        /// What it said.
+        proof: Proof,
+    },
+    /// The file cannot be had, and nothing of it is below `data/`.
+    Failed {
+        /// Which entry.
+        id: EntryId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Not all of the file can be had.
+    Damaged {
+        /// Which entry.
+        id: EntryId,
+        /// Why.
+        reason: Reason,
+        /// What is kept below `data/`: the bytes that could be read, and a note about the others.
+        kept: Vec<Companion>,
+    },
+    /// The file is to be pulled anew: it changed before it was here, or what came was wrong.
+    Replan {
+        /// Which entry.
+        id: EntryId,
+        /// Its size in bytes, as listed now.
+        size: u64,
+        /// See [`Entry::size_is_exact`].
+        size_is_exact: bool,
+        /// Its modification time, as listed now.
+        mtime: i64,
+    },
+    /// The phone's file changed after it was pulled. Record it after the new version was planned:
+    /// a power cut in between must not lose the change.
+    Supersede {
+        /// Which entry.
+        id: EntryId,
+    },
+}
+
+impl Record {
+    /// Which entry it concerns.
+    pub fn id(&self) -> EntryId {
+        match self {
+            Self::Pulled { id, .. }
+            | Self::Verified { id, .. }
+            | Self::Failed { id, .. }
+            | Self::Damaged { id, .. }
+            | Self::Replan { id, .. }
+            | Self::Supersede { id } => *id,
+        }
+    }
+}
+
+/// A file below `data/` that belongs to a damaged entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Companion {
+    /// Where it is.
+    pub local: LocalPath,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The SHA-256 of its bytes.
+    pub sha256: Sha256,
+}
+
+/// A file below `data/`, as the manifest lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// Where it is.
+    pub local: LocalPath,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The SHA-256 of its bytes.
+    pub sha256: Sha256,
+}
+
+/// How many files and how many bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Count {
+    /// Files.
+    pub files: u64,
+    /// Bytes; of files that are not here, as listed.
+    pub bytes: u64,
+}
+
+/// How many entries are how far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Summary {
+    /// To be pulled.
+    pub planned: Count,
+    /// Pulled, not verified.
+    pub pulled: Count,
+    /// Verified by any proof.
+    pub verified: Count,
+    /// Those of the verified that only their size proves.
+    pub verified_by_size: Count,
+    /// Not wholly readable.
+    pub damaged: Count,
+    /// Not here.
+    pub failed: Count,
+    /// Older versions that are kept.
+    pub superseded: Count,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// Everything wanted is here.
+    Done,
+    /// Everything was tried; some items failed.
+    SomeFailed,
+    /// The person stopped it.
+    Interrupted,
+    /// It could not go on.
+    Failed,
+}
+
+impl RunOutcome {
+    /// All outcomes.
+    pub const ALL: [Self; 4] = [
+        Self::Done,
+        Self::SomeFailed,
+        Self::Interrupted,
+        Self::Failed,
+    ];
+
+    /// The text in the catalogue; must never change.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::SomeFailed => "some_failed",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A run's number in its catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunId(pub(super) i64);
+
+/// A run of `rescue pull`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Run {
+    /// When it began, in seconds since 1970.
+    pub started: i64,
+    /// When it ended; `None` while it goes on, and when it was killed.
+    pub ended: Option<i64>,
+    /// Which version of `rescue` it was.
+    pub tool: String,
+    /// How it ended.
+    pub outcome: Option<RunOutcome>,
+}
+
+/// The phone that a rescue folder belongs to; its own words, untrusted.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PhoneIdentity {
+    /// Its serial number.
+    pub serial: String,
+    /// Its model, as in `Pixel 7`.
+    pub model: String,
+    /// Who made it.
+    pub manufacturer: String,
+    /// Its Android version, as in `14`.
+    pub android_version: String,
+}

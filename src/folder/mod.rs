@@ -1,0 +1,282 @@
+//! The rescue folder: what `rescue pull` leaves behind.
+//!
+//! ```text
+//! <folder>/bagit.txt bag-info.txt manifest-sha256.txt tagmanifest-sha256.txt    the bag's own files
+//! <folder>/data/internal/DCIM/Camera/IMG_0001.jpg      what was on the phone, by volume
+//! <folder>/rescue.db                                   the catalogue
+//! <folder>/.partial/                                   files under way
+//! <folder>/.rescue.lock                                held by the one rescue that works on it
+//! ```
+//!
+//! What goes in: bytes as they arrive ([`PartialFile`]), finished files ([`Committer`]), facts
+//! about them ([`Catalogue`]). What comes out: a BagIt bag ([`bag`]) that needs no `rescue` to be
+//! read or checked, and [`check`](check::check), which does so anyway.
+//!
+//! The order that makes it safe against a pulled plug: bytes synced, then renamed, then the
+//! folder synced, then recorded. The caller keeps it: [`Committer::commit`] returns before
+//! [`Catalogue::record`] is called. All of it is synchronous; nothing here prints, and nothing
+//! follows a symbolic link out of the folder.
+
+pub mod bag;
+pub mod catalogue;
+pub mod check;
+pub mod commit;
+mod disk;
+mod entry;
+pub mod partial;
+
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+pub use catalogue::{Access, Catalogue, CatalogueError};
+pub use commit::{Committer, Outcome, ToCommit};
+pub use disk::DiskError;
+pub use entry::{
+    Companion, Count, Entry, EntryId, NewEntry, Payload, PhoneIdentity, Proof, Reason, ReasonCode,
+    Record, Run, RunId, RunOutcome, State, Summary,
+};
+pub use partial::{Finished, PartialFile};
+
+use crate::names::LocalPath;
+use disk::{DATA, PARTIAL};
+
+const CATALOGUE: &str = "rescue.db";
+const LOCK: &str = ".rescue.lock";
+
+/// What systems put into the root of a disk by themselves; a disk with nothing else is empty.
+const SYSTEM_FILES: [&str; 9] = [
+    "lost+found",
+    "System Volume Information",
+    "$RECYCLE.BIN",
+    ".Trashes",
+    ".Spotlight-V100",
+    ".fseventsd",
+    ".DS_Store",
+    "desktop.ini",
+    "Thumbs.db",
+];
+
+/// Why a folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// It holds something else, or it is no folder at all.
+    #[error("not a rescue folder, and not empty: {}", path.display())]
+    NotARescueFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It belongs to another phone.
+    #[error("the rescue folder belongs to the phone {expected:?}, not to {got:?}")]
+    OtherPhone {
+        /// The serial number of the folder's phone.
+        expected: String,
+        /// The serial number of the phone at hand.
+        got: String,
+    },
+    /// Another `rescue` works on it.
+    #[error("another rescue works on {}", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The catalogue failed.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+}
+
+/// An open rescue folder, locked for as long as this lives.
+#[derive(Debug)]
+pub struct Folder {
+    root: PathBuf,
+    catalogue: Catalogue,
+    access: Access,
+    /// Held for its lock; last, so that the catalogue is closed before. `None` on media that
+    /// cannot be written, where nobody else can write either.
+    _lock: Option<File>,
+}
+
+impl Folder {
+    /// Opens this phone's rescue folder, or makes one where there is nothing or an empty folder.
+    pub fn create_or_open(path: &Path, phone: &PhoneIdentity) -> Result<Self, FolderError> {
+        let contents = Contents::of(path)?;
+        match contents {
+            Contents::Other => {
+                return Err(FolderError::NotARescueFolder {
+                    path: path.to_owned(),
+                });
+            }
+            Contents::Missing => {
+                fs::create_dir_all(path).map_err(|e| DiskError::naming("create", path, e))?;
+            }
+            Contents::Empty | Contents::Rescue => {}
+        }
+        // From here on by its absolute path: the caller may change directory.
+        let root = fs::canonicalize(path).map_err(|e| DiskError::new("open", path, e))?;
+        let lock = lock(&root, disk::open_lock(&root.join(LOCK))?)?;
+        for name in [DATA, PARTIAL] {
+            disk::create_folder(&root.join(name))?;
+        }
+        let mut catalogue = Catalogue::create_or_open(&catalogue_path(&root)?, phone)?;
+        let known = catalogue.identity()?;
+        if known.serial != phone.serial {
+            return Err(FolderError::OtherPhone {
+                expected: known.serial,
+                got: phone.serial.clone(),
+            });
+        }
+        if known != *phone {
+            catalogue.update_identity(phone)?;
+        }
+        disk::sync_folder(&root)?;
+        if let (Contents::Missing, Some(parent)) = (contents, root.parent()) {
+            disk::sync_folder(parent)?;
+        }
+        Ok(Self {
+            root,
+            catalogue,
+            access: Access::ReadWrite,
+            _lock: Some(lock),
+        })
+    }
+
+    /// Opens a rescue folder of any phone; read-only when it cannot be written.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        if !matches!(Contents::of(path)?, Contents::Rescue) {
+            return Err(FolderError::NotARescueFolder {
+                path: path.to_owned(),
+            });
+        }
+        let root = fs::canonicalize(path).map_err(|e| DiskError::new("open", path, e))?;
+        let (lock, access) = match disk::open_lock(&root.join(LOCK)) {
+            Ok(file) => (Some(lock(&root, file)?), Access::ReadWrite),
+            Err(DiskError::NotWritable { .. }) => (None, Access::ReadOnly),
+            Err(error) => return Err(error.into()),
+        };
+        let catalogue = Catalogue::open(&catalogue_path(&root)?, access)?;
+        Ok(Self {
+            root,
+            catalogue,
+            access,
+            _lock: lock,
+        })
+    }
+
+    /// Where it lies, as an absolute path.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether it can be changed.
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Its catalogue.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Its catalogue, to be changed.
+    pub fn catalogue_mut(&mut self) -> &mut Catalogue {
+        &mut self.catalogue
+    }
+
+    /// What puts finished files into it. To be made before the first of them is written; see
+    /// [`Committer`]. It may move to another thread, and must not outlive the folder.
+    pub fn committer(&self) -> Result<Committer, DiskError> {
+        Committer::new(&self.root)
+    }
+
+    /// Where a file of `data/` lies. Says nothing about whether it is there, or what is.
+    pub fn data_path(&self, local: &LocalPath) -> PathBuf {
+        disk::data_path(&self.root, local)
+    }
+
+    /// The bytes that this user can still write to its disk.
+    pub fn free_bytes(&self) -> Result<u64, DiskError> {
+        fs4::available_space(&self.root)
+            .map_err(|e| DiskError::new("measure the free space of", &self.root, e))
+    }
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy)]
+enum Contents {
+    Missing,
+    /// Nothing, or a rescue folder whose making was cut short.
+    Empty,
+    Rescue,
+    Other,
+}
+
+impl Contents {
+    fn of(path: &Path) -> Result<Self, DiskError> {
+        let listing = match fs::read_dir(path) {
+            Ok(listing) => listing,
+            Err(error) => match error.kind() {
+                ErrorKind::NotFound if !path.is_symlink() => return Ok(Self::Missing),
+                ErrorKind::NotADirectory => return Ok(Self::Other),
+                _ => return Err(DiskError::new("open", path, error)),
+            },
+        };
+        if fs::symlink_metadata(path.join(CATALOGUE)).is_ok() {
+            return Ok(Self::Rescue);
+        }
+        for found in listing {
+            let found = found.map_err(|e| DiskError::new("list", path, e))?;
+            let name = found.file_name();
+            let is_ours = match name.to_str() {
+                Some(LOCK) => true,
+                Some(DATA | PARTIAL) => is_empty_folder(&found.path()),
+                Some(name) => SYSTEM_FILES.contains(&name) || name.starts_with(".Trash-"),
+                None => false,
+            };
+            if !is_ours {
+                return Ok(Self::Other);
+            }
+        }
+        Ok(Self::Empty)
+    }
+}
+
+fn is_empty_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
+        && fs::read_dir(path).is_ok_and(|mut listing| listing.next().is_none())
+}
+
+/// The catalogue's place, where there is a file or nothing.
+fn catalogue_path(root: &Path) -> Result<PathBuf, FolderError> {
+    let path = root.join(CATALOGUE);
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_symlink() => Err(DiskError::Symlink { path }.into()),
+        Ok(found) if !found.is_file() => Err(CatalogueError::NotACatalogue { path }.into()),
+        _ => Ok(path),
+    }
+}
+
+/// Locks a file of its own: a lock on the catalogue would clash with SQLite's, and closing it
+/// would release those.
+fn lock(root: &Path, file: File) -> Result<File, FolderError> {
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(FolderError::Busy {
+            path: root.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => {
+            let path = root.join(LOCK);
+            Err(DiskError::Io {
+                action: "lock",
+                path,
+                source,
+            }
+            .into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
