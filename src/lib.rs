@@ -36,13 +36,13 @@ pub mod adb;
 //pub mod commands;
 pub mod digest;
 pub mod error;
-//pub mod event;
-//pub mod folder;
+pub mod event;
+pub mod folder;
 //pub mod guide;
 pub mod item;
-//pub mod names;
+pub mod names;
 pub mod phone;
-//pub mod pull;
+pub mod pull;
 //pub mod ui;
 //#[cfg(feature = "virtual-phone")]
 //pub mod virtual_phone;

@@ -15,22 +15,30 @@ pub enum MediaKind {
 }
 
 const PHOTO: &[&str] = &[
-    "jpg", "jpeg", "jpe", "png", "heic", "heif", "gif", "webp", "avif", "jxl", "bmp", "tif", "tiff", "dng",
-    "raw", "arw", "cr2", "cr3", "nef", "nrw", "orf", "rw2", "raf", "srw", "pef", "insp",
+    "jpg", "jpeg", "jpe", "png", "heic", "heif", "gif", "webp", "avif", "jxl", "bmp", "tif",
+    "tiff", "dng", "raw", "arw", "cr2", "cr3", "nef", "nrw", "orf", "rw2", "raf", "srw", "pef",
+    "insp",
 ];
 const VIDEO: &[&str] = &[
-    "mp4", "m4v", "mov", "3gp", "3g2", "mkv", "webm", "avi", "mts", "m2ts", "mpg", "mpeg", "wmv", "flv", "insv",
+    "mp4", "m4v", "mov", "3gp", "3g2", "mkv", "webm", "avi", "mts", "m2ts", "mpg", "mpeg", "wmv",
+    "flv", "insv",
 ];
 const AUDIO: &[&str] = &[
-    "mp3", "m4a", "aac", "ogg", "oga", "opus", "flac", "wav", "amr", "awb", "wma", "mid", "3ga", "qcp",
+    "mp3", "m4a", "aac", "ogg", "oga", "opus", "flac", "wav", "amr", "awb", "wma", "mid", "3ga",
+    "qcp",
 ];
 
 impl MediaKind {
     /// Judges a file by its name.
     pub fn of_name(name: &[u8]) -> Self {
-        let Some(dot) = name.iter().rposition(|byte| *byte == b'.') else { return Self::Other };
+        let Some(dot) = name.iter().rposition(|byte| *byte == b'.') else {
+            return Self::Other;
+        };
         let ending = name.get(dot + 1..).unwrap_or_default();
-        let listed = |list: &[&str]| list.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(ending));
+        let listed = |list: &[&str]| {
+            list.iter()
+                .any(|known| known.as_bytes().eq_ignore_ascii_case(ending))
+        };
         if listed(PHOTO) {
             Self::Photo
         } else if listed(VIDEO) {
@@ -61,7 +69,9 @@ pub enum Precious {
 impl Precious {
     /// Judges an item by its kind and its components below the volume.
     pub fn of<'a>(kind: MediaKind, mut components: impl Iterator<Item = &'a [u8]>) -> Self {
-        let camera = components.next().is_some_and(|first| first.eq_ignore_ascii_case(b"DCIM"));
+        let camera = components
+            .next()
+            .is_some_and(|first| first.eq_ignore_ascii_case(b"DCIM"));
         match (kind, camera) {
             (MediaKind::Photo, true) => Self::CameraPhoto,
             (MediaKind::Video, true) => Self::CameraVideo,
@@ -75,7 +85,9 @@ impl Precious {
 /// A recycle-bin name: the item's original name, when its name says that it was thrown away or
 /// never finished (MediaStore's `.trashed-EXPIRY-NAME` and `.pending-EXPIRY-NAME`).
 pub fn original_name(name: &[u8]) -> Option<&[u8]> {
-    let rest = name.strip_prefix(b".trashed-").or_else(|| name.strip_prefix(b".pending-"))?;
+    let rest = name
+        .strip_prefix(b".trashed-")
+        .or_else(|| name.strip_prefix(b".pending-"))?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let original = rest.get(digits..)?.strip_prefix(b"-")?;
     (digits > 0 && !original.is_empty()).then_some(original)
@@ -98,17 +110,30 @@ mod tests {
 
     #[test]
     fn recycle_bin_names_give_the_original() {
-        assert_eq!(original_name(b".trashed-1724000000-IMG_1.jpg"), Some(&b"IMG_1.jpg"[..]));
+        assert_eq!(
+            original_name(b".trashed-1724000000-IMG_1.jpg"),
+            Some(&b"IMG_1.jpg"[..])
+        );
         assert_eq!(original_name(b".pending-1-a-b"), Some(&b"a-b"[..]));
-        for name in [&b".trashed--x"[..], b".trashed-1-", b".trashed-x-y", b"trashed-1-y", b".trashed-1"] {
+        for name in [
+            &b".trashed--x"[..],
+            b".trashed-1-",
+            b".trashed-x-y",
+            b"trashed-1-y",
+            b".trashed-1",
+        ] {
             assert_eq!(original_name(name), None, "{name:?}");
         }
     }
 
     #[test]
     fn camera_pictures_come_first() {
-        let judge = |kind, path: &'static str| Precious::of(kind, path.split('/').map(str::as_bytes));
-        assert_eq!(judge(MediaKind::Photo, "DCIM/Camera/x"), Precious::CameraPhoto);
+        let judge =
+            |kind, path: &'static str| Precious::of(kind, path.split('/').map(str::as_bytes));
+        assert_eq!(
+            judge(MediaKind::Photo, "DCIM/Camera/x"),
+            Precious::CameraPhoto
+        );
         assert_eq!(judge(MediaKind::Photo, "Pictures/x"), Precious::Photo);
         assert!(Precious::CameraVideo < Precious::Photo && Precious::Video < Precious::Rest);
     }

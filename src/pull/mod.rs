@@ -6,11 +6,11 @@
 //! ```
 
 pub mod enumerate;
-mod keeper;
+//mod keeper;
 pub mod kind;
 pub mod plan;
-pub mod round;
+//pub mod round;
 pub mod selection;
-mod transfer;
-mod verify;
-mod writer;
+//mod transfer;
+//mod verify;
+//mod writer;
