@@ -9,6 +9,7 @@ use crate::adb::RemotePath;
 use crate::adb::server::DeviceState;
 use crate::folder::{Proof, Reason};
 use crate::names::LocalPath;
+use crate::phone::connect::Waiting;
 
 /// Something that happened.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -147,6 +148,16 @@ pub enum Wait {
     Phone,
     /// The phone is in a state that passes by itself.
     State(DeviceState),
+}
+
+impl From<&Waiting> for Wait {
+    fn from(waiting: &Waiting) -> Self {
+        match waiting {
+            Waiting::ForApproval => Self::Approval,
+            Waiting::ForPhone => Self::Phone,
+            Waiting::ForState(state) => Self::State(state.clone()),
+        }
+    }
 }
 
 /// Where events go; cheap to clone.

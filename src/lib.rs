@@ -38,7 +38,7 @@ pub mod digest;
 pub mod error;
 pub mod event;
 pub mod folder;
-//pub mod guide;
+pub mod guide;
 pub mod item;
 pub mod names;
 pub mod phone;

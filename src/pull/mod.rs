@@ -6,11 +6,14 @@
 //! ```
 
 pub mod enumerate;
-//mod keeper;
+pub mod halt;
+mod keeper;
 pub mod kind;
 pub mod plan;
-//pub mod round;
 pub mod selection;
-//mod transfer;
-//mod verify;
-//mod writer;
+pub mod session;
+mod transfer;
+mod verify;
+mod writer;
+
+pub use verify::{Method, method_of};

@@ -28,13 +28,15 @@ pub struct Task {
     pub precious: Precious,
     /// Whether it was refused before, so that it goes last.
     pub was_refused: bool,
+    /// Whether what is held of it from before is of the same file.
+    pub may_resume: bool,
     /// Failed tries in this run.
     pub attempts: u32,
 }
 
 /// An item that is here but not proven yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unproven {
+pub struct UnprovenEntry {
     /// Its entry.
     pub entry: Entry,
     /// How precious it is.
@@ -42,7 +44,7 @@ pub struct Unproven {
 }
 
 /// What to do.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Plan {
     /// Entries to be made; their ids follow in the order of `new_precious`.
     pub new: Vec<NewEntry>,
@@ -52,11 +54,13 @@ pub struct Plan {
     /// What to pull of the entries that are there.
     pub tasks: Vec<Task>,
     /// What to verify only.
-    pub unproven: Vec<Unproven>,
+    pub unproven: Vec<UnprovenEntry>,
     /// Items that are here and proven.
     pub done_items: u64,
     /// Their bytes.
     pub done_bytes: u64,
+    /// The names taken, for those that turn out to need another.
+    pub names: Names,
 }
 
 /// Compares what was found with the catalogue's entries, which come ordered by path and version.
@@ -88,6 +92,7 @@ pub fn plan(
             Some(entry) => plan.add_known(item, entry, precious, volumes, &mut names, &is_in_place),
         }
     }
+    plan.names = names;
     plan
 }
 
@@ -111,6 +116,7 @@ impl Plan {
                 local,
                 precious,
                 was_refused: false,
+                may_resume: true,
                 attempts: 0,
             });
         }
@@ -180,7 +186,7 @@ impl Plan {
                 self.done_items += 1;
                 self.done_bytes += entry.size;
             }
-            (_, true, true) => self.unproven.push(Unproven { entry, precious }),
+            (_, true, true) => self.unproven.push(UnprovenEntry { entry, precious }),
             (_, true, false) => {
                 // The older version was once safe, and stays.
                 self.records.push(Record::Supersede { id: entry.id });
@@ -209,6 +215,7 @@ impl Plan {
                     local,
                     precious,
                     was_refused,
+                    may_resume: same,
                     attempts: 0,
                 });
             }
