@@ -131,9 +131,16 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
-    /// A file of the rescue folder was checked.
+    /// The files of a rescue folder are about to be checked.
+    Checking {
+        /// How many.
+        items: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// Bytes of the rescue folder were read.
     Checked {
-        /// Its size in bytes.
+        /// How many.
         bytes: u64,
     },
 }

@@ -49,7 +49,8 @@ impl From<PhoneError> for Error {
     }
 }
 
-fn hint(error: &PhoneError) -> String {
+/// The one next step for a failure.
+pub fn hint(error: &PhoneError) -> String {
     match error {
         PhoneError::Lost(link) => match **link {
             LinkError::Protocol(crate::adb::connection::ConnectionError::TlsWanted) => {

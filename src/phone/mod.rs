@@ -22,6 +22,7 @@ use std::time::Duration;
 use crate::adb::RemotePath;
 use crate::adb::features::Features;
 use crate::adb::shell::quote;
+use crate::identity::PhoneIdentity;
 use drive::Link;
 use server::ServerAddress;
 use shell::RunningCommand;
@@ -68,6 +69,17 @@ impl Phone {
     /// The phone's properties, as read when it was connected.
     pub fn properties(&self) -> &Properties {
         &self.properties
+    }
+
+    /// Who the phone is, in its own words.
+    pub fn identity(&self) -> PhoneIdentity {
+        let value = |name| self.properties.value(name).unwrap_or_default().to_owned();
+        PhoneIdentity {
+            serial: self.serial.clone(),
+            model: value("ro.product.model"),
+            manufacturer: value("ro.product.manufacturer"),
+            android_version: value("ro.build.version.release"),
+        }
     }
 
     /// Opens a sync stream.
