@@ -3,7 +3,6 @@
 use rusqlite::types::{FromSqlError, Type, ValueRef};
 use rusqlite::{Row, Statement, Transaction, params};
 
-use super::local_path;
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::folder::entry::{
@@ -103,8 +102,8 @@ fn reason(row: &Row<'_>, code: usize, message: usize) -> rusqlite::Result<Option
 }
 
 fn local(row: &Row<'_>, column: usize) -> rusqlite::Result<LocalPath> {
-    local_path(row.get_ref(column)?.as_str()?)
-        .ok_or_else(|| wrong(column, Type::Text, "local path"))
+    LocalPath::new(row.get_ref(column)?.as_str()?)
+        .map_err(|_| wrong(column, Type::Text, "local path"))
 }
 
 fn sha256(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256> {
