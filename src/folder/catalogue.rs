@@ -113,6 +113,8 @@ impl Catalogue {
             self.db
                 .pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))?;
             self.db.pragma_update(None, "synchronous", "FULL")?;
+            // 16 MiB: a large plan fits, so that its pages are written once, in order.
+            self.db.pragma_update(None, "cache_size", -16_384)?;
         }
         Ok(())
     }

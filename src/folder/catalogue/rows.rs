@@ -127,6 +127,7 @@ fn wrong(column: usize, kind: Type, what: &str) -> rusqlite::Error {
 pub(super) struct Recorder<'t> {
     transaction: &'t Transaction<'t>,
     pulled: Option<Statement<'t>>,
+    forgotten: Option<Statement<'t>>,
     verified: Option<Statement<'t>>,
 }
 
@@ -135,6 +136,7 @@ impl<'t> Recorder<'t> {
         Self {
             transaction,
             pulled: None,
+            forgotten: None,
             verified: None,
         }
     }
@@ -195,9 +197,13 @@ impl<'t> Recorder<'t> {
         )
     }
 
-    fn forget_companions(&self, id: EntryId) -> rusqlite::Result<()> {
-        self.transaction
-            .execute("DELETE FROM companion WHERE entry = ?", params![id.0])?;
+    fn forget_companions(&mut self, id: EntryId) -> rusqlite::Result<()> {
+        prepared(
+            self.transaction,
+            &mut self.forgotten,
+            "DELETE FROM companion WHERE entry = ?",
+        )?
+        .execute(params![id.0])?;
         Ok(())
     }
 }
