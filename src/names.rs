@@ -16,122 +16,35 @@
 //! | `CON`, `NUL.txt`, `com1`... | `_CON`... | devices on Windows |
 //! | more than 255 bytes | cut, with `~` and 8 digits of the raw name's SHA-256 before the extension | the longest name anywhere |
 //! | a name that differs from an earlier one only in case, normalisation or invisible characters | ` (2)` before the extension, ` (3)`... | one file on NTFS, exFAT, APFS |
-//! | more than 800 bytes in all | the folders become `deep~` and 8 digits of their raw path's SHA-256, in the volume's folder | paths end at 1,024 bytes on macOS |
+//! | a folder's path of more than 600 bytes | its parents become `deep~` and 8 digits of their raw path's SHA-256, in the volume's folder | paths end at 1,024 bytes on macOS |
 //!
 //! Folders are treated like files, each within its parent: `DCIM` and `dcim` become `DCIM` and
 //! `dcim (2)`, and all that lies in the second follows it there. A file and a folder never share
 //! a name either.
 
+mod local_path;
 mod spelling;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::str::FromStr;
 
+pub use local_path::{LocalPath, LocalPathError, MAX_LOCAL_BYTES};
 pub use spelling::spell;
-use spelling::{MAX_NAME_BYTES, digest_mark, folded, replacement, shortened, split_extension};
+use spelling::{MAX_NAME_BYTES, digest_mark, folded, shortened, split_extension};
 
-/// The longest [`LocalPath`], in bytes; `PATH_MAX` of macOS.
-pub const MAX_LOCAL_BYTES: usize = 1024;
+/// The longest path of a folder as spelt, without the numbers of namesakes: a matter of the raw
+/// path alone, so that the same folder comes out the same way in every run. Leaves room for a
+/// file's name and for the rescue folder's own path.
+const MAX_SPELT_FOLDER_BYTES: usize = 600;
 
-/// The longest path that [`Names`] makes out of folders, which leaves room for the number of a
-/// later namesake, for an ending such as `.damaged`, and for the rescue folder's own path.
-const MAX_ALLOCATED_BYTES: usize = 800;
+/// The bytes of the name that stands for folders whose path is too long: `deep~0123abcd`.
+const DEEP_BYTES: usize = "deep~".len() + 8;
+
+/// The longest path of a folder with those numbers; only malice gets there.
+const MAX_FOLDER_BYTES: usize = 700;
 
 /// The room that ` (n)` needs for any `n` that fits a catalogue.
 const NUMBER_BYTES: usize = 13;
-
-/// A path below `data/`: UTF-8, components separated by `/`, as in `internal/DCIM/IMG_1.jpg`.
-///
-/// Every component is a single plain name: not empty, not `.` or `..`, at most 255 bytes, without
-/// backslashes, control characters or anything else that [`spell`] replaces. So it cannot leave
-/// `data/`, and it stands in a manifest as it is.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LocalPath(Box<str>);
-
-/// Why a text is no [`LocalPath`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LocalPathError {
-    /// Longer than [`MAX_LOCAL_BYTES`], or a component longer than 255 bytes.
-    #[error("the path or a part of it is too long")]
-    TooLong,
-    /// An empty, `.` or `..` component; also what an absolute path begins with.
-    #[error("a part of the path is empty, '.' or '..'")]
-    BadComponent,
-    /// A character that no local name holds.
-    #[error("the path holds the character {0:?}")]
-    BadCharacter(char),
-}
-
-impl LocalPath {
-    /// Checks a path that comes from a catalogue or a manifest, neither of which is trusted.
-    pub fn new(text: &str) -> Result<Self, LocalPathError> {
-        if text.len() > MAX_LOCAL_BYTES {
-            return Err(LocalPathError::TooLong);
-        }
-        for component in text.split('/') {
-            if matches!(component, "" | "." | "..") {
-                return Err(LocalPathError::BadComponent);
-            }
-            if component.len() > MAX_NAME_BYTES {
-                return Err(LocalPathError::TooLong);
-            }
-            if let Some(bad) = component.chars().find(|c| replacement(*c).is_some()) {
-                return Err(LocalPathError::BadCharacter(bad));
-            }
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// The path as text, relative to `data/`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The names from the volume's folder down to the file.
-    pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> + Clone {
-        self.0.split('/')
-    }
-
-    /// The last component.
-    pub fn name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or_default()
-    }
-
-    /// The folder that holds this; `None` right below `data/`.
-    pub fn parent(&self) -> Option<Self> {
-        self.0
-            .rsplit_once('/')
-            .map(|(parent, _)| Self(parent.into()))
-    }
-}
-
-impl FromStr for LocalPath {
-    type Err = LocalPathError;
-
-    fn from_str(text: &str) -> Result<Self, LocalPathError> {
-        Self::new(text)
-    }
-}
-
-impl fmt::Display for LocalPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for LocalPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-impl serde::Serialize for LocalPath {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
 
 /// Hands out local paths, each only once.
 ///
@@ -160,7 +73,25 @@ const FILE: FolderId = FolderId::MAX;
 struct Folder {
     parent: FolderId,
     name: Box<str>,
-    path_bytes: usize,
+    length: Length,
+}
+
+/// The bytes of a folder's path, with the separator after it.
+#[derive(Clone, Copy, Default)]
+struct Length {
+    /// As it is.
+    real: usize,
+    /// As the raw names are spelt, without numbers.
+    spelt: usize,
+}
+
+impl Length {
+    fn of_child(self, name: &str, spelt_bytes: usize) -> Self {
+        Self {
+            real: self.real + name.len() + 1,
+            spelt: self.spelt + spelt_bytes + 1,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -182,7 +113,7 @@ impl Names {
             folders: vec![Folder {
                 parent: ROOT,
                 name: "".into(),
-                path_bytes: 0,
+                length: Length::default(),
             }],
             known: HashMap::new(),
             taken: HashMap::new(),
@@ -213,7 +144,7 @@ impl Names {
         match after_deep {
             _ if raw_folders.len() == local_folders.len() => {
                 for (raw, local) in raw_folders.iter().zip(&local_folders) {
-                    folder = self.adopt(folder, self.raw_key(folder, raw), local);
+                    folder = self.adopt(folder, self.raw_key(folder, raw), local, spell(raw).len());
                 }
             }
             Some(after_deep) if raw_folders.len() > local_folders.len() => {
@@ -225,13 +156,13 @@ impl Names {
                     .take(prefix_len)
                     .zip(locals.by_ref().take(prefix_len))
                 {
-                    folder = self.adopt(folder, self.raw_key(folder, raw), local);
+                    folder = self.adopt(folder, self.raw_key(folder, raw), local, spell(raw).len());
                 }
                 if let Some(local) = locals.next() {
-                    folder = self.adopt(folder, self.deep_key(folder, above), local);
+                    folder = self.adopt(folder, self.deep_key(folder, above), local, DEEP_BYTES);
                 }
                 for (raw, local) in below.iter().zip(locals) {
-                    folder = self.adopt(folder, self.raw_key(folder, raw), local);
+                    folder = self.adopt(folder, self.raw_key(folder, raw), local, spell(raw).len());
                 }
             }
             // Not made by this allocator: nothing is known but that the path is taken.
@@ -264,11 +195,7 @@ impl Names {
             let above = raw_folders.get(..depth).unwrap_or_default();
             folder = self.folder_in(folder, raw_folder, above, prefix_len);
         }
-        let name = spell(raw_name);
-        if raw_folders.len() > prefix_len && self.is_too_deep(folder, &name) {
-            folder = self.deep_folder(raw_folders, prefix_len);
-        }
-        let name = self.claim(folder, name, raw_name, Kind::File);
+        let name = self.claim(folder, spell(raw_name), raw_name, Kind::File);
         self.path(folder, &name)
     }
 
@@ -294,15 +221,19 @@ impl Names {
             return *folder;
         }
         let name = spell(raw);
-        if above.len() > prefix_len && self.is_too_deep(parent, &name) {
+        let length = self.length(parent).of_child(&name, name.len());
+        let is_too_deep = length.spelt > MAX_SPELT_FOLDER_BYTES || length.real > MAX_FOLDER_BYTES;
+        // Two folders at least become one, so that `remember` can tell such paths by their depth.
+        if is_too_deep && above.len() > prefix_len + 1 {
             parent = self.deep_folder(above, prefix_len);
             if let Some(folder) = self.known.get(&self.raw_key(parent, raw)) {
                 return *folder;
             }
         }
         let key = self.raw_key(parent, raw);
+        let spelt_bytes = name.len();
         let name = self.claim(parent, name, raw, Kind::Folder);
-        self.new_folder(parent, key, name)
+        self.new_folder(parent, key, name, spelt_bytes)
     }
 
     /// The folder that stands for `raw_folders`, whose own path is too long.
@@ -319,7 +250,7 @@ impl Names {
         let raw_path = raw_folders.join(&b'/');
         let name = format!("deep~{}", digest_mark(&raw_path));
         let name = self.claim(volume, name, &raw_path, Kind::Folder);
-        self.new_folder(volume, key, name)
+        self.new_folder(volume, key, name, DEEP_BYTES)
     }
 
     /// Takes `name` in `folder`, or the first free variant of it.
@@ -356,8 +287,14 @@ impl Names {
         }
     }
 
-    fn new_folder(&mut self, parent: FolderId, raw_key: u64, name: String) -> FolderId {
-        let folder = self.push_folder(parent, &name);
+    fn new_folder(
+        &mut self,
+        parent: FolderId,
+        raw_key: u64,
+        name: String,
+        spelt_bytes: usize,
+    ) -> FolderId {
+        let folder = self.push_folder(parent, &name, spelt_bytes);
         let local_key = self.local_key(parent, &name);
         self.taken.insert(local_key, folder);
         self.known.insert(raw_key, folder);
@@ -365,10 +302,20 @@ impl Names {
     }
 
     /// The local folder `name`, which the catalogue knows, as what the raw folder became.
-    fn adopt(&mut self, parent: FolderId, raw_key: u64, name: &str) -> FolderId {
-        let folder = self.existing_folder(parent, name);
-        self.known.entry(raw_key).or_insert(folder);
-        folder
+    fn adopt(
+        &mut self,
+        parent: FolderId,
+        raw_key: u64,
+        name: &str,
+        spelt_bytes: usize,
+    ) -> FolderId {
+        let id = self.existing_folder(parent, name);
+        self.known.entry(raw_key).or_insert(id);
+        let length = self.length(parent).of_child(name, spelt_bytes);
+        if let Some(folder) = self.folders.get_mut(id as usize) {
+            folder.length = length;
+        }
+        id
     }
 
     fn existing_folder(&mut self, parent: FolderId, name: &str) -> FolderId {
@@ -376,7 +323,7 @@ impl Names {
         match self.taken.get(&key) {
             Some(folder) if *folder != FILE => *folder,
             _ => {
-                let folder = self.push_folder(parent, name);
+                let folder = self.push_folder(parent, name, name.len());
                 self.taken.insert(key, folder);
                 folder
             }
@@ -389,27 +336,20 @@ impl Names {
         names.fold(ROOT, |folder, name| self.existing_folder(folder, name))
     }
 
-    fn push_folder(&mut self, parent: FolderId, name: &str) -> FolderId {
-        let path_bytes = self.path_bytes(parent) + name.len();
+    fn push_folder(&mut self, parent: FolderId, name: &str, spelt_bytes: usize) -> FolderId {
+        let length = self.length(parent).of_child(name, spelt_bytes);
         let folder = FolderId::try_from(self.folders.len()).unwrap_or(ROOT);
         self.folders.push(Folder {
             parent,
             name: name.into(),
-            path_bytes,
+            length,
         });
         folder
     }
 
-    /// The bytes of the folder's path, with the separator after it.
-    fn path_bytes(&self, folder: FolderId) -> usize {
-        match self.folder(folder) {
-            Some(folder) => folder.path_bytes + 1,
-            None => 0,
-        }
-    }
-
-    fn is_too_deep(&self, folder: FolderId, name: &str) -> bool {
-        self.path_bytes(folder) + name.len() > MAX_ALLOCATED_BYTES
+    fn length(&self, folder: FolderId) -> Length {
+        self.folder(folder)
+            .map_or_else(Length::default, |folder| folder.length)
     }
 
     fn path(&self, folder: FolderId, name: &str) -> LocalPath {
@@ -420,7 +360,7 @@ impl Names {
             next = folder.parent;
         }
         names.reverse();
-        LocalPath(names.join("/").into())
+        LocalPath::joined(&names)
     }
 
     /// `None` for `data/` itself.

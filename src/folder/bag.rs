@@ -180,3 +180,169 @@ impl FinishedTagFile {
         disk::rename_over(&self.path, &target)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use super::*;
+    use crate::folder::tests::{fresh, local, plan, pull};
+    use crate::folder::{Companion, PhoneIdentity, Reason, ReasonCode, Record};
+
+    fn date() -> chrono::NaiveDate {
+        chrono::NaiveDate::from_ymd_opt(2024, 2, 9).unwrap()
+    }
+
+    fn tag_file(folder: &Folder, name: &str) -> String {
+        fs::read_to_string(folder.root().join(name)).unwrap()
+    }
+
+    /// Reads a bag as RFC 8493 describes it, sharing no code with what wrote it; its payload.
+    fn validated(root: &Path) -> BTreeMap<String, Vec<u8>> {
+        let text = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+        let listed = |name: &str| {
+            let text = text(name);
+            assert!(text.is_empty() || text.ends_with('\n'));
+            let lines: Vec<(String, String)> = text
+                .lines()
+                .map(|line| {
+                    let (hash, path) = line.split_once("  ").unwrap();
+                    (path.to_owned(), hash.to_owned())
+                })
+                .collect();
+            let map: BTreeMap<_, _> = lines.iter().cloned().collect();
+            assert_eq!(map.len(), lines.len(), "{name} lists a file twice");
+            map
+        };
+        assert_eq!(
+            text("bagit.txt"),
+            "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+        );
+        for (path, hash) in listed("tagmanifest-sha256.txt") {
+            assert_eq!(
+                Sha256::of(&fs::read(root.join(path)).unwrap()).to_string(),
+                hash
+            );
+        }
+        let mut payload = BTreeMap::new();
+        for found in walkdir::WalkDir::new(root.join("data")) {
+            let found = found.unwrap();
+            if found.file_type().is_file() {
+                let path = found
+                    .path()
+                    .strip_prefix(root)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
+                payload.insert(path, fs::read(found.path()).unwrap());
+            }
+        }
+        let manifest = listed("manifest-sha256.txt");
+        assert!(manifest.keys().eq(payload.keys()));
+        for (path, hash) in manifest {
+            assert_eq!(Sha256::of(&payload[&path]).to_string(), hash);
+        }
+        let octets: usize = payload.values().map(Vec::len).sum();
+        let oxum = format!("Payload-Oxum: {octets}.{}", payload.len());
+        assert!(text("bag-info.txt").lines().any(|line| line == oxum));
+        payload
+    }
+
+    #[test]
+    fn an_empty_folder_is_a_valid_bag() {
+        let (_place, folder) = fresh();
+        assert_eq!(write(&folder, date()).unwrap(), Oxum::default());
+        assert!(validated(folder.root()).is_empty());
+        assert_eq!(tag_file(&folder, "manifest-sha256.txt"), "");
+        assert_eq!(
+            tag_file(&folder, "bag-info.txt"),
+            format!(
+                "Bag-Software-Agent: rescue/{}\nBagging-Date: 2024-02-09\nPayload-Oxum: 0.0\n\
+                 External-Identifier: 0123456789ABCDEF\nExternal-Description: Google Pixel 7\n",
+                env!("CARGO_PKG_VERSION")
+            )
+        );
+    }
+
+    #[test]
+    fn a_bag_holds_what_was_pulled_and_what_is_kept_of_the_rest() {
+        let (_place, mut folder) = fresh();
+        pull(
+            &mut folder,
+            &[
+                ("internal/b.jpg", b"b"),
+                ("internal/été/a.mp4", b"a film"),
+                ("sd-1/c", b""),
+            ],
+        );
+        let failed = plan(&mut folder, "internal/failed.jpg");
+        let damaged = plan(&mut folder, "internal/damaged.jpg");
+        let kept = local("internal/damaged.jpg.damaged");
+        fs::write(folder.data_path(&kept), b"half").unwrap();
+        let reason = Reason {
+            code: ReasonCode::PhoneIo,
+            message: String::new(),
+        };
+        let companion = Companion {
+            local: kept,
+            size: 4,
+            sha256: Sha256::of(b"half"),
+        };
+        folder
+            .catalogue_mut()
+            .record(&[
+                Record::Failed {
+                    id: failed,
+                    reason: reason.clone(),
+                },
+                Record::Damaged {
+                    id: damaged,
+                    reason,
+                    kept: vec![companion],
+                },
+            ])
+            .unwrap();
+
+        let oxum = write(&folder, date()).unwrap();
+        assert_eq!(
+            oxum,
+            Oxum {
+                octets: 11,
+                files: 4
+            }
+        );
+        let payload = validated(folder.root());
+        assert_eq!(payload["data/internal/damaged.jpg.damaged"], b"half");
+        assert!(payload.contains_key("data/internal/été/a.mp4"));
+
+        // Once more after more was pulled: the old files are replaced.
+        pull(&mut folder, &[("internal/d", b"d")]);
+        assert_eq!(write(&folder, date()).unwrap().files, 5);
+        validated(folder.root());
+        assert_eq!(
+            fs::read_dir(folder.root().join(PARTIAL)).unwrap().count(),
+            0
+        );
+    }
+
+    #[test]
+    fn a_phones_words_cannot_add_lines() {
+        let (_place, mut folder) = fresh();
+        let model = "X\nPayload-Oxum: 1.1\r\n".to_owned();
+        let phone = PhoneIdentity {
+            model,
+            manufacturer: String::new(),
+            ..crate::folder::tests::phone()
+        };
+        folder.catalogue_mut().update_identity(&phone).unwrap();
+        write(&folder, date()).unwrap();
+        let info = tag_file(&folder, "bag-info.txt");
+        assert_eq!(info.lines().count(), 5);
+        assert!(
+            info.ends_with("External-Description: X Payload-Oxum: 1.1\n"),
+            "{info}"
+        );
+    }
+}

@@ -7,7 +7,7 @@
 mod manifest;
 mod workers;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
@@ -179,37 +179,45 @@ impl Check<'_> {
     /// The bag's own files against each other.
     fn tag_files(&mut self) -> Result<(), CheckError> {
         let root = self.folder.root();
+        let mut wrong = BTreeSet::new();
         for name in [BAGIT_TXT, BAG_INFO_TXT, MANIFEST, TAG_MANIFEST] {
             match fs::symlink_metadata(root.join(name)) {
                 Ok(found) if found.is_file() => {}
-                Ok(_) => self.find(Finding::TagFileWrong {
-                    name: name.to_owned(),
-                }),
+                Ok(_) => drop(wrong.insert(name)),
                 Err(_) => self.find(Finding::TagFileMissing {
                     name: name.to_owned(),
                 }),
             }
         }
-        if let Some(sha256) = tag_file_hash(&root.join(BAGIT_TXT))?
-            && sha256 != Sha256::of(DECLARATION.as_bytes())
-        {
-            self.find(Finding::TagFileWrong {
-                name: BAGIT_TXT.to_owned(),
-            });
+        let differs = |name: &str, sha256: Sha256| {
+            tag_file_hash(&root.join(name)).map(|found| found.is_some_and(|found| found != sha256))
+        };
+        if differs(BAGIT_TXT, Sha256::of(DECLARATION.as_bytes()))? {
+            wrong.insert(BAGIT_TXT);
         }
         for line in manifest::lines(root, TAG_MANIFEST)? {
             match line? {
-                Line::Listed { sha256, path, .. }
-                    if [BAGIT_TXT, BAG_INFO_TXT, MANIFEST].contains(&path.as_str()) =>
-                {
-                    if tag_file_hash(&root.join(&path))?.is_some_and(|found| found != sha256) {
-                        self.find(Finding::TagFileWrong { name: path });
+                Line::Listed {
+                    sha256,
+                    path,
+                    number,
+                } => {
+                    match [BAGIT_TXT, BAG_INFO_TXT, MANIFEST]
+                        .into_iter()
+                        .find(|name| *name == path)
+                    {
+                        Some(name) if differs(name, sha256)? => drop(wrong.insert(name)),
+                        Some(_) => {}
+                        None => self.bad_line(TAG_MANIFEST, number),
                     }
                 }
-                Line::Listed { number, .. } | Line::Bad { number } => {
-                    self.bad_line(TAG_MANIFEST, number)
-                }
+                Line::Bad { number } => self.bad_line(TAG_MANIFEST, number),
             }
+        }
+        for name in wrong {
+            self.find(Finding::TagFileWrong {
+                name: name.to_owned(),
+            });
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::disk::{self, DATA, DiskError, Renaming};
-use super::partial::{Finished, hash_rest, system_time};
+use super::partial::{Finished, hash_rest, set_mtime};
 use crate::names::LocalPath;
 
 /// The most files that one group should have: each is held open until its commit, and many
@@ -162,10 +162,8 @@ impl Committer {
         if size != finished.size || hasher.finish() != finished.sha256 {
             return Ok(false);
         }
-        if let Some(time) = system_time(finished.mtime) {
-            // The bytes count; a time that cannot be set is known from the catalogue.
-            let _ = file.set_modified(time);
-        }
+        // The bytes count; a time that cannot be set is known from the catalogue.
+        set_mtime(&file, finished.mtime);
         disk::sync_file(&file, target)?;
         disk::remove_file(&finished.path)?;
         Ok(true)
@@ -255,3 +253,6 @@ impl Touched {
         self.known.contains(&local.parent())
     }
 }
+
+#[cfg(test)]
+mod tests;

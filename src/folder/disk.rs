@@ -394,10 +394,14 @@ pub(crate) enum Change {
     Removed(PathBuf),
 }
 
+/// What hears of changes.
+#[cfg(test)]
+pub(crate) type Observer = Box<dyn FnMut(Change)>;
+
 #[cfg(test)]
 thread_local! {
     /// What hears of the changes that this thread makes.
-    pub(crate) static OBSERVER: std::cell::RefCell<Option<Box<dyn FnMut(Change)>>> =
+    pub(crate) static OBSERVER: std::cell::RefCell<Option<Observer>> =
         const { std::cell::RefCell::new(None) };
 }
 

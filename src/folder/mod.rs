@@ -279,4 +279,6 @@ fn lock(root: &Path, file: File) -> Result<File, FolderError> {
 }
 
 #[cfg(test)]
+mod power_cut;
+#[cfg(test)]
 mod tests;

@@ -126,8 +126,7 @@ impl PartialFile {
     /// Ends the file and gives it its modification time, in seconds since 1970.
     pub fn finish(mut self, mtime: i64) -> Result<Finished, DiskError> {
         self.write_zeros()?;
-        let mtime_is_set =
-            system_time(mtime).is_some_and(|time| self.file.set_modified(time).is_ok());
+        let mtime_is_set = set_mtime(&self.file, mtime);
         Ok(Finished {
             entry: self.entry,
             size: self.size,
@@ -187,12 +186,208 @@ fn partial_path(root: &Path, entry: EntryId) -> Result<PathBuf, DiskError> {
     Ok(folder.join(entry.to_string()))
 }
 
-/// `None` for times that the system cannot express.
-pub(super) fn system_time(seconds: i64) -> Option<SystemTime> {
+/// Gives a file its modification time, and looks: filesystems cut what does not fit without a word.
+pub(super) fn set_mtime(file: &File, seconds: i64) -> bool {
     let distance = Duration::from_secs(seconds.unsigned_abs());
-    if seconds < 0 {
+    let time = if seconds < 0 {
         SystemTime::UNIX_EPOCH.checked_sub(distance)
     } else {
         SystemTime::UNIX_EPOCH.checked_add(distance)
+    };
+    let Some(time) = time else {
+        return false;
+    };
+    // FAT counts in steps of two seconds.
+    let is_near = |found: SystemTime| match found.duration_since(time) {
+        Ok(later) => later < Duration::from_secs(2),
+        Err(earlier) => earlier.duration() < Duration::from_secs(2),
+    };
+    file.set_modified(time).is_ok()
+        && file
+            .metadata()
+            .and_then(|found| found.modified())
+            .is_ok_and(is_near)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::folder::tests::fresh;
+
+    const ENTRY: EntryId = EntryId(7);
+
+    #[test]
+    fn a_finished_file_has_the_bytes_hash_and_time_given() {
+        let (_place, folder) = fresh();
+        let mut file = PartialFile::create(folder.root(), ENTRY).unwrap();
+        file.write(b"hello ").unwrap();
+        file.write(b"").unwrap();
+        file.write(b"world").unwrap();
+        assert_eq!(file.size(), 11);
+        let finished = file.finish(1_234_567_890).unwrap();
+        assert_eq!((finished.size, finished.entry), (11, ENTRY));
+        assert_eq!(finished.sha256, Sha256::of(b"hello world"));
+        assert!(finished.mtime_is_set);
+        assert_eq!(finished.path, folder.root().join(".partial/7"));
+        assert_eq!(fs::read(&finished.path).unwrap(), b"hello world");
+        assert_eq!(fs::metadata(&finished.path).unwrap().mtime(), 1_234_567_890);
+    }
+
+    #[test]
+    fn times_that_a_phone_makes_up_are_kept_or_known_not_to_be() {
+        let (_place, folder) = fresh();
+        for mtime in [0, -1, -86_400, 4_102_444_800, i64::MAX, i64::MIN] {
+            let finished = PartialFile::create(folder.root(), ENTRY)
+                .unwrap()
+                .finish(mtime)
+                .unwrap();
+            assert_eq!(finished.mtime, mtime);
+            if finished.mtime_is_set {
+                let found = fs::metadata(&finished.path).unwrap().mtime();
+                assert_eq!(
+                    found, mtime,
+                    "a time that could not be kept was said to be set"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn creating_anew_drops_what_was_held() {
+        let (_place, folder) = fresh();
+        PartialFile::create(folder.root(), ENTRY)
+            .unwrap()
+            .write(b"old and long")
+            .unwrap();
+        let mut file = PartialFile::create(folder.root(), ENTRY).unwrap();
+        file.write(b"new").unwrap();
+        assert_eq!(fs::read(file.finish(0).unwrap().path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_file_goes_on_where_it_stopped() {
+        let (_place, folder) = fresh();
+        assert!(PartialFile::resume(folder.root(), ENTRY).unwrap().is_none());
+        let mut file = PartialFile::create(folder.root(), ENTRY).unwrap();
+        file.write(b"first ").unwrap();
+        drop(file);
+        let (mut file, held) = PartialFile::resume(folder.root(), ENTRY).unwrap().unwrap();
+        assert_eq!((held, file.size()), (6, 6));
+        file.write(b"second").unwrap();
+        let finished = file.finish(0).unwrap();
+        assert_eq!(finished.sha256, Sha256::of(b"first second"));
+        assert_eq!(fs::read(finished.path).unwrap(), b"first second");
+
+        PartialFile::discard(folder.root(), ENTRY).unwrap();
+        PartialFile::discard(folder.root(), ENTRY).unwrap();
+        assert!(PartialFile::resume(folder.root(), ENTRY).unwrap().is_none());
+    }
+
+    #[test]
+    fn links_and_pipes_in_place_of_a_file_are_refused() {
+        let (place, folder) = fresh();
+        let path = folder.root().join(".partial/7");
+        let target = place.path().join("precious");
+        fs::write(&target, "precious").unwrap();
+        symlink(&target, &path).unwrap();
+        for result in [
+            PartialFile::create(folder.root(), ENTRY).map(|_| ()),
+            PartialFile::resume(folder.root(), ENTRY).map(|_| ()),
+        ] {
+            assert!(matches!(result, Err(DiskError::Symlink { .. })));
+        }
+        assert_eq!(fs::read(&target).unwrap(), b"precious");
+
+        fs::remove_file(&path).unwrap();
+        let mode = rustix::fs::Mode::RWXU;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(PartialFile::resume(folder.root(), ENTRY).is_err());
+
+        fs::remove_dir_all(folder.root().join(".partial")).unwrap();
+        symlink(place.path(), folder.root().join(".partial")).unwrap();
+        let result = PartialFile::create(folder.root(), ENTRY).map(|_| ());
+        assert!(matches!(result, Err(DiskError::Symlink { .. })));
+    }
+
+    #[test]
+    fn a_full_disk_is_recognised() {
+        let path = Path::new("/dev/full");
+        let mut full = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        let error = disk::write(&mut full, path, b"x").unwrap_err();
+        assert!(
+            matches!(
+                error,
+                DiskError::Full {
+                    action: "write",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn long_runs_of_zeros_take_no_space() {
+        let (_place, folder) = fresh();
+        let mut file = PartialFile::create(folder.root(), ENTRY).unwrap();
+        let zeros = vec![0; 65_528];
+        let mut hasher = Hasher::default();
+        file.write(b"head").unwrap();
+        hasher.update(b"head");
+        for _ in 0..1000 {
+            file.write(&zeros).unwrap();
+            hasher.update(&zeros);
+        }
+        file.write(b"tail").unwrap();
+        hasher.update(b"tail");
+        for _ in 0..1000 {
+            file.write(&zeros).unwrap();
+            hasher.update(&zeros);
+        }
+        let finished = file.finish(0).unwrap();
+        let found = fs::metadata(&finished.path).unwrap();
+        assert_eq!((found.len(), finished.size), (131_056_008, 131_056_008));
+        assert!(
+            found.blocks() * 512 < 1_000_000,
+            "{} blocks",
+            found.blocks()
+        );
+        assert_eq!(finished.sha256, hasher.finish());
+        let (_, size) = PartialFile::resume(folder.root(), ENTRY).unwrap().unwrap();
+        assert_eq!(size, finished.size);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn whatever_is_written_and_resumed_is_what_is_read_and_hashed(
+            pieces in prop::collection::vec(
+                (prop_oneof![1_usize..5, 1000_usize..200_000], any::<bool>(), any::<bool>()), 0..8),
+        ) {
+            let (_place, folder) = fresh();
+            let mut expected = Vec::new();
+            let mut file = PartialFile::create(folder.root(), ENTRY).unwrap();
+            for (bytes, is_zero, is_cut) in pieces {
+                if is_cut {
+                    drop(file);
+                    let (resumed, held) = PartialFile::resume(folder.root(), ENTRY).unwrap().unwrap();
+                    prop_assert!(held as usize <= expected.len());
+                    expected.truncate(held as usize);
+                    file = resumed;
+                }
+                let piece: Vec<u8> = (0..bytes).map(|n| if is_zero { 0 } else { n as u8 }).collect();
+                file.write(&piece).unwrap();
+                expected.extend(piece);
+            }
+            let finished = file.finish(0).unwrap();
+            prop_assert_eq!(finished.size, expected.len() as u64);
+            prop_assert_eq!(finished.sha256, Sha256::of(&expected));
+            prop_assert!(fs::read(finished.path).unwrap() == expected);
+        }
     }
 }

@@ -1,1 +1,348 @@
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use tempfile::TempDir;
+
 use super::*;
+use crate::adb::RemotePath;
+
+/// A temporary folder; in memory where the system has such, for syncs to cost nothing.
+pub(super) fn temporary() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
+pub(super) fn phone() -> PhoneIdentity {
+    PhoneIdentity {
+        serial: "0123456789ABCDEF".to_owned(),
+        model: "Pixel 7".to_owned(),
+        manufacturer: "Google".to_owned(),
+        android_version: "14".to_owned(),
+    }
+}
+
+/// A new rescue folder.
+pub(super) fn fresh() -> (TempDir, Folder) {
+    let place = temporary();
+    let folder = Folder::create_or_open(&place.path().join("rescue"), &phone()).unwrap();
+    (place, folder)
+}
+
+pub(super) fn local(text: &str) -> LocalPath {
+    LocalPath::new(text).unwrap()
+}
+
+/// Plans a file of the phone that shall have this local path.
+pub(super) fn plan(folder: &mut Folder, local_path: &str) -> EntryId {
+    let entry = NewEntry {
+        path: RemotePath::new(format!("/storage/{local_path}").as_bytes()).unwrap(),
+        version: 1,
+        local: local(local_path),
+        size: 0,
+        size_is_exact: true,
+        mtime: 1_700_000_000,
+    };
+    folder.catalogue_mut().insert_planned([entry]).unwrap()[0]
+}
+
+pub(super) fn finished(root: &Path, entry: EntryId, bytes: &[u8]) -> Finished {
+    let mut file = PartialFile::create(root, entry).unwrap();
+    bytes
+        .chunks(65_528)
+        .for_each(|chunk| file.write(chunk).unwrap());
+    file.finish(1_700_000_000).unwrap()
+}
+
+/// Pulls files, given by local path and bytes, as one group.
+pub(super) fn pull(folder: &mut Folder, files: &[(&str, &[u8])]) -> Vec<EntryId> {
+    let mut committer = folder.committer().unwrap();
+    let ids: Vec<_> = files.iter().map(|(path, _)| plan(folder, path)).collect();
+    let mut records = Vec::new();
+    let mut group = Vec::new();
+    for (id, (path, bytes)) in ids.iter().zip(files) {
+        let finished = finished(folder.root(), *id, bytes);
+        records.push(Record::Pulled {
+            id: *id,
+            sha256: finished.sha256,
+            size: finished.size,
+            local: None,
+        });
+        group.push(ToCommit {
+            finished,
+            local: local(path),
+        });
+    }
+    assert!(
+        committer
+            .commit(group)
+            .unwrap()
+            .iter()
+            .all(Outcome::is_in_place)
+    );
+    folder.catalogue_mut().record(&records).unwrap();
+    ids
+}
+
+fn names(path: &Path) -> Vec<String> {
+    let listing = fs::read_dir(path).unwrap();
+    let mut names: Vec<_> = listing
+        .map(|found| found.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_folder_is_made_where_nothing_is_and_opened_again() {
+    let place = temporary();
+    let path = place.path().join("some/where/rescue");
+    let folder = Folder::create_or_open(&path, &phone()).unwrap();
+    assert_eq!(
+        names(&path),
+        [
+            ".partial",
+            ".rescue.lock",
+            "data",
+            "rescue.db",
+            "rescue.db-journal"
+        ]
+    );
+    assert!(folder.root().is_absolute());
+    assert!(folder.free_bytes().unwrap() > 0);
+    assert_eq!(folder.access(), Access::ReadWrite);
+    let photo = local("internal/DCIM/a.jpg");
+    assert!(
+        folder
+            .data_path(&photo)
+            .ends_with("rescue/data/internal/DCIM/a.jpg")
+    );
+    drop(folder);
+    assert_eq!(
+        names(&path),
+        [".partial", ".rescue.lock", "data", "rescue.db"]
+    );
+    fs::remove_dir(path.join(".partial")).unwrap();
+    Folder::create_or_open(&path, &phone()).unwrap();
+    assert_eq!(
+        Folder::open(&path).unwrap().catalogue().identity().unwrap(),
+        phone()
+    );
+    assert!(path.join(".partial").is_dir());
+}
+
+#[test]
+fn an_empty_disk_with_what_systems_leave_there_is_empty() {
+    let place = temporary();
+    for name in ["lost+found", "System Volume Information", ".Trash-1000"] {
+        fs::create_dir(place.path().join(name)).unwrap();
+    }
+    fs::write(place.path().join(".DS_Store"), "x").unwrap();
+    Folder::create_or_open(place.path(), &phone()).unwrap();
+}
+
+#[test]
+fn a_making_that_was_cut_short_is_made_up_for() {
+    let place = temporary();
+    for step in 0..4 {
+        let path = place.path().join(step.to_string());
+        fs::create_dir(&path).unwrap();
+        if step > 0 {
+            fs::write(path.join(".rescue.lock"), "").unwrap();
+        }
+        if step > 1 {
+            fs::create_dir(path.join("data")).unwrap();
+            fs::create_dir(path.join(".partial")).unwrap();
+        }
+        if step > 2 {
+            fs::write(path.join("rescue.db"), "").unwrap();
+        }
+        Folder::create_or_open(&path, &phone()).unwrap();
+        Folder::open(&path).unwrap();
+    }
+}
+
+#[test]
+fn folders_with_other_things_in_them_are_left_alone() {
+    let place = temporary();
+    let path = place.path();
+    let refused = |path: &Path| {
+        let before = names(path);
+        let made = Folder::create_or_open(path, &phone());
+        assert!(
+            matches!(made, Err(FolderError::NotARescueFolder { .. })),
+            "{made:?}"
+        );
+        let opened = Folder::open(path);
+        assert!(
+            matches!(opened, Err(FolderError::NotARescueFolder { .. })),
+            "{opened:?}"
+        );
+        assert_eq!(names(path), before);
+    };
+    let photos = path.join("photos");
+    fs::create_dir(&photos).unwrap();
+    fs::write(photos.join("IMG_1.jpg"), "x").unwrap();
+    refused(&photos);
+
+    let data = path.join("data-with-files");
+    fs::create_dir_all(data.join("data/internal")).unwrap();
+    refused(&data);
+
+    let file = path.join("file");
+    fs::write(&file, "x").unwrap();
+    let made = Folder::create_or_open(&file, &phone());
+    assert!(
+        matches!(made, Err(FolderError::NotARescueFolder { .. })),
+        "{made:?}"
+    );
+    let missing = Folder::open(&path.join("missing"));
+    assert!(
+        matches!(missing, Err(FolderError::NotARescueFolder { .. })),
+        "{missing:?}"
+    );
+    let empty = path.join("empty");
+    fs::create_dir(&empty).unwrap();
+    let opened = Folder::open(&empty);
+    assert!(
+        matches!(opened, Err(FolderError::NotARescueFolder { .. })),
+        "{opened:?}"
+    );
+}
+
+#[test]
+fn another_phones_folder_is_refused_and_says_whose() {
+    let (_place, folder) = fresh();
+    let path = folder.root().to_owned();
+    drop(folder);
+    let other = PhoneIdentity {
+        serial: "OTHER".to_owned(),
+        ..phone()
+    };
+    match Folder::create_or_open(&path, &other).unwrap_err() {
+        FolderError::OtherPhone { expected, got } => {
+            assert_eq!((expected, got), (phone().serial, "OTHER".to_owned()));
+        }
+        error => panic!("{error}"),
+    }
+    assert_eq!(
+        Folder::open(&path).unwrap().catalogue().identity().unwrap(),
+        phone()
+    );
+}
+
+#[test]
+fn the_same_phone_after_an_update_is_the_same_phone() {
+    let (_place, folder) = fresh();
+    let path = folder.root().to_owned();
+    drop(folder);
+    let updated = PhoneIdentity {
+        android_version: "15".to_owned(),
+        ..phone()
+    };
+    drop(Folder::create_or_open(&path, &updated).unwrap());
+    assert_eq!(
+        Folder::open(&path).unwrap().catalogue().identity().unwrap(),
+        updated
+    );
+}
+
+#[test]
+fn a_second_rescue_is_told_that_the_folder_is_busy() {
+    let (_place, folder) = fresh();
+    let path = folder.root().to_owned();
+    for second in [Folder::create_or_open(&path, &phone()), Folder::open(&path)] {
+        assert!(
+            matches!(&second, Err(FolderError::Busy { path: busy }) if *busy == path),
+            "{second:?}"
+        );
+    }
+    drop(folder);
+    Folder::open(&path).unwrap();
+}
+
+#[test]
+fn symbolic_links_in_the_folders_own_places_are_refused() {
+    let place = temporary();
+    let elsewhere = place.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("file"), "precious").unwrap();
+    for (name, target) in [
+        ("data", ""),
+        (".partial", ""),
+        (".rescue.lock", "file"),
+        ("rescue.db", "file"),
+    ] {
+        let path = place.path().join(format!("rescue-{name}"));
+        drop(Folder::create_or_open(&path, &phone()).unwrap());
+        let link = path.join(name);
+        let _ = fs::remove_file(&link);
+        let _ = fs::remove_dir(&link);
+        symlink(elsewhere.join(target), &link).unwrap();
+        let opened = Folder::create_or_open(&path, &phone());
+        assert!(
+            matches!(&opened, Err(FolderError::Disk(DiskError::Symlink { path })) if *path == link),
+            "{name}: {opened:?}"
+        );
+    }
+    assert_eq!(fs::read(elsewhere.join("file")).unwrap(), b"precious");
+    assert_eq!(names(&elsewhere), ["file"]);
+}
+
+#[test]
+fn a_link_to_a_rescue_folder_is_fine() {
+    let (place, folder) = fresh();
+    let path = folder.root().to_owned();
+    drop(folder);
+    let link = place.path().join("link");
+    symlink(&path, &link).unwrap();
+    assert_eq!(
+        Folder::create_or_open(&link, &phone()).unwrap().root(),
+        path
+    );
+    let dangling = place.path().join("dangling");
+    symlink(place.path().join("nowhere"), &dangling).unwrap();
+    assert!(Folder::create_or_open(&dangling, &phone()).is_err());
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let place = temporary();
+    let path = place.path().join("locked");
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o555)).unwrap();
+    if fs::write(path.join("probe"), "").is_ok() {
+        // Whoever runs this may write everywhere; /proc refuses even them.
+        let made = Folder::create_or_open(Path::new("/proc/rescue"), &phone());
+        assert!(matches!(made, Err(FolderError::Disk(_))), "{made:?}");
+        return;
+    }
+    let made = Folder::create_or_open(&path, &phone());
+    assert!(
+        matches!(made, Err(FolderError::Disk(DiskError::NotWritable { .. }))),
+        "{made:?}"
+    );
+}
+
+#[test]
+fn errors_of_the_disk_are_told_apart() {
+    use rustix::io::Errno;
+    let path = Path::new("/some/file");
+    let error = |errno: Errno| DiskError::new("write", path, errno.into());
+    assert!(matches!(error(Errno::NOSPC), DiskError::Full { .. }));
+    assert!(matches!(error(Errno::DQUOT), DiskError::Full { .. }));
+    assert!(matches!(error(Errno::FBIG), DiskError::FileTooLarge { .. }));
+    assert!(matches!(error(Errno::ROFS), DiskError::NotWritable { .. }));
+    assert!(matches!(
+        error(Errno::ACCESS),
+        DiskError::NotWritable { .. }
+    ));
+    assert!(matches!(error(Errno::IO), DiskError::Io { .. }));
+    let naming = |errno: Errno| DiskError::naming("rename a file to", path, errno.into());
+    for errno in [Errno::INVAL, Errno::NAMETOOLONG, Errno::ILSEQ] {
+        assert!(
+            matches!(naming(errno), DiskError::NameRefused { .. }),
+            "{errno:?}"
+        );
+    }
+    assert!(matches!(naming(Errno::NOSPC), DiskError::Full { .. }));
+}

@@ -3,7 +3,6 @@
 use rusqlite::types::{FromSqlError, Type, ValueRef};
 use rusqlite::{Row, Statement, Transaction, params};
 
-use super::local_path;
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::folder::entry::{
@@ -103,8 +102,8 @@ fn reason(row: &Row<'_>, code: usize, message: usize) -> rusqlite::Result<Option
 }
 
 fn local(row: &Row<'_>, column: usize) -> rusqlite::Result<LocalPath> {
-    local_path(row.get_ref(column)?.as_str()?)
-        .ok_or_else(|| wrong(column, Type::Text, "local path"))
+    LocalPath::new(row.get_ref(column)?.as_str()?)
+        .map_err(|_| wrong(column, Type::Text, "local path"))
 }
 
 fn sha256(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256> {
@@ -128,6 +127,7 @@ fn wrong(column: usize, kind: Type, what: &str) -> rusqlite::Error {
 pub(super) struct Recorder<'t> {
     transaction: &'t Transaction<'t>,
     pulled: Option<Statement<'t>>,
+    forgotten: Option<Statement<'t>>,
     verified: Option<Statement<'t>>,
 }
 
@@ -136,6 +136,7 @@ impl<'t> Recorder<'t> {
         Self {
             transaction,
             pulled: None,
+            forgotten: None,
             verified: None,
         }
     }
@@ -196,9 +197,13 @@ impl<'t> Recorder<'t> {
         )
     }
 
-    fn forget_companions(&self, id: EntryId) -> rusqlite::Result<()> {
-        self.transaction
-            .execute("DELETE FROM companion WHERE entry = ?", params![id.0])?;
+    fn forget_companions(&mut self, id: EntryId) -> rusqlite::Result<()> {
+        prepared(
+            self.transaction,
+            &mut self.forgotten,
+            "DELETE FROM companion WHERE entry = ?",
+        )?
+        .execute(params![id.0])?;
         Ok(())
     }
 }

@@ -1,1 +1,620 @@
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
 use super::*;
+use crate::adb::RemotePath;
+use crate::digest::Sha256;
+use crate::folder::entry::{Companion, Count, Entry, Proof, Reason, ReasonCode, State, Summary};
+use crate::names::LocalPath;
+
+fn phone() -> PhoneIdentity {
+    PhoneIdentity {
+        serial: "0123456789ABCDEF".to_owned(),
+        model: "Pixel 7".to_owned(),
+        manufacturer: "Google".to_owned(),
+        android_version: "14".to_owned(),
+    }
+}
+
+fn fresh() -> (TempDir, Catalogue) {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = Catalogue::create_or_open(&folder.path().join("rescue.db"), &phone()).unwrap();
+    (folder, catalogue)
+}
+
+fn local(text: &str) -> LocalPath {
+    LocalPath::new(text).unwrap()
+}
+
+fn new_entry(name: &str) -> NewEntry {
+    NewEntry {
+        path: RemotePath::new(format!("/sd/{name}").as_bytes()).unwrap(),
+        version: 1,
+        local: local(&format!("internal/{name}")),
+        size: 1000,
+        size_is_exact: true,
+        mtime: 1_700_000_000,
+    }
+}
+
+fn planned(catalogue: &mut Catalogue, names: &[&str]) -> Vec<EntryId> {
+    catalogue
+        .insert_planned(names.iter().map(|name| new_entry(name)))
+        .unwrap()
+}
+
+fn pulled(id: EntryId, bytes: &[u8]) -> Record {
+    Record::Pulled {
+        id,
+        sha256: Sha256::of(bytes),
+        size: bytes.len() as u64,
+        local: None,
+    }
+}
+
+fn reason(code: ReasonCode) -> Reason {
+    Reason {
+        code,
+        message: "as the phone said".to_owned(),
+    }
+}
+
+fn all(catalogue: &Catalogue) -> Result<Vec<Entry>, CatalogueError> {
+    let mut entries = Vec::new();
+    catalogue.for_each_by_path(|entry| {
+        entries.push(entry);
+        Ok::<_, CatalogueError>(())
+    })?;
+    Ok(entries)
+}
+
+fn payload(catalogue: &Catalogue) -> Vec<String> {
+    let mut found = Vec::new();
+    catalogue
+        .for_each_payload(|file| {
+            found.push(file.local.to_string());
+            Ok::<_, CatalogueError>(())
+        })
+        .unwrap();
+    found
+}
+
+/// Changes a closed catalogue behind its back.
+fn tamper(path: &Path, sql: &str) {
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+#[test]
+fn what_was_planned_comes_back_in_order_after_reopening() {
+    let (folder, mut catalogue) = fresh();
+    let mut entries: Vec<_> = ["b", "a/z", "a"].map(new_entry).into();
+    entries[0].path = RemotePath::new(b"/sd/\xff\xfe").unwrap();
+    entries[1].mtime = -5;
+    entries[2].size_is_exact = false;
+    let ids = catalogue.insert_planned(entries.clone()).unwrap();
+    drop(catalogue);
+
+    let path = folder.path().join("rescue.db");
+    let catalogue = Catalogue::open(&path, Access::ReadOnly).unwrap();
+    assert_eq!(catalogue.identity().unwrap(), phone());
+    let found = all(&catalogue).unwrap();
+    assert_eq!(
+        found.iter().map(|e| e.id).collect::<Vec<_>>(),
+        [ids[2], ids[1], ids[0]]
+    );
+    for (entry, new) in found.iter().rev().zip(&entries) {
+        assert_eq!(entry.path, new.path);
+        assert_eq!(entry.local, new.local);
+        assert_eq!(
+            (entry.size, entry.size_is_exact, entry.mtime),
+            (1000, new.size_is_exact, new.mtime)
+        );
+        assert_eq!(
+            (entry.state, entry.version, entry.attempts),
+            (State::Planned, 1, 0)
+        );
+        assert_eq!((&entry.sha256, &entry.reason), (&None, &None));
+        assert_eq!(catalogue.entry(entry.id).unwrap().as_ref(), Some(entry));
+        assert_eq!(catalogue.latest(&entry.path).unwrap().as_ref(), Some(entry));
+    }
+    assert_eq!(catalogue.entry(EntryId(99)).unwrap(), None);
+}
+
+#[test]
+fn records_move_an_entry_from_state_to_state() {
+    let (_folder, mut catalogue) = fresh();
+    let id = planned(&mut catalogue, &["a.jpg"])[0];
+    let mut after = |record: Record| {
+        catalogue.record(&[record]).unwrap();
+        catalogue.entry(id).unwrap().unwrap()
+    };
+    let entry = after(Record::Failed {
+        id,
+        reason: reason(ReasonCode::PhoneIo),
+    });
+    assert_eq!((entry.state, entry.attempts), (State::Failed, 1));
+    assert_eq!(entry.reason, Some(reason(ReasonCode::PhoneIo)));
+
+    let moved = Some(local("internal/a (2).jpg"));
+    let sha256 = Sha256::of(b"abc");
+    let entry = after(Record::Pulled {
+        id,
+        sha256,
+        size: 3,
+        local: moved.clone(),
+    });
+    assert_eq!(
+        (entry.state, entry.attempts, entry.size),
+        (State::Pulled, 2, 3)
+    );
+    assert_eq!(
+        (Some(entry.local), entry.sha256, entry.reason),
+        (moved.clone(), Some(sha256), None)
+    );
+
+    let entry = after(Record::Verified {
+        id,
+        proof: Proof::Sha1,
+    });
+    assert_eq!(
+        (entry.state, entry.sha256),
+        (State::Verified(Proof::Sha1), Some(sha256))
+    );
+
+    let entry = after(Record::Supersede { id });
+    assert_eq!(
+        (entry.state, entry.sha256),
+        (State::Superseded, Some(sha256))
+    );
+
+    let entry = after(Record::Replan {
+        id,
+        size: 7,
+        size_is_exact: false,
+        mtime: 8,
+    });
+    assert_eq!(
+        (entry.state, entry.attempts, entry.sha256),
+        (State::Planned, 0, None)
+    );
+    assert_eq!(
+        (entry.size, entry.size_is_exact, entry.mtime),
+        (7, false, 8)
+    );
+    assert_eq!(Some(entry.local), moved);
+}
+
+#[test]
+fn what_is_kept_of_a_damaged_file_is_payload_until_all_of_it_comes() {
+    let (_folder, mut catalogue) = fresh();
+    let ids = planned(&mut catalogue, &["a", "b", "c"]);
+    let companion = |name: &str| Companion {
+        local: local(name),
+        size: 2,
+        sha256: Sha256::of(b"hi"),
+    };
+    let kept = vec![
+        companion("internal/b.damaged"),
+        companion("internal/a.note"),
+    ];
+    let damaged = Record::Damaged {
+        id: ids[1],
+        reason: reason(ReasonCode::PhoneIo),
+        kept: kept.clone(),
+    };
+    catalogue
+        .record(&[pulled(ids[2], b"c"), damaged.clone(), pulled(ids[0], b"a")])
+        .unwrap();
+    assert_eq!(
+        payload(&catalogue),
+        [
+            "internal/a",
+            "internal/a.note",
+            "internal/b.damaged",
+            "internal/c"
+        ]
+    );
+    assert_eq!(
+        catalogue.companions(ids[1]).unwrap(),
+        [kept[1].clone(), kept[0].clone()]
+    );
+    assert_eq!(catalogue.companions(ids[0]).unwrap(), []);
+
+    // Damaged again: the newer companions replace the older ones.
+    catalogue.record(&[damaged]).unwrap();
+    assert_eq!(catalogue.companions(ids[1]).unwrap().len(), 2);
+    let mut failed = Vec::new();
+    catalogue
+        .for_each_failed(|entry| {
+            failed.push((entry.id, entry.attempts));
+            Ok::<_, CatalogueError>(())
+        })
+        .unwrap();
+    assert_eq!(failed, [(ids[1], 2)]);
+
+    catalogue.record(&[pulled(ids[1], b"b")]).unwrap();
+    assert_eq!(
+        payload(&catalogue),
+        ["internal/a", "internal/b", "internal/c"]
+    );
+}
+
+#[test]
+fn a_group_with_one_impossible_record_changes_nothing() {
+    let (_folder, mut catalogue) = fresh();
+    let ids = planned(&mut catalogue, &["a", "b"]);
+    for impossible in [
+        Record::Verified {
+            id: ids[1],
+            proof: Proof::Sha256,
+        },
+        Record::Supersede { id: ids[1] },
+        pulled(EntryId(77), b""),
+        Record::Failed {
+            id: EntryId(-1),
+            reason: reason(ReasonCode::Other),
+        },
+    ] {
+        let id = impossible.id();
+        let result = catalogue.record(&[pulled(ids[0], b"a"), impossible]);
+        assert!(matches!(result, Err(CatalogueError::NoSuchEntry { id: found }) if found == id));
+        assert!(
+            all(&catalogue)
+                .unwrap()
+                .iter()
+                .all(|entry| entry.state == State::Planned)
+        );
+    }
+}
+
+#[test]
+fn a_path_planned_twice_is_refused_with_its_whole_group() {
+    let (_folder, mut catalogue) = fresh();
+    planned(&mut catalogue, &["a"]);
+    let same_path = NewEntry {
+        local: local("internal/other"),
+        ..new_entry("a")
+    };
+    let same_local = NewEntry {
+        version: 2,
+        ..new_entry("a")
+    };
+    for twice in [same_path, same_local] {
+        let result = catalogue.insert_planned([new_entry("new"), twice]);
+        assert!(
+            matches!(result, Err(CatalogueError::AlreadyThere { .. })),
+            "{result:?}"
+        );
+        assert_eq!(all(&catalogue).unwrap().len(), 1);
+    }
+    let next = NewEntry {
+        version: 2,
+        local: local("internal/a (2)"),
+        ..new_entry("a")
+    };
+    let path = next.path.clone();
+    let ids = catalogue.insert_planned([next]).unwrap();
+    assert_eq!(
+        catalogue.latest(&path).unwrap().map(|entry| entry.id),
+        Some(ids[0])
+    );
+}
+
+#[test]
+fn the_summary_counts_every_state() {
+    let (_folder, mut catalogue) = fresh();
+    assert_eq!(catalogue.summary().unwrap(), Summary::default());
+    let ids = planned(&mut catalogue, &["a", "b", "c", "d", "e", "f", "g"]);
+    let mut records: Vec<_> = ids[1..5].iter().map(|id| pulled(*id, b"12345")).collect();
+    records.extend([
+        Record::Verified {
+            id: ids[2],
+            proof: Proof::Sha256,
+        },
+        Record::Verified {
+            id: ids[3],
+            proof: Proof::Size,
+        },
+        Record::Supersede { id: ids[4] },
+        Record::Failed {
+            id: ids[5],
+            reason: reason(ReasonCode::Vanished),
+        },
+        Record::Damaged {
+            id: ids[6],
+            reason: reason(ReasonCode::PhoneIo),
+            kept: Vec::new(),
+        },
+    ]);
+    catalogue.record(&records).unwrap();
+    let count = |files, bytes| Count { files, bytes };
+    let expected = Summary {
+        planned: count(1, 1000),
+        pulled: count(1, 5),
+        verified: count(2, 10),
+        verified_by_size: count(1, 5),
+        damaged: count(1, 1000),
+        failed: count(1, 1000),
+        superseded: count(1, 5),
+    };
+    assert_eq!(catalogue.summary().unwrap(), expected);
+}
+
+#[test]
+fn sizes_that_no_file_has_break_nothing() {
+    let (_folder, mut catalogue) = fresh();
+    let huge = ["a", "b", "c"].map(|name| NewEntry {
+        size: u64::MAX,
+        ..new_entry(name)
+    });
+    catalogue.insert_planned(huge).unwrap();
+    assert_eq!(all(&catalogue).unwrap()[0].size, i64::MAX as u64);
+    assert_eq!(catalogue.summary().unwrap().planned.files, 3);
+}
+
+#[test]
+fn runs_are_noted() {
+    let (_folder, mut catalogue) = fresh();
+    assert_eq!(catalogue.last_run().unwrap(), None);
+    let first = catalogue.begin_run(100, "rescue/0.1.0").unwrap();
+    catalogue
+        .end_run(first, 200, RunOutcome::SomeFailed)
+        .unwrap();
+    let run = catalogue.last_run().unwrap().unwrap();
+    assert_eq!(
+        (run.started, run.ended, run.outcome),
+        (100, Some(200), Some(RunOutcome::SomeFailed))
+    );
+    assert_eq!(run.tool, "rescue/0.1.0");
+    catalogue.begin_run(300, "rescue/0.2.0").unwrap();
+    let run = catalogue.last_run().unwrap().unwrap();
+    assert_eq!((run.started, run.ended, run.outcome), (300, None, None));
+}
+
+#[test]
+fn texts_in_the_catalogue_are_those_of_json_and_differ() {
+    let as_json = |value: &dyn erased::Json| value.json();
+    let mut seen = HashSet::new();
+    for code in ReasonCode::ALL {
+        assert_eq!(as_json(&code), format!("\"{}\"", code.as_str()));
+        assert!(seen.insert(code.as_str()));
+    }
+    for proof in Proof::ALL {
+        assert_eq!(as_json(&proof), format!("\"{}\"", proof.as_str()));
+    }
+    for outcome in RunOutcome::ALL {
+        assert_eq!(as_json(&outcome), format!("\"{}\"", outcome.as_str()));
+    }
+}
+
+mod erased {
+    pub(super) trait Json {
+        fn json(&self) -> String;
+    }
+
+    impl<T: serde::Serialize> Json for T {
+        fn json(&self) -> String {
+            serde_json::to_string(self).unwrap()
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_beside_a_closed_catalogue() {
+    let (folder, mut catalogue) = fresh();
+    planned(&mut catalogue, &["a"]);
+    assert!(folder.path().join("rescue.db-journal").exists());
+    drop(catalogue);
+    let names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|f| f.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["rescue.db"]);
+}
+
+#[test]
+fn a_journal_that_a_kill_left_is_rolled_back() {
+    let (folder, mut catalogue) = fresh();
+    planned(&mut catalogue, &["a"]);
+    drop(catalogue);
+    let path = folder.path().join("rescue.db");
+    let crashed = tempfile::tempdir().unwrap();
+    {
+        let mut db = Connection::open(&path).unwrap();
+        db.pragma_update(None, "cache_spill", 1).unwrap();
+        db.pragma_update(None, "cache_size", 1).unwrap();
+        let transaction = db.transaction().unwrap();
+        for n in 0..2000 {
+            let local = format!("internal/many {n}");
+            transaction
+                .execute(
+                    "INSERT INTO entry (path, version, local, size, size_is_exact, mtime, state, attempts) \
+                     VALUES (?, 1, ?, 0, 1, 0, 'planned', 0)",
+                    params![local.as_bytes(), local],
+                )
+                .unwrap();
+        }
+        for name in ["rescue.db", "rescue.db-journal"] {
+            fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
+        }
+    }
+    let copy = crashed.path().join("rescue.db");
+    assert!(
+        fs::metadata(&copy).unwrap().len() > 100_000,
+        "half of it is in the file"
+    );
+    let catalogue = Catalogue::open(&copy, Access::ReadWrite).unwrap();
+    assert_eq!(all(&catalogue).unwrap().len(), 1);
+    catalogue.check_structure().unwrap();
+}
+
+#[test]
+fn a_creation_that_was_cut_short_is_made_up_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rescue.db");
+    fs::write(&path, b"").unwrap();
+    let opened = Catalogue::open(&path, Access::ReadWrite);
+    assert!(matches!(opened, Err(CatalogueError::NotACatalogue { .. })));
+    let catalogue = Catalogue::create_or_open(&path, &phone()).unwrap();
+    assert_eq!(catalogue.identity().unwrap(), phone());
+}
+
+#[test]
+fn other_files_are_not_taken_for_a_catalogue() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text");
+    fs::write(
+        &text,
+        "some text, longer than the header of a database. ".repeat(100),
+    )
+    .unwrap();
+    let foreign = folder.path().join("foreign");
+    tamper(&foreign, "CREATE TABLE entry (id)");
+    let marked = folder.path().join("marked");
+    tamper(
+        &marked,
+        "PRAGMA application_id = 0x72736375; CREATE TABLE entry (id)",
+    );
+    for path in [&text, &foreign, &marked] {
+        let before = fs::read(path).unwrap();
+        for result in [
+            Catalogue::open(path, Access::ReadOnly),
+            Catalogue::open(path, Access::ReadWrite),
+            Catalogue::create_or_open(path, &phone()),
+        ] {
+            assert!(
+                matches!(result, Err(CatalogueError::NotACatalogue { .. })),
+                "{result:?}"
+            );
+        }
+        assert_eq!(fs::read(path).unwrap(), before, "nothing was changed");
+    }
+    let missing = Catalogue::open(&folder.path().join("missing"), Access::ReadWrite);
+    assert!(matches!(
+        missing,
+        Err(CatalogueError::Sqlite { action: "open", .. })
+    ));
+}
+
+#[test]
+fn a_newer_catalogue_is_named_as_such() {
+    let (folder, catalogue) = fresh();
+    drop(catalogue);
+    let path = folder.path().join("rescue.db");
+    tamper(&path, "PRAGMA user_version = 7");
+    let error = Catalogue::open(&path, Access::ReadWrite).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            CatalogueError::NewerVersion {
+                found: 7,
+                known: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn tables_that_somebody_added_are_refused() {
+    for sql in [
+        "CREATE TRIGGER x AFTER UPDATE ON entry BEGIN DELETE FROM entry; END",
+        "CREATE VIEW x AS SELECT 1",
+        "CREATE TABLE x (id)",
+        "DROP TABLE run; CREATE VIEW run AS SELECT 1",
+        "DROP TABLE companion",
+    ] {
+        let (folder, catalogue) = fresh();
+        drop(catalogue);
+        let path = folder.path().join("rescue.db");
+        tamper(&path, sql);
+        let result = Catalogue::open(&path, Access::ReadWrite);
+        assert!(
+            matches!(result, Err(CatalogueError::Corrupt { .. })),
+            "{sql}: {result:?}"
+        );
+    }
+}
+
+#[test]
+fn values_that_make_no_sense_are_errors() {
+    for change in [
+        "local = '../../etc/passwd'",
+        "local = '/etc/passwd'",
+        "path = x'2f612f2e2e'",
+        "path = x'61'",
+        "sha256 = x'00'",
+        "size = -1",
+        "version = -1",
+        "version = 5000000000",
+        "size_is_exact = 9",
+        "attempts = -1",
+        "state = 'perfect'",
+        "state = 'verified', proof = 'because'",
+        "state = 'verified', proof = NULL",
+        "reason = 'whatever'",
+        "local = CAST(x'ff' AS TEXT)",
+    ] {
+        let (folder, mut catalogue) = fresh();
+        planned(&mut catalogue, &["a"]);
+        drop(catalogue);
+        let path = folder.path().join("rescue.db");
+        tamper(&path, &format!("UPDATE entry SET {change}"));
+        let catalogue = Catalogue::open(&path, Access::ReadWrite).unwrap();
+        let result = all(&catalogue);
+        if change == "size_is_exact = 9" {
+            assert!(result.unwrap()[0].size_is_exact);
+        } else {
+            assert!(
+                matches!(result, Err(CatalogueError::Corrupt { .. })),
+                "{change}: {result:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_second_program_in_the_database_is_named_as_such() {
+    let (folder, mut catalogue) = fresh();
+    planned(&mut catalogue, &["a"]);
+    let second = Catalogue::open(&folder.path().join("rescue.db"), Access::ReadOnly);
+    assert!(
+        matches!(second, Err(CatalogueError::Busy { .. })),
+        "{second:?}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_damage_to_the_file_gives_errors_and_no_panic(
+        hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+        cut in any::<Option<prop::sample::Index>>(),
+    ) {
+        let (folder, mut catalogue) = fresh();
+        let names: Vec<_> = (0..50).map(|n| format!("folder/IMG_{n}.jpg")).collect();
+        let ids = catalogue.insert_planned(names.iter().map(|name| new_entry(name))).unwrap();
+        catalogue.record(&ids.iter().map(|id| pulled(*id, b"x")).collect::<Vec<_>>()).unwrap();
+        drop(catalogue);
+        let path = folder.path().join("rescue.db");
+        let mut bytes = fs::read(&path).unwrap();
+        for (index, value) in hits {
+            let at = index.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        fs::write(&path, bytes).unwrap();
+        if let Ok(mut catalogue) = Catalogue::open(&path, Access::ReadWrite) {
+            let _ = all(&catalogue);
+            let _ = catalogue.summary();
+            let _ = catalogue.check_structure();
+            let _ = catalogue.for_each_payload(|_| Ok::<_, CatalogueError>(()));
+            let _ = catalogue.record(&[pulled(ids[0], b"y")]);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What is wrong with a catalogue.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode};
+
+use crate::adb::RemotePath;
+use crate::folder::entry::EntryId;
+
+/// What is wrong with a catalogue.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// The file is no catalogue of `rescue`.
+    #[error("not a catalogue of rescue: {}", path.display())]
+    NotACatalogue {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer version of `rescue` made it.
+    #[error("a newer rescue made {}: its version is {found}, this one knows {known}", path.display())]
+    NewerVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+    /// The file is damaged, or somebody changed it.
+    #[error("the catalogue {} is damaged: {what}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What does not make sense.
+        what: String,
+    },
+    /// The disk is full.
+    #[error("the disk is full: cannot {action} the catalogue {}", path.display())]
+    Full {
+        /// What was to be done.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another program holds the file.
+    #[error("another program uses the catalogue {}", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An entry of this path and version, or with this local path, exists already.
+    #[error("the catalogue has an entry for {path:?} already")]
+    AlreadyThere {
+        /// The path on the phone.
+        path: RemotePath,
+    },
+    /// No entry has this number, or it is not in a state that allows the record.
+    #[error("the catalogue has no entry {id} that this could be recorded for")]
+    NoSuchEntry {
+        /// The number.
+        id: EntryId,
+    },
+    /// SQLite failed otherwise.
+    #[error("cannot {action} the catalogue {}", path.display())]
+    Sqlite {
+        /// What was to be done.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+}
+
+impl CatalogueError {
+    pub(super) fn from_sqlite(
+        action: &'static str,
+        db: &Connection,
+        source: rusqlite::Error,
+    ) -> Self {
+        Self::at(action, Path::new(db.path().unwrap_or_default()), source)
+    }
+
+    pub(super) fn at(action: &'static str, path: &Path, source: rusqlite::Error) -> Self {
+        use rusqlite::Error as E;
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => return Self::NotACatalogue { path },
+            Some(ErrorCode::DatabaseCorrupt) => {
+                return Self::Corrupt {
+                    path,
+                    what: source.to_string(),
+                };
+            }
+            Some(ErrorCode::DiskFull) => return Self::Full { action, path },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                return Self::Busy { path };
+            }
+            _ => {}
+        }
+        match source {
+            E::InvalidColumnType(..)
+            | E::IntegralValueOutOfRange(..)
+            | E::FromSqlConversionFailure(..)
+            | E::Utf8Error(..)
+            | E::QueryReturnedNoRows => Self::Corrupt {
+                path,
+                what: source.to_string(),
+            },
+            source => Self::Sqlite {
+                action,
+                path,
+                source,
+            },
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What can be asked of a catalogue; lists come in order and one at a time.
+
+use rusqlite::{OptionalExtension as _, Row, ToSql, params};
+
+use super::rows::{self, COLUMNS, companion, entry};
+use super::{Catalogue, CatalogueError};
+use crate::adb::RemotePath;
+use crate::folder::entry::{
+    Companion, Count, Entry, EntryId, Payload, PhoneIdentity, Proof, Run, State, Summary,
+};
+
+impl Catalogue {
+    /// The phone that the folder belongs to.
+    pub fn identity(&self) -> Result<PhoneIdentity, CatalogueError> {
+        self.db
+            .query_row(
+                "SELECT serial, model, manufacturer, android_version FROM phone",
+                [],
+                |row| {
+                    Ok(PhoneIdentity {
+                        serial: row.get(0)?,
+                        model: row.get(1)?,
+                        manufacturer: row.get(2)?,
+                        android_version: row.get(3)?,
+                    })
+                },
+            )
+            .map_err(|e| self.failed("read", e))
+    }
+
+    /// Reads SQLite's own structures through; takes seconds for the largest catalogues.
+    pub fn check_structure(&self) -> Result<(), CatalogueError> {
+        let answer: String = self
+            .db
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|e| self.failed("check", e))?;
+        if answer == "ok" {
+            Ok(())
+        } else {
+            Err(self.corrupt(&answer))
+        }
+    }
+
+    /// One entry.
+    pub fn entry(&self, id: EntryId) -> Result<Option<Entry>, CatalogueError> {
+        self.one(
+            &format!("SELECT {COLUMNS} FROM entry WHERE id = ?"),
+            params![id.0],
+        )
+    }
+
+    /// The newest version of the phone's file at `path`.
+    pub fn latest(&self, path: &RemotePath) -> Result<Option<Entry>, CatalogueError> {
+        self.one(
+            &format!("SELECT {COLUMNS} FROM entry WHERE path = ? ORDER BY version DESC LIMIT 1"),
+            params![path.as_bytes()],
+        )
+    }
+
+    /// Calls `f` with every entry, ordered by path (as bytes) and version.
+    pub fn for_each_by_path<E: From<CatalogueError>>(
+        &self,
+        f: impl FnMut(Entry) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each(
+            &format!("SELECT {COLUMNS} FROM entry ORDER BY path, version"),
+            entry,
+            f,
+        )
+    }
+
+    /// Calls `f` with every entry that is failed or damaged, ordered by path.
+    pub fn for_each_failed<E: From<CatalogueError>>(
+        &self,
+        f: impl FnMut(Entry) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each(
+            &format!("SELECT {COLUMNS} FROM entry WHERE state IN ('failed', 'damaged') ORDER BY path, version"),
+            entry,
+            f,
+        )
+    }
+
+    /// Calls `f` with every file that is below `data/`, companions too, ordered by local path (as
+    /// bytes).
+    pub fn for_each_payload<E: From<CatalogueError>>(
+        &self,
+        f: impl FnMut(Payload) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // SQLite merges the two by their indexes: nothing is sorted or held.
+        self.each(
+            "SELECT local, size, sha256 FROM entry \
+             WHERE sha256 IS NOT NULL AND state IN ('pulled', 'verified', 'superseded') \
+             UNION ALL SELECT local, size, sha256 FROM companion ORDER BY local",
+            |row| {
+                companion(row).map(
+                    |Companion {
+                         local,
+                         size,
+                         sha256,
+                     }| Payload {
+                        local,
+                        size,
+                        sha256,
+                    },
+                )
+            },
+            f,
+        )
+    }
+
+    /// Calls `f` with the local path of every companion, so that none is handed out again.
+    pub fn for_each_companion<E: From<CatalogueError>>(
+        &self,
+        f: impl FnMut(Companion) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each(
+            "SELECT local, size, sha256 FROM companion ORDER BY local",
+            companion,
+            f,
+        )
+    }
+
+    /// What is kept of a damaged entry.
+    pub fn companions(&self, id: EntryId) -> Result<Vec<Companion>, CatalogueError> {
+        let mut found = Vec::new();
+        let sql = "SELECT local, size, sha256 FROM companion WHERE entry = ? ORDER BY local";
+        self.each_of(sql, params![id.0], companion, |companion| {
+            found.push(companion);
+            Ok::<_, CatalogueError>(())
+        })?;
+        Ok(found)
+    }
+
+    /// How many entries and bytes are in which state.
+    pub fn summary(&self) -> Result<Summary, CatalogueError> {
+        let mut summary = Summary::default();
+        self.each(
+            "SELECT state, proof, count(*), total(size) FROM entry GROUP BY state, proof",
+            |row| {
+                // total() is a float: a hostile listing's sizes may not fit an integer together.
+                let bytes: f64 = row.get(3)?;
+                let count = Count {
+                    files: rows::whole(row, 2)?,
+                    bytes: bytes as u64,
+                };
+                Ok((rows::state(row, 0, 1)?, count))
+            },
+            |(state, count)| {
+                let sums = match state {
+                    State::Planned => [Some(&mut summary.planned), None],
+                    State::Pulled => [Some(&mut summary.pulled), None],
+                    State::Verified(Proof::Size) => [
+                        Some(&mut summary.verified),
+                        Some(&mut summary.verified_by_size),
+                    ],
+                    State::Verified(Proof::Sha256 | Proof::Sha1 | Proof::Md5) => {
+                        [Some(&mut summary.verified), None]
+                    }
+                    State::Damaged => [Some(&mut summary.damaged), None],
+                    State::Failed => [Some(&mut summary.failed), None],
+                    State::Superseded => [Some(&mut summary.superseded), None],
+                };
+                for sum in sums.into_iter().flatten() {
+                    sum.files += count.files;
+                    sum.bytes = sum.bytes.saturating_add(count.bytes);
+                }
+                Ok::<_, CatalogueError>(())
+            },
+        )?;
+        Ok(summary)
+    }
+
+    /// The run that began last.
+    pub fn last_run(&self) -> Result<Option<Run>, CatalogueError> {
+        self.db
+            .query_row(
+                "SELECT started, ended, tool, outcome FROM run ORDER BY id DESC LIMIT 1",
+                [],
+                rows::run,
+            )
+            .optional()
+            .map_err(|e| self.failed("read", e))
+    }
+
+    fn one(&self, sql: &str, values: &[&dyn ToSql]) -> Result<Option<Entry>, CatalogueError> {
+        self.db
+            .query_row(sql, values, entry)
+            .optional()
+            .map_err(|e| self.failed("read", e))
+    }
+
+    fn each<T, E: From<CatalogueError>>(
+        &self,
+        sql: &str,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        f: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each_of(sql, params![], read, f)
+    }
+
+    fn each_of<T, E: From<CatalogueError>>(
+        &self,
+        sql: &str,
+        values: &[&dyn ToSql],
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        mut f: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |e| E::from(self.failed("read", e));
+        let mut statement = self.db.prepare(sql).map_err(failed)?;
+        let mut rows = statement.query(values).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            f(read(row).map_err(failed)?)?;
+        }
+        Ok(())
+    }
+}
