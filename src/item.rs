@@ -1,4 +1,4 @@
-//! An item: a file on the phone, as far as a listing tells about it.
+//! What a phone tells about itself and its files, before anything is fetched.
 
 use crate::adb::RemotePath;
 
@@ -23,4 +23,17 @@ pub struct Item {
     pub size_is_exact: bool,
     /// Modification time in seconds since 1970, UTC.
     pub mtime: i64,
+}
+
+/// The phone that a rescue folder belongs to; its own words, untrusted.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PhoneIdentity {
+    /// Its serial number.
+    pub serial: String,
+    /// Its model, as in `Pixel 7`.
+    pub model: String,
+    /// Who made it.
+    pub manufacturer: String,
+    /// Its Android version, as in `14`.
+    pub android_version: String,
 }

@@ -32,8 +32,8 @@
 //! * Towards the phone everything is read-only.
 
 pub mod adb;
-//pub mod cli;
-//pub mod commands;
+pub mod cli;
+pub mod commands;
 pub mod digest;
 pub mod error;
 pub mod event;
@@ -43,6 +43,6 @@ pub mod item;
 pub mod names;
 pub mod phone;
 pub mod pull;
-//pub mod ui;
+pub mod ui;
 //#[cfg(feature = "virtual-phone")]
 //pub mod virtual_phone;

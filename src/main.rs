@@ -14,8 +14,14 @@ async fn main() -> ExitCode {
     let color = match cli.output.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
-        ColorChoice::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        ColorChoice::Auto => {
+            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+        }
     };
-    let ui = Ui::new(Style { json: cli.output.json, quiet: cli.output.quiet, color });
+    let ui = Ui::new(Style {
+        json: cli.output.json,
+        quiet: cli.output.quiet,
+        color,
+    });
     ExitCode::from(rescue::commands::run(cli, &ui).await)
 }

@@ -29,7 +29,14 @@ pub(super) async fn run(ui: &Ui) -> Result<Done, Error> {
             plain(phone.model.as_deref().unwrap_or(""))
         )];
         lines.extend(hint.as_ref().map(|hint| format!("    hint: {hint}")));
-        ui.result(&Line { r#type: "phone", phone, hint }, &lines);
+        ui.result(
+            &Line {
+                r#type: "phone",
+                phone,
+                hint,
+            },
+            &lines,
+        );
     }
     if !found.phones.is_empty() {
         return Ok(Done::All);

@@ -12,8 +12,12 @@ pub(super) fn run(what: Generate) -> Result<Done, Error> {
     let mut command = Cli::command();
     let mut text = Vec::new();
     match what {
-        Generate::Completions { shell } => clap_complete::generate(shell, &mut command, "rescue", &mut text),
-        Generate::Man => clap_mangen::Man::new(command).render(&mut text).map_err(failed)?,
+        Generate::Completions { shell } => {
+            clap_complete::generate(shell, &mut command, "rescue", &mut text)
+        }
+        Generate::Man => clap_mangen::Man::new(command)
+            .render(&mut text)
+            .map_err(failed)?,
     }
     std::io::stdout().lock().write_all(&text).map_err(failed)?;
     Ok(Done::All)

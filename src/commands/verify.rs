@@ -48,7 +48,15 @@ struct Comparison {
 pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     let events = ui.events();
     let phone = match args.with_phone {
-        true => Some(connect_phone(&target_of(&args.phone), &options_of(&args.phone), &events, halt).await?),
+        true => Some(
+            connect_phone(
+                &target_of(&args.phone),
+                &options_of(&args.phone),
+                &events,
+                halt,
+            )
+            .await?,
+        ),
         false => None,
     };
     let path = args.folder.clone();
@@ -68,25 +76,47 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         None => None,
     };
     for finding in report.findings.iter().take(TOLD_FINDINGS) {
-        ui.result(&Found { r#type: "finding", finding }, &[sentence(finding)]);
+        ui.result(
+            &Found {
+                r#type: "finding",
+                finding,
+            },
+            &[sentence(finding)],
+        );
     }
     let mut lines = Vec::new();
     if report.finding_count > TOLD_FINDINGS as u64 {
-        lines.push(format!("and {} more", report.finding_count - TOLD_FINDINGS as u64));
+        lines.push(format!(
+            "and {} more",
+            report.finding_count - TOLD_FINDINGS as u64
+        ));
     }
-    let read = format!("{} of {} read", count(report.files, "file"), bytes(report.bytes));
+    let read = format!(
+        "{} of {} read",
+        count(report.files, "file"),
+        bytes(report.bytes)
+    );
     lines.push(match report.finding_count {
         0 => format!("{shown} is intact: {read}, each as it was recorded"),
         wrong => format!("{shown}: {wrong} wrong; {read}"),
     });
     if let Some(comparison) = &comparison {
         for path in &comparison.differs {
-            lines.push(format!("not what the phone has now: {}", plain(&path.to_string())));
+            lines.push(format!(
+                "not what the phone has now: {}",
+                plain(&path.to_string())
+            ));
         }
         for path in &comparison.not_readable {
-            lines.push(format!("not readable on the phone any more: {}", plain(&path.to_string())));
+            lines.push(format!(
+                "not readable on the phone any more: {}",
+                plain(&path.to_string())
+            ));
         }
-        lines.push(format!("The phone says the same about {}", count(comparison.same, "file")));
+        lines.push(format!(
+            "The phone says the same about {}",
+            count(comparison.same, "file")
+        ));
     }
     let checked = Checked {
         r#type: "verified",
@@ -127,7 +157,11 @@ fn check_folder(
 async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparison, Error> {
     let identity = folder.catalogue().identity()?;
     if identity.serial != phone.serial() {
-        let message = format!("the folder is of the phone {}, not of {}", identity.serial, phone.serial());
+        let message = format!(
+            "the folder is of the phone {}, not of {}",
+            identity.serial,
+            phone.serial()
+        );
         return Err(Error::new(Kind::Folder, message).with_hint("choose the phone with --serial"));
     }
     let mut here: Vec<Entry> = Vec::new();
@@ -145,8 +179,11 @@ async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparis
         let paths: Vec<_> = batch.iter().map(|entry| &entry.path).collect();
         let total = batch.iter().map(|entry| entry.size).sum();
         let Hashes::Of(hashes) = phone.hash(Algorithm::Sha256, &paths, total).await? else {
-            return Err(Error::new(Kind::Refused, "this phone has no sha256sum to compare with")
-                .with_hint("run without --phone: the folder is compared with what was recorded"));
+            return Err(
+                Error::new(Kind::Refused, "this phone has no sha256sum to compare with").with_hint(
+                    "run without --phone: the folder is compared with what was recorded",
+                ),
+            );
         };
         for (entry, hash) in batch.iter().zip(hashes) {
             let ours = entry.sha256.map(|sha256| sha256.0.to_vec());
@@ -163,12 +200,20 @@ async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparis
 fn sentence(finding: &Finding) -> String {
     match finding {
         Finding::Missing { local } => format!("missing: data/{local}"),
-        Finding::WrongSize { local, expected_bytes, found_bytes } => {
+        Finding::WrongSize {
+            local,
+            expected_bytes,
+            found_bytes,
+        } => {
             format!("altered: data/{local} has {found_bytes} bytes, {expected_bytes} were recorded")
         }
-        Finding::WrongHash { local, .. } => format!("altered: data/{local} has other bytes than were recorded"),
+        Finding::WrongHash { local, .. } => {
+            format!("altered: data/{local} has other bytes than were recorded")
+        }
         Finding::NotAFile { local } => format!("not a file: data/{local}"),
-        Finding::Unreadable { local, message } => format!("unreadable: data/{local}: {}", plain(message)),
+        Finding::Unreadable { local, message } => {
+            format!("unreadable: data/{local}: {}", plain(message))
+        }
         Finding::Extra { path } => format!("not of this rescue: {}", plain(path)),
         Finding::NotInManifest { local } => format!("not in the manifest: data/{local}"),
         Finding::ManifestDiffers { local } => format!("the manifest says otherwise: data/{local}"),

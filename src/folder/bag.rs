@@ -188,7 +188,8 @@ mod tests {
 
     use super::*;
     use crate::folder::tests::{fresh, local, plan, pull};
-    use crate::folder::{Companion, PhoneIdentity, Reason, ReasonCode, Record};
+    use crate::folder::{Companion, Reason, ReasonCode, Record};
+    use crate::item::PhoneIdentity;
 
     fn date() -> chrono::NaiveDate {
         chrono::NaiveDate::from_ymd_opt(2024, 2, 9).unwrap()

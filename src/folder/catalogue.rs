@@ -24,7 +24,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig, params};
 
-use super::entry::{EntryId, NewEntry, PhoneIdentity, Record, RunId, RunOutcome};
+use super::entry::{EntryId, NewEntry, Record, RunId, RunOutcome};
+use crate::item::PhoneIdentity;
 pub use error::CatalogueError;
 use rows::stored_size;
 

@@ -350,16 +350,3 @@ pub struct Run {
     /// How it ended.
     pub outcome: Option<RunOutcome>,
 }
-
-/// The phone that a rescue folder belongs to; its own words, untrusted.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct PhoneIdentity {
-    /// Its serial number.
-    pub serial: String,
-    /// Its model, as in `Pixel 7`.
-    pub model: String,
-    /// Who made it.
-    pub manufacturer: String,
-    /// Its Android version, as in `14`.
-    pub android_version: String,
-}

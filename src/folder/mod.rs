@@ -33,11 +33,12 @@ pub use catalogue::{Access, Catalogue, CatalogueError};
 pub use commit::{Committer, Outcome, ToCommit};
 pub use disk::DiskError;
 pub use entry::{
-    Companion, Count, Entry, EntryId, NewEntry, Payload, PhoneIdentity, Proof, Reason, ReasonCode,
-    Record, Run, RunId, RunOutcome, State, Summary,
+    Companion, Count, Entry, EntryId, NewEntry, Payload, Proof, Reason, ReasonCode, Record, Run,
+    RunId, RunOutcome, State, Summary,
 };
 pub use partial::{Finished, PartialFile};
 
+use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 use disk::{DATA, PARTIAL};
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::adb::RemotePath;
 use crate::adb::features::Features;
 use crate::adb::shell::quote;
-use crate::identity::PhoneIdentity;
+use crate::item::PhoneIdentity;
 use drive::Link;
 use server::ServerAddress;
 use shell::RunningCommand;

@@ -50,9 +50,9 @@ pub struct Selection {
     /// Take only items changed at or after this time, in seconds since 1970.
     pub since: Option<i64>,
     /// Take only what one of these matches; `None` takes all.
-    include: Option<GlobSet>,
+    pub include: Option<GlobSet>,
     /// Do not take what one of these matches.
-    exclude: GlobSet,
+    pub exclude: GlobSet,
 }
 
 /// What to do with a folder.

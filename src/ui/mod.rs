@@ -36,7 +36,10 @@ impl Ui {
     /// Talks in a style.
     pub fn new(style: Style) -> Self {
         let live = std::io::stderr().is_terminal() && !style.json && !style.quiet;
-        Self { style, progress: Arc::new(Mutex::new(Progress::new(style, live))) }
+        Self {
+            style,
+            progress: Arc::new(Mutex::new(Progress::new(style, live))),
+        }
     }
 
     /// Where steps send what they tell.
@@ -121,7 +124,10 @@ fn lock(progress: &Mutex<Progress>) -> std::sync::MutexGuard<'_, Progress> {
 fn is_for_json(event: &Event) -> bool {
     !matches!(
         event,
-        Event::Received { .. } | Event::Discarded { .. } | Event::Checked { .. } | Event::Listed { .. }
+        Event::Received { .. }
+            | Event::Discarded { .. }
+            | Event::Checked { .. }
+            | Event::Listed { .. }
     )
 }
 
@@ -152,7 +158,13 @@ pub fn start_tracing(verbose: u8) {
         1 => "rescue=debug",
         _ => "trace",
     };
-    let filter = std::env::var("RESCUE_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
+    let filter = std::env::var("RESCUE_LOG")
+        .ok()
+        .and_then(|text| EnvFilter::try_new(text).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
 }

@@ -75,7 +75,10 @@ impl Progress {
                 print_json(event);
             }
             self.progress_line(JSON_INTERVAL, |totals, _| {
-                print_json(&JsonProgress { r#type: "progress", totals });
+                print_json(&JsonProgress {
+                    r#type: "progress",
+                    totals,
+                });
             });
             return;
         }
@@ -132,16 +135,35 @@ impl Progress {
     /// What a person is told about an event that needs words.
     fn sentence(&self, event: &Event) -> Option<String> {
         Some(match event {
-            Event::Waiting { what: Wait::Approval, seconds } => {
-                format!("Waiting up to {seconds} s for the phone: {}", guide::APPROVE)
+            Event::Waiting {
+                what: Wait::Approval,
+                seconds,
+            } => {
+                format!(
+                    "Waiting up to {seconds} s for the phone: {}",
+                    guide::APPROVE
+                )
             }
-            Event::Waiting { what: Wait::Phone, seconds } => {
+            Event::Waiting {
+                what: Wait::Phone,
+                seconds,
+            } => {
                 format!("Waiting up to {seconds} s for the phone: plug it in again")
             }
-            Event::Waiting { what: Wait::State(state), seconds } => {
-                format!("Waiting up to {seconds} s: the phone is {}", plain(state.name()))
+            Event::Waiting {
+                what: Wait::State(state),
+                seconds,
+            } => {
+                format!(
+                    "Waiting up to {seconds} s: the phone is {}",
+                    plain(state.name())
+                )
             }
-            Event::Connected { serial, model, android_version } => {
+            Event::Connected {
+                serial,
+                model,
+                android_version,
+            } => {
                 let version = match android_version.as_str() {
                     "" => String::new(),
                     version => format!(", Android {}", plain(version)),
@@ -149,23 +171,48 @@ impl Progress {
                 format!("Connected to {} ({}{version})", plain(model), plain(serial))
             }
             Event::PhoneGone { message } => {
-                format!("The phone is gone ({}). What was pulled is safe.", plain(message))
+                format!(
+                    "The phone is gone ({}). What was pulled is safe.",
+                    plain(message)
+                )
             }
-            Event::FolderRefused { path, expected: false } => {
+            Event::FolderRefused {
+                path,
+                expected: false,
+            } => {
                 format!("Not readable: {}", plain(&path.to_string()))
             }
-            Event::Planned { folder, items, bytes: size, done_items, .. } => {
+            Event::Planned {
+                folder,
+                items,
+                bytes: size,
+                done_items,
+                ..
+            } => {
                 let done = match done_items {
                     0 => String::new(),
                     done => format!("; {} here already", count(*done, "file")),
                 };
-                format!("{} to pull, {}{done}, into {}", count(*items, "file"), bytes(*size), plain(folder))
+                format!(
+                    "{} to pull, {}{done}, into {}",
+                    count(*items, "file"),
+                    bytes(*size),
+                    plain(folder)
+                )
             }
             Event::Failed { path, reason } => {
-                format!("Failed: {} ({})", plain(&path.to_string()), plain(&reason.message))
+                format!(
+                    "Failed: {} ({})",
+                    plain(&path.to_string()),
+                    plain(&reason.message)
+                )
             }
             Event::Damaged { path, reason, .. } => {
-                format!("Damaged: {} ({})", plain(&path.to_string()), plain(&reason.message))
+                format!(
+                    "Damaged: {} ({})",
+                    plain(&path.to_string()),
+                    plain(&reason.message)
+                )
             }
             _ => return None,
         })
@@ -179,7 +226,8 @@ impl Progress {
         let words = self.words();
         let live = self.live.get_or_insert_with(start_live);
         live.whole.set_length(self.totals.bytes.max(1));
-        live.whole.set_position(self.totals.received_bytes.min(self.totals.bytes));
+        live.whole
+            .set_position(self.totals.received_bytes.min(self.totals.bytes));
         live.whole.set_message(words);
         live.item.set_message(self.current.clone());
     }
@@ -199,7 +247,11 @@ impl Progress {
         }
         let now = Instant::now();
         self.samples.push_back((now, totals.received_bytes));
-        while self.samples.front().is_some_and(|(at, _)| now.duration_since(*at) > RATE_WINDOW) {
+        while self
+            .samples
+            .front()
+            .is_some_and(|(at, _)| now.duration_since(*at) > RATE_WINDOW)
+        {
             self.samples.pop_front();
         }
         let (since, before) = self.samples.front().copied().unwrap_or((self.started, 0));
@@ -210,7 +262,10 @@ impl Progress {
             0 => String::new(),
             recent => {
                 let seconds_left = left as f64 * elapsed.as_secs_f64() / recent as f64;
-                format!(", {} left", seconds(Duration::from_secs_f64(seconds_left.min(1e9))))
+                format!(
+                    ", {} left",
+                    seconds(Duration::from_secs_f64(seconds_left.min(1e9)))
+                )
             }
         };
         let failed = match totals.failed_items {
@@ -238,7 +293,9 @@ struct JsonProgress<'a> {
 
 fn start_live() -> Live {
     let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-    let template = |text: &str| ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let template = |text: &str| {
+        ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar())
+    };
     let whole = bars.add(ProgressBar::new(1));
     whole.set_style(template("{bar:24} {wide_msg}").progress_chars("━╸ "));
     let item = bars.add(ProgressBar::new_spinner());

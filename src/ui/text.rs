@@ -77,16 +77,25 @@ mod tests {
 
     #[test]
     fn names_cannot_steer_a_terminal() {
-        assert_eq!(plain("a\x1b[2Jb\nc\u{202e}gpj"), "a\\u{1b}[2Jb\\u{a}c\\u{202e}gpj");
+        assert_eq!(
+            plain("a\x1b[2Jb\nc\u{202e}gpj"),
+            "a\\u{1b}[2Jb\\u{a}c\\u{202e}gpj"
+        );
         assert_eq!(plain("Grüße 📷.jpg"), "Grüße 📷.jpg");
     }
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!([bytes(0), bytes(999), bytes(1000), bytes(999_960)], ["0 B", "999 B", "1.0 kB", "1.0 MB"]);
+        assert_eq!(
+            [bytes(0), bytes(999), bytes(1000), bytes(999_960)],
+            ["0 B", "999 B", "1.0 kB", "1.0 MB"]
+        );
         assert_eq!(bytes(6_442_450_944), "6.4 GB");
         assert_eq!(bytes(u64::MAX), "18.4 EB");
-        assert_eq!([count(1, "file"), count(1234567, "file")], ["1 file", "1,234,567 files"]);
+        assert_eq!(
+            [count(1, "file"), count(1234567, "file")],
+            ["1 file", "1,234,567 files"]
+        );
         assert_eq!(seconds(Duration::from_secs(200)), "3 min 20 s");
         assert_eq!(seconds(Duration::from_millis(420)), "0.4 s");
         assert_eq!(rate(1_000_000, Duration::from_millis(500)), "2.0 MB/s");

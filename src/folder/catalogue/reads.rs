@@ -5,9 +5,8 @@ use rusqlite::{OptionalExtension as _, Row, ToSql, params};
 use super::rows::{self, COLUMNS, companion, entry};
 use super::{Catalogue, CatalogueError};
 use crate::adb::RemotePath;
-use crate::folder::entry::{
-    Companion, Count, Entry, EntryId, Payload, PhoneIdentity, Proof, Run, State, Summary,
-};
+use crate::folder::entry::{Companion, Count, Entry, EntryId, Payload, Proof, Run, State, Summary};
+use crate::item::PhoneIdentity;
 
 impl Catalogue {
     /// The phone that the folder belongs to.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::CatalogueError;
-use crate::folder::entry::PhoneIdentity;
+use crate::item::PhoneIdentity;
 
 /// `rscu`: marks the file as a catalogue (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x7273_6375;
