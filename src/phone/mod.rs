@@ -19,14 +19,21 @@ pub use error::PhoneError;
 
 use std::time::Duration;
 
+use crate::adb::RemotePath;
 use crate::adb::features::Features;
+use crate::adb::shell::quote;
+use crate::identity::PhoneIdentity;
 use drive::Link;
 use server::ServerAddress;
+use shell::RunningCommand;
 use stream::ByteStream;
 use sync::SyncStream;
 
 /// More output than any phone's `getprop` prints, in bytes.
 const MAX_PROPERTIES: usize = 4 * 1024 * 1024;
+
+/// The unit in which `dd` on the phone skips, in bytes.
+const READ_BLOCK: u64 = 1024 * 1024;
 
 /// A phone that answers.
 #[derive(Debug)]
@@ -64,6 +71,17 @@ impl Phone {
         &self.properties
     }
 
+    /// Who the phone is, in its own words.
+    pub fn identity(&self) -> PhoneIdentity {
+        let value = |name| self.properties.value(name).unwrap_or_default().to_owned();
+        PhoneIdentity {
+            serial: self.serial.clone(),
+            model: value("ro.product.model"),
+            manufacturer: value("ro.product.manufacturer"),
+            android_version: value("ro.build.version.release"),
+        }
+    }
+
     /// Opens a sync stream.
     pub async fn sync(&self) -> Result<SyncStream, PhoneError> {
         let stream = self.open(crate::adb::sync::SERVICE).await?;
@@ -71,6 +89,27 @@ impl Phone {
             service: "sync:".to_owned(),
         })?;
         Ok(SyncStream::new(stream, self.idle))
+    }
+
+    /// How long the phone may be silent while it is asked for something.
+    pub fn idle(&self) -> Duration {
+        self.idle
+    }
+
+    /// Starts to read a file from somewhere before `offset` bytes: the command that prints it,
+    /// and how many bytes of its output come before `offset`.
+    pub async fn read_from(
+        &self,
+        path: &RemotePath,
+        offset: u64,
+    ) -> Result<(RunningCommand, usize), PhoneError> {
+        let blocks = offset / READ_BLOCK;
+        let path = quote(path.as_bytes());
+        let size = format!(" bs={READ_BLOCK} skip={blocks} 2>/dev/null");
+        // `if=` and the quoted path are one word.
+        let command = [b"dd if=".as_slice(), &path, size.as_bytes()].concat();
+        let running = self.start("dd", &command).await?;
+        Ok((running, (offset % READ_BLOCK) as usize))
     }
 
     /// Opens a stream to a service; `None` when the phone refuses it.

@@ -1,0 +1,112 @@
+//! One file a subcommand: the only room that joins steps. In: a parsed command line. Out: whether
+//! everything asked for is done.
+
+mod connect;
+#[cfg(feature = "virtual-phone")]
+mod demo;
+mod devices;
+mod generate;
+mod pull;
+mod status;
+mod verify;
+
+use std::time::Duration;
+
+use crate::cli::{Cli, Command, PhoneArgs};
+use crate::error::{Error, Kind};
+use crate::event::{Event, Events};
+use crate::phone::Phone;
+use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect as connect_to_phone};
+use crate::phone::keys::KeySources;
+use crate::pull::halt::Halt;
+use crate::ui::Ui;
+
+/// Runs a command to its end. What went wrong is told; the exit code comes back.
+pub async fn run(cli: Cli, ui: &Ui) -> u8 {
+    let halt = Halt::new();
+    stop_on_ctrl_c(halt.clone());
+    let done = match cli.command {
+        Command::Devices => devices::run(ui).await,
+        Command::Pull(args) => pull::run(&args, ui, &halt).await,
+        Command::Status(args) => status::run(&args, ui),
+        Command::Verify(args) => verify::run(&args, ui, &halt).await,
+        Command::Connect(args) => connect::run(&args, ui).await,
+        #[cfg(feature = "virtual-phone")]
+        Command::Demo(args) => demo::run(&args, ui, &halt).await,
+        Command::Generate(what) => generate::run(what),
+    };
+    match done {
+        Ok(Done::All) => 0,
+        Ok(Done::SomeFailed) => Kind::SomeItemsFailed.exit_code(),
+        Err(error) => {
+            ui.error(&error);
+            error.kind.exit_code()
+        }
+    }
+}
+
+/// How a command ended that could do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    /// Everything asked for is done.
+    All,
+    /// Some items failed; they are listed.
+    SomeFailed,
+}
+
+/// The first Ctrl-C stops in good order; a second one at once, which loses nothing but time.
+fn stop_on_ctrl_c(halt: Halt) {
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            halt.stop(
+                Error::new(Kind::Interrupted, "stopped by Ctrl-C; everything pulled so far is safe")
+                    .with_hint("run the same command again: it goes on where it was"),
+            );
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            #[expect(clippy::exit, reason = "the person does not want to wait for a stuck disk or phone")]
+            std::process::exit(i32::from(Kind::Interrupted.exit_code()));
+        }
+    });
+}
+
+fn target_of(args: &PhoneArgs) -> Target {
+    match &args.tcp {
+        Some(address) => Target::Tcp(address.clone()),
+        None => Target::Discovered { serial: args.serial.clone() },
+    }
+}
+
+fn options_of(args: &PhoneArgs) -> ConnectOptions {
+    ConnectOptions {
+        keys: KeySources::from_environment(args.keys.clone()),
+        wait: Duration::from_secs(args.wait),
+        idle: Duration::from_secs(args.idle_timeout),
+    }
+}
+
+/// Connects to the phone asked for, telling what is waited for.
+async fn connect_phone(
+    target: &Target,
+    options: &ConnectOptions,
+    events: &Events,
+    halt: &Halt,
+) -> Result<Phone, Error> {
+    let seconds = options.wait.as_secs();
+    let mut tell = |waiting: &Waiting| events.emit(Event::Waiting { what: waiting.into(), seconds });
+    let phone = tokio::select! {
+        () = halt.stopped() => return Err(stopped(halt)),
+        phone = connect_to_phone(target, options, Patience::ForPerson, &mut tell) => phone?,
+    };
+    let identity = phone.identity();
+    events.emit(Event::Connected {
+        serial: identity.serial,
+        model: format!("{} {}", identity.manufacturer, identity.model).trim().to_owned(),
+        android_version: identity.android_version,
+    });
+    Ok(phone)
+}
+
+fn stopped(halt: &Halt) -> Error {
+    halt.take_reason().unwrap_or_else(|| Error::new(Kind::Interrupted, "stopped"))
+}

@@ -1,0 +1,76 @@
+//! `rescue status FOLDER`: what a rescue folder holds, and what is missing.
+
+use serde::Serialize;
+
+use super::Done;
+use crate::cli::FolderArgs;
+use crate::error::Error;
+use crate::folder::{CatalogueError, Entry, Folder, PhoneIdentity, Run, State, Summary};
+use crate::ui::{Ui, bytes, count, plain};
+
+#[derive(Serialize)]
+struct Status<'a> {
+    r#type: &'static str,
+    folder: String,
+    phone: &'a PhoneIdentity,
+    last_run: Option<&'a Run>,
+    #[serde(flatten)]
+    summary: &'a Summary,
+}
+
+#[derive(Serialize)]
+struct Missing<'a> {
+    r#type: &'static str,
+    path: &'a crate::adb::RemotePath,
+    state: State,
+    reason: Option<&'a crate::folder::Reason>,
+    attempts: u32,
+}
+
+pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
+    let folder = Folder::open(&args.folder)?;
+    let catalogue = folder.catalogue();
+    let (phone, summary, last_run) = (catalogue.identity()?, catalogue.summary()?, catalogue.last_run()?);
+    catalogue.for_each_failed(|entry: Entry| {
+        let Entry { path, state, reason, attempts, .. } = &entry;
+        let why = reason.as_ref().map_or("", |reason| reason.message.as_str());
+        let word = if *state == State::Damaged { "damaged" } else { "failed" };
+        let line = format!("{word}: {} ({})", plain(&path.to_string()), plain(why));
+        let missing =
+            Missing { r#type: "item", path, state: *state, reason: reason.as_ref(), attempts: *attempts };
+        ui.result(&missing, &[line]);
+        Ok::<_, CatalogueError>(())
+    })?;
+    let shown = args.folder.display();
+    let mut lines = vec![format!("{shown}: {} {} ({})", plain(&phone.manufacturer), plain(&phone.model), plain(&phone.serial))];
+    let by_hash = summary.verified.files - summary.verified_by_size.files;
+    for (files, size, what) in [
+        (by_hash, summary.verified.bytes - summary.verified_by_size.bytes, "verified by the phone's hash"),
+        (summary.verified_by_size.files, summary.verified_by_size.bytes, "verified by size only"),
+        (summary.pulled.files, summary.pulled.bytes, "pulled, not verified"),
+        (summary.superseded.files, summary.superseded.bytes, "older versions"),
+        (summary.damaged.files, summary.damaged.bytes, "damaged"),
+        (summary.failed.files, summary.failed.bytes, "failed"),
+        (summary.planned.files, summary.planned.bytes, "not pulled yet"),
+    ] {
+        if files > 0 {
+            lines.push(format!("{:>12} {:>10}  {what}", count(files, "file"), bytes(size)));
+        }
+    }
+    let unfinished = summary.planned.files + summary.pulled.files;
+    let missing = summary.failed.files + summary.damaged.files;
+    lines.push(match (unfinished, missing) {
+        (0, 0) => "Everything found on the phone is here and proven".to_owned(),
+        (0, _) => "Some files could not be had; `rescue pull` with this folder tries them again".to_owned(),
+        _ => format!("Not finished: plug the phone in and run `rescue pull -o {shown}`"),
+    });
+    let status = Status {
+        r#type: "status",
+        folder: shown.to_string(),
+        phone: &phone,
+        last_run: last_run.as_ref(),
+        summary: &summary,
+    };
+    ui.result(&status, &lines);
+    Ok(if unfinished + missing == 0 { Done::All } else { Done::SomeFailed })
+}

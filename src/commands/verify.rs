@@ -1,0 +1,180 @@
+//! `rescue verify FOLDER [--phone]`: every file of a rescue folder against what was recorded, and
+//! against the phone's own hashes.
+
+use serde::Serialize;
+
+use super::{Done, connect_phone, options_of, stopped, target_of};
+use crate::adb::RemotePath;
+use crate::cli::VerifyArgs;
+use crate::error::{Error, Kind};
+use crate::event::{Event, Events};
+use crate::folder::check::{Finding, Progress, check};
+use crate::folder::{CatalogueError, Entry, Folder, State};
+use crate::phone::Phone;
+use crate::phone::hash::{Algorithm, Hashes};
+use crate::pull::halt::Halt;
+use crate::ui::{Ui, bytes, count, plain};
+
+/// Findings told on the terminal.
+const TOLD_FINDINGS: usize = 50;
+/// Files in one call.
+const FILES_PER_CALL: usize = 64;
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    r#type: &'static str,
+    folder: String,
+    files: u64,
+    bytes: u64,
+    finding_count: u64,
+    phone: Option<&'a Comparison>,
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    r#type: &'static str,
+    #[serde(flatten)]
+    finding: &'a Finding,
+}
+
+/// What the phone says about the files of the folder.
+#[derive(Default, Serialize)]
+struct Comparison {
+    same: u64,
+    differs: Vec<RemotePath>,
+    not_readable: Vec<RemotePath>,
+}
+
+pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+    let events = ui.events();
+    let phone = match args.with_phone {
+        true => Some(connect_phone(&target_of(&args.phone), &options_of(&args.phone), &events, halt).await?),
+        false => None,
+    };
+    let path = args.folder.clone();
+    let shown = path.display().to_string();
+    let checking_events = events.clone();
+    let checked = tokio::task::spawn_blocking(move || check_folder(&path, &checking_events));
+    let checked = tokio::select! {
+        () = halt.stopped() => return Err(stopped(halt)),
+        checked = checked => checked,
+    };
+    let (folder, report) = match checked {
+        Ok(checked) => checked?,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
+    let comparison = match &phone {
+        Some(phone) => Some(compare(phone, &folder, halt).await?),
+        None => None,
+    };
+    for finding in report.findings.iter().take(TOLD_FINDINGS) {
+        ui.result(&Found { r#type: "finding", finding }, &[sentence(finding)]);
+    }
+    let mut lines = Vec::new();
+    if report.finding_count > TOLD_FINDINGS as u64 {
+        lines.push(format!("and {} more", report.finding_count - TOLD_FINDINGS as u64));
+    }
+    let read = format!("{} of {} read", count(report.files, "file"), bytes(report.bytes));
+    lines.push(match report.finding_count {
+        0 => format!("{shown} is intact: {read}, each as it was recorded"),
+        wrong => format!("{shown}: {wrong} wrong; {read}"),
+    });
+    if let Some(comparison) = &comparison {
+        for path in &comparison.differs {
+            lines.push(format!("not what the phone has now: {}", plain(&path.to_string())));
+        }
+        for path in &comparison.not_readable {
+            lines.push(format!("not readable on the phone any more: {}", plain(&path.to_string())));
+        }
+        lines.push(format!("The phone says the same about {}", count(comparison.same, "file")));
+    }
+    let checked = Checked {
+        r#type: "verified",
+        folder: shown.clone(),
+        files: report.files,
+        bytes: report.bytes,
+        finding_count: report.finding_count,
+        phone: comparison.as_ref(),
+    };
+    ui.result(&checked, &lines);
+    if report.is_intact() {
+        let same = comparison.is_none_or(|comparison| comparison.differs.is_empty());
+        return Ok(if same { Done::All } else { Done::SomeFailed });
+    }
+    Err(Error::new(Kind::Folder, format!("{shown} is not as it was recorded"))
+        .with_hint(format!("run `rescue pull -o {shown}` with the phone attached: it fetches what is missing or wrong")))
+}
+
+fn check_folder(
+    path: &std::path::Path,
+    events: &Events,
+) -> Result<(Folder, crate::folder::check::Report), Error> {
+    let folder = Folder::open(path)?;
+    let summary = folder.catalogue().summary()?;
+    let here = [summary.pulled, summary.verified, summary.superseded];
+    events.emit(Event::Checking {
+        items: here.iter().map(|count| count.files).sum(),
+        bytes: here.iter().map(|count| count.bytes).sum(),
+    });
+    let report = check(&folder, &mut |progress| {
+        if let Progress::Bytes(bytes) = progress {
+            events.emit(Event::Checked { bytes });
+        }
+    })?;
+    Ok((folder, report))
+}
+
+async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparison, Error> {
+    let identity = folder.catalogue().identity()?;
+    if identity.serial != phone.serial() {
+        let message = format!("the folder is of the phone {}, not of {}", identity.serial, phone.serial());
+        return Err(Error::new(Kind::Folder, message).with_hint("choose the phone with --serial"));
+    }
+    let mut here: Vec<Entry> = Vec::new();
+    folder.catalogue().for_each_by_path(|entry| {
+        if matches!(entry.state, State::Pulled | State::Verified(_)) {
+            here.push(entry);
+        }
+        Ok::<_, CatalogueError>(())
+    })?;
+    let mut comparison = Comparison::default();
+    for batch in here.chunks(FILES_PER_CALL) {
+        if halt.is_set() {
+            return Err(stopped(halt));
+        }
+        let paths: Vec<_> = batch.iter().map(|entry| &entry.path).collect();
+        let total = batch.iter().map(|entry| entry.size).sum();
+        let Hashes::Of(hashes) = phone.hash(Algorithm::Sha256, &paths, total).await? else {
+            return Err(Error::new(Kind::Refused, "this phone has no sha256sum to compare with")
+                .with_hint("run without --phone: the folder is compared with what was recorded"));
+        };
+        for (entry, hash) in batch.iter().zip(hashes) {
+            let ours = entry.sha256.map(|sha256| sha256.0.to_vec());
+            match hash {
+                None => comparison.not_readable.push(entry.path.clone()),
+                theirs if theirs == ours => comparison.same += 1,
+                Some(_) => comparison.differs.push(entry.path.clone()),
+            }
+        }
+    }
+    Ok(comparison)
+}
+
+fn sentence(finding: &Finding) -> String {
+    match finding {
+        Finding::Missing { local } => format!("missing: data/{local}"),
+        Finding::WrongSize { local, expected_bytes, found_bytes } => {
+            format!("altered: data/{local} has {found_bytes} bytes, {expected_bytes} were recorded")
+        }
+        Finding::WrongHash { local, .. } => format!("altered: data/{local} has other bytes than were recorded"),
+        Finding::NotAFile { local } => format!("not a file: data/{local}"),
+        Finding::Unreadable { local, message } => format!("unreadable: data/{local}: {}", plain(message)),
+        Finding::Extra { path } => format!("not of this rescue: {}", plain(path)),
+        Finding::NotInManifest { local } => format!("not in the manifest: data/{local}"),
+        Finding::ManifestDiffers { local } => format!("the manifest says otherwise: data/{local}"),
+        Finding::UnknownInManifest { local } => format!("only in the manifest: data/{local}"),
+        Finding::BadLine { manifest, line } => format!("{manifest}: line {line} makes no sense"),
+        Finding::TagFileMissing { name } => format!("missing: {name}"),
+        Finding::TagFileWrong { name } => format!("altered: {name}"),
+    }
+}

@@ -1,0 +1,190 @@
+//! What steps tell while they work: the one stream from which the terminal and `--json` are fed.
+//!
+//! Serialised, an event is one line of JSON with a `type`; the names and fields are a contract.
+//! Paths of the phone are shown as text with replacement characters; the catalogue has the bytes.
+
+use std::sync::Arc;
+
+use crate::adb::RemotePath;
+use crate::adb::server::DeviceState;
+use crate::folder::{Proof, Reason};
+use crate::names::LocalPath;
+use crate::phone::connect::Waiting;
+
+/// Something that happened.
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// Work waits for something outside.
+    Waiting {
+        /// What is waited for.
+        what: Wait,
+        /// For how long at most, in seconds.
+        seconds: u64,
+    },
+    /// A phone is connected.
+    Connected {
+        /// Its serial number.
+        serial: String,
+        /// Maker and model, as in `Google Pixel 7`.
+        model: String,
+        /// Its Android version, as in `14`.
+        android_version: String,
+    },
+    /// The phone went away in the middle; the run goes on when it is back.
+    PhoneGone {
+        /// What happened to the connection.
+        message: String,
+    },
+    /// A volume of the phone is being listed.
+    Listing {
+        /// Its folder below `data/`.
+        volume: String,
+    },
+    /// So many files were listed up to now.
+    Listed {
+        /// Files seen, wanted or not.
+        files: u64,
+    },
+    /// A folder that the phone does not let its shell read.
+    FolderRefused {
+        /// The folder.
+        path: RemotePath,
+        /// Whether Android keeps it from every shell, so that nothing is wrong with this phone.
+        expected: bool,
+    },
+    /// What is to be done is settled.
+    Planned {
+        /// The rescue folder.
+        folder: String,
+        /// Items to be pulled.
+        items: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// Items that are here already, from an earlier run.
+        done_items: u64,
+        /// Their bytes.
+        done_bytes: u64,
+    },
+    /// An item that would be pulled (`--dry-run`).
+    WouldPull {
+        /// Its path on the phone.
+        path: RemotePath,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// An item's first bytes are coming.
+    Pulling {
+        /// Its path on the phone.
+        path: RemotePath,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// Bytes of items arrived.
+    Received {
+        /// How many.
+        bytes: u64,
+    },
+    /// Bytes that arrived are of no use: their item starts over.
+    Discarded {
+        /// How many.
+        bytes: u64,
+    },
+    /// An item is on the PC's disk, synced, under its name.
+    Pulled {
+        /// Its path on the phone.
+        path: RemotePath,
+        /// Its path below `data/`.
+        local: LocalPath,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// The phone says the same about an item.
+    Verified {
+        /// Its path on the phone.
+        path: RemotePath,
+        /// What proves it.
+        proof: Proof,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// An item failed for now; it is tried again at the end.
+    Postponed {
+        /// Its path on the phone.
+        path: RemotePath,
+        /// Why.
+        reason: Reason,
+    },
+    /// An item failed for good in this run.
+    Failed {
+        /// Its path on the phone.
+        path: RemotePath,
+        /// Why.
+        reason: Reason,
+    },
+    /// Not all of an item could be had; what could is kept beside its place.
+    Damaged {
+        /// Its path on the phone.
+        path: RemotePath,
+        /// Where the bytes are, below `data/`.
+        local: LocalPath,
+        /// Why.
+        reason: Reason,
+    },
+    /// The files of a rescue folder are about to be checked.
+    Checking {
+        /// How many.
+        items: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// Bytes of the rescue folder were read.
+    Checked {
+        /// How many.
+        bytes: u64,
+    },
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    /// Somebody has to tap "Allow" on the phone.
+    Approval,
+    /// The phone is not there, or not any more.
+    Phone,
+    /// The phone is in a state that passes by itself.
+    State(DeviceState),
+}
+
+impl From<&Waiting> for Wait {
+    fn from(waiting: &Waiting) -> Self {
+        match waiting {
+            Waiting::ForApproval => Self::Approval,
+            Waiting::ForPhone => Self::Phone,
+            Waiting::ForState(state) => Self::State(state.clone()),
+        }
+    }
+}
+
+/// Where events go; cheap to clone.
+#[derive(Clone)]
+pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);
+
+impl Events {
+    /// Sends events to a function, which may be called from any thread.
+    pub fn to(receive: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(receive))
+    }
+
+    /// Tells that something happened.
+    pub fn emit(&self, event: Event) {
+        (self.0)(event);
+    }
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Events(..)")
+    }
+}

@@ -1,0 +1,196 @@
+//! What a failure means for the person, and the one thing to do next: facts come from below,
+//! advice is given here.
+
+use crate::adb::server::DeviceState;
+use crate::error::{Error, Kind};
+use crate::folder::bag::BagError;
+use crate::folder::check::CheckError;
+use crate::folder::{CatalogueError, DiskError, FolderError};
+use crate::phone::PhoneError;
+use crate::phone::drive::LinkError;
+
+/// What to do about an unanswered "Allow USB debugging?".
+pub const APPROVE: &str = "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' \
+     and tap 'Allow'";
+
+impl From<PhoneError> for Error {
+    fn from(error: PhoneError) -> Self {
+        let kind = match &error {
+            PhoneError::Lost(link) => match **link {
+                LinkError::Protocol(_) => Kind::PhoneTalksNonsense,
+                LinkError::Closed | LinkError::Io(_) | LinkError::NotReading => Kind::PhoneGone,
+            },
+            PhoneError::Gone { .. } | PhoneError::Idle { .. } => Kind::PhoneGone,
+            PhoneError::StreamEnded { .. } => Kind::PhoneGone,
+            PhoneError::ServiceRefused { .. } => Kind::Refused,
+            PhoneError::Sync(_) | PhoneError::Shell(_) | PhoneError::TooMuchOutput { .. } => {
+                Kind::PhoneTalksNonsense
+            }
+            PhoneError::Unreachable { .. }
+            | PhoneError::NoPhone
+            | PhoneError::NoSuchPhone { .. } => Kind::NoPhone,
+            PhoneError::NotAServer { .. } | PhoneError::ServerRefused { .. } => Kind::AdbServer,
+            PhoneError::BadAddress { .. } => Kind::Usage,
+            PhoneError::Unauthorized => Kind::Unauthorized,
+            PhoneError::SeveralPhones { .. } => Kind::SeveralPhones,
+            PhoneError::NotReady { state, .. } => match state {
+                DeviceState::Unauthorized => Kind::Unauthorized,
+                DeviceState::NoPermissions(_) => Kind::NoUsbPermission,
+                _ => Kind::PhoneNotReady,
+            },
+            PhoneError::Locked => Kind::Locked,
+            PhoneError::Keys(_) => Kind::Key,
+        };
+        let wrapped = Self::new(kind, error.to_string()).with_hint(hint(&error));
+        match std::error::Error::source(&error).map(ToString::to_string) {
+            Some(cause) => wrapped.caused_by(cause),
+            None => wrapped,
+        }
+    }
+}
+
+/// The one next step for a failure.
+pub fn hint(error: &PhoneError) -> String {
+    match error {
+        PhoneError::Lost(link) => match **link {
+            LinkError::Protocol(crate::adb::connection::ConnectionError::TlsWanted) => {
+                "wireless debugging needs the adb server: `rescue connect HOST:PORT --pair CODE`, then without --tcp"
+            }
+            LinkError::Protocol(_) => "check that the address is that of a phone's adb daemon",
+            LinkError::Closed | LinkError::Io(_) | LinkError::NotReading => {
+                "plug the phone in again and run the same command: it goes on where it was"
+            }
+        },
+        PhoneError::Gone { .. } | PhoneError::StreamEnded { .. } => {
+            "plug the phone in again and run the same command: it goes on where it was"
+        }
+        PhoneError::Idle { .. } => {
+            "unplug the phone, plug it in again and run the same command: it goes on where it was"
+        }
+        PhoneError::ServiceRefused { .. } => "restart the phone's USB debugging in its developer options",
+        PhoneError::Sync(_) | PhoneError::Shell(_) | PhoneError::TooMuchOutput { .. } => {
+            "run again with -v and report what it shows"
+        }
+        PhoneError::Unreachable { .. } => "check the address, and that the phone is on and in the same network",
+        PhoneError::NotAServer { .. } => "check ADB_SERVER_SOCKET and ANDROID_ADB_SERVER_PORT",
+        PhoneError::ServerRefused { .. } => "restart the adb server: `adb kill-server`, then `adb start-server`",
+        PhoneError::BadAddress { .. } => "give HOST:PORT, as in 192.168.1.7:5555",
+        PhoneError::NoPhone => {
+            "plug the phone in with USB debugging on and run `adb start-server`, or name it with --tcp HOST:PORT"
+        }
+        PhoneError::NoSuchPhone { .. } => "run `rescue devices` to see the phones that are there",
+        PhoneError::SeveralPhones { .. } => "choose one with --serial",
+        PhoneError::Unauthorized => APPROVE,
+        PhoneError::NotReady { state, .. } => match state {
+            DeviceState::Unauthorized => APPROVE,
+            DeviceState::NoPermissions(_) => {
+                "give your user access to the phone (udev rules), plug it in again and run `adb kill-server`"
+            }
+            DeviceState::Recovery | DeviceState::Sideload | DeviceState::Rescue | DeviceState::Bootloader => {
+                "choose 'Reboot system now' on the phone"
+            }
+            _ => "unplug the phone, plug it in again, and unlock it",
+        },
+        PhoneError::Locked => "unlock the phone once with its PIN; do not restart it",
+        PhoneError::Keys(_) => "check the file, or name another with --key",
+    }
+    .to_owned()
+}
+
+impl From<DiskError> for Error {
+    fn from(error: DiskError) -> Self {
+        let (kind, hint) = match &error {
+            DiskError::Full { .. } => (
+                Kind::DiskFull,
+                "make room and run the same command again: it goes on where it was",
+            ),
+            DiskError::FileTooLarge { .. } | DiskError::NameRefused { .. } => {
+                (Kind::Disk, "choose a folder on another disk with -o")
+            }
+            DiskError::Symlink { .. } | DiskError::NotAFolder { .. } => {
+                (Kind::Disk, "remove it, or choose another folder with -o")
+            }
+            DiskError::NotWritable { .. } => {
+                (Kind::Disk, "choose a folder that you may write to with -o")
+            }
+            DiskError::Io { .. } => (
+                Kind::Disk,
+                "check that the disk is still attached and healthy",
+            ),
+        };
+        wrap(kind, &error, hint)
+    }
+}
+
+impl From<CatalogueError> for Error {
+    fn from(error: CatalogueError) -> Self {
+        match &error {
+            CatalogueError::Full { .. } => wrap(
+                Kind::DiskFull,
+                &error,
+                "make room and run the same command again: it goes on where it was",
+            ),
+            CatalogueError::Busy { .. } => wrap(
+                Kind::FolderBusy,
+                &error,
+                "close the other program that has it open",
+            ),
+            _ => wrap(
+                Kind::Folder,
+                &error,
+                "choose another folder with -o; the files in data/ are still readable",
+            ),
+        }
+    }
+}
+
+impl From<FolderError> for Error {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::Disk(error) => error.into(),
+            FolderError::Catalogue(error) => error.into(),
+            FolderError::NotARescueFolder { .. } => wrap(
+                Kind::Folder,
+                &error,
+                "name a folder that `rescue pull` made, or a new one",
+            ),
+            FolderError::OtherPhone { .. } => {
+                wrap(Kind::Folder, &error, "choose another folder with -o")
+            }
+            FolderError::Busy { .. } => wrap(
+                Kind::FolderBusy,
+                &error,
+                "wait until the other `rescue` has ended",
+            ),
+        }
+    }
+}
+
+impl From<BagError> for Error {
+    fn from(error: BagError) -> Self {
+        wrap(
+            Kind::Disk,
+            &error,
+            "run the same command again: the photos are safe, only the manifest is not written",
+        )
+    }
+}
+
+impl From<CheckError> for Error {
+    fn from(error: CheckError) -> Self {
+        wrap(
+            Kind::Folder,
+            &error,
+            "check that the disk is still attached and healthy",
+        )
+    }
+}
+
+/// A failure with its causes as text.
+fn wrap(kind: Kind, error: &dyn std::error::Error, hint: &str) -> Error {
+    let wrapped = Error::new(kind, error.to_string()).with_hint(hint);
+    match error.source() {
+        Some(cause) => wrapped.caused_by(cause.to_string()),
+        None => wrapped,
+    }
+}

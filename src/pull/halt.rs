@@ -1,0 +1,57 @@
+//! The one switch that stops a run: set once, seen by every task and thread.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::error::Error;
+
+/// Stops a run, for a reason; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Halt {
+    set: watch::Sender<bool>,
+    reason: Arc<Mutex<Option<Error>>>,
+}
+
+impl Halt {
+    /// Nothing has stopped yet.
+    pub fn new() -> Self {
+        Self {
+            set: watch::Sender::new(false),
+            reason: Arc::default(),
+        }
+    }
+
+    /// Stops the run; the first reason counts.
+    pub fn stop(&self, error: Error) {
+        self.lock().get_or_insert(error);
+        self.set.send_replace(true);
+    }
+
+    /// Whether the run was stopped.
+    pub fn is_set(&self) -> bool {
+        *self.set.borrow()
+    }
+
+    /// Returns when the run is stopped.
+    pub async fn stopped(&self) {
+        let mut watching = self.set.subscribe();
+        // The sender lives as long as `self`.
+        let _ = watching.wait_for(|set| *set).await;
+    }
+
+    /// Takes the reason; the run stays stopped.
+    pub fn take_reason(&self) -> Option<Error> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Error>> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Halt {
+    fn default() -> Self {
+        Self::new()
+    }
+}

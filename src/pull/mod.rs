@@ -1,0 +1,19 @@
+//! From a phone and a rescue folder to every wanted item in the folder, or its reason.
+//!
+//! ```text
+//! enumerate (what is there) -> plan (what to do, most precious first) -> transfer + verify, beside
+//! each other -> what failed once more, alone -> outcome
+//! ```
+
+pub mod enumerate;
+pub mod halt;
+mod keeper;
+pub mod kind;
+pub mod plan;
+pub mod selection;
+pub mod session;
+mod transfer;
+mod verify;
+mod writer;
+
+pub use verify::{Method, method_of};

@@ -1,0 +1,443 @@
+//! What to do: the items found against what the catalogue holds already. Pure, but for the names
+//! that it allocates.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::enumerate::{Enumeration, Found};
+use super::kind::{MediaKind, Precious, original_name};
+use super::selection::is_trash_folder;
+use crate::adb::RemotePath;
+use crate::folder::{Entry, EntryId, NewEntry, Record, State};
+use crate::item::{Item, Volume};
+use crate::names::{LocalPath, Names};
+
+/// The folder below `data/` for what was in a recycle bin.
+const TRASH: &str = "trash";
+
+/// An item that is to be pulled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its entry.
+    pub id: EntryId,
+    /// The item.
+    pub item: Item,
+    /// Its place below `data/`.
+    pub local: LocalPath,
+    /// How precious it is.
+    pub precious: Precious,
+    /// Whether it was refused before, so that it goes last.
+    pub was_refused: bool,
+    /// Whether what is held of it from before is of the same file.
+    pub may_resume: bool,
+    /// Failed tries in this run.
+    pub attempts: u32,
+}
+
+/// An item that is here but not proven yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnprovenEntry {
+    /// Its entry.
+    pub entry: Entry,
+    /// How precious it is.
+    pub precious: Precious,
+}
+
+/// What to do.
+#[derive(Default)]
+pub struct Plan {
+    /// Entries to be made; their ids follow in the order of `new_precious`.
+    pub new: Vec<NewEntry>,
+    new_precious: Vec<Precious>,
+    /// Changes to entries that are there.
+    pub records: Vec<Record>,
+    /// What to pull of the entries that are there.
+    pub tasks: Vec<Task>,
+    /// What to verify only.
+    pub unproven: Vec<UnprovenEntry>,
+    /// Items that are here and proven.
+    pub done_items: u64,
+    /// Their bytes.
+    pub done_bytes: u64,
+    /// The names taken, for those that turn out to need another.
+    pub names: Names,
+}
+
+/// Compares what was found with the catalogue's entries, which come ordered by path and version.
+/// `is_in_place` looks whether an entry's file still stands in the folder.
+pub fn plan(
+    enumeration: &mut Enumeration,
+    entries: Vec<Entry>,
+    is_in_place: impl Fn(&Entry) -> bool,
+) -> Plan {
+    let mut names = Names::new();
+    let volumes = &enumeration.volumes;
+    let mut latest: HashMap<RemotePath, Entry> = HashMap::with_capacity(entries.len());
+    for entry in entries {
+        let (prefix, components) = place(&entry.path, volumes);
+        names.remember(&prefix, components.iter().copied(), &entry.local);
+        latest.insert(entry.path.clone(), entry);
+    }
+    let mut plan = Plan::default();
+    enumeration
+        .items
+        .sort_unstable_by(|a, b| a.item.path.cmp(&b.item.path));
+    enumeration
+        .items
+        .dedup_by(|a, b| a.item.path == b.item.path);
+    for Found { item, volume } in std::mem::take(&mut enumeration.items) {
+        let precious = judge(&item, volumes.get(volume));
+        match latest.remove(&item.path) {
+            None => plan.add_new(item, 1, precious, volumes, &mut names),
+            Some(entry) => plan.add_known(item, entry, precious, volumes, &mut names, &is_in_place),
+        }
+    }
+    plan.names = names;
+    plan
+}
+
+impl Plan {
+    /// Turns the entries just made into tasks and puts all tasks in order: most precious first,
+    /// newest first; what was refused before comes last.
+    pub fn into_tasks(self, new_ids: &[EntryId]) -> Vec<Task> {
+        let mut tasks = self.tasks;
+        tasks.reserve(new_ids.len());
+        for ((id, new), precious) in new_ids.iter().zip(self.new).zip(self.new_precious) {
+            let item = Item {
+                path: new.path,
+                size: new.size,
+                size_is_exact: new.size_is_exact,
+                mtime: new.mtime,
+            };
+            let local = new.local;
+            tasks.push(Task {
+                id: *id,
+                item,
+                local,
+                precious,
+                was_refused: false,
+                may_resume: true,
+                attempts: 0,
+            });
+        }
+        tasks
+            .sort_by_cached_key(|task| (task.was_refused, task.precious, Reverse(task.item.mtime)));
+        tasks
+    }
+
+    /// How many items are to be pulled, and their bytes.
+    pub fn wanted(&self) -> (u64, u64) {
+        let sizes = self
+            .new
+            .iter()
+            .map(|new| new.size)
+            .chain(self.tasks.iter().map(|task| task.item.size));
+        sizes.fold((0, 0), |(items, bytes): (u64, u64), size| {
+            (items + 1, bytes.saturating_add(size))
+        })
+    }
+
+    fn add_new(
+        &mut self,
+        item: Item,
+        version: u32,
+        precious: Precious,
+        volumes: &[Volume],
+        names: &mut Names,
+    ) {
+        let (prefix, components) = place(&item.path, volumes);
+        let local = names.allocate(&prefix, components.iter().copied());
+        let Item {
+            path,
+            size,
+            size_is_exact,
+            mtime,
+        } = item;
+        self.new.push(NewEntry {
+            path,
+            version,
+            local,
+            size,
+            size_is_exact,
+            mtime,
+        });
+        self.new_precious.push(precious);
+    }
+
+    fn add_known(
+        &mut self,
+        item: Item,
+        entry: Entry,
+        precious: Precious,
+        volumes: &[Volume],
+        names: &mut Names,
+        is_in_place: impl Fn(&Entry) -> bool,
+    ) {
+        let same = is_same(&item, &entry);
+        let is_here = match entry.state {
+            State::Pulled | State::Verified(_) => is_in_place(&entry),
+            State::Planned | State::Damaged | State::Failed | State::Superseded => false,
+        };
+        match (entry.state, is_here, same) {
+            (State::Superseded, ..) => {
+                self.add_new(item, entry.version + 1, precious, volumes, names)
+            }
+            (State::Verified(_), true, true) => {
+                self.done_items += 1;
+                self.done_bytes += entry.size;
+            }
+            (_, true, true) => self.unproven.push(UnprovenEntry { entry, precious }),
+            (_, true, false) => {
+                // The older version was once safe, and stays.
+                self.records.push(Record::Supersede { id: entry.id });
+                self.add_new(item, entry.version + 1, precious, volumes, names);
+            }
+            (state, false, _) => {
+                if !same || !matches!(state, State::Planned) {
+                    let Item {
+                        size,
+                        size_is_exact,
+                        mtime,
+                        ..
+                    } = item;
+                    self.records.push(Record::Replan {
+                        id: entry.id,
+                        size,
+                        size_is_exact,
+                        mtime,
+                    });
+                }
+                let was_refused = matches!(state, State::Failed | State::Damaged);
+                let (id, local) = (entry.id, entry.local);
+                self.tasks.push(Task {
+                    id,
+                    item,
+                    local,
+                    precious,
+                    was_refused,
+                    may_resume: same,
+                    attempts: 0,
+                });
+            }
+        }
+    }
+}
+
+/// Whether an item is still what its entry says.
+pub(super) fn is_same(item: &Item, entry: &Entry) -> bool {
+    let size = match item.size_is_exact && entry.size_is_exact {
+        true => item.size == entry.size,
+        false => item.size as u32 == entry.size as u32,
+    };
+    size && item.mtime == entry.mtime
+}
+
+fn judge(item: &Item, volume: Option<&Volume>) -> Precious {
+    let name = item.path.name();
+    let kind = MediaKind::of_name(original_name(name).unwrap_or(name));
+    let below = volume.and_then(|volume| item.path.below(&volume.root));
+    match below {
+        Some(components) => Precious::of(kind, components),
+        None => Precious::of(kind, std::iter::empty()),
+    }
+}
+
+/// Where an item belongs: the folder below `data/`, and the components below that.
+fn place<'a>(path: &'a RemotePath, volumes: &[Volume]) -> (String, Vec<&'a [u8]>) {
+    let inside = volumes
+        .iter()
+        .filter_map(|volume| Some((volume, path.below(&volume.root)?)));
+    // `/storage/x` lies below both `/storage/x` and `/`: the longer root is meant.
+    let (label, mut components) =
+        match inside.max_by_key(|(volume, _)| volume.root.as_bytes().len()) {
+            Some((volume, components)) => (volume.label.as_str(), components.collect::<Vec<_>>()),
+            None => (label_of_gone_volume(path), below_gone_volume(path)),
+        };
+    let thrown_away = components.last().and_then(|name| original_name(name));
+    if let (Some(original), Some(last)) = (thrown_away, components.last_mut()) {
+        *last = original;
+        return (format!("{TRASH}/{label}"), components);
+    }
+    if is_trash_folder(components.iter().copied()) {
+        return (format!("{TRASH}/{label}"), components);
+    }
+    (label.to_owned(), components)
+}
+
+/// For entries of a card that is not in the phone now, only so that their names stay taken.
+fn label_of_gone_volume(_path: &RemotePath) -> &'static str {
+    "gone"
+}
+
+fn below_gone_volume(path: &RemotePath) -> Vec<&[u8]> {
+    path.as_bytes()
+        .split(|byte| *byte == b'/')
+        .filter(|part| !part.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folder::Proof;
+
+    fn path(text: &str) -> RemotePath {
+        RemotePath::new(text.as_bytes()).unwrap()
+    }
+
+    fn found(below: &str, size: u64, mtime: i64) -> Found {
+        let path = path(&format!("/storage/emulated/0/{below}"));
+        Found {
+            item: Item {
+                path,
+                size,
+                size_is_exact: true,
+                mtime,
+            },
+            volume: 0,
+        }
+    }
+
+    fn enumeration(items: Vec<Found>) -> Enumeration {
+        let root = path("/storage/emulated/0");
+        let volumes = vec![Volume {
+            root,
+            label: "internal".into(),
+        }];
+        Enumeration {
+            volumes,
+            items,
+            ..Enumeration::default()
+        }
+    }
+
+    fn entry(id: i64, below: &str, size: u64, mtime: i64, state: State) -> Entry {
+        Entry {
+            id: EntryId(id),
+            path: path(&format!("/storage/emulated/0/{below}")),
+            version: 1,
+            local: LocalPath::new(&format!("internal/{below}")).unwrap(),
+            size,
+            size_is_exact: true,
+            mtime,
+            state,
+            sha256: None,
+            reason: None,
+            attempts: 0,
+        }
+    }
+
+    const VERIFIED: State = State::Verified(Proof::Sha256);
+
+    #[test]
+    fn most_precious_and_newest_come_first() {
+        let items = vec![
+            found("Music/a.mp3", 1, 9),
+            found("DCIM/Camera/old.jpg", 1, 1),
+            found("DCIM/Camera/new.jpg", 1, 5),
+            found("DCIM/Camera/clip.mp4", 1, 9),
+            found("Pictures/x.png", 1, 9),
+        ];
+        let plan = plan(&mut enumeration(items), Vec::new(), |_| true);
+        let ids: Vec<_> = (1..=plan.new.len() as i64).map(EntryId).collect();
+        let tasks = plan.into_tasks(&ids);
+        let order: Vec<_> = tasks.iter().map(|task| task.local.as_str()).collect();
+        assert_eq!(
+            order,
+            [
+                "internal/DCIM/Camera/new.jpg",
+                "internal/DCIM/Camera/old.jpg",
+                "internal/DCIM/Camera/clip.mp4",
+                "internal/Pictures/x.png",
+                "internal/Music/a.mp3"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_here_and_proven_is_left_alone() {
+        let items = vec![found("DCIM/a.jpg", 5, 1)];
+        let plan = plan(
+            &mut enumeration(items),
+            vec![entry(1, "DCIM/a.jpg", 5, 1, VERIFIED)],
+            |_| true,
+        );
+        assert_eq!(
+            (plan.done_items, plan.done_bytes, plan.wanted()),
+            (1, 5, (0, 0))
+        );
+    }
+
+    #[test]
+    fn what_is_here_unproven_is_only_verified() {
+        let items = vec![found("DCIM/a.jpg", 5, 1)];
+        let entries = vec![entry(1, "DCIM/a.jpg", 5, 1, State::Pulled)];
+        let plan = plan(&mut enumeration(items), entries, |_| true);
+        assert_eq!((plan.unproven.len(), plan.wanted()), (1, (0, 0)));
+    }
+
+    #[test]
+    fn file_removed_from_the_folder_is_pulled_again_to_its_place() {
+        let items = vec![found("DCIM/a.jpg", 5, 1)];
+        let plan = plan(
+            &mut enumeration(items),
+            vec![entry(1, "DCIM/a.jpg", 5, 1, VERIFIED)],
+            |_| false,
+        );
+        assert!(matches!(plan.records[..], [Record::Replan { .. }]));
+        assert_eq!(plan.tasks[0].local.as_str(), "internal/DCIM/a.jpg");
+    }
+
+    #[test]
+    fn changed_file_becomes_a_new_version_beside_the_safe_one() {
+        let items = vec![found("DCIM/a.jpg", 6, 2)];
+        let plan = plan(
+            &mut enumeration(items),
+            vec![entry(1, "DCIM/a.jpg", 5, 1, VERIFIED)],
+            |_| true,
+        );
+        assert_eq!(plan.records, [Record::Supersede { id: EntryId(1) }]);
+        assert_eq!(
+            (plan.new[0].version, plan.new[0].local.as_str()),
+            (2, "internal/DCIM/a (2).jpg")
+        );
+    }
+
+    #[test]
+    fn failed_one_is_tried_again_last() {
+        let items = vec![found("DCIM/a.jpg", 5, 9), found("Music/b.mp3", 1, 1)];
+        let plan = plan(
+            &mut enumeration(items),
+            vec![entry(1, "DCIM/a.jpg", 5, 9, State::Failed)],
+            |_| false,
+        );
+        let tasks = plan.into_tasks(&[EntryId(2)]);
+        assert_eq!([tasks[0].id, tasks[1].id], [EntryId(2), EntryId(1)]);
+    }
+
+    #[test]
+    fn thrown_away_items_lie_in_the_trash_under_their_own_names() {
+        let items = vec![
+            found("DCIM/Camera/.trashed-1724000000-IMG_1.jpg", 1, 1),
+            found("Android/.Trash/com.sec.android.gallery3d/x.jpg", 1, 1),
+        ];
+        let plan = plan(&mut enumeration(items), Vec::new(), |_| true);
+        let locals: Vec<_> = plan.new.iter().map(|new| new.local.as_str()).collect();
+        assert_eq!(
+            locals,
+            [
+                "trash/internal/Android/.Trash/com.sec.android.gallery3d/x.jpg",
+                "trash/internal/DCIM/Camera/IMG_1.jpg"
+            ]
+        );
+    }
+
+    #[test]
+    fn sizes_modulo_four_gib_count_as_the_same() {
+        let mut small = found("DCIM/a.mp4", 1_073_741_947, 1);
+        small.item.size_is_exact = false;
+        let entries = vec![entry(1, "DCIM/a.mp4", 5_368_709_243, 1, VERIFIED)];
+        let plan = plan(&mut enumeration(vec![small]), entries, |_| true);
+        assert_eq!(plan.done_items, 1);
+    }
+}

@@ -1,0 +1,276 @@
+//! What the person wants: which folders to walk and which items to take. Pure.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::kind::{MediaKind, original_name};
+use crate::adb::RemotePath;
+use crate::error::{Error, Kind};
+use crate::item::Item;
+
+/// Folders whose every file is taken, by their path below a volume's root. Elsewhere only files
+/// that look like photos, videos or sound are.
+const MEDIA_FOLDERS: &[&str] = &[
+    "DCIM",
+    "Pictures",
+    "Movies",
+    "Download",
+    "Documents",
+    "Music",
+    "Recordings",
+    "Android/media",
+    "WhatsApp",
+    "Telegram",
+    // Recycle bins of galleries and file managers.
+    "Android/.Trash",
+    "MIUI/Gallery/cloud/.trashBin",
+    ".FilesByGoogleTrash",
+    ".FileManagerRecycler",
+    ".oprecyclebin",
+];
+/// Which of those are recycle bins.
+const TRASH_FOLDERS: &[&str] = &[
+    "Android/.Trash",
+    "MIUI/Gallery/cloud/.trashBin",
+    ".FilesByGoogleTrash",
+    ".FileManagerRecycler",
+    ".oprecyclebin",
+];
+/// Folders that hold what can be made again, wherever they are.
+const WORTHLESS: &[&str] = &[".thumbnails", ".thumbs", ".cache"];
+/// Folders that Android keeps from every shell since version 11.
+const PRIVATE: &[&str] = &["Android/data", "Android/obb"];
+
+/// What the person asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Take everything, not only media.
+    pub everything: bool,
+    /// Take only these kinds; empty takes all.
+    pub kinds: Vec<MediaKind>,
+    /// Take only items changed at or after this time, in seconds since 1970.
+    pub since: Option<i64>,
+    /// Take only what one of these matches; `None` takes all.
+    include: Option<GlobSet>,
+    /// Do not take what one of these matches.
+    exclude: GlobSet,
+}
+
+/// What to do with a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Walk {
+    /// Take every file in it and below.
+    Everything,
+    /// Take media files in it, and look below.
+    MediaOnly,
+    /// Leave it alone.
+    Skip,
+}
+
+impl Selection {
+    /// A selection by glob patterns, matched against the path below the volume's root
+    /// (`DCIM/Camera/x.jpg`) and against the absolute path; `*` does not cross a `/`, `**` does.
+    pub fn with_globs(mut self, include: &[String], exclude: &[String]) -> Result<Self, Error> {
+        self.include = if include.is_empty() {
+            None
+        } else {
+            Some(globs(include)?)
+        };
+        self.exclude = globs(exclude)?;
+        Ok(self)
+    }
+
+    /// What to do with a folder, by its components below the volume's root.
+    pub fn walk<'a>(&self, components: impl Iterator<Item = &'a [u8]> + Clone) -> Walk {
+        if self.everything {
+            return Walk::Everything;
+        }
+        if components.clone().any(|part| is_listed(WORTHLESS, part))
+            || is_app_cache(components.clone())
+        {
+            return Walk::Skip;
+        }
+        if PRIVATE
+            .iter()
+            .any(|folder| lies_in(components.clone(), folder))
+        {
+            return Walk::Skip;
+        }
+        if MEDIA_FOLDERS
+            .iter()
+            .any(|folder| lies_in(components.clone(), folder))
+        {
+            return Walk::Everything;
+        }
+        Walk::MediaOnly
+    }
+
+    /// Whether to take an item found in a folder walked so.
+    pub fn wants(&self, item: &Item, volume: &RemotePath, walk: Walk) -> bool {
+        let name = item.path.name();
+        let kind = MediaKind::of_name(original_name(name).unwrap_or(name));
+        let by_folder = match walk {
+            Walk::Everything => true,
+            Walk::MediaOnly => kind != MediaKind::Other,
+            Walk::Skip => false,
+        };
+        by_folder
+            && (self.kinds.is_empty() || self.kinds.contains(&kind))
+            && self.since.is_none_or(|since| item.mtime >= since)
+            && self
+                .include
+                .as_ref()
+                .is_none_or(|globs| matches(globs, &item.path, volume))
+            && !matches(&self.exclude, &item.path, volume)
+    }
+}
+
+/// Whether components below a volume's root lie in a recycle bin.
+pub fn is_trash_folder<'a>(components: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
+    TRASH_FOLDERS
+        .iter()
+        .any(|folder| lies_in(components.clone(), folder))
+}
+
+/// Whether Android keeps a folder from every shell, so that being refused says nothing.
+pub fn is_private_folder<'a>(components: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
+    PRIVATE
+        .iter()
+        .any(|folder| lies_in(components.clone(), folder))
+}
+
+fn globs(patterns: &[String]) -> Result<GlobSet, Error> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let glob = GlobBuilder::new(pattern)
+            .literal_separator(true)
+            .case_insensitive(true)
+            .build();
+        let glob = glob.map_err(|error| {
+            Error::new(Kind::Usage, format!("'{pattern}' is no pattern"))
+                .caused_by(error)
+                .with_hint("patterns look like 'DCIM/**/*.jpg'")
+        })?;
+        set.add(glob);
+    }
+    set.build().map_err(|error| {
+        Error::new(Kind::Usage, "the patterns cannot be used together").caused_by(error)
+    })
+}
+
+fn matches(globs: &GlobSet, path: &RemotePath, volume: &RemotePath) -> bool {
+    if globs.is_empty() {
+        return false;
+    }
+    let whole = String::from_utf8_lossy(path.as_bytes());
+    let below = whole.strip_prefix(&*String::from_utf8_lossy(volume.as_bytes()));
+    let below = below.map(|below| below.trim_start_matches('/'));
+    globs.is_match(&*whole) || below.is_some_and(|below| globs.is_match(below))
+}
+
+fn is_listed(list: &[&str], part: &[u8]) -> bool {
+    list.iter()
+        .any(|known| known.as_bytes().eq_ignore_ascii_case(part))
+}
+
+/// Whether components are a folder or lie in it; the case does not count on a phone's storage.
+fn lies_in<'a>(mut components: impl Iterator<Item = &'a [u8]>, folder: &str) -> bool {
+    folder.split('/').all(|part| {
+        components
+            .next()
+            .is_some_and(|own| own.eq_ignore_ascii_case(part.as_bytes()))
+    })
+}
+
+/// `Android/media/PACKAGE/cache`.
+fn is_app_cache<'a>(mut components: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
+    lies_in(components.clone(), "Android/media")
+        && components
+            .nth(3)
+            .is_some_and(|part| part.eq_ignore_ascii_case(b"cache"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(selection: &Selection, path: &str) -> Walk {
+        selection.walk(
+            path.split('/')
+                .filter(|part| !part.is_empty())
+                .map(str::as_bytes),
+        )
+    }
+
+    fn item(path: &str, mtime: i64) -> Item {
+        Item {
+            path: RemotePath::new(path.as_bytes()).unwrap(),
+            size: 1,
+            size_is_exact: true,
+            mtime,
+        }
+    }
+
+    #[test]
+    fn media_folders_are_taken_whole_and_others_by_kind() {
+        let selection = Selection::default();
+        assert_eq!(walk(&selection, "DCIM/Camera"), Walk::Everything);
+        assert_eq!(
+            walk(&selection, "android/MEDIA/com.whatsapp/WhatsApp/Databases"),
+            Walk::Everything
+        );
+        assert_eq!(walk(&selection, "Android"), Walk::MediaOnly);
+        assert_eq!(walk(&selection, ""), Walk::MediaOnly);
+        assert_eq!(walk(&selection, "MyApp/pictures"), Walk::MediaOnly);
+        for folder in [
+            "DCIM/.thumbnails",
+            "Android/data",
+            "Android/obb/x",
+            "Android/media/com.x/cache",
+        ] {
+            assert_eq!(walk(&selection, folder), Walk::Skip, "{folder}");
+        }
+        let everything = Selection {
+            everything: true,
+            ..Selection::default()
+        };
+        assert_eq!(walk(&everything, "Android/data"), Walk::Everything);
+    }
+
+    #[test]
+    fn filters_hold_together() {
+        let volume = RemotePath::new(b"/storage/emulated/0").unwrap();
+        let photo = item("/storage/emulated/0/DCIM/Camera/a.jpg", 100);
+        let video = item("/storage/emulated/0/DCIM/Camera/a.mp4", 100);
+        let trashed = item("/storage/emulated/0/DCIM/Camera/.trashed-1-a.jpg", 100);
+        let photos = Selection {
+            kinds: vec![MediaKind::Photo],
+            since: Some(100),
+            ..Selection::default()
+        };
+        assert!(photos.wants(&photo, &volume, Walk::Everything));
+        assert!(photos.wants(&trashed, &volume, Walk::MediaOnly));
+        assert!(!photos.wants(&video, &volume, Walk::Everything));
+        assert!(!photos.wants(
+            &item("/storage/emulated/0/a.jpg", 99),
+            &volume,
+            Walk::Everything
+        ));
+        let globs = |include: &[&str], exclude: &[&str]| {
+            let own = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+            Selection::default()
+                .with_globs(&own(include), &own(exclude))
+                .unwrap()
+        };
+        assert!(globs(&["dcim/**"], &[]).wants(&photo, &volume, Walk::Everything));
+        assert!(globs(&["/storage/**/*.jpg"], &[]).wants(&photo, &volume, Walk::Everything));
+        assert!(!globs(&["*.jpg"], &[]).wants(&photo, &volume, Walk::Everything));
+        assert!(!globs(&[], &["**/*.jpg"]).wants(&photo, &volume, Walk::Everything));
+        assert_eq!(
+            Selection::default()
+                .with_globs(&["[".into()], &[])
+                .unwrap_err()
+                .kind,
+            Kind::Usage
+        );
+    }
+}

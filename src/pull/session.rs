@@ -1,0 +1,423 @@
+//! The run itself: rounds of transfer and verification beside each other, until everything
+//! wanted is here or has its reason, over as many connections as it takes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::halt::Halt;
+use super::keeper::{Keeper, Message, Pulled};
+use super::plan::{Task, UnprovenEntry};
+use super::transfer::{Queue, Setback, Worker};
+use super::verify::{Method, ToVerify, Unproven, Verifier, stat};
+use super::writer;
+use crate::adb::RemotePath;
+use crate::adb::sync::FileType;
+use crate::error::{Error, Kind};
+use crate::event::{Event, Events};
+use crate::folder::{Folder, Reason, ReasonCode};
+use crate::item::Item;
+use crate::names::Names;
+use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
+use crate::phone::{Phone, PhoneError};
+
+/// Streams at once.
+const STREAMS: usize = 4;
+/// Tries for an item in one run.
+const MAX_ATTEMPTS: u32 = 3;
+/// Lost connections without a single new file before the run ends.
+const MAX_VAIN_CONNECTIONS: u32 = 5;
+/// A part of a file that is worth going on with, in bytes.
+const WORTH_RESUMING: u64 = 1024 * 1024;
+
+/// How a run went.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Items that are not here, and why.
+    pub failed: Vec<(RemotePath, Reason)>,
+    /// Items of which not all could be had, or what came is not what the phone has.
+    pub damaged: Vec<(RemotePath, Reason)>,
+    /// Items that are here, but the phone can no longer prove it.
+    pub unproven: Vec<(RemotePath, Reason)>,
+    /// What ended the run before its end.
+    pub stopped: Option<Error>,
+}
+
+/// Where to find the phone again.
+#[derive(Debug, Clone)]
+pub struct Reconnect {
+    /// How it was reached.
+    pub target: Target,
+    /// How to connect.
+    pub options: ConnectOptions,
+}
+
+/// A run over one rescue folder.
+#[derive(Debug)]
+pub struct Session {
+    keeper: Keeper,
+    thread: JoinHandle<Folder>,
+    root: PathBuf,
+    method: Method,
+    events: Events,
+    halt: Halt,
+    unproven: Arc<Unproven>,
+    outcome: Outcome,
+}
+
+/// How one round ended.
+struct Round {
+    setbacks: Vec<Setback>,
+    leftover: Vec<Arc<Task>>,
+    lost: Option<PhoneError>,
+}
+
+impl Session {
+    /// Starts a run; the folder comes back from [`Session::finish`].
+    pub fn start(
+        folder: Folder,
+        names: Names,
+        method: Method,
+        events: Events,
+        halt: Halt,
+    ) -> Result<Self, Error> {
+        let root = folder.root().to_owned();
+        let (keeper, thread) = Keeper::start(folder, names, events.clone(), halt.clone())?;
+        let (unproven, outcome) = (Arc::default(), Outcome::default());
+        Ok(Self {
+            keeper,
+            thread,
+            root,
+            method,
+            events,
+            halt,
+            unproven,
+            outcome,
+        })
+    }
+
+    /// Pulls all tasks and verifies them, and what was here unproven. Goes on over new
+    /// connections when the phone goes away; ends early only when the run is stopped or the phone
+    /// does not come back.
+    pub async fn pull(
+        &mut self,
+        phone: Phone,
+        tasks: Vec<Task>,
+        unproven: Vec<UnprovenEntry>,
+        reconnect: &Reconnect,
+    ) {
+        let serial = phone.serial().to_owned();
+        let mut phone = Arc::new(phone);
+        let mut tasks: Vec<_> = tasks.into_iter().map(Arc::new).collect();
+        let mut to_verify: Vec<_> = unproven.into_iter().filter_map(as_to_verify).collect();
+        let mut postponed: Vec<Arc<Task>> = Vec::new();
+        let (mut alone, mut vain) = (false, 0);
+        while !self.halt.is_set() && !(tasks.is_empty() && to_verify.is_empty()) {
+            let wanted = tasks.len() + to_verify.len();
+            let round = self.round(&phone, tasks, to_verify, alone).await;
+            let settled = round
+                .setbacks
+                .iter()
+                .filter(|setback| setback.counts)
+                .count();
+            self.settle(round.setbacks, &mut postponed).await;
+            tasks = round.leftover;
+            to_verify = self.unproven.take();
+            if let Some(lost) = round.lost {
+                vain = if wanted + settled > tasks.len() + to_verify.len() + postponed.len() {
+                    0
+                } else {
+                    vain + 1
+                };
+                match self.find_again(lost, &serial, vain, reconnect).await {
+                    Some(found) => phone = Arc::new(found),
+                    None => break,
+                }
+            } else if tasks.is_empty() {
+                alone = true;
+                tasks = self.refresh(&phone, std::mem::take(&mut postponed)).await;
+            }
+        }
+        for task in postponed {
+            let reason = Reason {
+                code: ReasonCode::PhoneGone,
+                message: "the run ended first".to_owned(),
+            };
+            self.outcome.failed.push((task.item.path.clone(), reason));
+        }
+    }
+
+    /// Ends the run: everything told is on the disk when this returns.
+    pub async fn finish(mut self) -> (Folder, Outcome) {
+        self.keeper.barrier().await;
+        drop(self.keeper);
+        let folder = match self.thread.join() {
+            Ok(folder) => folder,
+            Err(panicked) => std::panic::resume_unwind(panicked),
+        };
+        if self.outcome.stopped.is_none() {
+            self.outcome.stopped = self.halt.take_reason();
+        }
+        (folder, self.outcome)
+    }
+
+    async fn round(
+        &self,
+        phone: &Arc<Phone>,
+        tasks: Vec<Arc<Task>>,
+        to_verify: Vec<ToVerify>,
+        alone: bool,
+    ) -> Round {
+        let provable = matches!(self.method, Method::Hash(_));
+        let queue = Arc::new(Queue::new(tasks, |task| {
+            provable && is_begun(&self.root, task)
+        }));
+        let (setbacks, mut setback_receiver) = mpsc::unbounded_channel();
+        let (verifier_sender, verifier_receiver) = mpsc::unbounded_channel();
+        for file in to_verify {
+            let _ = verifier_sender.send(file);
+        }
+        let verifier = Verifier {
+            phone: Arc::clone(phone),
+            method: self.method,
+            data: self.root.join("data"),
+            keeper: self.keeper.clone(),
+            setbacks: setbacks.clone(),
+            unproven: Arc::clone(&self.unproven),
+            halt: self.halt.clone(),
+        };
+        let verifying = tokio::spawn(verifier.run(verifier_receiver));
+        let mut streams = JoinSet::new();
+        let mut writers = Vec::new();
+        for index in 0..if alone { 1 } else { STREAMS } {
+            let (root, keeper) = (self.root.clone(), self.keeper.clone());
+            let (writer, thread) =
+                writer::start(root, keeper, verifier_sender.clone(), self.halt.clone());
+            writers.push(thread);
+            let worker = Worker {
+                phone: Arc::clone(phone),
+                queue: Arc::clone(&queue),
+                writer,
+                setbacks: setbacks.clone(),
+                events: self.events.clone(),
+                halt: self.halt.clone(),
+                prefers_small: index == 0,
+                alone,
+            };
+            streams.spawn(worker.run());
+        }
+        drop((setbacks, verifier_sender));
+        let mut lost = None;
+        while let Some(ended) = streams.join_next().await {
+            lost = lost.or(unpanicked(ended).err());
+        }
+        // The writers end once their senders are gone; joining them waits for their last files.
+        let joined =
+            tokio::task::spawn_blocking(move || writers.into_iter().try_for_each(JoinHandle::join));
+        if let Err(panicked) = unpanicked(joined.await) {
+            std::panic::resume_unwind(panicked);
+        }
+        lost = lost.or(unpanicked(verifying.await).err());
+        self.keeper.barrier().await;
+        let setbacks = std::iter::from_fn(|| setback_receiver.try_recv().ok()).collect();
+        Round {
+            setbacks,
+            leftover: queue.drain(),
+            lost,
+        }
+    }
+
+    /// Decides for each setback: once more at the end, or for good.
+    async fn settle(&mut self, setbacks: Vec<Setback>, postponed: &mut Vec<Arc<Task>>) {
+        for Setback {
+            task,
+            reason,
+            pulled,
+            counts,
+        } in setbacks
+        {
+            let path = task.item.path.clone();
+            let attempts = task.attempts + u32::from(counts);
+            let gone = matches!(
+                reason.code,
+                ReasonCode::Vanished | ReasonCode::PermissionDenied
+            );
+            match pulled {
+                // All of it came; that the phone has it no more does not make it wrong.
+                Some(_) if gone => self.outcome.unproven.push((path, reason)),
+                Some(pulled) if attempts >= MAX_ATTEMPTS => {
+                    self.keeper
+                        .tell(Message::Damaged(task.id, pulled, reason.clone()))
+                        .await;
+                    self.outcome.damaged.push((path, reason));
+                }
+                None if attempts >= MAX_ATTEMPTS => self.fail(&task, reason).await,
+                pulled => {
+                    if pulled.is_some() {
+                        self.keeper.tell(Message::Wrong(Arc::clone(&task))).await;
+                        self.events.emit(Event::Discarded {
+                            bytes: task.item.size,
+                        });
+                    }
+                    self.events.emit(Event::Postponed { path, reason });
+                    let may_resume = task.may_resume && pulled.is_none();
+                    postponed.push(Arc::new(Task {
+                        attempts,
+                        may_resume,
+                        ..Task::clone(&task)
+                    }));
+                }
+            }
+        }
+    }
+
+    async fn fail(&mut self, task: &Task, reason: Reason) {
+        let path = task.item.path.clone();
+        self.keeper
+            .tell(Message::Failed(task.id, path.clone(), reason.clone()))
+            .await;
+        self.outcome.failed.push((path, reason));
+    }
+
+    /// Asks what the postponed items are now, so that they are compared with that.
+    async fn refresh(&mut self, phone: &Phone, postponed: Vec<Arc<Task>>) -> Vec<Arc<Task>> {
+        let mut tasks = Vec::with_capacity(postponed.len());
+        for task in postponed {
+            let known = match stat(phone, &task.item).await {
+                Ok(known) => known,
+                // The next round meets the same, and deals with it.
+                Err(_) => None,
+            };
+            let is_file = |mode| FileType::of_mode(mode) == FileType::Regular;
+            match known {
+                Some(stat) if stat.error == 2 || stat.error == 0 && !is_file(stat.mode) => {
+                    let message = "it is gone from the phone".to_owned();
+                    self.fail(
+                        &task,
+                        Reason {
+                            code: ReasonCode::Vanished,
+                            message,
+                        },
+                    )
+                    .await;
+                }
+                Some(now) if now.error == 0 => {
+                    let size_is_exact = task.item.size_is_exact;
+                    let item = Item {
+                        path: task.item.path.clone(),
+                        size: now.size,
+                        size_is_exact,
+                        mtime: now.mtime,
+                    };
+                    if item == task.item {
+                        tasks.push(task);
+                        continue;
+                    }
+                    let changed = Arc::new(Task {
+                        item,
+                        may_resume: false,
+                        ..Task::clone(&task)
+                    });
+                    self.keeper
+                        .tell(Message::Replan(Arc::clone(&changed)))
+                        .await;
+                    tasks.push(changed);
+                }
+                _ => tasks.push(task),
+            }
+        }
+        tasks
+    }
+
+    /// Waits for the same phone by whichever route it was reached.
+    async fn find_again(
+        &mut self,
+        lost: PhoneError,
+        serial: &str,
+        vain: u32,
+        reconnect: &Reconnect,
+    ) -> Option<Phone> {
+        if self.halt.is_set() {
+            return None;
+        }
+        if vain >= MAX_VAIN_CONNECTIONS || !lost.is_gone() {
+            self.outcome.stopped = Some(lost.into());
+            return None;
+        }
+        self.events.emit(Event::PhoneGone {
+            message: lost.to_string(),
+        });
+        let (events, seconds) = (self.events.clone(), reconnect.options.wait.as_secs());
+        let mut tell = |waiting: &Waiting| {
+            events.emit(Event::Waiting {
+                what: waiting.into(),
+                seconds,
+            })
+        };
+        let found = tokio::select! {
+            () = self.halt.stopped() => return None,
+            found = connect(&reconnect.target, &reconnect.options, Patience::ForReturn, &mut tell) => found,
+        };
+        match found {
+            Ok(phone) if phone.serial() == serial => Some(phone),
+            Ok(other) => {
+                let message = format!("the phone {} answers in place of {serial}", other.serial());
+                self.outcome.stopped = Some(Error::new(Kind::PhoneGone, message));
+                None
+            }
+            Err(_) => {
+                self.outcome.stopped = Some(lost.into());
+                None
+            }
+        }
+    }
+}
+
+fn as_to_verify(unproven: UnprovenEntry) -> Option<ToVerify> {
+    let UnprovenEntry { entry, precious } = unproven;
+    let item = Item {
+        path: entry.path.clone(),
+        size: entry.size,
+        size_is_exact: entry.size_is_exact,
+        mtime: entry.mtime,
+    };
+    let (id, local) = (entry.id, entry.local);
+    let pulled = Pulled {
+        path: entry.path,
+        local: local.clone(),
+        size: entry.size,
+        sha256: entry.sha256?,
+    };
+    let task = Task {
+        id,
+        item,
+        local,
+        precious,
+        was_refused: false,
+        may_resume: false,
+        attempts: 0,
+    };
+    Some(ToVerify {
+        task: Arc::new(task),
+        pulled,
+    })
+}
+
+/// Whether enough of a file is held to go on with it.
+fn is_begun(root: &Path, task: &Task) -> bool {
+    let held = || std::fs::symlink_metadata(root.join(".partial").join(task.id.to_string()));
+    task.may_resume
+        && task.item.size >= WORTH_RESUMING
+        && held().is_ok_and(|held| (WORTH_RESUMING..=task.item.size).contains(&held.len()))
+}
+
+/// A task's own outcome; its panic goes on here.
+fn unpanicked<T>(ended: Result<T, tokio::task::JoinError>) -> T {
+    match ended {
+        Ok(outcome) => outcome,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}

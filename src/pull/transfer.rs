@@ -1,0 +1,503 @@
+//! Files off the phone: a few sync streams at once, each with many requests ahead of the answers.
+//!
+//! A daemon that refuses a file closes the stream, and the requests behind it are lost: they are
+//! sent again on a new one. A large file holds up only its own stream.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::enumerate::reason_of_fail;
+use super::halt::Halt;
+use super::keeper::Pulled;
+use super::plan::Task;
+use super::writer::ToWriter;
+use crate::adb::shell::Output;
+use crate::adb::sync::{Answer, Operation};
+use crate::event::{Event, Events};
+use crate::folder::{Reason, ReasonCode};
+use crate::phone::sync::SyncStream;
+use crate::phone::{Phone, PhoneError};
+
+/// Requests ahead of the answers on one stream.
+const REQUESTS_AHEAD: usize = 64;
+/// Bytes asked for ahead on one stream: enough to fill a long link, little enough that the
+/// streams share the work.
+const BYTES_AHEAD: u64 = 8 * 1024 * 1024;
+/// A file up to this size goes to its writer in one message, in bytes.
+pub(super) const WHOLE_BYTES: u64 = 256 * 1024;
+/// A file from this size on is large: not all streams may be busy with such, in bytes.
+const LARGE_BYTES: u64 = 4 * 1024 * 1024;
+/// Sizes modulo this are all that sync v1 tells.
+const V1_MODULUS: u64 = 1 << 32;
+
+/// A task that did not succeed, for now.
+#[derive(Debug)]
+pub(super) struct Setback {
+    pub(super) task: Arc<Task>,
+    pub(super) reason: Reason,
+    /// What came of it, when all came but cannot be proven.
+    pub(super) pulled: Option<Pulled>,
+    /// Whether it counts against the item: not when it only got stuck further on than before.
+    pub(super) counts: bool,
+}
+
+/// Work that the streams share.
+#[derive(Debug, Default)]
+pub(super) struct Queue(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Files of which a part is held, to be gone on with.
+    begun: VecDeque<Arc<Task>>,
+    small: VecDeque<Arc<Task>>,
+    large: VecDeque<Arc<Task>>,
+}
+
+impl Queue {
+    pub(super) fn new(tasks: Vec<Arc<Task>>, is_begun: impl Fn(&Task) -> bool) -> Self {
+        let mut waiting = Waiting::default();
+        for task in tasks {
+            if is_begun(&task) {
+                waiting.begun.push_back(task);
+            } else {
+                waiting.list_of(&task).push_back(task);
+            }
+        }
+        Self(Mutex::new(waiting))
+    }
+
+    /// Everything that nobody took.
+    pub(super) fn drain(&self) -> Vec<Arc<Task>> {
+        let mut waiting = self.lock();
+        let Waiting {
+            begun,
+            small,
+            large,
+            ..
+        } = &mut *waiting;
+        let mut tasks: Vec<_> = begun
+            .drain(..)
+            .chain(small.drain(..))
+            .chain(large.drain(..))
+            .collect();
+        tasks.sort_by_cached_key(|task| {
+            (
+                task.was_refused,
+                task.precious,
+                std::cmp::Reverse(task.item.mtime),
+            )
+        });
+        tasks
+    }
+
+    fn take_begun(&self) -> Option<Arc<Task>> {
+        self.lock().begun.pop_front()
+    }
+
+    /// The next task for a stream; the first stream leaves large files to the others while there
+    /// are small ones.
+    fn take(&self, prefers_small: bool, max_bytes: u64) -> Option<Arc<Task>> {
+        let mut waiting = self.lock();
+        let small_first = match (waiting.small.front(), waiting.large.front()) {
+            (Some(_), None) => true,
+            (Some(small), Some(large)) => prefers_small || small.precious <= large.precious,
+            (None, _) => false,
+        };
+        let list = if small_first {
+            &mut waiting.small
+        } else {
+            &mut waiting.large
+        };
+        if list.front()?.item.size > max_bytes {
+            return None;
+        }
+        list.pop_front()
+    }
+
+    fn give_back(&self, tasks: impl DoubleEndedIterator<Item = Arc<Task>>) {
+        let mut waiting = self.lock();
+        for task in tasks.rev() {
+            waiting.list_of(&task).push_front(task);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn list_of(&mut self, task: &Task) -> &mut VecDeque<Arc<Task>> {
+        if task.item.size >= LARGE_BYTES {
+            &mut self.large
+        } else {
+            &mut self.small
+        }
+    }
+}
+
+/// One stream's worth of work.
+pub(super) struct Worker {
+    pub(super) phone: Arc<Phone>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) writer: mpsc::Sender<ToWriter>,
+    pub(super) setbacks: mpsc::UnboundedSender<Setback>,
+    pub(super) events: Events,
+    pub(super) halt: Halt,
+    pub(super) prefers_small: bool,
+    /// Whether only one file is asked for at a time: for those that failed before.
+    pub(super) alone: bool,
+}
+
+/// The file that is arriving.
+struct Arrival {
+    /// Bytes up to now.
+    received: u64,
+    /// The pieces of a small file, until it is whole.
+    pieces: Vec<Bytes>,
+    /// Whether its pieces go to the writer one by one.
+    begun: bool,
+}
+
+impl Arrival {
+    fn new() -> Self {
+        Self {
+            received: 0,
+            pieces: Vec::new(),
+            begun: false,
+        }
+    }
+}
+
+/// How work on one stream ended.
+enum Stream {
+    /// There is no more to do, or the run was stopped.
+    Done,
+    /// The stream is of no more use; go on with a new one.
+    Renew,
+}
+
+impl Worker {
+    /// Works until the queue is empty, the run is stopped, or the phone is gone.
+    pub(super) async fn run(mut self) -> Result<(), PhoneError> {
+        while let Some(task) = self.queue.take_begun().filter(|_| !self.halt.is_set()) {
+            self.receive_rest(task).await?;
+        }
+        while !self.halt.is_set() {
+            let mut under_way = VecDeque::new();
+            let mut arrival = Arrival::new();
+            let ended = self.work(&mut under_way, &mut arrival).await;
+            let leftover = std::mem::take(&mut under_way);
+            self.leave(leftover, arrival, ended.as_ref().err()).await;
+            match ended? {
+                Stream::Done => return Ok(()),
+                Stream::Renew => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Works on one sync stream. What is not done is left in `under_way`.
+    async fn work(
+        &mut self,
+        under_way: &mut VecDeque<Arc<Task>>,
+        arrival: &mut Arrival,
+    ) -> Result<Stream, PhoneError> {
+        let mut sync: Option<SyncStream> = None;
+        // Whether any request on this stream was answered to its end.
+        let mut answered = false;
+        loop {
+            self.ask_ahead(under_way, &mut sync).await?;
+            let (Some(task), Some(stream)) = (under_way.front().cloned(), &mut sync) else {
+                return Ok(Stream::Done);
+            };
+            stream.flush().await?;
+            let answer = tokio::select! {
+                () = self.halt.stopped() => return Ok(Stream::Done),
+                answer = stream.next() => answer,
+            };
+            match answer {
+                Ok(Some(Answer::Data(bytes))) => {
+                    if !self.data(&task, arrival, bytes).await {
+                        under_way.pop_front();
+                        *arrival = Arrival::new();
+                        return Ok(Stream::Renew);
+                    }
+                }
+                Ok(Some(Answer::ReceiveEnd)) => {
+                    answered = true;
+                    under_way.pop_front();
+                    self.complete(task, std::mem::replace(arrival, Arrival::new()))
+                        .await;
+                }
+                Ok(Some(Answer::Fail(message))) => {
+                    answered = true;
+                    under_way.pop_front();
+                    let arrived = std::mem::replace(arrival, Arrival::new());
+                    self.give_up(task, arrived, reason_of_fail(&message)).await;
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    // After a refusal the daemon closes the stream, and the next file is not to
+                    // blame; in the middle of a file, or before any answer, it is, unless the
+                    // phone itself is gone.
+                    if arrival.received > 0 || !answered {
+                        drop(self.phone.sync().await?);
+                        under_way.pop_front();
+                        let message =
+                            "the phone ended the stream in the middle of the file".to_owned();
+                        let reason = Reason {
+                            code: ReasonCode::PhoneIo,
+                            message,
+                        };
+                        self.give_up(task, std::mem::replace(arrival, Arrival::new()), reason)
+                            .await;
+                    }
+                    return Ok(Stream::Renew);
+                }
+                Err(PhoneError::Idle { after, .. }) => {
+                    under_way.pop_front();
+                    let message = format!("nothing came for {} seconds", after.as_secs());
+                    let reason = Reason {
+                        code: ReasonCode::PhoneIo,
+                        message,
+                    };
+                    self.give_up(task, std::mem::replace(arrival, Arrival::new()), reason)
+                        .await;
+                    return Ok(Stream::Renew);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn ask_ahead(
+        &self,
+        under_way: &mut VecDeque<Arc<Task>>,
+        sync: &mut Option<SyncStream>,
+    ) -> Result<(), PhoneError> {
+        let most = if self.alone { 1 } else { REQUESTS_AHEAD };
+        // Half a window of answers before the next requests go: fewer, fuller messages.
+        if under_way.len() > most / 2 {
+            return Ok(());
+        }
+        let mut ahead: u64 = under_way.iter().map(|task| task.item.size).sum();
+        while under_way.len() < most && (ahead < BYTES_AHEAD || under_way.is_empty()) {
+            let room = if under_way.is_empty() {
+                u64::MAX
+            } else {
+                BYTES_AHEAD
+            };
+            let Some(task) = self.queue.take(self.prefers_small, room) else {
+                break;
+            };
+            let stream = match sync {
+                Some(stream) => stream,
+                None => {
+                    let opened = self.phone.sync().await;
+                    match opened {
+                        Ok(stream) => sync.insert(stream),
+                        Err(error) => {
+                            self.queue.give_back(std::iter::once(task));
+                            return Err(error);
+                        }
+                    }
+                }
+            };
+            stream.request(Operation::Receive1, &task.item.path);
+            ahead = ahead.saturating_add(task.item.size);
+            under_way.push_back(task);
+        }
+        Ok(())
+    }
+
+    /// Takes a piece of a file; `false` when the file turned out not to be what was listed.
+    async fn data(&self, task: &Arc<Task>, arrival: &mut Arrival, bytes: Bytes) -> bool {
+        if bytes.is_empty() {
+            return true;
+        }
+        if arrival.received == 0 {
+            self.events.emit(Event::Pulling {
+                path: task.item.path.clone(),
+                size: task.item.size,
+            });
+        }
+        arrival.received += bytes.len() as u64;
+        self.events.emit(Event::Received {
+            bytes: bytes.len() as u64,
+        });
+        if task.item.size_is_exact && arrival.received > task.item.size {
+            // It grew, or the phone lies; either way it would be read without end.
+            let arrived = std::mem::replace(arrival, Arrival::new());
+            self.give_up(Arc::clone(task), arrived, changed()).await;
+            return false;
+        }
+        if !arrival.begun && arrival.received <= WHOLE_BYTES {
+            arrival.pieces.push(bytes);
+            return true;
+        }
+        if !arrival.begun {
+            arrival.begun = true;
+            self.tell(ToWriter::Begin(Arc::clone(task))).await;
+            for piece in arrival.pieces.drain(..) {
+                self.tell(ToWriter::Piece(piece)).await;
+            }
+        }
+        self.tell(ToWriter::Piece(bytes)).await;
+        true
+    }
+
+    async fn complete(&self, task: Arc<Task>, arrival: Arrival) {
+        let whole = match task.item.size_is_exact {
+            true => arrival.received == task.item.size,
+            false => arrival.received % V1_MODULUS == task.item.size,
+        };
+        if !whole {
+            self.give_up(task, arrival, changed()).await;
+        } else if arrival.begun {
+            self.tell(ToWriter::End).await;
+        } else {
+            self.tell(ToWriter::Whole(task, arrival.pieces)).await;
+        }
+    }
+
+    async fn give_up(&self, task: Arc<Task>, arrival: Arrival, reason: Reason) {
+        if arrival.begun {
+            self.tell(ToWriter::Abort).await;
+        }
+        if arrival.received > 0 {
+            self.events.emit(Event::Discarded {
+                bytes: arrival.received,
+            });
+        }
+        self.set_back(task, reason, true);
+    }
+
+    fn set_back(&self, task: Arc<Task>, reason: Reason, counts: bool) {
+        let _ = self.setbacks.send(Setback {
+            task,
+            reason,
+            pulled: None,
+            counts,
+        });
+    }
+
+    /// Leaves a stream: what was asked for on it goes back, what arrived of a large file is kept.
+    /// When the phone went away in the middle of a file, that file goes last from now on: reading
+    /// it may be what the phone dies of.
+    async fn leave(
+        &self,
+        under_way: VecDeque<Arc<Task>>,
+        arrival: Arrival,
+        lost: Option<&PhoneError>,
+    ) {
+        let mut under_way = under_way.into_iter();
+        if arrival.begun {
+            self.tell(ToWriter::Suspend).await;
+        }
+        if arrival.received > 0 {
+            self.events.emit(Event::Discarded {
+                bytes: arrival.received,
+            });
+            match (lost, under_way.next()) {
+                (Some(lost), Some(task)) => self.set_back(task, gone(lost), !arrival.begun),
+                (_, task) => self.queue.give_back(task.into_iter()),
+            }
+        }
+        self.queue.give_back(under_way);
+    }
+
+    /// Goes on with a file of which a part is held: `dd` in the phone's shell can start in the
+    /// middle, which the sync service cannot. The whole file's hash proves the result.
+    async fn receive_rest(&mut self, task: Arc<Task>) -> Result<(), PhoneError> {
+        let (reply, held) = oneshot::channel();
+        self.tell(ToWriter::Resume(Arc::clone(&task), reply)).await;
+        let held = held.await.unwrap_or(0);
+        self.events.emit(Event::Pulling {
+            path: task.item.path.clone(),
+            size: task.item.size,
+        });
+        self.events.emit(Event::Received { bytes: held });
+        let mut received = held;
+        let ended = self.read_rest(&task, &mut received).await;
+        let whole = match task.item.size_is_exact {
+            true => received == task.item.size,
+            false => received % V1_MODULUS == task.item.size,
+        };
+        match ended {
+            _ if self.halt.is_set() => {
+                self.tell(ToWriter::Suspend).await;
+                self.queue.give_back(std::iter::once(task));
+                Ok(())
+            }
+            Ok(()) if whole => {
+                self.tell(ToWriter::End).await;
+                Ok(())
+            }
+            Ok(()) | Err(PhoneError::Idle { .. }) => {
+                // Not the file that was begun, or it cannot be read so: it starts over.
+                self.tell(ToWriter::Abort).await;
+                self.events.emit(Event::Discarded { bytes: received });
+                self.set_back(task, changed(), true);
+                Ok(())
+            }
+            Err(error) => {
+                self.tell(ToWriter::Suspend).await;
+                self.events.emit(Event::Discarded { bytes: received });
+                self.set_back(task, gone(&error), received == held);
+                Err(error)
+            }
+        }
+    }
+
+    async fn read_rest(&self, task: &Task, received: &mut u64) -> Result<(), PhoneError> {
+        let (mut running, mut skip) = self.phone.read_from(&task.item.path, *received).await?;
+        loop {
+            let piece = tokio::select! {
+                () = self.halt.stopped() => return Ok(()),
+                piece = running.next(self.phone.idle()) => piece?,
+            };
+            let mut bytes = match piece {
+                Some(Output::Stdout(bytes)) => bytes,
+                Some(Output::Stderr(_)) => continue,
+                Some(Output::Exit(_)) | None => return Ok(()),
+            };
+            let skipped = skip.min(bytes.len());
+            skip -= skipped;
+            let bytes = bytes.split_off(skipped);
+            *received += bytes.len() as u64;
+            if task.item.size_is_exact && *received > task.item.size {
+                return Ok(());
+            }
+            if !bytes.is_empty() {
+                self.events.emit(Event::Received {
+                    bytes: bytes.len() as u64,
+                });
+                self.tell(ToWriter::Piece(bytes)).await;
+            }
+        }
+    }
+
+    async fn tell(&self, message: ToWriter) {
+        // The writer lives as long as this sender.
+        let _ = self.writer.send(message).await;
+    }
+}
+
+fn gone(error: &PhoneError) -> Reason {
+    Reason {
+        code: ReasonCode::PhoneGone,
+        message: error.to_string(),
+    }
+}
+
+fn changed() -> Reason {
+    let message = "its size is not what the phone listed".to_owned();
+    Reason {
+        code: ReasonCode::ChangedWhileRead,
+        message,
+    }
+}

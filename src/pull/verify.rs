@@ -1,0 +1,294 @@
+//! The phone's own hashes against those of the bytes that came: beside the transfer, many files a
+//! call, on the phone's CPU.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha1::Digest as _;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::enumerate::reason_of_errno;
+use super::halt::Halt;
+use super::keeper::{Keeper, Message, Pulled};
+use super::plan::Task;
+use super::transfer::Setback;
+use crate::adb::features::Feature;
+use crate::adb::sync::{Answer, FileType, Operation, Stat};
+use crate::folder::{EntryId, Proof, Reason, ReasonCode};
+use crate::item::Item;
+use crate::phone::hash::{Algorithm, Hashes};
+use crate::phone::{Phone, PhoneError};
+
+/// Files in one call at most.
+const FILES_PER_CALL: usize = 128;
+/// Bytes to be hashed in one call at most, unless one file has more.
+const BYTES_PER_CALL: u64 = 64 * 1024 * 1024;
+/// Calls at once: phones have several cores, and one call waits for storage while another hashes.
+const CALLS_AT_ONCE: usize = 2;
+
+/// A file that is here and wants its proof.
+#[derive(Debug, Clone)]
+pub(super) struct ToVerify {
+    pub(super) task: Arc<Task>,
+    pub(super) pulled: Pulled,
+}
+
+/// What the phone can prove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// It has a program for this hash.
+    Hash(Algorithm),
+    /// It has none: only sizes can be compared.
+    SizeOnly,
+    /// Nobody wants a proof (`--no-verify`).
+    Off,
+}
+
+/// Asks the phone what it can prove: the best hash that is right about nothing at all.
+pub async fn method_of(phone: &Phone) -> Result<Method, PhoneError> {
+    let Ok(nothing) = crate::adb::RemotePath::new(b"/dev/null") else {
+        return Ok(Method::SizeOnly);
+    };
+    for algorithm in Algorithm::ALL {
+        let right = digest(algorithm, &mut std::io::empty()).ok();
+        if phone.hash(algorithm, &[&nothing], 0).await? == Hashes::Of(vec![right]) {
+            return Ok(Method::Hash(algorithm));
+        }
+    }
+    Ok(Method::SizeOnly)
+}
+
+pub(super) struct Verifier {
+    pub(super) phone: Arc<Phone>,
+    pub(super) method: Method,
+    pub(super) data: PathBuf,
+    pub(super) keeper: Keeper,
+    pub(super) setbacks: mpsc::UnboundedSender<Setback>,
+    pub(super) unproven: Arc<Unproven>,
+    pub(super) halt: Halt,
+}
+
+/// Files that are here and not proven yet: what a lost phone leaves to do.
+#[derive(Debug, Default)]
+pub(super) struct Unproven(Mutex<HashMap<EntryId, ToVerify>>);
+
+impl Unproven {
+    /// Takes them all.
+    pub(super) fn take(&self) -> Vec<ToVerify> {
+        self.lock().drain().map(|(_, file)| file).collect()
+    }
+
+    fn add(&self, file: &ToVerify) {
+        self.lock().insert(file.task.id, file.clone());
+    }
+
+    fn settle(&self, id: EntryId) {
+        self.lock().remove(&id);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EntryId, ToVerify>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Verifier {
+    /// Verifies what comes until nothing more can come. What a lost phone leaves unproven stays
+    /// *pulled*, for the next run.
+    pub(super) async fn run(
+        self,
+        mut files: mpsc::UnboundedReceiver<ToVerify>,
+    ) -> Result<(), PhoneError> {
+        let verifier = Arc::new(self);
+        let mut waiting = VecDeque::new();
+        let mut calls: JoinSet<Result<(), PhoneError>> = JoinSet::new();
+        let mut open = true;
+        loop {
+            if calls.len() < CALLS_AT_ONCE && !waiting.is_empty() && !verifier.halt.is_set() {
+                let batch = verifier.next_batch(&mut waiting);
+                calls.spawn(Arc::clone(&verifier).prove(batch));
+                continue;
+            }
+            if !open && (waiting.is_empty() || verifier.halt.is_set()) && calls.is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                file = files.recv(), if open => match file {
+                    Some(file) => {
+                        let more = std::iter::from_fn(|| files.try_recv().ok());
+                        for file in std::iter::once(file).chain(more) {
+                            verifier.unproven.add(&file);
+                            waiting.push_back(file);
+                        }
+                    }
+                    None => open = false,
+                },
+                ended = calls.join_next(), if !calls.is_empty() => match ended {
+                    Some(Ok(outcome)) => outcome?,
+                    Some(Err(failed)) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
+                    Some(Err(_)) | None => {}
+                },
+            }
+        }
+    }
+
+    fn next_batch(&self, waiting: &mut VecDeque<ToVerify>) -> Vec<ToVerify> {
+        let mut batch: Vec<ToVerify> = Vec::new();
+        let (mut bytes, mut command) = (0_u64, 16);
+        while let Some(file) = waiting.front() {
+            bytes = bytes.saturating_add(file.pulled.size);
+            command += Phone::hash_command_bytes(&file.pulled.path);
+            let full = batch.len() >= FILES_PER_CALL
+                || bytes > BYTES_PER_CALL
+                || command > self.phone.max_command_bytes();
+            if full && !batch.is_empty() {
+                break;
+            }
+            batch.extend(waiting.pop_front());
+        }
+        batch
+    }
+
+    async fn prove(self: Arc<Self>, batch: Vec<ToVerify>) -> Result<(), PhoneError> {
+        let algorithm = match self.method {
+            Method::Hash(algorithm) => algorithm,
+            Method::SizeOnly => {
+                for file in batch {
+                    self.proven(file, Proof::Size).await;
+                }
+                return Ok(());
+            }
+            Method::Off => return Ok(()),
+        };
+        let paths: Vec<_> = batch.iter().map(|file| &file.pulled.path).collect();
+        let total = batch.iter().map(|file| file.pulled.size).sum();
+        let hashes = match self.phone.hash(algorithm, &paths, total).await? {
+            Hashes::Of(hashes) => hashes,
+            Hashes::NoProgram => vec![None; batch.len()],
+        };
+        if algorithm != Algorithm::Sha256 {
+            // Those hashes are made from the files on this disk: they have to be there first.
+            self.keeper.barrier().await;
+        }
+        for (file, theirs) in batch.into_iter().zip(hashes) {
+            let ours = self.own_digest(algorithm, &file).await;
+            match (theirs, ours) {
+                (Some(theirs), Some(ours)) if theirs == ours => {
+                    self.proven(file, proof_of(algorithm)).await;
+                }
+                (theirs, _) => self.doubt(file, theirs.is_some()).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn proven(&self, file: ToVerify, proof: Proof) {
+        self.unproven.settle(file.task.id);
+        self.keeper
+            .tell(Message::Proven(file.task.id, file.pulled, proof))
+            .await;
+    }
+
+    async fn own_digest(&self, algorithm: Algorithm, file: &ToVerify) -> Option<Vec<u8>> {
+        if algorithm == Algorithm::Sha256 {
+            return Some(file.pulled.sha256.0.to_vec());
+        }
+        let path = self.data.join(file.pulled.local.as_str());
+        let digested = tokio::task::spawn_blocking(move || {
+            std::fs::File::open(path)
+                .map_err(drop)
+                .and_then(|mut file| digest(algorithm, &mut file).map_err(drop))
+        });
+        digested.await.ok()?.ok()
+    }
+
+    /// The phone says otherwise, or nothing: asks what the file is now, and has it pulled again.
+    async fn doubt(&self, file: ToVerify, hashed: bool) -> Result<(), PhoneError> {
+        let item = &file.task.item;
+        let reason = match stat(&self.phone, item).await? {
+            Some(stat) if stat.error != 0 => reason_of_errno(stat.error),
+            Some(stat) if FileType::of_mode(stat.mode) != FileType::Regular => Reason {
+                code: ReasonCode::Vanished,
+                message: "it is gone from the phone".to_owned(),
+            },
+            Some(stat) if stat.mtime != item.mtime || stat.size as u32 != item.size as u32 => {
+                Reason {
+                    code: ReasonCode::ChangedWhileRead,
+                    message: "it changed on the phone".to_owned(),
+                }
+            }
+            _ if hashed => Reason {
+                code: ReasonCode::HashMismatch,
+                message: "the phone's hash is not that of the bytes it sent".to_owned(),
+            },
+            _ => Reason {
+                code: ReasonCode::Refused,
+                message: "the phone sent the file, but cannot hash it".to_owned(),
+            },
+        };
+        self.unproven.settle(file.task.id);
+        let _ = self.setbacks.send(Setback {
+            task: file.task,
+            reason,
+            pulled: Some(file.pulled),
+            counts: true,
+        });
+        Ok(())
+    }
+}
+
+/// What the phone says about an item now.
+pub(super) async fn stat(phone: &Phone, item: &Item) -> Result<Option<Stat>, PhoneError> {
+    let modern = phone.features().has(Feature::StatV2);
+    let operation = if modern {
+        Operation::Lstat2
+    } else {
+        Operation::Stat1
+    };
+    let mut sync = phone.sync().await?;
+    sync.request(operation, &item.path);
+    sync.flush().await?;
+    Ok(match sync.next().await? {
+        Some(Answer::Stat(stat)) => Some(stat),
+        _ => None,
+    })
+}
+
+fn proof_of(algorithm: Algorithm) -> Proof {
+    match algorithm {
+        Algorithm::Sha256 => Proof::Sha256,
+        Algorithm::Sha1 => Proof::Sha1,
+        Algorithm::Md5 => Proof::Md5,
+    }
+}
+
+fn digest(algorithm: Algorithm, bytes: &mut dyn std::io::Read) -> std::io::Result<Vec<u8>> {
+    match algorithm {
+        Algorithm::Sha256 => {
+            let mut hasher = crate::digest::Hasher::default();
+            read_all(bytes, |piece| hasher.update(piece))?;
+            Ok(hasher.finish().0.to_vec())
+        }
+        Algorithm::Sha1 => {
+            let mut hasher = sha1::Sha1::new();
+            read_all(bytes, |piece| hasher.update(piece))?;
+            Ok(hasher.finalize().to_vec())
+        }
+        Algorithm::Md5 => {
+            let mut hasher = md5::Md5::new();
+            read_all(bytes, |piece| hasher.update(piece))?;
+            Ok(hasher.finalize().to_vec())
+        }
+    }
+}
+
+fn read_all(bytes: &mut dyn std::io::Read, mut take: impl FnMut(&[u8])) -> std::io::Result<()> {
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match bytes.read(&mut buffer)? {
+            0 => return Ok(()),
+            read => take(buffer.get(..read).unwrap_or_default()),
+        }
+    }
+}

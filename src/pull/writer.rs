@@ -1,0 +1,171 @@
+//! A thread for each stream that hashes what arrives and writes it to `.partial/`.
+//!
+//! In: the pieces of one file after the other. Out: finished files for the keeper, and for the
+//! verifier. The thread waits for the keeper, and through it the stream waits for the disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::halt::Halt;
+use super::keeper::{Keeper, Message, Pulled};
+use super::plan::Task;
+use super::verify::ToVerify;
+use crate::folder::{DiskError, PartialFile, Reason, ReasonCode};
+
+/// Messages under way to one writer; a message holds up to [`super::transfer::WHOLE_BYTES`].
+const QUEUE: usize = 48;
+
+/// What a writer is told. Files come one after the other: a whole one in one message, or `Begin`
+/// or `Resume`, any number of `Piece`, and `End` or `Abort`.
+#[derive(Debug)]
+pub(super) enum ToWriter {
+    /// A small file with all its bytes.
+    Whole(Arc<Task>, Vec<Bytes>),
+    /// A file begins.
+    Begin(Arc<Task>),
+    /// A file goes on behind the bytes held; answers how many those are.
+    Resume(Arc<Task>, oneshot::Sender<u64>),
+    /// The next bytes.
+    Piece(Bytes),
+    /// The file is whole.
+    End,
+    /// The rest of the file does not come; what is held is kept for the next try.
+    Suspend,
+    /// The file is of no use.
+    Abort,
+}
+
+/// Starts a writer; it ends when its sender is gone.
+pub(super) fn start(
+    root: PathBuf,
+    keeper: Keeper,
+    verifier: mpsc::UnboundedSender<ToVerify>,
+    halt: Halt,
+) -> (mpsc::Sender<ToWriter>, std::thread::JoinHandle<()>) {
+    let (sender, mut receiver) = mpsc::channel(QUEUE);
+    let mut writer = Writer {
+        root,
+        keeper,
+        verifier,
+        halt,
+        current: None,
+    };
+    let thread = std::thread::spawn(move || {
+        while let Some(message) = receiver.blocking_recv() {
+            writer.handle(message);
+        }
+    });
+    (sender, thread)
+}
+
+struct Writer {
+    root: PathBuf,
+    keeper: Keeper,
+    verifier: mpsc::UnboundedSender<ToVerify>,
+    halt: Halt,
+    current: Option<(Arc<Task>, PartialFile)>,
+}
+
+impl Writer {
+    fn handle(&mut self, message: ToWriter) {
+        match message {
+            ToWriter::Whole(task, pieces) => {
+                self.begin(task);
+                pieces.iter().for_each(|piece| self.write(piece));
+                self.end();
+            }
+            ToWriter::Begin(task) => self.begin(task),
+            ToWriter::Resume(task, reply) => {
+                let held = self.resume(task);
+                let _ = reply.send(held);
+            }
+            ToWriter::Piece(piece) => self.write(&piece),
+            ToWriter::End => self.end(),
+            ToWriter::Suspend => self.current = None,
+            ToWriter::Abort => {
+                if let Some((task, partial)) = self.current.take() {
+                    drop(partial);
+                    let _ = PartialFile::discard(&self.root, task.id);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, task: Arc<Task>) {
+        match PartialFile::create(&self.root, task.id) {
+            Ok(partial) => self.current = Some((task, partial)),
+            Err(error) => self.failed(&task, error),
+        }
+    }
+
+    fn resume(&mut self, task: Arc<Task>) -> u64 {
+        match PartialFile::resume(&self.root, task.id) {
+            Ok(Some((partial, held))) => {
+                self.current = Some((task, partial));
+                held
+            }
+            Ok(None) => {
+                self.begin(task);
+                0
+            }
+            Err(error) => {
+                self.failed(&task, error);
+                0
+            }
+        }
+    }
+
+    fn write(&mut self, piece: &[u8]) {
+        let Some((task, partial)) = &mut self.current else {
+            return;
+        };
+        if let Err(error) = partial.write(piece) {
+            let task = Arc::clone(task);
+            self.current = None;
+            self.failed(&task, error);
+        }
+    }
+
+    fn end(&mut self) {
+        let Some((task, partial)) = self.current.take() else {
+            return;
+        };
+        match partial.finish(task.item.mtime) {
+            Ok(finished) => {
+                let pulled = Pulled {
+                    path: task.item.path.clone(),
+                    local: task.local.clone(),
+                    size: finished.size,
+                    sha256: finished.sha256,
+                };
+                self.keeper
+                    .tell_blocking(Message::Finished(Arc::clone(&task), finished));
+                let _ = self.verifier.send(ToVerify { task, pulled });
+            }
+            Err(error) => self.failed(&task, error),
+        }
+    }
+
+    fn failed(&self, task: &Task, error: DiskError) {
+        if error.concerns_the_whole_disk() {
+            self.halt.stop(error.into());
+            return;
+        }
+        let code = match error {
+            DiskError::FileTooLarge { .. } | DiskError::NameRefused { .. } => {
+                ReasonCode::NameRefused
+            }
+            _ => ReasonCode::LocalDisk,
+        };
+        let _ = PartialFile::discard(&self.root, task.id);
+        let reason = Reason {
+            code,
+            message: error.to_string(),
+        };
+        self.keeper
+            .tell_blocking(Message::Failed(task.id, task.item.path.clone(), reason));
+    }
+}

@@ -1,0 +1,158 @@
+//! The only room that prints. Standard output is data (results, JSON lines), standard error is
+//! everything else. Names that come from a phone are shown so that they cannot steer a terminal.
+
+mod progress;
+mod text;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::event::{Event, Events};
+use progress::Progress;
+pub use text::{bytes, count, plain, rate, seconds};
+
+/// How to talk, as decided from the command line and the terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// JSON lines on standard output.
+    pub json: bool,
+    /// Results and errors only.
+    pub quiet: bool,
+    /// Colours on standard error.
+    pub color: bool,
+}
+
+/// The way to the person; cheap to clone.
+#[derive(Clone)]
+pub struct Ui {
+    style: Style,
+    progress: Arc<Mutex<Progress>>,
+}
+
+impl Ui {
+    /// Talks in a style.
+    pub fn new(style: Style) -> Self {
+        let live = std::io::stderr().is_terminal() && !style.json && !style.quiet;
+        Self { style, progress: Arc::new(Mutex::new(Progress::new(style, live))) }
+    }
+
+    /// Where steps send what they tell.
+    pub fn events(&self) -> Events {
+        let progress = Arc::clone(&self.progress);
+        Events::to(move |event| lock(&progress).event(&event))
+    }
+
+    /// Ends the live display, before a result.
+    pub fn end_progress(&self) {
+        lock(&self.progress).end();
+    }
+
+    /// Prints a result: as one line of JSON, or the lines of text.
+    pub fn result(&self, value: &impl Serialize, lines: &[String]) {
+        self.end_progress();
+        if self.style.json {
+            print_json(value);
+        } else {
+            lines.iter().for_each(|line| print_line(line));
+        }
+    }
+
+    /// Prints a line of a list that events tell in JSON.
+    pub fn listing(&self, line: &str) {
+        if !self.style.json {
+            print_line(line);
+        }
+    }
+
+    /// Prints a remark for the person; JSON and quiet runs go without.
+    pub fn remark(&self, line: &str) {
+        if !self.style.json && !self.style.quiet {
+            lock(&self.progress).line(line);
+        }
+    }
+
+    /// Prints why the command failed, what caused it, and what to do next.
+    pub fn error(&self, error: &Error) {
+        self.end_progress();
+        let causes = error.causes();
+        if self.style.json {
+            print_json(&JsonError {
+                r#type: "error",
+                kind: error.kind,
+                message: &error.message,
+                causes: &causes,
+                hint: error.hint.as_deref(),
+                exit_code: error.kind.exit_code(),
+            });
+            return;
+        }
+        let paint = |name: &str, code: u8| match self.style.color {
+            true => format!("\x1b[1;{code}m{name}:\x1b[0m"),
+            false => format!("{name}:"),
+        };
+        eprint_line(&format!("{} {}", paint("error", 31), plain(&error.message)));
+        for cause in &causes {
+            eprint_line(&format!("caused by: {}", plain(cause)));
+        }
+        if let Some(hint) = &error.hint {
+            eprint_line(&format!("{} {}", paint("hint", 36), plain(hint)));
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct JsonError<'a> {
+    r#type: &'static str,
+    kind: crate::error::Kind,
+    message: &'a str,
+    causes: &'a [String],
+    hint: Option<&'a str>,
+    exit_code: u8,
+}
+
+fn lock(progress: &Mutex<Progress>) -> std::sync::MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether an event is worth a line of JSON; the others are summed up in `progress` lines.
+fn is_for_json(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::Received { .. } | Event::Discarded { .. } | Event::Checked { .. } | Event::Listed { .. }
+    )
+}
+
+fn print_json(value: &impl Serialize) {
+    match serde_json::to_string(value) {
+        Ok(line) => print_line(&line),
+        Err(error) => eprint_line(&format!("error: no JSON for a result: {error}")),
+    }
+}
+
+/// A reader that went away (`| head`) is no reason to stop a rescue.
+fn print_line(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+}
+
+fn eprint_line(line: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "{line}");
+}
+
+/// Sends what the code remarks to standard error: warnings, or everything of this program with
+/// `-v`. `RESCUE_LOG` decides in detail.
+pub fn start_tracing(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let level = match verbose {
+        0 => "error",
+        1 => "rescue=debug",
+        _ => "trace",
+    };
+    let filter = std::env::var("RESCUE_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}

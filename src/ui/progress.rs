@@ -1,0 +1,248 @@
+//! What moves: one line for the whole and one for the item of the moment on a terminal, a plain
+//! line now and then elsewhere, JSON lines for programs.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::text::{bytes, count, plain, rate, seconds};
+use super::{Style, eprint_line, is_for_json, print_json};
+use crate::event::{Event, Wait};
+use crate::guide;
+
+/// Nothing is drawn for work that is done sooner.
+const QUIET_START: Duration = Duration::from_millis(250);
+/// How often the live lines change.
+const DRAW_INTERVAL: Duration = Duration::from_millis(100);
+/// How often a plain line tells how far the work is.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+/// How often a JSON line does.
+const JSON_INTERVAL: Duration = Duration::from_secs(1);
+/// How far back the rate looks: long enough to be calm, short enough to be true.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// How far the work is.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+struct Totals {
+    items: u64,
+    bytes: u64,
+    pulled_items: u64,
+    received_bytes: u64,
+    verified_items: u64,
+    failed_items: u64,
+    listed_files: u64,
+}
+
+pub(super) struct Progress {
+    style: Style,
+    live: Option<Live>,
+    wants_live: bool,
+    started: Instant,
+    last_line: Instant,
+    last_draw: Instant,
+    totals: Totals,
+    current: String,
+    samples: std::collections::VecDeque<(Instant, u64)>,
+}
+
+struct Live {
+    bars: MultiProgress,
+    whole: ProgressBar,
+    item: ProgressBar,
+}
+
+impl Progress {
+    pub(super) fn new(style: Style, wants_live: bool) -> Self {
+        let now = Instant::now();
+        Self {
+            style,
+            live: None,
+            wants_live,
+            started: now,
+            last_line: now,
+            last_draw: now,
+            totals: Totals::default(),
+            current: String::new(),
+            samples: std::collections::VecDeque::new(),
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        self.add_up(event);
+        if self.style.json {
+            if is_for_json(event) {
+                print_json(event);
+            }
+            self.progress_line(JSON_INTERVAL, |totals, _| {
+                print_json(&JsonProgress { r#type: "progress", totals });
+            });
+            return;
+        }
+        if self.style.quiet {
+            return;
+        }
+        if let Some(line) = self.sentence(event) {
+            self.line(&line);
+        }
+        if self.wants_live {
+            self.draw();
+        } else if self.totals.items > 0 {
+            self.progress_line(PLAIN_INTERVAL, |_, words| eprint_line(words));
+        }
+    }
+
+    /// Prints a line above whatever moves.
+    pub(super) fn line(&mut self, line: &str) {
+        match &self.live {
+            Some(live) => live.bars.suspend(|| eprint_line(line)),
+            None => eprint_line(line),
+        }
+    }
+
+    pub(super) fn end(&mut self) {
+        if let Some(live) = self.live.take() {
+            live.item.finish_and_clear();
+            live.whole.finish_and_clear();
+        }
+        self.wants_live = false;
+        self.totals.items = 0;
+    }
+
+    fn add_up(&mut self, event: &Event) {
+        let totals = &mut self.totals;
+        match event {
+            Event::Planned { items, bytes, .. } | Event::Checking { items, bytes } => {
+                (totals.items, totals.bytes) = (*items, *bytes);
+                self.started = Instant::now();
+            }
+            Event::Pulling { path, .. } => self.current = plain(&path.to_string()),
+            Event::Received { bytes } | Event::Checked { bytes } => totals.received_bytes += bytes,
+            Event::Discarded { bytes } => {
+                totals.received_bytes = totals.received_bytes.saturating_sub(*bytes);
+            }
+            Event::Pulled { .. } => totals.pulled_items += 1,
+            Event::Verified { .. } => totals.verified_items += 1,
+            Event::Failed { .. } | Event::Damaged { .. } => totals.failed_items += 1,
+            Event::Listed { files } => totals.listed_files = *files,
+            _ => {}
+        }
+    }
+
+    /// What a person is told about an event that needs words.
+    fn sentence(&self, event: &Event) -> Option<String> {
+        Some(match event {
+            Event::Waiting { what: Wait::Approval, seconds } => {
+                format!("Waiting up to {seconds} s for the phone: {}", guide::APPROVE)
+            }
+            Event::Waiting { what: Wait::Phone, seconds } => {
+                format!("Waiting up to {seconds} s for the phone: plug it in again")
+            }
+            Event::Waiting { what: Wait::State(state), seconds } => {
+                format!("Waiting up to {seconds} s: the phone is {}", plain(state.name()))
+            }
+            Event::Connected { serial, model, android_version } => {
+                let version = match android_version.as_str() {
+                    "" => String::new(),
+                    version => format!(", Android {}", plain(version)),
+                };
+                format!("Connected to {} ({}{version})", plain(model), plain(serial))
+            }
+            Event::PhoneGone { message } => {
+                format!("The phone is gone ({}). What was pulled is safe.", plain(message))
+            }
+            Event::FolderRefused { path, expected: false } => {
+                format!("Not readable: {}", plain(&path.to_string()))
+            }
+            Event::Planned { folder, items, bytes: size, done_items, .. } => {
+                let done = match done_items {
+                    0 => String::new(),
+                    done => format!("; {} here already", count(*done, "file")),
+                };
+                format!("{} to pull, {}{done}, into {}", count(*items, "file"), bytes(*size), plain(folder))
+            }
+            Event::Failed { path, reason } => {
+                format!("Failed: {} ({})", plain(&path.to_string()), plain(&reason.message))
+            }
+            Event::Damaged { path, reason, .. } => {
+                format!("Damaged: {} ({})", plain(&path.to_string()), plain(&reason.message))
+            }
+            _ => return None,
+        })
+    }
+
+    fn draw(&mut self) {
+        if self.started.elapsed() < QUIET_START || self.last_draw.elapsed() < DRAW_INTERVAL {
+            return;
+        }
+        self.last_draw = Instant::now();
+        let words = self.words();
+        let live = self.live.get_or_insert_with(start_live);
+        live.whole.set_length(self.totals.bytes.max(1));
+        live.whole.set_position(self.totals.received_bytes.min(self.totals.bytes));
+        live.whole.set_message(words);
+        live.item.set_message(self.current.clone());
+    }
+
+    fn progress_line(&mut self, interval: Duration, print: impl FnOnce(&Totals, &str)) {
+        if self.last_line.elapsed() >= interval {
+            self.last_line = Instant::now();
+            let words = self.words();
+            print(&self.totals, &words);
+        }
+    }
+
+    fn words(&mut self) -> String {
+        let totals = self.totals;
+        if totals.items == 0 {
+            return format!("looking: {}", count(totals.listed_files, "file"));
+        }
+        let now = Instant::now();
+        self.samples.push_back((now, totals.received_bytes));
+        while self.samples.front().is_some_and(|(at, _)| now.duration_since(*at) > RATE_WINDOW) {
+            self.samples.pop_front();
+        }
+        let (since, before) = self.samples.front().copied().unwrap_or((self.started, 0));
+        let recent = totals.received_bytes.saturating_sub(before);
+        let elapsed = now.duration_since(since);
+        let left = totals.bytes.saturating_sub(totals.received_bytes);
+        let time_left = match recent {
+            0 => String::new(),
+            recent => {
+                let seconds_left = left as f64 * elapsed.as_secs_f64() / recent as f64;
+                format!(", {} left", seconds(Duration::from_secs_f64(seconds_left.min(1e9))))
+            }
+        };
+        let failed = match totals.failed_items {
+            0 => String::new(),
+            failed => format!(", {failed} failed"),
+        };
+        format!(
+            "{} of {}, {}/{} files, {}{time_left}, {} verified{failed}",
+            bytes(totals.received_bytes),
+            bytes(totals.bytes),
+            totals.pulled_items,
+            totals.items,
+            rate(recent, elapsed),
+            totals.verified_items,
+        )
+    }
+}
+
+#[derive(Serialize)]
+struct JsonProgress<'a> {
+    r#type: &'static str,
+    #[serde(flatten)]
+    totals: &'a Totals,
+}
+
+fn start_live() -> Live {
+    let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+    let template = |text: &str| ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let whole = bars.add(ProgressBar::new(1));
+    whole.set_style(template("{bar:24} {wide_msg}").progress_chars("━╸ "));
+    let item = bars.add(ProgressBar::new_spinner());
+    item.set_style(template("{spinner} {wide_msg}"));
+    item.enable_steady_tick(Duration::from_millis(200));
+    Live { bars, whole, item }
+}
