@@ -200,7 +200,8 @@ impl Names {
     }
 
     /// Gives a companion of `local` a path in the same folder: `IMG_1.jpg` with `.damaged` gets
-    /// `IMG_1.jpg.damaged`, or the next free one.
+    /// `IMG_1.jpg.damaged`, or the next free one. With no ending, another name for the file itself,
+    /// for when something unknown stands at `local`.
     pub fn allocate_beside(&mut self, local: &LocalPath, ending: &str) -> LocalPath {
         let folder = self.local_folder(local);
         let wanted = format!("{}{ending}", local.name());

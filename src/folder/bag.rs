@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::disk::{self, DiskError, PARTIAL};
+use super::disk::{self, DiskError};
 use super::{CatalogueError, Folder};
 use crate::digest::{Hasher, Sha256};
 
@@ -123,7 +123,7 @@ struct FinishedTagFile {
 
 impl TagFile {
     fn create(root: &Path, name: &'static str) -> Result<Self, DiskError> {
-        let path = root.join(PARTIAL).join(name);
+        let path = disk::partial_path(root, name)?;
         let file = disk::create_file(&path)?;
         Ok(Self {
             name,
@@ -323,7 +323,9 @@ mod tests {
         assert_eq!(write(&folder, date()).unwrap().files, 5);
         validated(folder.root());
         assert_eq!(
-            fs::read_dir(folder.root().join(PARTIAL)).unwrap().count(),
+            fs::read_dir(folder.root().join(".partial"))
+                .unwrap()
+                .count(),
             0
         );
     }

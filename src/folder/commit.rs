@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::disk::{self, DATA, DiskError, Renaming};
 use super::partial::{Finished, hash_rest, set_mtime};
@@ -61,16 +62,18 @@ pub struct Committer {
     /// Folders whose names are known to be on the disk. One that was found and not made by this
     /// run may have been made by a run that was killed before its sync.
     durable: HashSet<PathBuf>,
+    _lock: Option<Arc<File>>,
 }
 
 impl Committer {
     /// For the rescue folder at `root`; to be made before any file of the run is written.
-    pub(super) fn new(root: &Path) -> Result<Self, DiskError> {
+    pub(super) fn new(root: &Path, lock: Option<Arc<File>>) -> Result<Self, DiskError> {
         let root_folder = File::open(root).map_err(|e| DiskError::new("open", root, e))?;
         Ok(Self {
             root: root.to_owned(),
             root_folder,
             durable: HashSet::new(),
+            _lock: lock,
         })
     }
 

@@ -5,118 +5,16 @@
 //! which file and why. Being the only place that changes files, this is where the tests of a power
 //! cut listen in (`observed`).
 
+mod error;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use crate::names::LocalPath;
-
-/// What the disk did not do.
-#[derive(Debug, thiserror::Error)]
-pub enum DiskError {
-    /// No space is left, or the quota is used up.
-    #[error("the disk is full: cannot {action} {}", path.display())]
-    Full {
-        /// What was to be done.
-        action: &'static str,
-        /// With which file.
-        path: PathBuf,
-    },
-    /// The filesystem takes no file of this size: 4 GiB and more do not fit FAT32.
-    #[error("the file is too large for this filesystem: {}", path.display())]
-    FileTooLarge {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The filesystem does not take the name.
-    #[error("this filesystem does not take the name {}", path.display())]
-    NameRefused {
-        /// The file or folder.
-        path: PathBuf,
-    },
-    /// A symbolic link stands where the rescue folder needs a folder or file of its own.
-    #[error("a symbolic link stands in the rescue folder: {}", path.display())]
-    Symlink {
-        /// The link.
-        path: PathBuf,
-    },
-    /// A file stands where a folder is needed.
-    #[error("a file stands where a folder is needed: {}", path.display())]
-    NotAFolder {
-        /// The file.
-        path: PathBuf,
-    },
-    /// This user may not write there, or nobody may.
-    #[error("not writable: cannot {action} {}", path.display())]
-    NotWritable {
-        /// What was to be done.
-        action: &'static str,
-        /// With which file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Anything else.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was to be done.
-        action: &'static str,
-        /// With which file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl DiskError {
-    /// Names the failure of one system call.
-    pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
-        match source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { action, path },
-            ErrorKind::FileTooLarge => Self::FileTooLarge { path },
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::NotWritable {
-                action,
-                path,
-                source,
-            },
-            _ => Self::Io {
-                action,
-                path,
-                source,
-            },
-        }
-    }
-
-    /// As [`DiskError::new`], for a call that gives a file or folder its name: an invalid argument
-    /// can then only be the name.
-    pub(crate) fn naming(action: &'static str, path: &Path, source: io::Error) -> Self {
-        match source.kind() {
-            ErrorKind::InvalidInput | ErrorKind::InvalidFilename => Self::NameRefused {
-                path: path.to_owned(),
-            },
-            // APFS and some shares refuse characters that they do not know.
-            _ if source.raw_os_error() == Some(rustix::io::Errno::ILSEQ.raw_os_error()) => {
-                Self::NameRefused {
-                    path: path.to_owned(),
-                }
-            }
-            _ => Self::new(action, path, source),
-        }
-    }
-
-    /// Whether every other file would meet the same.
-    pub fn concerns_the_whole_disk(&self) -> bool {
-        match self {
-            Self::Full { .. }
-            | Self::Symlink { .. }
-            | Self::NotWritable { .. }
-            | Self::Io { .. } => true,
-            Self::FileTooLarge { .. } | Self::NameRefused { .. } | Self::NotAFolder { .. } => false,
-        }
-    }
-}
+pub use error::DiskError;
 
 /// Where `data/` lies in a rescue folder.
 pub(crate) const DATA: &str = "data";
@@ -129,6 +27,15 @@ pub(crate) fn data_path(root: &Path, local: &LocalPath) -> PathBuf {
     let mut path = root.join(DATA);
     path.extend(local.components());
     path
+}
+
+/// Where a file under way lies, which is in the rescue folder itself and not behind a link.
+pub(crate) fn partial_path(root: &Path, name: &str) -> Result<PathBuf, DiskError> {
+    let folder = root.join(PARTIAL);
+    if folder.is_symlink() {
+        return Err(DiskError::Symlink { path: folder });
+    }
+    Ok(folder.join(name))
 }
 
 /// Finds out whether the folders on the way to `local` are real folders, not symbolic links.
@@ -245,6 +152,15 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), DiskError> {
     Ok(())
 }
 
+/// Whether this Linux tells [`sync_filesystem`] of failed writes: 5.8 is the first that does.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn tells_failures(release: &str) -> bool {
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
+}
+
 /// Waits until everything that was written to the filesystem of `folder` is on its way to the
 /// disk, in one call; false when this filesystem is not known to do so and to report failures.
 ///
@@ -266,6 +182,12 @@ pub(crate) fn sync_filesystem(folder: &File, path: &Path) -> Result<bool, DiskEr
     let Ok(filesystem) = rustix::fs::fstatfs(folder) else {
         return Ok(false);
     };
+    static TELLS_FAILURES: LazyLock<bool> = LazyLock::new(|| {
+        fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|it| tells_failures(&it))
+    });
+    if !*TELLS_FAILURES {
+        return Ok(false);
+    }
     if !TRUSTED
         .iter()
         .any(|magic| i128::from(*magic) == i128::from(filesystem.f_type))
@@ -416,3 +338,18 @@ fn observed(change: impl FnOnce() -> Change) {
 
 #[cfg(not(test))]
 fn observed(_change: impl FnOnce() -> Change) {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::tells_failures;
+
+    #[test]
+    fn only_kernels_that_tell_of_failed_writes_are_trusted() {
+        for release in ["5.8.0", "5.10.0-28-amd64", "6.1.0", "6.18.44-fc\n", "10.0"] {
+            assert!(tells_failures(release), "{release}");
+        }
+        for release in ["5.4.0-150-generic", "4.19.0", "5.7.19", "", "unknown"] {
+            assert!(!tells_failures(release), "{release}");
+        }
+    }
+}

@@ -28,6 +28,7 @@ pub mod partial;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use catalogue::{Access, Catalogue, CatalogueError};
 pub use commit::{Committer, Outcome, ToCommit};
@@ -97,7 +98,7 @@ pub struct Folder {
     access: Access,
     /// Held for its lock; last, so that the catalogue is closed before. `None` on media that
     /// cannot be written, where nobody else can write either.
-    _lock: Option<File>,
+    lock: Option<Arc<File>>,
 }
 
 impl Folder {
@@ -140,7 +141,7 @@ impl Folder {
             root,
             catalogue,
             access: Access::ReadWrite,
-            _lock: Some(lock),
+            lock: Some(lock),
         })
     }
 
@@ -162,7 +163,7 @@ impl Folder {
             root,
             catalogue,
             access,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -187,9 +188,9 @@ impl Folder {
     }
 
     /// What puts finished files into it. To be made before the first of them is written; see
-    /// [`Committer`]. It may move to another thread, and must not outlive the folder.
+    /// [`Committer`]. It may move to another thread, and keeps the folder locked too.
     pub fn committer(&self) -> Result<Committer, DiskError> {
-        Committer::new(&self.root)
+        Committer::new(&self.root, self.lock.clone())
     }
 
     /// Where a file of `data/` lies. Says nothing about whether it is there, or what is.
@@ -261,9 +262,9 @@ fn catalogue_path(root: &Path) -> Result<PathBuf, FolderError> {
 
 /// Locks a file of its own: a lock on the catalogue would clash with SQLite's, and closing it
 /// would release those.
-fn lock(root: &Path, file: File) -> Result<File, FolderError> {
+fn lock(root: &Path, file: File) -> Result<Arc<File>, FolderError> {
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Arc::new(file)),
         Err(TryLockError::WouldBlock) => Err(FolderError::Busy {
             path: root.to_owned(),
         }),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::EntryId;
-use super::disk::{self, DiskError, PARTIAL};
+use super::disk::{self, DiskError};
 use crate::digest::{Hasher, Sha256};
 
 /// From this many zeros in a row on, nothing is written: the file gets a hole.
@@ -51,7 +51,7 @@ pub struct Finished {
 impl PartialFile {
     /// Begins an entry's file anew; what was there is gone.
     pub fn create(root: &Path, entry: EntryId) -> Result<Self, DiskError> {
-        let path = partial_path(root, entry)?;
+        let path = disk::partial_path(root, &entry.to_string())?;
         let file = disk::create_file(&path)?;
         Ok(Self {
             entry,
@@ -68,7 +68,7 @@ impl PartialFile {
     /// The bytes are read to hash them. After a power cut they need not be the bytes that were
     /// written: only the phone's own hash of the whole file proves them.
     pub fn resume(root: &Path, entry: EntryId) -> Result<Option<(Self, u64)>, DiskError> {
-        let path = partial_path(root, entry)?;
+        let path = disk::partial_path(root, &entry.to_string())?;
         let Some(mut file) = disk::reopen_file(&path)? else {
             return Ok(None);
         };
@@ -99,7 +99,7 @@ impl PartialFile {
 
     /// Drops what is held of an entry's file; that there is nothing is fine too.
     pub fn discard(root: &Path, entry: EntryId) -> Result<(), DiskError> {
-        disk::remove_file(&partial_path(root, entry)?)
+        disk::remove_file(&disk::partial_path(root, &entry.to_string())?)
     }
 
     /// The bytes taken so far.
@@ -176,14 +176,6 @@ pub(super) fn hash_rest(
         size += held as u64;
         on_bytes(held as u64);
     }
-}
-
-fn partial_path(root: &Path, entry: EntryId) -> Result<PathBuf, DiskError> {
-    let folder = root.join(PARTIAL);
-    if folder.is_symlink() {
-        return Err(DiskError::Symlink { path: folder });
-    }
-    Ok(folder.join(entry.to_string()))
 }
 
 /// Gives a file its modification time, and looks: filesystems cut what does not fit without a word.

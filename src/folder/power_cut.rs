@@ -218,6 +218,12 @@ struct Cut {
     catalogue: Vec<u8>,
 }
 
+/// Names and bytes, as in [`Model`].
+struct Cached {
+    names: BTreeMap<PathBuf, usize>,
+    bytes: Vec<Option<Vec<u8>>>,
+}
+
 /// Which names and bytes are on the disk for certain.
 struct Model {
     root: PathBuf,
@@ -228,7 +234,7 @@ struct Model {
     /// The bytes of each file on the disk; `None` for folders.
     synced_bytes: Vec<Option<Vec<u8>>>,
     /// What a sync of the filesystem wrote to the disk's own cache, which the next sync flushes.
-    cached: Option<(BTreeMap<PathBuf, usize>, Vec<Option<Vec<u8>>>)>,
+    cached: Option<Cached>,
     catalogue: Vec<u8>,
     cuts: Vec<Cut>,
 }
@@ -281,7 +287,10 @@ impl Model {
                 for (number, path) in now.filter(|(_, path)| path.is_file()) {
                     bytes[number] = Some(fs::read(path).unwrap());
                 }
-                self.cached = Some((self.names.clone(), bytes));
+                self.cached = Some(Cached {
+                    names: self.names.clone(),
+                    bytes,
+                });
             }
             Change::FolderCreated(path) => self.name(path.clone(), None),
             Change::FolderSynced(folder) => {
@@ -312,7 +321,7 @@ impl Model {
     }
 
     fn flush(&mut self) {
-        if let Some((names, mut bytes)) = self.cached.take() {
+        if let Some(Cached { names, mut bytes }) = self.cached.take() {
             self.synced_names = names;
             bytes.extend(self.synced_bytes.drain(..).skip(bytes.len()));
             self.synced_bytes = bytes;

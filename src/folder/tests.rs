@@ -256,7 +256,10 @@ fn a_second_rescue_is_told_that_the_folder_is_busy() {
             "{second:?}"
         );
     }
+    let committer = folder.committer().unwrap();
     drop(folder);
+    assert!(matches!(Folder::open(&path), Err(FolderError::Busy { .. })));
+    drop(committer);
     Folder::open(&path).unwrap();
 }
 

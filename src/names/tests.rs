@@ -111,6 +111,16 @@ fn companions_stand_beside_their_file_under_a_free_name() {
 }
 
 #[test]
+fn another_name_for_a_file_lies_in_the_same_folder() {
+    let mut names = Names::new();
+    allocate(&mut names, "DCIM/x.jpg");
+    let local: LocalPath = allocate(&mut names, "dcim/x.jpg").parse().unwrap();
+    assert_eq!(local.as_str(), "internal/dcim (2)/x.jpg");
+    let other = names.allocate_beside(&local, "");
+    assert_eq!(other.as_str(), "internal/dcim (2)/x (2).jpg");
+}
+
+#[test]
 fn a_later_run_continues_where_the_catalogue_ends() {
     let mut names = Names::new();
     remember(&mut names, "dcim/a.jpg", "internal/dcim (2)/a.jpg");

@@ -145,6 +145,21 @@ fn a_folder_replaced_by_a_link_hides_nothing() {
 }
 
 #[test]
+fn files_behind_a_link_count_for_nothing() {
+    let (place, folder) = rescued();
+    let data = folder.root().join(DATA);
+    fs::rename(&data, place.path().join("elsewhere")).unwrap();
+    symlink(place.path().join("elsewhere"), &data).unwrap();
+    let findings = checked(&folder).findings;
+    assert_eq!(findings.len(), 4);
+    assert!(
+        findings
+            .iter()
+            .all(|finding| matches!(finding, Finding::NotAFile { .. }))
+    );
+}
+
+#[test]
 fn a_manifest_that_says_otherwise_is_found() {
     let (_place, folder) = rescued();
     let manifest = fs::read_to_string(folder.root().join(MANIFEST)).unwrap();

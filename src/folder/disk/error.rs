@@ -1,0 +1,110 @@
+//! What the disk did not do.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// What the disk did not do.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// No space is left, or the quota is used up.
+    #[error("the disk is full: cannot {action} {}", path.display())]
+    Full {
+        /// What was to be done.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+    },
+    /// The filesystem takes no file of this size: 4 GiB and more do not fit FAT32.
+    #[error("the file is too large for this filesystem: {}", path.display())]
+    FileTooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The filesystem does not take the name.
+    #[error("this filesystem does not take the name {}", path.display())]
+    NameRefused {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A symbolic link stands where the rescue folder needs a folder or file of its own.
+    #[error("a symbolic link stands in the rescue folder: {}", path.display())]
+    Symlink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// A file stands where a folder is needed.
+    #[error("a file stands where a folder is needed: {}", path.display())]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
+    /// This user may not write there, or nobody may.
+    #[error("not writable: cannot {action} {}", path.display())]
+    NotWritable {
+        /// What was to be done.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Anything else.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was to be done.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl DiskError {
+    /// Names the failure of one system call.
+    pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { action, path },
+            ErrorKind::FileTooLarge => Self::FileTooLarge { path },
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::NotWritable {
+                action,
+                path,
+                source,
+            },
+            _ => Self::Io {
+                action,
+                path,
+                source,
+            },
+        }
+    }
+
+    /// As [`DiskError::new`], for a call that gives a file or folder its name: an invalid argument
+    /// can then only be the name.
+    pub(crate) fn naming(action: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::InvalidInput | ErrorKind::InvalidFilename => Self::NameRefused {
+                path: path.to_owned(),
+            },
+            // APFS and some shares refuse characters that they do not know.
+            _ if source.raw_os_error() == Some(rustix::io::Errno::ILSEQ.raw_os_error()) => {
+                Self::NameRefused {
+                    path: path.to_owned(),
+                }
+            }
+            _ => Self::new(action, path, source),
+        }
+    }
+
+    /// Whether every other file would meet the same.
+    pub fn concerns_the_whole_disk(&self) -> bool {
+        match self {
+            Self::Full { .. }
+            | Self::Symlink { .. }
+            | Self::NotWritable { .. }
+            | Self::Io { .. } => true,
+            Self::FileTooLarge { .. } | Self::NameRefused { .. } | Self::NotAFolder { .. } => false,
+        }
+    }
+}
