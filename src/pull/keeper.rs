@@ -41,7 +41,7 @@ pub(super) enum Message {
     /// What came is wrong: it goes, and is pulled again as this task says.
     Wrong(Arc<Task>),
     /// What came is wrong, and there is no further try: it is kept under another name.
-    Damaged(EntryId, Pulled, Reason),
+    Damaged(Arc<Task>, Pulled, Reason),
     /// Nothing came.
     Failed(EntryId, crate::adb::RemotePath, Reason),
     /// An item changed on the phone before it was pulled.
@@ -185,7 +185,7 @@ impl Thread {
                 }
             }
             Message::Wrong(task) => self.drop_wrong(&task),
-            Message::Damaged(id, pulled, reason) => self.set_aside(id, pulled, reason),
+            Message::Damaged(task, pulled, reason) => self.set_aside(&task, pulled, reason),
             Message::Failed(id, path, reason) => {
                 self.records.push(Record::Failed {
                     id,
@@ -347,11 +347,8 @@ impl Thread {
     }
 
     fn other_name(&mut self, local: &LocalPath) -> LocalPath {
-        let parent = local.parent();
-        let prefix = parent.as_ref().map_or("", LocalPath::as_str).to_owned();
-        let name = local.name().as_bytes().to_vec();
         self.names.occupy(local);
-        self.names.allocate(&prefix, [name.as_slice()])
+        self.names.allocate_beside(local, "")
     }
 
     fn drop_wrong(&mut self, task: &Task) {
@@ -374,21 +371,28 @@ impl Thread {
     }
 
     /// Keeps what came beside its place, so that nothing wrong bears the real name.
-    fn set_aside(&mut self, id: EntryId, pulled: Pulled, reason: Reason) {
+    fn set_aside(&mut self, task: &Task, pulled: Pulled, reason: Reason) {
+        // Its entry must not say that it is here once it is not: first recorded, then renamed.
         self.flush();
-        let local = self.moved.get(&id).unwrap_or(&pulled.local).clone();
-        let aside = self.names.allocate_beside(&local, ".damaged");
-        match self.committer.rename(&local, &aside) {
-            Ok(_) => {}
-            Err(error) => return self.stop(error.into()),
-        }
+        self.records.push(replan(task));
+        self.flush();
+        let local = self.moved.get(&task.id).unwrap_or(&pulled.local).clone();
+        let aside = loop {
+            let aside = self.names.allocate_beside(&local, ".damaged");
+            match self.committer.rename(&local, &aside) {
+                Ok(true) => break aside,
+                // Somebody put a file there; the allocator gives the next name.
+                Ok(false) => {}
+                Err(error) => return self.stop(error.into()),
+            }
+        };
         let kept = vec![Companion {
             local: aside.clone(),
             size: pulled.size,
             sha256: pulled.sha256,
         }];
         self.records.push(Record::Damaged {
-            id,
+            id: task.id,
             reason: reason.clone(),
             kept,
         });

@@ -250,7 +250,7 @@ impl Session {
                 Some(_) if gone => self.outcome.unproven.push((path, reason)),
                 Some(pulled) if attempts >= MAX_ATTEMPTS => {
                     self.keeper
-                        .tell(Message::Damaged(task.id, pulled, reason.clone()))
+                        .tell(Message::Damaged(task, pulled, reason.clone()))
                         .await;
                     self.outcome.damaged.push((path, reason));
                 }
