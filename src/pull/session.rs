@@ -137,6 +137,13 @@ impl Session {
                     None => break,
                 }
             } else if tasks.is_empty() {
+                // A round that the phone survived leaves nothing undecided; what it does is not
+                // tried for ever.
+                let undecided = std::mem::take(&mut to_verify);
+                self.outcome.unproven.extend(undecided.into_iter().map(|file| {
+                    let message = "the phone did not answer for it".to_owned();
+                    (file.pulled.path, Reason { code: ReasonCode::Other, message })
+                }));
                 alone = true;
                 tasks = self.refresh(&phone, std::mem::take(&mut postponed)).await;
             }
