@@ -1,0 +1,131 @@
+//! A cable between `rescue` and a phone: as slow as wanted, counted, and it can be pulled out.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A relay on 127.0.0.1; dropped, it lets go of everything.
+#[derive(Debug)]
+pub(crate) struct Cable {
+    port: u16,
+    inside: Arc<Inside>,
+}
+
+#[derive(Debug)]
+struct Inside {
+    phone_port: u16,
+    bytes_per_second: u64,
+    /// Bytes that came from the phone.
+    received: AtomicU64,
+    is_out: AtomicBool,
+    is_gone: AtomicBool,
+    ends: Mutex<Vec<TcpStream>>,
+}
+
+impl Cable {
+    /// Lays a cable to the phone's port.
+    pub(crate) fn new(phone_port: u16, bytes_per_second: u64) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", crate::ports::free())).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let inside = Arc::new(Inside {
+            phone_port,
+            bytes_per_second,
+            received: AtomicU64::new(0),
+            is_out: AtomicBool::new(false),
+            is_gone: AtomicBool::new(false),
+            ends: Mutex::new(Vec::new()),
+        });
+        let shared = Arc::clone(&inside);
+        thread::spawn(move || shared.accept(&listener));
+        Self { port, inside }
+    }
+
+    /// Where `rescue` finds the phone.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// How many bytes came from the phone up to now.
+    pub(crate) fn received(&self) -> u64 {
+        self.inside.received.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many bytes came from the phone.
+    pub(crate) fn wait_for_bytes(&self, bytes: u64) {
+        crate::desk::wait_for("bytes on the cable", || self.received() >= bytes);
+    }
+
+    /// Pulls it out: what is on its way is lost, and nobody can connect.
+    pub(crate) fn pull_out(&self) {
+        self.inside.is_out.store(true, Ordering::SeqCst);
+        self.inside.disconnect();
+    }
+
+    /// Plugs it in again.
+    pub(crate) fn plug_in(&self) {
+        self.inside.is_out.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        self.inside.is_gone.store(true, Ordering::SeqCst);
+        self.inside.disconnect();
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+impl Inside {
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        for near in listener.incoming() {
+            if self.is_gone.load(Ordering::SeqCst) {
+                return;
+            }
+            let Ok(near) = near else { continue };
+            let Ok(far) = TcpStream::connect(("127.0.0.1", self.phone_port)) else {
+                continue;
+            };
+            let mut ends = self.ends.lock().unwrap();
+            if self.is_out.load(Ordering::SeqCst) {
+                continue;
+            }
+            for end in [&near, &far] {
+                end.set_nodelay(true).unwrap();
+                ends.push(end.try_clone().unwrap());
+            }
+            let (near_out, far_in) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+            let (down, up) = (Arc::clone(self), Arc::clone(self));
+            thread::spawn(move || down.carry(far_in, near_out, Some(&down.received)));
+            thread::spawn(move || up.carry(near, far, None));
+        }
+    }
+
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream, counter: Option<&AtomicU64>) {
+        let mut buffer = vec![0; 64 * 1024];
+        let (begin, mut carried) = (Instant::now(), 0);
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+            if let Some(counter) = counter {
+                counter.fetch_add(count as u64, Ordering::SeqCst);
+                carried += count as u64;
+                let due = Duration::from_secs_f64(carried as f64 / self.bytes_per_second as f64);
+                thread::sleep(due.saturating_sub(begin.elapsed()));
+            }
+        }
+        for end in [&from, &to] {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn disconnect(&self) {
+        for end in self.ends.lock().unwrap().drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+}
