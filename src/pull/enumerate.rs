@@ -546,7 +546,7 @@ mod tests {
         let folders: Vec<_> = (0..10).map(folder).collect();
         let (command, asked) = questions(&folders, 100);
         assert!(
-            asked >= 1 && asked < 10 && command.len() <= 100,
+            (1..10).contains(&asked) && command.len() <= 100,
             "{asked} {}",
             command.len()
         );

@@ -115,7 +115,7 @@ impl Session {
         let mut to_verify: Vec<_> = unproven.into_iter().filter_map(as_to_verify).collect();
         let mut postponed: Vec<Arc<Task>> = Vec::new();
         let (mut alone, mut vain) = (false, 0);
-        while !self.halt.is_set() && !(tasks.is_empty() && to_verify.is_empty()) {
+        while !self.halt.is_set() && (!tasks.is_empty() || !to_verify.is_empty()) {
             let wanted = tasks.len() + to_verify.len();
             let round = self.round(&phone, tasks, to_verify, alone).await;
             let settled = round
@@ -140,10 +140,18 @@ impl Session {
                 // A round that the phone survived leaves nothing undecided; what it does is not
                 // tried for ever.
                 let undecided = std::mem::take(&mut to_verify);
-                self.outcome.unproven.extend(undecided.into_iter().map(|file| {
-                    let message = "the phone did not answer for it".to_owned();
-                    (file.pulled.path, Reason { code: ReasonCode::Other, message })
-                }));
+                self.outcome
+                    .unproven
+                    .extend(undecided.into_iter().map(|file| {
+                        let message = "the phone did not answer for it".to_owned();
+                        (
+                            file.pulled.path,
+                            Reason {
+                                code: ReasonCode::Other,
+                                message,
+                            },
+                        )
+                    }));
                 alone = true;
                 tasks = self.refresh(&phone, std::mem::take(&mut postponed)).await;
             }
@@ -293,11 +301,8 @@ impl Session {
     async fn refresh(&mut self, phone: &Phone, postponed: Vec<Arc<Task>>) -> Vec<Arc<Task>> {
         let mut tasks = Vec::with_capacity(postponed.len());
         for task in postponed {
-            let known = match stat(phone, &task.item).await {
-                Ok(known) => known,
-                // The next round meets the same, and deals with it.
-                Err(_) => None,
-            };
+            // An error here is met again by the next round, which deals with it.
+            let known = stat(phone, &task.item).await.unwrap_or_default();
             let is_file = |mode| FileType::of_mode(mode) == FileType::Regular;
             match known {
                 Some(stat) if stat.error == 2 || stat.error == 0 && !is_file(stat.mode) => {
