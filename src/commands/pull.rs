@@ -158,12 +158,15 @@ pub(super) async fn pull(
     let run = folder
         .catalogue_mut()
         .begin_run(now(), concat!("rescue ", env!("CARGO_PKG_VERSION")))?;
-    let reconnect = Reconnect { target, options };
+    let reconnect = Reconnect {
+        target: phone.target(),
+        options,
+    };
     let pulled = transfer(request, phone, folder, plan, &reconnect, &events, halt).await;
     let (mut folder, outcome) = pulled?;
     let bag = bag::write(&folder, Local::now().date_naive());
     let ended = RunEnd::of(&outcome, &found);
-    folder.catalogue_mut().end_run(run, now(), ended.outcome)?;
+    let run_ended = folder.catalogue_mut().end_run(run, now(), ended.outcome);
     let summary = folder.catalogue().summary()?;
     report(
         ui,
@@ -175,10 +178,14 @@ pub(super) async fn pull(
         started.elapsed(),
         bytes,
     );
-    bag?;
+    // What stopped the run says more than what could not be written because of it.
     match outcome.stopped {
         Some(error) => Err(error),
-        None => Ok(ended.done),
+        None => {
+            bag?;
+            run_ended?;
+            Ok(ended.done)
+        }
     }
 }
 
@@ -441,6 +448,12 @@ fn report(
         summary.planned.bytes,
         "not pulled yet",
     );
+    if found.not_files > 0 {
+        lines.push(format!(
+            "{} and devices were left out",
+            count(found.not_files, "link")
+        ));
+    }
     if found.private_folders > 0 {
         lines.push(format!(
             "{} that Android lets nobody read were left out",
