@@ -2,7 +2,8 @@
 //! everything asked for is done.
 
 mod connect;
-//DEMO mod demo;
+#[cfg(feature = "virtual-phone")]
+mod demo;
 mod devices;
 mod generate;
 mod pull;
@@ -33,7 +34,7 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
         Command::Verify(args) => verify::run(&args, ui, &halt).await,
         Command::Connect(args) => connect::run(&args, ui).await,
         #[cfg(feature = "virtual-phone")]
-        Command::Demo(_) => Ok(Done::All),
+        Command::Demo(args) => demo::run(&args, ui, &halt).await,
         Command::Generate(what) => generate::run(what),
     };
     match done {
