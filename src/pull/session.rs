@@ -115,7 +115,10 @@ impl Session {
         let mut to_verify: Vec<_> = unproven.into_iter().filter_map(as_to_verify).collect();
         let mut postponed: Vec<Arc<Task>> = Vec::new();
         let (mut alone, mut vain) = (false, 0);
-        while !self.halt.is_set() && (!tasks.is_empty() || !to_verify.is_empty()) {
+        // With nothing but postponed items a round does nothing, and they become its tasks.
+        while !self.halt.is_set()
+            && (!tasks.is_empty() || !to_verify.is_empty() || !postponed.is_empty())
+        {
             let wanted = tasks.len() + to_verify.len();
             let round = self.round(&phone, tasks, to_verify, alone).await;
             let settled = round
