@@ -9,6 +9,8 @@ mod generate;
 mod pull;
 mod status;
 mod verify;
+#[cfg(feature = "virtual-phone")]
+mod virtual_phone;
 
 use std::time::Duration;
 
@@ -35,6 +37,8 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
         Command::Connect(args) => connect::run(&args, ui).await,
         #[cfg(feature = "virtual-phone")]
         Command::Demo(args) => demo::run(&args, ui, &halt).await,
+        #[cfg(feature = "virtual-phone")]
+        Command::VirtualPhone(args) => virtual_phone::run(&args, ui, &halt).await,
         Command::Generate(what) => generate::run(what),
     };
     match done {
