@@ -22,6 +22,9 @@ const AUTH_PUBLIC_KEY: u32 = 3;
 
 /// How much a stream may hold that its reader has not consumed, in bytes; then the peer waits.
 pub const RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
+/// What comes at most before an honest peer waits, in bytes: adb sends a whole message while any
+/// of the window is left (AOSP `adb/socket.h`, `available_send_bytes`).
+const MAX_UNCONSUMED: u32 = RECEIVE_WINDOW + MAX_PAYLOAD;
 /// Messages up to this length share a buffer on their way out.
 const SMALL_OUTPUT: usize = 4096;
 /// More streams than any honest peer opens on us.
@@ -524,12 +527,7 @@ impl Connection {
         stream.unconsumed = stream
             .unconsumed
             .saturating_add(message.payload.len() as u32);
-        let limit = if self.delayed_ack {
-            RECEIVE_WINDOW
-        } else {
-            RECEIVE_WINDOW + MAX_PAYLOAD
-        };
-        if stream.unconsumed > limit {
+        if stream.unconsumed > MAX_UNCONSUMED {
             return Err(ConnectionError::Flood);
         }
         if !self.delayed_ack {
