@@ -265,9 +265,10 @@ impl Connection {
     }
 
     /// Queues data for a stream; it leaves as fast as the peer takes it. Data for a stream that
-    /// is gone is dropped.
+    /// is gone or given up is dropped.
     pub fn write(&mut self, id: StreamId, data: Bytes) {
-        if let Some(stream) = self.streams.get_mut(&id.0).filter(|_| !data.is_empty()) {
+        let stream = self.streams.get_mut(&id.0);
+        if let Some(stream) = stream.filter(|stream| !stream.closing && !data.is_empty()) {
             stream.send_queue.push_back(data);
             self.flush_stream(id.0);
         }
@@ -285,29 +286,33 @@ impl Connection {
         let Some(stream) = self.streams.get_mut(&id.0) else {
             return;
         };
-        stream.unconsumed = stream.unconsumed.saturating_sub(bytes as u32);
-        if self.delayed_ack {
-            stream.owed += bytes as u32;
+        // Not more than came, so that nothing can count past its end.
+        let bytes = bytes.min(stream.unconsumed as usize) as u32;
+        stream.unconsumed -= bytes;
+        let may_go_on = if self.delayed_ack {
+            stream.owed += bytes;
             // Few acknowledgements are enough while the peer has half a window left.
-            if stream.owed < RECEIVE_WINDOW / 8 && stream.unconsumed > 0 {
-                return;
-            }
-        } else if stream.owed == 0 || stream.unconsumed > RECEIVE_WINDOW {
-            return;
-        }
-        let acked = std::mem::take(&mut stream.owed);
-        if let Some(remote) = stream.remote {
+            stream.owed >= RECEIVE_WINDOW / 8 || stream.unconsumed == 0
+        } else {
+            stream.unconsumed <= RECEIVE_WINDOW
+        };
+        if let Some(remote) = stream.remote.filter(|_| may_go_on && stream.owed > 0) {
+            let acked = std::mem::take(&mut stream.owed);
             self.send_okay(id.0, remote, acked);
         }
     }
 
-    /// Closes a stream once all that was written has left; nothing more is heard of it.
+    /// Gives a stream up; it is closed once all that was written has left. Nothing that happens
+    /// to it from now on is told.
     pub fn close(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id.0) else {
             return;
         };
         stream.closing = true;
+        let unread = stream.unconsumed as usize;
         self.finish_close_when_drained(id.0);
+        // A peer that cannot get rid of its answers may never take what still has to leave.
+        self.consumed(id, unread);
     }
 
     /// Device end: takes an offered key; the connection is up.
@@ -530,6 +535,8 @@ impl Connection {
         if stream.unconsumed > MAX_UNCONSUMED {
             return Err(ConnectionError::Flood);
         }
+        let closing = stream.closing;
+        let id = StreamId(message.arg1);
         if !self.delayed_ack {
             // At once, so that the peer reads on while the data is handled here.
             if stream.unconsumed <= RECEIVE_WINDOW {
@@ -538,9 +545,10 @@ impl Connection {
                 stream.owed = 1;
             }
         }
-        if !message.payload.is_empty() {
-            self.events
-                .push_back(Event::Data(StreamId(message.arg1), message.payload));
+        if closing {
+            self.consumed(id, message.payload.len());
+        } else if !message.payload.is_empty() {
+            self.events.push_back(Event::Data(id, message.payload));
         }
         Ok(())
     }
@@ -592,7 +600,7 @@ impl Connection {
             } else {
                 1
             };
-            let drained = stream.send_queue.is_empty();
+            let drained = stream.send_queue.is_empty() && !stream.closing;
             self.send(Message {
                 command: Command::Wrte,
                 arg0: id,

@@ -16,6 +16,8 @@ fn phone_may_send_a_last_whole_message_past_its_window() {
     host.hear(message(Command::Wrte, 9, id.0, whole.clone()))
         .unwrap();
     assert_eq!(data_of(&host.events(), id).len(), almost + whole.len());
-    let error = host.hear(message(Command::Wrte, 9, id.0, "xy")).unwrap_err();
+    let error = host
+        .hear(message(Command::Wrte, 9, id.0, "xy"))
+        .unwrap_err();
     assert!(matches!(error, ConnectionError::Flood));
 }
