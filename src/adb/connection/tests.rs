@@ -3,6 +3,7 @@
 mod closing;
 mod flow;
 mod handshake;
+mod hostile;
 
 use std::sync::OnceLock;
 
