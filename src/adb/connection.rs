@@ -27,6 +27,9 @@ pub const RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
 const MAX_UNCONSUMED: u32 = RECEIVE_WINDOW + MAX_PAYLOAD;
 /// Messages up to this length share a buffer on their way out.
 const SMALL_OUTPUT: usize = 4096;
+/// Data up to this length is copied, because a slice of it would hold in memory the whole buffer
+/// that the transport read it into.
+const SMALL_DATA: usize = 16 * 1024;
 /// More streams than any honest peer opens on us.
 const MAX_STREAMS: usize = 1024;
 
@@ -548,7 +551,12 @@ impl Connection {
         if closing {
             self.consumed(id, message.payload.len());
         } else if !message.payload.is_empty() {
-            self.events.push_back(Event::Data(id, message.payload));
+            let data = if message.payload.len() <= SMALL_DATA {
+                Bytes::copy_from_slice(&message.payload)
+            } else {
+                message.payload
+            };
+            self.events.push_back(Event::Data(id, data));
         }
         Ok(())
     }

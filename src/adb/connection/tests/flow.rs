@@ -263,6 +263,31 @@ fn empty_data_is_acknowledged_and_not_told() {
 }
 
 #[test]
+fn small_data_holds_no_large_buffer_in_memory() {
+    let mut host = End::connected_host(Acks::ByBytes);
+    let small = host.opened(Acks::ByBytes, 9, 0);
+    let large = host.opened(Acks::ByBytes, 10, 0);
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        // As a transport does it: many messages in one buffer.
+        let mut bytes = encode(&message(Command::Wrte, 9, small.0, "x"), Checksum::Skipped);
+        let photo = message(Command::Wrte, 10, large.0, pattern(MAX_PAYLOAD as usize));
+        bytes.extend_from_slice(&encode(&photo, Checksum::Skipped));
+        host.connection.receive(&mut bytes).unwrap();
+        for event in host.events() {
+            match event {
+                Event::Data(id, data) if id == small => held.push(data),
+                Event::Data(id, data) => host.connection.consumed(id, data.len()),
+                event => panic!("{event:?}"),
+            }
+        }
+    }
+    let capacity = |data: Bytes| data.try_into_mut().unwrap().capacity();
+    let total: usize = held.into_iter().map(capacity).sum();
+    assert!(total < MAX_PAYLOAD as usize, "{total}");
+}
+
+#[test]
 fn output_leaves_in_order_whatever_its_size() {
     let mut host = End::connected_host(Acks::ByBytes);
     let id = host.opened(Acks::ByBytes, 9, i32::MAX);
