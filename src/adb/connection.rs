@@ -252,8 +252,15 @@ impl Connection {
     }
 
     /// Opens a stream to a service of the peer; [`Event::Opened`] or [`Event::Closed`] follows.
+    /// A name longer than [`Connection::max_service_bytes`] is refused without asking.
     pub fn open(&mut self, service: &[u8]) -> StreamId {
         let id = self.add_stream(None, 0);
+        if service.len() > self.max_service_bytes() {
+            // adbd would give up the whole connection.
+            self.streams.remove(&id);
+            self.events.push_back(Event::Closed(StreamId(id)));
+            return StreamId(id);
+        }
         let mut payload = BytesMut::with_capacity(service.len() + 1);
         payload.extend_from_slice(service);
         payload.extend_from_slice(&[0]);

@@ -239,6 +239,27 @@ fn announced_payload_sizes_are_brought_into_bounds() {
 }
 
 #[test]
+fn phone_is_never_configured_to_take_less_than_the_protocol_says() {
+    let mut pair = Pair::connected_with(Acks::ByBytes, 0);
+    assert_eq!(pair.host.connection.max_service_bytes(), 4095);
+    let (ours, theirs) = pair.open(b"sync:");
+    pair.device.connection.write(theirs, pattern(5000));
+    pair.pump();
+    assert_eq!(data_of(&pair.host.events(), ours), pattern(5000));
+}
+
+#[test]
+fn service_that_the_phone_could_not_read_is_refused_here() {
+    let mut pair = Pair::connected_with(Acks::ByBytes, MIN_PAYLOAD);
+    pair.open(&[b'x'; MIN_PAYLOAD as usize - 1]);
+    pair.host.said();
+    let id = pair.host.connection.open(&[b'x'; MIN_PAYLOAD as usize]);
+    assert_eq!(pair.host.events(), [Event::Closed(id)]);
+    assert_eq!(pair.host.said(), []);
+    pair.open(b"sync:");
+}
+
+#[test]
 fn odd_banners_are_read_as_far_as_they_go() {
     let ours = Features::all();
     for (text, state, features) in [
