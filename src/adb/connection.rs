@@ -142,7 +142,8 @@ pub struct DeviceConfig {
     pub properties: Vec<(String, String)>,
     /// What to offer.
     pub features: Features,
-    /// The largest payload to announce, in bytes.
+    /// The largest payload to announce, in bytes; brought between [`MIN_PAYLOAD`] and
+    /// [`MAX_PAYLOAD`].
     pub max_payload: u32,
     /// The token to have signed, and the keys whose signature is taken; `None` asks for nothing.
     pub auth: Option<(Token, Vec<PublicKey>)>,
@@ -198,7 +199,8 @@ impl Connection {
     }
 
     /// The phone's end: waits for the computer's hello.
-    pub fn device(config: DeviceConfig) -> Self {
+    pub fn device(mut config: DeviceConfig) -> Self {
+        config.max_payload = config.max_payload.clamp(MIN_PAYLOAD, MAX_PAYLOAD);
         Self::new(Role::Device { config })
     }
 
@@ -474,9 +476,12 @@ impl Connection {
         } else {
             1
         };
-        let refused = matches!(self.role, Role::Host { .. }) || self.streams.len() >= MAX_STREAMS;
+        // A phone has no business on this computer.
+        let refused = matches!(self.role, Role::Host { .. })
+            || self.streams.len() >= MAX_STREAMS
+            // As adbd does it.
+            || self.delayed_ack != (message.arg1 != 0);
         if refused {
-            // A phone has no business on this computer.
             self.send(Message::bare(Command::Clse, 0, message.arg0));
             return Ok(());
         }

@@ -291,6 +291,18 @@ fn computer_cannot_open_streams_without_end() {
 }
 
 #[test]
+fn window_that_contradicts_the_agreement_is_refused() {
+    for (acks, window) in [(Acks::ByBytes, 0), (Acks::ByMessage, RECEIVE_WINDOW)] {
+        let mut device = End::connected_device(acks);
+        device
+            .hear(message(Command::Open, 5, window, "shell:\0"))
+            .unwrap();
+        assert_eq!(device.said(), [Message::bare(Command::Clse, 0, 5)]);
+        assert_eq!(device.events(), []);
+    }
+}
+
+#[test]
 fn service_ends_at_its_first_nul_byte() {
     for (payload, service) in [
         ("shell:ls\0", "shell:ls"),
