@@ -1,5 +1,6 @@
 //! Two ends joined in one thread, and single ends that hear what a test makes up.
 
+mod any;
 mod closing;
 mod flow;
 mod handshake;
