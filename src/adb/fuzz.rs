@@ -32,14 +32,16 @@ impl Cut<'_> {
     /// The pieces of `bytes`; none of them is empty.
     pub(crate) fn pieces(self, mut bytes: &[u8]) -> Vec<Bytes> {
         let mut lengths = match self {
-            Self::Whole | Self::Lengths([]) => [usize::MAX].repeat(1),
-            Self::Bytes => vec![1],
-            Self::Lengths(lengths) => lengths.iter().map(|length| *length as usize + 1).collect(),
+            Self::Whole => [].iter(),
+            Self::Bytes => [0].iter(),
+            Self::Lengths(lengths) => lengths.iter(),
         }
-        .into_iter()
         .cycle();
         let mut pieces = Vec::new();
-        while let Some(length) = lengths.next().filter(|_| !bytes.is_empty()) {
+        while !bytes.is_empty() {
+            let length = lengths
+                .next()
+                .map_or(usize::MAX, |less| usize::from(*less) + 1);
             let (piece, rest) = bytes.split_at(length.min(bytes.len()));
             pieces.push(Bytes::copy_from_slice(piece));
             bytes = rest;
