@@ -22,8 +22,14 @@ const AUTH_PUBLIC_KEY: u32 = 3;
 
 /// How much a stream may hold that its reader has not consumed, in bytes; then the peer waits.
 pub const RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
+/// What comes at most before an honest peer waits, in bytes: adb sends a whole message while any
+/// of the window is left (AOSP `adb/socket.h`, `available_send_bytes`).
+const MAX_UNCONSUMED: u32 = RECEIVE_WINDOW + MAX_PAYLOAD;
 /// Messages up to this length share a buffer on their way out.
 const SMALL_OUTPUT: usize = 4096;
+/// Data up to this length is copied, because a slice of it would hold in memory the whole buffer
+/// that the transport read it into.
+const SMALL_DATA: usize = 16 * 1024;
 /// More streams than any honest peer opens on us.
 const MAX_STREAMS: usize = 1024;
 
@@ -136,7 +142,8 @@ pub struct DeviceConfig {
     pub properties: Vec<(String, String)>,
     /// What to offer.
     pub features: Features,
-    /// The largest payload to announce, in bytes.
+    /// The largest payload to announce, in bytes; brought between [`MIN_PAYLOAD`] and
+    /// [`MAX_PAYLOAD`].
     pub max_payload: u32,
     /// The token to have signed, and the keys whose signature is taken; `None` asks for nothing.
     pub auth: Option<(Token, Vec<PublicKey>)>,
@@ -192,7 +199,8 @@ impl Connection {
     }
 
     /// The phone's end: waits for the computer's hello.
-    pub fn device(config: DeviceConfig) -> Self {
+    pub fn device(mut config: DeviceConfig) -> Self {
+        config.max_payload = config.max_payload.clamp(MIN_PAYLOAD, MAX_PAYLOAD);
         Self::new(Role::Device { config })
     }
 
@@ -246,8 +254,15 @@ impl Connection {
     }
 
     /// Opens a stream to a service of the peer; [`Event::Opened`] or [`Event::Closed`] follows.
+    /// A name longer than [`Connection::max_service_bytes`] is refused without asking.
     pub fn open(&mut self, service: &[u8]) -> StreamId {
         let id = self.add_stream(None, 0);
+        if service.len() > self.max_service_bytes() {
+            // adbd would give up the whole connection.
+            self.streams.remove(&id);
+            self.events.push_back(Event::Closed(StreamId(id)));
+            return StreamId(id);
+        }
         let mut payload = BytesMut::with_capacity(service.len() + 1);
         payload.extend_from_slice(service);
         payload.extend_from_slice(&[0]);
@@ -262,9 +277,10 @@ impl Connection {
     }
 
     /// Queues data for a stream; it leaves as fast as the peer takes it. Data for a stream that
-    /// is gone is dropped.
+    /// is gone or given up is dropped.
     pub fn write(&mut self, id: StreamId, data: Bytes) {
-        if let Some(stream) = self.streams.get_mut(&id.0).filter(|_| !data.is_empty()) {
+        let stream = self.streams.get_mut(&id.0);
+        if let Some(stream) = stream.filter(|stream| !stream.closing && !data.is_empty()) {
             stream.send_queue.push_back(data);
             self.flush_stream(id.0);
         }
@@ -282,29 +298,33 @@ impl Connection {
         let Some(stream) = self.streams.get_mut(&id.0) else {
             return;
         };
-        stream.unconsumed = stream.unconsumed.saturating_sub(bytes as u32);
-        if self.delayed_ack {
-            stream.owed += bytes as u32;
+        // Not more than came, so that nothing can count past its end.
+        let bytes = bytes.min(stream.unconsumed as usize) as u32;
+        stream.unconsumed -= bytes;
+        let may_go_on = if self.delayed_ack {
+            stream.owed += bytes;
             // Few acknowledgements are enough while the peer has half a window left.
-            if stream.owed < RECEIVE_WINDOW / 8 && stream.unconsumed > 0 {
-                return;
-            }
-        } else if stream.owed == 0 || stream.unconsumed > RECEIVE_WINDOW {
-            return;
-        }
-        let acked = std::mem::take(&mut stream.owed);
-        if let Some(remote) = stream.remote {
+            stream.owed >= RECEIVE_WINDOW / 8 || stream.unconsumed == 0
+        } else {
+            stream.unconsumed <= RECEIVE_WINDOW
+        };
+        if let Some(remote) = stream.remote.filter(|_| may_go_on && stream.owed > 0) {
+            let acked = std::mem::take(&mut stream.owed);
             self.send_okay(id.0, remote, acked);
         }
     }
 
-    /// Closes a stream once all that was written has left; nothing more is heard of it.
+    /// Gives a stream up; it is closed once all that was written has left. Nothing that happens
+    /// to it from now on is told.
     pub fn close(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id.0) else {
             return;
         };
         stream.closing = true;
+        let unread = stream.unconsumed as usize;
         self.finish_close_when_drained(id.0);
+        // A peer that cannot get rid of its answers may never take what still has to leave.
+        self.consumed(id, unread);
     }
 
     /// Device end: takes an offered key; the connection is up.
@@ -456,9 +476,12 @@ impl Connection {
         } else {
             1
         };
-        let refused = matches!(self.role, Role::Host { .. }) || self.streams.len() >= MAX_STREAMS;
+        // A phone has no business on this computer.
+        let refused = matches!(self.role, Role::Host { .. })
+            || self.streams.len() >= MAX_STREAMS
+            // As adbd does it.
+            || self.delayed_ack != (message.arg1 != 0);
         if refused {
-            // A phone has no business on this computer.
             self.send(Message::bare(Command::Clse, 0, message.arg0));
             return Ok(());
         }
@@ -524,14 +547,11 @@ impl Connection {
         stream.unconsumed = stream
             .unconsumed
             .saturating_add(message.payload.len() as u32);
-        let limit = if self.delayed_ack {
-            RECEIVE_WINDOW
-        } else {
-            RECEIVE_WINDOW + MAX_PAYLOAD
-        };
-        if stream.unconsumed > limit {
+        if stream.unconsumed > MAX_UNCONSUMED {
             return Err(ConnectionError::Flood);
         }
+        let closing = stream.closing;
+        let id = StreamId(message.arg1);
         if !self.delayed_ack {
             // At once, so that the peer reads on while the data is handled here.
             if stream.unconsumed <= RECEIVE_WINDOW {
@@ -540,9 +560,15 @@ impl Connection {
                 stream.owed = 1;
             }
         }
-        if !message.payload.is_empty() {
-            self.events
-                .push_back(Event::Data(StreamId(message.arg1), message.payload));
+        if closing {
+            self.consumed(id, message.payload.len());
+        } else if !message.payload.is_empty() {
+            let data = if message.payload.len() <= SMALL_DATA {
+                Bytes::copy_from_slice(&message.payload)
+            } else {
+                message.payload
+            };
+            self.events.push_back(Event::Data(id, data));
         }
         Ok(())
     }
@@ -594,7 +620,7 @@ impl Connection {
             } else {
                 1
             };
-            let drained = stream.send_queue.is_empty();
+            let drained = stream.send_queue.is_empty() && !stream.closing;
             self.send(Message {
                 command: Command::Wrte,
                 arg0: id,

@@ -10,6 +10,8 @@
 pub mod auth;
 pub mod connection;
 pub mod features;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod path;
 pub mod server;
 pub mod shell;

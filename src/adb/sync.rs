@@ -113,7 +113,7 @@ pub enum Answer {
     Entry(Stat, Bytes),
     /// The end of a listing.
     ListEnd,
-    /// The next bytes of a file: any number, in order.
+    /// The next bytes of a file: at least one, in order.
     Data(Bytes),
     /// The end of a file.
     ReceiveEnd,
@@ -195,24 +195,27 @@ impl Client {
 
     /// The next answer; `None` until more bytes come.
     pub fn poll(&mut self) -> Result<Option<Answer>, SyncError> {
-        if self.input.is_empty() {
-            return Ok(None);
+        while !self.input.is_empty() {
+            let Some(&request) = self.requests.front() else {
+                return Err(SyncError::Unasked);
+            };
+            if self.data_left > 0 {
+                let piece = self.input.take_up_to(self.data_left as usize);
+                self.data_left -= piece.len() as u32;
+                return Ok(Some(Answer::Data(piece)));
+            }
+            let Some(answer) = self.parse(request)? else {
+                break;
+            };
+            if answer.ends_request() {
+                self.requests.pop_front();
+            }
+            // A chunk of which nothing has come yet, or that is empty, says nothing.
+            if !matches!(&answer, Answer::Data(piece) if piece.is_empty()) {
+                return Ok(Some(answer));
+            }
         }
-        let Some(&request) = self.requests.front() else {
-            return Err(SyncError::Unasked);
-        };
-        if self.data_left > 0 {
-            let piece = self.input.take_up_to(self.data_left as usize);
-            self.data_left -= piece.len() as u32;
-            return Ok(Some(Answer::Data(piece)));
-        }
-        let Some(answer) = self.parse(request)? else {
-            return Ok(None);
-        };
-        if answer.ends_request() {
-            self.requests.pop_front();
-        }
-        Ok(Some(answer))
+        Ok(None)
     }
 
     fn parse(&mut self, request: Operation) -> Result<Option<Answer>, SyncError> {

@@ -1,0 +1,313 @@
+//! What a fuzzer runs: every reader of foreign bytes, with what must hold whatever they are.
+//!
+//! In: any bytes at all; the first few choose how the rest is read. Out: nothing, or a panic,
+//! which is a bug. `tests/fuzz/` runs these for as long as one likes, and the tests below run
+//! them over its corpus and over made-up bytes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a fuzzer hears of a bug"
+)]
+
+use bytes::{Bytes, BytesMut};
+
+use super::path::{MAX_PATH_BYTES, RemotePath};
+use super::sync::{Answer, Client, Operation, Request, RequestDecoder};
+use super::wire::{Checksum, Decoder, MAX_PAYLOAD, Message};
+use super::{server, shell};
+
+/// A way of cutting bytes into pieces, as transports do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cut<'a> {
+    /// All at once.
+    Whole,
+    /// One by one.
+    Bytes,
+    /// Pieces of one more than these lengths, over and over.
+    Lengths(&'a [u8]),
+}
+
+impl Cut<'_> {
+    /// The pieces of `bytes`; none of them is empty.
+    pub(crate) fn pieces(self, mut bytes: &[u8]) -> Vec<Bytes> {
+        let mut lengths = match self {
+            Self::Whole => [].iter(),
+            Self::Bytes => [0].iter(),
+            Self::Lengths(lengths) => lengths.iter(),
+        }
+        .cycle();
+        let mut pieces = Vec::new();
+        while !bytes.is_empty() {
+            let length = lengths
+                .next()
+                .map_or(usize::MAX, |less| usize::from(*less) + 1);
+            let (piece, rest) = bytes.split_at(length.min(bytes.len()));
+            pieces.push(Bytes::copy_from_slice(piece));
+            bytes = rest;
+        }
+        pieces
+    }
+}
+
+/// Runs `read` over the bytes whole, one by one and in pieces that they choose themselves, and
+/// returns what came out, which has to be the same each time.
+fn same_in_any_pieces<T: PartialEq + std::fmt::Debug>(
+    bytes: &[u8],
+    read: impl Fn(Vec<Bytes>) -> T,
+) -> T {
+    let whole = read(Cut::Whole.pieces(bytes));
+    let lengths = &bytes[..bytes.len().min(8)];
+    for cut in [Cut::Bytes, Cut::Lengths(lengths)] {
+        assert_eq!(read(cut.pieces(bytes)), whole, "{cut:?}");
+    }
+    whole
+}
+
+/// Takes the first byte, which chooses something; 0 when there is none.
+fn choice(data: &mut &[u8]) -> u8 {
+    let Some((first, rest)) = data.split_first() else {
+        return 0;
+    };
+    *data = rest;
+    *first
+}
+
+/// Bytes from a transport, as messages.
+pub fn wire(mut data: &[u8]) {
+    let checksum = match choice(&mut data) % 3 {
+        0 => None,
+        1 => Some(Checksum::Sent),
+        _ => Some(Checksum::Skipped),
+    };
+    let (messages, _error) = same_in_any_pieces(data, |pieces| {
+        let mut decoder = Decoder::new();
+        if let Some(checksum) = checksum {
+            decoder.set_checksum(checksum);
+        }
+        let mut input = BytesMut::new();
+        let mut messages = Vec::new();
+        for piece in pieces {
+            input.extend_from_slice(&piece);
+            loop {
+                match decoder.decode(&mut input) {
+                    Ok(Some(message)) => messages.push(message),
+                    Ok(None) => break,
+                    Err(error) => return (messages, Some(error)),
+                }
+            }
+            let missing = decoder.missing_bytes(input.len());
+            assert!(missing > 0 && missing <= MAX_PAYLOAD as usize, "{missing}");
+        }
+        (messages, None)
+    });
+    for message in messages {
+        for checksum in [Checksum::Sent, Checksum::Skipped] {
+            assert_eq!(decoded(&message, checksum), message);
+        }
+    }
+}
+
+fn decoded(message: &Message, checksum: Checksum) -> Message {
+    let mut bytes = BytesMut::from(message.header(checksum).as_slice());
+    bytes.extend_from_slice(&message.payload);
+    let mut decoder = Decoder::new();
+    decoder.set_checksum(checksum);
+    let message = decoder.decode(&mut bytes).unwrap().unwrap();
+    assert!(bytes.is_empty());
+    message
+}
+
+/// Every operation of the sync service.
+pub(crate) const OPERATIONS: [Operation; 7] = [
+    Operation::Stat1,
+    Operation::Lstat2,
+    Operation::Stat2,
+    Operation::List1,
+    Operation::List2,
+    Operation::Receive1,
+    Operation::Receive2,
+];
+
+/// A phone's answers to up to 15 sync requests, which the first bytes choose.
+pub fn sync_client(mut data: &[u8]) {
+    let count = choice(&mut data) % 16;
+    let requests: Vec<_> = (0..count)
+        .map(|_| OPERATIONS[usize::from(choice(&mut data)) % OPERATIONS.len()])
+        .collect();
+    let (answers, _error, outstanding) =
+        same_in_any_pieces(data, |pieces| sync_answers(&requests, pieces));
+    assert!(outstanding <= requests.len());
+    let bytes = answers.iter().map(|answer| match answer {
+        Answer::Entry(_, name) => {
+            assert!(name.len() <= 1024);
+            name.len()
+        }
+        Answer::Data(bytes) | Answer::Fail(bytes) => bytes.len(),
+        Answer::Stat(_) | Answer::ListEnd | Answer::ReceiveEnd => 0,
+    });
+    assert!(bytes.sum::<usize>() <= data.len());
+}
+
+/// What a sync client makes of these pieces: answers with the data that belongs together joined,
+/// the error that ended it, and how many requests have no answer.
+pub(crate) fn sync_answers(
+    requests: &[Operation],
+    pieces: Vec<Bytes>,
+) -> (Vec<Answer>, Option<super::sync::SyncError>, usize) {
+    let path = RemotePath::new(b"/sdcard").unwrap();
+    let mut client = Client::default();
+    let mut out = BytesMut::new();
+    for operation in requests {
+        client.request(*operation, &path, &mut out);
+    }
+    let mut answers: Vec<Answer> = Vec::new();
+    for piece in pieces {
+        client.feed(piece);
+        loop {
+            match client.poll() {
+                Ok(Some(Answer::Data(bytes))) => {
+                    assert!(!bytes.is_empty());
+                    match answers.last_mut() {
+                        Some(Answer::Data(joined)) => append(joined, &bytes),
+                        _ => answers.push(Answer::Data(bytes)),
+                    }
+                }
+                Ok(Some(answer)) => answers.push(answer),
+                Ok(None) => break,
+                Err(error) => return (answers, Some(error), client.outstanding()),
+            }
+        }
+    }
+    (answers, None, client.outstanding())
+}
+
+fn append(joined: &mut Bytes, more: &[u8]) {
+    let mut longer = BytesMut::from(std::mem::take(joined));
+    longer.extend_from_slice(more);
+    *joined = longer.freeze();
+}
+
+/// A computer's sync requests.
+pub fn sync_device(data: &[u8]) {
+    let (requests, _error) = same_in_any_pieces(data, sync_requests);
+    for request in requests {
+        let Request::Path(operation, path) = request else {
+            continue;
+        };
+        assert!(path.len() <= MAX_PATH_BYTES);
+        let Ok(path) = RemotePath::new(&path) else {
+            continue;
+        };
+        assert_eq!(RemotePath::new(path.as_bytes()).as_ref(), Ok(&path));
+        if let Some(folder) = path.parent() {
+            assert_eq!(folder.join(path.name()).as_ref(), Ok(&path));
+            assert!(path.below(&folder).unwrap().eq([path.name()]));
+        }
+        let mut out = BytesMut::new();
+        Client::default().request(operation, &path, &mut out);
+        let asked = Request::Path(operation, Bytes::copy_from_slice(path.as_bytes()));
+        assert_eq!(sync_requests(vec![out.freeze()]), (vec![asked], None));
+    }
+}
+
+/// What a phone makes of these pieces.
+pub(crate) fn sync_requests(pieces: Vec<Bytes>) -> (Vec<Request>, Option<super::sync::SyncError>) {
+    let mut decoder = RequestDecoder::default();
+    let mut requests = Vec::new();
+    for piece in pieces {
+        decoder.feed(piece);
+        loop {
+            match decoder.poll() {
+                Ok(Some(request)) => requests.push(request),
+                Ok(None) => break,
+                Err(error) => return (requests, Some(error)),
+            }
+        }
+    }
+    (requests, None)
+}
+
+/// A shell's packets.
+pub fn shell(data: &[u8]) {
+    let (outputs, _error) = same_in_any_pieces(data, shell_outputs);
+    let bytes = outputs.iter().map(|output| match output {
+        shell::Output::Stdout(bytes) | shell::Output::Stderr(bytes) => bytes.len(),
+        shell::Output::Exit(_) => 1,
+    });
+    assert!(bytes.sum::<usize>() <= data.len());
+}
+
+/// What a shell's reader makes of these pieces, with the output that belongs together joined.
+pub(crate) fn shell_outputs(pieces: Vec<Bytes>) -> (Vec<shell::Output>, Option<shell::ShellError>) {
+    use shell::Output::{Stderr, Stdout};
+    let mut decoder = shell::Decoder::default();
+    let mut outputs = Vec::new();
+    for piece in pieces {
+        decoder.feed(piece);
+        loop {
+            match (decoder.poll(), outputs.last_mut()) {
+                (Ok(Some(Stdout(more))), Some(Stdout(joined)))
+                | (Ok(Some(Stderr(more))), Some(Stderr(joined))) => {
+                    assert!(!more.is_empty());
+                    append(joined, &more);
+                }
+                (Ok(Some(output)), _) => outputs.push(output),
+                (Ok(None), _) => break,
+                (Err(error), _) => return (outputs, Some(error)),
+            }
+        }
+    }
+    (outputs, None)
+}
+
+/// An adb server's answers: a status, a text behind it, and the text as a list of phones.
+pub fn server(data: &[u8]) {
+    let (status, text, left) = same_in_any_pieces(data, |pieces| server_answer(&pieces));
+    let (Ok(status), Ok(text)) = (status, text) else {
+        return;
+    };
+    // Three bytes of a replaced character for each that came.
+    let limit = 3 * server::MAX_TEXT;
+    if let Some(server::Status::Fail(why)) = &status {
+        assert!(why.len() <= limit);
+    }
+    let Some(text) = text else { return };
+    assert!(text.len() <= limit && left.len() <= data.len());
+    let devices = server::parse_devices(&text);
+    assert!(devices.len() <= text.lines().count());
+    for device in &devices {
+        assert!(!device.serial.is_empty());
+        let line = format!("{} {}", device.serial, device.state.name());
+        assert!(device.properties.iter().all(|(name, value)| {
+            text.contains(name.as_str()) && text.contains(value.as_str())
+        }));
+        assert_eq!(server::parse_devices(&line)[0].serial, device.serial);
+    }
+}
+
+/// A status, the text behind it, and what is left. Why something is no answer depends on how much
+/// of it is there, so that is not compared.
+#[expect(clippy::type_complexity, reason = "used here only")]
+pub(crate) fn server_answer(
+    pieces: &[Bytes],
+) -> (
+    Result<Option<server::Status>, ()>,
+    Result<Option<String>, ()>,
+    BytesMut,
+) {
+    let mut input = BytesMut::new();
+    let (mut status, mut text) = (Ok(None), Ok(None));
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        if let Ok(None) = status {
+            status = server::parse_status(&mut input).map_err(|error| {
+                assert!(!error.got.is_empty() && error.got.len() <= 16);
+            });
+        }
+        if let (Ok(Some(server::Status::Okay)), Ok(None)) = (&status, &text) {
+            text = server::parse_text(&mut input).map_err(|_error| ());
+        }
+    }
+    (status, text, input)
+}
