@@ -8,6 +8,7 @@ mod devices;
 mod generate;
 mod pull;
 mod status;
+mod summary;
 mod verify;
 #[cfg(feature = "virtual-phone")]
 mod virtual_phone;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{Local, NaiveDate, TimeZone as _};
 use serde::Serialize;
 
+use super::summary::summary_lines;
 use super::{Done, connect_phone, options_of, stopped, target_of};
 use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
@@ -402,52 +403,7 @@ fn report(
         .map(|(path, reason)| missing((path, reason)))
         .collect();
     let mut lines = vec![String::new()];
-    let verified_by_hash = summary.verified.files - summary.verified_by_size.files;
-    let mut say = |files: u64, size: u64, what: &str| {
-        if files > 0 {
-            lines.push(format!(
-                "{:>10} {:>10}  {what}",
-                count(files, "file"),
-                bytes(size)
-            ));
-        }
-    };
-    let hash_bytes = summary.verified.bytes - summary.verified_by_size.bytes;
-    say(
-        verified_by_hash,
-        hash_bytes,
-        "verified: the phone's own hash is the same",
-    );
-    say(
-        summary.verified_by_size.files,
-        summary.verified_by_size.bytes,
-        "verified by size only: this phone cannot hash",
-    );
-    say(
-        summary.pulled.files,
-        summary.pulled.bytes,
-        "pulled, but not verified",
-    );
-    say(
-        summary.superseded.files,
-        summary.superseded.bytes,
-        "older versions, kept",
-    );
-    say(
-        summary.damaged.files,
-        summary.damaged.bytes,
-        "damaged: kept beside their place as *.damaged",
-    );
-    say(
-        summary.failed.files,
-        summary.failed.bytes,
-        "failed: not here",
-    );
-    say(
-        summary.planned.files,
-        summary.planned.bytes,
-        "not pulled yet",
-    );
+    lines.extend(summary_lines(summary));
     if found.not_files > 0 {
         lines.push(format!(
             "{} and devices were left out",

@@ -58,6 +58,12 @@ async fn stopped_by(signal: &str, code: i32) {
     kill(id, signal);
     let ended = end(child).await;
     assert_eq!(ended.code, code, "{:#?}\n{}", ended.lines, ended.stderr);
+    // Whatever was safe is still right; a run that was killed has not written the manifest.
+    let folder = desk.folder().to_str().unwrap().to_owned();
+    desk.run(&["--json", "verify", &folder])
+        .await
+        .expect(if code == -1 { 3 } else { 0 });
+    desk.run(&["--json", "status", &folder]).await.expect(3);
     serving.forget_sent();
     desk.pull(&serving, &[]).await.expect(0);
     assert!(sent() < BIG / 3 * 2, "{} sent again", sent());

@@ -2,7 +2,11 @@
 //! what a folder may be. Needs nothing outside this project.
 
 #![cfg(feature = "virtual-phone")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 mod desk;
 mod faults;
