@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use super::wire::{After, Break};
 use crate::adb::RemotePath;
 
 /// What goes wrong when a file is sent, listed or hashed.
@@ -60,6 +61,7 @@ pub enum Listing {
 pub struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,
     hello: Arc<Mutex<Option<(Hello, u32)>>>,
+    wire: Arc<Mutex<Option<(After, Break, u32)>>>,
     /// What goes wrong with listings.
     pub listing: Option<Listing>,
 }
@@ -86,6 +88,18 @@ impl Faults {
     /// Makes so many connections go wrong at once.
     pub fn set_hello(&self, hello: Hello, times: u32) {
         *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = Some((hello, times));
+    }
+
+    /// Breaks the wire of so many connections.
+    pub fn break_wire(&self, after: After, how: Break, times: u32) {
+        *self.wire.lock().unwrap_or_else(PoisonError::into_inner) = Some((after, how, times));
+    }
+
+    pub(super) fn wire(&self) -> Option<(After, Break)> {
+        let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        let (after, how, times) = wire.as_mut().filter(|(_, _, times)| *times > 0)?;
+        *times -= 1;
+        Some((*after, how.clone()))
     }
 
     pub(super) fn hello(&self) -> Option<Hello> {

@@ -10,6 +10,7 @@ pub mod fault;
 mod service;
 mod shell;
 pub mod tree;
+pub mod wire;
 
 use std::collections::HashMap;
 use std::io;
@@ -28,6 +29,7 @@ use crate::adb::wire::MAX_PAYLOAD;
 use crate::phone::drive::{Link, LinkEvent};
 use fault::{Fault, Faults, Hello};
 use tree::Tree;
+use wire::Wire;
 
 /// The token that the phone wants signed: a fixed one is as good as any for a phone that is none.
 const TOKEN: [u8; 20] = *b"rescue virtual phone";
@@ -116,7 +118,7 @@ impl VirtualPhone {
         let address = listener.local_addr()?;
         let running = Arc::new(Running {
             phone: self,
-            sent: Mutex::default(),
+            counts: Mutex::default(),
         });
         let shared = Arc::clone(&running);
         let task = tokio::spawn(async move {
@@ -149,12 +151,22 @@ impl Serving {
 
     /// The bytes of files that were sent, by path; also of files sent in part.
     pub fn sent_bytes(&self) -> HashMap<RemotePath, u64> {
-        self.running.sent().clone()
+        self.running.counts().sent_bytes.clone()
     }
 
-    /// Forgets what was sent up to now.
+    /// How often each file was asked for, whole or from somewhere in its middle.
+    pub fn times_asked(&self) -> HashMap<RemotePath, u32> {
+        self.running.counts().times_asked.clone()
+    }
+
+    /// How many connections came.
+    pub fn connections(&self) -> u32 {
+        self.running.counts().connections
+    }
+
+    /// Forgets what was counted up to now.
     pub fn forget_sent(&self) {
-        self.running.sent().clear();
+        *self.running.counts() = Counts::default();
     }
 }
 
@@ -168,16 +180,28 @@ impl Drop for Serving {
 #[derive(Debug)]
 struct Running {
     phone: VirtualPhone,
-    sent: Mutex<HashMap<RemotePath, u64>>,
+    counts: Mutex<Counts>,
+}
+
+/// What was done for computers.
+#[derive(Debug, Default)]
+struct Counts {
+    sent_bytes: HashMap<RemotePath, u64>,
+    times_asked: HashMap<RemotePath, u32>,
+    connections: u32,
 }
 
 impl Running {
-    fn sent(&self) -> std::sync::MutexGuard<'_, HashMap<RemotePath, u64>> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count_sent(&self, path: &RemotePath, bytes: u64) {
-        *self.sent().entry(path.clone()).or_default() += bytes;
+        *self.counts().sent_bytes.entry(path.clone()).or_default() += bytes;
+    }
+
+    fn count_asked(&self, path: &RemotePath) {
+        *self.counts().times_asked.entry(path.clone()).or_default() += 1;
     }
 }
 
@@ -195,6 +219,7 @@ async fn answer(running: Arc<Running>, socket: TcpStream) {
     let Ok((socket, cable)) = split_off_cable(socket) else {
         return;
     };
+    running.counts().connections += 1;
     match running.phone.faults.hello() {
         Some(Hello::Silence) => return std::future::pending().await,
         Some(Hello::HangUp) => return cable.pull(),
@@ -205,7 +230,8 @@ async fn answer(running: Arc<Running>, socket: TcpStream) {
         }
         None => {}
     }
-    let (link, mut events) = Link::start(Connection::device(config(&running.phone)), socket);
+    let wire = Wire::new(socket, running.phone.faults.wire());
+    let (link, mut events) = Link::start(Connection::device(config(&running.phone)), wire);
     let mut services = JoinSet::new();
     while let Some(event) = events.recv().await {
         match event {

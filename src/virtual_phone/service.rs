@@ -163,6 +163,7 @@ impl Sync {
             NodeKind::Folder(_) => return self.fail("read failed: Is a directory").await,
             NodeKind::Link(_) | NodeKind::Pipe => return std::future::pending().await,
         };
+        running.count_asked(path);
         let fault = fault_of(&running, path);
         match &fault {
             Some(Fault::Refuse(words)) => return self.fail(words).await,
