@@ -7,11 +7,13 @@
 
 pub mod camera_roll;
 pub mod fault;
+mod sending;
 mod service;
 mod shell;
 pub mod tree;
 pub mod wire;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,8 +29,8 @@ use crate::adb::connection::{Connection, DeviceConfig};
 use crate::adb::features::{Feature, Features};
 use crate::adb::wire::MAX_PAYLOAD;
 use crate::phone::drive::{Link, LinkEvent};
-use fault::{Fault, Faults, Hello};
-use tree::Tree;
+use fault::{Faults, Hello, Later};
+use tree::{Node, Tree};
 use wire::Wire;
 
 /// The token that the phone wants signed: a fixed one is as good as any for a phone that is none.
@@ -119,6 +121,7 @@ impl VirtualPhone {
         let running = Arc::new(Running {
             phone: self,
             counts: Mutex::default(),
+            changed: Mutex::default(),
         });
         let shared = Arc::clone(&running);
         let task = tokio::spawn(async move {
@@ -181,6 +184,8 @@ impl Drop for Serving {
 struct Running {
     phone: VirtualPhone,
     counts: Mutex<Counts>,
+    /// What became of files since the phone was switched on.
+    changed: Mutex<HashMap<RemotePath, Later>>,
 }
 
 /// What was done for computers.
@@ -192,6 +197,23 @@ struct Counts {
 }
 
 impl Running {
+    /// What stands at a path now, or the error number.
+    fn find(&self, path: &RemotePath, follow: bool) -> Result<Cow<'_, Node>, u32> {
+        let node = self.phone.tree.find(path, follow)?;
+        match self.changed().get(path) {
+            Some(later) => later.apply(node).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(node)),
+        }
+    }
+
+    fn change(&self, path: &RemotePath, later: &Later) {
+        self.changed().insert(path.clone(), later.clone());
+    }
+
+    fn changed(&self) -> std::sync::MutexGuard<'_, HashMap<RemotePath, Later>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,6 +234,12 @@ struct Cable(Arc<std::net::TcpStream>);
 impl Cable {
     fn pull(&self) {
         let _ = self.0.shutdown(std::net::Shutdown::Both);
+    }
+
+    /// Pulls it once what was sent before has had time to leave.
+    async fn pull_soon(&self) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        self.pull();
     }
 }
 
@@ -282,9 +310,4 @@ fn config(phone: &VirtualPhone) -> DeviceConfig {
         max_payload: phone.max_payload,
         auth,
     }
-}
-
-/// What goes wrong with one file, if anything does now.
-fn fault_of(running: &Running, path: &RemotePath) -> Option<Fault> {
-    running.phone.faults.strike(path)
 }
