@@ -34,10 +34,11 @@ pub fn phone() -> VirtualPhone {
             3 => format!("PXL_{}.jpg", stamp(time)),
             _ => format!("IMG_{}.jpg", stamp(time)),
         };
-        let (width, height) = if index % 3 == 0 {
-            (720, 960)
-        } else {
-            (960, 720)
+        let (width, height) = match index % 5 {
+            0 => (800, 600),
+            1 => (480, 640),
+            2 => (400, 300),
+            _ => (640, 480),
         };
         add(
             format!("{INTERNAL}/DCIM/Camera/{name}"),
@@ -133,25 +134,29 @@ fn utc(time: i64) -> DateTime<Utc> {
 fn picture(width: u16, height: u16, seed: u32, time: i64) -> Vec<u8> {
     let mut pixels = Vec::with_capacity(usize::from(width) * usize::from(height) * 3);
     let hue = seed as f32 * 0.37;
+    let colours = [(0.9, 0.0), (0.55, 1.0), (0.4, 2.1)]
+        .map(|(level, phase): (f32, f32)| (level, 0.25 * (hue + phase).sin().abs()));
+    // Sun and waves are products of what depends on the column and on the row alone: a table of
+    // each, not a sine for every pixel, or a debug build draws for seconds.
+    let columns: Vec<(f32, f32)> = (0..width)
+        .map(|x| {
+            let u = f32::from(x) / f32::from(width);
+            let sun = (-(u - 0.5 - 0.3 * hue.sin()).powi(2) * 30.0).exp();
+            (sun, (u * 40.0 + hue).sin() * 0.5)
+        })
+        .collect();
     for y in 0..height {
-        for x in 0..width {
-            let (u, v) = (
-                f32::from(x) / f32::from(width),
-                f32::from(y) / f32::from(height),
-            );
-            let sun = (-((u - 0.5 - 0.3 * hue.sin()).powi(2) + (v - 0.35).powi(2)) * 30.0).exp();
-            let wave = if v > 0.55 {
-                ((u * 40.0 + hue).sin() * (v * 60.0).cos() * 0.5 + 0.5) * 0.25
-            } else {
-                0.0
-            };
-            let grain =
-                (((u32::from(x) * 73) ^ (u32::from(y) * 151) ^ (seed * 31)) % 17) as f32 / 255.0;
-            for (level, phase) in [(0.9, 0.0), (0.55, 1.0), (0.4, 2.1)] {
-                let sky = level * (1.0 - v) + 0.25 * (hue + phase).sin().abs() * v;
-                let value = (sky + sun * level + wave + grain).clamp(0.0, 1.0);
-                pixels.push((value * 255.0) as u8);
-            }
+        let v = f32::from(y) / f32::from(height);
+        let sun_here = (-(v - 0.35).powi(2) * 30.0).exp();
+        let wave_here = (v * 60.0).cos();
+        let depth = if v > 0.55 { 0.25 } else { 0.0 };
+        let skies = colours.map(|(level, tint)| (level * (1.0 - v) + tint * v, level * sun_here));
+        for (x, (sun, wave)) in (0_u32..).zip(&columns) {
+            let wave = (wave * wave_here + 0.5) * depth;
+            let grain = (((x * 73) ^ (u32::from(y) * 151) ^ (seed * 31)) % 37) as f32 / 255.0;
+            // Casting a float stops at 0 and 255 by itself.
+            let light = |(sky, glow): (f32, f32)| ((sky + sun * glow + wave + grain) * 255.0) as u8;
+            pixels.extend_from_slice(&skies.map(light));
         }
     }
     let mut jpeg = Vec::new();

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use super::tree::{Content, ENOENT, Node, NodeKind};
+use super::wire::{After, Break};
 use crate::adb::RemotePath;
 
 /// What goes wrong when a file is sent, listed or hashed.
@@ -33,6 +35,48 @@ pub enum Fault {
     Nonsense(Bytes),
     /// The phone computes a wrong hash.
     WrongHash,
+    /// The phone's hash program fails.
+    NoHash,
+    /// From when the file is asked for, it is this.
+    ChangeBefore(Later),
+    /// Once the file was sent as it was, it is this.
+    ChangeAfter(Later),
+}
+
+/// What a file becomes while it is rescued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Later {
+    /// It is deleted.
+    Gone,
+    /// A folder takes its place.
+    Folder,
+    /// The shell may not read it any more.
+    Unreadable,
+    /// Another file takes its place.
+    File {
+        /// What it holds.
+        content: Content,
+        /// Its modification time in seconds since 1970.
+        mtime: i64,
+    },
+}
+
+impl Later {
+    pub(super) fn apply(&self, node: &Node) -> Result<Node, u32> {
+        match self {
+            Self::Gone => Err(ENOENT),
+            Self::Folder => Ok(Node::folder()),
+            Self::Unreadable => Ok(Node {
+                readable: false,
+                ..node.clone()
+            }),
+            Self::File { content, mtime } => Ok(Node {
+                kind: NodeKind::File(content.clone()),
+                mtime: *mtime,
+                readable: true,
+            }),
+        }
+    }
 }
 
 /// What goes wrong before anything else.
@@ -53,6 +97,8 @@ pub enum Listing {
     Names(RemotePath, Vec<Bytes>),
     /// Every folder holds a folder.
     EndlessDepth,
+    /// This folder lists files of these endings in turn, without end.
+    Endless(RemotePath, Vec<String>),
 }
 
 /// All that goes wrong.
@@ -60,6 +106,7 @@ pub enum Listing {
 pub struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,
     hello: Arc<Mutex<Option<(Hello, u32)>>>,
+    wire: Arc<Mutex<Option<(After, Break, u32)>>>,
     /// What goes wrong with listings.
     pub listing: Option<Listing>,
 }
@@ -69,16 +116,37 @@ struct Rule {
     /// `None` for every file.
     path: Option<RemotePath>,
     fault: Fault,
+    when: When,
     times_left: u32,
+}
+
+/// What a file is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// A part of it, of the shell: somebody goes on with what is held of it.
+    Resumed,
+    /// Anything else.
+    Otherwise,
 }
 
 impl Faults {
     /// Adds a fault of one file, or of every file, that strikes so many times.
     pub fn add(&self, path: Option<&str>, fault: Fault, times: u32) {
+        self.add_rule(path, fault, When::Otherwise, times);
+    }
+
+    /// Adds a fault that strikes when the shell sends a file, as when somebody goes on in its
+    /// middle. Offsets count from the beginning of the file.
+    pub fn add_resumed(&self, path: Option<&str>, fault: Fault, times: u32) {
+        self.add_rule(path, fault, When::Resumed, times);
+    }
+
+    fn add_rule(&self, path: Option<&str>, fault: Fault, when: When, times: u32) {
         let path = path.and_then(|path| RemotePath::new(path.as_bytes()).ok());
         self.rules().push(Rule {
             path,
             fault,
+            when,
             times_left: times,
         });
     }
@@ -86,6 +154,18 @@ impl Faults {
     /// Makes so many connections go wrong at once.
     pub fn set_hello(&self, hello: Hello, times: u32) {
         *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = Some((hello, times));
+    }
+
+    /// Breaks the wire of so many connections.
+    pub fn break_wire(&self, after: After, how: Break, times: u32) {
+        *self.wire.lock().unwrap_or_else(PoisonError::into_inner) = Some((after, how, times));
+    }
+
+    pub(super) fn wire(&self) -> Option<(After, Break)> {
+        let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        let (after, how, times) = wire.as_mut().filter(|(_, _, times)| *times > 0)?;
+        *times -= 1;
+        Some((*after, how.clone()))
     }
 
     pub(super) fn hello(&self) -> Option<Hello> {
@@ -97,29 +177,45 @@ impl Faults {
 
     /// What goes wrong with sending this file now; counts it.
     pub(super) fn strike(&self, path: &RemotePath) -> Option<Fault> {
-        self.find(path, |fault| {
-            !matches!(fault, Fault::ListedSize(_) | Fault::WrongHash)
-        })
+        let elsewhere = |fault: &Fault| {
+            matches!(
+                fault,
+                Fault::ListedSize(_) | Fault::WrongHash | Fault::NoHash
+            )
+        };
+        self.find(path, When::Otherwise, |fault| !elsewhere(fault))
     }
 
-    /// Whether a wrong hash of this file is told now; counts it.
-    pub(super) fn has_wrong_hash(&self, path: &RemotePath) -> bool {
-        self.find(path, |fault| *fault == Fault::WrongHash)
-            .is_some()
+    /// What goes wrong when the shell sends this file now; counts it.
+    pub(super) fn strike_resumed(&self, path: &RemotePath) -> Option<Fault> {
+        self.find(path, When::Resumed, |_| true)
+    }
+
+    /// What goes wrong when this file is hashed now; counts it.
+    pub(super) fn strike_hash(&self, path: &RemotePath) -> Option<Fault> {
+        let of_hash = |fault: &Fault| matches!(fault, Fault::WrongHash | Fault::NoHash);
+        self.find(path, When::Otherwise, of_hash)
     }
 
     /// The size with which this file is listed.
     pub(super) fn listed_size(&self, path: &RemotePath) -> Option<u64> {
-        match self.find(path, |fault| matches!(fault, Fault::ListedSize(_)))? {
+        let of_listing = |fault: &Fault| matches!(fault, Fault::ListedSize(_));
+        match self.find(path, When::Otherwise, of_listing)? {
             Fault::ListedSize(size) => Some(size),
             _ => None,
         }
     }
 
-    fn find(&self, path: &RemotePath, is_wanted: impl Fn(&Fault) -> bool) -> Option<Fault> {
+    fn find(
+        &self,
+        path: &RemotePath,
+        when: When,
+        is_wanted: impl Fn(&Fault) -> bool,
+    ) -> Option<Fault> {
         let mut rules = self.rules();
         let rule = rules.iter_mut().find(|rule| {
             rule.times_left > 0
+                && rule.when == when
                 && rule.path.as_ref().is_none_or(|own| own == path)
                 && is_wanted(&rule.fault)
         })?;

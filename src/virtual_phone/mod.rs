@@ -7,10 +7,13 @@
 
 pub mod camera_roll;
 pub mod fault;
+mod sending;
 mod service;
 mod shell;
 pub mod tree;
+pub mod wire;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,8 +29,9 @@ use crate::adb::connection::{Connection, DeviceConfig};
 use crate::adb::features::{Feature, Features};
 use crate::adb::wire::MAX_PAYLOAD;
 use crate::phone::drive::{Link, LinkEvent};
-use fault::{Fault, Faults, Hello};
-use tree::Tree;
+use fault::{Faults, Hello, Later};
+use tree::{Node, Tree};
+use wire::Wire;
 
 /// The token that the phone wants signed: a fixed one is as good as any for a phone that is none.
 const TOKEN: [u8; 20] = *b"rescue virtual phone";
@@ -116,7 +120,8 @@ impl VirtualPhone {
         let address = listener.local_addr()?;
         let running = Arc::new(Running {
             phone: self,
-            sent: Mutex::default(),
+            counts: Mutex::default(),
+            changed: Mutex::default(),
         });
         let shared = Arc::clone(&running);
         let task = tokio::spawn(async move {
@@ -149,12 +154,22 @@ impl Serving {
 
     /// The bytes of files that were sent, by path; also of files sent in part.
     pub fn sent_bytes(&self) -> HashMap<RemotePath, u64> {
-        self.running.sent().clone()
+        self.running.counts().sent_bytes.clone()
     }
 
-    /// Forgets what was sent up to now.
+    /// How often each file was asked for, whole or from somewhere in its middle.
+    pub fn times_asked(&self) -> HashMap<RemotePath, u32> {
+        self.running.counts().times_asked.clone()
+    }
+
+    /// How many connections came.
+    pub fn connections(&self) -> u32 {
+        self.running.counts().connections
+    }
+
+    /// Forgets what was counted up to now.
     pub fn forget_sent(&self) {
-        self.running.sent().clear();
+        *self.running.counts() = Counts::default();
     }
 }
 
@@ -168,16 +183,47 @@ impl Drop for Serving {
 #[derive(Debug)]
 struct Running {
     phone: VirtualPhone,
-    sent: Mutex<HashMap<RemotePath, u64>>,
+    counts: Mutex<Counts>,
+    /// What became of files since the phone was switched on.
+    changed: Mutex<HashMap<RemotePath, Later>>,
+}
+
+/// What was done for computers.
+#[derive(Debug, Default)]
+struct Counts {
+    sent_bytes: HashMap<RemotePath, u64>,
+    times_asked: HashMap<RemotePath, u32>,
+    connections: u32,
 }
 
 impl Running {
-    fn sent(&self) -> std::sync::MutexGuard<'_, HashMap<RemotePath, u64>> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What stands at a path now, or the error number.
+    fn find(&self, path: &RemotePath, follow: bool) -> Result<Cow<'_, Node>, u32> {
+        let node = self.phone.tree.find(path, follow)?;
+        match self.changed().get(path) {
+            Some(later) => later.apply(node).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(node)),
+        }
+    }
+
+    fn change(&self, path: &RemotePath, later: &Later) {
+        self.changed().insert(path.clone(), later.clone());
+    }
+
+    fn changed(&self) -> std::sync::MutexGuard<'_, HashMap<RemotePath, Later>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count_sent(&self, path: &RemotePath, bytes: u64) {
-        *self.sent().entry(path.clone()).or_default() += bytes;
+        *self.counts().sent_bytes.entry(path.clone()).or_default() += bytes;
+    }
+
+    fn count_asked(&self, path: &RemotePath) {
+        *self.counts().times_asked.entry(path.clone()).or_default() += 1;
     }
 }
 
@@ -189,12 +235,19 @@ impl Cable {
     fn pull(&self) {
         let _ = self.0.shutdown(std::net::Shutdown::Both);
     }
+
+    /// Pulls it once what was sent before has had time to leave.
+    async fn pull_soon(&self) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        self.pull();
+    }
 }
 
 async fn answer(running: Arc<Running>, socket: TcpStream) {
     let Ok((socket, cable)) = split_off_cable(socket) else {
         return;
     };
+    running.counts().connections += 1;
     match running.phone.faults.hello() {
         Some(Hello::Silence) => return std::future::pending().await,
         Some(Hello::HangUp) => return cable.pull(),
@@ -205,7 +258,8 @@ async fn answer(running: Arc<Running>, socket: TcpStream) {
         }
         None => {}
     }
-    let (link, mut events) = Link::start(Connection::device(config(&running.phone)), socket);
+    let wire = Wire::new(socket, running.phone.faults.wire());
+    let (link, mut events) = Link::start(Connection::device(config(&running.phone)), wire);
     let mut services = JoinSet::new();
     while let Some(event) = events.recv().await {
         match event {
@@ -256,9 +310,4 @@ fn config(phone: &VirtualPhone) -> DeviceConfig {
         max_payload: phone.max_payload,
         auth,
     }
-}
-
-/// What goes wrong with one file, if anything does now.
-fn fault_of(running: &Running, path: &RemotePath) -> Option<Fault> {
-    running.phone.faults.strike(path)
 }

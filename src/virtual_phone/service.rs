@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::fault::{Fault, Listing};
-use super::tree::{Content, NodeKind};
-use super::{Cable, Running, fault_of, shell};
+use super::sending::Sending;
+use super::tree::NodeKind;
+use super::{Cable, Running, shell};
 use crate::adb::RemotePath;
 use crate::adb::path::PathError;
 use crate::adb::sync::{MAX_DATA, Operation, Request, RequestDecoder, Stat, answers};
@@ -30,12 +31,12 @@ pub(super) async fn serve(running: Arc<Running>, cable: Cable, stream: ByteStrea
         let _ = sync.run().await;
         let _ = sync.flush().await;
     } else if let Some(command) = name.strip_prefix(b"shell,v2,raw:") {
-        shell::run(&running, stream, command, shell::Form::Packets).await;
+        shell::run(&running, &cable, stream, command, shell::Form::Packets).await;
     } else if let Some(command) = name
         .strip_prefix(b"exec:")
         .or_else(|| name.strip_prefix(b"shell:"))
     {
-        shell::run(&running, stream, command, shell::Form::Raw).await;
+        shell::run(&running, &cable, stream, command, shell::Form::Raw).await;
     }
 }
 
@@ -80,7 +81,7 @@ impl Sync {
     }
 
     fn stat(&mut self, operation: Operation, path: &RemotePath, follow: bool) {
-        let stat = match self.running.phone.tree.find(path, follow) {
+        let stat = match self.running.find(path, follow) {
             Ok(node) => node.stat(),
             Err(error) => Stat {
                 error,
@@ -93,11 +94,8 @@ impl Sync {
     async fn list(&mut self, operation: Operation, path: &RemotePath) -> Result<(), End> {
         let running = Arc::clone(&self.running);
         let phone = &running.phone;
-        let folder = phone
-            .tree
-            .find(path, true)
-            .ok()
-            .filter(|node| node.readable);
+        let folder = phone.tree.find(path, true);
+        let folder = folder.ok().filter(|node| node.readable);
         if let Some(NodeKind::Folder(entries)) = folder.map(|node| &node.kind) {
             let own = Stat {
                 mode: 0o040_771,
@@ -109,24 +107,26 @@ impl Sync {
             }
             for (name, node) in entries {
                 let mut stat = node.stat();
-                if let Some(size) = path
-                    .join(name)
-                    .ok()
-                    .and_then(|path| phone.faults.listed_size(&path))
-                {
-                    stat.size = size;
+                if let Ok(path) = path.join(name) {
+                    match running.changed().get(&path).map(|later| later.apply(node)) {
+                        Some(Ok(now)) => stat = now.stat(),
+                        Some(Err(_)) => continue,
+                        None => {}
+                    }
+                    stat.size = phone.faults.listed_size(&path).unwrap_or(stat.size);
                 }
                 answers::entry(&mut self.out, operation, &stat, name);
                 self.flush_if_full().await?;
             }
         }
-        self.list_hostile(operation, path);
+        self.list_hostile(operation, path).await?;
         answers::list_end(&mut self.out, operation);
         Ok(())
     }
 
-    fn list_hostile(&mut self, operation: Operation, path: &RemotePath) {
-        match &self.running.phone.faults.listing {
+    async fn list_hostile(&mut self, operation: Operation, path: &RemotePath) -> Result<(), End> {
+        let running = Arc::clone(&self.running);
+        match &running.phone.faults.listing {
             Some(Listing::Names(folder, names)) if folder == path => {
                 let stat = Stat {
                     mode: 0o100_660,
@@ -146,13 +146,32 @@ impl Sync {
                 };
                 answers::entry(&mut self.out, operation, &stat, b"deeper");
             }
+            Some(Listing::Endless(folder, endings)) if folder == path => {
+                let stat = Stat {
+                    mode: 0o100_660,
+                    size: 5,
+                    mtime: 1_700_000_000,
+                    ..Stat::default()
+                };
+                for (number, ending) in endings.iter().cycle().enumerate() {
+                    let name = format!("{number}{ending}");
+                    answers::entry(&mut self.out, operation, &stat, name.as_bytes());
+                    self.flush_if_full().await?;
+                }
+            }
             _ => {}
         }
+        Ok(())
     }
 
     async fn send_file(&mut self, path: &RemotePath) -> Result<(), End> {
         let running = Arc::clone(&self.running);
-        let node = match running.phone.tree.find(path, true) {
+        running.count_asked(path);
+        let fault = running.phone.faults.strike(path);
+        if let Some(Fault::ChangeBefore(later)) = &fault {
+            running.change(path, later);
+        }
+        let node = match running.find(path, true) {
             Ok(node) if !node.readable => return self.fail("open failed: Permission denied").await,
             Ok(node) => node,
             Err(13) => return self.fail("open failed: Permission denied").await,
@@ -163,73 +182,35 @@ impl Sync {
             NodeKind::Folder(_) => return self.fail("read failed: Is a directory").await,
             NodeKind::Link(_) | NodeKind::Pipe => return std::future::pending().await,
         };
-        let fault = fault_of(&running, path);
         match &fault {
             Some(Fault::Refuse(words)) => return self.fail(words).await,
             Some(Fault::Vanish) => {
                 return self.fail("open failed: No such file or directory").await;
             }
+            Some(Fault::ChangeAfter(later)) => running.change(path, later),
             _ => {}
         }
-        self.send_content(path, &content, fault).await?;
+        self.send_content(path, Sending::new(content, fault, 0, u64::MAX))
+            .await?;
         answers::receive_end(&mut self.out);
         Ok(())
     }
 
-    async fn send_content(
-        &mut self,
-        path: &RemotePath,
-        content: &Content,
-        fault: Option<Fault>,
-    ) -> Result<(), End> {
-        let size = match &fault {
-            Some(Fault::SendMore(more)) => content.size() + more,
-            Some(Fault::SendLess(less)) => content.size().saturating_sub(*less),
-            _ => content.size(),
-        };
-        let stop_at = match &fault {
-            Some(
-                Fault::Stall(at) | Fault::Cut(at) | Fault::EndStream(at) | Fault::ReadError(at),
-            ) => Some(*at),
-            Some(Fault::Nonsense(_)) => Some(0),
-            _ => None,
-        };
-        let mut offset = 0;
-        while offset < size {
-            if stop_at.is_some_and(|at| offset >= at) {
-                break;
-            }
-            let room = stop_at
-                .map_or(u64::MAX, |at| at - offset)
-                .min(size - offset)
-                .min(u64::from(MAX_DATA));
-            let mut piece = content.read(offset, room as usize);
-            if piece.len() < room as usize {
-                let mut padded = BytesMut::from(piece);
-                padded.resize(room as usize, b'?');
-                piece = padded.freeze();
-            }
-            if let Some(Fault::FlipBit(at)) = fault
-                && (offset..offset + room).contains(&at)
-            {
-                piece = flipped(&piece, (at - offset) as usize);
-            }
+    async fn send_content(&mut self, path: &RemotePath, mut sending: Sending) -> Result<(), End> {
+        while let Some(piece) = sending.next_piece(MAX_DATA as usize) {
             answers::data_header(&mut self.out, piece.len() as u32);
             self.out.extend_from_slice(&piece);
-            offset += piece.len() as u64;
             self.running.count_sent(path, piece.len() as u64);
             self.flush_if_full().await?;
         }
-        match fault.filter(|_| stop_at.is_some_and(|at| offset >= at)) {
+        match sending.into_fault() {
             Some(Fault::Stall(_)) => {
                 self.flush().await?;
                 std::future::pending().await
             }
             Some(Fault::Cut(_)) => {
                 self.flush().await?;
-                // What was sent has to leave the loop before the cable is pulled.
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                self.cable.pull();
+                self.cable.pull_soon().await;
                 Err(End)
             }
             Some(Fault::EndStream(_)) => Err(End),
@@ -267,12 +248,4 @@ impl Sync {
             .await
             .map_err(|_| End)
     }
-}
-
-fn flipped(piece: &Bytes, at: usize) -> Bytes {
-    let mut piece = BytesMut::from(piece.clone());
-    if let Some(byte) = piece.get_mut(at) {
-        *byte ^= 1;
-    }
-    piece.freeze()
 }

@@ -3,11 +3,15 @@
 //! Words with single quotes and backslashes, `;`, `&&`, `||`, redirections to `/dev/null`; no
 //! variables, no substitution.
 
+use std::borrow::Cow;
+
 use bytes::{Bytes, BytesMut};
 use sha1::Digest as _;
 
-use super::Running;
+use super::fault::Fault;
+use super::sending::Sending;
 use super::tree::{Content, Node, NodeKind};
+use super::{Cable, Running};
 use crate::adb::RemotePath;
 use crate::adb::shell::{Output, output_packet};
 use crate::phone::stream::ByteStream;
@@ -29,9 +33,16 @@ pub(super) enum Form {
 /// The other end is gone.
 struct Gone;
 
-pub(super) async fn run(running: &Running, stream: ByteStream, line: &[u8], form: Form) {
+pub(super) async fn run(
+    running: &Running,
+    cable: &Cable,
+    stream: ByteStream,
+    line: &[u8],
+    form: Form,
+) {
     let mut shell = Shell {
         running,
+        cable,
         stream,
         form,
     };
@@ -44,6 +55,7 @@ pub(super) async fn run(running: &Running, stream: ByteStream, line: &[u8], form
 
 struct Shell<'a> {
     running: &'a Running,
+    cable: &'a Cable,
     stream: ByteStream,
     form: Form,
 }
@@ -159,9 +171,16 @@ impl Shell<'_> {
         for path in paths {
             match self.readable(path) {
                 Ok(content) => {
+                    let faults = &self.running.phone.faults;
+                    let known = RemotePath::new(path).ok();
+                    let fault = known.and_then(|path| faults.strike_hash(&path));
+                    if fault == Some(Fault::NoHash) {
+                        code = 1;
+                        self.complain(program, path, "I/O error").await?;
+                        continue;
+                    }
                     let mut hex = digest(program, &content).await;
-                    let known = RemotePath::new(path);
-                    if known.is_ok_and(|path| self.running.phone.faults.has_wrong_hash(&path)) {
+                    if fault == Some(Fault::WrongHash) {
                         hex = hex.chars().rev().collect();
                     }
                     self.print([hex.as_bytes(), b"  ", path, b"\n"].concat())
@@ -169,60 +188,78 @@ impl Shell<'_> {
                 }
                 Err(words) => {
                     code = 1;
-                    let line = [
-                        program.as_bytes(),
-                        b": ",
-                        path,
-                        b": ",
-                        words.as_bytes(),
-                        b"\n",
-                    ]
-                    .concat();
-                    self.put(Output::Stderr(line.into())).await?;
+                    self.complain(program, path, words).await?;
                 }
             }
         }
         Ok(code)
     }
 
+    async fn complain(&mut self, program: &str, path: &[u8], words: &str) -> Result<(), Gone> {
+        let (program, words) = (program.as_bytes(), words.as_bytes());
+        let line = [program, b": ", path, b": ", words, b"\n"].concat();
+        self.put(Output::Stderr(line.into())).await
+    }
+
     async fn send(&mut self, path: Option<&Vec<u8>>, offset: u64, length: u64) -> Result<u8, Gone> {
-        let content = path
-            .ok_or("missing operand")
-            .and_then(|path| self.readable(path));
-        let content = match content {
-            Ok(content) => content,
-            Err(words) => {
-                self.put(Output::Stderr(format!("{words}\n").into()))
-                    .await?;
+        let path = path.map(Vec::as_slice).unwrap_or_default();
+        let known = RemotePath::new(path).ok();
+        let fault = known.as_ref().and_then(|path| {
+            self.running.count_asked(path);
+            self.running.phone.faults.strike_resumed(path)
+        });
+        if let (Some(Fault::ChangeBefore(later)), Some(path)) = (&fault, &known) {
+            self.running.change(path, later);
+        }
+        let content = match (self.readable(path), &fault) {
+            (Ok(content), None) => content,
+            (Ok(content), Some(fault)) if !matches!(fault, Fault::Refuse(_) | Fault::Vanish) => {
+                content
+            }
+            (content, _) => {
+                let words = content.err().unwrap_or("Permission denied");
+                self.complain("sh", path, words).await?;
                 return Ok(1);
             }
         };
-        let end = content.size().min(offset.saturating_add(length));
-        let mut at = offset;
-        while at < end {
-            let piece = content.read(at, (end - at).min(PIECE as u64) as usize);
-            at += piece.len() as u64;
-            if let Some(path) = path.and_then(|path| RemotePath::new(path).ok()) {
-                self.running.count_sent(&path, piece.len() as u64);
+        let mut sending = Sending::new(content, fault, offset, length);
+        while let Some(piece) = sending.next_piece(PIECE) {
+            if let Some(path) = &known {
+                self.running.count_sent(path, piece.len() as u64);
             }
             self.put(Output::Stdout(piece)).await?;
         }
-        Ok(0)
+        match sending.into_fault() {
+            Some(Fault::Stall(_)) => std::future::pending().await,
+            Some(Fault::Cut(_)) => {
+                self.cable.pull_soon().await;
+                Err(Gone)
+            }
+            Some(Fault::EndStream(_)) => Err(Gone),
+            Some(Fault::ReadError(_)) => {
+                self.complain("sh", path, "I/O error").await?;
+                Ok(1)
+            }
+            Some(Fault::Nonsense(bytes)) => {
+                self.stream.send(bytes).await.map_err(|_| Gone)?;
+                std::future::pending().await
+            }
+            _ => Ok(0),
+        }
     }
 
-    fn find(&self, path: &[u8]) -> Result<&Node, u32> {
+    fn find(&self, path: &[u8]) -> Result<Cow<'_, Node>, u32> {
         let path = RemotePath::new(path).map_err(|_| 2_u32)?;
-        self.running.phone.tree.find(&path, true)
+        self.running.find(&path, true)
     }
 
     fn readable(&self, path: &[u8]) -> Result<Content, &'static str> {
         match self.find(path) {
             Ok(node) if !node.readable => Err("Permission denied"),
-            Ok(Node {
-                kind: NodeKind::File(content),
-                ..
-            }) => Ok(content.clone()),
-            Ok(_) => Err("Is a directory"),
+            Ok(node) => match &node.kind {
+                NodeKind::File(content) => Ok(content.clone()),
+                _ => Err("Is a directory"),
+            },
             Err(13) => Err("Permission denied"),
             Err(_) => Err("No such file or directory"),
         }

@@ -10,13 +10,13 @@ use crate::adb::RemotePath;
 use crate::adb::sync::Stat;
 
 /// POSIX error numbers.
-const ENOENT: u32 = 2;
+pub(super) const ENOENT: u32 = 2;
 const EACCES: u32 = 13;
 /// Links followed before giving up, as Linux does.
 const MAX_LINKS: u32 = 40;
 
 /// What a file holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// These bytes.
     Bytes(Bytes),
@@ -113,7 +113,7 @@ pub enum NodeKind {
 }
 
 impl Node {
-    fn folder() -> Self {
+    pub(super) fn folder() -> Self {
         Self {
             kind: NodeKind::Folder(BTreeMap::new()),
             mtime: 0,
