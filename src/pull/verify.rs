@@ -105,15 +105,20 @@ impl Verifier {
         let mut calls: JoinSet<Result<(), PhoneError>> = JoinSet::new();
         let mut open = true;
         loop {
-            if calls.len() < CALLS_AT_ONCE && !waiting.is_empty() && !verifier.halt.is_set() {
+            if calls.len() < CALLS_AT_ONCE && !waiting.is_empty() {
                 let batch = verifier.next_batch(&mut waiting);
                 calls.spawn(Arc::clone(&verifier).prove(batch));
                 continue;
             }
-            if !open && (waiting.is_empty() || verifier.halt.is_set()) && calls.is_empty() {
+            if !open && waiting.is_empty() && calls.is_empty() {
                 return Ok(());
             }
             tokio::select! {
+                // The phone may hash for minutes; nobody waits for that after Ctrl-C.
+                () = verifier.halt.stopped() => {
+                    calls.shutdown().await;
+                    return Ok(());
+                }
                 file = files.recv(), if open => match file {
                     Some(file) => {
                         let more = std::iter::from_fn(|| files.try_recv().ok());

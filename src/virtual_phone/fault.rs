@@ -37,6 +37,8 @@ pub enum Fault {
     WrongHash,
     /// The phone's hash program fails.
     NoHash,
+    /// The phone's hash program never ends.
+    StallHash,
     /// From when the file is asked for, it is this.
     ChangeBefore(Later),
     /// Once the file was sent as it was, it is this.
@@ -180,7 +182,7 @@ impl Faults {
         let elsewhere = |fault: &Fault| {
             matches!(
                 fault,
-                Fault::ListedSize(_) | Fault::WrongHash | Fault::NoHash
+                Fault::ListedSize(_) | Fault::WrongHash | Fault::NoHash | Fault::StallHash
             )
         };
         self.find(path, When::Otherwise, |fault| !elsewhere(fault))
@@ -193,7 +195,8 @@ impl Faults {
 
     /// What goes wrong when this file is hashed now; counts it.
     pub(super) fn strike_hash(&self, path: &RemotePath) -> Option<Fault> {
-        let of_hash = |fault: &Fault| matches!(fault, Fault::WrongHash | Fault::NoHash);
+        let of_hash =
+            |fault: &Fault| matches!(fault, Fault::WrongHash | Fault::NoHash | Fault::StallHash);
         self.find(path, When::Otherwise, of_hash)
     }
 

@@ -174,6 +174,9 @@ impl Shell<'_> {
                     let faults = &self.running.phone.faults;
                     let known = RemotePath::new(path).ok();
                     let fault = known.and_then(|path| faults.strike_hash(&path));
+                    if fault == Some(Fault::StallHash) {
+                        return std::future::pending().await;
+                    }
                     if fault == Some(Fault::NoHash) {
                         code = 1;
                         self.complain(program, path, "I/O error").await?;

@@ -1,6 +1,6 @@
 //! Runs that are cut short: what was safe stays safe and is not sent again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rescue::adb::RemotePath;
 use rescue::virtual_phone::fault::Fault;
@@ -78,6 +78,38 @@ async fn ctrl_c_in_a_big_file_is_clean_and_the_next_run_goes_on_in_its_middle() 
 #[tokio::test]
 async fn kill_in_a_big_file_loses_nothing_and_the_next_run_goes_on_in_its_middle() {
     stopped_by("KILL", -1).await;
+}
+
+#[tokio::test]
+async fn ctrl_c_while_the_phone_hashes_is_not_waited_for() {
+    let (phone, expected) = camera(&[50_000]);
+    phone
+        .faults
+        .add(Some(&format!("{CAMERA}/0.jpg")), Fault::StallHash, 1);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let child = desk.start_pull(&serving, &["--idle-timeout", "50"]);
+    let id = child.id();
+    let photo = desk.folder().join("data/internal/DCIM/Camera/0.jpg");
+    until("the photo in its place", || photo.exists()).await;
+    let asked = Instant::now();
+    kill(id, "INT");
+    let ended = end(child).await.expect(130);
+    assert!(asked.elapsed() < Duration::from_secs(20));
+    assert_eq!(ended.line("summary")["pulled"]["files"], 1);
+    let ended = desk.pull(&serving, &[]).await.expect(0);
+    assert_eq!(ended.line("summary")["verified"]["files"], 1);
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn hash_program_that_hangs_is_asked_again() {
+    let (phone, expected) = camera(&[50_000]);
+    phone
+        .faults
+        .add(Some(&format!("{CAMERA}/0.jpg")), Fault::StallHash, 1);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_files(&refs(&expected));
 }
 
 #[tokio::test]
