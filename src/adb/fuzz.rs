@@ -15,8 +15,8 @@ mod link;
 use bytes::{Bytes, BytesMut};
 
 use super::path::{MAX_PATH_BYTES, RemotePath};
-use super::sync::{Answer, Client, Operation, Request, RequestDecoder};
-use super::wire::{Checksum, Decoder, MAX_PAYLOAD, Message};
+use super::sync::{Answer, Client, Operation, Request, RequestDecoder, SyncError};
+use super::wire::{Checksum, Decoder, MAX_PAYLOAD, Message, WireError};
 use super::{server, shell};
 // Up the house, against its order: their readers belong to the same list.
 use crate::phone::Properties;
@@ -85,32 +85,39 @@ pub fn wire(mut data: &[u8]) {
         1 => Some(Checksum::Sent),
         _ => Some(Checksum::Skipped),
     };
-    let (messages, _error) = same_in_any_pieces(data, |pieces| {
-        let mut decoder = Decoder::new();
-        if let Some(checksum) = checksum {
-            decoder.set_checksum(checksum);
-        }
-        let mut input = BytesMut::new();
-        let mut messages = Vec::new();
-        for piece in pieces {
-            input.extend_from_slice(&piece);
-            loop {
-                match decoder.decode(&mut input) {
-                    Ok(Some(message)) => messages.push(message),
-                    Ok(None) => break,
-                    Err(error) => return (messages, Some(error)),
-                }
-            }
-            let missing = decoder.missing_bytes(input.len());
-            assert!(missing > 0 && missing <= MAX_PAYLOAD as usize, "{missing}");
-        }
-        (messages, None)
-    });
-    for message in messages {
+    let (read, _error) = same_in_any_pieces(data, |pieces| messages(checksum, pieces));
+    for message in read {
         for checksum in [Checksum::Sent, Checksum::Skipped] {
             assert_eq!(decoded(&message, checksum), message);
         }
     }
+}
+
+/// The messages in these pieces, and the error that ended them. `checksum` says what is known of
+/// the peer.
+pub(crate) fn messages(
+    checksum: Option<Checksum>,
+    pieces: Vec<Bytes>,
+) -> (Vec<Message>, Option<WireError>) {
+    let mut decoder = Decoder::new();
+    if let Some(checksum) = checksum {
+        decoder.set_checksum(checksum);
+    }
+    let mut input = BytesMut::new();
+    let mut messages = Vec::new();
+    for piece in pieces {
+        input.extend_from_slice(&piece);
+        loop {
+            match decoder.decode(&mut input) {
+                Ok(Some(message)) => messages.push(message),
+                Ok(None) => break,
+                Err(error) => return (messages, Some(error)),
+            }
+        }
+        let missing = decoder.missing_bytes(input.len());
+        assert!(missing > 0 && missing <= MAX_PAYLOAD as usize, "{missing}");
+    }
+    (messages, None)
 }
 
 fn decoded(message: &Message, checksum: Checksum) -> Message {
@@ -159,7 +166,7 @@ pub fn sync_client(mut data: &[u8]) {
 pub(crate) fn sync_answers(
     requests: &[Operation],
     pieces: Vec<Bytes>,
-) -> (Vec<Answer>, Option<super::sync::SyncError>, usize) {
+) -> (Vec<Answer>, Option<SyncError>, usize) {
     let path = RemotePath::new(b"/sdcard").unwrap();
     let mut client = Client::default();
     let mut out = BytesMut::new();
@@ -217,7 +224,7 @@ pub fn sync_device(data: &[u8]) {
 }
 
 /// What a phone makes of these pieces.
-pub(crate) fn sync_requests(pieces: Vec<Bytes>) -> (Vec<Request>, Option<super::sync::SyncError>) {
+pub(crate) fn sync_requests(pieces: Vec<Bytes>) -> (Vec<Request>, Option<SyncError>) {
     let mut decoder = RequestDecoder::default();
     let mut requests = Vec::new();
     for piece in pieces {
