@@ -64,6 +64,10 @@ pub enum Command {
     /// Try everything on a phone that is built in: nothing has to be plugged in
     #[cfg(feature = "virtual-phone")]
     Demo(DemoArgs),
+    /// Serve the built-in phone on 127.0.0.1, with many files made on the fly, for measurements
+    #[cfg(feature = "virtual-phone")]
+    #[command(hide = true)]
+    VirtualPhone(VirtualPhoneArgs),
     /// Print shell completions or the manual page
     #[command(hide = true, subcommand)]
     Generate(Generate),
@@ -176,6 +180,18 @@ pub struct ConnectArgs {
 pub struct DemoArgs {
     /// Put the rescue folder here [default: rescue-demo]
     pub folder: Option<PathBuf>,
+}
+
+/// What the served phone holds.
+#[cfg(feature = "virtual-phone")]
+#[derive(Debug, Clone, Args)]
+pub struct VirtualPhoneArgs {
+    /// So many photos
+    #[arg(long, default_value_t = 1000)]
+    pub files: u64,
+    /// Of so many bytes each
+    #[arg(long, default_value_t = 50_000)]
+    pub size: u64,
 }
 
 /// What to print.

@@ -44,5 +44,5 @@ pub mod names;
 pub mod phone;
 pub mod pull;
 pub mod ui;
-//#[cfg(feature = "virtual-phone")]
-//pub mod virtual_phone;
+#[cfg(feature = "virtual-phone")]
+pub mod virtual_phone;

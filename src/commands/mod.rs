@@ -2,12 +2,16 @@
 //! everything asked for is done.
 
 mod connect;
-//DEMO mod demo;
+#[cfg(feature = "virtual-phone")]
+mod demo;
 mod devices;
 mod generate;
 mod pull;
 mod status;
+mod summary;
 mod verify;
+#[cfg(feature = "virtual-phone")]
+mod virtual_phone;
 
 use std::time::Duration;
 
@@ -33,7 +37,9 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
         Command::Verify(args) => verify::run(&args, ui, &halt).await,
         Command::Connect(args) => connect::run(&args, ui).await,
         #[cfg(feature = "virtual-phone")]
-        Command::Demo(_) => Ok(Done::All),
+        Command::Demo(args) => demo::run(&args, ui, &halt).await,
+        #[cfg(feature = "virtual-phone")]
+        Command::VirtualPhone(args) => virtual_phone::run(&args, ui, &halt).await,
         Command::Generate(what) => generate::run(what),
     };
     match done {
@@ -58,23 +64,39 @@ enum Done {
 /// The first Ctrl-C stops in good order; a second one at once, which loses nothing but time.
 fn stop_on_ctrl_c(halt: Halt) {
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            halt.stop(
-                Error::new(
-                    Kind::Interrupted,
-                    "stopped by Ctrl-C; everything pulled so far is safe",
-                )
-                .with_hint("run the same command again: it goes on where it was"),
-            );
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            #[expect(
-                clippy::exit,
-                reason = "the person does not want to wait for a stuck disk or phone"
-            )]
-            std::process::exit(i32::from(Kind::Interrupted.exit_code()));
-        }
+        asked_to_stop().await;
+        halt.stop(
+            Error::new(
+                Kind::Interrupted,
+                "stopped; everything pulled so far is safe",
+            )
+            .with_hint("run the same command again: it goes on where it was"),
+        );
+        asked_to_stop().await;
+        #[expect(
+            clippy::exit,
+            reason = "the person does not want to wait for a stuck disk or phone"
+        )]
+        std::process::exit(i32::from(Kind::Interrupted.exit_code()));
     });
+}
+
+/// Returns at Ctrl-C, or when the system wants the program to end.
+async fn asked_to_stop() {
+    #[cfg(unix)]
+    if let Ok(mut terminated) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
+        }
+        return;
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without a way to be asked, nobody asks.
+        std::future::pending::<()>().await;
+    }
 }
 
 fn target_of(args: &PhoneArgs) -> Target {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{Local, NaiveDate, TimeZone as _};
 use serde::Serialize;
 
+use super::summary::summary_lines;
 use super::{Done, connect_phone, options_of, stopped, target_of};
 use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
@@ -158,12 +159,15 @@ pub(super) async fn pull(
     let run = folder
         .catalogue_mut()
         .begin_run(now(), concat!("rescue ", env!("CARGO_PKG_VERSION")))?;
-    let reconnect = Reconnect { target, options };
+    let reconnect = Reconnect {
+        target: phone.target(),
+        options,
+    };
     let pulled = transfer(request, phone, folder, plan, &reconnect, &events, halt).await;
     let (mut folder, outcome) = pulled?;
     let bag = bag::write(&folder, Local::now().date_naive());
     let ended = RunEnd::of(&outcome, &found);
-    folder.catalogue_mut().end_run(run, now(), ended.outcome)?;
+    let run_ended = folder.catalogue_mut().end_run(run, now(), ended.outcome);
     let summary = folder.catalogue().summary()?;
     report(
         ui,
@@ -175,10 +179,14 @@ pub(super) async fn pull(
         started.elapsed(),
         bytes,
     );
-    bag?;
+    // What stopped the run says more than what could not be written because of it.
     match outcome.stopped {
         Some(error) => Err(error),
-        None => Ok(ended.done),
+        None => {
+            bag?;
+            run_ended?;
+            Ok(ended.done)
+        }
     }
 }
 
@@ -395,52 +403,13 @@ fn report(
         .map(|(path, reason)| missing((path, reason)))
         .collect();
     let mut lines = vec![String::new()];
-    let verified_by_hash = summary.verified.files - summary.verified_by_size.files;
-    let mut say = |files: u64, size: u64, what: &str| {
-        if files > 0 {
-            lines.push(format!(
-                "{:>10} {:>10}  {what}",
-                count(files, "file"),
-                bytes(size)
-            ));
-        }
-    };
-    let hash_bytes = summary.verified.bytes - summary.verified_by_size.bytes;
-    say(
-        verified_by_hash,
-        hash_bytes,
-        "verified: the phone's own hash is the same",
-    );
-    say(
-        summary.verified_by_size.files,
-        summary.verified_by_size.bytes,
-        "verified by size only: this phone cannot hash",
-    );
-    say(
-        summary.pulled.files,
-        summary.pulled.bytes,
-        "pulled, but not verified",
-    );
-    say(
-        summary.superseded.files,
-        summary.superseded.bytes,
-        "older versions, kept",
-    );
-    say(
-        summary.damaged.files,
-        summary.damaged.bytes,
-        "damaged: kept beside their place as *.damaged",
-    );
-    say(
-        summary.failed.files,
-        summary.failed.bytes,
-        "failed: not here",
-    );
-    say(
-        summary.planned.files,
-        summary.planned.bytes,
-        "not pulled yet",
-    );
+    lines.extend(summary_lines(summary));
+    if found.not_files > 0 {
+        lines.push(format!(
+            "{} and devices were left out",
+            count(found.not_files, "link")
+        ));
+    }
     if found.private_folders > 0 {
         lines.push(format!(
             "{} that Android lets nobody read were left out",

@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::Done;
+use super::summary::summary_lines;
 use crate::cli::FolderArgs;
 use crate::error::Error;
 use crate::folder::{CatalogueError, Entry, Folder, Run, State, Summary};
 use crate::item::PhoneIdentity;
-use crate::ui::{Ui, bytes, count, plain};
+use crate::ui::{Ui, plain};
 
 #[derive(Serialize)]
 struct Status<'a> {
@@ -68,44 +69,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         plain(&phone.model),
         plain(&phone.serial)
     )];
-    let by_hash = summary.verified.files - summary.verified_by_size.files;
-    for (files, size, what) in [
-        (
-            by_hash,
-            summary.verified.bytes - summary.verified_by_size.bytes,
-            "verified by the phone's hash",
-        ),
-        (
-            summary.verified_by_size.files,
-            summary.verified_by_size.bytes,
-            "verified by size only",
-        ),
-        (
-            summary.pulled.files,
-            summary.pulled.bytes,
-            "pulled, not verified",
-        ),
-        (
-            summary.superseded.files,
-            summary.superseded.bytes,
-            "older versions",
-        ),
-        (summary.damaged.files, summary.damaged.bytes, "damaged"),
-        (summary.failed.files, summary.failed.bytes, "failed"),
-        (
-            summary.planned.files,
-            summary.planned.bytes,
-            "not pulled yet",
-        ),
-    ] {
-        if files > 0 {
-            lines.push(format!(
-                "{:>12} {:>10}  {what}",
-                count(files, "file"),
-                bytes(size)
-            ));
-        }
-    }
+    lines.extend(summary_lines(&summary));
     let unfinished = summary.planned.files + summary.pulled.files;
     let missing = summary.failed.files + summary.damaged.files;
     lines.push(match (unfinished, missing) {

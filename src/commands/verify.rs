@@ -8,7 +8,7 @@ use crate::adb::RemotePath;
 use crate::cli::VerifyArgs;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::folder::check::{Finding, Progress, check};
+use crate::folder::check::{Finding, Progress, Report, check};
 use crate::folder::{CatalogueError, Entry, Folder, State};
 use crate::phone::Phone;
 use crate::phone::hash::{Algorithm, Hashes};
@@ -100,6 +100,11 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         0 => format!("{shown} is intact: {read}, each as it was recorded"),
         wrong => format!("{shown}: {wrong} wrong; {read}"),
     });
+    if report.unwritten_count > 0 {
+        lines.push(format!(
+            "The last run was cut short before it wrote the manifest: run `rescue pull -o {shown}` to finish it"
+        ));
+    }
     if let Some(comparison) = &comparison {
         for path in &comparison.differs {
             lines.push(format!(
@@ -129,16 +134,17 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     ui.result(&checked, &lines);
     if report.is_intact() {
         let same = comparison.is_none_or(|comparison| comparison.differs.is_empty());
-        return Ok(if same { Done::All } else { Done::SomeFailed });
+        return Ok(if same && report.unwritten_count == 0 {
+            Done::All
+        } else {
+            Done::SomeFailed
+        });
     }
     Err(Error::new(Kind::Folder, format!("{shown} is not as it was recorded"))
         .with_hint(format!("run `rescue pull -o {shown}` with the phone attached: it fetches what is missing or wrong")))
 }
 
-fn check_folder(
-    path: &std::path::Path,
-    events: &Events,
-) -> Result<(Folder, crate::folder::check::Report), Error> {
+fn check_folder(path: &std::path::Path, events: &Events) -> Result<(Folder, Report), Error> {
     let folder = Folder::open(path)?;
     let summary = folder.catalogue().summary()?;
     let here = [summary.pulled, summary.verified, summary.superseded];

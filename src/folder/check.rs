@@ -46,6 +46,9 @@ pub struct Report {
     pub finding_count: u64,
     /// The first of them.
     pub findings: Vec<Finding>,
+    /// Files and tag files that the manifest does not tell rightly only because the last run was
+    /// cut short before it wrote it; not among the findings.
+    pub unwritten_count: u64,
 }
 
 impl Report {
@@ -149,10 +152,12 @@ pub fn check(
     folder: &Folder,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Report, CheckError> {
+    let last_run = folder.catalogue().last_run()?;
     let mut check = Check {
         folder,
         on_progress,
         report: Report::default(),
+        is_unfinished: last_run.is_some_and(|run| run.ended.is_none()),
         hashes: RandomState::new(),
     };
     folder.catalogue().check_structure()?;
@@ -168,6 +173,8 @@ struct Check<'a> {
     folder: &'a Folder,
     on_progress: &'a mut dyn FnMut(Progress<'_>),
     report: Report,
+    /// Whether the last run was cut short, before it wrote the manifest.
+    is_unfinished: bool,
     hashes: RandomState,
 }
 
@@ -336,6 +343,16 @@ impl Check<'_> {
     }
 
     fn find(&mut self, finding: Finding) {
+        let of_manifest = matches!(
+            finding,
+            Finding::NotInManifest { .. }
+                | Finding::TagFileMissing { .. }
+                | Finding::TagFileWrong { .. }
+        );
+        if self.is_unfinished && of_manifest {
+            self.report.unwritten_count += 1;
+            return;
+        }
         (self.on_progress)(Progress::Finding(&finding));
         self.report.finding_count += 1;
         if self.report.findings.len() < MAX_KEPT_FINDINGS {

@@ -290,6 +290,12 @@ pub struct Summary {
     pub pulled: Count,
     /// Verified by any proof.
     pub verified: Count,
+    /// Those of the verified that the phone's SHA-256 proves.
+    pub verified_by_sha256: Count,
+    /// Those of the verified that only the phone's SHA-1 proves.
+    pub verified_by_sha1: Count,
+    /// Those of the verified that only the phone's MD5 proves.
+    pub verified_by_md5: Count,
     /// Those of the verified that only their size proves.
     pub verified_by_size: Count,
     /// Not wholly readable.

@@ -122,7 +122,11 @@ async fn attempt(
     let (route, serial, features) = match target {
         Target::Tcp(address) => {
             let (link, banner) = connect_tcp(address, options, deadline, told, on_wait).await?;
-            (Route::Tcp(link), address.clone(), banner.features)
+            let route = Route::Tcp {
+                link,
+                address: address.clone(),
+            };
+            (route, address.clone(), banner.features)
         }
         Target::Discovered { serial } => {
             let found = discover().await?;

@@ -139,6 +139,8 @@ impl PhoneError {
             Self::Lost(_) | Self::Gone { .. } | Self::Idle { .. } | Self::Unreachable { .. } => {
                 true
             }
+            // Through an adb server, a phone that goes away ends its streams and says nothing.
+            Self::StreamEnded { .. } => true,
             Self::NotReady { state, .. } => {
                 matches!(
                     state,

@@ -48,9 +48,19 @@ pub struct KeySources {
     pub android_folder: Option<PathBuf>,
     /// `ADB_VENDOR_KEYS`: files, or folders of `*.adb_key` files.
     pub vendor: Vec<PathBuf>,
+    /// Whether to go without any key.
+    no_key_is_fine: bool,
 }
 
 impl KeySources {
+    /// No key at all, for a phone that asks for none.
+    pub fn none() -> Self {
+        Self {
+            no_key_is_fine: true,
+            ..Self::default()
+        }
+    }
+
     /// What the environment names: `ANDROID_USER_HOME` or `HOME`, and `ADB_VENDOR_KEYS`.
     pub fn from_environment(files: Vec<PathBuf>) -> Self {
         let folder = |name| {
@@ -69,6 +79,7 @@ impl KeySources {
             files,
             android_folder,
             vendor,
+            no_key_is_fine: false,
         }
     }
 
@@ -82,7 +93,7 @@ impl KeySources {
         }
         match &self.android_folder {
             Some(folder) => keys.push(own_key(folder)?),
-            None if keys.is_empty() => return Err(KeysError::NoHome),
+            None if keys.is_empty() && !self.no_key_is_fine => return Err(KeysError::NoHome),
             None => {}
         }
         for path in self.vendor.iter().flat_map(|path| vendor_files(path)) {

@@ -23,6 +23,7 @@ use crate::adb::RemotePath;
 use crate::adb::features::Features;
 use crate::adb::shell::quote;
 use crate::item::PhoneIdentity;
+use connect::Target;
 use drive::Link;
 use server::ServerAddress;
 use shell::RunningCommand;
@@ -48,7 +49,10 @@ pub struct Phone {
 /// How the phone is reached.
 #[derive(Debug)]
 enum Route {
-    Tcp(Link),
+    Tcp {
+        link: Link,
+        address: String,
+    },
     Server {
         server: ServerAddress,
         serial: String,
@@ -59,6 +63,16 @@ impl Phone {
     /// The phone's own serial number; the route's name for it where it tells none.
     pub fn serial(&self) -> &str {
         &self.serial
+    }
+
+    /// How to reach this very phone again.
+    pub fn target(&self) -> Target {
+        match &self.route {
+            Route::Tcp { address, .. } => Target::Tcp(address.clone()),
+            Route::Server { serial, .. } => Target::Discovered {
+                serial: Some(serial.clone()),
+            },
+        }
     }
 
     /// What the phone can do.
@@ -116,7 +130,7 @@ impl Phone {
     async fn open(&self, service: &[u8]) -> Result<Option<ByteStream>, PhoneError> {
         let opened = async {
             match &self.route {
-                Route::Tcp(link) => link.open(service).await.map_err(PhoneError::Lost),
+                Route::Tcp { link, .. } => link.open(service).await.map_err(PhoneError::Lost),
                 Route::Server { server, serial } => server.open(serial, service).await,
             }
         };

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::Phone;
 use super::error::PhoneError;
 use super::stream::ByteStream;
-use super::{Phone, Route};
 use crate::adb::features::Feature;
 use crate::adb::shell::{Decoder, Output, service_exec, service_v2};
 
@@ -110,11 +110,12 @@ impl Phone {
 
     /// The longest command line to send, in bytes: phones cut longer ones off, or refuse them.
     pub fn max_command_bytes(&self) -> usize {
-        match (&self.route, self.features.has(Feature::ShellV2)) {
+        if self.features.has(Feature::ShellV2) {
             // Linux takes 128 KiB for one argument; an adb server's length field says 64 KiB.
-            (_, true) => 32 * 1024,
+            32 * 1024
+        } else {
             // Phones of that age take 4 KiB in one message.
-            (Route::Tcp(_) | Route::Server { .. }, false) => 3 * 1024,
+            3 * 1024
         }
     }
 }

@@ -32,6 +32,8 @@ const INTERNAL_ROOTS: [&str; 4] = [
     "/sdcard",
     "/mnt/sdcard",
 ];
+/// The folder below `data/` for internal storage.
+const INTERNAL: &str = "internal";
 /// More than the answers to one round of questions, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
@@ -93,6 +95,7 @@ pub async fn enumerate(
                 });
             }
             walker.found.volumes = volumes;
+            walker.miss_internal_storage();
             for (index, volume) in walker.found.volumes.iter().enumerate() {
                 let walk = selection.walk(std::iter::empty());
                 walker.waiting.push_back(Folder {
@@ -119,7 +122,7 @@ async fn find_volumes(phone: &Phone) -> Result<Vec<Volume>, PhoneError> {
         if list_folder(phone, &root).await?.is_some() {
             volumes.push(Volume {
                 root,
-                label: "internal".to_owned(),
+                label: INTERNAL.to_owned(),
             });
             break;
         }
@@ -137,7 +140,7 @@ async fn find_volumes(phone: &Phone) -> Result<Vec<Volume>, PhoneError> {
             });
         }
     }
-    if volumes.iter().all(|volume| volume.label != "internal") && is_locked(phone) {
+    if volumes.is_empty() && is_locked(phone) {
         return Err(PhoneError::Locked);
     }
     Ok(volumes)
@@ -213,6 +216,23 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
+    /// A card alone is better than nothing, but not everything.
+    fn miss_internal_storage(&mut self) {
+        let volumes = &self.found.volumes;
+        if !volumes.is_empty() && volumes.iter().all(|volume| volume.label != INTERNAL) {
+            let message = "internal storage is not there: was the phone unlocked since it started?"
+                .to_owned();
+            let root = known_path(INTERNAL_ROOTS[0]);
+            self.refuse(
+                root,
+                Reason {
+                    code: ReasonCode::PermissionDenied,
+                    message,
+                },
+            );
+        }
+    }
+
     fn add_named_roots(&mut self, mut volumes: Vec<Volume>, folders: &[RemotePath]) {
         for folder in folders {
             let inside =
@@ -398,7 +418,17 @@ impl Walker<'_> {
                 match (exists, readable) {
                     (true, true) => {}
                     (false, _) if is_root => {}
-                    _ => self.refuse_folder(folder),
+                    (false, _) => {
+                        let message = "the phone has no folder of this name".to_owned();
+                        self.refuse(
+                            folder.path.clone(),
+                            Reason {
+                                code: ReasonCode::Vanished,
+                                message,
+                            },
+                        );
+                    }
+                    (true, false) => self.refuse_folder(folder),
                 }
             }
         }
@@ -546,7 +576,7 @@ mod tests {
         let folders: Vec<_> = (0..10).map(folder).collect();
         let (command, asked) = questions(&folders, 100);
         assert!(
-            asked >= 1 && asked < 10 && command.len() <= 100,
+            (1..10).contains(&asked) && command.len() <= 100,
             "{asked} {}",
             command.len()
         );

@@ -24,6 +24,10 @@ use crate::names::{LocalPath, Names};
 
 /// Messages under way; each may hold an open file.
 const QUEUE: usize = 256;
+/// Files in a group, where the system lets this process open as many and more.
+const LARGE_GROUP: usize = 1024;
+/// Open files to ask the system for: a large group, the queue, and room for all else.
+const OPEN_FILES: u64 = 2048;
 /// A group is committed when its files hold so much, in bytes.
 const GROUP_BYTES: u64 = 256 * 1024 * 1024;
 /// A group is committed when its first file has waited so long.
@@ -90,6 +94,7 @@ impl Keeper {
             told: Vec::new(),
             moved: HashMap::new(),
             broken: false,
+            max_group: max_group(),
         };
         let handle = std::thread::spawn(move || {
             thread.run(&receiver);
@@ -137,6 +142,8 @@ struct Thread {
     moved: HashMap<EntryId, LocalPath>,
     /// A disk or catalogue that failed once is not written to again in this run.
     broken: bool,
+    /// Files in a group at most.
+    max_group: usize,
 }
 
 impl Thread {
@@ -155,7 +162,7 @@ impl Thread {
                 Err(RecvTimeoutError::Timeout) => self.flush(),
                 Err(RecvTimeoutError::Disconnected) => return self.flush(),
             }
-            if self.group.len() >= MAX_GROUP / 2 || self.group_bytes >= GROUP_BYTES {
+            if self.group.len() >= self.max_group || self.group_bytes >= GROUP_BYTES {
                 self.flush();
             }
             let idle = self.group.is_empty() && self.records.is_empty();
@@ -402,6 +409,30 @@ impl Thread {
             reason,
         });
     }
+}
+
+/// How many files a group may hold open; asks the system for more than it gives by itself.
+fn max_group() -> usize {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        if limit.current.is_some_and(|open| open < OPEN_FILES) {
+            limit.current = Some(
+                limit
+                    .maximum
+                    .map_or(OPEN_FILES, |most| most.min(OPEN_FILES)),
+            );
+            let _ = setrlimit(Resource::Nofile, limit);
+        }
+        if getrlimit(Resource::Nofile)
+            .current
+            .is_none_or(|open| open >= OPEN_FILES)
+        {
+            return LARGE_GROUP;
+        }
+    }
+    MAX_GROUP / 2
 }
 
 fn replan(task: &Task) -> Record {

@@ -28,7 +28,7 @@ use crate::phone::{Phone, PhoneError};
 const STREAMS: usize = 4;
 /// Tries for an item in one run.
 const MAX_ATTEMPTS: u32 = 3;
-/// Lost connections without a single new file before the run ends.
+/// Lost connections without a single new file, nor more of one, before the run ends.
 const MAX_VAIN_CONNECTIONS: u32 = 5;
 /// A part of a file that is worth going on with, in bytes.
 const WORTH_RESUMING: u64 = 1024 * 1024;
@@ -114,8 +114,11 @@ impl Session {
         let mut tasks: Vec<_> = tasks.into_iter().map(Arc::new).collect();
         let mut to_verify: Vec<_> = unproven.into_iter().filter_map(as_to_verify).collect();
         let mut postponed: Vec<Arc<Task>> = Vec::new();
-        let (mut alone, mut vain) = (false, 0);
-        while !self.halt.is_set() && !(tasks.is_empty() && to_verify.is_empty()) {
+        let (mut alone, mut vain, mut most_held) = (false, 0, 0);
+        // With nothing but postponed items a round does nothing, and they become its tasks.
+        while !self.halt.is_set()
+            && (!tasks.is_empty() || !to_verify.is_empty() || !postponed.is_empty())
+        {
             let wanted = tasks.len() + to_verify.len();
             let round = self.round(&phone, tasks, to_verify, alone).await;
             let settled = round
@@ -127,11 +130,15 @@ impl Session {
             tasks = round.leftover;
             to_verify = self.unproven.take();
             if let Some(lost) = round.lost {
-                vain = if wanted + settled > tasks.len() + to_verify.len() + postponed.len() {
+                // The most so far, not what it was before: a file that starts over is no progress.
+                let held = held_bytes(&self.root);
+                let left = tasks.len() + to_verify.len() + postponed.len();
+                vain = if wanted + settled > left || held > most_held {
                     0
                 } else {
                     vain + 1
                 };
+                most_held = held.max(most_held);
                 match self.find_again(lost, &serial, vain, reconnect).await {
                     Some(found) => phone = Arc::new(found),
                     None => break,
@@ -140,10 +147,18 @@ impl Session {
                 // A round that the phone survived leaves nothing undecided; what it does is not
                 // tried for ever.
                 let undecided = std::mem::take(&mut to_verify);
-                self.outcome.unproven.extend(undecided.into_iter().map(|file| {
-                    let message = "the phone did not answer for it".to_owned();
-                    (file.pulled.path, Reason { code: ReasonCode::Other, message })
-                }));
+                self.outcome
+                    .unproven
+                    .extend(undecided.into_iter().map(|file| {
+                        let message = "the phone did not answer for it".to_owned();
+                        (
+                            file.pulled.path,
+                            Reason {
+                                code: ReasonCode::Other,
+                                message,
+                            },
+                        )
+                    }));
                 alone = true;
                 tasks = self.refresh(&phone, std::mem::take(&mut postponed)).await;
             }
@@ -293,11 +308,8 @@ impl Session {
     async fn refresh(&mut self, phone: &Phone, postponed: Vec<Arc<Task>>) -> Vec<Arc<Task>> {
         let mut tasks = Vec::with_capacity(postponed.len());
         for task in postponed {
-            let known = match stat(phone, &task.item).await {
-                Ok(known) => known,
-                // The next round meets the same, and deals with it.
-                Err(_) => None,
-            };
+            // An error here is met again by the next round, which deals with it.
+            let known = stat(phone, &task.item).await.unwrap_or_default();
             let is_file = |mode| FileType::of_mode(mode) == FileType::Regular;
             match known {
                 Some(stat) if stat.error == 2 || stat.error == 0 && !is_file(stat.mode) => {
@@ -419,6 +431,15 @@ fn is_begun(root: &Path, task: &Task) -> bool {
     task.may_resume
         && task.item.size >= WORTH_RESUMING
         && held().is_ok_and(|held| (WORTH_RESUMING..=task.item.size).contains(&held.len()))
+}
+
+/// Bytes of unfinished files that the disk holds: what a lost connection did not cost.
+fn held_bytes(root: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(root.join(".partial")) else {
+        return 0;
+    };
+    let sizes = entries.filter_map(|entry| entry.ok()?.metadata().ok());
+    sizes.map(|metadata| metadata.len()).sum()
 }
 
 /// A task's own outcome; its panic goes on here.

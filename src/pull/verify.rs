@@ -160,7 +160,9 @@ impl Verifier {
                 return Ok(());
             }
             Method::Off => {
-                batch.iter().for_each(|file| self.unproven.settle(file.task.id));
+                batch
+                    .iter()
+                    .for_each(|file| self.unproven.settle(file.task.id));
                 return Ok(());
             }
         };

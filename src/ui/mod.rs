@@ -124,7 +124,8 @@ fn lock(progress: &Mutex<Progress>) -> std::sync::MutexGuard<'_, Progress> {
 fn is_for_json(event: &Event) -> bool {
     !matches!(
         event,
-        Event::Received { .. }
+        Event::Pulling { .. }
+            | Event::Received { .. }
             | Event::Discarded { .. }
             | Event::Checked { .. }
             | Event::Listed { .. }

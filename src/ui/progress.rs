@@ -273,12 +273,12 @@ impl Progress {
             failed => format!(", {failed} failed"),
         };
         format!(
-            "{} of {}, {}/{} files, {}{time_left}, {} verified{failed}",
+            "{} of {}, {}{time_left}, {}/{} files, {} verified{failed}",
             bytes(totals.received_bytes),
             bytes(totals.bytes),
+            rate(recent, elapsed),
             totals.pulled_items,
             totals.items,
-            rate(recent, elapsed),
             totals.verified_items,
         )
     }
@@ -297,7 +297,7 @@ fn start_live() -> Live {
         ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar())
     };
     let whole = bars.add(ProgressBar::new(1));
-    whole.set_style(template("{bar:24} {wide_msg}").progress_chars("━╸ "));
+    whole.set_style(template("{bar:12} {wide_msg}").progress_chars("━╸ "));
     let item = bars.add(ProgressBar::new_spinner());
     item.set_style(template("{spinner} {wide_msg}"));
     item.enable_steady_tick(Duration::from_millis(200));

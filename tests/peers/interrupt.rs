@@ -119,6 +119,30 @@ fn cable_pulled_out_within_a_large_file_costs_only_what_was_on_its_way() {
 }
 
 #[test]
+fn cable_that_drops_out_again_and_again_only_costs_time() {
+    let desk = Desk::new();
+    let phone = desk.phone(Daemon::open());
+    let (size, drops) = (150_000_000, 12);
+    let video = Tree::below(phone.internal()).file("DCIM/Camera/VID.mp4", size as usize);
+    let cable = Cable::new(phone.port(), 2 * SPEED);
+    let folder = desk.path("rescued");
+    let (address, to) = (cable.address(), folder.to_str().unwrap());
+    let running = desk.rescue_started(&["pull", "--wait", "60", "--tcp", &address, "-o", to]);
+    for drop in 1..=drops {
+        cable.wait_for_bytes(drop * size / (drops + 1));
+        cable.pull_out();
+        cable.plug_in();
+    }
+    running.finish().expect_code(0);
+    tree::assert_identical(&video, &folder.join("data/internal/DCIM/Camera/VID.mp4"));
+    assert!(
+        cable.received() < size * 2,
+        "{} bytes for a file of {size}",
+        cable.received()
+    );
+}
+
+#[test]
 fn rescue_killed_in_the_middle_leaves_nothing_false_and_the_next_run_completes() {
     let desk = Desk::new();
     let phone = desk.phone(Daemon::open());

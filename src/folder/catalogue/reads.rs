@@ -149,12 +149,14 @@ impl Catalogue {
                 let sums = match state {
                     State::Planned => [Some(&mut summary.planned), None],
                     State::Pulled => [Some(&mut summary.pulled), None],
-                    State::Verified(Proof::Size) => [
-                        Some(&mut summary.verified),
-                        Some(&mut summary.verified_by_size),
-                    ],
-                    State::Verified(Proof::Sha256 | Proof::Sha1 | Proof::Md5) => {
-                        [Some(&mut summary.verified), None]
+                    State::Verified(proof) => {
+                        let by_proof = match proof {
+                            Proof::Sha256 => &mut summary.verified_by_sha256,
+                            Proof::Sha1 => &mut summary.verified_by_sha1,
+                            Proof::Md5 => &mut summary.verified_by_md5,
+                            Proof::Size => &mut summary.verified_by_size,
+                        };
+                        [Some(&mut summary.verified), Some(by_proof)]
                     }
                     State::Damaged => [Some(&mut summary.damaged), None],
                     State::Failed => [Some(&mut summary.failed), None],

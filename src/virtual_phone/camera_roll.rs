@@ -1,0 +1,211 @@
+//! A small camera roll for `rescue demo`: real pictures with EXIF, a video, a messenger's folder,
+//! a thrown-away picture, odd names, a card, and one picture that cannot be read.
+
+use bytes::Bytes;
+use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
+use jpeg_encoder::{ColorType, Encoder};
+
+use super::VirtualPhone;
+use super::tree::{Content, NodeKind};
+
+/// The one picture that cannot be read, on purpose.
+pub const UNREADABLE: &str = "/storage/emulated/0/DCIM/Camera/IMG_20240820_091500.jpg";
+
+const INTERNAL: &str = "/storage/emulated/0";
+const CARD: &str = "/storage/1A2B-3C4D";
+/// 2024-08-18 08:00:00 UTC, when the holiday began.
+const FIRST: i64 = 1_723_968_000;
+/// Seconds between two pictures: a little over three hours.
+const STEP: i64 = 11_111;
+/// A video of two seconds, made with ffmpeg's test source.
+const CLIP: &[u8] = include_bytes!("../../fixtures/clip.mp4");
+
+/// A phone with the camera roll on it.
+pub fn phone() -> VirtualPhone {
+    let mut phone = VirtualPhone::new("DEMO0001");
+    let mut add = |path: String, content: Vec<u8>, mtime: i64| {
+        phone
+            .tree
+            .add_file(&path, Content::Bytes(Bytes::from(content)), mtime);
+    };
+    for index in 0..20 {
+        let time = FIRST + index * STEP;
+        let name = match index % 4 {
+            3 => format!("PXL_{}.jpg", stamp(time)),
+            _ => format!("IMG_{}.jpg", stamp(time)),
+        };
+        let (width, height) = if index % 3 == 0 {
+            (720, 960)
+        } else {
+            (960, 720)
+        };
+        add(
+            format!("{INTERNAL}/DCIM/Camera/{name}"),
+            picture(width, height, index as u32, time),
+            time,
+        );
+    }
+    // A motion photo: a picture with a video behind it.
+    let time = FIRST + 5 * STEP + 60;
+    let motion = [picture(800, 600, 77, time).as_slice(), CLIP].concat();
+    add(
+        format!("{INTERNAL}/DCIM/Camera/PXL_{}.MP.jpg", stamp(time)),
+        motion,
+        time,
+    );
+    add(
+        format!("{INTERNAL}/DCIM/Camera/VID_{}.mp4", stamp(time + 600)),
+        CLIP.to_vec(),
+        time + 600,
+    );
+    let trashed = format!(
+        "{INTERNAL}/DCIM/Camera/.trashed-1726700000-IMG_{}.jpg",
+        stamp(time + 900)
+    );
+    add(trashed, picture(640, 480, 99, time + 900), time + 900);
+    add(
+        UNREADABLE.to_owned(),
+        picture(640, 480, 98, FIRST + 20 * STEP),
+        FIRST + 20 * STEP,
+    );
+    add(
+        format!("{INTERNAL}/DCIM/.thumbnails/1.jpg"),
+        picture(64, 48, 1, FIRST),
+        FIRST,
+    );
+    for index in 0..3 {
+        let time = FIRST + index * STEP + 1000;
+        let folder = "Android/media/com.whatsapp/WhatsApp/Media/WhatsApp Images";
+        let name = format!("IMG-{}-WA000{index}.jpg", day(time));
+        add(
+            format!("{INTERNAL}/{folder}/{name}"),
+            picture(480, 640, 40 + index as u32, time),
+            time,
+        );
+    }
+    add(
+        format!("{INTERNAL}/Pictures/Caf\u{e9} \u{1f3d6}\nday two.jpg"),
+        picture(640, 360, 55, time),
+        time,
+    );
+    add(
+        format!("{INTERNAL}/Documents/packing list.txt"),
+        b"tent\nstove\ncharger!\n".to_vec(),
+        time,
+    );
+    add(
+        format!("{CARD}/DCIM/100CARD/DSC_0001.JPG"),
+        picture(900, 600, 60, time),
+        time,
+    );
+    phone.tree.add_raw(
+        b"/storage/emulated/0/DCIM/Camera/\xe9t\xe9.jpg",
+        NodeKind::File(Content::Bytes(picture(320, 240, 61, time).into())),
+        time,
+    );
+    phone.tree.forbid(UNREADABLE);
+    phone
+}
+
+/// `20240818_080000`.
+fn stamp(time: i64) -> String {
+    let time = utc(time);
+    format!(
+        "{}_{:02}{:02}{:02}",
+        day(time.timestamp()),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
+}
+
+/// `20240818`.
+fn day(time: i64) -> String {
+    let time = utc(time);
+    format!("{:04}{:02}{:02}", time.year(), time.month(), time.day())
+}
+
+fn utc(time: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(time, 0).unwrap_or_default()
+}
+
+/// A sunset over waves that depends on `seed`, as a JPEG with EXIF.
+fn picture(width: u16, height: u16, seed: u32, time: i64) -> Vec<u8> {
+    let mut pixels = Vec::with_capacity(usize::from(width) * usize::from(height) * 3);
+    let hue = seed as f32 * 0.37;
+    for y in 0..height {
+        for x in 0..width {
+            let (u, v) = (
+                f32::from(x) / f32::from(width),
+                f32::from(y) / f32::from(height),
+            );
+            let sun = (-((u - 0.5 - 0.3 * hue.sin()).powi(2) + (v - 0.35).powi(2)) * 30.0).exp();
+            let wave = if v > 0.55 {
+                ((u * 40.0 + hue).sin() * (v * 60.0).cos() * 0.5 + 0.5) * 0.25
+            } else {
+                0.0
+            };
+            let grain =
+                (((u32::from(x) * 73) ^ (u32::from(y) * 151) ^ (seed * 31)) % 17) as f32 / 255.0;
+            for (level, phase) in [(0.9, 0.0), (0.55, 1.0), (0.4, 2.1)] {
+                let sky = level * (1.0 - v) + 0.25 * (hue + phase).sin().abs() * v;
+                let value = (sky + sun * level + wave + grain).clamp(0.0, 1.0);
+                pixels.push((value * 255.0) as u8);
+            }
+        }
+    }
+    let mut jpeg = Vec::new();
+    let mut encoder = Encoder::new(&mut jpeg, 88);
+    // Both only fail for sizes that these are not; a demo without a picture shows it.
+    let _ = encoder.add_app_segment(1, exif(time));
+    let _ = encoder.encode(&pixels, width, height, ColorType::Rgb);
+    jpeg
+}
+
+/// EXIF 2.3: make, model and orientation, and when the picture was taken.
+fn exif(time: i64) -> Vec<u8> {
+    let time = utc(time).format("%Y:%m:%d %H:%M:%S").to_string();
+    let (make, model) = (&b"Rescue\0"[..], &b"Virtual Phone\0"[..]);
+    // Offsets count from the TIFF header: the first directory has four entries, the second one.
+    let first_end = 8 + 2 + 4 * 12 + 4;
+    let make_at = first_end;
+    let model_at = make_at + make.len() as u32;
+    let exif_at = model_at + model.len() as u32;
+    let date_at = exif_at + 2 + 12 + 4;
+    let mut out = b"Exif\0\0II*\0\x08\0\0\0".to_vec();
+    out.extend_from_slice(&4_u16.to_le_bytes());
+    entry(&mut out, 0x010f, 2, make.len() as u32, make_at);
+    entry(&mut out, 0x0110, 2, model.len() as u32, model_at);
+    entry(&mut out, 0x0112, 3, 1, 1);
+    entry(&mut out, 0x8769, 4, 1, exif_at);
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(make);
+    out.extend_from_slice(model);
+    out.extend_from_slice(&1_u16.to_le_bytes());
+    entry(&mut out, 0x9003, 2, 20, date_at);
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(time.as_bytes());
+    out.push(0);
+    out
+}
+
+fn entry(out: &mut Vec<u8>, tag: u16, kind: u16, count: u32, value: u32) {
+    out.extend_from_slice(&tag.to_le_bytes());
+    out.extend_from_slice(&kind.to_le_bytes());
+    out.extend_from_slice(&count.to_le_bytes());
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_jpegs_with_a_date() {
+        let jpeg = picture(64, 48, 1, FIRST);
+        assert_eq!(jpeg[..2], [0xff, 0xd8]);
+        let date = b"2024:08:18 08:00:00\0";
+        assert!(jpeg.windows(date.len()).any(|window| window == date));
+        assert_eq!(jpeg, picture(64, 48, 1, FIRST));
+    }
+}

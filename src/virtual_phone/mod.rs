@@ -1,0 +1,264 @@
+//! A phone that is a program: the device side of ADB on the same protocol core, for `rescue demo`
+//! and for tests.
+//!
+//! In: a description (properties, files, what goes wrong). Out: an address on loopback at which
+//! the phone answers. Files may be made on the fly, so that a phone with hundreds of thousands of
+//! them, or with one of many GiB, costs nothing.
+
+pub mod camera_roll;
+pub mod fault;
+mod service;
+mod shell;
+pub mod tree;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::adb::RemotePath;
+use crate::adb::auth::PublicKey;
+use crate::adb::connection::{Connection, DeviceConfig};
+use crate::adb::features::{Feature, Features};
+use crate::adb::wire::MAX_PAYLOAD;
+use crate::phone::drive::{Link, LinkEvent};
+use fault::{Fault, Faults, Hello};
+use tree::Tree;
+
+/// The token that the phone wants signed: a fixed one is as good as any for a phone that is none.
+const TOKEN: [u8; 20] = *b"rescue virtual phone";
+
+/// How the phone treats computers.
+#[derive(Debug, Clone, Default)]
+pub enum Trust {
+    /// It lets everybody in.
+    #[default]
+    Everybody,
+    /// It lets in who holds one of these keys, and asks its owner about others.
+    Known {
+        /// The keys it knows.
+        keys: Vec<PublicKey>,
+        /// After how long its owner taps "Allow"; `None` for never.
+        approves_after: Option<Duration>,
+    },
+}
+
+/// A phone to be; change what is needed and [`VirtualPhone::serve`] it.
+#[derive(Debug, Clone)]
+pub struct VirtualPhone {
+    /// What `getprop` prints, and the banner tells in part.
+    pub properties: Vec<(String, String)>,
+    /// What it offers.
+    pub features: Features,
+    /// The largest payload it takes, in bytes.
+    pub max_payload: u32,
+    /// How it treats computers.
+    pub trust: Trust,
+    /// Programs that its shell does not have.
+    pub missing_programs: Vec<String>,
+    /// Its files.
+    pub tree: Tree,
+    /// What goes wrong.
+    pub faults: Faults,
+}
+
+impl VirtualPhone {
+    /// A phone of about Android 14 with empty internal storage.
+    pub fn new(serial: &str) -> Self {
+        let properties = [
+            ("ro.serialno", serial),
+            ("ro.product.manufacturer", "Rescue"),
+            ("ro.product.model", "Virtual Phone"),
+            ("ro.product.name", "virtual"),
+            ("ro.product.device", "virtual"),
+            ("ro.build.version.release", "14"),
+            ("ro.build.version.sdk", "34"),
+            ("ro.crypto.type", "file"),
+            ("sys.user.0.ce_available", "true"),
+        ];
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let mut tree = Tree::default();
+        tree.add_folder("/storage/emulated/0");
+        tree.add_file("/dev/null", tree::Content::Zeros { size: 0 }, 0);
+        Self {
+            properties: properties.into_iter().map(own).collect(),
+            features: Features::all().without(Feature::DelayedAck),
+            max_payload: MAX_PAYLOAD,
+            trust: Trust::Everybody,
+            missing_programs: Vec::new(),
+            tree,
+            faults: Faults::default(),
+        }
+    }
+
+    /// The same phone with only what phones of before Android 7 speak.
+    #[must_use]
+    pub fn of_old(mut self) -> Self {
+        self.features = Features::default();
+        self.max_payload = 4096;
+        self
+    }
+
+    /// Sets a property.
+    pub fn set_property(&mut self, name: &str, value: &str) {
+        self.properties.retain(|(known, _)| known != name);
+        self.properties.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Starts to answer on a free port of 127.0.0.1, until the result is dropped. Several
+    /// connections may come, one after the other and at once.
+    pub async fn serve(self) -> io::Result<Serving> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let running = Arc::new(Running {
+            phone: self,
+            sent: Mutex::default(),
+        });
+        let shared = Arc::clone(&running);
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((socket, _)) = listener.accept().await {
+                connections.spawn(answer(Arc::clone(&shared), socket));
+            }
+        });
+        Ok(Serving {
+            address,
+            running,
+            task,
+        })
+    }
+}
+
+/// A phone that answers; dropping it ends it and all its connections.
+#[derive(Debug)]
+pub struct Serving {
+    address: SocketAddr,
+    running: Arc<Running>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Serving {
+    /// Where it answers.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The bytes of files that were sent, by path; also of files sent in part.
+    pub fn sent_bytes(&self) -> HashMap<RemotePath, u64> {
+        self.running.sent().clone()
+    }
+
+    /// Forgets what was sent up to now.
+    pub fn forget_sent(&self) {
+        self.running.sent().clear();
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What all connections of a phone share.
+#[derive(Debug)]
+struct Running {
+    phone: VirtualPhone,
+    sent: Mutex<HashMap<RemotePath, u64>>,
+}
+
+impl Running {
+    fn sent(&self) -> std::sync::MutexGuard<'_, HashMap<RemotePath, u64>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_sent(&self, path: &RemotePath, bytes: u64) {
+        *self.sent().entry(path.clone()).or_default() += bytes;
+    }
+}
+
+/// One connection's means to end it in the middle.
+#[derive(Debug, Clone)]
+struct Cable(Arc<std::net::TcpStream>);
+
+impl Cable {
+    fn pull(&self) {
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+async fn answer(running: Arc<Running>, socket: TcpStream) {
+    let Ok((socket, cable)) = split_off_cable(socket) else {
+        return;
+    };
+    match running.phone.faults.hello() {
+        Some(Hello::Silence) => return std::future::pending().await,
+        Some(Hello::HangUp) => return cable.pull(),
+        Some(Hello::Nonsense(bytes)) => {
+            let mut socket = socket;
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut socket, &bytes).await;
+            return std::future::pending().await;
+        }
+        None => {}
+    }
+    let (link, mut events) = Link::start(Connection::device(config(&running.phone)), socket);
+    let mut services = JoinSet::new();
+    while let Some(event) = events.recv().await {
+        match event {
+            LinkEvent::Incoming(stream, name) => {
+                services.spawn(service::serve(
+                    Arc::clone(&running),
+                    cable.clone(),
+                    stream,
+                    name,
+                ));
+            }
+            LinkEvent::KeyOffered(_) => {
+                let Trust::Known {
+                    approves_after: Some(after),
+                    ..
+                } = &running.phone.trust
+                else {
+                    continue;
+                };
+                let (after, link) = (*after, link.clone());
+                services.spawn(async move {
+                    tokio::time::sleep(after).await;
+                    link.approve();
+                });
+            }
+            LinkEvent::Connected(_) | LinkEvent::AwaitingApproval => {}
+        }
+    }
+}
+
+fn split_off_cable(socket: TcpStream) -> io::Result<(TcpStream, Cable)> {
+    socket.set_nodelay(true)?;
+    let socket = socket.into_std()?;
+    let cable = Cable(Arc::new(socket.try_clone()?));
+    Ok((TcpStream::from_std(socket)?, cable))
+}
+
+fn config(phone: &VirtualPhone) -> DeviceConfig {
+    let in_banner = |(name, _): &&(String, String)| name.starts_with("ro.product.");
+    let auth = match &phone.trust {
+        Trust::Everybody => None,
+        Trust::Known { keys, .. } => Some((TOKEN, keys.clone())),
+    };
+    DeviceConfig {
+        state: "device".to_owned(),
+        properties: phone.properties.iter().filter(in_banner).cloned().collect(),
+        features: phone.features,
+        max_payload: phone.max_payload,
+        auth,
+    }
+}
+
+/// What goes wrong with one file, if anything does now.
+fn fault_of(running: &Running, path: &RemotePath) -> Option<Fault> {
+    running.phone.faults.strike(path)
+}

@@ -1,0 +1,374 @@
+//! What goes wrong on the phone or on the way: nothing wrong under a real name, no hang, the right
+//! exit code.
+
+use bytes::Bytes;
+use rescue::adb::RemotePath;
+use rescue::adb::features::{Feature, Features};
+use rescue::virtual_phone::fault::{Fault, Hello, Listing};
+
+use crate::desk::{CAMERA, Desk, camera, files_below, generated, refs};
+
+const FOR_EVER: u32 = u32::MAX;
+/// A small photo, one that travels in pieces, and a small one behind it.
+const SIZES: [u64; 3] = [50_000, 3_000_000, 70_000];
+
+/// The photo that the fault strikes.
+fn path(index: usize) -> String {
+    format!("{CAMERA}/{index}.jpg")
+}
+
+async fn once(index: usize, fault: Fault) {
+    let (phone, expected) = camera(&SIZES);
+    phone.faults.add(Some(&path(index)), fault.clone(), 1);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await;
+    assert_eq!(
+        ended.code, 0,
+        "{fault:?}: {:#?}\n{}",
+        ended.lines, ended.stderr
+    );
+    desk.expect_files(&refs(&expected));
+}
+
+async fn always(index: usize, fault: Fault, code: &str) {
+    let (phone, mut expected) = camera(&SIZES);
+    phone
+        .faults
+        .add(Some(&path(index)), fault.clone(), FOR_EVER);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await;
+    assert_eq!(
+        ended.code, 3,
+        "{fault:?}: {:#?}\n{}",
+        ended.lines, ended.stderr
+    );
+    assert_eq!(ended.not_here()[&path(index)], code, "{fault:?}");
+    expected.remove(index);
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn refusal_that_passes_is_tried_again() {
+    once(0, Fault::Refuse("open failed: Permission denied".into())).await;
+}
+
+#[tokio::test]
+async fn refusal_that_stays_is_listed() {
+    always(
+        1,
+        Fault::Refuse("open failed: Permission denied".into()),
+        "permission_denied",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn stall_in_a_small_file_costs_only_time() {
+    once(0, Fault::Stall(1000)).await;
+}
+
+#[tokio::test]
+async fn stall_in_a_large_file_costs_only_time() {
+    once(1, Fault::Stall(1_000_000)).await;
+}
+
+#[tokio::test]
+async fn cable_pulled_in_a_small_file_is_waited_for() {
+    once(0, Fault::Cut(1000)).await;
+}
+
+#[tokio::test]
+async fn cable_pulled_in_a_large_file_is_waited_for() {
+    once(1, Fault::Cut(2_000_000)).await;
+}
+
+#[tokio::test]
+async fn file_that_kills_the_phone_each_time_is_given_up_and_the_rest_is_safe() {
+    always(0, Fault::Cut(1000), "phone_gone").await;
+}
+
+#[tokio::test]
+async fn stream_that_ends_in_the_middle_is_renewed() {
+    once(1, Fault::EndStream(500_000)).await;
+}
+
+#[tokio::test]
+async fn stream_that_always_ends_in_the_middle_is_given_up() {
+    always(1, Fault::EndStream(500_000), "phone_io").await;
+}
+
+#[tokio::test]
+async fn stream_that_ends_before_the_first_byte_is_given_up() {
+    always(0, Fault::EndStream(0), "phone_io").await;
+}
+
+#[tokio::test]
+async fn read_error_that_passes_is_tried_again() {
+    once(1, Fault::ReadError(1_500_000)).await;
+}
+
+#[tokio::test]
+async fn read_error_that_stays_is_listed() {
+    always(1, Fault::ReadError(1_500_000), "phone_io").await;
+}
+
+#[tokio::test]
+async fn bit_flipped_on_the_way_is_noticed_and_fetched_again() {
+    once(0, Fault::FlipBit(49_999)).await;
+    once(1, Fault::FlipBit(2_999_999)).await;
+}
+
+#[tokio::test]
+async fn bit_always_flipped_never_stands_under_the_real_name() {
+    let (phone, mut expected) = camera(&SIZES);
+    phone
+        .faults
+        .add(Some(&path(0)), Fault::FlipBit(7), FOR_EVER);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await.expect(3);
+    assert_eq!(ended.not_here()[&path(0)], "hash_mismatch");
+    assert_eq!(ended.line("summary")["damaged"]["files"], 1);
+    let files = files_below(&desk.folder().join("data"));
+    assert!(
+        !files.contains_key("internal/DCIM/Camera/0.jpg"),
+        "{files:?}"
+    );
+    assert!(
+        files.contains_key("internal/DCIM/Camera/0.jpg.damaged"),
+        "{files:?}"
+    );
+    desk.expect_sound();
+    // Once the phone is well again, the damaged copy makes way for the real file.
+    let (phone, _) = camera(&SIZES);
+    let serving = phone.serve().await.unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    expected.sort_by(|a, b| a.0.cmp(&b.0));
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn too_many_bytes_are_not_taken() {
+    once(0, Fault::SendMore(5)).await;
+    always(1, Fault::SendMore(5), "changed_while_read").await;
+}
+
+#[tokio::test]
+async fn too_few_bytes_are_not_taken() {
+    once(1, Fault::SendLess(5)).await;
+    always(0, Fault::SendLess(5), "changed_while_read").await;
+}
+
+#[tokio::test]
+async fn file_that_vanishes_is_listed() {
+    always(0, Fault::Vanish, "vanished").await;
+}
+
+#[tokio::test]
+async fn size_listed_wrongly_once_is_asked_for_again() {
+    once(0, Fault::ListedSize(49_000)).await;
+    once(1, Fault::ListedSize(3_000_001)).await;
+}
+
+#[tokio::test]
+async fn wrong_hash_once_is_asked_for_again() {
+    once(0, Fault::WrongHash).await;
+}
+
+#[tokio::test]
+async fn nonsense_in_place_of_data_ends_the_run_and_keeps_the_rest() {
+    for nonsense in [
+        &b"WHAT\0\0\0\0"[..],
+        b"DATA\xff\xff\xff\xff",
+        b"FAIL\xff\xff\xff\x7f",
+        b"DENT",
+    ] {
+        let (phone, _) = camera(&SIZES);
+        phone.faults.add(
+            Some(&path(0)),
+            Fault::Nonsense(Bytes::from_static(nonsense)),
+            FOR_EVER,
+        );
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        let ended = desk.pull(&serving, &[]).await;
+        assert!(
+            matches!(ended.code, 1 | 3),
+            "{nonsense:?}: {} {}",
+            ended.code,
+            ended.stderr
+        );
+        let files = files_below(&desk.folder().join("data"));
+        assert!(
+            !files.contains_key("internal/DCIM/Camera/0.jpg"),
+            "{nonsense:?}: {files:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn phone_that_says_hello_badly_is_named_in_time() {
+    for (hello, words) in [
+        (Hello::HangUp, "went away"),
+        (
+            Hello::Nonsense(Bytes::from_static(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
+            "went away",
+        ),
+        (Hello::Nonsense(Bytes::from(vec![0xff; 5000])), "went away"),
+    ] {
+        let (phone, _) = camera(&SIZES);
+        phone.faults.set_hello(hello.clone(), FOR_EVER);
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        let ended = desk.pull(&serving, &[]).await.expect(1);
+        assert!(
+            ended.message().contains(words),
+            "{hello:?}: {}",
+            ended.message()
+        );
+    }
+}
+
+#[tokio::test]
+async fn silent_phone_is_named_in_time() {
+    let (phone, _) = camera(&SIZES);
+    phone.faults.set_hello(Hello::Silence, FOR_EVER);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await.expect(1);
+    assert!(
+        ended.message().contains("stopped answering"),
+        "{}",
+        ended.message()
+    );
+}
+
+#[tokio::test]
+async fn folders_without_end_come_to_one() {
+    let (mut phone, expected) = camera(&SIZES);
+    phone.faults.listing = Some(Listing::EndlessDepth);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    // The phone's paths end at 1,024 bytes: the deepest name cannot be taken, and is listed.
+    desk.pull(&serving, &[]).await.expect(3);
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn link_loops_and_pipes_are_left_alone() {
+    use rescue::virtual_phone::tree::NodeKind;
+    let (mut phone, expected) = camera(&SIZES);
+    let folder = RemotePath::new(CAMERA.as_bytes()).unwrap();
+    phone.tree.add_raw(
+        format!("{CAMERA}/loop").as_bytes(),
+        NodeKind::Link(folder),
+        0,
+    );
+    phone
+        .tree
+        .add_raw(format!("{CAMERA}/pipe.jpg").as_bytes(), NodeKind::Pipe, 0);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn phones_of_every_age_are_read() {
+    for (features, max_payload) in [
+        (Features::default(), 4096),
+        (
+            Features::default()
+                .with(Feature::ShellV2)
+                .with(Feature::StatV2),
+            256 * 1024,
+        ),
+        (Features::all().without(Feature::DelayedAck), 1024 * 1024),
+        (Features::all(), 1024 * 1024),
+        (Features::all(), 4096),
+    ] {
+        let (mut phone, expected) = camera(&[0, 1, 4096, 65_536, 300_000, 9_000_000]);
+        (phone.features, phone.max_payload) = (features, max_payload);
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        let ended = desk.pull(&serving, &[]).await;
+        assert_eq!(
+            ended.code, 0,
+            "{features:?}: {:#?}\n{}",
+            ended.lines, ended.stderr
+        );
+        assert_eq!(
+            ended.line("summary")["verification"],
+            "complete",
+            "{features:?}"
+        );
+        desk.expect_files(&refs(&expected));
+    }
+}
+
+#[tokio::test]
+async fn phone_without_sha256_proves_by_what_it_has_and_the_result_says_so() {
+    for (missing, proof) in [
+        (&["sha256sum"][..], "sha1"),
+        (&["sha256sum", "sha1sum"], "md5"),
+        (&["sha256sum", "sha1sum", "md5sum"], "size"),
+    ] {
+        let (mut phone, expected) = camera(&SIZES);
+        phone.missing_programs = missing.iter().map(ToString::to_string).collect();
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        let ended = desk.pull(&serving, &[]).await.expect(0);
+        let proofs = ended.lines.iter().filter(|line| line["type"] == "verified");
+        assert!(
+            proofs.clone().count() == 3 && proofs.clone().all(|line| line["proof"] == proof),
+            "{proof}"
+        );
+        let by_size = if proof == "size" { 3 } else { 0 };
+        assert_eq!(ended.line("summary")["verified_by_size"]["files"], by_size);
+        desk.expect_files(&refs(&expected));
+    }
+}
+
+#[tokio::test]
+async fn storage_that_is_not_there_is_named() {
+    use rescue::virtual_phone::{VirtualPhone, tree::Tree};
+    let mut phone = VirtualPhone::new("TEST0001");
+    phone.tree = Tree::default();
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await.expect(1);
+    assert!(
+        ended.message().contains("no storage"),
+        "{}",
+        ended.message()
+    );
+}
+
+#[tokio::test]
+async fn phone_locked_since_its_start_is_named() {
+    use rescue::virtual_phone::{VirtualPhone, tree::Tree};
+    let mut phone = VirtualPhone::new("TEST0001");
+    phone.tree = Tree::default();
+    phone.set_property("sys.user.0.ce_available", "false");
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await.expect(13);
+    assert!(
+        ended.message().contains("not been unlocked"),
+        "{}",
+        ended.message()
+    );
+}
+
+#[tokio::test]
+async fn file_above_four_gib_comes_whole_from_a_phone_that_tells_small_sizes() {
+    use rescue::virtual_phone::tree::Content;
+    let (mut phone, _) = camera(&[]);
+    phone = phone.of_old();
+    phone.max_payload = 1024 * 1024;
+    // Hashed by size only: a debug build would hash for a minute.
+    phone.missing_programs = ["sha256sum", "sha1sum", "md5sum"].map(String::from).into();
+    let size = (1 << 32) + 5;
+    phone.tree.add_file(
+        &format!("{CAMERA}/long.mp4"),
+        Content::Zeros { size },
+        1_700_000_000,
+    );
+    phone
+        .tree
+        .add_file(&format!("{CAMERA}/a.jpg"), generated(10, 1), 1_700_000_000);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    let long = desk.folder().join("data/internal/DCIM/Camera/long.mp4");
+    assert_eq!(std::fs::metadata(long).unwrap().len(), size);
+}

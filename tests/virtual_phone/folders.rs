@@ -1,0 +1,140 @@
+//! What a rescue folder may be, and how it changes over runs.
+
+use std::fs;
+
+use rescue::virtual_phone::VirtualPhone;
+
+use crate::desk::{CAMERA, Desk, camera, files_below, generated, refs};
+
+#[tokio::test]
+async fn folders_that_are_none_are_refused_by_name() {
+    let (phone, _) = camera(&[10]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let path = |name: &str| desk.dir.path().join(name).to_str().unwrap().to_owned();
+    fs::create_dir(path("full")).unwrap();
+    fs::write(path("full/letter.txt"), "dear").unwrap();
+    fs::write(path("file"), "").unwrap();
+    for name in ["full", "file"] {
+        let ended = desk.pull(&serving, &["-o", &path(name)]).await.expect(1);
+        assert!(ended.message().contains(&path(name)), "{}", ended.message());
+        assert!(ended.line("error")["hint"].is_string());
+    }
+    assert_eq!(fs::read_dir(path("full")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn folder_of_another_phone_or_a_newer_version_is_refused() {
+    let (phone, _) = camera(&[10]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    let other = VirtualPhone::new("OTHER").serve().await.unwrap();
+    let ended = desk.pull(&other, &[]).await.expect(1);
+    assert!(ended.message().contains("TEST0001"), "{}", ended.message());
+    let catalogue = rusqlite::Connection::open(desk.folder().join("rescue.db")).unwrap();
+    catalogue.pragma_update(None, "user_version", 999).unwrap();
+    drop(catalogue);
+    let ended = desk.pull(&serving, &[]).await.expect(1);
+    assert!(
+        ended.message().contains("newer rescue"),
+        "{}",
+        ended.message()
+    );
+}
+
+#[tokio::test]
+async fn photo_changed_on_the_phone_is_kept_beside_the_older_one() {
+    let (mut phone, _) = camera(&[1000]);
+    let desk = Desk::new();
+    desk.pull(&phone.clone().serve().await.unwrap(), &[])
+        .await
+        .expect(0);
+    let edited = generated(1200, 99);
+    phone
+        .tree
+        .add_file(&format!("{CAMERA}/0.jpg"), edited.clone(), 1_700_009_999);
+    let serving = phone.serve().await.unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    let older = (
+        "internal/DCIM/Camera/0.jpg",
+        generated(1000, 0),
+        1_700_000_000,
+    );
+    desk.expect_files(&[
+        older,
+        ("internal/DCIM/Camera/0 (2).jpg", edited, 1_700_009_999),
+    ]);
+    serving.forget_sent();
+    desk.pull(&serving, &[]).await.expect(0);
+    assert!(serving.sent_bytes().is_empty());
+}
+
+#[tokio::test]
+async fn photo_deleted_from_the_folder_comes_again() {
+    let (phone, expected) = camera(&[1000, 2000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    fs::remove_file(desk.folder().join("data/internal/DCIM/Camera/1.jpg")).unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn unverified_run_says_so_and_a_later_one_proves_it() {
+    let (phone, expected) = camera(&[1000, 2_000_000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &["--no-verify"]).await.expect(0);
+    let summary = ended.line("summary");
+    assert_eq!(
+        (&summary["verification"], &summary["pulled"]["files"]),
+        (&"off".into(), &2.into())
+    );
+    serving.forget_sent();
+    let ended = desk.pull(&serving, &[]).await.expect(0);
+    assert_eq!(ended.line("summary")["verified"]["files"], 2);
+    assert!(serving.sent_bytes().is_empty());
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn altered_file_is_found_by_verify_and_status_stays_calm() {
+    let (phone, _) = camera(&[1000, 2000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    let folder = desk.folder().to_str().unwrap().to_owned();
+    desk.run(&["--json", "verify", &folder]).await.expect(0);
+    desk.run(&["--json", "status", &folder]).await.expect(0);
+    let address = serving.address().to_string();
+    let with_phone = desk
+        .run(&["--json", "verify", &folder, "--phone", "--tcp", &address])
+        .await
+        .expect(0);
+    assert_eq!(with_phone.line("verified")["phone"]["same"], 2);
+    let photo = desk.folder().join("data/internal/DCIM/Camera/0.jpg");
+    let mut bytes = fs::read(&photo).unwrap();
+    bytes[500] ^= 1;
+    fs::write(&photo, bytes).unwrap();
+    let ended = desk.run(&["--json", "verify", &folder]).await.expect(1);
+    assert_eq!(ended.line("finding")["local"], "internal/DCIM/Camera/0.jpg");
+}
+
+#[tokio::test]
+async fn dry_run_makes_nothing() {
+    let (phone, _) = camera(&[1000, 2000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &["--dry-run"]).await.expect(0);
+    assert_eq!(ended.line("dry_run")["items"], 2);
+    assert!(!desk.folder().exists());
+}
+
+#[tokio::test]
+async fn demonstration_works_twice() {
+    let desk = Desk::new();
+    for _ in 0..2 {
+        desk.run(&["demo", "shown"]).await.expect(0);
+    }
+    let files = files_below(&desk.dir.path().join("shown/data"));
+    assert!(
+        files.contains_key("trash/internal/DCIM/Camera/IMG_20240818_234155.jpg"),
+        "{files:?}"
+    );
+}

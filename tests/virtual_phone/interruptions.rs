@@ -1,0 +1,156 @@
+//! Runs that are cut short: what was safe stays safe and is not sent again.
+
+use std::time::Duration;
+
+use rescue::adb::RemotePath;
+use rescue::virtual_phone::fault::Fault;
+
+use crate::desk::{CAMERA, Desk, camera, end, generated, kill, refs, until};
+
+const BIG: u64 = 30_000_000;
+
+fn remote(index: usize) -> RemotePath {
+    RemotePath::new(format!("{CAMERA}/{index}.jpg").as_bytes()).unwrap()
+}
+
+#[tokio::test]
+async fn second_run_sends_nothing() {
+    let (phone, expected) = camera(&[1000, 2_000_000, 0]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    serving.forget_sent();
+    let ended = desk.pull(&serving, &[]).await.expect(0);
+    assert!(serving.sent_bytes().is_empty());
+    assert_eq!(ended.line("planned")["done_items"], 3);
+    desk.expect_files(&refs(&expected));
+}
+
+/// The bytes held of the largest file under way.
+fn held(desk: &Desk) -> u64 {
+    let files = std::fs::read_dir(desk.folder().join(".partial"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    files
+        .filter_map(|file| file.metadata().ok())
+        .map(|file| file.len())
+        .max()
+        .unwrap_or(0)
+}
+
+/// Stops a run in the middle of a big file, and finishes it with another.
+async fn stopped_by(signal: &str, code: i32) {
+    let (phone, expected) = camera(&[50_000, BIG, 60_000]);
+    // The big file waits at two thirds, so that the signal strikes in its middle.
+    phone.faults.add(
+        Some(&format!("{CAMERA}/1.jpg")),
+        Fault::Stall(20_000_000),
+        1,
+    );
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let child = desk.start_pull(&serving, &["--idle-timeout", "50"]);
+    let id = child.id();
+    let sent = || serving.sent_bytes().get(&remote(1)).copied().unwrap_or(0);
+    until("the big file", || {
+        sent() >= 20_000_000 && held(&desk) >= 15_000_000
+    })
+    .await;
+    kill(id, signal);
+    let ended = end(child).await;
+    assert_eq!(ended.code, code, "{:#?}\n{}", ended.lines, ended.stderr);
+    // Whatever was safe is still right; a run that was killed has not written the manifest.
+    let folder = desk.folder().to_str().unwrap().to_owned();
+    desk.run(&["--json", "verify", &folder])
+        .await
+        .expect(if code == -1 { 3 } else { 0 });
+    desk.run(&["--json", "status", &folder]).await.expect(3);
+    serving.forget_sent();
+    desk.pull(&serving, &[]).await.expect(0);
+    assert!(sent() < BIG / 3 * 2, "{} sent again", sent());
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn ctrl_c_in_a_big_file_is_clean_and_the_next_run_goes_on_in_its_middle() {
+    stopped_by("INT", 130).await;
+}
+
+#[tokio::test]
+async fn kill_in_a_big_file_loses_nothing_and_the_next_run_goes_on_in_its_middle() {
+    stopped_by("KILL", -1).await;
+}
+
+#[tokio::test]
+async fn big_file_that_changed_since_it_was_begun_starts_over() {
+    let (phone, _) = camera(&[BIG]);
+    phone.faults.add(None, Fault::Stall(20_000_000), 1);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let child = desk.start_pull(&serving, &["--idle-timeout", "50"]);
+    let id = child.id();
+    until("the big file", || held(&desk) >= 15_000_000).await;
+    kill(id, "KILL");
+    end(child).await;
+    drop(serving);
+    // Other bytes under the same name, size and time: only the hash can tell.
+    let (mut phone, _) = camera(&[]);
+    let content = generated(BIG, 4711);
+    phone
+        .tree
+        .add_file(&format!("{CAMERA}/0.jpg"), content.clone(), 1_700_000_000);
+    let serving = phone.serve().await.unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_files(&[("internal/DCIM/Camera/0.jpg", content, 1_700_000_000)]);
+}
+
+#[tokio::test]
+async fn phone_that_does_not_come_back_is_named_and_the_next_run_finishes() {
+    let (phone, expected) = camera(&[50_000, BIG, 60_000]);
+    phone
+        .faults
+        .add(Some(&format!("{CAMERA}/1.jpg")), Fault::Stall(1_000_000), 1);
+    let (desk, serving) = (Desk::new(), phone.clone().serve().await.unwrap());
+    let child = desk.start_pull(&serving, &["--wait", "1"]);
+    until("the big file", || {
+        serving.sent_bytes().contains_key(&remote(1))
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let address = serving.address();
+    drop(serving);
+    let ended = end(child).await.expect(1);
+    assert!(
+        ended.message().contains("went away") || ended.message().contains("answer"),
+        "{}",
+        ended.message()
+    );
+    let serving = phone.serve().await.unwrap();
+    assert_ne!(serving.address(), address);
+    desk.pull(&serving, &[]).await.expect(0);
+    let sent = serving.sent_bytes();
+    assert!(
+        !sent.contains_key(&remote(0)) && !sent.contains_key(&remote(2)),
+        "{sent:?}"
+    );
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn second_rescue_on_the_same_folder_is_told_to_wait() {
+    let (phone, _) = camera(&[BIG]);
+    phone.faults.add(None, Fault::Stall(1_000_000), 1);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let child = desk.start_pull(&serving, &["--idle-timeout", "50"]);
+    let id = child.id();
+    until("the big file", || {
+        serving.sent_bytes().contains_key(&remote(0))
+    })
+    .await;
+    let ended = desk.pull(&serving, &[]).await.expect(1);
+    assert!(
+        ended.message().contains("another rescue works on"),
+        "{}",
+        ended.message()
+    );
+    kill(id, "INT");
+    end(child).await.expect(130);
+}

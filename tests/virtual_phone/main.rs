@@ -1,0 +1,17 @@
+//! The real program against the built-in phone: every fault, hostile names, interruptions, and
+//! what a folder may be. Needs nothing outside this project.
+
+#![cfg(feature = "virtual-phone")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
+
+mod desk;
+mod faults;
+mod folders;
+mod interruptions;
+mod names;
+mod selection;
+mod trust;

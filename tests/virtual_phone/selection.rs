@@ -1,0 +1,122 @@
+//! What is taken and what is left.
+
+use crate::desk::{Desk, camera, files_below, text};
+
+const INTERNAL: &str = "/storage/emulated/0";
+
+#[tokio::test]
+async fn options_choose_what_is_taken() {
+    let (mut phone, _) = camera(&[]);
+    for (path, mtime) in [
+        ("DCIM/Camera/old.jpg", 1_600_000_000),
+        ("DCIM/Camera/new.jpg", 1_700_000_000),
+        ("DCIM/Camera/clip.mp4", 1_700_000_000),
+        ("DCIM/.thumbnails/t.jpg", 1_700_000_000),
+        ("Documents/letter.txt", 1_700_000_000),
+        ("SomeApp/picture.png", 1_700_000_000),
+        ("SomeApp/data.bin", 1_700_000_000),
+        (
+            "Android/media/com.whatsapp/WhatsApp/Media/a.opus",
+            1_700_000_000,
+        ),
+    ] {
+        phone
+            .tree
+            .add_file(&format!("{INTERNAL}/{path}"), text("x"), mtime);
+    }
+    phone
+        .tree
+        .add_file("/storage/1A2B-3C4D/DCIM/card.jpg", text("x"), 1_700_000_000);
+    phone
+        .tree
+        .add_file("/data/local/tmp/log.txt", text("x"), 1_700_000_000);
+    phone
+        .tree
+        .add_folder(&format!("{INTERNAL}/Android/data/com.private"));
+    phone
+        .tree
+        .forbid(&format!("{INTERNAL}/Android/data/com.private"));
+    let serving = phone.serve().await.unwrap();
+    let camera = [
+        "internal/DCIM/Camera/clip.mp4",
+        "internal/DCIM/Camera/new.jpg",
+        "internal/DCIM/Camera/old.jpg",
+    ];
+    let app = "internal/Android/media/com.whatsapp/WhatsApp/Media/a.opus";
+    let (letter, picture, card) = (
+        "internal/Documents/letter.txt",
+        "internal/SomeApp/picture.png",
+        "sd-1A2B-3C4D/DCIM/card.jpg",
+    );
+    for (options, wanted) in [
+        (
+            vec![],
+            vec![app, camera[0], camera[1], camera[2], letter, picture, card],
+        ),
+        (vec!["--photos"], vec![camera[1], camera[2], picture, card]),
+        (vec!["--videos"], vec![camera[0]]),
+        (
+            vec!["--photos", "--videos"],
+            vec![camera[0], camera[1], camera[2], picture, card],
+        ),
+        (
+            vec!["--photos", "--since", "2021-01-01"],
+            vec![camera[1], picture, card],
+        ),
+        (
+            vec!["--include", "DCIM/Camera/*.jpg"],
+            vec![camera[1], camera[2]],
+        ),
+        (
+            vec!["--include", "DCIM/**", "--exclude", "**/*.mp4"],
+            vec![camera[1], camera[2], card],
+        ),
+        (
+            vec!["--root", "/storage/emulated/0/Documents"],
+            vec![letter],
+        ),
+        (
+            vec!["--root", "/data/local"],
+            vec!["root/data/local/tmp/log.txt"],
+        ),
+        (
+            vec!["--all"],
+            vec![
+                app,
+                "internal/DCIM/.thumbnails/t.jpg",
+                camera[0],
+                camera[1],
+                camera[2],
+                letter,
+                "internal/SomeApp/data.bin",
+                picture,
+                card,
+            ],
+        ),
+    ] {
+        let desk = Desk::new();
+        desk.pull(&serving, &options).await.expect(0);
+        let files = files_below(&desk.folder().join("data"));
+        assert_eq!(files.keys().collect::<Vec<_>>(), wanted, "{options:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_a_usage_error() {
+    let (phone, _) = camera(&[10]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    for options in [
+        ["--include", "["],
+        ["--root", "DCIM"],
+        ["--root", "/a/../b"],
+        ["--since", "yesterday"],
+    ] {
+        let ended = desk.pull(&serving, &options).await;
+        assert_eq!(ended.code, 2, "{options:?}");
+    }
+    let ended = desk
+        .pull(&serving, &["--root", "/storage/emulated/0/Nowhere"])
+        .await
+        .expect(3);
+    assert_eq!(ended.not_here()["/storage/emulated/0/Nowhere"], "vanished");
+}
