@@ -37,6 +37,13 @@ const MAX_STREAMS: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(u32);
 
+impl StreamId {
+    /// The number as it goes over the wire.
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// What a peer says about itself in `CNXN`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Banner {

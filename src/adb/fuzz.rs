@@ -10,12 +10,17 @@
     reason = "a panic is how a fuzzer hears of a bug"
 )]
 
+mod link;
+
 use bytes::{Bytes, BytesMut};
 
 use super::path::{MAX_PATH_BYTES, RemotePath};
-use super::sync::{Answer, Client, Operation, Request, RequestDecoder};
-use super::wire::{Checksum, Decoder, MAX_PAYLOAD, Message};
+use super::sync::{Answer, Client, Operation, Request, RequestDecoder, SyncError};
+use super::wire::{Checksum, Decoder, MAX_PAYLOAD, Message, WireError};
 use super::{server, shell};
+// Up the house, against its order: their readers belong to the same list.
+use crate::phone::Properties;
+use crate::phone::hash::{self, Algorithm};
 
 /// A way of cutting bytes into pieces, as transports do.
 #[derive(Debug, Clone, Copy)]
@@ -80,32 +85,39 @@ pub fn wire(mut data: &[u8]) {
         1 => Some(Checksum::Sent),
         _ => Some(Checksum::Skipped),
     };
-    let (messages, _error) = same_in_any_pieces(data, |pieces| {
-        let mut decoder = Decoder::new();
-        if let Some(checksum) = checksum {
-            decoder.set_checksum(checksum);
-        }
-        let mut input = BytesMut::new();
-        let mut messages = Vec::new();
-        for piece in pieces {
-            input.extend_from_slice(&piece);
-            loop {
-                match decoder.decode(&mut input) {
-                    Ok(Some(message)) => messages.push(message),
-                    Ok(None) => break,
-                    Err(error) => return (messages, Some(error)),
-                }
-            }
-            let missing = decoder.missing_bytes(input.len());
-            assert!(missing > 0 && missing <= MAX_PAYLOAD as usize, "{missing}");
-        }
-        (messages, None)
-    });
-    for message in messages {
+    let (read, _error) = same_in_any_pieces(data, |pieces| messages(checksum, pieces));
+    for message in read {
         for checksum in [Checksum::Sent, Checksum::Skipped] {
             assert_eq!(decoded(&message, checksum), message);
         }
     }
+}
+
+/// The messages in these pieces, and the error that ended them. `checksum` says what is known of
+/// the peer.
+pub(crate) fn messages(
+    checksum: Option<Checksum>,
+    pieces: Vec<Bytes>,
+) -> (Vec<Message>, Option<WireError>) {
+    let mut decoder = Decoder::new();
+    if let Some(checksum) = checksum {
+        decoder.set_checksum(checksum);
+    }
+    let mut input = BytesMut::new();
+    let mut messages = Vec::new();
+    for piece in pieces {
+        input.extend_from_slice(&piece);
+        loop {
+            match decoder.decode(&mut input) {
+                Ok(Some(message)) => messages.push(message),
+                Ok(None) => break,
+                Err(error) => return (messages, Some(error)),
+            }
+        }
+        let missing = decoder.missing_bytes(input.len());
+        assert!(missing > 0 && missing <= MAX_PAYLOAD as usize, "{missing}");
+    }
+    (messages, None)
 }
 
 fn decoded(message: &Message, checksum: Checksum) -> Message {
@@ -154,7 +166,7 @@ pub fn sync_client(mut data: &[u8]) {
 pub(crate) fn sync_answers(
     requests: &[Operation],
     pieces: Vec<Bytes>,
-) -> (Vec<Answer>, Option<super::sync::SyncError>, usize) {
+) -> (Vec<Answer>, Option<SyncError>, usize) {
     let path = RemotePath::new(b"/sdcard").unwrap();
     let mut client = Client::default();
     let mut out = BytesMut::new();
@@ -212,7 +224,7 @@ pub fn sync_device(data: &[u8]) {
 }
 
 /// What a phone makes of these pieces.
-pub(crate) fn sync_requests(pieces: Vec<Bytes>) -> (Vec<Request>, Option<super::sync::SyncError>) {
+pub(crate) fn sync_requests(pieces: Vec<Bytes>) -> (Vec<Request>, Option<SyncError>) {
     let mut decoder = RequestDecoder::default();
     let mut requests = Vec::new();
     for piece in pieces {
@@ -310,4 +322,123 @@ pub(crate) fn server_answer(
         }
     }
     (status, text, input)
+}
+
+/// A computer's end of a connection, against a phone and a user that do anything.
+pub fn connection_host(data: &[u8]) {
+    link::host(data);
+}
+
+/// A phone's end of a connection, against a computer and a user that do anything.
+pub fn connection_device(data: &[u8]) {
+    link::device(data);
+}
+
+/// The lines that a phone's hash program prints.
+pub fn hashes(mut data: &[u8]) {
+    let algorithm = Algorithm::ALL[usize::from(choice(&mut data)) % Algorithm::ALL.len()];
+    let paths = [
+        b"/a".as_slice(),
+        b"/a b",
+        b"/a\n00",
+        b"/\xff\\",
+        b"/a\r",
+        b"/b",
+    ]
+    .map(|path| RemotePath::new(path).unwrap());
+    let paths: Vec<_> = paths.iter().collect();
+    let hashes = hash::parse(data, algorithm, &paths);
+    assert_eq!(hashes.len(), paths.len());
+    let mut printed = Vec::new();
+    for (path, hash) in paths.iter().zip(&hashes) {
+        let Some(hash) = hash else { continue };
+        for byte in hash {
+            printed.extend_from_slice(format!("{byte:02x}").as_bytes());
+        }
+        printed.extend_from_slice(b"  ");
+        printed.extend_from_slice(path.as_bytes());
+        printed.push(b'\n');
+    }
+    assert_eq!(hash::parse(&printed, algorithm, &paths), hashes);
+}
+
+/// A phone's properties, as `getprop` prints them.
+pub fn properties(data: &[u8]) {
+    let properties = Properties::parse(data);
+    // Whatever the text, a name is found with the value of its last line.
+    for line in String::from_utf8_lossy(data).lines() {
+        let Some((name, _)) = line
+            .strip_prefix('[')
+            .and_then(|line| line.split_once("]: ["))
+        else {
+            continue;
+        };
+        assert_ne!(properties.value(name), Some(""));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Body = fn(&[u8]);
+
+    /// Every body, by the name of its target and of the folder of its corpus.
+    const TARGETS: [(&str, Body); 9] = [
+        ("wire", wire),
+        ("sync_client", sync_client),
+        ("sync_device", sync_device),
+        ("shell", shell),
+        ("server", server),
+        ("connection_host", connection_host),
+        ("connection_device", connection_device),
+        ("hashes", hashes),
+        ("properties", properties),
+    ];
+
+    #[test]
+    fn whole_corpus_passes() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+        for (name, body) in TARGETS {
+            let folder = corpus.join(name);
+            let files = std::fs::read_dir(&folder).unwrap_or_else(|error| {
+                panic!("{}: {error}", folder.display());
+            });
+            let mut count = 0;
+            for file in files {
+                let file = file.unwrap().path();
+                println!("{}", file.display());
+                body(&std::fs::read(&file).unwrap());
+                count += 1;
+            }
+            assert!(count > 0, "{} is empty", folder.display());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn made_up_bytes_pass(data in prop::collection::vec(any::<u8>(), 0..400)) {
+            for (_, body) in TARGETS {
+                body(&data);
+            }
+        }
+
+        #[test]
+        fn made_up_scripts_pass(
+            mode in any::<u8>(),
+            steps in prop::collection::vec((0..8_u8, prop::collection::vec(0..9_u8, 2..9)), 0..40),
+        ) {
+            let mut script = vec![mode | 4];
+            for (kind, values) in steps {
+                script.push(kind);
+                script.extend(values);
+            }
+            connection_host(&script);
+            connection_device(&script);
+        }
+    }
 }

@@ -225,7 +225,10 @@ fn property_start(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::adb::fuzz::{Cut, server_answer};
 
     #[test]
     fn request_has_its_length_in_front() {
@@ -281,5 +284,106 @@ broken";
         assert_eq!(devices[3].property("usb"), Some("1-4"));
         assert_eq!(devices[3].serial, "????????????");
         assert_eq!(devices[2].serial, "192.168.1.7:5555");
+    }
+
+    #[test]
+    fn what_is_behind_an_answer_is_left() {
+        let mut input = BytesMut::from("OKAY0003abcdef");
+        assert_eq!(parse_status(&mut input), Ok(Some(Status::Okay)));
+        assert_eq!(parse_text(&mut input), Ok(Some("abc".into())));
+        assert_eq!(input, "def");
+    }
+
+    #[test]
+    fn length_is_four_hexadecimal_digits_and_nothing_else() {
+        for digits in [
+            "+001",
+            "-001",
+            " 001",
+            "0x01",
+            "00 1",
+            "\0\0\0\x01",
+            "00\u{e9}",
+        ] {
+            let mut input = BytesMut::from(digits);
+            input.extend_from_slice(b"abcd");
+            let got = input.clone().freeze();
+            assert_eq!(
+                parse_text(&mut input),
+                Err(NotAServer { got }),
+                "{digits:?}"
+            );
+        }
+        let mut input = BytesMut::from("000Aabcdefghij");
+        assert_eq!(parse_text(&mut input), Ok(Some("abcdefghij".into())));
+    }
+
+    #[test]
+    fn states_are_written_as_they_are_read() {
+        for word in [
+            "device",
+            "connecting",
+            "authorizing",
+            "unauthorized",
+            "offline",
+            "recovery",
+            "sideload",
+            "rescue",
+            "bootloader",
+            "detached",
+            "host",
+            "dreaming",
+        ] {
+            let devices = parse_devices(&format!("A1 {word} usb:1-2"));
+            assert_eq!(devices[0].state.name(), word);
+            assert_eq!(devices[0].property("usb"), Some("1-2"));
+        }
+    }
+
+    fn any_line() -> impl Strategy<Value = (String, String, Vec<(String, String)>)> {
+        let name = prop::sample::select(vec!["usb", "product", "model", "device", "transport_id"]);
+        let property = (name.prop_map(str::to_owned), "[!-~]{1,12}");
+        let properties = prop::collection::vec(property, 0..5);
+        ("[!-~]{1,20}", "[a-z]{1,12}", properties)
+    }
+
+    proptest! {
+        #[test]
+        fn text_comes_out_as_it_went_in_whatever_the_pieces(
+            text in "(?s).{0,400}",
+            fails in any::<bool>(),
+            lengths in prop::collection::vec(any::<u8>(), 1..9),
+        ) {
+            let counted = request(text.as_bytes()).unwrap();
+            let word: &[u8] = if fails { b"FAIL" } else { b"OKAY" };
+            let bytes = [word, &counted].concat();
+            let expected = if fails {
+                (Ok(Some(Status::Fail(text))), Ok(None), BytesMut::new())
+            } else {
+                (Ok(Some(Status::Okay)), Ok(Some(text)), BytesMut::new())
+            };
+            for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(&lengths)] {
+                prop_assert_eq!(&server_answer(&cut.pieces(&bytes)), &expected);
+            }
+        }
+
+        #[test]
+        fn device_list_is_read_as_it_was_written(lines in prop::collection::vec(any_line(), 0..6)) {
+            let mut list = String::new();
+            for (serial, state, properties) in &lines {
+                list += &format!("{serial:<22} {state}");
+                for (name, value) in properties {
+                    list += &format!(" {name}:{value}");
+                }
+                list.push('\n');
+            }
+            let devices = parse_devices(&list);
+            prop_assert_eq!(devices.len(), lines.len());
+            for (device, (serial, state, properties)) in devices.into_iter().zip(lines) {
+                prop_assert_eq!(device.serial, serial);
+                prop_assert_eq!(device.state.name(), state);
+                prop_assert_eq!(device.properties, properties);
+            }
+        }
     }
 }

@@ -125,7 +125,10 @@ fn packet(out: &mut BytesMut, kind: u8, bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::adb::fuzz::{Cut, shell_outputs};
 
     #[test]
     fn words_survive_the_phones_shell() {
@@ -135,41 +138,80 @@ mod tests {
     }
 
     #[test]
-    fn output_is_told_apart_in_any_split() {
-        let outputs = [
-            Output::Stdout(Bytes::from_static(b"one")),
-            Output::Stderr(Bytes::from_static(b"two")),
-            Output::Exit(3),
-        ];
+    fn services_name_the_command() {
+        assert_eq!(service_v2(b"ls 'a'"), b"shell,v2,raw:ls 'a'");
+        assert_eq!(service_exec(b"ls 'a'"), b"exec:ls 'a'");
+    }
+
+    #[test]
+    fn empty_packets_and_unknown_kinds_say_nothing() {
         let mut bytes = BytesMut::new();
-        for output in &outputs {
-            output_packet(&mut bytes, output);
+        for (kind, content) in [(0, "in"), (STDOUT, ""), (4, ""), (5, "24x80"), (255, "?")] {
+            packet(&mut bytes, kind, content.as_bytes());
         }
-        let mut decoder = Decoder::default();
-        let (mut stdout, mut stderr, mut exit) = (Vec::new(), Vec::new(), None);
-        for byte in bytes.freeze().chunks(1) {
-            decoder.feed(Bytes::copy_from_slice(byte));
-            while let Some(output) = decoder.poll().unwrap() {
-                match output {
-                    Output::Stdout(piece) => stdout.extend_from_slice(&piece),
-                    Output::Stderr(piece) => stderr.extend_from_slice(&piece),
-                    Output::Exit(code) => exit = Some(code),
-                }
-            }
-        }
-        assert_eq!(
-            (stdout.as_slice(), stderr.as_slice(), exit),
-            (&b"one"[..], &b"two"[..], Some(3))
-        );
+        output_packet(&mut bytes, &Output::Exit(255));
+        let exit = vec![Output::Exit(255)];
+        assert_eq!(shell_outputs(Cut::Bytes.pieces(&bytes)), (exit, None));
     }
 
     #[test]
     fn lengths_are_bounded() {
-        for packet in [&[EXIT, 2, 0, 0, 0][..], &[STDOUT, 0, 0, 0, 0xff]] {
-            let mut decoder = Decoder::default();
-            decoder.feed(Bytes::from_static(&[]));
-            decoder.feed(Bytes::copy_from_slice(packet));
-            assert!(decoder.poll().is_err(), "{packet:?}");
+        for (kind, length) in [
+            (EXIT, 0),
+            (EXIT, 2),
+            (STDOUT, MAX_PACKET + 1),
+            (STDERR, u32::MAX),
+            (9, u32::MAX),
+        ] {
+            let packet = [[kind].as_slice(), &length.to_le_bytes()].concat();
+            for cut in [Cut::Whole, Cut::Bytes] {
+                let expected = (vec![], Some(ShellError { kind, length }));
+                assert_eq!(shell_outputs(cut.pieces(&packet)), expected);
+            }
+        }
+    }
+
+    fn any_output() -> impl Strategy<Value = Output> {
+        let bytes = || prop::collection::vec(any::<u8>(), 1..600).prop_map(Bytes::from);
+        prop_oneof![
+            bytes().prop_map(Output::Stdout),
+            bytes().prop_map(Output::Stderr),
+            any::<u8>().prop_map(Output::Exit),
+        ]
+    }
+
+    /// All of one kind, joined; an exit shows where it came.
+    fn joined_bytes(outputs: &[Output], kind: u8) -> Vec<u8> {
+        let mut joined = Vec::new();
+        for output in outputs {
+            match output {
+                Output::Stdout(bytes) if kind == STDOUT => joined.extend_from_slice(bytes),
+                Output::Stderr(bytes) if kind == STDERR => joined.extend_from_slice(bytes),
+                Output::Exit(code) => joined.push(*code),
+                _ => {}
+            }
+        }
+        joined
+    }
+
+    proptest! {
+        #[test]
+        fn output_comes_out_as_it_went_in_whatever_the_pieces(
+            outputs in prop::collection::vec(any_output(), 0..12),
+            lengths in prop::collection::vec(any::<u8>(), 1..9),
+        ) {
+            let mut bytes = BytesMut::new();
+            for output in &outputs {
+                output_packet(&mut bytes, output);
+            }
+            let (joined, error) = shell_outputs(Cut::Whole.pieces(&bytes));
+            prop_assert_eq!(error, None);
+            for kind in [STDOUT, STDERR] {
+                prop_assert_eq!(joined_bytes(&joined, kind), joined_bytes(&outputs, kind));
+            }
+            for cut in [Cut::Bytes, Cut::Lengths(&lengths)] {
+                prop_assert_eq!(shell_outputs(cut.pieces(&bytes)), (joined.clone(), None));
+            }
         }
     }
 }

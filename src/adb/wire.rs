@@ -256,7 +256,10 @@ fn byte_sum(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::adb::fuzz::{Cut, messages};
 
     fn encode(message: &Message, checksum: Checksum) -> BytesMut {
         let mut bytes = BytesMut::from(message.header(checksum).as_slice());
@@ -329,5 +332,84 @@ mod tests {
         }
         let error = Decoder::new().decode(&mut unknown).unwrap_err();
         assert_eq!(error, WireError::UnknownCommand { command: 7 });
+    }
+
+    #[test]
+    fn checksum_of_the_largest_payload_fits() {
+        let message = Message {
+            payload: vec![0xff; MAX_PAYLOAD as usize].into(),
+            ..write(b"")
+        };
+        let sum = u32::from_le_bytes(message.header(Checksum::Sent)[16..20].try_into().unwrap());
+        assert_eq!(sum, 0xff * MAX_PAYLOAD);
+    }
+
+    #[test]
+    fn payload_is_a_slice_of_what_was_read() {
+        let mut bytes = encode(&write(b"photo"), Checksum::Skipped);
+        let start = bytes.as_ptr();
+        let message = Decoder::new().decode(&mut bytes).unwrap().unwrap();
+        assert_eq!(message.payload.as_ptr(), start.wrapping_add(HEADER_BYTES));
+    }
+
+    #[test]
+    fn missing_bytes_are_those_up_to_the_next_step() {
+        let mut decoder = Decoder::new();
+        assert_eq!(decoder.missing_bytes(0), 24);
+        assert_eq!(decoder.missing_bytes(20), 4);
+        let mut bytes = encode(&write(b"photo"), Checksum::Skipped);
+        let payload = bytes.split_off(HEADER_BYTES);
+        assert_eq!(decoder.decode(&mut bytes), Ok(None));
+        assert_eq!(decoder.missing_bytes(0), 5);
+        assert_eq!(decoder.missing_bytes(4), 1);
+        bytes.unsplit(payload);
+        assert!(decoder.decode(&mut bytes).unwrap().is_some());
+        assert_eq!(decoder.missing_bytes(0), 24);
+    }
+
+    fn any_message() -> impl Strategy<Value = Message> {
+        let commands = Command::ALL.map(|(command, _)| command);
+        let command = prop::sample::select(commands.to_vec());
+        let payload = prop::collection::vec(any::<u8>(), 0..600);
+        let fields = (command, any::<u32>(), any::<u32>(), payload);
+        fields.prop_map(|(command, arg0, arg1, payload)| Message {
+            command,
+            arg0,
+            arg1,
+            payload: payload.into(),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn messages_come_out_as_they_went_in_whatever_the_pieces(
+            sent in prop::collection::vec(any_message(), 0..12),
+            lengths in prop::collection::vec(any::<u8>(), 1..9),
+        ) {
+            for checksum in [Checksum::Sent, Checksum::Skipped] {
+                let bytes: BytesMut =
+                    sent.iter().flat_map(|message| encode(message, checksum)).collect();
+                for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(&lengths)] {
+                    for known in [None, Some(checksum)] {
+                        let read = messages(known, cut.pieces(&bytes));
+                        prop_assert_eq!(&read, &(sent.clone(), None));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn flipped_bit_in_a_summed_payload_is_noticed(
+            message in any_message(),
+            bit in any::<prop::sample::Index>(),
+        ) {
+            prop_assume!(!message.payload.is_empty());
+            let mut bytes = encode(&message, Checksum::Sent);
+            let bit = bit.index(8 * message.payload.len());
+            bytes[HEADER_BYTES + bit / 8] ^= 1 << (bit % 8);
+            let (read, error) = messages(Some(Checksum::Sent), vec![bytes.freeze()]);
+            prop_assert!(read.is_empty());
+            prop_assert!(matches!(error, Some(WireError::BadChecksum { .. })), "{:?}", error);
+        }
     }
 }
