@@ -117,6 +117,16 @@ pub struct Reason {
     pub message: String,
 }
 
+impl Reason {
+    /// A reason in words.
+    pub fn new(code: ReasonCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
 /// What kind of reason kept a file from being here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -223,13 +223,7 @@ impl Walker<'_> {
             let message = "internal storage is not there: was the phone unlocked since it started?"
                 .to_owned();
             let root = known_path(INTERNAL_ROOTS[0]);
-            self.refuse(
-                root,
-                Reason {
-                    code: ReasonCode::PermissionDenied,
-                    message,
-                },
-            );
+            self.refuse(root, Reason::new(ReasonCode::PermissionDenied, message));
         }
     }
 
@@ -297,10 +291,7 @@ impl Walker<'_> {
                         {
                             self.refuse(
                                 folder.path,
-                                Reason {
-                                    code: ReasonCode::Refused,
-                                    message: "the phone ends the listing".into(),
-                                },
+                                Reason::new(ReasonCode::Refused, "the phone ends the listing"),
                             );
                             lost_streams = 0;
                         }
@@ -343,10 +334,7 @@ impl Walker<'_> {
                 let message = format!("the name '{shown}' cannot be taken: {error}");
                 self.refuse(
                     folder.path.clone(),
-                    Reason {
-                        code: ReasonCode::NameRefused,
-                        message,
-                    },
+                    Reason::new(ReasonCode::NameRefused, message),
                 );
                 return Ok(());
             }
@@ -419,13 +407,12 @@ impl Walker<'_> {
                     (true, true) => {}
                     (false, _) if is_root => {}
                     (false, _) => {
-                        let message = "the phone has no folder of this name".to_owned();
                         self.refuse(
                             folder.path.clone(),
-                            Reason {
-                                code: ReasonCode::Vanished,
-                                message,
-                            },
+                            Reason::new(
+                                ReasonCode::Vanished,
+                                "the phone has no folder of this name",
+                            ),
                         );
                     }
                     (true, false) => self.refuse_folder(folder),
@@ -450,13 +437,12 @@ impl Walker<'_> {
         if expected {
             self.found.private_folders += 1;
         } else {
-            let message = "the phone does not let its shell read this folder".to_owned();
             self.refuse(
                 folder.path.clone(),
-                Reason {
-                    code: ReasonCode::PermissionDenied,
-                    message,
-                },
+                Reason::new(
+                    ReasonCode::PermissionDenied,
+                    "the phone does not let its shell read this folder",
+                ),
             );
         }
     }

@@ -14,6 +14,8 @@ use crate::names::{LocalPath, Names};
 
 /// The folder below `data/` for what was in a recycle bin.
 const TRASH: &str = "trash";
+/// Stands for a card that is not in the phone now, only so that its entries' names stay taken.
+const GONE: &str = "gone";
 
 /// An item that is to be pulled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -251,7 +253,7 @@ fn place<'a>(path: &'a RemotePath, volumes: &[Volume]) -> (String, Vec<&'a [u8]>
     let (label, mut components) =
         match inside.max_by_key(|(volume, _)| volume.root.as_bytes().len()) {
             Some((volume, components)) => (volume.label.as_str(), components.collect::<Vec<_>>()),
-            None => (label_of_gone_volume(path), below_gone_volume(path)),
+            None => (GONE, components_of(path)),
         };
     let thrown_away = components.last().and_then(|name| original_name(name));
     if let (Some(original), Some(last)) = (thrown_away, components.last_mut()) {
@@ -264,12 +266,7 @@ fn place<'a>(path: &'a RemotePath, volumes: &[Volume]) -> (String, Vec<&'a [u8]>
     (label.to_owned(), components)
 }
 
-/// For entries of a card that is not in the phone now, only so that their names stay taken.
-fn label_of_gone_volume(_path: &RemotePath) -> &'static str {
-    "gone"
-}
-
-fn below_gone_volume(path: &RemotePath) -> Vec<&[u8]> {
+fn components_of(path: &RemotePath) -> Vec<&[u8]> {
     path.as_bytes()
         .split(|byte| *byte == b'/')
         .filter(|part| !part.is_empty())

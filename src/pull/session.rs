@@ -150,24 +150,15 @@ impl Session {
                 self.outcome
                     .unproven
                     .extend(undecided.into_iter().map(|file| {
-                        let message = "the phone did not answer for it".to_owned();
-                        (
-                            file.pulled.path,
-                            Reason {
-                                code: ReasonCode::Other,
-                                message,
-                            },
-                        )
+                        let words = "the phone did not answer for it";
+                        (file.pulled.path, Reason::new(ReasonCode::Other, words))
                     }));
                 alone = true;
                 tasks = self.refresh(&phone, std::mem::take(&mut postponed)).await;
             }
         }
         for task in postponed {
-            let reason = Reason {
-                code: ReasonCode::PhoneGone,
-                message: "the run ended first".to_owned(),
-            };
+            let reason = Reason::new(ReasonCode::PhoneGone, "the run ended first");
             self.outcome.failed.push((task.item.path.clone(), reason));
         }
     }
@@ -313,15 +304,8 @@ impl Session {
             let is_file = |mode| FileType::of_mode(mode) == FileType::Regular;
             match known {
                 Some(stat) if stat.error == 2 || stat.error == 0 && !is_file(stat.mode) => {
-                    let message = "it is gone from the phone".to_owned();
-                    self.fail(
-                        &task,
-                        Reason {
-                            code: ReasonCode::Vanished,
-                            message,
-                        },
-                    )
-                    .await;
+                    let reason = Reason::new(ReasonCode::Vanished, "it is gone from the phone");
+                    self.fail(&task, reason).await;
                 }
                 Some(now) if now.error == 0 => {
                     let size_is_exact = task.item.size_is_exact;

@@ -163,6 +163,11 @@ struct Arrival {
 }
 
 impl Arrival {
+    /// Hands over what arrived; nothing has arrived of the next file.
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new())
+    }
+
     fn new() -> Self {
         Self {
             received: 0,
@@ -230,14 +235,13 @@ impl Worker {
                 Ok(Some(Answer::ReceiveEnd)) => {
                     answered = true;
                     under_way.pop_front();
-                    self.complete(task, std::mem::replace(arrival, Arrival::new()))
-                        .await;
+                    self.complete(task, arrival.take()).await;
                 }
                 Ok(Some(Answer::Fail(message))) => {
                     answered = true;
                     under_way.pop_front();
-                    let arrived = std::mem::replace(arrival, Arrival::new());
-                    self.give_up(task, arrived, reason_of_fail(&message)).await;
+                    self.give_up(task, arrival.take(), reason_of_fail(&message))
+                        .await;
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => {
@@ -247,26 +251,17 @@ impl Worker {
                     if arrival.received > 0 || !answered {
                         drop(self.phone.sync().await?);
                         under_way.pop_front();
-                        let message =
-                            "the phone ended the stream in the middle of the file".to_owned();
-                        let reason = Reason {
-                            code: ReasonCode::PhoneIo,
-                            message,
-                        };
-                        self.give_up(task, std::mem::replace(arrival, Arrival::new()), reason)
-                            .await;
+                        let words = "the phone ended the stream in the middle of the file";
+                        let reason = Reason::new(ReasonCode::PhoneIo, words);
+                        self.give_up(task, arrival.take(), reason).await;
                     }
                     return Ok(Stream::Renew);
                 }
                 Err(PhoneError::Idle { after, .. }) => {
                     under_way.pop_front();
-                    let message = format!("nothing came for {} seconds", after.as_secs());
-                    let reason = Reason {
-                        code: ReasonCode::PhoneIo,
-                        message,
-                    };
-                    self.give_up(task, std::mem::replace(arrival, Arrival::new()), reason)
-                        .await;
+                    let words = format!("nothing came for {} seconds", after.as_secs());
+                    let reason = Reason::new(ReasonCode::PhoneIo, words);
+                    self.give_up(task, arrival.take(), reason).await;
                     return Ok(Stream::Renew);
                 }
                 Err(error) => return Err(error),
@@ -331,7 +326,7 @@ impl Worker {
         });
         if task.item.size_is_exact && arrival.received > task.item.size {
             // It grew, or the phone lies; either way it would be read without end.
-            let arrived = std::mem::replace(arrival, Arrival::new());
+            let arrived = arrival.take();
             self.give_up(Arc::clone(task), arrived, changed()).await;
             return false;
         }
@@ -488,16 +483,12 @@ impl Worker {
 }
 
 fn gone(error: &PhoneError) -> Reason {
-    Reason {
-        code: ReasonCode::PhoneGone,
-        message: error.to_string(),
-    }
+    Reason::new(ReasonCode::PhoneGone, error.to_string())
 }
 
 fn changed() -> Reason {
-    let message = "its size is not what the phone listed".to_owned();
-    Reason {
-        code: ReasonCode::ChangedWhileRead,
-        message,
-    }
+    Reason::new(
+        ReasonCode::ChangedWhileRead,
+        "its size is not what the phone listed",
+    )
 }

@@ -218,24 +218,20 @@ impl Verifier {
         let item = &file.task.item;
         let reason = match stat(&self.phone, item).await? {
             Some(stat) if stat.error != 0 => reason_of_errno(stat.error),
-            Some(stat) if FileType::of_mode(stat.mode) != FileType::Regular => Reason {
-                code: ReasonCode::Vanished,
-                message: "it is gone from the phone".to_owned(),
-            },
-            Some(stat) if stat.mtime != item.mtime || stat.size as u32 != item.size as u32 => {
-                Reason {
-                    code: ReasonCode::ChangedWhileRead,
-                    message: "it changed on the phone".to_owned(),
-                }
+            Some(stat) if FileType::of_mode(stat.mode) != FileType::Regular => {
+                Reason::new(ReasonCode::Vanished, "it is gone from the phone")
             }
-            _ if hashed => Reason {
-                code: ReasonCode::HashMismatch,
-                message: "the phone's hash is not that of the bytes it sent".to_owned(),
-            },
-            _ => Reason {
-                code: ReasonCode::Refused,
-                message: "the phone sent the file, but cannot hash it".to_owned(),
-            },
+            Some(stat) if stat.mtime != item.mtime || stat.size as u32 != item.size as u32 => {
+                Reason::new(ReasonCode::ChangedWhileRead, "it changed on the phone")
+            }
+            _ if hashed => Reason::new(
+                ReasonCode::HashMismatch,
+                "the phone's hash is not that of the bytes it sent",
+            ),
+            _ => Reason::new(
+                ReasonCode::Refused,
+                "the phone sent the file, but cannot hash it",
+            ),
         };
         self.unproven.settle(file.task.id);
         let _ = self.setbacks.send(Setback {
