@@ -1,5 +1,6 @@
 //! Hashes that the phone computes on its own CPU, many files a call.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::Phone;
@@ -95,11 +96,12 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 /// pass for a line of their own; files that the phone could not read have no line. GNU's
 /// `\HASH  ESCAPED` form is read too.
 pub fn parse(output: &[u8], algorithm: Algorithm, paths: &[&RemotePath]) -> Vec<Option<Vec<u8>>> {
+    let names: Vec<Name> = paths.iter().map(|path| Name::of(path)).collect();
     let mut hashes = vec![None; paths.len()];
     let mut rest = output;
     let mut next = 0;
     while !rest.is_empty() {
-        match parse_line(rest, algorithm, paths, next) {
+        match parse_line(rest, algorithm, &names, next) {
             Some((index, hash, length)) => {
                 if let Some(slot) = hashes.get_mut(index) {
                     *slot = Some(hash);
@@ -119,10 +121,25 @@ pub fn parse(output: &[u8], algorithm: Algorithm, paths: &[&RemotePath]) -> Vec<
     hashes
 }
 
+/// A path as a line may show it.
+struct Name<'a> {
+    plain: &'a [u8],
+    escaped: Vec<u8>,
+}
+
+impl<'a> Name<'a> {
+    fn of(path: &'a RemotePath) -> Self {
+        Self {
+            plain: path.as_bytes(),
+            escaped: escape(path.as_bytes()),
+        }
+    }
+}
+
 fn parse_line(
     text: &[u8],
     algorithm: Algorithm,
-    paths: &[&RemotePath],
+    names: &[Name],
     from: usize,
 ) -> Option<(usize, Vec<u8>, usize)> {
     let line = text.strip_prefix(b"\\").unwrap_or(text);
@@ -132,20 +149,15 @@ fn parse_line(
     let tail = tail
         .strip_prefix(b"  ")
         .or_else(|| tail.strip_prefix(b" *"))?;
-    let (index, tail) = paths
-        .iter()
-        .enumerate()
-        .skip(from)
-        .find_map(|(index, path)| {
-            let name = if escaped {
-                escape(path.as_bytes())
-            } else {
-                path.as_bytes().to_vec()
-            };
-            let tail = tail.strip_prefix(name.as_slice())?;
-            let tail = tail.strip_prefix(b"\r").unwrap_or(tail);
-            Some((index, tail.strip_prefix(b"\n")?))
-        })?;
+    let found = names.iter().enumerate().skip(from);
+    let found = found.filter_map(|(index, name)| {
+        let name = if escaped { &name.escaped } else { name.plain };
+        let tail = tail.strip_prefix(name)?;
+        let tail = tail.strip_prefix(b"\r").unwrap_or(tail);
+        Some((index, name.len(), tail.strip_prefix(b"\n")?))
+    });
+    // The longest: where one name ends, another may go on after a newline.
+    let (index, _, tail) = found.min_by_key(|(_, length, _)| Reverse(*length))?;
     Some((index, hash, text.len() - tail.len()))
 }
 
@@ -198,6 +210,19 @@ mod tests {
                 Some(vec![10; 32])
             ]
         );
+    }
+
+    #[test]
+    fn name_that_goes_on_where_another_ends_keeps_its_hash() {
+        let short = path("/a");
+        for long in ["/a\n00", "/a\r"].map(path) {
+            let output = format!("{}  {long}\n", "0a".repeat(32));
+            for paths in [[&short, &long], [&long, &short]] {
+                let hashes = parse(output.as_bytes(), Algorithm::Sha256, &paths);
+                let expected = paths.map(|path| (*path == long).then(|| vec![10; 32]));
+                assert_eq!(hashes, expected, "{long:?}");
+            }
+        }
     }
 
     #[test]
