@@ -15,3 +15,4 @@ mod interruptions;
 mod names;
 mod selection;
 mod trust;
+mod wire;
