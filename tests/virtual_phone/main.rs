@@ -8,6 +8,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod changes;
 mod desk;
 mod faults;
 mod folders;

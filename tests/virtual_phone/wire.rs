@@ -119,7 +119,7 @@ async fn wire_that_falls_silent_again_and_again_still_brings_a_big_file() {
     let (phone, _) = camera(&[BIG]);
     phone
         .faults
-        .break_wire(After::Bytes(BIG / 4), Break::Silence, 4);
+        .break_wire(After::Bytes(BIG / 4), Break::Silence, 3);
     sent_of_big_file(phone).await;
 }
 
