@@ -23,9 +23,10 @@ impl From<PhoneError> for Error {
             PhoneError::Gone { .. } | PhoneError::Idle { .. } => Kind::PhoneGone,
             PhoneError::StreamEnded { .. } => Kind::PhoneGone,
             PhoneError::ServiceRefused { .. } => Kind::Refused,
-            PhoneError::Sync(_) | PhoneError::Shell(_) | PhoneError::TooMuchOutput { .. } => {
-                Kind::PhoneTalksNonsense
-            }
+            PhoneError::Sync(_)
+            | PhoneError::Shell(_)
+            | PhoneError::TooMuchOutput { .. }
+            | PhoneError::TooManyEntries { .. } => Kind::PhoneTalksNonsense,
             PhoneError::Unreachable { .. }
             | PhoneError::NoPhone
             | PhoneError::NoSuchPhone { .. } => Kind::NoPhone,
@@ -70,6 +71,9 @@ pub fn hint(error: &PhoneError) -> String {
         PhoneError::ServiceRefused { .. } => "restart the phone's USB debugging in its developer options",
         PhoneError::Sync(_) | PhoneError::Shell(_) | PhoneError::TooMuchOutput { .. } => {
             "run again with -v and report what it shows"
+        }
+        PhoneError::TooManyEntries { .. } => {
+            "a folder may list without end: name the folders to take with --root, as in /storage/emulated/0/DCIM"
         }
         PhoneError::Unreachable { .. } => "check the address, and that the phone is on and in the same network",
         PhoneError::NotAServer { .. } => "check ADB_SERVER_SOCKET and ANDROID_ADB_SERVER_PORT",

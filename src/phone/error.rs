@@ -59,6 +59,12 @@ pub enum PhoneError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The phone lists more files and folders than anything sensible holds.
+    #[error("the phone lists more than {limit} files and folders")]
+    TooManyEntries {
+        /// The limit.
+        limit: u64,
+    },
     /// Nothing can be reached at an address.
     #[error("nothing answers at {address}")]
     Unreachable {

@@ -21,6 +21,8 @@ use crate::phone::{Phone, PhoneError};
 const LISTS_AHEAD: usize = 64;
 /// More entries than any phone holds: a listing without end stops here.
 const MAX_ENTRIES: u64 = 10_000_000;
+/// Entries looked at to find volumes.
+const MAX_ROOT_ENTRIES: usize = 100_000;
 /// Refusals kept in words; a hostile phone can make any number.
 const MAX_REFUSALS: usize = 10_000;
 /// How often to tell how far the listing is, in entries.
@@ -179,10 +181,10 @@ async fn list_folder(
     let mut entries = Vec::new();
     loop {
         match sync.next().await? {
-            Some(Answer::Entry(stat, name)) if entries.len() < 100_000 => {
+            Some(Answer::Entry(stat, name)) if entries.len() < MAX_ROOT_ENTRIES => {
                 entries.push((stat, name))
             }
-            Some(Answer::Entry(..)) => {}
+            // A listing may have no end: dropping the stream stops it.
             Some(_) => return Ok((!entries.is_empty()).then_some(entries)),
             None => return Ok(None),
         }
@@ -320,11 +322,7 @@ impl Walker<'_> {
             });
         }
         if self.entries > MAX_ENTRIES {
-            let limit = MAX_ENTRIES as usize;
-            return Err(PhoneError::TooMuchOutput {
-                command: "a listing",
-                limit,
-            });
+            return Err(PhoneError::TooManyEntries { limit: MAX_ENTRIES });
         }
         let path = match folder.path.join(name) {
             Ok(path) => path,

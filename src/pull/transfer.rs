@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -185,6 +186,14 @@ enum Stream {
     Renew,
 }
 
+/// How the reading of a file's rest ended.
+enum Rest {
+    /// The phone says that this is all, or the run was stopped.
+    Ended,
+    /// It broke off. Phones too old to tell an end from this always seem to break off.
+    BrokenOff(Reason),
+}
+
 impl Worker {
     /// Works until the queue is empty, the run is stopped, or the phone is gone.
     pub(super) async fn run(mut self) -> Result<(), PhoneError> {
@@ -251,17 +260,15 @@ impl Worker {
                     if arrival.received > 0 || !answered {
                         drop(self.phone.sync().await?);
                         under_way.pop_front();
-                        let words = "the phone ended the stream in the middle of the file";
-                        let reason = Reason::new(ReasonCode::PhoneIo, words);
-                        self.give_up(task, arrival.take(), reason).await;
+                        self.give_up(task, arrival.take(), ended()).await;
                     }
                     return Ok(Stream::Renew);
                 }
                 Err(PhoneError::Idle { after, .. }) => {
+                    // A connection that died without a word is not this file's fault.
+                    drop(self.phone.sync().await?);
                     under_way.pop_front();
-                    let words = format!("nothing came for {} seconds", after.as_secs());
-                    let reason = Reason::new(ReasonCode::PhoneIo, words);
-                    self.give_up(task, arrival.take(), reason).await;
+                    self.put_off(task, arrival.take(), silent(after)).await;
                     return Ok(Stream::Renew);
                 }
                 Err(error) => return Err(error),
@@ -371,6 +378,19 @@ impl Worker {
         self.set_back(task, reason, true);
     }
 
+    /// As [`Worker::give_up`], but what arrived of a large file is kept.
+    async fn put_off(&self, task: Arc<Task>, arrival: Arrival, reason: Reason) {
+        if arrival.begun {
+            self.tell(ToWriter::Suspend).await;
+        }
+        if arrival.received > 0 {
+            self.events.emit(Event::Discarded {
+                bytes: arrival.received,
+            });
+        }
+        self.set_back(task, reason, true);
+    }
+
     fn set_back(&self, task: Arc<Task>, reason: Reason, counts: bool) {
         let _ = self.setbacks.send(Setback {
             task,
@@ -417,26 +437,40 @@ impl Worker {
         });
         self.events.emit(Event::Received { bytes: held });
         let mut received = held;
-        let ended = self.read_rest(&task, &mut received).await;
+        let mut ended = self.read_rest(&task, &mut received).await;
         let whole = match task.item.size_is_exact {
             true => received == task.item.size,
             false => received % V1_MODULUS == task.item.size,
         };
+        if matches!(ended, Ok(Rest::BrokenOff(_))) && !whole && !self.halt.is_set() {
+            // A cable pulled looks no different through an adb server, or through a network.
+            ended = self.phone.sync().await.and(ended);
+        }
         match ended {
             _ if self.halt.is_set() => {
                 self.tell(ToWriter::Suspend).await;
                 self.queue.give_back(std::iter::once(task));
                 Ok(())
             }
-            Ok(()) if whole => {
+            Ok(_) if whole => {
                 self.tell(ToWriter::End).await;
                 Ok(())
             }
-            Ok(()) | Err(PhoneError::Idle { .. }) => {
+            Ok(Rest::BrokenOff(reason)) if received > held => {
+                self.tell(ToWriter::Suspend).await;
+                self.events.emit(Event::Discarded { bytes: received });
+                self.set_back(task, reason, true);
+                Ok(())
+            }
+            Ok(rest) => {
                 // Not the file that was begun, or it cannot be read so: it starts over.
                 self.tell(ToWriter::Abort).await;
                 self.events.emit(Event::Discarded { bytes: received });
-                self.set_back(task, changed(), true);
+                let reason = match rest {
+                    Rest::Ended => changed(),
+                    Rest::BrokenOff(reason) => reason,
+                };
+                self.set_back(task, reason, true);
                 Ok(())
             }
             Err(error) => {
@@ -448,24 +482,27 @@ impl Worker {
         }
     }
 
-    async fn read_rest(&self, task: &Task, received: &mut u64) -> Result<(), PhoneError> {
+    async fn read_rest(&self, task: &Task, received: &mut u64) -> Result<Rest, PhoneError> {
         let (mut running, mut skip) = self.phone.read_from(&task.item.path, *received).await?;
         loop {
             let piece = tokio::select! {
-                () = self.halt.stopped() => return Ok(()),
-                piece = running.next(self.phone.idle()) => piece?,
+                () = self.halt.stopped() => return Ok(Rest::Ended),
+                piece = running.next(self.phone.idle()) => piece,
             };
             let mut bytes = match piece {
-                Some(Output::Stdout(bytes)) => bytes,
-                Some(Output::Stderr(_)) => continue,
-                Some(Output::Exit(_)) | None => return Ok(()),
+                Ok(Some(Output::Stdout(bytes))) => bytes,
+                Ok(Some(Output::Stderr(_))) => continue,
+                Ok(Some(Output::Exit(_))) => return Ok(Rest::Ended),
+                Ok(None) => return Ok(Rest::BrokenOff(ended())),
+                Err(PhoneError::Idle { after, .. }) => return Ok(Rest::BrokenOff(silent(after))),
+                Err(error) => return Err(error),
             };
             let skipped = skip.min(bytes.len());
             skip -= skipped;
             let bytes = bytes.split_off(skipped);
             *received += bytes.len() as u64;
             if task.item.size_is_exact && *received > task.item.size {
-                return Ok(());
+                return Ok(Rest::Ended);
             }
             if !bytes.is_empty() {
                 self.events.emit(Event::Received {
@@ -484,6 +521,20 @@ impl Worker {
 
 fn gone(error: &PhoneError) -> Reason {
     Reason::new(ReasonCode::PhoneGone, error.to_string())
+}
+
+fn ended() -> Reason {
+    Reason::new(
+        ReasonCode::PhoneIo,
+        "the phone ended the stream in the middle of the file",
+    )
+}
+
+fn silent(after: Duration) -> Reason {
+    Reason::new(
+        ReasonCode::PhoneIo,
+        format!("nothing came for {} seconds", after.as_secs()),
+    )
 }
 
 fn changed() -> Reason {

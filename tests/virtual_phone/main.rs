@@ -8,6 +8,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod changes;
 mod desk;
 mod faults;
 mod folders;
@@ -15,3 +16,4 @@ mod interruptions;
 mod names;
 mod selection;
 mod trust;
+mod wire;
