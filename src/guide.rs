@@ -8,6 +8,7 @@ use crate::folder::check::CheckError;
 use crate::folder::{CatalogueError, DiskError, FolderError};
 use crate::phone::PhoneError;
 use crate::phone::drive::LinkError;
+use crate::phone::keys::KeysError;
 
 /// What to do about an unanswered "Allow USB debugging?".
 pub const APPROVE: &str = "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' \
@@ -96,7 +97,12 @@ pub fn hint(error: &PhoneError) -> String {
             _ => "unplug the phone, plug it in again, and unlock it",
         },
         PhoneError::Locked => "unlock the phone once with its PIN; do not restart it",
-        PhoneError::Keys(_) => "check the file, or name another with --key",
+        PhoneError::Keys(error) => match **error {
+            KeysError::NoHome => "set HOME, or name a key file with --key",
+            KeysError::File { .. } | KeysError::Content { .. } => {
+                "check the file, or name another with --key"
+            }
+        },
     }
     .to_owned()
 }
@@ -153,7 +159,7 @@ impl From<FolderError> for Error {
         match error {
             FolderError::Disk(error) => error.into(),
             FolderError::Catalogue(error) => error.into(),
-            FolderError::NotARescueFolder { .. } => wrap(
+            FolderError::Missing { .. } | FolderError::NotARescueFolder { .. } => wrap(
                 Kind::Folder,
                 &error,
                 "name a folder that `rescue pull` made, or a new one",

@@ -42,6 +42,10 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
         Command::VirtualPhone(args) => virtual_phone::run(&args, ui, &halt).await,
         Command::Generate(what) => generate::run(what),
     };
+    let done = match (done, ui.output_error()) {
+        (Ok(_), Some(error)) => Err(error),
+        (done, _) => done,
+    };
     match done {
         Ok(Done::All) => 0,
         Ok(Done::SomeFailed) => Kind::SomeItemsFailed.exit_code(),

@@ -21,14 +21,19 @@ use crate::pull::halt::Halt;
 use crate::pull::kind::MediaKind;
 use crate::pull::plan::{Plan, plan};
 use crate::pull::selection::Selection;
-use crate::pull::session::{Outcome, Reconnect, Session};
+use crate::pull::session::{Outcome, Reconnect, Session, held_bytes};
 use crate::pull::{Method, method_of};
 use crate::ui::{Ui, bytes, count, plain, rate, seconds};
 
 /// Failures told on the terminal; `rescue status` lists all.
 const TOLD_FAILURES: usize = 20;
-/// Room to leave on the disk beside the items, for catalogue and manifest, in bytes.
-const SPARE_BYTES: u64 = 16 * 1024 * 1024;
+/// Room for an empty catalogue and the bag's own files, in bytes.
+const SPARE_BYTES: u64 = 1024 * 1024;
+/// Room for an item in the catalogue (twice while it is written), in the manifest and in its
+/// folder, and for the end of its last block, in bytes.
+const SPARE_BYTES_PER_ITEM: u64 = 4096;
+/// What the catalogue says which program it was.
+const TOOL: &str = concat!("rescue ", env!("CARGO_PKG_VERSION"));
 
 pub(super) async fn run(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     let (target, options) = (target_of(&args.phone), options_of(&args.phone));
@@ -131,6 +136,10 @@ pub(super) async fn pull(
     } else {
         Some(Folder::create_or_open(&path, &identity)?)
     };
+    let run = match &mut folder {
+        Some(folder) => Some(folder.catalogue_mut().begin_run(now(), TOOL)?),
+        None => None,
+    };
     let mut found = tokio::select! {
         () = halt.stopped() => return Err(stopped(halt)),
         found = enumerate(&phone, &request.roots, &request.selection, &events) => found?,
@@ -152,13 +161,10 @@ pub(super) async fn pull(
         done_items,
         done_bytes,
     });
-    let Some(mut folder) = folder.take() else {
+    let (Some(folder), Some(run)) = (folder, run) else {
         return Ok(tell_dry_run(plan, &events, ui));
     };
-    check_room(&folder, bytes)?;
-    let run = folder
-        .catalogue_mut()
-        .begin_run(now(), concat!("rescue ", env!("CARGO_PKG_VERSION")))?;
+    check_room(&folder, items, bytes)?;
     let reconnect = Reconnect {
         target: phone.target(),
         options,
@@ -266,16 +272,22 @@ fn check_storage(found: &Enumeration) -> Result<(), Error> {
     ))
 }
 
-fn check_room(folder: &Folder, wanted: u64) -> Result<(), Error> {
+fn check_room(folder: &Folder, items: u64, wanted: u64) -> Result<(), Error> {
     let free = folder.free_bytes()?;
-    if wanted.saturating_add(SPARE_BYTES) <= free {
+    // What is held of large files is not written again.
+    let missing = wanted.saturating_sub(held_bytes(folder.root()));
+    let needed = missing
+        .saturating_add(SPARE_BYTES)
+        .saturating_add(items * SPARE_BYTES_PER_ITEM);
+    if missing == 0 || needed <= free {
         return Ok(());
     }
     let message = format!(
-        "{} to pull do not fit: {} are free on the disk of {}",
-        bytes(wanted),
+        "{} to pull need {} on the disk of {}, and {} are free",
+        count(items, "file"),
+        bytes(needed),
+        folder.root().display(),
         bytes(free),
-        folder.root().display()
     );
     Err(Error::new(Kind::DiskFull, message).with_hint(
         "choose a folder on a larger disk with -o, or take the photos first with --photos",
@@ -295,7 +307,7 @@ fn entries_of(folder: &Folder) -> Result<Vec<Entry>, Error> {
 fn entries_of_existing(path: &Path) -> Result<Vec<Entry>, Error> {
     match Folder::open(path) {
         Ok(folder) => entries_of(&folder),
-        Err(FolderError::NotARescueFolder { .. }) if !path.exists() => Ok(Vec::new()),
+        Err(FolderError::Missing { .. }) => Ok(Vec::new()),
         Err(error) => Err(error.into()),
     }
 }

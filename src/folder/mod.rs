@@ -68,6 +68,12 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
     },
+    /// Nothing is there.
+    #[error("there is no rescue folder at {}", path.display())]
+    Missing {
+        /// Where none is.
+        path: PathBuf,
+    },
     /// It belongs to another phone.
     #[error("the rescue folder belongs to the phone {expected:?}, not to {got:?}")]
     OtherPhone {
@@ -147,10 +153,18 @@ impl Folder {
 
     /// Opens a rescue folder of any phone; read-only when it cannot be written.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        if !matches!(Contents::of(path)?, Contents::Rescue) {
-            return Err(FolderError::NotARescueFolder {
-                path: path.to_owned(),
-            });
+        match Contents::of(path)? {
+            Contents::Rescue => {}
+            Contents::Missing | Contents::Empty => {
+                return Err(FolderError::Missing {
+                    path: path.to_owned(),
+                });
+            }
+            Contents::Other => {
+                return Err(FolderError::NotARescueFolder {
+                    path: path.to_owned(),
+                });
+            }
         }
         let root = fs::canonicalize(path).map_err(|e| DiskError::new("open", path, e))?;
         let (lock, access) = match disk::open_lock(&root.join(LOCK)) {

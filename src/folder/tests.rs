@@ -197,14 +197,14 @@ fn folders_with_other_things_in_them_are_left_alone() {
     );
     let missing = Folder::open(&path.join("missing"));
     assert!(
-        matches!(missing, Err(FolderError::NotARescueFolder { .. })),
+        matches!(missing, Err(FolderError::Missing { .. })),
         "{missing:?}"
     );
     let empty = path.join("empty");
     fs::create_dir(&empty).unwrap();
     let opened = Folder::open(&empty);
     assert!(
-        matches!(opened, Err(FolderError::NotARescueFolder { .. })),
+        matches!(opened, Err(FolderError::Missing { .. })),
         "{opened:?}"
     );
 }

@@ -418,7 +418,7 @@ fn is_begun(root: &Path, task: &Task) -> bool {
 }
 
 /// Bytes of unfinished files that the disk holds: what a lost connection did not cost.
-fn held_bytes(root: &Path) -> u64 {
+pub fn held_bytes(root: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(root.join(".partial")) else {
         return 0;
     };

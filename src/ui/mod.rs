@@ -5,11 +5,12 @@ mod progress;
 mod text;
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use progress::Progress;
 pub use text::{bytes, count, plain, rate, seconds};
@@ -77,6 +78,15 @@ impl Ui {
         }
     }
 
+    /// The error to end with when results could not be written to the standard output.
+    pub fn output_error(&self) -> Option<Error> {
+        let message = "the result could not be written to the standard output";
+        OUTPUT_FAILED.load(Ordering::Relaxed).then(|| {
+            Error::new(Kind::Disk, message)
+                .with_hint("what was pulled is safe: see `rescue status`")
+        })
+    }
+
     /// Prints why the command failed, what caused it, and what to do next.
     pub fn error(&self, error: &Error) {
         self.end_progress();
@@ -109,12 +119,15 @@ impl Ui {
 #[derive(Serialize)]
 struct JsonError<'a> {
     r#type: &'static str,
-    kind: crate::error::Kind,
+    kind: Kind,
     message: &'a str,
     causes: &'a [String],
     hint: Option<&'a str>,
     exit_code: u8,
 }
+
+/// Whether something could not be written to the standard output.
+static OUTPUT_FAILED: AtomicBool = AtomicBool::new(false);
 
 fn lock(progress: &Mutex<Progress>) -> std::sync::MutexGuard<'_, Progress> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
@@ -139,10 +152,15 @@ fn print_json(value: &impl Serialize) {
     }
 }
 
-/// A reader that went away (`| head`) is no reason to stop a rescue.
+/// A reader that went away (`| head`) is no reason to stop a rescue, nor is a full disk behind
+/// the standard output; the latter is told at the end.
 fn print_line(line: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
+    if let Err(error) = writeln!(out, "{line}")
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        OUTPUT_FAILED.store(true, Ordering::Relaxed);
+    }
 }
 
 fn eprint_line(line: &str) {
