@@ -128,6 +128,8 @@ impl serde::Serialize for RemotePath {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn path(text: &str) -> RemotePath {
@@ -176,5 +178,29 @@ mod tests {
                 .is_none()
         );
         assert!(photo.below(&photo).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_phone_calls_an_entry_lies_in_its_folder_or_is_refused(
+            folder in "/[ab/]{0,8}",
+            name in prop::collection::vec(prop::sample::select(b"./a\0\xff\n".to_vec()), 0..5),
+        ) {
+            prop_assume!(!folder.contains("//") || folder.bytes().all(|byte| byte == b'/'));
+            let folder = path(&folder);
+            match folder.join(&name) {
+                Ok(entry) => {
+                    prop_assert_eq!(entry.parent(), Some(folder.clone()));
+                    prop_assert_eq!(entry.name(), &name);
+                    prop_assert!(entry.below(&folder).unwrap().eq([name.as_slice()]));
+                    prop_assert_eq!(RemotePath::new(entry.as_bytes()), Ok(entry));
+                }
+                Err(error) => {
+                    prop_assert_eq!(error, PathError::BadComponent);
+                    let forbidden = name.iter().any(|byte| matches!(byte, 0 | b'/'));
+                    prop_assert!(forbidden || matches!(&*name, b"" | b"." | b".."));
+                }
+            }
+        }
     }
 }

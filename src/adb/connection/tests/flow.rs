@@ -117,6 +117,29 @@ fn reader_far_behind_still_lets_one_stream_after_another_pass() {
 }
 
 #[test]
+fn many_streams_at_once_keep_their_data_apart() {
+    for acks in Acks::BOTH {
+        let mut pair = Pair::connected(acks);
+        let streams: Vec<_> = (0..500).map(|_| pair.open(b"sync:")).collect();
+        // A piece of each in turn, so that every stream is in the middle of something.
+        for piece in 0..3 {
+            for (number, (ours, theirs)) in streams.iter().enumerate() {
+                let text = format!("{number}:{piece};");
+                pair.host.connection.write(*ours, text.clone().into());
+                pair.device.connection.write(*theirs, text.into());
+            }
+        }
+        pair.pump();
+        let ends = [pair.host.events(), pair.device.events()];
+        for (number, (ours, theirs)) in streams.into_iter().enumerate() {
+            let expected = format!("{number}:0;{number}:1;{number}:2;");
+            assert_eq!(data_of(&ends[0], ours), expected);
+            assert_eq!(data_of(&ends[1], theirs), expected);
+        }
+    }
+}
+
+#[test]
 fn acknowledgements_by_bytes_are_few_and_add_up() {
     let mut host = End::connected_host(Acks::ByBytes);
     let id = host.opened(Acks::ByBytes, 9, 0);
