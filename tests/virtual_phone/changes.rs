@@ -8,7 +8,8 @@ use rescue::virtual_phone::tree::Content;
 use crate::desk::{CAMERA, Desk, Ended, camera, generated, refs};
 
 const FOR_EVER: u32 = u32::MAX;
-const SIZES: [u64; 3] = [50_000, 3_000_000, 70_000];
+/// A photo that travels in one piece, one in several, and one behind them.
+const SIZES: [u64; 3] = [50_000, 400_000, 70_000];
 
 type Expected = Vec<(String, Content, i64)>;
 
