@@ -20,8 +20,9 @@ use crate::pull::enumerate::{Enumeration, Roots, enumerate};
 use crate::pull::halt::Halt;
 use crate::pull::kind::MediaKind;
 use crate::pull::plan::{Plan, plan};
+use crate::pull::reconnect::Reconnect;
 use crate::pull::selection::Selection;
-use crate::pull::session::{Outcome, Reconnect, Session, held_bytes};
+use crate::pull::session::{Outcome, Session, held_bytes};
 use crate::pull::{Method, method_of};
 use crate::ui::{Ui, bytes, count, plain, rate, seconds};
 
@@ -124,7 +125,7 @@ pub(super) async fn pull(
 ) -> Result<Done, Error> {
     let started = Instant::now();
     let events = ui.events();
-    let phone = connect_phone(&target, &options, &events, halt).await?;
+    let mut phone = connect_phone(&target, &options, &events, halt).await?;
     let identity = phone.identity();
     let path = request
         .output
@@ -140,10 +141,8 @@ pub(super) async fn pull(
         Some(folder) => Some(folder.catalogue_mut().begin_run(now(), TOOL)?),
         None => None,
     };
-    let mut found = tokio::select! {
-        () = halt.stopped() => return Err(stopped(halt)),
-        found = enumerate(&phone, &request.roots, &request.selection, &events) => found?,
-    };
+    let reconnect = Reconnect::to(&phone, options);
+    let mut found = list(&mut phone, request, &reconnect, &events, halt).await?;
     check_storage(&found)?;
     let entries = match &folder {
         Some(folder) => entries_of(folder)?,
@@ -165,10 +164,6 @@ pub(super) async fn pull(
         return Ok(tell_dry_run(plan, &events, ui));
     };
     check_room(&folder, items, bytes)?;
-    let reconnect = Reconnect {
-        target: phone.target(),
-        options,
-    };
     let pulled = transfer(request, phone, folder, plan, &reconnect, &events, halt).await;
     let (mut folder, outcome) = pulled?;
     let bag = bag::write(&folder, Local::now().date_naive());
@@ -192,6 +187,30 @@ pub(super) async fn pull(
             bag?;
             run_ended?;
             Ok(ended.done)
+        }
+    }
+}
+
+/// Lists the phone; one that goes away meanwhile is waited for, and listed anew.
+async fn list(
+    phone: &mut Phone,
+    request: &Request,
+    reconnect: &Reconnect,
+    events: &Events,
+    halt: &Halt,
+) -> Result<Enumeration, Error> {
+    let mut vain = 0;
+    loop {
+        let found = tokio::select! {
+            () = halt.stopped() => return Err(stopped(halt)),
+            found = enumerate(phone, &request.roots, &request.selection, events) => found,
+        };
+        match found {
+            Ok(found) => return Ok(found),
+            Err(lost) => {
+                vain += 1;
+                *phone = reconnect.wait(lost, vain, events, halt).await?;
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::phone::{Phone, PhoneError};
 /// Requests under way at once: enough to hide a slow link's latency.
 const LISTS_AHEAD: usize = 64;
 /// More entries than any phone holds: a listing without end stops here.
-const MAX_ENTRIES: u64 = 10_000_000;
+const MAX_ENTRIES: u64 = 2_000_000;
 /// Entries looked at to find volumes.
 const MAX_ROOT_ENTRIES: usize = 100_000;
 /// Refusals kept in words; a hostile phone can make any number.

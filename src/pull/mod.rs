@@ -10,6 +10,7 @@ pub mod halt;
 mod keeper;
 pub mod kind;
 pub mod plan;
+pub mod reconnect;
 pub mod selection;
 pub mod session;
 mod transfer;

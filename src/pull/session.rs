@@ -11,25 +11,23 @@ use tokio::task::JoinSet;
 use super::halt::Halt;
 use super::keeper::{Keeper, Message, Pulled};
 use super::plan::{Task, UnprovenEntry};
+use super::reconnect::Reconnect;
 use super::transfer::{Queue, Setback, Worker};
 use super::verify::{Method, ToVerify, Unproven, Verifier, stat};
 use super::writer;
 use crate::adb::RemotePath;
 use crate::adb::sync::FileType;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::folder::{Folder, Reason, ReasonCode};
 use crate::item::Item;
 use crate::names::Names;
-use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
 use crate::phone::{Phone, PhoneError};
 
 /// Streams at once.
 const STREAMS: usize = 4;
 /// Tries for an item in one run.
 const MAX_ATTEMPTS: u32 = 3;
-/// Lost connections without a single new file, nor more of one, before the run ends.
-const MAX_VAIN_CONNECTIONS: u32 = 5;
 /// A part of a file that is worth going on with, in bytes.
 const WORTH_RESUMING: u64 = 1024 * 1024;
 
@@ -44,15 +42,6 @@ pub struct Outcome {
     pub unproven: Vec<(RemotePath, Reason)>,
     /// What ended the run before its end.
     pub stopped: Option<Error>,
-}
-
-/// Where to find the phone again.
-#[derive(Debug, Clone)]
-pub struct Reconnect {
-    /// How it was reached.
-    pub target: Target,
-    /// How to connect.
-    pub options: ConnectOptions,
 }
 
 /// A run over one rescue folder.
@@ -109,7 +98,6 @@ impl Session {
         unproven: Vec<UnprovenEntry>,
         reconnect: &Reconnect,
     ) {
-        let serial = phone.serial().to_owned();
         let mut phone = Arc::new(phone);
         let mut tasks: Vec<_> = tasks.into_iter().map(Arc::new).collect();
         let mut to_verify: Vec<_> = unproven.into_iter().filter_map(as_to_verify).collect();
@@ -139,9 +127,15 @@ impl Session {
                     vain + 1
                 };
                 most_held = held.max(most_held);
-                match self.find_again(lost, &serial, vain, reconnect).await {
-                    Some(found) => phone = Arc::new(found),
-                    None => break,
+                if self.halt.is_set() {
+                    break;
+                }
+                match reconnect.wait(lost, vain, &self.events, &self.halt).await {
+                    Ok(found) => phone = Arc::new(found),
+                    Err(error) => {
+                        self.outcome.stopped = Some(error);
+                        break;
+                    }
                 }
             } else if tasks.is_empty() {
                 // A round that the phone survived leaves nothing undecided; what it does is not
@@ -333,49 +327,6 @@ impl Session {
             }
         }
         tasks
-    }
-
-    /// Waits for the same phone by whichever route it was reached.
-    async fn find_again(
-        &mut self,
-        lost: PhoneError,
-        serial: &str,
-        vain: u32,
-        reconnect: &Reconnect,
-    ) -> Option<Phone> {
-        if self.halt.is_set() {
-            return None;
-        }
-        if vain >= MAX_VAIN_CONNECTIONS || !lost.is_gone() {
-            self.outcome.stopped = Some(lost.into());
-            return None;
-        }
-        self.events.emit(Event::PhoneGone {
-            message: lost.to_string(),
-        });
-        let (events, seconds) = (self.events.clone(), reconnect.options.wait.as_secs());
-        let mut tell = |waiting: &Waiting| {
-            events.emit(Event::Waiting {
-                what: waiting.into(),
-                seconds,
-            })
-        };
-        let found = tokio::select! {
-            () = self.halt.stopped() => return None,
-            found = connect(&reconnect.target, &reconnect.options, Patience::ForReturn, &mut tell) => found,
-        };
-        match found {
-            Ok(phone) if phone.serial() == serial => Some(phone),
-            Ok(other) => {
-                let message = format!("the phone {} answers in place of {serial}", other.serial());
-                self.outcome.stopped = Some(Error::new(Kind::PhoneGone, message));
-                None
-            }
-            Err(_) => {
-                self.outcome.stopped = Some(lost.into());
-                None
-            }
-        }
     }
 }
 
