@@ -29,13 +29,15 @@ pub(crate) enum Access {
 }
 
 /// How old a phone is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) enum Age {
     /// Android 10: shell_v2, stat_v2, ls_v2.
     #[default]
     Android10,
-    /// Android 6: none of them; 4 KiB payloads and checksums.
+    /// Android 6: none of them; payloads of 256 KiB, checksums.
     Android6,
+    /// Android 4: the same with payloads of 4 KiB.
+    Android4,
 }
 
 impl Daemon {
@@ -170,9 +172,11 @@ fn boot(port: u16, state: &Path, daemon: &Daemon) -> Child {
         Access::Asks => &mut command,
         Access::Knows(key) => command.env("KEYS", key),
     };
-    if daemon.age == Age::Android6 {
-        command.env("OLD", "1");
-    }
+    match daemon.age {
+        Age::Android10 => &mut command,
+        Age::Android6 => command.env("OLD", "262144"),
+        Age::Android4 => command.env("OLD", "4096"),
+    };
     let errors = state.with_extension("errors");
     command
         .stdout(Stdio::null())

@@ -5,8 +5,9 @@
 #   STATE     its /data and /storage, kept between runs, made at the first; files may be put into
 #             STATE/storage/... at any time; the daemon's log is STATE/adbd.log
 #   NOAUTH=1  no key is asked for (ro.adb.secure=0)     KEYS=FILE  public keys already allowed
-#   AS_ROOT=1 the daemon keeps root                     OLD=1      the daemon of Android 6 and before
-#   PROPERTIES="name=value ..."  further system properties
+#   AS_ROOT=1 the daemon keeps root                     PROPERTIES="name=value ..."  system properties
+#   OLD=BYTES a daemon from before Android 7, with payloads of at most so many bytes: 4096 for the
+#             oldest, 262144 for Android 6
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 PORT=$1 STATE=$2
@@ -49,7 +50,7 @@ fi
 : > "$STATE/data/property/props"; chown 2000:2000 "$STATE/data/property/props"
 {
     [ -z "${NOAUTH:-}" ] || echo ro.adb.secure=0
-    [ -z "${OLD:-}" ] || printf '%s\n' lab.adb.old=1 ro.build.version.release=6.0.1 ro.build.version.sdk=23
+    [ -z "${OLD:-}" ] || printf '%s\n' "lab.adb.old=$OLD" ro.build.version.release=6.0.1 ro.build.version.sdk=23
     printf '%s\n' ${PROPERTIES:-}
 } >> "$STATE/data/property/props"
 [ -z "${KEYS:-}" ] || { cat "$KEYS"; echo; } | grep . >> "$STATE/data/misc/adb/adb_keys"
