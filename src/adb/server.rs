@@ -228,7 +228,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::adb::fuzz::{Cut, server_answer};
+    use crate::fuzz::{Cut, server_answer};
 
     #[test]
     fn request_has_its_length_in_front() {
