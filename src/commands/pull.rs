@@ -242,8 +242,10 @@ async fn transfer(
         unproven
     };
     let names = std::mem::take(&mut plan.names);
+    let unseen = std::mem::take(&mut plan.unseen);
     let tasks = plan.into_tasks(&new);
     let mut session = Session::start(folder, names, method, events.clone(), halt.clone())?;
+    session.settle_unseen(&phone, unseen).await;
     session.pull(phone, tasks, unproven, reconnect).await;
     let finished = tokio::task::spawn(session.finish()).await;
     match finished {

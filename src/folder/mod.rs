@@ -23,7 +23,9 @@ pub mod check;
 pub mod commit;
 mod disk;
 mod entry;
+mod gaps;
 pub mod partial;
+mod patchwork;
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -37,7 +39,9 @@ pub use entry::{
     Companion, Count, Entry, EntryId, NewEntry, Payload, Proof, Reason, ReasonCode, Record, Run,
     RunId, RunOutcome, State, Summary,
 };
+pub use gaps::{Gaps, missing_bytes_of_note};
 pub use partial::{Finished, PartialFile};
+pub use patchwork::Patchwork;
 
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;

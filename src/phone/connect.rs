@@ -21,6 +21,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often to look again while waiting.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
 
+/// How often a first connection may break before there is a phone to wait for.
+const MOST_BROKEN: u32 = 4;
+
 /// The phone to connect to, as asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -65,6 +68,7 @@ pub async fn connect(
 ) -> Result<Phone, PhoneError> {
     let deadline = Instant::now() + options.wait;
     let mut told = None;
+    let mut broken = 0;
     loop {
         let error = match attempt(target, options, deadline, &mut told, on_wait).await {
             Ok(phone) => return Ok(phone),
@@ -84,6 +88,11 @@ pub async fn connect(
                 Waiting::ForPhone
             }
             _ if error.is_gone() && patience == Patience::ForReturn => Waiting::ForPhone,
+            // Somebody was there. A loose cable comes back; what is no phone never will.
+            PhoneError::Lost(_) | PhoneError::StreamEnded { .. } if broken < MOST_BROKEN => {
+                broken += 1;
+                Waiting::ForPhone
+            }
             _ => return Err(error),
         };
         if Instant::now() + POLL_INTERVAL >= deadline {

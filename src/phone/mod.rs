@@ -117,13 +117,30 @@ impl Phone {
         path: &RemotePath,
         offset: u64,
     ) -> Result<(RunningCommand, usize), PhoneError> {
-        let blocks = offset / READ_BLOCK;
+        self.read_blocks(path, READ_BLOCK, offset, u64::MAX).await
+    }
+
+    /// Starts to read up to `most` bytes of a file from `offset` bytes on, in blocks of so many
+    /// bytes: the command that prints them, and how many bytes of its output come before `offset`.
+    /// More than `most` may come, up to a block's end.
+    pub async fn read_blocks(
+        &self,
+        path: &RemotePath,
+        block_bytes: u64,
+        offset: u64,
+        most: u64,
+    ) -> Result<(RunningCommand, usize), PhoneError> {
+        let (skip, before) = (offset / block_bytes, offset % block_bytes);
         let path = quote(path.as_bytes());
-        let size = format!(" bs={READ_BLOCK} skip={blocks} 2>/dev/null");
+        let count = match most.checked_add(before) {
+            Some(bytes) => format!(" count={}", bytes.div_ceil(block_bytes)),
+            None => String::new(),
+        };
+        let size = format!(" bs={block_bytes} skip={skip}{count} 2>/dev/null");
         // `if=` and the quoted path are one word.
         let command = [b"dd if=".as_slice(), &path, size.as_bytes()].concat();
         let running = self.start("dd", &command).await?;
-        Ok((running, (offset % READ_BLOCK) as usize))
+        Ok((running, before as usize))
     }
 
     /// Opens a stream to a service; `None` when the phone refuses it.

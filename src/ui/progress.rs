@@ -207,11 +207,21 @@ impl Progress {
                     plain(&reason.message)
                 )
             }
-            Event::Damaged { path, reason, .. } => {
+            Event::Damaged {
+                path,
+                local,
+                missing_bytes,
+                reason,
+            } => {
+                let missing = match missing_bytes {
+                    0 => String::new(),
+                    some => format!("; all but {some} bytes of it are kept"),
+                };
                 format!(
-                    "Damaged: {} ({})",
+                    "Damaged: {} ({}{missing}; see data/{})",
                     plain(&path.to_string()),
-                    plain(&reason.message)
+                    plain(&reason.message),
+                    plain(local.as_str()),
                 )
             }
             _ => return None,
