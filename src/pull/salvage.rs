@@ -142,7 +142,7 @@ impl Reader<'_> {
                     drop(self.phone.sync().await.map_err(Failed::Lost)?);
                     break;
                 }
-                Err(PhoneError::Idle { .. }) => {
+                Err(PhoneError::Idle { .. } | PhoneError::Shell(_)) => {
                     drop(self.phone.sync().await.map_err(Failed::Lost)?);
                     self.stalls += 1;
                     break;

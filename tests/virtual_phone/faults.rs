@@ -268,32 +268,24 @@ async fn wrong_hash_once_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn nonsense_in_place_of_data_ends_the_run_and_keeps_the_rest() {
+async fn nonsense_in_place_of_one_files_data_costs_only_that_file() {
     for nonsense in [
         &b"WHAT\0\0\0\0"[..],
         b"DATA\xff\xff\xff\xff",
         b"FAIL\xff\xff\xff\x7f",
         b"DENT",
     ] {
-        let (phone, _) = camera(&SIZES);
-        phone.faults.add(
-            Some(&path(0)),
-            Fault::Nonsense(Bytes::from_static(nonsense)),
-            FOR_EVER,
-        );
+        let fault = Fault::Nonsense(Bytes::from_static(nonsense));
+        got_around(0, fault.clone()).await;
+        let (phone, mut expected) = camera(&SIZES);
+        phone.faults.add(Some(&path(0)), fault, FOR_EVER);
+        let fault = Fault::Nonsense(Bytes::from_static(b"\x09\xff\xff\xff\xff"));
+        phone.faults.add_resumed(Some(&path(0)), fault, FOR_EVER);
         let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
-        let ended = desk.pull(&serving, &[]).await;
-        assert!(
-            matches!(ended.code, 1 | 3),
-            "{nonsense:?}: {} {}",
-            ended.code,
-            ended.stderr
-        );
-        let files = files_below(&desk.folder().join("data"));
-        assert!(
-            !files.contains_key("internal/DCIM/Camera/0.jpg"),
-            "{nonsense:?}: {files:?}"
-        );
+        let ended = desk.pull(&serving, &[]).await.expect(3);
+        assert_eq!(ended.not_here()[&path(0)], "phone_io", "{nonsense:?}");
+        expected.remove(0);
+        desk.expect_files(&refs(&expected));
     }
 }
 
