@@ -21,9 +21,10 @@ pub mod bag;
 pub mod catalogue;
 pub mod check;
 pub mod commit;
-mod disk;
+pub(crate) mod disk;
 mod entry;
 pub mod partial;
+pub mod reader;
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -38,6 +39,7 @@ pub use entry::{
     RunId, RunOutcome, State, Summary,
 };
 pub use partial::{Finished, PartialFile};
+pub use reader::DataReader;
 
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
@@ -212,6 +214,11 @@ impl Folder {
         disk::data_path(&self.root, local)
     }
 
+    /// What opens files of `data/`, in any thread.
+    pub fn data_reader(&self) -> DataReader {
+        DataReader::new(&self.root)
+    }
+
     /// The bytes that this user can still write to its disk.
     pub fn free_bytes(&self) -> Result<u64, DiskError> {
         fs4::available_space(&self.root)
@@ -297,4 +304,4 @@ fn lock(root: &Path, file: File) -> Result<Arc<File>, FolderError> {
 #[cfg(test)]
 mod power_cut;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
