@@ -59,6 +59,8 @@ pub enum Command {
     Status(FolderArgs),
     /// Read every file of a rescue folder again and compare it with what was recorded
     Verify(VerifyArgs),
+    /// Make one archive of a rescue folder that anyone can open, check and look at
+    Export(ExportArgs),
     /// Connect to a phone over Wi-Fi, through the adb server that runs here
     Connect(ConnectArgs),
     /// Try everything on a phone that is built in: nothing has to be plugged in
@@ -165,6 +167,46 @@ pub struct VerifyArgs {
     /// The phone
     #[command(flatten)]
     pub phone: PhoneArgs,
+}
+
+/// What goes into an archive, and where it goes.
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// The rescue folder
+    pub folder: PathBuf,
+    /// Put the archive here [default: beside the folder, with its name and .zip]
+    #[arg(short, long, value_name = "FILE.zip")]
+    pub output: Option<PathBuf>,
+    /// Replace the archive when there is one already
+    #[arg(long)]
+    pub force: bool,
+    /// Make no archive when anything would be missing from it
+    #[arg(long)]
+    pub strict: bool,
+    /// What to take
+    #[command(flatten)]
+    pub choice: ExportChoiceArgs,
+}
+
+/// What goes into an archive.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Choice")]
+pub struct ExportChoiceArgs {
+    /// Take also what the phone did not confirm, older versions, and the rests of damaged files
+    #[arg(long)]
+    pub include_unverified: bool,
+    /// Take only photos (with --videos: photos and videos)
+    #[arg(long)]
+    pub photos: bool,
+    /// Take only videos (with --photos: photos and videos)
+    #[arg(long)]
+    pub videos: bool,
+    /// Take only what matches, as in 'DCIM/**'; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub include: Vec<String>,
+    /// Leave out what matches; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
 }
 
 /// A phone's address.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::adb::RemotePath;
 use crate::adb::server::DeviceState;
+use crate::export::Why;
 use crate::folder::{Proof, Reason};
 use crate::names::LocalPath;
 use crate::phone::connect::Waiting;
@@ -134,14 +135,45 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
-    /// The files of a rescue folder are about to be checked.
+    /// An archive is about to be written.
+    Exporting {
+        /// Where.
+        archive: String,
+        /// Files that go into it.
+        items: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// Bytes went into the archive.
+    Packing {
+        /// How many.
+        bytes: u64,
+    },
+    /// A file is in the archive.
+    Packed {
+        /// Its path below the rescue folder's `data/`.
+        local: LocalPath,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// A file is not in the archive.
+    LeftOut {
+        /// Its path on the phone.
+        path: RemotePath,
+        /// Its path below the rescue folder's `data/`.
+        local: LocalPath,
+        /// Why.
+        #[serde(flatten)]
+        why: Why,
+    },
+    /// The files of a rescue folder or of an archive are about to be checked.
     Checking {
         /// How many.
         items: u64,
         /// Their bytes.
         bytes: u64,
     },
-    /// Bytes of the rescue folder were read.
+    /// Bytes of the rescue folder or of the archive were read.
     Checked {
         /// How many.
         bytes: u64,

@@ -3,6 +3,7 @@
 
 use crate::adb::server::DeviceState;
 use crate::error::{Error, Kind};
+use crate::export::ExportError;
 use crate::folder::bag::BagError;
 use crate::folder::check::CheckError;
 use crate::folder::{CatalogueError, DiskError, FolderError};
@@ -193,6 +194,56 @@ impl From<CheckError> for Error {
             &error,
             "check that the disk is still attached and healthy",
         )
+    }
+}
+
+impl From<ExportError> for Error {
+    fn from(error: ExportError) -> Self {
+        let (kind, hint) = match error {
+            ExportError::Disk(DiskError::Full { .. }) => (
+                Kind::DiskFull,
+                "make room, or choose another disk with -o; nothing half-written was left",
+            ),
+            ExportError::Disk(DiskError::FileTooLarge { .. }) => (
+                Kind::Disk,
+                "this disk takes no file of 4 GiB: add --split 4G, or choose another disk with -o",
+            ),
+            ExportError::Disk(DiskError::NotWritable { .. } | DiskError::NameRefused { .. }) => {
+                (Kind::Disk, "choose another place or name with -o")
+            }
+            ExportError::Disk(_) => (
+                Kind::Disk,
+                "check that the disk is still attached and healthy",
+            ),
+            ExportError::Catalogue(error) => return error.into(),
+            ExportError::Zip { .. } => (Kind::Disk, "run again with -v and report what it shows"),
+            ExportError::ReadBack { .. } => (
+                Kind::Disk,
+                "this disk does not keep what is written: choose another one with -o",
+            ),
+            ExportError::Exists { .. } => (
+                Kind::Usage,
+                "choose another name with -o, or replace the file with --force",
+            ),
+            ExportError::Inside { .. } => (
+                Kind::Usage,
+                "choose a place outside of the rescue folder with -o",
+            ),
+            ExportError::NoName { .. } => (Kind::Usage, "name a file with -o, as in photos.zip"),
+            ExportError::NoRoom { .. } => {
+                (Kind::DiskFull, "make room, or choose another disk with -o")
+            }
+            ExportError::Incomplete { .. } => (
+                Kind::Folder,
+                "run `rescue status` with the folder, or export without --strict",
+            ),
+            ExportError::Nothing => (
+                Kind::Folder,
+                "see `rescue status`; add --include-unverified for what the phone did not confirm",
+            ),
+            ExportError::Stopped => (Kind::Interrupted, "run the same command again"),
+        };
+        wrap(kind, &error, hint)
     }
 }
 

@@ -5,6 +5,7 @@ mod connect;
 #[cfg(feature = "virtual-phone")]
 mod demo;
 mod devices;
+mod export;
 mod generate;
 mod pull;
 mod status;
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
         Command::Pull(args) => pull::run(&args, ui, &halt).await,
         Command::Status(args) => status::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui, &halt).await,
+        Command::Export(args) => export::run(args, ui, &halt).await,
         Command::Connect(args) => connect::run(&args, ui).await,
         #[cfg(feature = "virtual-phone")]
         Command::Demo(args) => demo::run(&args, ui, &halt).await,

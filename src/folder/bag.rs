@@ -15,15 +15,15 @@ use super::{CatalogueError, Folder};
 use crate::digest::{Hasher, Sha256};
 
 /// The bag declaration.
-pub(super) const BAGIT_TXT: &str = "bagit.txt";
+pub(crate) const BAGIT_TXT: &str = "bagit.txt";
 /// What `bagit.txt` holds (RFC 8493, 2.1.1).
-pub(super) const DECLARATION: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
+pub(crate) const DECLARATION: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
 /// Facts about the bag.
-pub(super) const BAG_INFO_TXT: &str = "bag-info.txt";
+pub(crate) const BAG_INFO_TXT: &str = "bag-info.txt";
 /// The payload's hashes.
-pub(super) const MANIFEST: &str = "manifest-sha256.txt";
+pub(crate) const MANIFEST: &str = "manifest-sha256.txt";
 /// The hashes of the other three.
-pub(super) const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
+pub(crate) const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 
 /// Why the bag could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +94,7 @@ pub fn write(folder: &Folder, bagging_date: chrono::NaiveDate) -> Result<Oxum, B
 }
 
 /// A phone's words as a value in `bag-info.txt`: a line break would begin another label.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let text: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

@@ -21,11 +21,12 @@ pub mod bag;
 pub mod catalogue;
 pub mod check;
 pub mod commit;
-mod disk;
+pub(crate) mod disk;
 mod entry;
 mod gaps;
 pub mod partial;
 mod patchwork;
+pub mod reader;
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -42,6 +43,7 @@ pub use entry::{
 pub use gaps::{Gaps, missing_bytes_of_note};
 pub use partial::{Finished, PartialFile};
 pub use patchwork::Patchwork;
+pub use reader::DataReader;
 
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
@@ -216,6 +218,11 @@ impl Folder {
         disk::data_path(&self.root, local)
     }
 
+    /// What opens files of `data/`, in any thread.
+    pub fn data_reader(&self) -> DataReader {
+        DataReader::new(&self.root)
+    }
+
     /// The bytes that this user can still write to its disk.
     pub fn free_bytes(&self) -> Result<u64, DiskError> {
         fs4::available_space(&self.root)
@@ -301,4 +308,4 @@ fn lock(root: &Path, file: File) -> Result<Arc<File>, FolderError> {
 #[cfg(test)]
 mod power_cut;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

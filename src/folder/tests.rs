@@ -6,13 +6,13 @@ use super::*;
 use crate::adb::RemotePath;
 
 /// A temporary folder; in memory where the system has such, for syncs to cost nothing.
-pub(super) fn temporary() -> TempDir {
+pub(crate) fn temporary() -> TempDir {
     tempfile::tempdir_in("/dev/shm")
         .or_else(|_| tempfile::tempdir())
         .unwrap()
 }
 
-pub(super) fn phone() -> PhoneIdentity {
+pub(crate) fn phone() -> PhoneIdentity {
     PhoneIdentity {
         serial: "0123456789ABCDEF".to_owned(),
         model: "Pixel 7".to_owned(),
@@ -22,18 +22,18 @@ pub(super) fn phone() -> PhoneIdentity {
 }
 
 /// A new rescue folder.
-pub(super) fn fresh() -> (TempDir, Folder) {
+pub(crate) fn fresh() -> (TempDir, Folder) {
     let place = temporary();
     let folder = Folder::create_or_open(&place.path().join("rescue"), &phone()).unwrap();
     (place, folder)
 }
 
-pub(super) fn local(text: &str) -> LocalPath {
+pub(crate) fn local(text: &str) -> LocalPath {
     LocalPath::new(text).unwrap()
 }
 
 /// Plans a file of the phone that shall have this local path.
-pub(super) fn plan(folder: &mut Folder, local_path: &str) -> EntryId {
+pub(crate) fn plan(folder: &mut Folder, local_path: &str) -> EntryId {
     let entry = NewEntry {
         path: RemotePath::new(format!("/storage/{local_path}").as_bytes()).unwrap(),
         version: 1,
@@ -45,7 +45,7 @@ pub(super) fn plan(folder: &mut Folder, local_path: &str) -> EntryId {
     folder.catalogue_mut().insert_planned([entry]).unwrap()[0]
 }
 
-pub(super) fn finished(root: &Path, entry: EntryId, bytes: &[u8]) -> Finished {
+pub(crate) fn finished(root: &Path, entry: EntryId, bytes: &[u8]) -> Finished {
     let mut file = PartialFile::create(root, entry).unwrap();
     bytes
         .chunks(65_528)
@@ -54,7 +54,7 @@ pub(super) fn finished(root: &Path, entry: EntryId, bytes: &[u8]) -> Finished {
 }
 
 /// Pulls files, given by local path and bytes, as one group.
-pub(super) fn pull(folder: &mut Folder, files: &[(&str, &[u8])]) -> Vec<EntryId> {
+pub(crate) fn pull(folder: &mut Folder, files: &[(&str, &[u8])]) -> Vec<EntryId> {
     let mut committer = folder.committer().unwrap();
     let ids: Vec<_> = files.iter().map(|(path, _)| plan(folder, path)).collect();
     let mut records = Vec::new();

@@ -40,6 +40,22 @@ const WORTHLESS: &[&str] = &[".thumbnails", ".thumbs", ".cache"];
 /// Folders that Android keeps from every shell since version 11.
 const PRIVATE: &[&str] = &["Android/data", "Android/obb"];
 
+/// Glob patterns: the case does not count, `*` does not cross a `/`, `**` does.
+#[derive(Debug, Clone, Default)]
+pub struct Globs(GlobSet);
+
+impl Globs {
+    /// Patterns as a person writes them.
+    pub fn new(patterns: &[String]) -> Result<Self, Error> {
+        globs(patterns).map(Self)
+    }
+
+    /// Whether one of them matches a whole path.
+    pub fn matches(&self, path: &str) -> bool {
+        self.0.is_match(path)
+    }
+}
+
 /// What the person asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {

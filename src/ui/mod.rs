@@ -178,6 +178,7 @@ fn is_for_json(event: &Event) -> bool {
         Event::Pulling { .. }
             | Event::Received { .. }
             | Event::Discarded { .. }
+            | Event::Packing { .. }
             | Event::Checked { .. }
             | Event::Listed { .. }
     )

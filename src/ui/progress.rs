@@ -46,6 +46,8 @@ pub(super) struct Progress {
     /// Of each phone, by its serial number where there are several.
     totals: BTreeMap<Option<Arc<str>>, Totals>,
     current: String,
+    /// What becomes of the bytes, where no phone is at work.
+    done: Option<&'static str>,
     samples: std::collections::VecDeque<(Instant, u64)>,
 }
 
@@ -67,6 +69,7 @@ impl Progress {
             last_draw: now,
             totals: BTreeMap::new(),
             current: String::new(),
+            done: None,
             samples: std::collections::VecDeque::new(),
         }
     }
@@ -141,14 +144,18 @@ impl Progress {
         let is_first = self.sum().items == 0;
         let totals = self.totals.entry(phone.cloned()).or_default();
         match event {
-            Event::Planned { items, bytes, .. } | Event::Checking { items, bytes } => {
+            Event::Planned { items, bytes, .. } => {
                 (totals.items, totals.bytes) = (*items, *bytes);
                 if is_first {
                     self.started = Instant::now();
                 }
             }
+            Event::Exporting { items, bytes, .. } => self.begin("written", *items, *bytes),
+            Event::Checking { items, bytes } => self.begin("checked", *items, *bytes),
             Event::Pulling { path, .. } => self.current = plain(&path.to_string()),
-            Event::Received { bytes } | Event::Checked { bytes } => totals.received_bytes += bytes,
+            Event::Received { bytes } | Event::Checked { bytes } | Event::Packing { bytes } => {
+                totals.received_bytes += bytes;
+            }
             Event::Discarded { bytes } => {
                 totals.received_bytes = totals.received_bytes.saturating_sub(*bytes);
             }
@@ -158,6 +165,19 @@ impl Progress {
             Event::Listed { files } => totals.listed_files = *files,
             _ => {}
         }
+    }
+
+    /// Work on this computer alone begins: `done` says what becomes of its bytes.
+    fn begin(&mut self, done: &'static str, items: u64, bytes: u64) {
+        let totals = Totals {
+            items,
+            bytes,
+            ..Totals::default()
+        };
+        self.totals = BTreeMap::from([(None, totals)]);
+        self.done = Some(done);
+        self.started = Instant::now();
+        self.samples.clear();
     }
 
     /// What a person is told about an event that needs words.
@@ -235,6 +255,25 @@ impl Progress {
                     plain(&reason.message)
                 )
             }
+            Event::Exporting {
+                archive,
+                items,
+                bytes: size,
+            } => {
+                format!(
+                    "{}, {}, into {}",
+                    count(*items, "file"),
+                    bytes(*size),
+                    plain(archive)
+                )
+            }
+            Event::LeftOut { path, why, .. } => {
+                format!(
+                    "Left out: {} ({})",
+                    plain(&path.to_string()),
+                    plain(&why.sentence())
+                )
+            }
             Event::Damaged {
                 path,
                 local,
@@ -310,6 +349,14 @@ impl Progress {
             0 => String::new(),
             failed => format!(", {failed} failed"),
         };
+        if let Some(done) = self.done {
+            return format!(
+                "{} of {} {done}, {}{time_left}",
+                bytes(totals.received_bytes),
+                bytes(totals.bytes),
+                rate(recent, elapsed),
+            );
+        }
         format!(
             "{} of {}, {}{time_left}, {}/{} files, {} verified{failed}",
             bytes(totals.received_bytes),

@@ -1,0 +1,112 @@
+//! `rescue export FOLDER`: one archive that anyone can open, check and look at.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Done, stopped};
+use crate::cli::{ExportArgs, ExportChoiceArgs};
+use crate::error::{Error, Kind};
+use crate::event::Events;
+use crate::export::{ExportError, Outcome, Packed, Place, Protection, Request, Wish, pack, plan};
+use crate::folder::Folder;
+use crate::pull::halt::Halt;
+use crate::pull::kind::MediaKind;
+use crate::ui::{Ui, bytes, count, plain};
+
+#[derive(Serialize)]
+struct Exported<'a> {
+    r#type: &'static str,
+    #[serde(flatten)]
+    packed: &'a Packed,
+    left_out: u64,
+}
+
+pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+    let (events, asked) = (ui.events(), halt.clone());
+    let exporting = tokio::task::spawn_blocking(move || export(&args, &events, &asked));
+    // Not raced against the halt: the work looks at it and cleans up behind itself.
+    let outcome = match exporting.await {
+        Ok(Err(_)) if halt.is_set() => return Err(stopped(halt)),
+        Ok(outcome) => outcome?,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
+    let packed = &outcome.packed;
+    let shown = plain(&packed.path.display().to_string());
+    let losses = outcome.left_out.iter();
+    let losses = losses.filter(|left_out| left_out.why.is_a_loss()).count();
+    let mut lines = vec![format!(
+        "{shown}: {}, {}, each read back and compared",
+        count(packed.files, "file"),
+        bytes(packed.bytes)
+    )];
+    if losses > 0 {
+        lines.push(format!(
+            "{} not in it; the list is above",
+            count(losses as u64, "file")
+        ));
+    }
+    let exported = Exported {
+        r#type: "exported",
+        packed,
+        left_out: outcome.left_out.len() as u64,
+    };
+    ui.result(&exported, &lines);
+    Ok(match losses {
+        0 => Done::All,
+        _ => Done::SomeFailed,
+    })
+}
+
+fn export(args: &ExportArgs, events: &Events, halt: &Halt) -> Result<Outcome, Error> {
+    let folder = Folder::open(&args.folder)?;
+    let place = Place::new(&output(args, folder.root())?)?;
+    let plan = plan(&folder, &wish(&args.choice)?).map_err(ExportError::from)?;
+    let request = Request {
+        place: &place,
+        replace: args.force,
+        strict: args.strict,
+        protection: Protection::None,
+        now: chrono::Local::now(),
+        is_stopped: &|| halt.is_set(),
+    };
+    Ok(pack(&folder, plan, &request, events)?)
+}
+
+fn wish(choice: &ExportChoiceArgs) -> Result<Wish, Error> {
+    let kinds = [
+        (choice.photos, MediaKind::Photo),
+        (choice.videos, MediaKind::Video),
+    ];
+    let wish = Wish {
+        kinds: kinds
+            .into_iter()
+            .filter_map(|(wanted, kind)| wanted.then_some(kind))
+            .collect(),
+        include_unverified: choice.include_unverified,
+        ..Wish::default()
+    };
+    wish.with_globs(&choice.include, &choice.exclude)
+}
+
+/// Where the archive goes: as asked for, into the folder asked for, or beside the rescue folder.
+fn output(args: &ExportArgs, root: &Path) -> Result<PathBuf, Error> {
+    let named_after_folder = || {
+        let name = root.file_name()?;
+        let mut name = name.to_owned();
+        name.push(".zip");
+        Some(name)
+    };
+    let no_name = || {
+        Error::new(
+            Kind::Usage,
+            "the rescue folder has no name to give the archive",
+        )
+        .with_hint("name a file with -o, as in photos.zip")
+    };
+    match &args.output {
+        Some(path) if path.is_dir() => Ok(path.join(named_after_folder().ok_or_else(no_name)?)),
+        Some(path) => Ok(path.clone()),
+        None => Ok(root.with_file_name(named_after_folder().ok_or_else(no_name)?)),
+    }
+}

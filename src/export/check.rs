@@ -1,0 +1,165 @@
+//! Reads an archive back from the disk and compares it with what it should hold: every name, every
+//! size, every byte. Shares only the `zip` crate with what wrote it.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zip::read::ZipArchiveMetadata;
+use zip::{HasZipMetadata as _, ZipArchive, ZipReadOptions};
+
+use super::ExportError;
+use super::archive::{Held, Protection};
+use crate::digest::Hasher;
+use crate::folder::{DiskError, disk};
+
+const THREADS: usize = 2;
+/// Entries handed out ahead of their results.
+const AHEAD: usize = 64;
+const BUFFER_BYTES: usize = 1024 * 1024;
+
+enum Told {
+    Bytes(u64),
+    Wrong(ExportError),
+}
+
+/// Checks the archive at `path`, whose files lie in the folder `base`.
+pub(super) fn check(
+    path: &Path,
+    base: &str,
+    held: &[Held],
+    protection: &Protection,
+    on_bytes: &mut dyn FnMut(u64) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    let file = open(path)?;
+    forget_cached(&file);
+    let reading = |error| ExportError::reading(path, error);
+    let buffered = std::io::BufReader::with_capacity(4096, file);
+    let mut archive = ZipArchive::new(buffered).map_err(reading)?;
+    archive.validate_header_consistency().map_err(reading)?;
+    let metadata = archive.metadata();
+    drop(archive);
+    if metadata.len() != held.len() {
+        let what = format!("it lists {} files, not {}", metadata.len(), held.len());
+        return Err(ExportError::wrong(path, what));
+    }
+    let metadata = &*metadata;
+    std::thread::scope(|scope| {
+        let (jobs, queue) = sync_channel(AHEAD);
+        let (sender, told) = channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..THREADS {
+            let (queue, sender) = (Arc::clone(&queue), sender.clone());
+            scope.spawn(move || work(path, metadata, protection, &queue, &sender));
+        }
+        drop((sender, queue));
+        for (index, held) in held.iter().enumerate() {
+            let entry = metadata.entry(index).map_err(reading)?;
+            let name = format!("{base}/{}", held.path);
+            if entry.name_raw() != name.as_bytes()
+                || entry.get_metadata().uncompressed_size != held.size
+            {
+                let what = format!("{name} is not listed as it was written");
+                return Err(ExportError::wrong(path, what));
+            }
+            if entry.get_metadata().is_encrypted() != protection.passphrase().is_some() {
+                let what = format!("{name} is not protected as asked for");
+                return Err(ExportError::wrong(path, what));
+            }
+            if jobs.send((index, held)).is_err() {
+                // All threads ended early: they said why.
+                break;
+            }
+            told.try_iter().try_for_each(|told| take(told, on_bytes))?;
+        }
+        drop(jobs);
+        told.iter().try_for_each(|told| take(told, on_bytes))
+    })
+}
+
+fn take(
+    told: Told,
+    on_bytes: &mut dyn FnMut(u64) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    match told {
+        Told::Bytes(count) => on_bytes(count),
+        Told::Wrong(error) => Err(error),
+    }
+}
+
+fn work(
+    path: &Path,
+    metadata: &ZipArchiveMetadata,
+    protection: &Protection,
+    queue: &Mutex<Receiver<(usize, &Held)>>,
+    told: &Sender<Told>,
+) {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut file = match open(path) {
+        Ok(file) => file,
+        Err(error) => {
+            let _ = told.send(Told::Wrong(error));
+            return;
+        }
+    };
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((index, held)) = next else {
+            return;
+        };
+        let options = ZipReadOptions::new().password(protection.passphrase().map(str::as_bytes));
+        let compared = metadata
+            .entry(index)
+            .and_then(|entry| entry.with_reader(&mut file, options))
+            .map_err(|e| ExportError::reading(path, e))
+            .and_then(|mut entry| compare(path, &mut entry, held, &mut buffer, told));
+        if let Err(error) = compared {
+            let _ = told.send(Told::Wrong(error));
+            return;
+        }
+    }
+}
+
+fn compare(
+    path: &Path,
+    entry: &mut impl std::io::Read,
+    held: &Held,
+    buffer: &mut [u8],
+    told: &Sender<Told>,
+) -> Result<(), ExportError> {
+    let mut hasher = Hasher::default();
+    loop {
+        // Compares the CRC too, at the end.
+        match entry.read(buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                hasher.update(buffer.get(..count).unwrap_or_default());
+                let _ = told.send(Told::Bytes(count as u64));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(ExportError::reading(path, error.into())),
+        }
+    }
+    match hasher.finish() == held.sha256 {
+        true => Ok(()),
+        false => {
+            let what = format!("{} does not read back as it was written", held.path);
+            Err(ExportError::wrong(path, what))
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File, ExportError> {
+    disk::open_file(path)?.ok_or_else(|| {
+        let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
+        DiskError::new("read back", path, gone).into()
+    })
+}
+
+/// What is read back should come from the disk, not from memory. The file is synced, so nothing
+/// is lost; where the system does not listen, the check still reads every byte.
+fn forget_cached(file: &File) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+}

@@ -1,0 +1,236 @@
+//! What goes into an archive, and what does not and why. Reads the catalogue, and looks at each
+//! file's size; opens none.
+
+use std::collections::HashMap;
+
+use crate::adb::RemotePath;
+use crate::digest::Sha256;
+use crate::error::Error;
+use crate::folder::{CatalogueError, DataReader, Entry, EntryId, Folder, Reason, State};
+use crate::names::LocalPath;
+use crate::pull::kind::MediaKind;
+use crate::pull::selection::Globs;
+
+/// What the person wants in the archive.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// Only these kinds; empty means all.
+    pub kinds: Vec<MediaKind>,
+    /// Only what one of these matches; `None` means all.
+    pub include: Option<Globs>,
+    /// Not what one of these matches.
+    pub exclude: Globs,
+    /// Also what the phone did not confirm, older versions, and what is kept of damaged files.
+    pub include_unverified: bool,
+}
+
+impl Wish {
+    /// Adds glob patterns, matched against the path on the phone, against the path below `data/`
+    /// and against that without the volume's folder.
+    pub fn with_globs(mut self, include: &[String], exclude: &[String]) -> Result<Self, Error> {
+        self.include = match include {
+            [] => None,
+            include => Some(Globs::new(include)?),
+        };
+        self.exclude = Globs::new(exclude)?;
+        Ok(self)
+    }
+
+    fn wants(&self, entry: &Entry, kind: MediaKind) -> bool {
+        let matches = |globs: &Globs| {
+            let local = entry.local.as_str();
+            let below_volume = local.split_once('/').map_or(local, |(_, below)| below);
+            globs.matches(&entry.path.to_string())
+                || globs.matches(local)
+                || globs.matches(below_volume)
+        };
+        (self.kinds.is_empty() || self.kinds.contains(&kind))
+            && self.include.as_ref().is_none_or(matches)
+            && !matches(&self.exclude)
+    }
+}
+
+/// A file that goes into the archive.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// The entry that it belongs to.
+    pub entry: EntryId,
+    /// Where it is, below the folder's `data/`.
+    pub local: LocalPath,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The phone's modification time, in seconds since 1970.
+    pub mtime: i64,
+    /// What its bytes must hash to.
+    pub sha256: Sha256,
+    /// What it holds, judged by its name.
+    pub kind: MediaKind,
+}
+
+/// A file of the phone that is not in the archive.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct LeftOut {
+    /// Its path on the phone.
+    pub path: RemotePath,
+    /// Its path below `data/`, where it is or would be.
+    pub local: LocalPath,
+    /// Its size in bytes, as listed or as it was rescued.
+    pub size: u64,
+    /// Why.
+    #[serde(flatten)]
+    pub why: Why,
+}
+
+/// Why a file is not in the archive.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "why", content = "detail", rename_all = "snake_case")]
+pub enum Why {
+    /// It was never pulled.
+    NotPulled,
+    /// It could not be pulled.
+    Failed(Reason),
+    /// Not all of it could be pulled.
+    Damaged(Reason),
+    /// The phone did not confirm it.
+    NotVerified,
+    /// The phone has a newer version.
+    OlderVersion,
+    /// The rescue folder does not hold it any more.
+    Missing,
+    /// Something else, or a symbolic link, stands in its place or on the way to it.
+    NotAFile,
+    /// It changed since it was rescued.
+    Changed,
+    /// This computer's disk does not give its bytes.
+    Unreadable(String),
+}
+
+impl Why {
+    /// Whether the archive lacks something that it should have.
+    pub fn is_a_loss(&self) -> bool {
+        !matches!(self, Self::OlderVersion)
+    }
+
+    /// In words.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::NotPulled => "not pulled from the phone yet".to_owned(),
+            Self::Failed(reason) => format!("could not be pulled: {}", reason.message),
+            Self::Damaged(reason) => format!("damaged: {}", reason.message),
+            Self::NotVerified => "not confirmed by the phone".to_owned(),
+            Self::OlderVersion => "an older version; the newer one is what counts".to_owned(),
+            Self::Missing => "gone from the rescue folder".to_owned(),
+            Self::NotAFile => "something else stands in its place".to_owned(),
+            Self::Changed => "changed since it was rescued".to_owned(),
+            Self::Unreadable(message) => format!("unreadable: {message}"),
+        }
+    }
+}
+
+/// What goes in, in order, and what does not.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The files, ordered by their path on the phone.
+    pub pieces: Vec<Piece>,
+    /// The others.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Plan {
+    /// The bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.size).sum()
+    }
+}
+
+/// Decides about every entry of a folder.
+pub fn plan(folder: &Folder, wish: &Wish) -> Result<Plan, CatalogueError> {
+    let mut plan = Plan::default();
+    let reader = folder.data_reader();
+    let mut companions = HashMap::new();
+    if wish.include_unverified {
+        folder.catalogue().for_each_by_path(|entry| {
+            if entry.state == State::Damaged {
+                let kept = folder.catalogue().companions(entry.id)?;
+                companions.insert(entry.id, kept);
+            }
+            Ok::<_, CatalogueError>(())
+        })?;
+    }
+    folder.catalogue().for_each_by_path(|entry| {
+        let kind = MediaKind::of_name(entry.local.name().as_bytes());
+        if wish.wants(&entry, kind) {
+            for kept in companions.remove(&entry.id).unwrap_or_default() {
+                let piece = Piece {
+                    entry: entry.id,
+                    local: kept.local,
+                    size: kept.size,
+                    mtime: entry.mtime,
+                    sha256: kept.sha256,
+                    kind: MediaKind::Other,
+                };
+                plan.add(piece, &entry, &reader);
+            }
+            plan.decide(entry, kind, wish, &reader);
+        }
+        Ok::<_, CatalogueError>(())
+    })?;
+    Ok(plan)
+}
+
+impl Plan {
+    fn decide(&mut self, entry: Entry, kind: MediaKind, wish: &Wish, reader: &DataReader) {
+        let reason = || {
+            entry.reason.clone().unwrap_or_else(|| {
+                Reason::new(crate::folder::ReasonCode::Other, "no reason was recorded")
+            })
+        };
+        let why = match (entry.state, entry.sha256) {
+            (State::Planned, _) => Why::NotPulled,
+            (State::Failed, _) => Why::Failed(reason()),
+            (State::Damaged, _) => Why::Damaged(reason()),
+            (State::Pulled, _) if !wish.include_unverified => Why::NotVerified,
+            (State::Superseded, _) if !wish.include_unverified => Why::OlderVersion,
+            (State::Pulled | State::Verified(_) | State::Superseded, Some(sha256)) => {
+                let piece = Piece {
+                    entry: entry.id,
+                    local: entry.local.clone(),
+                    size: entry.size,
+                    mtime: entry.mtime,
+                    sha256,
+                    kind,
+                };
+                return self.add(piece, &entry, reader);
+            }
+            // The catalogue is not trusted: a file without a hash cannot be checked.
+            (State::Pulled | State::Verified(_) | State::Superseded, None) => Why::NotVerified,
+        };
+        self.left_out.push(LeftOut {
+            path: entry.path,
+            local: entry.local,
+            size: entry.size,
+            why,
+        });
+    }
+
+    fn add(&mut self, piece: Piece, entry: &Entry, reader: &DataReader) {
+        let why = match reader.size(&piece.local) {
+            Some(size) if size == piece.size => None,
+            Some(_) => Some(Why::Changed),
+            None => match std::fs::symlink_metadata(reader.path(&piece.local)) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(Why::Missing),
+                Err(error) => Some(Why::Unreadable(error.to_string())),
+                Ok(_) => Some(Why::NotAFile),
+            },
+        };
+        match why {
+            None => self.pieces.push(piece),
+            Some(why) => self.left_out.push(LeftOut {
+                path: entry.path.clone(),
+                local: piece.local,
+                size: piece.size,
+                why,
+            }),
+        }
+    }
+}

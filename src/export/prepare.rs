@@ -1,0 +1,209 @@
+//! Reads and hashes files ahead of the writing, in several threads.
+//!
+//! What goes in: the pieces, in order. What comes out: the same, in the same order, each with its
+//! bytes when it is small, or open when it is large. Memory is bounded by [`AHEAD_BYTES`], however
+//! many and however large the files are.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Scope;
+
+use super::plan::{Piece, Why};
+use crate::digest::Sha256;
+use crate::folder::DataReader;
+use crate::folder::reader::Found;
+
+/// Files up to this size are read and hashed as a whole before anything of them is written.
+pub(super) const SMALL_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes of files read ahead.
+const AHEAD_BYTES: u64 = 24 * 1024 * 1024;
+/// Files read ahead.
+const AHEAD_FILES: usize = 256;
+
+/// A file about to be written.
+pub(super) enum Content {
+    /// All bytes of a small one; they are those that were rescued.
+    Whole(Vec<u8>),
+    /// A large one, open; its bytes are still to be compared.
+    Open(File),
+}
+
+/// What became of a piece.
+pub(super) struct Prepared {
+    index: usize,
+    pub(super) content: Result<Content, Why>,
+}
+
+/// The threads at work.
+pub(super) struct Preparation<'a> {
+    shared: &'a Shared<'a>,
+    results: Receiver<Prepared>,
+    early: HashMap<usize, Prepared>,
+    next: usize,
+}
+
+/// What the threads have in common; lives outside of their scope.
+pub(super) struct Shared<'a> {
+    pieces: &'a [Piece],
+    reader: DataReader,
+    state: Mutex<State>,
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    next: usize,
+    ahead_bytes: u64,
+    ahead_files: usize,
+    stopped: bool,
+    /// Buffers to be used again.
+    spare: Vec<Vec<u8>>,
+}
+
+impl<'a> Shared<'a> {
+    pub(super) fn new(pieces: &'a [Piece], reader: DataReader) -> Self {
+        Self {
+            pieces,
+            reader,
+            state: Mutex::default(),
+            room: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next piece and a buffer, when there is room for it. Pieces are handed out in order, and
+    /// room too, so that the one that is waited for always has some.
+    fn take(&self) -> Option<(usize, &'a Piece, Vec<u8>)> {
+        let mut state = self.lock();
+        loop {
+            if state.stopped {
+                return None;
+            }
+            let index = state.next;
+            let piece = self.pieces.get(index)?;
+            let cost = cost(piece);
+            let fits = state.ahead_bytes + cost <= AHEAD_BYTES && state.ahead_files < AHEAD_FILES;
+            if fits || state.ahead_files == 0 {
+                state.next += 1;
+                state.ahead_bytes += cost;
+                state.ahead_files += 1;
+                return Some((index, piece, state.spare.pop().unwrap_or_default()));
+            }
+            state = self
+                .room
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn work(&self, results: &Sender<Prepared>) {
+        while let Some((index, piece, buffer)) = self.take() {
+            let content = self.content(piece, buffer);
+            if results.send(Prepared { index, content }).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn content(&self, piece: &Piece, mut buffer: Vec<u8>) -> Result<Content, Why> {
+        let mut file = match self.reader.open(&piece.local) {
+            Ok(Found::File(file)) => file,
+            Ok(Found::Nothing) => return Err(Why::Missing),
+            Ok(Found::Other) => return Err(Why::NotAFile),
+            Err(error) => return Err(unreadable(&error)),
+        };
+        if piece.size > SMALL_BYTES {
+            return Ok(Content::Open(file));
+        }
+        buffer.clear();
+        buffer.reserve(piece.size as usize + 1);
+        // One byte more than expected is enough to know that it changed.
+        match file.by_ref().take(piece.size + 1).read_to_end(&mut buffer) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(Why::Missing),
+            Err(error) => return Err(unreadable(&error)),
+        }
+        match buffer.len() as u64 == piece.size && Sha256::of(&buffer) == piece.sha256 {
+            true => Ok(Content::Whole(buffer)),
+            false => Err(Why::Changed),
+        }
+    }
+}
+
+impl<'a> Preparation<'a> {
+    /// Starts to read ahead.
+    pub(super) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        shared: &'a Shared<'a>,
+        threads: usize,
+    ) -> Self
+    where
+        'a: 'scope,
+    {
+        let (sender, results) = channel();
+        for _ in 0..threads {
+            let sender = sender.clone();
+            scope.spawn(move || shared.work(&sender));
+        }
+        Self {
+            shared,
+            results,
+            early: HashMap::new(),
+            next: 0,
+        }
+    }
+
+    /// The next piece and what became of it; `None` after the last.
+    pub(super) fn next(&mut self) -> Option<(&'a Piece, Prepared)> {
+        let index = self.next;
+        let piece = self.shared.pieces.get(index)?;
+        self.next += 1;
+        loop {
+            if let Some(prepared) = self.early.remove(&index) {
+                return Some((piece, prepared));
+            }
+            // Ends only when a thread panicked; that comes out at the end of the scope.
+            let prepared = self.results.recv().ok()?;
+            self.early.insert(prepared.index, prepared);
+        }
+    }
+
+    /// Gives a piece's room back, with its buffer.
+    pub(super) fn done(&self, piece: &Piece, buffer: Option<Vec<u8>>) {
+        let mut state = self.shared.lock();
+        state.ahead_bytes = state.ahead_bytes.saturating_sub(cost(piece));
+        state.ahead_files = state.ahead_files.saturating_sub(1);
+        if state.spare.len() < 4 {
+            state.spare.extend(buffer);
+        }
+        drop(state);
+        self.shared.room.notify_all();
+    }
+}
+
+impl Drop for Preparation<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().stopped = true;
+        self.shared.room.notify_all();
+    }
+}
+
+fn cost(piece: &Piece) -> u64 {
+    match piece.size {
+        large if large > SMALL_BYTES => 0,
+        small => small,
+    }
+}
+
+fn unreadable(error: &dyn std::error::Error) -> Why {
+    let cause = error
+        .source()
+        .map_or_else(String::new, |c| format!(": {c}"));
+    Why::Unreadable(format!("{error}{cause}"))
+}

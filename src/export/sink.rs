@@ -1,0 +1,213 @@
+//! The file that an archive is written to: small pieces are gathered, large ones go straight to
+//! the system, and looking back a little costs no call.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::folder::DiskError;
+
+/// Gathered before it is written.
+const BUFFER_BYTES: usize = 1024 * 1024;
+/// Pieces of this size are not worth gathering.
+const DIRECT_BYTES: usize = 128 * 1024;
+
+/// Ends the writing of a file that is given up: what is written from then on goes nowhere.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Abandoned(Arc<AtomicBool>);
+
+impl Abandoned {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A file under way.
+#[derive(Debug)]
+pub(super) struct Sink {
+    file: File,
+    path: PathBuf,
+    /// Bytes not written yet, from `start` on.
+    buffer: Vec<u8>,
+    start: u64,
+    /// Where in the buffer the next byte goes; at most its length.
+    position: usize,
+    abandoned: Abandoned,
+}
+
+impl Sink {
+    /// Writes to an empty file.
+    pub(super) fn new(file: File, path: PathBuf) -> Self {
+        Self {
+            file,
+            path,
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+            start: 0,
+            position: 0,
+            abandoned: Abandoned::default(),
+        }
+    }
+
+    /// What gives the file up.
+    pub(super) fn abandoned(&self) -> Abandoned {
+        self.abandoned.clone()
+    }
+
+    /// Writes what is gathered and cuts the file where writing ended; its length in bytes. What
+    /// was written beyond, and taken back, is gone then.
+    pub(super) fn finish(mut self) -> Result<(File, u64), DiskError> {
+        self.buffer.truncate(self.position);
+        let failed = |e| DiskError::new("write", &self.path, e);
+        self.file
+            .write_all_at(&self.buffer, self.start)
+            .map_err(failed)?;
+        let length = self.start + self.buffer.len() as u64;
+        self.file.set_len(length).map_err(failed)?;
+        Ok((self.file, length))
+    }
+
+    fn here(&self) -> u64 {
+        self.start + self.position as u64
+    }
+
+    /// Writes what is gathered; the position stays.
+    fn drain(&mut self) -> io::Result<()> {
+        if !self.abandoned.is_set() {
+            self.file.write_all_at(&self.buffer, self.start)?;
+        }
+        self.start = self.here();
+        self.buffer.clear();
+        self.position = 0;
+        Ok(())
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let held = self.buffer.get_mut(self.position..).unwrap_or_default();
+        if !held.is_empty() {
+            let count = held.len().min(bytes.len());
+            for (old, new) in held.iter_mut().zip(bytes) {
+                *old = *new;
+            }
+            self.position += count;
+            return Ok(count);
+        }
+        if bytes.len() >= DIRECT_BYTES {
+            self.drain()?;
+            if !self.abandoned.is_set() {
+                self.file.write_all_at(bytes, self.start)?;
+            }
+            self.start += bytes.len() as u64;
+            return Ok(bytes.len());
+        }
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.drain()?;
+        }
+        self.buffer.extend_from_slice(bytes);
+        self.position = self.buffer.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Sink {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(target) => Some(target),
+            // The end is here: what lies beyond was taken back, and is cut off.
+            SeekFrom::Current(distance) | SeekFrom::End(distance) => {
+                self.here().checked_add_signed(distance)
+            }
+        };
+        let target = target.ok_or(ErrorKind::InvalidInput)?;
+        let within = target.checked_sub(self.start).map(usize::try_from);
+        match within {
+            Some(Ok(within)) if within <= self.buffer.len() => self.position = within,
+            _ => {
+                self.drain()?;
+                self.start = target;
+            }
+        }
+        Ok(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sink() -> Sink {
+        Sink::new(tempfile::tempfile().unwrap(), PathBuf::from("x"))
+    }
+
+    fn read_back(file: &mut File) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_is_taken_back_is_cut_off() {
+        let mut sink = sink();
+        sink.write_all(b"kept").unwrap();
+        sink.write_all(&[7; 3 * DIRECT_BYTES]).unwrap();
+        sink.write_all(b"tail").unwrap();
+        sink.seek(SeekFrom::Start(4)).unwrap();
+        sink.write_all(b"!").unwrap();
+        let (mut file, length) = sink.finish().unwrap();
+        assert_eq!((read_back(&mut file), length), (b"kept!".to_vec(), 5));
+    }
+
+    #[test]
+    fn an_abandoned_file_takes_no_more() {
+        let mut sink = sink();
+        sink.abandoned().set();
+        sink.write_all(&[7; 2 * BUFFER_BYTES]).unwrap();
+        assert_eq!(sink.stream_position().unwrap(), 2 * BUFFER_BYTES as u64);
+        assert_eq!(sink.file.metadata().unwrap().len(), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Any order of writes and looks back gives what a plain cursor gives.
+        #[test]
+        fn writes_and_seeks_are_those_of_a_cursor(
+            steps in prop::collection::vec((any::<bool>(), 0..400_000_usize), 1..40)
+        ) {
+            let mut sink = sink();
+            let mut cursor = io::Cursor::new(Vec::new());
+            for (number, (is_seek, amount)) in steps.into_iter().enumerate() {
+                if is_seek {
+                    let end = cursor.get_ref().len() as u64;
+                    let target = SeekFrom::Start(end.saturating_sub(amount as u64));
+                    prop_assert_eq!(sink.seek(target).unwrap(), cursor.seek(target).unwrap());
+                } else {
+                    let bytes = vec![number as u8; amount];
+                    sink.write_all(&bytes).unwrap();
+                    cursor.write_all(&bytes).unwrap();
+                }
+            }
+            let end = cursor.position() as usize;
+            let (mut file, length) = sink.finish().unwrap();
+            prop_assert_eq!(length, end as u64);
+            prop_assert_eq!(&read_back(&mut file), &cursor.into_inner()[..end]);
+        }
+    }
+}

@@ -1,0 +1,490 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::symlink;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::digest::Sha256;
+use crate::folder::tests::{fresh, local, plan as plan_entry, pull};
+use crate::folder::{Companion, Proof, Reason, ReasonCode, Record};
+
+/// Pulls files that the phone confirms.
+pub(super) fn rescue(folder: &mut Folder, files: &[(&str, &[u8])]) {
+    let verified: Vec<_> = pull(folder, files)
+        .into_iter()
+        .map(|id| Record::Verified {
+            id,
+            proof: Proof::Sha256,
+        })
+        .collect();
+    folder.catalogue_mut().record(&verified).unwrap();
+}
+
+pub(super) fn silent() -> Events {
+    Events::to(|_| {})
+}
+
+/// A request for `NAME.zip` beside the folder.
+pub(super) fn place(room: &TempDir, name: &str) -> Place {
+    Place::new(&room.path().join(name)).unwrap()
+}
+
+pub(super) fn request(place: &Place) -> Request<'_> {
+    Request {
+        place,
+        replace: false,
+        strict: false,
+        protection: Protection::None,
+        now: Local::now(),
+        is_stopped: &|| false,
+    }
+}
+
+fn export(folder: &Folder, place: &Place, wish: &Wish) -> Result<Outcome, ExportError> {
+    pack(folder, plan(folder, wish)?, &request(place), &silent())
+}
+
+/// What an archive holds, by name.
+pub(super) fn unpacked(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut archive = zip::ZipArchive::new(fs::File::open(path).unwrap()).unwrap();
+    (0..archive.len())
+        .map(|index| {
+            let mut entry = archive.by_index(index).unwrap();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            (entry.name().unwrap().into_owned(), bytes)
+        })
+        .collect()
+}
+
+fn whys(outcome: &Outcome) -> Vec<(&str, &Why)> {
+    let left_out = outcome.left_out.iter();
+    left_out.map(|it| (it.local.as_str(), &it.why)).collect()
+}
+
+fn names_in(room: &TempDir) -> Vec<String> {
+    let listing = fs::read_dir(room.path()).unwrap();
+    let mut names: Vec<_> = listing
+        .map(|found| found.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// More than is read as a whole.
+fn large(seed: u8) -> Vec<u8> {
+    let length = prepare::SMALL_BYTES as usize + 12_345;
+    (0..length).map(|at| (at % 251) as u8 ^ seed).collect()
+}
+
+#[test]
+fn an_archive_is_a_bag_of_what_the_phone_confirmed() {
+    let (room, mut folder) = fresh();
+    let film = large(1);
+    rescue(
+        &mut folder,
+        &[
+            ("internal/DCIM/a.jpg", b"a photo"),
+            ("internal/DCIM/été 🏖.jpg", b"another"),
+            ("internal/empty.txt", b""),
+            ("sd-1/film.mp4", &film),
+        ],
+    );
+    pull(&mut folder, &[("internal/unconfirmed.jpg", b"?")]);
+    let place = place(&room, "photos.zip");
+    let outcome = export(&folder, &place, &Wish::default()).unwrap();
+    assert_eq!(
+        whys(&outcome),
+        [("internal/unconfirmed.jpg", &Why::NotVerified)]
+    );
+    assert_eq!(outcome.packed.files, 4);
+    assert_eq!(
+        outcome.packed.archive_bytes,
+        fs::metadata(place.path()).unwrap().len()
+    );
+    let held = unpacked(place.path());
+    assert_eq!(held["photos/data/internal/DCIM/a.jpg"], b"a photo");
+    assert_eq!(held["photos/data/internal/DCIM/été 🏖.jpg"], b"another");
+    assert_eq!(held["photos/data/internal/empty.txt"], b"");
+    assert!(held["photos/data/sd-1/film.mp4"] == film);
+    let text = |name: &str| String::from_utf8(held[&format!("photos/{name}")].clone()).unwrap();
+    assert_eq!(text("bagit.txt"), crate::folder::bag::DECLARATION);
+    let manifest = text("manifest-sha256.txt");
+    let payload = held.keys().filter(|name| name.starts_with("photos/data/"));
+    assert_eq!(manifest.lines().count(), payload.count());
+    for line in manifest
+        .lines()
+        .chain(text("tagmanifest-sha256.txt").lines())
+    {
+        let (hash, path) = line.split_once("  ").unwrap();
+        let bytes = &held[&format!("photos/{path}")];
+        assert_eq!(Sha256::of(bytes).to_string(), hash, "{path}");
+    }
+    let octets = 7 + 7 + film.len();
+    assert!(text("bag-info.txt").contains(&format!("Payload-Oxum: {octets}.4\n")));
+    assert_eq!(names_in(&room), ["photos.zip", "rescue"]);
+}
+
+#[test]
+fn what_the_phone_did_not_confirm_goes_in_when_asked_for() {
+    let (room, mut folder) = fresh();
+    pull(&mut folder, &[("internal/a.jpg", b"a")]);
+    let damaged = plan_entry(&mut folder, "internal/b.jpg");
+    let rest = local("internal/b.jpg.damaged");
+    fs::write(folder.data_path(&rest), b"half").unwrap();
+    let reason = Reason::new(ReasonCode::PhoneIo, "the card is broken");
+    let record = Record::Damaged {
+        id: damaged,
+        reason: reason.clone(),
+        kept: vec![Companion {
+            local: rest,
+            size: 4,
+            sha256: Sha256::of(b"half"),
+        }],
+    };
+    folder.catalogue_mut().record(&[record]).unwrap();
+    let place = place(&room, "x.zip");
+    let nothing = export(&folder, &place, &Wish::default());
+    assert!(matches!(nothing, Err(ExportError::Nothing)), "{nothing:?}");
+    let wish = Wish {
+        include_unverified: true,
+        ..Wish::default()
+    };
+    let outcome = export(&folder, &place, &wish).unwrap();
+    assert_eq!(whys(&outcome), [("internal/b.jpg", &Why::Damaged(reason))]);
+    let held = unpacked(place.path());
+    assert_eq!(held["x/data/internal/b.jpg.damaged"], b"half");
+    assert_eq!(held["x/data/internal/a.jpg"], b"a");
+}
+
+#[test]
+fn files_that_changed_are_named_and_left_out() {
+    let (room, mut folder) = fresh();
+    let (film, other) = (large(1), large(2));
+    rescue(
+        &mut folder,
+        &[
+            ("internal/1.jpg", b"photo one"),
+            ("internal/2.mp4", &film),
+            ("internal/3.jpg", b"photo three"),
+            ("internal/4.mp4", &film),
+            ("internal/5.jpg", b"photo five"),
+            ("internal/6.jpg", b"photo six"),
+            ("internal/7.jpg", b"photo seven"),
+            ("internal/8.jpg", b"photo eight"),
+            ("internal/deep/9.jpg", b"photo nine"),
+        ],
+    );
+    let path = |name: &str| folder.data_path(&local(&format!("internal/{name}")));
+    fs::write(path("1.jpg"), b"photo ONE").unwrap();
+    fs::write(path("4.mp4"), &other).unwrap();
+    fs::write(path("5.jpg"), b"longer than it was").unwrap();
+    fs::remove_file(path("6.jpg")).unwrap();
+    let secret = room.path().join("secret");
+    fs::write(&secret, b"photo seven").unwrap();
+    fs::remove_file(path("7.jpg")).unwrap();
+    symlink(&secret, path("7.jpg")).unwrap();
+    fs::remove_file(path("8.jpg")).unwrap();
+    fs::create_dir(path("8.jpg")).unwrap();
+    fs::rename(path("deep"), room.path().join("deep")).unwrap();
+    symlink(room.path().join("deep"), path("deep")).unwrap();
+    let place = place(&room, "x.zip");
+    let outcome = export(&folder, &place, &Wish::default()).unwrap();
+    let mut whys = whys(&outcome);
+    whys.sort_by_key(|(local, _)| *local);
+    assert_eq!(
+        whys,
+        [
+            ("internal/1.jpg", &Why::Changed),
+            ("internal/4.mp4", &Why::Changed),
+            ("internal/5.jpg", &Why::Changed),
+            ("internal/6.jpg", &Why::Missing),
+            ("internal/7.jpg", &Why::NotAFile),
+            ("internal/8.jpg", &Why::NotAFile),
+            ("internal/deep/9.jpg", &Why::NotAFile),
+        ]
+    );
+    let held = unpacked(place.path());
+    let payload: Vec<_> = held.keys().filter(|name| name.contains("/data/")).collect();
+    assert_eq!(payload, ["x/data/internal/2.mp4", "x/data/internal/3.jpg"]);
+    assert!(held["x/data/internal/2.mp4"] == film);
+
+    let strict = Place::new(&room.path().join("strict.zip")).unwrap();
+    let request = Request {
+        strict: true,
+        ..request(&strict)
+    };
+    let refused = pack(
+        &folder,
+        plan(&folder, &Wish::default()).unwrap(),
+        &request,
+        &silent(),
+    );
+    assert!(
+        matches!(refused, Err(ExportError::Incomplete { .. })),
+        "{refused:?}"
+    );
+    assert!(
+        !names_in(&room)
+            .iter()
+            .any(|name| name.starts_with("strict"))
+    );
+}
+
+#[test]
+fn a_change_found_on_the_way_ends_a_strict_export_without_a_trace() {
+    let (room, mut folder) = fresh();
+    rescue(
+        &mut folder,
+        &[("internal/1.jpg", b"one"), ("internal/2.jpg", b"two")],
+    );
+    fs::write(folder.data_path(&local("internal/2.jpg")), b"TWO").unwrap();
+    let place = place(&room, "x.zip");
+    let request = Request {
+        strict: true,
+        ..request(&place)
+    };
+    let refused = pack(
+        &folder,
+        plan(&folder, &Wish::default()).unwrap(),
+        &request,
+        &silent(),
+    );
+    assert!(
+        matches!(refused, Err(ExportError::Incomplete { count: 1, .. })),
+        "{refused:?}"
+    );
+    assert_eq!(names_in(&room), ["rescue"]);
+}
+
+#[test]
+fn places_that_are_taken_or_make_no_sense_are_refused() {
+    let (room, mut folder) = fresh();
+    rescue(&mut folder, &[("internal/1.jpg", b"one")]);
+    let x = place(&room, "x.zip");
+    fs::write(x.path(), b"somebody's").unwrap();
+    let refused = export(&folder, &x, &Wish::default());
+    assert!(
+        matches!(refused, Err(ExportError::Exists { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(fs::read(x.path()).unwrap(), b"somebody's");
+    let forced = Request {
+        replace: true,
+        ..request(&x)
+    };
+    // What an interrupted run left is no obstacle.
+    fs::write(x.part(), vec![7; 100_000]).unwrap();
+    pack(
+        &folder,
+        plan(&folder, &Wish::default()).unwrap(),
+        &forced,
+        &silent(),
+    )
+    .unwrap();
+    assert!(unpacked(x.path()).contains_key("x/data/internal/1.jpg"));
+
+    symlink(room.path().join("rescue/data"), room.path().join("way in")).unwrap();
+    for inside in ["rescue/x.zip", "rescue/data/x.zip", "way in/x.zip"] {
+        let refused = export(&folder, &place(&room, inside), &Wish::default());
+        assert!(
+            matches!(refused, Err(ExportError::Inside { .. })),
+            "{inside}: {refused:?}"
+        );
+    }
+    fs::create_dir(room.path().join("dir.zip")).unwrap();
+    let taken = place(&room, "dir.zip");
+    let forced = Request {
+        replace: true,
+        ..request(&taken)
+    };
+    let refused = pack(
+        &folder,
+        plan(&folder, &Wish::default()).unwrap(),
+        &forced,
+        &silent(),
+    );
+    assert!(
+        matches!(refused, Err(ExportError::Exists { .. })),
+        "{refused:?}"
+    );
+    assert!(Place::new(Path::new("/")).is_err());
+    assert!(Place::new(&room.path().join("no such folder/x.zip")).is_err());
+}
+
+#[test]
+fn the_folder_in_an_archive_is_a_plain_name_whatever_the_archive_is_called() {
+    let room = crate::folder::tests::temporary();
+    for name in [
+        "...zip",
+        "..zip",
+        ".zip",
+        "a\\..\\b.zip",
+        "CON.zip",
+        "a\nb.zip",
+        "-rf.zip",
+    ] {
+        let place = place(&room, name);
+        assert!(local(place.base()).components().count() == 1, "{name}");
+    }
+}
+
+#[test]
+fn a_stop_leaves_nothing() {
+    let (room, mut folder) = fresh();
+    rescue(
+        &mut folder,
+        &[("internal/1.jpg", b"one"), ("internal/2.mp4", &large(3))],
+    );
+    let place = place(&room, "x.zip");
+    // After each number of questions, until the export is done before it is stopped.
+    for asked in 0.. {
+        let left = std::sync::atomic::AtomicI32::new(asked);
+        let is_stopped = || left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 0;
+        let request = Request {
+            is_stopped: &is_stopped,
+            ..request(&place)
+        };
+        match pack(
+            &folder,
+            plan(&folder, &Wish::default()).unwrap(),
+            &request,
+            &silent(),
+        ) {
+            Err(ExportError::Stopped) => assert_eq!(names_in(&room), ["rescue"], "{asked}"),
+            done => {
+                done.unwrap();
+                assert!(asked > 10);
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn damage_on_the_way_to_the_disk_is_found_by_reading_back() {
+    let (room, mut folder) = fresh();
+    rescue(
+        &mut folder,
+        &[
+            ("internal/1.jpg", b"one photo"),
+            ("internal/2.txt", b"some text"),
+        ],
+    );
+    let place = place(&room, "x.zip");
+    let protection = Protection::None;
+    let path = place.part();
+    let mut archive = Archive::create(&path, place.base(), &protection).unwrap();
+    for piece in &plan(&folder, &Wish::default()).unwrap().pieces {
+        let bytes = fs::read(folder.data_path(&piece.local)).unwrap();
+        archive.add_whole(piece, &piece.local, &bytes).unwrap();
+    }
+    let (held, _) = archive.finish().unwrap();
+    let look = |held: &[Held]| check::check(&path, "x", held, &protection, &mut |_| Ok(()));
+    look(&held).unwrap();
+    let good = fs::read(&path).unwrap();
+    // Every single flipped bit matters: names, sizes, bytes, and the list at the end.
+    let mut unnoticed = Vec::new();
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0x10;
+        fs::write(&path, &bad).unwrap();
+        if look(&held).is_ok() {
+            unnoticed.push(at);
+        }
+    }
+    // But for version numbers, times, attributes and reserved fields, which no reader compares.
+    assert!(
+        unnoticed.len() < good.len() / 3,
+        "{} of {}",
+        unnoticed.len(),
+        good.len()
+    );
+    let photo = good
+        .windows(9)
+        .position(|bytes| bytes == b"one photo")
+        .unwrap();
+    assert!(!unnoticed.iter().any(|at| (photo..photo + 9).contains(at)));
+    fs::write(&path, &good[..good.len() - 1]).unwrap();
+    assert!(look(&held).is_err());
+    fs::write(&path, &good).unwrap();
+    let mut other = held.clone();
+    other.swap(0, 1);
+    assert!(look(&other).is_err() && look(&held[..1]).is_err() && look(&[]).is_err());
+}
+
+#[test]
+fn hostile_names_in_the_catalogue_are_refused() {
+    let (room, mut folder) = fresh();
+    rescue(&mut folder, &[("internal/1.jpg", b"one")]);
+    let path = folder.root().join("rescue.db");
+    let root = folder.root().to_owned();
+    drop(folder);
+    for hostile in [
+        "../../evil",
+        "/etc/passwd",
+        "internal/../../../x",
+        "a\\..\\..\\x",
+        "a\nb",
+    ] {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.execute("UPDATE entry SET local = ?", [hostile]).unwrap();
+        drop(db);
+        let folder = Folder::open(&root).unwrap();
+        let refused = export(&folder, &place(&room, "x.zip"), &Wish::default());
+        assert!(
+            matches!(refused, Err(ExportError::Catalogue(_))),
+            "{hostile}: {refused:?}"
+        );
+    }
+    assert_eq!(names_in(&room), ["rescue"]);
+}
+
+#[test]
+fn wishes_narrow_what_goes_in() {
+    let (room, mut folder) = fresh();
+    rescue(
+        &mut folder,
+        &[
+            ("internal/DCIM/a.jpg", b"a"),
+            ("internal/DCIM/b.mp4", b"b"),
+            ("internal/Documents/c.txt", b"c"),
+        ],
+    );
+    let payload = |name: &str, wish: Wish| {
+        let place = place(&room, name);
+        export(&folder, &place, &wish).unwrap();
+        let held = unpacked(place.path());
+        let names = held.into_keys().filter_map(|name| {
+            let (_, below) = name.split_once("/data/internal/")?;
+            Some(below.to_owned())
+        });
+        names.collect::<Vec<_>>()
+    };
+    let kinds = |kinds: &[crate::pull::kind::MediaKind]| Wish {
+        kinds: kinds.to_vec(),
+        ..Wish::default()
+    };
+    use crate::pull::kind::MediaKind::{Photo, Video};
+    assert_eq!(payload("1.zip", kinds(&[Photo])), ["DCIM/a.jpg"]);
+    assert_eq!(
+        payload("2.zip", kinds(&[Photo, Video])),
+        ["DCIM/a.jpg", "DCIM/b.mp4"]
+    );
+    let globs = |include: &[&str], exclude: &[&str]| {
+        let own = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Wish::default()
+            .with_globs(&own(include), &own(exclude))
+            .unwrap()
+    };
+    assert_eq!(
+        payload("3.zip", globs(&["dcim/**"], &["**/*.MP4"])),
+        ["DCIM/a.jpg"]
+    );
+    assert_eq!(
+        payload("4.zip", globs(&["/storage/internal/Doc*/**"], &[])),
+        ["Documents/c.txt"]
+    );
+}

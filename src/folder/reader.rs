@@ -1,0 +1,72 @@
+//! Reading files of `data/` from any thread, without the catalogue.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::disk::{self, DiskError};
+use crate::names::LocalPath;
+
+/// Opens files of a rescue folder; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct DataReader {
+    root: PathBuf,
+}
+
+/// What stands at a place below `data/`.
+#[derive(Debug)]
+pub enum Found {
+    /// A regular file, open.
+    File(File),
+    /// Nothing.
+    Nothing,
+    /// Something else, or a symbolic link there or on the way there.
+    Other,
+}
+
+impl DataReader {
+    pub(super) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+        }
+    }
+
+    /// The file's place on disk.
+    pub fn path(&self, local: &LocalPath) -> PathBuf {
+        disk::data_path(&self.root, local)
+    }
+
+    /// Opens a file to read it; follows no symbolic link out of the folder.
+    pub fn open(&self, local: &LocalPath) -> Result<Found, DiskError> {
+        match disk::refuse_symlinks(&self.root, local) {
+            Ok(()) => {}
+            Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => {
+                return Ok(Found::Other);
+            }
+            Err(error) => return Err(error),
+        }
+        let path = self.path(local);
+        match disk::open_file(&path) {
+            Ok(Some(file)) => {
+                let found = file
+                    .metadata()
+                    .map_err(|e| DiskError::new("look at", &path, e))?;
+                Ok(match found.is_file() {
+                    true => Found::File(file),
+                    false => Found::Other,
+                })
+            }
+            Ok(None) => Ok(Found::Nothing),
+            Err(DiskError::Symlink { .. }) => Ok(Found::Other),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The size of the regular file that stands at a place; `None` when there is none such.
+    pub fn size(&self, local: &LocalPath) -> Option<u64> {
+        if disk::refuse_symlinks(&self.root, local).is_err() {
+            return None;
+        }
+        let found = std::fs::symlink_metadata(self.path(local)).ok()?;
+        found.is_file().then_some(found.len())
+    }
+}
