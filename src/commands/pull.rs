@@ -471,11 +471,14 @@ fn report(
         ));
     }
     let shown = path.display();
-    lines.push(format!(
-        "In {shown}, after {} ({})",
-        seconds(took),
-        rate(wanted_bytes, took)
-    ));
+    lines.push(match outcome.stopped {
+        Some(_) => format!("In {shown}, stopped after {}", seconds(took)),
+        None => format!(
+            "In {shown}, after {} ({})",
+            seconds(took),
+            rate(wanted_bytes, took)
+        ),
+    });
     lines.push(match outcome.stopped {
         Some(_) => "Next: run the same command again; it goes on where it was".to_owned(),
         None => format!(

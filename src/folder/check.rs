@@ -325,11 +325,18 @@ impl Check<'_> {
         }
     }
 
-    /// Whether this is a file that a run put there and was cut short before it recorded it. The
-    /// next run pulls it again, and keeps this one only when its bytes are the same.
+    /// Whether this is a file that a run put there, or beside its place because it is damaged, and
+    /// was cut short before it recorded it. The next run pulls it again, and keeps this one only
+    /// when its bytes are the same.
     fn is_unrecorded(&self, local: &LocalPath) -> bool {
-        let planned = self.folder.catalogue().planned_at(local);
-        planned.is_ok_and(|planned| planned.is_some())
+        let text = local.as_str();
+        let beside = text.strip_suffix(".txt").unwrap_or(text);
+        let place = match beside.strip_suffix(".damaged") {
+            Some(place) => LocalPath::new(place).ok(),
+            None => Some(local.clone()),
+        };
+        let planned = place.map(|place| self.folder.catalogue().planned_at(&place));
+        matches!(planned, Some(Ok(Some(_))))
     }
 
     fn take(&mut self, result: workers::Result) {
