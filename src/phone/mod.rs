@@ -14,6 +14,7 @@ pub mod shell;
 pub mod stream;
 pub mod sync;
 pub mod tcp;
+mod usb;
 
 pub use error::PhoneError;
 
@@ -49,10 +50,8 @@ pub struct Phone {
 /// How the phone is reached.
 #[derive(Debug)]
 enum Route {
-    Tcp {
-        link: Link,
-        address: String,
-    },
+    /// No adb server between, over whatever transport.
+    Direct { link: Link, target: Target },
     Server {
         server: ServerAddress,
         serial: String,
@@ -68,7 +67,7 @@ impl Phone {
     /// How to reach this very phone again.
     pub fn target(&self) -> Target {
         match &self.route {
-            Route::Tcp { address, .. } => Target::Tcp(address.clone()),
+            Route::Direct { target, .. } => target.clone(),
             Route::Server { serial, .. } => Target::Discovered {
                 serial: Some(serial.clone()),
             },
@@ -147,7 +146,7 @@ impl Phone {
     async fn open(&self, service: &[u8]) -> Result<Option<ByteStream>, PhoneError> {
         let opened = async {
             match &self.route {
-                Route::Tcp { link, .. } => link.open(service).await.map_err(PhoneError::Lost),
+                Route::Direct { link, .. } => link.open(service).await.map_err(PhoneError::Lost),
                 Route::Server { server, serial } => server.open(serial, service).await,
             }
         };

@@ -35,6 +35,7 @@ pub(super) async fn run(
         let is_worth_waiting = matches!(
             phone.state,
             DeviceState::Device
+                | DeviceState::Attached
                 | DeviceState::Unauthorized
                 | DeviceState::Connecting
                 | DeviceState::Authorizing
