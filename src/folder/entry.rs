@@ -192,8 +192,8 @@ impl ReasonCode {
 /// A change to an entry, to be recorded with others in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// The file is on the disk under its name. What was kept of it while it was damaged is
-    /// forgotten: remove those files first.
+    /// The file is on the disk under its name. What was kept of it while it was damaged stays
+    /// until it is proven.
     Pulled {
         /// Which entry.
         id: EntryId,
@@ -204,7 +204,8 @@ pub enum Record {
         /// Where they are, when it is not where they were planned to be.
         local: Option<LocalPath>,
     },
-    /// The phone says the same about a pulled file.
+    /// The phone says the same about a pulled file. What was kept of it while it was damaged is
+    /// forgotten: remove those files then.
     Verified {
         /// Which entry.
         id: EntryId,

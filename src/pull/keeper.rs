@@ -1,9 +1,9 @@
 //! The one thread that changes the rescue folder: commits groups of finished files, records what
 //! became of every item, and tells of it only then.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::halt::Halt;
 use super::plan::Task;
+use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::event::{Event, Events};
@@ -42,14 +43,17 @@ pub(super) enum Message {
     Finished(Arc<Task>, Finished),
     /// The phone says the same about a finished file.
     Proven(EntryId, Pulled, Proof),
-    /// What came is wrong: it goes, and is pulled again as this task says.
-    Wrong(Arc<Task>),
+    /// What came is not what the phone says it has: it is kept under another name until a better
+    /// one is here, and the item is pulled again as this task says.
+    Wrong(Arc<Task>, Pulled, Reason),
+    /// These are here from an earlier run, and wait for their proof.
+    Unproven(Vec<(EntryId, RemotePath)>),
     /// What came is wrong, and there is no further try: it is kept under another name.
     Damaged(Arc<Task>, Pulled, Reason),
     /// What could be read around bad places is whole, and stands in `.partial/`.
     Salvaged(Arc<Task>, Finished, Gaps, Reason),
     /// Nothing came.
-    Failed(EntryId, crate::adb::RemotePath, Reason),
+    Failed(EntryId, RemotePath, Reason),
     /// An item changed on the phone before it was pulled.
     Replan(Arc<Task>),
     /// Everything told up to now is to be on the disk before this is answered.
@@ -60,7 +64,7 @@ pub(super) enum Message {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pulled {
     /// Its path on the phone.
-    pub path: crate::adb::RemotePath,
+    pub path: RemotePath,
     /// Its place below `data/`.
     pub local: LocalPath,
     /// Its size in bytes.
@@ -71,7 +75,23 @@ pub(super) struct Pulled {
 
 /// The way to the keeper; cheap to clone. The keeper ends when all clones are gone.
 #[derive(Debug, Clone)]
-pub(super) struct Keeper(SyncSender<Message>);
+pub(super) struct Keeper {
+    messages: SyncSender<Message>,
+    /// Files that could not have the place that was planned.
+    moved: Arc<Mutex<HashMap<EntryId, LocalPath>>>,
+}
+
+/// What the keeper leaves when it ends.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) folder: Folder,
+    /// Items that are not here, and why.
+    pub(super) failed: Vec<(RemotePath, Reason)>,
+    /// Items of which something else than all is here.
+    pub(super) damaged: Vec<(RemotePath, Reason)>,
+    /// Items that are here without their proof.
+    pub(super) unproven: Vec<RemotePath>,
+}
 
 impl Keeper {
     /// Starts the thread.
@@ -80,9 +100,10 @@ impl Keeper {
         names: Names,
         events: Events,
         halt: Halt,
-    ) -> Result<(Self, JoinHandle<Folder>), DiskError> {
+    ) -> Result<(Self, JoinHandle<Kept>), DiskError> {
         let (sender, receiver) = mpsc::sync_channel(QUEUE);
         let committer = folder.committer()?;
+        let moved = Arc::<Mutex<HashMap<_, _>>>::default();
         let mut thread = Thread {
             folder,
             committer,
@@ -94,26 +115,47 @@ impl Keeper {
             proofs: HashMap::new(),
             records: Vec::new(),
             told: Vec::new(),
-            moved: HashMap::new(),
+            moved: Arc::clone(&moved),
+            refused: HashSet::new(),
+            failed: Vec::new(),
+            damaged: Vec::new(),
+            unproven: HashMap::new(),
+            with_companions: HashSet::new(),
+            outdated: Vec::new(),
             broken: false,
             max_group: max_group(),
         };
         let handle = std::thread::spawn(move || {
             thread.run(&receiver);
-            thread.folder
+            Kept {
+                folder: thread.folder,
+                failed: thread.failed,
+                damaged: thread.damaged,
+                unproven: thread.unproven.into_values().collect(),
+            }
         });
-        Ok((Self(sender), handle))
+        let keeper = Self {
+            messages: sender,
+            moved,
+        };
+        Ok((keeper, handle))
+    }
+
+    /// Where a file is, when it is not where it was planned to be; right behind a barrier.
+    pub(super) fn moved_to(&self, id: EntryId) -> Option<LocalPath> {
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.get(&id).cloned()
     }
 
     /// Tells the keeper from a thread of its own; waits while it is behind.
     pub(super) fn tell_blocking(&self, message: Message) {
         // The keeper ends only after all its tellers.
-        let _ = self.0.send(message);
+        let _ = self.messages.send(message);
     }
 
     /// Tells the keeper from a task; waits while it is behind.
     pub(super) async fn tell(&self, mut message: Message) {
-        while let Err(TrySendError::Full(back)) = self.0.try_send(message) {
+        while let Err(TrySendError::Full(back)) = self.messages.try_send(message) {
             message = back;
             tokio::time::sleep(FULL_PAUSE).await;
         }
@@ -141,7 +183,17 @@ struct Thread {
     /// Told once the records are on the disk.
     told: Vec<Event>,
     /// Files that could not have the place that was planned.
-    moved: HashMap<EntryId, LocalPath>,
+    moved: Arc<Mutex<HashMap<EntryId, LocalPath>>>,
+    /// Files that this disk did not take: what is told of them later is of nothing.
+    refused: HashSet<EntryId>,
+    failed: Vec<(RemotePath, Reason)>,
+    damaged: Vec<(RemotePath, Reason)>,
+    /// What is here without its proof.
+    unproven: HashMap<EntryId, RemotePath>,
+    /// Items of which something is kept beside their place.
+    with_companions: HashSet<EntryId>,
+    /// Files to be removed once the records are on the disk.
+    outdated: Vec<Companion>,
     /// A disk or catalogue that failed once is not written to again in this run.
     broken: bool,
     /// Files in a group at most.
@@ -183,9 +235,24 @@ impl Thread {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Finished(task, finished) => {
+                if task.was_refused {
+                    self.with_companions.insert(task.id);
+                }
                 self.group_bytes += finished.size;
                 self.group.push((task, finished));
             }
+            Message::Unproven(items) => {
+                for (id, path) in items {
+                    let kept = self.folder.catalogue().companions(id);
+                    if kept.is_ok_and(|kept| !kept.is_empty()) {
+                        self.with_companions.insert(id);
+                    }
+                    self.unproven.insert(id, path);
+                }
+            }
+            Message::Proven(id, ..) if self.refused.contains(&id) => {}
+            Message::Wrong(task, ..) | Message::Damaged(task, ..)
+                if self.refused.contains(&task.id) => {}
             Message::Proven(id, pulled, proof) => {
                 if self.is_in_group(id) {
                     self.proofs.insert(id, (pulled, proof));
@@ -193,8 +260,8 @@ impl Thread {
                     self.record_proof(id, pulled, proof);
                 }
             }
-            Message::Wrong(task) => self.drop_wrong(&task),
-            Message::Damaged(task, pulled, reason) => self.set_aside(&task, pulled, reason),
+            Message::Wrong(task, pulled, reason) => self.set_aside(&task, pulled, reason, false),
+            Message::Damaged(task, pulled, reason) => self.set_aside(&task, pulled, reason, true),
             Message::Salvaged(task, finished, gaps, reason) => {
                 self.keep_salvaged(&task, finished, &gaps, reason);
             }
@@ -202,6 +269,7 @@ impl Thread {
                 // What an earlier run salvaged of it is still there.
                 let kept = self.folder.catalogue().companions(id).unwrap_or_default();
                 let because = reason.clone();
+                self.failed.push((path.clone(), reason.clone()));
                 self.records.push(match kept.is_empty() {
                     true => Record::Failed {
                         id,
@@ -227,6 +295,12 @@ impl Thread {
     }
 
     fn record_proof(&mut self, id: EntryId, pulled: Pulled, proof: Proof) {
+        self.unproven.remove(&id);
+        if self.with_companions.remove(&id) {
+            // What was kept while the item was damaged goes, now that it is here and true.
+            let kept = self.folder.catalogue().companions(id);
+            self.outdated.extend(kept.unwrap_or_default());
+        }
         self.records.push(Record::Verified { id, proof });
         self.told.push(Event::Verified {
             path: pulled.path,
@@ -254,6 +328,8 @@ impl Thread {
         for event in self.told.drain(..) {
             self.events.emit(event);
         }
+        let outdated = std::mem::take(&mut self.outdated);
+        self.remove_all_but(&[], outdated.iter());
     }
 
     fn stop(&mut self, error: Error) {
@@ -275,7 +351,7 @@ impl Thread {
             let mut tasks = Vec::with_capacity(waiting.len());
             let mut files = Vec::with_capacity(waiting.len());
             for (task, finished) in waiting.drain(..) {
-                let local = self.moved.get(&task.id).unwrap_or(&task.local).clone();
+                let local = self.place_of(&task);
                 tasks.push((task, local.clone(), finished.sha256, finished.size));
                 files.push(ToCommit { finished, local });
             }
@@ -285,7 +361,7 @@ impl Thread {
                     Outcome::InPlace | Outcome::Adopted => self.pulled(&task, local, sha256, size),
                     Outcome::TargetExists(finished) => {
                         let other = self.other_name(&local);
-                        self.moved.insert(task.id, other);
+                        self.moved().insert(task.id, other);
                         waiting.push((task, finished));
                     }
                     Outcome::Failed(finished, error) => {
@@ -309,9 +385,6 @@ impl Thread {
     }
 
     fn pulled(&mut self, task: &Task, local: LocalPath, sha256: Sha256, size: u64) {
-        if task.was_refused {
-            self.remove_companions(task.id);
-        }
         let planned = local == task.local;
         let record = Record::Pulled {
             id: task.id,
@@ -320,6 +393,7 @@ impl Thread {
             local: (!planned).then(|| local.clone()),
         };
         self.records.push(record);
+        self.unproven.insert(task.id, task.item.path.clone());
         self.told.push(Event::Pulled {
             path: task.item.path.clone(),
             local,
@@ -327,15 +401,6 @@ impl Thread {
         });
         if let Some((pulled, proof)) = self.proofs.remove(&task.id) {
             self.record_proof(task.id, pulled, proof);
-        }
-    }
-
-    /// What was kept while the item was damaged goes, now that all of it is here.
-    fn remove_companions(&mut self, id: EntryId) {
-        for companion in self.folder.catalogue().companions(id).unwrap_or_default() {
-            if let Err(error) = self.committer.remove(&companion.local) {
-                tracing::warn!(%error, "a damaged copy stays");
-            }
         }
     }
 
@@ -357,6 +422,8 @@ impl Thread {
 
     fn fail(&mut self, task: &Task, reason: Reason) {
         self.proofs.remove(&task.id);
+        self.refused.insert(task.id);
+        self.failed.push((task.item.path.clone(), reason.clone()));
         let _ = PartialFile::discard(self.folder.root(), task.id);
         self.records.push(Record::Failed {
             id: task.id,
@@ -373,57 +440,98 @@ impl Thread {
         self.names.allocate_beside(local, "")
     }
 
-    fn drop_wrong(&mut self, task: &Task) {
-        if let Some(at) = self
-            .group
-            .iter()
-            .position(|(grouped, _)| grouped.id == task.id)
-        {
-            drop(self.group.swap_remove(at));
-            let _ = PartialFile::discard(self.folder.root(), task.id);
-            return;
-        }
-        // Its entry must not say that it is here once it is gone: first recorded, then removed.
-        self.records.push(replan(task));
-        self.flush();
-        let local = self.moved.get(&task.id).unwrap_or(&task.local).clone();
-        if let Err(error) = self.committer.remove(&local) {
-            self.stop(error.into());
-        }
+    fn moved(&self) -> std::sync::MutexGuard<'_, HashMap<EntryId, LocalPath>> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what came beside its place, so that nothing wrong bears the real name.
-    fn set_aside(&mut self, task: &Task, pulled: Pulled, reason: Reason) {
-        // Its entry must not say that it is here once it is not: first recorded, then renamed.
-        self.flush();
-        self.records.push(replan(task));
-        self.flush();
-        let local = self.moved.get(&task.id).unwrap_or(&pulled.local).clone();
-        let aside = loop {
-            let aside = self.names.allocate_beside(&local, ".damaged");
-            match self.committer.rename(&local, &aside) {
-                Ok(true) => break aside,
-                // Somebody put a file there; the allocator gives the next name.
-                Ok(false) => {}
-                Err(error) => return self.stop(error.into()),
+    /// Where a task's file is, or is to be.
+    fn place_of(&self, task: &Task) -> LocalPath {
+        let moved = self.moved();
+        moved.get(&task.id).unwrap_or(&task.local).clone()
+    }
+
+    /// Keeps what came beside its place, so that nothing wrong bears the real name, and nothing is
+    /// deleted that may turn out to be the best there is. It goes once the item is here and true.
+    fn set_aside(&mut self, task: &Task, pulled: Pulled, reason: Reason, is_final: bool) {
+        let waiting = self.group.iter();
+        let waiting = { waiting }.position(|(grouped, _)| grouped.id == task.id);
+        let aside = match waiting {
+            Some(at) => {
+                let (_, finished) = self.group.swap_remove(at);
+                self.flush();
+                match self.commit_beside(&task.local, ".damaged", finished) {
+                    Ok(kept) => kept.local,
+                    Err(error) if error.concerns_the_whole_disk() => {
+                        return self.stop(error.into());
+                    }
+                    Err(error) => return self.refused_by_disk(task, &error),
+                }
             }
+            None => match self.rename_beside(task) {
+                Ok(aside) => aside,
+                Err(error) => return self.stop(error.into()),
+            },
         };
-        let kept = vec![Companion {
+        if self.broken {
+            return;
+        }
+        self.unproven.remove(&task.id);
+        let new = Companion {
             local: aside.clone(),
             size: pulled.size,
             sha256: pulled.sha256,
-        }];
+        };
+        // The first may be the one that was right before the phone began to fail.
+        let old = self.folder.catalogue().companions(task.id);
+        let old = old.unwrap_or_default();
+        let mut kept: Vec<Companion> = old.first().cloned().into_iter().collect();
+        if !kept.iter().any(|kept| kept.sha256 == new.sha256) {
+            kept.push(new.clone());
+        }
+        self.with_companions.insert(task.id);
         self.records.push(Record::Damaged {
             id: task.id,
             reason: reason.clone(),
-            kept,
+            kept: kept.clone(),
         });
-        self.told.push(Event::Damaged {
-            path: pulled.path,
-            local: aside,
-            missing_bytes: 0,
-            reason,
-        });
+        if is_final {
+            self.damaged.push((pulled.path.clone(), reason.clone()));
+            self.told.push(Event::Damaged {
+                path: pulled.path,
+                local: kept.first().map_or(aside, |kept| kept.local.clone()),
+                missing_bytes: 0,
+                reason,
+            });
+        }
+        self.flush();
+        self.remove_all_but(&kept, old.iter().chain([&new]));
+    }
+
+    /// Gives a file that is in its place another name.
+    fn rename_beside(&mut self, task: &Task) -> Result<LocalPath, DiskError> {
+        // Its entry must not say that it is here once it is not: first recorded, then renamed.
+        self.records.push(replan(task));
+        self.flush();
+        let local = self.place_of(task);
+        loop {
+            let aside = self.names.allocate_beside(&local, ".damaged");
+            // Where somebody put a file there, the allocator gives the next name.
+            if self.committer.rename(&local, &aside)? {
+                return Ok(aside);
+            }
+        }
+    }
+
+    fn remove_all_but<'a>(
+        &mut self,
+        kept: &[Companion],
+        files: impl Iterator<Item = &'a Companion>,
+    ) {
+        for companion in files.filter(|file| !kept.contains(file)) {
+            if let Err(error) = self.committer.remove(&companion.local) {
+                tracing::warn!(%error, "an older damaged copy stays");
+            }
+        }
     }
 
     /// Keeps what was salvaged beside its place, with a note about what is missing; but what an
@@ -448,6 +556,7 @@ impl Thread {
             return;
         };
         let (id, path) = (task.id, task.item.path.clone());
+        self.damaged.push((path.clone(), reason.clone()));
         self.records.push(Record::Damaged {
             id,
             reason: reason.clone(),
@@ -460,11 +569,7 @@ impl Thread {
             reason,
         });
         self.flush();
-        for companion in old.iter().filter(|old| !kept.contains(old)) {
-            if let Err(error) = self.committer.remove(&companion.local) {
-                tracing::warn!(%error, "an older damaged copy stays");
-            }
-        }
+        self.remove_all_but(&kept, old.iter());
     }
 
     /// What the note among these files says is missing.

@@ -1,6 +1,7 @@
 //! The run itself: rounds of transfer and verification beside each other, until everything
 //! wanted is here or has its reason, over as many connections as it takes.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -9,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::halt::Halt;
-use super::keeper::{Keeper, Message, Pulled};
+use super::keeper::{Keeper, Kept, Message, Pulled};
 use super::plan::{Task, UnprovenEntry};
 use super::reconnect::Reconnect;
 use super::salvage::{self, Salvaged};
@@ -49,7 +50,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Session {
     keeper: Keeper,
-    thread: JoinHandle<Folder>,
+    thread: JoinHandle<Kept>,
     root: PathBuf,
     method: Method,
     events: Events,
@@ -102,12 +103,17 @@ impl Session {
         unproven: Vec<UnprovenEntry>,
         reconnect: &Reconnect,
     ) {
+        let waiting = unproven.iter();
+        let waiting = waiting.map(|file| (file.entry.id, file.entry.path.clone()));
+        let waiting = Message::Unproven(waiting.collect());
+        self.keeper.tell(waiting).await;
         let mut phone = Arc::new(phone);
         let mut tasks: Vec<_> = tasks.into_iter().map(Arc::new).collect();
         let mut to_verify: Vec<_> = unproven.into_iter().filter_map(as_to_verify).collect();
         let mut postponed: Vec<Arc<Task>> = Vec::new();
         let (mut alone, mut vain, mut most_held) = (false, 0, 0);
         // With nothing but postponed items a round does nothing, and they become its tasks.
+        let mut failed_calls = 0;
         while !self.halt.is_set()
             && (!tasks.is_empty() || !to_verify.is_empty() || !postponed.is_empty())
         {
@@ -118,14 +124,20 @@ impl Session {
                 .iter()
                 .filter(|setback| setback.counts)
                 .count();
+            // Put off without being counted, which can only happen once to each in this phase.
+            let newly_put_off = !alone && round.setbacks.iter().any(|setback| !setback.counts);
             self.settle(round.setbacks, &mut postponed).await;
+            // Their number is limited, whatever the phone does.
+            let hashing_failed = self.unproven.failed_calls() != failed_calls;
+            failed_calls = self.unproven.failed_calls();
             tasks = round.leftover;
             to_verify = self.unproven.take();
             if let Some(lost) = round.lost {
                 // The most so far, not what it was before: a file that starts over is no progress.
                 let held = held_bytes(&self.root);
                 let left = tasks.len() + to_verify.len() + postponed.len();
-                vain = if wanted + settled > left || held > most_held {
+                let progress = wanted + settled > left || held > most_held;
+                vain = if progress || newly_put_off || hashing_failed {
                     0
                 } else {
                     vain + 1
@@ -191,8 +203,6 @@ impl Session {
                     whole.push(self.keep_whole(task, finished).await);
                 }
                 Ok(Salvaged { finished, gaps }) => {
-                    let path = task.item.path.clone();
-                    self.outcome.damaged.push((path, reason.clone()));
                     let message = Message::Salvaged(task, finished, gaps, reason);
                     self.keeper.tell(message).await;
                 }
@@ -237,7 +247,11 @@ impl Session {
         };
         let message = Message::Finished(Arc::clone(&task), finished);
         self.keeper.tell(message).await;
-        ToVerify { task, pulled }
+        ToVerify {
+            task,
+            pulled,
+            failed_calls: 0,
+        }
     }
 
     async fn salvage_one(&self, phone: &Phone, task: &Task) -> Result<Salvaged, salvage::Failed> {
@@ -249,10 +263,29 @@ impl Session {
     pub async fn finish(mut self) -> (Folder, Outcome) {
         self.keeper.barrier().await;
         drop(self.keeper);
-        let folder = match self.thread.join() {
-            Ok(folder) => folder,
+        let kept = match self.thread.join() {
+            Ok(kept) => kept,
             Err(panicked) => std::panic::resume_unwind(panicked),
         };
+        let Kept { folder, .. } = kept;
+        self.outcome.failed.extend(kept.failed);
+        self.outcome.damaged.extend(kept.damaged);
+        if self.method != Method::Off && self.outcome.stopped.is_none() {
+            let outcome = &mut self.outcome;
+            let told: HashSet<_> = outcome
+                .unproven
+                .iter()
+                .map(|(path, _)| path.clone())
+                .collect();
+            let untold = kept
+                .unproven
+                .into_iter()
+                .filter(|path| !told.contains(path));
+            let reason = Reason::new(ReasonCode::PhoneGone, "its proof never came");
+            outcome
+                .unproven
+                .extend(untold.map(|path| (path, reason.clone())));
+        }
         if self.outcome.stopped.is_none() {
             self.outcome.stopped = self.halt.take_reason();
         }
@@ -289,8 +322,9 @@ impl Session {
         let mut writers = Vec::new();
         for index in 0..if alone { 1 } else { STREAMS } {
             let (root, keeper) = (self.root.clone(), self.keeper.clone());
+            let (verifier, unproven) = (verifier_sender.clone(), Arc::clone(&self.unproven));
             let (writer, thread) =
-                writer::start(root, keeper, verifier_sender.clone(), self.halt.clone());
+                writer::start(root, keeper, verifier, unproven, self.halt.clone());
             writers.push(thread);
             let worker = Worker {
                 phone: Arc::clone(phone),
@@ -338,32 +372,33 @@ impl Session {
             let attempts = task.attempts + u32::from(counts);
             let gone = matches!(
                 reason.code,
-                ReasonCode::Vanished | ReasonCode::PermissionDenied
+                ReasonCode::Vanished | ReasonCode::PermissionDenied | ReasonCode::PhoneGone
             );
             match pulled {
                 // All of it came; that the phone has it no more does not make it wrong.
                 Some(_) if gone => self.outcome.unproven.push((path, reason)),
                 Some(pulled) if attempts >= MAX_ATTEMPTS => {
-                    self.keeper
-                        .tell(Message::Damaged(task, pulled, reason.clone()))
-                        .await;
-                    self.outcome.damaged.push((path, reason));
+                    let message = Message::Damaged(task, pulled, reason);
+                    self.keeper.tell(message).await;
                 }
                 None if attempts >= MAX_ATTEMPTS && reason.code == ReasonCode::PhoneIo => {
                     self.to_salvage.push((task, reason));
                 }
                 None if attempts >= MAX_ATTEMPTS => self.fail(&task, reason).await,
                 pulled => {
-                    if pulled.is_some() {
-                        self.keeper.tell(Message::Wrong(Arc::clone(&task))).await;
+                    let was_refused = task.was_refused || pulled.is_some();
+                    let may_resume = task.may_resume && pulled.is_none();
+                    if let Some(pulled) = pulled {
+                        let message = Message::Wrong(Arc::clone(&task), pulled, reason.clone());
+                        self.keeper.tell(message).await;
                         self.events.emit(Event::Discarded {
                             bytes: task.item.size,
                         });
                     }
                     self.events.emit(Event::Postponed { path, reason });
-                    let may_resume = task.may_resume && pulled.is_none();
                     postponed.push(Arc::new(Task {
                         attempts,
+                        was_refused,
                         may_resume,
                         ..Task::clone(&task)
                     }));
@@ -374,10 +409,8 @@ impl Session {
 
     async fn fail(&mut self, task: &Task, reason: Reason) {
         let path = task.item.path.clone();
-        self.keeper
-            .tell(Message::Failed(task.id, path.clone(), reason.clone()))
-            .await;
-        self.outcome.failed.push((path, reason));
+        let message = Message::Failed(task.id, path, reason);
+        self.keeper.tell(message).await;
     }
 
     /// Asks what the postponed items are now, so that they are compared with that.
@@ -454,6 +487,7 @@ fn as_to_verify(unproven: UnprovenEntry) -> Option<ToVerify> {
     Some(ToVerify {
         task: Arc::new(task),
         pulled,
+        failed_calls: 0,
     })
 }
 

@@ -424,10 +424,13 @@ impl Worker {
             self.events.emit(Event::Discarded {
                 bytes: arrival.received,
             });
-            match (lost, under_way.next()) {
-                (Some(lost), Some(task)) => self.set_back(task, gone(lost), !arrival.begun),
-                (_, task) => self.queue.give_back(task.into_iter()),
-            }
+        }
+        // Also when nothing of it came: asking for it may be what the phone dies of. Alone there
+        // is no doubt; beside others it only waits until they are here.
+        let is_guilty = !arrival.begun && (self.alone || arrival.received > 0);
+        match (lost, under_way.next()) {
+            (Some(lost), Some(task)) => self.set_back(task, gone(lost), is_guilty),
+            (_, task) => self.queue.give_back(task.into_iter()),
         }
         self.queue.give_back(under_way);
     }

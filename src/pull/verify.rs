@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha1::Digest as _;
@@ -25,6 +26,11 @@ use crate::phone::{Phone, PhoneError};
 const FILES_PER_CALL: usize = 128;
 /// Bytes to be hashed in one call at most, unless one file has more.
 const BYTES_PER_CALL: u64 = 64 * 1024 * 1024;
+/// Failed calls after which a file is asked for alone, and given up when that fails too.
+const SUSPECT_AFTER: u32 = 2;
+/// Calls that fail one after the other before nothing is proven any more in this run.
+const MAX_FAILED_CALLS: u32 = 8;
+
 /// Calls at once: phones have several cores, and one call waits for storage while another hashes.
 const CALLS_AT_ONCE: usize = 2;
 
@@ -36,6 +42,8 @@ const STATS_AHEAD: usize = 256;
 pub(super) struct ToVerify {
     pub(super) task: Arc<Task>,
     pub(super) pulled: Pulled,
+    /// Calls in which the phone was asked for its hash and went away or fell silent.
+    pub(super) failed_calls: u32,
 }
 
 /// What the phone can prove.
@@ -75,15 +83,25 @@ pub(super) struct Verifier {
 
 /// Files that are here and not proven yet: what a lost phone leaves to do.
 #[derive(Debug, Default)]
-pub(super) struct Unproven(Mutex<HashMap<EntryId, ToVerify>>);
+pub(super) struct Unproven {
+    files: Mutex<HashMap<EntryId, ToVerify>>,
+    failed_calls: AtomicU32,
+}
 
 impl Unproven {
-    /// Takes them all.
+    /// Takes them all; those that the phone went away over come last.
     pub(super) fn take(&self) -> Vec<ToVerify> {
-        self.lock().drain().map(|(_, file)| file).collect()
+        let mut files: Vec<_> = self.lock().drain().map(|(_, file)| file).collect();
+        files.sort_by_key(|file| (file.failed_calls, file.task.id));
+        files
     }
 
-    fn add(&self, file: &ToVerify) {
+    /// Calls that failed one after the other.
+    pub(super) fn failed_calls(&self) -> u32 {
+        self.failed_calls.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add(&self, file: &ToVerify) {
         self.lock().insert(file.task.id, file.clone());
     }
 
@@ -92,7 +110,7 @@ impl Unproven {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EntryId, ToVerify>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -105,7 +123,7 @@ impl Verifier {
     ) -> Result<(), PhoneError> {
         let verifier = Arc::new(self);
         let mut waiting = VecDeque::new();
-        let mut calls: JoinSet<Result<(), PhoneError>> = JoinSet::new();
+        let mut calls: JoinSet<Result<Vec<ToVerify>, PhoneError>> = JoinSet::new();
         let mut open = true;
         loop {
             if calls.len() < CALLS_AT_ONCE && !waiting.is_empty() {
@@ -133,7 +151,7 @@ impl Verifier {
                     None => open = false,
                 },
                 ended = calls.join_next(), if !calls.is_empty() => match ended {
-                    Some(Ok(outcome)) => outcome?,
+                    Some(Ok(outcome)) => waiting.extend(outcome?),
                     Some(Err(failed)) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
                     Some(Err(_)) | None => {}
                 },
@@ -144,10 +162,23 @@ impl Verifier {
     fn next_batch(&self, waiting: &mut VecDeque<ToVerify>) -> Vec<ToVerify> {
         let mut batch: Vec<ToVerify> = Vec::new();
         let (mut bytes, mut command) = (0_u64, 16);
+        let suspects = |file: &ToVerify| file.failed_calls > 0;
         while let Some(file) = waiting.front() {
+            // A file over which a call failed is not asked for together with others that are sound.
+            let most = match file.failed_calls {
+                0 => FILES_PER_CALL,
+                1 => FILES_PER_CALL / 16,
+                _ => 1,
+            };
+            if batch
+                .first()
+                .is_some_and(|first| suspects(first) != suspects(file))
+            {
+                break;
+            }
             bytes = bytes.saturating_add(file.pulled.size);
             command += Phone::hash_command_bytes(&file.pulled.path);
-            let full = batch.len() >= FILES_PER_CALL
+            let full = batch.len() >= most
                 || bytes > BYTES_PER_CALL
                 || command > self.phone.max_command_bytes();
             if full && !batch.is_empty() {
@@ -158,22 +189,27 @@ impl Verifier {
         batch
     }
 
-    async fn prove(self: Arc<Self>, batch: Vec<ToVerify>) -> Result<(), PhoneError> {
+    /// Asks for the hashes of some files; returns those that are to be asked for again.
+    async fn prove(self: Arc<Self>, batch: Vec<ToVerify>) -> Result<Vec<ToVerify>, PhoneError> {
         let algorithm = match self.method {
             Method::Hash(algorithm) => algorithm,
             Method::SizeOnly => {
                 for file in batch {
                     self.proven(file, Proof::Size).await;
                 }
-                return Ok(());
+                return Ok(Vec::new());
             }
             Method::Off => {
                 batch
                     .iter()
                     .for_each(|file| self.unproven.settle(file.task.id));
-                return Ok(());
+                return Ok(Vec::new());
             }
         };
+        if self.unproven.failed_calls() >= MAX_FAILED_CALLS {
+            batch.into_iter().for_each(|file| self.give_up(file));
+            return Ok(Vec::new());
+        }
         let paths: Vec<_> = batch.iter().map(|file| &file.pulled.path).collect();
         let total = batch.iter().map(|file| file.pulled.size).sum();
         let hashes = match self.phone.hash(algorithm, &paths, total).await {
@@ -183,8 +219,10 @@ impl Verifier {
             | Err(PhoneError::Shell(_) | PhoneError::TooMuchOutput { .. }) => {
                 vec![None; batch.len()]
             }
+            Err(error) if error.is_gone() => return self.after_failed_call(batch, error).await,
             Err(error) => return Err(error),
         };
+        self.unproven.failed_calls.store(0, Ordering::Relaxed);
         if algorithm != Algorithm::Sha256 {
             // Those hashes are made from the files on this disk: they have to be there first.
             self.keeper.barrier().await;
@@ -198,21 +236,66 @@ impl Verifier {
                 (theirs, _) => self.doubt(file, theirs.is_some()).await?,
             }
         }
-        Ok(())
+        Ok(Vec::new())
+    }
+
+    /// The phone went away or fell silent over these files. Smaller calls find the one that it
+    /// cannot bear, which is given up; the others go on.
+    async fn after_failed_call(
+        &self,
+        batch: Vec<ToVerify>,
+        error: PhoneError,
+    ) -> Result<Vec<ToVerify>, PhoneError> {
+        self.unproven.failed_calls.fetch_add(1, Ordering::Relaxed);
+        let alone = batch.len() == 1;
+        let mut again = Vec::with_capacity(batch.len());
+        for mut file in batch {
+            if alone && file.failed_calls >= SUSPECT_AFTER {
+                self.give_up(file);
+                continue;
+            }
+            file.failed_calls += 1;
+            self.unproven.add(&file);
+            again.push(file);
+        }
+        match error {
+            // Only this call is stuck, when the phone still opens streams.
+            PhoneError::Idle { .. } => self.phone.sync().await.map(|_| again),
+            _ => Err(error),
+        }
+    }
+
+    fn give_up(&self, file: ToVerify) {
+        self.unproven.settle(file.task.id);
+        let reason = Reason::new(
+            ReasonCode::PhoneGone,
+            "the phone goes away or falls silent when it has to hash it",
+        );
+        let _ = self.setbacks.send(Setback {
+            task: file.task,
+            reason,
+            pulled: Some(file.pulled),
+            counts: true,
+        });
     }
 
     async fn proven(&self, file: ToVerify, proof: Proof) {
-        self.unproven.settle(file.task.id);
+        let id = file.task.id;
         self.keeper
-            .tell(Message::Proven(file.task.id, file.pulled, proof))
+            .tell(Message::Proven(id, file.pulled, proof))
             .await;
+        // Not before: what is told twice does no harm, what is never told is not proven.
+        self.unproven.settle(id);
     }
 
     async fn own_digest(&self, algorithm: Algorithm, file: &ToVerify) -> Option<Vec<u8>> {
         if algorithm == Algorithm::Sha256 {
             return Some(file.pulled.sha256.0.to_vec());
         }
-        let path = self.data.join(file.pulled.local.as_str());
+        // Behind a barrier, so that it is there; something else may have its planned name.
+        let moved = self.keeper.moved_to(file.task.id);
+        let local = moved.as_ref().unwrap_or(&file.pulled.local);
+        let path = self.data.join(local.as_str());
         let digested = tokio::task::spawn_blocking(move || {
             std::fs::File::open(path)
                 .map_err(drop)

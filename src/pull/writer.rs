@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::halt::Halt;
 use super::keeper::{Keeper, Message, Pulled};
 use super::plan::Task;
-use super::verify::ToVerify;
+use super::verify::{ToVerify, Unproven};
 use crate::folder::{DiskError, PartialFile, Reason, ReasonCode};
 
 /// Messages under way to one writer; a message holds up to [`super::transfer::WHOLE_BYTES`].
@@ -43,6 +43,7 @@ pub(super) fn start(
     root: PathBuf,
     keeper: Keeper,
     verifier: mpsc::UnboundedSender<ToVerify>,
+    unproven: Arc<Unproven>,
     halt: Halt,
 ) -> (mpsc::Sender<ToWriter>, std::thread::JoinHandle<()>) {
     let (sender, mut receiver) = mpsc::channel(QUEUE);
@@ -50,6 +51,7 @@ pub(super) fn start(
         root,
         keeper,
         verifier,
+        unproven,
         halt,
         current: None,
     };
@@ -65,6 +67,7 @@ struct Writer {
     root: PathBuf,
     keeper: Keeper,
     verifier: mpsc::UnboundedSender<ToVerify>,
+    unproven: Arc<Unproven>,
     halt: Halt,
     current: Option<(Arc<Task>, PartialFile)>,
 }
@@ -143,7 +146,14 @@ impl Writer {
                 };
                 self.keeper
                     .tell_blocking(Message::Finished(Arc::clone(&task), finished));
-                let _ = self.verifier.send(ToVerify { task, pulled });
+                let file = ToVerify {
+                    task,
+                    pulled,
+                    failed_calls: 0,
+                };
+                // Before it is sent: the verifier may have lost its phone already.
+                self.unproven.add(&file);
+                let _ = self.verifier.send(file);
             }
             Err(error) => self.failed(&task, error),
         }

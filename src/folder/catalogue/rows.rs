@@ -146,24 +146,26 @@ impl<'t> Recorder<'t> {
         let rows = match record {
             Record::Pulled { id, sha256, size, local } => {
                 let local = local.as_ref().map(LocalPath::as_str);
-                let rows = prepared(
+                prepared(
                     self.transaction,
                     &mut self.pulled,
                     "UPDATE entry SET state = 'pulled', proof = NULL, sha256 = ?2, size = ?3, \
                      size_is_exact = 1, local = coalesce(?4, local), reason = NULL, message = NULL, \
                      attempts = attempts + 1 WHERE id = ?1",
                 )?
-                .execute(params![id.0, sha256.0, stored_size(*size), local])?;
+                .execute(params![id.0, sha256.0, stored_size(*size), local])?
+            }
+            Record::Verified { id, proof } => {
+                let rows = prepared(
+                    self.transaction,
+                    &mut self.verified,
+                    "UPDATE entry SET state = 'verified', proof = ?2 \
+                     WHERE id = ?1 AND sha256 IS NOT NULL AND state IN ('pulled', 'verified')",
+                )?
+                .execute(params![id.0, proof.as_str()])?;
                 self.forget_companions(*id)?;
                 rows
             }
-            Record::Verified { id, proof } => prepared(
-                self.transaction,
-                &mut self.verified,
-                "UPDATE entry SET state = 'verified', proof = ?2 \
-                 WHERE id = ?1 AND sha256 IS NOT NULL AND state IN ('pulled', 'verified')",
-            )?
-            .execute(params![id.0, proof.as_str()])?,
             Record::Failed { id, reason } => self.without_file(*id, "failed", reason)?,
             Record::Damaged { id, reason, kept } => {
                 self.forget_companions(*id)?;
