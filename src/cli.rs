@@ -79,8 +79,8 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Phone")]
 pub struct PhoneArgs {
-    /// Use the phone with this serial number
-    #[arg(short, long, env = "ANDROID_SERIAL")]
+    /// Use the phone with this serial number [env: ANDROID_SERIAL]
+    #[arg(short, long)]
     pub serial: Option<String>,
     /// Talk to the phone's daemon at this address, with no adb server between [port: 5555]
     #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "serial")]
@@ -89,10 +89,10 @@ pub struct PhoneArgs {
     #[arg(long = "key", value_name = "FILE")]
     pub keys: Vec<PathBuf>,
     /// Wait so long for somebody to tap "Allow", or for the phone to come back
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(..=31_536_000))]
     pub wait: u64,
     /// Take a phone for gone when it says nothing for so long
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub idle_timeout: u64,
 }
 

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use rescue::cli::{Cli, ColorChoice};
+use rescue::error::{Error, Kind};
 use rescue::ui::{Style, Ui};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = Cli::parse();
     rescue::ui::start_tracing(cli.output.verbose);
     let color = match cli.output.color {
@@ -23,5 +23,18 @@ async fn main() -> ExitCode {
         quiet: cli.output.quiet,
         color,
     });
-    ExitCode::from(rescue::commands::run(cli, &ui).await)
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            ui.error(&Error::new(Kind::Disk, "the system gives no event loop").caused_by(error));
+            return ExitCode::from(Kind::Disk.exit_code());
+        }
+    };
+    let code = runtime.block_on(rescue::commands::run(cli, &ui));
+    // Who pressed Ctrl-C does not wait for a thread that reads a disk or a pipe.
+    runtime.shutdown_background();
+    ExitCode::from(code)
 }

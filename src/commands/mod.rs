@@ -32,12 +32,12 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
     let halt = Halt::new();
     stop_on_ctrl_c(halt.clone());
     let done = match cli.command {
-        Command::Devices => devices::run(ui).await,
+        Command::Devices => unless_stopped(&halt, devices::run(ui)).await,
         Command::Pull(args) => pull::run(&args, ui, &halt).await,
         Command::Status(args) => status::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui, &halt).await,
         Command::Export(args) => export::run(args, ui, &halt).await,
-        Command::Connect(args) => connect::run(&args, ui).await,
+        Command::Connect(args) => unless_stopped(&halt, connect::run(&args, ui)).await,
         #[cfg(feature = "virtual-phone")]
         Command::Demo(args) => demo::run(&args, ui, &halt).await,
         #[cfg(feature = "virtual-phone")]
@@ -109,9 +109,15 @@ fn target_of(args: &PhoneArgs) -> Target {
     match &args.tcp {
         Some(address) => Target::Tcp(address.clone()),
         None => Target::Discovered {
-            serial: args.serial.clone(),
+            serial: args.serial.clone().or_else(serial_from_environment),
         },
     }
+}
+
+/// As adb reads it; empty is as good as unset.
+fn serial_from_environment() -> Option<String> {
+    let serial = std::env::var("ANDROID_SERIAL").ok();
+    serial.filter(|serial| !serial.is_empty())
 }
 
 fn options_of(args: &PhoneArgs) -> ConnectOptions {
@@ -149,6 +155,17 @@ async fn connect_phone(
         android_version: identity.android_version,
     });
     Ok(phone)
+}
+
+/// What does not look at the switch itself: it changes nothing that would have to be ended.
+async fn unless_stopped(
+    halt: &Halt,
+    run: impl Future<Output = Result<Done, Error>>,
+) -> Result<Done, Error> {
+    tokio::select! {
+        () = halt.stopped() => Err(stopped(halt)),
+        done = run => done,
+    }
 }
 
 fn stopped(halt: &Halt) -> Error {

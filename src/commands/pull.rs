@@ -171,7 +171,7 @@ pub(super) async fn pull(
         done_bytes,
     });
     let (Some(folder), Some(run)) = (folder, run) else {
-        return Ok(tell_dry_run(plan, &events, ui));
+        return Ok(tell_dry_run(plan, &found, &events, ui));
     };
     check_room(&folder, items, bytes)?;
     let pulled = transfer(request, phone, folder, plan, &reconnect, &events, halt).await;
@@ -227,7 +227,7 @@ async fn list(
 
 async fn transfer(
     request: &Request,
-    phone: Phone,
+    mut phone: Phone,
     mut folder: Folder,
     mut plan: Plan,
     reconnect: &Reconnect,
@@ -237,7 +237,20 @@ async fn transfer(
     let method = if request.no_verify {
         Method::Off
     } else {
-        method_of(&phone).await?
+        let mut vain = 0;
+        loop {
+            let asked = tokio::select! {
+                () = halt.stopped() => return Err(stopped(halt)),
+                method = method_of(&phone) => method,
+            };
+            match asked {
+                Ok(method) => break method,
+                Err(lost) => {
+                    vain += 1;
+                    phone = reconnect.wait(lost, vain, events, halt).await?;
+                }
+            }
+        }
     };
     let new = folder
         .catalogue_mut()
@@ -367,13 +380,15 @@ fn default_folder(identity: &PhoneIdentity) -> PathBuf {
     )
 }
 
-fn tell_dry_run(plan: Plan, events: &Events, ui: &Ui) -> Done {
+fn tell_dry_run(plan: Plan, found: &Enumeration, events: &Events, ui: &Ui) -> Done {
     #[derive(Serialize)]
     struct WouldPull {
         r#type: &'static str,
         items: u64,
         bytes: u64,
+        not_readable: u64,
     }
+    let refused = found.refused.len() as u64;
     let (items, size) = plan.wanted();
     let ids: Vec<_> = (0..plan.new.len() as i64)
         .map(crate::folder::EntryId)
@@ -383,16 +398,26 @@ fn tell_dry_run(plan: Plan, events: &Events, ui: &Ui) -> Done {
         ui.listing(&plain(&path.to_string()));
         events.emit(Event::WouldPull { path, size });
     }
-    let line = format!("{} would be pulled, {}", count(items, "file"), bytes(size));
+    let mut line = format!("{} would be pulled, {}", count(items, "file"), bytes(size));
+    if refused > 0 {
+        line += &format!(
+            "; {} cannot be read, or listed to the end",
+            count(refused, "place")
+        );
+    }
     ui.result(
         &WouldPull {
             r#type: "dry_run",
             items,
             bytes: size,
+            not_readable: refused,
         },
         &[line],
     );
-    Done::All
+    match refused {
+        0 => Done::All,
+        _ => Done::SomeFailed,
+    }
 }
 
 fn now() -> i64 {

@@ -6,7 +6,7 @@ use super::Done;
 use super::summary::summary_lines;
 use crate::cli::FolderArgs;
 use crate::error::Error;
-use crate::folder::{CatalogueError, Entry, Folder, Run, State, Summary};
+use crate::folder::{CatalogueError, Entry, Folder, Run, RunOutcome, State, Summary};
 use crate::item::PhoneIdentity;
 use crate::ui::{Ui, plain};
 
@@ -72,7 +72,13 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     lines.extend(summary_lines(&summary));
     let unfinished = summary.planned.files + summary.pulled.files;
     let missing = summary.failed.files + summary.damaged.files;
+    // Folders that the phone refused have no entries; the run that met them knows.
+    let outcome = last_run.as_ref().and_then(|run| run.outcome);
+    let is_whole = outcome == Some(RunOutcome::Done);
     lines.push(match (unfinished, missing) {
+        (0, 0) if !is_whole => format!(
+            "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {shown}`"
+        ),
         (0, 0) => "Everything found on the phone is here and proven".to_owned(),
         (0, _) => "Some files could not be had; `rescue pull` with this folder tries them again"
             .to_owned(),
@@ -86,7 +92,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         summary: &summary,
     };
     ui.result(&status, &lines);
-    Ok(if unfinished + missing == 0 {
+    Ok(if unfinished + missing == 0 && is_whole {
         Done::All
     } else {
         Done::SomeFailed

@@ -141,7 +141,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         });
     }
     Err(Error::new(Kind::Folder, format!("{shown} is not as it was recorded"))
-        .with_hint(format!("run `rescue pull -o {shown}` with the phone attached: it fetches what is missing or wrong")))
+        .with_hint(format!("move the files named away, then run `rescue pull -o {shown}` with the phone attached: it fetches what is missing")))
 }
 
 fn check_folder(path: &std::path::Path, events: &Events) -> Result<(Folder, Report), Error> {

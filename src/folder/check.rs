@@ -15,7 +15,7 @@ use std::path::Path;
 use super::bag::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
 use super::disk::{self, DATA, DiskError};
 use super::partial::hash_rest;
-use super::{CatalogueError, Folder};
+use super::{CatalogueError, Folder, RunOutcome};
 use crate::digest::Sha256;
 use crate::names::LocalPath;
 use manifest::Line;
@@ -157,7 +157,8 @@ pub fn check(
         folder,
         on_progress,
         report: Report::default(),
-        is_unfinished: last_run.is_some_and(|run| run.ended.is_none()),
+        is_unfinished: last_run
+            .is_some_and(|run| run.ended.is_none() || run.outcome == Some(RunOutcome::Failed)),
         hashes: RandomState::new(),
     };
     folder.catalogue().check_structure()?;

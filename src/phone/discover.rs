@@ -139,7 +139,8 @@ mod tests {
             refused("????????????"),
             refused("(no serial number)"),
         ] {
-            assert_eq!(merged(vec![server], vec![free.clone()]), [free.clone()]);
+            let merged = merged(vec![server], vec![free.clone()]);
+            assert_eq!(merged.as_slice(), std::slice::from_ref(&free));
         }
         let both = merged(vec![seen("B")], vec![free.clone()]);
         assert_eq!(both, [seen("B"), free]);

@@ -1,7 +1,7 @@
 //! The keys by which phones know this computer, shared with adb.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use rsa::rand_core::OsRng;
@@ -128,9 +128,17 @@ pub fn computer_name() -> String {
     )
 }
 
+/// More than any private key has, in bytes.
+const MAX_KEY_BYTES: u64 = 64 * 1024;
+
 fn read(path: &Path) -> Result<PrivateKey, KeysError> {
-    let text = fs::read_to_string(path);
-    let text = text.map_err(|source| KeysError::File {
+    let read = || {
+        let mut text = String::new();
+        // A key has a few kilobytes; /dev/zero has no end.
+        let file = fs::File::open(path)?.take(MAX_KEY_BYTES);
+        { file }.read_to_string(&mut text).map(|_| text)
+    };
+    let text = read().map_err(|source| KeysError::File {
         action: "read",
         path: path.to_owned(),
         source,

@@ -158,9 +158,13 @@ impl Phone {
     }
 
     async fn read_properties(&self) -> Result<Properties, PhoneError> {
-        let output = self
-            .run("getprop", b"getprop", MAX_PROPERTIES, self.idle)
-            .await?;
+        let read = self.run("getprop", b"getprop", MAX_PROPERTIES, self.idle);
+        // As a whole: it prints a few kilobytes, and a drip never ends.
+        let output = tokio::time::timeout(self.idle, read).await;
+        let output = output.unwrap_or(Err(PhoneError::Idle {
+            doing: "reading its properties",
+            after: self.idle,
+        }))?;
         Ok(Properties::parse(&output.stdout))
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::error::PhoneError;
 use super::stream::ByteStream;
@@ -167,6 +168,7 @@ impl Conversation {
         &mut self,
         parse: impl Fn(&mut BytesMut) -> Result<Option<T>, server::NotAServer>,
     ) -> Result<T, PhoneError> {
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         loop {
             let not_a_server = |source| PhoneError::NotAServer {
                 address: self.address.0,
@@ -176,7 +178,7 @@ impl Conversation {
                 return Ok(value);
             }
             let read =
-                tokio::time::timeout(ANSWER_TIMEOUT, self.socket.read_buf(&mut self.input)).await;
+                tokio::time::timeout_at(deadline, self.socket.read_buf(&mut self.input)).await;
             let read = read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
             acknowledge_quickly(&self.socket);
             match read {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Phone;
 use super::error::PhoneError;
 use super::stream::ByteStream;
@@ -30,13 +32,15 @@ pub struct RunningCommand {
 impl RunningCommand {
     /// The next piece of output; `None` when the command is over. Waits at most `idle` for it.
     pub async fn next(&mut self, idle: Duration) -> Result<Option<Output>, PhoneError> {
+        // From here on: packets that say nothing do not count as an answer.
+        let deadline = Instant::now() + idle;
         loop {
             if let Some(decoder) = &mut self.decoder
                 && let Some(output) = decoder.poll()?
             {
                 return Ok(Some(output));
             }
-            let received = tokio::time::timeout(idle, self.stream.receive()).await;
+            let received = tokio::time::timeout_at(deadline, self.stream.receive()).await;
             let idle = |_| PhoneError::Idle {
                 doing: "waiting for a command",
                 after: idle,

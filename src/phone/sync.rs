@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
+use tokio::time::Instant;
 
 use super::error::PhoneError;
 use super::stream::ByteStream;
@@ -56,11 +57,13 @@ impl SyncStream {
 
     /// The next answer; `None` when the phone closed the stream.
     pub async fn next(&mut self) -> Result<Option<Answer>, PhoneError> {
+        // From here on, not from the last bytes: a phone may send without end and answer nothing.
+        let deadline = Instant::now() + self.idle;
         loop {
             if let Some(answer) = self.client.poll()? {
                 return Ok(Some(answer));
             }
-            match tokio::time::timeout(self.idle, self.stream.receive()).await {
+            match tokio::time::timeout_at(deadline, self.stream.receive()).await {
                 Ok(Ok(Some(bytes))) => self.client.feed(bytes),
                 Ok(Ok(None)) => return Ok(None),
                 Ok(Err(lost)) => return Err(PhoneError::Lost(lost)),

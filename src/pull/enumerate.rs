@@ -312,17 +312,17 @@ impl Walker<'_> {
     }
 
     fn entry(&mut self, folder: &Folder, stat: &Stat, name: &[u8]) -> Result<(), PhoneError> {
+        self.entries += 1;
+        if self.entries > MAX_ENTRIES {
+            return Err(PhoneError::TooManyEntries { limit: MAX_ENTRIES });
+        }
         if matches!(name, b"." | b"..") {
             return Ok(());
         }
-        self.entries += 1;
         if self.entries.is_multiple_of(TELL_EVERY) {
             self.events.emit(Event::Listed {
                 files: self.entries,
             });
-        }
-        if self.entries > MAX_ENTRIES {
-            return Err(PhoneError::TooManyEntries { limit: MAX_ENTRIES });
         }
         let path = match folder.path.join(name) {
             Ok(path) => path,

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use rescue::adb::RemotePath;
 use rescue::adb::features::{Feature, Features};
 use rescue::virtual_phone::fault::{Fault, Hello, Listing};
+use rescue::virtual_phone::wire::{After, Break};
 
 use crate::desk::{CAMERA, Desk, camera, files_below, generated, read_all, refs};
 
@@ -456,4 +457,95 @@ async fn file_above_four_gib_comes_whole_from_a_phone_that_tells_small_sizes() {
     desk.pull(&serving, &[]).await.expect(0);
     let long = desk.folder().join("data/internal/DCIM/Camera/long.mp4");
     assert_eq!(std::fs::metadata(long).unwrap().len(), size);
+}
+
+/// Many small photos, of which the first in every order is the one that goes wrong.
+fn many() -> (
+    rescue::virtual_phone::VirtualPhone,
+    Vec<(String, rescue::virtual_phone::tree::Content, i64)>,
+) {
+    camera(&[1000; 60])
+}
+
+#[tokio::test]
+async fn file_that_kills_the_phone_before_its_first_byte_does_not_keep_the_others() {
+    let (phone, mut expected) = many();
+    for index in [59, 58, 30] {
+        phone
+            .faults
+            .add(Some(&path(index)), Fault::Cut(0), FOR_EVER);
+        expected.remove(index);
+    }
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await.expect(3);
+    assert_eq!(ended.not_here().len(), 3, "{:?}", ended.not_here());
+    assert_eq!(ended.line("summary")["verified"]["files"], 57);
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn file_that_cannot_be_hashed_without_a_hang_does_not_keep_the_others_unproven() {
+    let (phone, expected) = many();
+    phone
+        .faults
+        .add(Some(&path(59)), Fault::StallHash, FOR_EVER);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk
+        .pull(&serving, &["--idle-timeout", "1"])
+        .await
+        .expect(3);
+    let summary = ended.line("summary");
+    assert_eq!(summary["verified"]["files"], 59);
+    assert_eq!(summary["not_proven"][0]["path"], path(59));
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn only_copy_is_kept_when_the_phone_hashes_it_otherwise_and_reads_it_no_more() {
+    let (phone, mut expected) = camera(&SIZES);
+    let faults = phone.faults.clone();
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &["--no-verify"]).await.expect(0);
+    desk.expect_files(&refs(&expected));
+    faults.add(Some(&path(0)), Fault::WrongHash, FOR_EVER);
+    faults.add(
+        Some(&path(0)),
+        Fault::BadBlocks(vec![(0, u64::MAX)]),
+        FOR_EVER,
+    );
+    desk.pull(&serving, &[]).await.expect(3);
+    expected[0].0.push_str(".damaged");
+    desk.expect_files(&refs(&expected));
+    // The phone recovers: the copy goes once a proven one is here.
+    faults.mend();
+    desk.pull(&serving, &[]).await.expect(0);
+    let (_, expected) = camera(&SIZES);
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn what_this_disk_does_not_take_is_no_success() {
+    let (phone, _) = many();
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &["--include", "nothing"])
+        .await
+        .expect(0);
+    std::fs::create_dir_all(desk.folder().join("data/internal")).unwrap();
+    std::fs::write(desk.folder().join("data/internal/DCIM"), "in the way").unwrap();
+    let ended = desk.pull(&serving, &[]).await.expect(3);
+    assert_eq!(ended.not_here().len(), 60);
+    std::fs::remove_file(desk.folder().join("data/internal/DCIM")).unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+}
+
+#[tokio::test]
+async fn connection_lost_while_much_waits_for_its_proof_leaves_nothing_unproven() {
+    for bytes in [20_000, 60_000, 75_000] {
+        let (phone, expected) = many();
+        phone.faults.break_wire(After::Bytes(bytes), Break::Cut, 1);
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        let ended = desk.pull(&serving, &[]).await.expect(0);
+        assert_eq!(ended.line("summary")["verified"]["files"], 60, "{bytes}");
+        desk.expect_files(&refs(&expected));
+    }
 }
