@@ -17,8 +17,9 @@ use crate::ui::{Ui, bytes, count, plain};
 #[derive(Serialize)]
 struct Exported<'a> {
     r#type: &'static str,
-    #[serde(flatten)]
-    packed: &'a Packed,
+    archives: &'a [Packed],
+    files: u64,
+    bytes: u64,
     left_out: u64,
 }
 
@@ -31,15 +32,17 @@ pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
         Ok(outcome) => outcome?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
-    let packed = &outcome.packed;
-    let shown = plain(&packed.path.display().to_string());
     let losses = outcome.left_out.iter();
     let losses = losses.filter(|left_out| left_out.why.is_a_loss()).count();
-    let mut lines = vec![format!(
-        "{shown}: {}, {}, each read back and compared",
-        count(packed.files, "file"),
-        bytes(packed.bytes)
-    )];
+    let told = |packed: &Packed| {
+        format!(
+            "{}: {}, {}, each read back and compared",
+            plain(&packed.path.display().to_string()),
+            count(packed.files, "file"),
+            bytes(packed.bytes)
+        )
+    };
+    let mut lines: Vec<String> = outcome.packed.iter().map(told).collect();
     if losses > 0 {
         lines.push(format!(
             "{} not in it; the list is above",
@@ -48,7 +51,9 @@ pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
     }
     let exported = Exported {
         r#type: "exported",
-        packed,
+        archives: &outcome.packed,
+        files: outcome.packed.iter().map(|packed| packed.files).sum(),
+        bytes: outcome.packed.iter().map(|packed| packed.bytes).sum(),
         left_out: outcome.left_out.len() as u64,
     };
     ui.result(&exported, &lines);
@@ -66,6 +71,8 @@ fn export(args: &ExportArgs, events: &Events, halt: &Halt) -> Result<Outcome, Er
         place: &place,
         replace: args.force,
         strict: args.strict,
+        by_date: args.by_date,
+        split: args.split,
         protection: Protection::None,
         now: chrono::Local::now(),
         is_stopped: &|| halt.is_set(),
@@ -83,6 +90,8 @@ fn wish(choice: &ExportChoiceArgs) -> Result<Wish, Error> {
             .into_iter()
             .filter_map(|(wanted, kind)| wanted.then_some(kind))
             .collect(),
+        since: choice.since,
+        until: choice.until,
         include_unverified: choice.include_unverified,
         ..Wish::default()
     };

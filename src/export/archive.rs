@@ -5,8 +5,8 @@
 //! into: they are made of [`LocalPath`]s and of names in this program, and of nothing else.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::path::Path;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use chrono::{DateTime, Datelike as _, Local, Timelike as _};
@@ -15,6 +15,7 @@ use zip::{AesMode, CompressionMethod, ZipWriter};
 
 use super::ExportError;
 use super::plan::{Piece, Why};
+use super::rows::{TagFiles, WriteTag};
 use super::sink::{Abandoned, Sink};
 use crate::digest::{Hasher, Sha256};
 use crate::folder::disk;
@@ -62,7 +63,26 @@ pub(super) struct Archive<'a> {
     path: &'a Path,
     base: &'a str,
     protection: &'a Protection,
+    /// The time that the bag's own files get, in seconds since 1970.
+    now: i64,
     held: Vec<Held>,
+}
+
+/// An archive that is written.
+pub(super) struct Finished {
+    file: File,
+    path: PathBuf,
+    /// What it holds, in its order.
+    pub(super) held: Vec<Held>,
+    /// Its length in bytes.
+    pub(super) length: u64,
+}
+
+impl Finished {
+    /// Waits until all of it is on the disk.
+    pub(super) fn sync(&self) -> Result<(), ExportError> {
+        Ok(disk::sync_file(&self.file, &self.path)?)
+    }
 }
 
 impl<'a> Archive<'a> {
@@ -72,6 +92,7 @@ impl<'a> Archive<'a> {
         path: &'a Path,
         base: &'a str,
         protection: &'a Protection,
+        now: i64,
     ) -> Result<Self, ExportError> {
         let sink = Sink::new(disk::create_file(path)?, path.to_owned());
         Ok(Self {
@@ -80,6 +101,7 @@ impl<'a> Archive<'a> {
             path,
             base,
             protection,
+            now,
             held: Vec::new(),
         })
     }
@@ -110,6 +132,10 @@ impl<'a> Archive<'a> {
         on_bytes: &mut dyn FnMut(u64) -> Result<(), ExportError>,
     ) -> Result<Option<Why>, ExportError> {
         self.start(payload_path(name), piece.size, piece.mtime, method(name))?;
+        // Somebody looked into it before.
+        if let Err(error) = (&file).seek(SeekFrom::Start(0)) {
+            return self.take_back(Why::Unreadable(error.to_string()));
+        }
         let found = std::thread::scope(|scope| {
             let (full, chunks) = sync_channel::<Vec<u8>>(CHUNKS_AHEAD);
             let (empty, spare) = sync_channel::<Vec<u8>>(CHUNKS_AHEAD + 2);
@@ -158,36 +184,15 @@ impl<'a> Archive<'a> {
             Ok(_) => Why::Changed,
             Err(error) => Why::Unreadable(error.to_string()),
         };
+        self.take_back(why)
+    }
+
+    /// Removes the file that was begun last.
+    fn take_back(&mut self, why: Why) -> Result<Option<Why>, ExportError> {
         self.zip
             .abort_file()
             .map_err(|e| ExportError::writing(self.path, e))?;
         Ok(Some(why))
-    }
-
-    /// Adds one of the bag's own files.
-    pub(super) fn add_tag(
-        &mut self,
-        path: &str,
-        now: i64,
-        write: &mut dyn FnMut(&mut dyn std::io::Write) -> Result<(), ExportError>,
-    ) -> Result<(), ExportError> {
-        self.start(path.to_owned(), 0, now, CompressionMethod::Deflated)?;
-        let mut hashing = Hashing {
-            to: &mut self.zip,
-            hasher: Hasher::default(),
-            size: 0,
-        };
-        {
-            // The compressor wants larger pieces than a line.
-            let mut buffered = std::io::BufWriter::with_capacity(64 * 1024, &mut hashing);
-            write(&mut buffered)?;
-            buffered
-                .flush()
-                .map_err(|e| ExportError::writing(self.path, e.into()))?;
-        }
-        let (size, sha256) = (hashing.size, hashing.hasher.finish());
-        self.hold(path.to_owned(), size, sha256);
-        Ok(())
     }
 
     /// What the archive holds up to now, in its order.
@@ -195,23 +200,24 @@ impl<'a> Archive<'a> {
         &self.held
     }
 
-    /// Ends the archive and waits until it is on the disk; what it holds, and its length in bytes.
-    pub(super) fn finish(self) -> Result<(Vec<Held>, u64), ExportError> {
+    /// Ends the archive.
+    pub(super) fn finish(self) -> Result<Finished, ExportError> {
         let Self {
             zip, path, held, ..
         } = self;
         let sink = zip.finish().map_err(|e| ExportError::writing(path, e))?;
         let (file, length) = sink.finish()?;
-        disk::sync_file(&file, path)?;
-        Ok((held, length))
+        Ok(Finished {
+            file,
+            path: path.to_owned(),
+            held,
+            length,
+        })
     }
 
-    /// Gives the archive up; removes its file.
-    pub(super) fn abandon(self) -> Result<(), ExportError> {
+    /// Gives the archive up; its file is of no use any more.
+    pub(super) fn abandon(self) {
         self.abandoned.set();
-        let path = self.path;
-        drop(self);
-        Ok(disk::remove_file(path)?)
     }
 
     fn start(
@@ -237,6 +243,28 @@ impl<'a> Archive<'a> {
 
     fn hold(&mut self, path: String, size: u64, sha256: Sha256) {
         self.held.push(Held { path, size, sha256 });
+    }
+}
+
+impl TagFiles for Archive<'_> {
+    fn add_tag(&mut self, path: &str, write: WriteTag<'_>) -> Result<(), ExportError> {
+        self.start(path.to_owned(), 0, self.now, CompressionMethod::Deflated)?;
+        let mut hashing = Hashing {
+            to: &mut self.zip,
+            hasher: Hasher::default(),
+            size: 0,
+        };
+        {
+            // The compressor wants larger pieces than a line.
+            let mut buffered = std::io::BufWriter::with_capacity(64 * 1024, &mut hashing);
+            write(&mut buffered)?;
+            buffered
+                .flush()
+                .map_err(|e| ExportError::writing(self.path, e.into()))?;
+        }
+        let (size, sha256) = (hashing.size, hashing.hasher.finish());
+        self.hold(path.to_owned(), size, sha256);
+        Ok(())
     }
 }
 

@@ -3,17 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::plan::Plan;
-use super::{ExportError, Renaming};
-use crate::folder::disk;
+use super::{ExportError, Share};
+use crate::folder::disk::{self, Renaming};
 use crate::folder::{DiskError, Folder};
 use crate::names::spell;
-
-/// What a file costs in the archive besides its bytes and three times its name: headers, fields,
-/// and its line in the manifest.
-const ENTRY_BYTES: u64 = 300;
-/// What the bag's own files cost besides.
-const BAG_BYTES: u64 = 64 * 1024;
 
 /// An archive's place.
 #[derive(Debug, Clone)]
@@ -75,13 +68,34 @@ impl Place {
         }
     }
 
-    /// Finds out whether the disk has room for all of it.
-    pub(super) fn room_for(&self, plan: &Plan) -> Result<(), ExportError> {
-        let names = plan.pieces.iter().map(|piece| {
-            let name = self.base.len() + piece.local.as_str().len();
-            3 * name as u64 + ENTRY_BYTES
-        });
-        let needed_bytes = plan.bytes() + names.sum::<u64>() + BAG_BYTES;
+    /// One of several archives: `NAME-1-of-3.zip`; the place itself when it is the only one.
+    pub(super) fn of_share(&self, share: Share) -> Self {
+        if share.of < 2 {
+            return self.clone();
+        }
+        let suffix = format!("-{}-of-{}", share.number, share.of);
+        let mut name = self.path.file_stem().unwrap_or_default().to_owned();
+        name.push(&suffix);
+        if let Some(extension) = self.path.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        Self {
+            path: self.parent.join(name),
+            parent: self.parent.clone(),
+            base: spell(format!("{}{suffix}", self.base).as_bytes()),
+        }
+    }
+
+    /// The name that the file of small pictures bears for a moment.
+    pub(super) fn thumbs(&self) -> PathBuf {
+        let mut path = self.part().into_os_string();
+        path.push(".pictures");
+        path.into()
+    }
+
+    /// Finds out whether the disk has room for so many bytes.
+    pub(super) fn room_for(&self, needed_bytes: u64) -> Result<(), ExportError> {
         let free_bytes = fs4::available_space(&self.parent)
             .map_err(|e| DiskError::new("measure the free space of", &self.parent, e))?;
         match needed_bytes <= free_bytes {
@@ -95,12 +109,10 @@ impl Place {
     }
 
     /// Gives the finished archive its name.
-    pub(super) fn name(&self, replace: bool) -> Result<(), ExportError> {
-        let part = self.part();
+    pub(super) fn name(&self, part: &Path, replace: bool) -> Result<(), ExportError> {
         if replace {
-            disk::rename_over(&part, &self.path)?;
-        } else if disk::rename_new(&part, &self.path)? == Renaming::TargetExists {
-            disk::remove_file(&part)?;
+            disk::rename_over(part, &self.path)?;
+        } else if disk::rename_new(part, &self.path)? == Renaming::TargetExists {
             return Err(ExportError::Exists {
                 path: self.path.clone(),
             });
