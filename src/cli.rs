@@ -188,6 +188,23 @@ pub struct ExportArgs {
     /// What to take
     #[command(flatten)]
     pub choice: ExportChoiceArgs,
+    /// How to keep it from other eyes
+    #[command(flatten)]
+    pub protection: ProtectionArgs,
+}
+
+/// How an archive is kept from other eyes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Protection")]
+pub struct ProtectionArgs {
+    /// Encrypt the files with AES-256 and a passphrase, which is asked for
+    ///
+    /// 7-Zip, WinZip and macOS tools such as Keka open it. The files' names and sizes stay readable.
+    #[arg(long)]
+    pub encrypt: bool,
+    /// Take the passphrase from the first line of this file; "-" is the standard input
+    #[arg(long, value_name = "FILE", requires = "encrypt")]
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// What goes into an archive.

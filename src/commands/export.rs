@@ -1,11 +1,12 @@
 //! `rescue export FOLDER`: one archive that anyone can open, check and look at.
 
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::{Done, stopped};
-use crate::cli::{ExportArgs, ExportChoiceArgs};
+use crate::cli::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::export::{ExportError, Outcome, Packed, Place, Protection, Request, Wish, pack, plan};
@@ -25,7 +26,8 @@ struct Exported<'a> {
 
 pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     let (events, asked) = (ui.events(), halt.clone());
-    let exporting = tokio::task::spawn_blocking(move || export(&args, &events, &asked));
+    let protection = protection(&args.protection, ui)?;
+    let exporting = tokio::task::spawn_blocking(move || export(&args, protection, &events, &asked));
     // Not raced against the halt: the work looks at it and cleans up behind itself.
     let outcome = match exporting.await {
         Ok(Err(_)) if halt.is_set() => return Err(stopped(halt)),
@@ -63,7 +65,12 @@ pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
     })
 }
 
-fn export(args: &ExportArgs, events: &Events, halt: &Halt) -> Result<Outcome, Error> {
+fn export(
+    args: &ExportArgs,
+    protection: Protection,
+    events: &Events,
+    halt: &Halt,
+) -> Result<Outcome, Error> {
     let folder = Folder::open(&args.folder)?;
     let place = Place::new(&output(args, folder.root())?)?;
     let plan = plan(&folder, &wish(&args.choice)?).map_err(ExportError::from)?;
@@ -73,11 +80,66 @@ fn export(args: &ExportArgs, events: &Events, halt: &Halt) -> Result<Outcome, Er
         strict: args.strict,
         by_date: args.by_date,
         split: args.split,
-        protection: Protection::None,
+        protection,
         now: chrono::Local::now(),
         is_stopped: &|| halt.is_set(),
     };
     Ok(pack(&folder, plan, &request, events)?)
+}
+
+/// The longest passphrase that is read, in bytes.
+const MAX_PASSPHRASE_BYTES: u64 = 1024;
+
+fn protection(args: &ProtectionArgs, ui: &Ui) -> Result<Protection, Error> {
+    if !args.encrypt {
+        return Ok(Protection::None);
+    }
+    let passphrase = match &args.passphrase_file {
+        None => ui.ask_new_passphrase()?,
+        Some(path) => first_line(path)?,
+    };
+    let refused = |message: &str| {
+        Error::new(Kind::Usage, message).with_hint("choose a passphrase of a few words")
+    };
+    if passphrase.is_empty() {
+        return Err(refused("the passphrase is empty"));
+    }
+    if passphrase.chars().any(char::is_control) {
+        return Err(refused(
+            "the passphrase holds a character that no keyboard gives",
+        ));
+    }
+    Ok(Protection::Passphrase(passphrase.into()))
+}
+
+/// The first line of a file, or of the standard input when it is called `-`.
+fn first_line(path: &Path) -> Result<String, Error> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| {
+        Error::new(
+            Kind::Usage,
+            format!("the passphrase cannot be read from {shown}"),
+        )
+        .caused_by(error)
+        .with_hint("check the file: the passphrase is its first line")
+    };
+    let read = |from: &mut dyn Read| -> std::io::Result<String> {
+        let mut line = Vec::new();
+        let mut limited = BufReader::new(from.take(MAX_PASSPHRASE_BYTES + 2));
+        limited.read_until(b'\n', &mut line)?;
+        let text = String::from_utf8(line).map_err(std::io::Error::other)?;
+        let text = text.trim_end_matches(['\n', '\r']).to_owned();
+        match text.len() as u64 <= MAX_PASSPHRASE_BYTES {
+            true => Ok(text),
+            false => Err(std::io::Error::other("its first line is too long")),
+        }
+    };
+    match path == Path::new("-") {
+        true => read(&mut std::io::stdin().lock()).map_err(failed),
+        false => std::fs::File::open(path)
+            .and_then(|mut file| read(&mut file))
+            .map_err(failed),
+    }
 }
 
 fn wish(choice: &ExportChoiceArgs) -> Result<Wish, Error> {

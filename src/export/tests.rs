@@ -783,3 +783,52 @@ fn report_and_sheet_tell_of_everything() {
     assert_eq!((decoded, pictures.len()), (thumb, 3));
     assert!(text("index.html").contains("sheet/items.js"));
 }
+
+#[test]
+fn a_passphrase_keeps_the_bytes_from_others() {
+    let (room, mut folder) = fresh();
+    rescue(
+        &mut folder,
+        &[
+            ("internal/1.jpg", b"a secret photo"),
+            ("internal/2.txt", b"a secret text"),
+            ("internal/3.mp4", &large(4)),
+            ("internal/empty.jpg", b""),
+        ],
+    );
+    fs::write(
+        folder.data_path(&local("internal/1.jpg")),
+        b"another photo!",
+    )
+    .unwrap();
+    let place = place(&room, "x.zip");
+    let request = Request {
+        protection: Protection::Passphrase("correct horse".into()),
+        ..request(&place)
+    };
+    let plan = plan(&folder, &Wish::default()).unwrap();
+    let outcome = pack(&folder, plan, &request, &silent()).unwrap();
+    assert_eq!(whys(&outcome), [("internal/1.jpg", &Why::Changed)]);
+    let bytes = fs::read(place.path()).unwrap();
+    for secret in [&b"secret"[..], b"Pixel 7", &large(4)[..64]] {
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+    }
+    let mut archive = zip::ZipArchive::new(fs::File::open(place.path()).unwrap()).unwrap();
+    let read = |archive: &mut zip::ZipArchive<fs::File>, name: &str, passphrase: &str| {
+        let mut bytes = Vec::new();
+        let mut entry = archive.by_name_decrypt(name, passphrase.as_bytes())?;
+        entry.read_to_end(&mut bytes)?;
+        Ok::<_, zip::result::ZipError>(bytes)
+    };
+    let name = "x/data/internal/2.txt";
+    assert_eq!(
+        read(&mut archive, name, "correct horse").unwrap(),
+        b"a secret text"
+    );
+    assert!(read(&mut archive, "x/data/internal/3.mp4", "correct horse").unwrap() == large(4));
+    assert!(read(&mut archive, name, "correct hors").is_err());
+    assert!(archive.by_name(name).is_err());
+    for index in 0..archive.len() {
+        assert!(archive.by_index_raw(index).unwrap().encrypted());
+    }
+}
