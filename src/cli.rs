@@ -205,6 +205,11 @@ pub struct ProtectionArgs {
     /// Take the passphrase from the first line of this file; "-" is the standard input
     #[arg(long, value_name = "FILE", requires = "encrypt")]
     pub passphrase_file: Option<PathBuf>,
+    /// Encrypt the whole archive to this recipient with the program age; may be given several times
+    ///
+    /// Names and sizes are hidden too. age has to be installed here and at the recipient's.
+    #[arg(long, value_name = "RECIPIENT", conflicts_with = "encrypt")]
+    pub age: Vec<String>,
 }
 
 /// What goes into an archive.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Done, stopped};
+use super::Done;
 use crate::cli::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 use crate::error::{Error, Kind};
 use crate::event::Events;
@@ -30,7 +30,12 @@ pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
     let exporting = tokio::task::spawn_blocking(move || export(&args, protection, &events, &asked));
     // Not raced against the halt: the work looks at it and cleans up behind itself.
     let outcome = match exporting.await {
-        Ok(Err(_)) if halt.is_set() => return Err(stopped(halt)),
+        Ok(Err(_)) if halt.is_set() => {
+            let message = "stopped; no archive was made, and the rescue folder is as it was";
+            return Err(
+                Error::new(Kind::Interrupted, message).with_hint("run the same command again")
+            );
+        }
         Ok(outcome) => outcome?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
@@ -73,12 +78,14 @@ fn export(
 ) -> Result<Outcome, Error> {
     let folder = Folder::open(&args.folder)?;
     let place = Place::new(&output(args, folder.root())?)?;
-    let plan = plan(&folder, &wish(&args.choice)?).map_err(ExportError::from)?;
+    let wish = wish(&args.choice)?;
+    let plan = plan(&folder, &wish).map_err(ExportError::from)?;
     let request = Request {
         place: &place,
         replace: args.force,
         strict: args.strict,
         by_date: args.by_date,
+        sheet_in_folder: wish.is_for_all() && !args.by_date,
         split: args.split,
         protection,
         now: chrono::Local::now(),
@@ -91,6 +98,9 @@ fn export(
 const MAX_PASSPHRASE_BYTES: u64 = 1024;
 
 fn protection(args: &ProtectionArgs, ui: &Ui) -> Result<Protection, Error> {
+    if !args.age.is_empty() {
+        return Ok(Protection::Age(args.age.clone()));
+    }
     if !args.encrypt {
         return Ok(Protection::None);
     }
@@ -165,7 +175,11 @@ fn output(args: &ExportArgs, root: &Path) -> Result<PathBuf, Error> {
     let named_after_folder = || {
         let name = root.file_name()?;
         let mut name = name.to_owned();
-        name.push(".zip");
+        name.push(if args.protection.age.is_empty() {
+            ".zip"
+        } else {
+            ".zip.age"
+        });
         Some(name)
     };
     let no_name = || {

@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use chrono::{DateTime, Datelike as _, Local, Timelike as _};
-use zip::write::{FullFileOptions, SimpleFileOptions};
+use zip::write::{FullFileOptions, SimpleFileOptions, StreamWriter};
 use zip::{AesMode, CompressionMethod, ZipWriter};
 
 use super::ExportError;
+use super::age::{AgePipe, Lock};
 use super::plan::{Piece, Why};
-use super::rows::{TagFiles, WriteTag};
+use super::rows::{TagFiles, WriteTag, failed};
 use super::sink::{Abandoned, Sink};
 use crate::digest::{Hasher, Sha256};
 use crate::folder::disk;
@@ -36,12 +37,14 @@ pub enum Protection {
     None,
     /// AES-256 (WinZip's AE-2) with a passphrase.
     Passphrase(Box<str>),
+    /// The whole archive, encrypted to these recipients by the program `age`.
+    Age(Vec<String>),
 }
 
 impl Protection {
     pub(super) fn passphrase(&self) -> Option<&str> {
         match self {
-            Self::None => None,
+            Self::None | Self::Age(_) => None,
             Self::Passphrase(passphrase) => Some(passphrase),
         }
     }
@@ -56,9 +59,35 @@ pub(super) struct Held {
     pub(super) sha256: Sha256,
 }
 
+/// What an archive is written to.
+pub(super) trait Target: std::io::Write + std::io::Seek {
+    /// Whether what was written can be taken back.
+    const TAKES_BACK: bool;
+
+    /// Ends the writing: the file, and what it can be read with.
+    fn end(self) -> Result<(File, u64, Opening), ExportError>;
+}
+
+impl Target for Sink {
+    const TAKES_BACK: bool = true;
+
+    fn end(self) -> Result<(File, u64, Opening), ExportError> {
+        let (file, length) = self.finish()?;
+        Ok((file, length, Opening::Plain))
+    }
+}
+
+/// How a written archive is read back.
+pub(super) enum Opening {
+    /// As it is.
+    Plain,
+    /// Through `age`, with a key that nobody else has and nothing keeps.
+    Age(Lock),
+}
+
 /// An archive under way.
-pub(super) struct Archive<'a> {
-    zip: ZipWriter<Sink>,
+pub(super) struct Archive<'a, T: Target> {
+    zip: ZipWriter<T>,
     abandoned: Abandoned,
     path: &'a Path,
     base: &'a str,
@@ -70,6 +99,7 @@ pub(super) struct Archive<'a> {
 
 /// An archive that is written.
 pub(super) struct Finished {
+    pub(super) opening: Opening,
     file: File,
     path: PathBuf,
     /// What it holds, in its order.
@@ -85,7 +115,7 @@ impl Finished {
     }
 }
 
-impl<'a> Archive<'a> {
+impl<'a> Archive<'a, Sink> {
     /// Begins an archive in a file that is created, or emptied, at `path`; everything in it lies
     /// in the folder `base`.
     pub(super) fn create(
@@ -105,7 +135,30 @@ impl<'a> Archive<'a> {
             held: Vec::new(),
         })
     }
+}
 
+impl<'a> Archive<'a, StreamWriter<AgePipe>> {
+    /// Begins an archive that `age` encrypts on its way to the file at `path`.
+    pub(super) fn encrypted(
+        path: &'a Path,
+        base: &'a str,
+        recipients: &[String],
+        now: i64,
+    ) -> Result<Self, ExportError> {
+        let pipe = AgePipe::start(disk::create_file(path)?, path, recipients)?;
+        Ok(Self {
+            abandoned: pipe.abandoned(),
+            zip: ZipWriter::new_stream(pipe),
+            path,
+            base,
+            protection: &Protection::None,
+            now,
+            held: Vec::new(),
+        })
+    }
+}
+
+impl<T: Target> Archive<'_, T> {
     /// Adds a file whose bytes are known to be right.
     pub(super) fn add_whole(
         &mut self,
@@ -131,11 +184,16 @@ impl<'a> Archive<'a> {
         file: File,
         on_bytes: &mut dyn FnMut(u64) -> Result<(), ExportError>,
     ) -> Result<Option<Why>, ExportError> {
-        self.start(payload_path(name), piece.size, piece.mtime, method(name))?;
         // Somebody looked into it before.
         if let Err(error) = (&file).seek(SeekFrom::Start(0)) {
-            return self.take_back(Why::Unreadable(error.to_string()));
+            return Ok(Some(Why::Unreadable(error.to_string())));
         }
+        if !T::TAKES_BACK
+            && let Some(why) = difference(&file, piece)
+        {
+            return Ok(Some(why));
+        }
+        self.start(payload_path(name), piece.size, piece.mtime, method(name))?;
         let found = std::thread::scope(|scope| {
             let (full, chunks) = sync_channel::<Vec<u8>>(CHUNKS_AHEAD);
             let (empty, spare) = sync_channel::<Vec<u8>>(CHUNKS_AHEAD + 2);
@@ -189,10 +247,33 @@ impl<'a> Archive<'a> {
 
     /// Removes the file that was begun last.
     fn take_back(&mut self, why: Why) -> Result<Option<Why>, ExportError> {
+        if !T::TAKES_BACK {
+            let what = "a file changed while it was written".to_owned();
+            return Err(ExportError::wrong(self.path, what));
+        }
         self.zip
             .abort_file()
             .map_err(|e| ExportError::writing(self.path, e))?;
         Ok(Some(why))
+    }
+
+    /// Adds a manifest of what the archive holds up to now, as far as it is wanted.
+    pub(super) fn add_manifest(
+        &mut self,
+        path: &str,
+        is_wanted: fn(&Held) -> bool,
+    ) -> Result<(), ExportError> {
+        let held = std::mem::take(&mut self.held);
+        let added = self.add_tag(path, &mut |to| {
+            held.iter()
+                .filter(|held| is_wanted(held))
+                .try_for_each(|held| {
+                    writeln!(to, "{}  {}", held.sha256, held.path).map_err(failed(path))
+                })
+        });
+        let manifest = std::mem::replace(&mut self.held, held);
+        self.held.extend(manifest);
+        added
     }
 
     /// What the archive holds up to now, in its order.
@@ -205,9 +286,10 @@ impl<'a> Archive<'a> {
         let Self {
             zip, path, held, ..
         } = self;
-        let sink = zip.finish().map_err(|e| ExportError::writing(path, e))?;
-        let (file, length) = sink.finish()?;
+        let target = zip.finish().map_err(|e| ExportError::writing(path, e))?;
+        let (file, length, opening) = target.end()?;
         Ok(Finished {
+            opening,
             file,
             path: path.to_owned(),
             held,
@@ -246,7 +328,7 @@ impl<'a> Archive<'a> {
     }
 }
 
-impl TagFiles for Archive<'_> {
+impl<T: Target> TagFiles for Archive<'_, T> {
     fn add_tag(&mut self, path: &str, write: WriteTag<'_>) -> Result<(), ExportError> {
         self.start(path.to_owned(), 0, self.now, CompressionMethod::Deflated)?;
         let mut hashing = Hashing {
@@ -273,14 +355,38 @@ pub(super) fn payload_path(name: &LocalPath) -> String {
     format!("{}/{name}", disk::DATA)
 }
 
+/// Why a file is not what was rescued, found by reading it once more.
+fn difference(file: &File, piece: &Piece) -> Option<Why> {
+    let mut hasher = Hasher::default();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut limited = file.take(piece.size + 1);
+    let read = loop {
+        match limited.read(&mut chunk) {
+            Ok(0) => break Ok(()),
+            Ok(count) => hasher.update(chunk.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => break Err(error),
+        }
+    };
+    let rewound = read.and_then(|()| {
+        let mut file = file;
+        file.seek(SeekFrom::Start(0))
+    });
+    match rewound {
+        Ok(_) if hasher.finish() == piece.sha256 => None,
+        Ok(_) => Some(Why::Changed),
+        Err(error) => Some(Why::Unreadable(error.to_string())),
+    }
+}
+
 /// Passes bytes on, and hashes them.
-struct Hashing<'a> {
-    to: &'a mut ZipWriter<Sink>,
+struct Hashing<'a, T: Target> {
+    to: &'a mut ZipWriter<T>,
     hasher: Hasher,
     size: u64,
 }
 
-impl std::io::Write for Hashing<'_> {
+impl<T: Target> std::io::Write for Hashing<'_, T> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.to.write_all(bytes)?;
         self.hasher.update(bytes);

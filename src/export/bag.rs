@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Local};
 
-use super::archive::{Archive, Held};
+use super::archive::{Archive, Target};
 use super::rows::{TagFiles as _, failed};
 use super::{ExportError, Share, is_payload};
 use crate::digest::Sha256;
@@ -10,8 +10,8 @@ use crate::folder::bag::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MAN
 use crate::item::PhoneIdentity;
 
 /// Adds the declaration, facts, and the manifest, whose hash comes back.
-pub(super) fn add(
-    archive: &mut Archive<'_>,
+pub(super) fn add<T: Target>(
+    archive: &mut Archive<'_, T>,
     phone: &PhoneIdentity,
     share: Share,
     now: DateTime<Local>,
@@ -30,27 +30,24 @@ pub(super) fn add(
     if share.of > 1 {
         facts.push(format!("Bag-Count: {} of {}", share.number, share.of));
     }
-    let manifest: Vec<String> = payload().map(line).collect();
     let declaration: Vec<String> = DECLARATION.lines().map(str::to_owned).collect();
     add_lines(archive, BAGIT_TXT, &declaration)?;
     add_lines(archive, BAG_INFO_TXT, &facts)?;
-    add_lines(archive, MANIFEST, &manifest)?;
+    archive.add_manifest(MANIFEST, is_payload)?;
     let sha256 = archive.held().last().map(|held| held.sha256);
     Ok(sha256.unwrap_or_else(|| Sha256::of(b"")))
 }
 
 /// Adds the manifest of all of the bag's own files; the last file of an archive.
-pub(super) fn add_tag_manifest(archive: &mut Archive<'_>) -> Result<(), ExportError> {
-    let tags = archive.held().iter().filter(|held| !is_payload(held));
-    let tags: Vec<String> = tags.map(line).collect();
-    add_lines(archive, TAG_MANIFEST, &tags)
+pub(super) fn add_tag_manifest<T: Target>(archive: &mut Archive<'_, T>) -> Result<(), ExportError> {
+    archive.add_manifest(TAG_MANIFEST, |held| !is_payload(held))
 }
 
-fn line(held: &Held) -> String {
-    format!("{}  {}", held.sha256, held.path)
-}
-
-fn add_lines(archive: &mut Archive<'_>, path: &str, lines: &[String]) -> Result<(), ExportError> {
+fn add_lines<T: Target>(
+    archive: &mut Archive<'_, T>,
+    path: &str,
+    lines: &[String],
+) -> Result<(), ExportError> {
     archive.add_tag(path, &mut |to| {
         lines
             .iter()

@@ -11,6 +11,7 @@
 //! looks finished that is not. A file goes in only when its bytes hash to what the catalogue says.
 //! Nothing here prints, changes the phone's files, or follows a symbolic link out of the folder.
 
+mod age;
 mod archive;
 mod bag;
 mod check;
@@ -64,6 +65,14 @@ pub enum ExportError {
         path: PathBuf,
         /// What differs.
         what: String,
+    },
+    /// The program that encrypts did not do it.
+    #[error("{program} did not do its work: {said}")]
+    Age {
+        /// Which program.
+        program: &'static str,
+        /// What it said, or the system.
+        said: String,
     },
     /// Something bears the name already.
     #[error("there is something at {} already", path.display())]
@@ -133,6 +142,10 @@ impl ExportError {
         }
     }
 
+    fn age(program: &'static str, said: String) -> Self {
+        Self::Age { program, said }
+    }
+
     fn wrong(path: &Path, what: String) -> Self {
         Self::ReadBack {
             path: path.to_owned(),
@@ -151,6 +164,9 @@ pub struct Request<'a> {
     pub strict: bool,
     /// Whether to lay the files out by month, each only once.
     pub by_date: bool,
+    /// Whether to put the contact sheet into the rescue folder too: only for an export of all of
+    /// it, under the names that its files have there.
+    pub sheet_in_folder: bool,
     /// The most bytes of one archive; several are made when it does not suffice.
     pub split: Option<u64>,
     /// How its files are kept from other eyes.

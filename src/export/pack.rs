@@ -5,18 +5,18 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::archive::{Archive, Held};
+use super::archive::{Archive, Finished, Opening, Protection, Target};
 use super::look::Look;
 use super::plan::{LeftOut, Piece, Plan, Why};
 use super::prepare::{Content, Preparation, Prepared, Shared};
 use super::rows::Rows;
 use super::{
-    ExportError, Outcome, Packed, Place, Request, Seconds, Share, bag, check, is_payload, report,
-    sheet, split,
+    ExportError, Outcome, Packed, Place, Request, Seconds, Share, age, bag, check, is_payload,
+    report, sheet, split,
 };
 use crate::digest::Sha256;
 use crate::event::{Event, Events};
-use crate::folder::{CatalogueError, Folder, disk};
+use crate::folder::{Access, CatalogueError, Folder, disk};
 use crate::names::{LocalPath, Names};
 
 /// Where files go whose month nobody knows.
@@ -109,9 +109,28 @@ impl Run<'_> {
         share: Share,
     ) -> Result<Packed, ExportError> {
         let part = place.part();
-        let began = Instant::now();
         let now = self.request.now.timestamp();
-        let mut archive = Archive::create(&part, place.base(), &self.request.protection, now)?;
+        match &self.request.protection {
+            Protection::Age(recipients) => {
+                let archive = Archive::encrypted(&part, place.base(), recipients, now)?;
+                self.fill(archive, place, pieces, share)
+            }
+            protection => {
+                let archive = Archive::create(&part, place.base(), protection, now)?;
+                self.fill(archive, place, pieces, share)
+            }
+        }
+    }
+
+    fn fill<T: Target>(
+        &mut self,
+        mut archive: Archive<'_, T>,
+        place: &Place,
+        pieces: &[Piece],
+        share: Share,
+    ) -> Result<Packed, ExportError> {
+        let part = place.part();
+        let began = Instant::now();
         let written = self.write(&mut archive, place, pieces, share);
         if let Err(error) = written {
             archive.abandon();
@@ -125,7 +144,7 @@ impl Run<'_> {
             let what = format!("it has {} bytes, more than asked for", file.length);
             return Err(ExportError::wrong(&part, what));
         }
-        self.check(&part, place, &file.held)?;
+        self.check(&part, place, &file)?;
         let payload = || file.held.iter().filter(|held| is_payload(held));
         Ok(Packed {
             path: place.path().to_owned(),
@@ -138,9 +157,9 @@ impl Run<'_> {
         })
     }
 
-    fn write(
+    fn write<T: Target>(
         &mut self,
-        archive: &mut Archive<'_>,
+        archive: &mut Archive<'_, T>,
         place: &Place,
         pieces: &[Piece],
         share: Share,
@@ -167,13 +186,24 @@ impl Run<'_> {
             has_report: true,
         };
         sheet::write(archive, pieces, &rows, &facts)?;
+        let is_whole = share.of == 1 && self.request.sheet_in_folder;
+        if is_whole && self.folder.access() == Access::ReadWrite {
+            let facts = sheet::Facts {
+                has_report: false,
+                ..facts
+            };
+            // The folder is no worse without it.
+            if let Err(error) = sheet::write_to_folder(self.folder.root(), pieces, &rows, &facts) {
+                tracing::warn!(%error, "no contact sheet in the rescue folder");
+            }
+        }
         self.request.go_on()?;
         bag::add_tag_manifest(archive)
     }
 
-    fn write_files(
+    fn write_files<T: Target>(
         &mut self,
-        archive: &mut Archive<'_>,
+        archive: &mut Archive<'_, T>,
         rows: &mut Rows,
         pieces: &[Piece],
     ) -> Result<(), ExportError> {
@@ -204,9 +234,9 @@ impl Run<'_> {
         })
     }
 
-    fn write_file(
+    fn write_file<T: Target>(
         &mut self,
-        archive: &mut Archive<'_>,
+        archive: &mut Archive<'_, T>,
         names: &mut Names,
         piece: &Piece,
         content: Result<Content, Why>,
@@ -261,16 +291,23 @@ impl Run<'_> {
         self.request.refuse_losses(&self.left_out)
     }
 
-    fn check(&self, part: &Path, place: &Place, held: &[Held]) -> Result<(), ExportError> {
+    fn check(&self, part: &Path, place: &Place, file: &Finished) -> Result<(), ExportError> {
+        let held = &file.held;
+        let mut on_bytes = |bytes| {
+            self.events.emit(Event::Checked { bytes });
+            self.request.go_on()
+        };
         self.events.emit(Event::Checking {
             items: held.len() as u64,
             bytes: held.iter().map(|held| held.size).sum(),
         });
-        let protection = &self.request.protection;
-        check::check(part, place.base(), held, protection, &mut |bytes| {
-            self.events.emit(Event::Checked { bytes });
-            self.request.go_on()
-        })
+        match &file.opening {
+            Opening::Plain => {
+                let protection = &self.request.protection;
+                check::check(part, place.base(), held, protection, &mut on_bytes)
+            }
+            Opening::Age(lock) => age::check(part, lock, &mut on_bytes),
+        }
     }
 }
 

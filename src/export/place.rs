@@ -1,6 +1,8 @@
 //! Where an archive goes, and the steps that make it safe: look first, write beside, rename last.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{ExportError, Share};
@@ -14,14 +16,23 @@ pub struct Place {
     path: PathBuf,
     parent: PathBuf,
     base: String,
+    /// `.zip`, `.zip.age`.
+    ending: OsString,
 }
 
 impl Place {
     /// An archive at `path`.
     pub fn new(path: &Path) -> Result<Self, ExportError> {
-        let stem = path.file_stem().ok_or_else(|| ExportError::NoName {
+        let no_name = || ExportError::NoName {
             path: path.to_owned(),
-        })?;
+        };
+        let mut stem = path.file_stem().ok_or_else(no_name)?;
+        let mut ending = dotted(path.extension());
+        if ending == ".age" && Path::new(stem).extension().is_some() {
+            let inner = dotted(Path::new(stem).extension());
+            stem = Path::new(stem).file_stem().ok_or_else(no_name)?;
+            ending = [inner, ending].into_iter().collect();
+        }
         let parent = match path.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
@@ -32,6 +43,7 @@ impl Place {
             path: parent.join(name),
             parent,
             base: spell(stem.as_encoded_bytes()),
+            ending,
         })
     }
 
@@ -74,16 +86,16 @@ impl Place {
             return self.clone();
         }
         let suffix = format!("-{}-of-{}", share.number, share.of);
-        let mut name = self.path.file_stem().unwrap_or_default().to_owned();
+        let whole = self.path.file_name().unwrap_or_default().as_bytes();
+        let stem = whole.strip_suffix(self.ending.as_bytes()).unwrap_or(whole);
+        let mut name = OsStr::from_bytes(stem).to_owned();
         name.push(&suffix);
-        if let Some(extension) = self.path.extension() {
-            name.push(".");
-            name.push(extension);
-        }
+        name.push(&self.ending);
         Self {
             path: self.parent.join(name),
             parent: self.parent.clone(),
             base: spell(format!("{}{suffix}", self.base).as_bytes()),
+            ending: self.ending.clone(),
         }
     }
 
@@ -119,4 +131,14 @@ impl Place {
         }
         Ok(disk::sync_folder(&self.parent)?)
     }
+}
+
+/// An extension with its dot, as it stands in a name.
+fn dotted(extension: Option<&OsStr>) -> OsString {
+    let mut dotted = OsString::new();
+    if let Some(extension) = extension {
+        dotted.push(".");
+        dotted.push(extension);
+    }
+    dotted
 }

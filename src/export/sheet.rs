@@ -6,14 +6,16 @@
 //! text.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::ExportError;
 use super::plan::{LeftOut, Piece};
-use super::rows::{Row, Rows, TagFiles, failed};
+use super::rows::{Row, Rows, TagFiles, WriteTag, failed};
+use crate::folder::disk;
 use crate::item::PhoneIdentity;
 use crate::pull::kind::MediaKind;
 
@@ -27,6 +29,7 @@ const CHUNK: usize = 64;
 const MAX_MISSING: usize = 2000;
 
 /// What a sheet shows besides the files.
+#[derive(Clone, Copy)]
 pub(super) struct Facts<'a> {
     pub(super) phone: &'a PhoneIdentity,
     pub(super) left_out: &'a [LeftOut],
@@ -144,6 +147,47 @@ fn pictures(
         write!(to, "{comma}\"{picture}\"").map_err(failed(path))?;
     }
     to.write_all(b"]);\n").map_err(failed(path))
+}
+
+/// Writes the sheet of a whole rescue folder into it; rows of other names than the folder's are not
+/// for it. A page for people, which nothing is proven by: what stands there is replaced without a
+/// wait for the disk.
+pub(super) fn write_to_folder(
+    root: &Path,
+    pieces: &[Piece],
+    rows: &Rows,
+    facts: &Facts<'_>,
+) -> Result<(), ExportError> {
+    disk::create_folder(&root.join("sheet"))?;
+    let mut folder = InFolder { root, written: 0 };
+    write(&mut folder, pieces, rows, facts)?;
+    // An earlier, longer sheet has pictures that nothing shows any more.
+    let chunks = rows.rows.len().div_ceil(CHUNK);
+    for number in chunks.. {
+        let path = root.join(format!("sheet/t{number}.js"));
+        if std::fs::symlink_metadata(&path).is_err() {
+            break;
+        }
+        disk::remove_file(&path)?;
+    }
+    Ok(())
+}
+
+/// Puts the sheet's files into a rescue folder, each as a whole.
+struct InFolder<'a> {
+    root: &'a Path,
+    written: u64,
+}
+
+impl TagFiles for InFolder<'_> {
+    fn add_tag(&mut self, path: &str, write: WriteTag<'_>) -> Result<(), ExportError> {
+        self.written += 1;
+        let partial = disk::partial_path(self.root, &format!("sheet-{}", self.written))?;
+        let mut file = BufWriter::new(disk::create_file(&partial)?);
+        write(&mut file)?;
+        file.flush().map_err(failed(path))?;
+        Ok(disk::rename_over(&partial, &self.root.join(path))?)
+    }
 }
 
 /// Its folder below `data/`, with the slash behind it.

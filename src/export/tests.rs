@@ -39,6 +39,7 @@ pub(super) fn request(place: &Place) -> Request<'_> {
         replace: false,
         strict: false,
         by_date: false,
+        sheet_in_folder: false,
         split: None,
         protection: Protection::None,
         now: Local::now(),
@@ -333,6 +334,18 @@ fn the_folder_in_an_archive_is_a_plain_name_whatever_the_archive_is_called() {
         let place = place(&room, name);
         assert!(local(place.base()).components().count() == 1, "{name}");
     }
+    for (name, base, second) in [
+        ("a.b.zip", "a.b", "a.b-2-of-3.zip"),
+        ("a.b.zip.age", "a.b", "a.b-2-of-3.zip.age"),
+        ("a.age", "a", "a-2-of-3.age"),
+        ("a", "a", "a-2-of-3"),
+    ] {
+        let place = place(&room, name);
+        assert_eq!(place.base(), base);
+        let share = place.of_share(Share { number: 2, of: 3 });
+        assert_eq!(share.path().file_name().unwrap(), second);
+        assert_eq!(share.base(), format!("{base}-2-of-3"));
+    }
 }
 
 #[test]
@@ -417,6 +430,22 @@ fn damage_on_the_way_to_the_disk_is_found_by_reading_back() {
     let mut other = held.clone();
     other.swap(0, 1);
     assert!(look(&other).is_err() && look(&held[..1]).is_err() && look(&[]).is_err());
+}
+
+#[test]
+fn a_disk_that_fills_up_is_named() {
+    let (_room, mut folder) = fresh();
+    rescue(&mut folder, &[("internal/1.jpg", &large(1)[..400_000])]);
+    let piece = &plan(&folder, &Wish::default()).unwrap().pieces[0];
+    let bytes = fs::read(folder.data_path(&piece.local)).unwrap();
+    // A device that is always full.
+    let path = Path::new("/dev/full");
+    let mut archive = Archive::create(path, "x", &Protection::None, 0).unwrap();
+    let refused = archive.add_whole(piece, &piece.local, &bytes);
+    let Err(ExportError::Disk(DiskError::Full { path: named, .. })) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(named, path);
 }
 
 #[test]
@@ -831,4 +860,51 @@ fn a_passphrase_keeps_the_bytes_from_others() {
     for index in 0..archive.len() {
         assert!(archive.by_index_raw(index).unwrap().encrypted());
     }
+}
+
+#[test]
+fn the_sheet_of_a_whole_folder_lies_in_it_too() {
+    let (room, mut folder) = fresh();
+    rescue(
+        &mut folder,
+        &[("internal/1.jpg", &look::tests::jpeg(640, 480))],
+    );
+    let stale = folder.root().join("sheet/t1.js");
+    fs::create_dir(folder.root().join("sheet")).unwrap();
+    fs::write(&stale, b"of a longer sheet").unwrap();
+    let place = place(&room, "x.zip");
+    let request = Request {
+        sheet_in_folder: true,
+        ..request(&place)
+    };
+    pack(
+        &folder,
+        plan(&folder, &Wish::default()).unwrap(),
+        &request,
+        &silent(),
+    )
+    .unwrap();
+    let held = unpacked(place.path());
+    for name in ["index.html", "sheet/t0.js"] {
+        let here = fs::read(folder.root().join(name)).unwrap();
+        assert!(here == held[&format!("x/{name}")], "{name}");
+    }
+    let items = fs::read_to_string(folder.root().join("sheet/items.js")).unwrap();
+    assert!(items.contains("\"report\":false"));
+    assert!(!stale.exists());
+    let partial = fs::read_dir(folder.root().join(".partial")).unwrap();
+    assert_eq!(partial.count(), 0);
+    let report = crate::folder::check::check(&folder, &mut |_| {}).unwrap();
+    let wrong: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|it| {
+            !matches!(
+                it,
+                crate::folder::check::Finding::TagFileMissing { .. }
+                    | crate::folder::check::Finding::NotInManifest { .. }
+            )
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
