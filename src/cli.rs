@@ -107,6 +107,10 @@ pub struct PullArgs {
     /// Running again with the same folder takes only what is new or unfinished.
     #[arg(short, long, value_name = "FOLDER")]
     pub output: Option<PathBuf>,
+    /// Pull from every phone that is attached, at once, each into a folder named after it (below
+    /// the folder of -o)
+    #[arg(long, conflicts_with_all = ["serial", "tcp"])]
+    pub all_phones: bool,
     /// What to take
     #[command(flatten)]
     pub choice: ChoiceArgs,

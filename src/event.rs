@@ -129,6 +129,9 @@ pub enum Event {
         path: RemotePath,
         /// Where the bytes are, below `data/`.
         local: LocalPath,
+        /// How many of its bytes could not be read; 0 when all came, but are not what the phone
+        /// says it has.
+        missing_bytes: u64,
         /// Why.
         reason: Reason,
     },

@@ -82,7 +82,7 @@ pub fn hint(error: &PhoneError) -> String {
         PhoneError::ServerRefused { .. } => "restart the adb server: `adb kill-server`, then `adb start-server`",
         PhoneError::BadAddress { .. } => "give HOST:PORT, as in 192.168.1.7:5555",
         PhoneError::NoPhone => {
-            "plug the phone in with USB debugging on and run `adb start-server`, or name it with --tcp HOST:PORT"
+            "plug the phone in with USB debugging on; try another cable and another port, or name it with --tcp HOST:PORT"
         }
         PhoneError::NoSuchPhone { .. } => "run `rescue devices` to see the phones that are there",
         PhoneError::SeveralPhones { .. } => "choose one with --serial",
@@ -90,7 +90,13 @@ pub fn hint(error: &PhoneError) -> String {
         PhoneError::NotReady { state, .. } => match state {
             DeviceState::Unauthorized => APPROVE,
             DeviceState::NoPermissions(_) => {
-                "give your user access to the phone (udev rules), plug it in again and run `adb kill-server`"
+                "copy udev-rules/51-rescue.rules to /etc/udev/rules.d, run `sudo udevadm control --reload`, and plug the phone in again"
+            }
+            DeviceState::Busy(holder) if !holder.is_empty() => {
+                return format!("end {holder}, which has the phone open, and run the same command");
+            }
+            DeviceState::Busy(_) => {
+                "end the program that has the phone open (an adb server of another user?)"
             }
             DeviceState::Recovery | DeviceState::Sideload | DeviceState::Rescue | DeviceState::Bootloader => {
                 "choose 'Reboot system now' on the phone"

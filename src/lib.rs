@@ -21,6 +21,7 @@
 //! | [`guide`] | a failure or a phone's state | its name, what it means, the next step |
 //! | [`ui`] | events and errors | words on a terminal, or JSON lines |
 //! | [`commands`] | a parsed command line | an exit code |
+//! | `fuzz` | any bytes, to every reader of foreign ones | nothing, or a panic: a bug |
 //! | `virtual_phone` | a description of a phone | the device side of ADB, for `rescue demo` and tests |
 //!
 //! Imports run one way: `commands` -> (`pull`, `export`, `guide`) -> (`folder`, `phone`) -> `adb`.
@@ -40,6 +41,8 @@ pub mod error;
 pub mod event;
 pub mod export;
 pub mod folder;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod guide;
 pub mod item;
 pub mod names;

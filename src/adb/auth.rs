@@ -18,7 +18,7 @@ pub const TOKEN_BYTES: usize = 20;
 const MODULUS_BYTES: usize = 256;
 const MODULUS_WORDS: u32 = 64;
 /// Two words, the modulus, R squared, the exponent.
-pub(super) const PUBLIC_KEY_BYTES: usize = 4 + 4 + MODULUS_BYTES + MODULUS_BYTES + 4;
+pub(crate) const PUBLIC_KEY_BYTES: usize = 4 + 4 + MODULUS_BYTES + MODULUS_BYTES + 4;
 
 /// A random token that a phone wants signed.
 pub type Token = [u8; TOKEN_BYTES];

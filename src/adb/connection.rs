@@ -39,7 +39,7 @@ pub struct StreamId(u32);
 
 impl StreamId {
     /// The number as it goes over the wire.
-    pub(super) fn number(self) -> u32 {
+    pub(crate) fn number(self) -> u32 {
         self.0
     }
 }

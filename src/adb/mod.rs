@@ -10,8 +10,6 @@
 pub mod auth;
 pub mod connection;
 pub mod features;
-#[doc(hidden)]
-pub mod fuzz;
 pub mod path;
 pub mod server;
 pub mod shell;

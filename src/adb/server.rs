@@ -85,7 +85,7 @@ fn not_a_server(input: &BytesMut) -> NotAServer {
     }
 }
 
-/// A phone's state as an adb server names it.
+/// A phone's state as an adb server names it, or as it is seen on USB.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceState {
@@ -113,6 +113,10 @@ pub enum DeviceState {
     Detached,
     /// Another computer's end.
     Host,
+    /// Seen on USB by this program itself, and free to be opened; not asked anything yet.
+    Attached,
+    /// Seen on USB by this program itself, and held by another one, whose name it is.
+    Busy(String),
     /// A word that this program does not know.
     Other(String),
 }
@@ -150,6 +154,8 @@ impl DeviceState {
             Self::NoPermissions(_) => "no permissions",
             Self::Detached => "detached",
             Self::Host => "host",
+            Self::Attached => "attached",
+            Self::Busy(_) => "busy",
             Self::Other(word) => word,
         }
     }
@@ -228,7 +234,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::adb::fuzz::{Cut, server_answer};
+    use crate::fuzz::{Cut, server_answer};
 
     #[test]
     fn request_has_its_length_in_front() {

@@ -128,7 +128,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::adb::fuzz::{Cut, shell_outputs};
+    use crate::fuzz::{Cut, shell_outputs};
 
     #[test]
     fn words_survive_the_phones_shell() {

@@ -259,7 +259,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::adb::fuzz::{Cut, messages};
+    use crate::fuzz::{Cut, messages};
 
     fn encode(message: &Message, checksum: Checksum) -> BytesMut {
         let mut bytes = BytesMut::from(message.header(checksum).as_slice());

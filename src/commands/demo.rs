@@ -36,6 +36,7 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         Error::new(Kind::Disk, "the built-in phone cannot listen on 127.0.0.1").caused_by(error)
     })?;
     let request = Request {
+        folder_each: false,
         output: Some(folder.clone()),
         selection: Selection::default(),
         roots: Roots::Volumes,

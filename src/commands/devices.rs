@@ -49,7 +49,7 @@ pub(super) async fn run(ui: &Ui) -> Result<Done, Error> {
 }
 
 fn hint_for(phone: &SeenPhone) -> Option<String> {
-    if phone.state == DeviceState::Device {
+    if matches!(phone.state, DeviceState::Device | DeviceState::Attached) {
         return None;
     }
     let (serial, state) = (phone.serial.clone(), phone.state.clone());

@@ -1,5 +1,7 @@
 //! `rescue pull`: discover, connect, enumerate, plan, transfer and verify, report.
 
+mod all_phones;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -39,12 +41,17 @@ const TOOL: &str = concat!("rescue ", env!("CARGO_PKG_VERSION"));
 pub(super) async fn run(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     let (target, options) = (target_of(&args.phone), options_of(&args.phone));
     let request = Request::of(args)?;
+    if args.all_phones {
+        return all_phones::run(request, options, ui, halt).await;
+    }
     pull(&request, target, options, ui, halt).await
 }
 
 /// What to pull, as decided.
 pub(super) struct Request {
     pub(super) output: Option<PathBuf>,
+    /// Whether each phone gets a folder below `output`, named after it.
+    pub(super) folder_each: bool,
     pub(super) selection: Selection,
     pub(super) roots: Roots,
     pub(super) dry_run: bool,
@@ -58,6 +65,7 @@ impl Request {
             choice,
             dry_run,
             no_verify,
+            all_phones,
             ..
         } = args;
         let roots = match choice.roots.as_slice() {
@@ -72,6 +80,7 @@ impl Request {
         let selection = selection_of(choice)?;
         Ok(Self {
             output: output.clone(),
+            folder_each: *all_phones,
             selection,
             roots,
             dry_run: *dry_run,
@@ -127,10 +136,11 @@ pub(super) async fn pull(
     let events = ui.events();
     let mut phone = connect_phone(&target, &options, &events, halt).await?;
     let identity = phone.identity();
-    let path = request
-        .output
-        .clone()
-        .unwrap_or_else(|| default_folder(&identity));
+    let path = match &request.output {
+        Some(folder) if request.folder_each => folder.join(default_folder(&identity)),
+        Some(folder) => folder.clone(),
+        None => default_folder(&identity),
+    };
     // Before the long listing: a folder that cannot be used is known at once.
     let mut folder = if request.dry_run {
         None
@@ -242,8 +252,10 @@ async fn transfer(
         unproven
     };
     let names = std::mem::take(&mut plan.names);
+    let unseen = std::mem::take(&mut plan.unseen);
     let tasks = plan.into_tasks(&new);
     let mut session = Session::start(folder, names, method, events.clone(), halt.clone())?;
+    session.settle_unseen(&phone, unseen).await;
     session.pull(phone, tasks, unproven, reconnect).await;
     let finished = tokio::task::spawn(session.finish()).await;
     match finished {
@@ -459,11 +471,14 @@ fn report(
         ));
     }
     let shown = path.display();
-    lines.push(format!(
-        "In {shown}, after {} ({})",
-        seconds(took),
-        rate(wanted_bytes, took)
-    ));
+    lines.push(match outcome.stopped {
+        Some(_) => format!("In {shown}, stopped after {}", seconds(took)),
+        None => format!(
+            "In {shown}, after {} ({})",
+            seconds(took),
+            rate(wanted_bytes, took)
+        ),
+    });
     lines.push(match outcome.stopped {
         Some(_) => "Next: run the same command again; it goes on where it was".to_owned(),
         None => format!(

@@ -46,8 +46,8 @@ pub struct Report {
     pub finding_count: u64,
     /// The first of them.
     pub findings: Vec<Finding>,
-    /// Files and tag files that the manifest does not tell rightly only because the last run was
-    /// cut short before it wrote it; not among the findings.
+    /// Files and tag files that the manifest does not tell rightly, and files that are not recorded
+    /// yet, only because the last run was cut short before; not among the findings.
     pub unwritten_count: u64,
 }
 
@@ -313,11 +313,30 @@ impl Check<'_> {
             };
             let below = path.strip_prefix(&data).unwrap_or(path);
             let local = below.to_str().and_then(|text| LocalPath::new(text).ok());
-            if local.is_none_or(|local| !known.contains_key(&self.hashes.hash_one(&local))) {
+            let is_known = |local: &LocalPath| known.contains_key(&self.hashes.hash_one(local));
+            if !local.as_ref().is_some_and(is_known) {
+                if self.is_unfinished && local.is_some_and(|local| self.is_unrecorded(&local)) {
+                    self.report.unwritten_count += 1;
+                    continue;
+                }
                 let path = format!("{DATA}/{}", below.display());
                 self.find(Finding::Extra { path });
             }
         }
+    }
+
+    /// Whether this is a file that a run put there, or beside its place because it is damaged, and
+    /// was cut short before it recorded it. The next run pulls it again, and keeps this one only
+    /// when its bytes are the same.
+    fn is_unrecorded(&self, local: &LocalPath) -> bool {
+        let text = local.as_str();
+        let beside = text.strip_suffix(".txt").unwrap_or(text);
+        let place = match beside.strip_suffix(".damaged") {
+            Some(place) => LocalPath::new(place).ok(),
+            None => Some(local.clone()),
+        };
+        let planned = place.map(|place| self.folder.catalogue().planned_at(&place));
+        matches!(planned, Some(Ok(Some(_))))
     }
 
     fn take(&mut self, result: workers::Result) {

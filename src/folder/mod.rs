@@ -23,7 +23,9 @@ pub mod check;
 pub mod commit;
 pub(crate) mod disk;
 mod entry;
+mod gaps;
 pub mod partial;
+mod patchwork;
 pub mod reader;
 
 use std::fs::{self, File, TryLockError};
@@ -38,7 +40,9 @@ pub use entry::{
     Companion, Count, Entry, EntryId, NewEntry, Payload, Proof, Reason, ReasonCode, Record, Run,
     RunId, RunOutcome, State, Summary,
 };
+pub use gaps::{Gaps, missing_bytes_of_note};
 pub use partial::{Finished, PartialFile};
+pub use patchwork::Patchwork;
 pub use reader::DataReader;
 
 use crate::item::PhoneIdentity;

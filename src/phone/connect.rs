@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::discover::{SeenPhone, choose, discover};
+use super::discover::{RouteName, SeenPhone, choose, discover};
 use super::drive::{Link, LinkError, LinkEvent};
 use super::error::PhoneError;
 use super::keys::{KeySources, computer_name};
 use super::server::ServerAddress;
-use super::{Phone, Properties, Route, tcp};
+use super::{Phone, Properties, Route, tcp, usb};
 use crate::adb::connection::{Banner, Connection, HostConfig};
 use crate::adb::features::Features;
 use crate::adb::server::DeviceState;
@@ -20,6 +21,9 @@ use crate::adb::server::DeviceState;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often to look again while waiting.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
+
+/// How often a first connection may break before there is a phone to wait for.
+const MOST_BROKEN: u32 = 4;
 
 /// The phone to connect to, as asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +69,7 @@ pub async fn connect(
 ) -> Result<Phone, PhoneError> {
     let deadline = Instant::now() + options.wait;
     let mut told = None;
+    let mut broken = 0;
     loop {
         let error = match attempt(target, options, deadline, &mut told, on_wait).await {
             Ok(phone) => return Ok(phone),
@@ -84,6 +89,11 @@ pub async fn connect(
                 Waiting::ForPhone
             }
             _ if error.is_gone() && patience == Patience::ForReturn => Waiting::ForPhone,
+            // Somebody was there. A loose cable comes back; what is no phone never will.
+            PhoneError::Lost(_) | PhoneError::StreamEnded { .. } if broken < MOST_BROKEN => {
+                broken += 1;
+                Waiting::ForPhone
+            }
             _ => return Err(error),
         };
         if Instant::now() + POLL_INTERVAL >= deadline {
@@ -121,22 +131,36 @@ async fn attempt(
 ) -> Result<Phone, PhoneError> {
     let (route, serial, features) = match target {
         Target::Tcp(address) => {
-            let (link, banner) = connect_tcp(address, options, deadline, told, on_wait).await?;
-            let route = Route::Tcp {
-                link,
-                address: address.clone(),
-            };
-            (route, address.clone(), banner.features)
+            let socket = tcp::connect(address).await?;
+            let (link, banner) =
+                shake_hands(socket, address, options, deadline, told, on_wait).await?;
+            let target = target.clone();
+            (
+                Route::Direct { link, target },
+                address.clone(),
+                banner.features,
+            )
         }
         Target::Discovered { serial } => {
             let found = discover().await?;
             let seen = choose(&found.phones, serial.as_deref())?;
-            let features = open_seen(seen, found.server).await?;
-            let route = Route::Server {
-                server: found.server,
-                serial: seen.serial.clone(),
-            };
-            (route, seen.serial.clone(), features)
+            let name = seen.serial.clone();
+            if seen.route == RouteName::Usb {
+                let usb = usb::open(&name).await?;
+                let shaken = shake_hands(usb, &name, options, deadline, told, on_wait);
+                let (link, banner) = shaken.await?;
+                let target = Target::Discovered {
+                    serial: Some(name.clone()),
+                };
+                (Route::Direct { link, target }, name, banner.features)
+            } else {
+                let features = open_seen(seen, found.server).await?;
+                let route = Route::Server {
+                    server: found.server,
+                    serial: name.clone(),
+                };
+                (route, name, features)
+            }
         }
     };
     let mut phone = Phone {
@@ -163,14 +187,15 @@ async fn open_seen(seen: &SeenPhone, server: ServerAddress) -> Result<Features, 
     }
 }
 
-async fn connect_tcp(
+/// Becomes one of the phone's trusted computers, straight to its daemon.
+async fn shake_hands(
+    transport: impl AsyncRead + AsyncWrite + Send + 'static,
     address: &str,
     options: &ConnectOptions,
     deadline: Instant,
     told: &mut Option<Waiting>,
     on_wait: &mut (dyn FnMut(&Waiting) + Send),
 ) -> Result<(Link, Banner), PhoneError> {
-    let socket = tcp::connect(address).await?;
     let keys = options.keys.clone();
     // Making a first key takes seconds of computing.
     let keys = tokio::task::spawn_blocking(move || keys.load()).await;
@@ -183,7 +208,7 @@ async fn connect_tcp(
         name: computer_name(),
         features: Features::all(),
     };
-    let (link, mut events) = Link::start(Connection::host(config), socket);
+    let (link, mut events) = Link::start(Connection::host(config), transport);
     let mut until = Instant::now() + HANDSHAKE_TIMEOUT;
     let mut asked = false;
     loop {

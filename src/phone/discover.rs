@@ -2,6 +2,7 @@
 
 use super::error::PhoneError;
 use super::server::ServerAddress;
+use super::usb;
 use crate::adb::server::DeviceState;
 
 /// A phone that was seen.
@@ -25,6 +26,8 @@ pub enum RouteName {
     Server,
     /// Straight to its daemon over TCP.
     Tcp,
+    /// Straight to its daemon over USB.
+    Usb,
 }
 
 /// What was found.
@@ -43,7 +46,7 @@ pub async fn discover() -> Result<Discovery, PhoneError> {
     let server = ServerAddress::from_environment().await?;
     let devices = server.devices().await?;
     let server_runs = devices.is_some();
-    let phones = devices
+    let seen_by_server = devices
         .unwrap_or_default()
         .into_iter()
         .map(|device| SeenPhone {
@@ -55,10 +58,32 @@ pub async fn discover() -> Result<Discovery, PhoneError> {
             route: RouteName::Server,
         });
     Ok(Discovery {
-        phones: phones.collect(),
+        phones: merged(seen_by_server.collect(), usb::phones().await),
         server,
         server_runs,
     })
+}
+
+/// Lists each phone once. One that the server has is reached through the server, unless the server
+/// may not open it and this program may.
+fn merged(mut phones: Vec<SeenPhone>, on_usb: Vec<SeenPhone>) -> Vec<SeenPhone> {
+    for own in on_usb {
+        let same = phones.iter_mut().find(|phone| phone.serial == own.serial);
+        match same {
+            Some(phone) if matches!(phone.state, DeviceState::NoPermissions(_)) => *phone = own,
+            Some(_) => {}
+            None => phones.push(own),
+        }
+    }
+    // A server that may not open a phone cannot read its serial number either.
+    let is_nameless = |phone: &SeenPhone| {
+        matches!(phone.state, DeviceState::NoPermissions(_))
+            && (phone.serial.starts_with('?') || phone.serial.starts_with("(no"))
+    };
+    if phones.iter().any(|phone| phone.route == RouteName::Usb) {
+        phones.retain(|phone| phone.route == RouteName::Usb || !is_nameless(phone));
+    }
+    phones
 }
 
 /// Chooses the phone to work with: the one asked for, else the only one.
@@ -93,6 +118,31 @@ mod tests {
             model: None,
             route,
         }
+    }
+
+    #[test]
+    fn phone_on_usb_and_on_the_server_is_listed_once_and_opened_by_who_may() {
+        let own = |serial: &str, state| SeenPhone {
+            state,
+            route: RouteName::Usb,
+            ..seen(serial)
+        };
+        let refused = |serial: &str| SeenPhone {
+            state: DeviceState::NoPermissions("no permissions".to_owned()),
+            ..seen(serial)
+        };
+        let busy = own("A", DeviceState::Busy("adb".to_owned()));
+        assert_eq!(merged(vec![seen("A")], vec![busy]), [seen("A")]);
+        let free = own("A", DeviceState::Attached);
+        for server in [
+            refused("A"),
+            refused("????????????"),
+            refused("(no serial number)"),
+        ] {
+            assert_eq!(merged(vec![server], vec![free.clone()]), [free.clone()]);
+        }
+        let both = merged(vec![seen("B")], vec![free.clone()]);
+        assert_eq!(both, [seen("B"), free]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod shell;
 pub mod stream;
 pub mod sync;
 pub mod tcp;
+mod usb;
 
 pub use error::PhoneError;
 
@@ -49,10 +50,8 @@ pub struct Phone {
 /// How the phone is reached.
 #[derive(Debug)]
 enum Route {
-    Tcp {
-        link: Link,
-        address: String,
-    },
+    /// No adb server between, over whatever transport.
+    Direct { link: Link, target: Target },
     Server {
         server: ServerAddress,
         serial: String,
@@ -68,7 +67,7 @@ impl Phone {
     /// How to reach this very phone again.
     pub fn target(&self) -> Target {
         match &self.route {
-            Route::Tcp { address, .. } => Target::Tcp(address.clone()),
+            Route::Direct { target, .. } => target.clone(),
             Route::Server { serial, .. } => Target::Discovered {
                 serial: Some(serial.clone()),
             },
@@ -117,20 +116,37 @@ impl Phone {
         path: &RemotePath,
         offset: u64,
     ) -> Result<(RunningCommand, usize), PhoneError> {
-        let blocks = offset / READ_BLOCK;
+        self.read_blocks(path, READ_BLOCK, offset, u64::MAX).await
+    }
+
+    /// Starts to read up to `most` bytes of a file from `offset` bytes on, in blocks of so many
+    /// bytes: the command that prints them, and how many bytes of its output come before `offset`.
+    /// More than `most` may come, up to a block's end.
+    pub async fn read_blocks(
+        &self,
+        path: &RemotePath,
+        block_bytes: u64,
+        offset: u64,
+        most: u64,
+    ) -> Result<(RunningCommand, usize), PhoneError> {
+        let (skip, before) = (offset / block_bytes, offset % block_bytes);
         let path = quote(path.as_bytes());
-        let size = format!(" bs={READ_BLOCK} skip={blocks} 2>/dev/null");
+        let count = match most.checked_add(before) {
+            Some(bytes) => format!(" count={}", bytes.div_ceil(block_bytes)),
+            None => String::new(),
+        };
+        let size = format!(" bs={block_bytes} skip={skip}{count} 2>/dev/null");
         // `if=` and the quoted path are one word.
         let command = [b"dd if=".as_slice(), &path, size.as_bytes()].concat();
         let running = self.start("dd", &command).await?;
-        Ok((running, (offset % READ_BLOCK) as usize))
+        Ok((running, before as usize))
     }
 
     /// Opens a stream to a service; `None` when the phone refuses it.
     async fn open(&self, service: &[u8]) -> Result<Option<ByteStream>, PhoneError> {
         let opened = async {
             match &self.route {
-                Route::Tcp { link, .. } => link.open(service).await.map_err(PhoneError::Lost),
+                Route::Direct { link, .. } => link.open(service).await.map_err(PhoneError::Lost),
                 Route::Server { server, serial } => server.open(serial, service).await,
             }
         };

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// Stops a run, for a reason; cheap to clone.
 #[derive(Debug, Clone)]
@@ -20,6 +20,22 @@ impl Halt {
             set: watch::Sender::new(false),
             reason: Arc::default(),
         }
+    }
+
+    /// A switch of its own that is set when this one is, for the same reason; not the other way.
+    pub fn child(&self) -> Self {
+        let child = Self::new();
+        let (parent, own) = (self.clone(), child.clone());
+        tokio::spawn(async move {
+            parent.stopped().await;
+            let same = parent.lock().as_ref().map(|reason| {
+                let mut same = Error::new(reason.kind, reason.message.clone());
+                same.hint.clone_from(&reason.hint);
+                same
+            });
+            own.stop(same.unwrap_or_else(|| Error::new(Kind::Interrupted, "stopped")));
+        });
+        child
     }
 
     /// Stops the run; the first reason counts.

@@ -16,8 +16,8 @@ use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::folder::commit::MAX_GROUP;
 use crate::folder::{
-    Committer, Companion, DiskError, EntryId, Finished, Folder, Outcome, PartialFile, Proof,
-    Reason, ReasonCode, Record, ToCommit,
+    Committer, Companion, DiskError, EntryId, Finished, Folder, Gaps, Outcome, PartialFile, Proof,
+    Reason, ReasonCode, Record, ToCommit, missing_bytes_of_note,
 };
 use crate::item::Item;
 use crate::names::{LocalPath, Names};
@@ -46,6 +46,8 @@ pub(super) enum Message {
     Wrong(Arc<Task>),
     /// What came is wrong, and there is no further try: it is kept under another name.
     Damaged(Arc<Task>, Pulled, Reason),
+    /// What could be read around bad places is whole, and stands in `.partial/`.
+    Salvaged(Arc<Task>, Finished, Gaps, Reason),
     /// Nothing came.
     Failed(EntryId, crate::adb::RemotePath, Reason),
     /// An item changed on the phone before it was pulled.
@@ -193,10 +195,23 @@ impl Thread {
             }
             Message::Wrong(task) => self.drop_wrong(&task),
             Message::Damaged(task, pulled, reason) => self.set_aside(&task, pulled, reason),
+            Message::Salvaged(task, finished, gaps, reason) => {
+                self.keep_salvaged(&task, finished, &gaps, reason);
+            }
             Message::Failed(id, path, reason) => {
-                self.records.push(Record::Failed {
-                    id,
-                    reason: reason.clone(),
+                // What an earlier run salvaged of it is still there.
+                let kept = self.folder.catalogue().companions(id).unwrap_or_default();
+                let because = reason.clone();
+                self.records.push(match kept.is_empty() {
+                    true => Record::Failed {
+                        id,
+                        reason: because,
+                    },
+                    false => Record::Damaged {
+                        id,
+                        reason: because,
+                        kept,
+                    },
                 });
                 self.told.push(Event::Failed { path, reason });
             }
@@ -406,8 +421,102 @@ impl Thread {
         self.told.push(Event::Damaged {
             path: pulled.path,
             local: aside,
+            missing_bytes: 0,
             reason,
         });
+    }
+
+    /// Keeps what was salvaged beside its place, with a note about what is missing; but what an
+    /// earlier run kept stays when that was more.
+    fn keep_salvaged(&mut self, task: &Task, finished: Finished, gaps: &Gaps, reason: Reason) {
+        self.flush();
+        let old = self.folder.catalogue().companions(task.id);
+        let old = old.unwrap_or_default();
+        let (missing_bytes, kept) = match self.missing_bytes_of(&old) {
+            Some(missing) if missing < gaps.bytes() => {
+                drop(finished);
+                let _ = PartialFile::discard(self.folder.root(), task.id);
+                (missing, old.clone())
+            }
+            _ => match self.put_beside(task, finished, gaps) {
+                Ok(kept) => (gaps.bytes(), kept),
+                Err(error) if error.concerns_the_whole_disk() => return self.stop(error.into()),
+                Err(error) => return self.refused_by_disk(task, &error),
+            },
+        };
+        let Some(local) = kept.first().map(|kept| kept.local.clone()) else {
+            return;
+        };
+        let (id, path) = (task.id, task.item.path.clone());
+        self.records.push(Record::Damaged {
+            id,
+            reason: reason.clone(),
+            kept: kept.clone(),
+        });
+        self.told.push(Event::Damaged {
+            path,
+            local,
+            missing_bytes,
+            reason,
+        });
+        self.flush();
+        for companion in old.iter().filter(|old| !kept.contains(old)) {
+            if let Err(error) = self.committer.remove(&companion.local) {
+                tracing::warn!(%error, "an older damaged copy stays");
+            }
+        }
+    }
+
+    /// What the note among these files says is missing.
+    fn missing_bytes_of(&self, kept: &[Companion]) -> Option<u64> {
+        let note = kept
+            .iter()
+            .find(|file| file.local.as_str().ends_with(".txt"))?;
+        let text = std::fs::read_to_string(self.folder.data_path(&note.local)).ok()?;
+        missing_bytes_of_note(&text)
+    }
+
+    fn put_beside(
+        &mut self,
+        task: &Task,
+        finished: Finished,
+        gaps: &Gaps,
+    ) -> Result<Vec<Companion>, DiskError> {
+        let size = finished.size;
+        let damaged = self.commit_beside(&task.local, ".damaged", finished)?;
+        let mut note = PartialFile::create(self.folder.root(), task.id)?;
+        note.write(gaps.note(&task.item.path.to_string(), size).as_bytes())?;
+        let note = note.finish(task.item.mtime)?;
+        let note = self.commit_beside(&damaged.local.clone(), ".txt", note)?;
+        Ok(vec![damaged, note])
+    }
+
+    fn commit_beside(
+        &mut self,
+        local: &LocalPath,
+        ending: &str,
+        mut finished: Finished,
+    ) -> Result<Companion, DiskError> {
+        loop {
+            let local = self.names.allocate_beside(local, ending);
+            let (size, sha256) = (finished.size, finished.sha256);
+            let file = ToCommit {
+                finished,
+                local: local.clone(),
+            };
+            match self.committer.commit(vec![file])?.pop() {
+                // Somebody put a file there; the allocator gives the next name.
+                Some(Outcome::TargetExists(back)) => finished = back,
+                Some(Outcome::Failed(_, error)) => return Err(error),
+                _ => {
+                    return Ok(Companion {
+                        local,
+                        size,
+                        sha256,
+                    });
+                }
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod keeper;
 pub mod kind;
 pub mod plan;
 pub mod reconnect;
+mod salvage;
 pub mod selection;
 pub mod session;
 mod transfer;

@@ -8,7 +8,7 @@ use super::enumerate::{Enumeration, Found};
 use super::kind::{MediaKind, Precious, original_name};
 use super::selection::is_trash_folder;
 use crate::adb::RemotePath;
-use crate::folder::{Entry, EntryId, NewEntry, Record, State};
+use crate::folder::{Entry, EntryId, NewEntry, ReasonCode, Record, State};
 use crate::item::{Item, Volume};
 use crate::names::{LocalPath, Names};
 
@@ -55,6 +55,8 @@ pub struct Plan {
     pub records: Vec<Record>,
     /// What to pull of the entries that are there.
     pub tasks: Vec<Task>,
+    /// What is not here, and was not listed now: it is gone, or nobody asked for it this time.
+    pub unseen: Vec<Task>,
     /// What to verify only.
     pub unproven: Vec<UnprovenEntry>,
     /// Items that are here and proven.
@@ -95,7 +97,30 @@ pub fn plan(
         }
     }
     plan.names = names;
+    plan.unseen = latest.into_values().filter_map(unseen).collect();
     plan
+}
+
+/// An entry that is not here, not known to be gone, and was not listed.
+fn unseen(entry: Entry) -> Option<Task> {
+    let known_gone = entry
+        .reason
+        .is_some_and(|reason| reason.code == ReasonCode::Vanished);
+    let is_wanted = matches!(entry.state, State::Planned | State::Failed) && !known_gone;
+    is_wanted.then_some(Task {
+        id: entry.id,
+        item: Item {
+            path: entry.path,
+            size: entry.size,
+            size_is_exact: entry.size_is_exact,
+            mtime: entry.mtime,
+        },
+        local: entry.local,
+        precious: Precious::Rest,
+        was_refused: true,
+        may_resume: false,
+        attempts: 0,
+    })
 }
 
 impl Plan {

@@ -12,14 +12,15 @@ use super::halt::Halt;
 use super::keeper::{Keeper, Message, Pulled};
 use super::plan::{Task, UnprovenEntry};
 use super::reconnect::Reconnect;
+use super::salvage::{self, Salvaged};
 use super::transfer::{Queue, Setback, Worker};
-use super::verify::{Method, ToVerify, Unproven, Verifier, stat};
+use super::verify::{Method, ToVerify, Unproven, Verifier, stat, stats};
 use super::writer;
 use crate::adb::RemotePath;
-use crate::adb::sync::FileType;
+use crate::adb::sync::{FileType, Stat};
 use crate::error::Error;
 use crate::event::{Event, Events};
-use crate::folder::{Folder, Reason, ReasonCode};
+use crate::folder::{Finished, Folder, PartialFile, Patchwork, Reason, ReasonCode};
 use crate::item::Item;
 use crate::names::Names;
 use crate::phone::{Phone, PhoneError};
@@ -54,6 +55,8 @@ pub struct Session {
     events: Events,
     halt: Halt,
     unproven: Arc<Unproven>,
+    /// Items that the phone's storage could not read to their end, with the reason.
+    to_salvage: Vec<(Arc<Task>, Reason)>,
     outcome: Outcome,
 }
 
@@ -84,6 +87,7 @@ impl Session {
             events,
             halt,
             unproven,
+            to_salvage: Vec::new(),
             outcome,
         })
     }
@@ -155,6 +159,90 @@ impl Session {
             let reason = Reason::new(ReasonCode::PhoneGone, "the run ended first");
             self.outcome.failed.push((task.item.path.clone(), reason));
         }
+        self.salvage(phone, reconnect).await;
+    }
+
+    /// Settles items of earlier runs that are not here and were not listed now: are they gone?
+    /// Those that are there were not asked for, and wait.
+    pub async fn settle_unseen(&mut self, phone: &Phone, unseen: Vec<Task>) {
+        let items: Vec<_> = unseen.iter().map(|task| &task.item).collect();
+        let Ok(known) = stats(phone, &items).await else {
+            // The phone went away: the next run asks again.
+            return;
+        };
+        for (task, stat) in unseen.iter().zip(known) {
+            if is_gone(&stat) {
+                self.fail(task, vanished()).await;
+            }
+        }
+    }
+
+    /// Reads what can be read of the items that the phone's storage could not read to their end.
+    async fn salvage(&mut self, mut phone: Arc<Phone>, reconnect: &Reconnect) {
+        let mut vain = 0;
+        let mut whole = Vec::new();
+        for (task, reason) in std::mem::take(&mut self.to_salvage) {
+            if self.halt.is_set() || self.outcome.stopped.is_some() || !task.item.size_is_exact {
+                self.fail(&task, reason).await;
+                continue;
+            }
+            match self.salvage_one(&phone, &task).await {
+                Ok(Salvaged { finished, gaps }) if gaps.bytes() == 0 => {
+                    whole.push(self.keep_whole(task, finished).await);
+                }
+                Ok(Salvaged { finished, gaps }) => {
+                    let path = task.item.path.clone();
+                    self.outcome.damaged.push((path, reason.clone()));
+                    let message = Message::Salvaged(task, finished, gaps, reason);
+                    self.keeper.tell(message).await;
+                }
+                Err(error) => {
+                    let _ = PartialFile::discard(&self.root, task.id);
+                    self.fail(&task, reason).await;
+                    match error {
+                        salvage::Failed::Lost(lost) => {
+                            vain += 1;
+                            match reconnect.wait(lost, vain, &self.events, &self.halt).await {
+                                Ok(found) => phone = Arc::new(found),
+                                Err(error) => self.outcome.stopped = Some(error),
+                            }
+                        }
+                        salvage::Failed::Disk(error) if error.concerns_the_whole_disk() => {
+                            self.halt.stop(error.into());
+                        }
+                        salvage::Failed::Disk(_) | salvage::Failed::Nothing => {}
+                    }
+                }
+            }
+        }
+        if whole.is_empty() {
+            return;
+        }
+        let round = self.round(&phone, Vec::new(), whole, true).await;
+        // None of them has a try left: what is not proven is settled for good.
+        self.settle(round.setbacks, &mut Vec::new()).await;
+        for file in self.unproven.take() {
+            let reason = Reason::new(ReasonCode::PhoneGone, "the run ended first");
+            self.outcome.unproven.push((file.pulled.path, reason));
+        }
+    }
+
+    /// Keeps an item all of which could be read after all; its proof is still to come.
+    async fn keep_whole(&self, task: Arc<Task>, finished: Finished) -> ToVerify {
+        let pulled = Pulled {
+            path: task.item.path.clone(),
+            local: task.local.clone(),
+            size: finished.size,
+            sha256: finished.sha256,
+        };
+        let message = Message::Finished(Arc::clone(&task), finished);
+        self.keeper.tell(message).await;
+        ToVerify { task, pulled }
+    }
+
+    async fn salvage_one(&self, phone: &Phone, task: &Task) -> Result<Salvaged, salvage::Failed> {
+        let file = Patchwork::create(&self.root, task.id)?;
+        salvage::salvage(phone, &task.item, file, &self.events, &self.halt).await
     }
 
     /// Ends the run: everything told is on the disk when this returns.
@@ -261,6 +349,9 @@ impl Session {
                         .await;
                     self.outcome.damaged.push((path, reason));
                 }
+                None if attempts >= MAX_ATTEMPTS && reason.code == ReasonCode::PhoneIo => {
+                    self.to_salvage.push((task, reason));
+                }
                 None if attempts >= MAX_ATTEMPTS => self.fail(&task, reason).await,
                 pulled => {
                     if pulled.is_some() {
@@ -295,12 +386,8 @@ impl Session {
         for task in postponed {
             // An error here is met again by the next round, which deals with it.
             let known = stat(phone, &task.item).await.unwrap_or_default();
-            let is_file = |mode| FileType::of_mode(mode) == FileType::Regular;
             match known {
-                Some(stat) if stat.error == 2 || stat.error == 0 && !is_file(stat.mode) => {
-                    let reason = Reason::new(ReasonCode::Vanished, "it is gone from the phone");
-                    self.fail(&task, reason).await;
-                }
+                Some(stat) if is_gone(&stat) => self.fail(&task, vanished()).await,
                 Some(now) if now.error == 0 => {
                     let size_is_exact = task.item.size_is_exact;
                     let item = Item {
@@ -328,6 +415,16 @@ impl Session {
         }
         tasks
     }
+}
+
+/// Whether an answer says that there is no such file any more.
+fn is_gone(stat: &Stat) -> bool {
+    let is_file = FileType::of_mode(stat.mode) == FileType::Regular;
+    stat.error == 2 || stat.error == 0 && !is_file
+}
+
+fn vanished() -> Reason {
+    Reason::new(ReasonCode::Vanished, "it is gone from the phone")
 }
 
 fn as_to_verify(unproven: UnprovenEntry) -> Option<ToVerify> {

@@ -271,6 +271,13 @@ impl Worker {
                     self.put_off(task, arrival.take(), silent(after)).await;
                     return Ok(Stream::Renew);
                 }
+                Err(PhoneError::Sync(error)) => {
+                    // Which file it belongs to is not sure, but this one does not come.
+                    drop(self.phone.sync().await?);
+                    under_way.pop_front();
+                    self.give_up(task, arrival.take(), nonsense(&error)).await;
+                    return Ok(Stream::Renew);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -495,6 +502,7 @@ impl Worker {
                 Ok(Some(Output::Exit(_))) => return Ok(Rest::Ended),
                 Ok(None) => return Ok(Rest::BrokenOff(ended())),
                 Err(PhoneError::Idle { after, .. }) => return Ok(Rest::BrokenOff(silent(after))),
+                Err(PhoneError::Shell(error)) => return Ok(Rest::BrokenOff(nonsense(&error))),
                 Err(error) => return Err(error),
             };
             let skipped = skip.min(bytes.len());
@@ -535,6 +543,10 @@ fn silent(after: Duration) -> Reason {
         ReasonCode::PhoneIo,
         format!("nothing came for {} seconds", after.as_secs()),
     )
+}
+
+fn nonsense(error: &dyn std::error::Error) -> Reason {
+    Reason::new(ReasonCode::PhoneIo, error.to_string())
 }
 
 fn changed() -> Reason {

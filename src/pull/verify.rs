@@ -28,6 +28,9 @@ const BYTES_PER_CALL: u64 = 64 * 1024 * 1024;
 /// Calls at once: phones have several cores, and one call waits for storage while another hashes.
 const CALLS_AT_ONCE: usize = 2;
 
+/// Questions about files ahead of the answers.
+const STATS_AHEAD: usize = 256;
+
 /// A file that is here and wants its proof.
 #[derive(Debug, Clone)]
 pub(super) struct ToVerify {
@@ -173,9 +176,14 @@ impl Verifier {
         };
         let paths: Vec<_> = batch.iter().map(|file| &file.pulled.path).collect();
         let total = batch.iter().map(|file| file.pulled.size).sum();
-        let hashes = match self.phone.hash(algorithm, &paths, total).await? {
-            Hashes::Of(hashes) => hashes,
-            Hashes::NoProgram => vec![None; batch.len()],
+        let hashes = match self.phone.hash(algorithm, &paths, total).await {
+            Ok(Hashes::Of(hashes)) => hashes,
+            // What makes no sense proves nothing.
+            Ok(Hashes::NoProgram)
+            | Err(PhoneError::Shell(_) | PhoneError::TooMuchOutput { .. }) => {
+                vec![None; batch.len()]
+            }
+            Err(error) => return Err(error),
         };
         if algorithm != Algorithm::Sha256 {
             // Those hashes are made from the files on this disk: they have to be there first.
@@ -246,19 +254,37 @@ impl Verifier {
 
 /// What the phone says about an item now.
 pub(super) async fn stat(phone: &Phone, item: &Item) -> Result<Option<Stat>, PhoneError> {
+    stats(phone, &[item])
+        .await
+        .map(|stats| stats.first().copied())
+}
+
+/// What the phone says about items now, in their order; fewer answers when it stops answering.
+pub(super) async fn stats(phone: &Phone, items: &[&Item]) -> Result<Vec<Stat>, PhoneError> {
     let modern = phone.features().has(Feature::StatV2);
     let operation = if modern {
         Operation::Lstat2
     } else {
         Operation::Stat1
     };
+    let mut stats = Vec::with_capacity(items.len());
+    if items.is_empty() {
+        return Ok(stats);
+    }
     let mut sync = phone.sync().await?;
-    sync.request(operation, &item.path);
-    sync.flush().await?;
-    Ok(match sync.next().await? {
-        Some(Answer::Stat(stat)) => Some(stat),
-        _ => None,
-    })
+    for some in items.chunks(STATS_AHEAD) {
+        for item in some {
+            sync.request(operation, &item.path);
+        }
+        sync.flush().await?;
+        for _ in some {
+            match sync.next().await? {
+                Some(Answer::Stat(stat)) => stats.push(stat),
+                _ => return Ok(stats),
+            }
+        }
+    }
+    Ok(stats)
 }
 
 fn proof_of(algorithm: Algorithm) -> Proof {

@@ -31,6 +31,8 @@ pub struct Style {
 pub struct Ui {
     style: Style,
     progress: Arc<Mutex<Progress>>,
+    /// The serial number of the phone that is talked of, where there are several.
+    phone: Option<Arc<str>>,
 }
 
 impl Ui {
@@ -40,13 +42,24 @@ impl Ui {
         Self {
             style,
             progress: Arc::new(Mutex::new(Progress::new(style, live))),
+            phone: None,
+        }
+    }
+
+    /// The way to the same person, and the same display, about one of several phones: every line
+    /// says which.
+    #[must_use]
+    pub fn of_phone(&self, serial: &str) -> Self {
+        Self {
+            phone: Some(serial.into()),
+            ..self.clone()
         }
     }
 
     /// Where steps send what they tell.
     pub fn events(&self) -> Events {
-        let progress = Arc::clone(&self.progress);
-        Events::to(move |event| lock(&progress).event(&event))
+        let (progress, phone) = (Arc::clone(&self.progress), self.phone.clone());
+        Events::to(move |event| lock(&progress).event(phone.as_ref(), &event))
     }
 
     /// Ends the live display, before a result.
@@ -56,18 +69,36 @@ impl Ui {
 
     /// Prints a result: as one line of JSON, or the lines of text.
     pub fn result(&self, value: &impl Serialize, lines: &[String]) {
-        self.end_progress();
-        if self.style.json {
-            print_json(value);
-        } else {
-            lines.iter().for_each(|line| print_line(line));
+        self.print(|| {
+            if self.style.json {
+                print_json(self.phone.as_ref(), value);
+            } else {
+                lines
+                    .iter()
+                    .for_each(|line| print_line(&self.labelled(line)));
+            }
+        });
+    }
+
+    /// Prints; the live display ends before, but goes on where other phones are still at work.
+    fn print(&self, print: impl FnOnce()) {
+        match self.phone {
+            Some(_) => lock(&self.progress).suspended(print),
+            None => {
+                self.end_progress();
+                print();
+            }
         }
+    }
+
+    fn labelled(&self, line: &str) -> String {
+        progress::labelled(self.phone.as_ref(), line)
     }
 
     /// Prints a line of a list that events tell in JSON.
     pub fn listing(&self, line: &str) {
         if !self.style.json {
-            print_line(line);
+            print_line(&self.labelled(line));
         }
     }
 
@@ -111,24 +142,31 @@ impl Ui {
 
     /// Prints why the command failed, what caused it, and what to do next.
     pub fn error(&self, error: &Error) {
-        self.end_progress();
+        self.print(|| self.print_error(error));
+    }
+
+    fn print_error(&self, error: &Error) {
         let causes = error.causes();
         if self.style.json {
-            print_json(&JsonError {
-                r#type: "error",
-                kind: error.kind,
-                message: &error.message,
-                causes: &causes,
-                hint: error.hint.as_deref(),
-                exit_code: error.kind.exit_code(),
-            });
+            print_json(
+                self.phone.as_ref(),
+                &JsonError {
+                    r#type: "error",
+                    kind: error.kind,
+                    message: &error.message,
+                    causes: &causes,
+                    hint: error.hint.as_deref(),
+                    exit_code: error.kind.exit_code(),
+                },
+            );
             return;
         }
         let paint = |name: &str, code: u8| match self.style.color {
             true => format!("\x1b[1;{code}m{name}:\x1b[0m"),
             false => format!("{name}:"),
         };
-        eprint_line(&format!("{} {}", paint("error", 31), plain(&error.message)));
+        let message = format!("{} {}", paint("error", 31), plain(&error.message));
+        eprint_line(&self.labelled(&message));
         for cause in &causes {
             eprint_line(&format!("caused by: {}", plain(cause)));
         }
@@ -168,8 +206,19 @@ fn is_for_json(event: &Event) -> bool {
     )
 }
 
-fn print_json(value: &impl Serialize) {
-    match serde_json::to_string(value) {
+#[derive(Serialize)]
+struct Labelled<'a, T> {
+    #[serde(flatten)]
+    value: &'a T,
+    phone: &'a str,
+}
+
+fn print_json(phone: Option<&Arc<str>>, value: &impl Serialize) {
+    let line = match phone {
+        Some(phone) => serde_json::to_string(&Labelled { value, phone }),
+        None => serde_json::to_string(value),
+    };
+    match line {
         Ok(line) => print_line(&line),
         Err(error) => eprint_line(&format!("error: no JSON for a result: {error}")),
     }

@@ -1,6 +1,8 @@
 //! What moves: one line for the whole and one for the item of the moment on a terminal, a plain
 //! line now and then elsewhere, JSON lines for programs.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -41,7 +43,8 @@ pub(super) struct Progress {
     started: Instant,
     last_line: Instant,
     last_draw: Instant,
-    totals: Totals,
+    /// Of each phone, by its serial number where there are several.
+    totals: BTreeMap<Option<Arc<str>>, Totals>,
     current: String,
     /// What becomes of the bytes, where no phone is at work.
     done: Option<&'static str>,
@@ -64,24 +67,26 @@ impl Progress {
             started: now,
             last_line: now,
             last_draw: now,
-            totals: Totals::default(),
+            totals: BTreeMap::new(),
             current: String::new(),
             done: None,
             samples: std::collections::VecDeque::new(),
         }
     }
 
-    pub(super) fn event(&mut self, event: &Event) {
-        self.add_up(event);
+    /// Takes what happened with a phone, which is named where there are several.
+    pub(super) fn event(&mut self, phone: Option<&Arc<str>>, event: &Event) {
+        self.add_up(phone, event);
         if self.style.json {
             if is_for_json(event) {
-                print_json(event);
+                print_json(phone, event);
             }
             self.progress_line(JSON_INTERVAL, |totals, _| {
-                print_json(&JsonProgress {
+                let line = JsonProgress {
                     r#type: "progress",
                     totals,
-                });
+                };
+                print_json(None, &line);
             });
             return;
         }
@@ -89,20 +94,25 @@ impl Progress {
             return;
         }
         if let Some(line) = self.sentence(event) {
-            self.line(&line);
+            self.line(&labelled(phone, &line));
         }
         if self.wants_live {
             self.draw();
-        } else if self.totals.items > 0 {
+        } else if self.sum().items > 0 {
             self.progress_line(PLAIN_INTERVAL, |_, words| eprint_line(words));
         }
     }
 
     /// Prints a line above whatever moves.
     pub(super) fn line(&mut self, line: &str) {
+        self.suspended(|| eprint_line(line));
+    }
+
+    /// Prints above whatever moves.
+    pub(super) fn suspended(&mut self, print: impl FnOnce()) {
         match &self.live {
-            Some(live) => live.bars.suspend(|| eprint_line(line)),
-            None => eprint_line(line),
+            Some(live) => live.bars.suspend(print),
+            None => print(),
         }
     }
 
@@ -112,15 +122,33 @@ impl Progress {
             live.whole.finish_and_clear();
         }
         self.wants_live = false;
-        self.totals.items = 0;
+        self.totals.clear();
     }
 
-    fn add_up(&mut self, event: &Event) {
-        let totals = &mut self.totals;
+    /// What all phones together come to.
+    fn sum(&self) -> Totals {
+        let mut sum = Totals::default();
+        for totals in self.totals.values() {
+            sum.items += totals.items;
+            sum.bytes = sum.bytes.saturating_add(totals.bytes);
+            sum.pulled_items += totals.pulled_items;
+            sum.received_bytes += totals.received_bytes;
+            sum.verified_items += totals.verified_items;
+            sum.failed_items += totals.failed_items;
+            sum.listed_files += totals.listed_files;
+        }
+        sum
+    }
+
+    fn add_up(&mut self, phone: Option<&Arc<str>>, event: &Event) {
+        let is_first = self.sum().items == 0;
+        let totals = self.totals.entry(phone.cloned()).or_default();
         match event {
             Event::Planned { items, bytes, .. } => {
                 (totals.items, totals.bytes) = (*items, *bytes);
-                self.started = Instant::now();
+                if is_first {
+                    self.started = Instant::now();
+                }
             }
             Event::Exporting { items, bytes, .. } => self.begin("written", *items, *bytes),
             Event::Checking { items, bytes } => self.begin("checked", *items, *bytes),
@@ -141,11 +169,12 @@ impl Progress {
 
     /// Work on this computer alone begins: `done` says what becomes of its bytes.
     fn begin(&mut self, done: &'static str, items: u64, bytes: u64) {
-        self.totals = Totals {
+        let totals = Totals {
             items,
             bytes,
             ..Totals::default()
         };
+        self.totals = BTreeMap::from([(None, totals)]);
         self.done = Some(done);
         self.started = Instant::now();
         self.samples.clear();
@@ -245,11 +274,21 @@ impl Progress {
                     plain(&why.sentence())
                 )
             }
-            Event::Damaged { path, reason, .. } => {
+            Event::Damaged {
+                path,
+                local,
+                missing_bytes,
+                reason,
+            } => {
+                let missing = match missing_bytes {
+                    0 => String::new(),
+                    some => format!("; all but {some} bytes of it are kept"),
+                };
                 format!(
-                    "Damaged: {} ({})",
+                    "Damaged: {} ({}{missing}; see data/{})",
                     plain(&path.to_string()),
-                    plain(&reason.message)
+                    plain(&reason.message),
+                    plain(local.as_str()),
                 )
             }
             _ => return None,
@@ -261,11 +300,11 @@ impl Progress {
             return;
         }
         self.last_draw = Instant::now();
-        let words = self.words();
+        let (words, totals) = (self.words(), self.sum());
         let live = self.live.get_or_insert_with(start_live);
-        live.whole.set_length(self.totals.bytes.max(1));
+        live.whole.set_length(totals.bytes.max(1));
         live.whole
-            .set_position(self.totals.received_bytes.min(self.totals.bytes));
+            .set_position(totals.received_bytes.min(totals.bytes));
         live.whole.set_message(words);
         live.item.set_message(self.current.clone());
     }
@@ -274,12 +313,12 @@ impl Progress {
         if self.last_line.elapsed() >= interval {
             self.last_line = Instant::now();
             let words = self.words();
-            print(&self.totals, &words);
+            print(&self.sum(), &words);
         }
     }
 
     fn words(&mut self) -> String {
-        let totals = self.totals;
+        let totals = self.sum();
         if totals.items == 0 {
             return format!("looking: {}", count(totals.listed_files, "file"));
         }
@@ -327,6 +366,14 @@ impl Progress {
             totals.items,
             totals.verified_items,
         )
+    }
+}
+
+/// A line about one of several phones.
+pub(super) fn labelled(phone: Option<&Arc<str>>, line: &str) -> String {
+    match phone {
+        Some(phone) if !line.is_empty() => format!("{}: {line}", plain(phone)),
+        _ => line.to_owned(),
     }
 }
 

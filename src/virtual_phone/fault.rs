@@ -21,6 +21,9 @@ pub enum Fault {
     EndStream(u64),
     /// After so many bytes of the file its storage fails.
     ReadError(u64),
+    /// The storage cannot read these parts of the file, each from a byte up to another, by
+    /// whichever way they are asked for, for ever.
+    BadBlocks(Vec<(u64, u64)>),
     /// The bit at this byte is flipped on its way.
     FlipBit(u64),
     /// So many bytes more are sent than the file has.
@@ -158,6 +161,13 @@ impl Faults {
         *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = Some((hello, times));
     }
 
+    /// Ends all of it, but for what goes wrong with listings.
+    pub fn mend(&self) {
+        self.rules().clear();
+        *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.wire.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Breaks the wire of so many connections.
     pub fn break_wire(&self, after: After, how: Break, times: u32) {
         *self.wire.lock().unwrap_or_else(PoisonError::into_inner) = Some((after, how, times));
@@ -218,11 +228,13 @@ impl Faults {
         let mut rules = self.rules();
         let rule = rules.iter_mut().find(|rule| {
             rule.times_left > 0
-                && rule.when == when
+                && (rule.when == when || matches!(rule.fault, Fault::BadBlocks(_)))
                 && rule.path.as_ref().is_none_or(|own| own == path)
                 && is_wanted(&rule.fault)
         })?;
-        rule.times_left -= 1;
+        if !matches!(rule.fault, Fault::BadBlocks(_)) {
+            rule.times_left -= 1;
+        }
         Some(rule.fault.clone())
     }
 

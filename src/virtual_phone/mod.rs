@@ -30,7 +30,7 @@ use crate::adb::features::{Feature, Features};
 use crate::adb::wire::MAX_PAYLOAD;
 use crate::phone::drive::{Link, LinkEvent};
 use fault::{Faults, Hello, Later};
-use tree::{Node, Tree};
+use tree::{Node, NodeKind, Tree};
 use wire::Wire;
 
 /// The token that the phone wants signed: a fixed one is as good as any for a phone that is none.
@@ -165,6 +165,23 @@ impl Serving {
     /// How many connections came.
     pub fn connections(&self) -> u32 {
         self.running.counts().connections
+    }
+
+    /// Whether a file that can be read stands at this path now.
+    pub fn has_file(&self, path: &str) -> bool {
+        let found = RemotePath::new(path.as_bytes());
+        let found = found.ok().and_then(|path| {
+            let node = self.running.find(&path, false).ok()?;
+            Some(node.readable && matches!(node.kind, NodeKind::File(_)))
+        });
+        found.unwrap_or(false)
+    }
+
+    /// Makes a file something else from now on.
+    pub fn change(&self, path: &str, later: &Later) {
+        if let Ok(path) = RemotePath::new(path.as_bytes()) {
+            self.running.change(&path, later);
+        }
     }
 
     /// Forgets what was counted up to now.

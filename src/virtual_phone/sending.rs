@@ -60,6 +60,10 @@ impl Sending {
             Fault::Stall(at) | Fault::Cut(at) | Fault::EndStream(at) | Fault::ReadError(at) => {
                 Some(*at)
             }
+            Fault::BadBlocks(bad) => {
+                let ahead = bad.iter().filter(|(_, end)| self.offset < *end);
+                ahead.map(|(start, _)| self.offset.max(*start)).min()
+            }
             Fault::Nonsense(_) => Some(0),
             _ => None,
         }

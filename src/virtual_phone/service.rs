@@ -214,7 +214,9 @@ impl Sync {
                 Err(End)
             }
             Some(Fault::EndStream(_)) => Err(End),
-            Some(Fault::ReadError(_)) => self.fail("read failed: I/O error").await,
+            Some(Fault::ReadError(_) | Fault::BadBlocks(_)) => {
+                self.fail("read failed: I/O error").await
+            }
             Some(Fault::Nonsense(bytes)) => {
                 self.out.extend_from_slice(&bytes);
                 self.flush().await?;

@@ -239,7 +239,7 @@ impl Shell<'_> {
                 Err(Gone)
             }
             Some(Fault::EndStream(_)) => Err(Gone),
-            Some(Fault::ReadError(_)) => {
+            Some(Fault::ReadError(_) | Fault::BadBlocks(_)) => {
                 self.complain("sh", path, "I/O error").await?;
                 Ok(1)
             }

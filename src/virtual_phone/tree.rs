@@ -56,6 +56,8 @@ impl Content {
     pub fn read(&self, offset: u64, length: usize) -> Bytes {
         let length = self.size().saturating_sub(offset).min(length as u64) as usize;
         match self {
+            // Past the end, where a phone that lies may send from, there is nothing.
+            Self::Bytes(_) if length == 0 => Bytes::new(),
             Self::Bytes(bytes) => bytes.slice(offset as usize..offset as usize + length),
             Self::OnDisk { path, .. } => read_disk(path, offset, length).unwrap_or_default(),
             Self::Zeros { .. } => Bytes::from(vec![0; length]),

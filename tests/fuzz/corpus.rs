@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use rescue::adb::fuzz::BODIES;
+use rescue::fuzz::BODIES;
 
 fn names_in(folder: &Path) -> BTreeSet<PathBuf> {
     let entries = std::fs::read_dir(folder);

@@ -1,5 +1,6 @@
 //! A cable between `rescue` and a phone: as slow as wanted, counted, and it can be pulled out.
 
+use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,6 +24,17 @@ struct Inside {
     is_out: AtomicBool,
     is_gone: AtomicBool,
     ends: Mutex<Vec<TcpStream>>,
+    /// One for each connection to come; with none left, connections are sound.
+    cuts: Mutex<VecDeque<Cut>>,
+}
+
+/// Where a connection breaks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    /// Whether the bytes from the phone are counted, or those to it.
+    pub(crate) from_phone: bool,
+    /// After how many of them it breaks.
+    pub(crate) after_bytes: u64,
 }
 
 impl Cable {
@@ -37,6 +49,7 @@ impl Cable {
             is_out: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             ends: Mutex::new(Vec::new()),
+            cuts: Mutex::default(),
         });
         let shared = Arc::clone(&inside);
         thread::spawn(move || shared.accept(&listener));
@@ -56,6 +69,12 @@ impl Cable {
     /// Waits until so many bytes came from the phone.
     pub(crate) fn wait_for_bytes(&self, bytes: u64) {
         crate::desk::wait_for("bytes on the cable", || self.received() >= bytes);
+    }
+
+    #[allow(dead_code, reason = "used by tests/torture")]
+    /// Makes the next connections break, one at each of these places.
+    pub(crate) fn cut_next(&self, cuts: Vec<Cut>) {
+        *self.inside.cuts.lock().unwrap() = cuts.into();
     }
 
     /// Pulls it out: what is on its way is lost, and nobody can connect.
@@ -98,17 +117,31 @@ impl Inside {
                 ends.push(end.try_clone().unwrap());
             }
             let (near_out, far_in) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+            let cut = self.cuts.lock().unwrap().pop_front();
+            let most = |from_phone| {
+                let cut = cut.filter(|cut| cut.from_phone == from_phone);
+                cut.map_or(u64::MAX, |cut| cut.after_bytes)
+            };
+            let (most_down, most_up) = (most(true), most(false));
             let (down, up) = (Arc::clone(self), Arc::clone(self));
-            thread::spawn(move || down.carry(far_in, near_out, Some(&down.received)));
-            thread::spawn(move || up.carry(near, far, None));
+            thread::spawn(move || down.carry(far_in, near_out, Some(&down.received), most_down));
+            thread::spawn(move || up.carry(near, far, None, most_up));
         }
     }
 
-    fn carry(&self, mut from: TcpStream, mut to: TcpStream, counter: Option<&AtomicU64>) {
+    fn carry(
+        &self,
+        mut from: TcpStream,
+        mut to: TcpStream,
+        counter: Option<&AtomicU64>,
+        most: u64,
+    ) {
         let mut buffer = vec![0; 64 * 1024];
-        let (begin, mut carried) = (Instant::now(), 0);
+        let (begin, mut carried, mut left) = (Instant::now(), 0, most);
         while let Ok(count @ 1..) = from.read(&mut buffer) {
-            if to.write_all(&buffer[..count]).is_err() {
+            let count = left.min(count as u64) as usize;
+            left -= count as u64;
+            if to.write_all(&buffer[..count]).is_err() || left == 0 {
                 break;
             }
             if let Some(counter) = counter {

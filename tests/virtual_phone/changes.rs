@@ -145,6 +145,9 @@ async fn photo_that_stalls_each_time_is_given_up() {
     phone
         .faults
         .add(Some(&path(1)), Fault::Stall(10_000), FOR_EVER);
+    phone
+        .faults
+        .add_resumed(Some(&path(1)), Fault::Stall(0), FOR_EVER);
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     let ended = desk.pull(&serving, &[]).await.expect(3);
     assert_eq!(ended.not_here()[&path(1)], "phone_io");
@@ -159,5 +162,24 @@ async fn storage_that_lists_without_end_does_not_hang_the_search_for_cards() {
     phone.faults.listing = Some(Listing::Endless(storage, vec![".bin".into()]));
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn what_failed_and_is_gone_later_is_said_once() {
+    let (phone, mut expected) = camera(&[1000, 2000]);
+    let path = format!("{CAMERA}/0.jpg");
+    let refused = Fault::Refuse("open failed: Permission denied".into());
+    phone.faults.add(Some(&path), refused, u32::MAX);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(3);
+    // Not asked for is not gone.
+    desk.pull(&serving, &["--videos"]).await.expect(0);
+    serving.change(&path, &Later::Gone);
+    let ended = desk.pull(&serving, &[]).await.expect(3);
+    assert_eq!(ended.not_here()[&path], "vanished");
+    // From then on it is history: the phone has nothing that is not here.
+    desk.pull(&serving, &[]).await.expect(0);
+    expected.remove(0);
     desk.expect_files(&refs(&expected));
 }

@@ -6,7 +6,7 @@ use rescue::adb::RemotePath;
 use rescue::adb::features::{Feature, Features};
 use rescue::virtual_phone::fault::{Fault, Hello, Listing};
 
-use crate::desk::{CAMERA, Desk, camera, files_below, generated, refs};
+use crate::desk::{CAMERA, Desk, camera, files_below, generated, read_all, refs};
 
 const FOR_EVER: u32 = u32::MAX;
 /// A small photo, one that travels in pieces, and a small one behind it.
@@ -93,13 +93,25 @@ async fn stream_that_ends_in_the_middle_is_renewed() {
 }
 
 #[tokio::test]
-async fn stream_that_always_ends_in_the_middle_is_given_up() {
-    always(1, Fault::EndStream(500_000), "phone_io").await;
+async fn sync_stream_that_always_ends_in_the_middle_is_got_around() {
+    got_around(1, Fault::EndStream(500_000)).await;
+    got_around(0, Fault::EndStream(0)).await;
 }
 
 #[tokio::test]
-async fn stream_that_ends_before_the_first_byte_is_given_up() {
-    always(0, Fault::EndStream(0), "phone_io").await;
+async fn every_stream_that_ends_before_the_first_byte_is_given_up() {
+    let (phone, mut expected) = camera(&SIZES);
+    phone
+        .faults
+        .add(Some(&path(0)), Fault::EndStream(0), FOR_EVER);
+    phone
+        .faults
+        .add_resumed(Some(&path(0)), Fault::EndStream(0), FOR_EVER);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await.expect(3);
+    assert_eq!(ended.not_here()[&path(0)], "phone_io");
+    expected.remove(0);
+    desk.expect_files(&refs(&expected));
 }
 
 #[tokio::test]
@@ -108,8 +120,89 @@ async fn read_error_that_passes_is_tried_again() {
 }
 
 #[tokio::test]
-async fn read_error_that_stays_is_listed() {
-    always(1, Fault::ReadError(1_500_000), "phone_io").await;
+async fn read_error_of_the_sync_service_alone_is_got_around() {
+    got_around(1, Fault::ReadError(1_500_000)).await;
+}
+
+/// The sync service fails each time; the phone's shell reads the file.
+async fn got_around(index: usize, fault: Fault) {
+    let (phone, expected) = camera(&SIZES);
+    phone.faults.add(Some(&path(index)), fault, FOR_EVER);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await.expect(0);
+    assert_eq!(ended.line("summary")["verified"]["files"], 3);
+    desk.expect_files(&refs(&expected));
+}
+
+/// Checks what is kept of the second photo, of which these bytes cannot be read.
+#[track_caller]
+fn expect_salvaged(desk: &Desk, bad: &[std::ops::Range<usize>]) {
+    let below = desk.folder().join("data/internal/DCIM/Camera");
+    let mut wanted = read_all(&generated(SIZES[1], 1));
+    for bad in bad {
+        wanted[bad.clone()].fill(0);
+    }
+    let kept = std::fs::read(below.join("1.jpg.damaged")).unwrap();
+    assert!(kept == wanted, "not all that could be read");
+    let note = std::fs::read_to_string(below.join("1.jpg.damaged.txt")).unwrap();
+    for bad in bad {
+        let line = format!(
+            "bytes {} to {} ({} bytes)\n",
+            bad.start,
+            bad.end - 1,
+            bad.len()
+        );
+        assert!(note.contains(&line), "{note}");
+    }
+    assert!(!below.join("1.jpg").exists());
+}
+
+#[tokio::test]
+async fn what_lies_around_bad_blocks_is_kept_and_the_bad_blocks_are_told() {
+    let (phone, expected) = camera(&SIZES);
+    let bad = [
+        (8192, 12_288),
+        (1_000_000, 1_700_001),
+        (2_999_999, 3_000_000),
+    ];
+    let fault = Fault::BadBlocks(bad.to_vec());
+    phone.faults.add(Some(&path(1)), fault, FOR_EVER);
+    let faults = phone.faults.clone();
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await.expect(3);
+    assert_eq!(ended.not_here()[&path(1)], "phone_io");
+    let damaged = ended.line("damaged");
+    assert_eq!(damaged["local"], "internal/DCIM/Camera/1.jpg.damaged");
+    // A byte that cannot be read costs its block, not more; but what comes before it is there.
+    let lost = [8192..12_288, 1_000_000..1_703_936, 2_999_999..3_000_000];
+    assert_eq!(
+        damaged["missing_bytes"],
+        lost.iter().map(|lost| lost.len()).sum::<usize>()
+    );
+    expect_salvaged(&desk, &lost);
+    desk.expect_sound();
+    let folder = desk.folder().to_str().unwrap().to_owned();
+    desk.run(&["--json", "verify", &folder]).await.expect(0);
+    let status = desk.run(&["--json", "status", &folder]).await.expect(3);
+    assert_eq!(status.line("status")["damaged"]["files"], 1);
+
+    // Worse: what was kept stays.
+    faults.mend();
+    let worse = Fault::BadBlocks(vec![(1_000_000, 2_500_000)]);
+    faults.add(Some(&path(1)), worse, FOR_EVER);
+    desk.pull(&serving, &[]).await.expect(3);
+    expect_salvaged(&desk, &lost);
+    desk.expect_sound();
+
+    // Well again: what was kept goes.
+    faults.mend();
+    desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn file_of_which_nothing_can_be_read_is_listed() {
+    always(1, Fault::BadBlocks(vec![(0, 3_000_000)]), "phone_io").await;
 }
 
 #[tokio::test]
@@ -175,32 +268,24 @@ async fn wrong_hash_once_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn nonsense_in_place_of_data_ends_the_run_and_keeps_the_rest() {
+async fn nonsense_in_place_of_one_files_data_costs_only_that_file() {
     for nonsense in [
         &b"WHAT\0\0\0\0"[..],
         b"DATA\xff\xff\xff\xff",
         b"FAIL\xff\xff\xff\x7f",
         b"DENT",
     ] {
-        let (phone, _) = camera(&SIZES);
-        phone.faults.add(
-            Some(&path(0)),
-            Fault::Nonsense(Bytes::from_static(nonsense)),
-            FOR_EVER,
-        );
+        let fault = Fault::Nonsense(Bytes::from_static(nonsense));
+        got_around(0, fault.clone()).await;
+        let (phone, mut expected) = camera(&SIZES);
+        phone.faults.add(Some(&path(0)), fault, FOR_EVER);
+        let fault = Fault::Nonsense(Bytes::from_static(b"\x09\xff\xff\xff\xff"));
+        phone.faults.add_resumed(Some(&path(0)), fault, FOR_EVER);
         let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
-        let ended = desk.pull(&serving, &[]).await;
-        assert!(
-            matches!(ended.code, 1 | 3),
-            "{nonsense:?}: {} {}",
-            ended.code,
-            ended.stderr
-        );
-        let files = files_below(&desk.folder().join("data"));
-        assert!(
-            !files.contains_key("internal/DCIM/Camera/0.jpg"),
-            "{nonsense:?}: {files:?}"
-        );
+        let ended = desk.pull(&serving, &[]).await.expect(3);
+        assert_eq!(ended.not_here()[&path(0)], "phone_io", "{nonsense:?}");
+        expected.remove(0);
+        desk.expect_files(&refs(&expected));
     }
 }
 

@@ -1,7 +1,7 @@
 mod any;
 
 use super::*;
-use crate::adb::fuzz::{Cut, OPERATIONS, sync_answers, sync_requests};
+use crate::fuzz::{Cut, OPERATIONS, sync_answers, sync_requests};
 
 use Operation::{List1, List2, Lstat2, Receive1, Receive2, Stat1, Stat2};
 

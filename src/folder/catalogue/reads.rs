@@ -7,6 +7,7 @@ use super::{Catalogue, CatalogueError};
 use crate::adb::RemotePath;
 use crate::folder::entry::{Companion, Count, Entry, EntryId, Payload, Proof, Run, State, Summary};
 use crate::item::PhoneIdentity;
+use crate::names::LocalPath;
 
 impl Catalogue {
     /// The phone that the folder belongs to.
@@ -53,6 +54,14 @@ impl Catalogue {
         self.one(
             &format!("SELECT {COLUMNS} FROM entry WHERE path = ? ORDER BY version DESC LIMIT 1"),
             params![path.as_bytes()],
+        )
+    }
+
+    /// The entry that is to stand at `local`, when it does not stand there yet.
+    pub fn planned_at(&self, local: &LocalPath) -> Result<Option<Entry>, CatalogueError> {
+        self.one(
+            &format!("SELECT {COLUMNS} FROM entry WHERE local = ? AND state = 'planned'"),
+            params![local.as_str()],
         )
     }
 

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| rescue::adb::fuzz::public_key(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| rescue::fuzz::public_key(data));

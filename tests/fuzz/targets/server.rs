@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| rescue::adb::fuzz::server(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| rescue::fuzz::server(data));

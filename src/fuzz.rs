@@ -10,18 +10,18 @@
     reason = "a panic is how a fuzzer hears of a bug"
 )]
 
+mod folder;
 mod link;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
 
-use super::auth::{PUBLIC_KEY_BYTES, PublicKey, TOKEN_BYTES};
-use super::path::{MAX_PATH_BYTES, RemotePath};
-use super::sync::{Answer, Client, Operation, Request, RequestDecoder, SyncError};
-use super::wire::{Checksum, Decoder, MAX_PAYLOAD, Message, WireError};
-use super::{server, shell};
-// Up the house, against its order: their readers belong to the same list.
+use crate::adb::auth::{PUBLIC_KEY_BYTES, PublicKey, TOKEN_BYTES};
+use crate::adb::path::{MAX_PATH_BYTES, RemotePath};
+use crate::adb::sync::{Answer, Client, Operation, Request, RequestDecoder, SyncError};
+use crate::adb::wire::{Checksum, Decoder, MAX_PAYLOAD, Message, WireError};
+use crate::adb::{server, shell};
 use crate::phone::Properties;
 use crate::phone::hash::{self, Algorithm};
 
@@ -29,7 +29,7 @@ use crate::phone::hash::{self, Algorithm};
 pub type Body = fn(&[u8]);
 
 /// Every body, by the name of its target and of the folder of its corpus.
-pub const BODIES: [(&str, Body); 10] = [
+pub const BODIES: [(&str, Body); 11] = [
     ("wire", wire),
     ("sync_client", sync_client),
     ("sync_device", sync_device),
@@ -40,6 +40,7 @@ pub const BODIES: [(&str, Body); 10] = [
     ("public_key", public_key),
     ("hashes", hashes),
     ("properties", properties),
+    ("rescue_folder", rescue_folder),
 ];
 
 /// A way of cutting bytes into pieces, as transports do.
@@ -409,6 +410,11 @@ pub fn properties(data: &[u8]) {
         };
         assert_ne!(properties.value(name), Some(""));
     }
+}
+
+/// A rescue folder that somebody else wrote: its catalogue, journal and manifest.
+pub fn rescue_folder(data: &[u8]) {
+    folder::check(data);
 }
 
 #[cfg(test)]

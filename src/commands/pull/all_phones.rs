@@ -1,0 +1,82 @@
+//! `rescue pull --all-phones`: every phone that is ready, each into a folder of its own, at once.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::{Request, pull};
+use crate::adb::server::DeviceState;
+use crate::commands::Done;
+use crate::error::{Error, Kind};
+use crate::phone::PhoneError;
+use crate::phone::connect::{ConnectOptions, Target};
+use crate::phone::discover::discover;
+use crate::pull::halt::Halt;
+use crate::ui::Ui;
+
+/// Pulls from every phone that can be seen. One that fails does not stop the others: its error is
+/// told with its serial number, and the whole is not done.
+pub(super) async fn run(
+    request: Request,
+    options: ConnectOptions,
+    ui: &Ui,
+    halt: &Halt,
+) -> Result<Done, Error> {
+    let request = Arc::new(request);
+    let phones = discover().await?.phones;
+    if phones.is_empty() {
+        return Err(PhoneError::NoPhone.into());
+    }
+    let mut runs = JoinSet::new();
+    let mut errors = Vec::new();
+    let mut all_done = true;
+    for phone in phones {
+        let ui = ui.of_phone(&phone.serial);
+        let is_worth_waiting = matches!(
+            phone.state,
+            DeviceState::Device
+                | DeviceState::Attached
+                | DeviceState::Unauthorized
+                | DeviceState::Connecting
+                | DeviceState::Authorizing
+        );
+        if !is_worth_waiting {
+            let (serial, state) = (phone.serial, phone.state);
+            let error = Error::from(PhoneError::NotReady { serial, state });
+            ui.error(&error);
+            errors.push(error);
+            continue;
+        }
+        let (request, options) = (Arc::clone(&request), options.clone());
+        let halt = halt.child();
+        runs.spawn(async move {
+            let target = Target::Discovered {
+                serial: Some(phone.serial),
+            };
+            let pulled = pull(&request, target, options, &ui, &halt).await;
+            if let Err(error) = &pulled {
+                ui.error(error);
+            }
+            pulled
+        });
+    }
+    while let Some(ended) = runs.join_next().await {
+        match ended {
+            Ok(Ok(done)) => all_done &= done == Done::All,
+            Ok(Err(error)) => errors.push(error),
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+    ui.end_progress();
+    if let Some(error) = errors
+        .iter()
+        .position(|error| error.kind == Kind::Interrupted)
+        .map(|at| errors.swap_remove(at))
+    {
+        return Err(error);
+    }
+    match (errors.is_empty(), all_done) {
+        (true, true) => Ok(Done::All),
+        _ => Ok(Done::SomeFailed),
+    }
+}

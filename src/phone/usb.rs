@@ -1,0 +1,147 @@
+//! The route over the cable: the phone's ADB interface on USB, opened by this program itself.
+//!
+//! In: a serial number. Out: a transport that carries ADB messages. Only interfaces whose
+//! descriptors say ADB are ever opened. On the wire a message is a transfer of 24 bytes and one
+//! with the payload; a computer ends a payload of whole packets with an empty one, a phone does
+//! not, so that nothing may be asked for beyond a payload's last packet but the next header.
+
+mod framing;
+mod transport;
+
+use std::sync::Arc;
+
+use nusb::{DeviceInfo, ErrorKind, Interface, InterfaceInfo};
+
+use super::discover::{RouteName, SeenPhone};
+use super::error::PhoneError;
+use crate::adb::server::DeviceState;
+pub(super) use transport::UsbTransport;
+
+/// Class, subclass and protocol of ADB's interface (AOSP, `adb.h`).
+const ADB: (u8, u8, u8) = (0xff, 0x42, 0x01);
+
+/// Every phone on USB that offers ADB, and whether this user can open it. Nothing is asked of a
+/// phone, so that nothing shows on its screen.
+pub(super) async fn phones() -> Vec<SeenPhone> {
+    let mut phones = Vec::new();
+    for (device, interface) in devices().await {
+        let state = match claim(&device, interface).await {
+            Ok(_) => DeviceState::Attached,
+            Err(PhoneError::NotReady { state, .. }) => state,
+            // It went away just now.
+            Err(_) => continue,
+        };
+        phones.push(SeenPhone {
+            serial: name_of(&device),
+            state,
+            model: device.product_string().map(str::to_owned),
+            route: RouteName::Usb,
+        });
+    }
+    phones
+}
+
+/// Opens the phone of this name.
+pub(super) async fn open(name: &str) -> Result<UsbTransport, PhoneError> {
+    let gone = || PhoneError::NoSuchPhone {
+        serial: name.to_owned(),
+        present: Vec::new(),
+    };
+    let mut devices = devices().await.into_iter();
+    let (device, number) = devices
+        .find(|(device, _)| name_of(device) == name)
+        .ok_or_else(gone)?;
+    let interface = claim(&device, number).await?;
+    UsbTransport::of(&interface).ok_or_else(|| PhoneError::NotReady {
+        serial: name.to_owned(),
+        state: DeviceState::Other("without bulk endpoints".to_owned()),
+    })
+}
+
+/// Devices with an ADB interface, and its number.
+async fn devices() -> Vec<(DeviceInfo, u8)> {
+    let listed = match nusb::list_devices().await {
+        Ok(listed) => listed,
+        Err(error) => {
+            // A machine without USB is no failure.
+            tracing::debug!(%error, "cannot list USB devices");
+            return Vec::new();
+        }
+    };
+    let with_adb = listed.filter_map(|device| {
+        let number = device.interfaces().find(|found| is_adb(found))?;
+        let number = number.interface_number();
+        Some((device, number))
+    });
+    with_adb.collect()
+}
+
+fn is_adb(interface: &InterfaceInfo) -> bool {
+    (
+        interface.class(),
+        interface.subclass(),
+        interface.protocol(),
+    ) == ADB
+}
+
+/// The serial number; a phone that tells none is named by its place, as `usb:1-2.3`.
+fn name_of(device: &DeviceInfo) -> String {
+    match device.serial_number() {
+        Some(serial) if !serial.is_empty() => serial.to_owned(),
+        _ => {
+            let ports: Vec<_> = device.port_chain().iter().map(u8::to_string).collect();
+            format!("usb:{}-{}", device.bus_id(), ports.join("."))
+        }
+    }
+}
+
+async fn claim(device: &DeviceInfo, number: u8) -> Result<Interface, PhoneError> {
+    let claimed = async { device.open().await?.claim_interface(number).await };
+    let error = match claimed.await {
+        Ok(interface) => return Ok(interface),
+        Err(error) => error,
+    };
+    let serial = name_of(device);
+    let state = match error.kind() {
+        ErrorKind::PermissionDenied => DeviceState::NoPermissions(error.to_string()),
+        ErrorKind::Busy => DeviceState::Busy(holder(device).unwrap_or_default()),
+        ErrorKind::Disconnected | ErrorKind::NotFound => {
+            let message = error.to_string();
+            return Err(PhoneError::Gone { serial, message });
+        }
+        _ => {
+            let source = Arc::new(std::io::Error::other(error));
+            let address = format!("USB device {serial}");
+            return Err(PhoneError::Unreachable { address, source });
+        }
+    };
+    Err(PhoneError::NotReady { serial, state })
+}
+
+/// The program that has the device open, as `adb (process 123)`, where that can be seen.
+fn holder(device: &DeviceInfo) -> Option<String> {
+    let node = format!(
+        "/dev/bus/usb/{:03}/{:03}",
+        device.bus_id().parse::<u16>().ok()?,
+        device.device_address()
+    );
+    let own = std::process::id().to_string();
+    for process in std::fs::read_dir("/proc").ok()?.flatten() {
+        let id = process.file_name().to_string_lossy().into_owned();
+        if id == own || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        // Those of other users cannot be looked into.
+        let Ok(open) = std::fs::read_dir(process.path().join("fd")) else {
+            continue;
+        };
+        let is_open = |file: std::fs::DirEntry| {
+            std::fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == node.as_str())
+        };
+        if open.flatten().any(is_open) {
+            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            return Some(format!("{} (process {id})", name.trim()));
+        }
+    }
+    None
+}
