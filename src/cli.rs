@@ -183,9 +183,37 @@ pub struct ExportArgs {
     /// Make no archive when anything would be missing from it
     #[arg(long)]
     pub strict: bool,
+    /// Lay the files out by month, as in 2024/2024-08, and pack files with the same bytes once
+    #[arg(long)]
+    pub by_date: bool,
+    /// Make several archives, each smaller than this (as in 25M, 4G, 650MiB) and valid alone
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub split: Option<u64>,
     /// What to take
     #[command(flatten)]
     pub choice: ExportChoiceArgs,
+    /// How to keep it from other eyes
+    #[command(flatten)]
+    pub protection: ProtectionArgs,
+}
+
+/// How an archive is kept from other eyes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Protection")]
+pub struct ProtectionArgs {
+    /// Encrypt the files with AES-256 and a passphrase, which is asked for
+    ///
+    /// 7-Zip, WinZip and macOS tools such as Keka open it. The files' names and sizes stay readable.
+    #[arg(long)]
+    pub encrypt: bool,
+    /// Take the passphrase from the first line of this file; "-" is the standard input
+    #[arg(long, value_name = "FILE", requires = "encrypt")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Encrypt the whole archive to this recipient with the program age; may be given several times
+    ///
+    /// Names and sizes are hidden too. age has to be installed here and at the recipient's.
+    #[arg(long, value_name = "RECIPIENT", conflicts_with = "encrypt")]
+    pub age: Vec<String>,
 }
 
 /// What goes into an archive.
@@ -195,6 +223,12 @@ pub struct ExportChoiceArgs {
     /// Take also what the phone did not confirm, older versions, and the rests of damaged files
     #[arg(long)]
     pub include_unverified: bool,
+    /// Take only what was taken on this day (YYYY-MM-DD) or later
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<chrono::NaiveDate>,
+    /// Take only what was taken on this day (YYYY-MM-DD) or earlier
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<chrono::NaiveDate>,
     /// Take only photos (with --videos: photos and videos)
     #[arg(long)]
     pub photos: bool,
@@ -207,6 +241,30 @@ pub struct ExportChoiceArgs {
     /// Leave out what matches; may be given several times
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+}
+
+/// A number of bytes. A limit that is met in powers of 1000 is met in powers of 1024 too, so `4G`
+/// suits everybody who says "4 GB"; who means 1024 says `GiB`.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "k" | "kb" => 1000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "t" | "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => 0_u64,
+    };
+    let size = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor));
+    size.filter(|size| *size >= 1_000_000)
+        .ok_or_else(|| "at least 1M is needed; write it as in 25M, 4G or 650MiB".to_owned())
 }
 
 /// A phone's address.
@@ -256,6 +314,34 @@ pub enum Generate {
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("25M", 25_000_000),
+            ("4G", 4_000_000_000),
+            ("4gb", 4_000_000_000),
+            ("650MiB", 681_574_400),
+            ("4GiB", 4_294_967_296),
+            ("1000k", 1_000_000),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in [
+            "",
+            "4",
+            "G",
+            "-4G",
+            "4.5G",
+            "1k",
+            "0G",
+            "4X",
+            "99999999999T",
+            "４G",
+        ] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn command_line_is_sound() {

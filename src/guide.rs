@@ -227,6 +227,10 @@ impl From<ExportError> for Error {
                 Kind::Disk,
                 "this disk does not keep what is written: choose another one with -o",
             ),
+            ExportError::Age { .. } => (
+                Kind::Usage,
+                "check that age is installed (age-encryption.org), and the recipient: it looks like age1...",
+            ),
             ExportError::Exists { .. } => (
                 Kind::Usage,
                 "choose another name with -o, or replace the file with --force",

@@ -1,11 +1,12 @@
 //! `rescue export FOLDER`: one archive that anyone can open, check and look at.
 
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Done, stopped};
-use crate::cli::{ExportArgs, ExportChoiceArgs};
+use super::Done;
+use crate::cli::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::export::{ExportError, Outcome, Packed, Place, Protection, Request, Wish, pack, plan};
@@ -17,29 +18,38 @@ use crate::ui::{Ui, bytes, count, plain};
 #[derive(Serialize)]
 struct Exported<'a> {
     r#type: &'static str,
-    #[serde(flatten)]
-    packed: &'a Packed,
+    archives: &'a [Packed],
+    files: u64,
+    bytes: u64,
     left_out: u64,
 }
 
 pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     let (events, asked) = (ui.events(), halt.clone());
-    let exporting = tokio::task::spawn_blocking(move || export(&args, &events, &asked));
+    let protection = protection(&args.protection, ui)?;
+    let exporting = tokio::task::spawn_blocking(move || export(&args, protection, &events, &asked));
     // Not raced against the halt: the work looks at it and cleans up behind itself.
     let outcome = match exporting.await {
-        Ok(Err(_)) if halt.is_set() => return Err(stopped(halt)),
+        Ok(Err(_)) if halt.is_set() => {
+            let message = "stopped; no archive was made, and the rescue folder is as it was";
+            return Err(
+                Error::new(Kind::Interrupted, message).with_hint("run the same command again")
+            );
+        }
         Ok(outcome) => outcome?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
-    let packed = &outcome.packed;
-    let shown = plain(&packed.path.display().to_string());
     let losses = outcome.left_out.iter();
     let losses = losses.filter(|left_out| left_out.why.is_a_loss()).count();
-    let mut lines = vec![format!(
-        "{shown}: {}, {}, each read back and compared",
-        count(packed.files, "file"),
-        bytes(packed.bytes)
-    )];
+    let told = |packed: &Packed| {
+        format!(
+            "{}: {}, {}, each read back and compared",
+            plain(&packed.path.display().to_string()),
+            count(packed.files, "file"),
+            bytes(packed.bytes)
+        )
+    };
+    let mut lines: Vec<String> = outcome.packed.iter().map(told).collect();
     if losses > 0 {
         lines.push(format!(
             "{} not in it; the list is above",
@@ -48,7 +58,9 @@ pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
     }
     let exported = Exported {
         r#type: "exported",
-        packed,
+        archives: &outcome.packed,
+        files: outcome.packed.iter().map(|packed| packed.files).sum(),
+        bytes: outcome.packed.iter().map(|packed| packed.bytes).sum(),
         left_out: outcome.left_out.len() as u64,
     };
     ui.result(&exported, &lines);
@@ -58,19 +70,86 @@ pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
     })
 }
 
-fn export(args: &ExportArgs, events: &Events, halt: &Halt) -> Result<Outcome, Error> {
+fn export(
+    args: &ExportArgs,
+    protection: Protection,
+    events: &Events,
+    halt: &Halt,
+) -> Result<Outcome, Error> {
     let folder = Folder::open(&args.folder)?;
     let place = Place::new(&output(args, folder.root())?)?;
-    let plan = plan(&folder, &wish(&args.choice)?).map_err(ExportError::from)?;
+    let wish = wish(&args.choice)?;
+    let plan = plan(&folder, &wish).map_err(ExportError::from)?;
     let request = Request {
         place: &place,
         replace: args.force,
         strict: args.strict,
-        protection: Protection::None,
+        by_date: args.by_date,
+        sheet_in_folder: wish.is_for_all() && !args.by_date,
+        split: args.split,
+        protection,
         now: chrono::Local::now(),
         is_stopped: &|| halt.is_set(),
     };
     Ok(pack(&folder, plan, &request, events)?)
+}
+
+/// The longest passphrase that is read, in bytes.
+const MAX_PASSPHRASE_BYTES: u64 = 1024;
+
+fn protection(args: &ProtectionArgs, ui: &Ui) -> Result<Protection, Error> {
+    if !args.age.is_empty() {
+        return Ok(Protection::Age(args.age.clone()));
+    }
+    if !args.encrypt {
+        return Ok(Protection::None);
+    }
+    let passphrase = match &args.passphrase_file {
+        None => ui.ask_new_passphrase()?,
+        Some(path) => first_line(path)?,
+    };
+    let refused = |message: &str| {
+        Error::new(Kind::Usage, message).with_hint("choose a passphrase of a few words")
+    };
+    if passphrase.is_empty() {
+        return Err(refused("the passphrase is empty"));
+    }
+    if passphrase.chars().any(char::is_control) {
+        return Err(refused(
+            "the passphrase holds a character that no keyboard gives",
+        ));
+    }
+    Ok(Protection::Passphrase(passphrase.into()))
+}
+
+/// The first line of a file, or of the standard input when it is called `-`.
+fn first_line(path: &Path) -> Result<String, Error> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| {
+        Error::new(
+            Kind::Usage,
+            format!("the passphrase cannot be read from {shown}"),
+        )
+        .caused_by(error)
+        .with_hint("check the file: the passphrase is its first line")
+    };
+    let read = |from: &mut dyn Read| -> std::io::Result<String> {
+        let mut line = Vec::new();
+        let mut limited = BufReader::new(from.take(MAX_PASSPHRASE_BYTES + 2));
+        limited.read_until(b'\n', &mut line)?;
+        let text = String::from_utf8(line).map_err(std::io::Error::other)?;
+        let text = text.trim_end_matches(['\n', '\r']).to_owned();
+        match text.len() as u64 <= MAX_PASSPHRASE_BYTES {
+            true => Ok(text),
+            false => Err(std::io::Error::other("its first line is too long")),
+        }
+    };
+    match path == Path::new("-") {
+        true => read(&mut std::io::stdin().lock()).map_err(failed),
+        false => std::fs::File::open(path)
+            .and_then(|mut file| read(&mut file))
+            .map_err(failed),
+    }
 }
 
 fn wish(choice: &ExportChoiceArgs) -> Result<Wish, Error> {
@@ -83,6 +162,8 @@ fn wish(choice: &ExportChoiceArgs) -> Result<Wish, Error> {
             .into_iter()
             .filter_map(|(wanted, kind)| wanted.then_some(kind))
             .collect(),
+        since: choice.since,
+        until: choice.until,
         include_unverified: choice.include_unverified,
         ..Wish::default()
     };
@@ -94,7 +175,11 @@ fn output(args: &ExportArgs, root: &Path) -> Result<PathBuf, Error> {
     let named_after_folder = || {
         let name = root.file_name()?;
         let mut name = name.to_owned();
-        name.push(".zip");
+        name.push(if args.protection.age.is_empty() {
+            ".zip"
+        } else {
+            ".zip.age"
+        });
         Some(name)
     };
     let no_name = || {

@@ -5,16 +5,18 @@
 //! into: they are made of [`LocalPath`]s and of names in this program, and of nothing else.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::path::Path;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use chrono::{DateTime, Datelike as _, Local, Timelike as _};
-use zip::write::{FullFileOptions, SimpleFileOptions};
+use zip::write::{FullFileOptions, SimpleFileOptions, StreamWriter};
 use zip::{AesMode, CompressionMethod, ZipWriter};
 
 use super::ExportError;
+use super::age::{AgePipe, Lock};
 use super::plan::{Piece, Why};
+use super::rows::{TagFiles, WriteTag, failed};
 use super::sink::{Abandoned, Sink};
 use crate::digest::{Hasher, Sha256};
 use crate::folder::disk;
@@ -35,12 +37,14 @@ pub enum Protection {
     None,
     /// AES-256 (WinZip's AE-2) with a passphrase.
     Passphrase(Box<str>),
+    /// The whole archive, encrypted to these recipients by the program `age`.
+    Age(Vec<String>),
 }
 
 impl Protection {
     pub(super) fn passphrase(&self) -> Option<&str> {
         match self {
-            Self::None => None,
+            Self::None | Self::Age(_) => None,
             Self::Passphrase(passphrase) => Some(passphrase),
         }
     }
@@ -55,23 +59,70 @@ pub(super) struct Held {
     pub(super) sha256: Sha256,
 }
 
+/// What an archive is written to.
+pub(super) trait Target: std::io::Write + std::io::Seek {
+    /// Whether what was written can be taken back.
+    const TAKES_BACK: bool;
+
+    /// Ends the writing: the file, and what it can be read with.
+    fn end(self) -> Result<(File, u64, Opening), ExportError>;
+}
+
+impl Target for Sink {
+    const TAKES_BACK: bool = true;
+
+    fn end(self) -> Result<(File, u64, Opening), ExportError> {
+        let (file, length) = self.finish()?;
+        Ok((file, length, Opening::Plain))
+    }
+}
+
+/// How a written archive is read back.
+pub(super) enum Opening {
+    /// As it is.
+    Plain,
+    /// Through `age`, with a key that nobody else has and nothing keeps.
+    Age(Lock),
+}
+
 /// An archive under way.
-pub(super) struct Archive<'a> {
-    zip: ZipWriter<Sink>,
+pub(super) struct Archive<'a, T: Target> {
+    zip: ZipWriter<T>,
     abandoned: Abandoned,
     path: &'a Path,
     base: &'a str,
     protection: &'a Protection,
+    /// The time that the bag's own files get, in seconds since 1970.
+    now: i64,
     held: Vec<Held>,
 }
 
-impl<'a> Archive<'a> {
+/// An archive that is written.
+pub(super) struct Finished {
+    pub(super) opening: Opening,
+    file: File,
+    path: PathBuf,
+    /// What it holds, in its order.
+    pub(super) held: Vec<Held>,
+    /// Its length in bytes.
+    pub(super) length: u64,
+}
+
+impl Finished {
+    /// Waits until all of it is on the disk.
+    pub(super) fn sync(&self) -> Result<(), ExportError> {
+        Ok(disk::sync_file(&self.file, &self.path)?)
+    }
+}
+
+impl<'a> Archive<'a, Sink> {
     /// Begins an archive in a file that is created, or emptied, at `path`; everything in it lies
     /// in the folder `base`.
     pub(super) fn create(
         path: &'a Path,
         base: &'a str,
         protection: &'a Protection,
+        now: i64,
     ) -> Result<Self, ExportError> {
         let sink = Sink::new(disk::create_file(path)?, path.to_owned());
         Ok(Self {
@@ -80,10 +131,34 @@ impl<'a> Archive<'a> {
             path,
             base,
             protection,
+            now,
             held: Vec::new(),
         })
     }
+}
 
+impl<'a> Archive<'a, StreamWriter<AgePipe>> {
+    /// Begins an archive that `age` encrypts on its way to the file at `path`.
+    pub(super) fn encrypted(
+        path: &'a Path,
+        base: &'a str,
+        recipients: &[String],
+        now: i64,
+    ) -> Result<Self, ExportError> {
+        let pipe = AgePipe::start(disk::create_file(path)?, path, recipients)?;
+        Ok(Self {
+            abandoned: pipe.abandoned(),
+            zip: ZipWriter::new_stream(pipe),
+            path,
+            base,
+            protection: &Protection::None,
+            now,
+            held: Vec::new(),
+        })
+    }
+}
+
+impl<T: Target> Archive<'_, T> {
     /// Adds a file whose bytes are known to be right.
     pub(super) fn add_whole(
         &mut self,
@@ -109,6 +184,15 @@ impl<'a> Archive<'a> {
         file: File,
         on_bytes: &mut dyn FnMut(u64) -> Result<(), ExportError>,
     ) -> Result<Option<Why>, ExportError> {
+        // Somebody looked into it before.
+        if let Err(error) = (&file).seek(SeekFrom::Start(0)) {
+            return Ok(Some(Why::Unreadable(error.to_string())));
+        }
+        if !T::TAKES_BACK
+            && let Some(why) = difference(&file, piece)
+        {
+            return Ok(Some(why));
+        }
         self.start(payload_path(name), piece.size, piece.mtime, method(name))?;
         let found = std::thread::scope(|scope| {
             let (full, chunks) = sync_channel::<Vec<u8>>(CHUNKS_AHEAD);
@@ -158,36 +242,38 @@ impl<'a> Archive<'a> {
             Ok(_) => Why::Changed,
             Err(error) => Why::Unreadable(error.to_string()),
         };
+        self.take_back(why)
+    }
+
+    /// Removes the file that was begun last.
+    fn take_back(&mut self, why: Why) -> Result<Option<Why>, ExportError> {
+        if !T::TAKES_BACK {
+            let what = "a file changed while it was written".to_owned();
+            return Err(ExportError::wrong(self.path, what));
+        }
         self.zip
             .abort_file()
             .map_err(|e| ExportError::writing(self.path, e))?;
         Ok(Some(why))
     }
 
-    /// Adds one of the bag's own files.
-    pub(super) fn add_tag(
+    /// Adds a manifest of what the archive holds up to now, as far as it is wanted.
+    pub(super) fn add_manifest(
         &mut self,
         path: &str,
-        now: i64,
-        write: &mut dyn FnMut(&mut dyn std::io::Write) -> Result<(), ExportError>,
+        is_wanted: fn(&Held) -> bool,
     ) -> Result<(), ExportError> {
-        self.start(path.to_owned(), 0, now, CompressionMethod::Deflated)?;
-        let mut hashing = Hashing {
-            to: &mut self.zip,
-            hasher: Hasher::default(),
-            size: 0,
-        };
-        {
-            // The compressor wants larger pieces than a line.
-            let mut buffered = std::io::BufWriter::with_capacity(64 * 1024, &mut hashing);
-            write(&mut buffered)?;
-            buffered
-                .flush()
-                .map_err(|e| ExportError::writing(self.path, e.into()))?;
-        }
-        let (size, sha256) = (hashing.size, hashing.hasher.finish());
-        self.hold(path.to_owned(), size, sha256);
-        Ok(())
+        let held = std::mem::take(&mut self.held);
+        let added = self.add_tag(path, &mut |to| {
+            held.iter()
+                .filter(|held| is_wanted(held))
+                .try_for_each(|held| {
+                    writeln!(to, "{}  {}", held.sha256, held.path).map_err(failed(path))
+                })
+        });
+        let manifest = std::mem::replace(&mut self.held, held);
+        self.held.extend(manifest);
+        added
     }
 
     /// What the archive holds up to now, in its order.
@@ -195,23 +281,25 @@ impl<'a> Archive<'a> {
         &self.held
     }
 
-    /// Ends the archive and waits until it is on the disk; what it holds, and its length in bytes.
-    pub(super) fn finish(self) -> Result<(Vec<Held>, u64), ExportError> {
+    /// Ends the archive.
+    pub(super) fn finish(self) -> Result<Finished, ExportError> {
         let Self {
             zip, path, held, ..
         } = self;
-        let sink = zip.finish().map_err(|e| ExportError::writing(path, e))?;
-        let (file, length) = sink.finish()?;
-        disk::sync_file(&file, path)?;
-        Ok((held, length))
+        let target = zip.finish().map_err(|e| ExportError::writing(path, e))?;
+        let (file, length, opening) = target.end()?;
+        Ok(Finished {
+            opening,
+            file,
+            path: path.to_owned(),
+            held,
+            length,
+        })
     }
 
-    /// Gives the archive up; removes its file.
-    pub(super) fn abandon(self) -> Result<(), ExportError> {
+    /// Gives the archive up; its file is of no use any more.
+    pub(super) fn abandon(self) {
         self.abandoned.set();
-        let path = self.path;
-        drop(self);
-        Ok(disk::remove_file(path)?)
     }
 
     fn start(
@@ -240,19 +328,65 @@ impl<'a> Archive<'a> {
     }
 }
 
+impl<T: Target> TagFiles for Archive<'_, T> {
+    fn add_tag(&mut self, path: &str, write: WriteTag<'_>) -> Result<(), ExportError> {
+        self.start(path.to_owned(), 0, self.now, CompressionMethod::Deflated)?;
+        let mut hashing = Hashing {
+            to: &mut self.zip,
+            hasher: Hasher::default(),
+            size: 0,
+        };
+        {
+            // The compressor wants larger pieces than a line.
+            let mut buffered = std::io::BufWriter::with_capacity(64 * 1024, &mut hashing);
+            write(&mut buffered)?;
+            buffered
+                .flush()
+                .map_err(|e| ExportError::writing(self.path, e.into()))?;
+        }
+        let (size, sha256) = (hashing.size, hashing.hasher.finish());
+        self.hold(path.to_owned(), size, sha256);
+        Ok(())
+    }
+}
+
 /// A file's path in the bag.
 pub(super) fn payload_path(name: &LocalPath) -> String {
     format!("{}/{name}", disk::DATA)
 }
 
+/// Why a file is not what was rescued, found by reading it once more.
+fn difference(file: &File, piece: &Piece) -> Option<Why> {
+    let mut hasher = Hasher::default();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut limited = file.take(piece.size + 1);
+    let read = loop {
+        match limited.read(&mut chunk) {
+            Ok(0) => break Ok(()),
+            Ok(count) => hasher.update(chunk.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => break Err(error),
+        }
+    };
+    let rewound = read.and_then(|()| {
+        let mut file = file;
+        file.seek(SeekFrom::Start(0))
+    });
+    match rewound {
+        Ok(_) if hasher.finish() == piece.sha256 => None,
+        Ok(_) => Some(Why::Changed),
+        Err(error) => Some(Why::Unreadable(error.to_string())),
+    }
+}
+
 /// Passes bytes on, and hashes them.
-struct Hashing<'a> {
-    to: &'a mut ZipWriter<Sink>,
+struct Hashing<'a, T: Target> {
+    to: &'a mut ZipWriter<T>,
     hasher: Hasher,
     size: u64,
 }
 
-impl std::io::Write for Hashing<'_> {
+impl<T: Target> std::io::Write for Hashing<'_, T> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.to.write_all(bytes)?;
         self.hasher.update(bytes);

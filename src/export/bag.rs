@@ -2,76 +2,55 @@
 
 use chrono::{DateTime, Local};
 
-use super::archive::{Archive, Held};
-use super::{ExportError, is_payload};
+use super::archive::{Archive, Target};
+use super::rows::{TagFiles as _, failed};
+use super::{ExportError, Share, is_payload};
+use crate::digest::Sha256;
 use crate::folder::bag::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST, one_line};
-use crate::folder::{DiskError, Folder};
+use crate::item::PhoneIdentity;
 
-/// Adds the declaration, facts, the manifest, and the manifest of all of the bag's own files.
-pub(super) fn add(
-    archive: &mut Archive<'_>,
-    folder: &Folder,
+/// Adds the declaration, facts, and the manifest, whose hash comes back.
+pub(super) fn add<T: Target>(
+    archive: &mut Archive<'_, T>,
+    phone: &PhoneIdentity,
+    share: Share,
     now: DateTime<Local>,
-) -> Result<(), ExportError> {
-    let phone = folder.catalogue().identity()?;
-    let seconds = now.timestamp();
-    let payload: Vec<&Held> = archive
-        .held()
-        .iter()
-        .filter(|held| is_payload(held))
-        .collect();
-    let octets: u64 = payload.iter().map(|held| held.size).sum();
-    let files = payload.len();
+) -> Result<Sha256, ExportError> {
+    let payload = || archive.held().iter().filter(|held| is_payload(held));
+    let octets: u64 = payload().map(|held| held.size).sum();
+    let files = payload().count();
     let model = format!("{} {}", phone.manufacturer, phone.model);
-    let facts = [
+    let mut facts = vec![
         format!("Bag-Software-Agent: rescue/{}", env!("CARGO_PKG_VERSION")),
         format!("Bagging-Date: {}", now.date_naive()),
         format!("Payload-Oxum: {octets}.{files}"),
         format!("External-Identifier: {}", one_line(&phone.serial)),
         format!("External-Description: {}", one_line(&model)),
     ];
-    let manifest: Vec<String> = payload.into_iter().map(line).collect();
-    add_lines(archive, BAGIT_TXT, seconds, DECLARATION.lines())?;
-    add_lines(
-        archive,
-        BAG_INFO_TXT,
-        seconds,
-        facts.iter().map(String::as_str),
-    )?;
-    add_lines(
-        archive,
-        MANIFEST,
-        seconds,
-        manifest.iter().map(String::as_str),
-    )?;
-    drop(manifest);
-    let tags: Vec<String> = archive
-        .held()
-        .iter()
-        .filter(|held| !is_payload(held))
-        .map(line)
-        .collect();
-    add_lines(
-        archive,
-        TAG_MANIFEST,
-        seconds,
-        tags.iter().map(String::as_str),
-    )
+    if share.of > 1 {
+        facts.push(format!("Bag-Count: {} of {}", share.number, share.of));
+    }
+    let declaration: Vec<String> = DECLARATION.lines().map(str::to_owned).collect();
+    add_lines(archive, BAGIT_TXT, &declaration)?;
+    add_lines(archive, BAG_INFO_TXT, &facts)?;
+    archive.add_manifest(MANIFEST, is_payload)?;
+    let sha256 = archive.held().last().map(|held| held.sha256);
+    Ok(sha256.unwrap_or_else(|| Sha256::of(b"")))
 }
 
-fn line(held: &Held) -> String {
-    format!("{}  {}", held.sha256, held.path)
+/// Adds the manifest of all of the bag's own files; the last file of an archive.
+pub(super) fn add_tag_manifest<T: Target>(archive: &mut Archive<'_, T>) -> Result<(), ExportError> {
+    archive.add_manifest(TAG_MANIFEST, |held| !is_payload(held))
 }
 
-fn add_lines<'l>(
-    archive: &mut Archive<'_>,
+fn add_lines<T: Target>(
+    archive: &mut Archive<'_, T>,
     path: &str,
-    now: i64,
-    mut lines: impl Iterator<Item = &'l str>,
+    lines: &[String],
 ) -> Result<(), ExportError> {
-    archive.add_tag(path, now, &mut |to| {
-        lines.try_for_each(|line| {
-            writeln!(to, "{line}").map_err(|e| DiskError::new("write", path.as_ref(), e).into())
-        })
+    archive.add_tag(path, &mut |to| {
+        lines
+            .iter()
+            .try_for_each(|line| writeln!(to, "{line}").map_err(failed(path)))
     })
 }

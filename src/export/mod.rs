@@ -11,31 +11,35 @@
 //! looks finished that is not. A file goes in only when its bytes hash to what the catalogue says.
 //! Nothing here prints, changes the phone's files, or follows a symbolic link out of the folder.
 
+mod age;
 mod archive;
 mod bag;
 mod check;
-pub mod place;
+pub mod dates;
+mod look;
+mod pack;
+mod place;
 mod plan;
 mod prepare;
+mod report;
+mod rows;
+mod sheet;
 mod sink;
+mod split;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Local};
 
+use archive::Held;
 pub use archive::Protection;
-use archive::{Archive, Held};
+pub use pack::pack;
 pub use place::Place;
 pub use plan::{LeftOut, Piece, Plan, Why, Wish, plan};
-use prepare::{Content, Preparation, Shared};
 
-use crate::event::{Event, Events};
-use crate::folder::disk::{self, Renaming};
-use crate::folder::{CatalogueError, DiskError, Folder};
-
-/// Threads that read and hash.
-const READERS: usize = 2;
+use crate::folder::disk;
+use crate::folder::{CatalogueError, DiskError};
 
 /// Why there is no archive.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +65,14 @@ pub enum ExportError {
         path: PathBuf,
         /// What differs.
         what: String,
+    },
+    /// The program that encrypts did not do it.
+    #[error("{program} did not do its work: {said}")]
+    Age {
+        /// Which program.
+        program: &'static str,
+        /// What it said, or the system.
+        said: String,
     },
     /// Something bears the name already.
     #[error("there is something at {} already", path.display())]
@@ -130,6 +142,10 @@ impl ExportError {
         }
     }
 
+    fn age(program: &'static str, said: String) -> Self {
+        Self::Age { program, said }
+    }
+
     fn wrong(path: &Path, what: String) -> Self {
         Self::ReadBack {
             path: path.to_owned(),
@@ -146,117 +162,19 @@ pub struct Request<'a> {
     pub replace: bool,
     /// Whether to stop when anything is missing.
     pub strict: bool,
+    /// Whether to lay the files out by month, each only once.
+    pub by_date: bool,
+    /// Whether to put the contact sheet into the rescue folder too: only for an export of all of
+    /// it, under the names that its files have there.
+    pub sheet_in_folder: bool,
+    /// The most bytes of one archive; several are made when it does not suffice.
+    pub split: Option<u64>,
     /// How its files are kept from other eyes.
     pub protection: Protection,
     /// The time now.
     pub now: DateTime<Local>,
     /// Asked now and then: whether to stop.
     pub is_stopped: &'a (dyn Fn() -> bool + Sync),
-}
-
-/// An archive that is on the disk, checked, under its name.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Packed {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its size in bytes.
-    pub archive_bytes: u64,
-    /// The rescued files in it.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// How long the writing took, until it was on the disk.
-    pub written: Seconds,
-    /// How long the reading back took.
-    pub checked: Seconds,
-}
-
-/// A duration, in JSON a number of seconds.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Seconds(pub Duration);
-
-impl serde::Serialize for Seconds {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(self.0.as_secs_f64())
-    }
-}
-
-/// What became of an export.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The archive.
-    pub packed: Packed,
-    /// What is not in it.
-    pub left_out: Vec<LeftOut>,
-}
-
-/// Writes, checks and names an archive of what was planned.
-pub fn pack(
-    folder: &Folder,
-    plan: Plan,
-    request: &Request<'_>,
-    events: &Events,
-) -> Result<Outcome, ExportError> {
-    request.refuse_losses(&plan.left_out)?;
-    if plan.pieces.is_empty() {
-        return Err(ExportError::Nothing);
-    }
-    request.place.look(folder, request.replace)?;
-    request.place.room_for(&plan)?;
-    let began = Instant::now();
-    events.emit(Event::Exporting {
-        archive: request.place.path().display().to_string(),
-        items: plan.pieces.len() as u64,
-        bytes: plan.bytes(),
-    });
-    for left_out in &plan.left_out {
-        tell(events, left_out);
-    }
-    let part = request.place.part();
-    let mut packing = Packing {
-        folder,
-        request,
-        events,
-        archive: Archive::create(&part, request.place.base(), &request.protection)?,
-        left_out: plan.left_out,
-        packed_bytes: 0,
-    };
-    let written = packing.write(&plan.pieces);
-    let Packing {
-        archive,
-        left_out,
-        packed_bytes,
-        ..
-    } = packing;
-    if let Err(error) = written {
-        archive.abandon()?;
-        return Err(error);
-    }
-    let written_and_checked = archive.finish().and_then(|(held, length)| {
-        let written = began.elapsed();
-        check_back(&part, &held, request, events)?;
-        Ok((held, length, written))
-    });
-    let (held, length, written) = match written_and_checked {
-        Ok(done) => done,
-        Err(error) => {
-            disk::remove_file(&part)?;
-            return Err(error);
-        }
-    };
-    request.place.name(request.replace)?;
-    let payload = held.iter().filter(|held| is_payload(held)).count();
-    Ok(Outcome {
-        packed: Packed {
-            path: request.place.path().to_owned(),
-            archive_bytes: length,
-            files: payload as u64,
-            bytes: packed_bytes,
-            written: Seconds(written),
-            checked: Seconds(began.elapsed() - written),
-        },
-        left_out,
-    })
 }
 
 impl Request<'_> {
@@ -279,114 +197,50 @@ impl Request<'_> {
     }
 }
 
-/// An archive being filled.
-struct Packing<'a> {
-    folder: &'a Folder,
-    request: &'a Request<'a>,
-    events: &'a Events,
-    archive: Archive<'a>,
-    left_out: Vec<LeftOut>,
-    packed_bytes: u64,
+/// An archive that is on the disk, checked, under its name.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Packed {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub archive_bytes: u64,
+    /// The rescued files in it.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How long it took to write it.
+    pub write_seconds: Seconds,
+    /// How long it took then until all of it was on the disk.
+    pub sync_seconds: Seconds,
+    /// How long it took to read it back.
+    pub check_seconds: Seconds,
 }
 
-impl Packing<'_> {
-    fn write(&mut self, pieces: &[Piece]) -> Result<(), ExportError> {
-        let shared = Shared::new(pieces, self.folder.data_reader());
-        std::thread::scope(|scope| {
-            let mut preparation = Preparation::start(scope, &shared, READERS);
-            while let Some((piece, prepared)) = preparation.next() {
-                self.request.go_on()?;
-                let (why, buffer) = self.add(piece, prepared.content)?;
-                preparation.done(piece, buffer);
-                if let Some(why) = why {
-                    self.leave_out(piece, why)?;
-                }
-            }
-            Ok::<_, ExportError>(())
-        })?;
-        bag::add(&mut self.archive, self.folder, self.request.now)
-    }
+/// A duration, in JSON a number of seconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seconds(pub Duration);
 
-    /// Adds a file; the reason when it could not be, and the buffer when there is one.
-    fn add(
-        &mut self,
-        piece: &Piece,
-        content: Result<Content, Why>,
-    ) -> Result<(Option<Why>, Option<Vec<u8>>), ExportError> {
-        let events = self.events;
-        let outcome = match content {
-            Err(why) => {
-                events.emit(Event::Packing { bytes: piece.size });
-                return Ok((Some(why), None));
-            }
-            Ok(Content::Whole(bytes)) => {
-                self.archive.add_whole(piece, &piece.local, &bytes)?;
-                events.emit(Event::Packing { bytes: piece.size });
-                (None, Some(bytes))
-            }
-            Ok(Content::Open(file)) => {
-                let request = self.request;
-                let why = self
-                    .archive
-                    .add_large(piece, &piece.local, file, &mut |bytes| {
-                        events.emit(Event::Packing { bytes });
-                        request.go_on()
-                    })?;
-                (why, None)
-            }
-        };
-        if outcome.0.is_none() {
-            self.packed_bytes += piece.size;
-            events.emit(Event::Packed {
-                local: piece.local.clone(),
-                size: piece.size,
-            });
-        }
-        Ok(outcome)
-    }
-
-    fn leave_out(&mut self, piece: &Piece, why: Why) -> Result<(), ExportError> {
-        let left_out = left_out(self.folder, piece, why)?;
-        tell(self.events, &left_out);
-        self.left_out.push(left_out);
-        self.request.refuse_losses(&self.left_out)
+impl serde::Serialize for Seconds {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.0.as_secs_f64())
     }
 }
 
-fn left_out(folder: &Folder, piece: &Piece, why: Why) -> Result<LeftOut, CatalogueError> {
-    let entry = folder.catalogue().entry(piece.entry)?;
-    let entry = entry.ok_or(CatalogueError::NoSuchEntry { id: piece.entry })?;
-    Ok(LeftOut {
-        path: entry.path,
-        local: piece.local.clone(),
-        size: piece.size,
-        why,
-    })
+/// What became of an export.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The archives.
+    pub packed: Vec<Packed>,
+    /// What is not in them.
+    pub left_out: Vec<LeftOut>,
 }
 
-fn tell(events: &Events, left_out: &LeftOut) {
-    events.emit(Event::LeftOut {
-        path: left_out.path.clone(),
-        local: left_out.local.clone(),
-        why: left_out.why.clone(),
-    });
-}
-
-fn check_back(
-    part: &Path,
-    held: &[Held],
-    request: &Request<'_>,
-    events: &Events,
-) -> Result<(), ExportError> {
-    events.emit(Event::Checking {
-        items: held.len() as u64,
-        bytes: held.iter().map(|held| held.size).sum(),
-    });
-    let base = request.place.base();
-    check::check(part, base, held, &request.protection, &mut |bytes| {
-        events.emit(Event::Checked { bytes });
-        request.go_on()
-    })
+/// Which of how many archives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Share {
+    /// From 1.
+    number: usize,
+    of: usize,
 }
 
 fn is_payload(held: &Held) -> bool {

@@ -1,19 +1,14 @@
 //! Where an archive goes, and the steps that make it safe: look first, write beside, rename last.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::plan::Plan;
-use super::{ExportError, Renaming};
-use crate::folder::disk;
+use super::{ExportError, Share};
+use crate::folder::disk::{self, Renaming};
 use crate::folder::{DiskError, Folder};
 use crate::names::spell;
-
-/// What a file costs in the archive besides its bytes and three times its name: headers, fields,
-/// and its line in the manifest.
-const ENTRY_BYTES: u64 = 300;
-/// What the bag's own files cost besides.
-const BAG_BYTES: u64 = 64 * 1024;
 
 /// An archive's place.
 #[derive(Debug, Clone)]
@@ -21,14 +16,23 @@ pub struct Place {
     path: PathBuf,
     parent: PathBuf,
     base: String,
+    /// `.zip`, `.zip.age`.
+    ending: OsString,
 }
 
 impl Place {
     /// An archive at `path`.
     pub fn new(path: &Path) -> Result<Self, ExportError> {
-        let stem = path.file_stem().ok_or_else(|| ExportError::NoName {
+        let no_name = || ExportError::NoName {
             path: path.to_owned(),
-        })?;
+        };
+        let mut stem = path.file_stem().ok_or_else(no_name)?;
+        let mut ending = dotted(path.extension());
+        if ending == ".age" && Path::new(stem).extension().is_some() {
+            let inner = dotted(Path::new(stem).extension());
+            stem = Path::new(stem).file_stem().ok_or_else(no_name)?;
+            ending = [inner, ending].into_iter().collect();
+        }
         let parent = match path.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
@@ -39,6 +43,7 @@ impl Place {
             path: parent.join(name),
             parent,
             base: spell(stem.as_encoded_bytes()),
+            ending,
         })
     }
 
@@ -75,13 +80,34 @@ impl Place {
         }
     }
 
-    /// Finds out whether the disk has room for all of it.
-    pub(super) fn room_for(&self, plan: &Plan) -> Result<(), ExportError> {
-        let names = plan.pieces.iter().map(|piece| {
-            let name = self.base.len() + piece.local.as_str().len();
-            3 * name as u64 + ENTRY_BYTES
-        });
-        let needed_bytes = plan.bytes() + names.sum::<u64>() + BAG_BYTES;
+    /// One of several archives: `NAME-1-of-3.zip`; the place itself when it is the only one.
+    pub(super) fn of_share(&self, share: Share) -> Self {
+        if share.of < 2 {
+            return self.clone();
+        }
+        let suffix = format!("-{}-of-{}", share.number, share.of);
+        let whole = self.path.file_name().unwrap_or_default().as_bytes();
+        let stem = whole.strip_suffix(self.ending.as_bytes()).unwrap_or(whole);
+        let mut name = OsStr::from_bytes(stem).to_owned();
+        name.push(&suffix);
+        name.push(&self.ending);
+        Self {
+            path: self.parent.join(name),
+            parent: self.parent.clone(),
+            base: spell(format!("{}{suffix}", self.base).as_bytes()),
+            ending: self.ending.clone(),
+        }
+    }
+
+    /// The name that the file of small pictures bears for a moment.
+    pub(super) fn thumbs(&self) -> PathBuf {
+        let mut path = self.part().into_os_string();
+        path.push(".pictures");
+        path.into()
+    }
+
+    /// Finds out whether the disk has room for so many bytes.
+    pub(super) fn room_for(&self, needed_bytes: u64) -> Result<(), ExportError> {
         let free_bytes = fs4::available_space(&self.parent)
             .map_err(|e| DiskError::new("measure the free space of", &self.parent, e))?;
         match needed_bytes <= free_bytes {
@@ -95,16 +121,24 @@ impl Place {
     }
 
     /// Gives the finished archive its name.
-    pub(super) fn name(&self, replace: bool) -> Result<(), ExportError> {
-        let part = self.part();
+    pub(super) fn name(&self, part: &Path, replace: bool) -> Result<(), ExportError> {
         if replace {
-            disk::rename_over(&part, &self.path)?;
-        } else if disk::rename_new(&part, &self.path)? == Renaming::TargetExists {
-            disk::remove_file(&part)?;
+            disk::rename_over(part, &self.path)?;
+        } else if disk::rename_new(part, &self.path)? == Renaming::TargetExists {
             return Err(ExportError::Exists {
                 path: self.path.clone(),
             });
         }
         Ok(disk::sync_folder(&self.parent)?)
     }
+}
+
+/// An extension with its dot, as it stands in a name.
+fn dotted(extension: Option<&OsStr>) -> OsString {
+    let mut dotted = OsString::new();
+    if let Some(extension) = extension {
+        dotted.push(".");
+        dotted.push(extension);
+    }
+    dotted
 }

@@ -1,12 +1,21 @@
 //! What goes into an archive, and what does not and why. Reads the catalogue, and looks at each
-//! file's size; opens none.
+//! file's size; opens files only when their dates decide.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use chrono::NaiveDate;
+
+use super::dates::Taken;
+use super::look::Looker;
+use super::prepare::READERS;
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::error::Error;
-use crate::folder::{CatalogueError, DataReader, Entry, EntryId, Folder, Reason, State};
+use crate::folder::reader::Found;
+use crate::folder::{
+    CatalogueError, DataReader, Entry, EntryId, Folder, Reason, ReasonCode, State,
+};
 use crate::names::LocalPath;
 use crate::pull::kind::MediaKind;
 use crate::pull::selection::Globs;
@@ -20,6 +29,10 @@ pub struct Wish {
     pub include: Option<Globs>,
     /// Not what one of these matches.
     pub exclude: Globs,
+    /// Only what was taken on this day or later.
+    pub since: Option<NaiveDate>,
+    /// Only what was taken on this day or earlier.
+    pub until: Option<NaiveDate>,
     /// Also what the phone did not confirm, older versions, and what is kept of damaged files.
     pub include_unverified: bool,
 }
@@ -34,6 +47,26 @@ impl Wish {
         };
         self.exclude = Globs::new(exclude)?;
         Ok(self)
+    }
+
+    /// Whether everything that is there is wanted.
+    pub fn is_for_all(&self) -> bool {
+        self.kinds.is_empty()
+            && self.include.is_none()
+            && self.exclude.is_empty()
+            && !self.asks_for_dates()
+    }
+
+    fn asks_for_dates(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
+    }
+
+    /// Whether something taken then is wanted; what has no date is not when a date is asked for.
+    fn wants_date(&self, taken: Option<Taken>) -> bool {
+        let Some(day) = taken.map(|taken| taken.at.date()) else {
+            return !self.asks_for_dates();
+        };
+        self.since.is_none_or(|since| since <= day) && self.until.is_none_or(|until| day <= until)
     }
 
     fn wants(&self, entry: &Entry, kind: MediaKind) -> bool {
@@ -103,12 +136,16 @@ pub enum Why {
     Changed,
     /// This computer's disk does not give its bytes.
     Unreadable(String),
+    /// The same bytes are in the archive already, under this path below `data/`.
+    SameAs(LocalPath),
+    /// It is larger than a part of the archive may be.
+    TooLarge,
 }
 
 impl Why {
     /// Whether the archive lacks something that it should have.
     pub fn is_a_loss(&self) -> bool {
-        !matches!(self, Self::OlderVersion)
+        !matches!(self, Self::OlderVersion | Self::SameAs(_))
     }
 
     /// In words.
@@ -123,6 +160,8 @@ impl Why {
             Self::NotAFile => "something else stands in its place".to_owned(),
             Self::Changed => "changed since it was rescued".to_owned(),
             Self::Unreadable(message) => format!("unreadable: {message}"),
+            Self::SameAs(path) => format!("the same bytes as {path}"),
+            Self::TooLarge => "larger than a part of the archive may be".to_owned(),
         }
     }
 }
@@ -175,15 +214,19 @@ pub fn plan(folder: &Folder, wish: &Wish) -> Result<Plan, CatalogueError> {
         }
         Ok::<_, CatalogueError>(())
     })?;
+    if wish.asks_for_dates() {
+        plan.narrow(wish, &reader);
+    }
     Ok(plan)
 }
 
 impl Plan {
     fn decide(&mut self, entry: Entry, kind: MediaKind, wish: &Wish, reader: &DataReader) {
         let reason = || {
-            entry.reason.clone().unwrap_or_else(|| {
-                Reason::new(crate::folder::ReasonCode::Other, "no reason was recorded")
-            })
+            entry
+                .reason
+                .clone()
+                .unwrap_or_else(|| Reason::new(ReasonCode::Other, "no reason was recorded"))
         };
         let why = match (entry.state, entry.sha256) {
             (State::Planned, _) => Why::NotPulled,
@@ -205,6 +248,9 @@ impl Plan {
             // The catalogue is not trusted: a file without a hash cannot be checked.
             (State::Pulled | State::Verified(_) | State::Superseded, None) => Why::NotVerified,
         };
+        if !wish.wants_date(Taken::of_name_or_mtime(entry.local.name(), entry.mtime)) {
+            return;
+        }
         self.left_out.push(LeftOut {
             path: entry.path,
             local: entry.local,
@@ -232,5 +278,35 @@ impl Plan {
                 why,
             }),
         }
+    }
+}
+
+impl Plan {
+    /// Keeps what was taken when the person wishes; looks into the files, several at once.
+    fn narrow(&mut self, wish: &Wish, reader: &DataReader) {
+        let (looker, next, pieces) = (Looker::default(), AtomicUsize::new(0), &self.pieces);
+        let look = || {
+            let mut wanted = Vec::new();
+            while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let name = piece.local.name();
+                let taken = match reader.open(&piece.local) {
+                    Ok(Found::File(file)) => looker.look(piece.kind, name, piece.mtime, file).taken,
+                    _ => Taken::of_name_or_mtime(name, piece.mtime),
+                };
+                if wish.wants_date(taken) {
+                    wanted.push(piece.local.clone());
+                }
+            }
+            wanted
+        };
+        let wanted: std::collections::HashSet<LocalPath> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..READERS).map(|_| scope.spawn(look)).collect();
+            let looked = threads.into_iter().map(|thread| match thread.join() {
+                Ok(wanted) => wanted,
+                Err(panicked) => std::panic::resume_unwind(panicked),
+            });
+            looked.flatten().collect()
+        });
+        self.pieces.retain(|piece| wanted.contains(&piece.local));
     }
 }

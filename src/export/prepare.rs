@@ -6,16 +6,19 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::{Cursor, Read as _};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
+use super::look::{Look, Looker};
 use super::plan::{Piece, Why};
 use crate::digest::Sha256;
 use crate::folder::DataReader;
 use crate::folder::reader::Found;
 
+/// Threads that read, hash and look.
+pub(super) const READERS: usize = 2;
 /// Files up to this size are read and hashed as a whole before anything of them is written.
 pub(super) const SMALL_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes of files read ahead.
@@ -35,6 +38,7 @@ pub(super) enum Content {
 pub(super) struct Prepared {
     index: usize,
     pub(super) content: Result<Content, Why>,
+    pub(super) look: Look,
 }
 
 /// The threads at work.
@@ -49,6 +53,7 @@ pub(super) struct Preparation<'a> {
 pub(super) struct Shared<'a> {
     pieces: &'a [Piece],
     reader: DataReader,
+    looker: Looker,
     state: Mutex<State>,
     room: Condvar,
 }
@@ -68,6 +73,7 @@ impl<'a> Shared<'a> {
         Self {
             pieces,
             reader,
+            looker: Looker::with_thumbs(),
             state: Mutex::default(),
             room: Condvar::new(),
         }
@@ -105,14 +111,28 @@ impl<'a> Shared<'a> {
     fn work(&self, results: &Sender<Prepared>) {
         while let Some((index, piece, buffer)) = self.take() {
             let content = self.content(piece, buffer);
-            if results.send(Prepared { index, content }).is_err() {
+            let name = piece.local.name();
+            let look = match &content {
+                Ok(Content::Whole(bytes)) => {
+                    let bytes = Cursor::new(bytes.as_slice());
+                    self.looker.look(piece.kind, name, piece.mtime, bytes)
+                }
+                Ok(Content::Open(file)) => self.looker.look(piece.kind, name, piece.mtime, file),
+                Err(_) => Look::default(),
+            };
+            let prepared = Prepared {
+                index,
+                content,
+                look,
+            };
+            if results.send(prepared).is_err() {
                 return;
             }
         }
     }
 
     fn content(&self, piece: &Piece, mut buffer: Vec<u8>) -> Result<Content, Why> {
-        let mut file = match self.reader.open(&piece.local) {
+        let file = match self.reader.open(&piece.local) {
             Ok(Found::File(file)) => file,
             Ok(Found::Nothing) => return Err(Why::Missing),
             Ok(Found::Other) => return Err(Why::NotAFile),
@@ -124,11 +144,8 @@ impl<'a> Shared<'a> {
         buffer.clear();
         buffer.reserve(piece.size as usize + 1);
         // One byte more than expected is enough to know that it changed.
-        match file.by_ref().take(piece.size + 1).read_to_end(&mut buffer) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(Why::Missing),
-            Err(error) => return Err(unreadable(&error)),
-        }
+        let read = (&file).take(piece.size + 1).read_to_end(&mut buffer);
+        read.map_err(|error| unreadable(&error))?;
         match buffer.len() as u64 == piece.size && Sha256::of(&buffer) == piece.sha256 {
             true => Ok(Content::Whole(buffer)),
             false => Err(Why::Changed),
@@ -138,16 +155,12 @@ impl<'a> Shared<'a> {
 
 impl<'a> Preparation<'a> {
     /// Starts to read ahead.
-    pub(super) fn start<'scope>(
-        scope: &'scope Scope<'scope, '_>,
-        shared: &'a Shared<'a>,
-        threads: usize,
-    ) -> Self
+    pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, shared: &'a Shared<'a>) -> Self
     where
         'a: 'scope,
     {
         let (sender, results) = channel();
-        for _ in 0..threads {
+        for _ in 0..READERS {
             let sender = sender.clone();
             scope.spawn(move || shared.work(&sender));
         }
@@ -160,13 +173,13 @@ impl<'a> Preparation<'a> {
     }
 
     /// The next piece and what became of it; `None` after the last.
-    pub(super) fn next(&mut self) -> Option<(&'a Piece, Prepared)> {
+    pub(super) fn next(&mut self) -> Option<(usize, &'a Piece, Prepared)> {
         let index = self.next;
         let piece = self.shared.pieces.get(index)?;
         self.next += 1;
         loop {
             if let Some(prepared) = self.early.remove(&index) {
-                return Some((piece, prepared));
+                return Some((index, piece, prepared));
             }
             // Ends only when a thread panicked; that comes out at the end of the scope.
             let prepared = self.results.recv().ok()?;

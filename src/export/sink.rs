@@ -24,7 +24,7 @@ impl Abandoned {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn is_set(&self) -> bool {
+    pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -65,6 +65,9 @@ impl Sink {
     pub(super) fn finish(mut self) -> Result<(File, u64), DiskError> {
         self.buffer.truncate(self.position);
         let failed = |e| DiskError::new("write", &self.path, e);
+        if self.abandoned.is_set() {
+            return Err(failed(io::Error::other("an earlier write failed")));
+        }
         self.file
             .write_all_at(&self.buffer, self.start)
             .map_err(failed)?;
@@ -79,13 +82,24 @@ impl Sink {
 
     /// Writes what is gathered; the position stays.
     fn drain(&mut self) -> io::Result<()> {
-        if !self.abandoned.is_set() {
-            self.file.write_all_at(&self.buffer, self.start)?;
-        }
+        let written = self.put(&self.buffer);
         self.start = self.here();
         self.buffer.clear();
         self.position = 0;
-        Ok(())
+        written
+    }
+
+    /// Writes to the file. A file that fails once is given up: the `zip` crate tries to end it all
+    /// the same when it is dropped, and complains on the terminal when it cannot.
+    fn put(&self, bytes: &[u8]) -> io::Result<()> {
+        if self.abandoned.is_set() {
+            return Ok(());
+        }
+        let written = self.file.write_all_at(bytes, self.start);
+        if written.is_err() {
+            self.abandoned.set();
+        }
+        written
     }
 }
 
@@ -102,9 +116,7 @@ impl Write for Sink {
         }
         if bytes.len() >= DIRECT_BYTES {
             self.drain()?;
-            if !self.abandoned.is_set() {
-                self.file.write_all_at(bytes, self.start)?;
-            }
+            self.put(bytes)?;
             self.start += bytes.len() as u64;
             return Ok(bytes.len());
         }
@@ -172,6 +184,16 @@ mod tests {
         sink.write_all(b"!").unwrap();
         let (mut file, length) = sink.finish().unwrap();
         assert_eq!((read_back(&mut file), length), (b"kept!".to_vec(), 5));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_the_file_given_up() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut sink = Sink::new(full, PathBuf::from("x"));
+        let error = sink.write_all(&[7; DIRECT_BYTES]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        sink.write_all(&[7; 2 * BUFFER_BYTES]).unwrap();
+        assert!(sink.finish().is_err());
     }
 
     #[test]

@@ -5,10 +5,12 @@ use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
 
+use super::archive::Archive;
 use super::*;
 use crate::digest::Sha256;
+use crate::event::Events;
 use crate::folder::tests::{fresh, local, plan as plan_entry, pull};
-use crate::folder::{Companion, Proof, Reason, ReasonCode, Record};
+use crate::folder::{Companion, Folder, Proof, Reason, ReasonCode, Record};
 
 /// Pulls files that the phone confirms.
 pub(super) fn rescue(folder: &mut Folder, files: &[(&str, &[u8])]) {
@@ -36,6 +38,9 @@ pub(super) fn request(place: &Place) -> Request<'_> {
         place,
         replace: false,
         strict: false,
+        by_date: false,
+        sheet_in_folder: false,
+        split: None,
         protection: Protection::None,
         now: Local::now(),
         is_stopped: &|| false,
@@ -99,9 +104,9 @@ fn an_archive_is_a_bag_of_what_the_phone_confirmed() {
         whys(&outcome),
         [("internal/unconfirmed.jpg", &Why::NotVerified)]
     );
-    assert_eq!(outcome.packed.files, 4);
+    assert_eq!(outcome.packed[0].files, 4);
     assert_eq!(
-        outcome.packed.archive_bytes,
+        outcome.packed[0].archive_bytes,
         fs::metadata(place.path()).unwrap().len()
     );
     let held = unpacked(place.path());
@@ -329,6 +334,18 @@ fn the_folder_in_an_archive_is_a_plain_name_whatever_the_archive_is_called() {
         let place = place(&room, name);
         assert!(local(place.base()).components().count() == 1, "{name}");
     }
+    for (name, base, second) in [
+        ("a.b.zip", "a.b", "a.b-2-of-3.zip"),
+        ("a.b.zip.age", "a.b", "a.b-2-of-3.zip.age"),
+        ("a.age", "a", "a-2-of-3.age"),
+        ("a", "a", "a-2-of-3"),
+    ] {
+        let place = place(&room, name);
+        assert_eq!(place.base(), base);
+        let share = place.of_share(Share { number: 2, of: 3 });
+        assert_eq!(share.path().file_name().unwrap(), second);
+        assert_eq!(share.base(), format!("{base}-2-of-3"));
+    }
 }
 
 #[test]
@@ -376,12 +393,12 @@ fn damage_on_the_way_to_the_disk_is_found_by_reading_back() {
     let place = place(&room, "x.zip");
     let protection = Protection::None;
     let path = place.part();
-    let mut archive = Archive::create(&path, place.base(), &protection).unwrap();
+    let mut archive = Archive::create(&path, place.base(), &protection, 0).unwrap();
     for piece in &plan(&folder, &Wish::default()).unwrap().pieces {
         let bytes = fs::read(folder.data_path(&piece.local)).unwrap();
         archive.add_whole(piece, &piece.local, &bytes).unwrap();
     }
-    let (held, _) = archive.finish().unwrap();
+    let held = archive.finish().unwrap().held;
     let look = |held: &[Held]| check::check(&path, "x", held, &protection, &mut |_| Ok(()));
     look(&held).unwrap();
     let good = fs::read(&path).unwrap();
@@ -413,6 +430,22 @@ fn damage_on_the_way_to_the_disk_is_found_by_reading_back() {
     let mut other = held.clone();
     other.swap(0, 1);
     assert!(look(&other).is_err() && look(&held[..1]).is_err() && look(&[]).is_err());
+}
+
+#[test]
+fn a_disk_that_fills_up_is_named() {
+    let (_room, mut folder) = fresh();
+    rescue(&mut folder, &[("internal/1.jpg", &large(1)[..400_000])]);
+    let piece = &plan(&folder, &Wish::default()).unwrap().pieces[0];
+    let bytes = fs::read(folder.data_path(&piece.local)).unwrap();
+    // A device that is always full.
+    let path = Path::new("/dev/full");
+    let mut archive = Archive::create(path, "x", &Protection::None, 0).unwrap();
+    let refused = archive.add_whole(piece, &piece.local, &bytes);
+    let Err(ExportError::Disk(DiskError::Full { path: named, .. })) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(named, path);
 }
 
 #[test]
@@ -487,4 +520,391 @@ fn wishes_narrow_what_goes_in() {
         payload("4.zip", globs(&["/storage/internal/Doc*/**"], &[])),
         ["Documents/c.txt"]
     );
+}
+
+/// The archive's files below `data/`.
+fn payload(path: &Path) -> Vec<String> {
+    let held = unpacked(path).into_keys();
+    held.filter_map(|name| Some(name.split_once("/data/")?.1.to_owned()))
+        .collect()
+}
+
+#[test]
+fn by_date_lays_out_months_and_packs_same_bytes_once() {
+    let (room, mut folder) = fresh();
+    let photo = look::tests::with_exif(
+        &look::tests::jpeg(64, 48),
+        "2023:12:31 23:59:59",
+        1,
+        &look::tests::jpeg(16, 12),
+    );
+    rescue(
+        &mut folder,
+        &[
+            ("internal/DCIM/IMG_20240818_080000.jpg", b"by name"),
+            ("internal/DCIM/IMG_20240819_080000.jpg", b"twice"),
+            ("internal/Pictures/IMG_20240818_080000.jpg", b"a namesake"),
+            ("internal/Pictures/copy.jpg", b"twice"),
+            ("internal/Pictures/exif.jpg", &photo),
+            ("internal/notes.txt", b"modified in 2023"),
+        ],
+    );
+    // The first of two equal files is broken: the other one has to go in.
+    rescue(
+        &mut folder,
+        &[
+            ("internal/A/broken.jpg", b"precious"),
+            ("internal/B/whole.jpg", b"precious"),
+        ],
+    );
+    fs::write(
+        folder.data_path(&local("internal/A/broken.jpg")),
+        b"PRECIOUS",
+    )
+    .unwrap();
+    let place = place(&room, "x.zip");
+    let request = Request {
+        by_date: true,
+        ..request(&place)
+    };
+    let plan = plan(&folder, &Wish::default()).unwrap();
+    let outcome = pack(&folder, plan, &request, &silent()).unwrap();
+    assert_eq!(
+        payload(place.path()),
+        [
+            "2023/2023-11/notes.txt",
+            "2023/2023-11/whole.jpg",
+            "2023/2023-12/exif.jpg",
+            "2024/2024-08/IMG_20240818_080000 (2).jpg",
+            "2024/2024-08/IMG_20240818_080000.jpg",
+            "2024/2024-08/IMG_20240819_080000.jpg",
+        ]
+    );
+    let same = Why::SameAs(local("2024/2024-08/IMG_20240819_080000.jpg"));
+    let whys = whys(&outcome);
+    assert_eq!(whys.len(), 2, "{whys:?}");
+    assert!(
+        whys.contains(&("internal/Pictures/copy.jpg", &same)),
+        "{whys:?}"
+    );
+    assert!(
+        whys.contains(&("internal/A/broken.jpg", &Why::Changed)),
+        "{whys:?}"
+    );
+    assert!(!same.is_a_loss());
+}
+
+#[test]
+fn days_narrow_what_goes_in_by_when_it_was_taken() {
+    let (room, mut folder) = fresh();
+    let photo = look::tests::with_exif(
+        &look::tests::jpeg(64, 48),
+        "2022:05:01 12:00:00",
+        1,
+        &look::tests::jpeg(16, 12),
+    );
+    rescue(
+        &mut folder,
+        &[
+            // EXIF counts before the name.
+            ("internal/IMG_20240818_080000.jpg", &photo),
+            ("internal/IMG_20220502_080000.jpg", b"by name"),
+            ("internal/modified in 2023.jpg", b"by mtime"),
+        ],
+    );
+    plan_entry(&mut folder, "internal/IMG_20220501_000000.jpg");
+    plan_entry(&mut folder, "internal/IMG_20210501_000000.jpg");
+    let day = |text: &str| Some(text.parse().unwrap());
+    for (name, since, until, expected, missing) in [
+        (
+            "1.zip",
+            day("2022-05-01"),
+            day("2022-05-01"),
+            &["internal/IMG_20240818_080000.jpg"][..],
+            1,
+        ),
+        (
+            "2.zip",
+            day("2022-05-02"),
+            None,
+            &[
+                "internal/IMG_20220502_080000.jpg",
+                "internal/modified in 2023.jpg",
+            ],
+            0,
+        ),
+        (
+            "3.zip",
+            None,
+            day("2022-12-31"),
+            &[
+                "internal/IMG_20220502_080000.jpg",
+                "internal/IMG_20240818_080000.jpg",
+            ],
+            2,
+        ),
+    ] {
+        let place = place(&room, name);
+        let wish = Wish {
+            since,
+            until,
+            ..Wish::default()
+        };
+        let outcome = export(&folder, &place, &wish).unwrap();
+        assert_eq!(payload(place.path()), expected, "{name}");
+        assert_eq!(outcome.left_out.len(), missing, "{name}");
+    }
+}
+
+#[test]
+fn parts_are_bags_below_the_limit_that_hold_everything_together() {
+    let (room, mut folder) = fresh();
+    let photos: Vec<(String, Vec<u8>)> = (0..40)
+        .map(|n| {
+            (
+                format!("internal/DCIM/{n:02}.jpg"),
+                large(n)[..100_000].to_vec(),
+            )
+        })
+        .collect();
+    let huge = large(9);
+    let mut files: Vec<(&str, &[u8])> = photos
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect();
+    files.push(("internal/huge.mp4", &huge));
+    rescue(&mut folder, &files);
+    let place = place(&room, "x.zip");
+    let limit = 1_500_000;
+    let request = Request {
+        split: Some(limit),
+        ..request(&place)
+    };
+    let plan = || plan(&folder, &Wish::default()).unwrap();
+    let outcome = pack(&folder, plan(), &request, &silent()).unwrap();
+    assert_eq!(whys(&outcome), [("internal/huge.mp4", &Why::TooLarge)]);
+    let of = outcome.packed.len();
+    assert!((3..=6).contains(&of), "{of}");
+    let mut together = Vec::new();
+    for (number, packed) in (1..).zip(&outcome.packed) {
+        let base = format!("x-{number}-of-{of}");
+        assert_eq!(
+            packed.path.file_stem().unwrap().to_str(),
+            Some(base.as_str())
+        );
+        assert!(fs::metadata(&packed.path).unwrap().len() < limit);
+        let held = unpacked(&packed.path);
+        let text = |name: &str| String::from_utf8(held[&format!("{base}/{name}")].clone()).unwrap();
+        assert!(text("bag-info.txt").contains(&format!("Bag-Count: {number} of {of}\n")));
+        for line in text("manifest-sha256.txt").lines() {
+            let (hash, path) = line.split_once("  ").unwrap();
+            assert_eq!(
+                Sha256::of(&held[&format!("{base}/{path}")]).to_string(),
+                hash
+            );
+            together.push(path.to_owned());
+        }
+        assert!(text("report.json").contains("too_large"));
+    }
+    let expected: Vec<_> = photos
+        .iter()
+        .map(|(name, _)| format!("data/{name}"))
+        .collect();
+    assert_eq!(together, expected);
+    assert_eq!(names_in(&room).len(), of + 1);
+    // A part that is there already stops everything before it begins.
+    let again = pack(&folder, plan(), &request, &silent());
+    assert!(
+        matches!(again, Err(ExportError::Exists { .. })),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn report_and_sheet_tell_of_everything() {
+    let (room, mut folder) = fresh();
+    let thumb = look::tests::jpeg(16, 12);
+    let photo = look::tests::with_exif(
+        &look::tests::jpeg(640, 480),
+        "2024:08:18 09:30:01",
+        6,
+        &thumb,
+    );
+    rescue(
+        &mut folder,
+        &[
+            ("internal/DCIM/a.jpg", &photo),
+            ("internal/DCIM/b.heic", b"no picture"),
+            (
+                "internal/DCIM/</script><b>.mp4"
+                    .replace(['<', '>', '/'], "_")
+                    .as_str(),
+                b"no video",
+            ),
+        ],
+    );
+    pull(
+        &mut folder,
+        &[("internal/unconfirmed '&\u{1F3D6}.jpg", b"?")],
+    );
+    let place = place(&room, "x.zip");
+    let outcome = export(&folder, &place, &Wish::default()).unwrap();
+    let held = unpacked(place.path());
+    let text = |name: &str| String::from_utf8(held[&format!("x/{name}")].clone()).unwrap();
+
+    let report: serde_json::Value = serde_json::from_str(&text("report.json")).unwrap();
+    assert_eq!(report["phone"]["serial"], "0123456789ABCDEF");
+    assert_eq!(report["files"], 3);
+    assert_eq!(report["here"].as_array().unwrap().len(), 3);
+    let a = &report["here"][0];
+    assert_eq!(a["path"], "internal/DCIM/a.jpg");
+    assert_eq!(a["phone_path"], "/storage/internal/DCIM/a.jpg");
+    assert_eq!(a["sha256"], Sha256::of(&photo).to_string());
+    assert_eq!(a["taken"]["at"], "2024-08-18T09:30:01");
+    assert_eq!(a["state"]["verified"], "sha256");
+    assert_eq!(report["not_here"][0]["why"], "not_verified");
+    let manifest = Sha256::of(&held["x/manifest-sha256.txt"]).to_string();
+    assert_eq!(report["manifest_sha256"], manifest);
+    let page = text("report.html");
+    assert!(
+        page.contains(&manifest) && page.contains("Pixel 7"),
+        "{page}"
+    );
+    assert!(
+        page.contains("unconfirmed &#39;&amp;\u{1F3D6}.jpg"),
+        "{page}"
+    );
+    assert_eq!(outcome.left_out.len(), 1);
+
+    let items = text("sheet/items.js");
+    let items = items
+        .strip_prefix("sheetItems(")
+        .unwrap()
+        .strip_suffix(");\n")
+        .unwrap();
+    let items: serde_json::Value = serde_json::from_str(items).unwrap();
+    assert_eq!(items["missingCount"], 1);
+    assert_eq!(items["title"], "Rescued from Google Pixel 7");
+    let first = &items["items"][0];
+    let expected = serde_json::json!([
+        0,
+        "a.jpg",
+        photo.len(),
+        "2024-08-18 09:30:01",
+        0,
+        6,
+        1,
+        Sha256::of(&photo).to_string()
+    ]);
+    assert_eq!(*first, expected);
+    assert_eq!(items["folders"][0], "internal/DCIM/");
+    let pictures = text("sheet/t0.js");
+    let pictures = pictures
+        .strip_prefix("sheetPictures(0,")
+        .unwrap()
+        .strip_suffix(");\n")
+        .unwrap();
+    let pictures: Vec<String> = serde_json::from_str(pictures).unwrap();
+    use base64::Engine as _;
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(&pictures[0])
+        .unwrap();
+    assert_eq!((decoded, pictures.len()), (thumb, 3));
+    assert!(text("index.html").contains("sheet/items.js"));
+}
+
+#[test]
+fn a_passphrase_keeps_the_bytes_from_others() {
+    let (room, mut folder) = fresh();
+    rescue(
+        &mut folder,
+        &[
+            ("internal/1.jpg", b"a secret photo"),
+            ("internal/2.txt", b"a secret text"),
+            ("internal/3.mp4", &large(4)),
+            ("internal/empty.jpg", b""),
+        ],
+    );
+    fs::write(
+        folder.data_path(&local("internal/1.jpg")),
+        b"another photo!",
+    )
+    .unwrap();
+    let place = place(&room, "x.zip");
+    let request = Request {
+        protection: Protection::Passphrase("correct horse".into()),
+        ..request(&place)
+    };
+    let plan = plan(&folder, &Wish::default()).unwrap();
+    let outcome = pack(&folder, plan, &request, &silent()).unwrap();
+    assert_eq!(whys(&outcome), [("internal/1.jpg", &Why::Changed)]);
+    let bytes = fs::read(place.path()).unwrap();
+    for secret in [&b"secret"[..], b"Pixel 7", &large(4)[..64]] {
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+    }
+    let mut archive = zip::ZipArchive::new(fs::File::open(place.path()).unwrap()).unwrap();
+    let read = |archive: &mut zip::ZipArchive<fs::File>, name: &str, passphrase: &str| {
+        let mut bytes = Vec::new();
+        let mut entry = archive.by_name_decrypt(name, passphrase.as_bytes())?;
+        entry.read_to_end(&mut bytes)?;
+        Ok::<_, zip::result::ZipError>(bytes)
+    };
+    let name = "x/data/internal/2.txt";
+    assert_eq!(
+        read(&mut archive, name, "correct horse").unwrap(),
+        b"a secret text"
+    );
+    assert!(read(&mut archive, "x/data/internal/3.mp4", "correct horse").unwrap() == large(4));
+    assert!(read(&mut archive, name, "correct hors").is_err());
+    assert!(archive.by_name(name).is_err());
+    for index in 0..archive.len() {
+        assert!(archive.by_index_raw(index).unwrap().encrypted());
+    }
+}
+
+#[test]
+fn the_sheet_of_a_whole_folder_lies_in_it_too() {
+    let (room, mut folder) = fresh();
+    rescue(
+        &mut folder,
+        &[("internal/1.jpg", &look::tests::jpeg(640, 480))],
+    );
+    let stale = folder.root().join("sheet/t1.js");
+    fs::create_dir(folder.root().join("sheet")).unwrap();
+    fs::write(&stale, b"of a longer sheet").unwrap();
+    let place = place(&room, "x.zip");
+    let request = Request {
+        sheet_in_folder: true,
+        ..request(&place)
+    };
+    pack(
+        &folder,
+        plan(&folder, &Wish::default()).unwrap(),
+        &request,
+        &silent(),
+    )
+    .unwrap();
+    let held = unpacked(place.path());
+    for name in ["index.html", "sheet/t0.js"] {
+        let here = fs::read(folder.root().join(name)).unwrap();
+        assert!(here == held[&format!("x/{name}")], "{name}");
+    }
+    let items = fs::read_to_string(folder.root().join("sheet/items.js")).unwrap();
+    assert!(items.contains("\"report\":false"));
+    assert!(!stale.exists());
+    let partial = fs::read_dir(folder.root().join(".partial")).unwrap();
+    assert_eq!(partial.count(), 0);
+    let report = crate::folder::check::check(&folder, &mut |_| {}).unwrap();
+    let wrong: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|it| {
+            !matches!(
+                it,
+                crate::folder::check::Finding::TagFileMissing { .. }
+                    | crate::folder::check::Finding::NotInManifest { .. }
+            )
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
 }

@@ -50,6 +50,11 @@ impl Globs {
         globs(patterns).map(Self)
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether one of them matches a whole path.
     pub fn matches(&self, path: &str) -> bool {
         self.0.is_match(path)

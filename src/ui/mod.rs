@@ -102,6 +102,28 @@ impl Ui {
         }
     }
 
+    /// Asks for a passphrase twice, without showing it.
+    pub fn ask_new_passphrase(&self) -> Result<String, Error> {
+        let hint = "give it with --passphrase-file FILE, or with --passphrase-file - on the standard input";
+        if !std::io::stdin().is_terminal() {
+            let message = "a passphrase is needed, and nobody is there to ask";
+            return Err(Error::new(Kind::Usage, message).with_hint(hint));
+        }
+        let ask = |prompt: &str| {
+            rpassword::prompt_password(prompt).map_err(|error| {
+                Error::new(Kind::Usage, "the passphrase could not be asked for")
+                    .caused_by(error)
+                    .with_hint(hint)
+            })
+        };
+        let passphrase = ask("Passphrase: ")?;
+        if passphrase != ask("The same once more: ")? {
+            let message = "the two passphrases are not the same";
+            return Err(Error::new(Kind::Usage, message).with_hint("run the same command again"));
+        }
+        Ok(passphrase)
+    }
+
     /// Prints a remark for the person; JSON and quiet runs go without.
     pub fn remark(&self, line: &str) {
         if !self.style.json && !self.style.quiet {

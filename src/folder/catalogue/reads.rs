@@ -193,6 +193,17 @@ impl Catalogue {
             .map_err(|e| self.failed("read", e))
     }
 
+    /// All runs, in their order.
+    pub fn runs(&self) -> Result<Vec<Run>, CatalogueError> {
+        let mut runs = Vec::new();
+        let sql = "SELECT started, ended, tool, outcome FROM run ORDER BY id";
+        self.each(sql, rows::run, |run| {
+            runs.push(run);
+            Ok::<_, CatalogueError>(())
+        })?;
+        Ok(runs)
+    }
+
     fn one(&self, sql: &str, values: &[&dyn ToSql]) -> Result<Option<Entry>, CatalogueError> {
         self.db
             .query_row(sql, values, entry)

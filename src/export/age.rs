@@ -1,0 +1,228 @@
+//! Encrypts an archive on its way to the disk with the program `age` (<https://age-encryption.org>),
+//! for those who have it: nothing is ever on the disk in the clear.
+//!
+//! What goes in: the archive's bytes in order, and the recipients. What comes out: the file, and a
+//! [`Lock`] with which it can be read back once. Reading back needs a key: one is made for each
+//! archive, added as a recipient, held in memory only, and gone with this program.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read as _, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use zip::write::StreamWriter;
+
+use super::ExportError;
+use super::archive::{Opening, Target};
+use super::sink::Abandoned;
+use crate::digest::{Hasher, Sha256};
+use crate::folder::DiskError;
+
+const AGE: &str = "age";
+const AGE_KEYGEN: &str = "age-keygen";
+const BUFFER_BYTES: usize = 256 * 1024;
+/// What is kept of what `age` complains about.
+const MAX_COMPLAINT_BYTES: u64 = 4096;
+
+/// What opens an archive once, and what it must hold then.
+pub(super) struct Lock {
+    identity: String,
+    sha256: Sha256,
+}
+
+/// `age` at work.
+pub(super) struct AgePipe {
+    child: Child,
+    to: Option<BufWriter<ChildStdin>>,
+    file: File,
+    path: PathBuf,
+    identity: String,
+    hasher: Hasher,
+    abandoned: Abandoned,
+}
+
+impl AgePipe {
+    /// Starts to encrypt into an empty file.
+    pub(super) fn start(
+        file: File,
+        path: &Path,
+        recipients: &[String],
+    ) -> Result<Self, ExportError> {
+        let made = Command::new(AGE_KEYGEN).stdin(Stdio::null()).output();
+        let made = made.map_err(|e| ExportError::age(AGE_KEYGEN, e.to_string()))?;
+        let text = String::from_utf8_lossy(&made.stdout);
+        let line = |start: &str| text.lines().find_map(|line| line.strip_prefix(start));
+        let (Some(public), Some(secret)) = (line("# public key: "), line("AGE-SECRET-KEY-")) else {
+            return Err(ExportError::age(AGE_KEYGEN, "it made no key".to_owned()));
+        };
+        let identity = format!("AGE-SECRET-KEY-{secret}\n");
+        let encrypt = || {
+            let mut command = Command::new(AGE);
+            for recipient in recipients.iter().map(String::as_str).chain([public]) {
+                command.args(["-r", recipient]);
+            }
+            command
+        };
+        // Whether it knows the recipients is better learnt before anything is written.
+        let tried = encrypt().stdin(Stdio::null()).output();
+        let tried = tried.map_err(|e| ExportError::age(AGE, e.to_string()))?;
+        if !tried.status.success() {
+            let said = String::from_utf8_lossy(&tried.stderr);
+            return Err(ExportError::age(AGE, said.trim().to_owned()));
+        }
+        let mut command = encrypt();
+        let to = file
+            .try_clone()
+            .map_err(|e| DiskError::new("open", path, e))?;
+        command
+            .stdin(Stdio::piped())
+            .stdout(to)
+            .stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .map_err(|e| ExportError::age(AGE, e.to_string()))?;
+        let to = child.stdin.take();
+        Ok(Self {
+            child,
+            to: to.map(|to| BufWriter::with_capacity(BUFFER_BYTES, to)),
+            file,
+            path: path.to_owned(),
+            identity,
+            hasher: Hasher::default(),
+            abandoned: Abandoned::default(),
+        })
+    }
+
+    /// What gives the file up.
+    pub(super) fn abandoned(&self) -> Abandoned {
+        self.abandoned.clone()
+    }
+}
+
+impl Write for AgePipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.abandoned.is_set() {
+            return Ok(bytes.len());
+        }
+        let Some(to) = &mut self.to else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        match to.write(bytes) {
+            Ok(count) => {
+                self.hasher.update(bytes.get(..count).unwrap_or_default());
+                Ok(count)
+            }
+            // It ended early, and said why; the rest of the archive goes nowhere.
+            Err(error) => {
+                self.abandoned.set();
+                Err(match error.kind() {
+                    io::ErrorKind::BrokenPipe => io::Error::other(complaint(&mut self.child)),
+                    _ => error,
+                })
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for AgePipe {
+    fn drop(&mut self) {
+        if let Some(to) = self.to.take() {
+            // Given up: nothing more is to reach the file.
+            let _ = self.child.kill();
+            drop(to.into_parts());
+        }
+        let _ = self.child.wait();
+    }
+}
+
+impl Target for StreamWriter<AgePipe> {
+    const TAKES_BACK: bool = false;
+
+    fn end(self) -> Result<(File, u64, Opening), ExportError> {
+        let mut pipe = self.into_inner();
+        if pipe.abandoned.is_set() {
+            return Err(ExportError::age(AGE, "an earlier write failed".to_owned()));
+        }
+        if let Some(mut to) = pipe.to.take() {
+            if to.flush().is_err() {
+                let said = complaint(&mut pipe.child);
+                return Err(ExportError::age(AGE, said));
+            }
+        }
+        let said = complaint(&mut pipe.child);
+        let status = pipe.child.wait();
+        if !status.is_ok_and(|status| status.success()) {
+            return Err(ExportError::age(AGE, said));
+        }
+        let failed = |e| DiskError::new("look at", &pipe.path, e);
+        let file = pipe.file.try_clone().map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let lock = Lock {
+            identity: pipe.identity.clone(),
+            sha256: std::mem::take(&mut pipe.hasher).finish(),
+        };
+        Ok((file, length, Opening::Age(lock)))
+    }
+}
+
+/// Decrypts the file and compares every byte with what was written.
+pub(super) fn check(
+    path: &Path,
+    lock: &Lock,
+    on_bytes: &mut dyn FnMut(u64) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    let mut command = Command::new(AGE);
+    command.args(["-d", "-i", "-"]).arg(path);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let failed = |e: io::Error| ExportError::age(AGE, e.to_string());
+    let mut decrypting = Decrypting(command.spawn().map_err(failed)?);
+    if let Some(mut to) = decrypting.0.stdin.take() {
+        to.write_all(lock.identity.as_bytes()).map_err(failed)?;
+    }
+    let mut hasher = Hasher::default();
+    if let Some(mut from) = decrypting.0.stdout.take() {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let count = from.read(&mut buffer).map_err(failed)?;
+            if count == 0 {
+                break;
+            }
+            hasher.update(buffer.get(..count).unwrap_or_default());
+            on_bytes(count as u64)?;
+        }
+    }
+    let said = complaint(&mut decrypting.0);
+    match decrypting.0.wait() {
+        Ok(status) if status.success() && hasher.finish() == lock.sha256 => Ok(()),
+        _ => Err(ExportError::wrong(
+            path,
+            format!("decrypted, it is another one {said}"),
+        )),
+    }
+}
+
+/// `age` decrypting; ended with this.
+struct Decrypting(Child);
+
+impl Drop for Decrypting {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What the program said before its end.
+fn complaint(child: &mut Child) -> String {
+    let mut said = Vec::new();
+    if let Some(from) = child.stderr.take() {
+        let _ = from.take(MAX_COMPLAINT_BYTES).read_to_end(&mut said);
+    }
+    String::from_utf8_lossy(&said).trim().to_owned()
+}

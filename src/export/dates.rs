@@ -1,0 +1,331 @@
+//! When a picture or video was taken: what its own metadata says, else its name, else its
+//! modification time. Pure but for reading the metadata, which is untrusted.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use chrono::{DateTime, Datelike as _, Local, NaiveDate, NaiveDateTime, TimeZone as _, Utc};
+
+/// Nobody's phone took a picture before; such a time is a clock that was never set.
+const FIRST_YEAR: i32 = 1990;
+/// Seconds from 1904-01-01, where a video's clock begins, to 1970.
+const SINCE_1904: i64 = 2_082_844_800;
+/// More boxes than any video has before its header is found.
+const MAX_BOXES: usize = 4096;
+
+/// When something was taken, in the local time of whoever took it, and how that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Taken {
+    /// The time.
+    #[serde(serialize_with = "as_text")]
+    pub at: NaiveDateTime,
+    /// How it is known.
+    pub source: Source,
+}
+
+fn as_text<S: serde::Serializer>(at: &NaiveDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&at.format("%Y-%m-%dT%H:%M:%S"))
+}
+
+/// How a time is known, the surest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The picture's EXIF data.
+    Exif,
+    /// The video's header.
+    Video,
+    /// The file's name.
+    Name,
+    /// The file's modification time.
+    Modified,
+}
+
+impl Taken {
+    /// What the name says, else the modification time.
+    pub fn of_name_or_mtime(name: &str, mtime: i64) -> Option<Self> {
+        let found = of_name(name).map(|at| (at, Source::Name));
+        let found = found.or_else(|| local(mtime).map(|at| (at, Source::Modified)));
+        found.map(|(at, source)| Self { at, source })
+    }
+
+    /// The folder of its month: `2024/2024-08`.
+    pub fn month_folder(&self) -> String {
+        let (year, month) = (self.at.year(), self.at.month());
+        format!("{year:04}/{year:04}-{month:02}")
+    }
+}
+
+/// What EXIF data says.
+pub(super) fn of_exif(exif: &exif::Exif) -> Option<NaiveDateTime> {
+    use exif::{In, Tag, Value};
+    [Tag::DateTimeOriginal, Tag::DateTimeDigitized, Tag::DateTime]
+        .into_iter()
+        .find_map(|tag| {
+            let field = exif.get_field(tag, In::PRIMARY)?;
+            let Value::Ascii(texts) = &field.value else {
+                return None;
+            };
+            let time = exif::DateTime::from_ascii(texts.first()?).ok()?;
+            let day = date(time.year.into(), time.month.into(), time.day.into())?;
+            day.and_hms_opt(time.hour.into(), time.minute.into(), time.second.into())
+        })
+}
+
+/// What the header of an MP4, MOV or 3GP video says (ISO 14496-12: `moov`, in it `mvhd`), as local
+/// time; `None` also for all other files.
+pub(super) fn of_video(file: &mut (impl Read + Seek)) -> Option<NaiveDateTime> {
+    let end = file.seek(SeekFrom::End(0)).ok()?;
+    let moov = box_named(file, *b"moov", 0, end)?;
+    let (start, _) = box_named(file, *b"mvhd", moov.0, moov.1)?;
+    file.seek(SeekFrom::Start(start)).ok()?;
+    let mut version = [0; 4];
+    file.read_exact(&mut version).ok()?;
+    let since_1904 = match version.first() {
+        Some(1) => read_u64(file)?,
+        _ => u64::from(read_u32(file)?),
+    };
+    local(i64::try_from(since_1904).ok()?.checked_sub(SINCE_1904)?)
+}
+
+/// Where the contents of the first box of this name begin and end.
+fn box_named(
+    file: &mut (impl Read + Seek),
+    name: [u8; 4],
+    start: u64,
+    end: u64,
+) -> Option<(u64, u64)> {
+    let mut at = start;
+    for _ in 0..MAX_BOXES {
+        if at >= end {
+            return None;
+        }
+        file.seek(SeekFrom::Start(at)).ok()?;
+        let size = u64::from(read_u32(file)?);
+        let mut kind = [0; 4];
+        file.read_exact(&mut kind).ok()?;
+        let (header, size) = match size {
+            0 => (8, end - at),
+            1 => (16, read_u64(file)?),
+            size => (8, size),
+        };
+        let next = at.checked_add(size).filter(|_| size >= header)?;
+        if kind == name {
+            return Some((at + header, next.min(end)));
+        }
+        at = next;
+    }
+    None
+}
+
+fn read_u32(file: &mut impl Read) -> Option<u32> {
+    let mut bytes = [0; 4];
+    file.read_exact(&mut bytes).ok()?;
+    Some(u32::from_be_bytes(bytes))
+}
+
+fn read_u64(file: &mut impl Read) -> Option<u64> {
+    let mut bytes = [0; 8];
+    file.read_exact(&mut bytes).ok()?;
+    Some(u64::from_be_bytes(bytes))
+}
+
+/// What a file's name says: `IMG_20240818_093000.jpg`, `PXL_20240818_093000123.jpg` (which is
+/// UTC), `IMG-20240818-WA0001.jpg`, `Screenshot_2024-08-18-09-30-00.png`,
+/// `WhatsApp Image 2024-08-18 at 09.30.00.jpeg`, `FB_IMG_1723973400000.jpg` and the like.
+pub fn of_name(name: &str) -> Option<NaiveDateTime> {
+    let numbers: Vec<&str> = name
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|number| !number.is_empty())
+        .collect();
+    let found = (0..numbers.len()).find_map(|index| {
+        let rest = numbers.get(index..)?;
+        stamp(rest)
+    })?;
+    // Pixel phones name pictures in UTC.
+    match name.starts_with("PXL_") {
+        true => local(Utc.from_utc_datetime(&found).timestamp()),
+        false => Some(found),
+    }
+}
+
+/// A time at the beginning of these numbers.
+fn stamp(numbers: &[&str]) -> Option<NaiveDateTime> {
+    let (first, after) = numbers.split_first()?;
+    let part = |from: usize, to: usize| first.get(from..to)?.parse::<u32>().ok();
+    match first.len() {
+        // Milliseconds since 1970, from 2001 on.
+        13 if first.starts_with('1') => local(first.parse::<i64>().ok()? / 1000),
+        14 | 17 => {
+            let day = date(part(0, 4)?, part(4, 6)?, part(6, 8)?)?;
+            day.and_hms_opt(part(8, 10)?, part(10, 12)?, part(12, 14)?)
+        }
+        8 => with_clock(date(part(0, 4)?, part(4, 6)?, part(6, 8)?)?, after),
+        4 => {
+            let [month, day, after @ ..] = after else {
+                return None;
+            };
+            if month.len() != 2 || day.len() != 2 {
+                return None;
+            }
+            let day = date(part(0, 4)?, month.parse().ok()?, day.parse().ok()?)?;
+            with_clock(day, after)
+        }
+        _ => None,
+    }
+}
+
+/// A day with the time of day that the numbers after it tell, or its beginning.
+fn with_clock(day: NaiveDate, after: &[&str]) -> Option<NaiveDateTime> {
+    let pair = |text: &str, from: usize| text.get(from..from + 2)?.parse::<u32>().ok();
+    let told = match after {
+        [clock, ..] if (6..=9).contains(&clock.len()) => {
+            day.and_hms_opt(pair(clock, 0)?, pair(clock, 2)?, pair(clock, 4)?)
+        }
+        [hour, minute, second, ..]
+            if [hour, minute, second]
+                .iter()
+                .all(|number| number.len() == 2) =>
+        {
+            day.and_hms_opt(pair(hour, 0)?, pair(minute, 0)?, pair(second, 0)?)
+        }
+        _ => None,
+    };
+    told.or_else(|| day.and_hms_opt(0, 0, 0))
+}
+
+/// A day that a phone can have seen.
+fn date(year: u32, month: u32, day: u32) -> Option<NaiveDate> {
+    let year = i32::try_from(year).ok()?;
+    if !(FIRST_YEAR..2100).contains(&year) {
+        return None;
+    }
+    NaiveDate::from_ymd_opt(year, month, day)
+}
+
+/// Seconds since 1970 as this computer's local time, when a phone can have seen it.
+fn local(seconds: i64) -> Option<NaiveDateTime> {
+    let time = DateTime::from_timestamp(seconds, 0)?.with_timezone(&Local);
+    (FIRST_YEAR..2100)
+        .contains(&time.year())
+        .then_some(time.naive_local())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn at(text: &str) -> NaiveDateTime {
+        NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap()
+    }
+
+    #[test]
+    fn names_tell_when() {
+        for (name, time) in [
+            ("IMG_20240818_093001.jpg", "2024-08-18 09:30:01"),
+            ("VID_20240818_093001.mp4", "2024-08-18 09:30:01"),
+            ("20240818_093001.jpg", "2024-08-18 09:30:01"),
+            ("20240818093001.jpg", "2024-08-18 09:30:01"),
+            ("IMG_20240818_093001123_HDR.jpg", "2024-08-18 09:30:01"),
+            ("IMG-20240818-WA0007.jpg", "2024-08-18 00:00:00"),
+            (
+                "Screenshot_2024-08-18-09-30-01-123_com.app.png",
+                "2024-08-18 09:30:01",
+            ),
+            ("Screenshot_20240818-093001.png", "2024-08-18 09:30:01"),
+            (
+                "WhatsApp Image 2024-08-18 at 09.30.01.jpeg",
+                "2024-08-18 09:30:01",
+            ),
+            ("signal-2024-08-18-093001.jpg", "2024-08-18 09:30:01"),
+            ("photo_2024-08-18_09-30-01.jpg", "2024-08-18 09:30:01"),
+            ("2024-08-18.jpg", "2024-08-18 00:00:00"),
+            ("P_20240818_256199.jpg", "2024-08-18 00:00:00"),
+        ] {
+            assert_eq!(of_name(name), Some(at(time)), "{name}");
+        }
+        for name in [
+            "IMG_0001.jpg",
+            "DSC_20241399.jpg",
+            "12345678.jpg",
+            "IMG_19700101_000000.jpg",
+            "99999999999999.jpg",
+            "1234.jpg",
+            "2024-8-1.jpg",
+            "été.jpg",
+            "",
+        ] {
+            assert_eq!(of_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_pixel_phones_and_of_milliseconds_are_utc() {
+        let utc = |text| {
+            Utc.from_utc_datetime(&at(text))
+                .with_timezone(&Local)
+                .naive_local()
+        };
+        let time = utc("2024-08-18 09:30:00");
+        assert_eq!(of_name("PXL_20240818_093000123.MP.jpg"), Some(time));
+        assert_eq!(of_name("FB_IMG_1723973400000.jpg"), Some(time));
+    }
+
+    #[test]
+    fn the_name_counts_before_the_modification_time() {
+        let taken = Taken::of_name_or_mtime("IMG_20240818_093001.jpg", 0).unwrap();
+        assert_eq!(
+            (taken.source, taken.month_folder()),
+            (Source::Name, "2024/2024-08".to_owned())
+        );
+        let taken = Taken::of_name_or_mtime("x.jpg", 1_723_973_400).unwrap();
+        assert_eq!(taken.source, Source::Modified);
+        assert_eq!(Taken::of_name_or_mtime("x.jpg", 0), None);
+        assert_eq!(Taken::of_name_or_mtime("x.jpg", i64::MAX), None);
+    }
+
+    fn boxed(name: &[u8; 4], contents: &[u8]) -> Vec<u8> {
+        let size = 8 + contents.len() as u32;
+        [&size.to_be_bytes(), &name[..], contents].concat()
+    }
+
+    #[test]
+    fn videos_tell_when_wherever_their_header_is() {
+        let seconds = 1_723_973_400_i64;
+        let old = (seconds + SINCE_1904) as u32;
+        let old = [&[0; 4][..], &old.to_be_bytes(), &[0; 20]].concat();
+        let new = ((seconds + SINCE_1904) as u64).to_be_bytes();
+        let new = [&[1, 0, 0, 0][..], &new, &[0; 20]].concat();
+        let expected = local(seconds);
+        assert!(expected.is_some());
+        for header in [old, new] {
+            let moov = boxed(
+                b"moov",
+                &[boxed(b"udta", b"x"), boxed(b"mvhd", &header)].concat(),
+            );
+            let before = [
+                boxed(b"ftyp", b"isom"),
+                moov.clone(),
+                boxed(b"mdat", &[7; 99]),
+            ]
+            .concat();
+            // A size of 64 bits.
+            let mdat = [&[0, 0, 0, 1][..], b"mdat", &26_u64.to_be_bytes(), &[7; 10]].concat();
+            let after = [boxed(b"ftyp", b"isom"), mdat, moov].concat();
+            for video in [before, after] {
+                assert_eq!(of_video(&mut Cursor::new(&video)), expected);
+                // However it is cut, it ends, and tells the time or nothing.
+                for length in 0..video.len() {
+                    let told = of_video(&mut Cursor::new(&video[..length]));
+                    assert!(told.is_none() || told == expected);
+                }
+            }
+        }
+        let clip: &[u8] = include_bytes!("../../fixtures/clip.mp4");
+        // 2024-08-18 15:30 UTC, written by ffmpeg.
+        assert_eq!(of_video(&mut Cursor::new(clip)), local(1_723_995_000));
+        let endless = boxed(b"free", b"").repeat(MAX_BOXES * 2);
+        assert_eq!(of_video(&mut Cursor::new(endless)), None);
+    }
+}

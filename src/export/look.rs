@@ -1,0 +1,457 @@
+//! What a picture or video shows of itself: when it was taken, and a small picture of it.
+//!
+//! What goes in: a file's bytes, or the open file. Both are untrusted: reading is bounded in bytes
+//! and in memory, and a file that makes no sense simply shows nothing.
+
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::sync::{Mutex, PoisonError};
+
+use jpeg_decoder::PixelFormat;
+
+use super::dates::{self, Source, Taken};
+use crate::pull::kind::MediaKind;
+
+/// The longer side of a small picture that is made here, in pixels.
+const SIDE: usize = 192;
+/// The largest small picture, in bytes; a larger one that is found is made smaller.
+pub(super) const MAX_THUMB_BYTES: usize = 16 * 1024;
+/// The most bytes that are read of one file to look at it; a picture of 200 megapixels has fewer.
+const MAX_READ_BYTES: u64 = 96 * 1024 * 1024;
+/// Raw pictures say all about themselves near their beginning.
+const MAX_RAW_BYTES: u64 = 4 * 1024 * 1024;
+/// Progressive pictures have to be held as a whole; larger ones get no small picture.
+const MAX_PROGRESSIVE_PIXELS: usize = 24_000_000;
+/// Larger pictures are no photos.
+const MAX_PIXELS: usize = 300_000_000;
+/// The most memory for one picture's pixels, in bytes.
+const MAX_PIXEL_BYTES: usize = 48 * 1024 * 1024;
+
+/// What a file shows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Look {
+    /// When it was taken, when anything tells.
+    pub(super) taken: Option<Taken>,
+    /// A small picture, as a JPEG.
+    pub(super) thumb: Option<Vec<u8>>,
+    /// How the small picture is to be turned, as EXIF counts: 1 is upright.
+    pub(super) orientation: u8,
+}
+
+/// Where one picture at a time takes much memory.
+#[derive(Debug, Default)]
+pub(super) struct Looker {
+    large: Mutex<()>,
+    thumbs: bool,
+}
+
+impl Looker {
+    /// One that also gives small pictures, not only dates.
+    pub(super) fn with_thumbs() -> Self {
+        Self {
+            thumbs: true,
+            ..Self::default()
+        }
+    }
+
+    /// Looks at a file of this kind.
+    pub(super) fn look(
+        &self,
+        kind: MediaKind,
+        name: &str,
+        mtime: i64,
+        file: impl Read + Seek,
+    ) -> Look {
+        let fallback = || Taken::of_name_or_mtime(name, mtime);
+        let mut file = Bounded {
+            left: MAX_READ_BYTES,
+            inner: file,
+        };
+        match kind {
+            MediaKind::Photo => {
+                let mut look = self.photo(name, &mut file);
+                look.taken = look.taken.or_else(fallback);
+                look
+            }
+            MediaKind::Video => {
+                let at = dates::of_video(&mut file);
+                let source = Source::Video;
+                Look {
+                    taken: at.map(|at| Taken { at, source }).or_else(fallback),
+                    ..Look::default()
+                }
+            }
+            MediaKind::Audio | MediaKind::Other => Look {
+                taken: fallback(),
+                ..Look::default()
+            },
+        }
+    }
+
+    fn photo(&self, name: &str, file: &mut (impl Read + Seek)) -> Look {
+        let mut look = Look::default();
+        if let Some(exif) = exif_of(file) {
+            let source = Source::Exif;
+            look.taken = dates::of_exif(&exif).map(|at| Taken { at, source });
+            look.orientation = orientation(&exif);
+            if self.thumbs {
+                look.thumb = thumb_of_exif(&exif).and_then(|thumb| self.fitting(thumb));
+            }
+        }
+        if self.thumbs && look.thumb.is_none() && file.seek(SeekFrom::Start(0)).is_ok() {
+            look.thumb = match ending(name).as_str() {
+                "png" => small_png(file),
+                _ => self.small_jpeg(file),
+            };
+        }
+        look
+    }
+
+    /// A small picture that was found, made smaller where it is too large.
+    fn fitting(&self, thumb: &[u8]) -> Option<Vec<u8>> {
+        if !thumb.starts_with(&[0xFF, 0xD8, 0xFF]) {
+            return None;
+        }
+        match thumb.len() <= MAX_THUMB_BYTES {
+            true => Some(thumb.to_owned()),
+            false => self.small_jpeg(&mut Cursor::new(thumb)),
+        }
+    }
+
+    fn small_jpeg(&self, file: &mut impl Read) -> Option<Vec<u8>> {
+        let mut decoder = jpeg_decoder::Decoder::new(BufReader::new(file));
+        decoder.set_max_decoding_buffer_size(MAX_PIXEL_BYTES);
+        decoder.read_info().ok()?;
+        let info = decoder.info()?;
+        let pixels = usize::from(info.width) * usize::from(info.height);
+        let is_progressive = info.coding_process == jpeg_decoder::CodingProcess::DctProgressive;
+        if pixels > MAX_PIXELS || (is_progressive && pixels > MAX_PROGRESSIVE_PIXELS) {
+            return None;
+        }
+        // Twice the size that is wanted, to be averaged down: an eighth of a photo, mostly.
+        decoder.scale(2 * SIDE as u16, 2 * SIDE as u16).ok()?;
+        let _one_at_a_time = (pixels > 4_000_000 && is_progressive)
+            .then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner));
+        let bytes = decoder.decode().ok()?;
+        let info = decoder.info()?;
+        let (width, height) = (usize::from(info.width), usize::from(info.height));
+        let samples = match info.pixel_format {
+            PixelFormat::L8 => 1,
+            PixelFormat::RGB24 => 3,
+            PixelFormat::L16 | PixelFormat::CMYK32 => return None,
+        };
+        let mut shrinking = Shrinking::new(width, height)?;
+        for row in bytes.chunks_exact(width * samples) {
+            shrinking.row(row, samples);
+        }
+        shrinking.finish()
+    }
+}
+
+/// The lower-case ending of a name.
+fn ending(name: &str) -> String {
+    name.rsplit_once('.')
+        .map_or_else(String::new, |(_, ending)| ending.to_ascii_lowercase())
+}
+
+fn exif_of(file: &mut (impl Read + Seek)) -> Option<exif::Exif> {
+    let mut start = [0; 4];
+    file.read_exact(&mut start).ok()?;
+    file.seek(SeekFrom::Start(0)).ok()?;
+    let mut reader = exif::Reader::new();
+    reader.continue_on_error(true);
+    let is_tiff = matches!(&start, b"II*\0" | b"MM\0*");
+    let read = if is_tiff {
+        // Would be read as a whole.
+        let mut beginning = Vec::new();
+        file.take(MAX_RAW_BYTES).read_to_end(&mut beginning).ok()?;
+        reader.read_raw(beginning)
+    } else {
+        reader.read_from_container(&mut BufReader::with_capacity(64 * 1024, file))
+    };
+    read.or_else(|error| error.distill_partial_result(|_| {}))
+        .ok()
+}
+
+fn orientation(exif: &exif::Exif) -> u8 {
+    let field = exif.get_field(exif::Tag::Orientation, exif::In::PRIMARY);
+    let value = field.and_then(|field| field.value.get_uint(0));
+    value
+        .and_then(|value| u8::try_from(value).ok())
+        .filter(|value| (1..=8).contains(value))
+        .unwrap_or(1)
+}
+
+fn thumb_of_exif(exif: &exif::Exif) -> Option<&[u8]> {
+    let number = |tag| {
+        let field = exif.get_field(tag, exif::In::THUMBNAIL)?;
+        usize::try_from(field.value.get_uint(0)?).ok()
+    };
+    let start = number(exif::Tag::JPEGInterchangeFormat)?;
+    let length = number(exif::Tag::JPEGInterchangeFormatLength)?;
+    exif.buf().get(start..start.checked_add(length)?)
+}
+
+/// Reads a PNG row by row. One whose rows come out of order gets no small picture.
+fn small_png(file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
+    let limits = png::Limits {
+        bytes: MAX_PIXEL_BYTES,
+    };
+    let mut decoder = png::Decoder::new_with_limits(BufReader::new(file), limits);
+    decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
+    decoder.ignore_checksums(true);
+    let mut reader = decoder.read_info().ok()?;
+    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    if reader.info().interlaced || width.checked_mul(height)? > MAX_PIXELS {
+        return None;
+    }
+    let samples = reader.output_color_type().0.samples();
+    let mut shrinking = Shrinking::new(width, height)?;
+    for _ in 0..height {
+        shrinking.row(reader.next_row().ok()??.data(), samples);
+    }
+    shrinking.finish()
+}
+
+/// Averages rows of pixels down to a picture of at most [`SIDE`] on each side.
+struct Shrinking {
+    width: usize,
+    height: usize,
+    small_width: usize,
+    small_height: usize,
+    row: usize,
+    /// Sums of red, green, blue, and how many pixels they are of, for each pixel of one small row.
+    sums: Vec<[u32; 4]>,
+    pixels: Vec<u8>,
+}
+
+impl Shrinking {
+    fn new(width: usize, height: usize) -> Option<Self> {
+        let longer = width.max(height);
+        if width == 0 || height == 0 || longer > usize::from(u16::MAX) {
+            return None;
+        }
+        let shrunk = |side: usize| match longer > SIDE {
+            true => (side * SIDE / longer).max(1),
+            false => side,
+        };
+        let (small_width, small_height) = (shrunk(width), shrunk(height));
+        Some(Self {
+            width,
+            height,
+            small_width,
+            small_height,
+            row: 0,
+            sums: vec![[0; 4]; small_width],
+            pixels: Vec::with_capacity(small_width * small_height * 3),
+        })
+    }
+
+    fn row(&mut self, row: &[u8], samples: usize) {
+        for (column, pixel) in row.chunks_exact(samples).take(self.width).enumerate() {
+            let [red, green, blue] = match *pixel {
+                [grey] => [grey; 3],
+                [grey, alpha] => [on_white(grey, alpha); 3],
+                [red, green, blue] => [red, green, blue],
+                [red, green, blue, alpha] => [red, green, blue].map(|it| on_white(it, alpha)),
+                _ => return,
+            };
+            if let Some(sum) = self.sums.get_mut(column * self.small_width / self.width) {
+                let [reds, greens, blues, count] = sum;
+                *reds += u32::from(red);
+                *greens += u32::from(green);
+                *blues += u32::from(blue);
+                *count += 1;
+            }
+        }
+        self.row += 1;
+        let here = (self.row - 1) * self.small_height / self.height;
+        if self.row == self.height || self.row * self.small_height / self.height > here {
+            for sum in &mut self.sums {
+                let [colours @ .., count] = std::mem::take(sum);
+                let count = count.max(1);
+                self.pixels
+                    .extend(colours.map(|colour| (colour / count).min(255) as u8));
+            }
+        }
+    }
+
+    fn finish(self) -> Option<Vec<u8>> {
+        let mut jpeg = Vec::new();
+        let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 60);
+        let (width, height) = (self.small_width as u16, self.small_height as u16);
+        encoder
+            .encode(&self.pixels, width, height, jpeg_encoder::ColorType::Rgb)
+            .ok()?;
+        (jpeg.len() <= MAX_THUMB_BYTES).then_some(jpeg)
+    }
+}
+
+/// A see-through pixel as it looks on white.
+fn on_white(value: u8, alpha: u8) -> u8 {
+    let (value, alpha) = (u32::from(value), u32::from(alpha));
+    ((value * alpha + 255 * (255 - alpha)) / 255) as u8
+}
+
+/// Stops after so many bytes: lengths in a file can claim anything.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Ok(0);
+        }
+        let count = self.inner.read(buffer)?;
+        self.left = self.left.saturating_sub(count as u64);
+        Ok(count)
+    }
+}
+
+impl<R: Seek> Seek for Bounded<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::export) fn jpeg(width: u16, height: u16) -> Vec<u8> {
+        let row = |y: u16| (0..width).flat_map(move |x| [x as u8, y as u8, 128]);
+        let pixels: Vec<u8> = (0..height).flat_map(row).collect();
+        let mut bytes = Vec::new();
+        jpeg_encoder::Encoder::new(&mut bytes, 80)
+            .encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb)
+            .unwrap();
+        bytes
+    }
+
+    /// EXIF data with a time, an orientation and a small picture.
+    pub(in crate::export) fn with_exif(jpeg: &[u8], time: &str, turn: u8, thumb: &[u8]) -> Vec<u8> {
+        let mut tiff = b"II*\0\x08\0\0\0".to_vec();
+        let entry = |tag: u16, kind: u16, count: u32, value: u32| {
+            [
+                &tag.to_le_bytes()[..],
+                &kind.to_le_bytes(),
+                &count.to_le_bytes(),
+                &value.to_le_bytes(),
+            ]
+            .concat()
+        };
+        // IFD0 at 8: two entries; IFD1 at 38: two entries; the text at 68; the small picture at 88.
+        tiff.extend(2_u16.to_le_bytes());
+        tiff.extend(entry(0x0112, 3, 1, turn.into()));
+        tiff.extend(entry(0x0132, 2, 20, 68));
+        tiff.extend(38_u32.to_le_bytes());
+        tiff.extend(2_u16.to_le_bytes());
+        tiff.extend(entry(0x0201, 4, 1, 88));
+        tiff.extend(entry(0x0202, 4, 1, thumb.len() as u32));
+        tiff.extend(0_u32.to_le_bytes());
+        tiff.extend(time.as_bytes());
+        tiff.push(0);
+        assert_eq!(tiff.len(), 88);
+        tiff.extend(thumb);
+        let length = (2 + 6 + tiff.len()) as u16;
+        let segment = [&[0xFF, 0xE1][..], &length.to_be_bytes(), b"Exif\0\0", &tiff].concat();
+        [&jpeg[..2], &segment, &jpeg[2..]].concat()
+    }
+
+    fn size_of(jpeg: &[u8]) -> (u16, u16) {
+        let mut decoder = jpeg_decoder::Decoder::new(jpeg);
+        decoder.read_info().unwrap();
+        let info = decoder.info().unwrap();
+        (info.width, info.height)
+    }
+
+    fn look(name: &str, bytes: &[u8]) -> Look {
+        Looker::with_thumbs().look(
+            MediaKind::of_name(name.as_bytes()),
+            name,
+            0,
+            Cursor::new(bytes),
+        )
+    }
+
+    #[test]
+    fn exif_tells_when_and_how_to_turn_and_gives_its_small_picture() {
+        let thumb = jpeg(16, 12);
+        let photo = with_exif(&jpeg(640, 480), "2024:08:18 09:30:01", 6, &thumb);
+        let look = look("IMG_20200101_000000.jpg", &photo);
+        let taken = look.taken.unwrap();
+        assert_eq!(taken.source, Source::Exif);
+        assert_eq!(taken.at.to_string(), "2024-08-18 09:30:01");
+        assert_eq!((look.orientation, look.thumb), (6, Some(thumb)));
+    }
+
+    #[test]
+    fn pictures_without_a_small_one_get_one() {
+        assert_eq!(
+            size_of(&look("a.jpg", &jpeg(1600, 800)).thumb.unwrap()),
+            (192, 96)
+        );
+        assert_eq!(
+            size_of(&look("a.jpg", &jpeg(20, 30)).thumb.unwrap()),
+            (20, 30)
+        );
+        assert_eq!(
+            size_of(&look("a.jpg", &jpeg(5000, 8)).thumb.unwrap()),
+            (192, 1)
+        );
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, 400, 1000);
+        encoder.set_color(png::ColorType::Rgba);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(&vec![200; 400 * 1000 * 4]).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(size_of(&look("a.png", &bytes).thumb.unwrap()), (76, 192));
+        let without =
+            Looker::default().look(MediaKind::Photo, "a.jpg", 0, Cursor::new(jpeg(99, 99)));
+        assert!(without.thumb.is_none());
+    }
+
+    #[test]
+    fn nonsense_shows_nothing_but_its_name() {
+        let photo = with_exif(&jpeg(64, 48), "2024:08:18 09:30:01", 1, &jpeg(16, 12));
+        let name = "IMG_20240818_093001.jpg";
+        for length in (0..photo.len()).step_by(7) {
+            assert!(look(name, &photo[..length]).taken.is_some());
+        }
+        for at in 0..photo.len().min(700) {
+            let mut bad = photo.clone();
+            bad[at] ^= 0xFF;
+            assert!(look(name, &bad).taken.is_some());
+        }
+        for name in [
+            "a.heic", "a.dng", "a.png", "a.webp", "a.jpg", "a.mp4", "a.txt",
+        ] {
+            for bytes in [
+                &b"II*\0\xFF\xFF\xFF\xFF"[..],
+                b"",
+                b"\0\0\0\x18ftypheic",
+                &[0xFF; 5000],
+            ] {
+                assert!(look(name, bytes).thumb.is_none(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_that_claim_too_much_are_not_believed() {
+        struct Endless;
+        impl Read for Endless {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                buffer.fill(0x41);
+                Ok(buffer.len())
+            }
+        }
+        let mut bounded = Bounded {
+            inner: Endless,
+            left: 1_000_000,
+        };
+        assert!(io::copy(&mut bounded, &mut io::sink()).unwrap() < 1_100_000);
+    }
+}

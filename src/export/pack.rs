@@ -1,0 +1,352 @@
+//! Joins the steps of one export: room, then for each archive files, bag, report, sheet, sync,
+//! reading back; and at the end the names.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::archive::{Archive, Finished, Opening, Protection, Target};
+use super::look::Look;
+use super::plan::{LeftOut, Piece, Plan, Why};
+use super::prepare::{Content, Preparation, Prepared, Shared};
+use super::rows::Rows;
+use super::{
+    ExportError, Outcome, Packed, Place, Request, Seconds, Share, age, bag, check, is_payload,
+    report, sheet, split,
+};
+use crate::digest::Sha256;
+use crate::event::{Event, Events};
+use crate::folder::{Access, CatalogueError, Folder, disk};
+use crate::names::{LocalPath, Names};
+
+/// Where files go whose month nobody knows.
+const UNDATED: &str = "undated";
+
+/// Writes, checks and names archives of what was planned: one, or several with a limit.
+pub fn pack(
+    folder: &Folder,
+    mut plan: Plan,
+    request: &Request<'_>,
+    events: &Events,
+) -> Result<Outcome, ExportError> {
+    let parts = match request.split {
+        Some(limit) => split::parts(folder, &mut plan, request, limit)?,
+        None => std::iter::once(0..plan.pieces.len()).collect(),
+    };
+    request.refuse_losses(&plan.left_out)?;
+    if plan.pieces.is_empty() {
+        return Err(ExportError::Nothing);
+    }
+    let of = parts.len();
+    let places: Vec<Place> = (1..=of)
+        .map(|number| request.place.of_share(Share { number, of }))
+        .collect();
+    for place in &places {
+        place.look(folder, request.replace)?;
+    }
+    let needed = split::needed_bytes(&plan, request.place);
+    request.place.room_for(needed)?;
+    events.emit(Event::Exporting {
+        archive: request.place.path().display().to_string(),
+        items: plan.pieces.len() as u64,
+        bytes: plan.bytes(),
+    });
+    plan.left_out.iter().for_each(|it| tell(events, it));
+    let mut run = Run {
+        folder,
+        request,
+        events,
+        left_out: plan.left_out,
+        packed: HashMap::new(),
+    };
+    let mut done = Vec::new();
+    let mut unnamed = Unnamed::default();
+    for (index, (place, pieces)) in places.iter().zip(parts).enumerate() {
+        let number = index + 1;
+        let pieces = plan.pieces.get(pieces).unwrap_or_default();
+        unnamed.0.push(place.part());
+        done.push(run.pack_one(place, pieces, Share { number, of })?);
+    }
+    // The last first: where it is pulled up short, the first part is the one that is not there.
+    for place in places.iter().rev() {
+        place.name(&place.part(), request.replace)?;
+        unnamed.0.pop();
+    }
+    Ok(Outcome {
+        packed: done,
+        left_out: run.left_out,
+    })
+}
+
+/// Archives under way; removed when they do not get their names.
+#[derive(Default)]
+struct Unnamed(Vec<PathBuf>);
+
+impl Drop for Unnamed {
+    fn drop(&mut self) {
+        for part in &self.0 {
+            // Nothing that looks finished is left either way.
+            let _ = disk::remove_file(part);
+        }
+    }
+}
+
+/// What all archives of an export have in common.
+struct Run<'a> {
+    folder: &'a Folder,
+    request: &'a Request<'a>,
+    events: &'a Events,
+    left_out: Vec<LeftOut>,
+    /// Where the bytes of this hash are in the archive; only by date, each only once.
+    packed: HashMap<Sha256, LocalPath>,
+}
+
+impl Run<'_> {
+    fn pack_one(
+        &mut self,
+        place: &Place,
+        pieces: &[Piece],
+        share: Share,
+    ) -> Result<Packed, ExportError> {
+        let part = place.part();
+        let now = self.request.now.timestamp();
+        match &self.request.protection {
+            Protection::Age(recipients) => {
+                let archive = Archive::encrypted(&part, place.base(), recipients, now)?;
+                self.fill(archive, place, pieces, share)
+            }
+            protection => {
+                let archive = Archive::create(&part, place.base(), protection, now)?;
+                self.fill(archive, place, pieces, share)
+            }
+        }
+    }
+
+    fn fill<T: Target>(
+        &mut self,
+        mut archive: Archive<'_, T>,
+        place: &Place,
+        pieces: &[Piece],
+        share: Share,
+    ) -> Result<Packed, ExportError> {
+        let part = place.part();
+        let began = Instant::now();
+        let written = self.write(&mut archive, place, pieces, share);
+        if let Err(error) = written {
+            archive.abandon();
+            return Err(error);
+        }
+        let file = archive.finish()?;
+        let write = began.elapsed();
+        file.sync()?;
+        let sync = began.elapsed() - write;
+        if self.request.split.is_some_and(|limit| file.length >= limit) {
+            let what = format!("it has {} bytes, more than asked for", file.length);
+            return Err(ExportError::wrong(&part, what));
+        }
+        self.check(&part, place, &file)?;
+        let payload = || file.held.iter().filter(|held| is_payload(held));
+        Ok(Packed {
+            path: place.path().to_owned(),
+            archive_bytes: file.length,
+            files: payload().count() as u64,
+            bytes: payload().map(|held| held.size).sum(),
+            write_seconds: Seconds(write),
+            sync_seconds: Seconds(sync),
+            check_seconds: Seconds(Duration::saturating_sub(began.elapsed(), write + sync)),
+        })
+    }
+
+    fn write<T: Target>(
+        &mut self,
+        archive: &mut Archive<'_, T>,
+        place: &Place,
+        pieces: &[Piece],
+        share: Share,
+    ) -> Result<(), ExportError> {
+        let mut rows = Rows::create(place.thumbs())?;
+        self.write_files(archive, &mut rows, pieces)?;
+        rows.flush()?;
+        let catalogue = self.folder.catalogue();
+        let phone = catalogue.identity()?;
+        let manifest = bag::add(archive, &phone, share, self.request.now)?;
+        let facts = report::Facts {
+            phone: &phone,
+            summary: &catalogue.summary()?,
+            runs: &catalogue.runs()?,
+            now: self.request.now,
+            left_out: &self.left_out,
+            manifest,
+        };
+        report::write(archive, self.folder, pieces, &rows, &facts)?;
+        self.request.go_on()?;
+        let facts = sheet::Facts {
+            phone: &phone,
+            left_out: &self.left_out,
+            has_report: true,
+        };
+        sheet::write(archive, pieces, &rows, &facts)?;
+        let is_whole = share.of == 1 && self.request.sheet_in_folder;
+        if is_whole && self.folder.access() == Access::ReadWrite {
+            let facts = sheet::Facts {
+                has_report: false,
+                ..facts
+            };
+            // The folder is no worse without it.
+            if let Err(error) = sheet::write_to_folder(self.folder.root(), pieces, &rows, &facts) {
+                tracing::warn!(%error, "no contact sheet in the rescue folder");
+            }
+        }
+        self.request.go_on()?;
+        bag::add_tag_manifest(archive)
+    }
+
+    fn write_files<T: Target>(
+        &mut self,
+        archive: &mut Archive<'_, T>,
+        rows: &mut Rows,
+        pieces: &[Piece],
+    ) -> Result<(), ExportError> {
+        let shared = Shared::new(pieces, self.folder.data_reader());
+        let mut names = Names::new();
+        std::thread::scope(|scope| {
+            let mut preparation = Preparation::start(scope, &shared);
+            while let Some((index, piece, prepared)) = preparation.next() {
+                self.request.go_on()?;
+                let Prepared { content, look, .. } = prepared;
+                let buffer = match self.write_file(archive, &mut names, piece, content, &look)? {
+                    Written::Left(why, buffer) => {
+                        self.leave_out(piece, why)?;
+                        buffer
+                    }
+                    Written::Packed(name, buffer) => {
+                        rows.push(index, name, look)?;
+                        self.events.emit(Event::Packed {
+                            local: piece.local.clone(),
+                            size: piece.size,
+                        });
+                        buffer
+                    }
+                };
+                preparation.done(piece, buffer);
+            }
+            Ok(())
+        })
+    }
+
+    fn write_file<T: Target>(
+        &mut self,
+        archive: &mut Archive<'_, T>,
+        names: &mut Names,
+        piece: &Piece,
+        content: Result<Content, Why>,
+        look: &Look,
+    ) -> Result<Written, ExportError> {
+        let (events, request) = (self.events, self.request);
+        let content = match content {
+            Ok(content) => content,
+            Err(why) => {
+                events.emit(Event::Packing { bytes: piece.size });
+                return Ok(Written::Left(why, None));
+            }
+        };
+        let name = match request.by_date {
+            true => match self.packed.get(&piece.sha256) {
+                Some(same) => {
+                    events.emit(Event::Packing { bytes: piece.size });
+                    return Ok(Written::Left(Why::SameAs(same.clone()), None));
+                }
+                None => Some(dated_name(names, piece, look)),
+            },
+            false => None,
+        };
+        let path = name.as_ref().unwrap_or(&piece.local);
+        let buffer = match content {
+            Content::Whole(bytes) => {
+                archive.add_whole(piece, path, &bytes)?;
+                events.emit(Event::Packing { bytes: piece.size });
+                Some(bytes)
+            }
+            Content::Open(file) => {
+                let why = archive.add_large(piece, path, file, &mut |bytes| {
+                    events.emit(Event::Packing { bytes });
+                    request.go_on()
+                })?;
+                if let Some(why) = why {
+                    return Ok(Written::Left(why, None));
+                }
+                None
+            }
+        };
+        if let Some(name) = &name {
+            self.packed.insert(piece.sha256, name.clone());
+        }
+        Ok(Written::Packed(name, buffer))
+    }
+
+    fn leave_out(&mut self, piece: &Piece, why: Why) -> Result<(), ExportError> {
+        let left_out = left_out(self.folder, piece, why)?;
+        tell(self.events, &left_out);
+        self.left_out.push(left_out);
+        self.request.refuse_losses(&self.left_out)
+    }
+
+    fn check(&self, part: &Path, place: &Place, file: &Finished) -> Result<(), ExportError> {
+        let held = &file.held;
+        let mut on_bytes = |bytes| {
+            self.events.emit(Event::Checked { bytes });
+            self.request.go_on()
+        };
+        self.events.emit(Event::Checking {
+            items: held.len() as u64,
+            bytes: held.iter().map(|held| held.size).sum(),
+        });
+        match &file.opening {
+            Opening::Plain => {
+                let protection = &self.request.protection;
+                check::check(part, place.base(), held, protection, &mut on_bytes)
+            }
+            Opening::Age(lock) => age::check(part, lock, &mut on_bytes),
+        }
+    }
+}
+
+/// What became of a file, and its buffer.
+enum Written {
+    /// It is in the archive, under another name than in the rescue folder where one is given.
+    Packed(Option<LocalPath>, Option<Vec<u8>>),
+    /// It is not.
+    Left(Why, Option<Vec<u8>>),
+}
+
+/// A name in the folder of the month.
+fn dated_name(names: &mut Names, piece: &Piece, look: &Look) -> LocalPath {
+    let month = look
+        .taken
+        .map_or_else(|| UNDATED.to_owned(), |taken| taken.month_folder());
+    names.allocate(&month, [piece.local.name().as_bytes()])
+}
+
+/// A planned file that did not go in.
+pub(super) fn left_out(
+    folder: &Folder,
+    piece: &Piece,
+    why: Why,
+) -> Result<LeftOut, CatalogueError> {
+    let entry = folder.catalogue().entry(piece.entry)?;
+    let entry = entry.ok_or(CatalogueError::NoSuchEntry { id: piece.entry })?;
+    Ok(LeftOut {
+        path: entry.path,
+        local: piece.local.clone(),
+        size: piece.size,
+        why,
+    })
+}
+
+fn tell(events: &Events, left_out: &LeftOut) {
+    events.emit(Event::LeftOut {
+        path: left_out.path.clone(),
+        local: left_out.local.clone(),
+        why: left_out.why.clone(),
+    });
+}

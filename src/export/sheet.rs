@@ -1,0 +1,202 @@
+//! The contact sheet: `index.html` and, beside it in `sheet/`, the list of files and the small
+//! pictures, a few dozen to a file, which the page loads when they come near the screen.
+//!
+//! Scripts and not JSON, for a page that is opened from a disk may load scripts and nothing else.
+//! Names are untrusted: they are only ever in JSON strings, and the page only ever shows them as
+//! text.
+
+use std::collections::HashMap;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::ExportError;
+use super::plan::{LeftOut, Piece};
+use super::rows::{Row, Rows, TagFiles, WriteTag, failed};
+use crate::folder::disk;
+use crate::item::PhoneIdentity;
+use crate::pull::kind::MediaKind;
+
+/// The page.
+const PAGE: &str = include_str!("sheet/index.html");
+const PAGE_PATH: &str = "index.html";
+const ITEMS_PATH: &str = "sheet/items.js";
+/// Small pictures in one file; the page knows it too.
+const CHUNK: usize = 64;
+/// The page lists so many files that are not there; the report lists all.
+const MAX_MISSING: usize = 2000;
+
+/// What a sheet shows besides the files.
+#[derive(Clone, Copy)]
+pub(super) struct Facts<'a> {
+    pub(super) phone: &'a PhoneIdentity,
+    pub(super) left_out: &'a [LeftOut],
+    /// Whether `report.html` lies beside it.
+    pub(super) has_report: bool,
+}
+
+/// Writes the sheet of all rows, the newest first.
+pub(super) fn write(
+    to: &mut dyn TagFiles,
+    pieces: &[Piece],
+    rows: &Rows,
+    facts: &Facts<'_>,
+) -> Result<(), ExportError> {
+    debug_assert!(PAGE.contains(&format!("CHUNK = {CHUNK},")));
+    let mut order: Vec<(&Row, &Piece)> = rows
+        .rows
+        .iter()
+        .filter_map(|row| Some((row, pieces.get(row.piece)?)))
+        .collect();
+    order.sort_by_key(|(row, _)| std::cmp::Reverse(row.taken.map(|taken| taken.at)));
+    to.add_tag(PAGE_PATH, &mut |to| {
+        to.write_all(PAGE.as_bytes()).map_err(failed(PAGE_PATH))
+    })?;
+    to.add_tag(ITEMS_PATH, &mut |to| {
+        items(to, &order, facts).map_err(failed(ITEMS_PATH))
+    })?;
+    for (number, chunk) in order.chunks(CHUNK).enumerate() {
+        if chunk.iter().all(|(row, _)| row.thumb.is_none()) {
+            continue;
+        }
+        let path = format!("sheet/t{number}.js");
+        to.add_tag(&path, &mut |to| pictures(to, &path, number, chunk, rows))?;
+    }
+    Ok(())
+}
+
+fn items(
+    to: &mut dyn Write,
+    order: &[(&Row, &Piece)],
+    facts: &Facts<'_>,
+) -> Result<(), std::io::Error> {
+    let mut folders: Vec<&str> = Vec::new();
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    for (row, piece) in order {
+        let folder = folder_of(row, piece);
+        numbers.entry(folder).or_insert_with(|| {
+            folders.push(folder);
+            folders.len() - 1
+        });
+    }
+    let phone = format!("{} {}", facts.phone.manufacturer, facts.phone.model);
+    let title = match phone.trim() {
+        "" => "Rescued files".to_owned(),
+        phone => format!("Rescued from {phone}"),
+    };
+    let losses = || {
+        facts
+            .left_out
+            .iter()
+            .filter(|left_out| left_out.why.is_a_loss())
+    };
+    let missing: Vec<_> = losses()
+        .take(MAX_MISSING)
+        .map(|left_out| (left_out.path.to_string(), left_out.why.sentence()))
+        .collect();
+    write!(
+        to,
+        "sheetItems({{\"title\":{},\"report\":{},\"missingCount\":{},\"missing\":{},\"folders\":{},\"items\":[",
+        json(&title)?,
+        facts.has_report,
+        losses().count(),
+        json(&missing)?,
+        json(&folders)?,
+    )?;
+    for (index, (row, piece)) in order.iter().enumerate() {
+        let taken = row
+            .taken
+            .map(|taken| taken.at.format("%Y-%m-%d %H:%M:%S").to_string());
+        let kind = match piece.kind {
+            MediaKind::Photo => 0,
+            MediaKind::Video => 1,
+            MediaKind::Audio | MediaKind::Other => 2,
+        };
+        let item = (
+            numbers.get(folder_of(row, piece)),
+            row.path(piece).name(),
+            piece.size,
+            taken.unwrap_or_default(),
+            kind,
+            row.orientation,
+            u8::from(row.thumb.is_some()),
+            piece.sha256,
+        );
+        let comma = if index == 0 { "" } else { "," };
+        write!(to, "{comma}\n{}", json(&item)?)?;
+    }
+    to.write_all(b"\n]});\n")
+}
+
+fn pictures(
+    to: &mut dyn Write,
+    path: &str,
+    number: usize,
+    chunk: &[(&Row, &Piece)],
+    rows: &Rows,
+) -> Result<(), ExportError> {
+    write!(to, "sheetPictures({number},[").map_err(failed(path))?;
+    for (index, (row, _)) in chunk.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ",\n" };
+        let picture = match row.thumb {
+            Some(thumb) => BASE64.encode(rows.thumb(thumb)?),
+            None => String::new(),
+        };
+        write!(to, "{comma}\"{picture}\"").map_err(failed(path))?;
+    }
+    to.write_all(b"]);\n").map_err(failed(path))
+}
+
+/// Writes the sheet of a whole rescue folder into it; rows of other names than the folder's are not
+/// for it. A page for people, which nothing is proven by: what stands there is replaced without a
+/// wait for the disk.
+pub(super) fn write_to_folder(
+    root: &Path,
+    pieces: &[Piece],
+    rows: &Rows,
+    facts: &Facts<'_>,
+) -> Result<(), ExportError> {
+    disk::create_folder(&root.join("sheet"))?;
+    let mut folder = InFolder { root, written: 0 };
+    write(&mut folder, pieces, rows, facts)?;
+    // An earlier, longer sheet has pictures that nothing shows any more.
+    let chunks = rows.rows.len().div_ceil(CHUNK);
+    for number in chunks.. {
+        let path = root.join(format!("sheet/t{number}.js"));
+        if std::fs::symlink_metadata(&path).is_err() {
+            break;
+        }
+        disk::remove_file(&path)?;
+    }
+    Ok(())
+}
+
+/// Puts the sheet's files into a rescue folder, each as a whole.
+struct InFolder<'a> {
+    root: &'a Path,
+    written: u64,
+}
+
+impl TagFiles for InFolder<'_> {
+    fn add_tag(&mut self, path: &str, write: WriteTag<'_>) -> Result<(), ExportError> {
+        self.written += 1;
+        let partial = disk::partial_path(self.root, &format!("sheet-{}", self.written))?;
+        let mut file = BufWriter::new(disk::create_file(&partial)?);
+        write(&mut file)?;
+        file.flush().map_err(failed(path))?;
+        Ok(disk::rename_over(&partial, &self.root.join(path))?)
+    }
+}
+
+/// Its folder below `data/`, with the slash behind it.
+fn folder_of<'a>(row: &'a Row, piece: &'a Piece) -> &'a str {
+    let path = row.path(piece);
+    let end = path.as_str().len() - path.name().len();
+    path.as_str().get(..end).unwrap_or_default()
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, std::io::Error> {
+    serde_json::to_string(value).map_err(std::io::Error::other)
+}

@@ -1,0 +1,80 @@
+//! How large an archive becomes, and which files go into which of several. The sizes are upper
+//! bounds, so that the parts and their number are known before the first is begun.
+
+use std::ops::Range;
+
+use super::look::MAX_THUMB_BYTES;
+use super::pack::left_out;
+use super::plan::{Piece, Plan, Why};
+use super::{ExportError, Place, Request};
+use crate::folder::Folder;
+use crate::pull::kind::MediaKind;
+
+/// What a file costs besides its bytes and its name: two headers with all their fields, the
+/// manifest's line, and what report and sheet tell about it.
+const ENTRY_BYTES: u64 = 1000;
+/// How often its name stands in an archive, counting each character of the reports as an escape.
+const NAMES: u64 = 16;
+/// What an archive costs besides.
+const BAG_BYTES: u64 = 96 * 1024;
+/// A small picture as text, and its share of its file.
+const THUMB_BYTES: u64 = (MAX_THUMB_BYTES as u64) * 4 / 3 + 600;
+/// The same, as most are.
+const COMMON_THUMB_BYTES: u64 = 12_000;
+
+/// The pieces of each part, in order. What is too large for any part goes to those left out.
+pub(super) fn parts(
+    folder: &Folder,
+    plan: &mut Plan,
+    request: &Request<'_>,
+    limit: u64,
+) -> Result<Vec<Range<usize>>, ExportError> {
+    // Every part lists what is missing.
+    let missing: u64 = plan
+        .left_out
+        .iter()
+        .map(|it| 1000 + 16 * (it.path.as_bytes().len() + it.why.sentence().len()) as u64)
+        .sum();
+    let fixed = BAG_BYTES + missing;
+    let cost = |piece: &Piece| cost(piece, request.place, THUMB_BYTES);
+    let mut kept = Vec::with_capacity(plan.pieces.len());
+    for piece in std::mem::take(&mut plan.pieces) {
+        if fixed + cost(&piece) < limit {
+            kept.push(piece);
+        } else {
+            plan.left_out.push(left_out(folder, &piece, Why::TooLarge)?);
+        }
+    }
+    plan.pieces = kept;
+    let mut parts = Vec::new();
+    let (mut begin, mut filled) = (0, fixed);
+    for (index, piece) in plan.pieces.iter().enumerate() {
+        let cost = cost(piece);
+        if filled + cost >= limit {
+            parts.push(begin..index);
+            (begin, filled) = (index, fixed);
+        }
+        filled += cost;
+    }
+    parts.push(begin..plan.pieces.len());
+    Ok(parts)
+}
+
+/// About how many bytes the disk needs for all of it.
+pub(super) fn needed_bytes(plan: &Plan, place: &Place) -> u64 {
+    let pieces = plan.pieces.iter();
+    BAG_BYTES
+        + pieces
+            .map(|piece| cost(piece, place, COMMON_THUMB_BYTES))
+            .sum::<u64>()
+}
+
+fn cost(piece: &Piece, place: &Place, thumb_bytes: u64) -> u64 {
+    let name = (place.base().len() + piece.local.as_str().len()) as u64;
+    let thumb = match piece.kind {
+        MediaKind::Photo => thumb_bytes,
+        _ => 0,
+    };
+    // What does not compress grows a little.
+    piece.size + piece.size / 1000 + NAMES * name + ENTRY_BYTES + thumb
+}

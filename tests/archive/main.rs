@@ -1,0 +1,420 @@
+//! `rescue export` against programs that nobody here wrote: what `unzip`, 7-Zip and Python's
+//! `zipfile` list and unpack, what the BagIt validator accepts, what Chromium shows.
+//!
+//! `bash tests/archive/install` installs them; without it every test fails and says so.
+//!
+//! ```text
+//! cargo test --release --test archive
+//! ```
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the report"
+)]
+
+mod peers;
+mod rescued;
+
+use std::fs;
+use std::path::Path;
+
+use peers::{Room, rescue};
+use rescued::{Bytes, File, noise, picture, with_exif};
+
+/// Names that break programs, as `rescue pull` leaves them on disk.
+fn odd_files() -> Vec<File> {
+    let names = [
+        "internal/DCIM/Camera/IMG_20240818_093001.jpg",
+        "internal/DCIM/Camera/été 🏖.jpg",
+        "internal/DCIM/Camera/e\u{301}te\u{301} (2).jpg",
+        "internal/DCIM/Camera/ leading.jpg",
+        "internal/DCIM/Camera/-rf.jpg",
+        "internal/DCIM/Camera/100％.jpg",
+        "internal/DCIM/Camera/quo'te.jpg",
+        "internal/DCIM/Camera/[a].jpg",
+        "internal/Documents/$(reboot) `reboot` ;&.txt",
+        "sd-1A2B-3C4D/日本/写真.heic",
+    ];
+    let files = names.iter().enumerate();
+    files
+        .map(|(n, name)| File::new(*name, noise(n * 10_001, n as u64)))
+        .collect()
+}
+
+#[test]
+fn ten_files_with_odd_names_are_the_same_for_everybody() {
+    let room = Room::new();
+    rescued::make(&room.path("folder"), odd_files());
+    rescue(&room, &["export", "folder", "-o", "a photo album.zip"]).expect(0);
+    let archive = room.path("a photo album.zip");
+    let names = room.names_for_everybody(&archive);
+    assert!(names.len() > 15, "{names:?}");
+    assert!(names.iter().all(|name| name.starts_with("a photo album/")));
+    for unpacked in room.unpacked_by_everybody(&archive) {
+        let bag = unpacked.join("a photo album");
+        peers::assert_same_trees(&room.path("folder/data"), &bag.join("data"));
+        peers::assert_valid_bag(&bag);
+    }
+    // The rescue folder itself is as it was, and still a bag.
+    peers::assert_valid_bag(&room.path("folder"));
+}
+
+#[test]
+fn modification_times_are_kept() {
+    let room = Room::new();
+    rescued::make(&room.path("folder"), odd_files());
+    rescue(&room, &["export", "folder"]).expect(0);
+    let archive = room.path("folder.zip");
+    for unpacked in room.unpacked_by_everybody(&archive) {
+        let times = |data: &Path| {
+            let mut times: Vec<_> = peers::files_below(data)
+                .into_iter()
+                .map(|path| {
+                    (
+                        fs::metadata(data.join(&path)).unwrap().modified().unwrap(),
+                        path,
+                    )
+                })
+                .collect();
+            times.sort();
+            times
+        };
+        // Python's zipfile does not set times.
+        if !unpacked.ends_with("by-python") {
+            let data = unpacked.join("folder/data");
+            assert_eq!(
+                times(&room.path("folder/data")),
+                times(&data),
+                "{unpacked:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn seventy_thousand_files_take_little_memory_and_are_the_same_for_everybody() {
+    let room = Room::new();
+    let small = picture(64, 48, 1);
+    let files = (0..70_000_u64).map(|n| {
+        let name = format!("internal/DCIM/{:03}/IMG_{n:06}.jpg", n / 1000);
+        let photo = match n % 10 {
+            0 => with_exif(&small, rescued::FIRST_TIME + n as i64 * 600, &small),
+            _ => noise(600, n),
+        };
+        File::new(name, photo)
+    });
+    rescued::make(&room.path("folder"), files);
+    let finished = rescue(&room, &["--json", "export", "folder"]).expect(0);
+    let megabytes = finished.peak_bytes / 1_000_000;
+    peers::note(&format!(
+        "{megabytes:7} MB  the most memory that an export of 70,000 files takes"
+    ));
+    peers::note(&format!(
+        "{:7.2} s   an export of 70,000 files of 600 bytes",
+        finished.seconds
+    ));
+    assert!(megabytes < 100, "{megabytes} MB");
+    let archive = room.path("folder.zip");
+    let names = room.names_for_everybody(&archive);
+    assert!(names.len() > 70_000);
+    for unpacked in room.unpacked_by_everybody(&archive) {
+        peers::assert_same_trees(&room.path("folder/data"), &unpacked.join("folder/data"));
+    }
+    peers::assert_valid_bag(&room.path("by-unzip/folder"));
+}
+
+#[test]
+fn a_file_of_six_gib_is_the_same_for_everybody() {
+    const SIZE: u64 = 6 << 30;
+    let room = Room::new();
+    let mut files = odd_files();
+    files.push(File {
+        local: "internal/DCIM/Camera/VID_20240818_093001.mp4".to_owned(),
+        bytes: Bytes::Zeros(SIZE),
+        mtime: rescued::FIRST_TIME,
+    });
+    rescued::make(&room.path("folder"), files);
+    rescue(&room, &["export", "folder"]).expect(0);
+    let archive = room.path("folder.zip");
+    let names = room.names_for_everybody(&archive);
+    let name = names
+        .iter()
+        .find(|name| name.ends_with("VID_20240818_093001.mp4"))
+        .unwrap();
+    let manifest = fs::read_to_string(room.path("folder/manifest-sha256.txt")).unwrap();
+    let line = manifest
+        .lines()
+        .find(|line| line.ends_with(".mp4"))
+        .unwrap();
+    for (by, hash) in room.hash_by_everybody(&archive, name) {
+        assert_eq!(line.split(' ').next().unwrap(), hash, "{by}");
+    }
+    // FAT32, mail and clouds take no file of that size, and the part says so.
+    let finished = rescue(
+        &room,
+        &["export", "folder", "--split", "4G", "-o", "parts.zip"],
+    )
+    .expect(3);
+    assert!(
+        finished.stderr.contains("VID_20240818_093001.mp4"),
+        "{}",
+        finished.stderr
+    );
+    room.names_for_everybody(&room.path("parts.zip"));
+}
+
+#[test]
+fn parts_are_bags_that_hold_everything_together() {
+    let room = Room::new();
+    let files = (0..60).map(|n| File::new(format!("internal/DCIM/{n}.jpg"), noise(300_000, n)));
+    rescued::make(&room.path("folder"), files);
+    rescue(
+        &room,
+        &["export", "folder", "--split", "5M", "-o", "parts.zip"],
+    )
+    .expect(0);
+    let mut parts: Vec<_> = fs::read_dir(room.path("."))
+        .unwrap()
+        .map(|found| found.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "zip"))
+        .collect();
+    parts.sort();
+    assert!(parts.len() > 3, "{parts:?}");
+    let together = room.path("together");
+    for part in &parts {
+        assert!(fs::metadata(part).unwrap().len() < 5_000_000);
+        room.names_for_everybody(part);
+        room.unpack_by_unzip(part, &room.path("parts"));
+        let bag = room.path("parts").join(part.file_stem().unwrap());
+        peers::assert_valid_bag(&bag);
+        let mut copy = peers::command("cp");
+        peers::run(
+            copy.arg("-r")
+                .arg(bag.join("data"))
+                .arg(&together)
+                .arg("-T"),
+        );
+    }
+    peers::assert_same_trees(&room.path("folder/data"), &together);
+}
+
+#[test]
+fn an_archive_with_a_passphrase_opens_in_seven_zip_with_it_alone() {
+    let room = Room::new();
+    rescued::make(&room.path("folder"), odd_files());
+    fs::write(room.path("secret"), "correct horse\n").unwrap();
+    let arguments = ["export", "folder", "--encrypt", "--passphrase-file"];
+    rescue(&room, &[&arguments[..], &["secret"]].concat()).expect(0);
+    let archive = room.path("folder.zip");
+    let to = format!("-o{}", room.path("unpacked").display());
+    let mut unpack = peers::command("7z");
+    peers::run(
+        unpack
+            .args(["x", "-y", "-bd", "-pcorrect horse", &to])
+            .arg(&archive),
+    );
+    let bag = room.path("unpacked/folder");
+    peers::assert_same_trees(&room.path("folder/data"), &bag.join("data"));
+    peers::assert_valid_bag(&bag);
+    let mut listed = peers::command("7z");
+    let listed = peers::text(listed.args(["l", "-slt"]).arg(&archive));
+    assert_eq!(
+        listed.matches("Encrypted = +").count(),
+        listed.matches("AES-256").count()
+    );
+    assert_eq!(listed.matches("Encrypted = -").count(), 0, "{listed}");
+    for wrong in ["-pcorrect hors", "-p"] {
+        let mut test = peers::command("7z");
+        let output = test
+            .args(["t", "-bd", wrong])
+            .arg(&archive)
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{wrong}: {output:?}");
+    }
+    // An empty one, none at all, and none that can be asked for.
+    fs::write(room.path("empty"), "\nsecond line\n").unwrap();
+    let refused = rescue(&room, &[&arguments[..], &["empty", "--force"]].concat()).expect(2);
+    assert!(
+        refused.stderr.contains("the passphrase is empty"),
+        "{}",
+        refused.stderr
+    );
+    rescue(
+        &room,
+        &[&arguments[..], &["nothing there", "--force"]].concat(),
+    )
+    .expect(2);
+    rescue(&room, &[&arguments[..], &["-", "--force"]].concat()).expect(2);
+    let refused = rescue(&room, &["export", "folder", "--encrypt", "--force"]).expect(2);
+    assert!(
+        refused.stderr.contains("--passphrase-file"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn an_archive_for_an_age_recipient_opens_with_age_alone() {
+    let room = Room::new();
+    let mut files = odd_files();
+    files.push(File::new("internal/film.mp4", noise(20_000_000, 5)));
+    rescued::make(&room.path("folder"), files);
+    peers::run(peers::command("age-keygen").arg("-o").arg(room.path("key")));
+    let key = fs::read_to_string(room.path("key")).unwrap();
+    let recipient = key
+        .lines()
+        .find_map(|line| line.strip_prefix("# public key: "))
+        .unwrap();
+    rescue(&room, &["export", "folder", "--age", recipient]).expect(0);
+    let encrypted = fs::read(room.path("folder.zip.age")).unwrap();
+    assert!(encrypted.starts_with(b"age-encryption.org/v1\n"));
+    let photo = noise(64, 5);
+    assert!(!encrypted.windows(64).any(|window| window == photo));
+    let archive = room.path("opened.zip");
+    let mut decrypt = peers::command("age");
+    decrypt
+        .args(["-d", "-i"])
+        .arg(room.path("key"))
+        .arg("-o")
+        .arg(&archive);
+    peers::run(decrypt.arg(room.path("folder.zip.age")));
+    room.names_for_everybody(&archive);
+    for unpacked in room.unpacked_by_everybody(&archive) {
+        peers::assert_same_trees(&room.path("folder/data"), &unpacked.join("folder/data"));
+        peers::assert_valid_bag(&unpacked.join("folder"));
+    }
+    let left = |name: &str| {
+        fs::read_dir(room.path("."))
+            .unwrap()
+            .any(|it| it.unwrap().file_name() == *name)
+    };
+    let refused = rescue(
+        &room,
+        &["export", "folder", "--age", "nobody", "-o", "x.zip.age"],
+    )
+    .expect(2);
+    assert!(refused.stderr.contains("nobody"), "{}", refused.stderr);
+    assert!(!left("x.zip.age") && !left("x.zip.age.part"));
+    // What changed is left out here too, though nothing that was written can be taken back.
+    let film = room.path("folder/data/internal/film.mp4");
+    fs::write(&film, noise(20_000_000, 6)).unwrap();
+    let finished = rescue(&room, &["export", "folder", "--age", recipient, "--force"]).expect(3);
+    assert!(finished.stderr.contains("film.mp4"), "{}", finished.stderr);
+}
+
+#[test]
+fn killed_at_any_moment_nothing_looks_finished_that_is_not() {
+    let room = Room::new();
+    let files = (0..300).map(|n| File::new(format!("internal/DCIM/{n}.jpg"), noise(200_000, n)));
+    rescued::make(&room.path("folder"), files);
+    let whole = rescue(&room, &["export", "folder"]).expect(0).seconds;
+    let mut finished = 0;
+    for round in 0..100_u64 {
+        let archive = room.path("killed.zip");
+        let _ = fs::remove_file(&archive);
+        let mut running = peers::spawn(&room, &["export", "folder", "-o", "killed.zip"]);
+        // Up to a little beyond the end.
+        let moment = f64::from(noise(3, round + 1)[2]) / 255.0 * 1.3;
+        std::thread::sleep(std::time::Duration::from_secs_f64(whole * moment));
+        running.kill().unwrap();
+        running.wait().unwrap();
+        if archive.exists() {
+            finished += 1;
+            let mut test = peers::command("unzip");
+            peers::run(test.arg("-tqq").arg(&archive));
+            assert_eq!(
+                fs::metadata(&archive).unwrap().len(),
+                fs::metadata(room.path("folder.zip")).unwrap().len()
+            );
+        }
+        let mut others: Vec<_> = fs::read_dir(room.path("."))
+            .unwrap()
+            .map(|it| it.unwrap().file_name())
+            .collect();
+        others.retain(|name| {
+            !["folder", "folder.zip", "killed.zip", "killed.zip.part"]
+                .iter()
+                .any(|known| name == known)
+        });
+        assert!(others.is_empty(), "{others:?}");
+    }
+    peers::note(&format!(
+        "{finished:7}     of 100 killed exports were done before, the others left only .part"
+    ));
+    assert!((1..100).contains(&finished), "{finished}");
+    rescue(&room, &["export", "folder", "-o", "killed.zip", "--force"]).expect(0);
+}
+
+#[test]
+fn a_sheet_of_twenty_thousand_photos_opens_at_once() {
+    let room = Room::new();
+    let kinds: Vec<(Vec<u8>, Vec<u8>)> = (0..40)
+        .map(|n| (picture(320, 240, n), picture(160, 120, n)))
+        .collect();
+    let files = (0..20_000_u64).map(|n| {
+        let (photo, thumb) = &kinds[(n % 40) as usize];
+        let time = rescued::FIRST_TIME + n as i64 * 3600;
+        let (name, bytes) = match n % 20 {
+            // A video, a picture that no browser knows, one without a small picture, the others.
+            0 => (format!("VID_{n:05}.mp4"), noise(2000, n)),
+            1 => (format!("IMG_{n:05}.heic"), noise(2000, n)),
+            2 => (format!("IMG_{n:05}.jpg"), photo.clone()),
+            _ => (format!("IMG_{n:05}.jpg"), with_exif(photo, time, thumb)),
+        };
+        let mut file = File::new(format!("internal/DCIM/Camera/{name}"), bytes);
+        file.mtime = time;
+        file
+    });
+    rescued::make(&room.path("folder"), files);
+    // One is gone from the folder: the sheet has to say so.
+    fs::remove_file(room.path("folder/data/internal/DCIM/Camera/IMG_00777.jpg")).unwrap();
+    rescue(&room, &["export", "folder"]).expect(3);
+    room.unpack_by_unzip(&room.path("folder.zip"), &room.path("unpacked"));
+    let seen = peers::look(&room.path("unpacked/folder"), "sheet");
+    peers::note(&format!(
+        "{:7.2} s   until the first picture of 20,000 shows in Chromium",
+        seen["first_picture_seconds"].as_f64().unwrap()
+    ));
+    peers::note(&format!(
+        "{:7.2} s   for the slowest of 30 jumps through them",
+        seen["slowest_jump_seconds"].as_f64().unwrap()
+    ));
+    assert!(
+        seen["first_picture_seconds"].as_f64().unwrap() < 2.0,
+        "{seen}"
+    );
+    assert_eq!(seen["title"], "Rescued from Google Pixel 7a");
+    assert_eq!(seen["count"], "19,999 files");
+    assert_eq!(seen["console"], serde_json::json!([]), "{seen}");
+    assert_eq!(seen["requests_elsewhere"], serde_json::json!([]), "{seen}");
+    assert_eq!(seen["broken_pictures"], 0, "{seen}");
+    assert!(seen["requests"].as_u64().unwrap() > 20, "{seen}");
+    assert!(
+        seen["most_pictures_at_once"].as_u64().unwrap() > 10,
+        "{seen}"
+    );
+    // What is far from the screen takes no memory.
+    assert!(seen["tiles_at_last"].as_u64().unwrap() < 1000, "{seen}");
+    assert_eq!(seen["unpack_hint_hidden"], true);
+    assert_eq!(
+        seen["found"],
+        serde_json::json!(["VID_00000.mp4"]),
+        "{seen}"
+    );
+    assert!(
+        seen["missing"][0]
+            .as_str()
+            .unwrap()
+            .ends_with("IMG_00777.jpg"),
+        "{seen}"
+    );
+    // The link leads to the file.
+    let link = seen["link"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("file://")
+        .unwrap();
+    assert!(Path::new(link).is_file(), "{link}");
+}
