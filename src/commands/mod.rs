@@ -7,8 +7,10 @@ mod demo;
 mod devices;
 mod generate;
 mod pull;
+mod remote;
 mod status;
 mod summary;
+mod upload;
 mod verify;
 #[cfg(feature = "virtual-phone")]
 mod virtual_phone;
@@ -35,6 +37,8 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
         Command::Pull(args) => pull::run(&args, ui, &halt).await,
         Command::Status(args) => status::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui, &halt).await,
+        Command::Remote(command) => remote::run(&command, ui).await,
+        Command::Upload(args) => upload::run(&args, ui, &halt).await,
         Command::Connect(args) => connect::run(&args, ui).await,
         #[cfg(feature = "virtual-phone")]
         Command::Demo(args) => demo::run(&args, ui, &halt).await,
@@ -70,11 +74,8 @@ fn stop_on_ctrl_c(halt: Halt) {
     tokio::spawn(async move {
         asked_to_stop().await;
         halt.stop(
-            Error::new(
-                Kind::Interrupted,
-                "stopped; everything pulled so far is safe",
-            )
-            .with_hint("run the same command again: it goes on where it was"),
+            Error::new(Kind::Interrupted, "stopped; everything done so far is safe")
+                .with_hint("run the same command again: it goes on where it was"),
         );
         asked_to_stop().await;
         #[expect(

@@ -24,6 +24,7 @@ pub mod commit;
 mod disk;
 mod entry;
 pub mod partial;
+pub mod upload;
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -212,10 +213,31 @@ impl Folder {
         disk::data_path(&self.root, local)
     }
 
+    /// What opens files of `data/` to read them; may move to another thread.
+    pub fn reader(&self) -> DataReader {
+        DataReader {
+            root: self.root.clone(),
+        }
+    }
+
     /// The bytes that this user can still write to its disk.
     pub fn free_bytes(&self) -> Result<u64, DiskError> {
         fs4::available_space(&self.root)
             .map_err(|e| DiskError::new("measure the free space of", &self.root, e))
+    }
+}
+
+/// Opens files of `data/` to read them.
+#[derive(Debug, Clone)]
+pub struct DataReader {
+    root: PathBuf,
+}
+
+impl DataReader {
+    /// Opens a file; `None` when there is none. Never through a symbolic link.
+    pub fn open(&self, local: &LocalPath) -> Result<Option<File>, DiskError> {
+        disk::refuse_symlinks(&self.root, local)?;
+        disk::open_file(&disk::data_path(&self.root, local))
     }
 }
 
