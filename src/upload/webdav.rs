@@ -30,6 +30,8 @@ pub struct WebDavSender {
     authorization: Option<HeaderValue>,
     /// Folders that are known to be there.
     made: Arc<Mutex<HashSet<String>>>,
+    /// Held while a folder is made: Apache answers 403 when two requests make the same one.
+    making: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl WebDavSender {
@@ -40,6 +42,7 @@ impl WebDavSender {
             base: base.trim_end_matches('/').to_owned(),
             authorization,
             made: Arc::default(),
+            making: Arc::default(),
         }
     }
 
@@ -68,6 +71,10 @@ impl WebDavSender {
 
     /// Makes a folder and those above it, where they are missing.
     async fn make_folder(&self, folder: &str) -> Result<(), Problem> {
+        if folder.is_empty() || self.made().contains(folder) {
+            return Ok(());
+        }
+        let _alone = self.making.lock().await;
         let mut missing = Vec::new();
         let mut next = folder;
         // From the deepest up to one that is there, then down again.
