@@ -26,6 +26,10 @@ use crate::digest::{Hasher, Sha256};
 
 /// SFTP channels over one connection; sshd allows ten sessions, some are for `sha256sum`.
 const CHANNELS: usize = 4;
+/// `sha256sum`s on the server at once: a session too many is never answered by some servers.
+const HASHES: usize = 3;
+/// The slowest that a server is expected to hash, in bytes a second.
+const HASH_RATE: u64 = 10_000_000;
 /// How long a connection may take to be made, and a server to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The pieces that a large file is read in, in bytes.
@@ -63,6 +67,7 @@ struct Connected {
     ssh: Handle<Client>,
     channels: Vec<SftpSession>,
     next: AtomicUsize,
+    hashes: tokio::sync::Semaphore,
     gone: watch::Receiver<bool>,
 }
 
@@ -334,8 +339,10 @@ impl Sftp {
         path: &str,
     ) -> Result<(u64, Sha256), Problem> {
         let found = sftp.metadata(path).await.map_err(|e| self.failed(e))?;
-        if let (Some(size), Some(sha256)) = (found.size, remote_sha256(&connection.ssh, path).await)
-        {
+        if let (Some(size), Some(sha256)) = (
+            found.size,
+            remote_sha256(connection, path, found.size).await,
+        ) {
             return Ok((size, sha256));
         }
         let mut file = sftp.open(path).await.map_err(|e| self.failed(e))?;
@@ -366,32 +373,41 @@ impl Sftp {
 }
 
 /// What the server's own `sha256sum` says, where there is one: a person may have only SFTP there.
-async fn remote_sha256(ssh: &Handle<Client>, path: &str) -> Option<Sha256> {
+async fn remote_sha256(connection: &Connected, path: &str, size: Option<u64>) -> Option<Sha256> {
     let quoted = path.replace('\'', "'\\''");
+    // Never closed.
+    let _slot = connection.hashes.acquire().await;
+    let opening = connection.ssh.channel_open_session();
+    let opened = tokio::time::timeout(PATIENCE, opening).await.ok()?;
+    let mut channel = opened.ok()?;
     let ask = async {
-        let mut channel = ssh.channel_open_session().await.ok()?;
         channel
             .exec(true, format!("sha256sum -- '{quoted}'"))
             .await
             .ok()?;
-        let (mut output, mut code) = (Vec::new(), None);
-        while let Some(message) = channel.wait().await {
-            match message {
+        let mut output = Vec::new();
+        loop {
+            match channel.wait().await? {
                 ChannelMsg::Data { data } if output.len() < 64 * 1024 => {
                     output.extend_from_slice(&data);
                 }
-                ChannelMsg::ExitStatus { exit_status } => code = Some(exit_status),
+                ChannelMsg::ExitStatus { exit_status: 0 } => break,
+                ChannelMsg::ExitStatus { .. } | ChannelMsg::Failure | ChannelMsg::Close => {
+                    return None;
+                }
                 _ => {}
             }
         }
         let text = String::from_utf8_lossy(&output);
         // An escaped name begins with a backslash.
-        let digits = text.trim_start_matches('\\').get(..64)?.to_owned();
-        (code == Some(0)).then(|| digits.parse().ok()).flatten()
+        let digits = text.trim_start_matches('\\').get(..64)?;
+        digits.parse().ok()
     };
-    tokio::time::timeout(Duration::from_secs(600), ask)
-        .await
-        .ok()?
+    // A person's shell there may hang while it starts; a large file on a slow disk takes a while.
+    let reading = Duration::from_secs(size.unwrap_or_default() / HASH_RATE);
+    let answer = tokio::time::timeout(PATIENCE + reading, ask).await;
+    let _ = channel.close().await;
+    answer.ok()?
 }
 
 /// The SSH client's side of decisions.
@@ -539,6 +555,7 @@ async fn connect(login: &Login) -> Result<Connected, Problem> {
         ssh,
         channels,
         next: AtomicUsize::new(0),
+        hashes: tokio::sync::Semaphore::new(HASHES),
         gone,
     })
 }

@@ -116,12 +116,13 @@ impl Server {
                 }
                 fs::copy(self.root.join("user.pub"), self.root.join("authorized")).unwrap();
                 fs::create_dir_all("/run/sshd").unwrap();
+                // With a home of its own: what root's shell does when it starts is not ours.
                 write(
                     "sshd_config",
                     &format!(
                         "ListenAddress 127.0.0.1:{}\nHostKey {root}/host\nAuthorizedKeysFile {root}/authorized\n\
                          StrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin prohibit-password\n\
-                         MaxStartups 100\nSubsystem sftp /usr/lib/openssh/sftp-server\n",
+                         MaxStartups 100\nSetEnv HOME={root}\nSubsystem sftp /usr/lib/openssh/sftp-server\n",
                         self.port
                     ),
                 );
