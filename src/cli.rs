@@ -63,6 +63,11 @@ pub enum Command {
     Export(ExportArgs),
     /// Connect to a phone over Wi-Fi, through the adb server that runs here
     Connect(ConnectArgs),
+    /// Set up the clouds, servers and folders that photos can be sent to
+    #[command(subcommand)]
+    Remote(RemoteCommand),
+    /// Send the photos of a rescue folder to a remote, each once, with a receipt
+    Upload(UploadArgs),
     /// Try everything on a phone that is built in: nothing has to be plugged in
     #[cfg(feature = "virtual-phone")]
     Demo(DemoArgs),
@@ -265,6 +270,175 @@ fn size(text: &str) -> Result<u64, String> {
         .and_then(|number| number.checked_mul(factor));
     size.filter(|size| *size >= 1_000_000)
         .ok_or_else(|| "at least 1M is needed; write it as in 25M, 4G or 650MiB".to_owned())
+}
+
+/// What to do with remotes.
+#[derive(Debug, Clone, Subcommand)]
+pub enum RemoteCommand {
+    /// Set up a remote
+    ///
+    /// Passwords and keys are asked for, or taken from --secret-file or the variable
+    /// RESCUE_REMOTE_SECRET; never from the command line, which others can see.
+    Add(RemoteAddArgs),
+    /// List the remotes
+    List,
+    /// Write, read back and remove a tiny file
+    Test(RemoteNameArgs),
+    /// Forget a remote and its secret; what was sent stays there
+    Remove(RemoteNameArgs),
+}
+
+/// A remote's name.
+#[derive(Debug, Clone, Args)]
+pub struct RemoteNameArgs {
+    /// The remote's name
+    pub name: String,
+}
+
+/// A remote to be.
+#[derive(Debug, Clone, Args)]
+pub struct RemoteAddArgs {
+    /// What to call it
+    pub name: String,
+    /// What kind it is
+    #[command(subcommand)]
+    pub kind: RemoteKind,
+    /// Read its password or key from this file
+    #[arg(long, value_name = "FILE", global = true)]
+    pub secret_file: Option<PathBuf>,
+}
+
+/// What kind of remote.
+#[derive(Debug, Clone, Subcommand)]
+pub enum RemoteKind {
+    /// A folder on this computer: a second disk, a share
+    Folder {
+        /// The folder; must exist
+        path: PathBuf,
+    },
+    /// A WebDAV server, such as Nextcloud
+    #[command(name = "webdav")]
+    WebDav {
+        /// The folder's address, as in https://cloud.example/remote.php/dav/files/ada/Photos
+        url: String,
+        /// The user
+        #[arg(long)]
+        user: Option<String>,
+        /// Trust the certificates of this PEM file too
+        #[arg(long, value_name = "FILE")]
+        ca_file: Option<PathBuf>,
+    },
+    /// Amazon S3, or a service that speaks it
+    S3 {
+        /// The bucket; must exist
+        bucket: String,
+        /// The service's address [default: Amazon's]
+        #[arg(long, value_name = "URL")]
+        endpoint: Option<String>,
+        /// The region
+        #[arg(long, default_value = "us-east-1")]
+        region: String,
+        /// The access key's id (the secret one is asked for)
+        #[arg(long, value_name = "ID")]
+        access_key_id: String,
+        /// Put everything below this folder of the bucket
+        #[arg(long, value_name = "FOLDER", default_value = "")]
+        path: String,
+        /// Trust the certificates of this PEM file too
+        #[arg(long, value_name = "FILE")]
+        ca_file: Option<PathBuf>,
+    },
+    /// An SSH server
+    Sftp {
+        /// Where, as in ada@nas.local or ada@nas.local:2222
+        #[arg(value_name = "USER@HOST[:PORT]")]
+        address: String,
+        /// Put everything below this folder, which is relative to the user's home
+        #[arg(long, value_name = "FOLDER", default_value = "")]
+        path: String,
+        /// Use this private key (without: a password, or the keys in ~/.ssh)
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+        /// Use the keys in ~/.ssh, with no password
+        #[arg(long, conflicts_with = "key_file")]
+        own_keys: bool,
+    },
+}
+
+/// What to send, and where to.
+#[derive(Debug, Clone, Args)]
+pub struct UploadArgs {
+    /// The rescue folder
+    pub folder: PathBuf,
+    /// The remote's name
+    #[arg(long, value_name = "REMOTE")]
+    pub to: String,
+    /// What to send
+    #[command(flatten)]
+    pub choice: UploadChoiceArgs,
+    /// Sort by the day each was taken, instead of as on the phone
+    #[arg(long)]
+    pub by_date: bool,
+    /// Put everything below this folder of the remote [default: the phone's name]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "by_date")]
+    pub into: Option<String>,
+    /// Send this file (an exported archive) instead of the photos; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub archive: Vec<PathBuf>,
+    /// Only list what would be sent
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Send nothing; compare the remote with the receipts
+    #[arg(long, conflicts_with = "dry_run")]
+    pub check: bool,
+    /// How to send
+    #[command(flatten)]
+    pub pace: PaceArgs,
+}
+
+/// What to send.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Choice")]
+pub struct UploadChoiceArgs {
+    /// Send only photos (with --videos: photos and videos)
+    #[arg(long)]
+    pub photos: bool,
+    /// Send only videos (with --photos: photos and videos)
+    #[arg(long)]
+    pub videos: bool,
+    /// Send only what was changed on this day (YYYY-MM-DD) or later
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<chrono::NaiveDate>,
+    /// Send only what was changed before this day
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<chrono::NaiveDate>,
+    /// Send only what matches, as in 'DCIM/**'; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub include: Vec<String>,
+    /// Leave out what matches; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Also send what the phone did not prove
+    #[arg(long)]
+    pub unverified: bool,
+}
+
+/// How to send.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Pace")]
+pub struct PaceArgs {
+    /// Send at most so many bytes a second, as in 500K or 5M
+    #[arg(long, value_name = "RATE", value_parser = crate::upload::limit::parse_rate)]
+    pub limit: Option<u64>,
+    /// Send so many files at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub parallel: u16,
+    /// Try a file so often
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    pub tries: u32,
+    /// Wait for a connection for as long as it takes
+    #[arg(long)]
+    pub wait: bool,
 }
 
 /// A phone's address.

@@ -40,6 +40,14 @@ pub enum Kind {
     DiskFull,
     /// The disk refused something else.
     Disk,
+    /// A remote cannot be reached.
+    NoConnection,
+    /// A remote does not accept who we are, or cannot be trusted.
+    RemoteDenied,
+    /// A remote has no room left.
+    RemoteFull,
+    /// A remote refused something else.
+    Remote,
     /// The work was done, but some items failed; they are listed.
     SomeItemsFailed,
     /// The person pressed Ctrl-C; everything so far is safe.
@@ -66,6 +74,10 @@ impl Kind {
             | Self::Folder
             | Self::FolderBusy
             | Self::DiskFull
+            | Self::NoConnection
+            | Self::RemoteDenied
+            | Self::RemoteFull
+            | Self::Remote
             | Self::Disk => 1,
         }
     }
@@ -78,6 +90,7 @@ impl Kind {
             | Self::Locked
             | Self::PhoneNotReady
             | Self::PhoneGone
+            | Self::NoConnection
             | Self::AdbServer => true,
             Self::Usage
             | Self::SeveralPhones
@@ -89,6 +102,9 @@ impl Kind {
             | Self::FolderBusy
             | Self::DiskFull
             | Self::Disk
+            | Self::RemoteDenied
+            | Self::RemoteFull
+            | Self::Remote
             | Self::SomeItemsFailed
             | Self::Interrupted => false,
         }

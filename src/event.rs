@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::adb::RemotePath;
 use crate::adb::server::DeviceState;
 use crate::export::Why;
+use crate::folder::upload::UploadReason;
 use crate::folder::{Proof, Reason};
 use crate::names::LocalPath;
 use crate::phone::connect::Waiting;
@@ -135,6 +136,69 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
+    /// What is to be sent to a remote is settled.
+    UploadPlanned {
+        /// The remote's name.
+        remote: String,
+        /// Files to be sent.
+        items: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// Files that are there already, by their receipts.
+        done_items: u64,
+    },
+    /// A file that would be sent (`--dry-run`).
+    WouldUpload {
+        /// The file, below `data/`.
+        source: String,
+        /// Its path below the remote's root.
+        path: String,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// A remote acknowledged a file.
+    Uploaded {
+        /// The file, below `data/`.
+        source: String,
+        /// Its path below the remote's root.
+        path: String,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// A remote had the same file already; it was not sent.
+    AlreadyThere {
+        /// The file, below `data/`.
+        source: String,
+        /// Its path below the remote's root.
+        path: String,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// Another file has this one's name on the remote; it goes under another name.
+    UploadRenamed {
+        /// The file, below `data/`.
+        source: String,
+        /// Its path below the remote's root.
+        path: String,
+    },
+    /// A remote does not take a file.
+    UploadSkipped {
+        /// The file, below `data/`.
+        source: String,
+        /// Why.
+        reason: UploadReason,
+        /// In words.
+        message: String,
+    },
+    /// A file could not be sent.
+    UploadFailed {
+        /// The file, below `data/`.
+        source: String,
+        /// Why.
+        reason: UploadReason,
+        /// In words.
+        message: String,
+    },
     /// An archive is about to be written.
     Exporting {
         /// Where.
@@ -190,6 +254,10 @@ pub enum Wait {
     Phone,
     /// The phone is in a state that passes by itself.
     State(DeviceState),
+    /// A remote cannot be reached.
+    Connection,
+    /// A remote wants to be left alone for a while.
+    Service,
 }
 
 impl From<&Waiting> for Wait {

@@ -10,6 +10,7 @@ use crate::folder::{CatalogueError, DiskError, FolderError};
 use crate::phone::PhoneError;
 use crate::phone::drive::LinkError;
 use crate::phone::keys::KeysError;
+use crate::upload::problem::Problem;
 
 /// What to do about an unanswered "Allow USB debugging?".
 pub const APPROVE: &str = "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' \
@@ -254,6 +255,57 @@ impl From<ExportError> for Error {
             ExportError::Stopped => (Kind::Interrupted, "run the same command again"),
         };
         wrap(kind, &error, hint)
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        let (kind, hint) = match &problem {
+            Problem::Unreachable { .. } => (
+                Kind::NoConnection,
+                "check the connection and run the same command again (or give --wait): it goes on where it was",
+            ),
+            Problem::Busy { .. } => (
+                Kind::Remote,
+                "run the same command again later: it goes on where it was",
+            ),
+            Problem::Denied { .. } => (
+                Kind::RemoteDenied,
+                "check user, password and rights: `rescue remote remove` it, and add it again",
+            ),
+            Problem::ClockSkew { .. } => (
+                Kind::RemoteDenied,
+                "set this computer's date and time right, then run the same command again",
+            ),
+            Problem::Untrusted { .. } => (
+                Kind::RemoteDenied,
+                "check the address; if the server is yours, give its certificate with --ca-file, or add the remote again",
+            ),
+            Problem::Full { .. } => (
+                Kind::RemoteFull,
+                "make room there and run the same command again: it goes on where it was",
+            ),
+            Problem::Settings { .. } => {
+                (Kind::Usage, "`rescue remote remove` it, and add it again")
+            }
+            Problem::NotFound { .. } => (
+                Kind::Remote,
+                "check the address, bucket or folder of the remote",
+            ),
+            Problem::TooLarge { .. }
+            | Problem::NameRefused { .. }
+            | Problem::Taken { .. }
+            | Problem::Other { .. } => (Kind::Remote, "run again with -v and report what it shows"),
+            Problem::SourceChanged { .. } | Problem::SourceGone => (
+                Kind::Folder,
+                "run `rescue verify` on the folder, then `rescue pull` with the phone attached",
+            ),
+            Problem::SourceUnreadable { .. } => (
+                Kind::Disk,
+                "check that the disk is still attached and healthy",
+            ),
+        };
+        wrap(kind, &problem, hint)
     }
 }
 

@@ -4,7 +4,7 @@
 //! # The rooms, in the order that data passes through them
 //!
 //! ```text
-//! discover -> connect + authorise -> enumerate -> plan -> transfer -> verify -> catalogue -> export -> report
+//! discover -> connect + authorise -> enumerate -> plan -> transfer -> verify -> catalogue -> export, upload -> report
 //! ```
 //!
 //! Each step depends only on those before it, takes values and returns values, and emits
@@ -18,13 +18,14 @@
 //! | [`folder`] | finished files and facts about them | the rescue folder: catalogue, bag, commits |
 //! | [`pull`] | a phone and a folder | every wanted item in the folder, or its reason |
 //! | [`export`] | a rescue folder and a wish | an archive that anyone can open, check and look at |
+//! | [`upload`] | files of a folder and a remote | a receipt for each, or its reason |
 //! | [`guide`] | a failure or a phone's state | its name, what it means, the next step |
 //! | [`ui`] | events and errors | words on a terminal, or JSON lines |
 //! | [`commands`] | a parsed command line | an exit code |
 //! | `fuzz` | any bytes, to every reader of foreign ones | nothing, or a panic: a bug |
 //! | `virtual_phone` | a description of a phone | the device side of ADB, for `rescue demo` and tests |
 //!
-//! Imports run one way: `commands` -> (`pull`, `export`, `guide`) -> (`folder`, `phone`) -> `adb`.
+//! Imports run one way: `commands` -> (`pull`, `export`, `upload`, `guide`) -> (`folder`, `phone`) -> `adb`.
 //!
 //! # What holds everywhere
 //!
@@ -49,5 +50,6 @@ pub mod names;
 pub mod phone;
 pub mod pull;
 pub mod ui;
+pub mod upload;
 #[cfg(feature = "virtual-phone")]
 pub mod virtual_phone;

@@ -8,8 +8,10 @@ mod devices;
 mod export;
 mod generate;
 mod pull;
+mod remote;
 mod status;
 mod summary;
+mod upload;
 mod verify;
 #[cfg(feature = "virtual-phone")]
 mod virtual_phone;
@@ -38,6 +40,8 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
         Command::Verify(args) => verify::run(&args, ui, &halt).await,
         Command::Export(args) => export::run(args, ui, &halt).await,
         Command::Connect(args) => unless_stopped(&halt, connect::run(&args, ui)).await,
+        Command::Remote(command) => unless_stopped(&halt, remote::run(&command, ui)).await,
+        Command::Upload(args) => upload::run(&args, ui, &halt).await,
         #[cfg(feature = "virtual-phone")]
         Command::Demo(args) => demo::run(&args, ui, &halt).await,
         #[cfg(feature = "virtual-phone")]
@@ -72,11 +76,8 @@ fn stop_on_ctrl_c(halt: Halt) {
     tokio::spawn(async move {
         asked_to_stop().await;
         halt.stop(
-            Error::new(
-                Kind::Interrupted,
-                "stopped; everything pulled so far is safe",
-            )
-            .with_hint("run the same command again: it goes on where it was"),
+            Error::new(Kind::Interrupted, "stopped; everything done so far is safe")
+                .with_hint("run the same command again: it goes on where it was"),
         );
         asked_to_stop().await;
         #[expect(

@@ -106,7 +106,7 @@ fn selection_of(choice: &ChoiceArgs) -> Result<Selection, Error> {
 }
 
 /// When a day starts here, in seconds since 1970.
-fn start_of_day(day: NaiveDate) -> i64 {
+pub(super) fn start_of_day(day: NaiveDate) -> i64 {
     let midnight = day.and_time(chrono::NaiveTime::MIN);
     // Where midnight is skipped or doubled by a clock change, the earliest is meant.
     let start = Local

@@ -4,8 +4,10 @@ use serde::Serialize;
 
 use super::Done;
 use super::summary::summary_lines;
+use super::upload::remote_lines;
 use crate::cli::FolderArgs;
 use crate::error::Error;
+use crate::folder::upload::UploadCount;
 use crate::folder::{CatalogueError, Entry, Folder, Run, RunOutcome, State, Summary};
 use crate::item::PhoneIdentity;
 use crate::ui::{Ui, plain};
@@ -18,6 +20,14 @@ struct Status<'a> {
     last_run: Option<&'a Run>,
     #[serde(flatten)]
     summary: &'a Summary,
+    remotes: &'a [RemoteStatus],
+}
+
+#[derive(Serialize)]
+struct RemoteStatus {
+    name: String,
+    target: String,
+    counts: Vec<UploadCount>,
 }
 
 #[derive(Serialize)]
@@ -72,6 +82,16 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     lines.extend(summary_lines(&summary));
     let unfinished = summary.planned.files + summary.pulled.files;
     let missing = summary.failed.files + summary.damaged.files;
+    let mut remotes = Vec::new();
+    for remote in catalogue.known_remotes()? {
+        let counts = catalogue.upload_counts(remote.id)?;
+        lines.extend(remote_lines(&remote.name, &counts));
+        remotes.push(RemoteStatus {
+            name: remote.name,
+            target: remote.target,
+            counts,
+        });
+    }
     // Folders that the phone refused have no entries; the run that met them knows.
     let outcome = last_run.as_ref().and_then(|run| run.outcome);
     let is_whole = outcome == Some(RunOutcome::Done);
@@ -90,6 +110,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         phone: &phone,
         last_run: last_run.as_ref(),
         summary: &summary,
+        remotes: &remotes,
     };
     ui.result(&status, &lines);
     Ok(if unfinished + missing == 0 && is_whole {

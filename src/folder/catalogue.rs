@@ -18,6 +18,7 @@ mod error;
 mod reads;
 mod rows;
 mod schema;
+mod uploads;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -126,7 +127,11 @@ impl Catalogue {
         if self.access == Access::ReadWrite {
             schema::migrate(&mut self.db, version).map_err(|e| self.failed("upgrade", e))?;
         }
-        match schema::is_as_made(&self.db).map_err(|e| self.failed("read", e))? {
+        let version = match self.access {
+            Access::ReadWrite => schema::KNOWN_VERSION,
+            Access::ReadOnly => version,
+        };
+        match schema::is_as_made(&self.db, version).map_err(|e| self.failed("read", e))? {
             true => Ok(()),
             false => Err(self.corrupt("its tables are not those that rescue makes")),
         }

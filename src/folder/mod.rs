@@ -27,6 +27,7 @@ mod gaps;
 pub mod partial;
 mod patchwork;
 pub mod reader;
+pub mod upload;
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;

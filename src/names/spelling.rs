@@ -77,14 +77,14 @@ pub(super) fn shortened(name: String, raw: &[u8], limit: usize) -> String {
 }
 
 /// The first 8 hexadecimal digits of the bytes' SHA-256.
-pub(super) fn digest_mark(bytes: &[u8]) -> String {
+pub(crate) fn digest_mark(bytes: &[u8]) -> String {
     let mut digits = Sha256::of(bytes).to_string();
     digits.truncate(8);
     digits
 }
 
 /// Splits `IMG_1.jpg` into `IMG_1` and `.jpg`; a leading dot starts no extension.
-pub(super) fn split_extension(name: &str) -> (&str, &str) {
+pub(crate) fn split_extension(name: &str) -> (&str, &str) {
     name.rfind('.')
         .filter(|dot| *dot > 0 && name.len() - dot <= MAX_EXTENSION_BYTES)
         .and_then(|dot| name.split_at_checked(dot))
@@ -96,7 +96,7 @@ pub(super) fn split_extension(name: &str) -> (&str, &str) {
 /// Wider than any single filesystem on purpose, for a needless ` (2)` is harmless: Unicode
 /// normalisation (APFS, HFS+), case in both directions (NTFS, exFAT and APFS each have their own
 /// idea of `ß`, `ſ` and `İ`), and the invisible characters that HFS+ skips.
-pub(super) fn folded(name: &str) -> Cow<'_, str> {
+pub(crate) fn folded(name: &str) -> Cow<'_, str> {
     if name
         .bytes()
         .all(|b| b.is_ascii() && !b.is_ascii_lowercase())

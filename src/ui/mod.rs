@@ -140,6 +140,12 @@ impl Ui {
         })
     }
 
+    /// Asks the person for something, on the same line.
+    pub fn prompt(&self, text: &str) {
+        let mut err = std::io::stderr().lock();
+        let _ = write!(err, "{text}").and_then(|()| err.flush());
+    }
+
     /// Prints why the command failed, what caused it, and what to do next.
     pub fn error(&self, error: &Error) {
         self.print(|| self.print_error(error));

@@ -48,6 +48,8 @@ pub(super) struct Progress {
     current: String,
     /// What becomes of the bytes, where no phone is at work.
     done: Option<&'static str>,
+    /// Nothing is verified by a phone then.
+    uploading: bool,
     samples: std::collections::VecDeque<(Instant, u64)>,
 }
 
@@ -70,6 +72,7 @@ impl Progress {
             totals: BTreeMap::new(),
             current: String::new(),
             done: None,
+            uploading: false,
             samples: std::collections::VecDeque::new(),
         }
     }
@@ -159,6 +162,15 @@ impl Progress {
             Event::Discarded { bytes } => {
                 totals.received_bytes = totals.received_bytes.saturating_sub(*bytes);
             }
+            Event::UploadPlanned { items, bytes, .. } => {
+                (totals.items, totals.bytes) = (*items, *bytes);
+                (self.started, self.uploading) = (Instant::now(), true);
+            }
+            Event::Uploaded { source, .. } | Event::AlreadyThere { source, .. } => {
+                totals.pulled_items += 1;
+                self.current = plain(source);
+            }
+            Event::UploadSkipped { .. } | Event::UploadFailed { .. } => totals.failed_items += 1,
             Event::Pulled { .. } => totals.pulled_items += 1,
             Event::Verified { .. } => totals.verified_items += 1,
             Event::Failed { .. } | Event::Damaged { .. } => totals.failed_items += 1,
@@ -207,6 +219,46 @@ impl Progress {
                     plain(state.name())
                 )
             }
+            Event::Waiting {
+                what: Wait::Connection,
+                seconds: 0,
+            } => "Waiting for connection: it goes on by itself".to_owned(),
+            Event::Waiting {
+                what: Wait::Connection,
+                seconds,
+            } => format!("Waiting for connection, up to {seconds} s"),
+            Event::Waiting {
+                what: Wait::Service,
+                seconds,
+            } => format!("The service asks to wait {seconds} s; it goes on by itself"),
+            Event::UploadPlanned {
+                remote,
+                items,
+                bytes: size,
+                done_items,
+            } => {
+                let done = match done_items {
+                    0 => String::new(),
+                    done => format!("; {} sent before", count(*done, "file")),
+                };
+                let to_send = count(*items, "file");
+                format!(
+                    "{to_send} to send, {}{done}, to {}",
+                    bytes(*size),
+                    plain(remote)
+                )
+            }
+            Event::UploadRenamed { source, path } => format!(
+                "Another file has this name there: {} goes to {}",
+                plain(source),
+                plain(path)
+            ),
+            Event::UploadSkipped {
+                source, message, ..
+            } => format!("Skipped: {} ({})", plain(source), plain(message)),
+            Event::UploadFailed {
+                source, message, ..
+            } => format!("Failed: {} ({})", plain(source), plain(message)),
             Event::Connected {
                 serial,
                 model,
@@ -357,14 +409,17 @@ impl Progress {
                 rate(recent, elapsed),
             );
         }
+        let verified = match self.uploading {
+            true => String::new(),
+            false => format!(", {} verified", totals.verified_items),
+        };
         format!(
-            "{} of {}, {}{time_left}, {}/{} files, {} verified{failed}",
+            "{} of {}, {}{time_left}, {}/{} files{verified}{failed}",
             bytes(totals.received_bytes),
             bytes(totals.bytes),
             rate(recent, elapsed),
             totals.pulled_items,
             totals.items,
-            totals.verified_items,
         )
     }
 }

@@ -106,7 +106,7 @@ fn local(row: &Row<'_>, column: usize) -> rusqlite::Result<LocalPath> {
         .map_err(|_| wrong(column, Type::Text, "local path"))
 }
 
-fn sha256(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256> {
+pub(super) fn sha256(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256> {
     Sha256::from_slice(row.get_ref(column)?.as_blob()?)
         .ok_or_else(|| wrong(column, Type::Blob, "SHA-256"))
 }
@@ -118,7 +118,7 @@ pub(super) fn whole(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 }
 
 /// A value that has the right type and makes no sense.
-fn wrong(column: usize, kind: Type, what: &str) -> rusqlite::Error {
+pub(super) fn wrong(column: usize, kind: Type, what: &str) -> rusqlite::Error {
     let cause = FromSqlError::Other(format!("not a valid {what}").into());
     rusqlite::Error::FromSqlConversionFailure(column, kind, cause.into())
 }

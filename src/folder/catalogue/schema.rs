@@ -9,7 +9,7 @@ use crate::item::PhoneIdentity;
 const APPLICATION_ID: i64 = 0x7273_6375;
 
 /// Each brings the tables from its index's version to the next; never changed once released.
-const MIGRATIONS: [&str; 1] = [VERSION_1];
+const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
 
 /// The version that this program reads and writes.
 pub(super) const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -56,14 +56,48 @@ const VERSION_1: &str = "
     ) STRICT;
 ";
 
-/// What the tables, indexes, triggers and views of [`KNOWN_VERSION`] are called. Anything else in
-/// a catalogue was put there by somebody else; a trigger or view could run what it likes.
-const OBJECTS: [(&str, &str); 5] = [
-    ("index", "companion_of_entry"),
-    ("table", "companion"),
-    ("table", "entry"),
-    ("table", "phone"),
-    ("table", "run"),
+// A remote is its name and what it leads to: another server under an old name knows nothing of what
+// the old one got. A path is claimed by one upload only; an archive belongs to no entry.
+const VERSION_2: &str = "
+    CREATE TABLE remote (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        target TEXT NOT NULL,
+        UNIQUE (name, target)
+    ) STRICT;
+    CREATE TABLE upload (
+        id INTEGER PRIMARY KEY,
+        remote INTEGER NOT NULL REFERENCES remote (id),
+        entry INTEGER REFERENCES entry (id),
+        source TEXT NOT NULL,
+        path TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        sha256 BLOB NOT NULL,
+        state TEXT NOT NULL,
+        there TEXT,
+        checksum TEXT,
+        reason TEXT,
+        message TEXT,
+        attempts INTEGER NOT NULL,
+        changed INTEGER NOT NULL,
+        UNIQUE (remote, path),
+        UNIQUE (remote, source)
+    ) STRICT;
+    CREATE INDEX upload_of_entry ON upload (entry);
+";
+
+/// What the tables, indexes, triggers and views are called, and since which version they are there.
+/// Anything else in a catalogue was put there by somebody else; a trigger or view could run what it
+/// likes.
+const OBJECTS: [(i64, &str, &str); 8] = [
+    (1, "index", "companion_of_entry"),
+    (2, "index", "upload_of_entry"),
+    (1, "table", "companion"),
+    (1, "table", "entry"),
+    (1, "table", "phone"),
+    (2, "table", "remote"),
+    (1, "table", "run"),
+    (2, "table", "upload"),
 ];
 
 /// What a file turned out to be.
@@ -127,17 +161,21 @@ pub(super) fn migrate(db: &mut Connection, from: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Whether the database holds the known tables and nothing else.
-pub(super) fn is_as_made(db: &Connection) -> rusqlite::Result<bool> {
+/// Whether the database holds the tables of its version and nothing else; an older version is left
+/// as it is on media that cannot be written.
+pub(super) fn is_as_made(db: &Connection, version: i64) -> rusqlite::Result<bool> {
     let mut statement = db.prepare(
         "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
          ORDER BY type, name",
     )?;
     let mut rows = statement.query([])?;
-    let mut known = OBJECTS.iter();
+    let mut known = OBJECTS
+        .iter()
+        .filter(|(since, ..)| *since <= version)
+        .map(|(_, kind, name)| (*kind, *name));
     while let Some(row) = rows.next()? {
         let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
-        if known.next() != Some(&(kind.as_str(), name.as_str())) {
+        if known.next() != Some((kind.as_str(), name.as_str())) {
             return Ok(false);
         }
     }

@@ -1,0 +1,265 @@
+//! `rescue remote add | list | test | remove`: the places that photos can be sent to.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::Done;
+use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteKind};
+use crate::error::{Error, Kind as ErrorKind};
+use crate::ui::{Ui, plain};
+use crate::upload::connect::connect;
+use crate::upload::secret::Secret;
+use crate::upload::settings::{Kind, RemoteSettings, Settings, check_name};
+use crate::upload::sftp;
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    r#type: &'static str,
+    name: &'a str,
+    kind: &'static str,
+    target: String,
+}
+
+#[derive(Serialize)]
+struct Tested<'a> {
+    r#type: &'static str,
+    name: &'a str,
+}
+
+pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error> {
+    match command {
+        RemoteCommand::Add(args) => add(args, ui).await,
+        RemoteCommand::List => list(ui),
+        RemoteCommand::Test(args) => {
+            let settings = Settings::load()?;
+            connect(settings.remote(&args.name)?)?.test().await?;
+            let tested = Tested {
+                r#type: "remote_tested",
+                name: &args.name,
+            };
+            let line = format!("{} works: a tiny file went there and came back", args.name);
+            ui.result(&tested, &[line]);
+            Ok(Done::All)
+        }
+        RemoteCommand::Remove(args) => {
+            Settings::load()?.remove(&args.name)?;
+            let removed = Tested {
+                r#type: "remote_removed",
+                name: &args.name,
+            };
+            let line = format!("{} is forgotten; what was sent stays there", args.name);
+            ui.result(&removed, &[line]);
+            Ok(Done::All)
+        }
+    }
+}
+
+async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
+    check_name(&args.name)?;
+    let mut settings = Settings::load()?;
+    if settings.remotes().contains_key(&args.name) {
+        // Before a password is asked for.
+        let message = format!("there is a remote '{}' already", args.name);
+        return Err(Error::new(ErrorKind::Usage, message).with_hint(format!(
+            "`rescue remote remove {}` first, or take another name",
+            args.name
+        )));
+    }
+    let mut kind = kind_of(&args.kind)?;
+    if let Kind::Sftp {
+        host,
+        port,
+        host_key,
+        ..
+    } = &mut kind
+    {
+        let (key, fingerprint) = sftp::host_key(host, *port).await?;
+        ui.remark(&format!(
+            "The server's key is {fingerprint}; compare it with what its owner says. Another one will be refused."
+        ));
+        *host_key = Some(key);
+    }
+    let without_password = matches!(args.kind, RemoteKind::Sftp { own_keys: true, .. });
+    let wanted = kind.secret_name().filter(|_| !without_password);
+    let secret = secret_of(args, wanted, ui)?;
+    let remote = RemoteSettings { kind, secret };
+    // Settings that make no sense are known at once; whether they work is what `test` tells.
+    connect(&remote)?;
+    let target = remote.kind.target();
+    settings.add(&args.name, remote)?;
+    let listed = Listed {
+        r#type: "remote_added",
+        name: &args.name,
+        kind: args.kind.name(),
+        target: target.clone(),
+    };
+    let lines = [
+        format!("{} leads to {}", args.name, plain(&target)),
+        format!("Try it: rescue remote test {}", args.name),
+    ];
+    ui.result(&listed, &lines);
+    Ok(Done::All)
+}
+
+fn secret_of(args: &RemoteAddArgs, wanted: Option<&str>, ui: &Ui) -> Result<Option<Secret>, Error> {
+    if let Some(file) = &args.secret_file {
+        return Secret::from_file(file).map(Some);
+    }
+    if let Some(secret) = Secret::from_environment()? {
+        return Ok(Some(secret));
+    }
+    match wanted {
+        Some(what) => Secret::from_prompt(what, |prompt| ui.prompt(prompt)).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn list(ui: &Ui) -> Result<Done, Error> {
+    let settings = Settings::load()?;
+    for (name, remote) in settings.remotes() {
+        let listed = Listed {
+            r#type: "remote",
+            name,
+            kind: remote.kind.name(),
+            target: remote.kind.target(),
+        };
+        let target = plain(&listed.target);
+        ui.result(
+            &listed,
+            &[format!("{name:<16} {:<8} {target}", listed.kind)],
+        );
+    }
+    if settings.remotes().is_empty() {
+        ui.remark("There are no remotes yet: `rescue remote add` sets one up");
+    }
+    Ok(Done::All)
+}
+
+fn kind_of(kind: &RemoteKind) -> Result<Kind, Error> {
+    Ok(match kind {
+        RemoteKind::Folder { path } => Kind::Folder {
+            path: absolute(path)?,
+        },
+        RemoteKind::WebDav { url, user, ca_file } => Kind::WebDav {
+            url: address(url)?,
+            user: user.clone(),
+            certificates: ca_file.as_deref().map(absolute).transpose()?,
+        },
+        RemoteKind::S3 {
+            bucket,
+            endpoint,
+            region,
+            access_key_id,
+            path,
+            ca_file,
+        } => Kind::S3 {
+            bucket: bucket.clone(),
+            endpoint: endpoint.as_deref().map(address).transpose()?,
+            region: region.clone(),
+            access_key_id: access_key_id.clone(),
+            path: path.trim_matches('/').to_owned(),
+            certificates: ca_file.as_deref().map(absolute).transpose()?,
+        },
+        RemoteKind::Sftp {
+            address,
+            path,
+            key_file,
+            ..
+        } => {
+            let (user, host, port) = login(address)?;
+            Kind::Sftp {
+                host,
+                port,
+                user,
+                path: path.trim_end_matches('/').to_owned(),
+                key_file: key_file.as_deref().map(absolute).transpose()?,
+                host_key: None,
+            }
+        }
+    })
+}
+
+/// An address that a browser would take, with no secret in it.
+fn address(text: &str) -> Result<String, Error> {
+    let bad = |what: &str| {
+        Error::new(ErrorKind::Usage, format!("the address {what}"))
+            .with_hint("give it as in https://cloud.example/photos")
+    };
+    let url = reqwest::Url::parse(text).map_err(|_| bad("makes no sense"))?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(bad("must begin with https:// or http://"));
+    }
+    if url.password().is_some() || !url.username().is_empty() {
+        return Err(bad("must not hold a user or password: use --user"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn login(text: &str) -> Result<(String, String, u16), Error> {
+    let bad = || {
+        Error::new(ErrorKind::Usage, format!("'{text}' is no SSH address"))
+            .with_hint("give it as in ada@nas.local or ada@nas.local:2222")
+    };
+    let (user, rest) = text.rsplit_once('@').ok_or_else(bad)?;
+    let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        None => match rest.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (rest, None),
+        },
+    };
+    let port = match port {
+        Some(port) => port.parse().map_err(|_| bad())?,
+        None => 22,
+    };
+    match user.is_empty() || host.is_empty() || user.contains(':') {
+        true => Err(bad()),
+        false => Ok((user.to_owned(), host.to_owned(), port)),
+    }
+}
+
+fn absolute(path: &Path) -> Result<std::path::PathBuf, Error> {
+    std::fs::canonicalize(path).map_err(|error| {
+        Error::new(ErrorKind::Usage, format!("cannot use {}", path.display()))
+            .caused_by(error.to_string())
+            .with_hint("check the path; it must exist")
+    })
+}
+
+impl RemoteKind {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Folder { .. } => "folder",
+            Self::WebDav { .. } => "webdav",
+            Self::S3 { .. } => "s3",
+            Self::Sftp { .. } => "sftp",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ssh_addresses_are_read() {
+        let read = |text| login(text).ok();
+        let some = |user: &str, host: &str, port| Some((user.to_owned(), host.to_owned(), port));
+        assert_eq!(read("ada@nas"), some("ada", "nas", 22));
+        assert_eq!(read("ada@nas:2222"), some("ada", "nas", 2222));
+        assert_eq!(read("ada@[::1]:22"), some("ada", "::1", 22));
+        for bad in ["nas", "@nas", "ada@", "ada@nas:x", "ada:secret@nas"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_hold_no_secrets() {
+        assert!(address("https://cloud.example/dav/").is_ok());
+        for bad in ["ftp://x", "cloud", "https://ada:secret@cloud.example"] {
+            let error = address(bad).unwrap_err();
+            assert!(!error.message.contains("secret"), "{bad}");
+        }
+    }
+}

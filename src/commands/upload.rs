@@ -1,0 +1,474 @@
+//! `rescue upload FOLDER --to REMOTE`: choose, queue, send, settle, report.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::pull::start_of_day;
+use super::{Done, stopped};
+use crate::cli::{UploadArgs, UploadChoiceArgs};
+use crate::digest::{Hasher, Sha256};
+use crate::error::{Error, Kind};
+use crate::event::Event;
+use crate::folder::upload::{
+    NewUpload, RemoteId, Upload, UploadCount, UploadReason, UploadRecord, UploadState,
+};
+use crate::folder::{CatalogueError, Folder};
+use crate::item::PhoneIdentity;
+use crate::names::spell;
+use crate::pull::halt::Halt;
+use crate::pull::kind::MediaKind;
+use crate::pull::selection::Selection;
+use crate::ui::{Ui, bytes, count, plain, rate, seconds};
+use crate::upload::choose::{Choice, Chosen, Layout};
+use crate::upload::connect::connect;
+use crate::upload::queue::{Ended, Options, Run, Tally};
+use crate::upload::settings::Settings;
+use crate::upload::{Remote, Settled};
+
+/// How long a connection is waited for without `--wait`.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Failures told on the terminal in a report; `rescue status` counts all.
+const TOLD_FAILURES: usize = 20;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    r#type: &'static str,
+    remote: &'a str,
+    folder: String,
+    #[serde(flatten)]
+    tally: Tally,
+    seconds: f64,
+    counts: &'a [UploadCount],
+}
+
+pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+    let settings = Settings::load()?;
+    let remote_settings = settings.remote(&args.to)?;
+    let target = remote_settings.kind.target();
+    let remote = connect(remote_settings)?;
+    let mut folder = Folder::open(&args.folder)?;
+    if args.check {
+        return check(args, &mut folder, &remote, &target, ui, halt).await;
+    }
+    let known = folder.catalogue().known_remote(&args.to, &target)?;
+    let chosen = match args.archive.as_slice() {
+        [] => choice_of(args, &folder.catalogue().identity()?)?.uploads(
+            folder.catalogue(),
+            known,
+            remote.rules(),
+        )?,
+        files => archives(files, args, halt).await?,
+    };
+    if chosen.unverified > 0 {
+        ui.remark(&format!(
+            "{} not verified and left out; --unverified sends them too",
+            count(chosen.unverified, "file")
+        ));
+    }
+    if args.dry_run {
+        return dry_run(args, &chosen, &folder, known, ui);
+    }
+    let now = chrono::Utc::now().timestamp();
+    let id = folder.catalogue_mut().remote(&args.to, &target)?;
+    let ids = folder
+        .catalogue_mut()
+        .queue_uploads(id, &chosen.uploads, now)?;
+    let mut planned = (0, 0, 0);
+    let mut reserved = Vec::new();
+    let wanted: std::collections::HashSet<_> = ids.iter().copied().collect();
+    folder.catalogue().for_each_upload(id, |upload| {
+        if wanted.contains(&upload.id) {
+            match upload.state {
+                UploadState::Sent | UploadState::There => planned.2 += 1,
+                _ => {
+                    planned.0 += 1;
+                    planned.1 += upload.size;
+                }
+            }
+        }
+        reserved.push(upload.path);
+        Ok::<_, CatalogueError>(())
+    })?;
+    remote.reserve(reserved);
+    let events = ui.events();
+    events.emit(Event::UploadPlanned {
+        remote: args.to.clone(),
+        items: planned.0,
+        bytes: planned.1,
+        done_items: planned.2,
+    });
+    let started = Instant::now();
+    let options = Options {
+        parallel: usize::from(args.pace.parallel),
+        tries: args.pace.tries,
+        patience: (!args.pace.wait).then_some(PATIENCE),
+        limit: args.pace.limit,
+    };
+    let reader = folder.data_reader();
+    let run = Run::new(folder.catalogue_mut(), reader, remote, options, events);
+    let (tally, ended) = run.send(ids, halt).await;
+    let elapsed = started.elapsed();
+    let counts = folder.catalogue().upload_counts(id)?;
+    let report = Report {
+        r#type: "upload_summary",
+        remote: &args.to,
+        folder: args.folder.display().to_string(),
+        tally,
+        seconds: elapsed.as_secs_f64(),
+        counts: &counts,
+    };
+    ui.result(&report, &report_lines(&args.to, &tally, elapsed, &counts));
+    match ended {
+        Ok(()) if tally.failed + tally.skipped == 0 => Ok(Done::All),
+        Ok(()) => Ok(Done::SomeFailed),
+        Err(Ended::Stopped) => Err(stopped(halt)),
+        Err(Ended::Problem(problem)) => Err(problem.into()),
+        Err(Ended::Catalogue(error)) => Err(error.into()),
+    }
+}
+
+fn report_lines(
+    name: &str,
+    tally: &Tally,
+    elapsed: Duration,
+    counts: &[UploadCount],
+) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} sent, {} in {} ({}); {} there already",
+        count(tally.sent, "file"),
+        bytes(tally.sent_bytes),
+        seconds(elapsed),
+        rate(tally.sent_bytes, elapsed),
+        count(tally.already_there, "file"),
+    )];
+    lines.extend(remote_lines(name, counts));
+    lines
+}
+
+/// Where a remote stands, in words.
+pub(super) fn remote_lines(name: &str, counts: &[UploadCount]) -> Vec<String> {
+    let sum = |states: &[UploadState]| {
+        let these = counts.iter().filter(|count| states.contains(&count.state));
+        these.fold((0, 0), |(files, bytes), count| {
+            (files + count.files, bytes + count.bytes)
+        })
+    };
+    let (there, there_bytes) = sum(&[UploadState::Sent, UploadState::There]);
+    let (waiting, waiting_bytes) = sum(&[UploadState::Waiting, UploadState::Sending]);
+    let mut lines = Vec::new();
+    let not_there = counts.iter().filter(|count| {
+        matches!(count.state, UploadState::Skipped | UploadState::Failed) && count.files > 0
+    });
+    for count in not_there {
+        let state = match count.state {
+            UploadState::Skipped => "skipped",
+            _ => "failed",
+        };
+        let reason = count.reason.unwrap_or(UploadReason::Other);
+        lines.push(format!(
+            "{name}: {} {state}: {}",
+            count.files,
+            reason_in_words(reason)
+        ));
+    }
+    let here = format!("{}, {}", count(there, "file"), bytes(there_bytes));
+    lines.push(match (waiting, lines.is_empty()) {
+        (0, true) => format!("{name}: Backup complete ({here})"),
+        (0, false) => format!("{name}: {here} are there"),
+        _ => format!(
+            "{name}: {here} are there; {} waiting, {}",
+            count(waiting, "file"),
+            bytes(waiting_bytes)
+        ),
+    });
+    lines
+}
+
+fn reason_in_words(reason: UploadReason) -> &'static str {
+    match reason {
+        UploadReason::TooLarge => "over this service's limit",
+        UploadReason::NameRefused => "the service does not take the name",
+        UploadReason::Refused => "refused by the service",
+        UploadReason::SourceChanged => "changed in the rescue folder since it was verified",
+        UploadReason::SourceGone => "gone from the rescue folder",
+        UploadReason::SourceUnreadable => "not readable in the rescue folder",
+        UploadReason::SizeDiffers => "the service has not all of it",
+        UploadReason::Missing => "the service does not have it",
+        UploadReason::Busy => "the service was busy for too long",
+        UploadReason::Other => "something else went wrong",
+    }
+}
+
+fn choice_of(args: &UploadArgs, phone: &PhoneIdentity) -> Result<Choice, Error> {
+    let UploadChoiceArgs {
+        photos,
+        videos,
+        since,
+        until,
+        include,
+        exclude,
+        unverified,
+    } = &args.choice;
+    let mut kinds = Vec::new();
+    kinds.extend(photos.then_some(MediaKind::Photo));
+    kinds.extend(videos.then_some(MediaKind::Video));
+    let selection = Selection {
+        everything: true,
+        kinds,
+        since: since.map(start_of_day),
+        ..Selection::default()
+    };
+    let layout = match (args.by_date, &args.into) {
+        (true, _) => Layout::ByDate,
+        (false, Some(into)) => Layout::AsOnPhone(safe_path(into)),
+        (false, None) => Layout::AsOnPhone(phone_name(phone)),
+    };
+    Ok(Choice {
+        selection: selection.with_globs(include, exclude)?,
+        until: until.map(start_of_day),
+        unverified: *unverified,
+        layout,
+    })
+}
+
+/// `Google-Pixel-7a-LAB0000001`: a folder name that every service takes.
+fn phone_name(phone: &PhoneIdentity) -> String {
+    let parts = [&phone.manufacturer, &phone.model, &phone.serial];
+    let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let parts = parts.iter().filter(|part| !part.is_empty());
+    let parts = parts.map(|part| part.chars().take(40).map(safe).collect::<String>());
+    let name = parts.collect::<Vec<_>>().join("-");
+    match name.trim_matches('-') {
+        "" => "phone".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn safe_path(text: &str) -> String {
+    let names = text
+        .split('/')
+        .filter(|name| !matches!(*name, "" | "." | ".."));
+    let names: Vec<_> = names.map(|name| spell(name.as_bytes())).collect();
+    match names.is_empty() {
+        true => "rescue".to_owned(),
+        false => names.join("/"),
+    }
+}
+
+/// Files of any kind, by their own hash as they are now.
+async fn archives(
+    files: &[std::path::PathBuf],
+    args: &UploadArgs,
+    halt: &Halt,
+) -> Result<Chosen, Error> {
+    let mut chosen = Chosen::default();
+    let top = args.into.as_deref().map(safe_path);
+    for file in files {
+        let unusable = |cause: String| {
+            Error::new(Kind::Usage, format!("cannot use {}", file.display()))
+                .caused_by(cause)
+                .with_hint("check the path given with --archive")
+        };
+        let path = std::fs::canonicalize(file).map_err(|e| unusable(e.to_string()))?;
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        let name = spell(name.unwrap_or_default().as_bytes());
+        let source = path
+            .to_str()
+            .ok_or_else(|| unusable("its path is not Unicode".to_owned()))?
+            .to_owned();
+        let hashing = tokio::task::spawn_blocking(move || hash(&path));
+        let hashed = tokio::select! {
+            () = halt.stopped() => return Err(stopped(halt)),
+            hashed = hashing => hashed,
+        };
+        let (size, sha256) = match hashed {
+            Ok(hashed) => hashed.map_err(|e| unusable(e.to_string()))?,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        };
+        chosen.uploads.push(NewUpload {
+            entry: None,
+            source,
+            path: match &top {
+                Some(top) => format!("{top}/{name}"),
+                None => name,
+            },
+            size,
+            sha256,
+        });
+    }
+    Ok(chosen)
+}
+
+fn hash(path: &Path) -> std::io::Result<(u64, Sha256)> {
+    use std::io::Read as _;
+    let mut file = std::fs::File::open(path)?;
+    let (mut hasher, mut size) = (Hasher::default(), 0);
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok((size, hasher.finish()));
+        }
+        hasher.update(buffer.get(..count).unwrap_or_default());
+        size += count as u64;
+    }
+}
+
+#[derive(Serialize)]
+struct WouldSend<'a> {
+    r#type: &'static str,
+    remote: &'a str,
+    items: u64,
+    bytes: u64,
+}
+
+fn dry_run(
+    args: &UploadArgs,
+    chosen: &Chosen,
+    folder: &Folder,
+    known: Option<RemoteId>,
+    ui: &Ui,
+) -> Result<Done, Error> {
+    let mut done = std::collections::HashSet::new();
+    if let Some(remote) = known {
+        folder.catalogue().for_each_upload(remote, |upload| {
+            if matches!(upload.state, UploadState::Sent | UploadState::There) {
+                done.insert((upload.source, upload.sha256));
+            }
+            Ok::<_, CatalogueError>(())
+        })?;
+    }
+    let events = ui.events();
+    let (mut items, mut size) = (0, 0);
+    for upload in &chosen.uploads {
+        if done.contains(&(upload.source.clone(), upload.sha256)) {
+            continue;
+        }
+        items += 1;
+        size += upload.size;
+        ui.listing(&format!(
+            "{} -> {}",
+            plain(&upload.source),
+            plain(&upload.path)
+        ));
+        events.emit(Event::WouldUpload {
+            source: upload.source.clone(),
+            path: upload.path.clone(),
+            size: upload.size,
+        });
+    }
+    let would = WouldSend {
+        r#type: "would_upload_summary",
+        remote: &args.to,
+        items,
+        bytes: size,
+    };
+    let line = format!(
+        "{} would be sent to {}, {}",
+        count(items, "file"),
+        args.to,
+        bytes(size)
+    );
+    ui.result(&would, &[line]);
+    Ok(Done::All)
+}
+
+#[derive(Serialize)]
+struct CheckReport<'a> {
+    r#type: &'static str,
+    remote: &'a str,
+    there: u64,
+    wrong: u64,
+}
+
+#[derive(Serialize)]
+struct Wrong<'a> {
+    r#type: &'static str,
+    source: &'a str,
+    path: &'a str,
+    reason: UploadReason,
+    message: &'a str,
+}
+
+/// Compares the remote with the receipts; what is wrong is queued again.
+async fn check(
+    args: &UploadArgs,
+    folder: &mut Folder,
+    remote: &Remote,
+    target: &str,
+    ui: &Ui,
+    halt: &Halt,
+) -> Result<Done, Error> {
+    let Some(id) = folder.catalogue().known_remote(&args.to, target)? else {
+        let message = format!("nothing of this folder was sent to {}", args.to);
+        return Err(Error::new(Kind::Usage, message).with_hint(format!(
+            "send it: rescue upload {} --to {}",
+            args.folder.display(),
+            args.to
+        )));
+    };
+    let mut sent: Vec<Upload> = Vec::new();
+    folder.catalogue().for_each_upload(id, |upload| {
+        if matches!(upload.state, UploadState::Sent | UploadState::There) {
+            sent.push(upload);
+        }
+        Ok::<_, CatalogueError>(())
+    })?;
+    let settled = tokio::select! {
+        () = halt.stopped() => return Err(stopped(halt)),
+        settled = remote.settle(&sent) => settled?,
+    };
+    let mut records = Vec::new();
+    let mut wrong = 0;
+    for (upload, settled) in sent.iter().zip(settled) {
+        match settled {
+            Settled::There(checksum) => records.push(UploadRecord::There {
+                id: upload.id,
+                checksum,
+            }),
+            Settled::Wrong(reason, message) => {
+                wrong += 1;
+                let found = Wrong {
+                    r#type: "finding",
+                    source: &upload.source,
+                    path: &upload.path,
+                    reason,
+                    message: &message,
+                };
+                let line = format!("{}: {message}", plain(&upload.path));
+                if wrong <= TOLD_FAILURES as u64 {
+                    ui.result(&found, &[line]);
+                }
+                records.push(UploadRecord::Waiting {
+                    id: upload.id,
+                    why: Some((reason, message)),
+                });
+            }
+        }
+    }
+    let now = chrono::Utc::now().timestamp();
+    folder.catalogue_mut().record_uploads(&records, now)?;
+    let there = sent.len() as u64 - wrong;
+    let report = CheckReport {
+        r#type: "upload_checked",
+        remote: &args.to,
+        there,
+        wrong,
+    };
+    let mut lines = vec![format!("{} are there as recorded", count(there, "file"))];
+    if wrong > 0 {
+        lines.push(format!(
+            "{} not: run `rescue upload` again to send them",
+            count(wrong, "file")
+        ));
+    }
+    ui.result(&report, &lines);
+    Ok(match wrong {
+        0 => Done::All,
+        _ => Done::SomeFailed,
+    })
+}

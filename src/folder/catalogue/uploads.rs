@@ -1,0 +1,262 @@
+//! The upload queue and its receipts.
+
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension as _, Row, TransactionBehavior, params};
+
+use super::rows::{sha256, stored_size, whole, wrong};
+use super::{Catalogue, CatalogueError};
+use crate::folder::EntryId;
+use crate::folder::upload::{
+    KnownRemote, NewUpload, RemoteId, Upload, UploadCount, UploadId, UploadReason, UploadRecord,
+    UploadState,
+};
+
+const COLUMNS: &str = "id, entry, source, path, size, sha256, state, there, checksum, reason, \
+                       message, attempts, changed";
+
+impl Catalogue {
+    /// The number of a remote by its name and what it leads to; a new one when it is new here.
+    pub fn remote(&mut self, name: &str, target: &str) -> Result<RemoteId, CatalogueError> {
+        if let Some(known) = self.known_remote(name, target)? {
+            return Ok(known);
+        }
+        self.db
+            .execute(
+                "INSERT INTO remote (name, target) VALUES (?, ?)",
+                params![name, target],
+            )
+            .map_err(|e| self.failed("write", e))?;
+        Ok(RemoteId(self.db.last_insert_rowid()))
+    }
+
+    /// The number of a remote, if files of this folder were queued for it.
+    pub fn known_remote(
+        &self,
+        name: &str,
+        target: &str,
+    ) -> Result<Option<RemoteId>, CatalogueError> {
+        self.db
+            .query_row(
+                "SELECT id FROM remote WHERE name = ? AND target = ?",
+                params![name, target],
+                |row| row.get(0).map(RemoteId),
+            )
+            .optional()
+            .map_err(|e| self.failed("read", e))
+    }
+
+    /// Every remote that files of this folder were queued for, by name.
+    pub fn known_remotes(&self) -> Result<Vec<KnownRemote>, CatalogueError> {
+        let failed = |e| self.failed("read", e);
+        // A catalogue from before uploads, on media that cannot be written.
+        if !self.db.table_exists(None, "remote").map_err(failed)? {
+            return Ok(Vec::new());
+        }
+        let mut statement = self
+            .db
+            .prepare("SELECT id, name, target FROM remote ORDER BY name, id")
+            .map_err(failed)?;
+        let rows = statement
+            .query_map([], |row| {
+                Ok(KnownRemote {
+                    id: RemoteId(row.get(0)?),
+                    name: row.get(1)?,
+                    target: row.get(2)?,
+                })
+            })
+            .map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)
+    }
+
+    /// Queues uploads, all in one transaction; their numbers come in the same order. A source that
+    /// is queued already keeps its place; with other bytes than before it is queued anew.
+    pub fn queue_uploads(
+        &mut self,
+        remote: RemoteId,
+        uploads: &[NewUpload],
+        now: i64,
+    ) -> Result<Vec<UploadId>, CatalogueError> {
+        let path = self.path.clone();
+        let failed = |e| CatalogueError::at("write", &path, e);
+        let transaction = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        let mut ids = Vec::with_capacity(uploads.len());
+        {
+            // An older upload's path stays what it is, for that is where its file lies.
+            let mut upsert = transaction
+                .prepare(
+                    "INSERT INTO upload (remote, entry, source, path, size, sha256, state, attempts, changed) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting', 0, ?7) \
+                     ON CONFLICT (remote, source) DO UPDATE SET entry = ?2, size = ?5, sha256 = ?6, \
+                     path = CASE WHEN sha256 = ?6 THEN path ELSE ?4 END, \
+                     state = CASE WHEN sha256 = ?6 THEN state ELSE 'waiting' END, \
+                     changed = CASE WHEN sha256 = ?6 THEN changed ELSE ?7 END RETURNING id",
+                )
+                .map_err(failed)?;
+            for upload in uploads {
+                let entry = upload.entry.map(|entry| entry.0);
+                let values = params![
+                    remote.0,
+                    entry,
+                    upload.source,
+                    upload.path,
+                    stored_size(upload.size),
+                    upload.sha256.0,
+                    now
+                ];
+                let id = upsert.query_row(values, |row| row.get(0)).map_err(failed)?;
+                ids.push(UploadId(id));
+            }
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(ids)
+    }
+
+    /// One upload.
+    pub fn upload(&self, id: UploadId) -> Result<Option<Upload>, CatalogueError> {
+        self.db
+            .prepare(&format!("SELECT {COLUMNS} FROM upload WHERE id = ?"))
+            .and_then(|mut statement| statement.query_row(params![id.0], upload).optional())
+            .map_err(|e| self.failed("read", e))
+    }
+
+    /// Calls `f` with every upload to a remote, ordered by path (as bytes).
+    pub fn for_each_upload<E: From<CatalogueError>>(
+        &self,
+        remote: RemoteId,
+        mut f: impl FnMut(Upload) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |e| E::from(self.failed("read", e));
+        let sql = format!("SELECT {COLUMNS} FROM upload WHERE remote = ? ORDER BY path");
+        let mut statement = self.db.prepare(&sql).map_err(failed)?;
+        let mut rows = statement.query(params![remote.0]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            f(upload(row).map_err(failed)?)?;
+        }
+        Ok(())
+    }
+
+    /// How many files and bytes of a remote are in which state, for which reason.
+    pub fn upload_counts(&self, remote: RemoteId) -> Result<Vec<UploadCount>, CatalogueError> {
+        let failed = |e| self.failed("read", e);
+        let mut statement = self
+            .db
+            .prepare(
+                "SELECT state, reason, count(*), total(size) FROM upload WHERE remote = ? \
+                 GROUP BY state, reason ORDER BY state, reason",
+            )
+            .map_err(failed)?;
+        let rows = statement
+            .query_map(params![remote.0], |row| {
+                let bytes: f64 = row.get(3)?;
+                Ok(UploadCount {
+                    state: state(row, 0)?,
+                    reason: reason(row, 1)?,
+                    files: whole(row, 2)?,
+                    bytes: bytes as u64,
+                })
+            })
+            .map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)
+    }
+
+    /// Records a group's changes, in their order, at a time in seconds since 1970, all in one
+    /// transaction.
+    pub fn record_uploads(
+        &mut self,
+        records: &[UploadRecord],
+        now: i64,
+    ) -> Result<(), CatalogueError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        let failed = |e| CatalogueError::at("write", &path, e);
+        let transaction = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        for record in records {
+            use UploadRecord as R;
+            let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
+                transaction.prepare(sql)?.execute(values)
+            };
+            match record {
+                R::Sending { id, path } => run(
+                    "UPDATE upload SET state = 'sending', path = coalesce(?2, path), there = NULL, \
+                     checksum = NULL, reason = NULL, message = NULL, changed = ?3 WHERE id = ?1",
+                    params![id.0, path, now],
+                ),
+                R::Sent { id, there, checksum } => run(
+                    "UPDATE upload SET state = 'sent', there = ?2, checksum = ?3, reason = NULL, \
+                     message = NULL, attempts = attempts + 1, changed = ?4 WHERE id = ?1",
+                    params![id.0, there, checksum, now],
+                ),
+                R::There { id, checksum } => run(
+                    "UPDATE upload SET state = 'there', checksum = coalesce(?2, checksum), reason = NULL, \
+                     message = NULL, changed = ?3 WHERE id = ?1",
+                    params![id.0, checksum, now],
+                ),
+                R::Waiting { id, why } => {
+                    let (reason, message) = match why {
+                        Some((reason, message)) => (Some(reason.as_str()), Some(message)),
+                        None => (None, None),
+                    };
+                    run(
+                        "UPDATE upload SET state = 'waiting', reason = ?2, message = ?3, there = NULL, \
+                         checksum = NULL, changed = ?4 WHERE id = ?1",
+                        params![id.0, reason, message, now],
+                    )
+                }
+                R::Skipped { id, reason, message } => run(
+                    "UPDATE upload SET state = 'skipped', reason = ?2, message = ?3, \
+                     attempts = attempts + 1, changed = ?4 WHERE id = ?1",
+                    params![id.0, reason.as_str(), message, now],
+                ),
+                R::Failed { id, reason, message } => run(
+                    "UPDATE upload SET state = 'failed', reason = ?2, message = ?3, \
+                     attempts = attempts + 1, changed = ?4 WHERE id = ?1",
+                    params![id.0, reason.as_str(), message, now],
+                ),
+            }
+            .map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)
+    }
+}
+
+fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
+    Ok(Upload {
+        id: UploadId(row.get(0)?),
+        entry: row.get::<_, Option<i64>>(1)?.map(EntryId),
+        source: row.get(2)?,
+        path: row.get(3)?,
+        size: whole(row, 4)?,
+        sha256: sha256(row, 5)?,
+        state: state(row, 6)?,
+        there: row.get(7)?,
+        checksum: row.get(8)?,
+        reason: reason(row, 9)?,
+        message: row.get(10)?,
+        attempts: row.get(11)?,
+        changed: row.get(12)?,
+    })
+}
+
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<UploadState> {
+    let text = row.get_ref(column)?.as_str()?;
+    let known = UploadState::ALL.into_iter().find(|it| it.as_str() == text);
+    known.ok_or_else(|| wrong(column, Type::Text, "upload state"))
+}
+
+fn reason(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<UploadReason>> {
+    let Some(text) = row.get_ref(column)?.as_str_or_null()? else {
+        return Ok(None);
+    };
+    let known = UploadReason::ALL.into_iter().find(|it| it.as_str() == text);
+    known
+        .map(Some)
+        .ok_or_else(|| wrong(column, Type::Text, "upload reason"))
+}

@@ -1,0 +1,214 @@
+//! Which files of a rescue folder go to a remote, in which order, and under which paths.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use chrono::{Datelike as _, Local, NaiveDate, TimeZone as _};
+
+use super::rules::{Rules, numbered};
+use crate::adb::RemotePath;
+use crate::folder::upload::{NewUpload, RemoteId};
+use crate::folder::{Catalogue, CatalogueError, Entry, State};
+use crate::item::Item;
+use crate::names::folded;
+use crate::pull::kind::{MediaKind, Precious, original_name};
+use crate::pull::selection::{Selection, Walk};
+
+/// Where files go below the remote's root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Layout {
+    /// As on the phone, in a folder of this name: `NAME/internal/DCIM/Camera/IMG_1.jpg`.
+    AsOnPhone(String),
+    /// By the day each was taken: `2024/2024-05/IMG_1.jpg`.
+    ByDate,
+}
+
+/// What the person wants to have sent.
+#[derive(Debug)]
+pub struct Choice {
+    /// Which files.
+    pub selection: Selection,
+    /// Only items changed before this time, in seconds since 1970.
+    pub until: Option<i64>,
+    /// Also files that the phone did not prove.
+    pub unverified: bool,
+    /// Where to.
+    pub layout: Layout,
+}
+
+/// What was chosen.
+#[derive(Debug, Default)]
+pub struct Chosen {
+    /// The uploads, the most precious first.
+    pub uploads: Vec<NewUpload>,
+    /// Files left out because the phone did not prove them.
+    pub unverified: u64,
+}
+
+impl Choice {
+    /// Chooses from a catalogue. Files that are queued already keep their paths.
+    pub fn uploads(
+        &self,
+        catalogue: &Catalogue,
+        remote: Option<RemoteId>,
+        rules: &Rules,
+    ) -> Result<Chosen, CatalogueError> {
+        let mut taken = HashSet::new();
+        let mut known = std::collections::HashMap::new();
+        if let Some(remote) = remote {
+            catalogue.for_each_upload(remote, |upload| {
+                taken.insert(folded(&upload.path).into_owned());
+                known.insert(upload.source, upload.path);
+                Ok::<_, CatalogueError>(())
+            })?;
+        }
+        let mut chosen = Chosen::default();
+        let mut entries = Vec::new();
+        catalogue.for_each_by_path(|entry| {
+            match entry.state {
+                State::Verified(_) => {}
+                State::Pulled if self.unverified => {}
+                State::Pulled if self.wants(&entry) => {
+                    chosen.unverified += 1;
+                    return Ok(());
+                }
+                _ => return Ok(()),
+            }
+            if self.wants(&entry) {
+                entries.push(entry);
+            }
+            Ok::<_, CatalogueError>(())
+        })?;
+        entries.sort_by_cached_key(|entry| (precious(entry), Reverse(entry.mtime)));
+        for entry in entries {
+            let Some(sha256) = entry.sha256 else { continue };
+            let source = entry.local.as_str().to_owned();
+            let path = match known.remove(&source) {
+                Some(path) => path,
+                None => {
+                    let wanted = rules.spell(&self.path_of(&entry));
+                    let mut path = wanted.clone();
+                    let mut number = 2;
+                    while !taken.insert(folded(&path).into_owned()) {
+                        path = numbered(&wanted, number);
+                        number += 1;
+                    }
+                    path
+                }
+            };
+            chosen.uploads.push(NewUpload {
+                entry: Some(entry.id),
+                source,
+                path,
+                size: entry.size,
+                sha256,
+            });
+        }
+        Ok(chosen)
+    }
+
+    fn wants(&self, entry: &Entry) -> bool {
+        let item = Item {
+            path: entry.path.clone(),
+            size: entry.size,
+            size_is_exact: true,
+            mtime: entry.mtime,
+        };
+        self.until.is_none_or(|until| entry.mtime < until)
+            && self
+                .selection
+                .wants(&item, &volume_of(entry), Walk::Everything)
+    }
+
+    fn path_of(&self, entry: &Entry) -> String {
+        match &self.layout {
+            Layout::AsOnPhone(top) => format!("{top}/{}", entry.local),
+            Layout::ByDate => match day_of(entry) {
+                Some(day) => format!(
+                    "{:04}/{:04}-{:02}/{}",
+                    day.year(),
+                    day.year(),
+                    day.month(),
+                    entry.local.name()
+                ),
+                None => format!("without date/{}", entry.local.name()),
+            },
+        }
+    }
+}
+
+/// Where the phone had mounted what an entry lies on.
+fn volume_of(entry: &Entry) -> RemotePath {
+    let path = entry.path.as_bytes();
+    let depth = match path.starts_with(b"/storage/emulated/") {
+        true => 4,
+        false if path.starts_with(b"/storage/") => 3,
+        false => 1,
+    };
+    let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    let end = ends.map(|(at, _)| at).nth(depth - 1).filter(|at| *at > 0);
+    let root = end.and_then(|end| path.get(..end)).unwrap_or(b"/");
+    RemotePath::new(root).unwrap_or_else(|_| entry.path.clone())
+}
+
+fn precious(entry: &Entry) -> Precious {
+    let name = entry.path.name();
+    let kind = MediaKind::of_name(original_name(name).unwrap_or(name));
+    // Below the volume's folder.
+    let folders = entry.local.components().skip(1).map(str::as_bytes);
+    Precious::of(kind, folders)
+}
+
+/// The day a file was made: as its name says (`IMG_20240517_123456.jpg`, `PXL_...`, `2024-05-17
+/// 12.34.56.jpg`), else as the phone's storage says.
+fn day_of(entry: &Entry) -> Option<NaiveDate> {
+    if let Some(day) = day_in(entry.local.name()) {
+        return Some(day);
+    }
+    let made = (entry.mtime > 0).then(|| Local.timestamp_opt(entry.mtime, 0).single())??;
+    (made.year() <= 9999).then(|| made.date_naive())
+}
+
+fn day_in(name: &str) -> Option<NaiveDate> {
+    let digits: Vec<&str> = name.split(|c: char| !c.is_ascii_digit()).collect();
+    let day = |year: &str, month: &str, day: &str| {
+        let year: i32 = year
+            .parse()
+            .ok()
+            .filter(|year| (1990..2100).contains(year))?;
+        NaiveDate::from_ymd_opt(year, month.parse().ok()?, day.parse().ok()?)
+    };
+    let whole = digits.iter().find_map(|run| match run.len() {
+        // With the time behind it: 20240517, 20240517123456.
+        8 | 14 | 17 => day(run.get(..4)?, run.get(4..6)?, run.get(6..8)?),
+        _ => None,
+    });
+    whole.or_else(|| {
+        digits.windows(3).find_map(|runs| match runs {
+            [y, m, d] if y.len() == 4 && m.len() == 2 && d.len() == 2 => day(y, m, d),
+            _ => None,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_read_from_names() {
+        let day = |name| day_in(name).map(|day| day.to_string());
+        for name in [
+            "IMG_20240517_123456.jpg",
+            "PXL_20240517_123456789.MP.jpg",
+            "VID-20240517-WA0003.mp4",
+            "Screenshot_2024-05-17-12-34-56.png",
+            "20240517123456.jpg",
+        ] {
+            assert_eq!(day(name).as_deref(), Some("2024-05-17"), "{name}");
+        }
+        for name in ["IMG_0001.jpg", "99999999.jpg", "IMG_20241399_1.jpg", ""] {
+            assert_eq!(day(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The gate that every request passes: closed for all while there is no connection, or while the
+//! service wants to be left alone.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::problem::Problem;
+use crate::event::{Event, Events, Wait};
+
+/// The first wait for a connection; doubled each time.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Gate {
+    patience: Option<Duration>,
+    events: Events,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed_until: Option<Instant>,
+    unreachable_since: Option<Instant>,
+    waits: u32,
+}
+
+impl Gate {
+    /// Waits so long for a connection; `None` for ever.
+    pub(super) fn new(patience: Option<Duration>, events: Events) -> Self {
+        Self {
+            patience,
+            events,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Returns when requests may be made.
+    pub(super) async fn pass(&self) {
+        loop {
+            let until = self.state().closed_until;
+            match until {
+                Some(until) if until > Instant::now() => tokio::time::sleep_until(until).await,
+                _ => return,
+            }
+        }
+    }
+
+    /// A request was answered: there is a connection.
+    pub(super) fn reached(&self) {
+        let mut state = self.state();
+        state.unreachable_since = None;
+        state.waits = 0;
+    }
+
+    /// A request found no connection: all wait, or the problem comes back when that was too long.
+    pub(super) fn unreachable(&self, problem: Problem) -> Result<(), Problem> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let first = state.unreachable_since.is_none();
+        let since = *state.unreachable_since.get_or_insert(now);
+        if self
+            .patience
+            .is_some_and(|patience| now.duration_since(since) >= patience)
+        {
+            return Err(problem);
+        }
+        // Many requests fail at once; together they are one reason to wait.
+        if state.closed_until.is_none_or(|until| until <= now) {
+            let wait = FIRST_WAIT
+                .saturating_mul(1 << state.waits.min(10))
+                .min(LONGEST_WAIT);
+            state.waits += 1;
+            state.closed_until = Some(now + wait);
+        }
+        drop(state);
+        if first {
+            self.events.emit(Event::Waiting {
+                what: Wait::Connection,
+                seconds: self.patience.map_or(0, |patience| patience.as_secs()),
+            });
+        }
+        Ok(())
+    }
+
+    /// The service wants a pause from all.
+    pub(super) fn pause(&self, wait: Duration, problem: &Problem) {
+        tracing::debug!("pausing {} ms: {problem}", wait.as_millis());
+        let until = Instant::now() + wait;
+        let mut state = self.state();
+        if state.closed_until.is_none_or(|known| known < until) {
+            state.closed_until = Some(until);
+            drop(state);
+            if wait >= Duration::from_secs(5) {
+                self.events.emit(Event::Waiting {
+                    what: Wait::Service,
+                    seconds: wait.as_secs(),
+                });
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,177 @@
+//! HTTP for every kind that speaks it: one client, one judgement of what went wrong.
+//!
+//! TLS is rustls with ring and the system's own certificates. OpenDAL's requests pass through
+//! [`Transport`], so that status, `Retry-After` and the service's code are judged before OpenDAL
+//! turns them into text.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use opendal::{Buffer, HttpBody, HttpTransport};
+use opendal_http_transport_reqwest::ReqwestTransport;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+
+use super::problem::Problem;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(20);
+/// How long a service may say nothing while we wait for its answer.
+const SILENCE: Duration = Duration::from_secs(120);
+/// The most of an error's body that is read, in bytes.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// The most of an answer that is held, in bytes.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// An HTTP client for one remote; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    host: String,
+}
+
+impl Http {
+    /// A client that also trusts the certificates of a PEM file.
+    pub fn new(host: &str, certificates: Option<&Path>) -> Result<Self, Problem> {
+        // A second install is an error that means nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            .pool_idle_timeout(Duration::from_secs(20))
+            .tcp_nodelay(true)
+            .user_agent(concat!("rescue/", env!("CARGO_PKG_VERSION")));
+        if let Some(path) = certificates {
+            let settings = |words: String| Problem::Settings { words };
+            let pem = std::fs::read(path)
+                .map_err(|e| settings(format!("cannot read {}: {e}", path.display())))?;
+            let found = reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|e| settings(format!("{} holds no certificates: {e}", path.display())))?;
+            builder = builder.tls_certs_merge(found);
+        }
+        let client = builder.build().map_err(|e| Problem::Settings {
+            words: e.to_string(),
+        })?;
+        Ok(Self {
+            client,
+            host: host.to_owned(),
+        })
+    }
+
+    /// The client, to build requests with.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends a request; an answer that is no success is a problem.
+    pub async fn send(&self, request: RequestBuilder) -> Result<Response, Problem> {
+        let answer = self.answer(request).await?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        Err(self.problem(answer).await)
+    }
+
+    /// Sends a request; any answer is one.
+    pub async fn answer(&self, request: RequestBuilder) -> Result<Response, Problem> {
+        request
+            .send()
+            .await
+            .map_err(|e| Problem::of_request(&e, &self.host))
+    }
+
+    /// What an answer that is no success means.
+    pub async fn problem(&self, answer: Response) -> Problem {
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = read_some(answer, MAX_ERROR_BYTES).await;
+        Problem::of_answer(status, &headers, &body)
+    }
+
+    /// All of an answer, which must not be long.
+    pub async fn body(&self, answer: Response) -> Result<Bytes, Problem> {
+        let mut answer = answer;
+        let mut body = Vec::new();
+        while let Some(piece) = answer
+            .chunk()
+            .await
+            .map_err(|e| Problem::of_request(&e, &self.host))?
+        {
+            body.extend_from_slice(&piece);
+            if body.len() > MAX_ANSWER_BYTES {
+                return Err(Problem::other("the service's answer is too long"));
+            }
+        }
+        Ok(body.into())
+    }
+
+    /// The same for OpenDAL.
+    pub fn transport(&self) -> Transport {
+        Transport {
+            inner: ReqwestTransport::new(self.client.clone()),
+            host: self.host.clone(),
+        }
+    }
+}
+
+async fn read_some(mut answer: Response, limit: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(piece)) = answer.chunk().await {
+        body.extend_from_slice(&piece);
+        if body.len() >= limit {
+            body.truncate(limit);
+            break;
+        }
+    }
+    body
+}
+
+/// OpenDAL's way to the network.
+#[derive(Debug)]
+pub struct Transport {
+    inner: ReqwestTransport,
+    host: String,
+}
+
+impl HttpTransport for Transport {
+    async fn fetch(
+        &self,
+        request: http::Request<Buffer>,
+    ) -> opendal::Result<http::Response<HttpBody>> {
+        let answer = self.inner.fetch(request).await.map_err(|error| {
+            let source = std::error::Error::source(&error);
+            let problem = source
+                .and_then(|cause| cause.downcast_ref::<reqwest::Error>())
+                .map(|cause| Problem::of_request(cause, &self.host));
+            problem.map_or(error, as_opendal)
+        })?;
+        if !is_ours_to_judge(answer.status()) {
+            return Ok(answer);
+        }
+        let (parts, mut body) = answer.into_parts();
+        let body = body.to_buffer().await?.to_bytes();
+        let body = body.get(..MAX_ERROR_BYTES).unwrap_or(&body);
+        Err(as_opendal(Problem::of_answer(
+            parts.status,
+            &parts.headers,
+            body,
+        )))
+    }
+}
+
+/// What OpenDAL's services themselves read something into stays theirs.
+fn is_ours_to_judge(status: StatusCode) -> bool {
+    (status.is_client_error() || status.is_server_error())
+        && !matches!(status.as_u16(), 404 | 405 | 409 | 412 | 416)
+}
+
+fn as_opendal(problem: Problem) -> opendal::Error {
+    opendal::Error::new(opendal::ErrorKind::Unexpected, "the request failed").set_source(problem)
+}
+
+/// The host of an address, for messages.
+pub fn host_of(address: &str) -> String {
+    reqwest::Url::parse(address)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .unwrap_or_else(|| "the service".to_owned())
+}

@@ -1,0 +1,212 @@
+//! Uploading: from the rescue folder to any cloud, each file once, with a receipt.
+//!
+//! What goes in: files of a rescue folder with their SHA-256, and a [`Remote`]. What comes out: a
+//! receipt for each in the catalogue, or the reason why there is none.
+//!
+//! ```text
+//! choose (which, where to) -> queue in the catalogue -> survey -> put -> settle -> receipts
+//! ```
+//!
+//! * [`Remote::survey`] asks what is there already: the same file is recorded and not sent, another
+//!   one under its name is left alone.
+//! * [`Remote::put`] sends one file. The catalogue says *sending* before the first byte leaves, so
+//!   that after a crash the path is known to be ours; *sent* when the service acknowledged it.
+//! * [`Remote::settle`] asks for many at once whether the service really has what it acknowledged.
+//!
+//! Kinds that hold files by path share [`paths`]; a kind that does not (a photo service with upload
+//! tokens and batches, or with checksums) is one more variant of [`Remote`] with its own three
+//! steps. What goes wrong is a [`problem::Problem`], which knows what it means for the file and for
+//! the run.
+
+pub mod choose;
+pub mod connect;
+pub mod folder;
+mod gate;
+pub mod http;
+pub mod limit;
+pub mod objects;
+pub mod paths;
+pub mod problem;
+pub mod queue;
+pub mod rules;
+pub mod secret;
+pub mod settings;
+pub mod sftp;
+pub mod source;
+pub mod webdav;
+
+use crate::digest::Sha256;
+use crate::folder::upload::{Upload, UploadReason};
+use paths::Paths;
+use problem::Problem;
+use rules::Rules;
+use source::Source;
+
+/// What a service said when it took a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Its own id of the file, or its ETag.
+    pub there: Option<String>,
+    /// Its checksum of the file, as `md5:...`.
+    pub checksum: Option<String>,
+}
+
+/// Something that is in a folder of a remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes; `None` for a folder.
+    pub size: Option<u64>,
+    /// Its ETag.
+    pub etag: Option<String>,
+    /// What may be the MD5 of its content, as 32 hexadecimal digits.
+    pub md5: Option<String>,
+}
+
+/// What a remote has of an upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing is in its place: send it there.
+    Absent,
+    /// It is there already.
+    Same(Acknowledged),
+    /// It is there already, under this other path, for another file has its name.
+    Elsewhere {
+        /// The path.
+        path: String,
+        /// What the service says of it.
+        acknowledged: Acknowledged,
+    },
+    /// Another file has its name: send it to this path instead.
+    Taken {
+        /// A path where nothing is.
+        free: String,
+    },
+    /// The service never takes it.
+    Refused(UploadReason, String),
+}
+
+/// What became of a file that was acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// It is there in its full size; with the service's checksum, if it told one now.
+    There(Option<String>),
+    /// It is not, or not all of it.
+    Wrong(UploadReason, String),
+}
+
+/// A destination, ready to work.
+#[derive(Debug)]
+pub enum Remote {
+    /// A service that holds files by path.
+    Paths(Paths),
+}
+
+impl Remote {
+    /// What the remote has of an upload. `ours` says that an earlier run began to write its path.
+    pub async fn survey(
+        &self,
+        upload: &Upload,
+        source: &Source,
+        ours: bool,
+    ) -> Result<Presence, Problem> {
+        match self {
+            Self::Paths(paths) => paths.survey(upload, source, ours).await,
+        }
+    }
+
+    /// Sends a file to its path.
+    pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
+        match self {
+            Self::Paths(paths) => paths.put(path, source).await,
+        }
+    }
+
+    /// Asks whether acknowledged files are there; answers in the same order.
+    pub async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
+        match self {
+            Self::Paths(paths) => paths.settle(sent).await,
+        }
+    }
+
+    /// Writes, reads back and removes a tiny file.
+    pub async fn test(&self) -> Result<(), Problem> {
+        match self {
+            Self::Paths(paths) => paths.test().await,
+        }
+    }
+
+    /// What the service takes.
+    pub fn rules(&self) -> &Rules {
+        match self {
+            Self::Paths(paths) => paths.rules(),
+        }
+    }
+
+    /// Notes paths that are meant for other files.
+    pub fn reserve(&self, planned: impl IntoIterator<Item = String>) {
+        match self {
+            Self::Paths(paths) => paths.reserve(planned),
+        }
+    }
+
+    /// The bytes of memory that sending a file takes.
+    pub fn memory(&self, size: u64) -> u64 {
+        match self {
+            Self::Paths(paths) => paths.memory(size),
+        }
+    }
+
+    /// Forgets what is known about a path's surroundings: an interrupted request may have changed it.
+    pub fn forget(&self, path: &str) {
+        match self {
+            Self::Paths(paths) => paths.forget(path),
+        }
+    }
+}
+
+/// The folder of a path; empty for the root.
+pub(crate) fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// The last name of a path.
+pub(crate) fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+/// Under what name a file is written until all of it is there, where names can be changed. Short,
+/// and the same in the next run.
+pub(crate) fn part_name(sha256: &Sha256) -> String {
+    let mut digits = sha256.to_string();
+    digits.truncate(24);
+    format!(".{digits}.rescue-part")
+}
+
+/// What a browser should take a file for, by its ending.
+pub(crate) fn content_type(path: &str) -> &'static str {
+    let ending = path.rsplit('.').next().unwrap_or_default();
+    match ending.to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" | "jpe" => "image/jpeg",
+        "png" => "image/png",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "heic" => "image/heic",
+        "heif" => "image/heif",
+        "avif" => "image/avif",
+        "dng" => "image/x-adobe-dng",
+        "mp4" | "m4v" => "video/mp4",
+        "mov" => "video/quicktime",
+        "3gp" => "video/3gpp",
+        "mkv" => "video/x-matroska",
+        "webm" => "video/webm",
+        "mp3" => "audio/mpeg",
+        "m4a" => "audio/mp4",
+        "opus" | "ogg" => "audio/ogg",
+        "pdf" => "application/pdf",
+        "zip" => "application/zip",
+        "txt" => "text/plain",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,187 @@
+//! Every kind that OpenDAL speaks to: S3 and its like, Azure Blob, Google Cloud Storage, Backblaze
+//! B2, Google Drive, Dropbox, OneDrive; and the listing side of WebDAV.
+
+use opendal::{EntryMode, Metadata, Operator};
+
+use super::problem::Problem;
+use super::source::Source;
+use super::{Acknowledged, Found};
+use crate::digest::{Hasher, Sha256};
+
+/// The smallest part of a large file, in bytes: S3 takes none below 5 MiB.
+const PART_BYTES: u64 = 8 * 1024 * 1024;
+/// S3 takes 10,000 parts.
+const MAX_PARTS: u64 = 9_000;
+/// Parts of one file under way at once.
+const PARTS_AT_ONCE: usize = 2;
+
+/// A service that OpenDAL speaks to.
+#[derive(Debug, Clone)]
+pub struct Objects {
+    operator: Operator,
+}
+
+impl Objects {
+    /// A configured service, with our transport.
+    pub fn new(operator: Operator) -> Self {
+        Self { operator }
+    }
+
+    /// The bytes of memory that sending a file takes.
+    pub fn memory(size: u64) -> u64 {
+        match size {
+            0..=PART_BYTES => size,
+            _ => part_bytes(size) * (PARTS_AT_ONCE as u64 + 2),
+        }
+    }
+
+    /// What is in a folder; nothing when there is none.
+    pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+        let path = match folder {
+            "" => "/".to_owned(),
+            folder => format!("{folder}/"),
+        };
+        let entries = match self.operator.list(&path).await {
+            Ok(entries) => entries,
+            Err(error) => match Problem::of_opendal(&error) {
+                Problem::NotFound { .. } => return Ok(Vec::new()),
+                problem => return Err(problem),
+            },
+        };
+        let mut found = Vec::with_capacity(entries.len());
+        for entry in entries {
+            // The folder itself, which some services list too.
+            if entry.path().trim_matches('/') == folder.trim_matches('/') {
+                continue;
+            }
+            let meta = entry.metadata();
+            let is_file = meta.mode() == EntryMode::FILE;
+            found.push(Found {
+                name: entry.name().trim_end_matches('/').to_owned(),
+                size: is_file.then_some(meta.content_length()),
+                etag: meta.etag().map(str::to_owned),
+                md5: md5_of(meta),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Sends a file.
+    pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
+        let failed = |e: opendal::Error| Problem::of_opendal(&e);
+        let content_type = super::content_type(path);
+        let typed = self.operator.info().capability().write_with_content_type;
+        if source.is_small() {
+            let bytes = source.whole().await?;
+            let mut write = self.operator.write_with(path, bytes);
+            if typed {
+                write = write.content_type(content_type);
+            }
+            return Ok(acknowledged(&write.await.map_err(failed)?));
+        }
+        let part = part_bytes(source.size);
+        let mut writer = self.operator.writer_with(path).chunk(part as usize);
+        if self.operator.info().capability().write_can_multi {
+            writer = writer.concurrent(PARTS_AT_ONCE);
+        }
+        if typed {
+            writer = writer.content_type(content_type);
+        }
+        let mut writer = writer.await.map_err(failed)?;
+        let mut pieces = source.pieces(part as usize, 0);
+        let sent = async {
+            while let Some(piece) = pieces.next().await? {
+                writer.write(piece).await.map_err(failed)?;
+            }
+            writer.close().await.map_err(failed)
+        };
+        match sent.await {
+            Ok(meta) => Ok(acknowledged(&meta)),
+            Err(problem) => {
+                // Parts that nobody completes cost money; a service that is gone keeps them.
+                let _ = writer.abort().await;
+                Err(problem)
+            }
+        }
+    }
+
+    /// Reads a file back: its size and SHA-256.
+    pub async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+        let failed = |e: opendal::Error| Problem::of_opendal(&e);
+        let reader = self.operator.reader(path).await.map_err(failed)?;
+        let mut stream = reader.into_stream(..).await.map_err(failed)?;
+        let (mut hasher, mut size) = (Hasher::default(), 0);
+        while let Some(piece) = next(&mut stream).await {
+            for bytes in piece.map_err(failed)? {
+                hasher.update(&bytes);
+                size += bytes.len() as u64;
+            }
+        }
+        Ok((size, hasher.finish()))
+    }
+
+    /// Removes a file.
+    pub async fn remove(&self, path: &str) -> Result<(), Problem> {
+        self.operator
+            .delete(path)
+            .await
+            .map_err(|e| Problem::of_opendal(&e))
+    }
+}
+
+async fn next<S: futures_core::Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+    std::future::poll_fn(|cx| std::pin::Pin::new(&mut *stream).poll_next(cx)).await
+}
+
+fn part_bytes(size: u64) -> u64 {
+    const MIB: u64 = 1024 * 1024;
+    size.div_ceil(MAX_PARTS)
+        .max(PART_BYTES)
+        .next_multiple_of(MIB)
+}
+
+fn acknowledged(meta: &Metadata) -> Acknowledged {
+    let checksum = md5_of(meta).map(|md5| format!("md5:{md5}"));
+    Acknowledged {
+        there: meta.etag().or(meta.version()).map(str::to_owned),
+        checksum,
+    }
+}
+
+/// The MD5 of the content, as 32 hexadecimal digits; an ETag that looks like one may be it.
+fn md5_of(meta: &Metadata) -> Option<String> {
+    use base64::Engine as _;
+    if let Some(text) = meta.content_md5() {
+        if is_md5(text) {
+            return Some(text.to_ascii_lowercase());
+        }
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(text)
+            .ok()?;
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        return is_md5(&hex).then_some(hex);
+    }
+    let etag = meta.etag()?.trim_matches('"');
+    is_md5(etag).then(|| etag.to_ascii_lowercase())
+}
+
+fn is_md5(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_fit_the_services_limits() {
+        const GIB: u64 = 1024 * 1024 * 1024;
+        for size in [PART_BYTES + 1, 2 * GIB, 100 * GIB, 5 * 1024 * GIB] {
+            let part = part_bytes(size);
+            assert!(
+                part >= PART_BYTES && size.div_ceil(part) <= 10_000,
+                "{size}"
+            );
+        }
+    }
+}

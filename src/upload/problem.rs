@@ -1,0 +1,389 @@
+//! What went wrong with a remote, and what that means for the file and for the run.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+use crate::folder::upload::UploadReason;
+
+/// The most of a service's own words that is kept, in characters.
+const MAX_WORDS: usize = 300;
+
+/// What went wrong with a remote.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// No connection could be made, or it broke.
+    #[error("no connection to {host}: {words}")]
+    Unreachable {
+        /// Which host.
+        host: String,
+        /// What the system said.
+        words: String,
+    },
+    /// The service asks to come back later, or is in trouble itself.
+    #[error("the service is busy ({words})")]
+    Busy {
+        /// After how long, when it says so.
+        after: Option<Duration>,
+        /// What it said.
+        words: String,
+    },
+    /// The service does not accept who we are, or what we may do.
+    #[error("the service refuses access ({words})")]
+    Denied {
+        /// What it said.
+        words: String,
+    },
+    /// This computer's clock and the service's differ too much for signed requests.
+    #[error("this computer's clock and the service's differ too much ({words})")]
+    ClockSkew {
+        /// What it said.
+        words: String,
+    },
+    /// The connection cannot be secured.
+    #[error("the connection to {host} cannot be trusted: {words}")]
+    Untrusted {
+        /// Which host.
+        host: String,
+        /// What is wrong.
+        words: String,
+    },
+    /// The service has no room left.
+    #[error("the service has no room left ({words})")]
+    Full {
+        /// What it said.
+        words: String,
+    },
+    /// The service takes no file of this size.
+    #[error("over this service's limit ({words})")]
+    TooLarge {
+        /// What it said, or the limit.
+        words: String,
+    },
+    /// The service does not take the name.
+    #[error("the service does not take the name ({words})")]
+    NameRefused {
+        /// What it said.
+        words: String,
+    },
+    /// Nothing is there.
+    #[error("not there: {what}")]
+    NotFound {
+        /// What is not.
+        what: String,
+    },
+    /// Something else has the name already.
+    #[error("something else is at {path} already")]
+    Taken {
+        /// Where.
+        path: String,
+    },
+    /// The file in the rescue folder is not what it was when it was verified.
+    #[error("the file changed since it was verified: {what}")]
+    SourceChanged {
+        /// How that was seen.
+        what: String,
+    },
+    /// The file in the rescue folder is gone.
+    #[error("the file is gone from the rescue folder")]
+    SourceGone,
+    /// The file in the rescue folder cannot be read.
+    #[error("the file cannot be read: {words}")]
+    SourceUnreadable {
+        /// What the system said.
+        words: String,
+    },
+    /// The settings of the remote make no sense.
+    #[error("the remote's settings make no sense: {words}")]
+    Settings {
+        /// What is wrong.
+        words: String,
+    },
+    /// The service answered something else.
+    #[error("{words}")]
+    Other {
+        /// What.
+        words: String,
+        /// Whether the same may work a moment later.
+        passing: bool,
+    },
+}
+
+/// What a problem means for a file and for the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// Wait for the connection; no file is to blame.
+    WaitForConnection,
+    /// Try again, all of us not before this time has passed.
+    Later(Option<Duration>),
+    /// Try this file again.
+    Again,
+    /// Choose another name for the file.
+    Rename,
+    /// The service never takes this file.
+    Skip(UploadReason),
+    /// This file fails; others may work.
+    Fail(UploadReason),
+    /// Nothing will work.
+    Stop,
+}
+
+impl Problem {
+    /// What it means.
+    pub fn advice(&self) -> Advice {
+        use Advice as A;
+        match self {
+            Self::Unreachable { .. } => A::WaitForConnection,
+            Self::Busy { after, .. } => A::Later(*after),
+            Self::Denied { .. }
+            | Self::ClockSkew { .. }
+            | Self::Untrusted { .. }
+            | Self::Full { .. }
+            | Self::Settings { .. } => A::Stop,
+            Self::TooLarge { .. } => A::Skip(UploadReason::TooLarge),
+            Self::NameRefused { .. } => A::Skip(UploadReason::NameRefused),
+            Self::Taken { .. } => A::Rename,
+            Self::NotFound { .. } => A::Fail(UploadReason::Refused),
+            Self::SourceChanged { .. } => A::Fail(UploadReason::SourceChanged),
+            Self::SourceGone => A::Fail(UploadReason::SourceGone),
+            Self::SourceUnreadable { .. } => A::Fail(UploadReason::SourceUnreadable),
+            Self::Other { passing: true, .. } => A::Again,
+            Self::Other { passing: false, .. } => A::Fail(UploadReason::Refused),
+        }
+    }
+
+    /// Something else that will not pass.
+    pub fn other(words: impl Into<String>) -> Self {
+        Self::Other {
+            words: brief(&words.into()),
+            passing: false,
+        }
+    }
+
+    /// Judges an HTTP answer that is no success. The body is the service's, and untrusted.
+    pub fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let code = code_in(&text);
+        let words = match &code {
+            Some(code) => format!("HTTP {}: {code}", status.as_u16()),
+            None => {
+                let reason = status.canonical_reason().unwrap_or_default();
+                brief(&format!("HTTP {} {reason}", status.as_u16()))
+            }
+        };
+        match (status.as_u16(), code.as_deref().unwrap_or_default()) {
+            (_, "RequestTimeTooSkewed") => Self::ClockSkew { words },
+            (_, "EntityTooLarge") | (413, _) => Self::TooLarge { words },
+            (_, "SlowDown" | "RequestTimeout" | "TooManyRequests" | "ServerBusy") => Self::Busy {
+                after: retry_after(headers),
+                words,
+            },
+            (
+                _,
+                "QuotaExceeded"
+                | "storageQuotaExceeded"
+                | "quotaLimitReached"
+                | "insufficient_space"
+                | "XMinioStorageFull"
+                | "cap_exceeded",
+            )
+            | (507, _) => Self::Full { words },
+            (403, "userRateLimitExceeded" | "rateLimitExceeded") => Self::Busy {
+                after: retry_after(headers),
+                words,
+            },
+            (401 | 402 | 403 | 407, _) => Self::Denied { words },
+            (404, _) => Self::NotFound { what: words },
+            (408 | 423 | 425 | 429 | 500 | 502..=504 | 509 | 520..=599, _) => Self::Busy {
+                after: retry_after(headers),
+                words,
+            },
+            (
+                400 | 414 | 422,
+                "InvalidArgument" | "KeyTooLongError" | "malformed_path" | "invalidName",
+            ) => Self::NameRefused { words },
+            (414, _) => Self::NameRefused { words },
+            _ => Self::Other {
+                words,
+                passing: false,
+            },
+        }
+    }
+
+    /// Judges a request that got no answer. Addresses are not repeated: they may hold secrets.
+    pub fn of_request(error: &reqwest::Error, host: &str) -> Self {
+        let words = deepest(error);
+        if is_about_trust(error) {
+            return Self::Untrusted {
+                host: host.to_owned(),
+                words,
+            };
+        }
+        if error.is_builder() {
+            return Self::Settings { words };
+        }
+        Self::Unreachable {
+            host: host.to_owned(),
+            words,
+        }
+    }
+
+    /// Judges an error of OpenDAL's: one of ours that went through it, or its own.
+    pub fn of_opendal(error: &opendal::Error) -> Self {
+        let mut source: Option<&(dyn StdError + 'static)> = error.source();
+        while let Some(cause) = source {
+            if let Some(problem) = cause.downcast_ref::<Self>() {
+                return problem.clone();
+            }
+            if let Some(error) = cause.downcast_ref::<reqwest::Error>() {
+                return Self::of_request(error, "the service");
+            }
+            if let Some(error) = cause.downcast_ref::<opendal::Error>() {
+                return Self::of_opendal(error);
+            }
+            source = cause.source();
+        }
+        // Only what OpenDAL says itself: its context may hold addresses with tokens in them.
+        let words = brief(error.message());
+        match error.kind() {
+            opendal::ErrorKind::NotFound => Self::NotFound { what: words },
+            opendal::ErrorKind::PermissionDenied => Self::Denied { words },
+            opendal::ErrorKind::RateLimited => Self::Busy { after: None, words },
+            opendal::ErrorKind::ConfigInvalid => Self::Settings { words },
+            opendal::ErrorKind::AlreadyExists | opendal::ErrorKind::ConditionNotMatch => {
+                Self::Taken { path: words }
+            }
+            _ => Self::Other {
+                words,
+                passing: error.is_temporary(),
+            },
+        }
+    }
+}
+
+/// How long the service asks to wait: seconds, or a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds.min(24 * 60 * 60)));
+    }
+    let at = chrono::DateTime::parse_from_rfc2822(text).ok()?;
+    let wait = at.timestamp() - chrono::Utc::now().timestamp();
+    Some(Duration::from_secs(wait.clamp(0, 24 * 60 * 60) as u64))
+}
+
+/// A service's own code for an error: `<Code>SlowDown</Code>`, `"reason": "x"`, `"code": "x"`,
+/// `".tag": "x"`. Nothing else of an answer is repeated.
+fn code_in(body: &str) -> Option<String> {
+    let after = |mark: &str| body.find(mark).and_then(|at| body.get(at + mark.len()..));
+    let word = |text: &str| -> Option<String> {
+        let word: String = text
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+            .take(60)
+            .collect();
+        (!word.is_empty()).then_some(word)
+    };
+    if let Some(code) = after("<Code>").and_then(word) {
+        return Some(code);
+    }
+    [
+        "\"reason\"",
+        "\".tag\"",
+        "\"error_summary\"",
+        "\"code\"",
+        "\"error\"",
+    ]
+    .iter()
+    .find_map(|key| {
+        let rest = after(key)?.trim_start().strip_prefix(':')?;
+        word(rest.trim_start().strip_prefix('"')?)
+    })
+}
+
+/// The innermost cause, which is the one that says something.
+fn deepest(error: &(dyn StdError + 'static)) -> String {
+    let mut last = error;
+    while let Some(next) = last.source() {
+        last = next;
+    }
+    brief(&last.to_string())
+}
+
+fn is_about_trust(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            return !matches!(tls, rustls::Error::HandshakeNotComplete);
+        }
+        // hyper wraps it into an io::Error, whose own source is not what it holds.
+        if let Some(io) = cause.downcast_ref::<std::io::Error>()
+            && let Some(inner) = io.get_ref()
+            && is_about_trust(inner)
+        {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// The beginning of a text, on one line.
+pub(super) fn brief(text: &str) -> String {
+    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    one_line.chars().take(MAX_WORDS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(status: u16, body: &str) -> Problem {
+        Problem::of_answer(
+            StatusCode::from_u16(status).unwrap(),
+            &HeaderMap::new(),
+            body.as_bytes(),
+        )
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        let skew = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+        assert!(matches!(judge(403, skew), Problem::ClockSkew { .. }));
+        assert!(matches!(judge(401, ""), Problem::Denied { .. }));
+        assert!(matches!(judge(413, ""), Problem::TooLarge { .. }));
+        assert!(matches!(judge(507, ""), Problem::Full { .. }));
+        assert!(matches!(judge(503, ""), Problem::Busy { after: None, .. }));
+        let quota = r#"{"error":{"errors":[{"reason":"storageQuotaExceeded"}],"code":403}}"#;
+        assert!(matches!(judge(403, quota), Problem::Full { .. }));
+        let rate = r#"{"error":{"errors":[{"reason": "userRateLimitExceeded"}]}}"#;
+        assert!(matches!(judge(403, rate), Problem::Busy { .. }));
+        assert!(matches!(
+            judge(418, ""),
+            Problem::Other { passing: false, .. }
+        ));
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_and_as_a_date() {
+        let wait = |text: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+            retry_after(&headers)
+        };
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait("99999999"), Some(Duration::from_secs(86_400)));
+        assert_eq!(wait("Mon, 01 Jan 2001 00:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn only_a_code_of_an_answer_is_repeated() {
+        let body = "<Error><Code>AccessDenied</Code><Message>key SECRET</Message></Error>";
+        assert_eq!(
+            judge(403, body).to_string(),
+            "the service refuses access (HTTP 403: AccessDenied)"
+        );
+    }
+}

@@ -1,0 +1,636 @@
+//! Works the queue off: survey, put, settle; several files at once, each as often as it takes.
+//!
+//! What is recorded, and when, is what makes a kill harmless: *sending* before the first byte of a
+//! group leaves, *sent* soon after the service acknowledged. What was acknowledged but not yet
+//! recorded is found again by the next survey.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::gate::Gate;
+use super::limit::Limit;
+use super::problem::{Advice, Problem};
+use super::source::{Place, Source};
+use super::{Acknowledged, Presence, Remote, Settled};
+use crate::event::{Event, Events};
+use crate::folder::reader::Found;
+use crate::folder::upload::{Upload, UploadId, UploadReason, UploadRecord, UploadState};
+use crate::folder::{Catalogue, CatalogueError, DataReader};
+use crate::names::LocalPath;
+use crate::pull::halt::Halt;
+
+/// Uploads that are looked at ahead of those being sent.
+const AHEAD: usize = 64;
+/// Receipts are recorded when there are so many,
+const GROUP: usize = 64;
+/// or when the first of them has waited so long.
+const GROUP_TIME: Duration = Duration::from_millis(500);
+/// Files whose presence is asked for at once, at the end.
+const SETTLE_AT_ONCE: usize = 10_000;
+/// What sending may take of memory, in units of 64 KiB: 64 MiB.
+const MEMORY_UNITS: usize = 1024;
+const UNIT_BYTES: u64 = 64 * 1024;
+/// The first pause after a failure; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How to work.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Files sent at once.
+    pub parallel: usize,
+    /// How often a file is tried.
+    pub tries: u32,
+    /// How long to wait for a connection; `None` for ever.
+    pub patience: Option<Duration>,
+    /// At most so many bytes a second.
+    pub limit: Option<u64>,
+}
+
+/// What became of the files of one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Tally {
+    /// Files sent.
+    pub sent: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
+    /// Files that were there already.
+    pub already_there: u64,
+    /// Files that got another name because theirs was taken.
+    pub renamed: u64,
+    /// Files that the service does not take.
+    pub skipped: u64,
+    /// Files that failed.
+    pub failed: u64,
+}
+
+/// Why a run ended before everything was tried.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// The person stopped it, or a deadline did.
+    #[error("stopped")]
+    Stopped,
+    /// Nothing would have worked any more.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    /// The catalogue failed.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+}
+
+/// One run over a remote.
+pub struct Run<'a> {
+    catalogue: &'a mut Catalogue,
+    shared: Arc<Shared>,
+    options: Options,
+    tally: Tally,
+    receipts: Vec<UploadRecord>,
+    oldest_receipt: Option<Instant>,
+    sent: Vec<UploadId>,
+}
+
+struct Shared {
+    remote: Remote,
+    reader: DataReader,
+    events: Events,
+    limit: Arc<Limit>,
+    gate: Gate,
+    slots: Semaphore,
+    surveys: Semaphore,
+    memory: Semaphore,
+    tries: u32,
+}
+
+enum Step {
+    Surveyed(Box<Upload>, Result<Presence, Outcome>),
+    Put(Box<Upload>, Result<Delivery, Outcome>),
+}
+
+/// How a file came to be there.
+enum Delivery {
+    Sent(Acknowledged),
+    Found(Acknowledged),
+    /// Its name was taken while it was on its way.
+    Moved,
+}
+
+/// Why a file did not get there.
+enum Outcome {
+    Skipped(UploadReason, Problem),
+    Failed(UploadReason, Problem),
+    Stop(Problem),
+}
+
+impl<'a> Run<'a> {
+    /// A run of a remote over a folder's files.
+    pub fn new(
+        catalogue: &'a mut Catalogue,
+        reader: DataReader,
+        remote: Remote,
+        options: Options,
+        events: Events,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            remote,
+            reader,
+            limit: Arc::new(Limit::new(options.limit)),
+            gate: Gate::new(options.patience, events.clone()),
+            events,
+            slots: Semaphore::new(options.parallel.max(1)),
+            surveys: Semaphore::new(options.parallel.max(1)),
+            memory: Semaphore::new(MEMORY_UNITS),
+            tries: options.tries.max(1),
+        });
+        Self {
+            catalogue,
+            shared,
+            options,
+            tally: Tally::default(),
+            receipts: Vec::new(),
+            oldest_receipt: None,
+            sent: Vec::new(),
+        }
+    }
+
+    /// Sends these uploads, in this order. What is done is recorded however it ends.
+    pub async fn send(mut self, ids: Vec<UploadId>, halt: &Halt) -> (Tally, Result<(), Ended>) {
+        let mut ended = self.work(ids, halt).await;
+        if let Err(error) = self.record() {
+            ended = ended.and(Err(error.into()));
+        }
+        if ended.is_ok() {
+            ended = self.settle(halt).await;
+        }
+        (self.tally, ended)
+    }
+
+    async fn work(&mut self, ids: Vec<UploadId>, halt: &Halt) -> Result<(), Ended> {
+        let mut waiting: VecDeque<UploadId> = ids.into();
+        let mut ready: VecDeque<Upload> = VecDeque::new();
+        let mut tasks = JoinSet::new();
+        let (mut surveying, mut sending) = (0_usize, 0_usize);
+        loop {
+            while surveying + ready.len() < AHEAD
+                && let Some(id) = waiting.pop_front()
+            {
+                let Some(upload) = self.catalogue.upload(id)? else {
+                    continue;
+                };
+                match upload.state {
+                    UploadState::There => continue,
+                    UploadState::Sent => {
+                        self.sent.push(id);
+                        continue;
+                    }
+                    _ => {}
+                }
+                surveying += 1;
+                tasks.spawn(survey(Arc::clone(&self.shared), upload));
+            }
+            // Claims are recorded together: a sync to disk for each file would cost more than a
+            // small file itself.
+            let enough = ready.len() >= AHEAD / 2 || surveying == 0 || sending == 0;
+            if enough && !ready.is_empty() && sending < self.options.parallel * 2 {
+                let group: Vec<Upload> = ready.drain(..).collect();
+                let claims = group.iter().map(|upload| UploadRecord::Sending {
+                    id: upload.id,
+                    path: Some(upload.path.clone()),
+                });
+                self.receipts.extend(claims);
+                self.record()?;
+                for upload in group {
+                    sending += 1;
+                    tasks.spawn(put(Arc::clone(&self.shared), upload));
+                }
+            }
+            if self
+                .oldest_receipt
+                .is_some_and(|oldest| oldest.elapsed() >= GROUP_TIME)
+                || self.receipts.len() >= GROUP
+            {
+                self.record()?;
+            }
+            let deadline = self.oldest_receipt.map(|oldest| oldest + GROUP_TIME);
+            let next = tokio::select! {
+                biased;
+                () = halt.stopped() => return Err(Ended::Stopped),
+                next = tasks.join_next() => next,
+                () = until(deadline) => continue,
+            };
+            let step = match next {
+                None => return Ok(()),
+                Some(Ok(step)) => step,
+                Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            };
+            match step {
+                Step::Surveyed(upload, presence) => {
+                    surveying -= 1;
+                    if let Some(upload) = self.surveyed(*upload, presence)? {
+                        ready.push_back(upload);
+                    }
+                }
+                Step::Put(upload, delivered) => {
+                    sending -= 1;
+                    if matches!(delivered, Ok(Delivery::Moved)) {
+                        surveying += 1;
+                        tasks.spawn(survey(Arc::clone(&self.shared), *upload));
+                        continue;
+                    }
+                    self.delivered(&upload, delivered)?;
+                }
+            }
+        }
+    }
+
+    /// What a survey means; the upload, when it is to be sent.
+    fn surveyed(
+        &mut self,
+        mut upload: Upload,
+        presence: Result<Presence, Outcome>,
+    ) -> Result<Option<Upload>, Ended> {
+        match presence {
+            Ok(Presence::Absent) => Ok(Some(upload)),
+            Ok(Presence::Taken { free }) => {
+                self.tally.renamed += 1;
+                self.shared.events.emit(Event::UploadRenamed {
+                    source: upload.source.clone(),
+                    path: free.clone(),
+                });
+                upload.path = free;
+                Ok(Some(upload))
+            }
+            Ok(Presence::Same(acknowledged)) => {
+                self.found(&upload, acknowledged);
+                Ok(None)
+            }
+            Ok(Presence::Elsewhere { path, acknowledged }) => {
+                upload.path = path;
+                self.found(&upload, acknowledged);
+                Ok(None)
+            }
+            Ok(Presence::Refused(reason, message)) => {
+                self.skipped(&upload, reason, message);
+                Ok(None)
+            }
+            Err(outcome) => {
+                self.ended(&upload, outcome)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn delivered(
+        &mut self,
+        upload: &Upload,
+        delivered: Result<Delivery, Outcome>,
+    ) -> Result<(), Ended> {
+        match delivered {
+            Ok(Delivery::Sent(acknowledged)) => {
+                self.tally.sent += 1;
+                self.tally.sent_bytes += upload.size;
+                self.shared.events.emit(Event::Uploaded {
+                    source: upload.source.clone(),
+                    path: upload.path.clone(),
+                    size: upload.size,
+                });
+                self.receipt(UploadRecord::Sent {
+                    id: upload.id,
+                    there: acknowledged.there,
+                    checksum: acknowledged.checksum,
+                });
+                self.sent.push(upload.id);
+            }
+            Ok(Delivery::Found(acknowledged)) => self.found(upload, acknowledged),
+            Ok(Delivery::Moved) => {}
+            Err(outcome) => self.ended(upload, outcome)?,
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, upload: &Upload, acknowledged: Acknowledged) {
+        self.tally.already_there += 1;
+        self.shared.events.emit(Event::AlreadyThere {
+            source: upload.source.clone(),
+            path: upload.path.clone(),
+            size: upload.size,
+        });
+        self.shared
+            .events
+            .emit(Event::Received { bytes: upload.size });
+        let checksum = acknowledged.checksum.clone();
+        self.receipt(UploadRecord::Sending {
+            id: upload.id,
+            path: Some(upload.path.clone()),
+        });
+        self.receipt(UploadRecord::Sent {
+            id: upload.id,
+            there: acknowledged.there,
+            checksum: acknowledged.checksum,
+        });
+        // Its content was compared just now.
+        self.receipt(UploadRecord::There {
+            id: upload.id,
+            checksum,
+        });
+    }
+
+    fn ended(&mut self, upload: &Upload, outcome: Outcome) -> Result<(), Ended> {
+        match outcome {
+            Outcome::Skipped(reason, problem) => {
+                self.skipped(upload, reason, problem.to_string());
+                Ok(())
+            }
+            Outcome::Failed(reason, problem) => {
+                self.failed(upload, reason, problem.to_string());
+                Ok(())
+            }
+            Outcome::Stop(problem) => Err(problem.into()),
+        }
+    }
+
+    fn skipped(&mut self, upload: &Upload, reason: UploadReason, message: String) {
+        self.tally.skipped += 1;
+        self.shared.events.emit(Event::UploadSkipped {
+            source: upload.source.clone(),
+            reason,
+            message: message.clone(),
+        });
+        self.receipt(UploadRecord::Skipped {
+            id: upload.id,
+            reason,
+            message,
+        });
+    }
+
+    fn failed(&mut self, upload: &Upload, reason: UploadReason, message: String) {
+        self.tally.failed += 1;
+        self.shared.events.emit(Event::UploadFailed {
+            source: upload.source.clone(),
+            reason,
+            message: message.clone(),
+        });
+        self.receipt(UploadRecord::Failed {
+            id: upload.id,
+            reason,
+            message,
+        });
+    }
+
+    fn receipt(&mut self, record: UploadRecord) {
+        self.oldest_receipt.get_or_insert_with(Instant::now);
+        self.receipts.push(record);
+    }
+
+    fn record(&mut self) -> Result<(), CatalogueError> {
+        self.oldest_receipt = None;
+        self.catalogue
+            .record_uploads(&self.receipts, chrono::Utc::now().timestamp())?;
+        self.receipts.clear();
+        Ok(())
+    }
+
+    /// Asks whether what was acknowledged is there, in its full size.
+    async fn settle(&mut self, halt: &Halt) -> Result<(), Ended> {
+        let sent = std::mem::take(&mut self.sent);
+        for group in sent.chunks(SETTLE_AT_ONCE) {
+            let mut uploads = Vec::with_capacity(group.len());
+            for id in group {
+                uploads.extend(self.catalogue.upload(*id)?);
+            }
+            uploads.sort_by(|a, b| a.path.cmp(&b.path));
+            let shared = Arc::clone(&self.shared);
+            let settled = tokio::select! {
+                () = halt.stopped() => return Err(Ended::Stopped),
+                settled = ask_settled(&shared, &uploads) => settled?,
+            };
+            for (upload, settled) in uploads.iter().zip(settled) {
+                match settled {
+                    Settled::There(checksum) => self.receipt(UploadRecord::There {
+                        id: upload.id,
+                        checksum,
+                    }),
+                    Settled::Wrong(reason, message) => {
+                        self.tally.sent = self.tally.sent.saturating_sub(1);
+                        self.failed(upload, reason, message);
+                    }
+                }
+            }
+            self.record()?;
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn source(&self, upload: &Upload) -> Result<Source, Problem> {
+        let place = match upload.entry {
+            Some(_) => match LocalPath::new(&upload.source) {
+                Ok(local) => Place::Data(self.reader.clone(), local),
+                Err(error) => {
+                    return Err(Problem::SourceUnreadable {
+                        words: error.to_string(),
+                    });
+                }
+            },
+            None => Place::File(upload.source.clone().into()),
+        };
+        let proven = (upload.size, upload.sha256);
+        Ok(Source::new(
+            place,
+            proven,
+            mtime_of(&self.reader, upload),
+            Arc::clone(&self.limit),
+            self.events.clone(),
+        ))
+    }
+}
+
+/// The file's own date, which the pull took over from the phone.
+fn mtime_of(reader: &DataReader, upload: &Upload) -> Option<i64> {
+    let modified = match upload.entry {
+        Some(_) => {
+            let local = LocalPath::new(&upload.source).ok()?;
+            let Found::File(file) = reader.open(&local).ok()? else {
+                return None;
+            };
+            file.metadata().ok()?.modified().ok()?
+        }
+        None => std::fs::metadata(&upload.source).ok()?.modified().ok()?,
+    };
+    let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
+async fn survey(shared: Arc<Shared>, upload: Upload) -> Step {
+    // Never closed.
+    let _slot = shared.surveys.acquire().await;
+    // A path that an earlier run began to write is ours, whatever became of it.
+    let ours = matches!(upload.state, UploadState::Sending | UploadState::Failed);
+    let mut tries = Tries::new(&shared);
+    let presence = loop {
+        tries.pass().await;
+        let asked = match shared.source(&upload) {
+            Ok(source) => shared.remote.survey(&upload, &source, ours).await,
+            Err(problem) => Err(problem),
+        };
+        match asked {
+            Ok(presence) => break Ok(tries.succeeded(presence)),
+            Err(problem) => {
+                shared.remote.forget(&upload.path);
+                if let Err(outcome) = tries.failed(problem).await {
+                    break Err(outcome);
+                }
+            }
+        }
+    };
+    Step::Surveyed(Box::new(upload), presence)
+}
+
+async fn put(shared: Arc<Shared>, upload: Upload) -> Step {
+    // Never closed.
+    let _slot = shared.slots.acquire().await;
+    let units = shared.remote.memory(upload.size).div_ceil(UNIT_BYTES);
+    let units = units.clamp(1, MEMORY_UNITS as u64) as u32;
+    let _memory = shared.memory.acquire_many(units).await;
+    let mut tries = Tries::new(&shared);
+    let mut look_first = false;
+    let delivered = loop {
+        tries.pass().await;
+        match deliver(&shared, &upload, look_first).await {
+            Ok(delivery) => break Ok(tries.succeeded(delivery)),
+            Err(problem) => {
+                // A refusal is an answer: nothing was taken. After anything else nobody knows.
+                look_first |= !matches!(problem, Problem::Busy { .. });
+                if let Err(outcome) = tries.failed(problem).await {
+                    break Err(outcome);
+                }
+            }
+        }
+    };
+    Step::Put(Box::new(upload), delivered)
+}
+
+async fn deliver(shared: &Shared, upload: &Upload, look_first: bool) -> Result<Delivery, Problem> {
+    let source = shared.source(upload)?;
+    if look_first {
+        shared.remote.forget(&upload.path);
+        match shared.remote.survey(upload, &source, true).await? {
+            Presence::Absent => {}
+            Presence::Same(acknowledged) => return Ok(Delivery::Found(acknowledged)),
+            Presence::Taken { .. } | Presence::Elsewhere { .. } => return Ok(Delivery::Moved),
+            Presence::Refused(_, words) => return Err(Problem::TooLarge { words }),
+        }
+    }
+    match shared.remote.put(&upload.path, &source).await {
+        Ok(acknowledged) => Ok(Delivery::Sent(acknowledged)),
+        Err(problem) => {
+            source.withdraw();
+            if problem.advice() != Advice::Rename {
+                return Err(problem);
+            }
+            shared.remote.forget(&upload.path);
+            Ok(Delivery::Moved)
+        }
+    }
+}
+
+/// Decides after each failure whether, and when, to try again.
+struct Tries<'a> {
+    shared: &'a Shared,
+    failures: u32,
+}
+
+impl<'a> Tries<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            failures: 0,
+        }
+    }
+
+    async fn pass(&self) {
+        self.shared.gate.pass().await;
+    }
+
+    fn succeeded<T>(&self, done: T) -> T {
+        self.shared.gate.reached();
+        done
+    }
+
+    /// Returns when it is time to try again.
+    async fn failed(&mut self, problem: Problem) -> Result<(), Outcome> {
+        match problem.advice() {
+            Advice::WaitForConnection => {
+                self.shared.gate.unreachable(problem).map_err(Outcome::Stop)
+            }
+            Advice::Later(after) => {
+                self.failures += 1;
+                if self.failures >= self.shared.tries {
+                    return Err(Outcome::Failed(UploadReason::Busy, problem));
+                }
+                let wait = after.unwrap_or_else(|| backoff(self.failures));
+                self.shared.gate.pause(wait, &problem);
+                Ok(())
+            }
+            Advice::Again => {
+                self.failures += 1;
+                if self.failures >= self.shared.tries {
+                    return Err(Outcome::Failed(UploadReason::Other, problem));
+                }
+                tokio::time::sleep(backoff(self.failures)).await;
+                Ok(())
+            }
+            _ => Err(judge(problem)),
+        }
+    }
+}
+
+async fn ask_settled(shared: &Shared, uploads: &[Upload]) -> Result<Vec<Settled>, Problem> {
+    let mut tries = Tries::new(shared);
+    loop {
+        tries.pass().await;
+        match shared.remote.settle(uploads).await {
+            Ok(settled) => return Ok(tries.succeeded(settled)),
+            Err(problem) => match tries.failed(problem).await {
+                Ok(()) => {}
+                Err(
+                    Outcome::Skipped(_, problem)
+                    | Outcome::Failed(_, problem)
+                    | Outcome::Stop(problem),
+                ) => return Err(problem),
+            },
+        }
+    }
+}
+
+fn judge(problem: Problem) -> Outcome {
+    match problem.advice() {
+        Advice::Skip(reason) => Outcome::Skipped(reason, problem),
+        Advice::Fail(reason) => Outcome::Failed(reason, problem),
+        Advice::Stop | Advice::WaitForConnection => Outcome::Stop(problem),
+        Advice::Rename => Outcome::Failed(UploadReason::NameRefused, problem),
+        Advice::Later(_) | Advice::Again => Outcome::Failed(UploadReason::Busy, problem),
+    }
+}
+
+/// Twice as long each time, and not the same for all.
+fn backoff(failures: u32) -> Duration {
+    let doubled = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10));
+    let longest = doubled.min(LONGEST_PAUSE);
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.subsec_nanos());
+    longest.mul_f64(0.75 + 0.25 * f64::from(nanos % 1000) / 1000.0)
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,128 @@
+//! What a service takes: sizes and names. Pure.
+//!
+//! Local paths already avoid what Windows, macOS and FAT refuse (see [`crate::names`]), which is
+//! most of what services refuse; here is the rest.
+
+use crate::names::{digest_mark, split_extension};
+
+/// What a service takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// The largest file, in bytes.
+    pub max_file_bytes: Option<u64>,
+    /// The longest path below the remote's root, in bytes of UTF-8.
+    pub max_path_bytes: Option<usize>,
+    /// Whether names follow OneDrive's and SharePoint's rules.
+    pub sharepoint: bool,
+}
+
+impl Rules {
+    /// Spells a path so that the service takes it; mostly the path as it is.
+    pub fn spell(&self, path: &str) -> String {
+        let mut spelt = path.to_owned();
+        if self.sharepoint {
+            spelt = spelt
+                .split('/')
+                .map(sharepoint_name)
+                .collect::<Vec<_>>()
+                .join("/");
+        }
+        match self.max_path_bytes {
+            Some(limit) if spelt.len() > limit => shortened_path(&spelt, limit),
+            _ => spelt,
+        }
+    }
+}
+
+/// OneDrive refuses these names and beginnings.
+fn sharepoint_name(name: &str) -> String {
+    let folded = name.to_ascii_lowercase();
+    let refused = matches!(folded.as_str(), ".lock" | "desktop.ini")
+        || folded.starts_with("~$")
+        || folded.contains("_vti_")
+        || name.starts_with(' ');
+    match refused {
+        true => format!("_{}", folded_vti(name)),
+        false => name.to_owned(),
+    }
+}
+
+/// `_vti_` is refused anywhere in a name.
+fn folded_vti(name: &str) -> String {
+    let mut out = name.to_owned();
+    while let Some(at) = out.to_ascii_lowercase().find("_vti_") {
+        out.replace_range(at..at + 5, "-vti-");
+    }
+    out.trim_start().to_owned()
+}
+
+/// A path that is too long keeps its first folder and its name; a mark of the whole path stands
+/// for what lay between.
+fn shortened_path(path: &str, limit: usize) -> String {
+    let (first, rest) = path.split_once('/').unwrap_or(("", path));
+    let name = rest.rsplit('/').next().unwrap_or_default();
+    let folder = format!("{first}/deep~{}/", digest_mark(path.as_bytes()));
+    let room = limit.saturating_sub(folder.len());
+    let (stem, extension) = split_extension(name);
+    let stem_room = room.saturating_sub(extension.len());
+    let cut = (0..=stem.len().min(stem_room))
+        .rev()
+        .find_map(|end| stem.get(..end))
+        .unwrap_or_default();
+    format!("{folder}{cut}{extension}")
+        .trim_start_matches('/')
+        .to_owned()
+}
+
+/// `a/IMG_1.jpg` with 2 becomes `a/IMG_1 (2).jpg`.
+pub(crate) fn numbered(path: &str, number: u32) -> String {
+    let (folder, name) = match path.rsplit_once('/') {
+        Some((folder, name)) => (format!("{folder}/"), name),
+        None => (String::new(), path),
+    };
+    let (stem, extension) = split_extension(name);
+    format!("{folder}{stem} ({number}){extension}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namesakes_get_a_number_before_the_ending() {
+        assert_eq!(numbered("a/IMG.jpg", 2), "a/IMG (2).jpg");
+        assert_eq!(numbered("x", 3), "x (3)");
+        assert_eq!(numbered("a.b/.nomedia", 2), "a.b/.nomedia (2)");
+    }
+
+    #[test]
+    fn paths_that_are_too_long_are_cut_and_stay_apart() {
+        let rules = Rules {
+            max_path_bytes: Some(60),
+            ..Rules::default()
+        };
+        let (a, b) = ("x".repeat(50), "y".repeat(50));
+        let first = rules.spell(&format!("internal/{a}/IMG_0001.jpg"));
+        let second = rules.spell(&format!("internal/{b}/IMG_0001.jpg"));
+        assert!(
+            first.len() <= 60 && first.ends_with("/IMG_0001.jpg"),
+            "{first}"
+        );
+        assert_ne!(first, second);
+        assert_eq!(rules.spell("internal/a.jpg"), "internal/a.jpg");
+    }
+
+    #[test]
+    fn names_that_sharepoint_refuses_are_spelt_otherwise() {
+        let rules = Rules {
+            sharepoint: true,
+            ..Rules::default()
+        };
+        assert_eq!(rules.spell("a/~$x.doc"), "a/_~$x.doc");
+        assert_eq!(
+            rules.spell("_VTI_bin/Desktop.ini"),
+            "_-vti-bin/_Desktop.ini"
+        );
+        assert_eq!(rules.spell("DCIM/IMG_1.jpg"), "DCIM/IMG_1.jpg");
+    }
+}

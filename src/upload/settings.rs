@@ -1,0 +1,337 @@
+//! The remotes a person has set up: `~/.config/rescue/remotes.toml`, readable by nobody else.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::secret::Secret;
+use crate::error::{Error, Kind as ErrorKindOf};
+
+/// All remotes.
+#[derive(Debug)]
+pub struct Settings {
+    path: PathBuf,
+    remotes: BTreeMap<String, RemoteSettings>,
+}
+
+/// One remote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteSettings {
+    /// Its kind, and where it is.
+    #[serde(flatten)]
+    pub kind: Kind,
+    /// Its password, key or token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Secret>,
+}
+
+/// What kind of remote, and where it is. No secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Kind {
+    /// A folder on this computer.
+    Folder {
+        /// Its absolute path.
+        path: PathBuf,
+    },
+    /// A WebDAV server.
+    WebDav {
+        /// The address of the folder.
+        url: String,
+        /// The user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        /// Certificates to trust beside the system's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificates: Option<PathBuf>,
+    },
+    /// S3, or a service that speaks it.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The service; Amazon's when there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        endpoint: Option<String>,
+        /// The region.
+        region: String,
+        /// The access key's id.
+        access_key_id: String,
+        /// The folder in the bucket.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        path: String,
+        /// Certificates to trust beside the system's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificates: Option<PathBuf>,
+    },
+    /// An SSH server.
+    Sftp {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The user.
+        user: String,
+        /// The folder; relative to the user's home.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        path: String,
+        /// The private key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key_file: Option<PathBuf>,
+        /// The server's key as it was when the remote was added.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host_key: Option<String>,
+    },
+}
+
+impl Kind {
+    /// The kind's name on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Folder { .. } => "folder",
+            Self::WebDav { .. } => "webdav",
+            Self::S3 { .. } => "s3",
+            Self::Sftp { .. } => "sftp",
+        }
+    }
+
+    /// What it leads to, in one line; also what tells remotes apart that had the same name one
+    /// after the other.
+    pub fn target(&self) -> String {
+        match self {
+            Self::Folder { path } => path.display().to_string(),
+            Self::WebDav { url, user, .. } => match user {
+                Some(user) => format!("{url} as {user}"),
+                None => url.clone(),
+            },
+            Self::S3 {
+                bucket,
+                endpoint,
+                path,
+                ..
+            } => {
+                let service = endpoint.as_deref().unwrap_or("Amazon S3");
+                format!("{bucket}/{path} at {service}")
+            }
+            Self::Sftp {
+                host,
+                port,
+                user,
+                path,
+                ..
+            } => format!("{user}@{host}:{port} {path}").trim_end().to_owned(),
+        }
+    }
+
+    /// What its secret is called, when it needs one.
+    pub fn secret_name(&self) -> Option<&'static str> {
+        match self {
+            Self::Folder { .. } => None,
+            Self::WebDav { user, .. } => user.as_ref().map(|_| "password"),
+            Self::S3 { .. } => Some("secret access key"),
+            Self::Sftp { key_file, .. } => match key_file {
+                Some(_) => None,
+                None => Some("password"),
+            },
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the settings; none yet is fine.
+    pub fn load() -> Result<Self, Error> {
+        Self::load_from(&folder()?.join("remotes.toml"))
+    }
+
+    /// Reads a file of settings.
+    pub fn load_from(path: &Path) -> Result<Self, Error> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(unusable(path, &error.to_string())),
+        };
+        let file: File = toml::from_str(&text).map_err(|error| {
+            // Not the error itself: it repeats the line, and the line may hold a secret.
+            let line = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .map(|before| before.lines().count());
+            let place = line.map_or(String::new(), |line| format!(" in line {}", line.max(1)));
+            unusable(path, &format!("it makes no sense{place}"))
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            remotes: file.remotes,
+        })
+    }
+
+    /// All remotes by name.
+    pub fn remotes(&self) -> &BTreeMap<String, RemoteSettings> {
+        &self.remotes
+    }
+
+    /// One remote.
+    pub fn remote(&self, name: &str) -> Result<&RemoteSettings, Error> {
+        self.remotes.get(name).ok_or_else(|| {
+            let known: Vec<_> = self.remotes.keys().map(String::as_str).collect();
+            let hint = match known.as_slice() {
+                [] => "set one up with `rescue remote add`".to_owned(),
+                known => format!("there are: {}", known.join(", ")),
+            };
+            Error::new(ErrorKindOf::Usage, format!("there is no remote '{name}'")).with_hint(hint)
+        })
+    }
+
+    /// Adds a remote, and writes the file.
+    pub fn add(&mut self, name: &str, remote: RemoteSettings) -> Result<(), Error> {
+        if self.remotes.contains_key(name) {
+            let message = format!("there is a remote '{name}' already");
+            return Err(Error::new(ErrorKindOf::Usage, message).with_hint(format!(
+                "`rescue remote remove {name}` first, or take another name"
+            )));
+        }
+        self.remotes.insert(name.to_owned(), remote);
+        self.save()
+    }
+
+    /// Removes a remote, and writes the file.
+    pub fn remove(&mut self, name: &str) -> Result<(), Error> {
+        self.remote(name)?;
+        self.remotes.remove(name);
+        self.save()
+    }
+
+    fn save(&self) -> Result<(), Error> {
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        let failed = |e: std::io::Error| {
+            Error::new(
+                ErrorKindOf::Disk,
+                format!("cannot write {}", self.path.display()),
+            )
+            .caused_by(e.to_string())
+            .with_hint("check that you may write there")
+        };
+        let text = toml::to_string(&File {
+            remotes: self.remotes.clone(),
+        })
+        .map_err(|e| Error::new(ErrorKindOf::Disk, format!("cannot write the settings: {e}")))?;
+        if let Some(folder) = self.path.parent() {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(failed)?;
+        }
+        let new = self.path.with_extension("toml.new");
+        let _ = fs::remove_file(&new);
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)
+            .map_err(failed)?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&new, &self.path))
+            .map_err(failed)
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct File {
+    #[serde(default)]
+    remotes: BTreeMap<String, RemoteSettings>,
+}
+
+/// Whether a name can be a remote's: short, and nothing that looks like an option or a path.
+pub fn check_name(name: &str) -> Result<(), Error> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    match starts_well && name.len() <= 60 && name.chars().all(fine) {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKindOf::Usage,
+            format!("'{name}' cannot be a remote's name"),
+        )
+        .with_hint("take letters, digits, '-', '_' and '.'")),
+    }
+}
+
+fn folder() -> Result<PathBuf, Error> {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    set("XDG_CONFIG_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(".config")))
+        .map(|config| config.join("rescue"))
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKindOf::Usage,
+                "there is no home folder to keep the settings in",
+            )
+            .with_hint("set HOME")
+        })
+}
+
+fn unusable(path: &Path, why: &str) -> Error {
+    Error::new(
+        ErrorKindOf::Usage,
+        format!("cannot use the settings {}: {why}", path.display()),
+    )
+    .with_hint("correct the file, or remove it and add the remotes again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn webdav() -> RemoteSettings {
+        RemoteSettings {
+            kind: Kind::WebDav {
+                url: "https://cloud.example/dav".to_owned(),
+                user: Some("ada".to_owned()),
+                certificates: None,
+            },
+            secret: Some(Secret::new("hunter2")),
+        }
+    }
+
+    #[test]
+    fn settings_come_back_and_are_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/remotes.toml");
+        let mut settings = Settings::load_from(&path).unwrap();
+        settings.add("cloud", webdav()).unwrap();
+        assert!(settings.add("cloud", webdav()).is_err());
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let again = Settings::load_from(&path).unwrap();
+        assert_eq!(again.remote("cloud").unwrap(), &webdav());
+        settings.remove("cloud").unwrap();
+        assert!(Settings::load_from(&path).unwrap().remotes().is_empty());
+    }
+
+    #[test]
+    fn damaged_settings_do_not_repeat_a_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("remotes.toml");
+        fs::write(&path, "[remotes.a]\nkind = \"webdav\"\nsecret = hunter2\n").unwrap();
+        let error = Settings::load_from(&path).unwrap_err();
+        let all = format!("{error:?} {error} {:?}", error.causes());
+        assert!(!all.contains("hunter2"), "{all}");
+        assert!(error.message.contains("line"), "{}", error.message);
+    }
+
+    #[test]
+    fn names_that_look_like_something_else_are_refused() {
+        assert!(check_name("nas-2.home_x").is_ok());
+        for name in ["", "-x", "a/b", "a b", ".x", &"x".repeat(61)] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+}

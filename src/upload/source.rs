@@ -1,0 +1,284 @@
+//! A file to be sent: read in pieces, and proven to be what was verified before its last byte
+//! leaves this computer.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::limit::Limit;
+use super::problem::Problem;
+use crate::digest::{Hasher, Sha256};
+use crate::event::{Event, Events};
+use crate::folder::DataReader;
+use crate::folder::reader::Found;
+use crate::names::LocalPath;
+
+/// Files up to this size are held in memory as a whole, in bytes.
+pub const SMALL_BYTES: u64 = 2 * 1024 * 1024;
+/// How much is read at once, in bytes.
+const READ_BYTES: usize = 256 * 1024;
+/// Pieces that wait to be sent.
+const PIECES_AHEAD: usize = 2;
+
+/// Where the bytes are.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// Below `data/` of a rescue folder.
+    Data(DataReader, LocalPath),
+    /// Anywhere on this computer.
+    File(PathBuf),
+}
+
+/// A file to be sent; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Source {
+    place: Place,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The SHA-256 of its bytes.
+    pub sha256: Sha256,
+    /// When it was last changed, in seconds since 1970.
+    pub mtime: Option<i64>,
+    limit: Arc<Limit>,
+    events: Events,
+    told: Arc<AtomicU64>,
+}
+
+impl Source {
+    /// A file with the size and hash that it had when it was verified.
+    pub fn new(
+        place: Place,
+        (size, sha256): (u64, Sha256),
+        mtime: Option<i64>,
+        limit: Arc<Limit>,
+        events: Events,
+    ) -> Self {
+        Self {
+            place,
+            size,
+            sha256,
+            mtime,
+            limit,
+            events,
+            told: Arc::default(),
+        }
+    }
+
+    /// Whether [`Source::whole`] is for it.
+    pub fn is_small(&self) -> bool {
+        self.size <= SMALL_BYTES
+    }
+
+    /// All its bytes, proven. For small files.
+    pub async fn whole(&self) -> Result<Bytes, Problem> {
+        let (place, size, sha256) = (self.place.clone(), self.size, self.sha256);
+        let bytes = blocking(move || {
+            let file = place.open(size)?;
+            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+            file.take(size + 1)
+                .read_to_end(&mut bytes)
+                .map_err(|e| unreadable(&e))?;
+            if bytes.len() as u64 != size {
+                return Err(changed("it has another size"));
+            }
+            if Sha256::of(&bytes) != sha256 {
+                return Err(changed("its SHA-256 is another one"));
+            }
+            Ok(Bytes::from(bytes))
+        })
+        .await?;
+        self.limit.take(bytes.len()).await;
+        self.tell(bytes.len() as u64);
+        Ok(bytes)
+    }
+
+    /// Its bytes from an offset on, in pieces of `piece_bytes` (the last one may be shorter). The
+    /// last piece comes only when all of the file is proven.
+    pub fn pieces(&self, piece_bytes: usize, offset: u64) -> Pieces {
+        let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+        let (place, size, sha256) = (self.place.clone(), self.size, self.sha256);
+        tokio::task::spawn_blocking(move || {
+            let pieces = PieceReader {
+                piece_bytes,
+                offset,
+                size,
+                sha256,
+            };
+            if let Err(problem) = pieces.read(&place, &sender) {
+                // Nobody waits for it when the sending failed.
+                let _ = sender.blocking_send(Err(problem));
+            }
+        });
+        Pieces {
+            receiver,
+            source: self.clone(),
+        }
+    }
+
+    /// The MD5 of the file as it is now, for services that give theirs.
+    pub async fn md5(&self) -> Result<String, Problem> {
+        use md5::Digest as _;
+        let (place, size) = (self.place.clone(), self.size);
+        blocking(move || {
+            let mut file = place.open(size)?;
+            let mut hasher = md5::Md5::new();
+            let mut buffer = vec![0; READ_BYTES];
+            loop {
+                let count = file.read(&mut buffer).map_err(|e| unreadable(&e))?;
+                if count == 0 {
+                    break;
+                }
+                hasher.update(buffer.get(..count).unwrap_or_default());
+            }
+            Ok(hasher
+                .finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect())
+        })
+        .await
+    }
+
+    /// Takes back what was told to have been sent: it is sent again, or never.
+    pub fn withdraw(&self) {
+        let bytes = self.told.swap(0, Ordering::Relaxed);
+        if bytes > 0 {
+            self.events.emit(Event::Discarded { bytes });
+        }
+    }
+
+    /// Tells that bytes count as sent.
+    pub fn tell(&self, bytes: u64) {
+        self.told.fetch_add(bytes, Ordering::Relaxed);
+        self.events.emit(Event::Received { bytes });
+    }
+}
+
+/// Pieces of a file, in order.
+#[derive(Debug)]
+pub struct Pieces {
+    receiver: mpsc::Receiver<Result<Bytes, Problem>>,
+    source: Source,
+}
+
+impl Pieces {
+    /// The next piece; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        match self.receiver.recv().await.transpose()? {
+            Some(piece) => {
+                self.source.limit.take(piece.len()).await;
+                self.source.tell(piece.len() as u64);
+                Ok(Some(piece))
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+struct PieceReader {
+    piece_bytes: usize,
+    offset: u64,
+    size: u64,
+    sha256: Sha256,
+}
+
+impl PieceReader {
+    fn read(
+        &self,
+        place: &Place,
+        sender: &mpsc::Sender<Result<Bytes, Problem>>,
+    ) -> Result<(), Problem> {
+        let mut file = place.open(self.size)?;
+        let mut hasher = Hasher::default();
+        let mut position = 0;
+        while position < self.offset {
+            let wanted = (self.offset - position).min(READ_BYTES as u64) as usize;
+            let bytes = read_exactly(&mut file, wanted)?;
+            hasher.update(&bytes);
+            position += wanted as u64;
+        }
+        while position < self.size {
+            let wanted = (self.size - position).min(self.piece_bytes as u64) as usize;
+            let bytes = read_exactly(&mut file, wanted)?;
+            hasher.update(&bytes);
+            position += wanted as u64;
+            if position == self.size {
+                if file.read(&mut [0]).map_err(|e| unreadable(&e))? > 0 {
+                    return Err(changed("it has another size"));
+                }
+                if std::mem::take(&mut hasher).finish() != self.sha256 {
+                    return Err(changed("its SHA-256 is another one"));
+                }
+            }
+            if sender.blocking_send(Ok(bytes.into())).is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_exactly(file: &mut File, wanted: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = vec![0; wanted];
+    match file.read_exact(&mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Err(changed("it has another size"))
+        }
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+impl Place {
+    fn open(&self, size: u64) -> Result<File, Problem> {
+        let file = match self {
+            Self::Data(reader, local) => match reader.open(local) {
+                Ok(Found::File(file)) => file,
+                Ok(Found::Nothing) => return Err(Problem::SourceGone),
+                Ok(Found::Other) => return Err(changed("it is a symbolic link, or no file")),
+                Err(error) => {
+                    return Err(Problem::SourceUnreadable {
+                        words: error.to_string(),
+                    });
+                }
+            },
+            Self::File(path) => match File::open(path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    return Err(Problem::SourceGone);
+                }
+                Err(error) => return Err(unreadable(&error)),
+            },
+        };
+        let found = file.metadata().map_err(|e| unreadable(&e))?;
+        if !found.is_file() || found.len() != size {
+            return Err(changed("it has another size"));
+        }
+        Ok(file)
+    }
+}
+
+fn changed(what: &str) -> Problem {
+    Problem::SourceChanged {
+        what: what.to_owned(),
+    }
+}
+
+fn unreadable(error: &std::io::Error) -> Problem {
+    Problem::SourceUnreadable {
+        words: error.to_string(),
+    }
+}
+
+/// Runs what blocks on a thread of its own.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,22 @@
+//! `rescue upload` against servers that nobody here wrote: rclone's and Apache's WebDAV, OpenSSH,
+//! and an S3 server; looked at afterwards with rclone, which shares no code with us.
+//!
+//! `bash tests/remotes/install` gets what is needed; without it every test fails and says so. Each
+//! test has servers of its own on 127.0.0.1 and ends them by their process ids.
+//!
+//! ```text
+//! cargo test --release --test remotes
+//! ```
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the report"
+)]
+
+#[path = "../upload/desk.rs"]
+mod desk;
+#[path = "../peers/ports.rs"]
+mod ports;
+mod server;
+mod suite;

@@ -1,0 +1,223 @@
+//! What every kind does alike.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::desk::{Desk, Ended, FIRST, photo};
+use crate::server::{Kind, Server};
+
+const TOP: &str = "Google-Pixel-7-LAB1";
+
+macro_rules! suite {
+    ($($module:ident: $kind:expr,)*) => { $(
+        mod $module {
+            use super::Kind;
+
+            #[test]
+            fn files_arrive_as_they_are_and_once() {
+                super::files_arrive_as_they_are_and_once($kind);
+            }
+
+            #[test]
+            fn other_files_are_never_overwritten_and_same_ones_not_sent() {
+                super::other_files_are_never_overwritten_and_same_ones_not_sent($kind);
+            }
+
+            #[test]
+            fn what_is_removed_there_is_found_out_and_sent_again() {
+                super::what_is_removed_there_is_found_out_and_sent_again($kind);
+            }
+
+            #[test]
+            fn wrong_credentials_and_no_server_are_told_apart() {
+                super::wrong_credentials_and_no_server_are_told_apart($kind);
+            }
+
+            #[test]
+            fn kills_on_both_sides_lose_and_double_nothing() {
+                super::kills_on_both_sides_lose_and_double_nothing($kind);
+            }
+        }
+    )* };
+}
+
+suite! {
+    folder: Kind::Folder,
+    rclone_webdav: Kind::Rclone,
+    apache_webdav: Kind::Apache,
+    openssh_sftp: Kind::OpenSsh,
+    moto_s3: Kind::S3,
+}
+
+/// Fetches everything with rclone and compares.
+#[track_caller]
+fn same_for_rclone(desk: &Desk, server: &Server) {
+    let back = desk.path("back");
+    let _ = fs::remove_dir_all(&back);
+    server.rclone(&["copy", &server.remote(TOP), back.to_str().unwrap()]);
+    let (there, here) = (desk.tree("back"), desk.tree("rescued/data"));
+    let names = |tree: &BTreeMap<String, Vec<u8>>| tree.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&there), names(&here));
+    for (name, bytes) in &here {
+        assert!(there[name] == *bytes, "{name}");
+    }
+}
+
+fn files_arrive_as_they_are_and_once(kind: Kind) {
+    let desk = Desk::new();
+    let server = Server::start(kind, &desk);
+    server.add_right(&desk);
+    desk.run(&["remote", "test", "there"]).expect(0);
+    let names = [
+        "a b+c&d=e.jpg",
+        "été #1.jpg",
+        "日本 %25.jpg".trim_end(),
+        "'quoted';$x`.jpg",
+        "(1) [2] {3}~!@^,.jpg",
+    ];
+    let mut files: Vec<_> = names
+        .iter()
+        .map(|name| name.replace('%', "％"))
+        .enumerate()
+        .map(|(nth, name)| (format!("internal/DCIM/Camera/{name}"), photo(nth, 50_000)))
+        .collect();
+    files.push(("internal/DCIM/empty.jpg".to_owned(), Vec::new()));
+    files.push((
+        "sd-1A2B-3C4D/Movies/a/b/c/large.mp4".to_owned(),
+        photo(90, 21_000_000),
+    ));
+    files.push((
+        "internal/Movies/middle.mp4".to_owned(),
+        photo(91, 3_000_000),
+    ));
+    desk.rescue(&files);
+    let ended = desk.upload("there", &[]).expect(0);
+    assert_eq!(ended.line("upload_summary")["sent"], files.len());
+    same_for_rclone(&desk, &server);
+    let again = desk.upload("there", &[]).expect(0);
+    assert_eq!(again.line("upload_summary")["sent"], 0);
+    let checked = desk.upload("there", &["--check"]).expect(0);
+    assert_eq!(checked.line("upload_checked")["there"], files.len());
+    // Nothing but the photos is left there.
+    let listed = server.rclone(&["lsf", "-R", "--files-only", &server.remote("")]);
+    assert_eq!(listed.lines().count(), files.len(), "{listed}");
+}
+
+fn other_files_are_never_overwritten_and_same_ones_not_sent(kind: Kind) {
+    let desk = Desk::new();
+    let server = Server::start(kind, &desk);
+    server.add_right(&desk);
+    desk.rescue_photos(4);
+    let before = desk.path("before");
+    let camera = before.join("internal/DCIM/Camera");
+    fs::create_dir_all(&camera).unwrap();
+    // As large as ours: only the content tells.
+    fs::write(camera.join("IMG_20240101_000001.jpg"), photo(77, 20_000)).unwrap();
+    fs::write(camera.join("IMG_20240101_000002.jpg"), photo(2, 20_000)).unwrap();
+    server.rclone(&["copy", before.to_str().unwrap(), &server.remote(TOP)]);
+    let ended = desk.upload("there", &[]).expect(0);
+    let summary = ended.line("upload_summary");
+    assert_eq!(summary["sent"], 3, "{}", ended.all);
+    assert_eq!(summary["renamed"], 1);
+    assert_eq!(summary["already_there"], 1);
+    let back = desk.path("back");
+    server.rclone(&["copy", &server.remote(TOP), back.to_str().unwrap()]);
+    let there = desk.tree("back");
+    assert!(there[FIRST] == photo(77, 20_000));
+    assert!(there[&FIRST.replace(".jpg", " (2).jpg")] == photo(1, 20_000));
+    assert_eq!(there.len(), 5);
+}
+
+fn what_is_removed_there_is_found_out_and_sent_again(kind: Kind) {
+    let desk = Desk::new();
+    let server = Server::start(kind, &desk);
+    server.add_right(&desk);
+    desk.rescue_photos(3);
+    desk.upload("there", &[]).expect(0);
+    server.rclone(&["deletefile", &server.remote(&format!("{TOP}/{FIRST}"))]);
+    let checked = desk.upload("there", &["--check"]).expect(3);
+    assert_eq!(checked.line("finding")["reason"], "missing");
+    let again = desk.upload("there", &[]).expect(0);
+    assert_eq!(again.line("upload_summary")["sent"], 1);
+    same_for_rclone(&desk, &server);
+}
+
+fn wrong_credentials_and_no_server_are_told_apart(kind: Kind) {
+    let desk = Desk::new();
+    let mut server = Server::start(kind, &desk);
+    // moto believes everybody, and a folder asks nobody.
+    if matches!(kind, Kind::Rclone | Kind::Apache) {
+        server.add(&desk, "wrong", "not-the-password");
+        let ended = desk.run(&["remote", "test", "wrong", "--json"]).expect(1);
+        assert_eq!(ended.line("error")["kind"], "remote_denied");
+    }
+    server.add_right(&desk);
+    server.kill();
+    if kind == Kind::Folder {
+        fs::rename(desk.path("server"), desk.path("unplugged")).unwrap();
+    }
+    let ended = desk.run(&["remote", "test", "there", "--json"]).expect(1);
+    assert_eq!(
+        ended.line("error")["kind"],
+        "no_connection",
+        "{}",
+        ended.all
+    );
+}
+
+/// The server is killed and started three times, the program five times.
+fn kills_on_both_sides_lose_and_double_nothing(kind: Kind) {
+    let desk = Desk::new();
+    let mut server = Server::start(kind, &desk);
+    server.add_right(&desk);
+    let mut files: Vec<_> = (0..400)
+        .map(|nth| {
+            (
+                format!("internal/DCIM/Camera/IMG_{nth:04}.jpg"),
+                photo(nth, 100_000),
+            )
+        })
+        .collect();
+    files.push((
+        "internal/DCIM/Camera/VID_1.mp4".to_owned(),
+        photo(900, 40_000_000),
+    ));
+    desk.rescue(&files);
+    let mut acknowledged: BTreeMap<String, u32> = BTreeMap::new();
+    let mut note = |ended: &Ended| {
+        for line in ended.lines.iter().filter(|line| line["type"] == "uploaded") {
+            *acknowledged
+                .entry(line["source"].as_str().unwrap().to_owned())
+                .or_default() += 1;
+        }
+    };
+    // Slow enough to be interrupted in the middle: 80 MB in some seconds.
+    let arguments = [
+        "upload", "rescued", "--to", "there", "--json", "--wait", "--limit", "12M",
+    ];
+    for round in 0..8 {
+        let mut child = desk.start(&arguments);
+        std::thread::sleep(Duration::from_millis(900));
+        // moto forgets everything when it ends; a folder is no process.
+        if round % 3 == 2 && !matches!(kind, Kind::S3 | Kind::Folder) {
+            server.kill();
+            std::thread::sleep(Duration::from_millis(300));
+            server.restart();
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        child.kill().unwrap();
+        note(&Ended::of(child.wait_with_output().unwrap()));
+    }
+    let begin = Instant::now();
+    let last = desk.upload("there", &["--wait"]).expect(0);
+    assert!(begin.elapsed() < Duration::from_secs(120));
+    note(&last);
+    same_for_rclone(&desk, &server);
+    let twice: Vec<_> = acknowledged
+        .iter()
+        .filter(|(_, times)| **times > 1)
+        .collect();
+    assert!(twice.is_empty(), "sent twice: {twice:?}");
+    desk.upload("there", &["--check"]).expect(0);
+}

@@ -1,0 +1,223 @@
+//! What a server may do to us.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::dav::{Dav, Fault};
+use super::desk::{Desk, Ended, FIRST, photo};
+
+const TOP: &str = "Google-Pixel-7-LAB1";
+
+fn desk_with(dav: &Dav, photos: usize) -> Desk {
+    let desk = Desk::new();
+    desk.run(&["remote", "add", "dav", "webdav", &dav.url()])
+        .expect(0);
+    desk.rescue_photos(photos);
+    desk
+}
+
+#[track_caller]
+fn everything_arrived(desk: &Desk, dav: &Dav) {
+    let there = dav.files();
+    let expected = desk.tree("rescued/data");
+    assert_eq!(there.len(), expected.len(), "{:?}", there.keys());
+    for (path, bytes) in &expected {
+        assert!(there[&format!("{TOP}/{path}")] == *bytes, "{path}");
+    }
+}
+
+#[test]
+fn good_server_gets_each_photo_with_one_request() {
+    let dav = Dav::start(|_, _, _| None);
+    let desk = desk_with(&dav, 200);
+    desk.run(&["remote", "test", "dav"]).expect(0);
+    let before = dav.requests("PUT");
+    desk.upload("dav", &[]).expect(0);
+    everything_arrived(&desk, &dav);
+    assert_eq!(dav.requests("PUT") - before, 200);
+    assert!(
+        dav.requests("PROPFIND") < 10,
+        "{}",
+        dav.requests("PROPFIND")
+    );
+    desk.upload("dav", &["--check"]).expect(0);
+}
+
+#[test]
+fn storm_of_errors_passes() {
+    // Every third request of any kind fails, as servers behind a proxy do.
+    let nth = AtomicUsize::new(0);
+    let dav = Dav::start(move |_, _, _| {
+        let statuses = [429, 500, 502, 503, 504];
+        let nth = nth.fetch_add(1, Ordering::Relaxed);
+        nth.is_multiple_of(3)
+            .then(|| Fault::Answer(statuses[nth % statuses.len()], None))
+    });
+    let desk = desk_with(&dav, 20);
+    desk.upload("dav", &["--tries", "30", "--parallel", "4"])
+        .expect(0);
+    everything_arrived(&desk, &dav);
+}
+
+#[test]
+fn retry_after_is_respected() {
+    let dav = Dav::start(|method, _, before| {
+        (method == "PUT" && before == 0).then_some(Fault::Answer(429, Some(2)))
+    });
+    let desk = desk_with(&dav, 1);
+    let begin = Instant::now();
+    desk.upload("dav", &[]).expect(0);
+    assert!(
+        begin.elapsed() >= Duration::from_secs(2),
+        "{:?}",
+        begin.elapsed()
+    );
+    everything_arrived(&desk, &dav);
+}
+
+#[test]
+fn connection_cut_midway_or_before_the_answer_loses_and_doubles_nothing() {
+    let dav = Dav::start(|method, _, before| match (method, before) {
+        ("PUT", 1) => Some(Fault::CutMidway),
+        ("PUT", 3) => Some(Fault::CutBeforeTheAnswer),
+        _ => None,
+    });
+    let desk = desk_with(&dav, 8);
+    desk.upload("dav", &["--parallel", "1"]).expect(0);
+    everything_arrived(&desk, &dav);
+    // One more for the file that was cut midway; the other one was found to be there.
+    assert_eq!(dav.requests("PUT"), 9);
+}
+
+#[test]
+fn server_that_lies_about_success_is_found_out() {
+    let dav = Dav::start(|method, path, _| {
+        (method == "PUT" && path.ends_with("_000002.jpg")).then_some(Fault::Lie)
+    });
+    let desk = desk_with(&dav, 4);
+    let ended = desk.upload("dav", &[]).expect(3);
+    assert_eq!(ended.line("upload_failed")["reason"], "size_differs");
+    assert_eq!(ended.line("upload_summary")["sent"], 3);
+    let status = desk.run(&["status", "rescued"]).all;
+    assert!(
+        status.contains("1 failed: the service has not all of it"),
+        "{status}"
+    );
+}
+
+#[test]
+fn full_server_stops_the_run_and_the_rest_waits() {
+    let dav = Dav::start(|method, _, before| {
+        (method == "PUT" && before >= 3).then_some(Fault::Answer(507, None))
+    });
+    let desk = desk_with(&dav, 10);
+    let ended = desk.upload("dav", &["--parallel", "1"]).expect(1);
+    assert_eq!(ended.line("error")["kind"], "remote_full");
+    assert_eq!(dav.files().len(), 3);
+    let status = desk.run(&["status", "rescued"]).all;
+    assert!(
+        status.contains("7 waiting") || status.contains("7 files waiting"),
+        "{status}"
+    );
+}
+
+#[test]
+fn file_over_the_services_limit_is_skipped_and_said() {
+    let dav = Dav::start(|method, path, _| {
+        (method == "PUT" && path.ends_with("_000001.jpg")).then_some(Fault::Answer(413, None))
+    });
+    let desk = desk_with(&dav, 3);
+    let ended = desk.upload("dav", &[]).expect(3);
+    assert_eq!(ended.line("upload_skipped")["reason"], "too_large");
+    let status = desk.run(&["status", "rescued"]).all;
+    assert!(
+        status.contains("1 skipped: over this service's limit"),
+        "{status}"
+    );
+}
+
+#[test]
+fn wrong_password_ends_at_once() {
+    let dav = Dav::start(|_, _, _| Some(Fault::Answer(401, None)));
+    let desk = desk_with(&dav, 50);
+    let ended = desk.upload("dav", &[]).expect(1);
+    assert_eq!(ended.line("error")["kind"], "remote_denied");
+    assert!(dav.requests("PROPFIND") <= 8);
+    assert_eq!(dav.requests("PUT"), 0);
+}
+
+#[test]
+fn part_that_a_killed_run_left_is_replaced() {
+    let dav =
+        Dav::start(|method, _, before| (method == "PUT" && before == 1).then_some(Fault::Hang));
+    let desk = desk_with(&dav, 3);
+    let mut child = desk.start(&["upload", "rescued", "--to", "dav", "--parallel", "1"]);
+    let begin = Instant::now();
+    while dav.files().len() < 2 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "nothing arrives");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let sizes: Vec<_> = dav.files().into_values().map(|bytes| bytes.len()).collect();
+    assert!(sizes.contains(&10_000), "{sizes:?}");
+    let again = desk.upload("dav", &[]).expect(0);
+    assert_eq!(again.line("upload_summary")["renamed"], 0, "{}", again.all);
+    everything_arrived(&desk, &dav);
+    // The part was sent again, what was acknowledged was not.
+    assert_eq!(dav.requests("PUT"), 4);
+}
+
+#[test]
+fn wait_goes_on_when_the_server_comes() {
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let desk = Desk::new();
+    let url = format!("http://{address}/dav");
+    desk.run(&["remote", "add", "dav", "webdav", &url])
+        .expect(0);
+    desk.rescue_photos(3);
+    let child = desk.start(&["upload", "rescued", "--to", "dav", "--json", "--wait"]);
+    std::thread::sleep(Duration::from_secs(1));
+    let listener = TcpListener::bind(address).unwrap();
+    let dav = Dav::serve(listener, |_, _, _| None);
+    let ended = Ended::of(child.wait_with_output().unwrap()).expect(0);
+    assert_eq!(ended.line("waiting")["what"], "connection");
+    everything_arrived(&desk, &dav);
+}
+
+#[test]
+fn ctrl_c_stops_and_the_next_run_goes_on() {
+    let dav = Dav::start(|_, _, _| None);
+    let desk = desk_with(&dav, 40);
+    let child = desk.start(&[
+        "upload", "rescued", "--to", "dav", "--limit", "200K", "--json",
+    ]);
+    let begin = Instant::now();
+    while dav.files().len() < 5 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "nothing arrives");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    Ended::of(child.wait_with_output().unwrap()).expect(130);
+    desk.upload("dav", &[]).expect(0);
+    everything_arrived(&desk, &dav);
+}
+
+#[test]
+fn other_file_on_the_server_is_never_overwritten() {
+    let dav = Dav::start(|_, _, _| None);
+    let desk = desk_with(&dav, 2);
+    let path = format!("{TOP}/{FIRST}");
+    // As large, so that only its content tells.
+    dav.put(&path, photo(77, 20_000));
+    let ended = desk.upload("dav", &[]).expect(0);
+    assert_eq!(ended.line("upload_summary")["renamed"], 1);
+    let there = dav.files();
+    assert!(there[&path] == photo(77, 20_000));
+    assert!(there[&path.replace(".jpg", " (2).jpg")] == photo(1, 20_000));
+}

@@ -1,0 +1,242 @@
+//! Kind `folder`, and what is the same for every kind.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::desk::{Desk, FIRST, photo};
+
+const TOP: &str = "Google-Pixel-7-LAB1";
+
+fn desk_with_nas(photos: usize) -> Desk {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("nas")).unwrap();
+    desk.run(&["remote", "add", "nas", "folder", "nas"])
+        .expect(0);
+    desk.rescue_photos(photos);
+    desk
+}
+
+#[test]
+fn photos_arrive_as_they_are_and_are_sent_once() {
+    let desk = desk_with_nas(30);
+    let first = desk.upload("nas", &[]).expect(0);
+    assert_eq!(first.line("upload_summary")["sent"], 30);
+    let there = desk.tree("nas");
+    let expected = desk.tree("rescued/data");
+    assert_eq!(there.len(), 30);
+    for (path, bytes) in &expected {
+        assert!(there[&format!("{TOP}/{path}")] == *bytes, "{path}");
+    }
+    let again = desk.upload("nas", &[]).expect(0);
+    assert_eq!(again.line("upload_summary")["sent"], 0);
+    assert_eq!(again.line("upload_planned")["done_items"], 30);
+    let status = desk.run(&["status", "rescued"]).expect(0);
+    assert!(
+        status.all.contains("nas: Backup complete (30 files"),
+        "{}",
+        status.all
+    );
+}
+
+#[test]
+fn file_that_is_there_already_is_recorded_and_not_sent() {
+    let desk = desk_with_nas(3);
+    let target = desk.path("nas").join(TOP).join(FIRST);
+    fs::create_dir_all(target.parent().unwrap()).unwrap();
+    fs::write(&target, photo(1, 20_000)).unwrap();
+    let before = fs::metadata(&target).unwrap().modified().unwrap();
+    let ended = desk.upload("nas", &[]).expect(0);
+    assert_eq!(ended.line("upload_summary")["already_there"], 1);
+    assert_eq!(ended.line("upload_summary")["sent"], 2);
+    assert_eq!(fs::metadata(&target).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn other_file_of_the_same_name_and_size_is_never_overwritten() {
+    let desk = desk_with_nas(3);
+    let target = desk.path("nas").join(TOP).join(FIRST);
+    fs::create_dir_all(target.parent().unwrap()).unwrap();
+    let other = photo(99, 20_000);
+    fs::write(&target, &other).unwrap();
+    let ended = desk.upload("nas", &[]).expect(0);
+    assert_eq!(ended.line("upload_summary")["renamed"], 1);
+    assert!(fs::read(&target).unwrap() == other);
+    let beside = target.with_file_name("IMG_20240101_000001 (2).jpg");
+    assert!(fs::read(beside).unwrap() == photo(1, 20_000));
+    assert_eq!(
+        desk.upload("nas", &[]).expect(0).line("upload_summary")["sent"],
+        0
+    );
+    desk.upload("nas", &["--check"]).expect(0);
+}
+
+#[test]
+fn catalogue_that_is_lost_costs_no_second_copy() {
+    let desk = desk_with_nas(5);
+    desk.upload("nas", &[]).expect(0);
+    fs::remove_dir_all(desk.path("rescued")).unwrap();
+    desk.rescue_photos(5);
+    let again = desk.upload("nas", &[]).expect(0);
+    assert_eq!(again.line("upload_summary")["already_there"], 5);
+    assert_eq!(desk.tree("nas").len(), 5);
+}
+
+#[test]
+fn file_that_changed_or_is_gone_fails_and_the_others_are_sent() {
+    let desk = desk_with_nas(4);
+    let camera = desk.path("rescued/data/internal/DCIM/Camera");
+    let mut bytes = photo(1, 20_000);
+    bytes[7] ^= 1;
+    fs::write(camera.join("IMG_20240101_000001.jpg"), bytes).unwrap();
+    fs::remove_file(camera.join("IMG_20240101_000002.jpg")).unwrap();
+    let ended = desk.upload("nas", &[]).expect(3);
+    assert_eq!(ended.line("upload_summary")["failed"], 2);
+    let there = desk.tree("nas");
+    assert_eq!(there.len(), 2, "{:?}", there.keys());
+    let status = desk.run(&["status", "rescued"]).all;
+    assert!(
+        status.contains("1 failed: changed in the rescue folder"),
+        "{status}"
+    );
+    assert!(
+        status.contains("1 failed: gone from the rescue folder"),
+        "{status}"
+    );
+    // Put right, it is sent.
+    fs::write(camera.join("IMG_20240101_000001.jpg"), photo(1, 20_000)).unwrap();
+    assert_eq!(
+        desk.upload("nas", &[]).expect(3).line("upload_summary")["sent"],
+        1
+    );
+}
+
+#[test]
+fn symbolic_link_in_the_rescue_folder_is_not_followed() {
+    let desk = desk_with_nas(2);
+    fs::write(desk.path("private"), photo(1, 20_000)).unwrap();
+    let first = desk.path("rescued/data").join(FIRST);
+    fs::remove_file(&first).unwrap();
+    std::os::unix::fs::symlink(desk.path("private"), &first).unwrap();
+    let ended = desk.upload("nas", &[]).expect(3);
+    assert_eq!(ended.line("upload_failed")["reason"], "source_changed");
+}
+
+#[test]
+fn dry_run_lists_and_sends_nothing() {
+    let desk = desk_with_nas(3);
+    let ended = desk.upload("nas", &["--dry-run"]).expect(0);
+    assert_eq!(ended.line("would_upload_summary")["items"], 3);
+    assert_eq!(ended.count("would_upload"), 3);
+    assert!(desk.tree("nas").is_empty());
+}
+
+#[test]
+fn choice_layout_and_archives_are_heeded() {
+    let desk = desk_with_nas(2);
+    let more = [
+        (
+            "internal/DCIM/Camera/VID_20230203_101010.mp4",
+            photo(50, 9_000),
+        ),
+        (
+            "internal/Pictures/IMG_20240101_000001.jpg",
+            photo(51, 9_000),
+        ),
+        ("internal/Pictures/odd.jpg", photo(52, 9_000)),
+    ];
+    fs::remove_dir_all(desk.path("rescued")).unwrap();
+    let mut files = vec![(FIRST.to_owned(), photo(1, 20_000))];
+    files.extend(more.map(|(name, bytes)| (name.to_owned(), bytes)));
+    desk.rescue(&files);
+    let videos = desk.upload("nas", &["--videos", "--by-date"]).expect(0);
+    assert_eq!(videos.line("upload_summary")["sent"], 1);
+    let rest = desk
+        .upload("nas", &["--by-date", "--exclude", "Pictures/odd*"])
+        .expect(0);
+    assert_eq!(rest.line("upload_summary")["sent"], 2);
+    let there: Vec<_> = desk.tree("nas").into_keys().collect();
+    assert_eq!(
+        there,
+        [
+            "2023/2023-02/VID_20230203_101010.mp4",
+            "2024/2024-01/IMG_20240101_000001 (2).jpg",
+            "2024/2024-01/IMG_20240101_000001.jpg",
+        ]
+    );
+    fs::write(desk.path("all.zip"), b"PK...").unwrap();
+    desk.upload("nas", &["--archive", "all.zip"]).expect(0);
+    assert_eq!(desk.tree("nas")["all.zip"], b"PK...");
+    let again = desk.upload("nas", &["--archive", "all.zip"]).expect(0);
+    assert_eq!(again.line("upload_summary")["sent"], 0);
+}
+
+#[test]
+fn check_finds_what_is_missing_or_short_and_the_next_run_sends_it() {
+    let desk = desk_with_nas(4);
+    desk.upload("nas", &[]).expect(0);
+    desk.upload("nas", &["--check"]).expect(0);
+    let camera = desk.path("nas").join(TOP).join("internal/DCIM/Camera");
+    fs::remove_file(camera.join("IMG_20240101_000001.jpg")).unwrap();
+    fs::write(camera.join("IMG_20240101_000002.jpg"), b"short").unwrap();
+    let checked = desk.upload("nas", &["--check"]).expect(3);
+    assert_eq!(checked.line("upload_checked")["wrong"], 2);
+    assert_eq!(checked.line("upload_checked")["there"], 2);
+    let again = desk.upload("nas", &[]).expect(0);
+    assert_eq!(again.line("upload_summary")["sent"], 2);
+    assert_eq!(again.line("upload_summary")["renamed"], 1, "{}", again.all);
+    desk.upload("nas", &["--check"]).expect(0);
+}
+
+#[test]
+fn large_file_that_was_interrupted_goes_on_where_it_was() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("nas")).unwrap();
+    desk.run(&["remote", "add", "nas", "folder", "nas"])
+        .expect(0);
+    let name = "internal/DCIM/Camera/VID_20240101_000001.mp4";
+    desk.rescue(&[(name.to_owned(), photo(1, 12_000_000))]);
+    let mut child = desk.start(&["upload", "rescued", "--to", "nas", "--limit", "4M"]);
+    let camera = desk.path("nas").join(TOP).join("internal/DCIM/Camera");
+    let begin = Instant::now();
+    // Until some megabytes of it are there.
+    let part = loop {
+        assert!(begin.elapsed() < Duration::from_secs(60), "nothing arrives");
+        let found = fs::read_dir(&camera)
+            .ok()
+            .and_then(|mut found| found.next());
+        if let Some(Ok(found)) = found
+            && found.metadata().unwrap().len() > 5_000_000
+        {
+            break found.path();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(part.to_str().unwrap().ends_with(".rescue-part"));
+    let begin = Instant::now();
+    desk.upload("nas", &["--limit", "4M"]).expect(0);
+    // All of it would take three seconds.
+    assert!(
+        begin.elapsed() < Duration::from_millis(2600),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert!(desk.tree("nas").into_values().eq([photo(1, 12_000_000)]));
+}
+
+#[test]
+fn remotes_are_listed_tested_and_forgotten() {
+    let desk = desk_with_nas(1);
+    let listed = desk.run(&["remote", "list", "--json"]).expect(0);
+    assert_eq!(listed.line("remote")["kind"], "folder");
+    desk.run(&["remote", "test", "nas"]).expect(0);
+    assert!(desk.tree("nas").is_empty());
+    fs::remove_dir(desk.path("nas")).unwrap();
+    desk.run(&["remote", "test", "nas"]).expect(1);
+    desk.run(&["remote", "remove", "nas"]).expect(0);
+    let unknown = desk.upload("nas", &[]).expect(2);
+    assert_eq!(unknown.line("error")["message"], "there is no remote 'nas'");
+    desk.run(&["remote", "add", "x", "gopher", "y"]).expect(2);
+    desk.run(&["remote", "add", "-", "folder", "."]).expect(2);
+}

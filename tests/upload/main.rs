@@ -1,0 +1,14 @@
+//! The real program sends rescue folders to a folder and to a WebDAV server that fails on demand.
+//! Needs nothing outside this project; `tests/remotes` does the same with real servers.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
+
+mod dav;
+mod desk;
+mod faults;
+mod folder;
+mod secrets;
