@@ -68,7 +68,7 @@ mkdir -p /dev/usb-ffs/adb
 mount -t functionfs one /dev/usb-ffs/adb
 mkdir -p /run/sd/DCIM/Camera
 head -c 67108864 /dev/urandom > /run/sd/DCIM/Camera/big.jpg
-for n in $(seq 500); do head -c 10000 /dev/urandom > "/run/sd/DCIM/Camera/IMG_$n.jpg"; done
+head -c 5000000 /run/sd/DCIM/Camera/big.jpg | split -b 10000 -a 3 -d --additional-suffix=.jpg - /run/sd/DCIM/Camera/IMG_
 echo "data made $(now)"
 mkdir -p /storage/emulated
 ln -sfn /run/sd /storage/emulated/0
