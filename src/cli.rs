@@ -53,6 +53,8 @@ pub enum ColorChoice {
 pub enum Command {
     /// List the phones that can be seen, and what state each is in
     Devices,
+    /// Tell what stands between this computer and a phone, and what to do next
+    Doctor(DoctorArgs),
     /// Copy photos, videos and other media off the phone, and prove each copy
     Pull(PullArgs),
     /// Tell what a rescue folder holds, and what is missing
@@ -99,6 +101,23 @@ pub struct PhoneArgs {
     /// Take a phone for gone when it says nothing for so long
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub idle_timeout: u64,
+}
+
+/// What to examine.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// The phone
+    #[command(flatten)]
+    pub phone: PhoneArgs,
+    /// Print the udev rules that let the person at this computer open phones (Linux)
+    #[arg(long, conflicts_with = "install_udev_rules")]
+    pub print_udev_rules: bool,
+    /// Put the udev rules in place, after asking; needs sudo or pkexec (Linux)
+    #[arg(long)]
+    pub install_udev_rules: bool,
+    /// Install the udev rules without a question
+    #[arg(long, requires = "install_udev_rules")]
+    pub yes: bool,
 }
 
 /// What to pull, and where to.

@@ -1,6 +1,8 @@
 //! What a failure means for the person, and the one thing to do next: facts come from below,
 //! advice is given here.
 
+pub mod states;
+
 use crate::adb::server::DeviceState;
 use crate::error::{Error, Kind};
 use crate::export::ExportError;
@@ -11,10 +13,6 @@ use crate::phone::PhoneError;
 use crate::phone::drive::LinkError;
 use crate::phone::keys::KeysError;
 use crate::upload::problem::Problem;
-
-/// What to do about an unanswered "Allow USB debugging?".
-pub const APPROVE: &str = "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' \
-     and tap 'Allow'";
 
 impl From<PhoneError> for Error {
     fn from(error: PhoneError) -> Self {
@@ -82,29 +80,15 @@ pub fn hint(error: &PhoneError) -> String {
         PhoneError::NotAServer { .. } => "check ADB_SERVER_SOCKET and ANDROID_ADB_SERVER_PORT",
         PhoneError::ServerRefused { .. } => "restart the adb server: `adb kill-server`, then `adb start-server`",
         PhoneError::BadAddress { .. } => "give HOST:PORT, as in 192.168.1.7:5555",
-        PhoneError::NoPhone => {
-            "plug the phone in with USB debugging on; try another cable and another port, or name it with --tcp HOST:PORT"
-        }
+        PhoneError::NoPhone => "run `rescue doctor`; try another cable and another port, or name the phone with --tcp HOST:PORT",
         PhoneError::NoSuchPhone { .. } => "run `rescue devices` to see the phones that are there",
         PhoneError::SeveralPhones { .. } => "choose one with --serial",
-        PhoneError::Unauthorized => APPROVE,
-        PhoneError::NotReady { state, .. } => match state {
-            DeviceState::Unauthorized => APPROVE,
-            DeviceState::NoPermissions(_) => {
-                "copy udev-rules/51-rescue.rules to /etc/udev/rules.d, run `sudo udevadm control --reload`, and plug the phone in again"
-            }
-            DeviceState::Busy(holder) if !holder.is_empty() => {
-                return format!("end {holder}, which has the phone open, and run the same command");
-            }
-            DeviceState::Busy(_) => {
-                "end the program that has the phone open (an adb server of another user?)"
-            }
-            DeviceState::Recovery | DeviceState::Sideload | DeviceState::Rescue | DeviceState::Bootloader => {
-                "choose 'Reboot system now' on the phone"
-            }
-            _ => "unplug the phone, plug it in again, and unlock it",
-        },
-        PhoneError::Locked => "unlock the phone once with its PIN; do not restart it",
+        PhoneError::NotReady { state: DeviceState::Busy(holder), .. } if !holder.is_empty() => {
+            return format!("end {holder}, which has the phone open, and run the same command");
+        }
+        PhoneError::NotReady { state, .. } => states::of_device(state).next,
+        PhoneError::Unauthorized => states::unauthorized.next,
+        PhoneError::Locked => states::locked_since_boot.next,
         PhoneError::Keys(error) => match **error {
             KeysError::NoHome => "set HOME, or name a key file with --key",
             KeysError::File { .. } | KeysError::Content { .. } => {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Done;
+use super::{Done, doctor};
 use crate::adb::server::DeviceState;
 use crate::error::{Error, Kind};
 use crate::guide;
@@ -42,10 +42,12 @@ pub(super) async fn run(ui: &Ui) -> Result<Done, Error> {
         return Ok(Done::All);
     }
     if found.server_runs {
-        return Err(Error::new(Kind::NoPhone, "the adb server sees no phone")
-            .with_hint("plug the phone in and switch USB debugging on in its developer options"));
+        let error = Error::new(Kind::NoPhone, "the adb server sees no phone");
+        return Err(doctor::explained(
+            error.with_hint(guide::hint(&PhoneError::NoPhone)),
+        ));
     }
-    Err(PhoneError::NoPhone.into())
+    Err(doctor::explained(PhoneError::NoPhone.into()))
 }
 
 fn hint_for(phone: &SeenPhone) -> Option<String> {

@@ -5,6 +5,7 @@ mod connect;
 #[cfg(feature = "virtual-phone")]
 mod demo;
 mod devices;
+mod doctor;
 mod export;
 mod generate;
 mod pull;
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
     stop_on_ctrl_c(halt.clone());
     let done = match cli.command {
         Command::Devices => unless_stopped(&halt, devices::run(ui)).await,
+        Command::Doctor(args) => unless_stopped(&halt, doctor::run(&args, ui)).await,
         Command::Pull(args) => pull::run(&args, ui, &halt).await,
         Command::Status(args) => status::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui, &halt).await,
@@ -145,7 +147,9 @@ async fn connect_phone(
     };
     let phone = tokio::select! {
         () = halt.stopped() => return Err(stopped(halt)),
-        phone = connect_to_phone(target, options, Patience::ForPerson, &mut tell) => phone?,
+        phone = connect_to_phone(target, options, Patience::ForPerson, &mut tell) => {
+            phone.map_err(|error| doctor::explained(error.into()))?
+        }
     };
     let identity = phone.identity();
     events.emit(Event::Connected {

@@ -14,7 +14,7 @@ pub mod shell;
 pub mod stream;
 pub mod sync;
 pub mod tcp;
-mod usb;
+pub mod usb;
 
 pub use error::PhoneError;
 

@@ -5,6 +5,7 @@
 //! with the payload; a computer ends a payload of whole packets with an empty one, a phone does
 //! not, so that nothing may be asked for beyond a payload's last packet but the next header.
 
+pub mod devices;
 mod framing;
 mod transport;
 

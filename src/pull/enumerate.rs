@@ -116,6 +116,12 @@ pub async fn enumerate(
     Ok(walker.found)
 }
 
+/// Whether internal storage or a card can be listed; [`PhoneError::Locked`] when it cannot because
+/// nobody has unlocked the phone yet.
+pub async fn has_storage(phone: &Phone) -> Result<bool, PhoneError> {
+    Ok(!find_volumes(phone).await?.is_empty())
+}
+
 /// Finds internal storage and cards.
 async fn find_volumes(phone: &Phone) -> Result<Vec<Volume>, PhoneError> {
     let mut volumes = Vec::new();

@@ -201,7 +201,7 @@ impl Progress {
             } => {
                 format!(
                     "Waiting up to {seconds} s for the phone: {}",
-                    guide::APPROVE
+                    guide::states::unauthorized.next
                 )
             }
             Event::Waiting {

@@ -1,0 +1,376 @@
+//! `rescue doctor`: what stands between this computer and a phone, and the one next step.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Done, options_of, target_of};
+use crate::cli::{DoctorArgs, PhoneArgs};
+use crate::error::{Error, Kind};
+use crate::guide::states::{self, State};
+use crate::phone::Phone;
+use crate::phone::connect::{Patience, Target, connect};
+use crate::phone::discover::{RouteName, SeenPhone, discover};
+use crate::phone::usb::devices::{Offer, SYSFS, UsbPhone, phones_in};
+use crate::pull::enumerate::has_storage;
+use crate::ui::{Ui, bytes, plain};
+
+/// How long a phone may take to let this computer in: long enough for no person.
+const WAIT: Duration = Duration::from_secs(3);
+/// Below this much of its charge a phone may not last, in percent.
+const LOW_BATTERY: u64 = 20;
+/// Less room than this is told, in bytes.
+const LITTLE_ROOM: u64 = 5_000_000_000;
+/// More output than `dumpsys battery` prints, in bytes.
+const MAX_OUTPUT: usize = 64 * 1024;
+
+/// The rules that let the person at this computer open phones.
+const UDEV_RULES: &str = include_str!("../../udev-rules/51-rescue.rules");
+/// Where they go.
+const UDEV_RULES_PATH: &str = "/etc/udev/rules.d/51-rescue.rules";
+
+/// One thing that was found.
+#[derive(Debug, Serialize)]
+struct Finding {
+    r#type: &'static str,
+    /// The phone's serial number or place; `None` for what concerns no phone.
+    phone: Option<String>,
+    model: Option<String>,
+    /// What was measured or said, beyond the state.
+    detail: Option<String>,
+    #[serde(flatten)]
+    state: State,
+}
+
+impl Finding {
+    fn of(state: State) -> Self {
+        Self {
+            r#type: "finding",
+            phone: None,
+            model: None,
+            detail: None,
+            state,
+        }
+    }
+
+    fn about(state: State, phone: &str, model: Option<&str>) -> Self {
+        Self {
+            phone: Some(phone.to_owned()),
+            model: model.map(str::to_owned),
+            ..Self::of(state)
+        }
+    }
+
+    fn with(self, detail: impl Into<String>) -> Self {
+        let detail = Some(detail.into());
+        Self { detail, ..self }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let words = self.state.state.replace('_', " ");
+        let phone = self.phone.as_deref().map(plain).unwrap_or_default();
+        let model = self.model.as_deref().map(plain).unwrap_or_default();
+        let subject = format!("{phone} {model}").trim().to_owned();
+        let mut lines = vec![match subject.is_empty() {
+            true => words,
+            false => format!("{subject}: {words}"),
+        }];
+        lines.push(format!("  {}", self.state.meaning));
+        lines.extend(
+            self.detail
+                .iter()
+                .map(|detail| format!("  ({})", plain(detail))),
+        );
+        lines.push(format!("  next: {}", self.state.next));
+        let others = self.state.alternatives.iter();
+        lines.extend(others.map(|other| format!("  or:   {other}")));
+        lines
+    }
+}
+
+pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
+    if args.print_udev_rules {
+        let lines: Vec<_> = UDEV_RULES.lines().map(str::to_owned).collect();
+        let rules =
+            serde_json::json!({"type": "udev_rules", "path": UDEV_RULES_PATH, "rules": UDEV_RULES});
+        ui.result(&rules, &lines);
+        return Ok(Done::All);
+    }
+    if args.install_udev_rules {
+        return install_udev_rules(args.yes, ui);
+    }
+    let mut findings = examine(&args.phone, Path::new(SYSFS)).await;
+    findings.extend(disk());
+    for finding in &findings {
+        ui.result(finding, &finding.lines());
+    }
+    if findings.iter().any(|found| found.state == states::ready) {
+        return Ok(Done::All);
+    }
+    let worst = findings
+        .iter()
+        .find_map(|found| Some((found.state.kind?, found.state)));
+    let (kind, state) = worst.unwrap_or((Kind::NoPhone, states::nothing_on_usb));
+    Err(Error::new(kind, "no phone can be read yet").with_hint(state.next))
+}
+
+/// What is known of a failure to find a phone, when something on USB explains it.
+pub(super) fn explained(error: Error) -> Error {
+    if error.kind != Kind::NoPhone {
+        return error;
+    }
+    let without_adb = phones_in(Path::new(SYSFS));
+    let found = without_adb
+        .iter()
+        .find_map(|phone| Some((phone, state_of(phone.offer)?)));
+    let Some((phone, state)) = found else {
+        return error;
+    };
+    let message = format!(
+        "{}; but on USB there is {}: {}",
+        error.message, phone.name, state.meaning
+    );
+    let kind = state.kind.unwrap_or(Kind::NoPhone);
+    Error::new(kind, message).with_hint(state.next)
+}
+
+async fn examine(args: &PhoneArgs, usb: &Path) -> Vec<Finding> {
+    if args.tcp.is_some() {
+        return contact(target_of(args), args, None).await;
+    }
+    let mut findings = Vec::new();
+    let seen = match discover().await {
+        Ok(found) => found.phones,
+        Err(error) => {
+            let state = states::of_error(&error).unwrap_or(states::server_trouble);
+            findings.push(Finding::of(state).with(error.to_string()));
+            Vec::new()
+        }
+    };
+    let wanted = |name: &str| args.serial.as_deref().is_none_or(|serial| serial == name);
+    for phone in seen.iter().filter(|phone| wanted(&phone.serial)) {
+        let state = states::of_device(&phone.state);
+        if state == states::ready {
+            let serial = Some(phone.serial.clone());
+            findings.extend(contact(Target::Discovered { serial }, args, Some(phone)).await);
+        } else {
+            let finding = Finding::about(state, &phone.serial, phone.model.as_deref());
+            findings.push(match detail_of(phone) {
+                Some(detail) => finding.with(detail),
+                None => finding,
+            });
+        }
+    }
+    let rest = phones_in(usb).into_iter();
+    let rest = rest.filter(|phone| wanted(&phone.name));
+    findings.extend(rest.filter_map(|phone| {
+        let is_listed = seen.iter().any(|known| known.serial == phone.name);
+        (!is_listed).then(|| without_adb(&phone)).flatten()
+    }));
+    if findings.is_empty() {
+        findings.push(Finding::of(states::nothing_on_usb));
+    }
+    findings
+}
+
+fn detail_of(phone: &SeenPhone) -> Option<String> {
+    use crate::adb::server::DeviceState::{Busy, NoPermissions};
+    match &phone.state {
+        Busy(holder) if !holder.is_empty() => Some(format!("held by {holder}")),
+        NoPermissions(words) => Some(words.clone()),
+        _ => None,
+    }
+}
+
+fn without_adb(phone: &UsbPhone) -> Option<Finding> {
+    let state = state_of(phone.offer)?;
+    Some(Finding::about(state, &phone.name, phone.model.as_deref()))
+}
+
+/// `None` for a phone that offers ADB: the routes tell about it.
+fn state_of(offer: Offer) -> Option<State> {
+    match offer {
+        Offer::Adb => None,
+        Offer::Fastboot => Some(states::fastboot),
+        Offer::Emergency => Some(states::emergency),
+        Offer::FilesOrNetwork => Some(states::no_debugging),
+        Offer::Nothing => Some(states::only_charging),
+    }
+}
+
+/// Connects, and looks at what the phone says about itself.
+async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> Vec<Finding> {
+    let mut options = options_of(args);
+    options.wait = WAIT.min(options.wait);
+    let name = match (&target, seen) {
+        (_, Some(phone)) => phone.serial.clone(),
+        (Target::Tcp(address), None) => address.clone(),
+        (Target::Discovered { .. }, None) => String::new(),
+    };
+    let model = seen.and_then(|phone| phone.model.as_deref());
+    let phone = match connect(&target, &options, Patience::ForPerson, &mut |_| {}).await {
+        Ok(phone) => phone,
+        Err(error) => {
+            let state = states::of_error(&error).unwrap_or(states::offline);
+            return vec![Finding::about(state, &name, model).with(error.to_string())];
+        }
+    };
+    let route = match seen.map(|phone| phone.route) {
+        Some(RouteName::Usb) => "straight over USB",
+        Some(RouteName::Server) => "through the adb server",
+        Some(RouteName::Tcp) | None => "over TCP",
+    };
+    look_inside(&phone, route).await
+}
+
+async fn look_inside(phone: &Phone, route: &str) -> Vec<Finding> {
+    let identity = phone.identity();
+    let about = |state| Finding::about(state, &identity.serial, Some(&identity.model));
+    let mut findings = Vec::new();
+    if let Some(level) = battery(phone).await
+        && level < LOW_BATTERY
+    {
+        findings.push(about(states::low_battery).with(format!("{level} percent")));
+    }
+    match has_storage(phone).await {
+        Ok(false) => findings.insert(0, about(states::storage_missing)),
+        Ok(true) => {
+            let detail = format!("{route}, Android {}", identity.android_version);
+            findings.insert(0, about(states::ready).with(detail));
+        }
+        Err(error) => {
+            let state = states::of_error(&error).unwrap_or(states::storage_missing);
+            findings.insert(0, about(state).with(error.to_string()));
+        }
+    }
+    findings
+}
+
+/// How full the battery is, in percent, where the phone tells.
+async fn battery(phone: &Phone) -> Option<u64> {
+    let asked = phone
+        .run("dumpsys", b"dumpsys battery", MAX_OUTPUT, WAIT)
+        .await;
+    let text = String::from_utf8_lossy(&asked.ok()?.stdout).into_owned();
+    level_in(&text)
+}
+
+fn level_in(text: &str) -> Option<u64> {
+    text.lines()
+        .find_map(|line| line.trim().strip_prefix("level:")?.trim().parse().ok())
+}
+
+fn disk() -> Option<Finding> {
+    let free = fs4::available_space(".").ok()?;
+    let text = format!("{} free", bytes(free));
+    (free < LITTLE_ROOM).then(|| Finding::of(states::disk_nearly_full).with(text))
+}
+
+/// Asks, then puts the rules in place, as root only for that.
+fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
+    if !cfg!(target_os = "linux") {
+        let message = "udev rules are for Linux; here no permission is needed";
+        return Err(Error::new(Kind::Usage, message));
+    }
+    ui.remark(&format!(
+        "This writes {UDEV_RULES_PATH} and has udev read it: the person who sits at this"
+    ));
+    ui.remark("computer may then open Android phones over USB. Nothing else is changed.");
+    if !yes {
+        if !std::io::stdin().is_terminal() {
+            let error = Error::new(Kind::Usage, "nobody is there to be asked");
+            return Err(error.with_hint("add --yes to write the rules without a question"));
+        }
+        ui.remark("Write it? [y/N]");
+        let mut answer = String::new();
+        let _ = std::io::stdin().lock().read_line(&mut answer);
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            return Err(Error::new(Kind::Interrupted, "nothing was written"));
+        }
+    }
+    as_root(
+        &["install", "-m", "644", "/dev/stdin", UDEV_RULES_PATH],
+        UDEV_RULES,
+    )?;
+    as_root(&["udevadm", "control", "--reload"], "")?;
+    let lines = [
+        format!("Wrote {UDEV_RULES_PATH}"),
+        "Next: unplug the phone, plug it in again, and run `rescue doctor`".to_owned(),
+    ];
+    let value = serde_json::json!({"type": "udev_rules_installed", "path": UDEV_RULES_PATH});
+    ui.result(&value, &lines);
+    Ok(Done::All)
+}
+
+/// Runs a command as root: at once when this is root, else through sudo on a terminal and pkexec
+/// elsewhere.
+fn as_root(command: &[&str], input: &str) -> Result<(), Error> {
+    let failed = |why: String| {
+        Error::new(
+            Kind::NoUsbPermission,
+            format!("cannot run '{}' as root: {why}", command.join(" ")),
+        )
+        .with_hint("put in place by hand what `rescue doctor --print-udev-rules` shows")
+    };
+    let prefix: &[&str] = match (is_root(), std::io::stdin().is_terminal()) {
+        (true, _) => &[],
+        (false, true) => &["sudo"],
+        (false, false) => &["pkexec"],
+    };
+    let mut words = prefix.iter().chain(command);
+    let program = words.next().copied().unwrap_or_default();
+    let mut child = Command::new(program)
+        .args(words)
+        .stdin(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    if let Some(mut pipe) = child.stdin.take() {
+        pipe.write_all(input.as_bytes())
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    let status = child.wait().map_err(|error| failed(error.to_string()))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(failed(status.to_string())),
+    }
+}
+
+fn is_root() -> bool {
+    #[cfg(unix)]
+    return rustix::process::geteuid().is_root();
+    #[cfg(not(unix))]
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn battery_level_is_read_and_nonsense_is_none() {
+        assert_eq!(
+            level_in("Battery:\n  AC powered: false\n  level: 7\n"),
+            Some(7)
+        );
+        assert_eq!(level_in("level: much"), None);
+    }
+
+    #[test]
+    fn finding_reads_as_name_meaning_and_next_step() {
+        let finding = Finding::about(states::only_charging, "AB\x1b[2J", Some("Pixel 7a"));
+        assert_eq!(
+            finding.lines()[..3],
+            [
+                "AB\\u{1b}[2J Pixel 7a: only charging",
+                "  a device of a phone maker is on USB and offers no data: USB debugging is off, or the phone is set to charge only",
+                "  next: switch USB debugging on in the phone's developer options",
+            ]
+        );
+        let json = serde_json::to_value(&finding).unwrap();
+        assert_eq!(json["state"], "only_charging");
+        assert_eq!(json["phone"], "AB\x1b[2J");
+    }
+}

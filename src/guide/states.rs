@@ -1,0 +1,199 @@
+//! The states in which a phone, its cable or this computer can be: what each means and what to do
+//! next. One entry a state; the doctor, failing commands and the README all show these words.
+
+use crate::adb::server::DeviceState;
+use crate::error::Kind;
+use crate::phone::PhoneError;
+
+/// What is known about one state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct State {
+    /// Its name, a contract for programs.
+    pub state: &'static str,
+    /// The kind of failure that it is for a command; `None` where a phone can be read all the same.
+    #[serde(skip)]
+    pub kind: Option<Kind>,
+    /// What it means, one sentence.
+    pub meaning: &'static str,
+    /// The one next step.
+    pub next: &'static str,
+    /// What else can be tried, the most likely first.
+    pub alternatives: &'static [&'static str],
+}
+
+macro_rules! states {
+    ($($name:ident: $kind:expr, $meaning:literal, $next:literal, [$($alternative:literal),* $(,)?];)*) => {
+        $(
+            #[doc = $meaning]
+            pub const $name: State = State {
+                state: stringify!($name),
+                kind: $kind,
+                meaning: $meaning,
+                next: $next,
+                alternatives: &[$($alternative),*],
+            };
+        )*
+        /// Every state, from the cable inwards.
+        pub const ALL: &[State] = &[$($name),*];
+    };
+}
+
+#[allow(
+    non_upper_case_globals,
+    reason = "a state's name in JSON and its name here are one word"
+)]
+mod table {
+    use super::{Kind, State};
+
+    states! {
+        nothing_on_usb: Some(Kind::NoPhone),
+            "no phone shows on USB: many cables only charge, and a port, a hub or a phone that is off look the same from here",
+            "try another cable, one that has carried files before",
+            ["plug it straight into the computer, without a hub, and into another port",
+             "check that the phone is on: it vibrates or rings when called, or gets warm while charging",
+             "clean the phone's socket; a bent pin charges but carries no data"];
+        only_charging: Some(Kind::PhoneNotReady),
+            "a device of a phone maker is on USB and offers no data: USB debugging is off, or the phone is set to charge only",
+            "switch USB debugging on in the phone's developer options",
+            ["unlock the phone: some show nothing while locked (Samsung's Auto Blocker, Advanced Protection)",
+             "a phone with a dead touch screen may take a mouse on a USB-C adapter, or keys over its cable"];
+        no_debugging: Some(Kind::PhoneNotReady),
+            "the phone offers files, pictures or a network over USB, but USB debugging is off",
+            "switch USB debugging on: Settings, About phone, tap 'Build number' seven times; then Developer options",
+            ["choose 'File transfer' on the unlocked phone and copy what its folders show in a file manager",
+             "with a dead touch screen use a mouse on a USB-C adapter"];
+        no_permission: Some(Kind::NoUsbPermission),
+            "the phone is on USB and offers debugging, but this user may not open it",
+            "run `rescue doctor --install-udev-rules`, then unplug the phone and plug it in again",
+            ["`rescue doctor --print-udev-rules` shows the rules, to be put in place by hand",
+             "when not logged in at this computer's own screen (ssh), a rule with GROUP is needed instead"];
+        busy: Some(Kind::PhoneNotReady),
+            "another program has the phone's debugging interface open",
+            "end that program, or start its adb server where this user reaches it, and run the command again",
+            ["`adb kill-server` ends an adb server", "an adb server of another user cannot be seen from here"];
+        unauthorized: Some(Kind::Unauthorized),
+            "the phone has not allowed this computer's key",
+            "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow'",
+            ["no question: unplug, revoke USB debugging authorizations in its developer options, plug in again",
+             "with a dead touch screen use a mouse on a USB-C adapter",
+             "on another computer that the phone allows, copy ~/.android/adbkey and name it here with --key",
+             "a key unused for 7 days expires unless 'Disable adb authorization timeout' is on: accept it again"];
+        offline: Some(Kind::PhoneNotReady),
+            "the phone is seen but does not answer",
+            "unplug the phone, plug it in again, and unlock it",
+            ["try another cable or port", "restart the adb server: `adb kill-server`, then `adb start-server`"];
+        authorizing: Some(Kind::PhoneNotReady),
+            "the phone is being contacted; this passes by itself",
+            "wait some seconds and run the command again",
+            ["unlock the phone: it may ask 'Allow USB debugging?'"];
+        recovery: Some(Kind::PhoneNotReady),
+            "the phone is in recovery, where its storage is not open",
+            "choose 'Reboot system now' on the phone",
+            ["with a broken screen hold the power button for 20 seconds: it starts again"];
+        sideload: Some(Kind::PhoneNotReady),
+            "the phone waits for an update to be sent and shows no files",
+            "choose 'Reboot system now' on the phone",
+            ["with a broken screen hold the power button for 20 seconds: it starts again"];
+        fastboot: Some(Kind::PhoneNotReady),
+            "the phone is in its bootloader (fastboot), where it shows no files",
+            "choose 'Start' or 'Reboot' on the phone",
+            ["`fastboot reboot` of platform-tools starts it too",
+             "never unlock the bootloader: that erases the phone"];
+        emergency: Some(Kind::PhoneNotReady),
+            "the phone's chip waits in its emergency mode: the phone has not started",
+            "hold the power button for 20 seconds, with the cable plugged in",
+            ["a phone that comes back to this needs a repair shop; never flash anything if you want the files"];
+        locked_since_boot: Some(Kind::Locked),
+            "the phone has not been unlocked since it started: its storage is still encrypted",
+            "unlock the phone once with its PIN; do not restart it",
+            ["with a dead touch screen type the PIN on a USB keyboard"];
+        storage_missing: Some(Kind::PhoneNotReady),
+            "the phone answers, but its shared storage cannot be listed",
+            "unlock the phone, wait a minute, and run the command again",
+            ["`--root PATH` takes other folders, as in /data/media/0 of a phone with a root shell"];
+        low_battery: None,
+            "the phone's battery is low, and a pull may outlast it",
+            "leave it on the cable for an hour first, or use a port that gives more power",
+            ["pull now all the same: what is pulled stays, and the run goes on later"];
+        disk_nearly_full: None,
+            "this computer's disk has little room left here",
+            "make room, or choose another disk with -o",
+            ["`rescue pull --photos` takes the photos first"];
+        hung: Some(Kind::PhoneGone),
+            "the phone accepts the connection and says nothing",
+            "unplug the phone, plug it in again and run the same command",
+            ["switch USB debugging off and on in its developer options"];
+        server_trouble: Some(Kind::AdbServer),
+            "the adb server does not answer as one",
+            "restart the adb server: `adb kill-server`, then `adb start-server`",
+            ["check ADB_SERVER_SOCKET and ANDROID_ADB_SERVER_PORT"];
+        ready: None,
+            "the phone answers and can be read",
+            "run `rescue pull`",
+            [];
+    }
+}
+
+pub use table::*;
+
+/// The state that a failure to connect tells of, where it tells of one.
+pub fn of_error(error: &PhoneError) -> Option<State> {
+    Some(match error {
+        PhoneError::NotReady { state, .. } => of_device(state),
+        PhoneError::Unauthorized => unauthorized,
+        PhoneError::Locked => locked_since_boot,
+        PhoneError::NoPhone => nothing_on_usb,
+        PhoneError::Idle { .. } => hung,
+        PhoneError::NotAServer { .. } | PhoneError::ServerRefused { .. } => server_trouble,
+        _ => return None,
+    })
+}
+
+/// The state that a route reports; one that is to be asked first counts as ready.
+pub fn of_device(state: &DeviceState) -> State {
+    match state {
+        DeviceState::Device | DeviceState::Attached => ready,
+        DeviceState::Connecting | DeviceState::Authorizing => authorizing,
+        DeviceState::Unauthorized => unauthorized,
+        DeviceState::Recovery => recovery,
+        DeviceState::Sideload | DeviceState::Rescue => sideload,
+        DeviceState::Bootloader => fastboot,
+        DeviceState::NoPermissions(_) => no_permission,
+        DeviceState::Busy(_) => busy,
+        DeviceState::Other(word) if word == "recovery" => recovery,
+        DeviceState::Other(word) if word == "sideload" || word == "rescue" => sideload,
+        DeviceState::Offline
+        | DeviceState::Detached
+        | DeviceState::Host
+        | DeviceState::Other(_) => offline,
+    }
+}
+
+/// The table of the README.
+pub fn as_markdown() -> String {
+    let rows = ALL.iter().map(|state| {
+        format!(
+            "| `{}` | {} | {} |\n",
+            state.state, state.meaning, state.next
+        )
+    });
+    format!(
+        "| state | what it means | next step |\n| --- | --- | --- |\n{}",
+        rows.collect::<String>()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readme_shows_every_state_in_these_words() {
+        let readme = include_str!("../../README.md");
+        assert!(
+            readme.contains(&as_markdown()),
+            "README.md lacks:\n{}",
+            as_markdown()
+        );
+    }
+}
