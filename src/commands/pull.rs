@@ -495,7 +495,7 @@ fn report(
             told - TOLD_FAILURES
         ));
     }
-    let shown = path.display();
+    let shown = plain(&path.display().to_string());
     lines.push(match outcome.stopped {
         Some(_) => format!("In {shown}, stopped after {}", seconds(took)),
         None => format!(

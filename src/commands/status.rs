@@ -72,7 +72,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         ui.result(&missing, &[line]);
         Ok::<_, CatalogueError>(())
     })?;
-    let shown = args.folder.display();
+    let shown = plain(&args.folder.display().to_string());
     let mut lines = vec![format!(
         "{shown}: {} {} ({})",
         plain(&phone.manufacturer),

@@ -60,7 +60,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         false => None,
     };
     let path = args.folder.clone();
-    let shown = path.display().to_string();
+    let shown = plain(&path.display().to_string());
     let checking_events = events.clone();
     let checked = tokio::task::spawn_blocking(move || check_folder(&path, &checking_events));
     let checked = tokio::select! {

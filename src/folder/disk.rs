@@ -61,10 +61,24 @@ pub(crate) fn refuse_symlinks(root: &Path, local: &LocalPath) -> Result<(), Disk
     }
 }
 
-/// Creates a file, emptied when it exists; never through a symbolic link.
+/// Creates a file, anew when it exists; never through a symbolic link, nor into a file that bears
+/// another name elsewhere too.
 pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(true);
+    options.read(true).write(true);
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => {
+            fs::remove_file(path).map_err(|e| DiskError::new("remove", path, e))?;
+            options.create_new(true);
+        }
+        Ok(found) if found.is_symlink() => {
+            let path = path.to_owned();
+            return Err(DiskError::Symlink { path });
+        }
+        // A device, which somebody named on purpose.
+        Ok(_) => {}
+        Err(_) => drop(options.create_new(true)),
+    }
     let file = open_unlinked(&options, path).map_err(|e| opening("create", path, e))?;
     observed(|| Change::Created(path.to_owned()));
     Ok(file)

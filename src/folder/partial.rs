@@ -83,6 +83,10 @@ impl PartialFile {
                 source,
             });
         }
+        if std::os::unix::fs::MetadataExt::nlink(&found) > 1 {
+            // It is another file, too, which is not ours to write to.
+            return Ok(None);
+        }
         let (hasher, size) = hash_rest(&mut file, &path, |_| {})?;
         Ok(Some((
             Self {
@@ -311,6 +315,19 @@ mod tests {
         symlink(place.path(), folder.root().join(".partial")).unwrap();
         let result = PartialFile::create(folder.root(), ENTRY).map(|_| ());
         assert!(matches!(result, Err(DiskError::Symlink { .. })));
+    }
+
+    #[test]
+    fn file_that_is_another_one_too_is_not_written_to() {
+        let (place, folder) = fresh();
+        let precious = place.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        fs::hard_link(&precious, folder.root().join(".partial/7")).unwrap();
+        assert!(PartialFile::resume(folder.root(), ENTRY).unwrap().is_none());
+        let mut file = PartialFile::create(folder.root(), ENTRY).unwrap();
+        file.write(b"a photo").unwrap();
+        file.finish(0).unwrap();
+        assert_eq!(fs::read(&precious).unwrap(), b"precious");
     }
 
     #[test]

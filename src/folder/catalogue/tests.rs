@@ -187,7 +187,7 @@ fn records_move_an_entry_from_state_to_state() {
 }
 
 #[test]
-fn what_is_kept_of_a_damaged_file_is_payload_until_all_of_it_comes() {
+fn what_is_kept_of_a_damaged_file_is_payload_until_all_of_it_is_here_and_proven() {
     let (_folder, mut catalogue) = fresh();
     let ids = planned(&mut catalogue, &["a", "b", "c"]);
     let companion = |name: &str| Companion {
@@ -234,7 +234,12 @@ fn what_is_kept_of_a_damaged_file_is_payload_until_all_of_it_comes() {
         .unwrap();
     assert_eq!(failed, [(ids[1], 2)]);
 
+    // Until it is proven, what was kept may be the best there is.
     catalogue.record(&[pulled(ids[1], b"b")]).unwrap();
+    assert_eq!(catalogue.companions(ids[1]).unwrap().len(), 2);
+    let proof = Proof::Sha256;
+    let verified = Record::Verified { id: ids[1], proof };
+    catalogue.record(&[verified]).unwrap();
     assert_eq!(
         payload(&catalogue),
         ["internal/a", "internal/b", "internal/c"]
