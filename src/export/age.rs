@@ -147,11 +147,11 @@ impl Target for StreamWriter<AgePipe> {
         if pipe.abandoned.is_set() {
             return Err(ExportError::age(AGE, "an earlier write failed".to_owned()));
         }
-        if let Some(mut to) = pipe.to.take() {
-            if to.flush().is_err() {
-                let said = complaint(&mut pipe.child);
-                return Err(ExportError::age(AGE, said));
-            }
+        if let Some(mut to) = pipe.to.take()
+            && to.flush().is_err()
+        {
+            let said = complaint(&mut pipe.child);
+            return Err(ExportError::age(AGE, said));
         }
         let said = complaint(&mut pipe.child);
         let status = pipe.child.wait();
