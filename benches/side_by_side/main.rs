@@ -211,6 +211,13 @@ impl Server {
             socket,
             process,
         };
+        // An adb that finds no server on its socket starts one of its own, which would stay.
+        desk::wait_for("the adb server's socket", || {
+            match server.socket.split_once(':') {
+                Some(("localfilesystem", path)) => Path::new(path).exists(),
+                _ => std::net::TcpStream::connect(("127.0.0.1", port)).is_ok(),
+            }
+        });
         desk::wait_for("an adb server that is connected", || {
             let mut connect = server.adb(desk);
             let said = connect.args(["connect", phone]).output().unwrap();

@@ -270,6 +270,9 @@ impl Session {
         let Kept { folder, .. } = kept;
         self.outcome.failed.extend(kept.failed);
         self.outcome.damaged.extend(kept.damaged);
+        if self.outcome.stopped.is_none() {
+            self.outcome.stopped = self.halt.take_reason();
+        }
         if self.method != Method::Off && self.outcome.stopped.is_none() {
             let outcome = &mut self.outcome;
             let told: HashSet<_> = outcome
@@ -285,9 +288,6 @@ impl Session {
             outcome
                 .unproven
                 .extend(untold.map(|path| (path, reason.clone())));
-        }
-        if self.outcome.stopped.is_none() {
-            self.outcome.stopped = self.halt.take_reason();
         }
         (folder, self.outcome)
     }

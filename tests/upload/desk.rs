@@ -53,6 +53,7 @@ impl Ended {
         found.unwrap_or_else(|| panic!("no '{kind}' line in {}", self.all))
     }
 
+    #[allow(dead_code, reason = "tests/remotes uses a part of this desk")]
     pub(crate) fn count(&self, kind: &str) -> usize {
         let these = self.lines.iter().filter(|line| line["type"] == kind);
         these.count()
