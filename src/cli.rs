@@ -338,7 +338,7 @@ pub enum RemoteKind {
     /// A WebDAV server, such as Nextcloud
     #[command(name = "webdav")]
     WebDav {
-        /// The folder's address, as in https://cloud.example/remote.php/dav/files/ada/Photos
+        /// The folder's address, as in `https://cloud.example/remote.php/dav/files/ada/Photos`
         url: String,
         /// The user
         #[arg(long)]
