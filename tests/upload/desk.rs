@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use rescue::digest::Sha256;
-use rescue::folder::{Folder, NewEntry, Proof, Record};
+use rescue::folder::{Folder, NewEntry, Proof, Record, RunOutcome};
 use rescue::item::PhoneIdentity;
 use rescue::names::LocalPath;
 use serde_json::Value;
@@ -163,7 +163,9 @@ pub(crate) fn make_folder(path: &Path, files: &[(String, Vec<u8>)]) {
             mtime: 1_700_000_000 + index as i64,
         }
     });
-    let ids = folder.catalogue_mut().insert_planned(planned).unwrap();
+    let catalogue = folder.catalogue_mut();
+    let run = catalogue.begin_run(1_700_000_000, "rescue").unwrap();
+    let ids = catalogue.insert_planned(planned).unwrap();
     let mut records = Vec::new();
     for (id, (local, bytes)) in ids.into_iter().zip(files) {
         let place = folder.data_path(&LocalPath::new(local).unwrap());
@@ -180,7 +182,10 @@ pub(crate) fn make_folder(path: &Path, files: &[(String, Vec<u8>)]) {
             proof: Proof::Sha256,
         });
     }
-    folder.catalogue_mut().record(&records).unwrap();
+    let catalogue = folder.catalogue_mut();
+    catalogue.record(&records).unwrap();
+    let ended = catalogue.end_run(run, 1_700_000_100, RunOutcome::Done);
+    ended.unwrap();
 }
 
 fn collect(folder: &Path, prefix: &str, found: &mut BTreeMap<String, Vec<u8>>) {
