@@ -188,6 +188,10 @@ pub struct VerifyArgs {
     /// Compare with the phone's own hashes again, too
     #[arg(long = "phone")]
     pub with_phone: bool,
+    /// Move altered files, and files that are not of this rescue, to FOLDER/set-aside, so that the
+    /// next `rescue pull` fetches what is missing then
+    #[arg(long)]
+    pub set_aside: bool,
     /// The phone
     #[command(flatten)]
     pub phone: PhoneArgs,

@@ -1,6 +1,8 @@
 //! `rescue verify FOLDER [--phone]`: every file of a rescue folder against what was recorded, and
 //! against the phone's own hashes.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::{Done, connect_phone, options_of, stopped, target_of};
@@ -9,6 +11,7 @@ use crate::cli::VerifyArgs;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::folder::check::{Finding, Progress, Report, check};
+use crate::folder::set_aside::SET_ASIDE;
 use crate::folder::{CatalogueError, Entry, Folder, State};
 use crate::phone::Phone;
 use crate::phone::hash::{Algorithm, Hashes};
@@ -27,6 +30,7 @@ struct Checked<'a> {
     files: u64,
     bytes: u64,
     finding_count: u64,
+    set_aside: u64,
     phone: Option<&'a Comparison>,
 }
 
@@ -62,12 +66,14 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     let path = args.folder.clone();
     let shown = plain(&path.display().to_string());
     let checking_events = events.clone();
-    let checked = tokio::task::spawn_blocking(move || check_folder(&path, &checking_events));
+    let set_aside = args.set_aside;
+    let checked =
+        tokio::task::spawn_blocking(move || check_folder(&path, set_aside, &checking_events));
     let checked = tokio::select! {
         () = halt.stopped() => return Err(stopped(halt)),
         checked = checked => checked,
     };
-    let (folder, report) = match checked {
+    let (folder, report, set_aside) = match checked {
         Ok(checked) => checked?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
@@ -100,6 +106,12 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         0 => format!("{shown} is intact: {read}, each as it was recorded"),
         wrong => format!("{shown}: {wrong} wrong; {read}"),
     });
+    if set_aside > 0 {
+        lines.push(format!(
+            "{} moved to {shown}/{SET_ASIDE}: nothing is deleted",
+            count(set_aside, "file")
+        ));
+    }
     if report.unwritten_count > 0 {
         lines.push(format!(
             "The last run was cut short before it wrote the manifest: run `rescue pull -o {shown}` to finish it"
@@ -129,6 +141,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         files: report.files,
         bytes: report.bytes,
         finding_count: report.finding_count,
+        set_aside,
         phone: comparison.as_ref(),
     };
     ui.result(&checked, &lines);
@@ -140,11 +153,29 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
             Done::SomeFailed
         });
     }
-    Err(Error::new(Kind::Folder, format!("{shown} is not as it was recorded"))
-        .with_hint(format!("move the files named away, then run `rescue pull -o {shown}` with the phone attached: it fetches what is missing")))
+    let hint = if args.set_aside || !report.findings.iter().any(is_out_of_place) {
+        format!(
+            "run `rescue pull -o {shown}` with the phone attached: it fetches what is missing and writes the manifest"
+        )
+    } else {
+        format!(
+            "run `rescue verify {shown} --set-aside`, which moves the files named out of data/, then `rescue pull -o {shown}` with the phone attached: it fetches what is missing"
+        )
+    };
+    let message = format!("{shown} is not as it was recorded");
+    Err(Error::new(Kind::Folder, message).with_hint(hint))
 }
 
-fn check_folder(path: &std::path::Path, events: &Events) -> Result<(Folder, Report), Error> {
+fn is_out_of_place(finding: &Finding) -> bool {
+    finding.out_of_place().is_some()
+}
+
+/// Checks a folder, and moves what is out of place out of `data/` when asked to; returns how many.
+fn check_folder(
+    path: &Path,
+    set_aside: bool,
+    events: &Events,
+) -> Result<(Folder, Report, u64), Error> {
     let folder = Folder::open(path)?;
     let summary = folder.catalogue().summary()?;
     let here = [summary.pulled, summary.verified, summary.superseded];
@@ -152,12 +183,21 @@ fn check_folder(path: &std::path::Path, events: &Events) -> Result<(Folder, Repo
         items: here.iter().map(|count| count.files).sum(),
         bytes: here.iter().map(|count| count.bytes).sum(),
     });
-    let report = check(&folder, &mut |progress| {
-        if let Progress::Bytes(bytes) = progress {
-            events.emit(Event::Checked { bytes });
+    let mut out_of_place = Vec::new();
+    let report = check(&folder, &mut |progress| match progress {
+        Progress::Bytes(bytes) => events.emit(Event::Checked { bytes }),
+        Progress::Finding(finding) if set_aside => {
+            out_of_place.extend(finding.out_of_place());
         }
+        Progress::File | Progress::Finding(_) => {}
     })?;
-    Ok((folder, report))
+    let mut moved = 0;
+    for path in out_of_place {
+        if folder.set_aside(&path)?.is_some() {
+            moved += 1;
+        }
+    }
+    Ok((folder, report, moved))
 }
 
 async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparison, Error> {
@@ -220,7 +260,7 @@ fn sentence(finding: &Finding) -> String {
         Finding::Unreadable { local, message } => {
             format!("unreadable: data/{local}: {}", plain(message))
         }
-        Finding::Extra { path } => format!("not of this rescue: {}", plain(path)),
+        Finding::Extra { path, .. } => format!("not of this rescue: {}", plain(path)),
         Finding::NotInManifest { local } => format!("not in the manifest: data/{local}"),
         Finding::ManifestDiffers { local } => format!("the manifest says otherwise: data/{local}"),
         Finding::UnknownInManifest { local } => format!("only in the manifest: data/{local}"),

@@ -10,7 +10,7 @@ mod workers;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::bag::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
 use super::disk::{self, DATA, DiskError};
@@ -101,6 +101,9 @@ pub enum Finding {
     Extra {
         /// Where, from the rescue folder; what is not UTF-8 is replaced.
         path: String,
+        /// Where, from `data/`.
+        #[serde(skip)]
+        below_data: PathBuf,
     },
     /// The manifest does not list a file of the catalogue.
     NotInManifest {
@@ -134,6 +137,26 @@ pub enum Finding {
         /// Its name.
         name: String,
     },
+}
+
+impl Finding {
+    /// What stands below `data/` and should not stand there as it is, from `data/`.
+    pub fn out_of_place(&self) -> Option<PathBuf> {
+        match self {
+            Self::WrongSize { local, .. }
+            | Self::WrongHash { local, .. }
+            | Self::NotAFile { local }
+            | Self::Unreadable { local, .. } => Some(PathBuf::from(local.as_str())),
+            Self::Extra { below_data, .. } => Some(below_data.clone()),
+            Self::Missing { .. }
+            | Self::NotInManifest { .. }
+            | Self::ManifestDiffers { .. }
+            | Self::UnknownInManifest { .. }
+            | Self::BadLine { .. }
+            | Self::TagFileMissing { .. }
+            | Self::TagFileWrong { .. } => None,
+        }
+    }
 }
 
 /// How a check goes on.
@@ -321,7 +344,10 @@ impl Check<'_> {
                     continue;
                 }
                 let path = format!("{DATA}/{}", below.display());
-                self.find(Finding::Extra { path });
+                self.find(Finding::Extra {
+                    path,
+                    below_data: below.to_owned(),
+                });
             }
         }
     }

@@ -5,6 +5,7 @@
 //! <folder>/data/internal/DCIM/Camera/IMG_0001.jpg      what was on the phone, by volume
 //! <folder>/rescue.db                                   the catalogue
 //! <folder>/.partial/                                   files under way
+//! <folder>/set-aside/                                  what did not belong into data/
 //! <folder>/.rescue.lock                                held by the one rescue that works on it
 //! ```
 //!
@@ -27,6 +28,7 @@ mod gaps;
 pub mod partial;
 mod patchwork;
 pub mod reader;
+pub mod set_aside;
 pub mod upload;
 
 use std::fs::{self, File, TryLockError};

@@ -96,6 +96,43 @@ async fn unverified_run_says_so_and_a_later_one_proves_it() {
 }
 
 #[tokio::test]
+async fn what_verify_sets_aside_is_fetched_anew_and_nothing_is_lost() {
+    let (phone, expected) = camera(&[1000, 2000, 3000, 400]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    let folder = desk.folder();
+    let photo = |index: usize| folder.join(format!("data/internal/DCIM/Camera/{index}.jpg"));
+    fs::write(photo(0), vec![b'x'; 1000]).unwrap();
+    fs::write(photo(1), b"cut").unwrap();
+    fs::remove_file(photo(2)).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", photo(2)).unwrap();
+    fs::write(photo(7), b"mine").unwrap();
+    let shown = folder.display().to_string();
+    let ended = desk.run(&["--json", "verify", &shown]).await.expect(1);
+    let hint = ended.line("error")["hint"].to_string();
+    assert!(hint.contains("--set-aside"), "{hint}");
+    // What an earlier --set-aside left there is not replaced.
+    let aside = folder.join("set-aside/internal/DCIM/Camera");
+    fs::create_dir_all(&aside).unwrap();
+    fs::write(aside.join("0.jpg"), b"earlier").unwrap();
+    let ended = desk
+        .run(&["--json", "verify", &shown, "--set-aside"])
+        .await
+        .expect(1);
+    assert_eq!(ended.line("verified")["set_aside"], 4);
+    let read = |name: &str| fs::read(aside.join(name)).unwrap();
+    assert_eq!(read("0.jpg"), b"earlier");
+    assert_eq!(read("0.jpg (2)"), vec![b'x'; 1000]);
+    assert_eq!(read("1.jpg"), b"cut");
+    assert_eq!(read("7.jpg"), b"mine");
+    let link = fs::read_link(aside.join("2.jpg")).unwrap();
+    assert_eq!(link, std::path::Path::new("/etc/hostname"));
+    desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_files(&refs(&expected));
+    desk.run(&["--json", "verify", &shown]).await.expect(0);
+}
+
+#[tokio::test]
 async fn altered_file_is_found_by_verify_and_status_stays_calm() {
     let (phone, _) = camera(&[1000, 2000]);
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());

@@ -117,9 +117,11 @@ fn every_kind_of_damage_to_files_is_found() {
         },
         Finding::Extra {
             path: "data/internal/DCIM/new".to_owned(),
+            below_data: "internal/DCIM/new".into(),
         },
         Finding::Extra {
             path: "data/internal/link".to_owned(),
+            below_data: "internal/link".into(),
         },
     ] {
         assert!(told.contains(&expected), "{expected:?} in {told:?}");
@@ -139,6 +141,7 @@ fn a_folder_replaced_by_a_link_hides_nothing() {
         },
         Finding::Extra {
             path: "data/internal/DCIM".to_owned(),
+            below_data: "internal/DCIM".into(),
         },
     ];
     assert_eq!(findings, expected);
