@@ -14,7 +14,7 @@ use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::folder::{Entry, Folder, FolderError, Reason, RunOutcome, Summary, bag};
+use crate::folder::{Entry, Folder, FolderError, Presence, Reason, RunOutcome, Summary, bag};
 use crate::item::PhoneIdentity;
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
@@ -158,8 +158,10 @@ pub(super) async fn pull(
         Some(folder) => entries_of(folder)?,
         None => entries_of_existing(&path)?,
     };
-    let data = path.join("data");
-    let plan = plan(&mut found, entries, |entry| is_in_place(&data, entry));
+    let presence = Presence::of(&path);
+    let plan = plan(&mut found, entries, |entry| {
+        presence.is_in_place(&entry.local, entry.size)
+    });
     let (items, bytes) = plan.wanted();
     let (done_items, done_bytes) = (plan.done_items, plan.done_bytes);
     let shown = path.display().to_string();
@@ -354,11 +356,6 @@ fn entries_of_existing(path: &Path) -> Result<Vec<Entry>, Error> {
         Err(FolderError::Missing { .. }) => Ok(Vec::new()),
         Err(error) => Err(error.into()),
     }
-}
-
-fn is_in_place(data: &Path, entry: &Entry) -> bool {
-    let found = std::fs::symlink_metadata(data.join(entry.local.as_str()));
-    found.is_ok_and(|found| found.is_file() && found.len() == entry.size)
 }
 
 /// `Pixel-7a-LAB0000001-2026-11-23`, of harmless characters only.

@@ -8,9 +8,9 @@ use super::upload::remote_lines;
 use crate::cli::FolderArgs;
 use crate::error::Error;
 use crate::folder::upload::UploadCount;
-use crate::folder::{CatalogueError, Entry, Folder, Run, RunOutcome, State, Summary};
+use crate::folder::{CatalogueError, Entry, Folder, Presence, Run, RunOutcome, State, Summary};
 use crate::item::PhoneIdentity;
-use crate::ui::{Ui, plain};
+use crate::ui::{Ui, count, plain};
 
 #[derive(Serialize)]
 struct Status<'a> {
@@ -21,6 +21,8 @@ struct Status<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
     remotes: &'a [RemoteStatus],
+    /// Files that were recorded and do not stand in their places any more.
+    not_in_place: u64,
 }
 
 #[derive(Serialize)]
@@ -92,6 +94,13 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
             counts,
         });
     }
+    let not_in_place = count_not_in_place(&folder)?;
+    if not_in_place > 0 {
+        lines.push(format!(
+            "{} not where they were put: `rescue verify {shown}` names them, `rescue pull -o {shown}` fetches them again",
+            count(not_in_place, "file")
+        ));
+    }
     // Folders that the phone refused have no entries; the run that met them knows.
     let outcome = last_run.as_ref().and_then(|run| run.outcome);
     let is_whole = outcome == Some(RunOutcome::Done);
@@ -99,6 +108,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         (0, 0) if !is_whole => format!(
             "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {shown}`"
         ),
+        (0, 0) if not_in_place > 0 => "Everything found on the phone was here once".to_owned(),
         (0, 0) => "Everything found on the phone is here and proven".to_owned(),
         (0, _) => "Some files could not be had; `rescue pull` with this folder tries them again"
             .to_owned(),
@@ -111,11 +121,23 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         last_run: last_run.as_ref(),
         summary: &summary,
         remotes: &remotes,
+        not_in_place,
     };
     ui.result(&status, &lines);
-    Ok(if unfinished + missing == 0 && is_whole {
+    Ok(if unfinished + missing + not_in_place == 0 && is_whole {
         Done::All
     } else {
         Done::SomeFailed
     })
+}
+
+/// By name and size only: reading them is what `rescue verify` is for.
+fn count_not_in_place(folder: &Folder) -> Result<u64, CatalogueError> {
+    let presence = Presence::of(folder.root());
+    let mut missing = 0;
+    folder.catalogue().for_each_payload(|file| {
+        missing += u64::from(!presence.is_in_place(&file.local, file.size));
+        Ok::<_, CatalogueError>(())
+    })?;
+    Ok(missing)
 }

@@ -46,7 +46,7 @@ pub use entry::{
 pub use gaps::{Gaps, missing_bytes_of_note};
 pub use partial::{Finished, PartialFile};
 pub use patchwork::Patchwork;
-pub use reader::DataReader;
+pub use reader::{DataReader, Presence};
 
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;

@@ -1,5 +1,6 @@
 //! Reading files of `data/` from any thread, without the catalogue.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -68,5 +69,40 @@ impl DataReader {
         }
         let found = std::fs::symlink_metadata(self.path(local)).ok()?;
         found.is_file().then_some(found.len())
+    }
+}
+
+/// Looks whether files still stand in their places, without reading them.
+#[derive(Debug)]
+pub struct Presence {
+    root: PathBuf,
+    /// The folder looked at last, and whether the way to it is free of symbolic links: files are
+    /// asked for folder by folder.
+    parent: RefCell<Option<(Option<LocalPath>, bool)>>,
+}
+
+impl Presence {
+    /// Of the files of the rescue folder at `root`, which need not exist.
+    pub fn of(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            parent: RefCell::new(None),
+        }
+    }
+
+    /// Whether a regular file of so many bytes stands there.
+    pub fn is_in_place(&self, local: &LocalPath, size: u64) -> bool {
+        let parent = local.parent();
+        let mut known = self.parent.borrow_mut();
+        let is_free = match known.as_ref() {
+            Some((known, is_free)) if *known == parent => *is_free,
+            _ => {
+                let is_free = disk::refuse_symlinks(&self.root, local).is_ok();
+                *known = Some((parent, is_free));
+                is_free
+            }
+        };
+        let found = std::fs::symlink_metadata(disk::data_path(&self.root, local));
+        is_free && found.is_ok_and(|found| found.is_file() && found.len() == size)
     }
 }

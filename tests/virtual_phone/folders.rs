@@ -108,6 +108,8 @@ async fn what_verify_sets_aside_is_fetched_anew_and_nothing_is_lost() {
     std::os::unix::fs::symlink("/etc/hostname", photo(2)).unwrap();
     fs::write(photo(7), b"mine").unwrap();
     let shown = folder.display().to_string();
+    let ended = desk.run(&["--json", "status", &shown]).await.expect(3);
+    assert_eq!(ended.line("status")["not_in_place"], 2);
     let ended = desk.run(&["--json", "verify", &shown]).await.expect(1);
     let hint = ended.line("error")["hint"].to_string();
     assert!(hint.contains("--set-aside"), "{hint}");
