@@ -75,6 +75,7 @@ pub async fn connect(
             Ok(phone) => return Ok(phone),
             Err(error) => error,
         };
+        tracing::debug!(%error, "not connected");
         let waiting = match &error {
             PhoneError::NotReady {
                 state: DeviceState::Unauthorized,
@@ -170,7 +171,17 @@ async fn attempt(
         idle: options.idle,
         properties: Properties::default(),
     };
+    let route = match &phone.route {
+        Route::Direct { .. } => "direct",
+        Route::Server { .. } => "adb server",
+    };
+    tracing::debug!(route, serial = ?phone.serial, features = ?phone.features, "connected");
     phone.properties = phone.read_properties().await?;
+    tracing::debug!(
+        model = ?phone.properties.value("ro.product.model"),
+        android = ?phone.properties.value("ro.build.version.release"),
+        "identified"
+    );
     if let Some(serial) = phone.properties.value("ro.serialno") {
         phone.serial = serial.to_owned();
     }

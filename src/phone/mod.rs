@@ -33,6 +33,8 @@ use sync::SyncStream;
 
 /// More output than any phone's `getprop` prints, in bytes.
 const MAX_PROPERTIES: usize = 4 * 1024 * 1024;
+/// The most bytes of a service's name that `-v` shows.
+const MAX_SHOWN: usize = 200;
 
 /// The unit in which `dd` on the phone skips, in bytes.
 const READ_BLOCK: u64 = 1024 * 1024;
@@ -151,10 +153,19 @@ impl Phone {
             }
         };
         let opened = tokio::time::timeout(self.idle, opened).await;
-        opened.unwrap_or(Err(PhoneError::Idle {
+        let opened = opened.unwrap_or(Err(PhoneError::Idle {
             doing: "opening a stream",
             after: self.idle,
-        }))
+        }));
+        let outcome = match &opened {
+            Ok(Some(_)) => "opened".to_owned(),
+            Ok(None) => "refused".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        // Escaped: names from the phone are in it.
+        let service = String::from_utf8_lossy(service.get(..MAX_SHOWN).unwrap_or(service));
+        tracing::debug!(?service, ?outcome, "service");
+        opened
     }
 
     async fn read_properties(&self) -> Result<Properties, PhoneError> {

@@ -399,6 +399,7 @@ impl Worker {
     }
 
     fn set_back(&self, task: Arc<Task>, reason: Reason, counts: bool) {
+        tracing::debug!(path = ?task.item.path, ?reason, "set back");
         let _ = self.setbacks.send(Setback {
             task,
             reason,

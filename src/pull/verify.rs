@@ -212,7 +212,11 @@ impl Verifier {
         }
         let paths: Vec<_> = batch.iter().map(|file| &file.pulled.path).collect();
         let total = batch.iter().map(|file| file.pulled.size).sum();
-        let hashes = match self.phone.hash(algorithm, &paths, total).await {
+        let answer = self.phone.hash(algorithm, &paths, total).await;
+        if let Err(error) = &answer {
+            tracing::debug!(files = paths.len(), bytes = total, %error, "no hashes");
+        }
+        let hashes = match answer {
             Ok(Hashes::Of(hashes)) => hashes,
             // What makes no sense proves nothing.
             Ok(Hashes::NoProgram)

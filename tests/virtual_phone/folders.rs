@@ -157,6 +157,18 @@ async fn altered_file_is_found_by_verify_and_status_stays_calm() {
 }
 
 #[tokio::test]
+async fn verbose_run_tells_what_it_asks_the_phone() {
+    let (phone, _) = camera(&[1000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let silent = desk.pull(&serving, &[]).await.expect(0);
+    assert!(!silent.stderr.contains("DEBUG"), "{}", silent.stderr);
+    let ended = desk.pull(&serving, &["-v"]).await.expect(0);
+    for told in ["connected", "features", "getprop", "sync:"] {
+        assert!(ended.stderr.contains(told), "{told} in {}", ended.stderr);
+    }
+}
+
+#[tokio::test]
 async fn dry_run_makes_nothing() {
     let (phone, _) = camera(&[1000, 2000]);
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
