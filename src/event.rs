@@ -68,6 +68,14 @@ pub enum Event {
         /// Their bytes.
         done_bytes: u64,
     },
+    /// What stood in the place of a rescued file and was something else was moved away; the item
+    /// is pulled again.
+    SetAside {
+        /// The place, below `data/`.
+        local: LocalPath,
+        /// Where it lies now, from the rescue folder.
+        to: String,
+    },
     /// An item that would be pulled (`--dry-run`).
     WouldPull {
         /// Its path on the phone.

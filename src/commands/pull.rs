@@ -14,8 +14,11 @@ use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::folder::{Entry, Folder, FolderError, Presence, Reason, RunOutcome, Summary, bag};
+use crate::folder::{
+    Entry, Folder, FolderError, Presence, Reason, RunOutcome, State, Summary, bag,
+};
 use crate::item::PhoneIdentity;
+use crate::names::LocalPath;
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
 use crate::pull::enumerate::{Enumeration, Roots, enumerate};
@@ -152,16 +155,18 @@ pub(super) async fn pull(
         None => None,
     };
     let reconnect = Reconnect::to(&phone, options);
-    let mut found = list(&mut phone, request, &reconnect, &events, halt).await?;
+    let found = list(&mut phone, request, &reconnect, &events, halt).await?;
     check_storage(&found)?;
     let entries = match &folder {
         Some(folder) => entries_of(folder)?,
         None => entries_of_existing(&path)?,
     };
-    let presence = Presence::of(&path);
-    let plan = plan(&mut found, entries, |entry| {
-        presence.is_in_place(&entry.local, entry.size)
-    });
+    let companions = match &folder {
+        Some(folder) => companions_of(folder)?,
+        None => Vec::new(),
+    };
+    let rehash = folder.is_some() && !request.no_verify;
+    let (found, plan) = compare(&path, found, entries, companions, rehash, halt).await?;
     let (items, bytes) = plan.wanted();
     let (done_items, done_bytes) = (plan.done_items, plan.done_bytes);
     let shown = path.display().to_string();
@@ -175,7 +180,8 @@ pub(super) async fn pull(
     let (Some(folder), Some(run)) = (folder, run) else {
         return Ok(tell_dry_run(plan, &found, &events, ui));
     };
-    check_room(&folder, items, bytes)?;
+    check_room(&folder, &plan)?;
+    set_aside(&folder, &plan, &events)?;
     let pulled = transfer(request, phone, folder, plan, &reconnect, &events, halt).await;
     let (mut folder, outcome) = pulled?;
     let bag = bag::write(&folder, Local::now().date_naive());
@@ -225,6 +231,52 @@ async fn list(
             }
         }
     }
+}
+
+/// Compares what was found with what is here, in a thread of its own: what is here without its
+/// proof is read again, because a proof is of the bytes that arrived, and not of what became of
+/// them since.
+async fn compare(
+    path: &Path,
+    mut found: Enumeration,
+    entries: Vec<Entry>,
+    companions: Vec<LocalPath>,
+    rehash: bool,
+    halt: &Halt,
+) -> Result<(Enumeration, Plan), Error> {
+    let (presence, halted) = (Presence::of(path), halt.clone());
+    let comparing = tokio::task::spawn_blocking(move || {
+        let plan = plan(&mut found, entries, &companions, |entry| {
+            let is_in_place = presence.is_in_place(&entry.local, entry.size);
+            match (entry.state, entry.sha256) {
+                (State::Pulled, Some(sha256)) if is_in_place && rehash && !halted.is_set() => {
+                    presence.has_bytes(&entry.local, sha256)
+                }
+                _ => is_in_place,
+            }
+        });
+        (found, plan)
+    });
+    tokio::select! {
+        () = halt.stopped() => Err(stopped(halt)),
+        compared = comparing => match compared {
+            Ok(compared) => Ok(compared),
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        },
+    }
+}
+
+/// Clears the places of rescued files in which something else stands now.
+fn set_aside(folder: &Folder, plan: &Plan, events: &Events) -> Result<(), Error> {
+    for local in &plan.vacant {
+        if let Some(to) = folder.set_aside(Path::new(local.as_str()))? {
+            events.emit(Event::SetAside {
+                local: local.clone(),
+                to: to.display().to_string(),
+            });
+        }
+    }
+    Ok(())
 }
 
 async fn transfer(
@@ -318,8 +370,9 @@ fn check_storage(found: &Enumeration) -> Result<(), Error> {
     ))
 }
 
-fn check_room(folder: &Folder, items: u64, wanted: u64) -> Result<(), Error> {
+fn check_room(folder: &Folder, plan: &Plan) -> Result<(), Error> {
     let free = folder.free_bytes()?;
+    let ((items, _), wanted) = (plan.wanted(), plan.needed_bytes());
     // What is held of large files is not written again.
     let missing = wanted.saturating_sub(held_bytes(folder.root()));
     let needed = missing
@@ -335,9 +388,16 @@ fn check_room(folder: &Folder, items: u64, wanted: u64) -> Result<(), Error> {
         folder.root().display(),
         bytes(free),
     );
-    Err(Error::new(Kind::DiskFull, message).with_hint(
-        "choose a folder on a larger disk with -o, or take the photos first with --photos",
-    ))
+    let hint = "choose a folder on a larger disk with -o, or take the photos first with --photos";
+    let hint = match plan.largest() {
+        Some((path, size)) if missing - size.min(missing) <= free => format!(
+            "{hint}; the largest is {} with {}: --exclude leaves it out",
+            plain(&path.to_string()),
+            bytes(size)
+        ),
+        _ => hint.to_owned(),
+    };
+    Err(Error::new(Kind::DiskFull, message).with_hint(hint))
 }
 
 fn entries_of(folder: &Folder) -> Result<Vec<Entry>, Error> {
@@ -347,6 +407,15 @@ fn entries_of(folder: &Folder) -> Result<Vec<Entry>, Error> {
         Ok::<_, crate::folder::CatalogueError>(())
     })?;
     Ok(entries)
+}
+
+fn companions_of(folder: &Folder) -> Result<Vec<LocalPath>, Error> {
+    let mut companions = Vec::new();
+    folder.catalogue().for_each_companion(|companion| {
+        companions.push(companion.local);
+        Ok::<_, crate::folder::CatalogueError>(())
+    })?;
+    Ok(companions)
 }
 
 /// For a dry run, which makes no folder.

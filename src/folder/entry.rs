@@ -204,8 +204,8 @@ pub enum Record {
         /// Where they are, when it is not where they were planned to be.
         local: Option<LocalPath>,
     },
-    /// The phone says the same about a pulled file. What was kept of it while it was damaged is
-    /// forgotten: remove those files then.
+    /// The phone says the same about a pulled file. What was kept of it while it was damaged may
+    /// go now: see [`Record::Discarded`].
     Verified {
         /// Which entry.
         id: EntryId,
@@ -226,7 +226,16 @@ pub enum Record {
         /// Why.
         reason: Reason,
         /// What is kept below `data/`: the bytes that could be read, and a note about the others.
+        /// What is on record from before stays there until it is discarded.
         kept: Vec<Companion>,
+    },
+    /// Something that was kept of a damaged file has been removed. Recorded after the removal: a
+    /// file that is there and on no record could never be told from somebody else's.
+    Discarded {
+        /// Which entry.
+        id: EntryId,
+        /// What it was.
+        local: LocalPath,
     },
     /// The file is to be pulled anew: it changed before it was here, or what came was wrong.
     Replan {
@@ -255,6 +264,7 @@ impl Record {
             | Self::Verified { id, .. }
             | Self::Failed { id, .. }
             | Self::Damaged { id, .. }
+            | Self::Discarded { id, .. }
             | Self::Replan { id, .. }
             | Self::Supersede { id } => *id,
         }

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::disk::{self, DiskError};
+use super::partial::hash_rest;
+use crate::digest::Sha256;
 use crate::names::LocalPath;
 
 /// Opens files of a rescue folder; cheap to clone.
@@ -88,6 +90,16 @@ impl Presence {
             root: root.to_owned(),
             parent: RefCell::new(None),
         }
+    }
+
+    /// Whether the regular file there has this SHA-256; reads all of it.
+    pub fn has_bytes(&self, local: &LocalPath, sha256: Sha256) -> bool {
+        let path = disk::data_path(&self.root, local);
+        let opened = disk::refuse_symlinks(&self.root, local).and_then(|()| disk::open_file(&path));
+        let Ok(Some(mut file)) = opened else {
+            return false;
+        };
+        hash_rest(&mut file, &path, |_| {}).is_ok_and(|(hasher, _)| hasher.finish() == sha256)
     }
 
     /// Whether a regular file of so many bytes stands there.

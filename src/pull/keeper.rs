@@ -17,8 +17,8 @@ use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::folder::commit::MAX_GROUP;
 use crate::folder::{
-    Committer, Companion, DiskError, EntryId, Finished, Folder, Gaps, Outcome, PartialFile, Proof,
-    Reason, ReasonCode, Record, ToCommit, missing_bytes_of_note,
+    Committer, Companion, DiskError, EntryId, Finished, Folder, Gaps, Outcome, PartialFile,
+    Presence, Proof, Reason, ReasonCode, Record, ToCommit, missing_bytes_of_note,
 };
 use crate::item::Item;
 use crate::names::{LocalPath, Names};
@@ -41,6 +41,12 @@ const FULL_PAUSE: Duration = Duration::from_millis(2);
 pub(super) enum Message {
     /// A file is whole and hashed, and stands in `.partial/`.
     Finished(Arc<Task>, Finished),
+    /// As `Finished`, but its beginning is from an earlier connection, when the phone's file may
+    /// have been another: it gets its name only together with its proof. Without one it waits in
+    /// `.partial/`, for this run or the next.
+    Resumed(Arc<Task>, Finished),
+    /// There will be no proof of a finished file in this run; all of it came, and it is kept.
+    Unprovable(EntryId),
     /// The phone says the same about a finished file.
     Proven(EntryId, Pulled, Proof),
     /// What came is not what the phone says it has: it is kept under another name until a better
@@ -100,9 +106,11 @@ impl Keeper {
         names: Names,
         events: Events,
         halt: Halt,
-    ) -> Result<(Self, JoinHandle<Kept>), DiskError> {
+    ) -> Result<(Self, JoinHandle<Kept>), Error> {
         let (sender, receiver) = mpsc::sync_channel(QUEUE);
         let committer = folder.committer()?;
+        // A run that was cut short may have left some.
+        let outdated = folder.catalogue().outdated_companions()?;
         let moved = Arc::<Mutex<HashMap<_, _>>>::default();
         let mut thread = Thread {
             folder,
@@ -121,7 +129,8 @@ impl Keeper {
             damaged: Vec::new(),
             unproven: HashMap::new(),
             with_companions: HashSet::new(),
-            outdated: Vec::new(),
+            outdated,
+            held: HashMap::new(),
             broken: false,
             max_group: max_group(),
         };
@@ -193,7 +202,9 @@ struct Thread {
     /// Items of which something is kept beside their place.
     with_companions: HashSet<EntryId>,
     /// Files to be removed once the records are on the disk.
-    outdated: Vec<Companion>,
+    outdated: Vec<(EntryId, LocalPath)>,
+    /// Files that may be a mixture of two: no name until their proof is here.
+    held: HashMap<EntryId, (Arc<Task>, Finished)>,
     /// A disk or catalogue that failed once is not written to again in this run.
     broken: bool,
     /// Files in a group at most.
@@ -235,12 +246,12 @@ impl Thread {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Finished(task, finished) => {
-                if task.was_refused {
-                    self.with_companions.insert(task.id);
-                }
-                self.group_bytes += finished.size;
-                self.group.push((task, finished));
+                self.add_to_group(task, finished);
             }
+            Message::Resumed(task, finished) => {
+                self.held.insert(task.id, (task, finished));
+            }
+            Message::Unprovable(id) => self.release(id),
             Message::Unproven(items) => {
                 for (id, path) in items {
                     let kept = self.folder.catalogue().companions(id);
@@ -254,6 +265,7 @@ impl Thread {
             Message::Wrong(task, ..) | Message::Damaged(task, ..)
                 if self.refused.contains(&task.id) => {}
             Message::Proven(id, pulled, proof) => {
+                self.release(id);
                 if self.is_in_group(id) {
                     self.proofs.insert(id, (pulled, proof));
                 } else {
@@ -290,6 +302,21 @@ impl Thread {
         }
     }
 
+    fn add_to_group(&mut self, task: Arc<Task>, finished: Finished) {
+        if task.was_refused {
+            self.with_companions.insert(task.id);
+        }
+        self.group_bytes += finished.size;
+        self.group.push((task, finished));
+    }
+
+    /// Lets a file that was held back have its name.
+    fn release(&mut self, id: EntryId) {
+        if let Some((task, finished)) = self.held.remove(&id) {
+            self.add_to_group(task, finished);
+        }
+    }
+
     fn is_in_group(&self, id: EntryId) -> bool {
         self.group.iter().any(|(task, _)| task.id == id)
     }
@@ -299,7 +326,8 @@ impl Thread {
         if self.with_companions.remove(&id) {
             // What was kept while the item was damaged goes, now that it is here and true.
             let kept = self.folder.catalogue().companions(id);
-            self.outdated.extend(kept.unwrap_or_default());
+            let kept = kept.unwrap_or_default().into_iter();
+            self.outdated.extend(kept.map(|kept| (id, kept.local)));
         }
         self.records.push(Record::Verified { id, proof });
         self.told.push(Event::Verified {
@@ -329,7 +357,7 @@ impl Thread {
             self.events.emit(event);
         }
         let outdated = std::mem::take(&mut self.outdated);
-        self.remove_all_but(&[], outdated.iter());
+        self.discard(outdated);
     }
 
     fn stop(&mut self, error: Error) {
@@ -453,6 +481,7 @@ impl Thread {
     /// Keeps what came beside its place, so that nothing wrong bears the real name, and nothing is
     /// deleted that may turn out to be the best there is. It goes once the item is here and true.
     fn set_aside(&mut self, task: &Task, pulled: Pulled, reason: Reason, is_final: bool) {
+        self.release(task.id);
         let waiting = self.group.iter();
         let waiting = { waiting }.position(|(grouped, _)| grouped.id == task.id);
         let aside = match waiting {
@@ -485,6 +514,8 @@ impl Thread {
         let old = self.folder.catalogue().companions(task.id);
         let old = old.unwrap_or_default();
         let mut kept: Vec<Companion> = old.first().cloned().into_iter().collect();
+        // Somebody may have moved it away; the new one may have got its place then.
+        kept.retain(|kept| kept.local != new.local && self.is_here(kept));
         if !kept.iter().any(|kept| kept.sha256 == new.sha256) {
             kept.push(new.clone());
         }
@@ -504,7 +535,7 @@ impl Thread {
             });
         }
         self.flush();
-        self.remove_all_but(&kept, old.iter().chain([&new]));
+        self.discard_all_but(task.id, &kept, old.iter().chain([&new]));
     }
 
     /// Gives a file that is in its place another name.
@@ -522,15 +553,31 @@ impl Thread {
         }
     }
 
-    fn remove_all_but<'a>(
+    fn discard_all_but<'a>(
         &mut self,
+        id: EntryId,
         kept: &[Companion],
         files: impl Iterator<Item = &'a Companion>,
     ) {
-        for companion in files.filter(|file| !kept.contains(file)) {
-            if let Err(error) = self.committer.remove(&companion.local) {
-                tracing::warn!(%error, "an older damaged copy stays");
+        let is_kept = |file: &Companion| kept.iter().any(|kept| kept.local == file.local);
+        let files = files.filter(|file| !is_kept(file));
+        self.discard(files.map(|file| (id, file.local.clone())).collect());
+    }
+
+    /// Removes files that are on record as kept, and then the record of each.
+    fn discard(&mut self, files: Vec<(EntryId, LocalPath)>) {
+        if self.broken || files.is_empty() {
+            return;
+        }
+        let mut records = Vec::with_capacity(files.len());
+        for (id, local) in files {
+            match self.committer.remove(&local) {
+                Ok(()) => records.push(Record::Discarded { id, local }),
+                Err(error) => tracing::warn!(%error, "an older damaged copy stays"),
             }
+        }
+        if let Err(error) = self.folder.catalogue_mut().record(&records) {
+            self.stop(error.into());
         }
     }
 
@@ -540,7 +587,8 @@ impl Thread {
         self.flush();
         let old = self.folder.catalogue().companions(task.id);
         let old = old.unwrap_or_default();
-        let (missing_bytes, kept) = match self.missing_bytes_of(&old) {
+        let is_here = old.iter().all(|file| self.is_here(file));
+        let (missing_bytes, kept) = match self.missing_bytes_of(&old).filter(|_| is_here) {
             Some(missing) if missing < gaps.bytes() => {
                 drop(finished);
                 let _ = PartialFile::discard(self.folder.root(), task.id);
@@ -569,7 +617,11 @@ impl Thread {
             reason,
         });
         self.flush();
-        self.remove_all_but(&kept, old.iter());
+        self.discard_all_but(task.id, &kept, old.iter());
+    }
+
+    fn is_here(&self, file: &Companion) -> bool {
+        Presence::of(self.folder.root()).is_in_place(&file.local, file.size)
     }
 
     /// What the note among these files says is missing.

@@ -17,6 +17,9 @@ const TRASH: &str = "trash";
 /// Stands for a card that is not in the phone now, only so that its entries' names stay taken.
 const GONE: &str = "gone";
 
+/// More than any phone with its cards holds, in bytes.
+const LARGEST_STORAGE: u64 = 8 << 40;
+
 /// An item that is to be pulled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
@@ -59,6 +62,8 @@ pub struct Plan {
     pub unseen: Vec<Task>,
     /// What to verify only.
     pub unproven: Vec<UnprovenEntry>,
+    /// Places of files that were here; where something stands there, it is something else now.
+    pub vacant: Vec<LocalPath>,
     /// Items that are here and proven.
     pub done_items: u64,
     /// Their bytes.
@@ -69,9 +74,12 @@ pub struct Plan {
 
 /// Compares what was found with the catalogue's entries, which come ordered by path and version.
 /// `is_in_place` looks whether an entry's file still stands in the folder.
+///
+/// `companions` are the places of files kept beside damaged ones, which nobody else gets.
 pub fn plan(
     enumeration: &mut Enumeration,
     entries: Vec<Entry>,
+    companions: &[LocalPath],
     is_in_place: impl Fn(&Entry) -> bool,
 ) -> Plan {
     let mut names = Names::new();
@@ -82,6 +90,7 @@ pub fn plan(
         names.remember(&prefix, components.iter().copied(), &entry.local);
         latest.insert(entry.path.clone(), entry);
     }
+    companions.iter().for_each(|local| names.occupy(local));
     let mut plan = Plan::default();
     enumeration
         .items
@@ -97,16 +106,22 @@ pub fn plan(
         }
     }
     plan.names = names;
+    let unseen = |entry| unseen(entry, &is_in_place);
     plan.unseen = latest.into_values().filter_map(unseen).collect();
     plan
 }
 
 /// An entry that is not here, not known to be gone, and was not listed.
-fn unseen(entry: Entry) -> Option<Task> {
-    let known_gone = entry
-        .reason
-        .is_some_and(|reason| reason.code == ReasonCode::Vanished);
-    let is_wanted = matches!(entry.state, State::Planned | State::Failed) && !known_gone;
+fn unseen(entry: Entry, is_in_place: impl Fn(&Entry) -> bool) -> Option<Task> {
+    let is_known_gone = || {
+        let reason = entry.reason.as_ref();
+        reason.is_some_and(|reason| reason.code == ReasonCode::Vanished)
+    };
+    let is_wanted = match entry.state {
+        State::Planned | State::Failed => !is_known_gone(),
+        State::Pulled | State::Verified(_) => !is_in_place(&entry),
+        State::Damaged | State::Superseded => false,
+    };
     is_wanted.then_some(Task {
         id: entry.id,
         item: Item {
@@ -154,14 +169,31 @@ impl Plan {
 
     /// How many items are to be pulled, and their bytes.
     pub fn wanted(&self) -> (u64, u64) {
-        let sizes = self
-            .new
-            .iter()
-            .map(|new| new.size)
-            .chain(self.tasks.iter().map(|task| task.item.size));
-        sizes.fold((0, 0), |(items, bytes): (u64, u64), size| {
-            (items + 1, bytes.saturating_add(size))
-        })
+        self.sizes()
+            .fold((0, 0), |(items, bytes): (u64, u64), (_, size)| {
+                (items + 1, bytes.saturating_add(size))
+            })
+    }
+
+    /// The bytes that they need on this disk. A size that no phone has room for is a lie of its
+    /// listing, and shall not keep the others from being pulled.
+    pub fn needed_bytes(&self) -> u64 {
+        let sizes = self.sizes().map(|(_, size)| size);
+        sizes
+            .filter(|size| *size <= LARGEST_STORAGE)
+            .fold(0, u64::saturating_add)
+    }
+
+    /// The largest of them.
+    pub fn largest(&self) -> Option<(&RemotePath, u64)> {
+        let sizes = self.sizes().filter(|(_, size)| *size <= LARGEST_STORAGE);
+        sizes.max_by_key(|(_, size)| *size)
+    }
+
+    fn sizes(&self) -> impl Iterator<Item = (&RemotePath, u64)> {
+        let new = self.new.iter().map(|new| (&new.path, new.size));
+        let known = self.tasks.iter();
+        new.chain(known.map(|task| (&task.item.path, task.item.size)))
     }
 
     fn add_new(
@@ -236,6 +268,9 @@ impl Plan {
                 }
                 let was_refused = matches!(state, State::Failed | State::Damaged);
                 let (id, local) = (entry.id, entry.local);
+                if matches!(state, State::Pulled | State::Verified(_)) {
+                    self.vacant.push(local.clone());
+                }
                 self.tasks.push(Task {
                     id,
                     item,
@@ -360,7 +395,7 @@ mod tests {
             found("DCIM/Camera/clip.mp4", 1, 9),
             found("Pictures/x.png", 1, 9),
         ];
-        let plan = plan(&mut enumeration(items), Vec::new(), |_| true);
+        let plan = plan(&mut enumeration(items), Vec::new(), &[], |_| true);
         let ids: Vec<_> = (1..=plan.new.len() as i64).map(EntryId).collect();
         let tasks = plan.into_tasks(&ids);
         let order: Vec<_> = tasks.iter().map(|task| task.local.as_str()).collect();
@@ -382,6 +417,7 @@ mod tests {
         let plan = plan(
             &mut enumeration(items),
             vec![entry(1, "DCIM/a.jpg", 5, 1, VERIFIED)],
+            &[],
             |_| true,
         );
         assert_eq!(
@@ -394,7 +430,7 @@ mod tests {
     fn what_is_here_unproven_is_only_verified() {
         let items = vec![found("DCIM/a.jpg", 5, 1)];
         let entries = vec![entry(1, "DCIM/a.jpg", 5, 1, State::Pulled)];
-        let plan = plan(&mut enumeration(items), entries, |_| true);
+        let plan = plan(&mut enumeration(items), entries, &[], |_| true);
         assert_eq!((plan.unproven.len(), plan.wanted()), (1, (0, 0)));
     }
 
@@ -404,6 +440,7 @@ mod tests {
         let plan = plan(
             &mut enumeration(items),
             vec![entry(1, "DCIM/a.jpg", 5, 1, VERIFIED)],
+            &[],
             |_| false,
         );
         assert!(matches!(plan.records[..], [Record::Replan { .. }]));
@@ -416,6 +453,7 @@ mod tests {
         let plan = plan(
             &mut enumeration(items),
             vec![entry(1, "DCIM/a.jpg", 5, 1, VERIFIED)],
+            &[],
             |_| true,
         );
         assert_eq!(plan.records, [Record::Supersede { id: EntryId(1) }]);
@@ -431,6 +469,7 @@ mod tests {
         let plan = plan(
             &mut enumeration(items),
             vec![entry(1, "DCIM/a.jpg", 5, 9, State::Failed)],
+            &[],
             |_| false,
         );
         let tasks = plan.into_tasks(&[EntryId(2)]);
@@ -443,7 +482,7 @@ mod tests {
             found("DCIM/Camera/.trashed-1724000000-IMG_1.jpg", 1, 1),
             found("Android/.Trash/com.sec.android.gallery3d/x.jpg", 1, 1),
         ];
-        let plan = plan(&mut enumeration(items), Vec::new(), |_| true);
+        let plan = plan(&mut enumeration(items), Vec::new(), &[], |_| true);
         let locals: Vec<_> = plan.new.iter().map(|new| new.local.as_str()).collect();
         assert_eq!(
             locals,
@@ -459,7 +498,7 @@ mod tests {
         let mut small = found("DCIM/a.mp4", 1_073_741_947, 1);
         small.item.size_is_exact = false;
         let entries = vec![entry(1, "DCIM/a.mp4", 5_368_709_243, 1, VERIFIED)];
-        let plan = plan(&mut enumeration(vec![small]), entries, |_| true);
+        let plan = plan(&mut enumeration(vec![small]), entries, &[], |_| true);
         assert_eq!(plan.done_items, 1);
     }
 }

@@ -323,8 +323,14 @@ impl Session {
         for index in 0..if alone { 1 } else { STREAMS } {
             let (root, keeper) = (self.root.clone(), self.keeper.clone());
             let (verifier, unproven) = (verifier_sender.clone(), Arc::clone(&self.unproven));
-            let (writer, thread) =
-                writer::start(root, keeper, verifier, unproven, self.halt.clone());
+            let (writer, thread) = writer::start(
+                root,
+                keeper,
+                verifier,
+                unproven,
+                self.halt.clone(),
+                self.method,
+            );
             writers.push(thread);
             let worker = Worker {
                 phone: Arc::clone(phone),
@@ -376,7 +382,10 @@ impl Session {
             );
             match pulled {
                 // All of it came; that the phone has it no more does not make it wrong.
-                Some(_) if gone => self.outcome.unproven.push((path, reason)),
+                Some(_) if gone => {
+                    self.keeper.tell(Message::Unprovable(task.id)).await;
+                    self.outcome.unproven.push((path, reason));
+                }
                 Some(pulled) if attempts >= MAX_ATTEMPTS => {
                     let message = Message::Damaged(task, pulled, reason);
                     self.keeper.tell(message).await;

@@ -12,8 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::halt::Halt;
 use super::keeper::{Keeper, Message, Pulled};
 use super::plan::Task;
-use super::verify::{ToVerify, Unproven};
+use super::verify::{Method, ToVerify, Unproven};
 use crate::folder::{DiskError, PartialFile, Reason, ReasonCode};
+use crate::phone::hash::Algorithm;
 
 /// Messages under way to one writer; a message holds up to [`super::transfer::WHOLE_BYTES`].
 const QUEUE: usize = 48;
@@ -45,6 +46,7 @@ pub(super) fn start(
     verifier: mpsc::UnboundedSender<ToVerify>,
     unproven: Arc<Unproven>,
     halt: Halt,
+    method: Method,
 ) -> (mpsc::Sender<ToWriter>, std::thread::JoinHandle<()>) {
     let (sender, mut receiver) = mpsc::channel(QUEUE);
     let mut writer = Writer {
@@ -54,6 +56,7 @@ pub(super) fn start(
         unproven,
         halt,
         current: None,
+        holds_resumed: method == Method::Hash(Algorithm::Sha256),
     };
     let thread = std::thread::spawn(move || {
         while let Some(message) = receiver.blocking_recv() {
@@ -69,7 +72,18 @@ struct Writer {
     verifier: mpsc::UnboundedSender<ToVerify>,
     unproven: Arc<Unproven>,
     halt: Halt,
-    current: Option<(Arc<Task>, PartialFile)>,
+    current: Option<Current>,
+    /// Whether a file of two connections waits for its proof before it gets its name. Only a
+    /// SHA-256 is compared without the file: other proofs need it in its place.
+    holds_resumed: bool,
+}
+
+/// The file under way.
+struct Current {
+    task: Arc<Task>,
+    partial: PartialFile,
+    /// Whether its beginning came over an earlier connection.
+    is_resumed: bool,
 }
 
 impl Writer {
@@ -89,7 +103,7 @@ impl Writer {
             ToWriter::End => self.end(),
             ToWriter::Suspend => self.current = None,
             ToWriter::Abort => {
-                if let Some((task, partial)) = self.current.take() {
+                if let Some(Current { task, partial, .. }) = self.current.take() {
                     drop(partial);
                     let _ = PartialFile::discard(&self.root, task.id);
                 }
@@ -99,7 +113,13 @@ impl Writer {
 
     fn begin(&mut self, task: Arc<Task>) {
         match PartialFile::create(&self.root, task.id) {
-            Ok(partial) => self.current = Some((task, partial)),
+            Ok(partial) => {
+                self.current = Some(Current {
+                    task,
+                    partial,
+                    is_resumed: false,
+                });
+            }
             Err(error) => self.failed(&task, error),
         }
     }
@@ -107,7 +127,11 @@ impl Writer {
     fn resume(&mut self, task: Arc<Task>) -> u64 {
         match PartialFile::resume(&self.root, task.id) {
             Ok(Some((partial, held))) => {
-                self.current = Some((task, partial));
+                self.current = Some(Current {
+                    task,
+                    partial,
+                    is_resumed: held > 0,
+                });
                 held
             }
             Ok(None) => {
@@ -122,7 +146,7 @@ impl Writer {
     }
 
     fn write(&mut self, piece: &[u8]) {
-        let Some((task, partial)) = &mut self.current else {
+        let Some(Current { task, partial, .. }) = &mut self.current else {
             return;
         };
         if let Err(error) = partial.write(piece) {
@@ -133,9 +157,14 @@ impl Writer {
     }
 
     fn end(&mut self) {
-        let Some((task, partial)) = self.current.take() else {
+        let Some(current) = self.current.take() else {
             return;
         };
+        let Current {
+            task,
+            partial,
+            is_resumed,
+        } = current;
         match partial.finish(task.item.mtime) {
             Ok(finished) => {
                 let pulled = Pulled {
@@ -144,8 +173,12 @@ impl Writer {
                     size: finished.size,
                     sha256: finished.sha256,
                 };
-                self.keeper
-                    .tell_blocking(Message::Finished(Arc::clone(&task), finished));
+                let is_held = is_resumed && self.holds_resumed;
+                let message = match is_held {
+                    true => Message::Resumed(Arc::clone(&task), finished),
+                    false => Message::Finished(Arc::clone(&task), finished),
+                };
+                self.keeper.tell_blocking(message);
                 let file = ToVerify {
                     task,
                     pulled,

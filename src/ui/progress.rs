@@ -300,6 +300,13 @@ impl Progress {
                     plain(folder)
                 )
             }
+            Event::SetAside { local, to } => {
+                format!(
+                    "Altered since it was rescued: data/{} is now {}, and is pulled again",
+                    plain(local.as_str()),
+                    plain(to)
+                )
+            }
             Event::Failed { path, reason } => {
                 format!(
                     "Failed: {} ({})",

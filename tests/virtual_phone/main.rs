@@ -8,6 +8,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod altered;
 mod changes;
 mod desk;
 mod faults;

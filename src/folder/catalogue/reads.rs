@@ -117,7 +117,23 @@ impl Catalogue {
         )
     }
 
-    /// Calls `f` with the local path of every companion, so that none is handed out again.
+    /// What was kept of files that are here and true now, and is to be removed: a run that was cut
+    /// short left it.
+    pub fn outdated_companions(&self) -> Result<Vec<(EntryId, LocalPath)>, CatalogueError> {
+        let mut found = Vec::new();
+        self.each(
+            "SELECT companion.local, companion.size, companion.sha256, entry.id FROM companion \
+             JOIN entry ON entry.id = companion.entry WHERE entry.state = 'verified'",
+            |row| Ok((EntryId(row.get(3)?), companion(row)?.local)),
+            |outdated| {
+                found.push(outdated);
+                Ok::<_, CatalogueError>(())
+            },
+        )?;
+        Ok(found)
+    }
+
+    /// Calls `f` with every companion, so that none's path is handed out again.
     pub fn for_each_companion<E: From<CatalogueError>>(
         &self,
         f: impl FnMut(Companion) -> Result<(), E>,

@@ -127,7 +127,6 @@ pub(super) fn wrong(column: usize, kind: Type, what: &str) -> rusqlite::Error {
 pub(super) struct Recorder<'t> {
     transaction: &'t Transaction<'t>,
     pulled: Option<Statement<'t>>,
-    forgotten: Option<Statement<'t>>,
     verified: Option<Statement<'t>>,
 }
 
@@ -136,7 +135,6 @@ impl<'t> Recorder<'t> {
         Self {
             transaction,
             pulled: None,
-            forgotten: None,
             verified: None,
         }
     }
@@ -156,26 +154,33 @@ impl<'t> Recorder<'t> {
                 .execute(params![id.0, sha256.0, stored_size(*size), local])?
             }
             Record::Verified { id, proof } => {
-                let rows = prepared(
+                prepared(
                     self.transaction,
                     &mut self.verified,
                     "UPDATE entry SET state = 'verified', proof = ?2 \
                      WHERE id = ?1 AND sha256 IS NOT NULL AND state IN ('pulled', 'verified')",
                 )?
-                .execute(params![id.0, proof.as_str()])?;
-                self.forget_companions(*id)?;
-                rows
+                .execute(params![id.0, proof.as_str()])?
             }
             Record::Failed { id, reason } => self.without_file(*id, "failed", reason)?,
             Record::Damaged { id, reason, kept } => {
-                self.forget_companions(*id)?;
                 for Companion { local, size, sha256 } in kept {
                     self.transaction.execute(
-                        "INSERT INTO companion (local, entry, size, sha256) VALUES (?, ?, ?, ?)",
+                        "INSERT INTO companion (local, entry, size, sha256) VALUES (?, ?, ?, ?) \
+                         ON CONFLICT (local) DO UPDATE SET \
+                         entry = excluded.entry, size = excluded.size, sha256 = excluded.sha256",
                         params![local.as_str(), id.0, stored_size(*size), sha256.0],
                     )?;
                 }
                 self.without_file(*id, "damaged", reason)?
+            }
+            Record::Discarded { id, local } => {
+                self.transaction.execute(
+                    "DELETE FROM companion WHERE entry = ? AND local = ?",
+                    params![id.0, local.as_str()],
+                )?;
+                // That it was on no record is fine too.
+                1
             }
             Record::Replan { id, size, size_is_exact, mtime } => self.transaction.execute(
                 "UPDATE entry SET state = 'planned', proof = NULL, sha256 = NULL, reason = NULL, \
@@ -197,16 +202,6 @@ impl<'t> Recorder<'t> {
              attempts = attempts + 1 WHERE id = ?1",
             params![id.0, state, reason.code.as_str(), reason.message],
         )
-    }
-
-    fn forget_companions(&mut self, id: EntryId) -> rusqlite::Result<()> {
-        prepared(
-            self.transaction,
-            &mut self.forgotten,
-            "DELETE FROM companion WHERE entry = ?",
-        )?
-        .execute(params![id.0])?;
-        Ok(())
     }
 }
 

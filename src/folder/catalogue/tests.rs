@@ -222,7 +222,7 @@ fn what_is_kept_of_a_damaged_file_is_payload_until_all_of_it_is_here_and_proven(
     );
     assert_eq!(catalogue.companions(ids[0]).unwrap(), []);
 
-    // Damaged again: the newer companions replace the older ones.
+    // Damaged again: what has the same place is the newer one.
     catalogue.record(&[damaged]).unwrap();
     assert_eq!(catalogue.companions(ids[1]).unwrap().len(), 2);
     let mut failed = Vec::new();
@@ -240,6 +240,14 @@ fn what_is_kept_of_a_damaged_file_is_payload_until_all_of_it_is_here_and_proven(
     let proof = Proof::Sha256;
     let verified = Record::Verified { id: ids[1], proof };
     catalogue.record(&[verified]).unwrap();
+    // It is on record until it is removed: nobody could tell whose it is otherwise.
+    let outdated = catalogue.outdated_companions().unwrap();
+    let expected = ["internal/a.note", "internal/b.damaged"].map(|name| (ids[1], local(name)));
+    assert_eq!(outdated, expected);
+    let discarded = outdated
+        .into_iter()
+        .map(|(id, local)| Record::Discarded { id, local });
+    catalogue.record(&discarded.collect::<Vec<_>>()).unwrap();
     assert_eq!(
         payload(&catalogue),
         ["internal/a", "internal/b", "internal/c"]
