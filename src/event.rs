@@ -75,6 +75,8 @@ pub enum Event {
         local: LocalPath,
         /// Where it lies now, from the rescue folder.
         to: String,
+        /// Why, as the end of a sentence.
+        why: &'static str,
     },
     /// An item that would be pulled (`--dry-run`).
     WouldPull {

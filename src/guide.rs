@@ -137,6 +137,11 @@ impl From<CatalogueError> for Error {
                 &error,
                 "close the other program that has it open",
             ),
+            CatalogueError::CutOff { .. } => wrap(
+                Kind::Folder,
+                &error,
+                "copy the folder to a disk that can be written, and use the copy",
+            ),
             _ => wrap(
                 Kind::Folder,
                 &error,
@@ -155,6 +160,11 @@ impl From<FolderError> for Error {
                 Kind::Folder,
                 &error,
                 "name a folder that `rescue pull` made, or a new one",
+            ),
+            FolderError::NoCatalogue { .. } => wrap(
+                Kind::Folder,
+                &error,
+                "run `rescue pull` into it with the phone attached: what is here is recognised and stays; `sha256sum -c manifest-sha256.txt` checks it meanwhile",
             ),
             FolderError::OtherPhone { .. } => {
                 wrap(Kind::Folder, &error, "choose another folder with -o")

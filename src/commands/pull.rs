@@ -1,22 +1,23 @@
 //! `rescue pull`: discover, connect, enumerate, plan, transfer and verify, report.
 
 mod all_phones;
+mod destination;
+mod report;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{Local, NaiveDate, TimeZone as _};
-use serde::Serialize;
 
-use super::summary::summary_lines;
+use self::destination::default_folder;
+use self::report::{report, tell_dry_run};
 use super::{Done, connect_phone, options_of, stopped, target_of};
 use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::folder::{
-    Entry, Folder, FolderError, Presence, Reason, RunOutcome, State, Summary, bag,
-};
+use crate::folder::{Entry, Folder, FolderError, Presence, RunOutcome, State, bag};
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 use crate::phone::Phone;
@@ -29,10 +30,8 @@ use crate::pull::reconnect::Reconnect;
 use crate::pull::selection::Selection;
 use crate::pull::session::{Outcome, Session, held_bytes};
 use crate::pull::{Method, method_of};
-use crate::ui::{Ui, bytes, count, plain, rate, seconds};
+use crate::ui::{Ui, bytes, count, plain};
 
-/// Failures told on the terminal; `rescue status` lists all.
-const TOLD_FAILURES: usize = 20;
 /// Room for an empty catalogue and the bag's own files, in bytes.
 const SPARE_BYTES: u64 = 1024 * 1024;
 /// Room for an item in the catalogue (twice while it is written), in the manifest and in its
@@ -140,9 +139,9 @@ pub(super) async fn pull(
     let mut phone = connect_phone(&target, &options, &events, halt).await?;
     let identity = phone.identity();
     let path = match &request.output {
-        Some(folder) if request.folder_each => folder.join(default_folder(&identity)),
+        Some(folder) if request.folder_each => default_folder(folder, &identity),
         Some(folder) => folder.clone(),
-        None => default_folder(&identity),
+        None => default_folder(Path::new(""), &identity),
     };
     // Before the long listing: a folder that cannot be used is known at once.
     let mut folder = if request.dry_run {
@@ -159,14 +158,17 @@ pub(super) async fn pull(
     check_storage(&found)?;
     let entries = match &folder {
         Some(folder) => entries_of(folder)?,
-        None => entries_of_existing(&path)?,
+        None => entries_of_existing(&path, &identity)?,
     };
     let companions = match &folder {
         Some(folder) => companions_of(folder)?,
         None => Vec::new(),
     };
-    let rehash = folder.is_some() && !request.no_verify;
-    let (found, plan) = compare(&path, found, entries, companions, rehash, halt).await?;
+    let method = match (&folder, request.no_verify) {
+        (Some(_), false) => method(&mut phone, &reconnect, &events, halt).await?,
+        _ => Method::Off,
+    };
+    let (found, plan) = compare(&path, found, entries, companions, method, halt).await?;
     let (items, bytes) = plan.wanted();
     let (done_items, done_bytes) = (plan.done_items, plan.done_bytes);
     let shown = path.display().to_string();
@@ -182,11 +184,15 @@ pub(super) async fn pull(
     };
     check_room(&folder, &plan)?;
     set_aside(&folder, &plan, &events)?;
-    let pulled = transfer(request, phone, folder, plan, &reconnect, &events, halt).await;
+    let pulled = transfer(method, phone, folder, plan, &reconnect, &events, halt).await;
     let (mut folder, outcome) = pulled?;
     let bag = bag::write(&folder, Local::now().date_naive());
     let ended = RunEnd::of(&outcome, &found);
-    let run_ended = folder.catalogue_mut().end_run(run, now(), ended.outcome);
+    let run_outcome = match &bag {
+        Ok(_) => ended.outcome,
+        Err(_) => RunOutcome::Failed,
+    };
+    let run_ended = folder.catalogue_mut().end_run(run, now(), run_outcome);
     let summary = folder.catalogue().summary()?;
     report(
         ui,
@@ -241,28 +247,70 @@ async fn compare(
     mut found: Enumeration,
     entries: Vec<Entry>,
     companions: Vec<LocalPath>,
-    rehash: bool,
+    method: Method,
     halt: &Halt,
 ) -> Result<(Enumeration, Plan), Error> {
     let (presence, halted) = (Presence::of(path), halt.clone());
+    let best_proof = method.best_proof();
     let comparing = tokio::task::spawn_blocking(move || {
-        let plan = plan(&mut found, entries, &companions, |entry| {
-            let is_in_place = presence.is_in_place(&entry.local, entry.size);
-            match (entry.state, entry.sha256) {
-                (State::Pulled, Some(sha256)) if is_in_place && rehash && !halted.is_set() => {
-                    presence.has_bytes(&entry.local, sha256)
-                }
-                _ => is_in_place,
-            }
-        });
-        (found, plan)
+        let failure = RefCell::new(None);
+        let plan = plan(
+            &mut found,
+            entries,
+            &companions,
+            best_proof,
+            |entry: &Entry| {
+                let is_settled = match entry.state {
+                    State::Verified(proof) => proof <= best_proof,
+                    State::Pulled => method == Method::Off,
+                    _ => false,
+                };
+                let is_here = match (entry.sha256, is_settled || halted.is_set()) {
+                    (Some(sha256), false) => presence.has_bytes(&entry.local, entry.size, sha256),
+                    (_, true) => presence.look(&entry.local, entry.size),
+                    (None, false) => Ok(false),
+                };
+                is_here.unwrap_or_else(|error| {
+                    failure.borrow_mut().get_or_insert(error);
+                    true
+                })
+            },
+        );
+        match failure.into_inner() {
+            // A disk that does not answer is no reason to take its files for lost.
+            Some(error) => Err(error),
+            None => Ok((found, plan)),
+        }
     });
     tokio::select! {
         () = halt.stopped() => Err(stopped(halt)),
         compared = comparing => match compared {
-            Ok(compared) => Ok(compared),
+            Ok(compared) => Ok(compared?),
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         },
+    }
+}
+
+/// Asks the phone how it can prove what it sends.
+async fn method(
+    phone: &mut Phone,
+    reconnect: &Reconnect,
+    events: &Events,
+    halt: &Halt,
+) -> Result<Method, Error> {
+    let mut vain = 0;
+    loop {
+        let asked = tokio::select! {
+            () = halt.stopped() => return Err(stopped(halt)),
+            method = method_of(phone) => method,
+        };
+        match asked {
+            Ok(method) => return Ok(method),
+            Err(lost) => {
+                vain += 1;
+                *phone = reconnect.wait(lost, vain, events, halt).await?;
+            }
+        }
     }
 }
 
@@ -273,39 +321,23 @@ fn set_aside(folder: &Folder, plan: &Plan, events: &Events) -> Result<(), Error>
             events.emit(Event::SetAside {
                 local: local.clone(),
                 to: to.display().to_string(),
+                why: "it is not what was rescued",
             });
         }
     }
     Ok(())
 }
 
+/// Carries a plan out.
 async fn transfer(
-    request: &Request,
-    mut phone: Phone,
+    method: Method,
+    phone: Phone,
     mut folder: Folder,
     mut plan: Plan,
     reconnect: &Reconnect,
     events: &Events,
     halt: &Halt,
 ) -> Result<(Folder, Outcome), Error> {
-    let method = if request.no_verify {
-        Method::Off
-    } else {
-        let mut vain = 0;
-        loop {
-            let asked = tokio::select! {
-                () = halt.stopped() => return Err(stopped(halt)),
-                method = method_of(&phone) => method,
-            };
-            match asked {
-                Ok(method) => break method,
-                Err(lost) => {
-                    vain += 1;
-                    phone = reconnect.wait(lost, vain, events, halt).await?;
-                }
-            }
-        }
-    };
     let new = folder
         .catalogue_mut()
         .insert_planned(plan.new.iter().cloned())?;
@@ -419,180 +451,24 @@ fn companions_of(folder: &Folder) -> Result<Vec<LocalPath>, Error> {
 }
 
 /// For a dry run, which makes no folder.
-fn entries_of_existing(path: &Path) -> Result<Vec<Entry>, Error> {
+fn entries_of_existing(path: &Path, phone: &PhoneIdentity) -> Result<Vec<Entry>, Error> {
     match Folder::open(path) {
-        Ok(folder) => entries_of(&folder),
+        Ok(folder) => {
+            let known = folder.catalogue().identity()?;
+            if known.serial != phone.serial {
+                return Err(FolderError::OtherPhone {
+                    expected: known.serial,
+                    got: phone.serial.clone(),
+                }
+                .into());
+            }
+            entries_of(&folder)
+        }
         Err(FolderError::Missing { .. }) => Ok(Vec::new()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// `Pixel-7a-LAB0000001-2026-11-23`, of harmless characters only.
-fn default_folder(identity: &PhoneIdentity) -> PathBuf {
-    let date = Local::now().format("%Y-%m-%d").to_string();
-    let parts = [identity.model.as_str(), identity.serial.as_str(), &date];
-    let harmless = parts
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-            part.chars().take(40).map(safe).collect::<String>()
-        });
-    PathBuf::from(
-        harmless
-            .collect::<Vec<_>>()
-            .join("-")
-            .trim_start_matches('-'),
-    )
-}
-
-fn tell_dry_run(plan: Plan, found: &Enumeration, events: &Events, ui: &Ui) -> Done {
-    #[derive(Serialize)]
-    struct WouldPull {
-        r#type: &'static str,
-        items: u64,
-        bytes: u64,
-        not_readable: u64,
-    }
-    let refused = found.refused.len() as u64;
-    let (items, size) = plan.wanted();
-    let ids: Vec<_> = (0..plan.new.len() as i64)
-        .map(crate::folder::EntryId)
-        .collect();
-    for task in plan.into_tasks(&ids) {
-        let (path, size) = (task.item.path, task.item.size);
-        ui.listing(&plain(&path.to_string()));
-        events.emit(Event::WouldPull { path, size });
-    }
-    let mut line = format!("{} would be pulled, {}", count(items, "file"), bytes(size));
-    if refused > 0 {
-        line += &format!(
-            "; {} cannot be read, or listed to the end",
-            count(refused, "place")
-        );
-    }
-    ui.result(
-        &WouldPull {
-            r#type: "dry_run",
-            items,
-            bytes: size,
-            not_readable: refused,
-        },
-        &[line],
-    );
-    match refused {
-        0 => Done::All,
-        _ => Done::SomeFailed,
-    }
-}
-
 fn now() -> i64 {
     chrono::Utc::now().timestamp()
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    r#type: &'static str,
-    folder: String,
-    seconds: f64,
-    verification: &'static str,
-    #[serde(flatten)]
-    summary: &'a Summary,
-    not_here: Vec<Missing<'a>>,
-    not_proven: Vec<Missing<'a>>,
-}
-
-#[derive(Serialize)]
-struct Missing<'a> {
-    path: &'a RemotePath,
-    #[serde(flatten)]
-    reason: &'a Reason,
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a report is made of everything that happened"
-)]
-fn report(
-    ui: &Ui,
-    path: &Path,
-    summary: &Summary,
-    outcome: &Outcome,
-    found: &Enumeration,
-    request: &Request,
-    took: Duration,
-    wanted_bytes: u64,
-) {
-    let missing = |(path, reason)| Missing { path, reason };
-    let not_here: Vec<_> = (outcome
-        .failed
-        .iter()
-        .chain(&outcome.damaged)
-        .chain(&found.refused))
-    .map(|(path, reason)| missing((path, reason)))
-    .collect();
-    let not_proven: Vec<_> = outcome
-        .unproven
-        .iter()
-        .map(|(path, reason)| missing((path, reason)))
-        .collect();
-    let mut lines = vec![String::new()];
-    lines.extend(summary_lines(summary));
-    if found.not_files > 0 {
-        lines.push(format!(
-            "{} and devices were left out",
-            count(found.not_files, "link")
-        ));
-    }
-    if found.private_folders > 0 {
-        lines.push(format!(
-            "{} that Android lets nobody read were left out",
-            count(found.private_folders, "folder")
-        ));
-    }
-    for item in not_here.iter().chain(&not_proven).take(TOLD_FAILURES) {
-        let (path, why) = (plain(&item.path.to_string()), plain(&item.reason.message));
-        lines.push(format!("    {path}: {why}"));
-    }
-    let told = not_here.len() + not_proven.len();
-    if told > TOLD_FAILURES {
-        lines.push(format!(
-            "    and {} more: `rescue status` lists them",
-            told - TOLD_FAILURES
-        ));
-    }
-    let shown = plain(&path.display().to_string());
-    lines.push(match outcome.stopped {
-        Some(_) => format!("In {shown}, stopped after {}", seconds(took)),
-        None => format!(
-            "In {shown}, after {} ({})",
-            seconds(took),
-            rate(wanted_bytes, took)
-        ),
-    });
-    lines.push(match outcome.stopped {
-        Some(_) => "Next: run the same command again; it goes on where it was".to_owned(),
-        None => format!(
-            "Next: look into {shown}/data, and check it any time with `rescue verify {shown}`"
-        ),
-    });
-    let verification = match (
-        request.no_verify,
-        summary.pulled.files,
-        summary.verified_by_size.files,
-    ) {
-        (true, ..) => "off",
-        (false, 0, 0) => "complete",
-        (false, ..) => "partial",
-    };
-    let report = Report {
-        r#type: "summary",
-        folder: shown.to_string(),
-        seconds: took.as_secs_f64(),
-        verification,
-        summary,
-        not_here,
-        not_proven,
-    };
-    ui.result(&report, &lines);
 }

@@ -8,7 +8,9 @@ use super::upload::remote_lines;
 use crate::cli::FolderArgs;
 use crate::error::Error;
 use crate::folder::upload::UploadCount;
-use crate::folder::{CatalogueError, Entry, Folder, Presence, Run, RunOutcome, State, Summary};
+use crate::folder::{
+    CatalogueError, Entry, Folder, Presence, ReasonCode, Run, RunOutcome, State, Summary,
+};
 use crate::item::PhoneIdentity;
 use crate::ui::{Ui, count, plain};
 
@@ -49,7 +51,10 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         catalogue.summary()?,
         catalogue.last_run()?,
     );
+    let mut vanished = 0;
     catalogue.for_each_failed(|entry: Entry| {
+        let code = entry.reason.as_ref().map(|reason| reason.code);
+        vanished += u64::from(code == Some(ReasonCode::Vanished));
         let Entry {
             path,
             state,
@@ -109,7 +114,14 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
             "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {shown}`"
         ),
         (0, 0) if not_in_place > 0 => "Everything found on the phone was here once".to_owned(),
+        (0, 0) if summary.verified_by_size.files > 0 => format!(
+            "Everything found on the phone is here; {} could be compared by size only",
+            count(summary.verified_by_size.files, "file")
+        ),
         (0, 0) => "Everything found on the phone is here and proven".to_owned(),
+        (0, missing) if missing == vanished => {
+            "What is not here is gone from the phone: nothing more can be had of it".to_owned()
+        }
         (0, _) => "Some files could not be had; `rescue pull` with this folder tries them again"
             .to_owned(),
         _ => format!("Not finished: plug the phone in and run `rescue pull -o {shown}`"),

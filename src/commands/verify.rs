@@ -146,7 +146,9 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     };
     ui.result(&checked, &lines);
     if report.is_intact() {
-        let same = comparison.is_none_or(|comparison| comparison.differs.is_empty());
+        let same = comparison.is_none_or(|comparison| {
+            comparison.differs.is_empty() && comparison.not_readable.is_empty()
+        });
         return Ok(if same && report.unwritten_count == 0 {
             Done::All
         } else {

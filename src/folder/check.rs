@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::bag::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
 use super::disk::{self, DATA, DiskError};
 use super::partial::hash_rest;
-use super::{CatalogueError, Folder, RunOutcome};
+use super::{CatalogueError, Folder, RunOutcome, State};
 use crate::digest::Sha256;
 use crate::names::LocalPath;
 use manifest::Line;
@@ -362,8 +362,11 @@ impl Check<'_> {
             Some(place) => LocalPath::new(place).ok(),
             None => Some(local.clone()),
         };
-        let planned = place.map(|place| self.folder.catalogue().planned_at(&place));
-        matches!(planned, Some(Ok(Some(_))))
+        let entry = place.map(|place| self.folder.catalogue().entry_at(&place));
+        let Some(Ok(Some(entry))) = entry else {
+            return false;
+        };
+        matches!(entry.state, State::Planned | State::Failed | State::Damaged)
     }
 
     fn take(&mut self, result: workers::Result) {

@@ -36,7 +36,8 @@ pub struct Entry {
     pub mtime: i64,
     /// How far it is.
     pub state: State,
-    /// The SHA-256 of the file below `data/`, when it is there.
+    /// The SHA-256 of the file below `data/`; when it is not there any more, of what was there, so
+    /// that it is known again when it comes back.
     pub sha256: Option<Sha256>,
     /// Why it is not, when something went wrong.
     pub reason: Option<Reason>,
@@ -135,6 +136,8 @@ pub enum ReasonCode {
     PermissionDenied,
     /// The phone listed the file, but it is gone.
     Vanished,
+    /// The storage that the file is on is gone: a card taken out, or a phone that locked itself.
+    StorageGone,
     /// The file changed while it was read.
     ChangedWhileRead,
     /// The phone's storage fails to give the bytes.
@@ -157,9 +160,10 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// All codes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::PermissionDenied,
         Self::Vanished,
+        Self::StorageGone,
         Self::ChangedWhileRead,
         Self::PhoneIo,
         Self::Refused,
@@ -176,6 +180,7 @@ impl ReasonCode {
         match self {
             Self::PermissionDenied => "permission_denied",
             Self::Vanished => "vanished",
+            Self::StorageGone => "storage_gone",
             Self::ChangedWhileRead => "changed_while_read",
             Self::PhoneIo => "phone_io",
             Self::Refused => "refused",

@@ -83,6 +83,12 @@ pub enum FolderError {
         /// Where none is.
         path: PathBuf,
     },
+    /// Its catalogue is lost, or was never finished; its files are there.
+    #[error("the rescue folder {} has no catalogue", path.display())]
+    NoCatalogue {
+        /// The folder.
+        path: PathBuf,
+    },
     /// It belongs to another phone.
     #[error("the rescue folder belongs to the phone {expected:?}, not to {got:?}")]
     OtherPhone {
@@ -129,7 +135,9 @@ impl Folder {
             Contents::Missing => {
                 fs::create_dir_all(path).map_err(|e| DiskError::naming("create", path, e))?;
             }
-            Contents::Empty | Contents::Rescue => {}
+            // A catalogue that is lost is begun anew: what stands in its place is compared with
+            // what the phone sends, and kept either way.
+            Contents::Empty | Contents::Rescue | Contents::Uncatalogued => {}
         }
         // From here on by its absolute path: the caller may change directory.
         let root = fs::canonicalize(path).map_err(|e| DiskError::new("open", path, e))?;
@@ -166,6 +174,11 @@ impl Folder {
             Contents::Rescue => {}
             Contents::Missing | Contents::Empty => {
                 return Err(FolderError::Missing {
+                    path: path.to_owned(),
+                });
+            }
+            Contents::Uncatalogued => {
+                return Err(FolderError::NoCatalogue {
                     path: path.to_owned(),
                 });
             }
@@ -240,6 +253,8 @@ enum Contents {
     /// Nothing, or a rescue folder whose making was cut short.
     Empty,
     Rescue,
+    /// A rescue folder without its catalogue.
+    Uncatalogued,
     Other,
 }
 
@@ -253,8 +268,17 @@ impl Contents {
                 _ => return Err(DiskError::new("open", path, error)),
             },
         };
-        if fs::symlink_metadata(path.join(CATALOGUE)).is_ok() {
-            return Ok(Self::Rescue);
+        let is_empty = |found: &fs::Metadata| found.is_file() && found.len() == 0;
+        match fs::symlink_metadata(path.join(CATALOGUE)) {
+            Ok(found) if !is_empty(&found) => return Ok(Self::Rescue),
+            _ if path.join(LOCK).is_file() && path.join(DATA).is_dir() => {
+                return Ok(match is_empty_folder(&path.join(DATA)) {
+                    true => Self::Empty,
+                    false => Self::Uncatalogued,
+                });
+            }
+            Ok(_) => return Ok(Self::Rescue),
+            Err(_) => {}
         }
         for found in listing {
             let found = found.map_err(|e| DiskError::new("list", path, e))?;

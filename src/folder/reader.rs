@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::disk::{self, DiskError};
@@ -92,29 +93,52 @@ impl Presence {
         }
     }
 
-    /// Whether the regular file there has this SHA-256; reads all of it.
-    pub fn has_bytes(&self, local: &LocalPath, sha256: Sha256) -> bool {
+    /// Whether a regular file of so many bytes with this SHA-256 stands there; reads all of it.
+    pub fn has_bytes(
+        &self,
+        local: &LocalPath,
+        size: u64,
+        sha256: Sha256,
+    ) -> Result<bool, DiskError> {
+        if !self.look(local, size)? {
+            return Ok(false);
+        }
         let path = disk::data_path(&self.root, local);
-        let opened = disk::refuse_symlinks(&self.root, local).and_then(|()| disk::open_file(&path));
-        let Ok(Some(mut file)) = opened else {
-            return false;
+        let Some(mut file) = disk::open_file(&path)? else {
+            return Ok(false);
         };
-        hash_rest(&mut file, &path, |_| {}).is_ok_and(|(hasher, _)| hasher.finish() == sha256)
+        let (hasher, _) = hash_rest(&mut file, &path, |_| {})?;
+        Ok(hasher.finish() == sha256)
     }
 
-    /// Whether a regular file of so many bytes stands there.
-    pub fn is_in_place(&self, local: &LocalPath, size: u64) -> bool {
+    /// Whether a regular file of so many bytes stands there. That the disk does not say is an
+    /// error: the file may well be there.
+    pub fn look(&self, local: &LocalPath, size: u64) -> Result<bool, DiskError> {
         let parent = local.parent();
         let mut known = self.parent.borrow_mut();
         let is_free = match known.as_ref() {
             Some((known, is_free)) if *known == parent => *is_free,
             _ => {
-                let is_free = disk::refuse_symlinks(&self.root, local).is_ok();
+                let is_free = match disk::refuse_symlinks(&self.root, local) {
+                    Ok(()) => true,
+                    Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => false,
+                    Err(error) => return Err(error),
+                };
                 *known = Some((parent, is_free));
                 is_free
             }
         };
-        let found = std::fs::symlink_metadata(disk::data_path(&self.root, local));
-        is_free && found.is_ok_and(|found| found.is_file() && found.len() == size)
+        let path = disk::data_path(&self.root, local);
+        match std::fs::symlink_metadata(&path) {
+            Ok(found) => Ok(is_free && found.is_file() && found.len() == size),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(_) if !is_free => Ok(false),
+            Err(error) => Err(DiskError::new("look at", &path, error)),
+        }
+    }
+
+    /// As [`Presence::look`], for those who only tell what they see.
+    pub fn is_in_place(&self, local: &LocalPath, size: u64) -> bool {
+        self.look(local, size).unwrap_or(false)
     }
 }

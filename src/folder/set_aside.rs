@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Folder;
 use super::disk::{self, DATA, DiskError, Renaming};
+use crate::names::LocalPath;
 
 /// The folder for it, in the rescue folder.
 pub const SET_ASIDE: &str = "set-aside";
@@ -52,6 +53,17 @@ impl Folder {
                 .unwrap_or(&target)
                 .to_owned(),
         ))
+    }
+
+    /// Whether the folder of this file lists its name in this very spelling: a disk that takes
+    /// `A` for `a`, or one way of writing an accent for another, finds more than it lists.
+    pub fn spells_it_so(&self, local: &LocalPath) -> bool {
+        let path = self.data_path(local);
+        let listing = path.parent().map(fs::read_dir);
+        let Some(Ok(mut listing)) = listing else {
+            return false;
+        };
+        listing.any(|found| found.is_ok_and(|found| found.file_name() == local.name()))
     }
 
     /// The first on the way to a path below `data/` that is no folder, or the path itself.

@@ -170,6 +170,17 @@ fn is_card_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
+/// The root of the storage that a file is on, as its path tells it.
+pub(super) fn storage_of(path: &RemotePath) -> Option<RemotePath> {
+    let known = INTERNAL_ROOTS.map(known_path);
+    if let Some(internal) = known.into_iter().find(|root| path.below(root).is_some()) {
+        return Some(internal);
+    }
+    let storage = known_path("/storage");
+    let card = path.below(&storage)?.next()?;
+    storage.join(card).ok()
+}
+
 /// A path written in this program.
 fn known_path(path: &str) -> RemotePath {
     #[expect(clippy::expect_used, reason = "the program's own constants are paths")]

@@ -1,6 +1,8 @@
 //! The one thread that changes the rescue folder: commits groups of finished files, records what
 //! became of every item, and tells of it only then.
 
+mod beside;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +19,8 @@ use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::folder::commit::MAX_GROUP;
 use crate::folder::{
-    Committer, Companion, DiskError, EntryId, Finished, Folder, Gaps, Outcome, PartialFile,
-    Presence, Proof, Reason, ReasonCode, Record, ToCommit, missing_bytes_of_note,
+    Committer, DiskError, EntryId, Finished, Folder, Gaps, Outcome, PartialFile, Proof, Reason,
+    ReasonCode, Record, ToCommit,
 };
 use crate::item::Item;
 use crate::names::{LocalPath, Names};
@@ -107,10 +109,12 @@ impl Keeper {
         events: Events,
         halt: Halt,
     ) -> Result<(Self, JoinHandle<Kept>), Error> {
-        let (sender, receiver) = mpsc::sync_channel(QUEUE);
+        let (group, queue) = limits();
+        let (sender, receiver) = mpsc::sync_channel(queue);
         let committer = folder.committer()?;
         // A run that was cut short may have left some.
         let outdated = folder.catalogue().outdated_companions()?;
+        let with_companions = folder.catalogue().with_companions()?;
         let moved = Arc::<Mutex<HashMap<_, _>>>::default();
         let mut thread = Thread {
             folder,
@@ -128,11 +132,13 @@ impl Keeper {
             failed: Vec::new(),
             damaged: Vec::new(),
             unproven: HashMap::new(),
-            with_companions: HashSet::new(),
+            with_companions,
+            from_before: HashSet::new(),
+            of_earlier_runs: HashSet::new(),
             outdated,
             held: HashMap::new(),
             broken: false,
-            max_group: max_group(),
+            max_group: group,
         };
         let handle = std::thread::spawn(move || {
             thread.run(&receiver);
@@ -201,6 +207,10 @@ struct Thread {
     unproven: HashMap<EntryId, RemotePath>,
     /// Items of which something is kept beside their place.
     with_companions: HashSet<EntryId>,
+    /// Items that an earlier run pulled, whose bytes are still those of then.
+    from_before: HashSet<EntryId>,
+    /// What is kept beside its place of bytes that an earlier run pulled.
+    of_earlier_runs: HashSet<LocalPath>,
     /// Files to be removed once the records are on the disk.
     outdated: Vec<(EntryId, LocalPath)>,
     /// Files that may be a mixture of two: no name until their proof is here.
@@ -254,10 +264,7 @@ impl Thread {
             Message::Unprovable(id) => self.release(id),
             Message::Unproven(items) => {
                 for (id, path) in items {
-                    let kept = self.folder.catalogue().companions(id);
-                    if kept.is_ok_and(|kept| !kept.is_empty()) {
-                        self.with_companions.insert(id);
-                    }
+                    self.from_before.insert(id);
                     self.unproven.insert(id, path);
                 }
             }
@@ -281,19 +288,29 @@ impl Thread {
                 // What an earlier run salvaged of it is still there.
                 let kept = self.folder.catalogue().companions(id).unwrap_or_default();
                 let because = reason.clone();
-                self.failed.push((path.clone(), reason.clone()));
-                self.records.push(match kept.is_empty() {
-                    true => Record::Failed {
+                let local = kept.first().map(|kept| kept.local.clone());
+                let Some(local) = local else {
+                    self.failed.push((path.clone(), reason.clone()));
+                    self.records.push(Record::Failed {
                         id,
                         reason: because,
-                    },
-                    false => Record::Damaged {
-                        id,
-                        reason: because,
-                        kept,
-                    },
+                    });
+                    self.told.push(Event::Failed { path, reason });
+                    return;
+                };
+                self.damaged.push((path.clone(), reason.clone()));
+                let missing_bytes = self.missing_bytes_of(&kept).unwrap_or(0);
+                self.records.push(Record::Damaged {
+                    id,
+                    reason: because,
+                    kept,
                 });
-                self.told.push(Event::Failed { path, reason });
+                self.told.push(Event::Damaged {
+                    path,
+                    local,
+                    missing_bytes,
+                    reason,
+                });
             }
             Message::Replan(task) => self.records.push(replan(&task)),
             Message::Barrier(reply) => {
@@ -303,9 +320,6 @@ impl Thread {
     }
 
     fn add_to_group(&mut self, task: Arc<Task>, finished: Finished) {
-        if task.was_refused {
-            self.with_companions.insert(task.id);
-        }
         self.group_bytes += finished.size;
         self.group.push((task, finished));
     }
@@ -388,8 +402,10 @@ impl Thread {
                 match outcome {
                     Outcome::InPlace | Outcome::Adopted => self.pulled(&task, local, sha256, size),
                     Outcome::TargetExists(finished) => {
-                        let other = self.other_name(&local);
-                        self.moved().insert(task.id, other);
+                        if !self.clear_place(task.id, &local) {
+                            let other = self.other_name(&local);
+                            self.moved().insert(task.id, other);
+                        }
                         waiting.push((task, finished));
                     }
                     Outcome::Failed(finished, error) => {
@@ -463,6 +479,33 @@ impl Thread {
         });
     }
 
+    /// Moves away what stands in the place that is planned for this item and is on no record: a
+    /// run that was killed put it there, or somebody else did. False when that is not so clear.
+    fn clear_place(&mut self, id: EntryId, local: &LocalPath) -> bool {
+        let entry = self.folder.catalogue().entry_at(local);
+        let is_ours = entry.is_ok_and(|entry| entry.is_some_and(|entry| entry.id == id));
+        // On some disks another spelling of the name leads to another item's file.
+        if !is_ours || !self.folder.spells_it_so(local) {
+            return false;
+        }
+        let path = std::path::Path::new(local.as_str());
+        match self.folder.set_aside(path) {
+            Ok(Some(to)) => {
+                self.events.emit(Event::SetAside {
+                    local: local.clone(),
+                    to: to.display().to_string(),
+                    why: "it was on no record",
+                });
+                true
+            }
+            Ok(None) => true,
+            Err(error) => {
+                tracing::warn!(%error, "a name stays taken");
+                false
+            }
+        }
+    }
+
     fn other_name(&mut self, local: &LocalPath) -> LocalPath {
         self.names.occupy(local);
         self.names.allocate_beside(local, "")
@@ -477,208 +520,11 @@ impl Thread {
         let moved = self.moved();
         moved.get(&task.id).unwrap_or(&task.local).clone()
     }
-
-    /// Keeps what came beside its place, so that nothing wrong bears the real name, and nothing is
-    /// deleted that may turn out to be the best there is. It goes once the item is here and true.
-    fn set_aside(&mut self, task: &Task, pulled: Pulled, reason: Reason, is_final: bool) {
-        self.release(task.id);
-        let waiting = self.group.iter();
-        let waiting = { waiting }.position(|(grouped, _)| grouped.id == task.id);
-        let aside = match waiting {
-            Some(at) => {
-                let (_, finished) = self.group.swap_remove(at);
-                self.flush();
-                match self.commit_beside(&task.local, ".damaged", finished) {
-                    Ok(kept) => kept.local,
-                    Err(error) if error.concerns_the_whole_disk() => {
-                        return self.stop(error.into());
-                    }
-                    Err(error) => return self.refused_by_disk(task, &error),
-                }
-            }
-            None => match self.rename_beside(task) {
-                Ok(aside) => aside,
-                Err(error) => return self.stop(error.into()),
-            },
-        };
-        if self.broken {
-            return;
-        }
-        self.unproven.remove(&task.id);
-        let new = Companion {
-            local: aside.clone(),
-            size: pulled.size,
-            sha256: pulled.sha256,
-        };
-        // The first may be the one that was right before the phone began to fail.
-        let old = self.folder.catalogue().companions(task.id);
-        let old = old.unwrap_or_default();
-        let mut kept: Vec<Companion> = old.first().cloned().into_iter().collect();
-        // Somebody may have moved it away; the new one may have got its place then.
-        kept.retain(|kept| kept.local != new.local && self.is_here(kept));
-        if !kept.iter().any(|kept| kept.sha256 == new.sha256) {
-            kept.push(new.clone());
-        }
-        self.with_companions.insert(task.id);
-        self.records.push(Record::Damaged {
-            id: task.id,
-            reason: reason.clone(),
-            kept: kept.clone(),
-        });
-        if is_final {
-            self.damaged.push((pulled.path.clone(), reason.clone()));
-            self.told.push(Event::Damaged {
-                path: pulled.path,
-                local: kept.first().map_or(aside, |kept| kept.local.clone()),
-                missing_bytes: 0,
-                reason,
-            });
-        }
-        self.flush();
-        self.discard_all_but(task.id, &kept, old.iter().chain([&new]));
-    }
-
-    /// Gives a file that is in its place another name.
-    fn rename_beside(&mut self, task: &Task) -> Result<LocalPath, DiskError> {
-        // Its entry must not say that it is here once it is not: first recorded, then renamed.
-        self.records.push(replan(task));
-        self.flush();
-        let local = self.place_of(task);
-        loop {
-            let aside = self.names.allocate_beside(&local, ".damaged");
-            // Where somebody put a file there, the allocator gives the next name.
-            if self.committer.rename(&local, &aside)? {
-                return Ok(aside);
-            }
-        }
-    }
-
-    fn discard_all_but<'a>(
-        &mut self,
-        id: EntryId,
-        kept: &[Companion],
-        files: impl Iterator<Item = &'a Companion>,
-    ) {
-        let is_kept = |file: &Companion| kept.iter().any(|kept| kept.local == file.local);
-        let files = files.filter(|file| !is_kept(file));
-        self.discard(files.map(|file| (id, file.local.clone())).collect());
-    }
-
-    /// Removes files that are on record as kept, and then the record of each.
-    fn discard(&mut self, files: Vec<(EntryId, LocalPath)>) {
-        if self.broken || files.is_empty() {
-            return;
-        }
-        let mut records = Vec::with_capacity(files.len());
-        for (id, local) in files {
-            match self.committer.remove(&local) {
-                Ok(()) => records.push(Record::Discarded { id, local }),
-                Err(error) => tracing::warn!(%error, "an older damaged copy stays"),
-            }
-        }
-        if let Err(error) = self.folder.catalogue_mut().record(&records) {
-            self.stop(error.into());
-        }
-    }
-
-    /// Keeps what was salvaged beside its place, with a note about what is missing; but what an
-    /// earlier run kept stays when that was more.
-    fn keep_salvaged(&mut self, task: &Task, finished: Finished, gaps: &Gaps, reason: Reason) {
-        self.flush();
-        let old = self.folder.catalogue().companions(task.id);
-        let old = old.unwrap_or_default();
-        let is_here = old.iter().all(|file| self.is_here(file));
-        let (missing_bytes, kept) = match self.missing_bytes_of(&old).filter(|_| is_here) {
-            Some(missing) if missing < gaps.bytes() => {
-                drop(finished);
-                let _ = PartialFile::discard(self.folder.root(), task.id);
-                (missing, old.clone())
-            }
-            _ => match self.put_beside(task, finished, gaps) {
-                Ok(kept) => (gaps.bytes(), kept),
-                Err(error) if error.concerns_the_whole_disk() => return self.stop(error.into()),
-                Err(error) => return self.refused_by_disk(task, &error),
-            },
-        };
-        let Some(local) = kept.first().map(|kept| kept.local.clone()) else {
-            return;
-        };
-        let (id, path) = (task.id, task.item.path.clone());
-        self.damaged.push((path.clone(), reason.clone()));
-        self.records.push(Record::Damaged {
-            id,
-            reason: reason.clone(),
-            kept: kept.clone(),
-        });
-        self.told.push(Event::Damaged {
-            path,
-            local,
-            missing_bytes,
-            reason,
-        });
-        self.flush();
-        self.discard_all_but(task.id, &kept, old.iter());
-    }
-
-    fn is_here(&self, file: &Companion) -> bool {
-        Presence::of(self.folder.root()).is_in_place(&file.local, file.size)
-    }
-
-    /// What the note among these files says is missing.
-    fn missing_bytes_of(&self, kept: &[Companion]) -> Option<u64> {
-        let note = kept
-            .iter()
-            .find(|file| file.local.as_str().ends_with(".txt"))?;
-        let text = std::fs::read_to_string(self.folder.data_path(&note.local)).ok()?;
-        missing_bytes_of_note(&text)
-    }
-
-    fn put_beside(
-        &mut self,
-        task: &Task,
-        finished: Finished,
-        gaps: &Gaps,
-    ) -> Result<Vec<Companion>, DiskError> {
-        let size = finished.size;
-        let damaged = self.commit_beside(&task.local, ".damaged", finished)?;
-        let mut note = PartialFile::create(self.folder.root(), task.id)?;
-        note.write(gaps.note(&task.item.path.to_string(), size).as_bytes())?;
-        let note = note.finish(task.item.mtime)?;
-        let note = self.commit_beside(&damaged.local.clone(), ".txt", note)?;
-        Ok(vec![damaged, note])
-    }
-
-    fn commit_beside(
-        &mut self,
-        local: &LocalPath,
-        ending: &str,
-        mut finished: Finished,
-    ) -> Result<Companion, DiskError> {
-        loop {
-            let local = self.names.allocate_beside(local, ending);
-            let (size, sha256) = (finished.size, finished.sha256);
-            let file = ToCommit {
-                finished,
-                local: local.clone(),
-            };
-            match self.committer.commit(vec![file])?.pop() {
-                // Somebody put a file there; the allocator gives the next name.
-                Some(Outcome::TargetExists(back)) => finished = back,
-                Some(Outcome::Failed(_, error)) => return Err(error),
-                _ => {
-                    return Ok(Companion {
-                        local,
-                        size,
-                        sha256,
-                    });
-                }
-            }
-        }
-    }
 }
 
-/// How many files a group may hold open; asks the system for more than it gives by itself.
-fn max_group() -> usize {
+/// How many files a group and the queue before it may hold open; asks the system for more than it
+/// gives by itself.
+fn limits() -> (usize, usize) {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit, setrlimit};
@@ -691,14 +537,16 @@ fn max_group() -> usize {
             );
             let _ = setrlimit(Resource::Nofile, limit);
         }
-        if getrlimit(Resource::Nofile)
-            .current
-            .is_none_or(|open| open >= OPEN_FILES)
-        {
-            return LARGE_GROUP;
+        let open = getrlimit(Resource::Nofile).current.unwrap_or(OPEN_FILES);
+        if open >= OPEN_FILES {
+            return (LARGE_GROUP, QUEUE);
         }
+        // A quarter each, and the rest for everything else.
+        let quarter = usize::try_from(open / 4).unwrap_or(QUEUE).max(1);
+        (quarter.min(MAX_GROUP), quarter.min(QUEUE))
     }
-    MAX_GROUP / 2
+    #[cfg(not(unix))]
+    (MAX_GROUP / 2, MAX_GROUP / 2)
 }
 
 fn replan(task: &Task) -> Record {

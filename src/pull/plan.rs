@@ -8,7 +8,7 @@ use super::enumerate::{Enumeration, Found};
 use super::kind::{MediaKind, Precious, original_name};
 use super::selection::is_trash_folder;
 use crate::adb::RemotePath;
-use crate::folder::{Entry, EntryId, NewEntry, ReasonCode, Record, State};
+use crate::folder::{Entry, EntryId, NewEntry, Proof, ReasonCode, Record, State};
 use crate::item::{Item, Volume};
 use crate::names::{LocalPath, Names};
 
@@ -60,7 +60,7 @@ pub struct Plan {
     pub tasks: Vec<Task>,
     /// What is not here, and was not listed now: it is gone, or nobody asked for it this time.
     pub unseen: Vec<Task>,
-    /// What to verify only.
+    /// What to verify only: without a proof, or with a weaker one than the phone can give.
     pub unproven: Vec<UnprovenEntry>,
     /// Places of files that were here; where something stands there, it is something else now.
     pub vacant: Vec<LocalPath>,
@@ -73,13 +73,15 @@ pub struct Plan {
 }
 
 /// Compares what was found with the catalogue's entries, which come ordered by path and version.
-/// `is_in_place` looks whether an entry's file still stands in the folder.
+/// `is_in_place` looks whether an entry's file, with its bytes, stands in the folder.
 ///
-/// `companions` are the places of files kept beside damaged ones, which nobody else gets.
+/// `companions` are the places of files kept beside damaged ones, which nobody else gets;
+/// `best_proof` is the strongest that the phone can give now.
 pub fn plan(
     enumeration: &mut Enumeration,
     entries: Vec<Entry>,
     companions: &[LocalPath],
+    best_proof: Proof,
     is_in_place: impl Fn(&Entry) -> bool,
 ) -> Plan {
     let mut names = Names::new();
@@ -102,7 +104,18 @@ pub fn plan(
         let precious = judge(&item, volumes.get(volume));
         match latest.remove(&item.path) {
             None => plan.add_new(item, 1, precious, volumes, &mut names),
-            Some(entry) => plan.add_known(item, entry, precious, volumes, &mut names, &is_in_place),
+            Some(entry) => {
+                let is_in_place = |entry: &Entry| is_in_place(entry);
+                plan.add_known(
+                    item,
+                    entry,
+                    precious,
+                    volumes,
+                    &mut names,
+                    best_proof,
+                    is_in_place,
+                );
+            }
         }
     }
     plan.names = names;
@@ -223,6 +236,7 @@ impl Plan {
         self.new_precious.push(precious);
     }
 
+    #[expect(clippy::too_many_arguments, reason = "all that is known of one item")]
     fn add_known(
         &mut self,
         item: Item,
@@ -230,22 +244,36 @@ impl Plan {
         precious: Precious,
         volumes: &[Volume],
         names: &mut Names,
+        best_proof: Proof,
         is_in_place: impl Fn(&Entry) -> bool,
     ) {
         let same = is_same(&item, &entry);
+        let was_here = matches!(entry.state, State::Pulled | State::Verified(_));
+        // What once was here and is back counts only as what it is recorded to be.
         let is_here = match entry.state {
             State::Pulled | State::Verified(_) => is_in_place(&entry),
-            State::Planned | State::Damaged | State::Failed | State::Superseded => false,
+            State::Planned | State::Damaged | State::Failed => same && is_in_place(&entry),
+            State::Superseded => false,
         };
         match (entry.state, is_here, same) {
             (State::Superseded, ..) => {
                 self.add_new(item, entry.version + 1, precious, volumes, names)
             }
-            (State::Verified(_), true, true) => {
+            (State::Verified(proof), true, true) if proof <= best_proof => {
                 self.done_items += 1;
                 self.done_bytes += entry.size;
             }
-            (_, true, true) => self.unproven.push(UnprovenEntry { entry, precious }),
+            (_, true, true) => {
+                if let (false, Some(sha256)) = (was_here, entry.sha256) {
+                    self.records.push(Record::Pulled {
+                        id: entry.id,
+                        sha256,
+                        size: entry.size,
+                        local: None,
+                    });
+                }
+                self.unproven.push(UnprovenEntry { entry, precious });
+            }
             (_, true, false) => {
                 // The older version was once safe, and stays.
                 self.records.push(Record::Supersede { id: entry.id });
@@ -268,7 +296,7 @@ impl Plan {
                 }
                 let was_refused = matches!(state, State::Failed | State::Damaged);
                 let (id, local) = (entry.id, entry.local);
-                if matches!(state, State::Pulled | State::Verified(_)) {
+                if was_here {
                     self.vacant.push(local.clone());
                 }
                 self.tasks.push(Task {
@@ -395,7 +423,13 @@ mod tests {
             found("DCIM/Camera/clip.mp4", 1, 9),
             found("Pictures/x.png", 1, 9),
         ];
-        let plan = plan(&mut enumeration(items), Vec::new(), &[], |_| true);
+        let plan = plan(
+            &mut enumeration(items),
+            Vec::new(),
+            &[],
+            Proof::Sha256,
+            |_| true,
+        );
         let ids: Vec<_> = (1..=plan.new.len() as i64).map(EntryId).collect();
         let tasks = plan.into_tasks(&ids);
         let order: Vec<_> = tasks.iter().map(|task| task.local.as_str()).collect();
@@ -418,6 +452,7 @@ mod tests {
             &mut enumeration(items),
             vec![entry(1, "DCIM/a.jpg", 5, 1, VERIFIED)],
             &[],
+            Proof::Sha256,
             |_| true,
         );
         assert_eq!(
@@ -430,7 +465,9 @@ mod tests {
     fn what_is_here_unproven_is_only_verified() {
         let items = vec![found("DCIM/a.jpg", 5, 1)];
         let entries = vec![entry(1, "DCIM/a.jpg", 5, 1, State::Pulled)];
-        let plan = plan(&mut enumeration(items), entries, &[], |_| true);
+        let plan = plan(&mut enumeration(items), entries, &[], Proof::Sha256, |_| {
+            true
+        });
         assert_eq!((plan.unproven.len(), plan.wanted()), (1, (0, 0)));
     }
 
@@ -441,6 +478,7 @@ mod tests {
             &mut enumeration(items),
             vec![entry(1, "DCIM/a.jpg", 5, 1, VERIFIED)],
             &[],
+            Proof::Sha256,
             |_| false,
         );
         assert!(matches!(plan.records[..], [Record::Replan { .. }]));
@@ -454,6 +492,7 @@ mod tests {
             &mut enumeration(items),
             vec![entry(1, "DCIM/a.jpg", 5, 1, VERIFIED)],
             &[],
+            Proof::Sha256,
             |_| true,
         );
         assert_eq!(plan.records, [Record::Supersede { id: EntryId(1) }]);
@@ -470,6 +509,7 @@ mod tests {
             &mut enumeration(items),
             vec![entry(1, "DCIM/a.jpg", 5, 9, State::Failed)],
             &[],
+            Proof::Sha256,
             |_| false,
         );
         let tasks = plan.into_tasks(&[EntryId(2)]);
@@ -482,7 +522,13 @@ mod tests {
             found("DCIM/Camera/.trashed-1724000000-IMG_1.jpg", 1, 1),
             found("Android/.Trash/com.sec.android.gallery3d/x.jpg", 1, 1),
         ];
-        let plan = plan(&mut enumeration(items), Vec::new(), &[], |_| true);
+        let plan = plan(
+            &mut enumeration(items),
+            Vec::new(),
+            &[],
+            Proof::Sha256,
+            |_| true,
+        );
         let locals: Vec<_> = plan.new.iter().map(|new| new.local.as_str()).collect();
         assert_eq!(
             locals,
@@ -498,7 +544,13 @@ mod tests {
         let mut small = found("DCIM/a.mp4", 1_073_741_947, 1);
         small.item.size_is_exact = false;
         let entries = vec![entry(1, "DCIM/a.mp4", 5_368_709_243, 1, VERIFIED)];
-        let plan = plan(&mut enumeration(vec![small]), entries, &[], |_| true);
+        let plan = plan(
+            &mut enumeration(vec![small]),
+            entries,
+            &[],
+            Proof::Sha256,
+            |_| true,
+        );
         assert_eq!(plan.done_items, 1);
     }
 }

@@ -1,7 +1,7 @@
 //! The run itself: rounds of transfer and verification beside each other, until everything
 //! wanted is here or has its reason, over as many connections as it takes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::enumerate::storage_of;
 use super::halt::Halt;
 use super::keeper::{Keeper, Kept, Message, Pulled};
 use super::plan::{Task, UnprovenEntry};
@@ -182,9 +183,11 @@ impl Session {
             // The phone went away: the next run asks again.
             return;
         };
+        let mut storages = HashMap::new();
         for (task, stat) in unseen.iter().zip(known) {
             if is_gone(&stat) {
-                self.fail(task, vanished()).await;
+                let reason = why_gone(phone, task, &mut storages).await;
+                self.fail(task, reason).await;
             }
         }
     }
@@ -247,11 +250,7 @@ impl Session {
         };
         let message = Message::Finished(Arc::clone(&task), finished);
         self.keeper.tell(message).await;
-        ToVerify {
-            task,
-            pulled,
-            failed_calls: 0,
-        }
+        ToVerify::new(task, pulled)
     }
 
     async fn salvage_one(&self, phone: &Phone, task: &Task) -> Result<Salvaged, salvage::Failed> {
@@ -376,13 +375,19 @@ impl Session {
         {
             let path = task.item.path.clone();
             let attempts = task.attempts + u32::from(counts);
-            let gone = matches!(
+            let says_nothing = matches!(
                 reason.code,
-                ReasonCode::Vanished | ReasonCode::PermissionDenied | ReasonCode::PhoneGone
+                ReasonCode::Vanished
+                    | ReasonCode::StorageGone
+                    | ReasonCode::PermissionDenied
+                    | ReasonCode::PhoneGone
+                    | ReasonCode::Refused
+                    | ReasonCode::PhoneIo
             );
             match pulled {
-                // All of it came; that the phone has it no more does not make it wrong.
-                Some(_) if gone => {
+                // All of it came; that the phone has it no more, or cannot read it any more, does not
+                // make it wrong.
+                Some(_) if says_nothing => {
                     self.keeper.tell(Message::Unprovable(task.id)).await;
                     self.outcome.unproven.push((path, reason));
                 }
@@ -425,11 +430,15 @@ impl Session {
     /// Asks what the postponed items are now, so that they are compared with that.
     async fn refresh(&mut self, phone: &Phone, postponed: Vec<Arc<Task>>) -> Vec<Arc<Task>> {
         let mut tasks = Vec::with_capacity(postponed.len());
+        let mut storages = HashMap::new();
         for task in postponed {
             // An error here is met again by the next round, which deals with it.
             let known = stat(phone, &task.item).await.unwrap_or_default();
             match known {
-                Some(stat) if is_gone(&stat) => self.fail(&task, vanished()).await,
+                Some(stat) if is_gone(&stat) => {
+                    let reason = why_gone(phone, &task, &mut storages).await;
+                    self.fail(&task, reason).await;
+                }
                 Some(now) if now.error == 0 => {
                     let size_is_exact = task.item.size_is_exact;
                     let item = Item {
@@ -465,7 +474,30 @@ fn is_gone(stat: &Stat) -> bool {
     stat.error == 2 || stat.error == 0 && !is_file
 }
 
-fn vanished() -> Reason {
+/// Tells a file that is gone from one whose whole storage is; `storages` keeps what is known of
+/// those.
+async fn why_gone(phone: &Phone, task: &Task, storages: &mut HashMap<RemotePath, bool>) -> Reason {
+    if let Some(root) = storage_of(&task.item.path) {
+        let is_there = match storages.get(&root) {
+            Some(is_there) => *is_there,
+            None => {
+                let item = Item {
+                    path: root.clone(),
+                    ..task.item.clone()
+                };
+                let stat = stat(phone, &item).await.ok().flatten();
+                // The link that internal storage is on some phones counts as there.
+                let is_there = stat.is_some_and(|stat| stat.error == 0 && stat.mode != 0);
+                storages.insert(root.clone(), is_there);
+                is_there
+            }
+        };
+        if !is_there {
+            let words =
+                format!("its storage {root} is gone: is the card out, or the phone locked?");
+            return Reason::new(ReasonCode::StorageGone, words);
+        }
+    }
     Reason::new(ReasonCode::Vanished, "it is gone from the phone")
 }
 
@@ -493,11 +525,7 @@ fn as_to_verify(unproven: UnprovenEntry) -> Option<ToVerify> {
         may_resume: false,
         attempts: 0,
     };
-    Some(ToVerify {
-        task: Arc::new(task),
-        pulled,
-        failed_calls: 0,
-    })
+    Some(ToVerify::new(Arc::new(task), pulled))
 }
 
 /// Whether enough of a file is held to go on with it.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sha1::Digest as _;
 use tokio::sync::mpsc;
@@ -31,8 +32,18 @@ const SUSPECT_AFTER: u32 = 2;
 /// Calls that fail one after the other before nothing is proven any more in this run.
 const MAX_FAILED_CALLS: u32 = 8;
 
+/// Calls without a hash of a file after which the phone cannot hash it.
+const MAX_UNANSWERED: u32 = 2;
 /// Calls at once: phones have several cores, and one call waits for storage while another hashes.
 const CALLS_AT_ONCE: usize = 2;
+
+/// Pauses after a hash program that did not work, before it is tried again.
+const METHOD_PAUSES: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_millis(600),
+    Duration::ZERO,
+];
 
 /// Questions about files ahead of the answers.
 const STATS_AHEAD: usize = 256;
@@ -44,6 +55,19 @@ pub(super) struct ToVerify {
     pub(super) pulled: Pulled,
     /// Calls in which the phone was asked for its hash and went away or fell silent.
     pub(super) failed_calls: u32,
+    /// Calls that ended without a hash of it.
+    pub(super) unanswered: u32,
+}
+
+impl ToVerify {
+    pub(super) fn new(task: Arc<Task>, pulled: Pulled) -> Self {
+        Self {
+            task,
+            pulled,
+            failed_calls: 0,
+            unanswered: 0,
+        }
+    }
 }
 
 /// What the phone can prove.
@@ -57,15 +81,45 @@ pub enum Method {
     Off,
 }
 
+impl Method {
+    /// The strongest proof that it can give.
+    pub fn best_proof(self) -> Proof {
+        match self {
+            Self::Hash(algorithm) => proof_of(algorithm),
+            Self::SizeOnly | Self::Off => Proof::Size,
+        }
+    }
+}
+
 /// Asks the phone what it can prove: the best hash that is right about nothing at all.
+///
+/// A program that fails is asked again: a phone short of memory has it all the same. One that
+/// never answers is done without: the photos are worth more than their proof.
 pub async fn method_of(phone: &Phone) -> Result<Method, PhoneError> {
     let Ok(nothing) = crate::adb::RemotePath::new(b"/dev/null") else {
         return Ok(Method::SizeOnly);
     };
     for algorithm in Algorithm::ALL {
         let right = digest(algorithm, &mut std::io::empty()).ok();
-        if phone.hash(algorithm, &[&nothing], 0).await? == Hashes::Of(vec![right]) {
-            return Ok(Method::Hash(algorithm));
+        for pause in METHOD_PAUSES {
+            let answer = phone.hash(algorithm, &[&nothing], 0).await;
+            tracing::debug!(?algorithm, ?answer, "can the phone hash?");
+            match answer {
+                Ok(Hashes::NoProgram) => break,
+                Ok(Hashes::Of(hashes)) if hashes.first() == Some(&right) => {
+                    return Ok(Method::Hash(algorithm));
+                }
+                Ok(Hashes::Of(_))
+                | Err(PhoneError::Shell(_) | PhoneError::TooMuchOutput { .. }) => {
+                    tokio::time::sleep(pause).await;
+                }
+                Err(PhoneError::Idle { .. }) => {
+                    // Not the phone, when it still opens streams: only this program.
+                    phone.sync().await?;
+                    return Ok(Method::SizeOnly);
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(Method::SizeOnly)
@@ -231,16 +285,22 @@ impl Verifier {
             // Those hashes are made from the files on this disk: they have to be there first.
             self.keeper.barrier().await;
         }
+        let mut again = Vec::new();
         for (file, theirs) in batch.into_iter().zip(hashes) {
             let ours = self.own_digest(algorithm, &file).await;
             match (theirs, ours) {
                 (Some(theirs), Some(ours)) if theirs == ours => {
                     self.proven(file, proof_of(algorithm)).await;
                 }
+                // A call may fail for all its files together; alone, each has its own answer.
+                (None, _) if file.unanswered < MAX_UNANSWERED => {
+                    let unanswered = file.unanswered + 1;
+                    again.push(ToVerify { unanswered, ..file });
+                }
                 (theirs, _) => self.doubt(file, theirs.is_some()).await?,
             }
         }
-        Ok(Vec::new())
+        Ok(again)
     }
 
     /// The phone went away or fell silent over these files. Smaller calls find the one that it
@@ -323,6 +383,7 @@ impl Verifier {
                 ReasonCode::HashMismatch,
                 "the phone's hash is not that of the bytes it sent",
             ),
+            // Nothing speaks against what came: it keeps its name, unproven.
             _ => Reason::new(
                 ReasonCode::Refused,
                 "the phone sent the file, but cannot hash it",

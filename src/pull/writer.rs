@@ -179,11 +179,7 @@ impl Writer {
                     false => Message::Finished(Arc::clone(&task), finished),
                 };
                 self.keeper.tell_blocking(message);
-                let file = ToVerify {
-                    task,
-                    pulled,
-                    failed_calls: 0,
-                };
+                let file = ToVerify::new(task, pulled);
                 // Before it is sent: the verifier may have lost its phone already.
                 self.unproven.add(&file);
                 let _ = self.verifier.send(file);

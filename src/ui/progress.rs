@@ -300,9 +300,9 @@ impl Progress {
                     plain(folder)
                 )
             }
-            Event::SetAside { local, to } => {
+            Event::SetAside { local, to, why } => {
                 format!(
-                    "Altered since it was rescued: data/{} is now {}, and is pulled again",
+                    "Moved data/{} to {}: {why}",
                     plain(local.as_str()),
                     plain(to)
                 )

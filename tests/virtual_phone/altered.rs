@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use rescue::adb::RemotePath;
 use rescue::virtual_phone::fault::{Fault, Later};
 use rescue::virtual_phone::tree::Content;
 
@@ -162,5 +163,211 @@ async fn file_of_two_connections_has_no_name_before_its_proof() {
     assert!(!local(&desk, "0.jpg").exists());
     desk.pull(&serving, &[]).await.expect(0);
     desk.expect_files(&[("internal/DCIM/Camera/0.jpg", content, 1_700_000_000)]);
+    is_intact(&desk).await;
+}
+
+/// A dying phone: what came whole before stays, whatever it says or fails to say later.
+#[tokio::test]
+async fn whole_copy_is_never_given_up_for_one_with_gaps() {
+    for first in [Fault::NoHash, Fault::WrongHash] {
+        let (phone, expected) = camera(&[50_000]);
+        let faults = phone.faults.clone();
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        desk.pull(&serving, &["--no-verify"]).await.expect(0);
+        faults.add(Some(&path(0)), first.clone(), FOR_EVER);
+        let bad = Fault::BadBlocks(vec![(8192, 12_288)]);
+        faults.add(Some(&path(0)), bad, FOR_EVER);
+        for _ in 0..2 {
+            desk.pull(&serving, &[]).await.expect(3);
+            let files = files_below(&desk.folder().join("data"));
+            let whole = expected[0].1.read(0, 50_000);
+            let is_whole = |file: &&PathBuf| fs::read(file).unwrap() == whole;
+            assert!(
+                files.values().any(|file| is_whole(&file)),
+                "{first:?}: {files:?}"
+            );
+            desk.expect_sound();
+        }
+    }
+}
+
+#[tokio::test]
+async fn first_copy_that_the_phone_contradicts_outlives_the_later_ones() {
+    let (phone, expected) = camera(&[50_000]);
+    for fault in [
+        Fault::WrongHash,
+        Fault::SendMore(0),
+        Fault::FlipBit(100),
+        Fault::FlipBit(200),
+    ] {
+        phone.faults.add(Some(&path(0)), fault, 1);
+    }
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(3);
+    let files = files_below(&desk.folder().join("data"));
+    assert_eq!(files.len(), 2, "{files:?}");
+    let first = expected[0].1.read(0, 50_000);
+    assert!(files.values().any(|file| fs::read(file).unwrap() == first));
+    desk.expect_sound();
+}
+
+#[tokio::test]
+async fn photo_that_is_put_back_after_a_vain_pull_is_known_again() {
+    let (phone, expected) = camera(&[1000, 2000]);
+    let faults = phone.faults.clone();
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    let elsewhere = desk.dir.path().join("elsewhere");
+    fs::rename(local(&desk, "0.jpg"), &elsewhere).unwrap();
+    let refuse = Fault::Refuse("Permission denied".to_owned());
+    faults.add(Some(&path(0)), refuse, FOR_EVER);
+    desk.pull(&serving, &[]).await.expect(3);
+    fs::rename(&elsewhere, local(&desk, "0.jpg")).unwrap();
+    faults.mend();
+    serving.forget_sent();
+    desk.pull(&serving, &[]).await.expect(0);
+    assert!(serving.sent_bytes().is_empty());
+    desk.expect_files(&refs(&expected));
+    is_intact(&desk).await;
+}
+
+/// The catalogue is kept, the data folder does not answer: nothing is taken for lost.
+#[tokio::test]
+async fn folder_that_does_not_answer_costs_no_record() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (phone, expected) = camera(&[1000, 2000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    let closed = desk.folder().join("data/internal/DCIM");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).unwrap();
+    let is_closed = fs::read_dir(&closed).is_err();
+    let ended = desk.pull(&serving, &[]).await;
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
+    // Root reads it all the same.
+    ended.expect(if is_closed { 1 } else { 0 });
+    desk.expect_files(&refs(&expected));
+    serving.forget_sent();
+    desk.pull(&serving, &[]).await.expect(0);
+    assert!(serving.sent_bytes().is_empty());
+    is_intact(&desk).await;
+}
+
+#[tokio::test]
+async fn card_that_is_taken_out_is_not_taken_for_deleted_photos() {
+    let (mut phone, _) = camera(&[1000]);
+    let card = "/storage/1A2B-3C4D";
+    for index in 0..3 {
+        let path = format!("{card}/DCIM/{index}.jpg");
+        phone
+            .tree
+            .add_file(&path, generated(5000, index), 1_700_000_000);
+    }
+    let refuse = Fault::Refuse("Permission denied".to_owned());
+    phone
+        .faults
+        .add(Some(&format!("{card}/DCIM/2.jpg")), refuse, FOR_EVER);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(3);
+    drop(serving);
+    let serving = camera(&[1000]).0.serve().await.unwrap();
+    for _ in 0..2 {
+        let ended = desk.pull(&serving, &[]).await.expect(3);
+        let missing = ended.not_here();
+        assert_eq!(missing[&format!("{card}/DCIM/2.jpg")], "storage_gone");
+        assert_eq!(missing.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn proof_by_size_alone_is_made_good_when_the_phone_can_hash_again() {
+    let (phone, expected) = camera(&[1000, 50_000]);
+    let faults = phone.faults.clone();
+    faults.add(Some("/dev/null"), Fault::NoHash, FOR_EVER);
+    faults.add(Some(&path(1)), Fault::FlipBit(5), 1);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await.expect(0);
+    assert_eq!(ended.line("summary")["verified_by_size"]["files"], 2);
+    let folder = desk.folder().display().to_string();
+    let status = desk.run(&["--json", "status", &folder]).await.expect(0);
+    assert_eq!(status.line("status")["verified_by_size"]["files"], 2);
+    faults.mend();
+    let ended = desk.pull(&serving, &[]).await.expect(0);
+    assert_eq!(ended.line("summary")["verified_by_sha256"]["files"], 2);
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn hash_program_that_fails_for_a_moment_is_asked_again() {
+    let (phone, _) = camera(&[1000]);
+    phone.faults.add(Some("/dev/null"), Fault::NoHash, 2);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await.expect(0);
+    assert_eq!(ended.line("summary")["verified_by_sha256"]["files"], 1);
+}
+
+#[tokio::test]
+async fn hash_program_that_never_answers_costs_the_proof_and_not_the_photos() {
+    let (phone, expected) = camera(&[1000, 2000]);
+    phone
+        .faults
+        .add(Some("/dev/null"), Fault::StallHash, FOR_EVER);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk
+        .pull(&serving, &["--idle-timeout", "1"])
+        .await
+        .expect(0);
+    assert_eq!(ended.line("summary")["verified_by_size"]["files"], 2);
+    desk.expect_files(&refs(&expected));
+}
+
+/// What a killed run left in the place of an item that it had not recorded.
+#[tokio::test]
+async fn what_stands_in_a_planned_place_on_no_record_is_moved_aside() {
+    let (phone, expected) = camera(&[1000, 2000]);
+    let faults = phone.faults.clone();
+    let refuse = Fault::Refuse("Permission denied".to_owned());
+    faults.add(Some(&path(0)), refuse, FOR_EVER);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(3);
+    fs::write(local(&desk, "0.jpg"), b"of a killed run").unwrap();
+    faults.mend();
+    desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_files(&refs(&expected));
+    let aside = desk.folder().join("set-aside/internal/DCIM/Camera/0.jpg");
+    assert_eq!(fs::read(aside).unwrap(), b"of a killed run");
+    is_intact(&desk).await;
+}
+
+/// A run that is stopped between a damaged item's new plan and its proof.
+#[tokio::test]
+async fn damaged_copy_goes_also_when_runs_were_stopped_in_between() {
+    let (phone, expected) = camera(&[50_000, 60_000]);
+    let faults = phone.faults.clone();
+    let bad = Fault::BadBlocks(vec![(8192, 12_288)]);
+    faults.add(Some(&path(0)), bad, FOR_EVER);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(3);
+    let later = Later::File {
+        content: generated(70_000, 7),
+        mtime: 1_700_000_777,
+    };
+    serving.change(&path(1), &later);
+    faults.add(Some(&path(1)), Fault::Stall(10), FOR_EVER);
+    let child = desk.start_pull(&serving, &["--idle-timeout", "50"]);
+    let id = child.id();
+    let changed = RemotePath::new(path(1).as_bytes()).unwrap();
+    until("the stall", || {
+        serving.times_asked().get(&changed).copied() == Some(2)
+    })
+    .await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    kill(id, "KILL");
+    end(child).await;
+    faults.mend();
+    desk.pull(&serving, &[]).await.expect(0);
+    let files = files_below(&desk.folder().join("data"));
+    let damaged = files.keys().filter(|name| name.contains("damaged"));
+    assert_eq!(damaged.count(), 0, "{files:?}");
+    assert_eq!(files.len(), expected.len() + 1);
     is_intact(&desk).await;
 }

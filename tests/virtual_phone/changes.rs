@@ -116,18 +116,29 @@ async fn photo_that_is_forbidden_after_the_listing_is_listed() {
 }
 
 #[tokio::test]
-async fn photo_without_a_right_hash_never_stands_under_its_name() {
-    for (fault, code) in [
-        (Fault::WrongHash, "hash_mismatch"),
-        (Fault::NoHash, "refused"),
-    ] {
-        each(fault, FOR_EVER, |desk, ended, index, mut expected| {
-            assert_eq!(ended.expect(3).not_here()[&path(index)], code);
+async fn photo_that_the_phone_hashes_otherwise_never_stands_under_its_name() {
+    each(
+        Fault::WrongHash,
+        FOR_EVER,
+        |desk, ended, index, mut expected| {
+            assert_eq!(ended.expect(3).not_here()[&path(index)], "hash_mismatch");
             expected[index].0.push_str(".damaged");
             desk.expect_files(&refs(&expected));
-        })
-        .await;
-    }
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn photo_that_the_phone_cannot_hash_is_kept_and_said_to_be_unproven() {
+    each(Fault::NoHash, FOR_EVER, |desk, ended, index, expected| {
+        let ended = ended.expect(3);
+        assert!(ended.not_here().is_empty(), "{:#?}", ended.lines);
+        let unproven = &ended.line("summary")["not_proven"];
+        assert_eq!(unproven[0]["path"], path(index).as_str());
+        desk.expect_files(&refs(&expected));
+    })
+    .await;
 }
 
 #[tokio::test]

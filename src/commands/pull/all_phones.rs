@@ -1,5 +1,6 @@
 //! `rescue pull --all-phones`: every phone that is ready, each into a folder of its own, at once.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -12,7 +13,7 @@ use crate::phone::PhoneError;
 use crate::phone::connect::{ConnectOptions, Target};
 use crate::phone::discover::discover;
 use crate::pull::halt::Halt;
-use crate::ui::Ui;
+use crate::ui::{Ui, count};
 
 /// Pulls from every phone that can be seen. One that fails does not stop the others: its error is
 /// told with its serial number, and the whole is not done.
@@ -27,11 +28,21 @@ pub(super) async fn run(
     if phones.is_empty() {
         return Err(PhoneError::NoPhone.into());
     }
+    let phone_count = phones.len();
     let mut runs = JoinSet::new();
     let mut errors = Vec::new();
     let mut all_done = true;
+    let mut serials = HashSet::new();
     for phone in phones {
         let ui = ui.of_phone(&phone.serial);
+        if !serials.insert(phone.serial.clone()) {
+            let message = format!("another phone has the serial number {} too", phone.serial);
+            let error = Error::new(Kind::PhoneNotReady, message)
+                .with_hint("attach one of them at a time, each with a folder of its own (-o)");
+            ui.error(&error);
+            errors.push(error);
+            continue;
+        }
         let is_worth_waiting = matches!(
             phone.state,
             DeviceState::Device
@@ -77,6 +88,15 @@ pub(super) async fn run(
     }
     match (errors.is_empty(), all_done) {
         (true, true) => Ok(Done::All),
+        // None of them brought anything: the first error is that of the whole.
+        (false, _) if errors.len() == phone_count => {
+            let kind = errors.swap_remove(0).kind;
+            let message = format!(
+                "nothing could be pulled from {}",
+                count(phone_count as u64, "phone")
+            );
+            Err(Error::new(kind, message).with_hint("see above what each of them needs"))
+        }
         _ => Ok(Done::SomeFailed),
     }
 }

@@ -60,6 +60,12 @@ pub enum CatalogueError {
         /// The number.
         id: EntryId,
     },
+    /// A run was cut off while it wrote, and what it left can only be settled by writing.
+    #[error("a run was cut off while it wrote {}, which cannot be written now", path.display())]
+    CutOff {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite failed otherwise.
     #[error("cannot {action} the catalogue {}", path.display())]
     Sqlite {
@@ -92,6 +98,7 @@ impl CatalogueError {
                     what: source.to_string(),
                 };
             }
+            Some(ErrorCode::ReadOnly) => return Self::CutOff { path },
             Some(ErrorCode::DiskFull) => return Self::Full { action, path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 return Self::Busy { path };

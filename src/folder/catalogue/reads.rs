@@ -1,5 +1,7 @@
 //! What can be asked of a catalogue; lists come in order and one at a time.
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension as _, Row, ToSql, params};
 
 use super::rows::{self, COLUMNS, companion, entry};
@@ -57,10 +59,10 @@ impl Catalogue {
         )
     }
 
-    /// The entry that is to stand at `local`, when it does not stand there yet.
-    pub fn planned_at(&self, local: &LocalPath) -> Result<Option<Entry>, CatalogueError> {
+    /// The entry whose place is `local`, whether it stands there or not.
+    pub fn entry_at(&self, local: &LocalPath) -> Result<Option<Entry>, CatalogueError> {
         self.one(
-            &format!("SELECT {COLUMNS} FROM entry WHERE local = ? AND state = 'planned'"),
+            &format!("SELECT {COLUMNS} FROM entry WHERE local = ?"),
             params![local.as_str()],
         )
     }
@@ -133,6 +135,20 @@ impl Catalogue {
         Ok(found)
     }
 
+    /// The entries of which something is kept beside their place.
+    pub fn with_companions(&self) -> Result<HashSet<EntryId>, CatalogueError> {
+        let mut found = HashSet::new();
+        self.each(
+            "SELECT DISTINCT entry FROM companion",
+            |row| Ok(EntryId(row.get(0)?)),
+            |id| {
+                found.insert(id);
+                Ok::<_, CatalogueError>(())
+            },
+        )?;
+        Ok(found)
+    }
+
     /// Calls `f` with every companion, so that none's path is handed out again.
     pub fn for_each_companion<E: From<CatalogueError>>(
         &self,
@@ -145,10 +161,11 @@ impl Catalogue {
         )
     }
 
-    /// What is kept of a damaged entry.
+    /// What is kept of a damaged entry, the oldest first: each next one got a longer name.
     pub fn companions(&self, id: EntryId) -> Result<Vec<Companion>, CatalogueError> {
         let mut found = Vec::new();
-        let sql = "SELECT local, size, sha256 FROM companion WHERE entry = ? ORDER BY local";
+        let sql = "SELECT local, size, sha256 FROM companion WHERE entry = ? \
+                   ORDER BY length(local), local";
         self.each_of(sql, params![id.0], companion, |companion| {
             found.push(companion);
             Ok::<_, CatalogueError>(())

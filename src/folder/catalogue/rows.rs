@@ -142,7 +142,12 @@ impl<'t> Recorder<'t> {
     /// False when there is no such entry, or its state does not allow the record.
     pub(super) fn record(&mut self, record: &Record) -> rusqlite::Result<bool> {
         let rows = match record {
-            Record::Pulled { id, sha256, size, local } => {
+            Record::Pulled {
+                id,
+                sha256,
+                size,
+                local,
+            } => {
                 let local = local.as_ref().map(LocalPath::as_str);
                 prepared(
                     self.transaction,
@@ -153,18 +158,21 @@ impl<'t> Recorder<'t> {
                 )?
                 .execute(params![id.0, sha256.0, stored_size(*size), local])?
             }
-            Record::Verified { id, proof } => {
-                prepared(
-                    self.transaction,
-                    &mut self.verified,
-                    "UPDATE entry SET state = 'verified', proof = ?2 \
+            Record::Verified { id, proof } => prepared(
+                self.transaction,
+                &mut self.verified,
+                "UPDATE entry SET state = 'verified', proof = ?2 \
                      WHERE id = ?1 AND sha256 IS NOT NULL AND state IN ('pulled', 'verified')",
-                )?
-                .execute(params![id.0, proof.as_str()])?
-            }
+            )?
+            .execute(params![id.0, proof.as_str()])?,
             Record::Failed { id, reason } => self.without_file(*id, "failed", reason)?,
             Record::Damaged { id, reason, kept } => {
-                for Companion { local, size, sha256 } in kept {
+                for Companion {
+                    local,
+                    size,
+                    sha256,
+                } in kept
+                {
                     self.transaction.execute(
                         "INSERT INTO companion (local, entry, size, sha256) VALUES (?, ?, ?, ?) \
                          ON CONFLICT (local) DO UPDATE SET \
@@ -182,9 +190,15 @@ impl<'t> Recorder<'t> {
                 // That it was on no record is fine too.
                 1
             }
-            Record::Replan { id, size, size_is_exact, mtime } => self.transaction.execute(
-                "UPDATE entry SET state = 'planned', proof = NULL, sha256 = NULL, reason = NULL, \
-                 message = NULL, attempts = 0, size = ?2, size_is_exact = ?3, mtime = ?4 WHERE id = ?1",
+            Record::Replan {
+                id,
+                size,
+                size_is_exact,
+                mtime,
+            } => self.transaction.execute(
+                "UPDATE entry SET state = 'planned', proof = NULL, reason = NULL, message = NULL, \
+                 attempts = 0, size = ?2, size_is_exact = ?3, mtime = ?4, \
+                 sha256 = CASE WHEN size = ?2 AND mtime = ?4 THEN sha256 END WHERE id = ?1",
                 params![id.0, stored_size(*size), size_is_exact, mtime],
             )?,
             Record::Supersede { id } => self.transaction.execute(
@@ -198,7 +212,7 @@ impl<'t> Recorder<'t> {
 
     fn without_file(&self, id: EntryId, state: &str, reason: &Reason) -> rusqlite::Result<usize> {
         self.transaction.execute(
-            "UPDATE entry SET state = ?2, proof = NULL, sha256 = NULL, reason = ?3, message = ?4, \
+            "UPDATE entry SET state = ?2, proof = NULL, reason = ?3, message = ?4, \
              attempts = attempts + 1 WHERE id = ?1",
             params![id.0, state, reason.code.as_str(), reason.message],
         )

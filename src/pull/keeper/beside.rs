@@ -1,0 +1,283 @@
+//! What is kept beside the places of items that are not here as they should be: copies that the
+//! phone contradicts, copies with gaps, and notes about those.
+
+use super::super::plan::Task;
+use super::{Pulled, Thread, replan};
+use crate::event::Event;
+use crate::folder::{
+    Companion, DiskError, EntryId, Finished, Gaps, Outcome, PartialFile, Presence, Reason, Record,
+    ToCommit, missing_bytes_of_note,
+};
+use crate::names::LocalPath;
+
+/// How the name of a note about a copy with gaps ends.
+const NOTE: &str = ".txt";
+
+impl Thread {
+    /// Keeps what came beside its place, so that nothing wrong bears the real name, and nothing is
+    /// deleted that may turn out to be the best there is. It goes once the item is here and true.
+    pub(super) fn set_aside(
+        &mut self,
+        task: &Task,
+        pulled: Pulled,
+        reason: Reason,
+        is_final: bool,
+    ) {
+        self.release(task.id);
+        let waiting = self.group.iter();
+        let waiting = { waiting }.position(|(grouped, _)| grouped.id == task.id);
+        let aside = match waiting {
+            Some(at) => {
+                let (_, finished) = self.group.swap_remove(at);
+                self.flush();
+                match self.commit_beside(&task.local, ".damaged", finished) {
+                    Ok(kept) => kept.local,
+                    Err(error) if error.concerns_the_whole_disk() => {
+                        return self.stop(error.into());
+                    }
+                    Err(error) => return self.refused_by_disk(task, &error),
+                }
+            }
+            None => match self.rename_beside(task) {
+                Ok(aside) => aside,
+                Err(error) => return self.stop(error.into()),
+            },
+        };
+        if self.broken {
+            return;
+        }
+        self.unproven.remove(&task.id);
+        if self.from_before.remove(&task.id) {
+            self.of_earlier_runs.insert(aside.clone());
+        }
+        let new = Companion {
+            local: aside.clone(),
+            size: pulled.size,
+            sha256: pulled.sha256,
+        };
+        let old = self.companions(task.id);
+        let Beside { whole, salvaged } = self.beside(&old, &new.local);
+        // The first may be the one that was right before the phone began to fail.
+        let mut kept: Vec<Companion> = whole.into_iter().take(1).collect();
+        if !kept.iter().any(|kept| kept.sha256 == new.sha256) {
+            kept.push(new.clone());
+        }
+        kept.extend(salvaged);
+        self.with_companions.insert(task.id);
+        self.records.push(Record::Damaged {
+            id: task.id,
+            reason: reason.clone(),
+            kept: kept.clone(),
+        });
+        if is_final {
+            self.damaged.push((pulled.path.clone(), reason.clone()));
+            self.told.push(Event::Damaged {
+                path: pulled.path,
+                local: kept.first().map_or(aside, |kept| kept.local.clone()),
+                missing_bytes: 0,
+                reason,
+            });
+        }
+        self.flush();
+        self.discard_all_but(task.id, &kept, old.iter().chain([&new]));
+    }
+
+    /// Gives a file that is in its place another name.
+    fn rename_beside(&mut self, task: &Task) -> Result<LocalPath, DiskError> {
+        // Its entry must not say that it is here once it is not: first recorded, then renamed.
+        self.records.push(replan(task));
+        self.flush();
+        let local = self.place_of(task);
+        loop {
+            let aside = self.names.allocate_beside(&local, ".damaged");
+            // Where somebody put a file there, the allocator gives the next name.
+            if self.committer.rename(&local, &aside)? {
+                return Ok(aside);
+            }
+        }
+    }
+
+    fn discard_all_but<'a>(
+        &mut self,
+        id: EntryId,
+        kept: &[Companion],
+        files: impl Iterator<Item = &'a Companion>,
+    ) {
+        let is_kept = |file: &Companion| kept.iter().any(|kept| kept.local == file.local);
+        let files = files.filter(|file| !is_kept(file));
+        self.discard(files.map(|file| (id, file.local.clone())).collect());
+    }
+
+    /// Removes files that are on record as kept, and then the record of each.
+    pub(super) fn discard(&mut self, files: Vec<(EntryId, LocalPath)>) {
+        if self.broken || files.is_empty() {
+            return;
+        }
+        let mut records = Vec::with_capacity(files.len());
+        for (id, local) in files {
+            let removed = match self.of_earlier_runs.remove(&local) {
+                // The phone has something else now; what it had is not ours to delete.
+                true => self.move_out(&local),
+                false => self.committer.remove(&local),
+            };
+            match removed {
+                Ok(()) => records.push(Record::Discarded { id, local }),
+                Err(error) => tracing::warn!(%error, "an older damaged copy stays"),
+            }
+        }
+        if let Err(error) = self.folder.catalogue_mut().record(&records) {
+            self.stop(error.into());
+        }
+    }
+
+    fn move_out(&self, local: &LocalPath) -> Result<(), DiskError> {
+        let path = std::path::Path::new(local.as_str());
+        if let Some(to) = self.folder.set_aside(path)? {
+            self.events.emit(Event::SetAside {
+                local: local.clone(),
+                to: to.display().to_string(),
+                why: "the phone has something else now",
+            });
+        }
+        Ok(())
+    }
+
+    /// Keeps what was salvaged beside its place, with a note about what is missing; but what an
+    /// earlier run kept stays when that was more, or of another file, or without any gap.
+    pub(super) fn keep_salvaged(
+        &mut self,
+        task: &Task,
+        finished: Finished,
+        gaps: &Gaps,
+        reason: Reason,
+    ) {
+        self.flush();
+        let old = self.companions(task.id);
+        let Beside { whole, salvaged } = self.beside(&old, &task.local);
+        let of_this_file = salvaged.first().is_some_and(|it| it.size == finished.size);
+        let missing_then = self.missing_bytes_of(&salvaged).filter(|_| of_this_file);
+        let (missing_bytes, mut kept) = match missing_then {
+            Some(missing) if missing <= gaps.bytes() => {
+                drop(finished);
+                let _ = PartialFile::discard(self.folder.root(), task.id);
+                (missing, salvaged)
+            }
+            _ => match self.put_beside(task, finished, gaps) {
+                Ok(mut kept) => {
+                    if !of_this_file {
+                        kept.extend(salvaged);
+                    }
+                    (gaps.bytes(), kept)
+                }
+                Err(error) if error.concerns_the_whole_disk() => return self.stop(error.into()),
+                Err(error) => return self.refused_by_disk(task, &error),
+            },
+        };
+        kept.extend(whole);
+        let Some(local) = kept.first().map(|kept| kept.local.clone()) else {
+            return;
+        };
+        let (id, path) = (task.id, task.item.path.clone());
+        self.damaged.push((path.clone(), reason.clone()));
+        self.records.push(Record::Damaged {
+            id,
+            reason: reason.clone(),
+            kept: kept.clone(),
+        });
+        self.told.push(Event::Damaged {
+            path,
+            local,
+            missing_bytes,
+            reason,
+        });
+        self.flush();
+        self.discard_all_but(task.id, &kept, old.iter());
+    }
+
+    pub(super) fn companions(&self, id: EntryId) -> Vec<Companion> {
+        let kept = self.folder.catalogue().companions(id);
+        kept.unwrap_or_default()
+    }
+
+    /// What of these still stands where it was put; `new` has just got its place.
+    fn beside(&self, kept: &[Companion], new: &LocalPath) -> Beside {
+        let presence = Presence::of(self.folder.root());
+        let is_here =
+            |file: &&Companion| file.local != *new && presence.is_in_place(&file.local, file.size);
+        let is_note = |file: &Companion| file.local.as_str().ends_with(NOTE);
+        let (notes, copies): (Vec<_>, Vec<_>) =
+            kept.iter().filter(is_here).cloned().partition(is_note);
+        let mut beside = Beside::default();
+        for copy in copies {
+            // A note's name begins with that of the copy that it is about.
+            let is_about_it =
+                |note: &&Companion| note.local.as_str().starts_with(copy.local.as_str());
+            match notes.iter().find(is_about_it) {
+                Some(note) => beside.salvaged.extend([copy.clone(), note.clone()]),
+                None => beside.whole.push(copy),
+            }
+        }
+        beside
+    }
+
+    /// What the note among these files says is missing.
+    pub(super) fn missing_bytes_of(&self, kept: &[Companion]) -> Option<u64> {
+        let note = kept
+            .iter()
+            .find(|file| file.local.as_str().ends_with(NOTE))?;
+        let text = std::fs::read_to_string(self.folder.data_path(&note.local)).ok()?;
+        missing_bytes_of_note(&text)
+    }
+
+    fn put_beside(
+        &mut self,
+        task: &Task,
+        finished: Finished,
+        gaps: &Gaps,
+    ) -> Result<Vec<Companion>, DiskError> {
+        let size = finished.size;
+        let damaged = self.commit_beside(&task.local, ".damaged", finished)?;
+        let mut note = PartialFile::create(self.folder.root(), task.id)?;
+        note.write(gaps.note(&task.item.path.to_string(), size).as_bytes())?;
+        let note = note.finish(task.item.mtime)?;
+        let note = self.commit_beside(&damaged.local.clone(), NOTE, note)?;
+        Ok(vec![damaged, note])
+    }
+
+    fn commit_beside(
+        &mut self,
+        local: &LocalPath,
+        ending: &str,
+        mut finished: Finished,
+    ) -> Result<Companion, DiskError> {
+        loop {
+            let local = self.names.allocate_beside(local, ending);
+            let (size, sha256) = (finished.size, finished.sha256);
+            let file = ToCommit {
+                finished,
+                local: local.clone(),
+            };
+            match self.committer.commit(vec![file])?.pop() {
+                // Somebody put a file there; the allocator gives the next name.
+                Some(Outcome::TargetExists(back)) => finished = back,
+                Some(Outcome::Failed(_, error)) => return Err(error),
+                _ => {
+                    return Ok(Companion {
+                        local,
+                        size,
+                        sha256,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// What is kept of an item beside its place.
+#[derive(Debug, Default)]
+struct Beside {
+    /// Copies all bytes of which came, and which the phone contradicts; the oldest first.
+    whole: Vec<Companion>,
+    /// A copy with gaps, and its note.
+    salvaged: Vec<Companion>,
+}
