@@ -161,7 +161,8 @@ async fn file_of_two_connections_has_no_name_before_its_proof() {
     kill(id, "KILL");
     end(child).await;
     assert!(!local(&desk, "0.jpg").exists());
-    desk.pull(&serving, &[]).await.expect(0);
+    let patient = ["--idle-timeout", "20", "--wait", "20"];
+    desk.pull(&serving, &patient).await.expect(0);
     desk.expect_files(&[("internal/DCIM/Camera/0.jpg", content, 1_700_000_000)]);
     is_intact(&desk).await;
 }
