@@ -27,8 +27,9 @@ use crate::phone::{Phone, PhoneError};
 const FILES_PER_CALL: usize = 128;
 /// Bytes to be hashed in one call at most, unless one file has more.
 const BYTES_PER_CALL: u64 = 64 * 1024 * 1024;
-/// Failed calls after which a file is asked for alone, and given up when that fails too.
-const SUSPECT_AFTER: u32 = 2;
+/// Failed calls, the last of them for it alone, after which a file is given up when one more fails:
+/// a loose cable can strike three times while the same file is hashed.
+const SUSPECT_AFTER: u32 = 3;
 /// Calls that fail one after the other before nothing is proven any more in this run.
 const MAX_FAILED_CALLS: u32 = 8;
 
