@@ -115,11 +115,15 @@ impl Link {
     /// Opens a stream; `Ok(None)` when the phone refuses the service.
     pub async fn open(&self, service: &[u8]) -> Result<Option<ByteStream>, Arc<LinkError>> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.wishes.send(Wish::Open(service.to_vec(), reply));
-        match (sent, answer.await) {
-            (Ok(()), Ok(stream)) => Ok(stream),
-            _ => Err(self.failure()),
+        // A wish that comes back holds the other end of `answer`, which would wait for it for ever.
+        if self
+            .wishes
+            .send(Wish::Open(service.to_vec(), reply))
+            .is_err()
+        {
+            return Err(self.failure());
         }
+        answer.await.map_err(|_| self.failure())
     }
 
     /// Device end: lets the computer in whose key was offered.
@@ -324,5 +328,32 @@ fn make_room(input: &mut BytesMut, missing: usize) {
     let room = input.capacity() - input.len();
     if room < missing || room < MIN_READ_BYTES {
         input.reserve(missing.max(READ_BYTES));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::adb::connection::HostConfig;
+    use crate::adb::features::Features;
+
+    #[tokio::test]
+    async fn stream_wished_for_after_the_end_fails_at_once() {
+        let (ours, theirs) = tokio::io::duplex(1000);
+        let connection = Connection::host(HostConfig {
+            features: Features::all(),
+            keys: Vec::new(),
+            name: String::new(),
+        });
+        let (link, mut events) = Link::start(connection, ours);
+        drop(theirs);
+        assert!(events.recv().await.is_none());
+        for _ in 0..2 {
+            let opened = tokio::time::timeout(Duration::from_secs(20), link.open(b"sync:")).await;
+            let failure = opened.expect("an answer").unwrap_err();
+            assert!(matches!(*failure, LinkError::Closed | LinkError::Io(_)));
+        }
     }
 }
