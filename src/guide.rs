@@ -242,9 +242,12 @@ impl From<ExportError> for Error {
                 Kind::Folder,
                 "run `rescue status` with the folder, or export without --strict",
             ),
+            ExportError::NoParent { .. } => {
+                (Kind::Usage, "make it, or choose another place with -o")
+            }
             ExportError::Nothing => (
                 Kind::Folder,
-                "see `rescue status`; add --include-unverified for what the phone did not confirm",
+                "look at the dates and patterns given, and at `rescue status`; --include-unverified adds what the phone did not confirm",
             ),
             ExportError::Stopped => (Kind::Interrupted, "run the same command again"),
         };

@@ -191,6 +191,14 @@ fn output(args: &ExportArgs, root: &Path) -> Result<PathBuf, Error> {
     };
     match &args.output {
         Some(path) if path.is_dir() => Ok(path.join(named_after_folder().ok_or_else(no_name)?)),
+        // What age encrypts is no zip to any other program.
+        Some(path)
+            if !args.protection.age.is_empty() && path.extension() != Some("age".as_ref()) =>
+        {
+            let mut path = path.clone().into_os_string();
+            path.push(".age");
+            Ok(path.into())
+        }
         Some(path) => Ok(path.clone()),
         None => Ok(root.with_file_name(named_after_folder().ok_or_else(no_name)?)),
     }

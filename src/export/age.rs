@@ -68,7 +68,9 @@ impl AgePipe {
         let tried = tried.map_err(|e| ExportError::age(AGE, e.to_string()))?;
         if !tried.status.success() {
             let said = String::from_utf8_lossy(&tried.stderr);
-            return Err(ExportError::age(AGE, said.trim().to_owned()));
+            // Behind the first line comes how to report errors of age.
+            let said = said.trim().lines().next().unwrap_or_default();
+            return Err(ExportError::age(AGE, said.to_owned()));
         }
         let mut command = encrypt();
         let to = file

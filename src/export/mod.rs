@@ -110,6 +110,12 @@ pub enum ExportError {
         /// One of them.
         first: String,
     },
+    /// There is no folder to put the archive into.
+    #[error("there is no folder {}", path.display())]
+    NoParent {
+        /// The folder that is not there.
+        path: PathBuf,
+    },
     /// Nothing is to be exported.
     #[error("no file of the rescue folder is to go into the archive")]
     Nothing,

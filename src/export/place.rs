@@ -37,7 +37,14 @@ impl Place {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        let parent = fs::canonicalize(parent).map_err(|e| DiskError::new("look at", parent, e))?;
+        let parent = match fs::canonicalize(parent) {
+            Ok(parent) => parent,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let path = parent.to_owned();
+                return Err(ExportError::NoParent { path });
+            }
+            Err(error) => return Err(DiskError::new("look at", parent, error).into()),
+        };
         let name = path.file_name().unwrap_or_default();
         Ok(Self {
             path: parent.join(name),
