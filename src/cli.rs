@@ -305,6 +305,8 @@ pub enum RemoteCommand {
     Add(RemoteAddArgs),
     /// List the remotes
     List,
+    /// Sign in again to a remote that you signed in to in a browser
+    Login(RemoteNameArgs),
     /// Write, read back and remove a tiny file
     Test(RemoteNameArgs),
     /// Forget a remote and its secret; what was sent stays there

@@ -12,6 +12,7 @@ use crate::folder::{CatalogueError, DiskError, FolderError};
 use crate::phone::PhoneError;
 use crate::phone::drive::LinkError;
 use crate::phone::keys::KeysError;
+use crate::upload::oauth::sign_in::SignInError;
 use crate::upload::problem::Problem;
 
 impl From<PhoneError> for Error {
@@ -257,6 +258,14 @@ impl From<ExportError> for Error {
 
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
+        if let Problem::SignedOut { check, .. } = &problem {
+            let again = "sign in again: rescue remote login NAME";
+            let hint = match check.as_str() {
+                "" => again.to_owned(),
+                check => format!("{again}; if it happens again within days, {check}"),
+            };
+            return wrap(Kind::RemoteDenied, &problem, &hint);
+        }
         let (kind, hint) = match &problem {
             Problem::Unreachable { .. } => (
                 Kind::NoConnection,
@@ -266,7 +275,7 @@ impl From<Problem> for Error {
                 Kind::Remote,
                 "run the same command again later: it goes on where it was",
             ),
-            Problem::Denied { .. } => (
+            Problem::SignedOut { .. } | Problem::Denied { .. } => (
                 Kind::RemoteDenied,
                 "check user, password and rights: `rescue remote remove` it, and add it again",
             ),
@@ -303,6 +312,39 @@ impl From<Problem> for Error {
             ),
         };
         wrap(kind, &problem, hint)
+    }
+}
+
+impl From<SignInError> for Error {
+    fn from(error: SignInError) -> Self {
+        let (kind, hint) = match error {
+            SignInError::Problem(problem) => return problem.into(),
+            SignInError::Refused { .. } => (
+                Kind::RemoteDenied,
+                "sign in again and press \"Allow\"; if the page did not let you, check that your address is among the test users of the project, or publish it",
+            ),
+            SignInError::ScopeMissing { .. } => (
+                Kind::RemoteDenied,
+                "sign in again and tick every box on the page",
+            ),
+            SignInError::WrongState => (
+                Kind::RemoteDenied,
+                "sign in again with the new link, and use it once only",
+            ),
+            SignInError::NotAnAnswer => (
+                Kind::Usage,
+                "run the same command again; paste the whole address, which begins with http:// and holds code=",
+            ),
+            SignInError::NoRefreshToken { .. } => (
+                Kind::RemoteDenied,
+                "take rescue's access away on the service's page of connected apps, then sign in again",
+            ),
+            SignInError::Listen { .. } => (
+                Kind::Usage,
+                "end the program that uses this port, then run the same command again",
+            ),
+        };
+        wrap(kind, &error, hint)
     }
 }
 

@@ -1,14 +1,17 @@
-//! `rescue remote add | list | test | remove`: the places that photos can be sent to.
+//! `rescue remote add | login | list | test | remove`: the places that photos can be sent to.
+
+mod sign_in;
 
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::Done;
-use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteKind};
+use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteKind, RemoteNameArgs};
 use crate::error::{Error, Kind as ErrorKind};
 use crate::ui::{Ui, plain};
 use crate::upload::connect::connect;
+use crate::upload::oauth::Grant;
 use crate::upload::secret::Secret;
 use crate::upload::settings::{Kind, RemoteSettings, Settings, check_name};
 use crate::upload::sftp;
@@ -31,6 +34,16 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
     match command {
         RemoteCommand::Add(args) => add(args, ui).await,
         RemoteCommand::List => list(ui),
+        RemoteCommand::Login(args) => {
+            login_again(args, ui).await?;
+            let signed_in = Tested {
+                r#type: "remote_signed_in",
+                name: &args.name,
+            };
+            let line = format!("{} is signed in", args.name);
+            ui.result(&signed_in, &[line]);
+            Ok(Done::All)
+        }
         RemoteCommand::Test(args) => {
             let settings = Settings::load()?;
             connect(settings.remote(&args.name)?)?.test().await?;
@@ -82,7 +95,10 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     }
     let without_password = matches!(args.kind, RemoteKind::Sftp { own_keys: true, .. });
     let wanted = kind.secret_name().filter(|_| !without_password);
-    let secret = secret_of(args, wanted, ui)?;
+    let mut secret = secret_of(args, wanted, ui)?;
+    if let Some((service, client_id)) = kind.sign_in() {
+        secret = Some(sign_in::sign_in(service, client_id, secret, ui).await?);
+    }
     let remote = RemoteSettings { kind, secret };
     // Settings that make no sense are known at once; whether they work is what `test` tells.
     connect(&remote)?;
@@ -100,6 +116,35 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     ];
     ui.result(&listed, &lines);
     Ok(Done::All)
+}
+
+/// A new sign-in for a remote; its client secret stays what it is.
+async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
+    let settings = Settings::load()?;
+    let remote = settings.remote(&args.name)?;
+    let Some((service, client_id)) = remote.kind.sign_in() else {
+        let message = format!(
+            "nobody signs in to a remote of the kind {}",
+            remote.kind.name()
+        );
+        return Err(Error::new(ErrorKind::Usage, message).with_hint(format!(
+            "to change its password or key: `rescue remote remove {}`, then add it again",
+            args.name
+        )));
+    };
+    let known = Grant::from_secret(&service, remote.secret.as_ref());
+    let client_secret = match known {
+        Ok(grant) => grant.client_secret,
+        Err(_) => match Secret::from_environment()? {
+            Some(secret) => Some(secret),
+            None => Some(Secret::from_prompt("client secret", |prompt| {
+                ui.prompt(prompt);
+            })?),
+        },
+    };
+    let secret = sign_in::sign_in(service, client_id, client_secret, ui).await?;
+    // As the settings are now: the person may have taken a while.
+    Settings::load()?.set_secret(&args.name, secret)
 }
 
 fn secret_of(args: &RemoteAddArgs, wanted: Option<&str>, ui: &Ui) -> Result<Option<Secret>, Error> {

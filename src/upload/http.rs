@@ -33,9 +33,23 @@ pub struct Http {
 impl Http {
     /// A client that also trusts the certificates of a PEM file.
     pub fn new(host: &str, certificates: Option<&Path>) -> Result<Self, Problem> {
+        Self::build(host, certificates, Client::builder())
+    }
+
+    /// A client that stays where it is sent: what it carries is for one host only.
+    pub fn without_redirects(host: &str) -> Result<Self, Problem> {
+        let builder = Client::builder().redirect(reqwest::redirect::Policy::none());
+        Self::build(host, None, builder)
+    }
+
+    fn build(
+        host: &str,
+        certificates: Option<&Path>,
+        builder: reqwest::ClientBuilder,
+    ) -> Result<Self, Problem> {
         // A second install is an error that means nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
+        let mut builder = builder
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
             .pool_idle_timeout(Duration::from_secs(20))

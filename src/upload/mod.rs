@@ -18,12 +18,14 @@
 //! steps. What goes wrong is a [`problem::Problem`], which knows what it means for the file and for
 //! the run.
 
+mod body;
 pub mod choose;
 pub mod connect;
 pub mod folder;
 mod gate;
 pub mod http;
 pub mod limit;
+pub mod oauth;
 pub mod objects;
 pub mod paths;
 pub mod problem;

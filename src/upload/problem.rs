@@ -36,6 +36,14 @@ pub enum Problem {
         /// What it said.
         words: String,
     },
+    /// The person has to sign in again.
+    #[error("{words}")]
+    SignedOut {
+        /// What happened.
+        words: String,
+        /// What the person can check when it happens again and again; may be empty.
+        check: String,
+    },
     /// This computer's clock and the service's differ too much for signed requests.
     #[error("this computer's clock and the service's differ too much ({words})")]
     ClockSkew {
@@ -138,6 +146,7 @@ impl Problem {
             Self::Unreachable { .. } => A::WaitForConnection,
             Self::Busy { after, .. } => A::Later(*after),
             Self::Denied { .. }
+            | Self::SignedOut { .. }
             | Self::ClockSkew { .. }
             | Self::Untrusted { .. }
             | Self::Full { .. }

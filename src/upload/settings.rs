@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::oauth::Service;
 use super::secret::Secret;
 use crate::error::{Error, Kind as ErrorKindOf};
 
@@ -125,6 +126,14 @@ impl Kind {
         }
     }
 
+    /// What a person signs in to in a browser, and with which client ID; `None` for kinds with
+    /// a password or key. The secret of such a remote is a [`super::oauth::Grant`].
+    pub fn sign_in(&self) -> Option<(Service, &str)> {
+        match self {
+            Self::Folder { .. } | Self::WebDav { .. } | Self::S3 { .. } | Self::Sftp { .. } => None,
+        }
+    }
+
     /// What its secret is called, when it needs one.
     pub fn secret_name(&self) -> Option<&'static str> {
         match self {
@@ -193,6 +202,15 @@ impl Settings {
             )));
         }
         self.remotes.insert(name.to_owned(), remote);
+        self.save()
+    }
+
+    /// Replaces a remote's secret, and writes the file.
+    pub fn set_secret(&mut self, name: &str, secret: Secret) -> Result<(), Error> {
+        self.remote(name)?;
+        if let Some(remote) = self.remotes.get_mut(name) {
+            remote.secret = Some(secret);
+        }
         self.save()
     }
 

@@ -4,22 +4,16 @@
 //! memory, and asks for the parent folders again with each.
 
 use std::collections::HashSet;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use tokio::sync::mpsc;
 
+use super::body;
 use super::http::Http;
 use super::problem::Problem;
 use super::source::Source;
 use super::{Acknowledged, folder_of};
-
-/// The pieces that a large file is sent in, in bytes.
-const PIECE_BYTES: usize = 512 * 1024;
 
 /// Sends files to a WebDAV server; cheap to clone.
 #[derive(Debug, Clone)]
@@ -130,7 +124,7 @@ impl WebDavSender {
             let bytes = source.whole().await?;
             self.http.answer(request.body(bytes)).await?
         } else {
-            self.stream(request, source).await?
+            body::send(&self.http, request, source, 0).await?
         };
         match answer.status().as_u16() {
             200..=299 => Ok(Acknowledged {
@@ -151,62 +145,11 @@ impl WebDavSender {
             _ => Err(self.http.problem(answer).await),
         }
     }
-
-    async fn stream(
-        &self,
-        request: reqwest::RequestBuilder,
-        source: &Source,
-    ) -> Result<reqwest::Response, Problem> {
-        let (sender, receiver) = mpsc::channel(1);
-        let mut pieces = source.pieces(PIECE_BYTES, 0);
-        let sending = self
-            .http
-            .answer(request.body(reqwest::Body::wrap_stream(Body { receiver })));
-        let reading = async {
-            loop {
-                match pieces.next().await {
-                    Ok(Some(piece)) => {
-                        if sender.send(Ok(piece)).await.is_err() {
-                            // The request ended early; its answer says why.
-                            return None;
-                        }
-                    }
-                    Ok(None) => {
-                        drop(sender);
-                        return None;
-                    }
-                    Err(problem) => {
-                        // Cuts the request off, so that no server takes it for whole.
-                        let _ = sender.send(Err(problem.clone())).await;
-                        return Some(problem);
-                    }
-                }
-            }
-        };
-        let (answer, problem) = tokio::join!(sending, reading);
-        match problem {
-            Some(problem) => Err(problem),
-            None => answer,
-        }
-    }
 }
 
 enum Made {
     Is,
     ParentMissing,
-}
-
-/// A request's body, piece by piece.
-struct Body {
-    receiver: mpsc::Receiver<Result<Bytes, Problem>>,
-}
-
-impl futures_core::Stream for Body {
-    type Item = Result<Bytes, Problem>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.receiver.poll_recv(cx)
-    }
 }
 
 /// A path as it stands in an address.

@@ -1,0 +1,94 @@
+//! Lets the person sign in to a service, in a browser here or elsewhere.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::ui::{Ui, plain};
+use crate::upload::oauth::Service;
+use crate::upload::oauth::sign_in::SignIn;
+use crate::upload::secret::Secret;
+
+#[derive(Serialize)]
+struct Link<'a> {
+    r#type: &'static str,
+    service: &'a str,
+    link: &'a str,
+}
+
+/// Shows the link and waits for what comes back: the remote's secret.
+pub(super) async fn sign_in(
+    service: Service,
+    client_id: &str,
+    client_secret: Option<Secret>,
+    ui: &Ui,
+) -> Result<Secret, Error> {
+    let name = service.name;
+    let begun = SignIn::begin(service, client_id, client_secret).await?;
+    let link = begun.link().to_owned();
+    let mut lines = vec![
+        format!("Open this link and allow rescue to use {name}:"),
+        String::new(),
+        format!("  {}", plain(&link)),
+        String::new(),
+        "Waiting for your answer there (Ctrl-C ends it).".to_owned(),
+    ];
+    if std::io::stdin().is_terminal() {
+        lines.push(
+            "If your browser is on another computer, it ends at a page that does not open: paste its address here."
+                .to_owned(),
+        );
+    }
+    let shown = Link {
+        r#type: "sign_in",
+        service: name,
+        link: &link,
+    };
+    ui.result(&shown, &lines);
+    open_browser(&link);
+    let grant = begun.finish(pasted()).await?;
+    Ok(grant.to_secret())
+}
+
+/// Where there is a desktop, its browser; nobody is told when there is none, for the link is there.
+fn open_browser(link: &str) {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let opener = if cfg!(target_os = "macos") {
+        "open"
+    } else if is_set("WAYLAND_DISPLAY") || is_set("DISPLAY") {
+        "xdg-open"
+    } else {
+        return;
+    };
+    let started = Command::new(opener)
+        .arg(link)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    if let Ok(mut child) = started {
+        // It ends soon, and somebody has to take note.
+        std::thread::spawn(move || child.wait());
+    }
+}
+
+/// A line that the person types; never, where nobody can.
+async fn pasted() -> String {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    if std::io::stdin().is_terminal() {
+        // A thread of its own: reading cannot be broken off, and the program ends without it.
+        std::thread::spawn(move || {
+            let mut lines = std::io::stdin().lock().lines();
+            let line = lines.find_map(|line| line.ok().filter(|line| !line.trim().is_empty()));
+            if let Some(line) = line {
+                let _ = sender.send(line);
+            }
+        });
+    }
+    match receiver.await {
+        Ok(line) => line,
+        Err(_) => std::future::pending().await,
+    }
+}

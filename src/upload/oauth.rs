@@ -1,0 +1,338 @@
+//! OAuth 2.0 for installed programs (RFC 8252): the person's own client ID, a redirect to this
+//! computer, PKCE and state.
+//!
+//! In: which [`Service`], and a client ID. Out: a [`Grant`] from [`sign_in`], which is kept as the
+//! remote's secret, and from it [`Tokens`]: access tokens that are renewed before they end.
+//!
+//! The client secret of an installed program is no secret between the service and the program, but
+//! is treated as one here. Redirects are not followed: they would carry secrets elsewhere.
+
+pub mod sign_in;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oauth2::basic::{BasicClient, BasicErrorResponseType, BasicTokenResponse};
+use oauth2::{
+    AuthType, AuthUrl, ClientId, ClientSecret, EndpointNotSet, EndpointSet, RefreshToken,
+    RequestTokenError, TokenResponse as _, TokenUrl,
+};
+use reqwest::header::HeaderValue;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::http::Http;
+use super::problem::{Problem, brief};
+use super::secret::Secret;
+use crate::error::Error;
+
+/// How long an access token is taken to live when the service does not say.
+const USUAL_LIFE: Duration = Duration::from_secs(3600);
+/// Access tokens are renewed so long before they end, or a tenth of their life before.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+/// The longest token that is believed, in bytes; Microsoft's have some 2,000.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// What there is to know of a service to sign in to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its name, for people.
+    pub name: &'static str,
+    /// The page where the person consents.
+    pub authorize_url: String,
+    /// Where codes and refresh tokens become access tokens.
+    pub token_url: String,
+    /// What is asked for.
+    pub scopes: Vec<&'static str>,
+    /// Whether each of [`Service::scopes`] must be in the answer, spelt alike: Google lets a person
+    /// tick them one by one.
+    pub all_scopes: bool,
+    /// More parameters of the consent page, such as `access_type=offline`.
+    pub extra: &'static [(&'static str, &'static str)],
+    /// The host of the redirect as registered: `127.0.0.1` or `localhost`.
+    pub redirect_host: &'static str,
+    /// The port of the redirect; 0 for any that is free.
+    pub redirect_port: u16,
+    /// What a person can check when the service accepts the sign-in no more.
+    pub when_signed_out: &'static str,
+}
+
+/// Other addresses than the service's own; a setting for tests that no option leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoints {
+    /// In place of [`Service::authorize_url`].
+    pub authorize: String,
+    /// In place of [`Service::token_url`].
+    pub token: String,
+}
+
+impl Service {
+    /// The same service at other addresses.
+    #[must_use]
+    pub fn at(mut self, endpoints: Option<&Endpoints>) -> Self {
+        if let Some(endpoints) = endpoints {
+            self.authorize_url.clone_from(&endpoints.authorize);
+            self.token_url.clone_from(&endpoints.token);
+        }
+        self
+    }
+
+    fn client(
+        &self,
+        id: &str,
+        secret: Option<&Secret>,
+    ) -> Result<
+        BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>,
+        Problem,
+    > {
+        let settings = |_| Problem::Settings {
+            words: format!("the addresses of {} are none", self.name),
+        };
+        let mut client = BasicClient::new(ClientId::new(id.to_owned()));
+        if let Some(secret) = secret {
+            client = client.set_client_secret(ClientSecret::new(secret.reveal().to_owned()));
+        }
+        Ok(client
+            .set_auth_type(AuthType::RequestBody)
+            .set_auth_uri(AuthUrl::new(self.authorize_url.clone()).map_err(settings)?)
+            .set_token_uri(TokenUrl::new(self.token_url.clone()).map_err(settings)?))
+    }
+}
+
+/// What a person granted, as it is kept in place of a password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The client's secret, where the service gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<Secret>,
+    /// What access tokens are had for.
+    pub refresh_token: Secret,
+}
+
+impl Grant {
+    /// Reads a remote's secret.
+    pub fn from_secret(service: &Service, secret: Option<&Secret>) -> Result<Self, Problem> {
+        let signed_out = |words: String| Problem::SignedOut {
+            words,
+            check: String::new(),
+        };
+        let secret = secret
+            .ok_or_else(|| signed_out(format!("nobody has signed in to {} yet", service.name)))?;
+        // Not serde's error: it may repeat what it read.
+        serde_json::from_str(secret.reveal()).map_err(|_| {
+            signed_out(format!(
+                "what is kept of the sign-in to {} makes no sense",
+                service.name
+            ))
+        })
+    }
+
+    /// The same as a remote's secret.
+    pub fn to_secret(&self) -> Secret {
+        // Two strings always become JSON.
+        Secret::new(serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+/// Keeps a remote's secret when the service replaced it.
+pub type Keep = Arc<dyn Fn(Secret) -> Result<(), Error> + Send + Sync>;
+
+/// Access tokens of one remote; cheap to clone.
+#[derive(Clone)]
+pub struct Tokens {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    http: Http,
+    service: Service,
+    client_id: String,
+    keep: Keep,
+    state: tokio::sync::Mutex<State>,
+}
+
+struct State {
+    grant: Grant,
+    access: Option<Access>,
+    /// The service wants the person; it is not asked again.
+    ended: Option<Problem>,
+}
+
+struct Access {
+    header: HeaderValue,
+    renew: Instant,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tokens({})", self.shared.service.name)
+    }
+}
+
+impl Tokens {
+    /// Access tokens for a grant.
+    pub fn new(
+        service: Service,
+        client_id: &str,
+        grant: Grant,
+        keep: Keep,
+    ) -> Result<Self, Problem> {
+        let http = Http::without_redirects(&super::http::host_of(&service.token_url))?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                http,
+                service,
+                client_id: client_id.to_owned(),
+                keep,
+                state: tokio::sync::Mutex::new(State {
+                    grant,
+                    access: None,
+                    ended: None,
+                }),
+            }),
+        })
+    }
+
+    /// `Bearer ...`, good for some minutes at least; however many ask, one request renews it.
+    pub async fn bearer(&self) -> Result<HeaderValue, Problem> {
+        let mut state = self.shared.state.lock().await;
+        if let Some(access) = &state.access
+            && access.renew > Instant::now()
+        {
+            return Ok(access.header.clone());
+        }
+        if let Some(problem) = &state.ended {
+            return Err(problem.clone());
+        }
+        match self.shared.renew(&mut state).await {
+            Ok(header) => Ok(header),
+            Err(problem) => {
+                if matches!(problem, Problem::SignedOut { .. }) {
+                    state.ended = Some(problem.clone());
+                }
+                Err(problem)
+            }
+        }
+    }
+
+    /// The service did not accept this token, though its time is not over: the next one is new.
+    pub async fn refused(&self, header: &HeaderValue) {
+        let mut state = self.shared.state.lock().await;
+        let is_it = |access: &Access| access.header == *header;
+        if state.access.as_ref().is_some_and(is_it) {
+            state.access = None;
+        }
+    }
+}
+
+impl Shared {
+    async fn renew(&self, state: &mut State) -> Result<HeaderValue, Problem> {
+        let grant = &state.grant;
+        let client = self
+            .service
+            .client(&self.client_id, grant.client_secret.as_ref())?;
+        let refresh = RefreshToken::new(grant.refresh_token.reveal().to_owned());
+        let asked = Instant::now();
+        let answer = client
+            .exchange_refresh_token(&refresh)
+            .request_async(&|request| exchange(&self.http, request))
+            .await
+            .map_err(|error| self.service.judge(error))?;
+        let header = header_of(&answer)?;
+        let life = answer
+            .expires_in()
+            .unwrap_or(USUAL_LIFE)
+            .min(USUAL_LIFE * 24);
+        let access = Access {
+            header: header.clone(),
+            renew: asked + life - RENEW_BEFORE.min(life / 10),
+        };
+        if let Some(new) = answer.refresh_token()
+            && new.secret() != state.grant.refresh_token.reveal()
+        {
+            state.grant.refresh_token = bounded(new.secret())?;
+            (self.keep)(state.grant.to_secret()).map_err(|error| Problem::Settings {
+                words: format!("the new sign-in cannot be kept: {error}"),
+            })?;
+        }
+        state.access = Some(access);
+        Ok(header)
+    }
+}
+
+type Failed = RequestTokenError<Problem, oauth2::StandardErrorResponse<BasicErrorResponseType>>;
+
+impl Service {
+    /// What it means that the service gave no token. Its own words are untrusted, and brief.
+    fn judge(&self, error: Failed) -> Problem {
+        match error {
+            RequestTokenError::Request(problem) => problem,
+            RequestTokenError::ServerResponse(answer) => {
+                let code = brief(&word(answer.error().as_ref()));
+                match answer.error() {
+                    BasicErrorResponseType::InvalidGrant => Problem::SignedOut {
+                        words: format!(
+                            "{} accepts the sign-in no more: it has expired or was withdrawn ({code})",
+                            self.name
+                        ),
+                        check: self.when_signed_out.to_owned(),
+                    },
+                    BasicErrorResponseType::InvalidClient
+                    | BasicErrorResponseType::UnauthorizedClient => Problem::Denied {
+                        words: format!(
+                            "{} does not know this client ID with this client secret: {code}",
+                            self.name
+                        ),
+                    },
+                    _ => Problem::Denied { words: code },
+                }
+            }
+            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
+                Problem::other(format!("{} answered what is no token", self.name))
+            }
+        }
+    }
+}
+
+/// Only what an OAuth error code may hold.
+fn word(text: &str) -> String {
+    let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    text.chars().filter(fine).take(60).collect()
+}
+
+fn header_of(answer: &BasicTokenResponse) -> Result<HeaderValue, Problem> {
+    let token = bounded(answer.access_token().secret())?;
+    let mut header = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
+        .map_err(|_| Problem::other("the service's token holds what no token may hold"))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+fn bounded(token: &str) -> Result<Secret, Problem> {
+    match token.len() {
+        1..=MAX_TOKEN_BYTES => Ok(Secret::new(token)),
+        _ => Err(Problem::other("the service's token is empty or too long")),
+    }
+}
+
+/// One request of the crate's, with our client and our limits.
+async fn exchange(
+    http: &Http,
+    request: oauth2::HttpRequest,
+) -> Result<oauth2::HttpResponse, Problem> {
+    let request = reqwest::Request::try_from(request).map_err(|_| Problem::Settings {
+        words: "the service's address is none".to_owned(),
+    })?;
+    let builder = reqwest::RequestBuilder::from_parts(http.client().clone(), request);
+    let answer = http.answer(builder).await?;
+    let status = answer.status();
+    if status.is_server_error() || status.as_u16() == 429 {
+        return Err(http.problem(answer).await);
+    }
+    let headers = answer.headers().clone();
+    let body = http.body(answer).await?.to_vec();
+    let mut answer = http::Response::new(body);
+    *answer.status_mut() = status;
+    *answer.headers_mut() = headers;
+    Ok(answer)
+}

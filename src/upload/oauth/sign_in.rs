@@ -1,0 +1,302 @@
+//! The sign-in itself: a link for the person's browser, and the answer that comes back to this
+//! computer.
+//!
+//! The answer comes to a port of 127.0.0.1, or is pasted by the person when the browser is on
+//! another computer. Either must carry the state that went out with the link.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oauth2::{
+    AuthorizationCode, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    TokenResponse as _,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::{Grant, Service, bounded, exchange, word};
+use crate::upload::http::{Http, host_of};
+use crate::upload::problem::Problem;
+use crate::upload::secret::Secret;
+
+/// The longest request that a browser may make to us, in bytes.
+const MAX_REQUEST_BYTES: usize = 16 * 1024;
+/// How long it may take to make it; browsers open connections that they do not use at once.
+const MAX_REQUEST_TIME: Duration = Duration::from_secs(60);
+/// Connections at once.
+const MAX_CONNECTIONS: usize = 32;
+
+/// Why a sign-in came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// The person, or the service, said no.
+    #[error("access to {service} was not granted ({code})")]
+    Refused {
+        /// The service's name.
+        service: &'static str,
+        /// Its code, such as `access_denied`.
+        code: String,
+    },
+    /// The person granted less than what is needed.
+    #[error("{service} granted only a part of what is needed")]
+    ScopeMissing {
+        /// The service's name.
+        service: &'static str,
+    },
+    /// An answer came that belongs to another sign-in, or was made up.
+    #[error("an answer came back that does not belong to this sign-in (its state differs)")]
+    WrongState,
+    /// What was pasted is no answer.
+    #[error("what was pasted is not the address that the browser ended at")]
+    NotAnAnswer,
+    /// No refresh token came.
+    #[error("{service} gave access for an hour only, with no refresh token")]
+    NoRefreshToken {
+        /// The service's name.
+        service: &'static str,
+    },
+    /// This computer gives no port to listen at.
+    #[error("cannot listen at {address} for the browser's answer: {error}")]
+    Listen {
+        /// Where.
+        address: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The service could not be asked, or answered something else.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+}
+
+/// A sign-in that waits for the person.
+pub struct SignIn {
+    service: Service,
+    client_id: String,
+    client_secret: Option<Secret>,
+    listener: TcpListener,
+    redirect: RedirectUrl,
+    link: String,
+    state: CsrfToken,
+    verifier: PkceCodeVerifier,
+}
+
+impl std::fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SignIn({})", self.service.name)
+    }
+}
+
+impl SignIn {
+    /// Listens for the answer and makes the link.
+    pub async fn begin(
+        service: Service,
+        client_id: &str,
+        client_secret: Option<Secret>,
+    ) -> Result<Self, SignInError> {
+        // Never another address than the loopback one, whatever `localhost` means here.
+        let address = format!("127.0.0.1:{}", service.redirect_port);
+        let listen = |error| SignInError::Listen {
+            address: address.clone(),
+            error,
+        };
+        let listener = TcpListener::bind(&address).await.map_err(listen)?;
+        let port = listener.local_addr().map_err(listen)?.port();
+        let redirect = RedirectUrl::new(format!("http://{}:{port}/", service.redirect_host))
+            .map_err(|_| Problem::Settings {
+                words: "the address for the browser's answer is none".to_owned(),
+            })?;
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let client = service
+            .client(client_id, client_secret.as_ref())?
+            .set_redirect_uri(redirect.clone());
+        let mut request = client
+            .authorize_url(CsrfToken::new_random)
+            .set_pkce_challenge(challenge);
+        for scope in &service.scopes {
+            request = request.add_scope(Scope::new((*scope).to_owned()));
+        }
+        for (name, value) in service.extra {
+            request = request.add_extra_param(*name, *value);
+        }
+        let (link, state) = request.url();
+        Ok(Self {
+            link: link.to_string(),
+            client_id: client_id.to_owned(),
+            client_secret,
+            service,
+            listener,
+            redirect,
+            state,
+            verifier,
+        })
+    }
+
+    /// Where the person has to go.
+    pub fn link(&self) -> &str {
+        &self.link
+    }
+
+    /// Waits for the person, for as long as it takes, and fetches what was granted. `pasted` is the
+    /// address that the browser ended at, when the person gives it by hand.
+    pub async fn finish(self, pasted: impl Future<Output = String>) -> Result<Grant, SignInError> {
+        let code = tokio::select! {
+            answer = answers(&self.listener, self.state.secret()) => answer,
+            address = pasted => {
+                let query = address.trim().split_once('?').map(|(_, query)| query);
+                query
+                    .and_then(|query| read_answer(query, self.state.secret()))
+                    .ok_or(SignInError::NotAnAnswer)?
+            }
+        };
+        let code = match code {
+            Answer::Code(code) => code,
+            Answer::WrongState => return Err(SignInError::WrongState),
+            Answer::Error(code) => {
+                return Err(SignInError::Refused {
+                    service: self.service.name,
+                    code,
+                });
+            }
+        };
+        let http = Http::without_redirects(&host_of(&self.service.token_url))?;
+        let client = self
+            .service
+            .client(&self.client_id, self.client_secret.as_ref())?
+            .set_redirect_uri(self.redirect);
+        let answer = client
+            .exchange_code(AuthorizationCode::new(code))
+            .set_pkce_verifier(self.verifier)
+            .request_async(&|request| exchange(&http, request))
+            .await
+            .map_err(|error| self.service.judge(error))?;
+        let service = self.service.name;
+        if self.service.all_scopes
+            && let Some(granted) = answer.scopes()
+        {
+            let is_granted = |scope: &&str| granted.iter().any(|it| it.as_str() == *scope);
+            if !self.service.scopes.iter().all(is_granted) {
+                return Err(SignInError::ScopeMissing { service });
+            }
+        }
+        let refresh = answer
+            .refresh_token()
+            .ok_or(SignInError::NoRefreshToken { service })?;
+        Ok(Grant {
+            client_secret: self.client_secret,
+            refresh_token: bounded(refresh.secret())?,
+        })
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Answer {
+    Code(String),
+    Error(String),
+    WrongState,
+}
+
+/// The first answer that is one.
+async fn answers(listener: &TcpListener, state: &str) -> Answer {
+    let state: Arc<str> = state.into();
+    let (sender, mut receiver) = mpsc::channel(1);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(answer) = receiver.recv() => {
+                // The browser still has to get its page.
+                let last = async { while connections.join_next().await.is_some() {} };
+                let _ = tokio::time::timeout(Duration::from_millis(300), last).await;
+                return answer;
+            }
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => {
+                match accepted {
+                    Ok((stream, _)) => {
+                        let (state, sender) = (Arc::clone(&state), sender.clone());
+                        connections.spawn(async move {
+                            let served = serve(stream, &state, &sender);
+                            let _ = tokio::time::timeout(MAX_REQUEST_TIME, served).await;
+                        });
+                    }
+                    // No file descriptors left, perhaps: not at full speed.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                }
+            }
+        }
+    }
+}
+
+async fn serve(mut stream: TcpStream, state: &str, sender: &mpsc::Sender<Answer>) {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        let mut buffer = [0; 2048];
+        match stream.read(&mut buffer).await {
+            Ok(count @ 1..) => head.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            _ => return,
+        }
+        if head.len() > MAX_REQUEST_BYTES {
+            return;
+        }
+    }
+    let answer = std::str::from_utf8(&head)
+        .ok()
+        .and_then(|head| head.strip_prefix("GET /?"))
+        .and_then(|rest| rest.split([' ', '\r']).next())
+        .and_then(|query| read_answer(query, state));
+    let (status, words) = match &answer {
+        Some(Answer::Code(_)) => (
+            "200 OK",
+            "Thank you. rescue has the answer; you can close this page.",
+        ),
+        Some(Answer::Error(_)) => (
+            "200 OK",
+            "Access was not granted. rescue has stopped; you can close this page.",
+        ),
+        Some(Answer::WrongState) => (
+            "400 Bad Request",
+            "This answer does not belong to the sign-in that is under way. rescue has stopped it.",
+        ),
+        None => ("404 Not Found", "Nothing is here."),
+    };
+    // Nothing of what came in goes out again.
+    let page = format!("<!doctype html><meta charset=utf-8><title>rescue</title><p>{words}</p>");
+    let answered = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n\
+         Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n\r\n{page}",
+        page.len()
+    );
+    if let Some(answer) = answer {
+        // One answer is enough; the channel is full when there is one.
+        let _ = sender.try_send(answer);
+    }
+    let _ = stream.write_all(answered.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+/// Reads the query of the redirect; `None` when it is something else.
+fn read_answer(query: &str, state: &str) -> Option<Answer> {
+    let query = query.split('#').next().unwrap_or_default();
+    let url = reqwest::Url::parse(&format!("http://127.0.0.1/?{query}")).ok()?;
+    let value = |name: &str| {
+        let mut pairs = url.query_pairs();
+        pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
+    };
+    let (code, error) = (value("code"), value("error"));
+    if code.is_none() && error.is_none() {
+        return None;
+    }
+    if value("state").as_deref() != Some(state) {
+        return Some(Answer::WrongState);
+    }
+    match (error, code) {
+        (Some(error), _) => Some(Answer::Error(word(&error))),
+        (None, Some(code)) if !code.is_empty() => Some(Answer::Code(code)),
+        (None, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
