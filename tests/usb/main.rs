@@ -1,0 +1,49 @@
+//! Devices for the USB bench: programs on the bus of its machine, which answer every transfer
+//! themselves. `tests/usb/run` builds it and the scenes in `tests/usb/scenes/` start it; outside of
+//! a machine with vhci-hcd it can do nothing.
+//!
+//! ```text
+//! usb phone --daemon 127.0.0.1:5599 --fault yank-in=5000000 --replug 500
+//! usb phone --virtual unauthorized
+//! usb bystander webcam
+//! ```
+//!
+//! `gadget.rs` says how to add a function, such as accessory mode.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the report"
+)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the scenes read what it says"
+)]
+
+mod adb;
+mod bystander;
+mod gadget;
+mod packets;
+mod phone;
+mod vhci;
+
+use clap::Parser;
+
+#[derive(Debug, Parser)]
+enum Cli {
+    /// A phone
+    Phone(phone::PhoneArgs),
+    /// A device that must be left alone
+    Bystander {
+        /// Which
+        kind: bystander::Kind,
+    },
+}
+
+fn main() -> std::io::Result<()> {
+    match Cli::parse() {
+        Cli::Phone(args) => phone::run(&args),
+        Cli::Bystander { kind } => bystander::run(kind),
+    }
+}

@@ -1,0 +1,35 @@
+# `rescue` and adb over the same cable, in turns.
+gadget fast LAB0000007
+adbd fast
+check "phone plugged in" plug fast dummy_udc.0
+rounds=3
+[ "$LONG" = 0 ] || rounds=7
+ROOT=/storage/emulated/0/DCIM
+took() { # took NAME COMMAND...
+    local name=$1 begin end
+    shift
+    begin=$(now)
+    timeout 200 "$@" > /run/said 2>&1 || { cat /run/said; return 1; }
+    end=$(now)
+    echo "$begin $end" | awk '{ printf "%.2f\n", $2 - $1 }' >> "/run/scene/$name"
+}
+median() { sort -n "/run/scene/$1" | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
+for round in $(seq $rounds); do
+    adb start-server > /dev/null 2>&1
+    check "adb has it" timeout 20 adb wait-for-device
+    check "adb pull of 64 MiB" took adb-big adb pull $ROOT/Camera/big.jpg /run/scene/big
+    check "adb pull of 500 files" took adb-small adb pull $ROOT/Small /run/scene/small
+    rm -rf /run/scene/big /run/scene/small
+    adb kill-server > /dev/null 2>&1
+    check "rescue has it" until_so 10 says 0 "straight over USB" "$RESCUE" doctor
+    check "rescue pull of 64 MiB" took big "$RESCUE" pull -o /run/out/big --root $ROOT/Camera --all
+    check "rescue pull of 64 MiB, not verified" took big-unverified "$RESCUE" pull -o /run/out/big2 --root $ROOT/Camera --all --no-verify
+    check "rescue pull of 500 files" took small "$RESCUE" pull -o /run/out/small --root $ROOT/Small --all
+    check "rescue pull of 500 files, not verified" took small-unverified "$RESCUE" pull -o /run/out/small2 --root $ROOT/Small --all --no-verify
+    rm -rf /run/out
+done
+for name in adb-big big big-unverified adb-small small small-unverified; do
+    echo "$name: median $(median $name) s of $(tr '\n' ' ' < /run/scene/$name)" | tee -a /io/figures.txt
+done
+check "64 MiB faster than adb" awk -v a="$(median adb-big)" -v b="$(median big)" 'BEGIN { exit !(b < a) }'
+check "500 files at least 5 times faster than adb" awk -v a="$(median adb-small)" -v b="$(median small)" 'BEGIN { exit !(b * 5 <= a) }'
