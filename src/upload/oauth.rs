@@ -9,6 +9,7 @@
 
 pub mod sign_in;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -204,7 +205,10 @@ impl Tokens {
         if let Some(problem) = &state.ended {
             return Err(problem.clone());
         }
-        match self.shared.renew(&mut state).await {
+        // Boxed: the crate's futures hide from the compiler that they can be sent to other threads.
+        let renewed: Pin<Box<dyn Future<Output = _> + Send + '_>> =
+            Box::pin(self.shared.renew(&mut state));
+        match renewed.await {
             Ok(header) => Ok(header),
             Err(problem) => {
                 if matches!(problem, Problem::SignedOut { .. }) {
@@ -235,7 +239,7 @@ impl Shared {
         let asked = Instant::now();
         let answer = client
             .exchange_refresh_token(&refresh)
-            .request_async(&|request| exchange(&self.http, request))
+            .request_async(&Exchange(self.http.clone()))
             .await
             .map_err(|error| self.service.judge(error))?;
         let header = header_of(&answer)?;
@@ -315,7 +319,18 @@ fn bounded(token: &str) -> Result<Secret, Problem> {
     }
 }
 
-/// One request of the crate's, with our client and our limits.
+/// The crate's requests, with our client and our limits.
+struct Exchange(Http);
+
+impl<'c> oauth2::AsyncHttpClient<'c> for Exchange {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, Problem>> + Send + 'c>>;
+
+    fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
+        Box::pin(exchange(&self.0, request))
+    }
+}
+
 async fn exchange(
     http: &Http,
     request: oauth2::HttpRequest,

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{Grant, Service, bounded, exchange, word};
+use super::{Exchange, Grant, Service, bounded, word};
 use crate::upload::http::{Http, host_of};
 use crate::upload::problem::Problem;
 use crate::upload::secret::Secret;
@@ -168,7 +168,7 @@ impl SignIn {
         let answer = client
             .exchange_code(AuthorizationCode::new(code))
             .set_pkce_verifier(self.verifier)
-            .request_async(&|request| exchange(&http, request))
+            .request_async(&Exchange(http))
             .await
             .map_err(|error| self.service.judge(error))?;
         let service = self.service.name;
