@@ -388,6 +388,17 @@ pub enum RemoteKind {
         #[arg(long, conflicts_with = "key_file")]
         own_keys: bool,
     },
+    /// An Immich server; its API key is asked for
+    ///
+    /// Make the key in Immich under Account Settings, API Keys. It needs asset.upload and, for
+    /// albums, album.read, album.create and albumAsset.create.
+    Immich {
+        /// Its address, as in `https://photos.example`
+        url: String,
+        /// Trust the certificates of this PEM file too
+        #[arg(long, value_name = "FILE")]
+        ca_file: Option<PathBuf>,
+    },
 }
 
 /// What to send, and where to.
@@ -407,6 +418,12 @@ pub struct UploadArgs {
     /// Put everything below this folder of the remote [default: the phone's name]
     #[arg(long, value_name = "FOLDER", conflicts_with = "by_date")]
     pub into: Option<String>,
+    /// Put everything into this album (Immich and Google Photos)
+    #[arg(long, value_name = "NAME", conflicts_with = "archive")]
+    pub album: Option<String>,
+    /// Put the files of each folder into an album that is called after it
+    #[arg(long, conflicts_with_all = ["album", "archive"])]
+    pub album_per_folder: bool,
     /// Send this file (an exported archive) instead of the photos; may be given several times
     #[arg(long, value_name = "FILE")]
     pub archive: Vec<PathBuf>,

@@ -299,6 +299,7 @@ impl From<Problem> for Error {
                 "check the address, bucket or folder of the remote",
             ),
             Problem::TooLarge { .. }
+            | Problem::Refused { .. }
             | Problem::NameRefused { .. }
             | Problem::Taken { .. }
             | Problem::Other { .. } => (Kind::Remote, "run again with -v and report what it shows"),

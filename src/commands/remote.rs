@@ -46,12 +46,12 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
         }
         RemoteCommand::Test(args) => {
             let settings = Settings::load()?;
-            connect(settings.remote(&args.name)?)?.test().await?;
+            let seen = connect(settings.remote(&args.name)?)?.test().await?;
             let tested = Tested {
                 r#type: "remote_tested",
                 name: &args.name,
             };
-            let line = format!("{} works: a tiny file went there and came back", args.name);
+            let line = format!("{} works: {seen}", args.name);
             ui.result(&tested, &[line]);
             Ok(Done::All)
         }
@@ -222,6 +222,10 @@ fn kind_of(kind: &RemoteKind) -> Result<Kind, Error> {
                 host_key: None,
             }
         }
+        RemoteKind::Immich { url, ca_file } => Kind::Immich {
+            url: address(url)?,
+            certificates: ca_file.as_deref().map(absolute).transpose()?,
+        },
     })
 }
 
@@ -279,6 +283,7 @@ impl RemoteKind {
             Self::WebDav { .. } => "webdav",
             Self::S3 { .. } => "s3",
             Self::Sftp { .. } => "sftp",
+            Self::Immich { .. } => "immich",
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::pull::halt::Halt;
 use crate::pull::kind::MediaKind;
 use crate::pull::selection::Selection;
 use crate::ui::{Ui, bytes, count, plain, rate, seconds};
+use crate::upload::albums::Albums;
 use crate::upload::choose::{Choice, Chosen, Layout};
 use crate::upload::connect::connect;
 use crate::upload::queue::{Ended, Options, Run, Tally};
@@ -47,7 +48,11 @@ pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     let settings = Settings::load()?;
     let remote_settings = settings.remote(&args.to)?;
     let target = remote_settings.kind.target();
-    let remote = connect(remote_settings)?;
+    let mut remote = connect(remote_settings)?;
+    remote.set_albums(albums_of(args)).map_err(|problem| {
+        Error::new(Kind::Usage, problem.to_string())
+            .with_hint("leave out --album and --album-per-folder, or take another remote")
+    })?;
     let mut folder = Folder::open(&args.folder)?;
     if args.check {
         return check(args, &mut folder, &remote, &target, ui, halt).await;
@@ -190,6 +195,7 @@ fn reason_in_words(reason: UploadReason) -> &'static str {
     match reason {
         UploadReason::TooLarge => "over this service's limit",
         UploadReason::NameRefused => "the service does not take the name",
+        UploadReason::TypeRefused => "the service does not take this type of file",
         UploadReason::Refused => "refused by the service",
         UploadReason::SourceChanged => "changed in the rescue folder since it was verified",
         UploadReason::SourceGone => "gone from the rescue folder",
@@ -198,6 +204,14 @@ fn reason_in_words(reason: UploadReason) -> &'static str {
         UploadReason::Missing => "the service does not have it",
         UploadReason::Busy => "the service was busy for too long",
         UploadReason::Other => "something else went wrong",
+    }
+}
+
+fn albums_of(args: &UploadArgs) -> Albums {
+    match (&args.album, args.album_per_folder) {
+        (Some(name), _) => Albums::One(name.clone()),
+        (None, true) => Albums::PerFolder,
+        (None, false) => Albums::None,
     }
 }
 

@@ -28,18 +28,18 @@ const MAX_PIXEL_BYTES: usize = 48 * 1024 * 1024;
 
 /// What a file shows.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// When it was taken, when anything tells.
-    pub(super) taken: Option<Taken>,
+    pub(crate) taken: Option<Taken>,
     /// A small picture, as a JPEG.
-    pub(super) thumb: Option<Vec<u8>>,
+    pub(crate) thumb: Option<Vec<u8>>,
     /// How the small picture is to be turned, as EXIF counts: 1 is upright.
-    pub(super) orientation: u8,
+    pub(crate) orientation: u8,
 }
 
 /// Where one picture at a time takes much memory.
 #[derive(Debug, Default)]
-pub(super) struct Looker {
+pub(crate) struct Looker {
     large: Mutex<()>,
     thumbs: bool,
 }
@@ -54,7 +54,7 @@ impl Looker {
     }
 
     /// Looks at a file of this kind.
-    pub(super) fn look(
+    pub(crate) fn look(
         &self,
         kind: MediaKind,
         name: &str,

@@ -16,7 +16,7 @@ mod archive;
 mod bag;
 mod check;
 pub mod dates;
-mod look;
+pub(crate) mod look;
 mod pack;
 mod place;
 mod plan;

@@ -107,6 +107,8 @@ pub enum UploadReason {
     TooLarge,
     /// The service does not take the name, also not in another spelling.
     NameRefused,
+    /// The service does not take this type of file.
+    TypeRefused,
     /// The service refused the file otherwise.
     Refused,
     /// The file in the rescue folder is not what it was when it was verified.
@@ -127,9 +129,10 @@ pub enum UploadReason {
 
 impl UploadReason {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::TooLarge,
         Self::NameRefused,
+        Self::TypeRefused,
         Self::Refused,
         Self::SourceChanged,
         Self::SourceGone,
@@ -145,6 +148,7 @@ impl UploadReason {
         match self {
             Self::TooLarge => "too_large",
             Self::NameRefused => "name_refused",
+            Self::TypeRefused => "type_refused",
             Self::Refused => "refused",
             Self::SourceChanged => "source_changed",
             Self::SourceGone => "source_gone",

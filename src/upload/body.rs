@@ -1,12 +1,15 @@
-//! A large file as the body of one request, piece by piece.
+//! A file as the body of one request, piece by piece, with a frame around it where a service wants
+//! one: memory stays flat however large the file is.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use reqwest::header::{CONTENT_LENGTH, HeaderMap};
+use reqwest::{RequestBuilder, StatusCode};
 use tokio::sync::mpsc;
 
-use super::http::Http;
+use super::http::{Http, MAX_ERROR_BYTES, read_some};
 use super::problem::Problem;
 use super::source::Source;
 
@@ -17,7 +20,7 @@ const PIECE_BYTES: usize = 512 * 1024;
 /// file is not what was verified, so that no server takes it for whole.
 pub(super) async fn send(
     http: &Http,
-    request: reqwest::RequestBuilder,
+    request: RequestBuilder,
     source: &Source,
     offset: u64,
 ) -> Result<reqwest::Response, Problem> {
@@ -49,6 +52,97 @@ pub(super) async fn send(
         Some(problem) => Err(problem),
         None => answer,
     }
+}
+
+/// What stands before and after the file in the body.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Frame {
+    pub(super) before: Bytes,
+    pub(super) after: Bytes,
+}
+
+/// A service's answer, read as a whole.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    /// Sends a request; any answer is one.
+    pub(super) async fn of(http: &Http, request: RequestBuilder) -> Result<Self, Problem> {
+        let answer = http.answer(request).await?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        // What went wrong is known by the status already, however the rest of it arrives.
+        let body = match status.is_success() {
+            true => http.body(answer).await?,
+            false => read_some(answer, MAX_ERROR_BYTES).await.into(),
+        };
+        Ok(Self {
+            status,
+            headers,
+            body,
+        })
+    }
+
+    /// What an answer that is no success means.
+    pub(super) fn problem(&self) -> Problem {
+        Problem::of_answer(self.status, &self.headers, &self.body)
+    }
+}
+
+/// Sends a file in a frame; any answer is one. A service may answer before it has read all: nothing
+/// more is sent then.
+pub(super) async fn send_framed(
+    http: &Http,
+    request: RequestBuilder,
+    source: &Source,
+    frame: Frame,
+) -> Result<Answer, Problem> {
+    let length = source.size + (frame.before.len() + frame.after.len()) as u64;
+    let request = request.header(CONTENT_LENGTH, length);
+    let (sender, receiver) = mpsc::channel(1);
+    let body = reqwest::Body::wrap_stream(Body { receiver });
+    let asking = Answer::of(http, request.body(body));
+    let reading = feed(source, frame, sender);
+    tokio::pin!(asking);
+    tokio::select! {
+        biased;
+        answer = &mut asking => answer,
+        fed = reading => match fed {
+            Ok(()) => asking.await,
+            Err(problem) => Err(problem),
+        }
+    }
+}
+
+type Sender = mpsc::Sender<Result<Bytes, Problem>>;
+
+async fn feed(source: &Source, frame: Frame, sender: Sender) -> Result<(), Problem> {
+    // Where the request ended early, its answer says why.
+    if !frame.before.is_empty() && sender.send(Ok(frame.before)).await.is_err() {
+        return Ok(());
+    }
+    let mut pieces = source.pieces(PIECE_BYTES, 0);
+    loop {
+        match pieces.next().await {
+            Ok(Some(piece)) => {
+                if sender.send(Ok(piece)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            Ok(None) => break,
+            Err(problem) => {
+                let _ = sender.send(Err(problem.clone())).await;
+                return Err(problem);
+            }
+        }
+    }
+    if !frame.after.is_empty() {
+        let _ = sender.send(Ok(frame.after)).await;
+    }
+    Ok(())
 }
 
 /// A request's body, piece by piece.

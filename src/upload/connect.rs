@@ -6,6 +6,7 @@ use reqwest::header::HeaderValue;
 use super::Remote;
 use super::folder::LocalFolder;
 use super::http::{Http, host_of};
+use super::immich::Immich;
 use super::objects::Objects;
 use super::paths::{Paths, Store};
 use super::problem::Problem;
@@ -87,6 +88,11 @@ pub fn connect(settings: &RemoteSettings) -> Result<Remote, Problem> {
                 host_key: host_key.clone(),
             };
             (Store::Sftp(Sftp::new(login, path)), usual_rules())
+        }
+        Kind::Immich { url, certificates } => {
+            let http = Http::without_redirects(&host_of(url), certificates.as_deref())?;
+            let key = secret.map(Secret::reveal).unwrap_or_default();
+            return Ok(Remote::Immich(Immich::new(http, url, key)?));
         }
     };
     Ok(Remote::Paths(Paths::new(store, rules)))

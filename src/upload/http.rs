@@ -19,7 +19,7 @@ const CONNECT: Duration = Duration::from_secs(20);
 /// How long a service may say nothing while we wait for its answer.
 const SILENCE: Duration = Duration::from_secs(120);
 /// The most of an error's body that is read, in bytes.
-const MAX_ERROR_BYTES: usize = 64 * 1024;
+pub(super) const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// The most of an answer that is held, in bytes.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
@@ -37,9 +37,9 @@ impl Http {
     }
 
     /// A client that stays where it is sent: what it carries is for one host only.
-    pub fn without_redirects(host: &str) -> Result<Self, Problem> {
+    pub fn without_redirects(host: &str, certificates: Option<&Path>) -> Result<Self, Problem> {
         let builder = Client::builder().redirect(reqwest::redirect::Policy::none());
-        Self::build(host, None, builder)
+        Self::build(host, certificates, builder)
     }
 
     fn build(
@@ -127,7 +127,7 @@ impl Http {
     }
 }
 
-async fn read_some(mut answer: Response, limit: usize) -> Vec<u8> {
+pub(super) async fn read_some(mut answer: Response, limit: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(piece)) = answer.chunk().await {
         body.extend_from_slice(&piece);

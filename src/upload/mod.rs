@@ -18,12 +18,14 @@
 //! steps. What goes wrong is a [`problem::Problem`], which knows what it means for the file and for
 //! the run.
 
+pub mod albums;
 mod body;
 pub mod choose;
 pub mod connect;
 pub mod folder;
 mod gate;
 pub mod http;
+pub mod immich;
 pub mod limit;
 pub mod oauth;
 pub mod objects;
@@ -39,6 +41,8 @@ pub mod webdav;
 
 use crate::digest::Sha256;
 use crate::folder::upload::{Upload, UploadReason};
+use albums::Albums;
+use immich::Immich;
 use paths::Paths;
 use problem::Problem;
 use rules::Rules;
@@ -49,7 +53,7 @@ use source::Source;
 pub struct Acknowledged {
     /// Its own id of the file, or its ETag.
     pub there: Option<String>,
-    /// Its checksum of the file, as `md5:...`.
+    /// Its checksum of the file, as `md5:...` or `sha1:...`.
     pub checksum: Option<String>,
 }
 
@@ -103,6 +107,8 @@ pub enum Settled {
 pub enum Remote {
     /// A service that holds files by path.
     Paths(Paths),
+    /// An Immich server.
+    Immich(Immich),
 }
 
 impl Remote {
@@ -115,6 +121,7 @@ impl Remote {
     ) -> Result<Presence, Problem> {
         match self {
             Self::Paths(paths) => paths.survey(upload, source, ours).await,
+            Self::Immich(immich) => immich.survey(upload, source).await,
         }
     }
 
@@ -122,6 +129,7 @@ impl Remote {
     pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
         match self {
             Self::Paths(paths) => paths.put(path, source).await,
+            Self::Immich(immich) => immich.put(path, source).await,
         }
     }
 
@@ -129,13 +137,15 @@ impl Remote {
     pub async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
         match self {
             Self::Paths(paths) => paths.settle(sent).await,
+            Self::Immich(immich) => immich.settle(sent).await,
         }
     }
 
-    /// Writes, reads back and removes a tiny file.
-    pub async fn test(&self) -> Result<(), Problem> {
+    /// Tries whether it works, and says how that was seen.
+    pub async fn test(&self) -> Result<String, Problem> {
         match self {
             Self::Paths(paths) => paths.test().await,
+            Self::Immich(immich) => immich.test().await,
         }
     }
 
@@ -143,6 +153,7 @@ impl Remote {
     pub fn rules(&self) -> &Rules {
         match self {
             Self::Paths(paths) => paths.rules(),
+            Self::Immich(immich) => immich.rules(),
         }
     }
 
@@ -150,6 +161,46 @@ impl Remote {
     pub fn reserve(&self, planned: impl IntoIterator<Item = String>) {
         match self {
             Self::Paths(paths) => paths.reserve(planned),
+            Self::Immich(_) => {}
+        }
+    }
+
+    /// Says what goes into which album.
+    pub fn set_albums(&mut self, albums: Albums) -> Result<(), Problem> {
+        match self {
+            Self::Paths(_) if albums == Albums::None => Ok(()),
+            Self::Paths(_) => Err(Problem::Settings {
+                words: "this kind of remote has no albums".to_owned(),
+            }),
+            Self::Immich(immich) => {
+                immich.set_albums(albums);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether [`Remote::arrange`] has anything to do.
+    pub fn arranges(&self) -> bool {
+        match self {
+            Self::Paths(_) => false,
+            Self::Immich(immich) => immich.arranges(),
+        }
+    }
+
+    /// Puts what is there into its albums; doing so twice changes nothing.
+    pub async fn arrange(&self, there: &[Upload]) -> Result<(), Problem> {
+        match self {
+            Self::Paths(_) => Ok(()),
+            Self::Immich(immich) => immich.arrange(there).await,
+        }
+    }
+
+    /// How many uploads it wants to be asked about at once, when `parallel` are sent at once.
+    pub fn surveys_at_once(&self, parallel: usize) -> usize {
+        match self {
+            Self::Paths(_) => parallel,
+            // It answers for many in one request.
+            Self::Immich(_) => queue::AHEAD,
         }
     }
 
@@ -157,6 +208,7 @@ impl Remote {
     pub fn memory(&self, size: u64) -> u64 {
         match self {
             Self::Paths(paths) => paths.memory(size),
+            Self::Immich(immich) => immich.memory(size),
         }
     }
 
@@ -164,6 +216,7 @@ impl Remote {
     pub fn forget(&self, path: &str) {
         match self {
             Self::Paths(paths) => paths.forget(path),
+            Self::Immich(_) => {}
         }
     }
 }

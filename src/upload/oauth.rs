@@ -178,7 +178,7 @@ impl Tokens {
         grant: Grant,
         keep: Keep,
     ) -> Result<Self, Problem> {
-        let http = Http::without_redirects(&super::http::host_of(&service.token_url))?;
+        let http = Http::without_redirects(&super::http::host_of(&service.token_url), None)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 http,

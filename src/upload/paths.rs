@@ -197,7 +197,7 @@ impl Paths {
     }
 
     /// See [`super::Remote::test`].
-    pub async fn test(&self) -> Result<(), Problem> {
+    pub async fn test(&self) -> Result<String, Problem> {
         use super::limit::Limit;
         use super::source::Place;
         use crate::event::Events;
@@ -218,7 +218,7 @@ impl Paths {
         if (size, sha256) != (source.size, source.sha256) {
             return Err(Problem::other("what came back is not what was sent"));
         }
-        Ok(())
+        Ok("a tiny file went there and came back".to_owned())
     }
 
     /// The bytes of memory that sending a file takes.

@@ -76,6 +76,14 @@ pub enum Problem {
         /// What it said.
         words: String,
     },
+    /// The service never takes this file.
+    #[error("{words}")]
+    Refused {
+        /// What kind of refusal.
+        reason: UploadReason,
+        /// Why, in words.
+        words: String,
+    },
     /// Nothing is there.
     #[error("not there: {what}")]
     NotFound {
@@ -153,6 +161,7 @@ impl Problem {
             | Self::Settings { .. } => A::Stop,
             Self::TooLarge { .. } => A::Skip(UploadReason::TooLarge),
             Self::NameRefused { .. } => A::Skip(UploadReason::NameRefused),
+            Self::Refused { reason, .. } => A::Skip(*reason),
             Self::Taken { .. } => A::Rename,
             Self::NotFound { .. } => A::Fail(UploadReason::Refused),
             Self::SourceChanged { .. } => A::Fail(UploadReason::SourceChanged),

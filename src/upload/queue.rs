@@ -25,7 +25,7 @@ use crate::names::LocalPath;
 use crate::pull::halt::Halt;
 
 /// Uploads that are looked at ahead of those being sent.
-const AHEAD: usize = 64;
+pub(super) const AHEAD: usize = 64;
 /// Receipts are recorded when there are so many,
 const GROUP: usize = 64;
 /// or when the first of them has waited so long.
@@ -126,6 +126,13 @@ enum Outcome {
     Stop(Problem),
 }
 
+impl Outcome {
+    fn into_problem(self) -> Problem {
+        let (Self::Skipped(_, problem) | Self::Failed(_, problem) | Self::Stop(problem)) = self;
+        problem
+    }
+}
+
 impl<'a> Run<'a> {
     /// A run of a remote over a folder's files.
     pub fn new(
@@ -135,14 +142,16 @@ impl<'a> Run<'a> {
         options: Options,
         events: Events,
     ) -> Self {
+        let parallel = options.parallel.max(1);
+        let surveys = remote.surveys_at_once(parallel);
         let shared = Arc::new(Shared {
             remote,
             reader,
             limit: Arc::new(Limit::new(options.limit)),
             gate: Gate::new(options.patience, events.clone()),
             events,
-            slots: Semaphore::new(options.parallel.max(1)),
-            surveys: Semaphore::new(options.parallel.max(1)),
+            slots: Semaphore::new(parallel),
+            surveys: Semaphore::new(surveys),
             memory: Semaphore::new(MEMORY_UNITS),
             tries: options.tries.max(1),
         });
@@ -159,12 +168,19 @@ impl<'a> Run<'a> {
 
     /// Sends these uploads, in this order. What is done is recorded however it ends.
     pub async fn send(mut self, ids: Vec<UploadId>, halt: &Halt) -> (Tally, Result<(), Ended>) {
+        let arranged = match self.shared.remote.arranges() {
+            true => ids.clone(),
+            false => Vec::new(),
+        };
         let mut ended = self.work(ids, halt).await;
         if let Err(error) = self.record() {
             ended = ended.and(Err(error.into()));
         }
         if ended.is_ok() {
             ended = self.settle(halt).await;
+        }
+        if ended.is_ok() {
+            ended = self.arrange(&arranged, halt).await;
         }
         (self.tally, ended)
     }
@@ -426,6 +442,31 @@ impl<'a> Run<'a> {
     }
 }
 
+impl Run<'_> {
+    /// Puts all that is there into its albums, also what was there before: a run that was killed
+    /// may not have come to this.
+    async fn arrange(&self, ids: &[UploadId], halt: &Halt) -> Result<(), Ended> {
+        let mut there = Vec::new();
+        for id in ids {
+            let upload = self.catalogue.upload(*id)?;
+            there.extend(upload.filter(|upload| upload.state == UploadState::There));
+        }
+        let mut tries = Tries::new(&self.shared);
+        while !there.is_empty() {
+            tries.pass().await;
+            let arranged = tokio::select! {
+                () = halt.stopped() => return Err(Ended::Stopped),
+                arranged = self.shared.remote.arrange(&there) => arranged,
+            };
+            match arranged {
+                Ok(()) => break,
+                Err(problem) => tries.failed(problem).await.map_err(Outcome::into_problem)?,
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Shared {
     fn source(&self, upload: &Upload) -> Result<Source, Problem> {
         let place = match upload.entry {
@@ -523,7 +564,7 @@ async fn deliver(shared: &Shared, upload: &Upload, look_first: bool) -> Result<D
             Presence::Absent => {}
             Presence::Same(acknowledged) => return Ok(Delivery::Found(acknowledged)),
             Presence::Taken { .. } | Presence::Elsewhere { .. } => return Ok(Delivery::Moved),
-            Presence::Refused(_, words) => return Err(Problem::TooLarge { words }),
+            Presence::Refused(reason, words) => return Err(Problem::Refused { reason, words }),
         }
     }
     match shared.remote.put(&upload.path, &source).await {
@@ -598,11 +639,7 @@ async fn ask_settled(shared: &Shared, uploads: &[Upload]) -> Result<Vec<Settled>
             Ok(settled) => return Ok(tries.succeeded(settled)),
             Err(problem) => match tries.failed(problem).await {
                 Ok(()) => {}
-                Err(
-                    Outcome::Skipped(_, problem)
-                    | Outcome::Failed(_, problem)
-                    | Outcome::Stop(problem),
-                ) => return Err(problem),
+                Err(outcome) => return Err(outcome.into_problem()),
             },
         }
     }

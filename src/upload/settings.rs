@@ -85,6 +85,14 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host_key: Option<String>,
     },
+    /// An Immich server.
+    Immich {
+        /// Its address.
+        url: String,
+        /// Certificates to trust beside the system's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificates: Option<PathBuf>,
+    },
 }
 
 impl Kind {
@@ -95,6 +103,7 @@ impl Kind {
             Self::WebDav { .. } => "webdav",
             Self::S3 { .. } => "s3",
             Self::Sftp { .. } => "sftp",
+            Self::Immich { .. } => "immich",
         }
     }
 
@@ -123,6 +132,7 @@ impl Kind {
                 path,
                 ..
             } => format!("{user}@{host}:{port} {path}").trim_end().to_owned(),
+            Self::Immich { url, .. } => url.clone(),
         }
     }
 
@@ -130,7 +140,11 @@ impl Kind {
     /// a password or key. The secret of such a remote is a [`super::oauth::Grant`].
     pub fn sign_in(&self) -> Option<(Service, &str)> {
         match self {
-            Self::Folder { .. } | Self::WebDav { .. } | Self::S3 { .. } | Self::Sftp { .. } => None,
+            Self::Folder { .. }
+            | Self::WebDav { .. }
+            | Self::S3 { .. }
+            | Self::Sftp { .. }
+            | Self::Immich { .. } => None,
         }
     }
 
@@ -144,6 +158,7 @@ impl Kind {
                 Some(_) => None,
                 None => Some("password"),
             },
+            Self::Immich { .. } => Some("API key"),
         }
     }
 }

@@ -14,9 +14,12 @@ use super::limit::Limit;
 use super::problem::Problem;
 use crate::digest::{Hasher, Sha256};
 use crate::event::{Event, Events};
+use crate::export::dates::Taken;
+use crate::export::look::Looker;
 use crate::folder::DataReader;
 use crate::folder::reader::Found;
 use crate::names::LocalPath;
+use crate::pull::kind::MediaKind;
 
 /// Files up to this size are held in memory as a whole, in bytes.
 pub const SMALL_BYTES: u64 = 2 * 1024 * 1024;
@@ -120,26 +123,50 @@ impl Source {
         }
     }
 
-    /// The MD5 of the file as it is now, for services that give theirs.
+    /// The MD5 of the file as it is now, for services that give theirs, as hexadecimal digits.
     pub async fn md5(&self) -> Result<String, Problem> {
-        use md5::Digest as _;
-        let (place, size) = (self.place.clone(), self.size);
+        self.digest::<md5::Md5>().await
+    }
+
+    /// The SHA-1 of the file, as hexadecimal digits; an error when it is not the file that was
+    /// verified.
+    pub async fn sha1(&self) -> Result<String, Problem> {
+        self.digest::<sha1::Sha1>().await
+    }
+
+    /// Reads all of it once, and proves it on the way.
+    async fn digest<D: md5::Digest + Send + 'static>(&self) -> Result<String, Problem> {
+        let (place, size, sha256) = (self.place.clone(), self.size, self.sha256);
         blocking(move || {
             let mut file = place.open(size)?;
-            let mut hasher = md5::Md5::new();
+            let (mut wanted, mut proof) = (D::new(), Hasher::default());
             let mut buffer = vec![0; READ_BYTES];
             loop {
                 let count = file.read(&mut buffer).map_err(|e| unreadable(&e))?;
                 if count == 0 {
                     break;
                 }
-                hasher.update(buffer.get(..count).unwrap_or_default());
+                let bytes = buffer.get(..count).unwrap_or_default();
+                wanted.update(bytes);
+                proof.update(bytes);
             }
-            Ok(hasher
-                .finalize()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect())
+            if proof.finish() != sha256 {
+                return Err(changed("its SHA-256 is another one"));
+            }
+            let digest = wanted.finalize();
+            Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        })
+        .await
+    }
+
+    /// When what it shows was made: by its own metadata, its name, or its date on the disk.
+    pub async fn taken(&self, name: &str) -> Result<Option<Taken>, Problem> {
+        let (place, size) = (self.place.clone(), self.size);
+        let (name, mtime) = (name.to_owned(), self.mtime.unwrap_or_default());
+        blocking(move || {
+            let file = place.open(size)?;
+            let kind = MediaKind::of_name(name.as_bytes());
+            Ok(Looker::default().look(kind, &name, mtime, file).taken)
         })
         .await
     }

@@ -11,4 +11,5 @@ mod dav;
 mod desk;
 mod faults;
 mod folder;
+mod immich;
 mod secrets;

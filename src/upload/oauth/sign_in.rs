@@ -160,7 +160,7 @@ impl SignIn {
                 });
             }
         };
-        let http = Http::without_redirects(&host_of(&self.service.token_url))?;
+        let http = Http::without_redirects(&host_of(&self.service.token_url), None)?;
         let client = self
             .service
             .client(&self.client_id, self.client_secret.as_ref())?

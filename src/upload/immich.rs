@@ -1,0 +1,641 @@
+//! Kind `immich`: an Immich server, as its OpenAPI description has it
+//! (<https://api.immich.app/>): what is there is asked by SHA-1, many at once; a file is one
+//! multipart request; there are no paths, but albums.
+//!
+//! The server hashes what it gets by itself. That it knows a file's SHA-1 afterwards is the proof
+//! that all of it arrived.
+
+mod form;
+mod together;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Local, SecondsFormat, TimeZone as _};
+use reqwest::header::HeaderValue;
+use reqwest::{Method, RequestBuilder};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OnceCell, Semaphore};
+
+use self::form::Form;
+use self::together::Together;
+use super::albums::Albums;
+use super::body::{self, Answer};
+use super::http::Http;
+use super::problem::{Problem, brief};
+use super::rules::Rules;
+use super::source::{SMALL_BYTES, Source};
+use super::{Acknowledged, Presence, Settled, name_of};
+use crate::digest::Sha256;
+use crate::folder::upload::{Upload, UploadReason};
+
+/// Files asked for in one request, when all are asked for at the end.
+const ASKED_AT_ONCE: usize = 1000;
+/// Assets put into an album in one request.
+const ARRANGED_AT_ONCE: usize = 500;
+/// Files hashed at once; more would only wait for the disk.
+const HASHED_AT_ONCE: usize = 4;
+/// The last version that wants to know the device that a file comes from.
+const LAST_WITH_DEVICES: (u64, u64, u64) = (2, 7, 5);
+/// No id of an asset or album is longer, in bytes; it is a UUID.
+const MAX_ID_BYTES: usize = 100;
+/// Over this size a broken connection may well be a proxy's limit, in bytes.
+const SUSPICIOUS_BYTES: u64 = 50 * 1024 * 1024;
+
+/// An Immich server.
+#[derive(Debug)]
+pub struct Immich {
+    http: Http,
+    /// With `/api` at its end.
+    base: String,
+    key: HeaderValue,
+    rules: Rules,
+    albums: Albums,
+    /// The server's version, and what it takes.
+    server: OnceCell<Server>,
+    hashing: Semaphore,
+    /// SHA-1 by SHA-256: a file is read for it once in a run.
+    known: Mutex<HashMap<Sha256, String>>,
+    asking: Together,
+}
+
+/// What a server tells of itself.
+#[derive(Debug)]
+struct Server {
+    version: Version,
+    /// Endings of names, as `.jpg`, in lower case.
+    endings: HashSet<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Version {
+    major: u64,
+    minor: u64,
+    patch: u64,
+}
+
+impl Version {
+    fn wants_devices(self) -> bool {
+        (self.major, self.minor, self.patch) <= LAST_WITH_DEVICES
+    }
+}
+
+#[derive(Deserialize)]
+struct MediaTypes {
+    image: Vec<String>,
+    video: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Question<'a> {
+    assets: Vec<Asked<'a>>,
+}
+
+#[derive(Serialize)]
+struct Asked<'a> {
+    id: &'a str,
+    checksum: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Verdicts {
+    results: Vec<VerdictOfOne>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VerdictOfOne {
+    id: String,
+    action: String,
+    reason: Option<String>,
+    asset_id: Option<String>,
+    #[serde(default)]
+    is_trashed: bool,
+}
+
+/// What the server says of a checksum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    Absent,
+    There(String),
+    InTrash,
+    Unsupported,
+}
+
+#[derive(Deserialize)]
+struct Taken {
+    id: String,
+    status: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Album {
+    id: String,
+    album_name: String,
+}
+
+#[derive(Deserialize)]
+struct Arranged {
+    success: bool,
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    message: serde_json::Value,
+}
+
+impl Immich {
+    /// A server by its address, with or without `/api`.
+    pub fn new(http: Http, address: &str, key: &str) -> Result<Self, Problem> {
+        let address = address.trim_end_matches('/');
+        let address = address.strip_suffix("/api").unwrap_or(address);
+        let mut key = HeaderValue::from_str(key).map_err(|_| Problem::Settings {
+            words: "the API key cannot be sent".to_owned(),
+        })?;
+        key.set_sensitive(true);
+        Ok(Self {
+            http,
+            base: format!("{address}/api"),
+            key,
+            rules: Rules::default(),
+            albums: Albums::None,
+            server: OnceCell::new(),
+            hashing: Semaphore::new(HASHED_AT_ONCE),
+            known: Mutex::default(),
+            asking: Together::default(),
+        })
+    }
+
+    /// What goes into which album.
+    pub fn set_albums(&mut self, albums: Albums) {
+        self.albums = albums;
+    }
+
+    /// What the service takes.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The bytes of memory that sending a file takes.
+    pub fn memory(&self, size: u64) -> u64 {
+        size.min(SMALL_BYTES)
+    }
+
+    /// See [`super::Remote::survey`].
+    pub async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
+        let name = name_of(&upload.path);
+        if upload.size == 0 {
+            let words = "the file is empty: there is no picture in it".to_owned();
+            return Ok(Presence::Refused(UploadReason::Refused, words));
+        }
+        let ending = ending_of(name);
+        if !self.server().await?.endings.contains(&ending) {
+            return Ok(Presence::Refused(
+                UploadReason::TypeRefused,
+                not_taken(&ending),
+            ));
+        }
+        let sha1 = self.sha1(source).await?;
+        let verdict = self
+            .asking
+            .ask(sha1.clone(), async |wanted| self.check(&wanted).await)
+            .await?;
+        Ok(match verdict {
+            Verdict::Absent => Presence::Absent,
+            Verdict::There(id) => Presence::Same(acknowledged(id, &sha1)),
+            Verdict::InTrash => Presence::Refused(UploadReason::Refused, in_trash()),
+            Verdict::Unsupported => {
+                Presence::Refused(UploadReason::TypeRefused, not_taken(&ending))
+            }
+        })
+    }
+
+    /// See [`super::Remote::put`].
+    pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
+        let sha1 = self.sha1(source).await?;
+        let name = name_of(path);
+        let modified = source
+            .mtime
+            .and_then(|mtime| DateTime::from_timestamp(mtime, 0));
+        let modified = modified.map(|utc| utc.with_timezone(&Local));
+        let taken = source.taken(name).await?;
+        let taken = taken.and_then(|taken| Local.from_local_datetime(&taken.at).earliest());
+        let text = |time: DateTime<Local>| time.to_rfc3339_opts(SecondsFormat::Millis, false);
+        // The server wants both; where nothing tells, it is now.
+        let modified = modified.or(taken).unwrap_or_else(Local::now);
+        let taken = taken.unwrap_or(modified);
+        let mut form = Form::new(&source.sha256);
+        form.field("fileCreatedAt", &text(taken));
+        form.field("fileModifiedAt", &text(modified));
+        form.field("isFavorite", "false");
+        if self.server().await?.version.wants_devices() {
+            form.field("deviceId", "rescue");
+            form.field("deviceAssetId", &source.sha256.to_string());
+        }
+        let kind = form.content_type();
+        let frame = form.file("assetData", name, super::content_type(path));
+        let request = self
+            .request(Method::POST, "/assets")
+            .header("x-immich-checksum", &sha1)
+            .header("content-type", kind);
+        let answer = match body::send_framed(&self.http, request, source, frame).await {
+            Err(Problem::Unreachable { host, words }) if source.size > SUSPICIOUS_BYTES => {
+                return Err(self.why_broken(source, host, words).await);
+            }
+            answer => answer?,
+        };
+        match answer.status.as_u16() {
+            200 | 201 => {
+                let taken: Taken = read(&answer)?;
+                match taken.status.as_str() {
+                    "created" | "duplicate" | "replaced" => {
+                        Ok(acknowledged(plain_id(taken.id)?, &sha1))
+                    }
+                    _ => Err(senseless()),
+                }
+            }
+            413 => Err(too_large_for(&answer, source.size)),
+            _ => Err(problem(&answer)),
+        }
+    }
+
+    /// See [`super::Remote::settle`].
+    pub async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
+        let sha1_of = |upload: &Upload| {
+            let checksum = upload.checksum.as_deref().unwrap_or_default();
+            checksum.strip_prefix("sha1:").map(str::to_owned)
+        };
+        let known: Vec<String> = sent.iter().filter_map(sha1_of).collect();
+        let mut verdicts = HashMap::new();
+        for some in known.chunks(ASKED_AT_ONCE) {
+            verdicts.extend(self.check(some).await?);
+        }
+        let missing = || {
+            let words = "the server does not have it".to_owned();
+            Settled::Wrong(UploadReason::Missing, words)
+        };
+        Ok(sent
+            .iter()
+            .map(|upload| {
+                let sha1 = sha1_of(upload);
+                match sha1.and_then(|sha1| verdicts.get(&sha1)) {
+                    Some(Verdict::There(_)) => Settled::There(None),
+                    Some(Verdict::InTrash) => Settled::Wrong(UploadReason::Missing, in_trash()),
+                    _ => missing(),
+                }
+            })
+            .collect())
+    }
+
+    /// Puts what is there into its albums; what is in them already stays.
+    pub async fn arrange(&self, there: &[Upload]) -> Result<(), Problem> {
+        let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for upload in there {
+            if let (Some(album), Some(id)) = (self.albums.of(&upload.source), &upload.there) {
+                wanted.entry(album).or_default().push(id);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let listed = self.answer(Method::GET, "/albums", None).await?;
+        let listed: Vec<Album> = read(&listed)?;
+        let mut albums = HashMap::new();
+        for album in listed {
+            // Of several with one name, the one that is listed first.
+            albums.entry(album.album_name).or_insert(album.id);
+        }
+        for (name, ids) in wanted {
+            let id = match albums.remove(name) {
+                Some(id) => plain_id(id)?,
+                None => {
+                    let new = serde_json::json!({ "albumName": name });
+                    let made = self.answer(Method::POST, "/albums", Some(&new)).await?;
+                    plain_id(read::<Album>(&made)?.id)?
+                }
+            };
+            for some in ids.chunks(ARRANGED_AT_ONCE) {
+                let path = format!("/albums/{id}/assets");
+                let body = serde_json::json!({ "ids": some });
+                let answer = self.answer(Method::PUT, &path, Some(&body)).await?;
+                let arranged: Vec<Arranged> = read(&answer)?;
+                let refused = arranged
+                    .iter()
+                    .find(|one| !one.success && one.error.as_deref() != Some("duplicate"));
+                if let Some(refused) = refused {
+                    let why = refused.error.as_deref().unwrap_or("no reason given");
+                    let words = format!("not all could be put into the album '{name}' ({why})");
+                    return Err(Problem::other(words));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether files are put into albums at all.
+    pub fn arranges(&self) -> bool {
+        self.albums != Albums::None
+    }
+
+    /// See [`super::Remote::test`].
+    pub async fn test(&self) -> Result<String, Problem> {
+        let Version {
+            major,
+            minor,
+            patch,
+        } = self.server().await?.version;
+        // Asks for what only a key that may upload is answered.
+        self.check(&["0".repeat(40)]).await?;
+        Ok(format!(
+            "Immich {major}.{minor}.{patch} answers and takes the key"
+        ))
+    }
+
+    async fn server(&self) -> Result<&Server, Problem> {
+        self.server
+            .get_or_try_init(|| async {
+                let answer = self.answer(Method::GET, "/server/version", None).await;
+                let answer = answer.map_err(|problem| match problem {
+                    Problem::NotFound { .. } => Problem::NotFound {
+                        what: "no Immich server answers at this address, or a very old one"
+                            .to_owned(),
+                    },
+                    problem => problem,
+                })?;
+                let version: Version = read(&answer)?;
+                let answer = self
+                    .answer(Method::GET, "/server/media-types", None)
+                    .await?;
+                let types: MediaTypes = read(&answer)?;
+                let endings = types.image.iter().chain(&types.video);
+                Ok(Server {
+                    version,
+                    endings: endings.map(|ending| ending.to_ascii_lowercase()).collect(),
+                })
+            })
+            .await
+    }
+
+    async fn sha1(&self, source: &Source) -> Result<String, Problem> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sha1) = known().get(&source.sha256) {
+            return Ok(sha1.clone());
+        }
+        // Never closed.
+        let _slot = self.hashing.acquire().await;
+        let sha1 = source.sha1().await?;
+        known().insert(source.sha256, sha1.clone());
+        Ok(sha1)
+    }
+
+    /// Asks for checksums.
+    async fn check(&self, wanted: &[String]) -> Result<HashMap<String, Verdict>, Problem> {
+        let assets = wanted.iter().map(|sha1| Asked {
+            id: sha1,
+            checksum: sha1,
+        });
+        let question = serde_json::to_value(Question {
+            assets: assets.collect(),
+        });
+        let question = question.map_err(|e| Problem::other(e.to_string()))?;
+        let answer = self
+            .answer(Method::POST, "/assets/bulk-upload-check", Some(&question))
+            .await?;
+        let mut verdicts = HashMap::with_capacity(wanted.len());
+        for one in read::<Verdicts>(&answer)?.results {
+            let verdict = match (one.action.as_str(), one.reason.as_deref(), one.asset_id) {
+                ("accept", ..) => Verdict::Absent,
+                ("reject", Some("unsupported-format"), _) => Verdict::Unsupported,
+                ("reject", ..) if one.is_trashed => Verdict::InTrash,
+                ("reject", _, Some(id)) => Verdict::There(plain_id(id)?),
+                _ => return Err(senseless()),
+            };
+            verdicts.insert(one.id, verdict);
+        }
+        match wanted.iter().all(|sha1| verdicts.contains_key(sha1)) {
+            true => Ok(verdicts),
+            false => Err(senseless()),
+        }
+    }
+
+    /// A proxy that takes no large requests may cut the connection instead of saying so.
+    async fn why_broken(&self, source: &Source, host: String, words: String) -> Problem {
+        match self.answer(Method::GET, "/server/ping", None).await {
+            Err(_) => Problem::Unreachable { host, words },
+            Ok(_) => Problem::Other {
+                words: format!(
+                    "the connection broke while {} were sent, and the server answers otherwise: a \
+                     reverse proxy before it may take no request of this size, or give up too soon \
+                     ({words})",
+                    megabytes(source.size)
+                ),
+                passing: true,
+            },
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let address = format!("{}{path}", self.base);
+        self.http
+            .client()
+            .request(method, address)
+            .header("x-api-key", self.key.clone())
+            .header("accept", "application/json")
+    }
+
+    /// The answer to a request, which must be a success.
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<Answer, Problem> {
+        let mut request = self.request(method, path);
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
+        }
+        let answer = Answer::of(&self.http, request).await?;
+        match answer.status.is_success() {
+            true => Ok(answer),
+            false => Err(problem(&answer)),
+        }
+    }
+}
+
+fn acknowledged(id: String, sha1: &str) -> Acknowledged {
+    Acknowledged {
+        there: Some(id),
+        checksum: Some(format!("sha1:{sha1}")),
+    }
+}
+
+fn in_trash() -> String {
+    "it lies in the server's trash: restore it there, or empty the trash, and run again".to_owned()
+}
+
+fn not_taken(ending: &str) -> String {
+    match ending {
+        "" => "Immich takes no files without an ending".to_owned(),
+        ending => format!("Immich does not take {ending} files"),
+    }
+}
+
+fn senseless() -> Problem {
+    Problem::other("the server's answer makes no sense; is it an Immich server?")
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1_000_000))
+}
+
+/// The ending of a name as Immich reads it: `.jpg`, in lower case.
+fn ending_of(name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, ending)) if !stem.is_empty() => format!(".{}", ending.to_ascii_lowercase()),
+        _ => String::new(),
+    }
+}
+
+/// An id goes into addresses and into the catalogue.
+fn plain_id(id: String) -> Result<String, Problem> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    match (1..=MAX_ID_BYTES).contains(&id.len()) && id.chars().all(fine) {
+        true => Ok(id),
+        false => Err(senseless()),
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(answer: &Answer) -> Result<T, Problem> {
+    serde_json::from_slice(&answer.body).map_err(|_| senseless())
+}
+
+/// What an answer that is no success means. Of the server's words only those are repeated that
+/// are known.
+fn problem(answer: &Answer) -> Problem {
+    let status = answer.status.as_u16();
+    if (300..400).contains(&status) {
+        return Problem::Settings {
+            words: "the server sends elsewhere; its address may begin with https://, or be another"
+                .to_owned(),
+        };
+    }
+    let said = serde_json::from_slice::<Said>(&answer.body).ok();
+    let said = said.map_or_else(String::new, |said| said.message.to_string());
+    if said.contains("Quota has been exceeded") {
+        return Problem::Full {
+            words: "the quota of this user is used up".to_owned(),
+        };
+    }
+    if said.contains("Unsupported file type") {
+        return Problem::Refused {
+            reason: UploadReason::TypeRefused,
+            words: "Immich does not take this type of file".to_owned(),
+        };
+    }
+    if let Some((_, permission)) = said.split_once("Missing required permission: ") {
+        let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
+        let permission: String = permission.chars().take_while(fine).take(60).collect();
+        return Problem::Denied {
+            words: format!("the API key lacks the permission {permission}"),
+        };
+    }
+    match status {
+        413 => too_large_for(answer, 0),
+        401 => Problem::Denied {
+            words: "the server does not know this API key".to_owned(),
+        },
+        _ => answer.problem(),
+    }
+}
+
+/// Immich itself sets no limit: who says 413 is a proxy before it, and it mostly says its name.
+fn too_large_for(answer: &Answer, size: u64) -> Problem {
+    let text = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
+    let server = answer.headers.get("server");
+    let server = server.and_then(|server| server.to_str().ok()).unwrap_or("");
+    let server = server.to_ascii_lowercase();
+    let is = |name: &str| server.contains(name) || text.contains(name);
+    let advice = if is("cloudflare") {
+        "Cloudflare takes 100 MB at most on most plans: use the server's own address instead, as \
+         the one at home"
+    } else if is("nginx") || is("openresty") {
+        "nginx before the server is set to less: `client_max_body_size 0;` in its settings lifts \
+         that"
+    } else {
+        "a reverse proxy before the server takes less: raise its limit, or use the server's own \
+         address"
+    };
+    Problem::TooLarge {
+        words: brief(&match size {
+            0 => advice.to_owned(),
+            size => format!("{}; {advice}", megabytes(size)),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::StatusCode;
+    use reqwest::header::HeaderMap;
+
+    fn said(status: u16, server: &'static str, body: &str) -> Problem {
+        problem(&Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::from_iter([(
+                reqwest::header::SERVER,
+                HeaderValue::from_static(server),
+            )]),
+            body: body.to_owned().into(),
+        })
+    }
+
+    #[test]
+    fn who_takes_no_large_request_is_named() {
+        let words = |server, body| said(413, server, body).to_string();
+        assert!(words("cloudflare", "").contains("Cloudflare"));
+        assert!(words("", "<hr><center>nginx/1.22.1</center>").contains("client_max_body_size"));
+        assert!(words("Caddy", "").contains("reverse proxy"));
+    }
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let quota = r#"{"message":"Quota has been exceeded!","statusCode":400}"#;
+        assert!(matches!(said(400, "", quota), Problem::Full { .. }));
+        let file = r#"{"message":"Unsupported file type /x.txt","statusCode":400}"#;
+        assert!(matches!(said(400, "", file), Problem::Refused { .. }));
+        let key = r#"{"message":"Missing required permission: asset.upload\u001b[2J"}"#;
+        assert_eq!(
+            said(403, "", key).to_string(),
+            "the service refuses access (the API key lacks the permission asset.upload)"
+        );
+        assert!(matches!(said(302, "", ""), Problem::Settings { .. }));
+        assert!(matches!(said(503, "", ""), Problem::Busy { .. }));
+    }
+
+    #[test]
+    fn ids_that_lead_elsewhere_are_not_taken() {
+        assert!(plain_id("8a5f0a26-1b1c-4d0e-9a44-0a5d2a1c5b11".to_owned()).is_ok());
+        for id in ["", "../../users", "a b", "a\n", &"x".repeat(101)] {
+            assert!(plain_id(id.to_owned()).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn old_servers_want_a_device() {
+        let wants = |major, minor, patch| {
+            Version {
+                major,
+                minor,
+                patch,
+            }
+            .wants_devices()
+        };
+        assert!(wants(1, 137, 3) && wants(2, 7, 5));
+        assert!(!wants(2, 7, 6) && !wants(2, 8, 0) && !wants(3, 0, 0));
+    }
+}
