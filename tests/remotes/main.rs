@@ -1,5 +1,6 @@
 //! `rescue upload` against servers that nobody here wrote: rclone's and Apache's WebDAV, OpenSSH,
-//! and an S3 server; looked at afterwards with rclone, which shares no code with us.
+//! and an S3 server; looked at afterwards with rclone, which shares no code with us. Where no such
+//! server can be had, a stand-in of ours that a client accepts which we did not write.
 //!
 //! `bash tests/remotes/install` gets what is needed; without it every test fails and says so. Each
 //! test has servers of its own on 127.0.0.1 and ends them by their process ids.
@@ -16,6 +17,7 @@
 
 #[path = "../upload/desk.rs"]
 mod desk;
+mod immich_cli;
 #[path = "../peers/ports.rs"]
 mod ports;
 mod server;
