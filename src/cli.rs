@@ -63,6 +63,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Make one archive of a rescue folder that anyone can open, check and look at
     Export(ExportArgs),
+    /// Show what the phone's display shows, as a picture or live in a browser that also taps and types
+    Screen(ScreenArgs),
     /// Connect to a phone over Wi-Fi, through the adb server that runs here
     Connect(ConnectArgs),
     /// Set up the clouds, servers and folders that photos can be sent to
@@ -481,6 +483,28 @@ pub struct PaceArgs {
     /// Wait for a connection for as long as it takes
     #[arg(long)]
     pub wait: bool,
+}
+
+/// What to do with the phone's display.
+#[derive(Debug, Clone, Args)]
+pub struct ScreenArgs {
+    /// The phone
+    #[command(flatten)]
+    pub phone: PhoneArgs,
+    /// Put the picture here, a PNG [default: named after the phone and the time]
+    #[arg(short, long, value_name = "FILE.png", conflicts_with = "live")]
+    pub output: Option<PathBuf>,
+    /// Serve a page on this computer that shows the display and sends taps, swipes and text
+    #[arg(long)]
+    pub live: bool,
+    /// Serve the page at this port of 127.0.0.1 [default: any that is free]
+    #[arg(
+        long,
+        requires = "live",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    pub port: u16,
 }
 
 /// A phone's address.

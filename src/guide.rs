@@ -10,6 +10,7 @@ use crate::folder::bag::BagError;
 use crate::folder::check::CheckError;
 use crate::folder::{CatalogueError, DiskError, FolderError};
 use crate::phone::PhoneError;
+use crate::phone::display::DisplayError;
 use crate::phone::drive::LinkError;
 use crate::phone::keys::KeysError;
 use crate::upload::oauth::sign_in::SignInError;
@@ -49,6 +50,26 @@ impl From<PhoneError> for Error {
             Some(cause) => wrapped.caused_by(cause),
             None => wrapped,
         }
+    }
+}
+
+impl From<DisplayError> for Error {
+    fn from(error: DisplayError) -> Self {
+        let (kind, hint) = match &error {
+            DisplayError::Phone(error) => return error.clone().into(),
+            DisplayError::NoPicture { .. } => (
+                Kind::Refused,
+                "wake the phone and try again; some displays are protected and give none",
+            ),
+            DisplayError::NotTaken { .. } => (
+                Kind::Refused,
+                "on Xiaomi phones switch \"USB debugging (Security settings)\" on in the developer options",
+            ),
+            DisplayError::CannotType | DisplayError::TooLong => {
+                (Kind::Usage, "type it in smaller or simpler pieces")
+            }
+        };
+        wrap(kind, &error, hint)
     }
 }
 

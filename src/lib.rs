@@ -19,13 +19,14 @@
 //! | [`pull`] | a phone and a folder | every wanted item in the folder, or its reason |
 //! | [`export`] | a rescue folder and a wish | an archive that anyone can open, check and look at |
 //! | [`upload`] | files of a folder and a remote | a receipt for each, or its reason |
+//! | [`screen`] | a phone, and a browser on this computer | what the phone shows; taps, swipes and text for it |
 //! | [`guide`] | a failure or a phone's state | its name, what it means, the next step |
 //! | [`ui`] | events and errors | words on a terminal, or JSON lines |
 //! | [`commands`] | a parsed command line | an exit code |
 //! | `fuzz` | any bytes, to every reader of foreign ones | nothing, or a panic: a bug |
 //! | `virtual_phone` | a description of a phone | the device side of ADB, for `rescue demo` and tests |
 //!
-//! Imports run one way: `commands` -> (`pull`, `export`, `upload`, `guide`) -> (`folder`, `phone`) -> `adb`.
+//! Imports run one way: `commands` -> (`pull`, `export`, `upload`, `screen`, `guide`) -> (`folder`, `phone`) -> `adb`.
 //!
 //! # What holds everywhere
 //!
@@ -49,6 +50,7 @@ pub mod item;
 pub mod names;
 pub mod phone;
 pub mod pull;
+pub mod screen;
 pub mod ui;
 pub mod upload;
 #[cfg(feature = "virtual-phone")]

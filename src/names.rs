@@ -31,7 +31,7 @@ use std::hash::{BuildHasher as _, RandomState};
 pub use local_path::{LocalPath, LocalPathError, MAX_LOCAL_BYTES};
 pub use spelling::spell;
 use spelling::{MAX_NAME_BYTES, shortened};
-pub(crate) use spelling::{digest_mark, folded, split_extension};
+pub(crate) use spelling::{digest_mark, folded, harmless, split_extension};
 
 /// The longest path of a folder as spelt, without the numbers of namesakes: a matter of the raw
 /// path alone, so that the same folder comes out the same way in every run. Leaves room for a

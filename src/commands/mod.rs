@@ -10,6 +10,7 @@ mod export;
 mod generate;
 mod pull;
 mod remote;
+mod screen;
 mod status;
 mod summary;
 mod upload;
@@ -41,6 +42,7 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
         Command::Status(args) => status::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui, &halt).await,
         Command::Export(args) => export::run(args, ui, &halt).await,
+        Command::Screen(args) => unless_stopped(&halt, screen::run(&args, ui, &halt)).await,
         Command::Connect(args) => unless_stopped(&halt, connect::run(&args, ui)).await,
         Command::Remote(command) => unless_stopped(&halt, remote::run(&command, ui)).await,
         Command::Upload(args) => upload::run(&args, ui, &halt).await,

@@ -76,6 +76,12 @@ pub(super) fn shortened(name: String, raw: &[u8], limit: usize) -> String {
     format!("{stem}{mark}{extension}")
 }
 
+/// What a phone calls itself, for a name in a folder of the person's: letters, digits and `-`.
+pub(crate) fn harmless(text: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    text.chars().take(40).map(safe).collect()
+}
+
 /// The first 8 hexadecimal digits of the bytes' SHA-256.
 pub(crate) fn digest_mark(bytes: &[u8]) -> String {
     let mut digits = Sha256::of(bytes).to_string();

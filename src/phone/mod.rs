@@ -5,6 +5,7 @@
 
 pub mod connect;
 pub mod discover;
+pub mod display;
 pub mod drive;
 pub mod error;
 pub mod hash;
@@ -146,6 +147,15 @@ impl Phone {
 
     /// Opens a stream to a service; `None` when the phone refuses it.
     async fn open(&self, service: &[u8]) -> Result<Option<ByteStream>, PhoneError> {
+        self.open_shown_as(service, service).await
+    }
+
+    /// The same; what `-v` shows of the service's name is `shown`.
+    async fn open_shown_as(
+        &self,
+        service: &[u8],
+        shown: &[u8],
+    ) -> Result<Option<ByteStream>, PhoneError> {
         let opened = async {
             match &self.route {
                 Route::Direct { link, .. } => link.open(service).await.map_err(PhoneError::Lost),
@@ -163,7 +173,7 @@ impl Phone {
             Err(error) => error.to_string(),
         };
         // Escaped: names from the phone are in it.
-        let service = String::from_utf8_lossy(service.get(..MAX_SHOWN).unwrap_or(service));
+        let service = String::from_utf8_lossy(shown.get(..MAX_SHOWN).unwrap_or(shown));
         tracing::debug!(?service, ?outcome, "service");
         opened
     }

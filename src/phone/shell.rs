@@ -63,14 +63,26 @@ impl Phone {
         name: &'static str,
         command: &[u8],
     ) -> Result<RunningCommand, PhoneError> {
+        self.start_shown_as(name, command, command).await
+    }
+
+    /// Starts a command; what `-v` shows of it is `shown`.
+    async fn start_shown_as(
+        &self,
+        name: &'static str,
+        command: &[u8],
+        shown: &[u8],
+    ) -> Result<RunningCommand, PhoneError> {
         let with_exit_code = self.features.has(Feature::ShellV2);
         let service = if with_exit_code {
-            service_v2(command)
+            service_v2
         } else {
-            service_exec(command)
+            service_exec
         };
-        let stream = self.open(&service).await?;
-        let stream = stream.ok_or_else(|| PhoneError::ServiceRefused {
+        let opened = self
+            .open_shown_as(&service(command), &service(shown))
+            .await?;
+        let stream = opened.ok_or_else(|| PhoneError::ServiceRefused {
             service: name.to_owned(),
         })?;
         Ok(RunningCommand {
@@ -87,7 +99,29 @@ impl Phone {
         limit: usize,
         idle: Duration,
     ) -> Result<CommandOutput, PhoneError> {
-        let mut running = self.start(name, command).await?;
+        let running = self.start(name, command).await?;
+        self.finish(name, running, limit, idle).await
+    }
+
+    /// The same for a command that may hold a secret: `-v` shows its name alone.
+    pub async fn run_secret(
+        &self,
+        name: &'static str,
+        command: &[u8],
+        limit: usize,
+        idle: Duration,
+    ) -> Result<CommandOutput, PhoneError> {
+        let running = self.start_shown_as(name, command, name.as_bytes()).await?;
+        self.finish(name, running, limit, idle).await
+    }
+
+    async fn finish(
+        &self,
+        name: &'static str,
+        mut running: RunningCommand,
+        limit: usize,
+        idle: Duration,
+    ) -> Result<CommandOutput, PhoneError> {
         let mut output = CommandOutput::default();
         while let Some(piece) = running.next(idle).await? {
             let (kept, bytes) = match piece {

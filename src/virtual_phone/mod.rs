@@ -64,6 +64,8 @@ pub struct VirtualPhone {
     pub trust: Trust,
     /// Programs that its shell does not have.
     pub missing_programs: Vec<String>,
+    /// What `screencap` prints; `None` where the display is protected.
+    pub screen: Option<bytes::Bytes>,
     /// Its files.
     pub tree: Tree,
     /// What goes wrong.
@@ -94,6 +96,7 @@ impl VirtualPhone {
             max_payload: MAX_PAYLOAD,
             trust: Trust::Everybody,
             missing_programs: Vec::new(),
+            screen: None,
             tree,
             faults: Faults::default(),
         }
@@ -167,6 +170,11 @@ impl Serving {
         self.running.counts().connections
     }
 
+    /// What `input` was told, in order: its arguments with spaces between.
+    pub fn inputs(&self) -> Vec<String> {
+        self.running.counts().inputs.clone()
+    }
+
     /// Whether a file that can be read stands at this path now.
     pub fn has_file(&self, path: &str) -> bool {
         let found = RemotePath::new(path.as_bytes());
@@ -211,6 +219,7 @@ struct Counts {
     sent_bytes: HashMap<RemotePath, u64>,
     times_asked: HashMap<RemotePath, u32>,
     connections: u32,
+    inputs: Vec<String>,
 }
 
 impl Running {

@@ -100,6 +100,18 @@ impl Shell<'_> {
             }
             "getprop" => self.getprop(arguments).await,
             "test" => Ok(self.test(arguments)),
+            "screencap" => match &self.running.phone.screen {
+                Some(picture) => self.print(picture.to_vec()).await,
+                None => {
+                    let words = "Failed to take screenshot. Status: -1\n";
+                    self.put(Output::Stderr(words.into())).await.map(|()| 1)
+                }
+            },
+            "input" => {
+                let words = String::from_utf8_lossy(&arguments.join(&b" "[..])).into_owned();
+                self.running.counts().inputs.push(words);
+                Ok(0)
+            }
             "sha256sum" | "sha1sum" | "md5sum" => self.hash(&name, arguments).await,
             "cat" => self.send(arguments.first(), 0, u64::MAX).await,
             "tail" => {

@@ -15,6 +15,7 @@ mod faults;
 mod folders;
 mod interruptions;
 mod names;
+mod screen;
 mod selection;
 mod trust;
 mod wire;

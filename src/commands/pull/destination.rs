@@ -6,14 +6,11 @@ use chrono::{Local, NaiveDate};
 
 use crate::folder::{Folder, RunOutcome};
 use crate::item::PhoneIdentity;
+use crate::names::harmless;
 
 /// `Pixel-7a-LAB0000001-2026-11-23` below `parent`; but one of another day that this phone's pull
 /// did not finish is gone on with.
 pub(super) fn default_folder(parent: &Path, identity: &PhoneIdentity) -> PathBuf {
-    let harmless = |part: &str| {
-        let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-        part.chars().take(40).map(safe).collect::<String>()
-    };
     let parts = [&identity.model, &identity.serial].map(|part| harmless(part));
     let [model, serial] = &parts;
     let name = match (model.is_empty(), serial.is_empty()) {

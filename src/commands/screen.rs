@@ -1,0 +1,121 @@
+//! `rescue screen`: a picture of what the phone shows, or a page that shows it live.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Done, connect_phone, options_of, target_of};
+use crate::cli::ScreenArgs;
+use crate::error::{Error, Kind};
+use crate::names::harmless;
+use crate::phone::connect::{ConnectOptions, Patience, Target, connect};
+use crate::phone::{Phone, PhoneError};
+use crate::pull::halt::Halt;
+use crate::screen::{Connect, Live};
+use crate::ui::{Ui, bytes, plain};
+
+#[derive(Serialize)]
+struct Picture {
+    r#type: &'static str,
+    file: String,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Serves {
+    r#type: &'static str,
+    url: String,
+}
+
+pub(super) async fn run(args: &ScreenArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+    let (target, options) = (target_of(&args.phone), options_of(&args.phone));
+    let phone = connect_phone(&target, &options, &ui.events(), halt).await?;
+    if args.live {
+        return live(args.port, phone, options, ui).await;
+    }
+    let picture = phone.screenshot().await?;
+    let path = match &args.output {
+        Some(path) => path.clone(),
+        None => default_name(phone.serial()),
+    };
+    write(&path, &picture)?;
+    let file = plain(&path.display().to_string());
+    let line = format!("{file}, {}", bytes(picture.len() as u64));
+    let result = Picture {
+        r#type: "screenshot",
+        file,
+        bytes: picture.len() as u64,
+    };
+    ui.result(&result, &[line]);
+    Ok(Done::All)
+}
+
+async fn live(port: u16, phone: Phone, options: ConnectOptions, ui: &Ui) -> Result<Done, Error> {
+    let hint = "choose another port with --port, or none";
+    let refused = |error: std::io::Error| {
+        let message = format!("the page cannot be served on 127.0.0.1:{port}");
+        let error = Error::new(Kind::Disk, message).caused_by(error);
+        error.with_hint(hint)
+    };
+    let page = Live::bind(port).await.map_err(refused)?;
+    let url = page.url();
+    let result = Serves {
+        r#type: "serves",
+        url: url.clone(),
+    };
+    ui.result(&result, &[url]);
+    ui.remark("Open this address in a browser on this computer; Ctrl-C ends it.");
+    let again = Again {
+        target: phone.target(),
+        options,
+    };
+    page.serve(phone, again).await.map_err(refused)?;
+    Ok(Done::All)
+}
+
+/// The way back to the phone after it went away.
+struct Again {
+    target: Target,
+    options: ConnectOptions,
+}
+
+impl Connect for Again {
+    async fn connect(&self) -> Result<Phone, PhoneError> {
+        connect(
+            &self.target,
+            &self.options,
+            Patience::ForPerson,
+            &mut |_| {},
+        )
+        .await
+    }
+}
+
+fn default_name(serial: &str) -> PathBuf {
+    let serial = harmless(serial);
+    let now = chrono::Local::now().format("%Y%m%d-%H%M%S");
+    format!("screen-{serial}-{now}.png").into()
+}
+
+/// Writes a new file; one that is there stays as it is.
+fn write(path: &Path, picture: &[u8]) -> Result<(), Error> {
+    let failed = |error: std::io::Error| {
+        let shown = plain(&path.display().to_string());
+        let hint = match error.kind() {
+            std::io::ErrorKind::AlreadyExists => "choose another name with -o",
+            _ => "choose a place that you may write to with -o",
+        };
+        let message = format!("the picture cannot be written to {shown}");
+        Error::new(Kind::Disk, message)
+            .caused_by(error)
+            .with_hint(hint)
+    };
+    let mut file = std::fs::File::create_new(path).map_err(failed)?;
+    let written = file.write_all(picture).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a picture is none.
+        let _ = std::fs::remove_file(path);
+    }
+    written.map_err(failed)
+}
