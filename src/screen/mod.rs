@@ -138,7 +138,7 @@ impl<C: Connect> Desk<C> {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let path = match self.admitted(request.method(), request.uri().path(), request.headers()) {
             Ok(path) => path.to_owned(),
-            Err(refusal) => return guarded(refusal),
+            Err(words) => return guarded(text(StatusCode::FORBIDDEN, words)),
         };
         guarded(match (request.method().clone(), path.as_str()) {
             (Method::GET, "") => page::HTML.answer(),
@@ -150,14 +150,14 @@ impl<C: Connect> Desk<C> {
         })
     }
 
-    /// The path below the secret, of a request that comes from our own page or from the person.
+    /// The path below the secret, of a request that comes from our own page or from the person; or
+    /// what is wrong with it.
     fn admitted<'a>(
         &self,
         method: &Method,
         path: &'a str,
         headers: &HeaderMap,
-    ) -> Result<&'a str, Answer> {
-        let refused = |words| Err(text(StatusCode::FORBIDDEN, words));
+    ) -> Result<&'a str, &'static str> {
         let value = |name| {
             let mut values = headers.get_all(name).iter();
             let first = values
@@ -168,18 +168,18 @@ impl<C: Connect> Desk<C> {
         };
         let Some(host) = value(header::HOST).filter(|host| self.hosts.iter().any(|it| it == host))
         else {
-            return refused("wrong host");
+            return Err("wrong host");
         };
         let own = format!("http://{host}");
         match value(header::ORIGIN) {
-            Some(origin) if origin != own => return refused("wrong origin"),
-            None if method != Method::GET => return refused("no origin"),
+            Some(origin) if origin != own => return Err("wrong origin"),
+            None if method != Method::GET => return Err("no origin"),
             _ => {}
         }
         let below = path.strip_prefix('/').and_then(|path| path.split_once('/'));
         match below {
             Some((token, below)) if same(token.as_bytes(), self.token.as_bytes()) => Ok(below),
-            _ => refused("wrong address: open the one that `rescue screen --live` shows"),
+            _ => Err("wrong address: open the one that `rescue screen --live` shows"),
         }
     }
 
@@ -263,7 +263,7 @@ fn guarded(mut answer: Answer) -> Answer {
         (header::X_FRAME_OPTIONS, "DENY"),
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; img-src 'self' blob:; script-src 'self'; style-src 'self'; \
+            "default-src 'none'; img-src 'self' blob: data:; script-src 'self'; style-src 'self'; \
              connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ),
         (

@@ -44,7 +44,13 @@ async function refresh() {
   }
 }
 
-async function touch(what) {
+// One after the other, in the order in which they were done.
+let touches = Promise.resolve();
+function touch(what) {
+  touches = touches.then(() => send(what));
+}
+
+async function send(what) {
   try {
     const answer = await fetch("touch", { method: "POST", body: JSON.stringify(what) });
     if (!answer.ok) throw new Error(await answer.text());
@@ -88,19 +94,18 @@ screen_.addEventListener("pointercancel", () => { finger = null; });
 // What is typed while the picture has the focus: letters are sent together.
 const named = { Enter: "enter", Backspace: "backspace", Tab: "tab", Escape: "escape", ArrowUp: "up",
   ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" };
-let typed = "", sending = Promise.resolve(), timer = 0;
+let typed = "", timer = 0;
 function flush() {
   clearTimeout(timer);
   const text = typed;
   typed = "";
-  if (text) sending = sending.then(() => touch({ text }));
+  if (text) touch({ text });
 }
 screen_.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   if (named[event.key]) {
     flush();
-    const key = named[event.key];
-    sending = sending.then(() => touch({ key }));
+    touch({ key: named[event.key] });
   } else if (event.key.length === 1) {
     typed += event.key;
     clearTimeout(timer);
@@ -114,7 +119,7 @@ document.getElementById("typing").addEventListener("submit", (event) => {
   const field = document.getElementById("text");
   const text = field.value;
   field.value = "";
-  if (text) sending = sending.then(() => touch({ text }));
+  if (text) touch({ text });
 });
 document.getElementById("hide").addEventListener("change", (event) => {
   document.getElementById("text").type = event.target.checked ? "password" : "text";

@@ -1,0 +1,125 @@
+//! The page of `rescue screen --live` in Debian's Chromium, in front of the built-in phone.
+//!
+//! Needs what `bash tests/archive/install` installs; `cargo test --release --test browser`.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rescue::virtual_phone::VirtualPhone;
+
+/// What the display shows: as wide as a phone's, in stripes.
+fn display() -> Vec<u8> {
+    let (width, height) = (540_u32, 1080_u32);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    let pixel = |n: u32| {
+        [
+            (n / width / 120 * 25) as u8,
+            90,
+            (n % width / 60 * 25) as u8,
+        ]
+    };
+    let pixels: Vec<u8> = (0..width * height).flat_map(pixel).collect();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(&pixels)
+        .unwrap();
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_sees_taps_swipes_and_types_and_nobody_else_does() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut phone = VirtualPhone::new("TEST0001");
+    phone.screen = Some(display().into());
+    let phone = phone.serve().await.unwrap();
+    let mut live = Command::new(env!("CARGO_BIN_EXE_rescue"))
+        .args(["screen", "--live", "--tcp", &phone.address().to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut url = String::new();
+    BufReader::new(live.stdout.take().unwrap())
+        .read_line(&mut url)
+        .unwrap();
+    let screenshot = project.join("target/archive/live.png");
+    std::fs::create_dir_all(screenshot.parent().unwrap()).unwrap();
+    let mut look = Command::new("/usr/bin/python3");
+    look.arg(project.join("tests/browser/live.py"))
+        .arg(url.trim())
+        .arg(&screenshot);
+    let looked = tokio::task::spawn_blocking(move || look.output().unwrap())
+        .await
+        .unwrap();
+    // The last touch may still be on its way when the browser goes.
+    let begin = Instant::now();
+    while phone.inputs().last().is_none_or(|last| last != "text a%sb")
+        && begin.elapsed() < Duration::from_secs(5)
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    live.kill().unwrap();
+    live.wait().unwrap();
+    assert!(
+        looked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&looked.stderr)
+    );
+    let seen: serde_json::Value = serde_json::from_slice(&looked.stdout).unwrap();
+    assert_eq!(seen["title"], "The phone's screen");
+    assert_eq!(seen["size"], serde_json::json!([540, 1080]));
+    assert_eq!(seen["black_hint_hidden"], true);
+    assert_eq!(seen["console"], serde_json::json!([]), "{seen}");
+    assert_eq!(seen["requests_elsewhere"], serde_json::json!([]), "{seen}");
+    let elsewhere = &seen["elsewhere"];
+    for way in ["fetch", "image", "frame"] {
+        assert_eq!(elsewhere[way], "nothing", "{seen}");
+    }
+    assert!(
+        seen["wrong_token"]
+            .as_str()
+            .unwrap()
+            .contains("wrong address"),
+        "{seen}"
+    );
+
+    let inputs = phone.inputs();
+    let words: Vec<Vec<&str>> = inputs
+        .iter()
+        .map(|line| line.split(' ').collect())
+        .collect();
+    let number = |line: usize, word: usize| words[line][word].parse::<i64>().unwrap();
+    let near = |line: usize, word: usize, expected: i64| {
+        let found = number(line, word);
+        assert!((found - expected).abs() <= 3, "{inputs:?}");
+    };
+    assert_eq!(words[0][0], "tap", "{inputs:?}");
+    near(0, 1, 270);
+    near(0, 2, 270);
+    // A long press is a swipe that stays where it is.
+    assert_eq!(
+        (words[1][0], words[1][1], words[1][2]),
+        ("swipe", words[1][3], words[1][4])
+    );
+    assert!((600..3000).contains(&number(1, 5)), "{inputs:?}");
+    assert_eq!(words[2][0], "swipe");
+    near(2, 2, 810);
+    near(2, 4, 270);
+    // A busy machine types slowly: what comes late goes in a command of its own.
+    let enter = inputs
+        .iter()
+        .position(|line| line == "keyevent KEYCODE_ENTER");
+    let enter = enter.unwrap_or_else(|| panic!("{inputs:?}"));
+    let typed: Vec<_> = inputs[3..enter]
+        .iter()
+        .map(|line| line.strip_prefix("text ").unwrap())
+        .collect();
+    assert_eq!(typed.concat(), "Hi%s5309");
+    assert_eq!(inputs[enter + 1..], ["keyevent KEYCODE_HOME", "text a%sb"]);
+}
