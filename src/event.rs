@@ -264,6 +264,8 @@ pub enum Wait {
     Phone,
     /// The phone is in a state that passes by itself.
     State(DeviceState),
+    /// The phone is back, and its storage is not: it was restarted.
+    Storage,
     /// A remote cannot be reached.
     Connection,
     /// A remote wants to be left alone for a while.

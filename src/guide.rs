@@ -42,6 +42,7 @@ impl From<PhoneError> for Error {
                 DeviceState::NoPermissions(_) => Kind::NoUsbPermission,
                 _ => Kind::PhoneNotReady,
             },
+            PhoneError::StorageGone => Kind::PhoneNotReady,
             PhoneError::Locked => Kind::Locked,
             PhoneError::Keys(_) => Kind::Key,
         };
@@ -110,6 +111,7 @@ pub fn hint(error: &PhoneError) -> String {
         }
         PhoneError::NotReady { state, .. } => states::of_device(state).next,
         PhoneError::Unauthorized => states::unauthorized.next,
+        PhoneError::StorageGone => states::storage_missing.next,
         PhoneError::Locked => states::locked_since_boot.next,
         PhoneError::Keys(error) => match **error {
             KeysError::NoHome => "set HOME, or name a key file with --key",
@@ -131,7 +133,9 @@ impl From<DiskError> for Error {
             DiskError::FileTooLarge { .. } | DiskError::NameRefused { .. } => {
                 (Kind::Disk, "choose a folder on another disk with -o")
             }
-            DiskError::Symlink { .. } | DiskError::NotAFolder { .. } => {
+            DiskError::Symlink { .. }
+            | DiskError::NotAFolder { .. }
+            | DiskError::NotAFile { .. } => {
                 (Kind::Disk, "remove it, or choose another folder with -o")
             }
             DiskError::NotWritable { .. } => {

@@ -102,6 +102,10 @@ pub struct Stat {
     pub size: u64,
     /// Modification time in seconds since 1970.
     pub mtime: i64,
+    /// The device that it is on; 0 in v1.
+    pub device: u64,
+    /// Its number there, the same for every way to it; 0 in v1.
+    pub inode: u64,
 }
 
 /// An answer, or a part of one.
@@ -301,17 +305,17 @@ fn stat_v1(fields: &mut Bytes) -> Stat {
     let size = u64::from(fields.get_u32_le());
     let mtime = i64::from(fields.get_u32_le());
     Stat {
-        error: 0,
         mode,
         size,
         mtime,
+        ..Stat::default()
     }
 }
 
 fn stat_v2(fields: &mut Bytes) -> Stat {
     let error = fields.get_u32_le();
-    // Device and inode.
-    fields.advance(16);
+    let device = fields.get_u64_le();
+    let inode = fields.get_u64_le();
     let mode = fields.get_u32_le();
     // Links, user, group.
     fields.advance(12);
@@ -324,6 +328,8 @@ fn stat_v2(fields: &mut Bytes) -> Stat {
         mode,
         size,
         mtime,
+        device,
+        inode,
     }
 }
 
@@ -453,7 +459,8 @@ pub mod answers {
 
     fn fields_v2(out: &mut BytesMut, stat: &Stat) {
         out.put_u32_le(stat.error);
-        out.put_bytes(0, 16);
+        out.put_u64_le(stat.device);
+        out.put_u64_le(stat.inode);
         out.put_u32_le(stat.mode);
         out.put_bytes(0, 12);
         out.put_u64_le(stat.size);

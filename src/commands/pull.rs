@@ -22,7 +22,7 @@ use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
-use crate::pull::enumerate::{Enumeration, Roots, enumerate};
+use crate::pull::enumerate::{Enumeration, Listing, Roots};
 use crate::pull::halt::Halt;
 use crate::pull::kind::MediaKind;
 use crate::pull::plan::{Plan, plan};
@@ -153,9 +153,10 @@ pub(super) async fn pull(
         Some(folder) => Some(folder.catalogue_mut().begin_run(now(), TOOL)?),
         None => None,
     };
-    let reconnect = Reconnect::to(&phone, options);
+    let mut reconnect = Reconnect::to(&phone, options);
     let found = list(&mut phone, request, &reconnect, &events, halt).await?;
     check_storage(&found)?;
+    reconnect.needs_internal_storage = found.has_internal_storage();
     let entries = match &folder {
         Some(folder) => entries_of(folder)?,
         None => entries_of_existing(&path, &identity)?,
@@ -215,7 +216,7 @@ pub(super) async fn pull(
     }
 }
 
-/// Lists the phone; one that goes away meanwhile is waited for, and listed anew.
+/// Lists the phone; one that goes away meanwhile is waited for, and the listing goes on.
 async fn list(
     phone: &mut Phone,
     request: &Request,
@@ -223,16 +224,19 @@ async fn list(
     events: &Events,
     halt: &Halt,
 ) -> Result<Enumeration, Error> {
-    let mut vain = 0;
+    let mut listing = Listing::new(&request.roots, &request.selection);
+    let (mut vain, mut settled_folders) = (0, 0);
     loop {
-        let found = tokio::select! {
+        let listed = tokio::select! {
             () = halt.stopped() => return Err(stopped(halt)),
-            found = enumerate(phone, &request.roots, &request.selection, events) => found,
+            listed = listing.go_on(phone, events) => listed,
         };
-        match found {
-            Ok(found) => return Ok(found),
+        match listed {
+            Ok(()) => return Ok(listing.into_found()),
             Err(lost) => {
-                vain += 1;
+                let now = listing.settled_folders();
+                vain = if now > settled_folders { 1 } else { vain + 1 };
+                settled_folders = now;
                 *phone = reconnect.wait(lost, vain, events, halt).await?;
             }
         }

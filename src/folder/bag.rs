@@ -124,7 +124,7 @@ struct FinishedTagFile {
 impl TagFile {
     fn create(root: &Path, name: &'static str) -> Result<Self, DiskError> {
         let path = disk::partial_path(root, name)?;
-        let file = disk::create_file(&path)?;
+        let file = disk::create_regular_file(&path)?;
         Ok(Self {
             name,
             path,

@@ -84,6 +84,17 @@ pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
     Ok(file)
 }
 
+/// As [`create_file`], in the rescue folder, where nothing but a file can take a file's bytes: a
+/// pipe that somebody left there would swallow them.
+pub(crate) fn create_regular_file(path: &Path) -> Result<File, DiskError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_symlink() => Err(DiskError::NotAFile {
+            path: path.to_owned(),
+        }),
+        _ => create_file(path),
+    }
+}
+
 /// Opens the file that is locked, created when there is none; never through a symbolic link.
 pub(crate) fn open_lock(path: &Path) -> Result<File, DiskError> {
     let mut options = OpenOptions::new();

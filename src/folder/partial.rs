@@ -52,7 +52,7 @@ impl PartialFile {
     /// Begins an entry's file anew; what was there is gone.
     pub fn create(root: &Path, entry: EntryId) -> Result<Self, DiskError> {
         let path = disk::partial_path(root, &entry.to_string())?;
-        let file = disk::create_file(&path)?;
+        let file = disk::create_regular_file(&path)?;
         Ok(Self {
             entry,
             path,
@@ -76,12 +76,7 @@ impl PartialFile {
             .metadata()
             .map_err(|e| DiskError::new("look at", &path, e))?;
         if !found.is_file() {
-            let source = io::Error::from(io::ErrorKind::InvalidData);
-            return Err(DiskError::Io {
-                action: "go on with",
-                path,
-                source,
-            });
+            return Err(DiskError::NotAFile { path });
         }
         if std::os::unix::fs::MetadataExt::nlink(&found) > 1 {
             // It is another file, too, which is not ours to write to.
@@ -309,7 +304,12 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let mode = rustix::fs::Mode::RWXU;
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        assert!(PartialFile::resume(folder.root(), ENTRY).is_err());
+        for result in [
+            PartialFile::create(folder.root(), ENTRY).map(|_| ()),
+            PartialFile::resume(folder.root(), ENTRY).map(|_| ()),
+        ] {
+            assert!(matches!(result, Err(DiskError::NotAFile { .. })));
+        }
 
         fs::remove_dir_all(folder.root().join(".partial")).unwrap();
         symlink(place.path(), folder.root().join(".partial")).unwrap();

@@ -23,7 +23,7 @@ impl Patchwork {
     /// Begins an entry's file anew; what was there is gone.
     pub fn create(root: &Path, entry: EntryId) -> Result<Self, DiskError> {
         let path = disk::partial_path(root, &entry.to_string())?;
-        let file = disk::create_file(&path)?;
+        let file = disk::create_regular_file(&path)?;
         Ok(Self {
             root: root.to_owned(),
             entry,

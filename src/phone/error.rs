@@ -133,6 +133,9 @@ pub enum PhoneError {
     /// The phone has not been unlocked since it started.
     #[error("the phone has not been unlocked since it started: its storage is still encrypted")]
     Locked,
+    /// The phone answers, but its storage is not there any more: it is about to restart, or did.
+    #[error("the phone's storage went away")]
+    StorageGone,
     /// A key file is of no use.
     #[error(transparent)]
     Keys(#[from] Arc<KeysError>),
@@ -142,9 +145,11 @@ impl PhoneError {
     /// Whether the phone or the way to it is gone, so that waiting for it makes sense.
     pub fn is_gone(&self) -> bool {
         match self {
-            Self::Lost(_) | Self::Gone { .. } | Self::Idle { .. } | Self::Unreachable { .. } => {
-                true
-            }
+            Self::Lost(_)
+            | Self::Gone { .. }
+            | Self::Idle { .. }
+            | Self::Unreachable { .. }
+            | Self::StorageGone => true,
             // Through an adb server, a phone that goes away ends its streams and says nothing.
             Self::StreamEnded { .. } => true,
             Self::NotReady { state, .. } => {

@@ -1,13 +1,21 @@
 //! The way back to a phone that went away: the same phone, by the route by which it was reached.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::enumerate::has_internal_storage;
 use super::halt::Halt;
 use crate::error::{Error, Kind};
-use crate::event::{Event, Events};
+use crate::event::{Event, Events, Wait};
 use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
 use crate::phone::{Phone, PhoneError};
 
 /// Lost connections without any progress before a run ends.
 pub const MAX_VAIN_CONNECTIONS: u32 = 5;
+
+/// How often to look whether a phone that is back has its storage back.
+const STORAGE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Where to find the phone again.
 #[derive(Debug, Clone)]
@@ -18,6 +26,9 @@ pub struct Reconnect {
     pub target: Target,
     /// How to connect.
     pub options: ConnectOptions,
+    /// Whether it is only back when its internal storage is: after a restart that comes later, and
+    /// not before the phone is unlocked.
+    pub needs_internal_storage: bool,
 }
 
 impl Reconnect {
@@ -27,6 +38,7 @@ impl Reconnect {
             serial: phone.serial().to_owned(),
             target: phone.target(),
             options,
+            needs_internal_storage: false,
         }
     }
 
@@ -45,18 +57,73 @@ impl Reconnect {
         events.emit(Event::PhoneGone {
             message: lost.to_string(),
         });
-        let seconds = self.options.wait.as_secs();
+        let deadline = Instant::now() + self.options.wait;
+        loop {
+            let phone = tokio::select! {
+                () = halt.stopped() => return Err(halt.take_reason().unwrap_or_else(|| lost.into())),
+                phone = self.find(&lost, deadline, events) => phone?,
+            };
+            let has_storage = tokio::select! {
+                () = halt.stopped() => return Err(halt.take_reason().unwrap_or_else(|| lost.into())),
+                has_storage = self.has_storage(&phone, deadline, events) => has_storage,
+            };
+            match has_storage {
+                Ok(true) => return Ok(phone),
+                Ok(false) => {
+                    let message = "the phone is back, but its storage is not".to_owned();
+                    return Err(Error::new(Kind::Locked, message).with_hint(
+                        "unlock the phone, which was restarted, and run the same command: it goes on where it was",
+                    ));
+                }
+                Err(error) if error.is_gone() && Instant::now() < deadline => {}
+                Err(_) => return Err(lost.into()),
+            }
+        }
+    }
+
+    /// Waits until the storage of a phone that is back is there; false when it is not in time.
+    async fn has_storage(
+        &self,
+        phone: &Phone,
+        deadline: Instant,
+        events: &Events,
+    ) -> Result<bool, PhoneError> {
+        let mut is_told = false;
+        while self.needs_internal_storage && !has_internal_storage(phone).await? {
+            if Instant::now() + STORAGE_INTERVAL >= deadline {
+                return Ok(false);
+            }
+            if !is_told {
+                is_told = true;
+                let seconds = deadline.saturating_duration_since(Instant::now()).as_secs();
+                let what = Wait::Storage;
+                events.emit(Event::Waiting { what, seconds });
+            }
+            tokio::time::sleep(STORAGE_INTERVAL).await;
+        }
+        Ok(true)
+    }
+
+    /// Waits for the phone itself.
+    async fn find(
+        &self,
+        lost: &PhoneError,
+        deadline: Instant,
+        events: &Events,
+    ) -> Result<Phone, Error> {
+        let wait = deadline.saturating_duration_since(Instant::now());
+        let seconds = wait.as_secs();
+        let options = ConnectOptions {
+            wait,
+            ..self.options.clone()
+        };
         let mut tell = |waiting: &Waiting| {
             events.emit(Event::Waiting {
                 what: waiting.into(),
                 seconds,
             })
         };
-        let found = tokio::select! {
-            () = halt.stopped() => return Err(halt.take_reason().unwrap_or_else(|| lost.into())),
-            found = connect(&self.target, &self.options, Patience::ForReturn, &mut tell) => found,
-        };
-        match found {
+        match connect(&self.target, &options, Patience::ForReturn, &mut tell).await {
             Ok(phone) if phone.serial() == self.serial => Ok(phone),
             Ok(other) => {
                 let message = format!(
@@ -68,7 +135,7 @@ impl Reconnect {
                     "plug the right phone in and run the same command: it goes on where it was",
                 ))
             }
-            Err(_) => Err(lost.into()),
+            Err(_) => Err(lost.clone().into()),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::enumerate::storage_of;
+use super::enumerate::{has_internal_storage, storage_of};
 use super::halt::Halt;
 use super::keeper::{Keeper, Kept, Message, Pulled};
 use super::plan::{Task, UnprovenEntry};
@@ -61,6 +61,9 @@ pub struct Session {
     to_salvage: Vec<(Arc<Task>, Reason)>,
     outcome: Outcome,
 }
+
+/// Whether the storage at each root is there.
+type Storages = HashMap<RemotePath, bool>;
 
 /// How one round ended.
 struct Round {
@@ -119,7 +122,10 @@ impl Session {
             && (!tasks.is_empty() || !to_verify.is_empty() || !postponed.is_empty())
         {
             let wanted = tasks.len() + to_verify.len();
-            let round = self.round(&phone, tasks, to_verify, alone).await;
+            let mut round = self.round(&phone, tasks, to_verify, alone).await;
+            if reconnect.needs_internal_storage {
+                self.look_for_storage(&phone, &mut round).await;
+            }
             let settled = round
                 .setbacks
                 .iter()
@@ -178,18 +184,66 @@ impl Session {
     /// Settles items of earlier runs that are not here and were not listed now: are they gone?
     /// Those that are there were not asked for, and wait.
     pub async fn settle_unseen(&mut self, phone: &Phone, unseen: Vec<Task>) {
-        let items: Vec<_> = unseen.iter().map(|task| &task.item).collect();
-        let Ok(known) = stats(phone, &items).await else {
-            // The phone went away: the next run asks again.
-            return;
-        };
-        let mut storages = HashMap::new();
+        let known = self.stats_unless_stopped(phone, &unseen).await;
+        let mut storages = Storages::default();
         for (task, stat) in unseen.iter().zip(known) {
             if is_gone(&stat) {
-                let reason = why_gone(phone, task, &mut storages).await;
+                // The phone went away: the next run asks again.
+                let Some(reason) = self.why_gone(phone, task, &mut storages).await else {
+                    return;
+                };
                 self.fail(task, reason).await;
             }
         }
+    }
+
+    /// What the phone says about the items of tasks now; of none when it does not answer.
+    async fn stats_unless_stopped(
+        &self,
+        phone: &Phone,
+        tasks: &[impl std::borrow::Borrow<Task>],
+    ) -> Vec<Stat> {
+        let items: Vec<_> = tasks.iter().map(|task| &task.borrow().item).collect();
+        tokio::select! {
+            () = self.halt.stopped() => Vec::new(),
+            known = stats(phone, &items) => known.unwrap_or_default(),
+        }
+    }
+
+    /// Tells a file that is gone from one whose whole storage is; `None` when the phone does not
+    /// answer.
+    async fn why_gone(
+        &self,
+        phone: &Phone,
+        task: &Task,
+        storages: &mut Storages,
+    ) -> Option<Reason> {
+        let vanished = Reason::new(ReasonCode::Vanished, "it is gone from the phone");
+        let Some(root) = storage_of(&task.item.path) else {
+            return Some(vanished);
+        };
+        let is_there = match storages.get(&root) {
+            Some(is_there) => *is_there,
+            None => {
+                let item = Item {
+                    path: root.clone(),
+                    ..task.item.clone()
+                };
+                let stat = tokio::select! {
+                    () = self.halt.stopped() => None,
+                    stat = stat(phone, &item) => stat.ok().flatten(),
+                };
+                // The link that internal storage is on some phones counts as there.
+                let is_there = stat.map(|stat| stat.error == 0 && stat.mode != 0)?;
+                storages.insert(root.clone(), is_there);
+                is_there
+            }
+        };
+        if is_there {
+            return Some(vanished);
+        }
+        let words = format!("its storage {root} is gone: is the card out, or the phone locked?");
+        Some(Reason::new(ReasonCode::StorageGone, words))
     }
 
     /// Reads what can be read of the items that the phone's storage could not read to their end.
@@ -364,6 +418,37 @@ impl Session {
         }
     }
 
+    /// When files are missing because all of internal storage is, the phone is as good as gone: it
+    /// restarts, and none of them is to be counted as missing. So it may be when it went away.
+    async fn look_for_storage(&self, phone: &Phone, round: &mut Round) {
+        let is_missing = |setback: &Setback| setback.reason.code == ReasonCode::Vanished;
+        if !round.setbacks.iter().any(is_missing) {
+            return;
+        }
+        if round.lost.is_none() {
+            let has_storage = tokio::select! {
+                () = self.halt.stopped() => return,
+                has_storage = has_internal_storage(phone) => has_storage,
+            };
+            match has_storage {
+                Ok(true) => return,
+                Ok(false) => round.lost = Some(PhoneError::StorageGone),
+                Err(error) => round.lost = Some(error),
+            }
+        }
+        let (missing, others) = std::mem::take(&mut round.setbacks)
+            .into_iter()
+            .partition(is_missing);
+        round.setbacks = others;
+        let missing: Vec<Setback> = missing;
+        for Setback { task, pulled, .. } in missing {
+            match pulled {
+                Some(pulled) => self.unproven.add(&ToVerify::new(task, pulled)),
+                None => round.leftover.push(task),
+            }
+        }
+    }
+
     /// Decides for each setback: once more at the end, or for good.
     async fn settle(&mut self, setbacks: Vec<Setback>, postponed: &mut Vec<Arc<Task>>) {
         for Setback {
@@ -430,14 +515,20 @@ impl Session {
     /// Asks what the postponed items are now, so that they are compared with that.
     async fn refresh(&mut self, phone: &Phone, postponed: Vec<Arc<Task>>) -> Vec<Arc<Task>> {
         let mut tasks = Vec::with_capacity(postponed.len());
-        let mut storages = HashMap::new();
+        let mut storages = Storages::default();
+        // A phone that does not answer is met again by the next round, which deals with it.
+        let known = self.stats_unless_stopped(phone, &postponed).await;
+        let mut known = known.into_iter();
         for task in postponed {
-            // An error here is met again by the next round, which deals with it.
-            let known = stat(phone, &task.item).await.unwrap_or_default();
-            match known {
+            match known.next() {
                 Some(stat) if is_gone(&stat) => {
-                    let reason = why_gone(phone, &task, &mut storages).await;
-                    self.fail(&task, reason).await;
+                    match self.why_gone(phone, &task, &mut storages).await {
+                        Some(reason) => self.fail(&task, reason).await,
+                        None => {
+                            known = Vec::new().into_iter();
+                            tasks.push(task);
+                        }
+                    }
                 }
                 Some(now) if now.error == 0 => {
                     let size_is_exact = task.item.size_is_exact;
@@ -472,33 +563,6 @@ impl Session {
 fn is_gone(stat: &Stat) -> bool {
     let is_file = FileType::of_mode(stat.mode) == FileType::Regular;
     stat.error == 2 || stat.error == 0 && !is_file
-}
-
-/// Tells a file that is gone from one whose whole storage is; `storages` keeps what is known of
-/// those.
-async fn why_gone(phone: &Phone, task: &Task, storages: &mut HashMap<RemotePath, bool>) -> Reason {
-    if let Some(root) = storage_of(&task.item.path) {
-        let is_there = match storages.get(&root) {
-            Some(is_there) => *is_there,
-            None => {
-                let item = Item {
-                    path: root.clone(),
-                    ..task.item.clone()
-                };
-                let stat = stat(phone, &item).await.ok().flatten();
-                // The link that internal storage is on some phones counts as there.
-                let is_there = stat.is_some_and(|stat| stat.error == 0 && stat.mode != 0);
-                storages.insert(root.clone(), is_there);
-                is_there
-            }
-        };
-        if !is_there {
-            let words =
-                format!("its storage {root} is gone: is the card out, or the phone locked?");
-            return Reason::new(ReasonCode::StorageGone, words);
-        }
-    }
-    Reason::new(ReasonCode::Vanished, "it is gone from the phone")
 }
 
 fn as_to_verify(unproven: UnprovenEntry) -> Option<ToVerify> {

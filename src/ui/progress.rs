@@ -220,6 +220,12 @@ impl Progress {
                 )
             }
             Event::Waiting {
+                what: Wait::Storage,
+                seconds,
+            } => format!(
+                "Waiting up to {seconds} s: the phone was restarted; unlock it, so that its storage opens"
+            ),
+            Event::Waiting {
                 what: Wait::Connection,
                 seconds: 0,
             } => "Waiting for connection: it goes on by itself".to_owned(),

@@ -1,6 +1,8 @@
 //! What goes wrong with a virtual phone, and how often.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -17,6 +19,8 @@ pub enum Fault {
     Stall(u64),
     /// The cable is pulled after so many bytes of the file.
     Cut(u64),
+    /// The phone restarts after so many bytes of the file; its storage opens so much later, or never.
+    Restart(u64, Option<Duration>),
     /// The stream ends after so many bytes of the file, with no word.
     EndStream(u64),
     /// After so many bytes of the file its storage fails.
@@ -96,12 +100,22 @@ pub enum Hello {
 }
 
 /// What goes wrong with listings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Listing {
     /// This folder lists these names, too.
     Names(RemotePath, Vec<Bytes>),
     /// Every folder holds a folder.
     EndlessDepth,
+    /// This folder holds itself, under the name `again`.
+    Loop(RemotePath),
+    /// These folders, in any number, never answer when they are listed; after so many entries.
+    Stall(Vec<RemotePath>, usize),
+    /// This folder answers with these bytes.
+    Nonsense(RemotePath, Bytes),
+    /// The cable is pulled, so many times, when this folder is listed.
+    Cut(RemotePath, Arc<AtomicU32>),
+    /// This folder answers nothing, as one does that may not be read.
+    Nothing(RemotePath),
     /// This folder lists files of these endings in turn, without end.
     Endless(RemotePath, Vec<String>),
 }
@@ -112,6 +126,8 @@ pub struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,
     hello: Arc<Mutex<Option<(Hello, u32)>>>,
     wire: Arc<Mutex<Option<(After, Break, u32)>>>,
+    storage_opens_at: Arc<Mutex<Option<Instant>>>,
+    stats_stall: Arc<AtomicBool>,
     /// What goes wrong with listings.
     pub listing: Option<Listing>,
 }
@@ -132,6 +148,29 @@ enum When {
     Resumed,
     /// Anything else.
     Otherwise,
+}
+
+impl Listing {
+    /// Where a path leads on a storage with a loop, and by how many detours.
+    pub(super) fn unrolled(&self, path: &RemotePath) -> Option<RemotePath> {
+        let Self::Loop(folder) = self else {
+            return None;
+        };
+        let mut below = path.below(folder)?.skip_while(|name| *name == b"again");
+        below.try_fold(folder.clone(), |path, name| path.join(name).ok())
+    }
+
+    /// Whether the cable is pulled now; counts it.
+    pub(super) fn cuts(&self, path: &RemotePath) -> bool {
+        let Self::Cut(folder, times) = self else {
+            return false;
+        };
+        let one_fewer = |times: u32| times.checked_sub(1);
+        folder == path
+            && times
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_fewer)
+                .is_ok()
+    }
 }
 
 impl Faults {
@@ -166,11 +205,37 @@ impl Faults {
         self.rules().clear();
         *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.wire.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.storage() = None;
+        self.stats_stall.store(false, Ordering::Relaxed);
     }
 
     /// Breaks the wire of so many connections.
     pub fn break_wire(&self, after: After, how: Break, times: u32) {
         *self.wire.lock().unwrap_or_else(PoisonError::into_inner) = Some((after, how, times));
+    }
+
+    /// Closes all storage, as a restart does, until so much time has passed; `None` for ever.
+    pub fn close_storage(&self, opens_after: Option<Duration>) {
+        let at = opens_after.unwrap_or(Duration::from_secs(u32::MAX.into()));
+        *self.storage() = Some(Instant::now() + at);
+    }
+
+    /// Lets no question about a file be answered, until it is mended.
+    pub fn stall_stats(&self) {
+        self.stats_stall.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn do_stats_stall(&self) -> bool {
+        self.stats_stall.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_storage_closed(&self) -> bool {
+        self.storage().is_some_and(|opens| Instant::now() < opens)
+    }
+
+    fn storage(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        let storage = self.storage_opens_at.lock();
+        storage.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn wire(&self) -> Option<(After, Break)> {

@@ -225,11 +225,25 @@ struct Counts {
 impl Running {
     /// What stands at a path now, or the error number.
     fn find(&self, path: &RemotePath, follow: bool) -> Result<Cow<'_, Node>, u32> {
+        if self.is_closed(path) {
+            return Err(tree::ENOENT);
+        }
+        let listing = self.phone.faults.listing.as_ref();
+        let unrolled = listing.and_then(|listing| listing.unrolled(path));
+        let path = unrolled.as_ref().unwrap_or(path);
         let node = self.phone.tree.find(path, follow)?;
         match self.changed().get(path) {
             Some(later) => later.apply(node).map(Cow::Owned),
             None => Ok(Cow::Borrowed(node)),
         }
+    }
+
+    /// Whether a path lies on storage that is not open.
+    fn is_closed(&self, path: &RemotePath) -> bool {
+        let names: Option<Vec<_>> = RemotePath::new(b"/storage/emulated")
+            .ok()
+            .and_then(|storage| Some(path.below(&storage)?.collect()));
+        names.is_some() && self.phone.faults.is_storage_closed()
     }
 
     fn change(&self, path: &RemotePath, later: &Later) {

@@ -57,9 +57,11 @@ impl Sending {
 
     fn stops_at(&self) -> Option<u64> {
         match self.fault.as_ref()? {
-            Fault::Stall(at) | Fault::Cut(at) | Fault::EndStream(at) | Fault::ReadError(at) => {
-                Some(*at)
-            }
+            Fault::Stall(at)
+            | Fault::Cut(at)
+            | Fault::Restart(at, _)
+            | Fault::EndStream(at)
+            | Fault::ReadError(at) => Some(*at),
             Fault::BadBlocks(bad) => {
                 let ahead = bad.iter().filter(|(_, end)| self.offset < *end);
                 ahead.map(|(start, _)| self.offset.max(*start)).min()

@@ -71,6 +71,14 @@ impl Sync {
             Err(PathError::TooLong) => return self.fail("path too long").await,
             Err(_) => return self.fail("No such file or directory").await,
         };
+        let is_stat = matches!(
+            operation,
+            Operation::Stat1 | Operation::Stat2 | Operation::Lstat2
+        );
+        if is_stat && self.running.phone.faults.do_stats_stall() {
+            self.flush().await?;
+            return std::future::pending().await;
+        }
         match operation {
             Operation::Stat1 | Operation::Lstat2 => self.stat(operation, &path, false),
             Operation::Stat2 => self.stat(operation, &path, true),
@@ -94,8 +102,22 @@ impl Sync {
     async fn list(&mut self, operation: Operation, path: &RemotePath) -> Result<(), End> {
         let running = Arc::clone(&self.running);
         let phone = &running.phone;
+        let listing = phone.faults.listing.as_ref();
+        let unrolled = listing.and_then(|listing| listing.unrolled(path));
+        let path = unrolled.as_ref().unwrap_or(path);
+        if listing.is_some_and(|listing| listing.cuts(path)) {
+            self.flush().await?;
+            self.cable.pull_soon().await;
+            return Err(End);
+        }
+        let mut room = match listing {
+            Some(Listing::Stall(folders, entries)) if folders.contains(path) => *entries,
+            Some(Listing::Nonsense(folder, _) | Listing::Nothing(folder)) if folder == path => 0,
+            _ => usize::MAX,
+        };
         let folder = phone.tree.find(path, true);
-        let folder = folder.ok().filter(|node| node.readable);
+        let is_open = room > 0 && !running.is_closed(path);
+        let folder = folder.ok().filter(|node| node.readable && is_open);
         if let Some(NodeKind::Folder(entries)) = folder.map(|node| &node.kind) {
             let own = Stat {
                 mode: 0o040_771,
@@ -106,7 +128,14 @@ impl Sync {
                 answers::entry(&mut self.out, operation, &own, name);
             }
             for (name, node) in entries {
+                if room == 0 {
+                    self.flush().await?;
+                    return std::future::pending().await;
+                }
+                room -= 1;
                 let mut stat = node.stat();
+                // Not 0, and the same each time: where the node is in memory.
+                stat.inode = std::ptr::from_ref(node).addr() as u64;
                 if let Ok(path) = path.join(name) {
                     match running.changed().get(&path).map(|later| later.apply(node)) {
                         Some(Ok(now)) => stat = now.stat(),
@@ -127,6 +156,24 @@ impl Sync {
     async fn list_hostile(&mut self, operation: Operation, path: &RemotePath) -> Result<(), End> {
         let running = Arc::clone(&self.running);
         match &running.phone.faults.listing {
+            Some(Listing::Stall(folders, _)) if folders.contains(path) => {
+                self.flush().await?;
+                return std::future::pending().await;
+            }
+            Some(Listing::Nonsense(folder, bytes)) if folder == path => {
+                self.out.extend_from_slice(bytes);
+                self.flush().await?;
+                return std::future::pending().await;
+            }
+            Some(Listing::Loop(folder)) if folder == path => {
+                let node = running.phone.tree.find(path, true).ok();
+                let stat = Stat {
+                    mode: 0o040_771,
+                    inode: node.map_or(0, |node| std::ptr::from_ref(node).addr() as u64),
+                    ..Stat::default()
+                };
+                answers::entry(&mut self.out, operation, &stat, b"again");
+            }
             Some(Listing::Names(folder, names)) if folder == path => {
                 let stat = Stat {
                     mode: 0o100_660,
@@ -210,6 +257,12 @@ impl Sync {
             }
             Some(Fault::Cut(_)) => {
                 self.flush().await?;
+                self.cable.pull_soon().await;
+                Err(End)
+            }
+            Some(Fault::Restart(_, opens_after)) => {
+                self.flush().await?;
+                self.running.phone.faults.close_storage(opens_after);
                 self.cable.pull_soon().await;
                 Err(End)
             }

@@ -250,6 +250,11 @@ impl Shell<'_> {
                 self.cable.pull_soon().await;
                 Err(Gone)
             }
+            Some(Fault::Restart(_, opens_after)) => {
+                self.running.phone.faults.close_storage(opens_after);
+                self.cable.pull_soon().await;
+                Err(Gone)
+            }
             Some(Fault::EndStream(_)) => Err(Gone),
             Some(Fault::ReadError(_) | Fault::BadBlocks(_)) => {
                 self.complain("sh", path, "I/O error").await?;

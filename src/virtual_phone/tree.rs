@@ -133,10 +133,10 @@ impl Node {
         };
         let bits = if self.readable { 0o660 } else { 0o600 };
         Stat {
-            error: 0,
             mode: kind | bits,
             size,
             mtime: self.mtime,
+            ..Stat::default()
         }
     }
 }

@@ -14,6 +14,7 @@ mod desk;
 mod faults;
 mod folders;
 mod interruptions;
+mod listings;
 mod names;
 mod screen;
 mod selection;

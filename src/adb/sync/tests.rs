@@ -17,6 +17,8 @@ const SMALL: Stat = Stat {
     mode: 0o100_644,
     size: 123_456,
     mtime: 1_600_000_000,
+    device: 0,
+    inode: 0,
 };
 
 /// What does not.
@@ -25,6 +27,8 @@ const LARGE: Stat = Stat {
     mode: 0o100_644,
     size: 5_368_709_243,
     mtime: -2,
+    device: 0x1111,
+    inode: 0x2222,
 };
 
 /// The bytes of an answer as a phone writes them.
@@ -105,6 +109,8 @@ fn v1_answer_keeps_the_low_32_bits_of_a_size() {
         error: 0,
         size: 1_073_741_947,
         mtime: 0xffff_fffe,
+        device: 0,
+        inode: 0,
         ..LARGE
     };
     assert_eq!(answers, [Answer::Stat(expected)]);

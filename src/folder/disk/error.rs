@@ -38,6 +38,12 @@ pub enum DiskError {
         /// The file.
         path: PathBuf,
     },
+    /// Something else stands where a file is needed.
+    #[error("something that is no file stands where one is needed: {}", path.display())]
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+    },
     /// This user may not write there, or nobody may.
     #[error("not writable: cannot {action} {}", path.display())]
     NotWritable {
@@ -102,6 +108,7 @@ impl DiskError {
         match self {
             Self::Full { .. }
             | Self::Symlink { .. }
+            | Self::NotAFile { .. }
             | Self::NotWritable { .. }
             | Self::Io { .. } => true,
             Self::FileTooLarge { .. } | Self::NameRefused { .. } | Self::NotAFolder { .. } => false,

@@ -6,12 +6,15 @@ use super::*;
 
 fn stats(operation: Operation) -> impl Strategy<Value = Stat> {
     let v1 = matches!(operation, Stat1 | List1);
-    (any::<u32>(), any::<u32>(), any::<u64>(), any::<i64>()).prop_map(
-        move |(error, mode, size, mtime)| Stat {
+    let numbers = any::<[u64; 3]>();
+    (any::<u32>(), any::<u32>(), numbers, any::<i64>()).prop_map(
+        move |(error, mode, [size, device, inode], mtime)| Stat {
             error: if v1 { 0 } else { error },
             mode,
             size: if v1 { size & 0xffff_ffff } else { size },
             mtime: if v1 { mtime & 0xffff_ffff } else { mtime },
+            device: if v1 { 0 } else { device },
+            inode: if v1 { 0 } else { inode },
         },
     )
 }

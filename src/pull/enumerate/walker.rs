@@ -1,0 +1,633 @@
+//! The walk through a phone's folders, over as many streams and connections as it takes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::super::kind::original_name;
+use super::super::selection::{Selection, Walk, is_private_folder};
+use super::volumes::{INTERNAL, INTERNAL_ROOTS, Volumes, list_operation};
+use super::{Enumeration, Found, Roots, known_path, reason_of_errno, reason_of_fail};
+use crate::adb::RemotePath;
+use crate::adb::features::Feature;
+use crate::adb::shell::quote;
+use crate::adb::sync::{Answer, FileType, Stat};
+use crate::event::{Event, Events};
+use crate::folder::{Reason, ReasonCode};
+use crate::item::{Item, Volume};
+use crate::phone::{Phone, PhoneError};
+
+/// Requests under way at once: enough to hide a slow link's latency.
+const LISTS_AHEAD: usize = 64;
+/// More entries than any phone holds: a listing without end stops here.
+const MAX_ENTRIES: u64 = 2_000_000;
+/// More entries than any one folder holds: a folder that lists without end is given up here.
+const MAX_FOLDER_ENTRIES: u64 = MAX_ENTRIES / 2;
+/// More than the paths of so many files take, in bytes: each is held several times.
+const MAX_PATH_BYTES_IN_ALL: usize = 256 * 1024 * 1024;
+/// Refusals kept in words; a hostile phone can make any number.
+const MAX_REFUSALS: usize = 10_000;
+/// How often to tell how far the listing is, in entries.
+const TELL_EVERY: u64 = 500;
+/// How often a folder may keep the phone from answering before it is given up.
+const MAX_FAILURES: u32 = 3;
+/// How often one folder after the other may keep the phone silent before it is the phone.
+const MAX_SILENCES: u32 = 4;
+/// More than the answers to one round of questions, in bytes.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+/// A folder to be listed.
+#[derive(Debug, Clone)]
+struct Folder {
+    path: RemotePath,
+    volume: usize,
+    walk: Walk,
+    /// Where it is on the phone's storage, and the folders above it.
+    place: Option<Arc<Place>>,
+    /// How often the phone stopped answering over it.
+    failures: u32,
+}
+
+/// A folder's identity on the phone's storage, and that of those above it.
+#[derive(Debug)]
+struct Place {
+    device: u64,
+    inode: u64,
+    above: Option<Arc<Place>>,
+}
+
+impl Place {
+    /// Whether the folder is this one or one above it.
+    fn is_within(&self, stat: &Stat) -> bool {
+        let mut next = Some(self);
+        while let Some(place) = next {
+            if (place.device, place.inode) == (stat.device, stat.inode) {
+                return true;
+            }
+            next = place.above.as_deref();
+        }
+        false
+    }
+}
+
+/// How far the walk was before the folder that is being listed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    waiting: usize,
+    items: usize,
+    refused: usize,
+    not_files: u64,
+    entries: u64,
+    path_bytes: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Walker<'a> {
+    selection: &'a Selection,
+    found: Enumeration,
+    waiting: VecDeque<Folder>,
+    /// Folders that answered nothing at all, not even `.`.
+    suspicious: Vec<Folder>,
+    entries: u64,
+    path_bytes: usize,
+    settled_folders: u64,
+    /// Folders over which the phone fell silent, one after the other.
+    silences: u32,
+}
+
+/// How the work on one stream ended.
+enum Stream {
+    /// Nothing waits any more.
+    Done,
+    /// After a refusal the phone closed it, as most do: no folder is to blame.
+    Refused,
+    /// The first folder under way kept the phone from answering.
+    Broken(PhoneError),
+    /// The first folder under way lists without end.
+    Endless,
+}
+
+impl<'a> Walker<'a> {
+    pub(super) fn new(
+        roots: &Roots,
+        selection: &'a Selection,
+        found: Volumes,
+        events: &Events,
+    ) -> Self {
+        let Volumes { volumes, refused } = found;
+        let mut walker = Self {
+            selection,
+            found: Enumeration {
+                refused,
+                ..Enumeration::default()
+            },
+            waiting: VecDeque::new(),
+            suspicious: Vec::new(),
+            entries: 0,
+            path_bytes: 0,
+            settled_folders: 0,
+            silences: 0,
+        };
+        match roots {
+            Roots::Volumes => walker.add_volumes(volumes, events),
+            Roots::Named(folders) => walker.add_named_roots(volumes, folders),
+        }
+        walker
+    }
+
+    pub(super) fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    pub(super) fn settled_folders(&self) -> u64 {
+        self.settled_folders
+    }
+
+    pub(super) fn into_found(self) -> Enumeration {
+        self.found
+    }
+
+    fn add_volumes(&mut self, volumes: Vec<Volume>, events: &Events) {
+        for (index, volume) in volumes.iter().enumerate() {
+            events.emit(Event::Listing {
+                volume: volume.label.clone(),
+            });
+            let walk = self.selection.walk(std::iter::empty());
+            self.add_root(volume.root.clone(), index, walk);
+        }
+        self.found.volumes = volumes;
+        // A card alone is better than nothing, but not everything.
+        let volumes = &self.found.volumes;
+        if !volumes.is_empty() && volumes.iter().all(|volume| volume.label != INTERNAL) {
+            let message = "internal storage is not there: was the phone unlocked since it started?";
+            let reason = Reason::new(ReasonCode::PermissionDenied, message);
+            self.refuse(known_path(INTERNAL_ROOTS[0]), reason);
+        }
+    }
+
+    fn add_named_roots(&mut self, mut volumes: Vec<Volume>, folders: &[RemotePath]) {
+        for folder in folders {
+            let inside =
+                |volume: &Volume| volume.root == *folder || folder.below(&volume.root).is_some();
+            let volume = volumes.iter().position(inside).unwrap_or_else(|| {
+                volumes.push(Volume {
+                    root: known_path("/"),
+                    label: "root".to_owned(),
+                });
+                volumes.len() - 1
+            });
+            self.add_root(folder.clone(), volume, Walk::Everything);
+        }
+        self.found.volumes = volumes;
+    }
+
+    fn add_root(&mut self, path: RemotePath, volume: usize, walk: Walk) {
+        self.waiting.push_back(Folder {
+            path,
+            volume,
+            walk,
+            place: None,
+            failures: 0,
+        });
+    }
+
+    /// Walks to the end, or until the phone is gone; can be called again then.
+    pub(super) async fn walk(&mut self, phone: &Phone, events: &Events) -> Result<(), PhoneError> {
+        self.silences = 0;
+        loop {
+            if self.waiting.is_empty() {
+                self.question_empty_folders(phone, events).await?;
+                return Ok(());
+            }
+            let (mut under_way, mut mark) = (VecDeque::new(), Mark::default());
+            let ended = self
+                .walk_stream(phone, events, &mut under_way, &mut mark)
+                .await;
+            let blamed = match &ended {
+                Ok(Stream::Broken(_) | Stream::Endless) => under_way.pop_front(),
+                Ok(Stream::Done | Stream::Refused) | Err(_) => None,
+            };
+            let outcome = match (ended, blamed) {
+                (Ok(Stream::Broken(error)), Some(folder)) => self.blame(folder, &mark, error),
+                (Ok(Stream::Endless), Some(folder)) => {
+                    self.give_up_endless(folder, &mark);
+                    Ok(())
+                }
+                (Err(error), _) => Err(error),
+                _ => Ok(()),
+            };
+            // What was asked for and not answered is asked for again.
+            while let Some(folder) = under_way.pop_back() {
+                self.waiting.push_front(folder);
+            }
+            outcome?;
+        }
+    }
+
+    /// Lists folders over one stream. What is not answered is left in `under_way`; an error says
+    /// that there was no stream, or no end to what the phone lists.
+    async fn walk_stream(
+        &mut self,
+        phone: &Phone,
+        events: &Events,
+        under_way: &mut VecDeque<Folder>,
+        mark: &mut Mark,
+    ) -> Result<Stream, PhoneError> {
+        let mut sync = phone.sync().await?;
+        let mut was_refused = false;
+        loop {
+            while under_way.len() < LISTS_AHEAD
+                && let Some(folder) = self.waiting.pop_front()
+            {
+                sync.request(list_operation(phone), &folder.path);
+                under_way.push_back(folder);
+            }
+            let Some(current) = under_way.front().cloned() else {
+                return Ok(Stream::Done);
+            };
+            *mark = self.mark();
+            if let Err(error) = sync.flush().await {
+                return Ok(Stream::Broken(error));
+            }
+            let mut is_empty = true;
+            loop {
+                match sync.next().await {
+                    Ok(Some(Answer::Entry(stat, name))) => {
+                        (is_empty, was_refused) = (false, false);
+                        if self.entries - mark.entries > MAX_FOLDER_ENTRIES {
+                            return Ok(Stream::Endless);
+                        }
+                        self.entry(phone, events, &current, &stat, &name)?;
+                    }
+                    Ok(Some(Answer::ListEnd)) => {
+                        self.suspicious
+                            .extend(under_way.pop_front().filter(|_| is_empty));
+                        self.settled_folders += 1;
+                        (self.silences, was_refused) = (0, false);
+                        break;
+                    }
+                    Ok(Some(Answer::Fail(message))) => {
+                        if let Some(folder) = under_way.pop_front() {
+                            self.refuse(folder.path, reason_of_fail(&message));
+                        }
+                        self.settled_folders += 1;
+                        was_refused = true;
+                        break;
+                    }
+                    Ok(None) if was_refused => return Ok(Stream::Refused),
+                    Ok(Some(_) | None) => {
+                        let service = "sync:";
+                        return Ok(Stream::Broken(PhoneError::StreamEnded { service }));
+                    }
+                    Err(error) => return Ok(Stream::Broken(error)),
+                }
+            }
+        }
+    }
+
+    fn mark(&self) -> Mark {
+        Mark {
+            waiting: self.waiting.len(),
+            items: self.found.items.len(),
+            refused: self.found.refused.len(),
+            not_files: self.found.not_files,
+            entries: self.entries,
+            path_bytes: self.path_bytes,
+        }
+    }
+
+    /// Has a folder over which the phone stopped answering listed later, or gives it up. An error
+    /// says that it is the phone that is gone.
+    fn blame(
+        &mut self,
+        mut folder: Folder,
+        mark: &Mark,
+        error: PhoneError,
+    ) -> Result<(), PhoneError> {
+        tracing::debug!(path = ?folder.path, %error, "a folder is not listed to its end");
+        folder.failures += 1;
+        if folder.failures >= MAX_FAILURES {
+            // What came of it is better than nothing.
+            let words = format!("the phone does not list this folder to its end: {error}");
+            self.refuse(folder.path, Reason::new(ReasonCode::PhoneIo, words));
+            self.settled_folders += 1;
+            self.silences = 0;
+        } else {
+            self.found.items.truncate(mark.items);
+            self.found.refused.truncate(mark.refused);
+            self.found.not_files = mark.not_files;
+            (self.entries, self.path_bytes) = (mark.entries, mark.path_bytes);
+            self.waiting.truncate(mark.waiting);
+            self.waiting.push_back(folder);
+        }
+        match error {
+            // Each costs its time, and one folder after the other may be on storage that hangs.
+            PhoneError::Idle { .. } => {
+                self.silences += 1;
+                match self.silences < MAX_SILENCES {
+                    true => Ok(()),
+                    false => Err(error),
+                }
+            }
+            // Whether it is the phone shows when the next stream is opened.
+            PhoneError::Sync(_) | PhoneError::StreamEnded { .. } => Ok(()),
+            _ => Err(error),
+        }
+    }
+
+    /// Keeps what a folder without end listed, once each: some phones begin anew in the middle.
+    fn give_up_endless(&mut self, folder: Folder, mark: &Mark) {
+        let mut listed = self.found.items.split_off(mark.items);
+        listed.sort_unstable_by(|a, b| a.item.path.cmp(&b.item.path));
+        listed.dedup_by(|a, b| a.item.path == b.item.path);
+        self.found.items.extend(listed);
+        let mut folders = self.waiting.split_off(mark.waiting);
+        folders
+            .make_contiguous()
+            .sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let mut folders = Vec::from(folders);
+        folders.dedup_by(|a, b| a.path == b.path);
+        self.waiting.extend(folders);
+        let words = format!("it lists more than {MAX_FOLDER_ENTRIES} entries, without end");
+        self.refuse(folder.path, Reason::new(ReasonCode::Other, words));
+        self.settled_folders += 1;
+    }
+
+    fn entry(
+        &mut self,
+        phone: &Phone,
+        events: &Events,
+        folder: &Folder,
+        stat: &Stat,
+        name: &[u8],
+    ) -> Result<(), PhoneError> {
+        self.entries += 1;
+        if self.entries > MAX_ENTRIES || self.path_bytes > MAX_PATH_BYTES_IN_ALL {
+            let limit = self.entries.min(MAX_ENTRIES);
+            return Err(PhoneError::TooManyEntries { limit });
+        }
+        if matches!(name, b"." | b"..") {
+            return Ok(());
+        }
+        if self.entries.is_multiple_of(TELL_EVERY) {
+            events.emit(Event::Listed {
+                files: self.entries,
+            });
+        }
+        let path = match folder.path.join(name) {
+            Ok(path) => path,
+            Err(error) => {
+                let shown =
+                    String::from_utf8_lossy(name.get(..name.len().min(64)).unwrap_or_default());
+                let message = format!("the name '{shown}' cannot be taken: {error}");
+                self.refuse(
+                    folder.path.clone(),
+                    Reason::new(ReasonCode::NameRefused, message),
+                );
+                return Ok(());
+            }
+        };
+        match FileType::of_mode(stat.mode) {
+            FileType::Folder => self.enter(path, folder, stat),
+            FileType::Regular => {
+                let Some(volume) = self.found.volumes.get(folder.volume) else {
+                    return Ok(());
+                };
+                let item = Item {
+                    path,
+                    size: stat.size,
+                    size_is_exact: phone.features().has(Feature::LsV2),
+                    mtime: stat.mtime,
+                };
+                if self.selection.wants(&item, &volume.root, folder.walk) {
+                    self.path_bytes += item.path.as_bytes().len();
+                    self.found.items.push(Found {
+                        item,
+                        volume: folder.volume,
+                    });
+                }
+            }
+            // A v2 listing says what went wrong with one entry.
+            FileType::Other if stat.error != 0 => {
+                let wanted = folder.walk == Walk::Everything || original_name(name).is_some();
+                if wanted {
+                    self.refuse(path, reason_of_errno(stat.error));
+                }
+            }
+            FileType::Link | FileType::Other => self.found.not_files += 1,
+        }
+        Ok(())
+    }
+
+    /// Has a folder walked that was found in another one.
+    fn enter(&mut self, path: RemotePath, folder: &Folder, stat: &Stat) {
+        let Some(volume) = self.found.volumes.get(folder.volume) else {
+            return;
+        };
+        let walk = match path.below(&volume.root) {
+            Some(components) => self.selection.walk(components),
+            None => Walk::Everything,
+        };
+        if walk == Walk::Skip {
+            return;
+        }
+        let above = folder.place.clone();
+        // Storage that tells no identity tells 0.
+        let is_known = stat.inode != 0;
+        if is_known && above.as_ref().is_some_and(|above| above.is_within(stat)) {
+            let words = "it is a folder above itself: the phone's storage is damaged there";
+            return self.refuse(path, Reason::new(ReasonCode::Other, words));
+        }
+        let place = match is_known {
+            true => Some(Arc::new(Place {
+                device: stat.device,
+                inode: stat.inode,
+                above,
+            })),
+            false => above,
+        };
+        self.path_bytes += path.as_bytes().len();
+        self.waiting.push_back(Folder {
+            path,
+            volume: folder.volume,
+            walk,
+            place,
+            failures: 0,
+        });
+    }
+
+    /// Tells empty folders from those that the phone may not read.
+    async fn question_empty_folders(
+        &mut self,
+        phone: &Phone,
+        events: &Events,
+    ) -> Result<(), PhoneError> {
+        while !self.suspicious.is_empty() {
+            let (command, asked) = questions(&self.suspicious, phone.max_command_bytes());
+            let answers = ask(phone, &command, asked).await?;
+            let batch: Vec<Folder> = self.suspicious.drain(..asked).collect();
+            for (index, folder) in batch.iter().enumerate() {
+                let answer = answers.as_ref().and_then(|answers| answers.get(index));
+                self.judge_empty(folder, answer.copied(), events);
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_empty(&mut self, folder: &Folder, answer: Option<Readable>, events: &Events) {
+        match answer {
+            Some(Readable::Yes) => {}
+            Some(Readable::Missing) if self.is_root(&folder.path) => {}
+            Some(Readable::Missing) => {
+                let words = "the phone has no folder of this name";
+                let reason = Reason::new(ReasonCode::Vanished, words);
+                self.refuse(folder.path.clone(), reason);
+            }
+            Some(Readable::No) => {
+                let words = "the phone does not let its shell read this folder";
+                let reason = Reason::new(ReasonCode::PermissionDenied, words);
+                self.refuse_folder(folder, reason, events);
+            }
+            None => {
+                let words = "the phone lists nothing in it, not even itself, and does not say why";
+                self.refuse_folder(folder, Reason::new(ReasonCode::Refused, words), events);
+            }
+        }
+    }
+
+    fn is_root(&self, path: &RemotePath) -> bool {
+        self.found.volumes.iter().any(|volume| volume.root == *path)
+    }
+
+    fn refuse_folder(&mut self, folder: &Folder, reason: Reason, events: &Events) {
+        let volume = self.found.volumes.get(folder.volume);
+        let below = volume.and_then(|volume| folder.path.below(&volume.root));
+        let expected = below.is_some_and(is_private_folder);
+        events.emit(Event::FolderRefused {
+            path: folder.path.clone(),
+            expected,
+        });
+        if expected {
+            self.found.private_folders += 1;
+        } else {
+            self.refuse(folder.path.clone(), reason);
+        }
+    }
+
+    fn refuse(&mut self, path: RemotePath, reason: Reason) {
+        if self.found.refused.len() < MAX_REFUSALS {
+            self.found.refused.push((path, reason));
+        }
+    }
+}
+
+/// Whether the phone's shell may read a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readable {
+    Yes,
+    No,
+    Missing,
+}
+
+/// Asks the phone's shell about so many folders; `None` when it gives no answer that makes sense.
+async fn ask(
+    phone: &Phone,
+    command: &[u8],
+    asked: usize,
+) -> Result<Option<Vec<Readable>>, PhoneError> {
+    let output = phone.run("test", command, MAX_ANSWER, phone.idle()).await;
+    match output {
+        Ok(output) => Ok(answers(&output.stdout, asked)),
+        Err(PhoneError::Idle { .. } | PhoneError::StreamEnded { .. }) => {
+            // Not the phone, when it still opens streams: only its shell.
+            drop(phone.sync().await?);
+            Ok(None)
+        }
+        Err(
+            PhoneError::ServiceRefused { .. }
+            | PhoneError::Shell(_)
+            | PhoneError::TooMuchOutput { .. },
+        ) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the answers to [`questions`]; `None` unless there is one for each.
+fn answers(output: &[u8], asked: usize) -> Option<Vec<Readable>> {
+    let mut read = Vec::with_capacity(asked);
+    let (mut exists, mut is_readable) = (false, false);
+    let lines = output.split(|byte| matches!(byte, b'\n' | b'\r'));
+    for line in lines.filter(|line| !line.is_empty()) {
+        match line {
+            b"d" => exists = true,
+            b"r" => is_readable = true,
+            b"." => {
+                read.push(match (exists, is_readable) {
+                    (true, true) => Readable::Yes,
+                    (true, false) => Readable::No,
+                    (false, _) => Readable::Missing,
+                });
+                (exists, is_readable) = (false, false);
+            }
+            // A shell that complains answers nothing.
+            _ => return None,
+        }
+    }
+    (read.len() == asked).then_some(read)
+}
+
+/// A command line that tells for each folder whether it exists and can be read, and for how many.
+fn questions(folders: &[Folder], max_bytes: usize) -> (Vec<u8>, usize) {
+    let mut command = Vec::new();
+    for (index, folder) in folders.iter().enumerate() {
+        let path = quote(folder.path.as_bytes());
+        let question = [
+            b"test -d ",
+            &*path,
+            b" && echo d; test -r ",
+            &path,
+            b" && echo r; echo .; ",
+        ]
+        .concat();
+        if index > 0 && command.len() + question.len() > max_bytes {
+            return (command, index);
+        }
+        command.extend_from_slice(&question);
+    }
+    (command, folders.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_fit_the_command_line() {
+        let folder = |n: usize| Folder {
+            path: known_path(&format!("/a/{n}")),
+            volume: 0,
+            walk: Walk::Everything,
+            place: None,
+            failures: 0,
+        };
+        let folders: Vec<_> = (0..10).map(folder).collect();
+        let (command, asked) = questions(&folders, 100);
+        assert!(
+            (1..10).contains(&asked) && command.len() <= 100,
+            "{asked} {}",
+            command.len()
+        );
+        assert_eq!(questions(&folders, 1).1, 1);
+        assert_eq!(questions(&folders, 10_000).1, 10);
+    }
+
+    #[test]
+    fn answers_that_are_not_one_for_each_are_none() {
+        use Readable::{Missing, No, Yes};
+        let read = |text: &str, asked| answers(text.as_bytes(), asked);
+        assert_eq!(read("d\nr\n.\nd\n.\n.\n", 3), Some(vec![Yes, No, Missing]));
+        assert_eq!(read("d\nr\n.\n", 2), None);
+        assert_eq!(read("", 1), None);
+        assert_eq!(read("sh: test: not found\n.\n", 1), None);
+        assert_eq!(read("d\r\n.\r\n", 1), Some(vec![No]));
+    }
+}
