@@ -3,6 +3,7 @@
 //! In: a route. Out: a [`Phone`] that lists, stats, sends files, hashes and answers commands. It
 //! reports facts and errors; advice is [`crate::guide`]'s.
 
+pub mod accessory;
 pub mod connect;
 pub mod discover;
 pub mod display;

@@ -86,7 +86,7 @@ fn is_adb(interface: &InterfaceInfo) -> bool {
 }
 
 /// The serial number; a phone that tells none is named by its place, as `usb:1-2.3`.
-fn name_of(device: &DeviceInfo) -> String {
+pub(super) fn name_of(device: &DeviceInfo) -> String {
     match device.serial_number() {
         Some(serial) if !serial.is_empty() => serial.to_owned(),
         _ => {

@@ -2,6 +2,7 @@
 //! everything else. Names that come from a phone are shown so that they cannot steer a terminal.
 
 mod progress;
+pub mod terminal;
 mod text;
 
 use std::io::{IsTerminal as _, Write as _};

@@ -100,7 +100,7 @@ fn interfaces(device: &Path, place: &str) -> Vec<Interface> {
 }
 
 /// `None` for what is no phone.
-fn offer_of(id: (u16, u16), interfaces: &[Interface]) -> Option<Offer> {
+pub(in crate::phone) fn offer_of(id: (u16, u16), interfaces: &[Interface]) -> Option<Offer> {
     let offers = |wanted| interfaces.iter().any(|(class, _)| *class == wanted);
     if offers((0xff, 0x42, 0x01)) {
         return Some(Offer::Adb);

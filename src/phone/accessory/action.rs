@@ -1,0 +1,365 @@
+//! What is done on the phone: actions, the reports that make them, and the known ways through a
+//! lock screen and through the question "Allow USB debugging?". No I/O.
+
+use std::time::Duration;
+
+use super::hid::{Button, Device, Point, Report, Tip};
+use super::secret::{Grid, LockSecret};
+use super::strokes::{NoKey, Stroke, type_text};
+
+/// How long a key stays pressed.
+const PRESSED: Duration = Duration::from_millis(20);
+/// How long nothing is pressed after it.
+const AFTER: Duration = Duration::from_millis(60);
+/// Between two reports of a drag.
+const DRAG_STEP: Duration = Duration::from_millis(12);
+/// Reports between two places of a drag.
+const DRAG_STEPS: u32 = 12;
+
+/// Something done on the phone, whole: at its end nothing is pressed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// A key.
+    Key(Stroke),
+    /// One or two buttons, held for so long.
+    Buttons(Button, Option<Button>, Duration),
+    /// Wakes the phone.
+    Wake,
+    /// Puts the phone to sleep.
+    Sleep,
+    /// The pen goes down at the first place and up at the last; one place is a tap.
+    Drag(Vec<Point>),
+    /// The mouse moves, with these buttons held and let go.
+    Mouse {
+        /// Bits: left, right, middle.
+        buttons: u8,
+        /// To the right.
+        x: i8,
+        /// Down.
+        y: i8,
+        /// Away from the person.
+        wheel: i8,
+    },
+    /// Nothing, for so long.
+    Wait(Duration),
+}
+
+impl Action {
+    /// A button, pressed as one presses a button.
+    pub fn button(button: Button) -> Self {
+        Self::Buttons(button, None, PRESSED)
+    }
+
+    /// The device it needs; `None` for waiting.
+    pub fn device(&self) -> Option<Device> {
+        match self {
+            Self::Key(_) => Some(Device::Keyboard),
+            Self::Buttons(..) => Some(Device::Consumer),
+            Self::Wake | Self::Sleep => Some(Device::System),
+            Self::Drag(_) => Some(Device::Touch),
+            Self::Mouse { .. } => Some(Device::Mouse),
+            Self::Wait(_) => None,
+        }
+    }
+
+    /// The reports that make it, each with how long to wait after it. The last one releases.
+    pub fn reports(&self) -> Vec<(Option<Report>, Duration)> {
+        let pressed = |report: Report, held: Duration| {
+            vec![
+                (Some(report), held),
+                (Some(report.device().released()), AFTER),
+            ]
+        };
+        match self {
+            Self::Key(stroke) => pressed(Report::key(stroke.modifiers, stroke.usage), PRESSED),
+            Self::Buttons(one, other, held) => pressed(Report::buttons(*one, *other), *held),
+            Self::Wake => pressed(Report::wake(), PRESSED),
+            Self::Sleep => pressed(Report::sleep(), PRESSED),
+            Self::Drag(places) => drag(places),
+            Self::Mouse {
+                buttons,
+                x,
+                y,
+                wheel,
+            } => match buttons {
+                0 => vec![(Some(Report::mouse(0, *x, *y, *wheel)), Duration::ZERO)],
+                _ => pressed(Report::mouse(*buttons, *x, *y, *wheel), PRESSED),
+            },
+            Self::Wait(pause) => vec![(None, *pause)],
+        }
+    }
+}
+
+fn drag(places: &[Point]) -> Vec<(Option<Report>, Duration)> {
+    let (Some(first), Some(last)) = (places.first(), places.last()) else {
+        return Vec::new();
+    };
+    let mut reports = vec![
+        (Some(Report::pen(*first, Tip::Near)), DRAG_STEP),
+        (Some(Report::pen(*first, Tip::Down)), PRESSED),
+    ];
+    for pair in places.windows(2) {
+        if let [from, to] = pair {
+            reports.extend((1..=DRAG_STEPS).map(|step| {
+                let place = from.towards(*to, f64::from(step) / f64::from(DRAG_STEPS));
+                (Some(Report::pen(place, Tip::Down)), DRAG_STEP)
+            }));
+        }
+    }
+    reports.push((Some(Report::pen(*last, Tip::Near)), DRAG_STEP));
+    reports.push((Some(Device::Touch.released()), AFTER));
+    reports
+}
+
+fn wait(milliseconds: u64) -> Action {
+    Action::Wait(Duration::from_millis(milliseconds))
+}
+
+/// As many times as any lock's field has characters.
+const CLEARING: usize = 20;
+
+/// From whatever the phone shows to the field for the PIN, or to the pattern: it is put to sleep,
+/// which locks it, so that nothing can be typed into an app, and woken again.
+pub fn to_lock_screen() -> Vec<Action> {
+    vec![
+        Action::Sleep,
+        wait(900),
+        Action::Wake,
+        wait(1500),
+        Action::Drag(vec![Point::at(0.5, 0.8), Point::at(0.5, 0.25)]),
+        wait(700),
+        // Where a drag shows nothing, a key does.
+        Action::Key(Stroke::SPACE),
+        wait(900),
+    ]
+}
+
+/// Types or draws what opens the lock. What was left in the field before is taken away, the space
+/// of [`to_lock_screen`] too.
+pub fn enter_secret(secret: &LockSecret, grid: Grid) -> Result<Vec<Action>, NoKey> {
+    Ok(match secret {
+        LockSecret::Text(text) => {
+            let strokes = type_text(text)?;
+            let mut actions = Vec::with_capacity(CLEARING + strokes.len() + 2);
+            actions.extend(
+                [Action::Key(Stroke::BACKSPACE)]
+                    .iter()
+                    .cycle()
+                    .take(CLEARING)
+                    .cloned(),
+            );
+            actions.extend(strokes.into_iter().map(Action::Key));
+            actions.push(wait(200));
+            actions.push(Action::Key(Stroke::ENTER));
+            actions
+        }
+        LockSecret::Pattern(dots) => {
+            vec![Action::Drag(
+                dots.iter().map(|dot| grid.dot(*dot)).collect(),
+            )]
+        }
+    })
+}
+
+/// A way through the question "Allow USB debugging?".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialog {
+    /// What it is called in messages.
+    pub name: &'static str,
+    /// The keys, in the order pressed.
+    pub keys: &'static [Stroke],
+}
+
+use Stroke as K;
+
+/// The known ways, the likeliest first and the one that could press "Cancel" last. All of them tick
+/// "Always allow" where there is such a box.
+///
+/// Android's own dialog (`UsbDebuggingActivity`, an `AlertController` with a check box above the
+/// buttons) has no focus while it was last touched: the first arrow or Tab only shows the focus,
+/// on the box. After keys it opens with the focus on the box already. Upwards from anywhere ends at
+/// the box in both cases.
+pub const DIALOGS: &[Dialog] = &[
+    Dialog {
+        name: "arrows: Android 5 to 15, Samsung, Xiaomi with buttons side by side",
+        keys: &[
+            K::UP,
+            K::UP,
+            K::UP,
+            K::SPACE,
+            K::DOWN,
+            K::RIGHT,
+            K::RIGHT,
+            K::ENTER,
+        ],
+    },
+    Dialog {
+        name: "Tab, from a dialog without a focus",
+        keys: &[K::TAB, K::SPACE, K::TAB, K::TAB, K::ENTER],
+    },
+    Dialog {
+        name: "Tab, from the focus on the box",
+        keys: &[K::SPACE, K::TAB, K::TAB, K::ENTER],
+    },
+    Dialog {
+        name: "buttons one below the other, 'Allow' last",
+        keys: &[
+            K::UP,
+            K::UP,
+            K::UP,
+            K::UP,
+            K::SPACE,
+            K::DOWN,
+            K::DOWN,
+            K::ENTER,
+        ],
+    },
+    Dialog {
+        name: "buttons one below the other, 'Allow' first",
+        keys: &[K::UP, K::UP, K::UP, K::UP, K::SPACE, K::DOWN, K::ENTER],
+    },
+    Dialog {
+        name: "Tab, where Enter ticks and only Space presses",
+        keys: &[K::TAB, K::ENTER, K::TAB, K::TAB, K::SPACE],
+    },
+    Dialog {
+        name: "Tab, where only Enter ticks and presses",
+        keys: &[K::TAB, K::ENTER, K::TAB, K::TAB, K::ENTER],
+    },
+    Dialog {
+        name: "older dialogs without a box",
+        keys: &[K::DOWN, K::DOWN, K::RIGHT, K::RIGHT, K::ENTER],
+    },
+    Dialog {
+        name: "mirrored, for languages written from right to left",
+        keys: &[
+            K::UP,
+            K::UP,
+            K::UP,
+            K::SPACE,
+            K::DOWN,
+            K::LEFT,
+            K::LEFT,
+            K::ENTER,
+        ],
+    },
+];
+
+impl Dialog {
+    /// What to do.
+    pub fn actions(&self) -> Vec<Action> {
+        let keys = self.keys.iter().map(|key| Action::Key(*key));
+        keys.flat_map(|key| [key, wait(120)]).collect()
+    }
+}
+
+/// Leaves whatever an attempt has opened: a dialog is dismissed, an app left.
+pub fn undo() -> Vec<Action> {
+    vec![
+        Action::Key(Stroke::ESCAPE),
+        wait(300),
+        Action::button(Button::Home),
+        wait(500),
+    ]
+}
+
+/// Both volume keys, held as long as Android wants it for its accessibility shortcut, which is
+/// TalkBack where nothing else was chosen.
+pub fn toggle_talkback() -> Action {
+    Action::Buttons(
+        Button::VolumeUp,
+        Some(Button::VolumeDown),
+        Duration::from_millis(3500),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    #[test]
+    fn every_action_ends_with_nothing_pressed() {
+        let mut actions = to_lock_screen();
+        actions.extend(undo());
+        actions.extend(DIALOGS.iter().flat_map(Dialog::actions));
+        actions.push(toggle_talkback());
+        actions.push(Action::Drag(vec![Point::at(0.5, 0.5)]));
+        for buttons in [0, 1] {
+            actions.push(Action::Mouse {
+                buttons,
+                x: 5,
+                y: -5,
+                wheel: 0,
+            });
+        }
+        for action in actions {
+            let reports = action.reports();
+            let Some(device) = action.device() else {
+                continue;
+            };
+            let last = reports
+                .iter()
+                .rev()
+                .find_map(|(report, _)| *report)
+                .unwrap();
+            assert_eq!(last.device(), device);
+            match device {
+                // A movement is over by itself.
+                Device::Mouse => assert_eq!(last.bytes()[0], 0),
+                _ => assert_eq!(last, device.released(), "{action:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_pin_is_typed_into_an_empty_field_and_confirmed_once() {
+        let secret = LockSecret::text(Zeroizing::new("2580".to_owned())).unwrap();
+        let actions = enter_secret(&secret, Grid::default()).unwrap();
+        let keys: Vec<_> = actions
+            .iter()
+            .filter_map(|action| match action {
+                Action::Key(stroke) => Some(stroke.usage),
+                _ => None,
+            })
+            .collect();
+        assert!(
+            keys[..CLEARING]
+                .iter()
+                .all(|key| *key == Stroke::BACKSPACE.usage)
+        );
+        assert_eq!(
+            keys[CLEARING..],
+            [0x1f, 0x22, 0x25, 0x27, Stroke::ENTER.usage]
+        );
+        assert!(!format!("{actions:?}").contains("31"));
+    }
+
+    #[test]
+    fn a_pattern_is_one_drag_over_its_dots() {
+        let digits = Zeroizing::new("1478".to_owned());
+        let secret = LockSecret::pattern(&digits).unwrap();
+        let grid = Grid::default();
+        let actions = enter_secret(&secret, grid).unwrap();
+        let [Action::Drag(places)] = actions.as_slice() else {
+            panic!("{actions:?}");
+        };
+        assert_eq!(*places, [1, 4, 7, 8].map(|dot| grid.dot(dot)));
+        let reports = actions[0].reports();
+        let down = |place| Some(Report::pen(place, Tip::Down));
+        for place in places {
+            assert!(reports.iter().any(|(report, _)| *report == down(*place)));
+        }
+    }
+
+    #[test]
+    fn no_two_ways_through_the_question_are_the_same() {
+        for (at, one) in DIALOGS.iter().enumerate() {
+            assert!(
+                DIALOGS[at + 1..].iter().all(|other| other.keys != one.keys),
+                "{}",
+                one.name
+            );
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! A keyboard, a pen and a mouse into the phone over its own cable (Android Open Accessory 2, HID):
+//! for phones whose touch is dead. USB debugging may be off, and an adb server may have the phone:
+//! the requests go to endpoint 0, and no interface is claimed.
+//!
+//! In: a phone's name and [`Action`]s. Out: the phone has seen them. Only devices that look like
+//! phones are ever asked, and only the one that is meant. Whatever happens, nothing stays pressed:
+//! dropping an [`Accessory`] releases every key and takes its devices away.
+//!
+//! Source: <https://source.android.com/docs/core/interaction/accessories/aoa2>.
+
+pub mod action;
+pub mod hid;
+pub mod script;
+pub mod secret;
+pub mod strokes;
+
+use std::time::Duration;
+
+use nusb::{DeviceInfo, ErrorKind};
+use tokio::time::Instant;
+
+use self::action::Action;
+use self::control::{receive, send, send_now};
+use self::hid::{Device, Report};
+use super::usb::devices::{Offer, offer_of};
+use super::usb::name_of;
+
+/// What version a phone speaks that takes a keyboard.
+const HID_VERSION: u16 = 2;
+/// Requests of accessory mode.
+const GET_PROTOCOL: u8 = 51;
+const REGISTER_HID: u8 = 54;
+const UNREGISTER_HID: u8 = 55;
+const SET_HID_DESCRIPTOR: u8 = 56;
+const SEND_HID_EVENT: u8 = 57;
+
+/// How long a phone may take over one request.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same while tidying up, where nobody may be there any more.
+const LAST_TIMEOUT: Duration = Duration::from_millis(300);
+/// From a new device to Android listening to it.
+const LISTENING: Duration = Duration::from_millis(1000);
+/// How often to look for a phone that went away.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Why the phone cannot be driven from here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccessoryError {
+    /// Nothing on USB looks like a phone.
+    #[error("nothing on USB looks like a phone")]
+    NoPhone,
+    /// The phone asked for is not there.
+    #[error(
+        "no phone on USB has the serial number {serial}; there is: {}",
+        list(present)
+    )]
+    NoSuchPhone {
+        /// The serial number asked for.
+        serial: String,
+        /// Those that are there.
+        present: Vec<String>,
+    },
+    /// Several phones and no choice.
+    #[error("several phones are on USB: {}", list(present))]
+    SeveralPhones {
+        /// Their serial numbers.
+        present: Vec<String>,
+    },
+    /// This user may not open it.
+    #[error("this user may not open the phone {serial} on USB")]
+    NoPermission {
+        /// Its serial number.
+        serial: String,
+    },
+    /// It does not know accessory mode.
+    #[error(
+        "the phone {serial} refuses to be asked for accessory mode, by which it would take a keyboard over its cable"
+    )]
+    Refused {
+        /// Its serial number.
+        serial: String,
+    },
+    /// It speaks a version without keyboards.
+    #[error(
+        "the phone {serial} speaks version {version} of accessory mode, which has no keyboard (2 is needed)"
+    )]
+    TooOld {
+        /// Its serial number.
+        serial: String,
+        /// The version it speaks.
+        version: u16,
+    },
+    /// It takes no such device.
+    #[error("the phone {serial} takes no {device} over its cable")]
+    DeviceRefused {
+        /// Its serial number.
+        serial: String,
+        /// The device's name.
+        device: &'static str,
+    },
+    /// It went away, or came back as something else.
+    #[error("the phone {serial} left the USB bus")]
+    Gone {
+        /// Its serial number.
+        serial: String,
+    },
+    /// It does not answer.
+    #[error("the phone {serial} does not answer requests for accessory mode")]
+    Silent {
+        /// Its serial number.
+        serial: String,
+    },
+    /// USB itself does not work.
+    #[error("USB cannot be used: {message}")]
+    Usb {
+        /// What the system says.
+        message: String,
+    },
+    /// This system gives no way.
+    #[error(
+        "on this system a program cannot send keys to a phone: Windows gives requests to a device only through a driver of its interfaces"
+    )]
+    Platform,
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        _ => names.join(", "),
+    }
+}
+
+/// A phone on USB that may take a keyboard; nothing was asked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its serial number, or its place.
+    pub name: String,
+    /// Its model.
+    pub model: Option<String>,
+}
+
+/// The phones on USB that may take a keyboard, sorted by name. Nothing is asked of them.
+pub async fn candidates() -> Result<Vec<Candidate>, AccessoryError> {
+    let found = found().await?.into_iter().map(|device| Candidate {
+        name: name_of(&device),
+        model: device.product_string().map(str::to_owned),
+    });
+    Ok(found.collect())
+}
+
+/// Devices that look like phones: hubs, webcams, printers, disks and the like never do.
+async fn found() -> Result<Vec<DeviceInfo>, AccessoryError> {
+    let listed = nusb::list_devices()
+        .await
+        .map_err(|error| AccessoryError::Usb {
+            message: error.to_string(),
+        })?;
+    let mut found: Vec<_> = listed.filter(looks_like_a_phone).collect();
+    found.sort_by_key(name_of);
+    Ok(found)
+}
+
+fn looks_like_a_phone(device: &DeviceInfo) -> bool {
+    // A hub.
+    if device.class() == 0x09 {
+        return false;
+    }
+    let interfaces: Vec<_> = device
+        .interfaces()
+        .map(|interface| {
+            let class = (
+                interface.class(),
+                interface.subclass(),
+                interface.protocol(),
+            );
+            (
+                class,
+                interface.interface_string().unwrap_or_default().to_owned(),
+            )
+        })
+        .collect();
+    match offer_of((device.vendor_id(), device.product_id()), &interfaces) {
+        Some(Offer::Adb | Offer::FilesOrNetwork | Offer::Nothing) => true,
+        // Neither takes keys.
+        Some(Offer::Fastboot | Offer::Emergency) | None => false,
+    }
+}
+
+/// The devices of ours that are attached to a phone.
+pub struct Accessory {
+    device: nusb::Device,
+    name: String,
+    attached: Vec<Device>,
+}
+
+impl std::fmt::Debug for Accessory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Accessory({:?}, {:?})", self.name, self.attached)
+    }
+}
+
+impl Accessory {
+    /// Opens the phone of this name, else the only one, and asks it whether it takes a keyboard.
+    pub async fn open(name: Option<&str>) -> Result<Self, AccessoryError> {
+        let found = found().await?;
+        let present = || found.iter().map(name_of).collect();
+        let chosen = match (name, found.as_slice()) {
+            (Some(name), _) => {
+                let named = found.iter().find(|device| name_of(device) == name);
+                named.ok_or_else(|| AccessoryError::NoSuchPhone {
+                    serial: name.to_owned(),
+                    present: present(),
+                })?
+            }
+            (None, []) => return Err(AccessoryError::NoPhone),
+            (None, [only]) => only,
+            (None, _) => return Err(AccessoryError::SeveralPhones { present: present() }),
+        };
+        let name = name_of(chosen);
+        let device = chosen.open().await.map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => AccessoryError::NoPermission {
+                serial: name.clone(),
+            },
+            ErrorKind::Disconnected | ErrorKind::NotFound => AccessoryError::Gone {
+                serial: name.clone(),
+            },
+            _ => AccessoryError::Usb {
+                message: error.to_string(),
+            },
+        })?;
+        let accessory = Self {
+            device,
+            name,
+            attached: Vec::new(),
+        };
+        accessory.ask_version().await?;
+        Ok(accessory)
+    }
+
+    async fn ask_version(&self) -> Result<(), AccessoryError> {
+        let serial = self.name.clone();
+        let answer = match receive(&self.device, GET_PROTOCOL, 2, ANSWER_TIMEOUT).await {
+            Ok(answer) => answer,
+            Err(Failure::Stall) => return Err(AccessoryError::Refused { serial }),
+            Err(other) => return Err(self.failed(other)),
+        };
+        match answer.as_slice() {
+            [low, high] => match u16::from_le_bytes([*low, *high]) {
+                0 => Err(AccessoryError::Refused { serial }),
+                version if version < HID_VERSION => Err(AccessoryError::TooOld { serial, version }),
+                _ => Ok(()),
+            },
+            _ => Err(AccessoryError::Refused { serial }),
+        }
+    }
+
+    /// The phone's serial number, or its place on the bus.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Attaches devices that are not attached yet, and waits until the phone listens to them.
+    pub async fn attach(&mut self, devices: &[Device]) -> Result<(), AccessoryError> {
+        let mut is_new = false;
+        for device in devices {
+            if self.attached.contains(device) {
+                continue;
+            }
+            let (id, descriptor) = (device.id(), device.descriptor());
+            let length = descriptor.len() as u16;
+            let registered = self.send(REGISTER_HID, id, length, &[]).await;
+            // From here on it may be there, whatever the answer is.
+            self.attached.push(*device);
+            let described = match registered {
+                Ok(()) => self.send(SET_HID_DESCRIPTOR, id, 0, descriptor).await,
+                refused => refused,
+            };
+            described.map_err(|failure| match failure {
+                Failure::Stall => AccessoryError::DeviceRefused {
+                    serial: self.name.clone(),
+                    device: device.name(),
+                },
+                other => self.failed(other),
+            })?;
+            is_new = true;
+        }
+        if is_new {
+            tokio::time::sleep(LISTENING).await;
+        }
+        Ok(())
+    }
+
+    /// Does one thing after the other. Where this future is dropped in the middle, a key may stay
+    /// pressed until [`Self::release`], or until the accessory is dropped.
+    pub async fn play(&mut self, actions: &[Action]) -> Result<(), AccessoryError> {
+        let mut devices: Vec<_> = actions.iter().filter_map(Action::device).collect();
+        devices.sort_unstable();
+        devices.dedup();
+        self.attach(&devices).await?;
+        for action in actions {
+            for (report, pause) in action.reports() {
+                if let Some(report) = report {
+                    self.report(&report).await?;
+                }
+                tokio::time::sleep(pause).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn report(&self, report: &Report) -> Result<(), AccessoryError> {
+        let sent = self
+            .send(SEND_HID_EVENT, report.device().id(), 0, report.bytes())
+            .await;
+        sent.map_err(|failure| match failure {
+            // It has forgotten the device: it was away in between.
+            Failure::Stall => AccessoryError::Gone {
+                serial: self.name.clone(),
+            },
+            other => self.failed(other),
+        })
+    }
+
+    /// Lets every key go.
+    pub fn release(&self) {
+        for device in &self.attached {
+            let released = device.released();
+            let _ = send_now(
+                &self.device,
+                (SEND_HID_EVENT, device.id(), 0),
+                released.bytes(),
+                LAST_TIMEOUT,
+            );
+        }
+    }
+
+    /// The same phone once more, after it has left the bus; waits for it at most so long.
+    pub async fn again(self, within: Duration) -> Result<Self, AccessoryError> {
+        let name = self.name.clone();
+        drop(self);
+        let deadline = Instant::now() + within;
+        loop {
+            match Self::open(Some(&name)).await {
+                Err(
+                    AccessoryError::NoSuchPhone { .. }
+                    | AccessoryError::Gone { .. }
+                    // udev gives the rights a moment after the device is there.
+                    | AccessoryError::NoPermission { .. },
+                ) if Instant::now() < deadline => tokio::time::sleep(POLL_INTERVAL).await,
+                done => return done,
+            }
+        }
+    }
+
+    async fn send(&self, request: u8, value: u16, index: u16, data: &[u8]) -> Result<(), Failure> {
+        send(&self.device, (request, value, index), data, ANSWER_TIMEOUT).await
+    }
+
+    fn failed(&self, failure: Failure) -> AccessoryError {
+        let serial = self.name.clone();
+        match failure {
+            Failure::Stall => AccessoryError::Refused { serial },
+            Failure::Gone => AccessoryError::Gone { serial },
+            Failure::Silent => AccessoryError::Silent { serial },
+            Failure::Other(message) => AccessoryError::Usb { message },
+            Failure::Platform => AccessoryError::Platform,
+        }
+    }
+}
+
+impl Drop for Accessory {
+    fn drop(&mut self) {
+        self.release();
+        for device in self.attached.drain(..) {
+            let request = (UNREGISTER_HID, device.id(), 0);
+            let _ = send_now(&self.device, request, &[], LAST_TIMEOUT);
+        }
+    }
+}
+
+/// How a request ended that did not do its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Failure {
+    Stall,
+    Gone,
+    Silent,
+    Other(String),
+    #[cfg_attr(not(windows), expect(dead_code, reason = "only where there is no way"))]
+    Platform,
+}
+
+#[cfg(not(windows))]
+mod control {
+    use super::{Duration, Failure};
+    use nusb::MaybeFuture as _;
+    use nusb::transfer::{ControlIn, ControlOut, ControlType, Recipient, TransferError};
+
+    pub(super) async fn receive(
+        device: &nusb::Device,
+        request: u8,
+        length: u16,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, Failure> {
+        let asked = ControlIn {
+            control_type: ControlType::Vendor,
+            recipient: Recipient::Device,
+            request,
+            value: 0,
+            index: 0,
+            length,
+        };
+        device.control_in(asked, timeout).await.map_err(failure)
+    }
+
+    pub(super) async fn send(
+        device: &nusb::Device,
+        request: (u8, u16, u16),
+        data: &[u8],
+        timeout: Duration,
+    ) -> Result<(), Failure> {
+        let sent = device.control_out(out(request, data), timeout).await;
+        sent.map_err(failure)
+    }
+
+    /// The same, without a runtime.
+    pub(super) fn send_now(
+        device: &nusb::Device,
+        request: (u8, u16, u16),
+        data: &[u8],
+        timeout: Duration,
+    ) -> Result<(), Failure> {
+        let sent = device.control_out(out(request, data), timeout).wait();
+        sent.map_err(failure)
+    }
+
+    fn out((request, value, index): (u8, u16, u16), data: &[u8]) -> ControlOut<'_> {
+        ControlOut {
+            control_type: ControlType::Vendor,
+            recipient: Recipient::Device,
+            request,
+            value,
+            index,
+            data,
+        }
+    }
+
+    fn failure(error: TransferError) -> Failure {
+        match error {
+            TransferError::Stall => Failure::Stall,
+            TransferError::Disconnected => Failure::Gone,
+            TransferError::Cancelled => Failure::Silent,
+            other => Failure::Other(other.to_string()),
+        }
+    }
+}
+
+/// WinUSB gives requests to a device only through an interface that it drives itself, and a
+/// phone's interfaces are driven by others.
+#[cfg(windows)]
+mod control {
+    use super::{Duration, Failure};
+
+    pub(super) async fn receive(
+        _device: &nusb::Device,
+        _request: u8,
+        _length: u16,
+        _timeout: Duration,
+    ) -> Result<Vec<u8>, Failure> {
+        Err(Failure::Platform)
+    }
+
+    pub(super) async fn send(
+        _device: &nusb::Device,
+        _request: (u8, u16, u16),
+        _data: &[u8],
+        _timeout: Duration,
+    ) -> Result<(), Failure> {
+        Err(Failure::Platform)
+    }
+
+    pub(super) fn send_now(
+        _device: &nusb::Device,
+        _request: (u8, u16, u16),
+        _data: &[u8],
+        _timeout: Duration,
+    ) -> Result<(), Failure> {
+        Err(Failure::Platform)
+    }
+}

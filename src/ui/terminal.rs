@@ -1,0 +1,384 @@
+//! The person's keyboard: lines that are not shown, and keys as they are pressed. The terminal is
+//! given back as it was, whatever happens.
+
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
+use zeroize::Zeroizing;
+
+/// What the terminal was before. Beside the guard, so that a program that ends at once restores it.
+static BEFORE: Mutex<Option<(Termios, Mode)>> = Mutex::new(None);
+
+/// How often to look for something typed.
+const LOOK_INTERVAL: Duration = Duration::from_millis(15);
+/// No secret is longer, in bytes.
+const MAX_SECRET: usize = 1024;
+
+/// How the terminal behaves meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Lines, shown.
+    Lines,
+    /// Lines that are not shown.
+    Hidden,
+    /// Keys and the mouse, as they come; Ctrl-C still interrupts.
+    Keys,
+}
+
+/// Puts the terminal back as it was; harmless when it was never changed.
+pub fn restore() {
+    let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((before, mode)) = before {
+        if mode == Mode::Keys {
+            let mut err = io::stderr().lock();
+            let _ = write!(err, "{MOUSE_OFF}").and_then(|()| err.flush());
+        }
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+    }
+}
+
+/// Every movement, and places as numbers (xterm's 1003 and 1006).
+const MOUSE_ON: &str = "\x1b[?1003h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1003l";
+
+/// Whether a person is there to ask.
+pub fn is_there() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// The terminal while it is read from; dropping it gives it back.
+#[derive(Debug)]
+pub struct Terminal(());
+
+impl Terminal {
+    /// Takes the terminal, which has to be one.
+    pub fn take(mode: Mode) -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut during = before.clone();
+        match mode {
+            Mode::Lines => {}
+            Mode::Hidden => {
+                during.local_modes.remove(LocalModes::ECHO);
+                during.local_modes.insert(LocalModes::ECHONL);
+            }
+            Mode::Keys => {
+                during
+                    .local_modes
+                    .remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN);
+                // Enter is Enter, and Ctrl-S is a key.
+                during
+                    .input_modes
+                    .remove(InputModes::ICRNL | InputModes::IXON);
+                // A stopped program would leave the terminal like this.
+                during.special_codes[SpecialCodeIndex::VSUSP] = 0;
+                during.special_codes[SpecialCodeIndex::VQUIT] = 0;
+            }
+        }
+        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some((before, mode));
+        let taken = Self(());
+        tcsetattr(io::stdin(), OptionalActions::Now, &during)?;
+        if mode == Mode::Keys {
+            let mut err = io::stderr().lock();
+            write!(err, "{MOUSE_ON}").and_then(|()| err.flush())?;
+        }
+        Ok(taken)
+    }
+
+    /// Some of what was typed; nothing at the end of the input. Nothing is lost where the future is
+    /// dropped.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            // A blocking read would keep Ctrl-C from being seen, and a thread in it would take what
+            // is meant for the next question.
+            let stdin = io::stdin();
+            let mut asked = [PollFd::new(&stdin, PollFlags::IN)];
+            match poll(&mut asked, Some(&Timespec::default())) {
+                Ok(0) | Err(Errno::INTR) => tokio::time::sleep(LOOK_INTERVAL).await,
+                Ok(_) => return Ok(rustix::io::read(&stdin, buffer)?),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// A whole line with its end.
+    pub async fn line(&mut self) -> io::Result<Zeroizing<Vec<u8>>> {
+        // At once in its size: what grows leaves copies behind.
+        let mut line = Zeroizing::new(Vec::with_capacity(MAX_SECRET));
+        let mut byte = Zeroizing::new([0_u8; 1]);
+        while line.len() < MAX_SECRET && self.read(&mut *byte).await? == 1 {
+            line.extend_from_slice(&*byte);
+            if *byte == *b"\n" {
+                break;
+            }
+        }
+        Ok(line)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// The first line of the standard input that is no terminal, or of a file.
+pub fn first_line(mut from: impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_SECRET));
+    let mut byte = Zeroizing::new([0_u8; 1]);
+    while line.len() < MAX_SECRET && from.read(&mut *byte)? == 1 {
+        line.extend_from_slice(&*byte);
+        if *byte == *b"\n" {
+            break;
+        }
+    }
+    Ok(line)
+}
+
+/// The first line of the standard input, without a buffer that keeps it.
+pub fn first_line_of_stdin() -> io::Result<Zeroizing<Vec<u8>>> {
+    struct Unbuffered;
+    impl io::Read for Unbuffered {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            Ok(rustix::io::read(io::stdin(), buffer)?)
+        }
+    }
+    first_line(Unbuffered)
+}
+
+/// What a person pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Press {
+    /// A character, or a control character as its letter with Ctrl.
+    Char(char),
+    /// A letter with Ctrl held.
+    Control(char),
+    /// A key with a name: `Up`, `F5`, `Enter`...
+    Named(&'static str),
+    /// The mouse is at a cell, with a button as xterm numbers it.
+    Mouse {
+        /// Button and what it does: 0 to 2 pressed, 32 and more moving, 64 and 65 the wheel.
+        button: u16,
+        /// From the left, from 1.
+        column: u16,
+        /// From the top, from 1.
+        row: u16,
+        /// Whether the button was let go.
+        released: bool,
+    },
+}
+
+/// Reads presses out of a terminal's bytes.
+#[derive(Debug, Default)]
+pub struct Presses {
+    bytes: VecDeque<u8>,
+}
+
+/// No key's sequence is longer.
+const MAX_SEQUENCE: usize = 32;
+
+impl Presses {
+    /// Takes what one read gave. A terminal sends a key's bytes together, so that an Escape at the
+    /// end of them is the key itself.
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Press> {
+        self.bytes.extend(bytes);
+        let mut presses = Vec::new();
+        while !self.bytes.is_empty() {
+            let held = self.bytes.make_contiguous();
+            match first(held) {
+                Read::Press(press, length) => {
+                    presses.push(press);
+                    self.bytes.drain(..length);
+                }
+                Read::Nothing(length) => drop(self.bytes.drain(..length)),
+                Read::More if held.len() < MAX_SEQUENCE => break,
+                Read::More => self.bytes.clear(),
+            }
+        }
+        presses
+    }
+}
+
+enum Read {
+    Press(Press, usize),
+    Nothing(usize),
+    More,
+}
+
+fn first(bytes: &[u8]) -> Read {
+    let named = |name, length| Read::Press(Press::Named(name), length);
+    match bytes {
+        [0x1b] => named("Escape", 1),
+        [0x1b, b'[', ..] => sequence(bytes),
+        [0x1b, b'O', last, ..] => match key_of_letter(*last) {
+            Some(name) => named(name, 3),
+            None => Read::Nothing(3),
+        },
+        [0x1b, b'O'] => Read::More,
+        // Alt and a key: the Escape is taken alone.
+        [0x1b, ..] => named("Escape", 1),
+        [b'\r' | b'\n', ..] => named("Enter", 1),
+        [b'\t', ..] => named("Tab", 1),
+        [0x7f | 0x08, ..] => named("Backspace", 1),
+        [control @ 1..=0x1a, ..] => Read::Press(Press::Control(char::from(control - 1 + b'a')), 1),
+        [0..=0x1f, ..] => Read::Nothing(1),
+        _ => character(bytes),
+    }
+}
+
+fn character(bytes: &[u8]) -> Read {
+    let length = match bytes.first() {
+        Some(0xc0..=0xdf) => 2,
+        Some(0xe0..=0xef) => 3,
+        Some(0xf0..) => 4,
+        _ => 1,
+    };
+    let Some(own) = bytes.get(..length) else {
+        return Read::More;
+    };
+    match std::str::from_utf8(own)
+        .ok()
+        .and_then(|text| text.chars().next())
+    {
+        Some(c) => Read::Press(Press::Char(c), length),
+        None => Read::Nothing(1),
+    }
+}
+
+/// `ESC [`, numbers, and a letter or `~`.
+fn sequence(bytes: &[u8]) -> Read {
+    let rest = bytes.get(2..).unwrap_or_default();
+    let Some(end) = rest.iter().position(|byte| (0x40..=0x7e).contains(byte)) else {
+        return Read::More;
+    };
+    let (length, last) = (end + 3, rest.get(end).copied().unwrap_or_default());
+    let text = rest.get(..end).unwrap_or_default();
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    if let (Some(text), b'M' | b'm') = (text.strip_prefix('<'), last) {
+        let mut numbers = text.split(';').map(str::parse::<u16>);
+        let press = match (numbers.next(), numbers.next(), numbers.next()) {
+            (Some(Ok(button)), Some(Ok(column)), Some(Ok(row))) => Press::Mouse {
+                button,
+                column,
+                row,
+                released: last == b'm',
+            },
+            _ => return Read::Nothing(length),
+        };
+        return Read::Press(press, length);
+    }
+    let name = match last {
+        b'~' => key_of_number(text.split(';').next().unwrap_or_default()),
+        b'Z' => Some("Shift+Tab"),
+        letter => key_of_letter(letter),
+    };
+    match name {
+        Some(name) => Read::Press(Press::Named(name), length),
+        None => Read::Nothing(length),
+    }
+}
+
+fn key_of_letter(letter: u8) -> Option<&'static str> {
+    Some(match letter {
+        b'A' => "Up",
+        b'B' => "Down",
+        b'C' => "Right",
+        b'D' => "Left",
+        b'F' => "End",
+        b'H' => "PageStart",
+        b'P' => "F1",
+        b'Q' => "F2",
+        b'R' => "F3",
+        b'S' => "F4",
+        _ => return None,
+    })
+}
+
+fn key_of_number(number: &str) -> Option<&'static str> {
+    Some(match number {
+        "1" | "7" => "PageStart",
+        "3" => "Delete",
+        "4" | "8" => "End",
+        "5" => "PageUp",
+        "6" => "PageDown",
+        "11" => "F1",
+        "12" => "F2",
+        "13" => "F3",
+        "14" => "F4",
+        "15" => "F5",
+        "17" => "F6",
+        "18" => "F7",
+        "19" => "F8",
+        "20" => "F9",
+        "21" => "F10",
+        "23" => "F11",
+        "24" => "F12",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_out_of_a_terminals_bytes() {
+        let mut presses = Presses::default();
+        assert_eq!(
+            presses.feed(b"aZ\x1b[A\x1bOP\x1b[15~\x1b[1;5C\t\r\x7f\x1b[Z"),
+            [
+                Press::Char('a'),
+                Press::Char('Z'),
+                Press::Named("Up"),
+                Press::Named("F1"),
+                Press::Named("F5"),
+                Press::Named("Right"),
+                Press::Named("Tab"),
+                Press::Named("Enter"),
+                Press::Named("Backspace"),
+                Press::Named("Shift+Tab"),
+            ]
+        );
+        assert_eq!(presses.feed(b"\x1b"), [Press::Named("Escape")]);
+        assert_eq!(presses.feed(b"\x01"), [Press::Control('a')]);
+        let mouse = Press::Mouse {
+            button: 35,
+            column: 12,
+            row: 300,
+            released: false,
+        };
+        assert_eq!(presses.feed(b"\x1b[<35;12;300M"), [mouse]);
+        assert_eq!(presses.feed("ä".as_bytes()), [Press::Char('ä')]);
+    }
+
+    #[test]
+    fn pieces_are_put_together_and_nonsense_is_passed_over() {
+        let mut presses = Presses::default();
+        assert_eq!(presses.feed(b"\x1b["), []);
+        assert_eq!(presses.feed(b"1"), []);
+        assert_eq!(presses.feed(b"7~"), [Press::Named("F6")]);
+        assert_eq!(
+            presses.feed(b"\xff\x00\x1b[999z\x1b[<1;2Mx"),
+            [Press::Char('x')]
+        );
+        assert_eq!(
+            presses.feed(&[b"\x1b[".as_slice(), &[b'1'; 100]].concat()),
+            []
+        );
+        assert_eq!(presses.feed(b"y"), [Press::Char('y')]);
+    }
+
+    #[test]
+    fn a_secret_is_read_up_to_its_line_end_and_no_further() {
+        let mut input = b"4711\nrest".as_slice();
+        assert_eq!(&*first_line(&mut input).unwrap(), b"4711\n");
+        assert_eq!(input, b"rest");
+        assert_eq!(first_line(std::io::repeat(b'x')).unwrap().len(), MAX_SECRET);
+    }
+}
