@@ -55,6 +55,17 @@ pub enum Command {
     Devices,
     /// Tell what stands between this computer and a phone, and what to do next
     Doctor(DoctorArgs),
+    /// Unlock the phone from here with its owner's PIN, when its touch screen is dead
+    ///
+    /// The keys go over the cable, or through USB debugging where that is allowed already. One
+    /// attempt a run; nothing is guessed, and no lock is removed.
+    Unlock(UnlockArgs),
+    /// Accept the question "Allow USB debugging?" from here, by keys over the cable
+    Authorize(AuthorizeArgs),
+    /// Drive the phone with this computer's keyboard and mouse, over the cable
+    ///
+    /// USB debugging may be off. Works on phones that take accessories (AOA 2), Android 4.1 and later.
+    Keys(KeysArgs),
     /// Copy photos, videos and other media off the phone, and prove each copy
     Pull(PullArgs),
     /// Tell what a rescue folder holds, and what is missing
@@ -119,6 +130,88 @@ pub struct DoctorArgs {
     pub install_udev_rules: bool,
     /// Install the udev rules without a question
     #[arg(long, requires = "install_udev_rules")]
+    pub yes: bool,
+}
+
+/// How to unlock.
+#[derive(Debug, Clone, Args)]
+pub struct UnlockArgs {
+    /// The phone
+    #[command(flatten)]
+    pub phone: PhoneArgs,
+    /// What opens its lock
+    #[command(flatten)]
+    pub secret: LockSecretArgs,
+    /// Go on although the last attempt failed, or nothing is known of its outcome
+    #[arg(long)]
+    pub again: bool,
+    /// Send the keys this way only
+    #[arg(long, value_name = "WAY")]
+    pub over: Option<Way>,
+}
+
+/// The way keys go to the phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// As a keyboard over the cable
+    Cable,
+    /// Through USB debugging, which has to be allowed
+    Adb,
+}
+
+/// What opens a phone's lock. It never stands on the command line, which others can see.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Lock")]
+pub struct LockSecretArgs {
+    /// Take the PIN or password from the first line of this file, instead of asking; "-" is the
+    /// standard input
+    #[arg(long, value_name = "FILE")]
+    pub pin_file: Option<PathBuf>,
+    /// It is a pattern: the digits of its dots, 1 at the upper left, 9 at the lower right
+    #[arg(long)]
+    pub pattern: bool,
+    /// Where the pattern's dots 1 and 9 are, in percent of the display's width and height
+    #[arg(long, value_name = "X1,Y1,X9,Y9", requires = "pattern")]
+    pub grid: Option<crate::phone::accessory::secret::Grid>,
+}
+
+/// How to be allowed.
+#[derive(Debug, Clone, Args)]
+pub struct AuthorizeArgs {
+    /// The phone
+    #[command(flatten)]
+    pub phone: PhoneArgs,
+    /// What opens its lock
+    #[command(flatten)]
+    pub secret: LockSecretArgs,
+    /// The phone is unlocked: ask for no PIN
+    #[arg(long, conflicts_with_all = ["pin_file", "pattern"])]
+    pub unlocked: bool,
+    /// Go on although the last PIN failed, or nothing is known of its outcome
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// What to press.
+#[derive(Debug, Clone, Args)]
+pub struct KeysArgs {
+    /// Use the phone with this serial number [env: ANDROID_SERIAL]
+    #[arg(short, long)]
+    pub serial: Option<String>,
+    /// Do what this script says ("-" is the standard input)
+    ///
+    /// A step a line: press Tab Down*3 Ctrl+a Home; type TEXT; wait MILLISECONDS; tap X Y; swipe X Y
+    /// X Y (percent); hold VolumeUp VolumeDown 3500; wake; sleep; say TEXT; check TEXT; secret TEXT.
+    #[arg(long, value_name = "FILE", conflicts_with = "recipe")]
+    pub script: Option<PathBuf>,
+    /// Do what this recipe says, step by step
+    #[arg(long)]
+    pub recipe: Option<crate::phone::accessory::script::Recipe>,
+    /// Print the recipe or script, and press nothing
+    #[arg(long)]
+    pub show: bool,
+    /// Go on at each "check" without asking
+    #[arg(long)]
     pub yes: bool,
 }
 

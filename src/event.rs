@@ -24,6 +24,11 @@ pub enum Event {
         /// For how long at most, in seconds.
         seconds: u64,
     },
+    /// A step of unlocking, allowing or a script begins.
+    Step {
+        /// What is done.
+        what: String,
+    },
     /// A phone is connected.
     Connected {
         /// Its serial number.

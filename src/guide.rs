@@ -1,6 +1,7 @@
 //! What a failure means for the person, and the one thing to do next: facts come from below,
 //! advice is given here.
 
+mod accessory;
 pub mod states;
 
 use crate::adb::server::DeviceState;

@@ -6,6 +6,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 use super::sync::Input;
 
+const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const EXIT: u8 = 3;
@@ -106,6 +107,13 @@ impl Decoder {
             }
         }
     }
+}
+
+/// What a command shall read from its standard input, as a packet.
+pub fn input_packet(bytes: &[u8]) -> BytesMut {
+    let mut out = BytesMut::with_capacity(5 + bytes.len());
+    packet(&mut out, STDIN, bytes);
+    out
 }
 
 /// The phone's end: writes one output as a packet.

@@ -1,6 +1,7 @@
 //! One file a subcommand: the only room that joins steps. In: a parsed command line. Out: whether
 //! everything asked for is done.
 
+mod authorize;
 mod connect;
 #[cfg(feature = "virtual-phone")]
 mod demo;
@@ -8,11 +9,14 @@ mod devices;
 mod doctor;
 mod export;
 mod generate;
+mod keys;
+mod lock_secret;
 mod pull;
 mod remote;
 mod screen;
 mod status;
 mod summary;
+mod unlock;
 mod upload;
 mod verify;
 #[cfg(feature = "virtual-phone")]
@@ -38,6 +42,9 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
     let done = match cli.command {
         Command::Devices => unless_stopped(&halt, devices::run(ui)).await,
         Command::Doctor(args) => unless_stopped(&halt, doctor::run(&args, ui)).await,
+        Command::Unlock(args) => unless_stopped(&halt, unlock::run(&args, ui)).await,
+        Command::Authorize(args) => unless_stopped(&halt, authorize::run(&args, ui)).await,
+        Command::Keys(args) => unless_stopped(&halt, keys::run(&args, ui)).await,
         Command::Pull(args) => pull::run(&args, ui, &halt).await,
         Command::Status(args) => status::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui, &halt).await,
@@ -84,6 +91,7 @@ fn stop_on_ctrl_c(halt: Halt) {
                 .with_hint("run the same command again: it goes on where it was"),
         );
         asked_to_stop().await;
+        crate::ui::terminal::restore();
         #[expect(
             clippy::exit,
             reason = "the person does not want to wait for a stuck disk or phone"
@@ -153,6 +161,12 @@ async fn connect_phone(
             phone.map_err(|error| doctor::explained(error.into()))?
         }
     };
+    announce(&phone, events);
+    Ok(phone)
+}
+
+/// Tells that a phone is connected.
+fn announce(phone: &Phone, events: &Events) {
     let identity = phone.identity();
     events.emit(Event::Connected {
         serial: identity.serial,
@@ -161,7 +175,6 @@ async fn connect_phone(
             .to_owned(),
         android_version: identity.android_version,
     });
-    Ok(phone)
 }
 
 /// What does not look at the switch itself: it changes nothing that would have to be ended.

@@ -12,7 +12,8 @@ use chrono::{Local, NaiveDate, TimeZone as _};
 
 use self::destination::default_folder;
 use self::report::{report, tell_dry_run};
-use super::{Done, connect_phone, options_of, stopped, target_of};
+use super::authorize::connect_offering;
+use super::{Done, options_of, stopped, target_of};
 use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
 use crate::error::{Error, Kind};
@@ -136,7 +137,7 @@ pub(super) async fn pull(
 ) -> Result<Done, Error> {
     let started = Instant::now();
     let events = ui.events();
-    let mut phone = connect_phone(&target, &options, &events, halt).await?;
+    let mut phone = connect_offering(&target, &options, ui, halt).await?;
     let identity = phone.identity();
     let path = match &request.output {
         Some(folder) if request.folder_each => default_folder(folder, &identity),

@@ -56,12 +56,14 @@ mod table {
             "a device of a phone maker is on USB and offers no data: USB debugging is off, or the phone is set to charge only",
             "switch USB debugging on in the phone's developer options",
             ["unlock the phone: some show nothing while locked (Samsung's Auto Blocker, Advanced Protection)",
-             "a phone with a dead touch screen may take a mouse on a USB-C adapter, or keys over its cable"];
+             "with a dead touch screen drive it over this cable: `rescue keys --recipe aosp-debugging` (samsung-, xiaomi-)",
+             "or use a mouse on a USB-C adapter"];
         no_debugging: Some(Kind::PhoneNotReady),
             "the phone offers files, pictures or a network over USB, but USB debugging is off",
             "switch USB debugging on: Settings, About phone, tap 'Build number' seven times; then Developer options",
             ["choose 'File transfer' on the unlocked phone and copy what its folders show in a file manager",
-             "with a dead touch screen use a mouse on a USB-C adapter"];
+             "with a dead touch screen drive it over this cable: `rescue keys --recipe aosp-debugging` (samsung-, xiaomi-)",
+             "or use a mouse on a USB-C adapter"];
         no_permission: Some(Kind::NoUsbPermission),
             "the phone is on USB and offers debugging, but this user may not open it",
             "run `rescue doctor --install-udev-rules`, then unplug the phone and plug it in again",
@@ -73,9 +75,9 @@ mod table {
             ["`adb kill-server` ends an adb server", "an adb server of another user cannot be seen from here"];
         unauthorized: Some(Kind::Unauthorized),
             "the phone has not allowed this computer's key",
-            "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow'",
+            "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",
             ["no question: unplug, revoke USB debugging authorizations in its developer options, plug in again",
-             "with a dead touch screen use a mouse on a USB-C adapter",
+             "a mouse on a USB-C adapter taps, too",
              "on another computer that the phone allows, copy ~/.android/adbkey and name it here with --key",
              "a key unused for 7 days expires unless 'Disable adb authorization timeout' is on: accept it again"];
         offline: Some(Kind::PhoneNotReady),
@@ -105,8 +107,8 @@ mod table {
             ["a phone that comes back to this needs a repair shop; never flash anything if you want the files"];
         locked_since_boot: Some(Kind::Locked),
             "the phone has not been unlocked since it started: its storage is still encrypted",
-            "unlock the phone once with its PIN; do not restart it",
-            ["with a dead touch screen type the PIN on a USB keyboard"];
+            "unlock the phone once with its PIN (with a dead touch screen: `rescue unlock`); do not restart it",
+            ["a USB keyboard on an adapter types the PIN, too"];
         storage_missing: Some(Kind::PhoneNotReady),
             "the phone answers, but its shared storage cannot be listed",
             "unlock the phone, wait a minute, and run the command again",

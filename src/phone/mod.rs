@@ -11,6 +11,7 @@ pub mod drive;
 pub mod error;
 pub mod hash;
 pub mod keys;
+pub mod lock;
 pub mod server;
 pub mod shell;
 pub mod stream;

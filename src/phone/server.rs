@@ -86,6 +86,12 @@ impl ServerAddress {
         Ok(Features::parse(conversation.text().await?.trim()))
     }
 
+    /// Lets the server make contact with a phone anew, which asks its owner anew.
+    pub async fn reconnect(self, serial: &str) -> Result<(), PhoneError> {
+        let mut conversation = self.ask(&format!("host-serial:{serial}:reconnect")).await?;
+        conversation.text().await.map(drop)
+    }
+
     /// Opens a stream to a service of a phone.
     pub(super) async fn open(
         self,

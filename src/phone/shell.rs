@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Phone;
 use super::error::PhoneError;
 use super::stream::ByteStream;
 use crate::adb::features::Feature;
-use crate::adb::shell::{Decoder, Output, service_exec, service_v2};
+use crate::adb::shell::{Decoder, Output, input_packet, service_exec, service_v2};
 
 /// What a command printed, and how it ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +31,15 @@ pub struct RunningCommand {
 }
 
 impl RunningCommand {
+    /// Gives the command something to read.
+    pub async fn send(&mut self, input: &[u8]) -> Result<(), PhoneError> {
+        let bytes = match self.decoder {
+            Some(_) => input_packet(input).freeze(),
+            None => Bytes::copy_from_slice(input),
+        };
+        self.stream.send(bytes).await.map_err(PhoneError::Lost)
+    }
+
     /// The next piece of output; `None` when the command is over. Waits at most `idle` for it.
     pub async fn next(&mut self, idle: Duration) -> Result<Option<Output>, PhoneError> {
         // From here on: packets that say nothing do not count as an answer.
@@ -112,6 +122,21 @@ impl Phone {
         idle: Duration,
     ) -> Result<CommandOutput, PhoneError> {
         let running = self.start_shown_as(name, command, name.as_bytes()).await?;
+        self.finish(name, running, limit, idle).await
+    }
+
+    /// The same with something for the command to read, which is no part of the command and so
+    /// of no log.
+    pub async fn run_with_input(
+        &self,
+        name: &'static str,
+        command: &[u8],
+        input: &[u8],
+        limit: usize,
+        idle: Duration,
+    ) -> Result<CommandOutput, PhoneError> {
+        let mut running = self.start(name, command).await?;
+        running.send(input).await?;
         self.finish(name, running, limit, idle).await
     }
 

@@ -125,6 +125,11 @@ impl Ui {
         Ok(passphrase)
     }
 
+    /// Whether a person is there who can be asked, and told.
+    pub fn has_person(&self) -> bool {
+        !self.style.json && !self.style.quiet && self.phone.is_none() && terminal::is_there()
+    }
+
     /// Prints a remark for the person; JSON and quiet runs go without.
     pub fn remark(&self, line: &str) {
         if !self.style.json && !self.style.quiet {

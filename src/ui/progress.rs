@@ -195,6 +195,7 @@ impl Progress {
     /// What a person is told about an event that needs words.
     fn sentence(&self, event: &Event) -> Option<String> {
         Some(match event {
+            Event::Step { what } => plain(what),
             Event::Waiting {
                 what: Wait::Approval,
                 seconds,

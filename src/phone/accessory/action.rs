@@ -7,6 +7,8 @@ use super::hid::{Button, Device, Point, Report, Tip};
 use super::secret::{Grid, LockSecret};
 use super::strokes::{NoKey, Stroke, type_text};
 
+use zeroize::{Zeroize, Zeroizing};
+
 /// How long a key stays pressed.
 const PRESSED: Duration = Duration::from_millis(20);
 /// How long nothing is pressed after it.
@@ -42,6 +44,20 @@ pub enum Action {
     },
     /// Nothing, for so long.
     Wait(Duration),
+}
+
+/// Overwrites what could be part of a PIN or pattern.
+impl Zeroize for Action {
+    fn zeroize(&mut self) {
+        match self {
+            Self::Key(stroke) => stroke.zeroize(),
+            Self::Drag(places) => places.iter_mut().for_each(|place| {
+                place.x.zeroize();
+                place.y.zeroize();
+            }),
+            Self::Buttons(..) | Self::Wake | Self::Sleep | Self::Mouse { .. } | Self::Wait(_) => {}
+        }
+    }
 }
 
 impl Action {
@@ -136,8 +152,8 @@ pub fn to_lock_screen() -> Vec<Action> {
 
 /// Types or draws what opens the lock. What was left in the field before is taken away, the space
 /// of [`to_lock_screen`] too.
-pub fn enter_secret(secret: &LockSecret, grid: Grid) -> Result<Vec<Action>, NoKey> {
-    Ok(match secret {
+pub fn enter_secret(secret: &LockSecret, grid: Grid) -> Result<Zeroizing<Vec<Action>>, NoKey> {
+    Ok(Zeroizing::new(match secret {
         LockSecret::Text(text) => {
             let strokes = type_text(text)?;
             let mut actions = Vec::with_capacity(CLEARING + strokes.len() + 2);
@@ -148,7 +164,7 @@ pub fn enter_secret(secret: &LockSecret, grid: Grid) -> Result<Vec<Action>, NoKe
                     .take(CLEARING)
                     .cloned(),
             );
-            actions.extend(strokes.into_iter().map(Action::Key));
+            actions.extend(strokes.iter().copied().map(Action::Key));
             actions.push(wait(200));
             actions.push(Action::Key(Stroke::ENTER));
             actions
@@ -158,7 +174,7 @@ pub fn enter_secret(secret: &LockSecret, grid: Grid) -> Result<Vec<Action>, NoKe
                 dots.iter().map(|dot| grid.dot(*dot)).collect(),
             )]
         }
-    })
+    }))
 }
 
 /// A way through the question "Allow USB debugging?".
@@ -276,7 +292,6 @@ pub fn toggle_talkback() -> Action {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zeroize::Zeroizing;
 
     #[test]
     fn every_action_ends_with_nothing_pressed() {

@@ -82,7 +82,7 @@ fn step(line: &str) -> Result<Step, String> {
         "hold" => vec![held(&words)?],
         "type" if !rest.is_empty() => {
             let strokes = type_text(rest).map_err(|error| error.to_string())?;
-            strokes.into_iter().map(Action::Key).collect()
+            strokes.iter().copied().map(Action::Key).collect()
         }
         "wait" => match words.as_slice() {
             [time] => vec![Action::Wait(milliseconds(time)?)],

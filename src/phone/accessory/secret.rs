@@ -55,10 +55,7 @@ impl LockSecret {
             characters if characters > MAX_CHARACTERS => return Err(BadSecret::TooLong),
             _ => {}
         }
-        let mut strokes = type_text(&text)?;
-        for stroke in &mut strokes {
-            (stroke.modifiers, stroke.usage) = (0, 0);
-        }
+        type_text(&text)?;
         Ok(Self::Text(text))
     }
 

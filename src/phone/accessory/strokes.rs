@@ -1,6 +1,8 @@
 //! Keys by their names and by what they type on a keyboard with the US layout, which is what
 //! Android takes an unknown keyboard for. No I/O.
 
+use zeroize::{Zeroize, Zeroizing};
+
 /// Left Control, Left Shift, Left Alt and Left Meta, as bits of a keyboard's report.
 pub const CONTROL: u8 = 1;
 /// See [`CONTROL`].
@@ -17,6 +19,13 @@ pub struct Stroke {
     pub modifiers: u8,
     /// The key's usage on HID page 07.
     pub usage: u8,
+}
+
+impl Zeroize for Stroke {
+    fn zeroize(&mut self) {
+        self.modifiers.zeroize();
+        self.usage.zeroize();
+    }
 }
 
 impl std::fmt::Debug for Stroke {
@@ -150,10 +159,10 @@ pub struct NoKey {
 }
 
 /// The strokes that type a text.
-pub fn type_text(text: &str) -> Result<Vec<Stroke>, NoKey> {
+pub fn type_text(text: &str) -> Result<Zeroizing<Vec<Stroke>>, NoKey> {
     let of = text.chars().count();
     // At once in its size: what grows leaves copies behind.
-    let mut strokes = Vec::with_capacity(of);
+    let mut strokes = Zeroizing::new(Vec::with_capacity(of));
     for (at, c) in text.chars().enumerate() {
         strokes.push(Stroke::of_char(c).ok_or(NoKey { place: at + 1, of })?);
     }
@@ -216,7 +225,7 @@ mod tests {
         assert_eq!(error, NoKey { place: 4, of: 4 });
         assert!(!error.to_string().contains('ä'));
         assert_eq!(
-            format!("{:?}", type_text("12").unwrap()),
+            format!("{:?}", *type_text("12").unwrap()),
             "[Stroke(..), Stroke(..)]"
         );
     }

@@ -1,0 +1,394 @@
+//! `rescue authorize`: the question "Allow USB debugging?", answered by keys over the cable. One
+//! known way after the other, until the phone really lets this computer in; never on hope.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::lock_secret::{Memory, ask, prompted};
+use super::unlock::{RETURN, over_cable};
+use super::{Done, announce, connect_phone, doctor, options_of, stopped, target_of};
+use crate::adb::server::DeviceState;
+use crate::cli::{AuthorizeArgs, LockSecretArgs};
+use crate::error::{Error, Kind};
+use crate::event::{Event, Events};
+use crate::phone::accessory::action::{Action, DIALOGS, Dialog, undo};
+use crate::phone::accessory::{Accessory, AccessoryError, candidates};
+use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
+use crate::phone::discover::{RouteName, choose, discover};
+use crate::phone::{Phone, PhoneError};
+use crate::pull::halt::Halt;
+use crate::ui::terminal::Mode;
+use crate::ui::{Ui, plain};
+
+/// How long a phone may take to let this computer in by itself.
+const LET_IN: Duration = Duration::from_secs(2);
+/// How long it may take until it asks.
+const ASKING: Duration = Duration::from_secs(15);
+/// From the offer of a key to a question that takes keys.
+const SHOWING: Duration = Duration::from_millis(1800);
+/// From the answer to being let in.
+const ANSWERING: Duration = Duration::from_secs(4);
+
+#[derive(Serialize)]
+struct Authorized<'a> {
+    r#type: &'static str,
+    phone_name: &'a str,
+    /// The way that worked; nothing when the phone let this computer in before.
+    by: Option<&'static str>,
+    /// How many ways were tried.
+    tried: usize,
+}
+
+pub(super) async fn run(args: &AuthorizeArgs, ui: &Ui) -> Result<Done, Error> {
+    let target = target_of(&args.phone);
+    let options = options_of(&args.phone);
+    let wish = Wish {
+        secret: &args.secret,
+        unlocked: args.unlocked,
+        again: args.again,
+    };
+    let (phone, by, tried) = authorize(&target, &options, wish, ui).await?;
+    let name = phone.serial();
+    let shown = plain(name);
+    let first = match by {
+        Some(by) => format!("{shown} has allowed this computer ({by})"),
+        None => format!("{shown} had allowed this computer already; nothing was pressed"),
+    };
+    let lines = [first, "Next: `rescue pull`".to_owned()];
+    ui.result(
+        &Authorized {
+            r#type: "authorized",
+            phone_name: name,
+            by,
+            tried,
+        },
+        &lines,
+    );
+    Ok(Done::All)
+}
+
+/// What is known of the lock.
+#[derive(Clone, Copy)]
+struct Wish<'a> {
+    secret: &'a LockSecretArgs,
+    unlocked: bool,
+    again: bool,
+}
+
+/// Gets this computer allowed. Tells the phone, the way that worked, and how many were tried.
+async fn authorize(
+    target: &Target,
+    options: &ConnectOptions,
+    wish: Wish<'_>,
+    ui: &Ui,
+) -> Result<(Phone, Option<&'static str>, usize), Error> {
+    let events = ui.events();
+    match connect(
+        target,
+        &waiting(options, LET_IN),
+        Patience::ForPerson,
+        &mut |_| {},
+    )
+    .await
+    {
+        Ok(phone) => return Ok((phone, None, 0)),
+        Err(error) if asks(&error) => {}
+        Err(error) => return Err(doctor::explained(error.into())),
+    }
+    let way = Way::to(target).await?;
+    let mut accessory = Accessory::open(way.on_usb.as_deref()).await?;
+    let memory = Memory::of(accessory.name());
+    let secret = match wish.unlocked {
+        true => None,
+        false => {
+            ui.remark("If the phone is locked, give what opens it; only Enter if it is not.");
+            ask(wish.secret, ui).await?
+        }
+    };
+    match secret {
+        Some(secret) => {
+            memory.allow(wish.again, ui).await?;
+            memory.begin(ui);
+            step(&events, "Wakes the phone and unlocks it, once");
+            accessory = over_cable(accessory, &secret, wish.secret).await?;
+            accessory
+                .play(&[Action::Wait(Duration::from_secs(2))])
+                .await?;
+        }
+        None => step(&events, "Wakes the phone"),
+    }
+    for (at, dialog) in DIALOGS.iter().enumerate() {
+        let tried = at + 1;
+        let number = format!("{tried} of {}", DIALOGS.len());
+        step(
+            &events,
+            &format!("Answers the question, way {number}: {}", dialog.name),
+        );
+        let mut again = true;
+        let answered = loop {
+            match attempt(dialog, target, options, &way, &mut accessory).await {
+                // What the phone is on USB changes when it is unlocked or asked anew.
+                Err(Failure::Accessory(AccessoryError::Gone { .. })) if again => {
+                    again = false;
+                    accessory = accessory.again(RETURN).await?;
+                }
+                other => break other,
+            }
+        };
+        match answered {
+            Ok(Some(phone)) => {
+                memory.succeeded();
+                return Ok((phone, Some(dialog.name), tried));
+            }
+            Ok(None) => {}
+            Err(Failure::NotAsked) => {
+                step(
+                    &events,
+                    "The phone asks nothing and lets nobody in; it may be locked",
+                );
+            }
+            Err(Failure::Accessory(error)) => return Err(error.into()),
+            Err(Failure::Phone(error)) => return Err(error.into()),
+        }
+    }
+    let _ = accessory.play(&undo()).await;
+    let message = format!(
+        "none of {} known ways through the question made the phone allow this computer",
+        DIALOGS.len()
+    );
+    Err(Error::new(Kind::Unauthorized, message).with_hint(
+        "check that it is unlocked (`rescue unlock`), then answer by hand: `rescue keys` in one terminal, `rescue pull` in another; arrows to 'Always allow', Space, arrows to 'Allow', Enter",
+    ))
+}
+
+enum Failure {
+    Accessory(AccessoryError),
+    Phone(PhoneError),
+    /// The phone never asked.
+    NotAsked,
+}
+
+impl From<AccessoryError> for Failure {
+    fn from(error: AccessoryError) -> Self {
+        Self::Accessory(error)
+    }
+}
+
+/// Lets the phone ask, and answers in one way. `None` when it lets nobody in by that.
+async fn attempt(
+    dialog: &Dialog,
+    target: &Target,
+    options: &ConnectOptions,
+    way: &Way,
+    accessory: &mut Accessory,
+) -> Result<Option<Phone>, Failure> {
+    // Older questions go away, so that one is there when it is answered.
+    let mut before = vec![Action::Wake, Action::Wait(Duration::from_millis(400))];
+    before.extend(undo());
+    play_possible(accessory, before).await?;
+    way.ask_anew().await;
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let mut on_wait = move |waiting: &Waiting| {
+        let _ = tell.send(waiting.clone());
+    };
+    let patient = waiting(options, ASKING + SHOWING + ANSWERING * 3);
+    let mut connecting = pin!(connect(target, &patient, Patience::ForReturn, &mut on_wait));
+    let asking = async {
+        while let Some(waiting) = told.recv().await {
+            if waiting == Waiting::ForApproval {
+                return true;
+            }
+        }
+        false
+    };
+    let asked = tokio::select! {
+        done = &mut connecting => return outcome(done),
+        asked = tokio::time::timeout(ASKING, asking) => asked.unwrap_or(false),
+    };
+    if !asked {
+        return Err(Failure::NotAsked);
+    }
+    tokio::select! {
+        done = &mut connecting => return outcome(done),
+        () = tokio::time::sleep(SHOWING) => {}
+    }
+    let actions = dialog.actions();
+    let done = tokio::select! {
+        done = &mut connecting => Some(done),
+        played = accessory.play(&actions) => played.map(|()| None)?,
+    };
+    if let Some(done) = done {
+        // Let in before the last key: it may still be pressed.
+        accessory.release();
+        return outcome(done);
+    }
+    tokio::select! {
+        done = &mut connecting => outcome(done),
+        () = tokio::time::sleep(ANSWERING) => Ok(None),
+    }
+}
+
+fn outcome(done: Result<Phone, PhoneError>) -> Result<Option<Phone>, Failure> {
+    match done {
+        Ok(phone) => Ok(Some(phone)),
+        Err(error) if asks(&error) || error.is_gone() => Ok(None),
+        Err(error) => Err(Failure::Phone(error)),
+    }
+}
+
+/// Plays what the phone has devices for; only the keyboard is needed.
+async fn play_possible(
+    accessory: &mut Accessory,
+    actions: Vec<Action>,
+) -> Result<(), AccessoryError> {
+    for action in actions {
+        match accessory.play(std::slice::from_ref(&action)).await {
+            Err(AccessoryError::DeviceRefused { .. }) if !matches!(action, Action::Key(_)) => {}
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+/// How the phone is reached over ADB, and what it is called on USB.
+struct Way {
+    on_usb: Option<String>,
+    through_server: Option<(crate::phone::server::ServerAddress, String)>,
+}
+
+impl Way {
+    async fn to(target: &Target) -> Result<Self, PhoneError> {
+        let Target::Discovered { serial } = target else {
+            return Ok(Self {
+                on_usb: None,
+                through_server: None,
+            });
+        };
+        let found = discover().await?;
+        let seen = choose(&found.phones, serial.as_deref())?;
+        let name = seen.serial.clone();
+        Ok(Self {
+            on_usb: Some(name.clone()),
+            through_server: (seen.route == RouteName::Server).then_some((found.server, name)),
+        })
+    }
+
+    /// A server makes contact with a phone once; asked to do so again, the phone asks again.
+    async fn ask_anew(&self) {
+        if let Some((server, serial)) = &self.through_server
+            && let Err(error) = server.reconnect(serial).await
+        {
+            tracing::debug!(%error, "the server does not reconnect");
+        }
+    }
+}
+
+fn waiting(options: &ConnectOptions, wait: Duration) -> ConnectOptions {
+    ConnectOptions {
+        wait,
+        ..options.clone()
+    }
+}
+
+/// Whether the phone waits for its question to be answered.
+fn asks(error: &PhoneError) -> bool {
+    matches!(
+        error,
+        PhoneError::Unauthorized
+            | PhoneError::NotReady {
+                state: DeviceState::Unauthorized | DeviceState::Authorizing,
+                ..
+            }
+    )
+}
+
+fn step(events: &Events, what: &str) {
+    events.emit(Event::Step {
+        what: what.to_owned(),
+    });
+}
+
+/// Connects as [`super::connect_phone`] does; where the phone waits for a tap on "Allow" and a
+/// person sits at the terminal, offers to accept the question from here.
+pub(super) async fn connect_offering(
+    target: &Target,
+    options: &ConnectOptions,
+    ui: &Ui,
+    halt: &Halt,
+) -> Result<Phone, Error> {
+    let events = ui.events();
+    if !ui.has_person() || !takes_keys(target).await {
+        return connect_phone(target, options, &events, halt).await;
+    }
+    let phone = tokio::select! {
+        () = halt.stopped() => return Err(stopped(halt)),
+        phone = connect_or_answer(target, options, ui, &events) => phone?,
+    };
+    announce(&phone, &events);
+    Ok(phone)
+}
+
+/// Whether the phone could be driven over the cable; nothing is asked of it.
+async fn takes_keys(target: &Target) -> bool {
+    let Target::Discovered { .. } = target else {
+        return false;
+    };
+    let (Ok(way), Ok(found)) = (Way::to(target).await, candidates().await) else {
+        return false;
+    };
+    let is_it = |name: &String| found.iter().any(|candidate| candidate.name == *name);
+    way.on_usb.as_ref().is_some_and(is_it)
+}
+
+async fn connect_or_answer(
+    target: &Target,
+    options: &ConnectOptions,
+    ui: &Ui,
+    events: &Events,
+) -> Result<Phone, Error> {
+    let explained = |error: PhoneError| doctor::explained(error.into());
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let seconds = options.wait.as_secs();
+    let mut on_wait = move |waiting: &Waiting| {
+        let what = waiting.into();
+        events.emit(Event::Waiting { what, seconds });
+        let _ = tell.send(waiting.clone());
+    };
+    {
+        let mut connecting = pin!(connect(target, options, Patience::ForPerson, &mut on_wait));
+        let asking = async {
+            while let Some(waiting) = told.recv().await {
+                if waiting == Waiting::ForApproval {
+                    return;
+                }
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            done = &mut connecting => return done.map_err(explained),
+            () = asking => {}
+        }
+        let question = "The phone waits for a tap on 'Allow'. Tap it there, or press Enter to accept it from here: ";
+        tokio::select! {
+            done = &mut connecting => {
+                ui.prompt("\n");
+                return done.map_err(explained);
+            }
+            pressed = prompted(question, Mode::Lines, ui) => drop(pressed?),
+        }
+    }
+    let wish = Wish {
+        secret: &LockSecretArgs::default(),
+        unlocked: false,
+        again: false,
+    };
+    let (phone, by, _) = authorize(target, options, wish, ui).await?;
+    if let Some(by) = by {
+        let name = plain(phone.serial());
+        ui.remark(&format!("{name} has allowed this computer ({by})"));
+    }
+    Ok(phone)
+}

@@ -1,0 +1,217 @@
+//! The owner's PIN, password or pattern: from the terminal without an echo, from a file, or from
+//! the standard input. And what is remembered of attempts: when, and how often, never what.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::cli::LockSecretArgs;
+use crate::error::{Error, Kind};
+use crate::phone::accessory::secret::{LockSecret, line_of};
+use crate::ui::Ui;
+use crate::ui::terminal::{self, Mode, Terminal};
+
+/// What Android does about wrong tries.
+pub(super) const THROTTLING: &str = "Android lets five wrong tries pass, then makes you wait 30 seconds, later longer, up to hours; \
+     some phones can be set to erase themselves after 10 to 20. This command tries once.";
+
+/// Asks for what opens the lock; `None` when the person gives nothing.
+pub(super) async fn ask(args: &LockSecretArgs, ui: &Ui) -> Result<Option<LockSecret>, Error> {
+    let what = match args.pattern {
+        true => "Pattern of the phone, as digits 1 to 9 (not shown)",
+        false => "PIN or password of the phone (not shown)",
+    };
+    let line = match &args.pin_file {
+        Some(path) => from_file(path).await?,
+        None => prompted(&format!("{what}: "), Mode::Hidden, ui).await?,
+    };
+    let unusable = |why: String| {
+        Error::new(
+            Kind::Usage,
+            "that cannot be the phone's PIN, password or pattern",
+        )
+        .caused_by(why)
+        .with_hint("run the same command again; nothing was typed on the phone")
+    };
+    let Some(text) = line_of(line) else {
+        return Err(unusable("it is no UTF-8 text".to_owned()));
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let secret = match args.pattern {
+        true => LockSecret::pattern(&text),
+        false => LockSecret::text(text),
+    };
+    secret
+        .map(Some)
+        .map_err(|error| unusable(error.to_string()))
+}
+
+/// The same where there has to be one.
+pub(super) async fn demand(args: &LockSecretArgs, ui: &Ui) -> Result<LockSecret, Error> {
+    ask(args, ui).await?.ok_or_else(|| {
+        Error::new(Kind::Usage, "no PIN was given")
+            .with_hint("run the same command again; nothing was typed on the phone")
+    })
+}
+
+async fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let own = path.to_owned();
+    // A pipe may take its time.
+    let read = tokio::task::spawn_blocking(move || match own.as_os_str() == "-" {
+        true => terminal::first_line_of_stdin(),
+        false => std::fs::File::open(own).and_then(terminal::first_line),
+    });
+    let read = match read.await {
+        Ok(read) => read,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
+    read.map_err(|error| {
+        Error::new(
+            Kind::Usage,
+            format!("cannot read the PIN from {}", path.display()),
+        )
+        .caused_by(error)
+        .with_hint("check the path given with --pin-file")
+    })
+}
+
+/// Asks on the terminal, and fails where there is none.
+pub(super) async fn prompted(
+    prompt: &str,
+    mode: Mode,
+    ui: &Ui,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    if !terminal::is_there() {
+        return Err(
+            Error::new(Kind::Usage, "something has to be asked, and nobody is there to ask")
+                .with_hint("give the PIN with --pin-file FILE, or with --pin-file - on the standard input; --again, --unlocked and --yes answer the other questions"),
+        );
+    }
+    let failed = |error| Error::new(Kind::Usage, "the terminal cannot be read").caused_by(error);
+    ui.end_progress();
+    ui.prompt(prompt);
+    let mut terminal = Terminal::take(mode).map_err(failed)?;
+    terminal.line().await.map_err(failed)
+}
+
+/// Asks a question to be answered by "yes".
+pub(super) async fn agreed(question: &str, ui: &Ui) -> Result<bool, Error> {
+    let line = prompted(&format!("{question} Type yes: "), Mode::Lines, ui).await?;
+    Ok(line.trim_ascii().eq_ignore_ascii_case(b"yes"))
+}
+
+/// Attempts at a phone's lock of which no success is known.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Attempts {
+    count: u32,
+    /// In seconds since 1970.
+    last: u64,
+}
+
+/// What is remembered of attempts, in `~/.local/state/rescue/unlock.json`.
+#[derive(Debug)]
+pub(super) struct Memory {
+    file: Option<PathBuf>,
+    phone: String,
+}
+
+impl Memory {
+    /// What is known of a phone. Its serial number is kept as a hash.
+    pub(super) fn of(serial: &str) -> Self {
+        let set = |name: &str| {
+            let path = std::env::var_os(name).map(PathBuf::from);
+            path.filter(|path| path.is_absolute())
+        };
+        let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
+        let hash = Sha256::digest(serial.as_bytes());
+        Self {
+            file: state.map(|state| state.join("rescue/unlock.json")),
+            phone: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+
+    /// Lets an attempt begin: after one without a known success only with a new yes.
+    pub(super) async fn allow(&self, again: bool, ui: &Ui) -> Result<(), Error> {
+        ui.remark(THROTTLING);
+        let Some(earlier) = self.read().remove(&self.phone) else {
+            return Ok(());
+        };
+        let ago = now().saturating_sub(earlier.last);
+        let story = format!(
+            "The last attempt ({ago} s ago) did not open this phone's lock, or nothing is known of it; {} since the last success.",
+            crate::ui::count(earlier.count.into(), "attempt")
+        );
+        if again {
+            ui.remark(&story);
+            return Ok(());
+        }
+        let refused = || {
+            Error::new(Kind::Locked, story.clone()).with_hint(
+                "be sure of the PIN, wait a minute, then run the same command with --again",
+            )
+        };
+        if !terminal::is_there() {
+            return Err(refused());
+        }
+        ui.remark(&story);
+        match agreed(
+            "Are you sure of the PIN, and shall it be tried once more?",
+            ui,
+        )
+        .await?
+        {
+            true => Ok(()),
+            false => Err(refused()),
+        }
+    }
+
+    /// An attempt begins: it counts until its success is known.
+    pub(super) fn begin(&self, ui: &Ui) {
+        let mut all = self.read();
+        let own = all.entry(self.phone.clone()).or_default();
+        own.count = own.count.saturating_add(1);
+        own.last = now();
+        if let Err(error) = self.write(&all) {
+            ui.remark(&format!("This attempt cannot be remembered: {error}"));
+        }
+    }
+
+    /// The lock is open.
+    pub(super) fn succeeded(&self) {
+        let mut all = self.read();
+        if all.remove(&self.phone).is_some()
+            && let Err(error) = self.write(&all)
+        {
+            tracing::debug!(%error, "attempts stay remembered");
+        }
+    }
+
+    fn read(&self) -> BTreeMap<String, Attempts> {
+        let text = self.file.as_ref().and_then(|file| std::fs::read(file).ok());
+        text.and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default()
+    }
+
+    fn write(&self, all: &BTreeMap<String, Attempts>) -> std::io::Result<()> {
+        let Some(file) = &self.file else {
+            return Err(std::io::Error::other("HOME is not set"));
+        };
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let new = file.with_extension(format!("{}.new", std::process::id()));
+        std::fs::write(&new, serde_json::to_vec(all)?)?;
+        std::fs::rename(new, file)
+    }
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map(|since| since.as_secs()).unwrap_or_default()
+}

@@ -1,0 +1,300 @@
+//! `rescue unlock`: the owner's PIN, password or pattern, typed or drawn from here, once; then what
+//! is known of the outcome.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::lock_secret::{Memory, THROTTLING, demand};
+use super::{Done, options_of, serial_from_environment, target_of};
+use crate::cli::{LockSecretArgs, PhoneArgs, UnlockArgs, Way};
+use crate::error::{Error, Kind};
+use crate::event::{Event, Events};
+use crate::phone::accessory::action::{Action, enter_secret, to_lock_screen};
+use crate::phone::accessory::hid::Device;
+use crate::phone::accessory::secret::LockSecret;
+use crate::phone::accessory::{Accessory, AccessoryError};
+use crate::phone::connect::{Patience, Target, connect};
+use crate::phone::lock::{LockState, Typed};
+use crate::phone::{Phone, PhoneError};
+use crate::pull::enumerate::has_storage;
+use crate::ui::{Ui, plain};
+
+/// How long a phone may take to let this computer in: long enough for no person.
+const WAIT: Duration = Duration::from_secs(3);
+/// How long a phone may take to open its storage after the right PIN.
+const OPENING: Duration = Duration::from_secs(15);
+/// How often to look meanwhile.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// How long a phone may be away when it changes what it is on USB.
+pub(super) const RETURN: Duration = Duration::from_secs(20);
+
+/// What is known afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    /// The phone says that its lock is open.
+    Unlocked,
+    /// It was open before; nothing was typed.
+    WasOpen,
+    /// The phone tells nothing of it.
+    Unknown,
+}
+
+#[derive(Serialize)]
+struct Unlock<'a> {
+    r#type: &'static str,
+    phone_name: &'a str,
+    outcome: Outcome,
+    /// `cable` or `adb`; nothing when nothing was typed.
+    over: Option<&'static str>,
+    /// Whether the phone's storage can be listed; nothing when it cannot be asked.
+    storage: Option<bool>,
+}
+
+pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
+    let events = ui.events();
+    let serial = args.phone.serial.clone().or_else(serial_from_environment);
+    let phone = over_adb(&args.phone).await;
+    if args.over == Some(Way::Adb)
+        && let Err(error) = phone
+    {
+        return Err(error.into());
+    }
+    let phone = phone.ok();
+    if let Some(phone) = &phone
+        && phone.lock_state().await?.is_open()
+    {
+        let storage = Some(has_storage(phone).await?);
+        tell(ui, phone.serial(), Outcome::WasOpen, None, storage);
+        return Ok(Done::All);
+    }
+    // Before the question: a PIN is asked for only where it can be used.
+    let serial = serial.or_else(|| phone.as_ref().and_then(usb_serial));
+    let accessory = match args.over {
+        Some(Way::Adb) => None,
+        _ => match Accessory::open(serial.as_deref()).await {
+            Ok(accessory) => Some(accessory),
+            Err(error) if phone.is_none() || args.over == Some(Way::Cable) => {
+                return Err(error.into());
+            }
+            Err(error) if args.secret.pattern => return Err(error.into()),
+            Err(error) => {
+                tracing::debug!(%error, "no keys over the cable");
+                None
+            }
+        },
+    };
+    let name = match (&phone, &accessory) {
+        (_, Some(accessory)) => accessory.name().to_owned(),
+        (Some(phone), None) => phone.serial().to_owned(),
+        (None, None) => String::new(),
+    };
+    let memory = Memory::of(&name);
+    memory.allow(args.again, ui).await?;
+    let secret = demand(&args.secret, ui).await?;
+    memory.begin(ui);
+    let over = enter(&phone, accessory, &secret, args, &events).await?;
+    drop(secret);
+    match prove(&args.phone, phone, &events).await {
+        Some((phone, state)) if state.is_open() => {
+            memory.succeeded();
+            let storage = has_storage(&phone).await.ok();
+            tell(ui, &name, Outcome::Unlocked, Some(over), storage);
+            Ok(Done::All)
+        }
+        Some((_, state)) if state.is_locked() => Err(Error::new(
+            Kind::Locked,
+            format!("the phone {name} is still locked: it did not take the PIN, or did not see it"),
+        )
+        .with_hint(format!(
+            "be sure of the PIN before you run the same command with --again. {THROTTLING}"
+        ))),
+        _ => {
+            tell(ui, &name, Outcome::Unknown, Some(over), None);
+            Ok(Done::All)
+        }
+    }
+}
+
+/// A serial number as USB shows it; wireless phones have none there.
+fn usb_serial(phone: &Phone) -> Option<String> {
+    match phone.target() {
+        Target::Discovered { serial } => serial.filter(|serial| !serial.contains(':')),
+        Target::Tcp(_) => None,
+    }
+}
+
+/// The phone over ADB, where it lets this computer in by itself.
+async fn over_adb(args: &PhoneArgs) -> Result<Phone, PhoneError> {
+    let mut options = options_of(args);
+    options.wait = WAIT.min(options.wait);
+    connect(&target_of(args), &options, Patience::ForPerson, &mut |_| {}).await
+}
+
+/// Types or draws the secret, once, the surest way first. Tells which way it went.
+async fn enter(
+    phone: &Option<Phone>,
+    accessory: Option<Accessory>,
+    secret: &LockSecret,
+    args: &UnlockArgs,
+    events: &Events,
+) -> Result<&'static str, Error> {
+    let step = |what: &str| {
+        events.emit(Event::Step {
+            what: what.to_owned(),
+        });
+    };
+    if let (Some(phone), LockSecret::Text(_)) = (phone, secret)
+        && args.over != Some(Way::Cable)
+    {
+        step("Wakes the phone and types through USB debugging");
+        match phone.type_secret(secret).await? {
+            Typed::Yes => return Ok("adb"),
+            Typed::Refused => step("The phone lets USB debugging press no keys"),
+        }
+    }
+    let Some(accessory) = accessory else {
+        return Err(
+            Error::new(Kind::Refused, "the phone takes no keys through USB debugging").with_hint(
+                "plug it in with a cable, without --over adb; on Xiaomi, 'USB debugging (Security settings)' has to be on",
+            ),
+        );
+    };
+    step("Wakes the phone and types over the cable");
+    over_cable(accessory, secret, &args.secret).await?;
+    Ok("cable")
+}
+
+/// Goes to the lock screen, and types or draws the secret there.
+pub(super) async fn over_cable(
+    mut accessory: Accessory,
+    secret: &LockSecret,
+    args: &LockSecretArgs,
+) -> Result<Accessory, Error> {
+    let grid = args.grid.unwrap_or_default();
+    let actions = enter_secret(secret, grid)
+        .map_err(|error| Error::new(Kind::Usage, "this cannot be typed").caused_by(error))?;
+    if let LockSecret::Pattern(_) = secret {
+        accessory.attach(&[Device::Touch]).await?;
+    }
+    // The pen at least shows the PIN's field quicker; a phone without it takes the keys alone.
+    let way = without_refused(&mut accessory, to_lock_screen()).await?;
+    if let Err(error) = accessory.play(&way).await {
+        if !matches!(error, AccessoryError::Gone { .. }) {
+            return Err(error.into());
+        }
+        // Nothing of the secret was typed yet, and a woken phone may show itself anew on USB.
+        accessory = accessory.again(RETURN).await?;
+        let way = without_refused(&mut accessory, to_lock_screen()).await?;
+        accessory.play(&way).await?;
+    }
+    accessory.play(&actions).await.map_err(|error| {
+        let error = Error::from(error);
+        Error::new(
+            error.kind,
+            format!("{} while the {} was entered", error.message, secret.name()),
+        )
+        .with_hint(
+            "it was not entered again: what of it the phone saw is not known. Run the same command again",
+        )
+    })?;
+    Ok(accessory)
+}
+
+/// Attaches what the actions need, and leaves out what the phone refuses, but for the keyboard.
+async fn without_refused(
+    accessory: &mut Accessory,
+    actions: Vec<Action>,
+) -> Result<Vec<Action>, AccessoryError> {
+    let mut refused = Vec::new();
+    accessory.attach(&[Device::Keyboard]).await?;
+    for device in [Device::Touch, Device::System] {
+        match accessory.attach(&[device]).await {
+            Ok(()) => {}
+            Err(AccessoryError::DeviceRefused { .. }) => refused.push(device),
+            Err(error) => return Err(error),
+        }
+    }
+    let is_possible = |action: &Action| {
+        action
+            .device()
+            .is_none_or(|device| !refused.contains(&device))
+    };
+    Ok(actions.into_iter().filter(is_possible).collect())
+}
+
+/// Asks the phone, where it lets this computer in, until it is open or the time is up.
+async fn prove(
+    args: &PhoneArgs,
+    mut phone: Option<Phone>,
+    events: &Events,
+) -> Option<(Phone, LockState)> {
+    let deadline = Instant::now() + OPENING;
+    let was_in = phone.is_some();
+    events.emit(Event::Step {
+        what: "Looks whether the lock is open".to_owned(),
+    });
+    let mut known = None;
+    while Instant::now() < deadline {
+        let Some(asked) = phone.take() else {
+            match over_adb(args).await {
+                Ok(back) => phone = Some(back),
+                // It may be away for a moment; one that never was in does not come in now.
+                Err(error) if was_in || error.is_gone() => {
+                    tokio::time::sleep(POLL_INTERVAL).await;
+                }
+                Err(_) => break,
+            }
+            continue;
+        };
+        // One that went away is looked for again.
+        if let Ok(state) = asked.lock_state().await {
+            if state.is_open() {
+                return Some((asked, state));
+            }
+            known = Some(state);
+            phone = Some(asked);
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+    Some((phone?, known?))
+}
+
+fn tell(ui: &Ui, name: &str, outcome: Outcome, over: Option<&'static str>, storage: Option<bool>) {
+    let shown = plain(name);
+    let lines = match (outcome, storage) {
+        (Outcome::WasOpen, _) => {
+            vec![
+                format!("{shown} is unlocked already; nothing was typed"),
+                "Next: `rescue pull`".to_owned(),
+            ]
+        }
+        (Outcome::Unlocked, Some(true)) => vec![
+            format!("{shown} is unlocked, and its storage can be read"),
+            "Next: `rescue pull`".to_owned(),
+        ],
+        (Outcome::Unlocked, _) => vec![
+            format!("{shown} is unlocked; its storage cannot be listed yet"),
+            "Next: wait a minute, then `rescue pull`".to_owned(),
+        ],
+        (Outcome::Unknown, _) => vec![
+            format!(
+                "It was entered on {shown}, once. Whether the lock is open cannot be known from here: USB debugging is off, or has not allowed this computer"
+            ),
+            "Next: `rescue authorize` where USB debugging is on, `rescue keys` where it is off"
+                .to_owned(),
+        ],
+    };
+    ui.result(
+        &Unlock {
+            r#type: "unlock",
+            phone_name: name,
+            outcome,
+            over,
+            storage,
+        },
+        &lines,
+    );
+}
