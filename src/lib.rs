@@ -33,7 +33,8 @@
 //! * A phone is untrusted: names, lengths and data are bounded and checked before use.
 //! * A file stands under its real name only when its bytes are synced to disk; it counts as
 //!   *verified* only when its SHA-256 equals the phone's own.
-//! * Towards the phone everything is read-only.
+//! * Towards the phone everything is read-only; keys are pressed only by `unlock`, `authorize` and
+//!   `keys`, for its owner and with the owner's PIN.
 
 pub mod adb;
 pub mod cli;
