@@ -4,9 +4,11 @@
 //! and in memory, and a file that makes no sense simply shows nothing.
 
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use jpeg_decoder::PixelFormat;
+use jpeg_decoder::{CodingProcess, PixelFormat};
 
 use super::dates::{self, Source, Taken};
 use crate::pull::kind::MediaKind;
@@ -25,6 +27,11 @@ const MAX_PROGRESSIVE_PIXELS: usize = 24_000_000;
 const MAX_PIXELS: usize = 300_000_000;
 /// The most memory for one picture's pixels, in bytes.
 const MAX_PIXEL_BYTES: usize = 48 * 1024 * 1024;
+/// A picture of 200 megapixels takes less. A small one can be made to take days: each of a hundred
+/// thousand empty scans of a progressive picture goes over all of its pixels.
+const MAX_TIME: Duration = Duration::from_secs(10);
+/// Reads between two looks at the clock.
+const READS_A_LOOK: u8 = 64;
 
 /// What a file shows.
 #[derive(Debug, Clone, Default)]
@@ -38,10 +45,21 @@ pub(crate) struct Look {
 }
 
 /// Where one picture at a time takes much memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Looker {
     large: Mutex<()>,
     thumbs: bool,
+    max_time: Duration,
+}
+
+impl Default for Looker {
+    fn default() -> Self {
+        Self {
+            large: Mutex::default(),
+            thumbs: false,
+            max_time: MAX_TIME,
+        }
+    }
 }
 
 impl Looker {
@@ -62,10 +80,23 @@ impl Looker {
         file: impl Read + Seek,
     ) -> Look {
         let fallback = || Taken::of_name_or_mtime(name, mtime);
-        let mut file = Bounded {
+        let file = Bounded {
             left: MAX_READ_BYTES,
             inner: file,
         };
+        or_nothing(name, || self.seen(kind, name, file, fallback)).unwrap_or_else(|| Look {
+            taken: fallback(),
+            ..Look::default()
+        })
+    }
+
+    fn seen(
+        &self,
+        kind: MediaKind,
+        name: &str,
+        mut file: Bounded<impl Read + Seek>,
+        fallback: impl Fn() -> Option<Taken>,
+    ) -> Look {
         match kind {
             MediaKind::Photo => {
                 let mut look = self.photo(name, &mut file);
@@ -94,14 +125,17 @@ impl Looker {
             look.taken = dates::of_exif(&exif).map(|at| Taken { at, source });
             look.orientation = orientation(&exif);
             if self.thumbs {
-                look.thumb = thumb_of_exif(&exif).and_then(|thumb| self.fitting(thumb));
+                look.thumb = thumb_of_exif(&exif)
+                    .and_then(|thumb| or_nothing(name, || self.fitting(thumb)).flatten());
             }
         }
         if self.thumbs && look.thumb.is_none() && file.seek(SeekFrom::Start(0)).is_ok() {
-            look.thumb = match ending(name).as_str() {
-                "png" => small_png(file),
+            // By itself, for the date that is known by now should stay.
+            look.thumb = or_nothing(name, || match ending(name).as_str() {
+                "png" => self.small_png(file),
                 _ => self.small_jpeg(file),
-            };
+            })
+            .flatten();
         }
         look
     }
@@ -118,13 +152,23 @@ impl Looker {
     }
 
     fn small_jpeg(&self, file: &mut impl Read) -> Option<Vec<u8>> {
-        let mut decoder = jpeg_decoder::Decoder::new(BufReader::new(file));
+        let timed = Timed {
+            inner: BufReader::new(file),
+            end: Instant::now() + self.max_time,
+            reads: 0,
+        };
+        let mut decoder = jpeg_decoder::Decoder::new(timed);
         decoder.set_max_decoding_buffer_size(MAX_PIXEL_BYTES);
         decoder.read_info().ok()?;
         let info = decoder.info()?;
         let pixels = usize::from(info.width) * usize::from(info.height);
-        let is_progressive = info.coding_process == jpeg_decoder::CodingProcess::DctProgressive;
-        if pixels > MAX_PIXELS || (is_progressive && pixels > MAX_PROGRESSIVE_PIXELS) {
+        // Lossless ones are held as a whole too, and are no photos.
+        let (is_progressive, most) = match info.coding_process {
+            CodingProcess::DctSequential => (false, MAX_PIXELS),
+            CodingProcess::DctProgressive => (true, MAX_PROGRESSIVE_PIXELS),
+            CodingProcess::Lossless => return None,
+        };
+        if pixels > most {
             return None;
         }
         // Twice the size that is wanted, to be averaged down: an eighth of a photo, mostly.
@@ -145,6 +189,42 @@ impl Looker {
         }
         shrinking.finish()
     }
+
+    /// Reads a PNG row by row. One whose rows come out of order gets no small picture.
+    fn small_png(&self, file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
+        let limits = png::Limits {
+            bytes: MAX_PIXEL_BYTES,
+        };
+        let mut decoder = png::Decoder::new_with_limits(BufReader::new(file), limits);
+        decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
+        decoder.ignore_checksums(true);
+        let mut reader = decoder.read_info().ok()?;
+        let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+        if reader.info().interlaced || width.checked_mul(height)? > MAX_PIXELS {
+            return None;
+        }
+        let samples = reader.output_color_type().0.samples();
+        let mut shrinking = Shrinking::new(width, height)?;
+        let end = Instant::now() + self.max_time;
+        for _ in 0..height {
+            if Instant::now() > end {
+                return None;
+            }
+            shrinking.row(reader.next_row().ok()??.data(), samples);
+        }
+        shrinking.finish()
+    }
+}
+
+/// What a decoder makes of untrusted bytes; `None` when it panics, which is no reason to lose the
+/// file that they are of.
+fn or_nothing<T>(name: &str, look: impl FnOnce() -> T) -> Option<T> {
+    // Nothing that it may have left half done is used any more.
+    let seen = catch_unwind(AssertUnwindSafe(look));
+    if seen.is_err() {
+        tracing::warn!(name, "a decoder panicked at this file");
+    }
+    seen.ok()
 }
 
 /// The lower-case ending of a name.
@@ -189,27 +269,6 @@ fn thumb_of_exif(exif: &exif::Exif) -> Option<&[u8]> {
     let start = number(exif::Tag::JPEGInterchangeFormat)?;
     let length = number(exif::Tag::JPEGInterchangeFormatLength)?;
     exif.buf().get(start..start.checked_add(length)?)
-}
-
-/// Reads a PNG row by row. One whose rows come out of order gets no small picture.
-fn small_png(file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
-    let limits = png::Limits {
-        bytes: MAX_PIXEL_BYTES,
-    };
-    let mut decoder = png::Decoder::new_with_limits(BufReader::new(file), limits);
-    decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
-    decoder.ignore_checksums(true);
-    let mut reader = decoder.read_info().ok()?;
-    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
-    if reader.info().interlaced || width.checked_mul(height)? > MAX_PIXELS {
-        return None;
-    }
-    let samples = reader.output_color_type().0.samples();
-    let mut shrinking = Shrinking::new(width, height)?;
-    for _ in 0..height {
-        shrinking.row(reader.next_row().ok()??.data(), samples);
-    }
-    shrinking.finish()
 }
 
 /// Averages rows of pixels down to a picture of at most [`SIDE`] on each side.
@@ -312,6 +371,23 @@ impl<R: Read> Read for Bounded<R> {
 impl<R: Seek> Seek for Bounded<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.inner.seek(to)
+    }
+}
+
+/// Ends after a time: how long a picture takes says nothing about its bytes.
+struct Timed<R> {
+    inner: R,
+    end: Instant,
+    reads: u8,
+}
+
+impl<R: Read> Read for Timed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reads = (self.reads + 1) % READS_A_LOOK;
+        match self.reads == 0 && Instant::now() > self.end {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => self.inner.read(buffer),
+        }
     }
 }
 
@@ -437,6 +513,65 @@ pub(super) mod tests {
                 assert!(look(name, bytes).thumb.is_none(), "{name}");
             }
         }
+    }
+
+    /// A grey progressive picture of so many scans, each of which says that nothing changes: some
+    /// thirty bytes that cost a walk over all of its pixels.
+    fn endless_scans(side: u16, scans: usize) -> Vec<u8> {
+        let [high, low] = side.to_be_bytes();
+        let blocks = usize::from(side).div_ceil(8).pow(2);
+        let mut bytes = vec![0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0];
+        bytes.extend([1; 64]);
+        bytes.extend([0xFF, 0xC2, 0, 11, 8, high, low, high, low, 1, 1, 0x11, 0]);
+        // One code of one bit: the end of the next 2^14 blocks or more.
+        bytes.extend([0xFF, 0xC4, 0, 20, 0x10, 1]);
+        bytes.extend([0; 15]);
+        bytes.push(0xE0);
+        // A zero, and the fourteen ones that make it 32,767 blocks, for as often as there are such.
+        let runs = blocks.div_ceil(32_767);
+        let bits: Vec<bool> = (0..runs * 15).map(|bit| bit % 15 != 0).collect();
+        let mut scan = vec![0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 63, 1];
+        for eight in bits.chunks(8) {
+            let byte = (0..8).fold(0, |byte, bit| {
+                byte << 1 | u8::from(*eight.get(bit).unwrap_or(&true))
+            });
+            scan.push(byte);
+            if byte == 0xFF {
+                scan.push(0);
+            }
+        }
+        for _ in 0..scans {
+            bytes.extend(&scan);
+        }
+        bytes.extend([0xFF, 0xD9]);
+        bytes
+    }
+
+    #[test]
+    fn a_picture_that_takes_for_ever_shows_nothing_but_its_name() {
+        let quick = endless_scans(800, 3);
+        assert!(look("a.jpg", &quick).thumb.is_some());
+        let looker = Looker {
+            max_time: Duration::from_millis(50),
+            ..Looker::with_thumbs()
+        };
+        let slow = endless_scans(4800, 20_000);
+        let began = Instant::now();
+        let name = "IMG_20240818_093001.jpg";
+        let look = looker.look(MediaKind::Photo, name, 0, Cursor::new(&slow));
+        assert!(look.thumb.is_none() && look.taken.is_some());
+        assert!(
+            began.elapsed() < Duration::from_secs(8),
+            "{:?}",
+            began.elapsed()
+        );
+    }
+
+    #[test]
+    fn a_decoder_that_panics_costs_only_what_it_would_show() {
+        assert_eq!(or_nothing("x", || 7), Some(7));
+        let nothing: Option<u8> = or_nothing("x", || std::panic::panic_any("on purpose"));
+        assert_eq!(nothing, None);
     }
 
     #[test]

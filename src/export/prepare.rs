@@ -25,6 +25,8 @@ pub(super) const SMALL_BYTES: u64 = 8 * 1024 * 1024;
 const AHEAD_BYTES: u64 = 24 * 1024 * 1024;
 /// Files read ahead.
 const AHEAD_FILES: usize = 256;
+/// What an open file counts for, so that only a few are open at once: systems allow some hundreds.
+const OPEN_BYTES: u64 = 2 * 1024 * 1024;
 
 /// A file about to be written.
 pub(super) enum Content {
@@ -68,6 +70,14 @@ struct State {
     spare: Vec<Vec<u8>>,
 }
 
+impl State {
+    /// One file always has room.
+    fn has_room_for(&self, cost: u64) -> bool {
+        self.ahead_files == 0
+            || (self.ahead_bytes + cost <= AHEAD_BYTES && self.ahead_files < AHEAD_FILES)
+    }
+}
+
 impl<'a> Shared<'a> {
     pub(super) fn new(pieces: &'a [Piece], reader: DataReader) -> Self {
         Self {
@@ -94,8 +104,7 @@ impl<'a> Shared<'a> {
             let index = state.next;
             let piece = self.pieces.get(index)?;
             let cost = cost(piece);
-            let fits = state.ahead_bytes + cost <= AHEAD_BYTES && state.ahead_files < AHEAD_FILES;
-            if fits || state.ahead_files == 0 {
+            if state.has_room_for(cost) {
                 state.next += 1;
                 state.ahead_bytes += cost;
                 state.ahead_files += 1;
@@ -109,6 +118,7 @@ impl<'a> Shared<'a> {
     }
 
     fn work(&self, results: &Sender<Prepared>) {
+        let _ending = Ending(self);
         while let Some((index, piece, buffer)) = self.take() {
             let content = self.content(piece, buffer);
             let name = piece.local.name();
@@ -207,9 +217,21 @@ impl Drop for Preparation<'_> {
     }
 }
 
+/// Ends the other threads where one panics: nobody would give back its room.
+struct Ending<'a>(&'a Shared<'a>);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.lock().stopped = true;
+            self.0.room.notify_all();
+        }
+    }
+}
+
 fn cost(piece: &Piece) -> u64 {
     match piece.size {
-        large if large > SMALL_BYTES => 0,
+        large if large > SMALL_BYTES => OPEN_BYTES,
         small => small,
     }
 }
@@ -219,4 +241,51 @@ fn unreadable(error: &dyn std::error::Error) -> Why {
         .source()
         .map_or_else(String::new, |c| format!(": {c}"));
     Why::Unreadable(format!("{error}{cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::plan::{Wish, plan};
+    use crate::export::tests::rescue;
+    use crate::folder::tests::fresh;
+
+    #[test]
+    fn few_large_files_are_open_at_once() {
+        let (_room, mut folder) = fresh();
+        rescue(&mut folder, &[("internal/film.mp4", b"film")]);
+        let mut pieces = plan(&folder, &Wish::default()).unwrap().pieces;
+        pieces[0].size = SMALL_BYTES + 1;
+        let pieces = vec![pieces[0].clone(); 100];
+        let shared = Shared::new(&pieces, folder.data_reader());
+        let mut open = 0;
+        while shared.lock().has_room_for(cost(&pieces[0])) {
+            assert!(shared.take().is_some());
+            open += 1;
+        }
+        assert!((2..=16).contains(&open), "{open}");
+    }
+
+    #[test]
+    fn a_thread_that_panics_ends_the_others() {
+        let (_room, mut folder) = fresh();
+        let names: Vec<String> = (0..2 * AHEAD_FILES)
+            .map(|n| format!("internal/{n}.txt"))
+            .collect();
+        let files: Vec<(&str, &[u8])> = names.iter().map(|it| (it.as_str(), &b"x"[..])).collect();
+        rescue(&mut folder, &files);
+        let pieces = plan(&folder, &Wish::default()).unwrap().pieces;
+        let shared = Shared::new(&pieces, folder.data_reader());
+        // It has taken the first piece, and never gives it back.
+        std::thread::scope(|scope| {
+            let dying = scope.spawn(|| {
+                let _ending = Ending(&shared);
+                shared.take();
+                std::panic::panic_any("on purpose");
+            });
+            assert!(dying.join().is_err());
+            let mut preparation = Preparation::start(scope, &shared);
+            assert!(preparation.next().is_none());
+        });
+    }
 }
