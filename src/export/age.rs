@@ -14,13 +14,16 @@ use zip::write::StreamWriter;
 
 use super::ExportError;
 use super::archive::{Opening, Target};
-use super::sink::Abandoned;
+use super::check::forget_cached;
+use super::sink::{Abandoned, Settling};
 use crate::digest::{Hasher, Sha256};
-use crate::folder::DiskError;
+use crate::folder::{DiskError, disk};
 
 const AGE: &str = "age";
 const AGE_KEYGEN: &str = "age-keygen";
 const BUFFER_BYTES: usize = 256 * 1024;
+/// A disk with less free than this is full.
+const FULL_BYTES: u64 = 64 * 1024;
 /// What is kept of what `age` complains about.
 const MAX_COMPLAINT_BYTES: u64 = 4096;
 
@@ -39,6 +42,7 @@ pub(super) struct AgePipe {
     identity: String,
     hasher: Hasher,
     abandoned: Abandoned,
+    settling: Settling,
 }
 
 impl AgePipe {
@@ -67,10 +71,7 @@ impl AgePipe {
         let tried = encrypt().stdin(Stdio::null()).output();
         let tried = tried.map_err(|e| ExportError::age(AGE, e.to_string()))?;
         if !tried.status.success() {
-            let said = String::from_utf8_lossy(&tried.stderr);
-            // Behind the first line comes how to report errors of age.
-            let said = said.trim().lines().next().unwrap_or_default();
-            return Err(ExportError::age(AGE, said.to_owned()));
+            return Err(ExportError::age(AGE, first_line(&tried.stderr)));
         }
         let mut command = encrypt();
         let to = file
@@ -92,12 +93,23 @@ impl AgePipe {
             identity,
             hasher: Hasher::default(),
             abandoned: Abandoned::default(),
+            settling: Settling::default(),
         })
     }
 
     /// What gives the file up.
     pub(super) fn abandoned(&self) -> Abandoned {
         self.abandoned.clone()
+    }
+
+    fn why_it_ended(&mut self) -> io::Error {
+        let said = complaint(&mut self.child);
+        let free = self.path.parent().map(fs4::available_space);
+        match free {
+            // It says so in words only.
+            Some(Ok(free)) if free < FULL_BYTES => io::ErrorKind::StorageFull.into(),
+            _ => io::Error::other(said),
+        }
     }
 }
 
@@ -112,13 +124,17 @@ impl Write for AgePipe {
         match to.write(bytes) {
             Ok(count) => {
                 self.hasher.update(bytes.get(..count).unwrap_or_default());
-                Ok(count)
+                let settled = self.settling.after(&self.file, count as u64);
+                if settled.is_err() {
+                    self.abandoned.set();
+                }
+                settled.map(|()| count)
             }
             // It ended early, and said why; the rest of the archive goes nowhere.
             Err(error) => {
                 self.abandoned.set();
                 Err(match error.kind() {
-                    io::ErrorKind::BrokenPipe => io::Error::other(complaint(&mut self.child)),
+                    io::ErrorKind::BrokenPipe => self.why_it_ended(),
                     _ => error,
                 })
             }
@@ -149,17 +165,18 @@ impl Target for StreamWriter<AgePipe> {
         if pipe.abandoned.is_set() {
             return Err(ExportError::age(AGE, "an earlier write failed".to_owned()));
         }
-        if let Some(mut to) = pipe.to.take()
-            && to.flush().is_err()
-        {
-            let said = complaint(&mut pipe.child);
-            return Err(ExportError::age(AGE, said));
-        }
-        let said = complaint(&mut pipe.child);
+        let flushed = pipe.to.take().map_or(Ok(()), |mut to| to.flush());
         let status = pipe.child.wait();
-        if !status.is_ok_and(|status| status.success()) {
-            return Err(ExportError::age(AGE, said));
+        if flushed.is_err() || !status.is_ok_and(|status| status.success()) {
+            let error = pipe.why_it_ended();
+            return Err(match error.kind() {
+                io::ErrorKind::StorageFull => DiskError::new("write", &pipe.path, error).into(),
+                _ => ExportError::age(AGE, error.to_string()),
+            });
         }
+        pipe.settling
+            .end()
+            .map_err(|e| DiskError::new("write", &pipe.path, e))?;
         let failed = |e| DiskError::new("look at", &pipe.path, e);
         let file = pipe.file.try_clone().map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
@@ -177,6 +194,9 @@ pub(super) fn check(
     lock: &Lock,
     on_bytes: &mut dyn FnMut(u64) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
+    if let Some(file) = disk::open_file(path)? {
+        forget_cached(&file);
+    }
     let mut command = Command::new(AGE);
     command.args(["-d", "-i", "-"]).arg(path);
     command
@@ -200,12 +220,16 @@ pub(super) fn check(
             on_bytes(count as u64)?;
         }
     }
-    let said = complaint(&mut decrypting.0);
-    match decrypting.0.wait() {
-        Ok(status) if status.success() && hasher.finish() == lock.sha256 => Ok(()),
-        _ => Err(ExportError::wrong(
+    let status = decrypting.0.wait();
+    if !status.is_ok_and(|status| status.success()) {
+        let said = complaint(&mut decrypting.0);
+        return Err(ExportError::wrong(path, format!("age says {said:?}")));
+    }
+    match hasher.finish() == lock.sha256 {
+        true => Ok(()),
+        false => Err(ExportError::wrong(
             path,
-            format!("decrypted, it is another one {said}"),
+            "decrypted, it is another one".to_owned(),
         )),
     }
 }
@@ -226,5 +250,14 @@ fn complaint(child: &mut Child) -> String {
     if let Some(from) = child.stderr.take() {
         let _ = from.take(MAX_COMPLAINT_BYTES).read_to_end(&mut said);
     }
-    String::from_utf8_lossy(&said).trim().to_owned()
+    first_line(&said)
+}
+
+fn first_line(said: &[u8]) -> String {
+    let said = String::from_utf8_lossy(said);
+    // Behind the first line comes how to report errors of age.
+    match said.trim().lines().next() {
+        Some(said) => said.to_owned(),
+        None => "it ended early and did not say why".to_owned(),
+    }
 }

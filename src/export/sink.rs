@@ -7,6 +7,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use crate::folder::DiskError;
 
@@ -14,6 +16,9 @@ use crate::folder::DiskError;
 const BUFFER_BYTES: usize = 1024 * 1024;
 /// Pieces of this size are not worth gathering.
 const DIRECT_BYTES: usize = 128 * 1024;
+/// After so many bytes, what is written is sent on its way to the disk. So the progress shows the
+/// disk's pace and not the memory's, and little is left to wait for at the end.
+const SETTLING_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Ends the writing of a file that is given up: what is written from then on goes nowhere.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +45,79 @@ pub(super) struct Sink {
     /// Where in the buffer the next byte goes; at most its length.
     position: usize,
     abandoned: Abandoned,
+    settling: Settling,
+}
+
+/// Sends what is written to a file on its way to the disk, now and then.
+#[derive(Debug, Default)]
+pub(super) struct Settling {
+    /// Bytes written since the last were sent.
+    unsettled: u64,
+    settler: Option<Settler>,
+}
+
+impl Settling {
+    /// More was written; waits while the disk is two steps behind.
+    pub(super) fn after(&mut self, file: &File, more: u64) -> io::Result<()> {
+        self.unsettled += more;
+        if self.unsettled < SETTLING_BYTES {
+            return Ok(());
+        }
+        self.unsettled = 0;
+        let settler = match self.settler.take() {
+            Some(settler) => settler,
+            None => Settler::start(file)?,
+        };
+        match settler.steps.send(()) {
+            Ok(()) => self.settler = Some(settler),
+            Err(_) => settler.end()?,
+        }
+        Ok(())
+    }
+
+    /// Whether all steps went well; the rest is for a sync of the whole.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        self.settler.take().map_or(Ok(()), Settler::end)
+    }
+}
+
+/// Syncs a file beside the writing.
+#[derive(Debug)]
+struct Settler {
+    steps: SyncSender<()>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Settler {
+    fn start(file: &File) -> io::Result<Self> {
+        let file = file.try_clone()?;
+        let (steps, taken) = sync_channel(1);
+        let settle = move || taken.iter().try_for_each(|()| settled(file.sync_data()));
+        let thread = std::thread::Builder::new().spawn(settle)?;
+        Ok(Self { steps, thread })
+    }
+
+    /// What it met: the system tells a failure only once, and not again to who syncs later.
+    fn end(self) -> io::Result<()> {
+        drop(self.steps);
+        let ended = self.thread.join();
+        ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))
+    }
+}
+
+/// Not all that can be written can be synced.
+fn settled(synced: io::Result<()>) -> io::Result<()> {
+    match synced {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidInput | ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 impl Sink {
@@ -52,6 +130,7 @@ impl Sink {
             start: 0,
             position: 0,
             abandoned: Abandoned::default(),
+            settling: Settling::default(),
         }
     }
 
@@ -71,6 +150,7 @@ impl Sink {
         self.file
             .write_all_at(&self.buffer, self.start)
             .map_err(failed)?;
+        self.settling.end().map_err(failed)?;
         let length = self.start + self.buffer.len() as u64;
         self.file.set_len(length).map_err(failed)?;
         Ok((self.file, length))
@@ -82,20 +162,25 @@ impl Sink {
 
     /// Writes what is gathered; the position stays.
     fn drain(&mut self) -> io::Result<()> {
-        let written = self.put(&self.buffer);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let written = self.put(&buffer);
         self.start = self.here();
-        self.buffer.clear();
+        buffer.clear();
+        self.buffer = buffer;
         self.position = 0;
         written
     }
 
     /// Writes to the file. A file that fails once is given up: the `zip` crate tries to end it all
     /// the same when it is dropped, and complains on the terminal when it cannot.
-    fn put(&self, bytes: &[u8]) -> io::Result<()> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.abandoned.is_set() {
             return Ok(());
         }
-        let written = self.file.write_all_at(bytes, self.start);
+        let written = self
+            .file
+            .write_all_at(bytes, self.start)
+            .and_then(|()| self.settling.after(&self.file, bytes.len() as u64));
         if written.is_err() {
             self.abandoned.set();
         }
