@@ -214,7 +214,7 @@ pub enum Event {
         /// In words.
         message: String,
     },
-    /// An archive is about to be written.
+    /// An archive, or one part of several, is about to be written.
     Exporting {
         /// Where.
         archive: String,
@@ -244,6 +244,11 @@ pub enum Event {
         /// Why.
         #[serde(flatten)]
         why: Why,
+    },
+    /// A file of the rescue folder that no pull put there is not in the archive.
+    Stranger {
+        /// Its path below the rescue folder's `data/`; what is not UTF-8 of it is replaced.
+        path: String,
     },
     /// The files of a rescue folder or of an archive are about to be checked.
     Checking {

@@ -255,7 +255,11 @@ impl From<ExportError> for Error {
             ),
             ExportError::Exists { .. } => (
                 Kind::Usage,
-                "choose another name with -o, or replace the file with --force",
+                "choose another name with -o, or give --force, which replaces a file and nothing else",
+            ),
+            ExportError::Busy { .. } => (
+                Kind::Usage,
+                "wait until it is done, or choose another name with -o",
             ),
             ExportError::Inside { .. } => (
                 Kind::Usage,
@@ -274,7 +278,7 @@ impl From<ExportError> for Error {
             }
             ExportError::Nothing => (
                 Kind::Folder,
-                "look at the dates and patterns given, and at `rescue status`; --include-unverified adds what the phone did not confirm",
+                "look at the options given, and at `rescue status`; --include-unverified adds what the phone did not confirm",
             ),
             ExportError::Stopped => (Kind::Interrupted, "run the same command again"),
         };

@@ -22,11 +22,12 @@ struct Exported<'a> {
     files: u64,
     bytes: u64,
     left_out: u64,
+    strangers: u64,
 }
 
 pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     let (events, asked) = (ui.events(), halt.clone());
-    let protection = protection(&args.protection, ui)?;
+    let protection = ask_for(&args.protection, ui, halt).await?;
     let exporting = tokio::task::spawn_blocking(move || export(&args, protection, &events, &asked));
     // Not raced against the halt: the work looks at it and cleans up behind itself.
     let outcome = match exporting.await {
@@ -62,6 +63,7 @@ pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
         files: outcome.packed.iter().map(|packed| packed.files).sum(),
         bytes: outcome.packed.iter().map(|packed| packed.bytes).sum(),
         left_out: outcome.left_out.len() as u64,
+        strangers: outcome.strangers as u64,
     };
     ui.result(&exported, &lines);
     Ok(match losses {
@@ -95,7 +97,26 @@ fn export(
 }
 
 /// The longest passphrase that is read, in bytes.
-const MAX_PASSPHRASE_BYTES: u64 = 1024;
+const MAX_READ_BYTES: u64 = 1024;
+/// The longest passphrase that 7-Zip opens an archive with, in bytes.
+const MAX_PASSPHRASE_BYTES: usize = 99;
+
+/// Asks beside the halt: a person, or a pipe that nobody writes to, may take for ever.
+async fn ask_for(args: &ProtectionArgs, ui: &Ui, halt: &Halt) -> Result<Protection, Error> {
+    let (args, asking) = (args.clone(), ui.clone());
+    let answer = tokio::task::spawn_blocking(move || protection(&args, &asking));
+    tokio::select! {
+        biased;
+        () = halt.stopped() => {
+            ui.end_asking();
+            Err(halt.take_reason().unwrap_or_else(|| ExportError::Stopped.into()))
+        }
+        answer = answer => match answer {
+            Ok(answer) => answer,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        },
+    }
+}
 
 fn protection(args: &ProtectionArgs, ui: &Ui) -> Result<Protection, Error> {
     if !args.age.is_empty() {
@@ -113,6 +134,11 @@ fn protection(args: &ProtectionArgs, ui: &Ui) -> Result<Protection, Error> {
     };
     if passphrase.is_empty() {
         return Err(refused("the passphrase is empty"));
+    }
+    if passphrase.len() > MAX_PASSPHRASE_BYTES {
+        return Err(refused(
+            "the passphrase is longer than the 99 bytes that 7-Zip takes",
+        ));
     }
     if passphrase.chars().any(char::is_control) {
         return Err(refused(
@@ -135,11 +161,11 @@ fn first_line(path: &Path) -> Result<String, Error> {
     };
     let read = |from: &mut dyn Read| -> std::io::Result<String> {
         let mut line = Vec::new();
-        let mut limited = BufReader::new(from.take(MAX_PASSPHRASE_BYTES + 2));
+        let mut limited = BufReader::new(from.take(MAX_READ_BYTES + 2));
         limited.read_until(b'\n', &mut line)?;
         let text = String::from_utf8(line).map_err(std::io::Error::other)?;
         let text = text.trim_end_matches(['\n', '\r']).to_owned();
-        match text.len() as u64 <= MAX_PASSPHRASE_BYTES {
+        match text.len() as u64 <= MAX_READ_BYTES {
             true => Ok(text),
             false => Err(std::io::Error::other("its first line is too long")),
         }
@@ -191,6 +217,21 @@ fn output(args: &ExportArgs, root: &Path) -> Result<PathBuf, Error> {
     };
     match &args.output {
         Some(path) if path.is_dir() => Ok(path.join(named_after_folder().ok_or_else(no_name)?)),
+        // A folder is meant; as a name, it would be one without an ending.
+        Some(path) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            Err(ExportError::NoParent { path: path.clone() }.into())
+        }
+        // It would look encrypted, and would not be.
+        Some(path)
+            if args.protection.age.is_empty() && path.extension() == Some("age".as_ref()) =>
+        {
+            let message = format!(
+                "{} is a name for what age encrypts, and no recipient is given",
+                path.display()
+            );
+            Err(Error::new(Kind::Usage, message)
+                .with_hint("add --age RECIPIENT, or name a file that ends in .zip"))
+        }
         // What age encrypts is no zip to any other program.
         Some(path)
             if !args.protection.age.is_empty() && path.extension() != Some("age".as_ref()) =>

@@ -116,16 +116,17 @@ impl Finished {
 }
 
 impl<'a> Archive<'a, Sink> {
-    /// Begins an archive in a file that is created, or emptied, at `path`; everything in it lies
-    /// in the folder `base`.
+    /// Begins an archive in an empty file, which is at `path`; everything in it lies in the folder
+    /// `base`.
     pub(super) fn create(
+        file: File,
         path: &'a Path,
         base: &'a str,
         protection: &'a Protection,
         now: i64,
-    ) -> Result<Self, ExportError> {
-        let sink = Sink::new(disk::create_file(path)?, path.to_owned());
-        Ok(Self {
+    ) -> Self {
+        let sink = Sink::new(file, path.to_owned());
+        Self {
             abandoned: sink.abandoned(),
             zip: ZipWriter::new(sink),
             path,
@@ -133,19 +134,20 @@ impl<'a> Archive<'a, Sink> {
             protection,
             now,
             held: Vec::new(),
-        })
+        }
     }
 }
 
 impl<'a> Archive<'a, StreamWriter<AgePipe>> {
     /// Begins an archive that `age` encrypts on its way to the file at `path`.
     pub(super) fn encrypted(
+        file: File,
         path: &'a Path,
         base: &'a str,
         recipients: &[String],
         now: i64,
     ) -> Result<Self, ExportError> {
-        let pipe = AgePipe::start(disk::create_file(path)?, path, recipients)?;
+        let pipe = AgePipe::start(file, path, recipients)?;
         Ok(Self {
             abandoned: pipe.abandoned(),
             zip: ZipWriter::new_stream(pipe),
@@ -188,10 +190,11 @@ impl<T: Target> Archive<'_, T> {
         if let Err(error) = (&file).seek(SeekFrom::Start(0)) {
             return Ok(Some(Why::Unreadable(error.to_string())));
         }
-        if !T::TAKES_BACK
-            && let Some(why) = difference(&file, piece)
-        {
-            return Ok(Some(why));
+        if !T::TAKES_BACK {
+            // No progress, but a chance to stop.
+            if let Some(why) = difference(&file, piece, &mut || on_bytes(0))? {
+                return Ok(Some(why));
+            }
         }
         self.start(payload_path(name), piece.size, piece.mtime, method(name))?;
         let found = std::thread::scope(|scope| {
@@ -356,11 +359,16 @@ pub(super) fn payload_path(name: &LocalPath) -> String {
 }
 
 /// Why a file is not what was rescued, found by reading it once more.
-fn difference(file: &File, piece: &Piece) -> Option<Why> {
+fn difference(
+    file: &File,
+    piece: &Piece,
+    go_on: &mut dyn FnMut() -> Result<(), ExportError>,
+) -> Result<Option<Why>, ExportError> {
     let mut hasher = Hasher::default();
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut limited = file.take(piece.size + 1);
     let read = loop {
+        go_on()?;
         match limited.read(&mut chunk) {
             Ok(0) => break Ok(()),
             Ok(count) => hasher.update(chunk.get(..count).unwrap_or_default()),
@@ -372,11 +380,11 @@ fn difference(file: &File, piece: &Piece) -> Option<Why> {
         let mut file = file;
         file.seek(SeekFrom::Start(0))
     });
-    match rewound {
+    Ok(match rewound {
         Ok(_) if hasher.finish() == piece.sha256 => None,
         Ok(_) => Some(Why::Changed),
         Err(error) => Some(Why::Unreadable(error.to_string())),
-    }
+    })
 }
 
 /// Passes bytes on, and hashes them.
@@ -429,13 +437,10 @@ fn options(
     if let Some(time) = dos_time(mtime) {
         options = options.last_modified_time(time);
     }
-    // The field is a signed number of 32 bits.
-    match u32::try_from(mtime)
-        .ok()
-        .filter(|time| *time <= i32::MAX as u32)
-    {
-        Some(seconds) => options.with_extended_timestamp(Some(seconds), None, None),
-        None => Ok(options.into_full_options()),
+    // The field is a signed number of 32 bits, whatever type the crate gives it.
+    match i32::try_from(mtime) {
+        Ok(seconds) => options.with_extended_timestamp(Some(seconds as u32), None, None),
+        Err(_) => Ok(options.into_full_options()),
     }
 }
 

@@ -80,6 +80,12 @@ pub enum ExportError {
         /// The archive to be.
         path: PathBuf,
     },
+    /// Another export writes there.
+    #[error("another rescue is making {}", path.display())]
+    Busy {
+        /// The archive to be.
+        path: PathBuf,
+    },
     /// The archive would lie in the folder that it is made of.
     #[error("{} lies in the rescue folder itself", path.display())]
     Inside {
@@ -206,7 +212,8 @@ impl Request<'_> {
 /// An archive that is on the disk, checked, under its name.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Packed {
-    /// Where it is.
+    /// Where it is; in JSON, what is not UTF-8 of it is replaced.
+    #[serde(serialize_with = "as_text")]
     pub path: PathBuf,
     /// Its size in bytes.
     pub archive_bytes: u64,
@@ -220,6 +227,10 @@ pub struct Packed {
     pub sync_seconds: Seconds,
     /// How long it took to read it back.
     pub check_seconds: Seconds,
+}
+
+fn as_text<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// A duration, in JSON a number of seconds.
@@ -239,6 +250,8 @@ pub struct Outcome {
     pub packed: Vec<Packed>,
     /// What is not in them.
     pub left_out: Vec<LeftOut>,
+    /// How many files of the folder are not in them because no pull put them there.
+    pub strangers: usize,
 }
 
 /// Which of how many archives.

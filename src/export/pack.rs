@@ -2,6 +2,7 @@
 //! reading back; and at the end the names.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -33,10 +34,6 @@ pub fn pack(
         Some(limit) => split::parts(folder, &mut plan, request, limit)?,
         None => std::iter::once(0..plan.pieces.len()).collect(),
     };
-    request.refuse_losses(&plan.left_out)?;
-    if plan.pieces.is_empty() {
-        return Err(ExportError::Nothing);
-    }
     let of = parts.len();
     let places: Vec<Place> = (1..=of)
         .map(|number| request.place.of_share(Share { number, of }))
@@ -44,47 +41,74 @@ pub fn pack(
     for place in &places {
         place.look(folder, request.replace)?;
     }
-    let needed = split::needed_bytes(&plan, request.place);
-    request.place.room_for(needed)?;
-    events.emit(Event::Exporting {
-        archive: request.place.path().display().to_string(),
-        items: plan.pieces.len() as u64,
-        bytes: plan.bytes(),
-    });
+    // Told also where it is the reason that there is no archive.
     plan.left_out.iter().for_each(|it| tell(events, it));
+    for path in &plan.strangers {
+        let path = path.clone();
+        events.emit(Event::Stranger { path });
+    }
+    request.refuse_losses(&plan.left_out)?;
+    if plan.pieces.is_empty() {
+        return Err(ExportError::Nothing);
+    }
+    request
+        .place
+        .room_for(split::needed_bytes(&plan, of, request.place))?;
+    let largest = parts
+        .iter()
+        .filter_map(|part| plan.pieces.get(part.clone()));
+    let largest = largest.map(bytes_of).max().unwrap_or_default();
+    request.place.takes_file_of(largest)?;
     let mut run = Run {
         folder,
         request,
         events,
         left_out: plan.left_out,
+        strangers: plan.strangers,
         packed: HashMap::new(),
+        sheet_rows: None,
     };
     let mut done = Vec::new();
     let mut unnamed = Unnamed::default();
     for (index, (place, pieces)) in places.iter().zip(parts).enumerate() {
         let number = index + 1;
         let pieces = plan.pieces.get(pieces).unwrap_or_default();
-        unnamed.0.push(place.part());
-        done.push(run.pack_one(place, pieces, Share { number, of })?);
+        let part = place.begin()?;
+        events.emit(Event::Exporting {
+            archive: place.path().display().to_string(),
+            items: pieces.len() as u64,
+            bytes: bytes_of(pieces),
+        });
+        unnamed.parts.push(place.part());
+        if unnamed.lock.is_none() {
+            unnamed.lock = part.try_clone().ok();
+        }
+        done.push(run.pack_one(place, part, pieces, Share { number, of })?);
     }
     // The last first: where it is pulled up short, the first part is the one that is not there.
     for place in places.iter().rev() {
         place.name(&place.part(), request.replace)?;
-        unnamed.0.pop();
+        unnamed.parts.pop();
     }
+    run.put_sheet_into_folder(&plan.pieces);
     Ok(Outcome {
         packed: done,
         left_out: run.left_out,
+        strangers: run.strangers.len(),
     })
 }
 
 /// Archives under way; removed when they do not get their names.
 #[derive(Default)]
-struct Unnamed(Vec<PathBuf>);
+struct Unnamed {
+    parts: Vec<PathBuf>,
+    /// The first of them, held for its lock; as many as there may be would be too many open files.
+    lock: Option<File>,
+}
 
 impl Drop for Unnamed {
     fn drop(&mut self) {
-        for part in &self.0 {
+        for part in &self.parts {
             // Nothing that looks finished is left either way.
             let _ = disk::remove_file(part);
         }
@@ -97,14 +121,18 @@ struct Run<'a> {
     request: &'a Request<'a>,
     events: &'a Events,
     left_out: Vec<LeftOut>,
+    strangers: Vec<String>,
     /// Where the bytes of this hash are in the archive; only by date, each only once.
     packed: HashMap<Sha256, LocalPath>,
+    /// What the rescue folder's own sheet is to show, once the archive bears its name.
+    sheet_rows: Option<Rows>,
 }
 
 impl Run<'_> {
     fn pack_one(
         &mut self,
         place: &Place,
+        file: File,
         pieces: &[Piece],
         share: Share,
     ) -> Result<Packed, ExportError> {
@@ -112,11 +140,11 @@ impl Run<'_> {
         let now = self.request.now.timestamp();
         match &self.request.protection {
             Protection::Age(recipients) => {
-                let archive = Archive::encrypted(&part, place.base(), recipients, now)?;
+                let archive = Archive::encrypted(file, &part, place.base(), recipients, now)?;
                 self.fill(archive, place, pieces, share)
             }
             protection => {
-                let archive = Archive::create(&part, place.base(), protection, now)?;
+                let archive = Archive::create(file, &part, place.base(), protection, now);
                 self.fill(archive, place, pieces, share)
             }
         }
@@ -164,7 +192,10 @@ impl Run<'_> {
         pieces: &[Piece],
         share: Share,
     ) -> Result<(), ExportError> {
-        let mut rows = Rows::create(place.thumbs())?;
+        let mut rows = match self.request.protection {
+            Protection::None => Rows::create(place.thumbs())?,
+            _ => Rows::veiled(place.thumbs())?,
+        };
         self.write_files(archive, &mut rows, pieces)?;
         rows.flush()?;
         let catalogue = self.folder.catalogue();
@@ -176,6 +207,7 @@ impl Run<'_> {
             runs: &catalogue.runs()?,
             now: self.request.now,
             left_out: &self.left_out,
+            strangers: &self.strangers,
             manifest,
         };
         report::write(archive, self.folder, pieces, &rows, &facts)?;
@@ -186,19 +218,30 @@ impl Run<'_> {
             has_report: true,
         };
         sheet::write(archive, pieces, &rows, &facts)?;
-        let is_whole = share.of == 1 && self.request.sheet_in_folder;
-        if is_whole && self.folder.access() == Access::ReadWrite {
-            let facts = sheet::Facts {
-                has_report: false,
-                ..facts
-            };
-            // The folder is no worse without it.
-            if let Err(error) = sheet::write_to_folder(self.folder.root(), pieces, &rows, &facts) {
-                tracing::warn!(%error, "no contact sheet in the rescue folder");
-            }
+        if share.of == 1 && self.request.sheet_in_folder {
+            self.sheet_rows = Some(rows);
         }
         self.request.go_on()?;
         bag::add_tag_manifest(archive)
+    }
+
+    /// Comes last: a run that is stopped leaves the folder as it was. The folder is no worse
+    /// without it.
+    fn put_sheet_into_folder(&self, pieces: &[Piece]) {
+        let (Some(rows), Access::ReadWrite) = (&self.sheet_rows, self.folder.access()) else {
+            return;
+        };
+        let put = || -> Result<(), ExportError> {
+            let facts = sheet::Facts {
+                phone: &self.folder.catalogue().identity()?,
+                left_out: &self.left_out,
+                has_report: false,
+            };
+            sheet::write_to_folder(self.folder.root(), pieces, rows, &facts)
+        };
+        if let Err(error) = put() {
+            tracing::warn!(%error, "no contact sheet in the rescue folder");
+        }
     }
 
     fn write_files<T: Target>(
@@ -317,6 +360,11 @@ enum Written {
     Packed(Option<LocalPath>, Option<Vec<u8>>),
     /// It is not.
     Left(Why, Option<Vec<u8>>),
+}
+
+fn bytes_of(pieces: &[Piece]) -> u64 {
+    let sizes = pieces.iter().map(|piece| piece.size);
+    sizes.fold(0, u64::saturating_add)
 }
 
 /// A name in the folder of the month.

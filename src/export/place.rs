@@ -1,14 +1,18 @@
 //! Where an archive goes, and the steps that make it safe: look first, write beside, rename last.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{ExportError, Share};
 use crate::folder::disk::{self, Renaming};
 use crate::folder::{DiskError, Folder};
 use crate::names::spell;
+
+/// The largest file on FAT.
+const MAX_FAT_FILE_BYTES: u64 = u32::MAX as u64;
 
 /// An archive's place.
 #[derive(Debug, Clone)]
@@ -71,6 +75,42 @@ impl Place {
         part.into()
     }
 
+    /// Creates the archive under way, anew when an interrupted export left one. It is locked for as
+    /// long as it is open: two exports at once must not write, check or name each other's bytes.
+    pub(super) fn begin(&self) -> Result<File, ExportError> {
+        let part = self.part();
+        let left = match fs::symlink_metadata(&part) {
+            Ok(found) if found.is_file() => disk::reopen_file(&part)?,
+            // Not left by an export.
+            Ok(_) => return Err(ExportError::Exists { path: part }),
+            Err(_) => None,
+        };
+        if let Some(left) = &left {
+            self.lock(left)?;
+            // Between the look and the lock, another one may have put its own there.
+            if !is_at(left, &part) {
+                return Err(self.busy());
+            }
+        }
+        let file = disk::create_file(&part)?;
+        self.lock(&file)?;
+        Ok(file)
+    }
+
+    fn lock(&self, file: &File) -> Result<(), ExportError> {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(self.busy()),
+            // Some shares know no locks.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+        }
+    }
+
+    fn busy(&self) -> ExportError {
+        ExportError::Busy {
+            path: self.path.clone(),
+        }
+    }
+
     /// Looks whether the archive may go there.
     pub(super) fn look(&self, folder: &Folder, replace: bool) -> Result<(), ExportError> {
         if self.parent.starts_with(folder.root()) {
@@ -92,7 +132,9 @@ impl Place {
         if share.of < 2 {
             return self.clone();
         }
-        let suffix = format!("-{}-of-{}", share.number, share.of);
+        // As wide as the last, so that every program lists them in their order.
+        let width = share.of.to_string().len();
+        let suffix = format!("-{:0width$}-of-{}", share.number, share.of);
         let whole = self.path.file_name().unwrap_or_default().as_bytes();
         let stem = whole.strip_suffix(self.ending.as_bytes()).unwrap_or(whole);
         let mut name = OsStr::from_bytes(stem).to_owned();
@@ -127,6 +169,17 @@ impl Place {
         }
     }
 
+    /// Finds out before anything is written whether the disk takes a file of so many bytes.
+    pub(super) fn takes_file_of(&self, bytes: u64) -> Result<(), ExportError> {
+        match bytes > MAX_FAT_FILE_BYTES && is_fat(&self.parent) {
+            true => Err(DiskError::FileTooLarge {
+                path: self.path.clone(),
+            }
+            .into()),
+            false => Ok(()),
+        }
+    }
+
     /// Gives the finished archive its name.
     pub(super) fn name(&self, part: &Path, replace: bool) -> Result<(), ExportError> {
         if replace {
@@ -138,6 +191,28 @@ impl Place {
         }
         Ok(disk::sync_folder(&self.parent)?)
     }
+}
+
+/// Whether this open file is the one that bears the name.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(open), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
+        return false;
+    };
+    (open.dev(), open.ino()) == (named.dev(), named.ino())
+}
+
+/// Whether a folder lies on FAT (12, 16 or 32; exFAT takes large files).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_fat(folder: &Path) -> bool {
+    // From linux/magic.h.
+    const MSDOS_SUPER_MAGIC: i128 = 0x4D44;
+    rustix::fs::statfs(folder).is_ok_and(|found| i128::from(found.f_type) == MSDOS_SUPER_MAGIC)
+}
+
+/// Elsewhere it shows when the file gets too large.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn is_fat(_folder: &Path) -> bool {
+    false
 }
 
 /// An extension with its dot, as it stands in a name.

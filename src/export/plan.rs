@@ -161,7 +161,9 @@ impl Why {
             Self::Changed => "changed since it was rescued".to_owned(),
             Self::Unreadable(message) => format!("unreadable: {message}"),
             Self::SameAs(path) => format!("the same bytes as {path}"),
-            Self::TooLarge => "larger than a part of the archive may be".to_owned(),
+            Self::TooLarge => {
+                "too large for one part, with what each part needs besides".to_owned()
+            }
         }
     }
 }
@@ -173,12 +175,15 @@ pub struct Plan {
     pub pieces: Vec<Piece>,
     /// The others.
     pub left_out: Vec<LeftOut>,
+    /// What lies in the folder besides, from its `data/`; told of for an export of everything.
+    pub strangers: Vec<String>,
 }
 
 impl Plan {
     /// The bytes of all files.
     pub fn bytes(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.size).sum()
+        let sizes = self.pieces.iter().map(|piece| piece.size);
+        sizes.fold(0, u64::saturating_add)
     }
 }
 
@@ -216,6 +221,10 @@ pub fn plan(folder: &Folder, wish: &Wish) -> Result<Plan, CatalogueError> {
     })?;
     if wish.asks_for_dates() {
         plan.narrow(wish, &reader);
+    }
+    if wish.is_for_all() {
+        let strangers = folder.strangers()?.into_iter();
+        plan.strangers = strangers.map(|it| it.display().to_string()).collect();
     }
     Ok(plan)
 }

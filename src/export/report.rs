@@ -29,6 +29,8 @@ pub(super) struct Facts<'a> {
     pub(super) runs: &'a [Run],
     pub(super) now: DateTime<Local>,
     pub(super) left_out: &'a [LeftOut],
+    /// What lies in the rescue folder besides, and is not from the phone as far as it is known.
+    pub(super) strangers: &'a [String],
     /// The manifest's own hash: it fixes all others.
     pub(super) manifest: Sha256,
 }
@@ -98,6 +100,12 @@ pub(super) fn write(
         for (index, left_out) in facts.left_out.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
             write!(to, "{comma}\n{}", json(left_out).map_err(&failed)?).map_err(&failed)?;
+        }
+        to.write_all(b"],\n\"not_of_the_rescue\":[")
+            .map_err(&failed)?;
+        for (index, path) in facts.strangers.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(to, "{comma}\n{}", json(path).map_err(&failed)?).map_err(&failed)?;
         }
         to.write_all(b"],\n\"here\":[").map_err(&failed)?;
         for (index, (row, piece)) in listed().enumerate() {
@@ -223,26 +231,49 @@ fn page(to: &mut dyn Write, head: &Head<'_>, facts: &Facts<'_>) -> std::io::Resu
         }
         to.write_all(b"</table>\n")?;
     }
+    if !facts.strangers.is_empty() {
+        to.write_all(
+            b"<h2>Not of this rescue</h2>\n<p>These lay in the rescue folder too. No pull put them there, \
+              so they are not in the archive.</p>\n<table>\n",
+        )?;
+        for path in facts.strangers {
+            writeln!(to, "<tr><td>{}</td></tr>", escaped(path))?;
+        }
+        to.write_all(b"</table>\n")?;
+    }
     to.write_all(b"</body></html>\n")
 }
 
-/// Untrusted text, as text in a page.
+/// Untrusted text that a person reads: it must not turn the text around it, nor break its line.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_control() || is_direction(c) => {
+                // Writing to a String cannot fail.
+                let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Whether it changes the direction of the text around it, or ends its line.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{61C}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The same as text in a page.
 fn escaped(text: &str) -> String {
     let mut page = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in shown(text).chars() {
         match c {
             '&' => page.push_str("&amp;"),
             '<' => page.push_str("&lt;"),
             '>' => page.push_str("&gt;"),
             '"' => page.push_str("&quot;"),
             '\'' => page.push_str("&#39;"),
-            // A name must not turn the text around it.
-            c if c.is_control()
-                || matches!(c, '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}') =>
-            {
-                // Writing to a String cannot fail.
-                let _ = write!(page, "\\u{{{:x}}}", u32::from(c));
-            }
             c => page.push(c),
         }
     }

@@ -2,9 +2,13 @@
 //! on the disk: memory grows by some 200 bytes a file.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::error::Unspecified;
+use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::ExportError;
 use super::dates::Taken;
@@ -42,12 +46,12 @@ pub(super) struct Thumb {
 
 /// All rows, and their small pictures in a file without a name: it is gone whenever the program
 /// ends.
-#[derive(Debug)]
 pub(super) struct Rows {
     pub(super) rows: Vec<Row>,
     thumbs: BufWriter<File>,
     path: PathBuf,
     thumb_bytes: u64,
+    veil: Option<LessSafeKey>,
 }
 
 impl Rows {
@@ -60,7 +64,21 @@ impl Rows {
             thumbs: BufWriter::with_capacity(256 * 1024, file),
             path,
             thumb_bytes: 0,
+            veil: None,
         })
+    }
+
+    /// The same for an archive that is encrypted: the disk that it goes to must not see its
+    /// pictures in the clear either, not even small and in a file without a name. The key is
+    /// nowhere but in memory.
+    pub(super) fn veiled(path: PathBuf) -> Result<Self, DiskError> {
+        let mut key = [0; 32];
+        let made = SystemRandom::new().fill(&mut key);
+        let made = made.and_then(|()| UnboundKey::new(&CHACHA20_POLY1305, &key));
+        let key = made.map_err(|e| veil_failed("encrypt", &path, e))?;
+        let mut rows = Self::create(path)?;
+        rows.veil = Some(LessSafeKey::new(key));
+        Ok(rows)
     }
 
     pub(super) fn push(
@@ -70,8 +88,12 @@ impl Rows {
         look: Look,
     ) -> Result<(), DiskError> {
         let thumb = match look.thumb {
-            Some(bytes) => {
+            Some(mut bytes) => {
                 let start = self.thumb_bytes;
+                if let Some(key) = &self.veil {
+                    key.seal_in_place_append_tag(nonce(start), Aad::empty(), &mut bytes)
+                        .map_err(|e| veil_failed("encrypt", &self.path, e))?;
+                }
                 self.thumbs
                     .write_all(&bytes)
                     .map_err(|e| DiskError::new("write", &self.path, e))?;
@@ -107,8 +129,30 @@ impl Rows {
             .get_ref()
             .read_exact_at(&mut bytes, thumb.start)
             .map_err(|e| DiskError::new("read", &self.path, e))?;
+        if let Some(key) = &self.veil {
+            let opened = key.open_in_place(nonce(thumb.start), Aad::empty(), &mut bytes);
+            let length = opened
+                .map_err(|e| veil_failed("decrypt", &self.path, e))?
+                .len();
+            bytes.truncate(length);
+        }
         Ok(bytes)
     }
+}
+
+fn veil_failed(action: &'static str, path: &Path, _said_nothing: Unspecified) -> DiskError {
+    DiskError::new(action, path, io::ErrorKind::Other.into())
+}
+
+/// Where a picture begins is its own among all that are encrypted with the key.
+fn nonce(start: u64) -> Nonce {
+    let mut nonce = [0; NONCE_LEN];
+    let bytes = start.to_le_bytes();
+    nonce
+        .iter_mut()
+        .zip(bytes)
+        .for_each(|(to, from)| *to = from);
+    Nonce::assume_unique_for_key(nonce)
 }
 
 /// Takes files of the bag itself: an archive, or the rescue folder.
@@ -125,4 +169,40 @@ pub(super) type WriteTag<'a> =
 pub(super) fn failed(path: &str) -> impl Fn(std::io::Error) -> ExportError {
     let path = Path::new(path).to_owned();
     move |error| DiskError::new("write", &path, error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_pictures_of_an_encrypted_archive_are_not_on_the_disk_in_the_clear() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("x");
+        let pictures = [&b"a small picture"[..], b"another one", b"a small picture"];
+        for (is_veiled, mut rows) in [
+            (false, Rows::create(path.clone()).unwrap()),
+            (true, Rows::veiled(path.clone()).unwrap()),
+        ] {
+            for (index, picture) in pictures.iter().enumerate() {
+                let look = Look {
+                    thumb: Some(picture.to_vec()),
+                    ..Look::default()
+                };
+                rows.push(index, None, look).unwrap();
+            }
+            rows.flush().unwrap();
+            let back = rows
+                .rows
+                .iter()
+                .map(|row| rows.thumb(row.thumb.unwrap()).unwrap());
+            assert_eq!(back.collect::<Vec<_>>(), pictures);
+            let file = rows.thumbs.get_ref();
+            let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+            file.read_exact_at(&mut bytes, 0).unwrap();
+            let is_seen = bytes.windows(5).any(|window| window == b"small");
+            assert_eq!(is_seen, !is_veiled);
+            assert!(!path.exists());
+        }
+    }
 }

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::ExportError;
 use super::plan::{LeftOut, Piece};
+use super::report::shown;
 use super::rows::{Row, Rows, TagFiles, WriteTag, failed};
 use crate::folder::disk;
 use crate::item::PhoneIdentity;
@@ -84,7 +85,7 @@ fn items(
     let phone = format!("{} {}", facts.phone.manufacturer, facts.phone.model);
     let title = match phone.trim() {
         "" => "Rescued files".to_owned(),
-        phone => format!("Rescued from {phone}"),
+        phone => format!("Rescued from {}", shown(phone)),
     };
     let losses = || {
         facts
@@ -94,7 +95,7 @@ fn items(
     };
     let missing: Vec<_> = losses()
         .take(MAX_MISSING)
-        .map(|left_out| (left_out.path.to_string(), left_out.why.sentence()))
+        .map(|it| (shown(&it.path.to_string()), shown(&it.why.sentence())))
         .collect();
     write!(
         to,

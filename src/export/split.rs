@@ -35,7 +35,12 @@ pub(super) fn parts(
         .iter()
         .map(|it| 1000 + 16 * (it.path.as_bytes().len() + it.why.sentence().len()) as u64)
         .sum();
-    let fixed = BAG_BYTES + missing;
+    let besides: u64 = plan
+        .strangers
+        .iter()
+        .map(|it| 1000 + 16 * it.len() as u64)
+        .sum();
+    let fixed = BAG_BYTES + missing + besides;
     let cost = |piece: &Piece| cost(piece, request.place, THUMB_BYTES);
     let mut kept = Vec::with_capacity(plan.pieces.len());
     for piece in std::mem::take(&mut plan.pieces) {
@@ -61,12 +66,12 @@ pub(super) fn parts(
 }
 
 /// About how many bytes the disk needs for all of it.
-pub(super) fn needed_bytes(plan: &Plan, place: &Place) -> u64 {
+pub(super) fn needed_bytes(plan: &Plan, parts: usize, place: &Place) -> u64 {
     let pieces = plan.pieces.iter();
-    BAG_BYTES
-        + pieces
-            .map(|piece| cost(piece, place, COMMON_THUMB_BYTES))
-            .sum::<u64>()
+    // Sparse files claim sizes whose sum is no number any more.
+    pieces
+        .map(|piece| cost(piece, place, COMMON_THUMB_BYTES))
+        .fold(BAG_BYTES * parts as u64, u64::saturating_add)
 }
 
 fn cost(piece: &Piece, place: &Place, thumb_bytes: u64) -> u64 {

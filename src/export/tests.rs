@@ -345,6 +345,11 @@ fn the_folder_in_an_archive_is_a_plain_name_whatever_the_archive_is_called() {
         let share = place.of_share(Share { number: 2, of: 3 });
         assert_eq!(share.path().file_name().unwrap(), second);
         assert_eq!(share.base(), format!("{base}-2-of-3"));
+        let share = place.of_share(Share {
+            number: 2,
+            of: 1000,
+        });
+        assert_eq!(share.base(), format!("{base}-0002-of-1000"));
     }
 }
 
@@ -362,6 +367,7 @@ fn a_stop_leaves_nothing() {
         let is_stopped = || left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 0;
         let request = Request {
             is_stopped: &is_stopped,
+            sheet_in_folder: true,
             ..request(&place)
         };
         match pack(
@@ -370,14 +376,68 @@ fn a_stop_leaves_nothing() {
             &request,
             &silent(),
         ) {
-            Err(ExportError::Stopped) => assert_eq!(names_in(&room), ["rescue"], "{asked}"),
+            Err(ExportError::Stopped) => {
+                assert_eq!(names_in(&room), ["rescue"], "{asked}");
+                assert!(!folder.root().join("index.html").exists(), "{asked}");
+            }
             done => {
                 done.unwrap();
+                assert!(folder.root().join("index.html").exists());
                 assert!(asked > 10);
                 break;
             }
         }
     }
+}
+
+#[test]
+fn two_exports_to_one_place_do_not_meet() {
+    let (room, mut folder) = fresh();
+    rescue(&mut folder, &[("internal/1.jpg", b"one")]);
+    let place = place(&room, "x.zip");
+    let other = place.begin().unwrap();
+    std::io::Write::write_all(&mut &other, b"of another one").unwrap();
+    let refused = export(&folder, &place, &Wish::default());
+    assert!(
+        matches!(refused, Err(ExportError::Busy { .. })),
+        "{refused:?}"
+    );
+    // The other one goes on with its own file.
+    assert_eq!(fs::read(place.part()).unwrap(), b"of another one");
+    drop(other);
+    export(&folder, &place, &Wish::default()).unwrap();
+    assert_eq!(names_in(&room), ["rescue", "x.zip"]);
+}
+
+#[test]
+fn files_that_no_pull_put_there_are_named_and_left_out() {
+    let (room, mut folder) = fresh();
+    rescue(&mut folder, &[("internal/1.jpg", b"one")]);
+    let secret = room.path().join("secret");
+    fs::write(&secret, b"secret").unwrap();
+    let data = folder.root().join("data");
+    fs::write(data.join("internal/notes <b>.txt"), b"somebody's").unwrap();
+    symlink(&secret, data.join("link.jpg")).unwrap();
+    symlink(room.path(), data.join("way out")).unwrap();
+    let x = place(&room, "x.zip");
+    let outcome = export(&folder, &x, &Wish::default()).unwrap();
+    assert_eq!((outcome.strangers, outcome.left_out.len()), (3, 0));
+    assert_eq!(payload(x.path()), ["internal/1.jpg"]);
+    let held = unpacked(x.path());
+    let report: serde_json::Value = serde_json::from_slice(&held["x/report.json"]).unwrap();
+    let expected = serde_json::json!(["internal/notes <b>.txt", "link.jpg", "way out"]);
+    assert_eq!(report["not_of_the_rescue"], expected);
+    let page = String::from_utf8(held["x/report.html"].clone()).unwrap();
+    assert!(
+        page.contains("notes &lt;b&gt;.txt") && !page.contains("<b>"),
+        "{page}"
+    );
+    // Who asks for a part of it is not told of the rest.
+    let wish = Wish::default()
+        .with_globs(&["**/*.jpg".to_owned()], &[])
+        .unwrap();
+    let outcome = export(&folder, &place(&room, "y.zip"), &wish).unwrap();
+    assert_eq!(outcome.strangers, 0);
 }
 
 #[test]
@@ -393,7 +453,8 @@ fn damage_on_the_way_to_the_disk_is_found_by_reading_back() {
     let place = place(&room, "x.zip");
     let protection = Protection::None;
     let path = place.part();
-    let mut archive = Archive::create(&path, place.base(), &protection, 0).unwrap();
+    let part = place.begin().unwrap();
+    let mut archive = Archive::create(part, &path, place.base(), &protection, 0);
     for piece in &plan(&folder, &Wish::default()).unwrap().pieces {
         let bytes = fs::read(folder.data_path(&piece.local)).unwrap();
         archive.add_whole(piece, &piece.local, &bytes).unwrap();
@@ -440,7 +501,8 @@ fn a_disk_that_fills_up_is_named() {
     let bytes = fs::read(folder.data_path(&piece.local)).unwrap();
     // A device that is always full.
     let path = Path::new("/dev/full");
-    let mut archive = Archive::create(path, "x", &Protection::None, 0).unwrap();
+    let full = fs::File::options().write(true).open(path).unwrap();
+    let mut archive = Archive::create(full, path, "x", &Protection::None, 0);
     let refused = archive.add_whole(piece, &piece.local, &bytes);
     let Err(ExportError::Disk(DiskError::Full { path: named, .. })) = refused else {
         panic!("{refused:?}");

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use super::bag::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
 use super::disk::{self, DATA, DiskError};
 use super::partial::hash_rest;
+use super::strangers::each_file;
 use super::{CatalogueError, Folder, RunOutcome, State};
 use crate::digest::Sha256;
 use crate::names::LocalPath;
@@ -323,32 +324,20 @@ impl Check<'_> {
 
     /// What lies below `data/` and is not in the catalogue.
     fn extra_files(&mut self, known: &ByPath<()>) {
-        let data = self.folder.root().join(DATA);
-        for found in walkdir::WalkDir::new(&data)
-            .follow_links(false)
-            .follow_root_links(false)
-            .min_depth(1)
-        {
-            let path = match &found {
-                Ok(found) if found.file_type().is_dir() => continue,
-                Ok(found) => found.path(),
-                // A folder that cannot be read: its files are reported as unreadable or missing.
-                Err(_) => continue,
-            };
-            let below = path.strip_prefix(&data).unwrap_or(path);
-            let local = below.to_str().and_then(|text| LocalPath::new(text).ok());
-            let is_known = |local: &LocalPath| known.contains_key(&self.hashes.hash_one(local));
+        let is_known = |local: &LocalPath| known.contains_key(&self.hashes.hash_one(local));
+        let mut unknown = Vec::new();
+        each_file(self.folder.root(), &mut |below, local| {
             if !local.as_ref().is_some_and(is_known) {
-                if self.is_unfinished && local.is_some_and(|local| self.is_unrecorded(&local)) {
-                    self.report.unwritten_count += 1;
-                    continue;
-                }
-                let path = format!("{DATA}/{}", below.display());
-                self.find(Finding::Extra {
-                    path,
-                    below_data: below.to_owned(),
-                });
+                unknown.push((below.to_owned(), local));
             }
+        });
+        for (below_data, local) in unknown {
+            if self.is_unfinished && local.is_some_and(|local| self.is_unrecorded(&local)) {
+                self.report.unwritten_count += 1;
+                continue;
+            }
+            let path = format!("{DATA}/{}", below_data.display());
+            self.find(Finding::Extra { path, below_data });
         }
     }
 

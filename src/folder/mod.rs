@@ -29,6 +29,7 @@ pub mod partial;
 mod patchwork;
 pub mod reader;
 pub mod set_aside;
+mod strangers;
 pub mod upload;
 
 use std::fs::{self, File, TryLockError};

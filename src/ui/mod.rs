@@ -110,6 +110,8 @@ impl Ui {
             let message = "a passphrase is needed, and nobody is there to ask";
             return Err(Error::new(Kind::Usage, message).with_hint(hint));
         }
+        // Who presses Ctrl-C at the question gets the terminal back as it was.
+        *lock(&ASKING) = rustix::termios::tcgetattr(std::io::stdin()).ok();
         let ask = |prompt: &str| {
             rpassword::prompt_password(prompt).map_err(|error| {
                 Error::new(Kind::Usage, "the passphrase could not be asked for")
@@ -117,8 +119,10 @@ impl Ui {
                     .with_hint(hint)
             })
         };
-        let passphrase = ask("Passphrase: ")?;
-        if passphrase != ask("The same once more: ")? {
+        let twice = ask("Passphrase: ").and_then(|it| Ok((it, ask("The same once more: ")?)));
+        *lock(&ASKING) = None;
+        let (passphrase, again) = twice?;
+        if passphrase != again {
             let message = "the two passphrases are not the same";
             return Err(Error::new(Kind::Usage, message).with_hint("run the same command again"));
         }
@@ -128,6 +132,15 @@ impl Ui {
     /// Whether a person is there who can be asked, and told.
     pub fn has_person(&self) -> bool {
         !self.style.json && !self.style.quiet && self.phone.is_none() && terminal::is_there()
+    }
+
+    /// Shows what is typed again, where a question that hides it is cut short.
+    pub fn end_asking(&self) {
+        if let Some(before) = lock(&ASKING).take() {
+            let now = rustix::termios::OptionalActions::Now;
+            let _ = rustix::termios::tcsetattr(std::io::stdin(), now, &before);
+            eprint_line("");
+        }
     }
 
     /// Prints a remark for the person; JSON and quiet runs go without.
@@ -201,8 +214,11 @@ struct JsonError<'a> {
 /// Whether something could not be written to the standard output.
 static OUTPUT_FAILED: AtomicBool = AtomicBool::new(false);
 
-fn lock(progress: &Mutex<Progress>) -> std::sync::MutexGuard<'_, Progress> {
-    progress.lock().unwrap_or_else(PoisonError::into_inner)
+/// The terminal as it was before a question that hides what is typed.
+static ASKING: Mutex<Option<rustix::termios::Termios>> = Mutex::new(None);
+
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether an event is worth a line of JSON; the others are summed up in `progress` lines.

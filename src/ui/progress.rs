@@ -333,6 +333,9 @@ impl Progress {
                     plain(archive)
                 )
             }
+            Event::Stranger { path } => {
+                format!("Left out: data/{} (no pull put it there)", plain(path))
+            }
             Event::LeftOut { path, why, .. } => {
                 format!(
                     "Left out: {} ({})",

@@ -1,0 +1,54 @@
+//! What lies below `data/` without being known: walked over, never opened, links never followed.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
+
+use super::disk::DATA;
+use super::{CatalogueError, Folder};
+use crate::names::LocalPath;
+
+/// Calls `f` with everything below `data/` but folders: its path from `data/`, and the same as a
+/// local path where it is one. Folders that cannot be read are passed over: their files are missed
+/// by those who look for them.
+pub(super) fn each_file(root: &Path, f: &mut dyn FnMut(&Path, Option<LocalPath>)) {
+    let data = root.join(DATA);
+    let walk = walkdir::WalkDir::new(&data)
+        .follow_links(false)
+        .follow_root_links(false)
+        .min_depth(1);
+    for found in walk.into_iter().flatten() {
+        if !found.file_type().is_dir() {
+            let below = found.path().strip_prefix(&data).unwrap_or(found.path());
+            let local = below.to_str().and_then(|text| LocalPath::new(text).ok());
+            f(below, local);
+        }
+    }
+}
+
+impl Folder {
+    /// What lies below `data/` and was not put there by a pull, from `data/`, in the order of the
+    /// names. Memory grows by some 10 bytes per file of the catalogue.
+    pub fn strangers(&self) -> Result<Vec<PathBuf>, CatalogueError> {
+        let hashes = RandomState::new();
+        let mut known = HashSet::new();
+        let catalogue = self.catalogue();
+        catalogue.for_each_by_path(|entry| {
+            known.insert(hashes.hash_one(&entry.local));
+            Ok::<_, CatalogueError>(())
+        })?;
+        // Among them what is kept of damaged files, which are no entries.
+        catalogue.for_each_payload(|file| {
+            known.insert(hashes.hash_one(&file.local));
+            Ok::<_, CatalogueError>(())
+        })?;
+        let mut strangers = Vec::new();
+        each_file(self.root(), &mut |below, local| {
+            if !local.is_some_and(|local| known.contains(&hashes.hash_one(&local))) {
+                strangers.push(below.to_owned());
+            }
+        });
+        strangers.sort();
+        Ok(strangers)
+    }
+}
