@@ -468,6 +468,15 @@ pub enum RemoteKind {
         #[arg(long, value_name = "FILE")]
         ca_file: Option<PathBuf>,
     },
+    /// Google Photos, through a client ID of your own (without options, it says how to make one)
+    GooglePhotos {
+        /// The client ID (its secret is asked for)
+        #[arg(long, value_name = "ID", conflicts_with = "client_file")]
+        client_id: Option<String>,
+        /// The file that Google lets you download with the client ID (client_secret_....json)
+        #[arg(long, value_name = "FILE")]
+        client_file: Option<PathBuf>,
+    },
     /// An SSH server
     Sftp {
         /// Where, as in ada@nas.local or ada@nas.local:2222
@@ -522,6 +531,9 @@ pub struct UploadArgs {
     /// Send this file (an exported archive) instead of the photos; may be given several times
     #[arg(long, value_name = "FILE")]
     pub archive: Vec<PathBuf>,
+    /// Keep to the limits of this time (Google Photos)
+    #[arg(long, value_enum, default_value_t = LimitsOf::Now)]
+    pub limits: LimitsOf,
     /// Only list what would be sent
     #[arg(long)]
     pub dry_run: bool,
@@ -531,6 +543,16 @@ pub struct UploadArgs {
     /// How to send
     #[command(flatten)]
     pub pace: PaceArgs,
+}
+
+/// Which limits of Google Photos to keep to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LimitsOf {
+    /// Photos of 200 MB, videos of 20 GB
+    Now,
+    /// Photos of 75 MB and 100 megapixels, videos of 10 GB
+    #[value(name = "2018")]
+    Of2018,
 }
 
 /// What to send.

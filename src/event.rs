@@ -280,6 +280,8 @@ pub enum Wait {
     Connection,
     /// A remote wants to be left alone for a while.
     Service,
+    /// What a remote allows in a day is used up.
+    Quota,
 }
 
 impl From<&Waiting> for Wait {

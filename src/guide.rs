@@ -305,6 +305,10 @@ impl From<Problem> for Error {
                 Kind::Remote,
                 "run the same command again later: it goes on where it was",
             ),
+            Problem::Quota { .. } => (
+                Kind::Remote,
+                "run the same command again then (or give --wait): it goes on where it was",
+            ),
             Problem::SignedOut { .. } | Problem::Denied { .. } => (
                 Kind::RemoteDenied,
                 "check user, password and rights: `rescue remote remove` it, and add it again",

@@ -1,5 +1,6 @@
 //! `rescue remote add | login | list | test | remove`: the places that photos can be sent to.
 
+mod client;
 mod sign_in;
 
 use std::path::Path;
@@ -46,7 +47,8 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
         }
         RemoteCommand::Test(args) => {
             let settings = Settings::load()?;
-            let seen = connect(settings.remote(&args.name)?)?.test().await?;
+            let remote = settings.remote(&args.name)?;
+            let seen = connect(&args.name, remote)?.test().await?;
             let tested = Tested {
                 r#type: "remote_tested",
                 name: &args.name,
@@ -79,7 +81,13 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
             args.name
         )));
     }
-    let mut kind = kind_of(&args.kind)?;
+    let (mut kind, downloaded) = match &args.kind {
+        RemoteKind::GooglePhotos {
+            client_id,
+            client_file,
+        } => client::google_photos(client_id.as_deref(), client_file.as_deref(), ui)?,
+        kind => (kind_of(kind)?, None),
+    };
     if let Kind::Sftp {
         host,
         port,
@@ -95,13 +103,16 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     }
     let without_password = matches!(args.kind, RemoteKind::Sftp { own_keys: true, .. });
     let wanted = kind.secret_name().filter(|_| !without_password);
-    let mut secret = secret_of(args, wanted, ui)?;
+    let mut secret = match downloaded {
+        Some(secret) => Some(secret),
+        None => secret_of(args, wanted, ui)?,
+    };
     if let Some((service, client_id)) = kind.sign_in() {
         secret = Some(sign_in::sign_in(service, client_id, secret, ui).await?);
     }
     let remote = RemoteSettings { kind, secret };
     // Settings that make no sense are known at once; whether they work is what `test` tells.
-    connect(&remote)?;
+    connect(&args.name, &remote)?;
     let target = remote.kind.target();
     settings.add(&args.name, remote)?;
     let listed = Listed {
@@ -226,6 +237,10 @@ fn kind_of(kind: &RemoteKind) -> Result<Kind, Error> {
             url: address(url)?,
             certificates: ca_file.as_deref().map(absolute).transpose()?,
         },
+        // Takes more than options; see `client`.
+        RemoteKind::GooglePhotos { .. } => {
+            return Err(Error::new(ErrorKind::Usage, "the client ID is missing"));
+        }
     })
 }
 
@@ -284,6 +299,7 @@ impl RemoteKind {
             Self::S3 { .. } => "s3",
             Self::Sftp { .. } => "sftp",
             Self::Immich { .. } => "immich",
+            Self::GooglePhotos { .. } => "google-photos",
         }
     }
 }

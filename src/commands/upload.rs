@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::pull::start_of_day;
 use super::{Done, stopped};
-use crate::cli::{UploadArgs, UploadChoiceArgs};
+use crate::cli::{LimitsOf, UploadArgs, UploadChoiceArgs};
 use crate::digest::{Hasher, Sha256};
 use crate::error::{Error, Kind};
 use crate::event::Event;
@@ -24,7 +24,9 @@ use crate::ui::{Ui, bytes, count, plain, rate, seconds};
 use crate::upload::albums::Albums;
 use crate::upload::choose::{Choice, Chosen, Layout};
 use crate::upload::connect::connect;
+use crate::upload::google_photos::takes::Limits;
 use crate::upload::queue::{Ended, Options, Run, Tally};
+use crate::upload::rules::Rules;
 use crate::upload::settings::Settings;
 use crate::upload::{Remote, Settled};
 
@@ -48,7 +50,8 @@ pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     let settings = Settings::load()?;
     let remote_settings = settings.remote(&args.to)?;
     let target = remote_settings.kind.target();
-    let mut remote = connect(remote_settings)?;
+    let mut remote = connect(&args.to, remote_settings)?;
+    check_options(args, &mut remote)?;
     remote.set_albums(albums_of(args)).map_err(|problem| {
         Error::new(Kind::Usage, problem.to_string())
             .with_hint("leave out --album and --album-per-folder, or take another remote")
@@ -59,7 +62,7 @@ pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     }
     let known = folder.catalogue().known_remote(&args.to, &target)?;
     let chosen = match args.archive.as_slice() {
-        [] => choice_of(args, &folder.catalogue().identity()?)?.uploads(
+        [] => choice_of(args, &folder.catalogue().identity()?, remote.rules())?.uploads(
             folder.catalogue(),
             known,
             remote.rules(),
@@ -70,6 +73,12 @@ pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         ui.remark(&format!(
             "{} not verified and left out; --unverified sends them too",
             count(chosen.unverified, "file")
+        ));
+    }
+    if chosen.damaged > 0 {
+        ui.remark(&format!(
+            "{} damaged on the phone and left out: `rescue status` names them",
+            count(chosen.damaged, "file")
         ));
     }
     if args.dry_run {
@@ -209,13 +218,51 @@ fn reason_in_words(reason: UploadReason) -> &'static str {
 
 fn albums_of(args: &UploadArgs) -> Albums {
     match (&args.album, args.album_per_folder) {
-        (Some(name), _) => Albums::One(name.clone()),
+        (Some(name), _) => Albums::One(name.trim().to_owned()),
         (None, true) => Albums::PerFolder,
         (None, false) => Albums::None,
     }
 }
 
-fn choice_of(args: &UploadArgs, phone: &PhoneIdentity) -> Result<Choice, Error> {
+/// Refuses what makes no sense for the kind of remote.
+fn check_options(args: &UploadArgs, remote: &mut Remote) -> Result<(), Error> {
+    let senseless =
+        |what: &str, hint: &str| Err(Error::new(Kind::Usage, what.to_owned()).with_hint(hint));
+    if args
+        .album
+        .as_ref()
+        .is_some_and(|title| title.trim().is_empty())
+    {
+        return senseless("an album needs a title", "give one: --album 'Old phone'");
+    }
+    match remote {
+        Remote::GooglePhotos(photos) => {
+            if args.into.is_some() || args.by_date {
+                return senseless(
+                    "Google Photos has no folders",
+                    "leave out --into and --by-date; --album and --album-per-folder make albums",
+                );
+            }
+            if !args.archive.is_empty() {
+                return senseless(
+                    "Google Photos takes photos and videos, no archives",
+                    "send the archive to a remote of another kind",
+                );
+            }
+            if args.limits == LimitsOf::Of2018 {
+                photos.set_limits(Limits::OF_2018);
+            }
+            Ok(())
+        }
+        Remote::Paths(_) | Remote::Immich(_) if args.limits != LimitsOf::Now => senseless(
+            "--limits are those of Google Photos, and this is another kind of remote",
+            "leave out --limits",
+        ),
+        Remote::Paths(_) | Remote::Immich(_) => Ok(()),
+    }
+}
+
+fn choice_of(args: &UploadArgs, phone: &PhoneIdentity, rules: &Rules) -> Result<Choice, Error> {
     let UploadChoiceArgs {
         photos,
         videos,
@@ -228,6 +275,10 @@ fn choice_of(args: &UploadArgs, phone: &PhoneIdentity) -> Result<Choice, Error> 
     let mut kinds = Vec::new();
     kinds.extend(photos.then_some(MediaKind::Photo));
     kinds.extend(videos.then_some(MediaKind::Video));
+    if kinds.is_empty() && rules.media_only {
+        // What is neither would only be listed as skipped, each time again.
+        kinds.extend([MediaKind::Photo, MediaKind::Video]);
+    }
     let selection = Selection {
         everything: true,
         kinds,
@@ -434,7 +485,7 @@ async fn check(
     })?;
     let settled = tokio::select! {
         () = halt.stopped() => return Err(stopped(halt)),
-        settled = remote.settle(&sent) => settled?,
+        settled = remote.check(&sent) => settled?,
     };
     let mut records = Vec::new();
     let mut wrong = 0;

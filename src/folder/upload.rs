@@ -171,6 +171,20 @@ pub enum UploadRecord {
         /// The path, when it is not the planned one.
         path: Option<String>,
     },
+    /// The service gave something for its bytes.
+    Pledged {
+        /// Which upload.
+        id: UploadId,
+        /// The bytes that it was given for.
+        sha256: Sha256,
+        /// What.
+        pledge: Pledge,
+    },
+    /// What the service gave is good no more.
+    PledgeEnded {
+        /// Which upload.
+        id: UploadId,
+    },
     /// The service said that it has it.
     Sent {
         /// Which upload.
@@ -212,6 +226,26 @@ pub enum UploadRecord {
         /// In words.
         message: String,
     },
+}
+
+/// What a service gave for bytes that it has, or is getting; it is good for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pledge {
+    /// It has the bytes; this stands for them.
+    Token(String),
+    /// It is getting them; this is where they go, and where it tells how many it has.
+    Session(String),
+}
+
+/// A pledge as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pledged {
+    /// What was given.
+    pub pledge: Pledge,
+    /// The bytes that it was given for.
+    pub sha256: Sha256,
+    /// When, in seconds since 1970.
+    pub given: i64,
 }
 
 /// How many files of a remote are in a state, for a reason.

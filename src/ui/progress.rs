@@ -238,6 +238,13 @@ impl Progress {
                 what: Wait::Service,
                 seconds,
             } => format!("The service asks to wait {seconds} s; it goes on by itself"),
+            Event::Waiting {
+                what: Wait::Quota,
+                seconds: wait,
+            } => format!(
+                "The service's daily quota is used up; it goes on by itself in {}",
+                seconds(Duration::from_secs(*wait))
+            ),
             Event::UploadPlanned {
                 remote,
                 items,

@@ -43,6 +43,8 @@ pub struct Chosen {
     pub uploads: Vec<NewUpload>,
     /// Files left out because the phone did not prove them.
     pub unverified: u64,
+    /// Files left out because the phone could not read all of them.
+    pub damaged: u64,
 }
 
 impl Choice {
@@ -70,6 +72,10 @@ impl Choice {
                 State::Pulled if self.unverified => {}
                 State::Pulled if self.wants(&entry) => {
                     chosen.unverified += 1;
+                    return Ok(());
+                }
+                State::Damaged if self.wants(&entry) => {
+                    chosen.damaged += 1;
                     return Ok(());
                 }
                 _ => return Ok(()),

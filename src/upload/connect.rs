@@ -1,26 +1,31 @@
 //! From settings to a remote that is ready to work.
 
+use std::sync::Arc;
+
 use opendal::{HttpTransporter, OperationContext, Operator, services};
 use reqwest::header::HeaderValue;
 
 use super::Remote;
 use super::folder::LocalFolder;
+use super::google_photos::{self, GooglePhotos};
 use super::http::{Http, host_of};
 use super::immich::Immich;
+use super::oauth::{Grant, Tokens};
 use super::objects::Objects;
 use super::paths::{Paths, Store};
 use super::problem::Problem;
 use super::rules::Rules;
 use super::secret::Secret;
-use super::settings::{Kind, RemoteSettings};
+use super::settings::{Kind, RemoteSettings, Settings};
 use super::sftp::{Login, Sftp};
 use super::webdav::WebDavSender;
 
 /// The longest path of most services, in bytes.
 const USUAL_PATH_BYTES: usize = 1000;
 
-/// Makes a remote ready; nothing is asked of the service yet.
-pub fn connect(settings: &RemoteSettings) -> Result<Remote, Problem> {
+/// Makes a remote ready; nothing is asked of the service yet. A sign-in that the service renews is
+/// kept under the remote's name.
+pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem> {
     let secret = settings.secret.as_ref();
     let (store, rules) = match &settings.kind {
         Kind::Folder { path } => (Store::Folder(LocalFolder::new(path)), Rules::default()),
@@ -94,8 +99,24 @@ pub fn connect(settings: &RemoteSettings) -> Result<Remote, Problem> {
             let key = secret.map(Secret::reveal).unwrap_or_default();
             return Ok(Remote::Immich(Immich::new(http, url, key)?));
         }
+        Kind::GooglePhotos { address, .. } => {
+            let tokens = tokens(name, settings)?;
+            let address = address.as_deref().unwrap_or(google_photos::API);
+            return GooglePhotos::new(address, tokens).map(Remote::GooglePhotos);
+        }
     };
     Ok(Remote::Paths(Paths::new(store, rules)))
+}
+
+/// The access tokens of a remote that a person signed in to.
+fn tokens(name: &str, settings: &RemoteSettings) -> Result<Tokens, Problem> {
+    let (service, client_id) = settings.kind.sign_in().ok_or_else(|| Problem::Settings {
+        words: "nobody signs in to a remote of this kind".to_owned(),
+    })?;
+    let grant = Grant::from_secret(&service, settings.secret.as_ref())?;
+    let name = name.to_owned();
+    let keep = Arc::new(move |secret| Settings::load()?.set_secret(&name, secret));
+    Tokens::new(service, client_id, grant, keep)
 }
 
 fn usual_rules() -> Rules {

@@ -26,6 +26,8 @@ struct State {
     closed_until: Option<Instant>,
     unreachable_since: Option<Instant>,
     waits: u32,
+    /// In seconds since 1970: computers sleep through the night, and their timers with them.
+    quota_until: Option<i64>,
 }
 
 impl Gate {
@@ -41,8 +43,16 @@ impl Gate {
     /// Returns when requests may be made.
     pub(super) async fn pass(&self) {
         loop {
-            let until = self.state().closed_until;
+            let (until, quota_until) = {
+                let state = self.state();
+                (state.closed_until, state.quota_until)
+            };
+            let wait = quota_until.unwrap_or_default() - chrono::Utc::now().timestamp();
             match until {
+                _ if wait > 0 => {
+                    let look_at_the_clock = Duration::from_secs((wait as u64).min(30));
+                    tokio::time::sleep(look_at_the_clock).await;
+                }
                 Some(until) if until > Instant::now() => tokio::time::sleep_until(until).await,
                 _ => return,
             }
@@ -81,6 +91,27 @@ impl Gate {
             self.events.emit(Event::Waiting {
                 what: Wait::Connection,
                 seconds: self.patience.map_or(0, |patience| patience.as_secs()),
+            });
+        }
+        Ok(())
+    }
+
+    /// What the service allows in a day is used up: all wait for the next one, or the problem comes
+    /// back when nobody said to wait for as long as it takes.
+    pub(super) fn out_of_quota(&self, until: i64, problem: Problem) -> Result<(), Problem> {
+        let mut state = self.state();
+        let is_new = state.quota_until.is_none_or(|known| known < until);
+        // Also when the run ends with it: nobody asks in vain until it has.
+        state.quota_until = state.quota_until.max(Some(until));
+        drop(state);
+        if self.patience.is_some() {
+            return Err(problem);
+        }
+        if is_new {
+            let wait = until - chrono::Utc::now().timestamp();
+            self.events.emit(Event::Waiting {
+                what: Wait::Quota,
+                seconds: u64::try_from(wait).unwrap_or_default(),
             });
         }
         Ok(())

@@ -4,13 +4,14 @@
 //! receipt for each in the catalogue, or the reason why there is none.
 //!
 //! ```text
-//! choose (which, where to) -> queue in the catalogue -> survey -> put -> settle -> receipts
+//! choose (which, where to) -> queue in the catalogue -> survey -> put (-> create) -> settle -> receipts
 //! ```
 //!
 //! * [`Remote::survey`] asks what is there already: the same file is recorded and not sent, another
 //!   one under its name is left alone.
 //! * [`Remote::put`] sends one file. The catalogue says *sending* before the first byte leaves, so
 //!   that after a crash the path is known to be ours; *sent* when the service acknowledged it.
+//! * [`Remote::create`] makes items of what was put, in batches, where a service wants that.
 //! * [`Remote::settle`] asks for many at once whether the service really has what it acknowledged.
 //!
 //! Kinds that hold files by path share [`paths`]; a kind that does not (a photo service with upload
@@ -19,11 +20,13 @@
 //! the run.
 
 pub mod albums;
+mod batch;
 mod body;
 pub mod choose;
 pub mod connect;
 pub mod folder;
 mod gate;
+pub mod google_photos;
 pub mod http;
 pub mod immich;
 pub mod limit;
@@ -39,14 +42,18 @@ pub mod sftp;
 pub mod source;
 pub mod webdav;
 
+use tokio::sync::mpsc::UnboundedSender;
+
 use crate::digest::Sha256;
-use crate::folder::upload::{Upload, UploadReason};
+use crate::folder::upload::{Upload, UploadId, UploadReason, UploadRecord};
 use albums::Albums;
+use batch::{Batch, Made};
+use google_photos::GooglePhotos;
 use immich::Immich;
 use paths::Paths;
 use problem::Problem;
 use rules::Rules;
-use source::Source;
+use source::{SMALL_BYTES, Source};
 
 /// What a service said when it took a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,6 +109,15 @@ pub enum Settled {
     Wrong(UploadReason, String),
 }
 
+/// How far a file got when its bytes were sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    /// It is there.
+    Done(Acknowledged),
+    /// Its bytes are, and this stands for them until [`Remote::create`] makes an item of it.
+    Pledged(String),
+}
+
 /// A destination, ready to work.
 #[derive(Debug)]
 pub enum Remote {
@@ -109,6 +125,8 @@ pub enum Remote {
     Paths(Paths),
     /// An Immich server.
     Immich(Immich),
+    /// Google Photos.
+    GooglePhotos(GooglePhotos),
 }
 
 impl Remote {
@@ -122,22 +140,75 @@ impl Remote {
         match self {
             Self::Paths(paths) => paths.survey(upload, source, ours).await,
             Self::Immich(immich) => immich.survey(upload, source).await,
+            Self::GooglePhotos(photos) => photos.survey(upload, source).await,
         }
     }
 
     /// Sends a file to its path.
-    pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
+    pub async fn put(&self, upload: &Upload, source: &Source) -> Result<Put, Problem> {
         match self {
-            Self::Paths(paths) => paths.put(path, source).await,
-            Self::Immich(immich) => immich.put(path, source).await,
+            Self::Paths(paths) => paths.put(&upload.path, source).await.map(Put::Done),
+            Self::Immich(immich) => immich.put(&upload.path, source).await.map(Put::Done),
+            Self::GooglePhotos(photos) => photos.put(upload, source).await.map(Put::Pledged),
         }
     }
 
-    /// Asks whether acknowledged files are there; answers in the same order.
+    /// Whether bytes that were sent are no item before [`Remote::create`] made one of them.
+    pub fn makes_items(&self) -> bool {
+        match self {
+            Self::Paths(_) | Self::Immich(_) => false,
+            Self::GooglePhotos(_) => true,
+        }
+    }
+
+    /// The album that [`Remote::create`] is to put a file into, by its place below `data/`.
+    pub(crate) fn album_of(&self, source: &str) -> Option<String> {
+        match self {
+            Self::Paths(_) | Self::Immich(_) => None,
+            Self::GooglePhotos(photos) => photos.album_of(source),
+        }
+    }
+
+    /// Makes items of pledged bytes; answers in the same order.
+    pub(crate) async fn create(&self, batch: &Batch) -> Result<Vec<Made>, Problem> {
+        match self {
+            Self::Paths(_) | Self::Immich(_) => Ok(Vec::new()),
+            Self::GooglePhotos(photos) => photos.create(batch).await,
+        }
+    }
+
+    /// Where to note what has to be recorded at once.
+    pub(crate) fn note_to(&self, notes: UnboundedSender<UploadRecord>) {
+        match self {
+            Self::Paths(_) | Self::Immich(_) => {}
+            Self::GooglePhotos(photos) => photos.note_to(notes),
+        }
+    }
+
+    /// Goes on with an upload where an earlier run left it.
+    pub(crate) fn go_on(&self, id: UploadId, session: &str) {
+        match self {
+            Self::Paths(_) | Self::Immich(_) => {}
+            Self::GooglePhotos(photos) => photos.go_on(id, session),
+        }
+    }
+
+    /// Asks whether acknowledged files are there, as far as that is not known from the
+    /// acknowledgement; answers in the same order.
     pub async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
         match self {
             Self::Paths(paths) => paths.settle(sent).await,
             Self::Immich(immich) => immich.settle(sent).await,
+            Self::GooglePhotos(photos) => Ok(photos.settle(sent)),
+        }
+    }
+
+    /// Asks whether files with a receipt are there; answers in the same order.
+    pub async fn check(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
+        match self {
+            Self::Paths(paths) => paths.settle(sent).await,
+            Self::Immich(immich) => immich.settle(sent).await,
+            Self::GooglePhotos(photos) => photos.check(sent).await,
         }
     }
 
@@ -146,6 +217,7 @@ impl Remote {
         match self {
             Self::Paths(paths) => paths.test().await,
             Self::Immich(immich) => immich.test().await,
+            Self::GooglePhotos(photos) => photos.test().await,
         }
     }
 
@@ -154,6 +226,7 @@ impl Remote {
         match self {
             Self::Paths(paths) => paths.rules(),
             Self::Immich(immich) => immich.rules(),
+            Self::GooglePhotos(photos) => photos.rules(),
         }
     }
 
@@ -161,7 +234,7 @@ impl Remote {
     pub fn reserve(&self, planned: impl IntoIterator<Item = String>) {
         match self {
             Self::Paths(paths) => paths.reserve(planned),
-            Self::Immich(_) => {}
+            Self::Immich(_) | Self::GooglePhotos(_) => {}
         }
     }
 
@@ -176,13 +249,17 @@ impl Remote {
                 immich.set_albums(albums);
                 Ok(())
             }
+            Self::GooglePhotos(photos) => {
+                photos.set_albums(albums);
+                Ok(())
+            }
         }
     }
 
     /// Whether [`Remote::arrange`] has anything to do.
     pub fn arranges(&self) -> bool {
         match self {
-            Self::Paths(_) => false,
+            Self::Paths(_) | Self::GooglePhotos(_) => false,
             Self::Immich(immich) => immich.arranges(),
         }
     }
@@ -190,7 +267,7 @@ impl Remote {
     /// Puts what is there into its albums; doing so twice changes nothing.
     pub async fn arrange(&self, there: &[Upload]) -> Result<(), Problem> {
         match self {
-            Self::Paths(_) => Ok(()),
+            Self::Paths(_) | Self::GooglePhotos(_) => Ok(()),
             Self::Immich(immich) => immich.arrange(there).await,
         }
     }
@@ -198,7 +275,7 @@ impl Remote {
     /// How many uploads it wants to be asked about at once, when `parallel` are sent at once.
     pub fn surveys_at_once(&self, parallel: usize) -> usize {
         match self {
-            Self::Paths(_) => parallel,
+            Self::Paths(_) | Self::GooglePhotos(_) => parallel,
             // It answers for many in one request.
             Self::Immich(_) => queue::AHEAD,
         }
@@ -209,6 +286,7 @@ impl Remote {
         match self {
             Self::Paths(paths) => paths.memory(size),
             Self::Immich(immich) => immich.memory(size),
+            Self::GooglePhotos(_) => size.min(2 * SMALL_BYTES),
         }
     }
 
@@ -216,7 +294,7 @@ impl Remote {
     pub fn forget(&self, path: &str) {
         match self {
             Self::Paths(paths) => paths.forget(path),
-            Self::Immich(_) => {}
+            Self::Immich(_) | Self::GooglePhotos(_) => {}
         }
     }
 }

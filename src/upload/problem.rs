@@ -64,6 +64,12 @@ pub enum Problem {
         /// What it said.
         words: String,
     },
+    /// What the service allows in a day is used up.
+    #[error("the service's daily quota is used up until {}", in_local_time(*.until))]
+    Quota {
+        /// When there is a new one, in seconds since 1970.
+        until: i64,
+    },
     /// The service takes no file of this size.
     #[error("over this service's limit ({words})")]
     TooLarge {
@@ -134,6 +140,8 @@ pub enum Advice {
     WaitForConnection,
     /// Try again, all of us not before this time has passed.
     Later(Option<Duration>),
+    /// Nothing is answered before this time, in seconds since 1970.
+    Until(i64),
     /// Try this file again.
     Again,
     /// Choose another name for the file.
@@ -153,6 +161,7 @@ impl Problem {
         match self {
             Self::Unreachable { .. } => A::WaitForConnection,
             Self::Busy { after, .. } => A::Later(*after),
+            Self::Quota { until } => A::Until(*until),
             Self::Denied { .. }
             | Self::SignedOut { .. }
             | Self::ClockSkew { .. }
@@ -282,7 +291,7 @@ impl Problem {
 }
 
 /// How long the service asks to wait: seconds, or a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds.min(24 * 60 * 60)));
@@ -346,6 +355,18 @@ fn is_about_trust(error: &(dyn StdError + 'static)) -> bool {
         next = cause.source();
     }
     false
+}
+
+/// A time as the person's clock shows it.
+fn in_local_time(seconds: i64) -> String {
+    chrono::DateTime::from_timestamp(seconds, 0).map_or_else(
+        || "later".to_owned(),
+        |time| {
+            time.with_timezone(&chrono::Local)
+                .format("%Y-%m-%d %H:%M")
+                .to_string()
+        },
+    )
 }
 
 /// The beginning of a text, on one line.

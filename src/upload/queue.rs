@@ -3,26 +3,36 @@
 //! What is recorded, and when, is what makes a kill harmless: *sending* before the first byte of a
 //! group leaves, *sent* soon after the service acknowledged. What was acknowledged but not yet
 //! recorded is found again by the next survey.
+//!
+//! A service that makes items of bytes in a step of its own ([`Remote::makes_items`]) gives a
+//! pledge for them, which is recorded at once; pledged uploads are made items in batches, one batch
+//! at a time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::batch::{Batch, Batches, Item, Made};
 use super::gate::Gate;
 use super::limit::Limit;
 use super::problem::{Advice, Problem};
 use super::source::{Place, Source};
-use super::{Acknowledged, Presence, Remote, Settled};
+use super::{Acknowledged, Presence, Put, Remote, Settled};
 use crate::event::{Event, Events};
 use crate::folder::reader::Found;
-use crate::folder::upload::{Upload, UploadId, UploadReason, UploadRecord, UploadState};
+use crate::folder::upload::{Pledge, Upload, UploadId, UploadReason, UploadRecord, UploadState};
 use crate::folder::{Catalogue, CatalogueError, DataReader};
 use crate::names::LocalPath;
 use crate::pull::halt::Halt;
+
+mod items;
+
+use items::Items;
 
 /// Uploads that are looked at ahead of those being sent.
 pub(super) const AHEAD: usize = 64;
@@ -38,6 +48,8 @@ const UNIT_BYTES: u64 = 64 * 1024;
 /// The first pause after a failure; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A service that was too busy for so many files in a row is left alone.
+const GIVEN_UP: u32 = 16;
 
 /// How to work.
 #[derive(Debug, Clone)]
@@ -92,6 +104,10 @@ pub struct Run<'a> {
     receipts: Vec<UploadRecord>,
     oldest_receipt: Option<Instant>,
     sent: Vec<UploadId>,
+    waiting: VecDeque<UploadId>,
+    items: Items,
+    /// What steps want to have recorded at once.
+    notes: mpsc::UnboundedReceiver<UploadRecord>,
 }
 
 struct Shared {
@@ -104,17 +120,22 @@ struct Shared {
     surveys: Semaphore,
     memory: Semaphore,
     tries: u32,
+    /// Files that the service was too busy for, since it last took something.
+    given_up: AtomicU32,
 }
 
 enum Step {
     Surveyed(Box<Upload>, Result<Presence, Outcome>),
     Put(Box<Upload>, Result<Delivery, Outcome>),
+    Created(Batch, Result<Vec<Made>, Outcome>),
 }
 
 /// How a file came to be there.
 enum Delivery {
     Sent(Acknowledged),
     Found(Acknowledged),
+    /// Its bytes have arrived; it is no item yet.
+    Pledged(String),
     /// Its name was taken while it was on its way.
     Moved,
 }
@@ -144,6 +165,8 @@ impl<'a> Run<'a> {
     ) -> Self {
         let parallel = options.parallel.max(1);
         let surveys = remote.surveys_at_once(parallel);
+        let (note, notes) = mpsc::unbounded_channel();
+        remote.note_to(note);
         let shared = Arc::new(Shared {
             remote,
             reader,
@@ -154,6 +177,7 @@ impl<'a> Run<'a> {
             surveys: Semaphore::new(surveys),
             memory: Semaphore::new(MEMORY_UNITS),
             tries: options.tries.max(1),
+            given_up: AtomicU32::new(0),
         });
         Self {
             catalogue,
@@ -163,6 +187,9 @@ impl<'a> Run<'a> {
             receipts: Vec::new(),
             oldest_receipt: None,
             sent: Vec::new(),
+            waiting: VecDeque::new(),
+            items: Items::default(),
+            notes,
         }
     }
 
@@ -172,7 +199,11 @@ impl<'a> Run<'a> {
             true => ids.clone(),
             false => Vec::new(),
         };
-        let mut ended = self.work(ids, halt).await;
+        self.waiting = ids.into();
+        let mut ended = self.work(halt).await;
+        while let Ok(note) = self.notes.try_recv() {
+            self.receipts.push(note);
+        }
         if let Err(error) = self.record() {
             ended = ended.and(Err(error.into()));
         }
@@ -185,14 +216,13 @@ impl<'a> Run<'a> {
         (self.tally, ended)
     }
 
-    async fn work(&mut self, ids: Vec<UploadId>, halt: &Halt) -> Result<(), Ended> {
-        let mut waiting: VecDeque<UploadId> = ids.into();
+    async fn work(&mut self, halt: &Halt) -> Result<(), Ended> {
         let mut ready: VecDeque<Upload> = VecDeque::new();
         let mut tasks = JoinSet::new();
         let (mut surveying, mut sending) = (0_usize, 0_usize);
         loop {
             while surveying + ready.len() < AHEAD
-                && let Some(id) = waiting.pop_front()
+                && let Some(id) = self.waiting.pop_front()
             {
                 let Some(upload) = self.catalogue.upload(id)? else {
                     continue;
@@ -205,8 +235,15 @@ impl<'a> Run<'a> {
                     }
                     _ => {}
                 }
+                if self.shared.remote.makes_items() && !self.needs_bytes(&upload)? {
+                    continue;
+                }
                 surveying += 1;
                 tasks.spawn(survey(Arc::clone(&self.shared), upload));
+            }
+            let no_more = surveying + ready.len() + sending == 0;
+            if let Some(batch) = self.items.next(no_more) {
+                tasks.spawn(create(Arc::clone(&self.shared), batch));
             }
             // Claims are recorded together: a sync to disk for each file would cost more than a
             // small file itself.
@@ -235,19 +272,26 @@ impl<'a> Run<'a> {
             let next = tokio::select! {
                 biased;
                 () = halt.stopped() => return Err(Ended::Stopped),
+                Some(note) = self.notes.recv() => {
+                    self.receipts.push(note);
+                    self.record()?;
+                    continue;
+                }
                 next = tasks.join_next() => next,
                 () = until(deadline) => continue,
             };
             let step = match next {
-                None => return Ok(()),
+                None if self.waiting.is_empty() => return Ok(()),
+                None => continue,
                 Some(Ok(step)) => step,
                 Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
             };
             match step {
                 Step::Surveyed(upload, presence) => {
                     surveying -= 1;
-                    if let Some(upload) = self.surveyed(*upload, presence)? {
-                        ready.push_back(upload);
+                    match self.surveyed((*upload).clone(), presence)? {
+                        Some(upload) => ready.push_back(upload),
+                        None => self.release(&upload),
                     }
                 }
                 Step::Put(upload, delivered) => {
@@ -257,8 +301,13 @@ impl<'a> Run<'a> {
                         tasks.spawn(survey(Arc::clone(&self.shared), *upload));
                         continue;
                     }
+                    let is_pledged = matches!(delivered, Ok(Delivery::Pledged(_)));
                     self.delivered(&upload, delivered)?;
+                    if !is_pledged {
+                        self.release(&upload);
+                    }
                 }
+                Step::Created(batch, made) => self.created(batch, made)?,
             }
         }
     }
@@ -322,6 +371,7 @@ impl<'a> Run<'a> {
                 self.sent.push(upload.id);
             }
             Ok(Delivery::Found(acknowledged)) => self.found(upload, acknowledged),
+            Ok(Delivery::Pledged(token)) => self.pledged(upload, token)?,
             Ok(Delivery::Moved) => {}
             Err(outcome) => self.ended(upload, outcome)?,
         }
@@ -546,7 +596,7 @@ async fn put(shared: Arc<Shared>, upload: Upload) -> Step {
             Ok(delivery) => break Ok(tries.succeeded(delivery)),
             Err(problem) => {
                 // A refusal is an answer: nothing was taken. After anything else nobody knows.
-                look_first |= !matches!(problem, Problem::Busy { .. });
+                look_first |= !matches!(problem, Problem::Busy { .. } | Problem::Quota { .. });
                 if let Err(outcome) = tries.failed(problem).await {
                     break Err(outcome);
                 }
@@ -558,7 +608,7 @@ async fn put(shared: Arc<Shared>, upload: Upload) -> Step {
 
 async fn deliver(shared: &Shared, upload: &Upload, look_first: bool) -> Result<Delivery, Problem> {
     let source = shared.source(upload)?;
-    if look_first {
+    if look_first && !shared.remote.makes_items() {
         shared.remote.forget(&upload.path);
         match shared.remote.survey(upload, &source, true).await? {
             Presence::Absent => {}
@@ -567,8 +617,9 @@ async fn deliver(shared: &Shared, upload: &Upload, look_first: bool) -> Result<D
             Presence::Refused(reason, words) => return Err(Problem::Refused { reason, words }),
         }
     }
-    match shared.remote.put(&upload.path, &source).await {
-        Ok(acknowledged) => Ok(Delivery::Sent(acknowledged)),
+    match shared.remote.put(upload, &source).await {
+        Ok(Put::Done(acknowledged)) => Ok(Delivery::Sent(acknowledged)),
+        Ok(Put::Pledged(token)) => Ok(Delivery::Pledged(token)),
         Err(problem) => {
             source.withdraw();
             if problem.advice() != Advice::Rename {
@@ -578,6 +629,22 @@ async fn deliver(shared: &Shared, upload: &Upload, look_first: bool) -> Result<D
             Ok(Delivery::Moved)
         }
     }
+}
+
+async fn create(shared: Arc<Shared>, batch: Batch) -> Step {
+    let mut tries = Tries::new(&shared);
+    let made = loop {
+        tries.pass().await;
+        match shared.remote.create(&batch).await {
+            Ok(made) => break Ok(tries.succeeded(made)),
+            Err(problem) => {
+                if let Err(outcome) = tries.failed(problem).await {
+                    break Err(outcome);
+                }
+            }
+        }
+    };
+    Step::Created(batch, made)
 }
 
 /// Decides after each failure whether, and when, to try again.
@@ -600,6 +667,7 @@ impl<'a> Tries<'a> {
 
     fn succeeded<T>(&self, done: T) -> T {
         self.shared.gate.reached();
+        self.shared.given_up.store(0, Ordering::Relaxed);
         done
     }
 
@@ -609,10 +677,20 @@ impl<'a> Tries<'a> {
             Advice::WaitForConnection => {
                 self.shared.gate.unreachable(problem).map_err(Outcome::Stop)
             }
+            Advice::Until(until) => self
+                .shared
+                .gate
+                .out_of_quota(until, problem)
+                .map_err(Outcome::Stop),
             Advice::Later(after) => {
                 self.failures += 1;
                 if self.failures >= self.shared.tries {
-                    return Err(Outcome::Failed(UploadReason::Busy, problem));
+                    let row = self.shared.given_up.fetch_add(1, Ordering::Relaxed) + 1;
+                    return Err(match row >= GIVEN_UP {
+                        // It is not the files.
+                        true => Outcome::Stop(problem),
+                        false => Outcome::Failed(UploadReason::Busy, problem),
+                    });
                 }
                 let wait = after.unwrap_or_else(|| backoff(self.failures));
                 self.shared.gate.pause(wait, &problem);
@@ -649,7 +727,7 @@ fn judge(problem: Problem) -> Outcome {
     match problem.advice() {
         Advice::Skip(reason) => Outcome::Skipped(reason, problem),
         Advice::Fail(reason) => Outcome::Failed(reason, problem),
-        Advice::Stop | Advice::WaitForConnection => Outcome::Stop(problem),
+        Advice::Stop | Advice::WaitForConnection | Advice::Until(_) => Outcome::Stop(problem),
         Advice::Rename => Outcome::Failed(UploadReason::NameRefused, problem),
         Advice::Later(_) | Advice::Again => Outcome::Failed(UploadReason::Busy, problem),
     }

@@ -12,6 +12,8 @@ pub struct Rules {
     pub max_file_bytes: Option<u64>,
     /// The longest path below the remote's root, in bytes of UTF-8.
     pub max_path_bytes: Option<usize>,
+    /// Whether it takes photos and videos only.
+    pub media_only: bool,
     /// Whether names follow OneDrive's and SharePoint's rules.
     pub sharepoint: bool,
 }

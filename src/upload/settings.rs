@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::oauth::Service;
+use super::google_photos;
+use super::oauth::{Endpoints, Service};
 use super::secret::Secret;
 use crate::error::{Error, Kind as ErrorKindOf};
 
@@ -67,6 +68,18 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         certificates: Option<PathBuf>,
     },
+    /// Google Photos.
+    #[serde(rename = "google-photos")]
+    GooglePhotos {
+        /// The person's own client ID.
+        client_id: String,
+        /// Another address than Google's; for tests, no option leads to it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        /// The same for the sign-in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        endpoints: Option<Endpoints>,
+    },
     /// An SSH server.
     Sftp {
         /// The host.
@@ -104,6 +117,7 @@ impl Kind {
             Self::S3 { .. } => "s3",
             Self::Sftp { .. } => "sftp",
             Self::Immich { .. } => "immich",
+            Self::GooglePhotos { .. } => "google-photos",
         }
     }
 
@@ -133,6 +147,12 @@ impl Kind {
                 ..
             } => format!("{user}@{host}:{port} {path}").trim_end().to_owned(),
             Self::Immich { url, .. } => url.clone(),
+            Self::GooglePhotos {
+                client_id, address, ..
+            } => {
+                let address = address.as_deref().unwrap_or("Google Photos");
+                format!("{address} with client ID {client_id}")
+            }
         }
     }
 
@@ -145,6 +165,11 @@ impl Kind {
             | Self::S3 { .. }
             | Self::Sftp { .. }
             | Self::Immich { .. } => None,
+            Self::GooglePhotos {
+                client_id,
+                endpoints,
+                ..
+            } => Some((google_photos::service().at(endpoints.as_ref()), client_id)),
         }
     }
 
@@ -159,6 +184,7 @@ impl Kind {
                 None => Some("password"),
             },
             Self::Immich { .. } => Some("API key"),
+            Self::GooglePhotos { .. } => Some("client secret"),
         }
     }
 }

@@ -100,6 +100,21 @@ impl Source {
         Ok(bytes)
     }
 
+    /// Its first bytes, to see what it is.
+    pub async fn head(&self, bytes: usize) -> Result<Vec<u8>, Problem> {
+        let (place, size) = (self.place.clone(), self.size);
+        blocking(move || {
+            let mut head = Vec::new();
+            place
+                .open(size)?
+                .take(bytes as u64)
+                .read_to_end(&mut head)
+                .map_err(|e| unreadable(&e))?;
+            Ok(head)
+        })
+        .await
+    }
+
     /// Its bytes from an offset on, in pieces of `piece_bytes` (the last one may be shorter). The
     /// last piece comes only when all of the file is proven.
     pub fn pieces(&self, piece_bytes: usize, offset: u64) -> Pieces {

@@ -18,6 +18,10 @@
 #[path = "../upload/desk.rs"]
 mod desk;
 mod immich_cli;
+#[path = "../upload/library.rs"]
+#[allow(dead_code, reason = "tests/upload makes it fail; here it serves well")]
+mod library;
+mod photos;
 #[path = "../peers/ports.rs"]
 mod ports;
 mod server;

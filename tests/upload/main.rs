@@ -12,4 +12,7 @@ mod desk;
 mod faults;
 mod folder;
 mod immich;
+mod library;
+mod photos;
 mod secrets;
+mod show;

@@ -9,7 +9,7 @@ use crate::item::PhoneIdentity;
 const APPLICATION_ID: i64 = 0x7273_6375;
 
 /// Each brings the tables from its index's version to the next; never changed once released.
-const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 /// The version that this program reads and writes.
 pub(super) const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -86,15 +86,31 @@ const VERSION_2: &str = "
     CREATE INDEX upload_of_entry ON upload (entry);
 ";
 
+// What a service gave for the bytes of an upload that is not finished: they need not be sent again.
+// Either column is filled, not both. The index finds files with the same bytes.
+const VERSION_3: &str = "
+    CREATE TABLE pledge (
+        upload INTEGER PRIMARY KEY REFERENCES upload (id),
+        sha256 BLOB NOT NULL,
+        token TEXT,
+        session TEXT,
+        given INTEGER NOT NULL,
+        CHECK ((token IS NULL) <> (session IS NULL))
+    ) STRICT;
+    CREATE INDEX upload_of_bytes ON upload (remote, sha256);
+";
+
 /// What the tables, indexes, triggers and views are called, and since which version they are there.
 /// Anything else in a catalogue was put there by somebody else; a trigger or view could run what it
 /// likes.
-const OBJECTS: [(i64, &str, &str); 8] = [
+const OBJECTS: [(i64, &str, &str); 10] = [
     (1, "index", "companion_of_entry"),
+    (3, "index", "upload_of_bytes"),
     (2, "index", "upload_of_entry"),
     (1, "table", "companion"),
     (1, "table", "entry"),
     (1, "table", "phone"),
+    (3, "table", "pledge"),
     (2, "table", "remote"),
     (1, "table", "run"),
     (2, "table", "upload"),

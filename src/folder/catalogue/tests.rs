@@ -526,7 +526,7 @@ fn a_newer_catalogue_is_named_as_such() {
             error,
             CatalogueError::NewerVersion {
                 found: 7,
-                known: 2,
+                known: 3,
                 ..
             }
         ),

@@ -7,8 +7,8 @@ use super::rows::{sha256, stored_size, whole, wrong};
 use super::{Catalogue, CatalogueError};
 use crate::folder::EntryId;
 use crate::folder::upload::{
-    KnownRemote, NewUpload, RemoteId, Upload, UploadCount, UploadId, UploadReason, UploadRecord,
-    UploadState,
+    KnownRemote, NewUpload, Pledge, Pledged, RemoteId, Upload, UploadCount, UploadId, UploadReason,
+    UploadRecord, UploadState,
 };
 
 const COLUMNS: &str = "id, entry, source, path, size, sha256, state, there, checksum, reason, \
@@ -122,6 +122,47 @@ impl Catalogue {
             .map_err(|e| self.failed("read", e))
     }
 
+    /// What a service gave for an upload's bytes, if that is not finished.
+    pub fn pledge(&self, id: UploadId) -> Result<Option<Pledged>, CatalogueError> {
+        self.db
+            .prepare("SELECT sha256, token, session, given FROM pledge WHERE upload = ?")
+            .and_then(|mut statement| {
+                let row = |row: &Row<'_>| {
+                    let (token, session): (Option<String>, Option<String>) =
+                        (row.get(1)?, row.get(2)?);
+                    let pledge = match (token, session) {
+                        (Some(token), _) => Pledge::Token(token),
+                        (None, Some(session)) => Pledge::Session(session),
+                        (None, None) => return Err(wrong(1, Type::Null, "pledge")),
+                    };
+                    Ok(Pledged {
+                        pledge,
+                        sha256: sha256(row, 0)?,
+                        given: row.get(3)?,
+                    })
+                };
+                statement.query_row(params![id.0], row).optional()
+            })
+            .map_err(|e| self.failed("read", e))
+    }
+
+    /// What the service calls another file with the same bytes that the same remote has.
+    pub fn same_bytes_there(&self, id: UploadId) -> Result<Option<String>, CatalogueError> {
+        self.db
+            .prepare(
+                "SELECT twin.there FROM upload AS twin JOIN upload AS this \
+                 ON twin.remote = this.remote AND twin.sha256 = this.sha256 AND twin.id <> this.id \
+                 WHERE this.id = ? AND twin.state IN ('sent', 'there') AND twin.there IS NOT NULL \
+                 LIMIT 1",
+            )
+            .and_then(|mut statement| {
+                statement
+                    .query_row(params![id.0], |row| row.get(0))
+                    .optional()
+            })
+            .map_err(|e| self.failed("read", e))
+    }
+
     /// Calls `f` with every upload to a remote, ordered by path (as bytes).
     pub fn for_each_upload<E: From<CatalogueError>>(
         &self,
@@ -189,6 +230,20 @@ impl Catalogue {
                      checksum = NULL, reason = NULL, message = NULL, changed = ?3 WHERE id = ?1",
                     params![id.0, path, now],
                 ),
+                R::Pledged { id, sha256, pledge } => {
+                    let (token, session) = match pledge {
+                        Pledge::Token(token) => (Some(token), None),
+                        Pledge::Session(session) => (None, Some(session)),
+                    };
+                    run(
+                        "INSERT OR REPLACE INTO pledge (upload, sha256, token, session, given) \
+                         VALUES (?1, ?2, ?3, ?4, ?5)",
+                        params![id.0, sha256.0, token, session, now],
+                    )
+                }
+                R::PledgeEnded { id } => {
+                    run("DELETE FROM pledge WHERE upload = ?1", params![id.0])
+                }
                 R::Sent { id, there, checksum } => run(
                     "UPDATE upload SET state = 'sent', there = ?2, checksum = ?3, reason = NULL, \
                      message = NULL, attempts = attempts + 1, changed = ?4 WHERE id = ?1",

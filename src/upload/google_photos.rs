@@ -1,0 +1,351 @@
+//! Kind `google-photos`: Google Photos through its Library API.
+//!
+//! The bytes of each file become an upload token, which the catalogue keeps; up to fifty tokens
+//! become media items in one `batchCreate`, one such call at a time. A token stands for its bytes:
+//! the same call again, after an answer that was lost, makes nothing twice, for Google answers a
+//! token or bytes that it has with the item that it has. So a kill costs no bytes and doubles
+//! nothing.
+//!
+//! Google tells neither sizes nor checksums. An item's id is the receipt; `--check` asks for it.
+
+mod api;
+mod bytes;
+pub mod takes;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use self::api::{Api, BATCH, ItemResult, NewItem, is_about_room, is_fine};
+use self::takes::{HEAD_BYTES, Limits, judge};
+use super::albums::Albums;
+use super::batch::{Batch, Made};
+use super::oauth::{Service, Tokens};
+use super::problem::{Problem, brief};
+use super::rules::Rules;
+use super::source::Source;
+use super::{Presence, Settled, name_of};
+use crate::folder::upload::{Pledge, Upload, UploadId, UploadReason, UploadRecord};
+
+/// The library's own address.
+pub const API: &str = "https://photoslibrary.googleapis.com";
+/// The largest album, in items.
+const MAX_TITLE_CHARS: usize = 500;
+const WHEN_SIGNED_OUT: &str = "look at console.cloud.google.com under \"Google Auth Platform\" > \"Audience\": \
+     while the project is in \"Testing\", every sign-in ends after 7 days; press \"Publish app\"";
+
+/// What signing in to Google Photos takes. Reading is for albums and for `--check`, and reaches
+/// only what this program put there.
+pub fn service() -> Service {
+    Service {
+        name: "Google Photos",
+        authorize_url: "https://accounts.google.com/o/oauth2/v2/auth".to_owned(),
+        token_url: "https://oauth2.googleapis.com/token".to_owned(),
+        scopes: vec![
+            "https://www.googleapis.com/auth/photoslibrary.appendonly",
+            "https://www.googleapis.com/auth/photoslibrary.readonly.appcreateddata",
+        ],
+        all_scopes: true,
+        // A refresh token comes only when asked for in this way.
+        extra: &[("access_type", "offline"), ("prompt", "consent")],
+        redirect_host: "127.0.0.1",
+        redirect_port: 0,
+        when_signed_out: WHEN_SIGNED_OUT,
+    }
+}
+
+/// One person's library.
+#[derive(Debug)]
+pub struct GooglePhotos {
+    api: Api,
+    rules: Rules,
+    limits: Limits,
+    wish: Albums,
+    /// Where what is learnt on the way goes, to be recorded at once.
+    notes: OnceLock<UnboundedSender<UploadRecord>>,
+    /// Sessions of files that are under way.
+    sessions: Mutex<HashMap<UploadId, Session>>,
+    /// Albums by title, once they were asked for.
+    albums: tokio::sync::Mutex<Option<HashMap<String, String>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Session {
+    address: Arc<str>,
+    /// Whether bytes may have been sent to it.
+    is_used: bool,
+}
+
+impl GooglePhotos {
+    /// A library at an address.
+    pub fn new(address: &str, tokens: Tokens) -> Result<Self, Problem> {
+        Ok(Self {
+            api: Api::new(address, tokens)?,
+            rules: Rules {
+                media_only: true,
+                ..Rules::default()
+            },
+            limits: Limits::NOW,
+            wish: Albums::None,
+            notes: OnceLock::new(),
+            sessions: Mutex::default(),
+            albums: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The same with other limits.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// What goes into which album.
+    pub fn set_albums(&mut self, albums: Albums) {
+        self.wish = albums;
+    }
+
+    /// The title of a file's album.
+    pub(crate) fn album_of(&self, source: &str) -> Option<String> {
+        self.wish.of(source).map(str::to_owned)
+    }
+
+    /// What the service takes.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Where sessions are noted.
+    pub(crate) fn note_to(&self, notes: UnboundedSender<UploadRecord>) {
+        // A second run over the same remote would be a mistake of ours; the first one is kept.
+        let _ = self.notes.set(notes);
+    }
+
+    /// Goes on with a session of an earlier run.
+    pub(crate) fn go_on(&self, id: UploadId, session: &str) {
+        let session = Session {
+            address: session.into(),
+            is_used: true,
+        };
+        self.sessions().insert(id, session);
+    }
+
+    /// See [`super::Remote::survey`]. Google is not asked: what is there is known by its token.
+    pub async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
+        let head = source.head(HEAD_BYTES).await?;
+        Ok(
+            match judge(name_of(&upload.path), &head, upload.size, &self.limits) {
+                Ok(_) => Presence::Absent,
+                Err((reason, words)) => Presence::Refused(reason, words),
+            },
+        )
+    }
+
+    /// Sends a file's bytes: an upload token.
+    pub async fn put(&self, upload: &Upload, source: &Source) -> Result<String, Problem> {
+        let head = source.head(HEAD_BYTES).await?;
+        let taken = judge(name_of(&upload.path), &head, upload.size, &self.limits)
+            .map_err(|(_, words)| Problem::other(words))?;
+        if source.size <= bytes::MAX_RAW_BYTES {
+            return bytes::raw(&self.api, source, taken).await;
+        }
+        loop {
+            let known = self.sessions().get(&upload.id).cloned();
+            let session = match known {
+                Some(session) => session,
+                None => {
+                    let address = bytes::begin(&self.api, source, taken).await?;
+                    self.note(UploadRecord::Pledged {
+                        id: upload.id,
+                        sha256: upload.sha256,
+                        pledge: Pledge::Session(address.clone()),
+                    });
+                    Session {
+                        address: address.into(),
+                        is_used: false,
+                    }
+                }
+            };
+            let used = Session {
+                is_used: true,
+                ..session.clone()
+            };
+            self.sessions().insert(upload.id, used);
+            match bytes::resume(&self.api, &session.address, !session.is_used, source).await? {
+                Some(token) => {
+                    self.sessions().remove(&upload.id);
+                    return Ok(token);
+                }
+                None => {
+                    self.sessions().remove(&upload.id);
+                }
+            }
+        }
+    }
+
+    /// Makes media items of upload tokens, at most [`BATCH`].
+    pub(crate) async fn create(&self, batch: &Batch) -> Result<Vec<Made>, Problem> {
+        let album = match &batch.album {
+            Some(title) => Some(self.album(title).await?),
+            None => None,
+        };
+        let items: Vec<_> = batch
+            .items
+            .iter()
+            .map(|item| NewItem {
+                token: &item.token,
+                name: name_of(&item.upload.path),
+            })
+            .collect();
+        let results = match self.api.batch_create(album.as_deref(), &items).await {
+            Err(Problem::NotFound { what }) if album.is_some() => {
+                // Removed by the person: the next try makes it anew.
+                self.albums.lock().await.take();
+                return Err(Problem::Other {
+                    words: format!("the album is gone: {what}"),
+                    passing: true,
+                });
+            }
+            results => results?,
+        };
+        let mut by_token: HashMap<String, ItemResult> = results
+            .into_iter()
+            .map(|result| (result.upload_token.clone(), result))
+            .collect();
+        Ok(batch
+            .items
+            .iter()
+            .map(|item| match by_token.remove(&item.token) {
+                Some(result) => made_of(result),
+                None => Made::Again("Google Photos said nothing of it".to_owned()),
+            })
+            .collect())
+    }
+
+    /// The id of an album that this program made: as made in an earlier run, or a new one.
+    async fn album(&self, title: &str) -> Result<String, Problem> {
+        let title: String = title
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_TITLE_CHARS)
+            .collect();
+        let mut albums = self.albums.lock().await;
+        if albums.is_none() {
+            // Asked even when this may be the first album: an answer to an earlier request to make
+            // it may have been lost.
+            let mut found = HashMap::new();
+            for (title, id) in self.api.albums().await? {
+                found.entry(title).or_insert(id);
+            }
+            *albums = Some(found);
+        }
+        if let Some(id) = albums.as_ref().and_then(|albums| albums.get(&title)) {
+            return Ok(id.clone());
+        }
+        match self.api.create_album(&title).await {
+            Ok(id) => {
+                if let Some(albums) = albums.as_mut() {
+                    albums.insert(title, id.clone());
+                }
+                Ok(id)
+            }
+            Err(problem) => {
+                // It may have been made all the same.
+                *albums = None;
+                Err(problem)
+            }
+        }
+    }
+
+    /// Asks for items that were made; answers in the same order.
+    pub async fn check(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
+        let mut settled = Vec::with_capacity(sent.len());
+        for group in sent.chunks(BATCH) {
+            let ids: Vec<&str> = group
+                .iter()
+                .filter_map(|upload| upload.there.as_deref())
+                .collect();
+            let mut results = match ids.is_empty() {
+                true => Vec::new(),
+                false => self.api.batch_get(&ids).await?,
+            }
+            .into_iter();
+            for upload in group {
+                let Some(id) = &upload.there else {
+                    settled.push(Settled::Wrong(
+                        UploadReason::Missing,
+                        "Google Photos gave no id for it".to_owned(),
+                    ));
+                    continue;
+                };
+                let result = results.next().ok_or_else(|| Problem::Other {
+                    words: "Google Photos did not answer for all items".to_owned(),
+                    passing: true,
+                })?;
+                settled.push(match result {
+                    ItemResult {
+                        media_item: Some(item),
+                        status,
+                        ..
+                    } if status.code == 0 && item.id == *id => Settled::There(None),
+                    ItemResult { status, .. } => Settled::Wrong(
+                        UploadReason::Missing,
+                        format!("Google Photos does not have it: {}", brief(&status.message)),
+                    ),
+                });
+            }
+        }
+        Ok(settled)
+    }
+
+    /// What was created is there, as far as Google tells.
+    pub fn settle(&self, sent: &[Upload]) -> Vec<Settled> {
+        sent.iter()
+            .map(|upload| match upload.there {
+                Some(_) => Settled::There(None),
+                None => Settled::Wrong(
+                    UploadReason::Missing,
+                    "Google Photos gave no id for it".to_owned(),
+                ),
+            })
+            .collect()
+    }
+
+    /// Asks something small; nothing is sent, for nothing could be removed again.
+    pub async fn test(&self) -> Result<String, Problem> {
+        self.api.test().await?;
+        Ok(
+            "the sign-in is accepted (nothing was sent, for nothing can be removed there)"
+                .to_owned(),
+        )
+    }
+
+    fn note(&self, record: UploadRecord) {
+        if let Some(notes) = self.notes.get() {
+            // Nobody listens any more when the run has ended.
+            let _ = notes.send(record);
+        }
+    }
+
+    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<UploadId, Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a result means; the codes are those of `google.rpc.Code`.
+fn made_of(result: ItemResult) -> Made {
+    let ItemResult {
+        status, media_item, ..
+    } = result;
+    let id = media_item.map(|item| item.id).filter(|id| is_fine(id));
+    let words = brief(&status.message);
+    match (status.code, id) {
+        // 6: there already, which is as good.
+        (0 | 6, Some(id)) => Made::There(id),
+        (0 | 6, None) => Made::Again("Google Photos gave no id for it".to_owned()),
+        (3, _) if words.to_ascii_lowercase().contains("upload token") => Made::TokenEnded(words),
+        (8, _) if is_about_room(&words) => Made::NoRoom(words),
+        // Deadline, exhausted, aborted, internal, unavailable.
+        (4 | 8 | 10 | 13 | 14, _) => Made::Again(words),
+        (code, _) => Made::Refused(format!("refused by Google: {words} (code {code})")),
+    }
+}

@@ -1,0 +1,218 @@
+//! The part of a run that makes items of pledged uploads.
+
+use super::*;
+
+/// How long a token is relied on, in seconds: it ends after a day, and a batch takes its time.
+const TOKEN_SECONDS: i64 = 23 * 60 * 60;
+/// How long a session is asked for, in seconds.
+const SESSION_SECONDS: i64 = 6 * 24 * 60 * 60;
+/// How often the bytes of a file are sent because the service knows its token no more.
+const MAX_RENEWALS: u32 = 3;
+
+/// Pledged uploads on their way to become items.
+#[derive(Debug, Default)]
+pub(super) struct Items {
+    batches: Batches,
+    /// Batches that were cut in two.
+    halves: VecDeque<Batch>,
+    /// Whether a batch is under way.
+    is_creating: bool,
+    /// Files whose bytes are the same as those of one that is under way, by those bytes and album.
+    twins: HashMap<Bytes, Vec<UploadId>>,
+    /// What the service calls the files that became items in this run.
+    done: HashMap<Bytes, String>,
+    renewals: HashMap<UploadId, u32>,
+}
+
+type Bytes = (crate::digest::Sha256, Option<String>);
+
+impl Items {
+    /// The next batch, when none is under way.
+    pub(super) fn next(&mut self, no_more: bool) -> Option<Batch> {
+        if self.is_creating {
+            return None;
+        }
+        let batch = self.halves.pop_front();
+        let batch = batch.or_else(|| self.batches.take(no_more))?;
+        self.is_creating = true;
+        Some(batch)
+    }
+}
+
+impl Run<'_> {
+    /// Whether an upload's bytes have to be sent. If not, it is on its way, or ended, already.
+    pub(super) fn needs_bytes(&mut self, upload: &Upload) -> Result<bool, Ended> {
+        if upload.state == UploadState::Skipped && upload.reason == Some(UploadReason::Refused) {
+            // The same bytes are refused again; a request is better spent on others.
+            let message = upload.message.clone().unwrap_or_default();
+            self.skipped(upload, UploadReason::Refused, message);
+            return Ok(false);
+        }
+        let bytes = self.bytes_of(upload);
+        if let Some(twins) = self.items.twins.get_mut(&bytes) {
+            twins.push(upload.id);
+            return Ok(false);
+        }
+        let there = match (self.items.done.get(&bytes), &bytes.1) {
+            (Some(there), _) => Some(there.clone()),
+            (None, None) => self.catalogue.same_bytes_there(upload.id)?,
+            // Into which albums earlier runs put it is not recorded.
+            (None, Some(_)) => None,
+        };
+        if let Some(there) = there {
+            self.found(
+                upload,
+                Acknowledged {
+                    there: Some(there),
+                    checksum: None,
+                },
+            );
+            return Ok(false);
+        }
+        self.items.twins.insert(bytes, Vec::new());
+        let Some(known) = self.catalogue.pledge(upload.id)? else {
+            return Ok(true);
+        };
+        let age = chrono::Utc::now().timestamp() - known.given;
+        match known.pledge {
+            _ if known.sha256 != upload.sha256 || age < 0 => Ok(true),
+            Pledge::Token(token) if age < TOKEN_SECONDS => {
+                let events = &self.shared.events;
+                events.emit(Event::Received { bytes: upload.size });
+                self.wait_for_batch(upload.clone(), token, 0);
+                Ok(false)
+            }
+            Pledge::Session(session) if age < SESSION_SECONDS => {
+                self.shared.remote.go_on(upload.id, &session);
+                Ok(true)
+            }
+            Pledge::Token(_) | Pledge::Session(_) => Ok(true),
+        }
+    }
+
+    /// An upload's bytes have arrived. Recorded at once: they are not sent again.
+    pub(super) fn pledged(&mut self, upload: &Upload, token: String) -> Result<(), Ended> {
+        self.receipts.push(UploadRecord::Pledged {
+            id: upload.id,
+            sha256: upload.sha256,
+            pledge: Pledge::Token(token.clone()),
+        });
+        self.record()?;
+        self.wait_for_batch(upload.clone(), token, 0);
+        Ok(())
+    }
+
+    fn wait_for_batch(&mut self, upload: Upload, token: String, tries: u32) {
+        let album = self.shared.remote.album_of(&upload.source);
+        let item = Item {
+            upload,
+            token,
+            tries,
+        };
+        self.items.batches.push(album, item);
+    }
+
+    /// What became of a batch.
+    pub(super) fn created(
+        &mut self,
+        batch: Batch,
+        made: Result<Vec<Made>, Outcome>,
+    ) -> Result<(), Ended> {
+        self.items.is_creating = false;
+        let mut ended = Ok(());
+        match made {
+            Ok(made) => {
+                let mut wait = None;
+                for (item, made) in batch.items.into_iter().zip(made) {
+                    ended = ended.and(self.made(item, made, &mut wait));
+                }
+                if let Some((tries, problem)) = wait {
+                    self.shared.gate.pause(backoff(tries), &problem);
+                }
+            }
+            Err(Outcome::Stop(problem)) => ended = Err(problem.into()),
+            Err(Outcome::Failed(UploadReason::Refused, problem)) if batch.items.len() > 1 => {
+                tracing::debug!("a batch was refused as a whole: {problem}");
+                let (first, second) = batch.halves();
+                self.items.halves.extend([first, second]);
+            }
+            Err(Outcome::Failed(reason, problem) | Outcome::Skipped(reason, problem)) => {
+                for item in batch.items {
+                    self.failed(&item.upload, reason, problem.to_string());
+                    self.release(&item.upload);
+                }
+            }
+        }
+        self.record()?;
+        ended
+    }
+
+    fn made(
+        &mut self,
+        item: Item,
+        made: Made,
+        wait: &mut Option<(u32, Problem)>,
+    ) -> Result<(), Ended> {
+        let Item {
+            upload,
+            token,
+            tries,
+        } = item;
+        match made {
+            Made::There(id) => {
+                self.receipt(UploadRecord::PledgeEnded { id: upload.id });
+                self.items.done.insert(self.bytes_of(&upload), id.clone());
+                let acknowledged = Acknowledged {
+                    there: Some(id),
+                    checksum: None,
+                };
+                self.delivered(&upload, Ok(Delivery::Sent(acknowledged)))?;
+                self.release(&upload);
+            }
+            Made::TokenEnded(words) => {
+                let renewals = self.items.renewals.entry(upload.id).or_default();
+                *renewals += 1;
+                if *renewals > MAX_RENEWALS {
+                    self.failed(&upload, UploadReason::Other, words);
+                    self.release(&upload);
+                } else {
+                    self.receipt(UploadRecord::PledgeEnded { id: upload.id });
+                    let events = &self.shared.events;
+                    events.emit(Event::Discarded { bytes: upload.size });
+                    // Its turn comes again at once, and nobody else has its bytes then.
+                    self.release(&upload);
+                    self.waiting.push_front(upload.id);
+                }
+            }
+            Made::Again(words) => {
+                let tries = tries + 1;
+                if tries >= self.options.tries {
+                    self.failed(&upload, UploadReason::Busy, words);
+                    self.release(&upload);
+                } else {
+                    *wait = Some((tries, Problem::Busy { after: None, words }));
+                    self.wait_for_batch(upload, token, tries);
+                }
+            }
+            Made::Refused(words) => {
+                self.receipt(UploadRecord::PledgeEnded { id: upload.id });
+                self.skipped(&upload, UploadReason::Refused, words);
+                self.release(&upload);
+            }
+            Made::NoRoom(words) => return Err(Problem::Full { words }.into()),
+        }
+        Ok(())
+    }
+
+    /// An upload has ended: those with the same bytes have their turn.
+    pub(super) fn release(&mut self, upload: &Upload) {
+        let bytes = self.bytes_of(upload);
+        if let Some(twins) = self.items.twins.remove(&bytes) {
+            twins.into_iter().for_each(|id| self.waiting.push_front(id));
+        }
+    }
+
+    fn bytes_of(&self, upload: &Upload) -> Bytes {
+        (upload.sha256, self.shared.remote.album_of(&upload.source))
+    }
+}
