@@ -1,5 +1,7 @@
 //! The command line: types and help texts only.
 
+pub mod clouds;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -426,6 +428,9 @@ pub struct RemoteAddArgs {
     /// Read its password or key from this file
     #[arg(long, value_name = "FILE", global = true)]
     pub secret_file: Option<PathBuf>,
+    /// Where to keep it [default: the keyring where there is one, else the file of settings]
+    #[arg(long, value_enum, value_name = "PLACE", global = true)]
+    pub keep_in: Option<clouds::KeepIn>,
 }
 
 /// What kind of remote.
@@ -503,6 +508,19 @@ pub enum RemoteKind {
         #[arg(long, value_name = "FILE")]
         ca_file: Option<PathBuf>,
     },
+    /// Azure Blob Storage
+    Azure(clouds::AzureArgs),
+    /// Google Cloud Storage
+    Gcs(clouds::GcsArgs),
+    /// Backblaze B2
+    B2(clouds::B2Args),
+    /// Google Drive, through a client ID of your own
+    GoogleDrive(clouds::DriveArgs),
+    /// Dropbox, through an app of your own
+    Dropbox(clouds::DriveArgs),
+    /// OneDrive, through an app registration of your own
+    #[command(name = "onedrive")]
+    OneDrive(clouds::DriveArgs),
 }
 
 /// What to send, and where to.

@@ -8,13 +8,15 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Done;
+use crate::cli::clouds::{DriveArgs, KeepIn};
 use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteKind, RemoteNameArgs};
 use crate::error::{Error, Kind as ErrorKind};
 use crate::ui::{Ui, plain};
+use crate::upload::cloud::settings as cloud;
 use crate::upload::connect::connect;
 use crate::upload::oauth::Grant;
 use crate::upload::secret::Secret;
-use crate::upload::settings::{Kind, RemoteSettings, Settings, check_name};
+use crate::upload::settings::{Kind, Place, RemoteSettings, Settings, check_name};
 use crate::upload::sftp;
 
 #[derive(Serialize)]
@@ -23,6 +25,8 @@ struct Listed<'a> {
     name: &'a str,
     kind: &'static str,
     target: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_in: Option<Place>,
 }
 
 #[derive(Serialize)]
@@ -47,8 +51,8 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
         }
         RemoteCommand::Test(args) => {
             let settings = Settings::load()?;
-            let remote = settings.remote(&args.name)?;
-            let seen = connect(&args.name, remote)?.test().await?;
+            let remote = connect(&args.name, &settings.with_secret(&args.name)?)?;
+            let seen = remote.test().await?;
             let tested = Tested {
                 r#type: "remote_tested",
                 name: &args.name,
@@ -110,21 +114,31 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     if let Some((service, client_id)) = kind.sign_in() {
         secret = Some(sign_in::sign_in(service, client_id, secret, ui).await?);
     }
-    let remote = RemoteSettings { kind, secret };
+    let remote = RemoteSettings {
+        kind,
+        secret,
+        in_keyring: false,
+    };
     // Settings that make no sense are known at once; whether they work is what `test` tells.
     connect(&args.name, &remote)?;
     let target = remote.kind.target();
-    settings.add(&args.name, remote)?;
+    let kept = settings.add(&args.name, remote, args.keep_in.map(place_of))?;
     let listed = Listed {
         r#type: "remote_added",
         name: &args.name,
         kind: args.kind.name(),
         target: target.clone(),
+        secret_in: kept,
     };
-    let lines = [
-        format!("{} leads to {}", args.name, plain(&target)),
-        format!("Try it: rescue remote test {}", args.name),
-    ];
+    let mut lines = vec![format!("{} leads to {}", args.name, plain(&target))];
+    lines.extend(kept.map(|place| match place {
+        Place::Keyring => "Its secret is in this desktop's keyring".to_owned(),
+        Place::File => {
+            let file = plain(&settings.path().display().to_string());
+            format!("Its secret is in {file}, which only you can read")
+        }
+    }));
+    lines.push(format!("Try it: rescue remote test {}", args.name));
     ui.result(&listed, &lines);
     Ok(Done::All)
 }
@@ -132,7 +146,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
 /// A new sign-in for a remote; its client secret stays what it is.
 async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
     let settings = Settings::load()?;
-    let remote = settings.remote(&args.name)?;
+    let remote = settings.with_secret(&args.name)?;
     let Some((service, client_id)) = remote.kind.sign_in() else {
         let message = format!(
             "nobody signs in to a remote of the kind {}",
@@ -165,6 +179,12 @@ fn secret_of(args: &RemoteAddArgs, wanted: Option<&str>, ui: &Ui) -> Result<Opti
     if let Some(secret) = Secret::from_environment()? {
         return Ok(Some(secret));
     }
+    if matches!(args.kind, RemoteKind::Gcs(_)) {
+        // A prompt takes one line.
+        let message = "the service account's key is missing";
+        return Err(Error::new(ErrorKind::Usage, message)
+            .with_hint("give its JSON file with --secret-file FILE"));
+    }
     match wanted {
         Some(what) => Secret::from_prompt(what, |prompt| ui.prompt(prompt)).map(Some),
         None => Ok(None),
@@ -179,6 +199,11 @@ fn list(ui: &Ui) -> Result<Done, Error> {
             name,
             kind: remote.kind.name(),
             target: remote.kind.target(),
+            secret_in: match (remote.in_keyring, &remote.secret) {
+                (true, _) => Some(Place::Keyring),
+                (false, Some(_)) => Some(Place::File),
+                (false, None) => None,
+            },
         };
         let target = plain(&listed.target);
         ui.result(
@@ -241,7 +266,50 @@ fn kind_of(kind: &RemoteKind) -> Result<Kind, Error> {
         RemoteKind::GooglePhotos { .. } => {
             return Err(Error::new(ErrorKind::Usage, "the client ID is missing"));
         }
+        RemoteKind::Azure(azure) => Kind::Azure(cloud::Azure {
+            container: azure.container.clone(),
+            account: azure.account.clone(),
+            endpoint: azure.endpoint.as_deref().map(address).transpose()?,
+            path: azure.path.trim_matches('/').to_owned(),
+            certificates: azure.ca_file.as_deref().map(absolute).transpose()?,
+        }),
+        RemoteKind::Gcs(gcs) => Kind::Gcs(cloud::Bucket {
+            bucket: gcs.bucket.clone(),
+            endpoint: gcs.endpoint.as_deref().map(address).transpose()?,
+            path: gcs.path.trim_matches('/').to_owned(),
+            certificates: gcs.ca_file.as_deref().map(absolute).transpose()?,
+        }),
+        RemoteKind::B2(b2) => Kind::B2(cloud::B2 {
+            bucket: b2.bucket.clone(),
+            // B2's page tells a host only.
+            endpoint: match b2.endpoint.contains("://") {
+                true => address(&b2.endpoint)?,
+                false => address(&format!("https://{}", b2.endpoint))?,
+            },
+            key_id: b2.key_id.clone(),
+            path: b2.path.trim_matches('/').to_owned(),
+            certificates: b2.ca_file.as_deref().map(absolute).transpose()?,
+        }),
+        RemoteKind::GoogleDrive(args) => Kind::GoogleDrive(drive_of(args)),
+        RemoteKind::Dropbox(args) => Kind::Dropbox(drive_of(args)),
+        RemoteKind::OneDrive(args) => Kind::OneDrive(drive_of(args)),
     })
+}
+
+fn place_of(keep_in: KeepIn) -> Place {
+    match keep_in {
+        KeepIn::Keyring => Place::Keyring,
+        KeepIn::File => Place::File,
+    }
+}
+
+fn drive_of(args: &DriveArgs) -> cloud::Drive {
+    cloud::Drive {
+        client_id: args.client_id.clone(),
+        path: args.path.trim_matches('/').to_owned(),
+        address: None,
+        endpoints: None,
+    }
 }
 
 /// An address that a browser would take, with no secret in it.
@@ -300,6 +368,12 @@ impl RemoteKind {
             Self::Sftp { .. } => "sftp",
             Self::Immich { .. } => "immich",
             Self::GooglePhotos { .. } => "google-photos",
+            Self::Azure(_) => "azure",
+            Self::Gcs(_) => "gcs",
+            Self::B2(_) => "b2",
+            Self::GoogleDrive(_) => "google-drive",
+            Self::Dropbox(_) => "dropbox",
+            Self::OneDrive(_) => "onedrive",
         }
     }
 }

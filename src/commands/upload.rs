@@ -48,9 +48,9 @@ struct Report<'a> {
 
 pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     let settings = Settings::load()?;
-    let remote_settings = settings.remote(&args.to)?;
+    let remote_settings = settings.with_secret(&args.to)?;
     let target = remote_settings.kind.target();
-    let mut remote = connect(&args.to, remote_settings)?;
+    let mut remote = connect(&args.to, &remote_settings)?;
     check_options(args, &mut remote)?;
     remote.set_albums(albums_of(args)).map_err(|problem| {
         Error::new(Kind::Usage, problem.to_string())

@@ -6,6 +6,14 @@ use opendal::{HttpTransporter, OperationContext, Operator, services};
 use reqwest::header::HeaderValue;
 
 use super::Remote;
+use super::cloud::Cloud;
+use super::cloud::access::{Access, ServiceAccount};
+use super::cloud::api::Api;
+use super::cloud::drive::{self, Drive};
+use super::cloud::dropbox::{self, Dropbox};
+use super::cloud::gcs::{self, Gcs};
+use super::cloud::onedrive::{self, OneDrive};
+use super::cloud::sessions::Sessions;
 use super::folder::LocalFolder;
 use super::google_photos::{self, GooglePhotos};
 use super::http::{Http, host_of};
@@ -66,15 +74,8 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
                 .checksum_algorithm("crc32c")
                 .disable_config_load()
                 .disable_ec2_metadata();
-            let rules = Rules {
-                max_file_bytes: Some(5 * 1024 * 1024 * 1024 * 1024),
-                max_path_bytes: Some(1024 - path.len().min(512) - 2),
-                ..Rules::default()
-            };
-            (
-                Store::Objects(Objects::new(operator(builder, &http)?)),
-                rules,
-            )
+            let store = Store::Objects(Objects::new(operator(builder, &http)?));
+            (store, bucket_rules(path))
         }
         Kind::Sftp {
             host,
@@ -104,8 +105,89 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
             let address = address.as_deref().unwrap_or(google_photos::API);
             return GooglePhotos::new(address, tokens).map(Remote::GooglePhotos);
         }
+        Kind::Azure(azure) => {
+            let address = azure.address();
+            let http = Http::new(&host_of(&address), azure.certificates.as_deref())?;
+            let builder = services::Azblob::default()
+                .container(&azure.container)
+                .endpoint(&address)
+                .account_name(&azure.account)
+                .account_key(secret.map(Secret::reveal).unwrap_or_default())
+                .root(&azure.path);
+            let objects = Objects::new(operator(builder, &http)?).never_over();
+            (Store::Objects(objects), bucket_rules(&azure.path))
+        }
+        Kind::Gcs(bucket) => {
+            let endpoint = bucket.endpoint.as_deref().unwrap_or(gcs::ENDPOINT);
+            let http = Http::new(&host_of(endpoint), bucket.certificates.as_deref())?;
+            let account = ServiceAccount::read(secret)?;
+            let gcs = Gcs::new(
+                Api::new(http, Access::Account(Arc::new(account))),
+                sessions(&settings.kind),
+                (endpoint, &bucket.bucket, &bucket.path),
+            );
+            (Store::Cloud(Cloud::Gcs(gcs)), bucket_rules(&bucket.path))
+        }
+        Kind::B2(bucket) => {
+            let http = Http::new(&host_of(&bucket.endpoint), bucket.certificates.as_deref())?;
+            // No checksum headers: B2's S3 side has refused those that Amazon added.
+            let builder = services::S3::default()
+                .bucket(&bucket.bucket)
+                .endpoint(&bucket.endpoint)
+                .region(bucket.region())
+                .access_key_id(&bucket.key_id)
+                .secret_access_key(secret.map(Secret::reveal).unwrap_or_default())
+                .root(&bucket.path)
+                .disable_config_load()
+                .disable_ec2_metadata();
+            let store = Store::Objects(Objects::new(operator(builder, &http)?));
+            (store, bucket_rules(&bucket.path))
+        }
+        Kind::GoogleDrive(drive) => {
+            let address = drive.address.as_deref().unwrap_or(drive::ENDPOINT);
+            let api = signed_in(name, settings, address)?;
+            let drive = Drive::new(api, sessions(&settings.kind), address, &drive.path);
+            let rules = Rules {
+                max_file_bytes: Some(5 * 1024 * 1024 * 1024 * 1024),
+                ..usual_rules()
+            };
+            (Store::Cloud(Cloud::Drive(drive)), rules)
+        }
+        Kind::Dropbox(drive) => {
+            let address = drive.address.as_deref();
+            let addresses = (
+                address.unwrap_or(dropbox::API),
+                address.unwrap_or(dropbox::CONTENT),
+            );
+            let api = signed_in(name, settings, addresses.0)?;
+            let dropbox = Dropbox::new(api, sessions(&settings.kind), addresses, &drive.path);
+            let rules = Rules {
+                max_file_bytes: Some(350 * 1024 * 1024 * 1024),
+                ..usual_rules()
+            };
+            (Store::Cloud(Cloud::Dropbox(dropbox)), rules)
+        }
+        Kind::OneDrive(drive) => {
+            let address = drive.address.as_deref().unwrap_or(onedrive::ENDPOINT);
+            let api = signed_in(name, settings, address)?;
+            let onedrive = OneDrive::new(api, sessions(&settings.kind), address, &drive.path);
+            let rules = Rules {
+                max_file_bytes: Some(250 * 1024 * 1024 * 1024),
+                // 400 characters, which take up to three bytes each.
+                max_path_bytes: Some(400 - drive.path.len().min(200) - 1),
+                sharepoint: true,
+                ..Rules::default()
+            };
+            (Store::Cloud(Cloud::OneDrive(onedrive)), rules)
+        }
     };
     Ok(Remote::Paths(Paths::new(store, rules)))
+}
+
+fn signed_in(name: &str, settings: &RemoteSettings, address: &str) -> Result<Api, Problem> {
+    let tokens = tokens(name, settings)?;
+    let http = Http::new(&host_of(address), None)?;
+    Ok(Api::new(http, Access::Tokens(tokens)))
 }
 
 /// The access tokens of a remote that a person signed in to.
@@ -124,6 +206,24 @@ fn usual_rules() -> Rules {
         max_path_bytes: Some(USUAL_PATH_BYTES),
         ..Rules::default()
     }
+}
+
+/// A key has 1,024 bytes, an object 5 TiB, at all of them.
+fn bucket_rules(path: &str) -> Rules {
+    Rules {
+        max_file_bytes: Some(5 * 1024 * 1024 * 1024 * 1024),
+        max_path_bytes: Some(1024 - path.len().min(512) - 2),
+        ..Rules::default()
+    }
+}
+
+/// The sessions of large files under way; without a home, for this run only.
+fn sessions(kind: &Kind) -> Sessions {
+    let file = super::settings::folder().ok();
+    Sessions::new(
+        file.map(|folder| folder.join("sessions.json")),
+        &format!("{} {}", kind.name(), kind.target()),
+    )
 }
 
 fn operator(builder: impl opendal::Builder, http: &Http) -> Result<Operator, Problem> {

@@ -52,8 +52,7 @@ impl LocalFolder {
                 found.push(Found {
                     name: entry.file_name().to_string_lossy().into_owned(),
                     size: meta.is_file().then_some(meta.len()),
-                    etag: None,
-                    md5: None,
+                    ..Found::default()
                 });
             }
             Ok(found)

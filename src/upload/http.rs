@@ -118,6 +118,12 @@ impl Http {
         Ok(body.into())
     }
 
+    /// The next bytes of an answer; `None` at its end.
+    pub async fn piece(&self, answer: &mut Response) -> Result<Option<Bytes>, Problem> {
+        let piece = answer.chunk().await;
+        piece.map_err(|e| Problem::of_request(&e, &self.host))
+    }
+
     /// The same for OpenDAL.
     pub fn transport(&self) -> Transport {
         Transport {

@@ -22,13 +22,16 @@
 pub mod albums;
 mod batch;
 mod body;
+pub mod checksum;
 pub mod choose;
+pub mod cloud;
 pub mod connect;
 pub mod folder;
 mod gate;
 pub mod google_photos;
 pub mod http;
 pub mod immich;
+pub mod keyring;
 pub mod limit;
 pub mod oauth;
 pub mod objects;
@@ -65,7 +68,7 @@ pub struct Acknowledged {
 }
 
 /// Something that is in a folder of a remote.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// Its name.
     pub name: String,
@@ -75,6 +78,8 @@ pub struct Found {
     pub etag: Option<String>,
     /// What may be the MD5 of its content, as 32 hexadecimal digits.
     pub md5: Option<String>,
+    /// The service's checksum of its content.
+    pub checksum: Option<checksum::Checksum>,
 }
 
 /// What a remote has of an upload.

@@ -19,12 +19,25 @@ const PARTS_AT_ONCE: usize = 2;
 #[derive(Debug, Clone)]
 pub struct Objects {
     operator: Operator,
+    never_over: bool,
 }
 
 impl Objects {
     /// A configured service, with our transport.
     pub fn new(operator: Operator) -> Self {
-        Self { operator }
+        Self {
+            operator,
+            never_over: false,
+        }
+    }
+
+    /// The same for a service that refuses to overwrite when asked to.
+    #[must_use]
+    pub fn never_over(self) -> Self {
+        Self {
+            never_over: true,
+            ..self
+        }
     }
 
     /// The bytes of memory that sending a file takes.
@@ -61,6 +74,7 @@ impl Objects {
                 size: is_file.then_some(meta.content_length()),
                 etag: meta.etag().map(str::to_owned),
                 md5: md5_of(meta),
+                checksum: None,
             });
         }
         Ok(found)
@@ -77,6 +91,9 @@ impl Objects {
             if typed {
                 write = write.content_type(content_type);
             }
+            if self.never_over {
+                write = write.if_not_exists(true);
+            }
             return Ok(acknowledged(&write.await.map_err(failed)?));
         }
         let part = part_bytes(source.size);
@@ -86,6 +103,9 @@ impl Objects {
         }
         if typed {
             writer = writer.content_type(content_type);
+        }
+        if self.never_over {
+            writer = writer.if_not_exists(true);
         }
         let mut writer = writer.await.map_err(failed)?;
         let mut pieces = source.pieces(part as usize, 0);

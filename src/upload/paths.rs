@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::checksum::Algorithm;
+use super::cloud::Cloud;
 use super::folder::LocalFolder;
 use super::objects::Objects;
 use super::problem::Problem;
@@ -26,6 +28,8 @@ pub enum Store {
     Sftp(Sftp),
     /// A service that OpenDAL speaks to.
     Objects(Objects),
+    /// A service with a tongue of its own.
+    Cloud(Cloud),
 }
 
 /// A remote that holds files by path.
@@ -131,6 +135,10 @@ impl Paths {
                 checksum: Some(checksum),
             })
         };
+        if let Some(there) = &found.checksum {
+            let ours = source.checksum(there.algorithm).await?;
+            return Ok((ours == *there).then(|| same(there.to_string())).flatten());
+        }
         if let Some(md5) = &found.md5
             && *md5 == source.md5().await?
         {
@@ -148,6 +156,7 @@ impl Paths {
             Store::WebDav(sender, _) => sender.put(path, source).await,
             Store::Sftp(sftp) => sftp.put(path, source).await,
             Store::Objects(objects) => objects.put(path, source).await,
+            Store::Cloud(cloud) => cloud.put(path, source).await,
         };
         let acknowledged = done?;
         let known = self.listings().get(folder_of(path)).cloned();
@@ -156,7 +165,7 @@ impl Paths {
                 name: name_of(path).to_owned(),
                 size: Some(source.size),
                 etag: acknowledged.there.clone(),
-                md5: None,
+                ..Found::default()
             };
             lock(listing).insert(folded(&found.name).into_owned(), found);
         }
@@ -190,7 +199,7 @@ impl Paths {
                         upload.size
                     ),
                 ),
-                Some(found) => Settled::There(found.md5.as_ref().map(|md5| format!("md5:{md5}"))),
+                Some(found) => settled_as(upload, found),
             });
         }
         Ok(settled)
@@ -225,6 +234,7 @@ impl Paths {
     pub fn memory(&self, size: u64) -> u64 {
         match &self.store {
             Store::Objects(_) => Objects::memory(size),
+            Store::Cloud(cloud) => cloud.memory(size),
             Store::Folder(_) | Store::WebDav(..) | Store::Sftp(_) => size.min(2 * SMALL_BYTES),
         }
     }
@@ -240,6 +250,7 @@ impl Paths {
             Store::Folder(folder) => folder.digest(path).await,
             Store::WebDav(_, objects) | Store::Objects(objects) => objects.digest(path).await,
             Store::Sftp(sftp) => sftp.digest(path).await,
+            Store::Cloud(cloud) => cloud.digest(path).await,
         }
     }
 
@@ -249,6 +260,7 @@ impl Paths {
             Store::Folder(folder) => folder.remove(path).await,
             Store::WebDav(_, objects) | Store::Objects(objects) => objects.remove(path).await,
             Store::Sftp(sftp) => sftp.remove(path).await,
+            Store::Cloud(cloud) => cloud.remove(path).await,
         }
     }
 
@@ -257,6 +269,7 @@ impl Paths {
             Store::Folder(store) => store.list(folder).await,
             Store::WebDav(_, objects) | Store::Objects(objects) => objects.list(folder).await,
             Store::Sftp(sftp) => sftp.list(folder).await,
+            Store::Cloud(cloud) => cloud.list(folder).await,
         }
     }
 
@@ -281,6 +294,27 @@ impl Paths {
         &self,
     ) -> std::sync::MutexGuard<'_, HashMap<String, Arc<tokio::sync::OnceCell<Listing>>>> {
         lock(&self.listings)
+    }
+}
+
+/// What a file of the right size is, by the service's checksum and the one of the receipt.
+fn settled_as(upload: &Upload, found: &Found) -> Settled {
+    let Some(there) = &found.checksum else {
+        return Settled::There(found.md5.as_ref().map(|md5| format!("md5:{md5}")));
+    };
+    let told = there.to_string();
+    let name = there.algorithm.name();
+    let expected = match there.algorithm {
+        Algorithm::Sha256 => Some(format!("sha256:{}", upload.sha256)),
+        _ => upload.checksum.clone(),
+    };
+    // A receipt may hold another kind of checksum, which says nothing here.
+    match expected.filter(|known| known.split(':').next() == Some(name)) {
+        Some(known) if known != told => Settled::Wrong(
+            UploadReason::Other,
+            format!("the service has other bytes ({told})"),
+        ),
+        _ => Settled::There(Some(told)),
     }
 }
 

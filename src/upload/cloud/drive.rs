@@ -1,0 +1,359 @@
+//! Kind `google-drive`: Google Drive, by its API
+//! (<https://developers.google.com/workspace/drive/api/reference/rest/v3>).
+//!
+//! Drive knows ids, not paths, and takes two files of one name: each folder is looked up by name
+//! and made once, and a name is given only where nothing has it. With the scope `drive.file` only
+//! what this client ID made is seen.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use reqwest::{Method, RequestBuilder};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::api::Api;
+use super::sessions::Sessions;
+use super::{Parts, Progress, Stored, google, send_in_parts};
+use crate::digest::Sha256;
+use crate::upload::checksum::{Algorithm, Checksum};
+use crate::upload::problem::Problem;
+use crate::upload::source::Source;
+use crate::upload::webdav::encoded;
+use crate::upload::{Found, folder_of, name_of};
+
+/// Google's own address.
+pub(crate) const ENDPOINT: &str = "https://www.googleapis.com";
+const FOLDER: &str = "application/vnd.google-apps.folder";
+/// What is told of a file.
+const FIELDS: &str = "id,name,size,mimeType,md5Checksum,sha256Checksum";
+
+/// A folder of a person's Drive.
+#[derive(Debug)]
+pub struct Drive {
+    api: Api,
+    sessions: Sessions,
+    endpoint: String,
+    /// The folder that everything goes into.
+    root: String,
+    /// Ids of folders by path, below the Drive's own root.
+    folders: Mutex<HashMap<String, String>>,
+    /// Held while a folder is made: Drive would make two.
+    making: tokio::sync::Mutex<()>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    #[serde(default)]
+    files: Vec<File>,
+    next_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File {
+    id: String,
+    #[serde(default)]
+    name: String,
+    /// None for folders and Google's own documents.
+    size: Option<String>,
+    md5_checksum: Option<String>,
+    sha256_checksum: Option<String>,
+}
+
+impl File {
+    fn checksum(&self) -> Option<Checksum> {
+        let sha256 = self.sha256_checksum.as_deref();
+        let md5 = self.md5_checksum.as_deref();
+        sha256
+            .and_then(|text| Checksum::of_hex(Algorithm::Sha256, text))
+            .or_else(|| Checksum::of_hex(Algorithm::Md5, md5?))
+    }
+
+    fn size(&self) -> Option<u64> {
+        self.size.as_ref()?.parse().ok()
+    }
+
+    fn stored(self) -> Stored {
+        Stored {
+            size: self.size(),
+            checksum: self.checksum(),
+            id: Some(self.id),
+        }
+    }
+}
+
+impl Drive {
+    /// Files go below a folder of the Drive.
+    pub(crate) fn new(api: Api, sessions: Sessions, endpoint: &str, root: &str) -> Self {
+        Self {
+            api,
+            sessions,
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            root: root.trim_matches('/').to_owned(),
+            folders: Mutex::default(),
+            making: tokio::sync::Mutex::default(),
+        }
+    }
+
+    fn full(&self, folder: &str) -> String {
+        match (self.root.as_str(), folder) {
+            ("", folder) => folder.to_owned(),
+            (root, "") => root.to_owned(),
+            (root, folder) => format!("{root}/{folder}"),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let address = format!("{}{path}", self.endpoint);
+        self.api.http.client().request(method, address)
+    }
+
+    fn folders(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that a query finds.
+    async fn query(&self, query: &str) -> Result<Vec<File>, Problem> {
+        let base = format!(
+            "/drive/v3/files?pageSize=1000&spaces=drive&fields={}&q={}",
+            encoded(&format!("nextPageToken,files({FIELDS})")),
+            encoded(query).replace('/', "%2F")
+        );
+        let mut files = Vec::new();
+        let mut next = String::new();
+        loop {
+            let request = self.request(Method::GET, &format!("{base}{next}"));
+            let page: Page = self.api.ask(request).await?.success()?;
+            files.extend(page.files);
+            match page.next_page_token {
+                Some(token) if !token.is_empty() => {
+                    next = format!("&pageToken={}", encoded(&token))
+                }
+                _ => return Ok(files),
+            }
+        }
+    }
+
+    /// The id of a folder below the root, if it is there.
+    async fn folder(&self, folder: &str) -> Result<Option<String>, Problem> {
+        self.walk(&self.full(folder), false).await
+    }
+
+    /// The id of a folder, made with those above it where they are missing.
+    async fn make_folder(&self, folder: &str) -> Result<String, Problem> {
+        let full = self.full(folder);
+        let known = self.folders().get(&full).cloned();
+        if let Some(id) = known {
+            return Ok(id);
+        }
+        let _alone = self.making.lock().await;
+        let made = self.walk(&full, true).await?;
+        made.ok_or_else(|| Problem::other("the folder cannot be made"))
+    }
+
+    async fn walk(&self, full: &str, make: bool) -> Result<Option<String>, Problem> {
+        let mut id = "root".to_owned();
+        let mut path = String::new();
+        for name in full.split('/').filter(|name| !name.is_empty()) {
+            if !path.is_empty() {
+                path.push('/');
+            }
+            path.push_str(name);
+            let known = self.folders().get(&path).cloned();
+            id = match known {
+                Some(known) => known,
+                None => {
+                    let query = format!(
+                        "name = '{}' and '{}' in parents and mimeType = '{FOLDER}' and trashed = false",
+                        escaped(name),
+                        escaped(&id)
+                    );
+                    let found = self.query(&query).await?.into_iter().next();
+                    let below = match found {
+                        Some(found) => found.id,
+                        None if make => self.create_folder(name, &id).await?,
+                        None => return Ok(None),
+                    };
+                    self.folders().insert(path.clone(), below.clone());
+                    below
+                }
+            };
+        }
+        Ok(Some(id))
+    }
+
+    async fn create_folder(&self, name: &str, parent: &str) -> Result<String, Problem> {
+        let description = json!({ "name": name, "mimeType": FOLDER, "parents": [parent] });
+        let request = self
+            .request(Method::POST, "/drive/v3/files?fields=id")
+            .header("content-type", "application/json; charset=UTF-8")
+            .body(description.to_string());
+        let made: File = self.api.ask(request).await?.success()?;
+        Ok(made.id)
+    }
+
+    /// What is in a folder; nothing when there is none.
+    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+        let Some(id) = self.folder(folder).await? else {
+            return Ok(Vec::new());
+        };
+        let query = format!("'{}' in parents and trashed = false", escaped(&id));
+        let files = self.query(&query).await.inspect_err(|_| self.forget())?;
+        let found = files.into_iter().map(|file| Found {
+            size: file.size(),
+            checksum: file.checksum(),
+            name: file.name,
+            ..Found::default()
+        });
+        Ok(found.collect())
+    }
+
+    /// Forgets which folders are there: somebody may have removed them.
+    fn forget(&self) {
+        self.folders().clear();
+    }
+
+    async fn description(&self, path: &str, source: &Source) -> Result<Value, Problem> {
+        let parent = self.make_folder(folder_of(path)).await?;
+        let mut description = json!({ "name": name_of(path), "parents": [parent] });
+        if let (Some(date), Some(object)) = (date_of(source), description.as_object_mut()) {
+            object.insert("modifiedTime".to_owned(), date.into());
+        }
+        Ok(description)
+    }
+
+    fn upload(&self, kind: &str) -> RequestBuilder {
+        let address = format!("/upload/drive/v3/files?uploadType={kind}&fields={FIELDS}");
+        self.request(Method::POST, &address)
+    }
+
+    pub(super) async fn put(&self, path: &str, source: &Source) -> Result<Stored, Problem> {
+        if !source.is_small() {
+            return send_in_parts(self, &self.sessions, path, source).await;
+        }
+        let bytes = source.whole().await?;
+        let description = self.description(path, source).await?;
+        let content_type = crate::upload::content_type(path);
+        let request = self.upload("multipart");
+        let request = google::with_description(request, &description, content_type, source, &bytes);
+        let answer = self.api.ask(request).await?;
+        answer
+            .success()
+            .map(File::stored)
+            .map_err(|problem| self.folder_gone(problem))
+    }
+
+    /// A folder that is gone is made anew by the next try.
+    fn folder_gone(&self, problem: Problem) -> Problem {
+        match problem {
+            Problem::NotFound { .. } => {
+                self.forget();
+                Problem::Other {
+                    words: "the folder on the service is gone".to_owned(),
+                    passing: true,
+                }
+            }
+            problem => problem,
+        }
+    }
+
+    /// All files that have this path: a kill between two tries may have left two.
+    async fn ids(&self, path: &str) -> Result<Vec<String>, Problem> {
+        let Some(folder) = self.folder(folder_of(path)).await? else {
+            return Ok(Vec::new());
+        };
+        let query = format!(
+            "name = '{}' and '{}' in parents and trashed = false",
+            escaped(name_of(path)),
+            escaped(&folder)
+        );
+        let files = self.query(&query).await?.into_iter();
+        Ok(files.map(|file| file.id).collect())
+    }
+
+    pub(super) async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+        let id = self.ids(path).await?.into_iter().next();
+        let id = id.ok_or_else(|| Problem::NotFound {
+            what: path.to_owned(),
+        })?;
+        let address = format!("/drive/v3/files/{}?alt=media", encoded(&id));
+        self.api.digest(self.request(Method::GET, &address)).await
+    }
+
+    /// Removes a file by its path.
+    pub(super) async fn remove(&self, path: &str) -> Result<(), Problem> {
+        for id in self.ids(path).await? {
+            self.remove_id(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a file by its id.
+    pub(super) async fn remove_id(&self, id: &str) -> Result<(), Problem> {
+        let address = format!("/drive/v3/files/{}", encoded(id));
+        let answer = self.api.ask(self.request(Method::DELETE, &address)).await?;
+        match answer.is_success() || answer.status.as_u16() == 404 {
+            true => Ok(()),
+            false => Err(answer.problem()),
+        }
+    }
+}
+
+fn progress(session: google::Session) -> Result<Progress, Problem> {
+    Ok(match session {
+        google::Session::Has(count) => Progress::Has(count),
+        google::Session::Done(answer) => Progress::Done(answer.success().map(File::stored)?),
+    })
+}
+
+impl Parts for Drive {
+    const PART_BYTES: usize = google::PART_BYTES;
+
+    async fn begin(&self, path: &str, source: &Source) -> Result<String, Problem> {
+        let description = self.description(path, source).await?;
+        let content_type = crate::upload::content_type(path);
+        let request = self.upload("resumable");
+        google::begin(&self.api, request, &description, content_type, source)
+            .await
+            .map_err(|problem| self.folder_gone(problem))
+    }
+
+    async fn received(&self, session: &str, source: &Source) -> Result<Progress, Problem> {
+        progress(google::received(&self.api, session, source.size).await?)
+    }
+
+    async fn append(
+        &self,
+        session: &str,
+        (_, source): (&str, &Source),
+        offset: u64,
+        part: Bytes,
+    ) -> Result<Progress, Problem> {
+        progress(google::append(&self.api, session, (offset, source.size), part).await?)
+    }
+}
+
+/// A text inside the quotes of a query.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
+}
+
+/// The file's own date as services want it: `2024-05-17T12:34:56Z`.
+pub(super) fn date_of(source: &Source) -> Option<String> {
+    let mtime = source.mtime.filter(|mtime| *mtime > 0)?;
+    let date = chrono::DateTime::from_timestamp(mtime, 0)?;
+    Some(date.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_do_not_end_a_query() {
+        assert_eq!(escaped(r"it's a \ b"), r"it\'s a \\ b");
+    }
+}

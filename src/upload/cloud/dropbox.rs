@@ -1,0 +1,394 @@
+//! Kind `dropbox`: Dropbox, by its HTTP API (<https://www.dropbox.com/developers/documentation/http>).
+//!
+//! A request takes up to 150 MB; everything that is not small goes into an upload session here, so
+//! that it can be gone on with. A session cannot be asked how far it is, but an offset that is
+//! wrong is answered with the right one.
+
+use bytes::Bytes;
+use reqwest::RequestBuilder;
+use reqwest::header::CONTENT_TYPE;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::api::{Answer, Api};
+use super::drive::date_of;
+use super::sessions::Sessions;
+use super::{Parts, Progress, Stored, send_in_parts};
+use crate::digest::Sha256;
+use crate::upload::Found;
+use crate::upload::checksum::{Algorithm, Checksum};
+use crate::upload::problem::Problem;
+use crate::upload::source::Source;
+
+/// Where questions go.
+pub(crate) const API: &str = "https://api.dropboxapi.com";
+/// Where files go.
+pub(crate) const CONTENT: &str = "https://content.dropboxapi.com";
+
+/// A folder of a person's Dropbox.
+#[derive(Debug)]
+pub struct Dropbox {
+    api: Api,
+    sessions: Sessions,
+    api_endpoint: String,
+    content_endpoint: String,
+    /// Empty, or with a slash at its beginning.
+    root: String,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    entries: Vec<Entry>,
+    cursor: String,
+    has_more: bool,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    name: String,
+    id: Option<String>,
+    /// None for folders.
+    size: Option<u64>,
+    content_hash: Option<String>,
+}
+
+impl Entry {
+    fn checksum(&self) -> Option<Checksum> {
+        Checksum::of_hex(Algorithm::Dropbox, self.content_hash.as_deref()?)
+    }
+
+    fn stored(self) -> Stored {
+        Stored {
+            size: self.size,
+            checksum: self.checksum(),
+            id: self.id,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Started {
+    session_id: String,
+}
+
+impl Dropbox {
+    /// Files go below a folder. The two addresses are one where somebody else answers.
+    pub(crate) fn new(
+        api: Api,
+        sessions: Sessions,
+        (api_endpoint, content_endpoint): (&str, &str),
+        root: &str,
+    ) -> Self {
+        let root = root.trim_matches('/');
+        Self {
+            api,
+            sessions,
+            api_endpoint: api_endpoint.trim_end_matches('/').to_owned(),
+            content_endpoint: content_endpoint.trim_end_matches('/').to_owned(),
+            root: match root {
+                "" => String::new(),
+                root => format!("/{root}"),
+            },
+        }
+    }
+
+    fn path(&self, path: &str) -> String {
+        match path {
+            "" => self.root.clone(),
+            path => format!("{}/{path}", self.root),
+        }
+    }
+
+    /// A question, with its arguments as the body.
+    async fn ask(&self, what: &str, arguments: &Value) -> Result<Answer, Problem> {
+        let address = format!("{}/2/files/{what}", self.api_endpoint);
+        let request = self
+            .api
+            .http
+            .client()
+            .post(address)
+            .header(CONTENT_TYPE, "application/json")
+            .body(arguments.to_string());
+        self.api.ask(request).await
+    }
+
+    /// A request about content, with its arguments in a header.
+    fn content(&self, what: &str, arguments: &Value) -> RequestBuilder {
+        let address = format!("{}/2/files/{what}", self.content_endpoint);
+        let client = self.api.http.client();
+        client
+            .post(address)
+            .header("Dropbox-API-Arg", in_a_header(&arguments.to_string()))
+    }
+
+    async fn send(&self, what: &str, arguments: &Value, body: Bytes) -> Result<Answer, Problem> {
+        let request = self
+            .content(what, arguments)
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .body(body);
+        self.api.ask(request).await
+    }
+
+    /// What is in a folder; nothing when there is none.
+    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+        let first = json!({ "path": self.path(folder), "limit": 2000 });
+        let mut answer = self.ask("list_folder", &first).await?;
+        let mut found = Vec::new();
+        loop {
+            if !answer.is_success() {
+                return match judge(folder, &answer) {
+                    Problem::NotFound { .. } => Ok(Vec::new()),
+                    problem => Err(problem),
+                };
+            }
+            let page: Page = answer.json()?;
+            found.extend(page.entries.into_iter().map(|entry| Found {
+                size: entry.size,
+                checksum: entry.checksum(),
+                name: entry.name,
+                ..Found::default()
+            }));
+            if !page.has_more {
+                return Ok(found);
+            }
+            let next = json!({ "cursor": page.cursor });
+            answer = self.ask("list_folder/continue", &next).await?;
+        }
+    }
+
+    /// Where a file goes: only to where nothing is, and under no other name.
+    fn commit(&self, path: &str, source: &Source) -> Value {
+        let mut commit = json!({
+            "path": self.path(path),
+            "mode": "add",
+            "autorename": false,
+            "strict_conflict": true,
+            "mute": true,
+        });
+        if let (Some(date), Some(object)) = (date_of(source), commit.as_object_mut()) {
+            object.insert("client_modified".to_owned(), date.into());
+        }
+        commit
+    }
+
+    pub(super) async fn put(&self, path: &str, source: &Source) -> Result<Stored, Problem> {
+        if !source.is_small() {
+            return send_in_parts(self, &self.sessions, path, source).await;
+        }
+        let bytes = source.whole().await?;
+        let commit = self.commit(path, source);
+        stored(path, &self.send("upload", &commit, bytes).await?)
+    }
+
+    pub(super) async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+        let request = self.content("download", &json!({ "path": self.path(path) }));
+        self.api.digest(request).await
+    }
+
+    /// Removes a file.
+    pub(super) async fn remove(&self, path: &str) -> Result<(), Problem> {
+        let arguments = json!({ "path": self.path(path) });
+        let answer = self.ask("delete_v2", &arguments).await?;
+        if answer.is_success() {
+            return Ok(());
+        }
+        match judge(path, &answer) {
+            Problem::NotFound { .. } => Ok(()),
+            problem => Err(problem),
+        }
+    }
+}
+
+fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
+    match answer.is_success() {
+        true => answer.json().map(Entry::stored),
+        false => Err(judge(path, answer)),
+    }
+}
+
+/// What an answer that is no success means. 409 is Dropbox's status for everything that has to do
+/// with the request itself; its code is a path of tags.
+fn judge(path: &str, answer: &Answer) -> Problem {
+    #[derive(Deserialize)]
+    struct Summary {
+        error_summary: String,
+    }
+    let summary = match answer.json::<Summary>() {
+        Ok(summary) if answer.status.as_u16() == 409 => summary.error_summary,
+        _ => return answer.problem(),
+    };
+    let words = super::super::problem::brief(&format!(
+        "HTTP 409: {}",
+        summary.trim_end_matches(['.', '/'])
+    ));
+    let says = |code: &str| summary.split('/').any(|tag| tag == code);
+    if says("conflict") {
+        Problem::Taken {
+            path: path.to_owned(),
+        }
+    } else if says("insufficient_space") || says("insufficient_quota") {
+        Problem::Full { words }
+    } else if says("not_found") {
+        Problem::NotFound { what: words }
+    } else if says("malformed_path") || says("disallowed_name") {
+        Problem::NameRefused { words }
+    } else if says("too_large") || says("payload_too_large") {
+        Problem::TooLarge { words }
+    } else if says("no_write_permission") {
+        Problem::Denied { words }
+    } else if says("too_many_write_operations") {
+        Problem::Busy { after: None, words }
+    } else {
+        Problem::Other {
+            words,
+            // The piece was damaged on its way; or the session's place is another one.
+            passing: says("content_hash_mismatch") || says("incorrect_offset"),
+        }
+    }
+}
+
+/// The right offset, when an answer says that ours is wrong.
+fn correct_offset(answer: &Answer) -> Option<u64> {
+    // An append's answer holds it in `error`, a finish's one level below, in `lookup_failed`.
+    let body: Value = answer.json().ok()?;
+    let error = body.get("error")?;
+    let inner = error.get("lookup_failed").unwrap_or(error);
+    inner.get("correct_offset")?.as_u64()
+}
+
+impl Parts for Dropbox {
+    /// Dropbox likes multiples of 4 MiB.
+    const PART_BYTES: usize = 8 * 1024 * 1024;
+
+    async fn begin(&self, _: &str, _: &Source) -> Result<String, Problem> {
+        let arguments = json!({ "close": false });
+        let answer = self
+            .send("upload_session/start", &arguments, Bytes::new())
+            .await?;
+        match answer.is_success() {
+            true => answer.json().map(|started: Started| started.session_id),
+            false => Err(judge("", &answer)),
+        }
+    }
+
+    async fn received(&self, session: &str, _: &Source) -> Result<Progress, Problem> {
+        // Nothing is added, at a place that is right only for a new session.
+        let arguments = json!({ "cursor": { "session_id": session, "offset": 0 }, "close": false });
+        let answer = self
+            .send("upload_session/append_v2", &arguments, Bytes::new())
+            .await?;
+        match (answer.is_success(), correct_offset(&answer)) {
+            (true, _) => Ok(Progress::Has(0)),
+            (false, Some(offset)) => Ok(Progress::Has(offset)),
+            (false, None) => Err(judge("", &answer)),
+        }
+    }
+
+    async fn append(
+        &self,
+        session: &str,
+        (path, source): (&str, &Source),
+        offset: u64,
+        part: Bytes,
+    ) -> Result<Progress, Problem> {
+        let end = offset + part.len() as u64;
+        let cursor = json!({ "session_id": session, "offset": offset });
+        if end == source.size {
+            let commit = self.commit(path, source);
+            let arguments = json!({ "cursor": cursor, "commit": commit });
+            let answer = self.send("upload_session/finish", &arguments, part).await?;
+            return stored(path, &answer).map(Progress::Done);
+        }
+        let arguments = json!({ "cursor": cursor, "close": false });
+        let answer = self
+            .send("upload_session/append_v2", &arguments, part)
+            .await?;
+        match answer.is_success() {
+            true => Ok(Progress::Has(end)),
+            false => Err(judge(path, &answer)),
+        }
+    }
+}
+
+/// JSON for a header: everything but ASCII is escaped.
+fn in_a_header(json: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(json.len());
+    for unit in json.encode_utf16() {
+        match u8::try_from(unit) {
+            Ok(byte) if (0x20..0x7F).contains(&byte) => out.push(char::from(byte)),
+            _ => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::StatusCode;
+    use reqwest::header::HeaderMap;
+
+    fn answer(body: &str) -> Answer {
+        Answer {
+            status: StatusCode::CONFLICT,
+            headers: HeaderMap::new(),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+        }
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        let judged = |summary: &str| {
+            judge(
+                "a",
+                &answer(&format!(r#"{{"error_summary": "{summary}/..."}}"#)),
+            )
+        };
+        assert!(matches!(
+            judged("path/conflict/file"),
+            Problem::Taken { .. }
+        ));
+        assert!(matches!(
+            judged("path/insufficient_space"),
+            Problem::Full { .. }
+        ));
+        assert!(matches!(
+            judged("path/disallowed_name"),
+            Problem::NameRefused { .. }
+        ));
+        assert!(matches!(judged("not_found"), Problem::NotFound { .. }));
+        assert!(matches!(
+            judged("lookup_failed/not_found"),
+            Problem::NotFound { .. }
+        ));
+        assert!(matches!(
+            judged("path/odd"),
+            Problem::Other { passing: false, .. }
+        ));
+    }
+
+    #[test]
+    fn right_offset_is_found_in_both_places() {
+        let append = r#"{"error": {".tag": "incorrect_offset", "correct_offset": 7}}"#;
+        assert_eq!(correct_offset(&answer(append)), Some(7));
+        let finish =
+            r#"{"error": {".tag": "lookup_failed", "lookup_failed": {"correct_offset": 8}}}"#;
+        assert_eq!(correct_offset(&answer(finish)), Some(8));
+        assert_eq!(correct_offset(&answer("{}")), None);
+    }
+
+    #[test]
+    fn headers_are_ascii_and_the_same_json() {
+        let json = json!({ "path": "/été/日本 🙂\u{7f}.jpg" });
+        let header = in_a_header(&json.to_string());
+        assert!(
+            header.bytes().all(|byte| (0x20..0x7F).contains(&byte)),
+            "{header}"
+        );
+        assert_eq!(serde_json::from_str::<Value>(&header).unwrap(), json);
+    }
+}

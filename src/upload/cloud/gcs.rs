@@ -1,0 +1,246 @@
+//! Kind `gcs`: Google Cloud Storage, by its JSON API
+//! (<https://cloud.google.com/storage/docs/json_api>).
+//!
+//! OpenDAL speaks to it too, but starts a large file over, and tells no checksum with the answer.
+
+use bytes::Bytes;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::api::{Answer, Api};
+use super::sessions::Sessions;
+use super::{Parts, Progress, Stored, google, send_in_parts};
+use crate::digest::Sha256;
+use crate::upload::Found;
+use crate::upload::checksum::{Algorithm, Checksum};
+use crate::upload::problem::Problem;
+use crate::upload::source::Source;
+use crate::upload::webdav::encoded;
+
+/// Google's own address.
+pub const ENDPOINT: &str = "https://storage.googleapis.com";
+
+/// A bucket.
+#[derive(Debug)]
+pub struct Gcs {
+    api: Api,
+    sessions: Sessions,
+    endpoint: String,
+    bucket: String,
+    /// Empty, or with a slash at its end.
+    prefix: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    #[serde(default)]
+    items: Vec<Object>,
+    #[serde(default)]
+    prefixes: Vec<String>,
+    next_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Object {
+    name: String,
+    size: String,
+    md5_hash: Option<String>,
+    generation: Option<String>,
+}
+
+impl Object {
+    fn checksum(&self) -> Option<Checksum> {
+        Checksum::of_base64(Algorithm::Md5, self.md5_hash.as_deref()?)
+    }
+
+    fn stored(self) -> Stored {
+        Stored {
+            size: self.size.parse().ok(),
+            checksum: self.checksum(),
+            id: self.generation,
+        }
+    }
+}
+
+impl Gcs {
+    /// Files go below `path` of a bucket.
+    pub(crate) fn new(
+        api: Api,
+        sessions: Sessions,
+        (endpoint, bucket, path): (&str, &str, &str),
+    ) -> Self {
+        let path = path.trim_matches('/');
+        Self {
+            api,
+            sessions,
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            bucket: encoded(bucket),
+            prefix: match path {
+                "" => String::new(),
+                path => format!("{path}/"),
+            },
+        }
+    }
+
+    fn name(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+
+    /// The address of an object, or of what is done with the bucket's objects.
+    fn object(&self, path: &str) -> String {
+        let name = encoded(&self.name(path)).replace('/', "%2F");
+        format!("{}/storage/v1/b/{}/o/{name}", self.endpoint, self.bucket)
+    }
+
+    fn upload(&self, kind: &str, path: &str) -> reqwest::RequestBuilder {
+        let name = encoded(&self.name(path)).replace('/', "%2F");
+        // Generation 0: only where nothing is.
+        let address = format!(
+            "{}/upload/storage/v1/b/{}/o?uploadType={kind}&name={name}&ifGenerationMatch=0",
+            self.endpoint, self.bucket
+        );
+        self.api.http.client().request(Method::POST, address)
+    }
+
+    fn description(&self, path: &str, source: &Source) -> serde_json::Value {
+        let mut description = json!({ "name": self.name(path) });
+        if let (Some(mtime), Some(object)) = (source.mtime, description.as_object_mut()) {
+            // Where rclone and gsutil keep a file's date.
+            object.insert("metadata".to_owned(), json!({ "mtime": mtime.to_string() }));
+        }
+        description
+    }
+
+    /// What is in a folder; nothing when there is none.
+    pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+        let mut prefix = self.name(folder);
+        if !folder.is_empty() {
+            prefix.push('/');
+        }
+        let base = format!(
+            "{}/storage/v1/b/{}/o?delimiter=%2F&prefix={}&fields=prefixes,nextPageToken,items(name,size,md5Hash,generation)",
+            self.endpoint,
+            self.bucket,
+            encoded(&prefix).replace('/', "%2F")
+        );
+        let mut found = Vec::new();
+        let mut page = String::new();
+        loop {
+            let request = self.api.http.client().get(format!("{base}{page}"));
+            let listed: Listed = self.api.ask(request).await?.success()?;
+            let below = |name: &str| name.strip_prefix(&prefix).map(str::to_owned);
+            for object in listed.items {
+                // An object with the folder's own name stands for the folder.
+                if let Some(name) = below(&object.name).filter(|name| !name.is_empty()) {
+                    found.push(Found {
+                        name,
+                        size: object.size.parse().ok(),
+                        checksum: object.checksum(),
+                        ..Found::default()
+                    });
+                }
+            }
+            let folders = listed.prefixes.iter().filter_map(|name| below(name));
+            found.extend(folders.map(|name| Found {
+                name: name.trim_end_matches('/').to_owned(),
+                ..Found::default()
+            }));
+            match listed.next_page_token {
+                Some(token) if !token.is_empty() => {
+                    page = format!("&pageToken={}", encoded(&token))
+                }
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    pub(super) async fn put(&self, path: &str, source: &Source) -> Result<Stored, Problem> {
+        if !source.is_small() {
+            return send_in_parts(self, &self.sessions, path, source).await;
+        }
+        let bytes = source.whole().await?;
+        let content_type = crate::upload::content_type(path);
+        let request = google::with_description(
+            self.upload("multipart", path),
+            &self.description(path, source),
+            content_type,
+            source,
+            &bytes,
+        );
+        stored(path, &self.api.ask(request).await?)
+    }
+
+    /// Reads a file back: its size and SHA-256.
+    pub async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+        let address = format!("{}?alt=media", self.object(path));
+        self.api.digest(self.api.http.client().get(address)).await
+    }
+
+    /// Removes a file.
+    pub async fn remove(&self, path: &str) -> Result<(), Problem> {
+        let request = self.api.http.client().delete(self.object(path));
+        let answer = self.api.ask(request).await?;
+        match answer.is_success() || answer.status.as_u16() == 404 {
+            true => Ok(()),
+            false => Err(answer.problem()),
+        }
+    }
+}
+
+/// What an upload's answer says.
+fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
+    match answer.status.as_u16() {
+        412 => Err(Problem::Taken {
+            path: path.to_owned(),
+        }),
+        _ => answer.success::<Object>().map(Object::stored),
+    }
+}
+
+fn progress(path: &str, session: google::Session) -> Result<Progress, Problem> {
+    match session {
+        google::Session::Has(count) => Ok(Progress::Has(count)),
+        google::Session::Done(answer) => stored(path, &answer).map(Progress::Done),
+    }
+}
+
+impl Parts for Gcs {
+    const PART_BYTES: usize = google::PART_BYTES;
+
+    async fn begin(&self, path: &str, source: &Source) -> Result<String, Problem> {
+        let request = self.upload("resumable", path);
+        let description = self.description(path, source);
+        let content_type = crate::upload::content_type(path);
+        google::begin(&self.api, request, &description, content_type, source)
+            .await
+            .map_err(|problem| taken(path, problem))
+    }
+
+    async fn received(&self, session: &str, source: &Source) -> Result<Progress, Problem> {
+        progress("", google::received(&self.api, session, source.size).await?)
+    }
+
+    async fn append(
+        &self,
+        session: &str,
+        (path, source): (&str, &Source),
+        offset: u64,
+        part: Bytes,
+    ) -> Result<Progress, Problem> {
+        let sent = google::append(&self.api, session, (offset, source.size), part).await;
+        progress(path, sent.map_err(|problem| taken(path, problem))?)
+    }
+}
+
+/// 412: something came to be there in the meantime.
+fn taken(path: &str, problem: Problem) -> Problem {
+    match problem {
+        Problem::Other { words, .. } if words.contains("HTTP 412") => Problem::Taken {
+            path: path.to_owned(),
+        },
+        problem => problem,
+    }
+}

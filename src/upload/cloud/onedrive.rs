@@ -1,0 +1,357 @@
+//! Kind `onedrive`: OneDrive and SharePoint, by Microsoft Graph
+//! (<https://learn.microsoft.com/graph/api/resources/onedrive>).
+//!
+//! Every file goes into an upload session: only there a date and a refusal to overwrite can be
+//! told with it. Fragments are multiples of 320 KiB.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE};
+use reqwest::{Method, RequestBuilder};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::api::{Answer, Api};
+use super::drive::date_of;
+use super::sessions::Sessions;
+use super::{Parts, Progress, Stored, send_in_parts};
+use crate::digest::Sha256;
+use crate::upload::checksum::{Algorithm, Checksum};
+use crate::upload::problem::Problem;
+use crate::upload::source::Source;
+use crate::upload::webdav::encoded;
+use crate::upload::{Found, folder_of, name_of};
+
+/// Microsoft's own address.
+pub(crate) const ENDPOINT: &str = "https://graph.microsoft.com";
+/// What is told of a file.
+const FIELDS: &str = "id,name,size,file,folder,eTag";
+
+/// A folder of a person's OneDrive.
+#[derive(Debug)]
+pub struct OneDrive {
+    api: Api,
+    sessions: Sessions,
+    endpoint: String,
+    root: String,
+    /// Folders that are known to be there, below the OneDrive's own root.
+    made: Mutex<HashSet<String>>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    value: Vec<Item>,
+    #[serde(rename = "@odata.nextLink")]
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    name: String,
+    size: Option<u64>,
+    /// None for folders.
+    file: Option<File>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    hashes: Option<Hashes>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Hashes {
+    sha256_hash: Option<String>,
+    sha1_hash: Option<String>,
+    quick_xor_hash: Option<String>,
+}
+
+impl Item {
+    fn checksum(&self) -> Option<Checksum> {
+        let hashes = self.file.as_ref()?.hashes.as_ref()?;
+        let hex = |algorithm, text: &Option<String>| Checksum::of_hex(algorithm, text.as_deref()?);
+        hex(Algorithm::Sha256, &hashes.sha256_hash)
+            .or_else(|| hex(Algorithm::Sha1, &hashes.sha1_hash))
+            .or_else(|| Checksum::of_base64(Algorithm::QuickXor, hashes.quick_xor_hash.as_deref()?))
+    }
+
+    fn stored(self) -> Stored {
+        Stored {
+            size: self.size,
+            checksum: self.checksum(),
+            id: self.id,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Session {
+    upload_url: Option<String>,
+    #[serde(default)]
+    next_expected_ranges: Vec<String>,
+}
+
+impl Session {
+    /// Where the next fragment begins; `12345-` or `12345-55232`.
+    fn offset(&self) -> Option<u64> {
+        let first = self.next_expected_ranges.first()?;
+        first.split('-').next()?.parse().ok()
+    }
+}
+
+impl OneDrive {
+    /// Files go below a folder of the OneDrive.
+    pub(crate) fn new(api: Api, sessions: Sessions, endpoint: &str, root: &str) -> Self {
+        Self {
+            api,
+            sessions,
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            root: root.trim_matches('/').to_owned(),
+            made: Mutex::default(),
+        }
+    }
+
+    fn made(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn full(&self, path: &str) -> String {
+        match (self.root.as_str(), path) {
+            ("", path) => path.to_owned(),
+            (root, "") => root.to_owned(),
+            (root, path) => format!("{root}/{path}"),
+        }
+    }
+
+    /// The address of something by its full path, and of what is asked of it: `/children`.
+    fn item(&self, full: &str, what: &str) -> String {
+        match full {
+            "" => format!("{}/v1.0/me/drive/root{what}", self.endpoint),
+            full => {
+                let path = encoded(full);
+                let colon = if what.is_empty() { "" } else { ":" };
+                format!("{}/v1.0/me/drive/root:/{path}{colon}{what}", self.endpoint)
+            }
+        }
+    }
+
+    fn request(&self, method: Method, address: &str) -> RequestBuilder {
+        self.api.http.client().request(method, address)
+    }
+
+    /// What is in a folder; nothing when there is none.
+    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+        let base = self.item(&self.full(folder), "/children");
+        let mut address = format!("{base}?$top=1000&$select={FIELDS}");
+        let mut found = Vec::new();
+        loop {
+            let request = self.request(Method::GET, &address);
+            let answer = self.api.ask(request).await?;
+            if answer.status.as_u16() == 404 && found.is_empty() {
+                return Ok(found);
+            }
+            let page: Page = answer.success()?;
+            found.extend(page.value.into_iter().map(|item| Found {
+                size: item.size.filter(|_| item.file.is_some()),
+                checksum: item.checksum(),
+                name: item.name,
+                ..Found::default()
+            }));
+            match page.next {
+                // The token goes along: to no other host.
+                Some(next) if next.starts_with(&format!("{}/", self.endpoint)) => address = next,
+                Some(_) => return Err(Problem::other("the service's next page is elsewhere")),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// Makes a folder and those above it, where they are missing.
+    async fn make_folder(&self, folder: &str) -> Result<(), Problem> {
+        let full = self.full(folder);
+        let mut above = String::new();
+        for name in full.split('/').filter(|name| !name.is_empty()) {
+            let path = match above.as_str() {
+                "" => name.to_owned(),
+                above => format!("{above}/{name}"),
+            };
+            let known = self.made().contains(&path);
+            if !known {
+                let body = json!({
+                    "name": name,
+                    "folder": {},
+                    "@microsoft.graph.conflictBehavior": "fail",
+                });
+                let request = self
+                    .request(Method::POST, &self.item(&above, "/children"))
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(body.to_string());
+                let answer = self.api.ask(request).await?;
+                // 409: it is there already.
+                if !answer.is_success() && answer.status.as_u16() != 409 {
+                    self.made().clear();
+                    return Err(answer.problem());
+                }
+                self.made().insert(path.clone());
+            }
+            above = path;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn put(&self, path: &str, source: &Source) -> Result<Stored, Problem> {
+        if source.size > 0 {
+            return send_in_parts(self, &self.sessions, path, source).await;
+        }
+        // A session takes no empty file.
+        self.make_folder(folder_of(path)).await?;
+        let address = format!(
+            "{}?@microsoft.graph.conflictBehavior=fail",
+            self.item(&self.full(path), "/content")
+        );
+        let request = self
+            .request(Method::PUT, &address)
+            .header(CONTENT_TYPE, super::super::content_type(path))
+            .body(source.whole().await?);
+        stored(path, &self.api.ask(request).await?)
+    }
+
+    pub(super) async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+        let address = self.item(&self.full(path), "/content");
+        self.api.digest(self.request(Method::GET, &address)).await
+    }
+
+    /// Removes a file.
+    pub(super) async fn remove(&self, path: &str) -> Result<(), Problem> {
+        let address = self.item(&self.full(path), "");
+        let answer = self.api.ask(self.request(Method::DELETE, &address)).await?;
+        match answer.is_success() || answer.status.as_u16() == 404 {
+            true => Ok(()),
+            false => Err(answer.problem()),
+        }
+    }
+
+    async fn fragment(&self, path: &str, request: RequestBuilder) -> Result<Progress, Problem> {
+        // The address is the right to use it, and leads to another host: no token goes there.
+        let answer = self.api.ask_openly(request).await?;
+        match answer.status.as_u16() {
+            200 | 202 if answer.json::<Item>().is_ok_and(|item| item.file.is_some()) => {
+                stored(path, &answer).map(Progress::Done)
+            }
+            201 => stored(path, &answer).map(Progress::Done),
+            200 | 202 => {
+                let offset = answer.json::<Session>()?.offset();
+                let offset = offset
+                    .ok_or_else(|| Problem::other("the service does not say what it expects"))?;
+                Ok(Progress::Has(offset))
+            }
+            // It has these bytes already: the next try asks how many.
+            416 => Err(Problem::Other {
+                words: "HTTP 416: the service expects other bytes".to_owned(),
+                passing: true,
+            }),
+            410 => Err(Problem::NotFound {
+                what: "HTTP 410".to_owned(),
+            }),
+            _ => stored(path, &answer).map(Progress::Done),
+        }
+    }
+}
+
+/// What an answer says about a file that was sent.
+fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
+    match answer.status.as_u16() {
+        409 | 412 => Err(Problem::Taken {
+            path: path.to_owned(),
+        }),
+        _ => answer.success::<Item>().map(Item::stored),
+    }
+}
+
+impl Parts for OneDrive {
+    /// A multiple of 320 KiB, below 60 MiB.
+    const PART_BYTES: usize = 32 * 320 * 1024;
+
+    async fn begin(&self, path: &str, source: &Source) -> Result<String, Problem> {
+        self.make_folder(folder_of(path)).await?;
+        let mut item = json!({
+            "@microsoft.graph.conflictBehavior": "fail",
+            "name": name_of(path),
+        });
+        if let (Some(date), Some(object)) = (date_of(source), item.as_object_mut()) {
+            let dates = json!({ "lastModifiedDateTime": date });
+            object.insert("fileSystemInfo".to_owned(), dates);
+        }
+        let address = self.item(&self.full(path), "/createUploadSession");
+        let request = self
+            .request(Method::POST, &address)
+            .header(CONTENT_TYPE, "application/json")
+            .body(json!({ "item": item }).to_string());
+        let answer = self.api.ask(request).await?;
+        match answer.status.as_u16() {
+            409 => Err(Problem::Taken {
+                path: path.to_owned(),
+            }),
+            404 => {
+                self.made().clear();
+                Err(Problem::Other {
+                    words: "the folder on the service is gone".to_owned(),
+                    passing: true,
+                })
+            }
+            _ => answer
+                .success::<Session>()?
+                .upload_url
+                .ok_or_else(|| Problem::other("the service opened no session")),
+        }
+    }
+
+    async fn received(&self, session: &str, _: &Source) -> Result<Progress, Problem> {
+        self.fragment("", self.request(Method::GET, session)).await
+    }
+
+    async fn append(
+        &self,
+        session: &str,
+        (path, source): (&str, &Source),
+        offset: u64,
+        part: Bytes,
+    ) -> Result<Progress, Problem> {
+        let end = offset + part.len() as u64;
+        let range = format!("bytes {offset}-{}/{}", end.saturating_sub(1), source.size);
+        let request = self
+            .request(Method::PUT, session)
+            .header(CONTENT_RANGE, range)
+            .body(part);
+        self.fragment(path, request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_are_what_the_service_takes() {
+        assert_eq!(OneDrive::PART_BYTES % (320 * 1024), 0);
+        const { assert!(OneDrive::PART_BYTES < 60 * 1024 * 1024) };
+    }
+
+    #[test]
+    fn expected_ranges_are_read() {
+        let offset = |ranges: &str| {
+            let text = format!(r#"{{"nextExpectedRanges": {ranges}}}"#);
+            serde_json::from_str::<Session>(&text).unwrap().offset()
+        };
+        assert_eq!(offset(r#"["12345-55232","77829-99375"]"#), Some(12345));
+        assert_eq!(offset(r#"["26-"]"#), Some(26));
+        assert_eq!(offset("[]"), None);
+        assert_eq!(offset(r#"["x"]"#), None);
+    }
+}
