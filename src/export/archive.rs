@@ -437,10 +437,13 @@ fn options(
     if let Some(time) = dos_time(mtime) {
         options = options.last_modified_time(time);
     }
-    // The field is a signed number of 32 bits, whatever type the crate gives it.
-    match i32::try_from(mtime) {
-        Ok(seconds) => options.with_extended_timestamp(Some(seconds as u32), None, None),
-        Err(_) => Ok(options.into_full_options()),
+    // A signed number of 32 bits to some, an unsigned one to 7-Zip, which takes 1969 for 2106.
+    match u32::try_from(mtime)
+        .ok()
+        .filter(|time| *time <= i32::MAX as u32)
+    {
+        Some(seconds) => options.with_extended_timestamp(Some(seconds), None, None),
+        None => Ok(options.into_full_options()),
     }
 }
 

@@ -63,7 +63,17 @@ fn ten_files_with_odd_names_are_the_same_for_everybody() {
 #[test]
 fn modification_times_are_kept() {
     let room = Room::new();
-    rescued::make(&room.path("folder"), odd_files());
+    let mut files = odd_files();
+    // A clock that was never set, and the last second that everybody reads alike.
+    for (name, mtime) in [
+        ("internal/unset.jpg", 0),
+        ("internal/late.jpg", 0x7FFF_FFFF),
+    ] {
+        let mut file = File::new(name, noise(9, 9));
+        file.mtime = mtime;
+        files.push(file);
+    }
+    rescued::make(&room.path("folder"), files);
     rescue(&room, &["export", "folder"]).expect(0);
     let archive = room.path("folder.zip");
     for unpacked in room.unpacked_by_everybody(&archive) {
@@ -161,7 +171,9 @@ fn a_file_of_six_gib_is_the_same_for_everybody() {
         "{}",
         finished.stderr
     );
-    room.names_for_everybody(&room.path("parts.zip"));
+    let parts = room.path("parts.zip");
+    room.names_for_everybody(&parts);
+    peers::run(peers::command("unzip").arg("-tqq").arg(parts));
 }
 
 #[test]
@@ -233,6 +245,15 @@ fn an_archive_with_a_passphrase_opens_in_seven_zip_with_it_alone() {
             .unwrap();
         assert!(!output.status.success(), "{wrong}: {output:?}");
     }
+    // As long as 7-Zip takes one, and beyond ASCII; one byte more is refused.
+    let long = "é".repeat(49) + "!";
+    fs::write(room.path("long"), format!("{long}\n")).unwrap();
+    rescue(&room, &[&arguments[..], &["long", "--force"]].concat()).expect(0);
+    let mut test = peers::command("7z");
+    peers::run(test.args(["t", "-bd", &format!("-p{long}")]).arg(&archive));
+    fs::write(room.path("longer"), format!("{long}!\n")).unwrap();
+    let refused = rescue(&room, &[&arguments[..], &["longer", "--force"]].concat()).expect(2);
+    assert!(refused.stderr.contains("7-Zip"), "{}", refused.stderr);
     // An empty one, none at all, and none that can be asked for.
     fs::write(room.path("empty"), "\nsecond line\n").unwrap();
     let refused = rescue(&room, &[&arguments[..], &["empty", "--force"]].concat()).expect(2);
@@ -297,6 +318,10 @@ fn an_archive_for_an_age_recipient_opens_with_age_alone() {
     .expect(2);
     assert!(refused.stderr.contains("nobody"), "{}", refused.stderr);
     assert!(!left("x.zip.age") && !left("x.zip.age.part"));
+    // A name that says it is encrypted is not for what is not.
+    let refused = rescue(&room, &["export", "folder", "-o", "y.zip.age"]).expect(2);
+    assert!(refused.stderr.contains("--age"), "{}", refused.stderr);
+    assert!(!left("y.zip.age"));
     // What changed is left out here too, though nothing that was written can be taken back.
     let film = room.path("folder/data/internal/film.mp4");
     fs::write(&film, noise(20_000_000, 6)).unwrap();

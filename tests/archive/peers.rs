@@ -50,7 +50,8 @@ impl Room {
         self.0.path().join(name)
     }
 
-    /// The names of an archive's files; all three programs agree on them and their sizes.
+    /// The names of an archive's files; all three programs agree on them. Who unpacks it too has
+    /// every byte tested by that.
     pub(crate) fn names_for_everybody(&self, archive: &Path) -> BTreeSet<String> {
         let unzip = text(command("zipinfo").arg("-1").arg(archive));
         let unzip: BTreeSet<String> = unzip.lines().map(str::to_owned).collect();
@@ -73,7 +74,6 @@ impl Room {
         let python: BTreeSet<String> = python.lines().map(str::to_owned).collect();
         assert_eq!(unzip, python);
         assert_eq!(unzip, seven);
-        run(command("unzip").arg("-tqq").arg(archive));
         unzip
     }
 
