@@ -54,7 +54,7 @@ pub enum ColorChoice {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List the phones that can be seen, and what state each is in
-    Devices,
+    Devices(DevicesArgs),
     /// Tell what stands between this computer and a phone, and what to do next
     Doctor(DoctorArgs),
     /// Unlock the phone from here with its owner's PIN, when its touch screen is dead
@@ -116,6 +116,14 @@ pub struct PhoneArgs {
     /// Take a phone for gone when it says nothing for so long
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub idle_timeout: u64,
+}
+
+/// What to list.
+#[derive(Debug, Clone, Args)]
+pub struct DevicesArgs {
+    /// Go on looking, and tell each phone that comes, changes or goes
+    #[arg(long)]
+    pub watch: bool,
 }
 
 /// What to examine.

@@ -36,7 +36,7 @@ impl From<PhoneError> for Error {
             | PhoneError::NoSuchPhone { .. } => Kind::NoPhone,
             PhoneError::NotAServer { .. } | PhoneError::ServerRefused { .. } => Kind::AdbServer,
             PhoneError::BadAddress { .. } => Kind::Usage,
-            PhoneError::Unauthorized => Kind::Unauthorized,
+            PhoneError::Unauthorized { .. } => Kind::Unauthorized,
             PhoneError::SeveralPhones { .. } => Kind::SeveralPhones,
             PhoneError::NotReady { state, .. } => match state {
                 DeviceState::Unauthorized => Kind::Unauthorized,
@@ -111,7 +111,7 @@ pub fn hint(error: &PhoneError) -> String {
             return format!("end {holder}, which has the phone open, and run the same command");
         }
         PhoneError::NotReady { state, .. } => states::of_device(state).next,
-        PhoneError::Unauthorized => states::unauthorized.next,
+        PhoneError::Unauthorized { .. } => states::unauthorized.next,
         PhoneError::StorageGone => states::storage_missing.next,
         PhoneError::Locked => states::locked_since_boot.next,
         PhoneError::Keys(error) => match **error {

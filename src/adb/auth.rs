@@ -96,6 +96,15 @@ impl PublicKey {
         format!("{} {comment}", BASE64.encode(self.to_android()))
     }
 
+    /// The fingerprint by which a phone's question names the key (AOSP, `AdbDebuggingManager`): the
+    /// MD5 of Android's `RSAPublicKey`, as in `0A:1B:...`.
+    pub fn fingerprint(&self) -> String {
+        use md5::Digest as _;
+        let digest = md5::Md5::digest(self.to_android());
+        let bytes: Vec<_> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+        bytes.join(":")
+    }
+
     /// Reads such a line; a NUL byte at its end, as sent on the wire, is dropped.
     pub fn from_line(line: &[u8]) -> Result<Self, KeyError> {
         let end = line

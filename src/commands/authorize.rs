@@ -297,7 +297,7 @@ fn waiting(options: &ConnectOptions, wait: Duration) -> ConnectOptions {
 fn asks(error: &PhoneError) -> bool {
     matches!(
         error,
-        PhoneError::Unauthorized
+        PhoneError::Unauthorized { .. }
             | PhoneError::NotReady {
                 state: DeviceState::Unauthorized | DeviceState::Authorizing,
                 ..

@@ -1,53 +1,129 @@
 //! `rescue devices`: every phone that can be seen, and what to do about those that are not ready.
 
+use std::path::Path;
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::{Done, doctor};
 use crate::adb::server::DeviceState;
+use crate::cli::DevicesArgs;
 use crate::error::{Error, Kind};
 use crate::guide;
+use crate::guide::states;
 use crate::phone::PhoneError;
-use crate::phone::discover::{SeenPhone, discover};
+use crate::phone::discover::{RouteName, SeenPhone, discover};
+use crate::phone::usb::devices::SYSFS;
 use crate::ui::{Ui, plain};
 
-#[derive(Serialize)]
-struct Line<'a> {
+/// How often `--watch` looks: hotplug events can come late or never, and looking costs little.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A phone as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Line {
     r#type: &'static str,
     #[serde(flatten)]
-    phone: &'a SeenPhone,
+    phone: SeenPhone,
+    /// The state's entry in the guide, as `rescue doctor` shows it.
+    guide: &'static str,
     hint: Option<String>,
 }
 
-pub(super) async fn run(ui: &Ui) -> Result<Done, Error> {
-    let found = discover().await?;
-    for phone in &found.phones {
-        let hint = hint_for(phone);
-        let mut lines = vec![format!(
-            "{:<24} {:<14} {}",
-            plain(&phone.serial),
-            plain(phone.state.name()),
-            plain(phone.model.as_deref().unwrap_or(""))
-        )];
-        lines.extend(hint.as_ref().map(|hint| format!("    hint: {hint}")));
-        ui.result(
-            &Line {
-                r#type: "phone",
-                phone,
-                hint,
-            },
-            &lines,
-        );
+#[derive(Serialize)]
+struct GoneLine<'a> {
+    r#type: &'static str,
+    serial: &'a str,
+}
+
+pub(super) async fn run(args: &DevicesArgs, ui: &Ui) -> Result<Done, Error> {
+    if args.watch {
+        return watch(ui).await;
     }
-    if !found.phones.is_empty() {
+    let (lines, server_runs) = look().await?;
+    lines.iter().for_each(|line| show(line, ui));
+    if !lines.is_empty() {
         return Ok(Done::All);
     }
-    if found.server_runs {
+    if server_runs {
         let error = Error::new(Kind::NoPhone, "the adb server sees no phone");
-        return Err(doctor::explained(
-            error.with_hint(guide::hint(&PhoneError::NoPhone)),
-        ));
+        let error = error.with_hint(guide::hint(&PhoneError::NoPhone));
+        return Err(doctor::explained(error));
     }
     Err(doctor::explained(PhoneError::NoPhone.into()))
+}
+
+/// Tells each phone that comes, changes or goes, until it is stopped.
+async fn watch(ui: &Ui) -> Result<Done, Error> {
+    let mut known: Vec<Line> = Vec::new();
+    ui.remark("Watching for phones; Ctrl-C ends it");
+    loop {
+        // A server that is being restarted is no reason to stop looking.
+        if let Ok((now, _)) = look().await {
+            for gone in known.iter().filter(|line| !has(&now, line)) {
+                let serial = &gone.phone.serial;
+                let words = format!("{:<24} gone", plain(serial));
+                let r#type = "phone_gone";
+                ui.result(&GoneLine { r#type, serial }, &[words]);
+            }
+            now.iter()
+                .filter(|line| !known.contains(line))
+                .for_each(|line| show(line, ui));
+            known = now;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn has(lines: &[Line], wanted: &Line) -> bool {
+    let mut lines = lines.iter();
+    lines.any(|line| line.phone.serial == wanted.phone.serial)
+}
+
+/// Every phone, also those without debugging; and whether an adb server runs.
+async fn look() -> Result<(Vec<Line>, bool), Error> {
+    let found = discover().await?;
+    let mut lines: Vec<_> = found.phones.into_iter().map(with_debugging).collect();
+    for (phone, state) in doctor::phones_without_adb(Path::new(SYSFS)) {
+        let phone = SeenPhone {
+            serial: phone.name,
+            state: DeviceState::Other(state.state.replace('_', " ")),
+            model: phone.model,
+            route: RouteName::Usb,
+        };
+        let line = Line {
+            r#type: "phone",
+            phone,
+            guide: state.state,
+            hint: Some(state.next.to_owned()),
+        };
+        if !has(&lines, &line) {
+            lines.push(line);
+        }
+    }
+    Ok((lines, found.server_runs))
+}
+
+fn with_debugging(phone: SeenPhone) -> Line {
+    Line {
+        r#type: "phone",
+        guide: states::of_device(&phone.state).state,
+        hint: hint_for(&phone),
+        phone,
+    }
+}
+
+fn show(line: &Line, ui: &Ui) {
+    let phone = &line.phone;
+    let mut lines = vec![format!(
+        "{:<24} {:<14} {}",
+        plain(&phone.serial),
+        plain(phone.state.name()),
+        plain(phone.model.as_deref().unwrap_or(""))
+    )];
+    let hint = line.hint.iter();
+    lines.extend(hint.map(|hint| format!("    hint: {hint}")));
+    ui.result(line, &lines);
 }
 
 fn hint_for(phone: &SeenPhone) -> Option<String> {

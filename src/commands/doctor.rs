@@ -7,24 +7,26 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Done, options_of, target_of};
+use super::{Done, name_of, options_of, target_of};
 use crate::cli::{DoctorArgs, PhoneArgs};
 use crate::error::{Error, Kind};
 use crate::guide::states::{self, State};
-use crate::phone::Phone;
 use crate::phone::connect::{Patience, Target, connect};
 use crate::phone::discover::{RouteName, SeenPhone, discover};
 use crate::phone::usb::devices::{Offer, SYSFS, UsbPhone, phones_in};
+use crate::phone::{Phone, PhoneError, allowed};
 use crate::pull::enumerate::has_storage;
 use crate::ui::{Ui, bytes, plain};
 
 /// How long a phone may take to let this computer in: long enough for no person.
 const WAIT: Duration = Duration::from_secs(3);
+/// How long a phone may say nothing before it counts as hung.
+const SILENCE: Duration = Duration::from_secs(8);
 /// Below this much of its charge a phone may not last, in percent.
 const LOW_BATTERY: u64 = 20;
 /// Less room than this is told, in bytes.
 const LITTLE_ROOM: u64 = 5_000_000_000;
-/// More output than `dumpsys battery` prints, in bytes.
+/// More output than what is asked prints, in bytes.
 const MAX_OUTPUT: usize = 64 * 1024;
 
 /// The rules that let the person at this computer open phones.
@@ -117,6 +119,18 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
     Err(Error::new(kind, "no phone can be read yet").with_hint(state.next))
 }
 
+/// Why a phone cannot be connected to, with what is known beyond the failure.
+pub(super) fn reason(error: PhoneError) -> Error {
+    if let PhoneError::Unauthorized { name } = &error
+        && let Some(day) = last_allowed(name)
+    {
+        let state = states::key_expired;
+        let message = format!("{} (last on {day})", state.meaning);
+        return Error::new(Kind::Unauthorized, message).with_hint(state.next);
+    }
+    explained(error.into())
+}
+
 /// What is known of a failure to find a phone, when something on USB explains it.
 pub(super) fn explained(error: Error) -> Error {
     if error.kind != Kind::NoPhone {
@@ -153,7 +167,10 @@ async fn examine(args: &PhoneArgs, usb: &Path) -> Vec<Finding> {
     let wanted = |name: &str| args.serial.as_deref().is_none_or(|serial| serial == name);
     for phone in seen.iter().filter(|phone| wanted(&phone.serial)) {
         let state = states::of_device(&phone.state);
-        if state == states::ready {
+        if state == states::unauthorized {
+            let model = phone.model.as_deref();
+            findings.push(unauthorized(args, &phone.serial, model));
+        } else if state == states::ready {
             let serial = Some(phone.serial.clone());
             findings.extend(contact(Target::Discovered { serial }, args, Some(phone)).await);
         } else {
@@ -177,12 +194,46 @@ async fn examine(args: &PhoneArgs, usb: &Path) -> Vec<Finding> {
 }
 
 fn detail_of(phone: &SeenPhone) -> Option<String> {
-    use crate::adb::server::DeviceState::{Busy, NoPermissions};
+    use crate::adb::server::DeviceState::{Busy, NoPermissions, Other};
     match &phone.state {
         Busy(holder) if !holder.is_empty() => Some(format!("held by {holder}")),
-        NoPermissions(words) => Some(words.clone()),
+        NoPermissions(words) | Other(words) => Some(words.clone()),
         _ => None,
     }
+}
+
+/// A phone that does not know this computer's keys, or no longer does.
+fn unauthorized(args: &PhoneArgs, name: &str, model: Option<&str>) -> Finding {
+    if let Some(day) = last_allowed(name) {
+        let finding = Finding::about(states::key_expired, name, model);
+        return finding.with(format!("it last did on {day}"));
+    }
+    let finding = Finding::about(states::unauthorized, name, model);
+    let keys = options_of(args).keys.load_named().unwrap_or_default();
+    let keys = keys.iter().map(|(path, key)| {
+        let fingerprint = key.public().fingerprint();
+        format!("{} with the fingerprint {fingerprint}", path.display())
+    });
+    let keys: Vec<_> = keys.collect();
+    match keys.is_empty() {
+        true => finding,
+        false => finding.with(format!("offered: {}", keys.join("; "))),
+    }
+}
+
+/// The day on which a phone last let this computer in.
+fn last_allowed(name: &str) -> Option<String> {
+    let seconds = i64::try_from(allowed::last(name)?).ok()?;
+    let time = chrono::DateTime::from_timestamp(seconds, 0)?;
+    let local = time.with_timezone(&chrono::Local);
+    Some(local.format("%Y-%m-%d").to_string())
+}
+
+/// What is on USB at `usb` and offers no ADB: its name, its model, its state.
+pub(super) fn phones_without_adb(usb: &Path) -> Vec<(UsbPhone, State)> {
+    let phones = phones_in(usb).into_iter();
+    let phones = phones.filter_map(|phone| Some((state_of(phone.offer)?, phone)));
+    phones.map(|(state, phone)| (phone, state)).collect()
 }
 
 fn without_adb(phone: &UsbPhone) -> Option<Finding> {
@@ -205,6 +256,7 @@ fn state_of(offer: Offer) -> Option<State> {
 async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> Vec<Finding> {
     let mut options = options_of(args);
     options.wait = WAIT.min(options.wait);
+    options.idle = SILENCE.min(options.idle);
     let name = match (&target, seen) {
         (_, Some(phone)) => phone.serial.clone(),
         (Target::Tcp(address), None) => address.clone(),
@@ -215,9 +267,13 @@ async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> 
         Ok(phone) => phone,
         Err(error) => {
             let state = states::of_error(&error).unwrap_or(states::offline);
+            if state == states::unauthorized {
+                return vec![unauthorized(args, &name, model)];
+            }
             return vec![Finding::about(state, &name, model).with(error.to_string())];
         }
     };
+    allowed::note(name_of(&phone.target()));
     let route = match seen.map(|phone| phone.route) {
         Some(RouteName::Usb) => "straight over USB",
         Some(RouteName::Server) => "through the adb server",
@@ -235,6 +291,15 @@ async fn look_inside(phone: &Phone, route: &str) -> Vec<Finding> {
     {
         findings.push(about(states::low_battery).with(format!("{level} percent")));
     }
+    if is_screen_locked(&ask(phone, "dumpsys trust").await) {
+        findings.push(about(states::screen_locked));
+    }
+    let cards = unreadable_cards(&ask(phone, "sm list-volumes public").await);
+    findings.extend(
+        cards
+            .into_iter()
+            .map(|card| about(states::card_unreadable).with(card)),
+    );
     match has_storage(phone).await {
         Ok(false) => findings.insert(0, about(states::storage_missing)),
         Ok(true) => {
@@ -251,11 +316,34 @@ async fn look_inside(phone: &Phone, route: &str) -> Vec<Finding> {
 
 /// How full the battery is, in percent, where the phone tells.
 async fn battery(phone: &Phone) -> Option<u64> {
-    let asked = phone
-        .run("dumpsys", b"dumpsys battery", MAX_OUTPUT, WAIT)
-        .await;
-    let text = String::from_utf8_lossy(&asked.ok()?.stdout).into_owned();
-    level_in(&text)
+    level_in(&ask(phone, "dumpsys battery").await)
+}
+
+/// What a command of the phone prints; nothing where the phone has no such command.
+async fn ask(phone: &Phone, command: &'static str) -> String {
+    let asked = phone.run(command, command.as_bytes(), MAX_OUTPUT, WAIT);
+    let printed = asked.await.map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&printed).into_owned()
+}
+
+/// AOSP's `TrustManagerService` prints a line for each user, the current one marked.
+fn is_screen_locked(trust: &str) -> bool {
+    let mut users = trust.lines().filter(|line| line.contains("(current)"));
+    users.any(|line| line.contains("deviceLocked=1"))
+}
+
+/// Cards that are in the phone and not mounted, as `sm` lists them: `public:179,1 unmountable 1A2B-3C4D`.
+fn unreadable_cards(volumes: &str) -> Vec<String> {
+    let card = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (volume, state) = (words.next()?, words.next()?);
+        let is_unreadable = matches!(state, "unmountable" | "unmounted");
+        (volume.starts_with("public:") && is_unreadable).then(|| match words.next() {
+            Some(name) if name != "null" => format!("{name}, {state}"),
+            _ => format!("{volume}, {state}"),
+        })
+    };
+    volumes.lines().filter_map(card).collect()
 }
 
 fn level_in(text: &str) -> Option<u64> {
@@ -292,7 +380,7 @@ fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
         }
     }
     as_root(
-        &["install", "-m", "644", "/dev/stdin", UDEV_RULES_PATH],
+        &["install", "-D", "-m", "644", "/dev/stdin", UDEV_RULES_PATH],
         UDEV_RULES,
     )?;
     as_root(&["udevadm", "control", "--reload"], "")?;
@@ -356,6 +444,37 @@ mod tests {
             Some(7)
         );
         assert_eq!(level_in("level: much"), None);
+    }
+
+    #[test]
+    fn lock_of_the_current_user_is_read_and_of_no_other() {
+        let user = |id, mark, locked| {
+            format!(
+                " User \"x\" (id={id}, flags=0xc13){mark}: trusted=0, deviceLocked={locked}, strongAuthRequired=0x0\n"
+            )
+        };
+        let text = format!(
+            "Trust manager state:\n{}{}",
+            user(0, " (current)", 1),
+            user(10, "", 0)
+        );
+        assert!(is_screen_locked(&text));
+        let text = format!(
+            "Trust manager state:\n{}{}",
+            user(0, " (current)", 0),
+            user(10, "", 1)
+        );
+        assert!(!is_screen_locked(&text));
+        assert!(!is_screen_locked("Can't find service: trust"));
+    }
+
+    #[test]
+    fn cards_that_are_not_mounted_are_read_and_others_are_left_out() {
+        let text = "private mounted null\npublic:179,1 mounted 1A2B-3C4D\npublic:179,2 unmountable null\npublic:8,1 unmounted AAAA-BBBB\nnonsense\n";
+        assert_eq!(
+            unreadable_cards(text),
+            ["public:179,2, unmountable", "AAAA-BBBB, unmounted"]
+        );
     }
 
     #[test]

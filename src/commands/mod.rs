@@ -27,11 +27,11 @@ use std::time::Duration;
 use crate::cli::{Cli, Command, PhoneArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::phone::Phone;
 use crate::phone::connect::{
     ConnectOptions, Patience, Target, Waiting, connect as connect_to_phone,
 };
 use crate::phone::keys::KeySources;
+use crate::phone::{Phone, allowed};
 use crate::pull::halt::Halt;
 use crate::ui::Ui;
 
@@ -40,7 +40,7 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
     let halt = Halt::new();
     stop_on_ctrl_c(halt.clone());
     let done = match cli.command {
-        Command::Devices => unless_stopped(&halt, devices::run(ui)).await,
+        Command::Devices(args) => unless_stopped(&halt, devices::run(&args, ui)).await,
         Command::Doctor(args) => unless_stopped(&halt, doctor::run(&args, ui)).await,
         Command::Unlock(args) => unless_stopped(&halt, unlock::run(&args, ui)).await,
         Command::Authorize(args) => unless_stopped(&halt, authorize::run(&args, ui)).await,
@@ -127,6 +127,14 @@ fn target_of(args: &PhoneArgs) -> Target {
     }
 }
 
+/// What a target is called; empty for any phone.
+fn name_of(target: &Target) -> &str {
+    match target {
+        Target::Tcp(address) => address,
+        Target::Discovered { serial } => serial.as_deref().unwrap_or_default(),
+    }
+}
+
 /// As adb reads it; empty is as good as unset.
 fn serial_from_environment() -> Option<String> {
     let serial = std::env::var("ANDROID_SERIAL").ok();
@@ -158,9 +166,10 @@ async fn connect_phone(
     let phone = tokio::select! {
         () = halt.stopped() => return Err(stopped(halt)),
         phone = connect_to_phone(target, options, Patience::ForPerson, &mut tell) => {
-            phone.map_err(|error| doctor::explained(error.into()))?
+            phone.map_err(doctor::reason)?
         }
     };
+    allowed::note(name_of(&phone.target()));
     announce(&phone, events);
     Ok(phone)
 }

@@ -78,8 +78,13 @@ mod table {
             "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",
             ["no question: unplug, revoke USB debugging authorizations in its developer options, plug in again",
              "a mouse on a USB-C adapter taps, too",
-             "on another computer that the phone allows, copy ~/.android/adbkey and name it here with --key",
-             "a key unused for 7 days expires unless 'Disable adb authorization timeout' is on: accept it again"];
+             "on another computer that the phone allows, copy ~/.android/adbkey and name it here with --key"];
+        key_expired: Some(Kind::Unauthorized),
+            "the phone allowed this computer's key before and asks again: a key unused for 7 days expires",
+            "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",
+            ["no question: unplug, revoke USB debugging authorizations in its developer options, plug in again",
+             "a mouse on a USB-C adapter taps, too",
+             "keep it from happening again: 'Disable adb authorization timeout' in its developer options"];
         offline: Some(Kind::PhoneNotReady),
             "the phone is seen but does not answer",
             "unplug the phone, plug it in again, and unlock it",
@@ -88,6 +93,14 @@ mod table {
             "the phone is being contacted; this passes by itself",
             "wait some seconds and run the command again",
             ["unlock the phone: it may ask 'Allow USB debugging?'"];
+        detached: Some(Kind::PhoneNotReady),
+            "the adb server has let go of the phone, and nothing else can be seen of it",
+            "have the server take it again: `adb attach`",
+            ["end the server, and this program talks to the phone itself: `adb kill-server`"];
+        unknown_state: Some(Kind::PhoneNotReady),
+            "the phone is in a state that this program does not know",
+            "unplug the phone, restart it if it is not locked, and plug it in again",
+            ["report the word in brackets: a newer adb may have added it"];
         recovery: Some(Kind::PhoneNotReady),
             "the phone is in recovery, where its storage is not open",
             "choose 'Reboot system now' on the phone",
@@ -113,6 +126,15 @@ mod table {
             "the phone answers, but its shared storage cannot be listed",
             "unlock the phone, wait a minute, and run the command again",
             ["`--root PATH` takes other folders, as in /data/media/0 of a phone with a root shell"];
+        screen_locked: None,
+            "the phone's screen is locked, and its files can be read all the same",
+            "run `rescue pull`; do not restart the phone, or its storage is encrypted until its PIN is given",
+            ["a locked phone may stop answering after a time or restart by itself after three days: do not wait"];
+        card_unreadable: None,
+            "the phone has a memory card that it cannot read",
+            "take the card out and read it in this computer's card reader",
+            ["take the card out, put it in again and run `rescue doctor`",
+             "do not let the phone format it"];
         low_battery: None,
             "the phone's battery is low, and a pull may outlast it",
             "leave it on the cable for an hour first, or use a port that gives more power",
@@ -142,7 +164,7 @@ pub use table::*;
 pub fn of_error(error: &PhoneError) -> Option<State> {
     Some(match error {
         PhoneError::NotReady { state, .. } => of_device(state),
-        PhoneError::Unauthorized => unauthorized,
+        PhoneError::Unauthorized { .. } => unauthorized,
         PhoneError::Locked => locked_since_boot,
         PhoneError::NoPhone => nothing_on_usb,
         PhoneError::Idle { .. } => hung,
@@ -164,10 +186,10 @@ pub fn of_device(state: &DeviceState) -> State {
         DeviceState::Busy(_) => busy,
         DeviceState::Other(word) if word == "recovery" => recovery,
         DeviceState::Other(word) if word == "sideload" || word == "rescue" => sideload,
-        DeviceState::Offline
-        | DeviceState::Detached
-        | DeviceState::Host
-        | DeviceState::Other(_) => offline,
+        DeviceState::Other(word) if word == "bootloader" => fastboot,
+        DeviceState::Offline => offline,
+        DeviceState::Detached => detached,
+        DeviceState::Host | DeviceState::Other(_) => unknown_state,
     }
 }
 

@@ -98,9 +98,12 @@ pub async fn connect(
             _ => return Err(error),
         };
         if Instant::now() + POLL_INTERVAL >= deadline {
-            return Err(match waiting {
-                Waiting::ForApproval => PhoneError::Unauthorized,
-                Waiting::ForState(_) | Waiting::ForPhone => error,
+            return Err(match error {
+                PhoneError::NotReady {
+                    serial: name,
+                    state: DeviceState::Unauthorized,
+                } => PhoneError::Unauthorized { name },
+                other => other,
             });
         }
         tell(&mut told, waiting, on_wait);
@@ -220,7 +223,8 @@ async fn shake_hands(
         features: Features::all(),
     };
     let (link, mut events) = Link::start(Connection::host(config), transport);
-    let mut until = Instant::now() + HANDSHAKE_TIMEOUT;
+    let patience = HANDSHAKE_TIMEOUT.min(options.idle);
+    let mut until = Instant::now() + patience;
     let mut asked = false;
     loop {
         match tokio::time::timeout_at(until, events.recv()).await {
@@ -248,11 +252,14 @@ async fn shake_hands(
                 return Err(PhoneError::NotReady { serial, state });
             }
             Ok(None) => return Err(PhoneError::Lost(link.failure())),
-            Err(_) if asked => return Err(PhoneError::Unauthorized),
+            Err(_) if asked => {
+                let name = address.to_owned();
+                return Err(PhoneError::Unauthorized { name });
+            }
             Err(_) => {
                 return Err(PhoneError::Idle {
                     doing: "saying hello",
-                    after: HANDSHAKE_TIMEOUT,
+                    after: patience,
                 });
             }
         }

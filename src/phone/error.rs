@@ -101,7 +101,10 @@ pub enum PhoneError {
     },
     /// The phone did not allow this computer in time.
     #[error("the phone has not allowed this computer")]
-    Unauthorized,
+    Unauthorized {
+        /// The phone, as its route names it.
+        name: String,
+    },
     /// There is no phone.
     #[error("no phone found")]
     NoPhone,

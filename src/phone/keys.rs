@@ -87,18 +87,24 @@ impl KeySources {
     /// absent), then the vendor's. A vendor key that cannot be read is passed over with a
     /// warning, as adb does it; any other is an error.
     pub fn load(&self) -> Result<Vec<PrivateKey>, KeysError> {
+        let named = self.load_named()?.into_iter();
+        Ok(named.map(|(_, key)| key).collect())
+    }
+
+    /// The same, each with its file.
+    pub fn load_named(&self) -> Result<Vec<(PathBuf, PrivateKey)>, KeysError> {
         let mut keys = Vec::new();
         for path in &self.files {
-            keys.push(read(path)?);
+            keys.push((path.clone(), read(path)?));
         }
         match &self.android_folder {
-            Some(folder) => keys.push(own_key(folder)?),
+            Some(folder) => keys.push((folder.join("adbkey"), own_key(folder)?)),
             None if keys.is_empty() && !self.no_key_is_fine => return Err(KeysError::NoHome),
             None => {}
         }
         for path in self.vendor.iter().flat_map(|path| vendor_files(path)) {
             match read(&path) {
-                Ok(key) => keys.push(key),
+                Ok(key) => keys.push((path, key)),
                 Err(error) => tracing::warn!(%error, "vendor key passed over"),
             }
         }

@@ -4,6 +4,7 @@
 //! reports facts and errors; advice is [`crate::guide`]'s.
 
 pub mod accessory;
+pub mod allowed;
 pub mod connect;
 pub mod discover;
 pub mod display;

@@ -5,6 +5,7 @@
 //! with the payload; a computer ends a payload of whole packets with an empty one, a phone does
 //! not, so that nothing may be asked for beyond a payload's last packet but the next header.
 
+mod configuration;
 pub mod devices;
 mod framing;
 mod transport;
@@ -25,8 +26,8 @@ const ADB: (u8, u8, u8) = (0xff, 0x42, 0x01);
 /// phone, so that nothing shows on its screen.
 pub(super) async fn phones() -> Vec<SeenPhone> {
     let mut phones = Vec::new();
-    for (device, interface) in devices().await {
-        let state = match claim(&device, interface).await {
+    for (device, place) in devices().await {
+        let state = match probe(&device, place).await {
             Ok(_) => DeviceState::Attached,
             Err(PhoneError::NotReady { state, .. }) => state,
             // It went away just now.
@@ -49,18 +50,27 @@ pub(super) async fn open(name: &str) -> Result<UsbTransport, PhoneError> {
         present: Vec::new(),
     };
     let mut devices = devices().await.into_iter();
-    let (device, number) = devices
+    let (device, place) = devices
         .find(|(device, _)| name_of(device) == name)
         .ok_or_else(gone)?;
-    let interface = claim(&device, number).await?;
-    UsbTransport::of(&interface).ok_or_else(|| PhoneError::NotReady {
+    let interface = claim(&device, place).await?;
+    let transport = UsbTransport::of(&interface).await;
+    transport.ok_or_else(|| PhoneError::NotReady {
         serial: name.to_owned(),
         state: DeviceState::Other("without bulk endpoints".to_owned()),
     })
 }
 
-/// Devices with an ADB interface, and its number.
-async fn devices() -> Vec<(DeviceInfo, u8)> {
+/// Where a device has its ADB interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// The configuration to choose first; `None` when it is the one in use.
+    configuration: Option<u8>,
+    interface: u8,
+}
+
+/// Devices with an ADB interface, and its place.
+async fn devices() -> Vec<(DeviceInfo, Place)> {
     let listed = match nusb::list_devices().await {
         Ok(listed) => listed,
         Err(error) => {
@@ -70,11 +80,32 @@ async fn devices() -> Vec<(DeviceInfo, u8)> {
         }
     };
     let with_adb = listed.filter_map(|device| {
-        let number = device.interfaces().find(|found| is_adb(found))?;
-        let number = number.interface_number();
-        Some((device, number))
+        let in_use = device.interfaces().find(|found| is_adb(found));
+        let place = match in_use {
+            Some(interface) => Place {
+                configuration: None,
+                interface: interface.interface_number(),
+            },
+            None => in_other_configuration(&device)?,
+        };
+        Some((device, place))
     });
     with_adb.collect()
+}
+
+/// ADB in a configuration that is not in use, as the kernel has it from the descriptors; nothing is
+/// asked of the device.
+#[cfg(target_os = "linux")]
+fn in_other_configuration(device: &DeviceInfo) -> Option<Place> {
+    let descriptors = std::fs::read(device.sysfs_path().join("descriptors")).ok()?;
+    configuration::with_adb(&descriptors)
+}
+
+/// Elsewhere nusb shows a configuration that is not in use only of a device that was opened, and
+/// one that may be no phone is not opened.
+#[cfg(not(target_os = "linux"))]
+fn in_other_configuration(_device: &DeviceInfo) -> Option<Place> {
+    None
 }
 
 fn is_adb(interface: &InterfaceInfo) -> bool {
@@ -96,12 +127,30 @@ pub(super) fn name_of(device: &DeviceInfo) -> String {
     }
 }
 
-async fn claim(device: &DeviceInfo, number: u8) -> Result<Interface, PhoneError> {
-    let claimed = async { device.open().await?.claim_interface(number).await };
-    let error = match claimed.await {
-        Ok(interface) => return Ok(interface),
-        Err(error) => error,
+/// Whether a phone can be opened. Its configuration stays as it is.
+async fn probe(device: &DeviceInfo, place: Place) -> Result<(), PhoneError> {
+    match place.configuration {
+        None => claim(device, place).await.map(drop),
+        Some(_) => device
+            .open()
+            .await
+            .map(drop)
+            .or_else(|error| refused(device, &error)),
+    }
+}
+
+async fn claim(device: &DeviceInfo, place: Place) -> Result<Interface, PhoneError> {
+    let claimed = async {
+        let device = device.open().await?;
+        if let Some(configuration) = place.configuration {
+            device.set_configuration(configuration).await?;
+        }
+        device.claim_interface(place.interface).await
     };
+    claimed.await.or_else(|error| refused(device, &error))
+}
+
+fn refused<T>(device: &DeviceInfo, error: &nusb::Error) -> Result<T, PhoneError> {
     let serial = name_of(device);
     let state = match error.kind() {
         ErrorKind::PermissionDenied => DeviceState::NoPermissions(error.to_string()),
@@ -111,7 +160,7 @@ async fn claim(device: &DeviceInfo, number: u8) -> Result<Interface, PhoneError>
             return Err(PhoneError::Gone { serial, message });
         }
         _ => {
-            let source = Arc::new(std::io::Error::other(error));
+            let source = Arc::new(std::io::Error::other(error.to_string()));
             let address = format!("USB device {serial}");
             return Err(PhoneError::Unreachable { address, source });
         }

@@ -62,6 +62,10 @@ pub struct VirtualPhone {
     pub max_payload: u32,
     /// How it treats computers.
     pub trust: Trust,
+    /// What it calls itself in its banner: `device`, or `recovery`, `sideload`...
+    pub state: String,
+    /// What it prints for whole command lines, before anything else is looked at.
+    pub prints: Vec<(String, String)>,
     /// Programs that its shell does not have.
     pub missing_programs: Vec<String>,
     /// What `screencap` prints; `None` where the display is protected.
@@ -95,6 +99,8 @@ impl VirtualPhone {
             features: Features::all().without(Feature::DelayedAck),
             max_payload: MAX_PAYLOAD,
             trust: Trust::Everybody,
+            state: "device".to_owned(),
+            prints: Vec::new(),
             missing_programs: Vec::new(),
             screen: None,
             tree,
@@ -344,7 +350,7 @@ fn config(phone: &VirtualPhone) -> DeviceConfig {
         Trust::Known { keys, .. } => Some((TOKEN, keys.clone())),
     };
     DeviceConfig {
-        state: "device".to_owned(),
+        state: phone.state.clone(),
         properties: phone.properties.iter().filter(in_banner).cloned().collect(),
         features: phone.features,
         max_payload: phone.max_payload,

@@ -11,6 +11,7 @@
 mod altered;
 mod changes;
 mod desk;
+mod doctor;
 mod faults;
 mod folders;
 mod interruptions;

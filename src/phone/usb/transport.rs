@@ -35,7 +35,7 @@ pub(in crate::phone) struct UsbTransport {
 
 impl UsbTransport {
     /// Takes over an interface; `None` when it has not the two endpoints of ADB.
-    pub(in crate::phone) fn of(interface: &Interface) -> Option<Self> {
+    pub(in crate::phone) async fn of(interface: &Interface) -> Option<Self> {
         let descriptor = interface.descriptor()?;
         let is_input = |address: u8| address & 0x80 != 0;
         let find = |input: bool| {
@@ -46,8 +46,15 @@ impl UsbTransport {
             });
             found.map(|endpoint| endpoint.address())
         };
-        let input = interface.endpoint::<Bulk, In>(find(true)?).ok()?;
-        let output = interface.endpoint::<Bulk, Out>(find(false)?).ok()?;
+        let mut input = interface.endpoint::<Bulk, In>(find(true)?).ok()?;
+        let mut output = interface.endpoint::<Bulk, Out>(find(false)?).ok()?;
+        // An endpoint that stalled in a conversation before stays halted until it is told. One that
+        // did not takes no harm; adb does the same.
+        for cleared in [input.clear_halt().await, output.clear_halt().await] {
+            if let Err(error) = cleared {
+                tracing::debug!(%error, "an endpoint's halt cannot be cleared");
+            }
+        }
         Some(Self {
             incoming: Incoming::new(input.max_packet_size()),
             outgoing: Outgoing::new(output.max_packet_size()),

@@ -1,0 +1,112 @@
+//! Which phones have let this computer in, and when: so that one that asks again can be told from
+//! one that never did.
+//!
+//! In: a phone's name, as its route has it. Out: the seconds since 1970 of the last time. It is a
+//! convenience: what cannot be read or written is passed over.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// More than the notes ever have, in bytes.
+const MAX_BYTES: u64 = 64 * 1024;
+/// Phones remembered; the oldest are forgotten.
+const MAX_PHONES: usize = 200;
+
+/// Notes that this phone let this computer in just now.
+pub fn note(name: &str) {
+    let Some(path) = path() else { return };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_secs());
+    if let Err(error) = note_in(&path, name, now) {
+        tracing::debug!(%error, "it is not noted that a phone let this computer in");
+    }
+}
+
+/// When this phone last let this computer in, in seconds since 1970.
+pub fn last(name: &str) -> Option<u64> {
+    last_in(&path()?, name)
+}
+
+/// `$XDG_STATE_HOME/rescue/allowed`, below `~/.local/state` where that is not set.
+fn path() -> Option<PathBuf> {
+    let set = |name: &str| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    let state = set("XDG_STATE_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(".local").join("state")))?;
+    Some(state.join("rescue").join("allowed"))
+}
+
+fn last_in(path: &Path, name: &str) -> Option<u64> {
+    let known = read(path).ok()?;
+    known
+        .into_iter()
+        .find_map(|(seconds, known)| (known == name).then_some(seconds))
+}
+
+/// The notes, the newest first: lines of seconds, a space, and the phone's name.
+fn read(path: &Path) -> io::Result<Vec<(u64, String)>> {
+    let mut text = String::new();
+    fs::File::open(path)?
+        .take(MAX_BYTES)
+        .read_to_string(&mut text)?;
+    let line = |line: &str| {
+        let (seconds, name) = line.split_once(' ')?;
+        Some((seconds.parse().ok()?, name.to_owned()))
+    };
+    Ok(text.lines().filter_map(line).collect())
+}
+
+fn note_in(path: &Path, name: &str, now: u64) -> io::Result<()> {
+    // The phone chose its name: one that would break the lines is not worth remembering.
+    if name.is_empty() || name.len() > 100 || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let mut known = read(path).unwrap_or_default();
+    known.retain(|(_, known)| known != name);
+    known.insert(0, (now, name.to_owned()));
+    known.truncate(MAX_PHONES);
+    let lines: String = known
+        .iter()
+        .map(|(seconds, name)| format!("{seconds} {name}\n"))
+        .collect();
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let new = path.with_extension(std::process::id().to_string());
+    let mut file = fs::File::create(&new)?;
+    let written = file
+        .write_all(lines.as_bytes())
+        .and_then(|()| fs::rename(&new, path));
+    written.inspect_err(|_| drop(fs::remove_file(&new)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_time_is_known_for_each_phone_and_nonsense_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rescue/allowed");
+        assert_eq!(last_in(&path, "A"), None);
+        note_in(&path, "A", 100).unwrap();
+        note_in(&path, "B", 200).unwrap();
+        note_in(&path, "A", 300).unwrap();
+        note_in(&path, "C\n400 B", 400).unwrap();
+        assert_eq!(last_in(&path, "A"), Some(300));
+        assert_eq!(last_in(&path, "B"), Some(200));
+        fs::write(&path, "what\n\nx y\n7 D\n").unwrap();
+        assert_eq!(last_in(&path, "D"), Some(7));
+        assert_eq!(last_in(&path, "y"), None);
+        for number in 0..300 {
+            note_in(&path, &format!("P{number}"), number).unwrap();
+        }
+        assert_eq!(last_in(&path, "D"), None);
+        assert_eq!(read(&path).unwrap().len(), MAX_PHONES);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+}
