@@ -131,8 +131,10 @@ impl Function for Adb {
     }
 
     fn cleared(&mut self, endpoint: usize) {
-        if endpoint == 0 {
-            self.input.lock().unwrap().cleared();
+        match endpoint {
+            0 => self.input.lock().unwrap().cleared(),
+            // The rest of the payload that stalled never comes.
+            _ => self.left = 0,
         }
     }
 

@@ -17,7 +17,7 @@ scene() {
         cd /run/scene || exit 1
         . "$PROJECT/tests/usb/scenes/$1.sh"
         exit $FAILED
-    ) || FAILED=1
+    ) || { FAILED=1; tail -n 4 /run/*.log 2>/dev/null; }
     clear_away
     echo "-- $1: $(echo "$begin $(now)" | awk '{ printf "%.1f", $2 - $1 }') s"
 }
@@ -43,10 +43,23 @@ says() {
     [ "$got" = "$code" ] && grep -qF -- "$text" /run/words
 }
 
-# as_user COMMAND...: somebody who sits at the computer and is not root.
-as_user() { setpriv --reuid 1000 --regid 1000 --clear-groups "$@"; }
+# reads NAME CODE COMMAND...: the exit code, and every word as in tests/usb/texts/NAME.txt; numbers that
+# differ from run to run are cut out.
+reads() {
+    local name=$1 code=$2 got=0
+    shift 2
+    (cd /io && timeout 60 "$@") > /run/words 2>&1 || got=$?
+    { cat /run/words; echo "exit code $got"; } | sed -E \
+        -e 's/process [0-9]+/process N/; s/(F|f)ingerprint ([0-9A-F]{2}:){15}[0-9A-F]{2}/fingerprint XX/' \
+        -e 's/[0-9.]+ [kMG]?B free/N free/; s/20[0-9]{2}-[0-9]{2}-[0-9]{2}/DAY/' \
+        -e 's,/dev/bus/usb/[0-9/]+,NODE,' > "/io/$name.text"
+    diff -u "$PROJECT/tests/usb/texts/$name.txt" "/io/$name.text" && [ "$got" = "$code" ]
+}
 
-# until SECONDS COMMAND...: tries it again and again.
+# Somebody who sits at the computer and is not root: $AS_USER COMMAND...
+AS_USER="setpriv --reuid 1000 --regid 1000 --clear-groups"
+
+# until_so SECONDS COMMAND...: tries it again and again.
 until_so() {
     local end=$((SECONDS + $1))
     shift
@@ -74,7 +87,7 @@ device() {
     "$DEVICES" "$@" > "/run/$serial.log" 2>&1 &
     DEVICE=$!
     echo $DEVICE >> /run/devices
-    until_so 20 on_bus "$serial" || { echo "FAILED  $(now) $serial does not come up"; cat "/run/$serial.log"; FAILED=1; return 1; }
+    until_so 30 on_bus "$serial" || { echo "FAILED  $(now) $serial does not come up"; cat "/run/$serial.log"; dmesg | tail -n 8; FAILED=1; return 1; }
 }
 
 # phone SERIAL ARGUMENTS...: a phone of vhci-hcd.
@@ -102,6 +115,7 @@ gadget() {
     echo Google > "$g/strings/0x409/manufacturer"; echo "Pixel 7a" > "$g/strings/0x409/product"
 }
 
+IDENTITY=(ro.product.manufacturer=Google "ro.product.model=Pixel 7a" ro.build.version.release=14)
 # adbd NAME PROPERTY...: real adbd behind the gadget NAME, with the keys of /run/NAME.keys/adb_keys.
 adbd() {
     local name=$1 g=/sys/kernel/config/usb_gadget/$1
@@ -109,7 +123,7 @@ adbd() {
     storage
     mkdir "$g/functions/ffs.$name"
     ln -s "$g/functions/ffs.$name" "$g/configs/c.1/"
-    printf '%s\n' "$@" > "/run/$name.props"
+    printf '%s\n' "${IDENTITY[@]}" "$@" > "/run/$name.props"
     mkdir -p /dev/usb-ffs/adb /data/misc/adb "/run/$name.keys"
     # It looks in one place only: each has a place of its own there.
     # shellcheck disable=SC2016
@@ -148,7 +162,7 @@ storage() {
 # tcp_daemon: real adbd that answers at 127.0.0.1:5599 and lets everybody in, for phones of vhci-hcd.
 tcp_daemon() {
     storage
-    echo service.adb.listen_addrs=tcp:localhost:5599 > /run/tcp.props
+    printf '%s\n' "${IDENTITY[@]}" service.adb.listen_addrs=tcp:localhost:5599 > /run/tcp.props
     ADBD_PROPS=/run/tcp.props "$BENCH/adbd" > /io/adbd-tcp.txt 2>&1 &
     echo $! >> /run/devices
     until_so 20 grep -q ":15DF " /proc/net/tcp /proc/net/tcp6
@@ -173,7 +187,7 @@ clear_away() {
     [ -e /run/scene/home/.android ] && adb kill-server > /dev/null 2>&1
     # shellcheck disable=SC2013
     for process in $(cat /run/devices 2>/dev/null); do kill "$process" 2>/dev/null; done
-    rm -rf /run/devices /run/out /run/scene
+    rm -rf /run/devices /run/out /run/scene /run/*.log
     sleep 0.3
 }
 

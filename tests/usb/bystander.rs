@@ -42,16 +42,24 @@ fn device(kind: Kind) -> super::gadget::Device {
         model: model.to_owned(),
         serial: Some(format!("BYSTANDER{kind:?}")),
     };
-    super::gadget::Device::new(identity, Speed::High, vec![Box::new(Inert(class))])
+    super::gadget::Device::new(
+        identity,
+        Speed::High,
+        vec![Box::new(Inert { class, name: "" })],
+    )
 }
 
-struct Inert((u8, u8, u8));
+/// An interface with nothing behind it.
+pub(crate) struct Inert {
+    pub(crate) class: (u8, u8, u8),
+    pub(crate) name: &'static str,
+}
 
 impl Function for Inert {
     fn interface(&self) -> Option<Interface> {
         Some(Interface {
-            class: self.0,
-            name: "",
+            class: self.class,
+            name: self.name,
             endpoints: vec![
                 Endpoint::Bulk(Direction::Input),
                 Endpoint::Bulk(Direction::Output),

@@ -5,6 +5,7 @@
 //! ```text
 //! usb phone --daemon 127.0.0.1:5599 --fault yank-in=5000000 --replug 500
 //! usb phone --virtual unauthorized
+//! usb shape mtp --serial MTP0001
 //! usb bystander webcam
 //! ```
 //!
@@ -26,6 +27,7 @@ mod bystander;
 mod gadget;
 mod packets;
 mod phone;
+mod shapes;
 mod vhci;
 
 use clap::Parser;
@@ -34,6 +36,14 @@ use clap::Parser;
 enum Cli {
     /// A phone
     Phone(phone::PhoneArgs),
+    /// A phone without debugging
+    Shape {
+        /// What it offers
+        shape: shapes::Shape,
+        /// Its serial number
+        #[arg(long)]
+        serial: String,
+    },
     /// A device that must be left alone
     Bystander {
         /// Which
@@ -44,6 +54,7 @@ enum Cli {
 fn main() -> std::io::Result<()> {
     match Cli::parse() {
         Cli::Phone(args) => phone::run(&args),
+        Cli::Shape { shape, serial } => shapes::run(shape, &serial),
         Cli::Bystander { kind } => bystander::run(kind),
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use rescue::virtual_phone::fault::Hello;
-use rescue::virtual_phone::{Trust, VirtualPhone, camera_roll};
+use rescue::virtual_phone::tree::Tree;
+use rescue::virtual_phone::{Trust, VirtualPhone};
 
 use super::adb::Adb;
 use super::gadget::{Device, Endpoint, Function, Identity, Interface};
@@ -29,7 +30,7 @@ pub(crate) struct PhoneArgs {
     #[arg(long, conflicts_with = "kind")]
     daemon: Option<SocketAddr>,
     /// Without a daemon: which virtual phone it is
-    #[arg(long = "virtual", default_value = "demo")]
+    #[arg(long = "virtual", default_value = "open")]
     kind: Kind,
     /// What goes wrong, as yank-in=100000; may be given several times, each strikes once
     #[arg(long = "fault")]
@@ -48,8 +49,8 @@ pub(crate) struct PhoneArgs {
 /// A virtual phone, by what it is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// The one of `rescue demo`.
-    Demo,
+    /// It has some photos and lets everybody in.
+    Open,
     /// It knows no key, and nobody taps "Allow".
     Unauthorized,
     /// It knows no key, and somebody taps "Allow" after two seconds.
@@ -58,6 +59,14 @@ enum Kind {
     Silent,
     /// It was not unlocked since it started.
     Locked,
+    /// It asks who the computer is, and then says nothing.
+    Authorizing,
+    /// It is in recovery.
+    Recovery,
+    /// It waits for an update to be sent.
+    Sideload,
+    /// It is in a state of which nobody has heard.
+    Strange,
 }
 
 /// Runs the phone; comes back when it was unplugged and is not to be plugged in again.
@@ -125,19 +134,43 @@ impl Function for Mtp {
     }
 }
 
+/// An AUTH message with a token to be signed.
+fn question() -> Vec<u8> {
+    let token = [7_u8; 20];
+    let sum = token.iter().map(|byte| u32::from(*byte)).sum();
+    let command = u32::from_le_bytes(*b"AUTH");
+    let words = [command, 1, 0, token.len() as u32, sum, !command];
+    let header = words.iter().flat_map(|word| word.to_le_bytes());
+    header.chain(token).collect()
+}
+
 /// Serves a virtual phone for as long as the process lives.
 fn serve(kind: Kind) -> std::io::Result<SocketAddr> {
-    let mut phone: VirtualPhone = camera_roll::phone();
+    let mut phone = VirtualPhone::new("VIRTUAL01");
+    phone
+        .tree
+        .add_many("/storage/emulated/0/DCIM/Camera", 30, 20_000);
     let unknown = |approves_after| Trust::Known {
         keys: Vec::new(),
         approves_after,
     };
     match kind {
-        Kind::Demo => {}
+        Kind::Open => {}
         Kind::Unauthorized => phone.trust = unknown(None),
         Kind::Approving => phone.trust = unknown(Some(Duration::from_secs(2))),
         Kind::Silent => phone.faults.set_hello(Hello::Silence, u32::MAX),
-        Kind::Locked => phone.set_property("sys.user.0.ce_available", ""),
+        Kind::Locked => {
+            phone = VirtualPhone::new("LOCKED01");
+            phone.set_property("sys.user.0.ce_available", "");
+            phone.tree = Tree::default();
+        }
+        Kind::Authorizing => {
+            let question = Hello::Nonsense(question().into());
+            phone.faults.set_hello(question, u32::MAX);
+        }
+        Kind::Recovery => phone.state = "recovery".to_owned(),
+        Kind::Sideload => phone.state = "sideload".to_owned(),
+        Kind::Strange => phone.state = "hibernating".to_owned(),
     }
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

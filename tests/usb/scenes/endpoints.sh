@@ -28,7 +28,7 @@ rm -rf /run/out/fault
 
 for fault in hang-in=2000000 hang-out=3000; do
     phone "VHCI$fault" --daemon 127.0.0.1:5599 --fault $fault
-    check "an endpoint that hangs ($fault) ends in a named error" timed 1 "the phone said nothing for" --idle-timeout 4 --wait 4
+    check "an endpoint that hangs ($fault) ends in a named error" timed 1 "nothing came for 4 seconds" --idle-timeout 4 --wait 4
     check "within the idle timeout and the wait: $(cat /run/seconds) s" ended 16
     check "the doctor names it" says 1 "hung" "$RESCUE" doctor --serial "VHCI$fault"
     away

@@ -9,17 +9,18 @@ took() { # took NAME COMMAND...
     local name=$1 begin end
     shift
     begin=$(now)
-    timeout 200 "$@" > /run/said 2>&1 || { cat /run/said; return 1; }
+    timeout 200 "$@" || return
     end=$(now)
-    echo "$begin $end" | awk '{ printf "%.2f\n", $2 - $1 }' >> "/run/scene/$name"
+    echo "$begin $end" | awk '{ printf "%.2f\n", $2 - $1 }' >> "/run/scene/times/$name"
 }
-median() { sort -n "/run/scene/$1" | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
+mkdir -p /run/scene/times
+median() { sort -n "/run/scene/times/$1" | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
 for round in $(seq $rounds); do
     adb start-server > /dev/null 2>&1
     check "adb has it" timeout 20 adb wait-for-device
-    check "adb pull of 64 MiB" took adb-big adb pull $ROOT/Camera/big.jpg /run/scene/big
-    check "adb pull of 500 files" took adb-small adb pull $ROOT/Small /run/scene/small
-    rm -rf /run/scene/big /run/scene/small
+    check "adb pull of 64 MiB" took adb-big adb pull $ROOT/Camera/big.jpg /run/scene/pulled-big
+    check "adb pull of 500 files" took adb-small adb pull $ROOT/Small /run/scene/pulled-small
+    rm -rf /run/scene/pulled-big /run/scene/pulled-small
     adb kill-server > /dev/null 2>&1
     check "rescue has it" until_so 10 says 0 "straight over USB" "$RESCUE" doctor
     check "rescue pull of 64 MiB" took big "$RESCUE" pull -o /run/out/big --root $ROOT/Camera --all
@@ -29,7 +30,7 @@ for round in $(seq $rounds); do
     rm -rf /run/out
 done
 for name in adb-big big big-unverified adb-small small small-unverified; do
-    echo "$name: median $(median $name) s of $(tr '\n' ' ' < /run/scene/$name)" | tee -a /io/figures.txt
+    echo "$name: median $(median $name) s of $(tr '\n' ' ' < /run/scene/times/$name)" | tee -a /io/figures.txt
 done
 check "64 MiB faster than adb" awk -v a="$(median adb-big)" -v b="$(median big)" 'BEGIN { exit !(b < a) }'
 check "500 files at least 5 times faster than adb" awk -v a="$(median adb-small)" -v b="$(median small)" 'BEGIN { exit !(b * 5 <= a) }'

@@ -2,7 +2,7 @@
 phone VHCI000001
 check "virtual phone: listed" says 0 VHCI000001 "$RESCUE" devices
 check "virtual phone: ready" says 0 "straight over USB" "$RESCUE" doctor
-check "virtual phone: pulled" says 3 "" "$RESCUE" pull -o /run/out/demo
+check "virtual phone: pulled" says 0 "" "$RESCUE" pull -o /run/out/virtual
 away
 tcp_daemon
 phone VHCI000002 --daemon 127.0.0.1:5599 --super --with-mtp
