@@ -42,7 +42,8 @@ fn certificate(desk: &Desk) -> Arc<rustls::ServerConfig> {
     Arc::new(config)
 }
 
-/// rclone with the stand-in as its proxy, which answers for every host itself.
+/// rclone with the stand-in as its proxy, which answers for every host itself. One file at a time:
+/// rclone would make items in several calls at once, which Google answers with 429.
 fn rclone(desk: &Desk, library: &Library, arguments: &[&str]) -> String {
     let token = format!(
         r#"{{"access_token":"old","token_type":"Bearer","refresh_token":"{REFRESH_TOKEN}","expiry":"2020-01-01T00:00:00Z"}}"#
@@ -58,6 +59,8 @@ fn rclone(desk: &Desk, library: &Library, arguments: &[&str]) -> String {
             "rclone.conf",
             "--ca-cert",
             "ca.pem",
+            "--transfers",
+            "1",
             "--retries",
             "1",
             "-v",
