@@ -11,7 +11,7 @@
 //!   one under its name is left alone.
 //! * [`Remote::put`] sends one file. The catalogue says *sending* before the first byte leaves, so
 //!   that after a crash the path is known to be ours; *sent* when the service acknowledged it.
-//! * [`Remote::create`] makes items of what was put, in batches, where a service wants that.
+//! * `create` makes items of what was put, in batches, where a service wants that.
 //! * [`Remote::settle`] asks for many at once whether the service really has what it acknowledged.
 //!
 //! Kinds that hold files by path share [`paths`]; a kind that does not (a photo service with upload
@@ -119,7 +119,7 @@ pub enum Settled {
 pub enum Put {
     /// It is there.
     Done(Acknowledged),
-    /// Its bytes are, and this stands for them until [`Remote::create`] makes an item of it.
+    /// Its bytes are, and this stands for them until an item is made of it.
     Pledged(String),
 }
 
@@ -158,7 +158,7 @@ impl Remote {
         }
     }
 
-    /// Whether bytes that were sent are no item before [`Remote::create`] made one of them.
+    /// Whether bytes that were sent are no item before one is made of them.
     pub fn makes_items(&self) -> bool {
         match self {
             Self::Paths(_) | Self::Immich(_) => false,
