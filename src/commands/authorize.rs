@@ -43,6 +43,12 @@ struct Authorized<'a> {
 }
 
 pub(super) async fn run(args: &AuthorizeArgs, ui: &Ui) -> Result<Done, Error> {
+    if args.phone.tcp.is_some() {
+        let message = "the question can be answered only over the cable";
+        return Err(
+            Error::new(Kind::Usage, message).with_hint("plug the phone in and leave --tcp out")
+        );
+    }
     let target = target_of(&args.phone);
     let options = options_of(&args.phone);
     let wish = Wish {

@@ -108,7 +108,7 @@ async fn follow(
             Step::Say(text) => tell(text),
             Step::Check(text) if yes => tell(text),
             Step::Check(text) => {
-                let question = format!("{number} {text} (Enter goes on, Ctrl-C ends) ");
+                let question = format!("{number} {} (Enter goes on, Ctrl-C ends) ", plain(text));
                 prompted(&question, Mode::Lines, ui).await?;
             }
             Step::Secret(text) => {
@@ -152,7 +152,9 @@ async fn live(mut accessory: Accessory, ui: &Ui) -> Result<Done, Error> {
     accessory.attach(&[Device::Keyboard]).await?;
     for device in [Device::Consumer, Device::System, Device::Mouse] {
         match accessory.attach(&[device]).await {
-            Err(error @ AccessoryError::DeviceRefused { .. }) => ui.remark(&error.to_string()),
+            Err(error @ AccessoryError::DeviceRefused { .. }) => {
+                ui.remark(&plain(&error.to_string()))
+            }
             done => done?,
         }
     }

@@ -15,7 +15,7 @@ use crate::phone::accessory::action::{Action, enter_secret, to_lock_screen};
 use crate::phone::accessory::hid::Device;
 use crate::phone::accessory::secret::LockSecret;
 use crate::phone::accessory::{Accessory, AccessoryError};
-use crate::phone::connect::{Patience, Target, connect};
+use crate::phone::connect::{Patience, connect};
 use crate::phone::lock::{LockState, Typed};
 use crate::phone::{Phone, PhoneError};
 use crate::pull::enumerate::has_storage;
@@ -71,7 +71,8 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
         return Ok(Done::All);
     }
     // Before the question: a PIN is asked for only where it can be used.
-    let serial = serial.or_else(|| phone.as_ref().and_then(usb_serial));
+    // The phone that ADB knows, and no other that happens to be on the cable.
+    let serial = serial.or_else(|| phone.as_ref().map(|phone| phone.serial().to_owned()));
     let accessory = match args.over {
         Some(Way::Adb) => None,
         _ => match Accessory::open(serial.as_deref()).await {
@@ -115,14 +116,6 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
             tell(ui, &name, Outcome::Unknown, Some(over), None);
             Ok(Done::All)
         }
-    }
-}
-
-/// A serial number as USB shows it; wireless phones have none there.
-fn usb_serial(phone: &Phone) -> Option<String> {
-    match phone.target() {
-        Target::Discovered { serial } => serial.filter(|serial| !serial.contains(':')),
-        Target::Tcp(_) => None,
     }
 }
 
@@ -281,7 +274,7 @@ fn tell(ui: &Ui, name: &str, outcome: Outcome, over: Option<&'static str>, stora
         ],
         (Outcome::Unknown, _) => vec![
             format!(
-                "It was entered on {shown}, once. Whether the lock is open cannot be known from here: USB debugging is off, or has not allowed this computer"
+                "It was entered on {shown}, once. Whether the lock is open cannot be known from here: USB debugging is off, has not allowed this computer, or the phone does not tell"
             ),
             "Next: `rescue authorize` where USB debugging is on, `rescue keys` where it is off"
                 .to_owned(),

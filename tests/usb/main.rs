@@ -6,6 +6,7 @@
 //! usb phone --daemon 127.0.0.1:5599 --fault yank-in=5000000 --replug 500
 //! usb phone --virtual unauthorized
 //! usb shape mtp --serial MTP0001
+//! usb touch --layout samsung --pin FILE
 //! usb bystander webcam
 //! ```
 //!
@@ -22,12 +23,16 @@
     reason = "the scenes read what it says"
 )]
 
+mod accessory;
 mod adb;
 mod bystander;
 mod gadget;
+mod linux_input;
 mod packets;
 mod phone;
 mod shapes;
+mod screen;
+mod touch;
 mod vhci;
 
 use clap::Parser;
@@ -44,6 +49,8 @@ enum Cli {
         #[arg(long)]
         serial: String,
     },
+    /// A phone whose touch screen is dead
+    Touch(touch::TouchArgs),
     /// A device that must be left alone
     Bystander {
         /// Which
@@ -55,6 +62,7 @@ fn main() -> std::io::Result<()> {
     match Cli::parse() {
         Cli::Phone(args) => phone::run(&args),
         Cli::Shape { shape, serial } => shapes::run(shape, &serial),
+        Cli::Touch(args) => touch::run(&args),
         Cli::Bystander { kind } => bystander::run(kind),
     }
 }

@@ -194,15 +194,15 @@ use Stroke as K;
 /// Android's own dialog (`UsbDebuggingActivity`, an `AlertController` with a check box above the
 /// buttons) has no focus while it was last touched: the first arrow or Tab only shows the focus,
 /// on the box. After keys it opens with the focus on the box already. Upwards from anywhere ends at
-/// the box in both cases.
+/// the box in both cases. Enter presses everywhere; Space is younger.
 pub const DIALOGS: &[Dialog] = &[
     Dialog {
-        name: "arrows: Android 5 to 15, Samsung, Xiaomi with buttons side by side",
+        name: "arrows: Android 5 to 15, buttons side by side",
         keys: &[
             K::UP,
             K::UP,
             K::UP,
-            K::SPACE,
+            K::ENTER,
             K::DOWN,
             K::RIGHT,
             K::RIGHT,
@@ -211,11 +211,15 @@ pub const DIALOGS: &[Dialog] = &[
     },
     Dialog {
         name: "Tab, from a dialog without a focus",
-        keys: &[K::TAB, K::SPACE, K::TAB, K::TAB, K::ENTER],
+        keys: &[K::TAB, K::ENTER, K::TAB, K::TAB, K::ENTER],
     },
     Dialog {
         name: "Tab, from the focus on the box",
-        keys: &[K::SPACE, K::TAB, K::TAB, K::ENTER],
+        keys: &[K::ENTER, K::TAB, K::TAB, K::ENTER],
+    },
+    Dialog {
+        name: "Tab, where the text takes the focus first",
+        keys: &[K::TAB, K::TAB, K::ENTER, K::TAB, K::TAB, K::ENTER],
     },
     Dialog {
         name: "buttons one below the other, 'Allow' last",
@@ -224,7 +228,7 @@ pub const DIALOGS: &[Dialog] = &[
             K::UP,
             K::UP,
             K::UP,
-            K::SPACE,
+            K::ENTER,
             K::DOWN,
             K::DOWN,
             K::ENTER,
@@ -232,15 +236,24 @@ pub const DIALOGS: &[Dialog] = &[
     },
     Dialog {
         name: "buttons one below the other, 'Allow' first",
-        keys: &[K::UP, K::UP, K::UP, K::UP, K::SPACE, K::DOWN, K::ENTER],
+        keys: &[K::UP, K::UP, K::UP, K::UP, K::ENTER, K::DOWN, K::ENTER],
     },
     Dialog {
-        name: "Tab, where Enter ticks and only Space presses",
-        keys: &[K::TAB, K::ENTER, K::TAB, K::TAB, K::SPACE],
+        name: "arrows, where Space presses",
+        keys: &[
+            K::UP,
+            K::UP,
+            K::UP,
+            K::SPACE,
+            K::DOWN,
+            K::RIGHT,
+            K::RIGHT,
+            K::SPACE,
+        ],
     },
     Dialog {
-        name: "Tab, where only Enter ticks and presses",
-        keys: &[K::TAB, K::ENTER, K::TAB, K::TAB, K::ENTER],
+        name: "Tab, where Space presses",
+        keys: &[K::TAB, K::SPACE, K::TAB, K::TAB, K::SPACE],
     },
     Dialog {
         name: "older dialogs without a box",
@@ -252,7 +265,7 @@ pub const DIALOGS: &[Dialog] = &[
             K::UP,
             K::UP,
             K::UP,
-            K::SPACE,
+            K::ENTER,
             K::DOWN,
             K::LEFT,
             K::LEFT,

@@ -206,11 +206,20 @@ impl Accessory {
         let present = || found.iter().map(name_of).collect();
         let chosen = match (name, found.as_slice()) {
             (Some(name), _) => {
-                let named = found.iter().find(|device| name_of(device) == name);
-                named.ok_or_else(|| AccessoryError::NoSuchPhone {
-                    serial: name.to_owned(),
-                    present: present(),
-                })?
+                let mut named = found.iter().filter(|device| name_of(device) == name);
+                match (named.next(), named.next()) {
+                    (Some(only), None) => only,
+                    // A PIN is typed on no phone that only calls itself like another.
+                    (Some(_), Some(_)) => {
+                        return Err(AccessoryError::SeveralPhones { present: present() });
+                    }
+                    (None, _) => {
+                        return Err(AccessoryError::NoSuchPhone {
+                            serial: name.to_owned(),
+                            present: present(),
+                        });
+                    }
+                }
             }
             (None, []) => return Err(AccessoryError::NoPhone),
             (None, [only]) => only,
