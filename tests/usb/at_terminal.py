@@ -21,7 +21,7 @@ while time.time() < end:
         shown += os.read(master, 65536)
     if talk and talk[0].encode() in shown[at:]:
         at = len(shown)
-        time.sleep(0.5)
+        time.sleep(3)  # what was typed before has to have been seen
         os.write(master, talk[1].encode().decode("unicode_escape").encode("latin-1"))
         talk = talk[2:]
     ended, status = os.waitpid(child, os.WNOHANG)
