@@ -30,8 +30,8 @@ mod gadget;
 mod linux_input;
 mod packets;
 mod phone;
-mod shapes;
 mod screen;
+mod shapes;
 mod touch;
 mod vhci;
 
