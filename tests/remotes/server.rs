@@ -404,7 +404,7 @@ fn whoami() -> String {
 }
 
 /// What stands in for Google's token service: it believes every signature, and tells a token that
-/// fake-gcs-server does not ask for. `tests/upload` looks at what is signed.
+/// fake-gcs-server does not ask for; what is signed is looked at in `src/upload/cloud/access.rs`.
 fn token_service() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

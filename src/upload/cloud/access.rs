@@ -183,3 +183,50 @@ impl ServiceAccount {
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rsa::RsaPublicKey;
+    use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
+
+    #[test]
+    fn assertion_says_who_asks_and_is_signed() {
+        let key = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 1024).unwrap();
+        let file = serde_json::json!({
+            "client_email": "ada@example.iam.gserviceaccount.com",
+            "private_key": key.to_pkcs8_pem(LineEnding::LF).unwrap().as_str(),
+            "private_key_id": "17",
+            "token_uri": "https://oauth2.example/token",
+        });
+        let account = ServiceAccount::read(Some(&Secret::new(file.to_string()))).unwrap();
+        let assertion = account.assertion(1_700_000_000).unwrap();
+        let parts: Vec<_> = assertion.split('.').collect();
+        let read = |part: &str| -> serde_json::Value {
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+        };
+        assert_eq!(read(parts[0])["alg"], "RS256");
+        assert_eq!(read(parts[0])["kid"], "17");
+        let claims = read(parts[1]);
+        assert_eq!(claims["iss"], "ada@example.iam.gserviceaccount.com");
+        assert_eq!(claims["aud"], "https://oauth2.example/token");
+        assert_eq!(claims["exp"], 1_700_003_600);
+        let padding = Pkcs1v15Sign {
+            hash_len: Some(32),
+            prefix: Box::new(SHA256_PREFIX),
+        };
+        let signed = format!("{}.{}", parts[0], parts[1]);
+        let signature = URL_SAFE_NO_PAD.decode(parts[2]).unwrap();
+        let verified =
+            RsaPublicKey::from(&key).verify(padding, &Sha256::of(signed.as_bytes()).0, &signature);
+        assert_eq!(verified, Ok(()));
+    }
+
+    #[test]
+    fn what_is_no_key_file_is_said_without_repeating_it() {
+        for text in ["hunter2", r#"{"client_email":"hunter2"}"#] {
+            let problem = ServiceAccount::read(Some(&Secret::new(text))).unwrap_err();
+            assert!(!problem.to_string().contains("hunter2"), "{problem}");
+        }
+    }
+}
