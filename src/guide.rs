@@ -37,7 +37,7 @@ impl From<PhoneError> for Error {
             PhoneError::NotAServer { .. } | PhoneError::ServerRefused { .. } => Kind::AdbServer,
             PhoneError::BadAddress { .. } => Kind::Usage,
             PhoneError::Unauthorized { .. } => Kind::Unauthorized,
-            PhoneError::SeveralPhones { .. } => Kind::SeveralPhones,
+            PhoneError::SeveralPhones { .. } | PhoneError::SameSerial { .. } => Kind::SeveralPhones,
             PhoneError::NotReady { state, .. } => match state {
                 DeviceState::Unauthorized => Kind::Unauthorized,
                 DeviceState::NoPermissions(_) => Kind::NoUsbPermission,
@@ -107,6 +107,7 @@ pub fn hint(error: &PhoneError) -> String {
         PhoneError::NoPhone => "run `rescue doctor`; try another cable and another port, or name the phone with --tcp HOST:PORT",
         PhoneError::NoSuchPhone { .. } => "run `rescue devices` to see the phones that are there",
         PhoneError::SeveralPhones { .. } => "choose one with --serial",
+        PhoneError::SameSerial { .. } => "attach one of them at a time, each with a folder of its own (-o)",
         PhoneError::NotReady { state: DeviceState::Busy(holder), .. } if !holder.is_empty() => {
             return format!("end {holder}, which has the phone open, and run the same command");
         }
@@ -142,6 +143,10 @@ impl From<DiskError> for Error {
             DiskError::NotWritable { .. } => {
                 (Kind::Disk, "choose a folder that you may write to with -o")
             }
+            DiskError::Io { source, .. } if is_short_of_files(source) => (
+                Kind::Disk,
+                "allow this program more open files (`ulimit -n 1024`) and run the same command again",
+            ),
             DiskError::Io { .. } => (
                 Kind::Disk,
                 "check that the disk is still attached and healthy",
@@ -149,6 +154,13 @@ impl From<DiskError> for Error {
         };
         wrap(kind, &error, hint)
     }
+}
+
+/// Whether the system gives no more open files, to this program or to all.
+fn is_short_of_files(error: &std::io::Error) -> bool {
+    let short = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
+    let code = error.raw_os_error();
+    short.iter().any(|short| code == Some(short.raw_os_error()))
 }
 
 impl From<CatalogueError> for Error {
@@ -168,6 +180,16 @@ impl From<CatalogueError> for Error {
                 Kind::Folder,
                 &error,
                 "copy the folder to a disk that can be written, and use the copy",
+            ),
+            CatalogueError::NewerVersion { .. } => wrap(
+                Kind::Folder,
+                &error,
+                "use the newer `rescue`, or choose another folder with -o",
+            ),
+            CatalogueError::Corrupt { .. } | CatalogueError::NotACatalogue { .. } => wrap(
+                Kind::Folder,
+                &error,
+                "move it away and run `rescue pull` with the phone attached: what is in data/ is recognised and stays",
             ),
             _ => wrap(
                 Kind::Folder,

@@ -25,6 +25,8 @@ pub const RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
 /// What comes at most before an honest peer waits, in bytes: adb sends a whole message while any
 /// of the window is left (AOSP `adb/socket.h`, `available_send_bytes`).
 const MAX_UNCONSUMED: u32 = RECEIVE_WINDOW + MAX_PAYLOAD;
+/// Messages that may wait for their reader on one stream: scraps take more memory than they count.
+const MAX_UNCONSUMED_MESSAGES: u32 = 128 * 1024;
 /// Messages up to this length share a buffer on their way out.
 const SMALL_OUTPUT: usize = 4096;
 /// Data up to this length is copied, because a slice of it would hold in memory the whole buffer
@@ -170,6 +172,8 @@ struct Stream {
     send_queue: VecDeque<Bytes>,
     /// Delivered, not consumed yet, in bytes.
     unconsumed: u32,
+    /// The same in messages.
+    unconsumed_messages: u32,
     /// Without delayed_ack: whether an `OKAY` is held back. With it: bytes not acknowledged.
     owed: u32,
     closing: bool,
@@ -308,6 +312,10 @@ impl Connection {
         // Not more than came, so that nothing can count past its end.
         let bytes = bytes.min(stream.unconsumed as usize) as u32;
         stream.unconsumed -= bytes;
+        stream.unconsumed_messages = match stream.unconsumed {
+            0 => 0,
+            _ => stream.unconsumed_messages.saturating_sub(1),
+        };
         let may_go_on = if self.delayed_ack {
             stream.owed += bytes;
             // Few acknowledgements are enough while the peer has half a window left.
@@ -554,7 +562,10 @@ impl Connection {
         stream.unconsumed = stream
             .unconsumed
             .saturating_add(message.payload.len() as u32);
-        if stream.unconsumed > MAX_UNCONSUMED {
+        stream.unconsumed_messages += u32::from(!message.payload.is_empty());
+        if stream.unconsumed > MAX_UNCONSUMED
+            || stream.unconsumed_messages > MAX_UNCONSUMED_MESSAGES
+        {
             return Err(ConnectionError::Flood);
         }
         let closing = stream.closing;
@@ -603,6 +614,7 @@ impl Connection {
             send_credit,
             send_queue: VecDeque::new(),
             unconsumed: 0,
+            unconsumed_messages: 0,
             owed: 0,
             closing: false,
         };

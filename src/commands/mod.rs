@@ -82,9 +82,13 @@ enum Done {
     SomeFailed,
 }
 
-/// The first Ctrl-C stops in good order; a second one at once, which loses nothing but time.
+/// The first Ctrl-C stops in good order; a second one at once, which loses nothing but time. In a
+/// thread of its own: it is heard also while the others wait for a stuck disk.
 fn stop_on_ctrl_c(halt: Halt) {
-    tokio::spawn(async move {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let listening = async move {
         asked_to_stop().await;
         halt.stop(
             Error::new(Kind::Interrupted, "stopped; everything done so far is safe")
@@ -97,7 +101,11 @@ fn stop_on_ctrl_c(halt: Halt) {
             reason = "the person does not want to wait for a stuck disk or phone"
         )]
         std::process::exit(i32::from(Kind::Interrupted.exit_code()));
-    });
+    };
+    match runtime {
+        Ok(runtime) => drop(std::thread::spawn(move || runtime.block_on(listening))),
+        Err(_) => drop(tokio::spawn(listening)),
+    }
 }
 
 /// Returns at Ctrl-C, or when the system wants the program to end.

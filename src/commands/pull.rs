@@ -187,7 +187,10 @@ pub(super) async fn pull(
     check_room(&folder, &plan)?;
     set_aside(&folder, &plan, &events)?;
     let pulled = transfer(method, phone, folder, plan, &reconnect, &events, halt).await;
-    let (mut folder, outcome) = pulled?;
+    let (mut folder, mut outcome) = pulled?;
+    if outcome.stopped.is_some() && !folder.is_still_there() {
+        outcome.stopped = outcome.stopped.map(|error| disk_gone(&path, &error));
+    }
     let bag = bag::write(&folder, Local::now().date_naive());
     let ended = RunEnd::of(&outcome, &found);
     let run_outcome = match &bag {
@@ -195,7 +198,15 @@ pub(super) async fn pull(
         Err(_) => RunOutcome::Failed,
     };
     let run_ended = folder.catalogue_mut().end_run(run, now(), run_outcome);
-    let summary = folder.catalogue().summary()?;
+    let summary = match (folder.catalogue().summary(), outcome.stopped) {
+        (Ok(summary), stopped) => {
+            outcome.stopped = stopped;
+            summary
+        }
+        // What stopped the run says more than what could not be read because of it.
+        (Err(_), Some(error)) => return Err(error),
+        (Err(error), None) => return Err(error.into()),
+    };
     report(
         ui,
         &path,
@@ -357,8 +368,13 @@ async fn transfer(
     };
     let names = std::mem::take(&mut plan.names);
     let unseen = std::mem::take(&mut plan.unseen);
-    let tasks = plan.into_tasks(&new);
+    let largest_file = folder.largest_file_bytes();
+    let (tasks, too_large): (Vec<_>, Vec<_>) = plan
+        .into_tasks(&new)
+        .into_iter()
+        .partition(|task| task.item.size <= largest_file);
     let mut session = Session::start(folder, names, method, events.clone(), halt.clone())?;
+    session.refuse_too_large(too_large, largest_file).await;
     session.settle_unseen(&phone, unseen).await;
     session.pull(phone, tasks, unproven, reconnect).await;
     let finished = tokio::task::spawn(session.finish()).await;
@@ -407,9 +423,18 @@ fn check_storage(found: &Enumeration) -> Result<(), Error> {
     ))
 }
 
+/// A run that an unplugged disk ended.
+fn disk_gone(path: &Path, error: &Error) -> Error {
+    let message = format!("the disk that holds {} is gone", path.display());
+    Error::new(Kind::Disk, message)
+        .caused_by(error.message.clone())
+        .with_hint("attach it again and run the same command: it goes on where it was")
+}
+
 fn check_room(folder: &Folder, plan: &Plan) -> Result<(), Error> {
     let free = folder.free_bytes()?;
-    let ((items, _), wanted) = (plan.wanted(), plan.needed_bytes());
+    let largest_file = folder.largest_file_bytes();
+    let ((items, _), wanted) = (plan.wanted(), plan.needed_bytes(largest_file));
     // What is held of large files is not written again.
     let missing = wanted.saturating_sub(held_bytes(folder.root()));
     let needed = missing
@@ -426,7 +451,7 @@ fn check_room(folder: &Folder, plan: &Plan) -> Result<(), Error> {
         bytes(free),
     );
     let hint = "choose a folder on a larger disk with -o, or take the photos first with --photos";
-    let hint = match plan.largest() {
+    let hint = match plan.largest(largest_file) {
         Some((path, size)) if missing - size.min(missing) <= free => format!(
             "{hint}; the largest is {} with {}: --exclude leaves it out",
             plain(&path.to_string()),

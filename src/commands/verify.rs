@@ -183,7 +183,7 @@ fn check_folder(
     let here = [summary.pulled, summary.verified, summary.superseded];
     events.emit(Event::Checking {
         items: here.iter().map(|count| count.files).sum(),
-        bytes: here.iter().map(|count| count.bytes).sum(),
+        bytes: { here.iter() }.fold(0, |sum, count| count.bytes.saturating_add(sum)),
     });
     let mut out_of_place = Vec::new();
     let report = check(&folder, &mut |progress| match progress {
@@ -225,7 +225,8 @@ async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparis
             return Err(stopped(halt));
         }
         let paths: Vec<_> = batch.iter().map(|entry| &entry.path).collect();
-        let total = batch.iter().map(|entry| entry.size).sum();
+        let sizes = batch.iter().map(|entry| entry.size);
+        let total = sizes.fold(0, u64::saturating_add);
         let Hashes::Of(hashes) = phone.hash(Algorithm::Sha256, &paths, total).await? else {
             return Err(
                 Error::new(Kind::Refused, "this phone has no sha256sum to compare with").with_hint(

@@ -230,6 +230,29 @@ pub(crate) fn sync_filesystem(_folder: &File, _path: &Path) -> Result<bool, Disk
     Ok(false)
 }
 
+/// The largest file that the disk of a folder takes, in bytes, as far as its kind tells.
+pub(crate) fn largest_file_bytes(folder: &Path) -> u64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        /// `MSDOS_SUPER_MAGIC`: vfat and msdos. Through FUSE it is not to be told.
+        const FAT: u32 = 0x4d44;
+        if let Ok(found) = rustix::fs::statfs(folder)
+            && i128::from(found.f_type) == i128::from(FAT)
+        {
+            return u64::from(u32::MAX);
+        }
+    }
+    let _ = folder;
+    u64::MAX
+}
+
+/// Which folder a path leads to, by device and inode.
+pub(crate) fn identity_of(folder: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = fs::metadata(folder).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
 /// Makes sure that a folder exists in an existing one; never takes a symbolic link for a folder.
 pub(crate) fn create_folder(path: &Path) -> Result<(), DiskError> {
     match fs::create_dir(path) {

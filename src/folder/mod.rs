@@ -118,6 +118,8 @@ pub struct Folder {
     root: PathBuf,
     catalogue: Catalogue,
     access: Access,
+    /// Which folder it is, by device and inode.
+    identity: Option<(u64, u64)>,
     /// Held for its lock; last, so that the catalogue is closed before. `None` on media that
     /// cannot be written, where nobody else can write either.
     lock: Option<Arc<File>>,
@@ -161,10 +163,12 @@ impl Folder {
         if let (Contents::Missing, Some(parent)) = (contents, root.parent()) {
             disk::sync_folder(parent)?;
         }
+        let identity = disk::identity_of(&root);
         Ok(Self {
             root,
             catalogue,
             access: Access::ReadWrite,
+            identity,
             lock: Some(lock),
         })
     }
@@ -196,10 +200,12 @@ impl Folder {
             Err(error) => return Err(error.into()),
         };
         let catalogue = Catalogue::open(&catalogue_path(&root)?, access)?;
+        let identity = disk::identity_of(&root);
         Ok(Self {
             root,
             catalogue,
             access,
+            identity,
             lock,
         })
     }
@@ -238,6 +244,18 @@ impl Folder {
     /// What opens files of `data/`, in any thread.
     pub fn data_reader(&self) -> DataReader {
         DataReader::new(&self.root)
+    }
+
+    /// The largest file that its disk takes, in bytes, where that is known beforehand: FAT knows
+    /// sizes of 32 bits. Other disks say so when they meet a file that is too large.
+    pub fn largest_file_bytes(&self) -> u64 {
+        disk::largest_file_bytes(&self.root)
+    }
+
+    /// Whether it still lies where it was opened: a disk that was unplugged leaves an empty folder,
+    /// or nothing that answers.
+    pub fn is_still_there(&self) -> bool {
+        disk::identity_of(&self.root).is_some_and(|now| Some(now) == self.identity)
     }
 
     /// The bytes that this user can still write to its disk.

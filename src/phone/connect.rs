@@ -17,7 +17,7 @@ use crate::adb::connection::{Banner, Connection, HostConfig};
 use crate::adb::features::Features;
 use crate::adb::server::DeviceState;
 
-/// How long a phone may take over each step of the handshake that needs no person.
+/// How long a phone may take over each step of the handshake that needs no person, at most.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often to look again while waiting.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
@@ -68,10 +68,11 @@ pub async fn connect(
     on_wait: &mut (dyn FnMut(&Waiting) + Send),
 ) -> Result<Phone, PhoneError> {
     let deadline = Instant::now() + options.wait;
+    let mut target = target.clone();
     let mut told = None;
     let mut broken = 0;
     loop {
-        let error = match attempt(target, options, deadline, &mut told, on_wait).await {
+        let error = match attempt(&mut target, options, deadline, &mut told, on_wait).await {
             Ok(phone) => return Ok(phone),
             Err(error) => error,
         };
@@ -84,14 +85,19 @@ pub async fn connect(
             PhoneError::NotReady { state, .. } if error.is_gone() => {
                 Waiting::ForState(state.clone())
             }
-            PhoneError::NoPhone | PhoneError::NoSuchPhone { .. }
-                if patience == Patience::ForReturn =>
+            // Somebody was there, who may not have said who it is: a cable pulled comes back.
+            PhoneError::NoPhone
+            | PhoneError::NoSuchPhone { .. }
+            | PhoneError::Unreachable { .. }
+                if patience == Patience::ForReturn || broken > 0 =>
             {
                 Waiting::ForPhone
             }
             _ if error.is_gone() && patience == Patience::ForReturn => Waiting::ForPhone,
-            // Somebody was there. A loose cable comes back; what is no phone never will.
-            PhoneError::Lost(_) | PhoneError::StreamEnded { .. } if broken < MOST_BROKEN => {
+            // A loose cable comes back; what is no phone never will.
+            PhoneError::Lost(_) | PhoneError::StreamEnded { .. } | PhoneError::Gone { .. }
+                if broken < MOST_BROKEN =>
+            {
                 broken += 1;
                 Waiting::ForPhone
             }
@@ -126,8 +132,9 @@ fn tell(told: &mut Option<Waiting>, waiting: Waiting, on_wait: &mut (dyn FnMut(&
     }
 }
 
+/// Tries once. A phone that was there is the one to wait for from then on.
 async fn attempt(
-    target: &Target,
+    target: &mut Target,
     options: &ConnectOptions,
     deadline: Instant,
     told: &mut Option<Waiting>,
@@ -135,20 +142,18 @@ async fn attempt(
 ) -> Result<Phone, PhoneError> {
     let (route, serial, features) = match target {
         Target::Tcp(address) => {
-            let socket = tcp::connect(address).await?;
+            let address = address.clone();
+            let socket = tcp::connect(&address).await?;
             let (link, banner) =
-                shake_hands(socket, address, options, deadline, told, on_wait).await?;
+                shake_hands(socket, &address, options, deadline, told, on_wait).await?;
             let target = target.clone();
-            (
-                Route::Direct { link, target },
-                address.clone(),
-                banner.features,
-            )
+            (Route::Direct { link, target }, address, banner.features)
         }
         Target::Discovered { serial } => {
             let found = discover().await?;
             let seen = choose(&found.phones, serial.as_deref())?;
             let name = seen.serial.clone();
+            *serial = Some(name.clone());
             if seen.route == RouteName::Usb {
                 let usb = usb::open(&name).await?;
                 let shaken = shake_hands(usb, &name, options, deadline, told, on_wait);

@@ -93,13 +93,19 @@ pub fn choose<'a>(
 ) -> Result<&'a SeenPhone, PhoneError> {
     let present = || phones.iter().map(|phone| phone.serial.clone()).collect();
     match (serial, phones) {
-        (Some(serial), _) => phones
-            .iter()
-            .find(|phone| phone.serial == serial)
-            .ok_or_else(|| PhoneError::NoSuchPhone {
-                serial: serial.to_owned(),
-                present: present(),
-            }),
+        (Some(serial), _) => {
+            let mut same = phones.iter().filter(|phone| phone.serial == serial);
+            match (same.next(), same.next()) {
+                (Some(only), None) => Ok(only),
+                (Some(_), Some(_)) => Err(PhoneError::SameSerial {
+                    serial: serial.to_owned(),
+                }),
+                (None, _) => Err(PhoneError::NoSuchPhone {
+                    serial: serial.to_owned(),
+                    present: present(),
+                }),
+            }
+        }
         (None, []) => Err(PhoneError::NoPhone),
         (None, [only]) => Ok(only),
         (None, _) => Err(PhoneError::SeveralPhones { present: present() }),
@@ -165,5 +171,11 @@ mod tests {
             "no phone with the serial number C; there is: A, B"
         );
         assert!(matches!(choose(&[], None), Err(PhoneError::NoPhone)));
+        // Cheap phones share one: which of the two it would be, nobody could tell.
+        let twins = [seen("0123456789ABCDEF"), seen("0123456789ABCDEF")];
+        assert!(matches!(
+            choose(&twins, Some("0123456789ABCDEF")),
+            Err(PhoneError::SameSerial { .. })
+        ));
     }
 }

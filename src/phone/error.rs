@@ -125,6 +125,12 @@ pub enum PhoneError {
         /// Their serial numbers.
         present: Vec<String>,
     },
+    /// Two phones have the serial number that was asked for.
+    #[error("more than one phone has the serial number {serial}")]
+    SameSerial {
+        /// The serial number.
+        serial: String,
+    },
     /// The phone is in a state that gives no files.
     #[error("the phone {serial} is {}", state.name())]
     NotReady {

@@ -97,11 +97,21 @@ impl KeySources {
         for path in &self.files {
             keys.push((path.clone(), read(path)?));
         }
-        match &self.android_folder {
-            Some(folder) => keys.push((folder.join("adbkey"), own_key(folder)?)),
-            None if keys.is_empty() && !self.no_key_is_fine => return Err(KeysError::NoHome),
-            None => {}
-        }
+        let own = match &self.android_folder {
+            Some(folder) => own_key(folder).map(|key| Some((folder.join("adbkey"), key))),
+            None if self.no_key_is_fine => Ok(None),
+            None => Err(KeysError::NoHome),
+        };
+        let missing = match own {
+            Ok(own) => {
+                keys.extend(own);
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no key of this computer's own");
+                Some(error)
+            }
+        };
         for path in self.vendor.iter().flat_map(|path| vendor_files(path)) {
             match read(&path) {
                 Ok(key) => keys.push((path, key)),
@@ -109,7 +119,11 @@ impl KeySources {
             }
         }
         keys.truncate(MAX_KEYS);
-        Ok(keys)
+        match missing {
+            // A home that cannot be written to is no reason to turn down the keys there are.
+            Some(error) if keys.is_empty() => Err(error),
+            _ => Ok(keys),
+        }
     }
 }
 
@@ -202,11 +216,14 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<bool> {
     file.sync_all()?;
     // A hard link is the one way to put a whole file in place without replacing another.
     let linked = fs::hard_link(&temporary, path);
-    fs::remove_file(&temporary)?;
     match linked {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error),
+        Ok(()) => fs::remove_file(&temporary).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(&temporary).map(|()| false)
+        }
+        // FAT and some shares have none.
+        Err(_) if fs::symlink_metadata(path).is_ok() => fs::remove_file(&temporary).map(|()| false),
+        Err(_) => fs::rename(&temporary, path).map(|()| true),
     }
 }
 
@@ -294,6 +311,17 @@ mod tests {
             error.to_string().contains(&*named.to_string_lossy()),
             "{error}"
         );
+        // With another key at hand, a home of no use is none.
+        let broken = home.path().join("no folder");
+        fs::write(&broken, "").unwrap();
+        fs::write(&named, KEY).unwrap();
+        let sources = |files| KeySources {
+            files,
+            android_folder: Some(broken.clone()),
+            ..KeySources::default()
+        };
+        assert!(sources(Vec::new()).load().is_err());
+        assert_eq!(sources(vec![named.clone()]).load().unwrap().len(), 1);
         let error = KeySources::default().load().unwrap_err();
         assert!(matches!(error, KeysError::NoHome));
     }

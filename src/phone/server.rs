@@ -82,7 +82,15 @@ impl ServerAddress {
 
     /// What the phone and the server both can do.
     pub(super) async fn features(self, serial: &str) -> Result<Features, PhoneError> {
-        let mut conversation = self.ask(&format!("host-serial:{serial}:features")).await?;
+        let asked = self.ask(&format!("host-serial:{serial}:features")).await;
+        let mut conversation = asked.map_err(|error| match error {
+            // Between the server's list and this, the phone went away.
+            PhoneError::ServerRefused { message, .. } if !message.contains("unknown") => {
+                let serial = serial.to_owned();
+                PhoneError::Gone { serial, message }
+            }
+            other => other,
+        })?;
         Ok(Features::parse(conversation.text().await?.trim()))
     }
 

@@ -11,6 +11,9 @@ use super::stream::ByteStream;
 use crate::adb::features::Feature;
 use crate::adb::shell::{Decoder, Output, input_packet, service_exec, service_v2};
 
+/// How many silences a command may consist of.
+const MAX_SILENCES: u32 = 8;
+
 /// What a command printed, and how it ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandOutput {
@@ -101,7 +104,8 @@ impl Phone {
         })
     }
 
-    /// Runs a command to its end. `limit` bounds each output in bytes.
+    /// Runs a command to its end. `limit` bounds each output in bytes, `idle` every silence; all of
+    /// it may take a few times as long, because a phone that drips never ends.
     pub async fn run(
         &self,
         name: &'static str,
@@ -148,7 +152,15 @@ impl Phone {
         idle: Duration,
     ) -> Result<CommandOutput, PhoneError> {
         let mut output = CommandOutput::default();
-        while let Some(piece) = running.next(idle).await? {
+        let whole = idle.saturating_mul(MAX_SILENCES);
+        let deadline = Instant::now() + whole;
+        loop {
+            let next = tokio::time::timeout_at(deadline, running.next(idle)).await;
+            let next = next.unwrap_or(Err(PhoneError::Idle {
+                doing: "waiting for the end of a command",
+                after: whole,
+            }));
+            let Some(piece) = next? else { break };
             let (kept, bytes) = match piece {
                 Output::Stdout(bytes) => (&mut output.stdout, bytes),
                 Output::Stderr(bytes) => (&mut output.stderr, bytes),

@@ -13,8 +13,8 @@ use crate::event::{Event, Events};
 use crate::folder::{Reason, ReasonCode};
 use crate::item::{Item, Volume};
 use crate::phone::{Phone, PhoneError};
-pub(super) use volumes::storage_of;
 pub use volumes::{has_internal_storage, has_storage};
+pub(super) use volumes::{is_on_internal_storage, storage_of};
 use walker::Walker;
 
 /// A wanted item and where it was found.

@@ -188,18 +188,19 @@ impl Plan {
             })
     }
 
-    /// The bytes that they need on this disk. A size that no phone has room for is a lie of its
-    /// listing, and shall not keep the others from being pulled.
-    pub fn needed_bytes(&self) -> u64 {
+    /// The bytes that they need on this disk, which takes files up to a size. One that no phone has
+    /// room for is a lie of its listing, and shall not keep the others from being pulled.
+    pub fn needed_bytes(&self, largest_file: u64) -> u64 {
         let sizes = self.sizes().map(|(_, size)| size);
         sizes
-            .filter(|size| *size <= LARGEST_STORAGE)
+            .filter(|size| *size <= LARGEST_STORAGE.min(largest_file))
             .fold(0, u64::saturating_add)
     }
 
     /// The largest of them.
-    pub fn largest(&self) -> Option<(&RemotePath, u64)> {
-        let sizes = self.sizes().filter(|(_, size)| *size <= LARGEST_STORAGE);
+    pub fn largest(&self, largest_file: u64) -> Option<(&RemotePath, u64)> {
+        let largest_file = LARGEST_STORAGE.min(largest_file);
+        let sizes = self.sizes().filter(|(_, size)| *size <= largest_file);
         sizes.max_by_key(|(_, size)| *size)
     }
 

@@ -181,6 +181,19 @@ impl Session {
         self.salvage(phone, reconnect).await;
     }
 
+    /// Lists items that this disk cannot hold: they are not asked for, because each would cost the
+    /// phone all of its bytes.
+    pub async fn refuse_too_large(&mut self, tasks: Vec<Task>, largest_file: u64) {
+        for task in tasks {
+            let words = format!(
+                "this disk (FAT) takes no file of more than {largest_file} bytes, and it has {}",
+                task.item.size
+            );
+            let reason = Reason::new(ReasonCode::NameRefused, words);
+            self.fail(&task, reason).await;
+        }
+    }
+
     /// Settles items of earlier runs that are not here and were not listed now: are they gone?
     /// Those that are there were not asked for, and wait.
     pub async fn settle_unseen(&mut self, phone: &Phone, unseen: Vec<Task>) {

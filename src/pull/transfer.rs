@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 
-use super::enumerate::reason_of_fail;
+use super::enumerate::{has_internal_storage, is_on_internal_storage, reason_of_fail};
 use super::halt::Halt;
 use super::keeper::Pulled;
 use super::plan::Task;
@@ -29,6 +29,8 @@ const REQUESTS_AHEAD: usize = 64;
 const BYTES_AHEAD: u64 = 8 * 1024 * 1024;
 /// A file up to this size goes to its writer in one message, in bytes.
 pub(super) const WHOLE_BYTES: u64 = 256 * 1024;
+/// Pieces up to this size together are kept as one, in bytes.
+const SCRAP_BYTES: usize = 4096;
 /// A file from this size on is large: not all streams may be busy with such, in bytes.
 const LARGE_BYTES: u64 = 4 * 1024 * 1024;
 /// Sizes modulo this are all that sync v1 tells.
@@ -164,6 +166,29 @@ struct Arrival {
 }
 
 impl Arrival {
+    /// Keeps a piece of a small file. Scraps are joined: a piece costs more memory than a scrap
+    /// has bytes, and a phone can send any number of them.
+    fn keep(&mut self, bytes: Bytes) {
+        match self
+            .pieces
+            .pop_if(|last| last.len() + bytes.len() <= SCRAP_BYTES)
+        {
+            Some(last) => match last.try_into_mut() {
+                Ok(mut last) => {
+                    last.extend_from_slice(&bytes);
+                    self.pieces.push(last.freeze());
+                }
+                Err(last) => {
+                    let mut joined = BytesMut::with_capacity(SCRAP_BYTES);
+                    joined.extend_from_slice(&last);
+                    joined.extend_from_slice(&bytes);
+                    self.pieces.push(joined.freeze());
+                }
+            },
+            None => self.pieces.push(bytes),
+        }
+    }
+
     /// Hands over what arrived; nothing has arrived of the next file.
     fn take(&mut self) -> Self {
         std::mem::replace(self, Self::new())
@@ -265,8 +290,12 @@ impl Worker {
                     return Ok(Stream::Renew);
                 }
                 Err(PhoneError::Idle { after, .. }) => {
-                    // A connection that died without a word is not this file's fault.
+                    // A connection that died without a word is not this file's fault, nor is a
+                    // storage that answers nothing any more: it would cost as much with each file.
                     drop(self.phone.sync().await?);
+                    if is_on_internal_storage(&task.item.path) {
+                        has_internal_storage(&self.phone).await?;
+                    }
                     under_way.pop_front();
                     self.put_off(task, arrival.take(), silent(after)).await;
                     return Ok(Stream::Renew);
@@ -345,7 +374,7 @@ impl Worker {
             return false;
         }
         if !arrival.begun && arrival.received <= WHOLE_BYTES {
-            arrival.pieces.push(bytes);
+            arrival.keep(bytes);
             return true;
         }
         if !arrival.begun {

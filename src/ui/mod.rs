@@ -268,6 +268,23 @@ fn eprint_line(line: &str) {
     let _ = writeln!(err, "{line}");
 }
 
+/// Standard error for remarks, which may hold words of a phone or server.
+struct PlainStderr;
+
+impl std::io::Write for PlainStderr {
+    /// Takes a whole remark with its line's end.
+    fn write(&mut self, remark: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(remark);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        writeln!(std::io::stderr().lock(), "{}", plain(line))?;
+        Ok(remark.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 /// Sends what the code remarks to standard error: warnings, or everything of this program with
 /// `-v`. `RESCUE_LOG` decides in detail.
 pub fn start_tracing(verbose: u8) {
@@ -283,7 +300,7 @@ pub fn start_tracing(verbose: u8) {
     let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| PlainStderr)
         .without_time()
         .init();
 }

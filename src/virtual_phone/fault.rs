@@ -21,6 +21,9 @@ pub enum Fault {
     Cut(u64),
     /// The phone restarts after so many bytes of the file; its storage opens so much later, or never.
     Restart(u64, Option<Duration>),
+    /// After so many bytes of the file internal storage hangs: whatever is asked of it is not
+    /// answered, until it is mended.
+    HangStorage(u64),
     /// The stream ends after so many bytes of the file, with no word.
     EndStream(u64),
     /// After so many bytes of the file its storage fails.
@@ -128,6 +131,7 @@ pub struct Faults {
     wire: Arc<Mutex<Option<(After, Break, u32)>>>,
     storage_opens_at: Arc<Mutex<Option<Instant>>>,
     stats_stall: Arc<AtomicBool>,
+    storage_hangs: Arc<AtomicBool>,
     /// What goes wrong with listings.
     pub listing: Option<Listing>,
 }
@@ -207,6 +211,7 @@ impl Faults {
         *self.wire.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.storage() = None;
         self.stats_stall.store(false, Ordering::Relaxed);
+        self.storage_hangs.store(false, Ordering::Relaxed);
     }
 
     /// Breaks the wire of so many connections.
@@ -227,6 +232,14 @@ impl Faults {
 
     pub(super) fn do_stats_stall(&self) -> bool {
         self.stats_stall.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn hang_storage(&self) {
+        self.storage_hangs.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn does_storage_hang(&self) -> bool {
+        self.storage_hangs.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_storage_closed(&self) -> bool {

@@ -246,10 +246,12 @@ impl Running {
 
     /// Whether a path lies on storage that is not open.
     fn is_closed(&self, path: &RemotePath) -> bool {
-        let names: Option<Vec<_>> = RemotePath::new(b"/storage/emulated")
-            .ok()
-            .and_then(|storage| Some(path.below(&storage)?.collect()));
-        names.is_some() && self.phone.faults.is_storage_closed()
+        is_internal(path) && self.phone.faults.is_storage_closed()
+    }
+
+    /// Whether a path lies on storage that hangs.
+    fn hangs(&self, path: &RemotePath) -> bool {
+        is_internal(path) && self.phone.faults.does_storage_hang()
     }
 
     fn change(&self, path: &RemotePath, later: &Later) {
@@ -271,6 +273,11 @@ impl Running {
     fn count_asked(&self, path: &RemotePath) {
         *self.counts().times_asked.entry(path.clone()).or_default() += 1;
     }
+}
+
+fn is_internal(path: &RemotePath) -> bool {
+    let storage = RemotePath::new(b"/storage/emulated");
+    storage.is_ok_and(|storage| path.below(&storage).is_some())
 }
 
 /// One connection's means to end it in the middle.

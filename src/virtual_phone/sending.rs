@@ -60,6 +60,7 @@ impl Sending {
             Fault::Stall(at)
             | Fault::Cut(at)
             | Fault::Restart(at, _)
+            | Fault::HangStorage(at)
             | Fault::EndStream(at)
             | Fault::ReadError(at) => Some(*at),
             Fault::BadBlocks(bad) => {

@@ -75,7 +75,7 @@ impl Sync {
             operation,
             Operation::Stat1 | Operation::Stat2 | Operation::Lstat2
         );
-        if is_stat && self.running.phone.faults.do_stats_stall() {
+        if is_stat && self.running.phone.faults.do_stats_stall() || self.running.hangs(&path) {
             self.flush().await?;
             return std::future::pending().await;
         }
@@ -265,6 +265,11 @@ impl Sync {
                 self.running.phone.faults.close_storage(opens_after);
                 self.cable.pull_soon().await;
                 Err(End)
+            }
+            Some(Fault::HangStorage(_)) => {
+                self.flush().await?;
+                self.running.phone.faults.hang_storage();
+                std::future::pending().await
             }
             Some(Fault::EndStream(_)) => Err(End),
             Some(Fault::ReadError(_) | Fault::BadBlocks(_)) => {

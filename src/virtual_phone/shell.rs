@@ -262,6 +262,10 @@ impl Shell<'_> {
                 self.cable.pull_soon().await;
                 Err(Gone)
             }
+            Some(Fault::HangStorage(_)) => {
+                self.running.phone.faults.hang_storage();
+                std::future::pending().await
+            }
             Some(Fault::EndStream(_)) => Err(Gone),
             Some(Fault::ReadError(_) | Fault::BadBlocks(_)) => {
                 self.complain("sh", path, "I/O error").await?;

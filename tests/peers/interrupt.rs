@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::bag;
 use crate::cable::Cable;
-use crate::desk::{Desk, wait_for};
+use crate::desk::{Desk, command, output_of, wait_for};
 use crate::phone::{Daemon, Phone};
 use crate::tree::{self, Tree, files_below};
 
@@ -93,6 +93,27 @@ fn phone_that_comes_back_in_time_lets_the_same_run_complete() {
     phone.restart();
     running.finish().expect_code(0);
     assert_everything_is_here(&phone, &folder);
+}
+
+#[test]
+fn disk_unplugged_in_the_middle_is_named_and_nothing_is_written_in_its_place() {
+    let desk = Desk::new();
+    let phone = desk.phone(Daemon::open());
+    fill(&phone);
+    let cable = Cable::new(phone.port(), SPEED);
+    let disk = desk.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    output_of(command("mount").args(["-t", "tmpfs", "tmpfs"]).arg(&disk));
+    let folder = disk.join("rescued");
+    let (address, to) = (cable.address(), folder.to_str().unwrap());
+    let running = desk.rescue_started(&["pull", "--tcp", &address, "-o", to]);
+    cable.wait_for_bytes(FILLED / 3);
+    output_of(command("umount").arg("--lazy").arg(&disk));
+    running
+        .finish()
+        .expect_code(1)
+        .expect_said("the disk that holds");
+    assert_eq!(std::fs::read_dir(&disk).unwrap().count(), 0);
 }
 
 #[test]

@@ -28,7 +28,7 @@ const FOR_EVER: u32 = u32::MAX;
 const IDLE: u64 = 1;
 const WAIT: u64 = 3;
 /// How long a phone may take to say hello, in seconds.
-const HELLO: u64 = 15;
+const HELLO: u64 = 2 * IDLE;
 
 /// What goes wrong in one try.
 struct Plan {

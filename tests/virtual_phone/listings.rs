@@ -209,6 +209,27 @@ async fn restarted_phone_that_stays_locked_ends_the_run_and_not_its_files() {
 }
 
 #[tokio::test]
+async fn storage_that_hangs_ends_the_run_and_not_one_file_after_the_other() {
+    let (phone, expected) = camera(&[1_000_000; 40]);
+    let fault = Fault::HangStorage(500_000);
+    phone
+        .faults
+        .add(Some(&format!("{CAMERA}/30.jpg")), fault, 1);
+    let faults = phone.faults.clone();
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let began = Instant::now();
+    let ended = desk
+        .pull(&serving, &["--idle-timeout", "2", "--wait", "3"])
+        .await
+        .expect(1);
+    assert!(began.elapsed() < Duration::from_secs(60));
+    assert_eq!(ended.line("summary")["failed"]["files"], 0);
+    faults.mend();
+    desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
 async fn ctrl_c_is_heard_while_a_phone_that_fell_silent_is_asked_about_what_failed() {
     let (phone, _) = camera(&[1000; 40]);
     let refused = Fault::Refuse("open failed: Permission denied".into());

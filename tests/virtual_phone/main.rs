@@ -19,5 +19,6 @@ mod listings;
 mod names;
 mod screen;
 mod selection;
+mod server;
 mod trust;
 mod wire;

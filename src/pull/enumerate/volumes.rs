@@ -120,6 +120,13 @@ pub(in crate::pull) fn storage_of(path: &RemotePath) -> Option<RemotePath> {
     storage.join(card).ok()
 }
 
+/// Whether a file is on internal storage, as its path tells it.
+pub(in crate::pull) fn is_on_internal_storage(path: &RemotePath) -> bool {
+    INTERNAL_ROOTS
+        .iter()
+        .any(|root| path.below(&known_path(root)).is_some())
+}
+
 /// One folder's entries; `None` when it is missing or refused.
 async fn list_folder(
     phone: &Phone,

@@ -32,6 +32,23 @@ fn phone_that_floods_is_stopped_at_the_window() {
 }
 
 #[test]
+fn phone_that_floods_with_scraps_is_stopped_by_their_number() {
+    for acks in Acks::BOTH {
+        let mut host = End::connected_host(acks);
+        let id = host.opened(acks, 9, 0);
+        for _ in 0..MAX_UNCONSUMED_MESSAGES {
+            host.hear(message(Command::Wrte, 9, id.0, "x")).unwrap();
+            // What holds nothing is nothing.
+            host.hear(message(Command::Wrte, 9, id.0, "")).unwrap();
+        }
+        host.connection.consumed(id, 1);
+        host.hear(message(Command::Wrte, 9, id.0, "x")).unwrap();
+        let error = host.hear(message(Command::Wrte, 9, id.0, "x"));
+        assert!(matches!(error, Err(ConnectionError::Flood)), "{acks:?}");
+    }
+}
+
+#[test]
 fn messages_before_the_hello_end_the_connection() {
     for connection in [
         Connection::host(host_config(Features::all())),

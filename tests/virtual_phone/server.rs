@@ -1,0 +1,123 @@
+//! adb servers that answer oddly: a phone that leaves between two questions, twins, nonsense.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::desk::{Desk, Ended, end};
+
+/// Answers each request by what `answer` makes of it and of how many came before; the bytes go out
+/// as they are.
+fn serve(mut answer: impl FnMut(&str, u32) -> Vec<u8> + Send + 'static) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for (count, socket) in listener.incoming().enumerate() {
+            let Ok(mut socket) = socket else { return };
+            if let Some(request) = read_request(&mut socket) {
+                let _ = socket.write_all(&answer(&request, count as u32));
+            }
+        }
+    });
+    port
+}
+
+fn read_request(socket: &mut TcpStream) -> Option<String> {
+    let mut length = [0; 4];
+    socket.read_exact(&mut length).ok()?;
+    let length = usize::from_str_radix(std::str::from_utf8(&length).ok()?, 16).ok()?;
+    let mut request = vec![0; length];
+    socket.read_exact(&mut request).ok()?;
+    String::from_utf8(request).ok()
+}
+
+fn okay(text: &str) -> Vec<u8> {
+    format!("OKAY{:04x}{text}", text.len()).into_bytes()
+}
+
+fn fail(text: &str) -> Vec<u8> {
+    format!("FAIL{:04x}{text}", text.len()).into_bytes()
+}
+
+async fn pull(port: u16, more: &[&str]) -> Ended {
+    let desk = Desk::new();
+    let arguments = [&["--json", "pull", "--wait", "2"], more].concat();
+    let mut command = desk.command(&arguments);
+    command.env("ANDROID_ADB_SERVER_PORT", port.to_string());
+    end(command.spawn().unwrap()).await
+}
+
+#[tokio::test]
+async fn phone_that_leaves_before_it_said_who_it_is_is_waited_for() {
+    let port = serve(|request, count| match request {
+        "host:devices-l" if count == 0 => okay("LEAVING1 device usb:1-1 model:X transport_id:1\n"),
+        "host:devices-l" => okay(""),
+        _ => fail("device 'LEAVING1' not found"),
+    });
+    let began = Instant::now();
+    let ended = pull(port, &["-s", "LEAVING1"]).await.expect(10);
+    assert_eq!(ended.line("waiting")["what"], "phone");
+    assert!(began.elapsed() > Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn phone_that_was_never_there_is_not_waited_for() {
+    let port = serve(|_, _| okay(""));
+    let ended = pull(port, &["-s", "NOWHERE1"]).await.expect(10);
+    assert!(!ended.lines.iter().any(|line| line["type"] == "waiting"));
+}
+
+#[tokio::test]
+async fn twins_are_not_told_apart_by_guessing() {
+    let twins = "TWIN1 device usb:1-1 transport_id:1\nTWIN1 device usb:1-2 transport_id:2\n";
+    let port = serve(move |_, _| okay(twins));
+    let ended = pull(port, &["-s", "TWIN1"]).await.expect(2);
+    assert!(
+        ended.message().contains("more than one"),
+        "{}",
+        ended.message()
+    );
+}
+
+#[tokio::test]
+async fn phone_that_nobody_allows_is_named_as_such() {
+    let port = serve(|_, _| okay("SHY1 unauthorized usb:1-1 transport_id:1\n"));
+    let ended = pull(port, &["-s", "SHY1"]).await.expect(11);
+    assert_eq!(ended.line("waiting")["what"], "approval");
+}
+
+#[tokio::test]
+async fn what_is_no_adb_server_is_named_as_such() {
+    for nonsense in [
+        &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+        b"OKAYzzzz",
+        b"\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"FAILffff",
+        b"OKAY0005ab",
+        b"",
+    ] {
+        let port = serve(move |_, _| nonsense.to_vec());
+        let ended = pull(port, &["-s", "X"]).await;
+        assert!(
+            [1, 10].contains(&ended.code),
+            "{nonsense:?}: {:#?}",
+            ended.lines
+        );
+        assert!(ended.lines.last().unwrap()["hint"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn words_of_a_server_cannot_steer_a_terminal() {
+    let list = "\x1b[2J\x1b]0;evil\x07 device usb:1-1 model:\x1b[31m transport_id:1\n";
+    let port = serve(move |_, _| okay(list));
+    let desk = Desk::new();
+    for arguments in [&["devices"][..], &["-v", "pull", "-s", "X"]] {
+        let mut command = desk.command(arguments);
+        command.env("ANDROID_ADB_SERVER_PORT", port.to_string());
+        let output = command.output().unwrap();
+        for text in [output.stdout, output.stderr] {
+            assert!(!text.contains(&0x1b), "{}", String::from_utf8_lossy(&text));
+        }
+    }
+}
