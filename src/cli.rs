@@ -249,6 +249,9 @@ pub struct PullArgs {
     /// Do not compare with the phone's own hashes; the result is marked as not verified
     #[arg(long)]
     pub no_verify: bool,
+    /// Send the folder to this remote afterwards
+    #[arg(long, value_name = "REMOTE", conflicts_with_all = ["dry_run", "all_phones"])]
+    pub then_upload: Option<String>,
 }
 
 /// What to take.
@@ -554,12 +557,18 @@ pub struct UploadArgs {
     /// Put the files of each folder into an album that is called after it
     #[arg(long, conflicts_with_all = ["album", "archive"])]
     pub album_per_folder: bool,
+    /// How good the pictures are to be that are sent (Immich and Google Photos)
+    #[arg(long, value_enum, default_value_t = Quality::Original)]
+    pub quality: Quality,
     /// Send this file (an exported archive) instead of the photos; may be given several times
     #[arg(long, value_name = "FILE")]
     pub archive: Vec<PathBuf>,
     /// Keep to the limits of this time (Google Photos)
     #[arg(long, value_enum, default_value_t = LimitsOf::Now)]
     pub limits: LimitsOf,
+    /// Stay, and send what each new pull into the folder brings, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["dry_run", "check", "archive"])]
+    pub watch: bool,
     /// Only list what would be sent
     #[arg(long)]
     pub dry_run: bool,
@@ -579,6 +588,16 @@ pub enum LimitsOf {
     /// Photos of 75 MB and 100 megapixels, videos of 10 GB
     #[value(name = "2018")]
     Of2018,
+}
+
+/// How good pictures are to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Quality {
+    /// As they are
+    Original,
+    /// JPEGs of more than 16 megapixels as copies of 16 megapixels, with all that they say of
+    /// themselves; motion photos and other formats as they are
+    StorageSaver,
 }
 
 /// What to send.

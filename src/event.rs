@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::adb::RemotePath;
 use crate::adb::server::DeviceState;
+use crate::digest::Sha256;
 use crate::export::Why;
 use crate::folder::upload::UploadReason;
 use crate::folder::{Proof, Reason};
@@ -180,6 +181,21 @@ pub enum Event {
         /// Its size in bytes.
         size: u64,
     },
+    /// A copy was sent instead of a file itself.
+    CopyUploaded {
+        /// The file, below `data/`.
+        source: String,
+        /// The copy.
+        #[serde(flatten)]
+        copy: SentCopy,
+    },
+    /// A file was sent as it is, though a copy was wished for.
+    UploadedAsItIs {
+        /// The file, below `data/`.
+        source: String,
+        /// Why, in words.
+        message: String,
+    },
     /// A remote had the same file already; it was not sent.
     AlreadyThere {
         /// The file, below `data/`.
@@ -262,6 +278,22 @@ pub enum Event {
         /// How many.
         bytes: u64,
     },
+}
+
+/// A copy that was made for an upload.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SentCopy {
+    /// What is different in it.
+    pub what: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The SHA-256 of its bytes.
+    #[serde(serialize_with = "as_digits")]
+    pub sha256: Sha256,
+}
+
+fn as_digits<S: serde::Serializer>(sha256: &Sha256, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(sha256)
 }
 
 /// What is waited for.

@@ -32,6 +32,7 @@ use crate::pull::selection::Selection;
 use crate::pull::session::{Outcome, Session, held_bytes};
 use crate::pull::{Method, method_of};
 use crate::ui::{Ui, bytes, count, plain};
+use crate::upload::settings::Settings;
 
 /// Room for an empty catalogue and the bag's own files, in bytes.
 const SPARE_BYTES: u64 = 1024 * 1024;
@@ -47,7 +48,17 @@ pub(super) async fn run(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
     if args.all_phones {
         return all_phones::run(request, options, ui, halt).await;
     }
-    pull(&request, target, options, ui, halt).await
+    let Some(remote) = &args.then_upload else {
+        return pull(&request, target, options, ui, halt).await;
+    };
+    // A name that is wrong is known before hours of pulling.
+    Settings::load()?.remote(remote)?;
+    let (pulled, path) = pull_into(&request, target, options, ui, halt).await?;
+    let sent = super::upload::after_pull(&path, remote, ui, halt).await?;
+    Ok(match (pulled, sent) {
+        (Done::All, Done::All) => Done::All,
+        _ => Done::SomeFailed,
+    })
 }
 
 /// What to pull, as decided.
@@ -135,6 +146,18 @@ pub(super) async fn pull(
     ui: &Ui,
     halt: &Halt,
 ) -> Result<Done, Error> {
+    let (done, _) = pull_into(request, target, options, ui, halt).await?;
+    Ok(done)
+}
+
+/// The same, and which folder it is.
+async fn pull_into(
+    request: &Request,
+    target: Target,
+    options: ConnectOptions,
+    ui: &Ui,
+    halt: &Halt,
+) -> Result<(Done, PathBuf), Error> {
     let started = Instant::now();
     let events = ui.events();
     let mut phone = connect_offering(&target, &options, ui, halt).await?;
@@ -182,7 +205,7 @@ pub(super) async fn pull(
         done_bytes,
     });
     let (Some(folder), Some(run)) = (folder, run) else {
-        return Ok(tell_dry_run(plan, &found, &events, ui));
+        return Ok((tell_dry_run(plan, &found, &events, ui), path));
     };
     check_room(&folder, &plan)?;
     set_aside(&folder, &plan, &events)?;
@@ -223,7 +246,7 @@ pub(super) async fn pull(
         None => {
             bag?;
             run_ended?;
-            Ok(ended.done)
+            Ok((ended.done, path))
         }
     }
 }

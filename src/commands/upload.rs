@@ -1,5 +1,7 @@
 //! `rescue upload FOLDER --to REMOTE`: choose, queue, send, settle, report.
 
+mod watch;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -7,7 +9,7 @@ use serde::Serialize;
 
 use super::pull::start_of_day;
 use super::{Done, stopped};
-use crate::cli::{LimitsOf, UploadArgs, UploadChoiceArgs};
+use crate::cli::{LimitsOf, Quality, UploadArgs, UploadChoiceArgs};
 use crate::digest::{Hasher, Sha256};
 use crate::error::{Error, Kind};
 use crate::event::Event;
@@ -24,6 +26,7 @@ use crate::ui::{Ui, bytes, count, plain, rate, seconds};
 use crate::upload::albums::Albums;
 use crate::upload::choose::{Choice, Chosen, Layout};
 use crate::upload::connect::connect;
+use crate::upload::copy::Wish;
 use crate::upload::google_photos::takes::Limits;
 use crate::upload::queue::{Ended, Options, Run, Tally};
 use crate::upload::rules::Rules;
@@ -47,6 +50,27 @@ struct Report<'a> {
 }
 
 pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+    match args.watch {
+        true => watch::watch(args, ui, halt).await,
+        false => once(args, ui, halt).await,
+    }
+}
+
+/// Sends a folder that was pulled into just now.
+pub(super) async fn after_pull(
+    folder: &Path,
+    to: &str,
+    ui: &Ui,
+    halt: &Halt,
+) -> Result<Done, Error> {
+    once(&watch::plain_arguments(folder, to)?, ui, halt).await
+}
+
+async fn once(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+    send(args, Folder::open(&args.folder)?, ui, halt).await
+}
+
+async fn send(args: &UploadArgs, mut folder: Folder, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     let settings = Settings::load()?;
     let remote_settings = settings.with_secret(&args.to)?;
     let target = remote_settings.kind.target();
@@ -56,7 +80,7 @@ pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         Error::new(Kind::Usage, problem.to_string())
             .with_hint("leave out --album and --album-per-folder, or take another remote")
     })?;
-    let mut folder = Folder::open(&args.folder)?;
+    let copies = copies_of(args, &remote)?;
     if args.check {
         return check(args, &mut folder, &remote, &target, ui, halt).await;
     }
@@ -119,6 +143,7 @@ pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         tries: args.pace.tries,
         patience: (!args.pace.wait).then_some(PATIENCE),
         limit: args.pace.limit,
+        copies,
     };
     let reader = folder.data_reader();
     let run = Run::new(folder.catalogue_mut(), reader, remote, options, events);
@@ -157,6 +182,18 @@ fn report_lines(
         rate(tally.sent_bytes, elapsed),
         count(tally.already_there, "file"),
     )];
+    if tally.copies > 0 {
+        let copies = count(tally.copies, "file");
+        lines.push(format!(
+            "{copies} went as a copy, with its date or made smaller"
+        ));
+    }
+    if tally.as_they_are > 0 {
+        let files = count(tally.as_they_are, "file");
+        lines.push(format!(
+            "{files} went as it is, though a copy was wished for; -v says why"
+        ));
+    }
     lines.extend(remote_lines(name, counts));
     lines
 }
@@ -260,6 +297,19 @@ fn check_options(args: &UploadArgs, remote: &mut Remote) -> Result<(), Error> {
         ),
         Remote::Paths(_) | Remote::Immich(_) => Ok(()),
     }
+}
+
+fn copies_of(args: &UploadArgs, remote: &Remote) -> Result<Wish, Error> {
+    let smaller = args.quality == Quality::StorageSaver;
+    if smaller && !remote.takes_copies() {
+        let message = "this kind of remote keeps files as they are";
+        return Err(Error::new(Kind::Usage, message)
+            .with_hint("leave out --quality, or take a remote of a photo service"));
+    }
+    Ok(Wish {
+        dates: remote.needs_dates(),
+        smaller,
+    })
 }
 
 fn choice_of(args: &UploadArgs, phone: &PhoneIdentity, rules: &Rules) -> Result<Choice, Error> {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Datelike as _, Local, NaiveDate, NaiveDateTime, TimeZone 
 /// Nobody's phone took a picture before; such a time is a clock that was never set.
 const FIRST_YEAR: i32 = 1990;
 /// Seconds from 1904-01-01, where a video's clock begins, to 1970.
-const SINCE_1904: i64 = 2_082_844_800;
+pub(crate) const SINCE_1904: i64 = 2_082_844_800;
 /// More boxes than any video has before its header is found.
 const MAX_BOXES: usize = 4096;
 
@@ -71,19 +71,44 @@ pub(super) fn of_exif(exif: &exif::Exif) -> Option<NaiveDateTime> {
         })
 }
 
-/// What the header of an MP4, MOV or 3GP video says (ISO 14496-12: `moov`, in it `mvhd`), as local
-/// time; `None` also for all other files.
-pub(super) fn of_video(file: &mut (impl Read + Seek)) -> Option<NaiveDateTime> {
+/// Where a video keeps the time at which it was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MovieHeader {
+    /// Where the time stands, in bytes from the file's beginning; the time of the last change
+    /// follows.
+    pub(crate) at: u64,
+    /// Whether both have 8 bytes, and not 4.
+    pub(crate) is_wide: bool,
+    /// The time, in seconds since 1904.
+    since_1904: u64,
+}
+
+/// The header of an MP4, MOV or 3GP video (ISO 14496-12: `moov`, in it `mvhd`); `None` for all other
+/// files.
+pub(crate) fn movie_header(file: &mut (impl Read + Seek)) -> Option<MovieHeader> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
     let moov = box_named(file, *b"moov", 0, end)?;
-    let (start, _) = box_named(file, *b"mvhd", moov.0, moov.1)?;
+    let (start, end) = box_named(file, *b"mvhd", moov.0, moov.1)?;
     file.seek(SeekFrom::Start(start)).ok()?;
     let mut version = [0; 4];
     file.read_exact(&mut version).ok()?;
-    let since_1904 = match version.first() {
-        Some(1) => read_u64(file)?,
-        _ => u64::from(read_u32(file)?),
+    let is_wide = version.first() == Some(&1);
+    let since_1904 = match is_wide {
+        true => read_u64(file)?,
+        false => u64::from(read_u32(file)?),
     };
+    let at = start + 4;
+    let times = if is_wide { 16 } else { 8 };
+    (at + times <= end).then_some(MovieHeader {
+        at,
+        is_wide,
+        since_1904,
+    })
+}
+
+/// What the header of a video says, as local time.
+pub(super) fn of_video(file: &mut (impl Read + Seek)) -> Option<NaiveDateTime> {
+    let since_1904 = movie_header(file)?.since_1904;
     local(i64::try_from(since_1904).ok()?.checked_sub(SINCE_1904)?)
 }
 

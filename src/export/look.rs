@@ -392,10 +392,10 @@ impl<R: Read> Read for Timed<R> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(in crate::export) fn jpeg(width: u16, height: u16) -> Vec<u8> {
+    pub(crate) fn jpeg(width: u16, height: u16) -> Vec<u8> {
         let row = |y: u16| (0..width).flat_map(move |x| [x as u8, y as u8, 128]);
         let pixels: Vec<u8> = (0..height).flat_map(row).collect();
         let mut bytes = Vec::new();
@@ -406,7 +406,7 @@ pub(super) mod tests {
     }
 
     /// EXIF data with a time, an orientation and a small picture.
-    pub(in crate::export) fn with_exif(jpeg: &[u8], time: &str, turn: u8, thumb: &[u8]) -> Vec<u8> {
+    pub(crate) fn with_exif(jpeg: &[u8], time: &str, turn: u8, thumb: &[u8]) -> Vec<u8> {
         let mut tiff = b"II*\0\x08\0\0\0".to_vec();
         let entry = |tag: u16, kind: u16, count: u32, value: u32| {
             [

@@ -210,6 +210,13 @@ impl Folder {
         })
     }
 
+    /// When the catalogue of a folder was last written, without opening it; `None` when there is
+    /// none.
+    pub fn changed(path: &Path) -> Option<std::time::SystemTime> {
+        let found = fs::symlink_metadata(path.join(CATALOGUE)).ok()?;
+        found.modified().ok().filter(|_| found.is_file())
+    }
+
     /// Where it lies, as an absolute path.
     pub fn root(&self) -> &Path {
         &self.root

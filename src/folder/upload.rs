@@ -34,7 +34,8 @@ pub struct Upload {
     pub checksum: Option<String>,
     /// Why it is not there.
     pub reason: Option<UploadReason>,
-    /// The same in words; may hold the service's own, which are untrusted.
+    /// The same in words; may hold the service's own, which are untrusted. Of one that is there: what
+    /// was sent instead of the file itself.
     pub message: Option<String>,
     /// How often it was tried.
     pub attempts: u32,
@@ -184,6 +185,13 @@ pub enum UploadRecord {
     PledgeEnded {
         /// Which upload.
         id: UploadId,
+    },
+    /// A copy goes instead of the file itself. After [`UploadRecord::Sending`].
+    Instead {
+        /// Which upload.
+        id: UploadId,
+        /// What is different in it, and its hash.
+        what: String,
     },
     /// The service said that it has it.
     Sent {

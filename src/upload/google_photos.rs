@@ -156,7 +156,8 @@ impl GooglePhotos {
                     let address = bytes::begin(&self.api, source, taken).await?;
                     self.note(UploadRecord::Pledged {
                         id: upload.id,
-                        sha256: upload.sha256,
+                        // Of what is sent: the rest of a file must not follow the beginning of a copy.
+                        sha256: source.sha256,
                         pledge: Pledge::Session(address.clone()),
                     });
                     Session {

@@ -26,6 +26,7 @@ pub mod checksum;
 pub mod choose;
 pub mod cloud;
 pub mod connect;
+pub mod copy;
 pub mod folder;
 mod gate;
 pub mod google_photos;
@@ -274,6 +275,24 @@ impl Remote {
         match self {
             Self::Paths(_) | Self::GooglePhotos(_) => Ok(()),
             Self::Immich(immich) => immich.arrange(there).await,
+        }
+    }
+
+    /// Whether a file needs a date of its own to be shown on the right day.
+    pub fn needs_dates(&self) -> bool {
+        match self {
+            Self::Paths(_) => false,
+            // It takes dates beside the file.
+            Self::Immich(_) => false,
+            Self::GooglePhotos(_) => true,
+        }
+    }
+
+    /// Whether files may be sent as copies: what holds files by path keeps them as they are.
+    pub fn takes_copies(&self) -> bool {
+        match self {
+            Self::Paths(_) => false,
+            Self::Immich(_) | Self::GooglePhotos(_) => true,
         }
     }
 

@@ -18,12 +18,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::batch::{Batch, Batches, Item, Made};
+use super::copy::{Copies, Prepared, Wish};
 use super::gate::Gate;
 use super::limit::Limit;
 use super::problem::{Advice, Problem};
 use super::source::{Place, Source};
-use super::{Acknowledged, Presence, Put, Remote, Settled};
-use crate::event::{Event, Events};
+use super::{Acknowledged, Presence, Put, Remote, Settled, name_of};
+use crate::event::{Event, Events, SentCopy};
 use crate::folder::reader::Found;
 use crate::folder::upload::{Pledge, Upload, UploadId, UploadReason, UploadRecord, UploadState};
 use crate::folder::{Catalogue, CatalogueError, DataReader};
@@ -62,6 +63,8 @@ pub struct Options {
     pub patience: Option<Duration>,
     /// At most so many bytes a second.
     pub limit: Option<u64>,
+    /// Which files are sent as copies.
+    pub copies: Wish,
 }
 
 /// What became of the files of one run.
@@ -71,6 +74,10 @@ pub struct Tally {
     pub sent: u64,
     /// Their bytes.
     pub sent_bytes: u64,
+    /// Files of which a copy was sent.
+    pub copies: u64,
+    /// Files that were sent as they are, though a copy was wished for.
+    pub as_they_are: u64,
     /// Files that were there already.
     pub already_there: u64,
     /// Files that got another name because theirs was taken.
@@ -122,11 +129,12 @@ struct Shared {
     tries: u32,
     /// Files that the service was too busy for, since it last took something.
     given_up: AtomicU32,
+    copies: Copies,
 }
 
 enum Step {
     Surveyed(Box<Upload>, Result<Presence, Outcome>),
-    Put(Box<Upload>, Result<Delivery, Outcome>),
+    Put(Box<Upload>, Result<(Delivery, As), Outcome>),
     Created(Batch, Result<Vec<Made>, Outcome>),
 }
 
@@ -138,6 +146,14 @@ enum Delivery {
     Pledged(String),
     /// Its name was taken while it was on its way.
     Moved,
+}
+
+/// As what a file was sent.
+enum As {
+    Itself,
+    /// Though a copy was wished for; why.
+    ItselfOnly(String),
+    Copy(SentCopy),
 }
 
 /// Why a file did not get there.
@@ -178,6 +194,7 @@ impl<'a> Run<'a> {
             memory: Semaphore::new(MEMORY_UNITS),
             tries: options.tries.max(1),
             given_up: AtomicU32::new(0),
+            copies: Copies::new(options.copies),
         });
         Self {
             catalogue,
@@ -296,6 +313,10 @@ impl<'a> Run<'a> {
                 }
                 Step::Put(upload, delivered) => {
                     sending -= 1;
+                    let delivered = delivered.map(|(delivery, sent_as)| {
+                        self.sent_as(&upload, sent_as);
+                        delivery
+                    });
                     if matches!(delivered, Ok(Delivery::Moved)) {
                         surveying += 1;
                         tasks.spawn(survey(Arc::clone(&self.shared), *upload));
@@ -345,6 +366,30 @@ impl<'a> Run<'a> {
             Err(outcome) => {
                 self.ended(&upload, outcome)?;
                 Ok(None)
+            }
+        }
+    }
+
+    /// Notes what went instead of a file. Before it counts as sent, or its bytes as arrived.
+    fn sent_as(&mut self, upload: &Upload, sent_as: As) {
+        let source = upload.source.clone();
+        match sent_as {
+            As::Itself => {}
+            As::ItselfOnly(message) => {
+                tracing::info!("{source:?} went as it is: {message}");
+                self.tally.as_they_are += 1;
+                let events = &self.shared.events;
+                events.emit(Event::UploadedAsItIs { source, message });
+            }
+            As::Copy(copy) => {
+                let SentCopy { what, sha256, size } = &copy;
+                self.receipt(UploadRecord::Instead {
+                    id: upload.id,
+                    what: format!("a copy went, {what}: {size} bytes, SHA-256 {sha256}"),
+                });
+                self.tally.copies += 1;
+                let events = &self.shared.events;
+                events.emit(Event::CopyUploaded { source, copy });
             }
         }
     }
@@ -606,27 +651,48 @@ async fn put(shared: Arc<Shared>, upload: Upload) -> Step {
     Step::Put(Box::new(upload), delivered)
 }
 
-async fn deliver(shared: &Shared, upload: &Upload, look_first: bool) -> Result<Delivery, Problem> {
+async fn deliver(
+    shared: &Shared,
+    upload: &Upload,
+    look_first: bool,
+) -> Result<(Delivery, As), Problem> {
     let source = shared.source(upload)?;
     if look_first && !shared.remote.makes_items() {
         shared.remote.forget(&upload.path);
         match shared.remote.survey(upload, &source, true).await? {
             Presence::Absent => {}
-            Presence::Same(acknowledged) => return Ok(Delivery::Found(acknowledged)),
-            Presence::Taken { .. } | Presence::Elsewhere { .. } => return Ok(Delivery::Moved),
+            Presence::Same(acknowledged) => {
+                return Ok((Delivery::Found(acknowledged), As::Itself));
+            }
+            Presence::Taken { .. } | Presence::Elsewhere { .. } => {
+                return Ok((Delivery::Moved, As::Itself));
+            }
             Presence::Refused(reason, words) => return Err(Problem::Refused { reason, words }),
         }
     }
-    match shared.remote.put(upload, &source).await {
-        Ok(Put::Done(acknowledged)) => Ok(Delivery::Sent(acknowledged)),
-        Ok(Put::Pledged(token)) => Ok(Delivery::Pledged(token)),
+    let name = name_of(&upload.source);
+    let (sent, sent_as) = match shared.copies.copy_for_upload(&source, name).await? {
+        Prepared::Original(None) => (source, As::Itself),
+        Prepared::Original(Some(why)) => (source, As::ItselfOnly(why)),
+        Prepared::Copy(copy, what) => {
+            let told = SentCopy {
+                what,
+                size: copy.size,
+                sha256: copy.sha256,
+            };
+            (copy, As::Copy(told))
+        }
+    };
+    match shared.remote.put(upload, &sent).await {
+        Ok(Put::Done(acknowledged)) => Ok((Delivery::Sent(acknowledged), sent_as)),
+        Ok(Put::Pledged(token)) => Ok((Delivery::Pledged(token), sent_as)),
         Err(problem) => {
-            source.withdraw();
+            sent.withdraw();
             if problem.advice() != Advice::Rename {
                 return Err(problem);
             }
             shared.remote.forget(&upload.path);
-            Ok(Delivery::Moved)
+            Ok((Delivery::Moved, As::Itself))
         }
     }
 }

@@ -2,7 +2,7 @@
 //! leaves this computer.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +36,29 @@ pub enum Place {
     Data(DataReader, LocalPath),
     /// Anywhere on this computer.
     File(PathBuf),
+    /// A copy: a file with other bytes in some places.
+    Copy {
+        /// Where the file is.
+        of: Box<Place>,
+        /// Its size in bytes.
+        original_size: u64,
+        /// What the copy consists of.
+        parts: Arc<[Part]>,
+    },
+}
+
+/// A part of a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Bytes of its own.
+    Bytes(Bytes),
+    /// A range of the file. The ranges of a copy come in their order, and do not overlap.
+    Original {
+        /// Its first byte.
+        from: u64,
+        /// The byte behind its last one.
+        to: u64,
+    },
 }
 
 /// A file to be sent; cheap to clone.
@@ -180,7 +203,7 @@ impl Source {
         let (place, size) = (self.place.clone(), self.size);
         let (name, mtime) = (name.to_owned(), self.mtime.unwrap_or_default());
         blocking(move || {
-            let file = place.open(size)?;
+            let file = place.open_original(size)?;
             let kind = MediaKind::of_name(name.as_bytes());
             Ok(Looker::default().look(kind, &name, mtime, file).taken)
         })
@@ -203,6 +226,90 @@ impl Source {
             }
         })
         .await
+    }
+
+    /// Calls `look` with the file, open.
+    pub(super) async fn look_into<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&mut File) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (place, size) = (self.place.clone(), self.size);
+        blocking(move || Ok(look(&mut place.open_original(size)?))).await
+    }
+
+    /// All its bytes, proven, for what needs them all at once; nothing of it counts as sent.
+    pub(super) async fn whole_of_large(&self, max_bytes: u64) -> Result<Bytes, Problem> {
+        let (place, size, sha256) = (self.place.clone(), self.size, self.sha256);
+        blocking(move || {
+            if size > max_bytes {
+                return Err(Problem::other("too large to be held in memory"));
+            }
+            let mut file = place.open(size)?;
+            let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
+            file.read_exact(&mut bytes).map_err(|e| unreadable(&e))?;
+            match Sha256::of(&bytes) == sha256 {
+                true => Ok(Bytes::from(bytes)),
+                false => Err(changed("its SHA-256 is another one")),
+            }
+        })
+        .await
+    }
+
+    /// A copy that consists of these parts, with its own size and SHA-256. The file is proven on
+    /// the way.
+    pub(super) async fn copy_of(&self, parts: Vec<Part>) -> Result<Self, Problem> {
+        let (place, size, sha256) = (self.place.clone(), self.size, self.sha256);
+        let parts: Arc<[Part]> = parts.into();
+        let told = Arc::clone(&parts);
+        let (copy_size, copy_sha256) = blocking(move || {
+            let mut file = place.open_original(size)?;
+            let (mut proof, mut hasher) = (Hasher::default(), Hasher::default());
+            let (mut position, mut copy_size) = (0, 0);
+            let mut buffer = vec![0; READ_BYTES];
+            let mut read = |until: u64, also: Option<&mut Hasher>| {
+                let mut also = also;
+                while position < until {
+                    let wanted = (until - position).min(READ_BYTES as u64) as usize;
+                    let piece = buffer.get_mut(..wanted).unwrap_or_default();
+                    file.read_exact(piece).map_err(|e| unreadable(&e))?;
+                    proof.update(piece);
+                    if let Some(hasher) = also.as_mut() {
+                        hasher.update(piece);
+                    }
+                    position += wanted as u64;
+                }
+                Ok::<_, Problem>(())
+            };
+            for part in told.iter() {
+                match part {
+                    Part::Bytes(bytes) => {
+                        hasher.update(bytes);
+                        copy_size += bytes.len() as u64;
+                    }
+                    Part::Original { from, to } => {
+                        read(*from, None)?;
+                        read(*to, Some(&mut hasher))?;
+                        copy_size += to - from;
+                    }
+                }
+            }
+            read(size, None)?;
+            match proof.finish() == sha256 {
+                true => Ok((copy_size, hasher.finish())),
+                false => Err(changed("its SHA-256 is another one")),
+            }
+        })
+        .await?;
+        Ok(Self {
+            place: Place::Copy {
+                of: Box::new(self.place.clone()),
+                original_size: self.size,
+                parts,
+            },
+            size: copy_size,
+            sha256: copy_sha256,
+            ..self.clone()
+        })
     }
 
     /// Takes back what was told to have been sent: it is sent again, or never.
@@ -284,7 +391,7 @@ impl PieceReader {
     }
 }
 
-fn read_exactly(file: &mut File, wanted: usize) -> Result<Vec<u8>, Problem> {
+fn read_exactly(file: &mut Opened, wanted: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = vec![0; wanted];
     match file.read_exact(&mut bytes) {
         Ok(()) => Ok(bytes),
@@ -295,9 +402,77 @@ fn read_exactly(file: &mut File, wanted: usize) -> Result<Vec<u8>, Problem> {
     }
 }
 
+/// A file or a copy, open.
+enum Opened {
+    File(File),
+    Copy {
+        file: File,
+        parts: Arc<[Part]>,
+        /// Which part, and how much of it was read.
+        next: usize,
+        done: u64,
+    },
+}
+
+impl Read for Opened {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let (file, parts, next, done) = match self {
+            Self::File(file) => return file.read(buffer),
+            Self::Copy {
+                file,
+                parts,
+                next,
+                done,
+            } => (file, parts, next, done),
+        };
+        while let Some(part) = parts.get(*next) {
+            let count = match part {
+                Part::Bytes(bytes) => {
+                    let rest = usize::try_from(*done).ok().and_then(|at| bytes.get(at..));
+                    let mut rest = rest.unwrap_or_default();
+                    rest.read(buffer)?
+                }
+                Part::Original { from, to } => {
+                    let left = (to - from).saturating_sub(*done);
+                    if *done == 0 && left > 0 {
+                        file.seek(SeekFrom::Start(*from))?;
+                    }
+                    file.take(left).read(buffer)?
+                }
+            };
+            if count > 0 || buffer.is_empty() {
+                *done += count as u64;
+                return Ok(count);
+            }
+            (*next, *done) = (*next + 1, 0);
+        }
+        Ok(0)
+    }
+}
+
 impl Place {
-    fn open(&self, size: u64) -> Result<File, Problem> {
+    fn open(&self, size: u64) -> Result<Opened, Problem> {
+        Ok(match self {
+            Self::Copy {
+                of,
+                original_size,
+                parts,
+            } => Opened::Copy {
+                file: of.open_original(*original_size)?,
+                parts: Arc::clone(parts),
+                next: 0,
+                done: 0,
+            },
+            Self::Data(..) | Self::File(_) => Opened::File(self.open_original(size)?),
+        })
+    }
+
+    /// The file itself, also of a copy.
+    fn open_original(&self, size: u64) -> Result<File, Problem> {
         let file = match self {
+            Self::Copy {
+                of, original_size, ..
+            } => return of.open_original(*original_size),
             Self::Data(reader, local) => match reader.open(local) {
                 Ok(Found::File(file)) => file,
                 Ok(Found::Nothing) => return Err(Problem::SourceGone),

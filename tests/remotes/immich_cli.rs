@@ -4,7 +4,7 @@
 #[path = "../upload/immich/form.rs"]
 mod form;
 #[path = "../upload/immich/server.rs"]
-mod server;
+pub(crate) mod server;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -41,7 +41,7 @@ fn immich(desk: &Desk, server: &Immich, folder: &Path, album: &str) -> String {
     said
 }
 
-fn add(desk: &Desk, server: &Immich) {
+pub(crate) fn add(desk: &Desk, server: &Immich) {
     let mut command = desk.command(&["remote", "add", "photos", "immich", &server.url()]);
     command.env("RESCUE_REMOTE_SECRET", KEY);
     Ended::of(command.output().unwrap()).expect(0);

@@ -21,3 +21,4 @@ mod photos;
 mod secrets;
 mod show;
 mod stand;
+mod watch;

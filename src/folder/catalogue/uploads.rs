@@ -244,14 +244,19 @@ impl Catalogue {
                 R::PledgeEnded { id } => {
                     run("DELETE FROM pledge WHERE upload = ?1", params![id.0])
                 }
+                R::Instead { id, what } => run(
+                    "UPDATE upload SET reason = NULL, message = ?2, changed = ?3 WHERE id = ?1",
+                    params![id.0, what, now],
+                ),
+                // What was sent instead of the file stands there since.
                 R::Sent { id, there, checksum } => run(
                     "UPDATE upload SET state = 'sent', there = ?2, checksum = ?3, reason = NULL, \
-                     message = NULL, attempts = attempts + 1, changed = ?4 WHERE id = ?1",
+                     attempts = attempts + 1, changed = ?4 WHERE id = ?1",
                     params![id.0, there, checksum, now],
                 ),
                 R::There { id, checksum } => run(
                     "UPDATE upload SET state = 'there', checksum = coalesce(?2, checksum), reason = NULL, \
-                     message = NULL, changed = ?3 WHERE id = ?1",
+                     changed = ?3 WHERE id = ?1",
                     params![id.0, checksum, now],
                 ),
                 R::Waiting { id, why } => {

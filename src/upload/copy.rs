@@ -1,0 +1,294 @@
+//! Copies made for an upload, where a service would make less of the file as it is: a picture or
+//! video with no date of its own gets one, and a large picture can be made smaller. The rescued
+//! file is only read.
+//!
+//! A copy is mostly the file itself with some bytes put in, which are put in while it is sent: it
+//! takes no room on the disk. It is the same each time it is made, so that a run that was killed
+//! sends nothing else than the one before. Making it proves the file: its SHA-256 is compared on the
+//! way. What cannot be done is said, and the file is sent as it is.
+
+mod jpeg;
+mod png;
+mod smaller;
+mod tiff;
+
+use std::io::{Cursor, Read, Seek, SeekFrom};
+
+use bytes::Bytes;
+use chrono::{Local, TimeZone as _};
+use tokio::sync::Semaphore;
+
+use super::problem::Problem;
+use super::source::{Part, Source, blocking};
+use crate::export::dates::{self, Source as Known, Taken};
+use crate::export::look::Looker;
+use crate::pull::kind::MediaKind;
+
+/// The largest picture that is made smaller, in bytes.
+const MAX_READ_BYTES: u64 = 128 * 1024 * 1024;
+
+/// What is wished for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Files without a date of their own get one.
+    pub dates: bool,
+    /// Pictures are made smaller when they have more than 16 megapixels.
+    pub smaller: bool,
+}
+
+/// What is to be sent.
+#[derive(Debug)]
+pub enum Prepared {
+    /// The file as it is; with a reason when it should have been another.
+    Original(Option<String>),
+    /// A copy, and what is different in it, in words.
+    Copy(Source, String),
+}
+
+/// Makes copies, one large picture at a time.
+#[derive(Debug)]
+pub struct Copies {
+    wish: Wish,
+    turn: Semaphore,
+}
+
+enum Plan {
+    Original(Option<String>),
+    Parts(Vec<Part>, String),
+    /// Made smaller, if that works out.
+    Smaller,
+}
+
+impl Copies {
+    /// What is wished for all files of a run.
+    pub fn new(wish: Wish) -> Self {
+        Self {
+            wish,
+            turn: Semaphore::new(1),
+        }
+    }
+
+    /// What is to be sent of a file: itself or a copy. Its name tells its kind, and may tell its
+    /// date.
+    pub async fn copy_for_upload(&self, source: &Source, name: &str) -> Result<Prepared, Problem> {
+        let wish = self.wish;
+        if wish == Wish::default() {
+            return Ok(Prepared::Original(None));
+        }
+        let mut plan = self.plan(source, name, wish).await?;
+        if matches!(plan, Plan::Smaller) {
+            // Never closed.
+            let _turn = self.turn.acquire().await;
+            let original = source.whole_of_large(MAX_READ_BYTES).await?;
+            let (text, mtime) = (name.to_owned(), source.mtime.unwrap_or_default());
+            plan =
+                match blocking(move || shrunk(&original, smaller::MAX_PIXELS, wish, &text, mtime))
+                    .await
+                {
+                    Ok((bytes, what)) => Plan::Parts(vec![Part::Bytes(bytes)], what),
+                    Err(why) => {
+                        let dates = Wish {
+                            smaller: false,
+                            ..wish
+                        };
+                        let plan = self.plan(source, name, dates).await?;
+                        plan.and(format!("not made smaller: {why}"))
+                    }
+                };
+        }
+        match plan {
+            Plan::Parts(parts, what) => Ok(Prepared::Copy(source.copy_of(parts).await?, what)),
+            Plan::Original(why) => Ok(Prepared::Original(why)),
+            Plan::Smaller => Ok(Prepared::Original(None)),
+        }
+    }
+
+    async fn plan(&self, source: &Source, name: &str, wish: Wish) -> Result<Plan, Problem> {
+        let (name, mtime) = (name.to_owned(), source.mtime.unwrap_or_default());
+        let size = source.size;
+        source
+            .look_into(move |file| plan(file, size, wish, &name, mtime))
+            .await
+    }
+}
+
+impl Plan {
+    /// With something more to say.
+    fn and(self, more: String) -> Self {
+        let joined = |what: String| format!("{what}; {more}");
+        match self {
+            Self::Original(why) => {
+                let all = why.map_or_else(|| more.clone(), joined);
+                Self::Original(Some(all))
+            }
+            Self::Parts(parts, what) => Self::Parts(parts, joined(what)),
+            Self::Smaller => Self::Smaller,
+        }
+    }
+}
+
+/// Looks at a file's beginning, which is enough to know what is to be done.
+fn plan(file: &mut (impl Read + Seek), size: u64, wish: Wish, name: &str, mtime: i64) -> Plan {
+    let kind = MediaKind::of_name(name.as_bytes());
+    if size == 0 || !matches!(kind, MediaKind::Photo | MediaKind::Video) {
+        return Plan::Original(None);
+    }
+    let mut not_smaller = None;
+    if wish.smaller && kind == MediaKind::Photo {
+        match jpeg::Header::read(file) {
+            None => not_smaller = Some("not made smaller: only JPEGs are".to_owned()),
+            Some(header) => {
+                let is_large = header
+                    .frame
+                    .is_some_and(|frame| frame.pixels() > smaller::MAX_PIXELS);
+                match smaller::why_not(&header) {
+                    _ if !is_large => {}
+                    None if size > MAX_READ_BYTES => {
+                        not_smaller = Some("not made smaller: it has over 134 MB".to_owned());
+                    }
+                    None => return Plan::Smaller,
+                    Some(why) => not_smaller = Some(format!("not made smaller: {why}")),
+                }
+            }
+        }
+    }
+    let plan = match wish.dates {
+        false => Plan::Original(None),
+        true => match dated(file, size, name, mtime) {
+            Ok(Some((parts, what))) => Plan::Parts(parts, what),
+            Ok(None) => Plan::Original(None),
+            Err(why) => Plan::Original(Some(format!("without a date of its own: {why}"))),
+        },
+    };
+    match not_smaller {
+        Some(why) => plan.and(why),
+        None => plan,
+    }
+}
+
+/// A file with its date put in, and that in words; nothing where it has one.
+fn dated(
+    file: &mut (impl Read + Seek),
+    size: u64,
+    name: &str,
+    mtime: i64,
+) -> Result<Option<(Vec<Part>, String)>, String> {
+    file.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
+    let kind = MediaKind::of_name(name.as_bytes());
+    let from = match Looker::default().look(kind, name, mtime, &mut *file).taken {
+        None => return Err("nothing tells when it was taken".to_owned()),
+        Some(taken) => match taken.source {
+            Known::Exif | Known::Video => return Ok(None),
+            Known::Name => (taken, "its name"),
+            Known::Modified => (taken, "its file's date"),
+        },
+    };
+    let (taken, from) = from;
+    let put_in = match kind {
+        MediaKind::Video => into_video(file, taken),
+        _ => into_photo(file, taken),
+    };
+    let (at, end, bytes) = put_in.map_err(str::to_owned)?;
+    let parts = vec![
+        Part::Original { from: 0, to: at },
+        Part::Bytes(bytes.into()),
+        Part::Original {
+            from: end,
+            to: size,
+        },
+    ];
+    let what = format!(
+        "with its date, {}, from {from}",
+        taken.at.format("%Y-%m-%d %H:%M:%S")
+    );
+    Ok(Some((parts, what)))
+}
+
+/// Which bytes go in the place of which, as from and to.
+type PutIn = Result<(u64, u64, Vec<u8>), &'static str>;
+
+fn into_photo(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
+    let local = Local.from_local_datetime(&taken.at).earliest();
+    let offset = local.map(|local| local.format("%:z").to_string());
+    let no_room = "there is no room for it in its EXIF data";
+    if let Some(header) = jpeg::Header::read(file) {
+        if header.has_more_pictures() {
+            return Err("it holds more than one picture, and is left as it is");
+        }
+        let old = header.exif();
+        let tiff = old.and_then(|old| old.content.get(jpeg::EXIF_MARK.len()..));
+        let tiff = tiff::with_date(tiff, taken.at, offset.as_deref())
+            .map_err(|_| "its EXIF data is damaged, and is left as it is")?;
+        let segment = jpeg::exif_segment(&tiff).ok_or(no_room)?;
+        return Ok(match (old, header.segments.first()) {
+            (Some(old), _) => (old.at, old.end, segment),
+            // Programs that know nothing of EXIF look for this one first.
+            (None, Some(first)) if first.marker == 0xE0 => (first.end, first.end, segment),
+            (None, _) => (2, 2, segment),
+        });
+    }
+    if png::has_room(file) {
+        let tiff = tiff::with_date(None, taken.at, offset.as_deref()).map_err(|_| no_room)?;
+        let chunk = png::exif_chunk(&tiff).ok_or(no_room)?;
+        return Ok((png::AFTER_FIRST, png::AFTER_FIRST, chunk));
+    }
+    Err("rescue can put one into JPEG and PNG pictures only")
+}
+
+fn into_video(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
+    let header =
+        dates::movie_header(file).ok_or("rescue can put one into MP4, MOV and 3GP videos only")?;
+    let local = Local.from_local_datetime(&taken.at).earliest();
+    let at = local.and_then(|local| u64::try_from(local.timestamp() + dates::SINCE_1904).ok());
+    let at = at.ok_or("its date cannot be told")?;
+    // When it was made, and when it was changed.
+    let bytes = match header.is_wide {
+        true => at.to_be_bytes().repeat(2),
+        false => {
+            let at = u32::try_from(at).map_err(|_| "its date cannot be told")?;
+            at.to_be_bytes().repeat(2)
+        }
+    };
+    Ok((header.at, header.at + bytes.len() as u64, bytes))
+}
+
+/// A smaller copy, with a date where that is wished for too.
+fn shrunk(
+    original: &[u8],
+    max_pixels: u64,
+    wish: Wish,
+    name: &str,
+    mtime: i64,
+) -> Result<(Bytes, String), &'static str> {
+    let copy = smaller::smaller(original, max_pixels)?;
+    let mut what = "made smaller, to 16 megapixels".to_owned();
+    if !wish.dates {
+        return Ok((copy.into(), what));
+    }
+    match dated(&mut Cursor::new(&copy), copy.len() as u64, name, mtime) {
+        Ok(None) => Ok((copy.into(), what)),
+        Ok(Some((parts, date))) => {
+            what = format!("{what}, {date}");
+            Ok((flat(&copy, parts).into(), what))
+        }
+        Err(why) => Ok((copy.into(), format!("{what}; without a date: {why}"))),
+    }
+}
+
+fn flat(bytes: &[u8], parts: Vec<Part>) -> Vec<u8> {
+    let mut all = Vec::with_capacity(bytes.len() + 1024);
+    for part in parts {
+        match part {
+            Part::Bytes(new) => all.extend_from_slice(&new),
+            Part::Original { from, to } => {
+                let range = usize::try_from(from).ok().zip(usize::try_from(to).ok());
+                let old = range.and_then(|(from, to)| bytes.get(from..to));
+                all.extend_from_slice(old.unwrap_or_default());
+            }
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! A JPEG's segments (ITU T.81, annex B), as far as a copy needs them. Untrusted: bounded in
+//! number and size.
+
+use std::io::{Read, Seek, SeekFrom};
+
+/// What EXIF data begins with in its segment.
+pub(super) const EXIF_MARK: &[u8] = b"Exif\0\0";
+/// The longest content of a segment, in bytes.
+pub(super) const MAX_CONTENT: usize = 65_533;
+/// More segments than any photo has before its pixels.
+const MAX_SEGMENTS: usize = 1000;
+/// More scans than any encoder makes; each one costs a decoder a walk over all pixels.
+const MAX_SCANS: usize = 64;
+
+/// Everything before the pixels.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Header {
+    pub(super) segments: Vec<Segment>,
+    /// Width, height and number of colours; the second of several frames counts for nothing.
+    pub(super) frame: Option<Frame>,
+    /// Where the first scan begins.
+    pub(super) scan_at: u64,
+}
+
+/// A segment: a marker, and contents with their length before them.
+#[derive(Debug, Clone)]
+pub(super) struct Segment {
+    pub(super) marker: u8,
+    /// Where its marker stands.
+    pub(super) at: u64,
+    /// Where the next one begins.
+    pub(super) end: u64,
+    /// What it holds, for those that say something about the picture.
+    pub(super) content: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame {
+    pub(super) width: u16,
+    pub(super) height: u16,
+    pub(super) is_progressive: bool,
+}
+
+impl Frame {
+    pub(super) fn pixels(self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+}
+
+impl Header {
+    /// `None` when it is no JPEG, or none that makes sense.
+    pub(super) fn read(file: &mut (impl Read + Seek)) -> Option<Self> {
+        file.seek(SeekFrom::Start(0)).ok()?;
+        let mut start = [0; 2];
+        file.read_exact(&mut start).ok()?;
+        if start != [0xFF, 0xD8] {
+            return None;
+        }
+        let mut header = Self::default();
+        let mut position = 2;
+        for _ in 0..MAX_SEGMENTS {
+            let at = position;
+            let mut byte = [0];
+            file.read_exact(&mut byte).ok()?;
+            if byte != [0xFF] {
+                return None;
+            }
+            // Any number of these may stand before a marker.
+            let mut filled = 0;
+            while byte == [0xFF] {
+                file.read_exact(&mut byte).ok()?;
+                filled += 1;
+                if filled > MAX_CONTENT {
+                    return None;
+                }
+            }
+            let [marker] = byte;
+            position += 1 + filled as u64;
+            match marker {
+                0xDA => {
+                    header.scan_at = at;
+                    return Some(header);
+                }
+                // Neither an end nor a second beginning belongs here.
+                0x00 | 0x01 | 0xD0..=0xD9 => return None,
+                _ => {}
+            }
+            let mut length = [0; 2];
+            file.read_exact(&mut length).ok()?;
+            let length = u16::from_be_bytes(length).checked_sub(2)?;
+            let mut content = vec![0; length.into()];
+            file.read_exact(&mut content).ok()?;
+            position += 2 + u64::from(length);
+            // SOF, but for DHT, JPG and DAC, which share its range.
+            if matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC) {
+                let [_, h1, h2, w1, w2, ..] = *content.as_slice() else {
+                    return None;
+                };
+                header.frame.get_or_insert(Frame {
+                    width: u16::from_be_bytes([w1, w2]),
+                    height: u16::from_be_bytes([h1, h2]),
+                    is_progressive: marker & 3 == 2,
+                });
+            }
+            if !matches!(marker, 0xE0..=0xEF | 0xFE) {
+                content = Vec::new();
+            }
+            header.segments.push(Segment {
+                marker,
+                at,
+                end: position,
+                content,
+            });
+        }
+        None
+    }
+
+    /// The EXIF data's segment.
+    pub(super) fn exif(&self) -> Option<&Segment> {
+        self.segments
+            .iter()
+            .find(|segment| segment.marker == 0xE1 && segment.content.starts_with(EXIF_MARK))
+    }
+
+    /// Whether more pictures hang on, by the Multi-Picture Format's index (CIPA DC-007), which
+    /// tells sizes and places that a change would make wrong.
+    pub(super) fn has_more_pictures(&self) -> bool {
+        let is_index = |segment: &Segment| segment.content.starts_with(b"MPF\0");
+        self.segments
+            .iter()
+            .any(|segment| segment.marker == 0xE2 && is_index(segment))
+    }
+
+    /// Whether its XMP says that a video hangs on.
+    pub(super) fn is_motion_photo(&self) -> bool {
+        let names: [&[u8]; 2] = [b"MotionPhoto", b"MicroVideo"];
+        let says = |content: &[u8]| {
+            names
+                .iter()
+                .any(|name| content.windows(name.len()).any(|window| window == *name))
+        };
+        self.segments.iter().any(|segment| {
+            segment.marker == 0xE1
+                && segment.content.starts_with(b"http://ns.adobe.com/")
+                && says(&segment.content)
+        })
+    }
+}
+
+/// A segment of EXIF data.
+pub(super) fn exif_segment(tiff: &[u8]) -> Option<Vec<u8>> {
+    segment(0xE1, &[EXIF_MARK, tiff].concat())
+}
+
+/// A segment; `None` when the content is too long for one.
+pub(super) fn segment(marker: u8, content: &[u8]) -> Option<Vec<u8>> {
+    if content.len() > MAX_CONTENT {
+        return None;
+    }
+    let length = content.len() as u16 + 2;
+    Some([&[0xFF, marker][..], &length.to_be_bytes(), content].concat())
+}
+
+/// Where the picture ends whose first scan begins at `scan_at`: behind its EOI marker. `None` when
+/// there is none, or when there are more scans than make sense.
+pub(super) fn end_of(bytes: &[u8], scan_at: usize) -> Option<usize> {
+    let mut at = scan_at;
+    let mut scans = 0;
+    loop {
+        let rest = bytes.get(at..)?;
+        let found = rest.iter().position(|byte| *byte == 0xFF)?;
+        at += found;
+        match *bytes.get(at + 1)? {
+            // Pixels, restarts and filling.
+            0x00 | 0xD0..=0xD7 => at += 2,
+            0xFF => at += 1,
+            0xD9 => return Some(at + 2),
+            marker => {
+                scans += usize::from(marker == 0xDA);
+                if scans > MAX_SCANS {
+                    return None;
+                }
+                let length = bytes.get(at + 2..)?.first_chunk()?;
+                at += 2 + usize::from(u16::from_be_bytes(*length)).max(2);
+            }
+        }
+    }
+}

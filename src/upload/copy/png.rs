@@ -1,0 +1,57 @@
+//! A PNG's place for EXIF data: the `eXIf` chunk, before the pixels (PNG, third edition, 11.3.4.6).
+
+use std::io::{Read, Seek, SeekFrom};
+
+const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+/// Signature and the first chunk, which has 13 bytes.
+pub(super) const AFTER_FIRST: u64 = 8 + 12 + 13;
+/// More chunks than any picture has before its pixels.
+const MAX_CHUNKS: usize = 1000;
+
+/// Whether a file is a PNG into which EXIF data can be put after its first chunk.
+pub(super) fn has_room(file: &mut (impl Read + Seek)) -> bool {
+    look(file).unwrap_or(false)
+}
+
+fn look(file: &mut (impl Read + Seek)) -> Option<bool> {
+    file.seek(SeekFrom::Start(0)).ok()?;
+    let mut signature = [0; 8];
+    file.read_exact(&mut signature).ok()?;
+    if signature != SIGNATURE {
+        return Some(false);
+    }
+    let mut at = 8;
+    for number in 0..MAX_CHUNKS {
+        file.seek(SeekFrom::Start(at)).ok()?;
+        let (mut length, mut name) = ([0; 4], [0; 4]);
+        file.read_exact(&mut length).ok()?;
+        file.read_exact(&mut name).ok()?;
+        let length = u32::from_be_bytes(length);
+        match &name {
+            b"IHDR" if number == 0 && length == 13 => {}
+            _ if number == 0 => return Some(false),
+            b"eXIf" => return Some(false),
+            b"IDAT" => return Some(true),
+            _ => {}
+        }
+        at += 12 + u64::from(length);
+    }
+    None
+}
+
+/// The chunk.
+pub(super) fn exif_chunk(tiff: &[u8]) -> Option<Vec<u8>> {
+    let length = u32::try_from(tiff.len()).ok()?;
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(b"eXIf");
+    sum.update(tiff);
+    Some(
+        [
+            &length.to_be_bytes()[..],
+            b"eXIf",
+            tiff,
+            &sum.finalize().to_be_bytes(),
+        ]
+        .concat(),
+    )
+}

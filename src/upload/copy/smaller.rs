@@ -1,0 +1,140 @@
+//! A smaller picture of a large one: decoded, made smaller, encoded, with everything that the
+//! original says about itself.
+//!
+//! Memory is bounded by [`MAX_DECODED`]: what is much larger is decoded at a half, a quarter or an
+//! eighth of its size, which a JPEG allows.
+
+use std::io::Cursor;
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use jpeg_decoder::PixelFormat;
+
+use super::jpeg::{self, EXIF_MARK, Header};
+use super::tiff;
+
+/// The most that a smaller copy has, in pixels.
+pub(super) const MAX_PIXELS: u64 = 16_000_000;
+/// The most that is decoded, in pixels; each takes up to five bytes.
+const MAX_DECODED: u64 = 64_000_000;
+/// The same for progressive pictures, whose coefficients have to be held too.
+const MAX_PROGRESSIVE: u64 = 24_000_000;
+/// Larger pictures are no photos, in pixels.
+const MAX_CLAIMED: u64 = 300_000_000;
+/// As good as phones' own cameras save.
+const QUALITY: u8 = 90;
+
+/// Why a picture is sent as it is, from what its header says; `None` when a smaller copy is worth
+/// trying.
+pub(super) fn why_not(header: &Header) -> Option<&'static str> {
+    let Some(frame) = header.frame else {
+        return Some("it cannot be read as a JPEG");
+    };
+    let pixels = frame.pixels();
+    if header.is_motion_photo() {
+        return Some("a motion photo: its video would be lost");
+    }
+    if header.has_more_pictures() {
+        return Some("it holds more than one picture");
+    }
+    if pixels > MAX_CLAIMED {
+        return Some("it claims more than 300 megapixels");
+    }
+    if frame.is_progressive && pixels > MAX_PROGRESSIVE {
+        return Some("a progressive JPEG of this size takes too much memory");
+    }
+    None
+}
+
+/// A copy of at most so many pixels, or why there is none.
+pub(super) fn smaller(original: &[u8], max_pixels: u64) -> Result<Vec<u8>, &'static str> {
+    let header = Header::read(&mut Cursor::new(original)).ok_or("it cannot be read as a JPEG")?;
+    let scan_at = usize::try_from(header.scan_at).unwrap_or(usize::MAX);
+    let end = jpeg::end_of(original, scan_at).ok_or("the picture is cut off")?;
+    if end < original.len() {
+        return Err("something hangs on behind the picture, as in a motion photo");
+    }
+    let frame = header.frame.ok_or("it cannot be read as a JPEG")?;
+    let (width, height) = fitting(frame.width, frame.height, max_pixels);
+    let mut decoder = jpeg_decoder::Decoder::new(original);
+    decoder.set_max_decoding_buffer_size(MAX_DECODED as usize * 6);
+    let not_decoded = |_| "it cannot be decoded";
+    let (wide, high) = match frame.pixels() > MAX_DECODED {
+        true => decoder.scale(width, height).map_err(not_decoded)?,
+        false => (frame.width, frame.height),
+    };
+    if u64::from(wide) * u64::from(high) > MAX_DECODED {
+        return Err("it takes too much memory to be made smaller");
+    }
+    let pixels = decoder.decode().map_err(not_decoded)?;
+    let format = decoder.info().ok_or("it cannot be decoded")?.pixel_format;
+    let (pixel_type, colours) = match format {
+        PixelFormat::L8 => (PixelType::U8, jpeg_encoder::ColorType::Luma),
+        PixelFormat::RGB24 => (PixelType::U8x3, jpeg_encoder::ColorType::Rgb),
+        PixelFormat::L16 | PixelFormat::CMYK32 => {
+            return Err("its colours are not those of photos");
+        }
+    };
+    let failed = "it cannot be made smaller";
+    let large = ImageRef::new(wide.into(), high.into(), &pixels, pixel_type);
+    let large = large.map_err(|_| failed)?;
+    let mut small = Image::new(width.into(), height.into(), pixel_type);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
+    Resizer::new()
+        .resize(&large, &mut small, &options)
+        .map_err(|_| failed)?;
+    drop(pixels);
+    let mut encoded = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut encoded, QUALITY);
+    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
+    encoder
+        .encode(small.buffer(), width, height, colours)
+        .map_err(|_| failed)?;
+    let copy = with_metadata(&header, &encoded, width, height).ok_or(failed)?;
+    match copy.len() < original.len() {
+        true => Ok(copy),
+        false => Err("a smaller copy would take no less room"),
+    }
+}
+
+/// The largest size of the same shape that is small enough.
+fn fitting(width: u16, height: u16, max_pixels: u64) -> (u16, u16) {
+    let (wide, high) = (f64::from(width), f64::from(height));
+    let factor = (max_pixels as f64 / (wide * high)).sqrt().min(1.0);
+    let shrunk = |side: f64| ((side * factor).floor() as u16).max(1);
+    (shrunk(wide), shrunk(high))
+}
+
+/// The new picture with the old one's segments that say something about it: EXIF with the new size,
+/// XMP, ICC and all else, but for those that are about how the old one was encoded.
+fn with_metadata(header: &Header, encoded: &[u8], width: u16, height: u16) -> Option<Vec<u8>> {
+    let new = Header::read(&mut Cursor::new(encoded))?;
+    let mut copy = vec![0xFF, 0xD8];
+    for segment in &header.segments {
+        match segment.marker {
+            0xE0..=0xED | 0xEF | 0xFE => {}
+            _ => continue,
+        }
+        let mut content = segment.content.clone();
+        if segment.marker == 0xE1
+            && let Some(tiff) = content.strip_prefix(EXIF_MARK)
+        {
+            let mut tiff = tiff.to_owned();
+            // One that makes no sense is kept as it is.
+            if tiff::set_size(&mut tiff, width, height).is_ok() {
+                content = [EXIF_MARK, &tiff].concat();
+            }
+        }
+        copy.extend(jpeg::segment(segment.marker, &content)?);
+    }
+    let old_is_jfif = header.segments.iter().any(|segment| segment.marker == 0xE0);
+    for segment in &new.segments {
+        if segment.marker == 0xE0 && old_is_jfif {
+            continue;
+        }
+        let (from, to) = (usize::try_from(segment.at), usize::try_from(segment.end));
+        copy.extend_from_slice(encoded.get(from.ok()?..to.ok()?)?);
+    }
+    copy.extend_from_slice(encoded.get(usize::try_from(new.scan_at).ok()?..)?);
+    Some(copy)
+}
