@@ -14,6 +14,7 @@ pub mod takes;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -22,7 +23,7 @@ use self::takes::{HEAD_BYTES, Limits, judge};
 use super::albums::Albums;
 use super::batch::{Batch, Made};
 use super::oauth::{Service, Tokens};
-use super::problem::{Problem, brief};
+use super::problem::{Advice, Problem, brief};
 use super::rules::Rules;
 use super::source::Source;
 use super::{Presence, Settled, name_of};
@@ -30,7 +31,9 @@ use crate::folder::upload::{Pledge, Upload, UploadId, UploadReason, UploadRecord
 
 /// The library's own address.
 pub const API: &str = "https://photoslibrary.googleapis.com";
-/// The largest album, in items.
+/// How long a check waits at most before it asks again for the same items.
+const LONGEST_CHECK_WAIT: Duration = Duration::from_secs(30);
+/// The longest title of an album.
 const MAX_TITLE_CHARS: usize = 500;
 const WHEN_SIGNED_OUT: &str = "look at console.cloud.google.com under \"Google Auth Platform\" > \"Audience\": \
      while the project is in \"Testing\", every sign-in ends after 7 days; press \"Publish app\"";
@@ -267,7 +270,7 @@ impl GooglePhotos {
                 .collect();
             let mut results = match ids.is_empty() {
                 true => Vec::new(),
-                false => self.api.batch_get(&ids).await?,
+                false => self.ask_for(&ids).await?,
             }
             .into_iter();
             for upload in group {
@@ -296,6 +299,27 @@ impl GooglePhotos {
             }
         }
         Ok(settled)
+    }
+
+    /// Asks for some items; again, when that fails for a moment.
+    async fn ask_for(&self, ids: &[&str]) -> Result<Vec<ItemResult>, Problem> {
+        let mut wait = Duration::from_millis(500);
+        loop {
+            let problem = match self.api.batch_get(ids).await {
+                Ok(results) => return Ok(results),
+                Err(problem) => problem,
+            };
+            let after = match problem.advice() {
+                Advice::WaitForConnection | Advice::Again | Advice::Later(None) => wait,
+                Advice::Later(Some(after)) => after,
+                _ => return Err(problem),
+            };
+            if wait > LONGEST_CHECK_WAIT {
+                return Err(problem);
+            }
+            tokio::time::sleep(after.min(LONGEST_CHECK_WAIT)).await;
+            wait *= 2;
+        }
     }
 
     /// What was created is there, as far as Google tells.

@@ -54,7 +54,11 @@ fn each_photo_takes_one_request_and_each_fifty_one_more() {
 
 #[test]
 fn item_that_was_removed_there_is_found_out_and_sent_again() {
-    let (desk, library) = scene(3, |_| None);
+    let (desk, library) = scene(3, |request| match (request.kind, request.before) {
+        ("batchGet", 0) => Some(Fault::Answer(503, None)),
+        ("batchGet", 1) => Some(Fault::CutBeforeTheAnswer),
+        _ => None,
+    });
     desk.upload("photos", &[]).expect(0);
     let id = library.items()[1].id.clone();
     library.remove(&id);
