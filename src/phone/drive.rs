@@ -11,14 +11,11 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::buffers::Buffers;
 use super::stream::ByteStream;
 use crate::adb::auth::PublicKey;
 use crate::adb::connection::{Banner, Connection, ConnectionError, Event, StreamId};
 
-/// Room to have ready before a read, in bytes.
-const READ_BYTES: usize = 256 * 1024;
-/// Less room than this and a new buffer is taken, in bytes.
-const MIN_READ_BYTES: usize = 64 * 1024;
 /// Output that a peer may leave unread before it counts as hostile, in bytes.
 const MAX_UNREAD_OUTPUT: usize = 64 * 1024 * 1024;
 /// What a stream's writer may have on its way before it waits, in bytes.
@@ -200,12 +197,13 @@ impl Loop {
     {
         let (mut reader, mut writer) = tokio::io::split(transport);
         let mut input = BytesMut::new();
+        let mut buffers = Buffers::default();
         let mut output = Output::default();
         loop {
             self.dispatch_events();
             output.fill(&mut self.connection)?;
             let missing = self.connection.missing_bytes(input.len());
-            make_room(&mut input, missing);
+            buffers.make_room(&mut input, missing);
             tokio::select! {
                 read = reader.read_buf(&mut input) => {
                     if read.map_err(LinkError::Io)? == 0 {
@@ -321,13 +319,6 @@ impl Output {
             self.current = next;
         }
         Ok(())
-    }
-}
-
-fn make_room(input: &mut BytesMut, missing: usize) {
-    let room = input.capacity() - input.len();
-    if room < missing || room < MIN_READ_BYTES {
-        input.reserve(missing.max(READ_BYTES));
     }
 }
 

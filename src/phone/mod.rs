@@ -5,6 +5,7 @@
 
 pub mod accessory;
 pub mod allowed;
+mod buffers;
 pub mod connect;
 pub mod discover;
 pub mod display;

@@ -7,11 +7,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::buffers::Buffers;
 use super::drive::{Failure, LinkError, SEND_BUFFER, Wish};
 use crate::adb::connection::StreamId;
-
-/// Room to have ready before a read from a socket, in bytes.
-const READ_BYTES: usize = 256 * 1024;
 
 /// A stream to a service; dropping it closes it.
 #[derive(Debug)]
@@ -24,6 +22,7 @@ enum Kind {
     Socket {
         socket: TcpStream,
         input: BytesMut,
+        buffers: Buffers,
     },
 }
 
@@ -62,7 +61,11 @@ impl ByteStream {
     /// A socket on which an adb server has switched to the service; `input` holds what it sent
     /// behind its answer.
     pub(super) fn of_socket(socket: TcpStream, input: BytesMut) -> Self {
-        Self(Kind::Socket { socket, input })
+        Self(Kind::Socket {
+            socket,
+            input,
+            buffers: Buffers::default(),
+        })
     }
 
     /// The next bytes, at least one; `None` when the other side closed the stream.
@@ -78,9 +81,13 @@ impl ByteStream {
                     None => Ok(None),
                 },
             },
-            Kind::Socket { socket, input } => {
+            Kind::Socket {
+                socket,
+                input,
+                buffers,
+            } => {
                 if input.is_empty() {
-                    input.reserve(READ_BYTES);
+                    buffers.make_room(input, 0);
                     let read = socket.read_buf(input).await;
                     super::server::acknowledge_quickly(socket);
                     match read {
