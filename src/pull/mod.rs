@@ -16,6 +16,7 @@ pub mod selection;
 pub mod session;
 mod transfer;
 mod verify;
+mod window;
 mod writer;
 
 pub use verify::{Method, method_of};

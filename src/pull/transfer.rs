@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +14,7 @@ use super::enumerate::{has_internal_storage, is_on_internal_storage, reason_of_f
 use super::halt::Halt;
 use super::keeper::Pulled;
 use super::plan::Task;
+use super::window::Window;
 use super::writer::ToWriter;
 use crate::adb::shell::Output;
 use crate::adb::sync::{Answer, Operation};
@@ -22,8 +23,6 @@ use crate::folder::{Reason, ReasonCode};
 use crate::phone::sync::SyncStream;
 use crate::phone::{Phone, PhoneError};
 
-/// Requests ahead of the answers on one stream.
-const REQUESTS_AHEAD: usize = 64;
 /// Bytes asked for ahead on one stream: enough to fill a long link, little enough that the
 /// streams share the work.
 const BYTES_AHEAD: u64 = 8 * 1024 * 1024;
@@ -248,8 +247,9 @@ impl Worker {
         let mut sync: Option<SyncStream> = None;
         // Whether any request on this stream was answered to its end.
         let mut answered = false;
+        let mut window = Window::new(Instant::now());
         loop {
-            self.ask_ahead(under_way, &mut sync).await?;
+            self.ask_ahead(under_way, &mut sync, &mut window).await?;
             let (Some(task), Some(stream)) = (under_way.front().cloned(), &mut sync) else {
                 return Ok(Stream::Done);
             };
@@ -258,6 +258,7 @@ impl Worker {
                 () = self.halt.stopped() => return Ok(Stream::Done),
                 answer = stream.next() => answer,
             };
+            window.hear(Instant::now());
             match answer {
                 Ok(Some(Answer::Data(bytes))) => {
                     if !self.data(&task, arrival, bytes).await {
@@ -268,6 +269,7 @@ impl Worker {
                 }
                 Ok(Some(Answer::ReceiveEnd)) => {
                     answered = true;
+                    window.count();
                     under_way.pop_front();
                     self.complete(task, arrival.take()).await;
                 }
@@ -316,12 +318,18 @@ impl Worker {
         &self,
         under_way: &mut VecDeque<Arc<Task>>,
         sync: &mut Option<SyncStream>,
+        window: &mut Window,
     ) -> Result<(), PhoneError> {
-        let most = if self.alone { 1 } else { REQUESTS_AHEAD };
+        let most = |window: &Window| if self.alone { 1 } else { window.requests() };
         // Half a window of answers before the next requests go: fewer, fuller messages.
-        if under_way.len() > most / 2 {
+        if under_way.len() > most(window) / 2 {
             return Ok(());
         }
+        let was_idle = under_way.is_empty();
+        if !was_idle {
+            window.adapt(Instant::now());
+        }
+        let most = most(window);
         let mut ahead: u64 = under_way.iter().map(|task| task.item.size).sum();
         while under_way.len() < most && (ahead < BYTES_AHEAD || under_way.is_empty()) {
             let room = if under_way.is_empty() {
@@ -348,6 +356,9 @@ impl Worker {
             stream.request(Operation::Receive1, &task.item.path);
             ahead = ahead.saturating_add(task.item.size);
             under_way.push_back(task);
+        }
+        if was_idle {
+            window.ask(Instant::now());
         }
         Ok(())
     }
