@@ -25,16 +25,21 @@ use crate::folder::{
 use crate::item::Item;
 use crate::names::{LocalPath, Names};
 
-/// Messages under way; each may hold an open file.
-const QUEUE: usize = 256;
+/// Messages under way; each may hold an open file. As many as a group, so that the streams go on
+/// while the group before is on its way to the disk.
+const QUEUE: usize = 1024;
 /// Files in a group, where the system lets this process open as many and more.
 const LARGE_GROUP: usize = 1024;
 /// Open files to ask the system for: a large group, the queue, and room for all else.
-const OPEN_FILES: u64 = 2048;
+const OPEN_FILES: u64 = 3072;
 /// A group is committed when its files hold so much, in bytes.
 const GROUP_BYTES: u64 = 256 * 1024 * 1024;
-/// A group is committed when its first file has waited so long.
-const GROUP_AGE: Duration = Duration::from_secs(1);
+/// A group is committed when its first file has waited so long, at the least and at the most:
+/// between the two, a few times as long as the last commit took. On a fast disk little is at risk
+/// and little is left for the end; a slow disk is not asked for more syncs than it can do.
+const GROUP_AGE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// How many times as long as a commit takes the next group is collected.
+const AGE_PER_COMMIT: u32 = 4;
 /// How long to wait before trying again to hand over a message.
 const FULL_PAUSE: Duration = Duration::from_millis(2);
 
@@ -139,6 +144,7 @@ impl Keeper {
             held: HashMap::new(),
             broken: false,
             max_group: group,
+            group_age: GROUP_AGE.0,
         };
         let handle = std::thread::spawn(move || {
             thread.run(&receiver);
@@ -219,6 +225,8 @@ struct Thread {
     broken: bool,
     /// Files in a group at most.
     max_group: usize,
+    /// How long the first file of a group waits.
+    group_age: Duration,
 }
 
 impl Thread {
@@ -244,7 +252,7 @@ impl Thread {
             deadline = if idle {
                 None
             } else {
-                deadline.or_else(|| Some(Instant::now() + GROUP_AGE))
+                deadline.or_else(|| Some(Instant::now() + self.group_age))
             };
             if deadline.is_some_and(|at| at <= Instant::now()) {
                 self.flush();
@@ -358,6 +366,11 @@ impl Thread {
             self.records.clear();
             return;
         }
+        let (began, files) = (Instant::now(), self.group.len());
+        if files > 0 {
+            // When the last of these is said, only the disk is waited for.
+            tracing::debug!(files, bytes = self.group_bytes, "a group goes to the disk");
+        }
         if let Err(error) = self.commit() {
             return self.stop(error.into());
         }
@@ -366,6 +379,11 @@ impl Thread {
             && let Err(error) = self.folder.catalogue_mut().record(&records)
         {
             return self.stop(error.into());
+        }
+        if files > 0 {
+            let took = began.elapsed();
+            tracing::debug!(files, ?took, "a group is on the disk");
+            self.group_age = (took * AGE_PER_COMMIT).clamp(GROUP_AGE.0, GROUP_AGE.1);
         }
         for event in self.told.drain(..) {
             self.events.emit(event);

@@ -18,6 +18,8 @@ use crate::phone::hash::Algorithm;
 
 /// Messages under way to one writer; a message holds up to [`super::transfer::WHOLE_BYTES`].
 const QUEUE: usize = 48;
+/// Messages that a writer takes at once at most: waking it for each costs more than a small file.
+const TAKEN: usize = 16;
 
 /// What a writer is told. Files come one after the other: a whole one in one message, or `Begin`
 /// or `Resume`, any number of `Piece`, and `End` or `Abort`.
@@ -59,8 +61,11 @@ pub(super) fn start(
         holds_resumed: method == Method::Hash(Algorithm::Sha256),
     };
     let thread = std::thread::spawn(move || {
-        while let Some(message) = receiver.blocking_recv() {
-            writer.handle(message);
+        let mut messages = Vec::with_capacity(TAKEN);
+        while receiver.blocking_recv_many(&mut messages, TAKEN) > 0 {
+            for message in messages.drain(..) {
+                writer.handle(message);
+            }
         }
     });
     (sender, thread)
