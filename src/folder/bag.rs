@@ -81,6 +81,10 @@ pub fn write(folder: &Folder, bagging_date: chrono::NaiveDate) -> Result<Oxum, B
         tags.line(&format!("{}  {}", tag.sha256, tag.name))?;
     }
     let tags = tags.finish()?;
+    // One after the other, but all written before: the first sync takes the others along.
+    for tag in [&info, &declaration, &manifest, &tags] {
+        disk::sync_file(&tag.file, &tag.path)?;
+    }
 
     disk::remove_file(&root.join(TAG_MANIFEST))?;
     disk::sync_folder(root)?;
@@ -114,10 +118,11 @@ struct TagFile {
     buffer: Vec<u8>,
 }
 
-/// A synced one that has yet to get its name.
+/// A written one that has yet to be synced and to get its name.
 struct FinishedTagFile {
     name: &'static str,
     path: PathBuf,
+    file: File,
     sha256: Sha256,
 }
 
@@ -157,10 +162,10 @@ impl TagFile {
 
     fn finish(mut self) -> Result<FinishedTagFile, DiskError> {
         self.flush()?;
-        disk::sync_file(&self.file, &self.path)?;
         Ok(FinishedTagFile {
             name: self.name,
             path: self.path,
+            file: self.file,
             sha256: self.hasher.finish(),
         })
     }

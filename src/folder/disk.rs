@@ -65,21 +65,28 @@ pub(crate) fn refuse_symlinks(root: &Path, local: &LocalPath) -> Result<(), Disk
 /// another name elsewhere too.
 pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_file() => {
-            fs::remove_file(path).map_err(|e| DiskError::new("remove", path, e))?;
-            options.create_new(true);
+    options.read(true).write(true).create_new(true);
+    let mut opened = open_unlinked(&options, path);
+    // Looked at only then: nearly always nothing bears the name.
+    if opened
+        .as_ref()
+        .is_err_and(|error| error.kind() == ErrorKind::AlreadyExists)
+    {
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.is_file() => {
+                fs::remove_file(path).map_err(|e| DiskError::new("remove", path, e))?;
+            }
+            Ok(found) if found.is_symlink() => {
+                let path = path.to_owned();
+                return Err(DiskError::Symlink { path });
+            }
+            // A device, which somebody named on purpose.
+            Ok(_) => drop(options.create_new(false)),
+            Err(_) => {}
         }
-        Ok(found) if found.is_symlink() => {
-            let path = path.to_owned();
-            return Err(DiskError::Symlink { path });
-        }
-        // A device, which somebody named on purpose.
-        Ok(_) => {}
-        Err(_) => drop(options.create_new(true)),
+        opened = open_unlinked(&options, path);
     }
-    let file = open_unlinked(&options, path).map_err(|e| opening("create", path, e))?;
+    let file = opened.map_err(|e| opening("create", path, e))?;
     observed(|| Change::Created(path.to_owned()));
     Ok(file)
 }
@@ -151,6 +158,18 @@ pub(crate) fn set_len(file: &File, path: &Path, bytes: u64) -> Result<(), DiskEr
         .map_err(|e| DiskError::new("write", path, e))?;
     observed(|| Change::Written(path.to_owned()));
     Ok(())
+}
+
+/// Has the disk begin with what was written between two places of a file, and does not wait; what
+/// fails is told to the sync. On Linux that is what `DONTNEED` does first; what is not on the disk
+/// yet stays in memory all the same.
+pub(crate) fn begin_writing(file: &File, from: u64, to: u64) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(length) = std::num::NonZeroU64::new(to.saturating_sub(from)) {
+        let _ = rustix::fs::fadvise(file, from, Some(length), rustix::fs::Advice::DontNeed);
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (file, from, to);
 }
 
 /// Waits until a file's bytes and length are on the disk.

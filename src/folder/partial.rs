@@ -16,6 +16,9 @@ use crate::digest::{Hasher, Sha256};
 /// From this many zeros in a row on, nothing is written: the file gets a hole.
 const HOLE_BYTES: u64 = 64 * 1024;
 
+/// How much of a large file is written before the disk begins with it, in bytes.
+const WRITE_BEHIND: u64 = 32 * 1024 * 1024;
+
 /// A file under way.
 pub struct PartialFile {
     entry: EntryId,
@@ -26,6 +29,8 @@ pub struct PartialFile {
     size: u64,
     /// Zeros at the end that are not in the file yet, neither as bytes nor as a hole.
     zeros: u64,
+    /// The bytes at the beginning that the disk was told to write.
+    begun: u64,
 }
 
 /// A complete file that still stands in `.partial/` and is not synced.
@@ -60,6 +65,7 @@ impl PartialFile {
             hasher: Hasher::default(),
             size: 0,
             zeros: 0,
+            begun: 0,
         })
     }
 
@@ -91,6 +97,7 @@ impl PartialFile {
                 hasher,
                 size,
                 zeros: 0,
+                begun: size,
             },
             size,
         )))
@@ -119,6 +126,11 @@ impl PartialFile {
         }
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
+        if self.size - self.begun >= WRITE_BEHIND {
+            // Else all of a long video would be left for the sync at its end.
+            disk::begin_writing(&self.file, self.begun, self.size);
+            self.begun = self.size;
+        }
         Ok(())
     }
 
