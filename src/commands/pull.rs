@@ -18,7 +18,7 @@ use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::folder::{Entry, Folder, FolderError, Presence, RunOutcome, State, bag};
+use crate::folder::{Entry, Folder, FolderError, Presence, RunId, RunOutcome, State, bag};
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 use crate::phone::Phone;
@@ -167,18 +167,25 @@ async fn pull_into(
         Some(folder) => folder.clone(),
         None => default_folder(Path::new(""), &identity),
     };
-    // Before the long listing: a folder that cannot be used is known at once.
-    let mut folder = if request.dry_run {
-        None
-    } else {
-        Some(Folder::create_or_open(&path, &identity)?)
-    };
-    let run = match &mut folder {
-        Some(folder) => Some(folder.catalogue_mut().begin_run(now(), TOOL)?),
-        None => None,
-    };
     let mut reconnect = Reconnect::to(&phone, options);
-    let found = list(&mut phone, request, &reconnect, &events, halt).await?;
+    let opening = open_folder(&path, &identity, request.dry_run);
+    let (opened, found) = {
+        let listing = list(&mut phone, request, &reconnect, &events, halt);
+        tokio::pin!(opening, listing);
+        // The disk and the phone work at the same time. A folder that cannot be used is known
+        // before the end of the long listing, and counts for more than a phone that goes away.
+        tokio::select! {
+            opened = &mut opening => {
+                let opened = opened?;
+                (opened, listing.await?)
+            }
+            found = &mut listing => (opening.await?, found?),
+        }
+    };
+    let (folder, run) = match opened {
+        Some((folder, run)) => (Some(folder), Some(run)),
+        None => (None, None),
+    };
     check_storage(&found)?;
     reconnect.needs_internal_storage = found.has_internal_storage();
     let entries = match &folder {
@@ -248,6 +255,28 @@ async fn pull_into(
             run_ended?;
             Ok((ended.done, path))
         }
+    }
+}
+
+/// Opens or makes the phone's folder and notes in it that a run begins, in a thread of its own;
+/// `None` when nothing is to be changed.
+async fn open_folder(
+    path: &Path,
+    phone: &PhoneIdentity,
+    dry_run: bool,
+) -> Result<Option<(Folder, RunId)>, Error> {
+    if dry_run {
+        return Ok(None);
+    }
+    let (path, phone) = (path.to_owned(), phone.clone());
+    let opening = tokio::task::spawn_blocking(move || {
+        let mut folder = Folder::create_or_open(&path, &phone)?;
+        let run = folder.catalogue_mut().begin_run(now(), TOOL)?;
+        Ok(Some((folder, run)))
+    });
+    match opening.await {
+        Ok(opened) => opened,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
 }
 
