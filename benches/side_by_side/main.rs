@@ -1,16 +1,34 @@
 //! `rescue` beside other programs that copy files off a phone: the same daemon (AOSP's adbd), the
-//! same files, the same links, in turn. `cargo bench --bench side_by_side` after
-//! `tests/peers/install`; `ROUNDS=5` and `LINKS=loopback,1ms,5ms` choose how much.
+//! same files, the same links, in turn. `cargo bench --bench side_by_side` as root, after
+//! `tests/peers/install`. All of it takes about half an hour; these variables choose less or more:
 //!
-//! A result counts only when it is byte for byte what is on the phone. Printed are medians of
-//! whole commands in seconds, and how many times as long as `rescue` (verified) each takes.
+//! | variable | default | |
+//! | --- | --- | --- |
+//! | `WORKLOADS` | `photos,video,roll,again` | what is done |
+//! | `LINKS` | `loopback,1ms,5ms` | over which links `photos` are pulled; also `40MB` |
+//! | `ROUNDS` | 5 | runs of each way, after one to warm up |
+//! | `SLOW_ROUNDS` | 1 | runs of those ways that take long; 0 leaves them out |
+//!
+//! `photos` are 2,000 files of 50 kB; `video` is one file of 2 GiB over loopback; `roll` is 600
+//! files of 3 MB and 12 of 100 MB over a link of 40 MB/s, as USB 2 is; `again` is a second run
+//! over 50,000 files of which all are here already.
+//!
+//! A result counts only when it is byte for byte what is on the phone. Each run begins with
+//! nothing left to be written to the disk. Printed are medians of whole commands, and how many
+//! times as long as `rescue` (verified) each takes; processor and memory are those of the command
+//! and what it starts, without the adb server. A peer that is missing, fails, or brings something
+//! else than the phone has ends the benchmark.
 
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a benchmark that cannot run ends with a panic"
 )]
-#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the table is what it is for"
+)]
 #![allow(
     dead_code,
     reason = "the desk, phones and adb servers of tests/peers, of which this needs a part"
@@ -18,8 +36,10 @@
 
 #[path = "../../tests/peers/adb.rs"]
 mod adb;
+mod contest;
 #[path = "../../tests/peers/desk.rs"]
 mod desk;
+mod drivers;
 #[path = "../../tests/peers/phone.rs"]
 mod phone;
 #[path = "../../tests/peers/ports.rs"]
@@ -27,250 +47,303 @@ mod ports;
 mod relay;
 #[path = "../../tests/peers/rescue.rs"]
 mod rescue;
+mod server;
+mod trees;
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use adb::AdbVersion;
+use contest::{Contest, Copy, Pace, Rounds, Way};
 use desk::Desk;
-use phone::Daemon;
-use relay::Relay;
+use phone::{Daemon, Phone};
+use relay::{Link, Relay};
+use server::{Server, Socket};
+use trees::Camera;
 
-const FILES: u64 = 2000;
-const FILE_BYTES: usize = 50_000;
+/// The phone's path of what every way copies.
+const DCIM: &str = "/storage/emulated/0/DCIM";
+/// Where `rescue` puts it.
+const RESCUED: Copy = Copy::Below("data/internal/DCIM");
+const VIDEO_BYTES: u64 = 2 << 30;
 
 fn main() {
-    let rounds: usize = std::env::var("ROUNDS").map_or(3, |rounds| rounds.parse().unwrap());
-    let links = std::env::var("LINKS").unwrap_or_else(|_| "loopback,1ms,5ms".to_owned());
-    let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
-    make_photos(&phone.internal().join("DCIM/Camera"));
-    println!("{FILES} files of {FILE_BYTES} bytes, medians of {rounds} rounds in turn, seconds");
-    for link in links.split(',') {
-        let delay = match link {
-            "loopback" => Duration::ZERO,
-            other => Duration::from_millis(other.strip_suffix("ms").unwrap().parse().unwrap()),
-        };
-        let relay = Relay::start(phone.port(), delay);
-        measure(link, &desk, relay.port(), &phone.internal(), rounds);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if drivers::run(&arguments) {
+        return;
+    }
+    let number = |name, default| variable(name, default).parse().expect("a number");
+    let rounds = Rounds {
+        fast: number("ROUNDS", "5"),
+        slow: number("SLOW_ROUNDS", "1"),
+        warm_up: true,
+    };
+    let links = variable("LINKS", "loopback,1ms,5ms");
+    let links: Vec<Link> = links.split(',').map(Link::parse).collect();
+    for workload in variable("WORKLOADS", "photos,video,roll,again").split(',') {
+        match workload {
+            "photos" => photos(&links, rounds),
+            "video" => video(rounds),
+            "roll" => roll(rounds),
+            "again" => again(rounds),
+            other => panic!("'{other}' is no workload: photos, video, roll and again are"),
+        }
     }
 }
 
-/// One way to copy the camera folder: its name, and the command that does it.
-struct Way<'a> {
-    name: &'static str,
-    /// Where the copy of `DCIM` is, below the folder given.
-    result: &'static str,
-    command: Box<dyn Fn(&Path) -> Command + 'a>,
-    times: Vec<f64>,
+fn variable(name: &str, default: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
-fn measure(link: &str, desk: &Desk, port: u16, internal: &Path, rounds: usize) {
-    let address = format!("127.0.0.1:{port}");
-    let servers = [
-        Server::start(desk, AdbVersion::Debian, &address, Socket::Tcp),
-        Server::start(desk, AdbVersion::Debian, &address, Socket::Unix),
-        Server::start(desk, AdbVersion::Google, &address, Socket::Tcp),
-        Server::start(desk, AdbVersion::Google, &address, Socket::Unix),
-    ];
-    let [debian, debian_unix, google, google_unix] = &servers;
-    let pull = |server: &'_ Server| {
-        let mut command = server.adb(desk);
-        command.args(["pull", "-a", "/storage/emulated/0/DCIM"]);
-        command
-    };
-    let direct = |more: &[&str], to: &Path| {
-        let mut command = desk.rescue_command(&["pull", "-q", "--tcp", &address, "-o"]);
-        command.arg(to).args(more);
-        command
-    };
-    let rescued = "data/internal/DCIM";
-    let mut ways = vec![
-        way("rescue, verified", rescued, |to| direct(&[], to)),
-        way("rescue --no-verify", rescued, |to| {
-            direct(&["--no-verify"], to)
-        }),
-        way("rescue through Debian's adb server", rescued, |to| {
-            let mut command = desk.rescue_command(&["pull", "-q", "-o"]);
-            command.arg(to).env("ADB_SERVER_SOCKET", &debian.socket);
+/// A phone behind a link, and adb servers that reach it through that link.
+struct Bench<'a> {
+    desk: &'a Desk,
+    address: String,
+    servers: [Server; 4],
+}
+
+impl<'a> Bench<'a> {
+    fn new(desk: &'a Desk, phone: &Phone, link: Link) -> Self {
+        let relay = Relay::start(phone.port(), link);
+        let address = format!("127.0.0.1:{}", relay.port());
+        let servers = [
+            (AdbVersion::Debian, Socket::Tcp),
+            (AdbVersion::Debian, Socket::Unix),
+            (AdbVersion::Google, Socket::Tcp),
+            (AdbVersion::Google, Socket::Unix),
+        ];
+        let servers =
+            servers.map(|(version, socket)| Server::start(desk, version, &address, socket));
+        Self {
+            desk,
+            address,
+            servers,
+        }
+    }
+
+    fn rescue(&self, name: &str, more: &'static [&str]) -> Way<'_> {
+        Way::new(name, Pace::Fast, RESCUED, move |to| {
+            let mut command =
+                self.desk
+                    .rescue_command(&["pull", "-q", "--tcp", &self.address, "-o"]);
+            command.arg(to).args(more);
+            // What it says of groups tells when only the disk is waited for.
+            command.env("RESCUE_LOG", "rescue::pull=debug");
             command
-        }),
-        way("adb pull 29.0.6", "", |to| with(pull(debian), to)),
-        way("adb pull 29.0.6, Unix socket", "", |to| {
-            with(pull(debian_unix), to)
-        }),
-        way("adb pull 36.0", "", |to| with(pull(google), to)),
-        way("adb pull 36.0, Unix socket", "", |to| {
-            with(pull(google_unix), to)
-        }),
-        way("adb exec-out tar | tar x", "DCIM", |to| {
+        })
+    }
+
+    fn rescue_through_server(&self) -> Way<'_> {
+        let name = "rescue through Debian's adb server, verified";
+        Way::new(name, Pace::Fast, RESCUED, |to| {
+            let mut command = self.desk.rescue_command(&["pull", "-q", "-o"]);
+            command.arg(to);
+            command.env("ADB_SERVER_SOCKET", &self.servers[0].socket);
+            command
+        })
+    }
+
+    /// `adb pull` of one version over one socket, by the number of its server.
+    fn adb_pull(&self, server: usize, pace: Pace) -> Way<'_> {
+        let name = [
+            "adb pull 29.0.6, as installed",
+            "adb pull 29.0.6, Unix socket",
+            "adb pull 36.0, as installed",
+            "adb pull 36.0, Unix socket",
+        ][server];
+        Way::new(name, pace, Copy::Below(""), move |to| {
+            let mut command = self.servers[server].adb(self.desk);
+            command.args(["pull", "-a", DCIM]).arg(to);
+            command
+        })
+    }
+
+    fn tar(&self) -> Way<'_> {
+        let name = "adb exec-out tar into tar x, Unix socket";
+        Way::new(name, Pace::Fast, Copy::Below("DCIM"), |to| {
             fs::create_dir(to).unwrap();
+            let server = &self.servers[1];
             let line = format!(
                 "'{}' -L {} exec-out tar -C /storage/emulated/0 -cf - DCIM | tar -C '{}' -xf -",
-                debian_unix.version.program().display(),
-                debian_unix.socket,
+                server.version.program().display(),
+                server.socket,
                 to.display()
             );
-            let mut command = desk.command("sh");
+            let mut command = self.desk.command("sh");
             command.args(["-c", &line]);
             command
-        }),
-    ];
-    // The first round warms caches and makes keys, and does not count.
-    for round in 0..=rounds {
-        for (index, way) in ways.iter_mut().enumerate() {
-            // A new name each time: ext4 is slow to give out again what was deleted just now.
-            let to = desk.path(&format!("{link}-{round}-{index}"));
-            let mut command = (way.command)(&to);
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-            let began = Instant::now();
-            let status = command.status().unwrap();
-            let seconds = began.elapsed().as_secs_f64();
-            way.times.extend((round > 0).then_some(seconds));
-            assert!(status.success(), "{}: {status}", way.name);
-            expect_same(&internal.join("DCIM"), &to.join(way.result));
+        })
+    }
+
+    fn better_adb_sync(&self, copy: Copy) -> Way<'_> {
+        let name = "better-adb-sync 1.4.0, Unix socket";
+        Way::new(name, Pace::Slow, copy, move |to| {
+            let server = &self.servers[1];
+            let mut command = self.desk.command(desk::peers().join("venv/bin/adbsync"));
+            command
+                .args(["-q", "--adb-bin"])
+                .arg(server.version.program());
+            command.args(["--adb-option", "L", &server.socket]);
+            command.args(["pull", DCIM]);
+            match copy {
+                Copy::Standing(place) => command.arg(self.desk.path(place).parent().unwrap()),
+                _ => {
+                    fs::create_dir(to).unwrap();
+                    command.arg(to)
+                }
+            };
+            command
+        })
+    }
+
+    fn adb_client(&self) -> Way<'_> {
+        let name = "the crate adb_client 3.2.3, as installed";
+        Way::new(name, Pace::Slow, Copy::Below(""), |to| {
+            let mut command = self.desk.command(std::env::current_exe().unwrap());
+            let server = format!("127.0.0.1:{}", self.servers[0].port);
+            command.args(["adb-client", &server, &self.address]);
+            command.arg(format!("{DCIM}/Camera")).arg(to.join("Camera"));
+            command
+        })
+    }
+
+    fn discard(&self, file: &'static str) -> Way<'_> {
+        let name = "a bare reader that discards";
+        Way::new(name, Pace::Fast, Copy::Nowhere, move |_| {
+            let mut command = self.desk.command(std::env::current_exe().unwrap());
+            command.args(["discard", &self.address]);
+            command.arg(format!("{DCIM}/Camera/{file}"));
+            command
+        })
+    }
+}
+
+fn photos(links: &[Link], rounds: Rounds) {
+    let desk = Desk::new();
+    let phone = desk.phone(Daemon::open());
+    Camera::of(&phone.internal()).photos(2000, 50_000);
+    for link in links {
+        let bench = Bench::new(&desk, &phone, *link);
+        Contest {
+            title: format!("2,000 files of 50 kB, {link:?}"),
+            desk: &desk,
+            original: phone.internal().join("DCIM"),
+            link_rate: None,
+            ways: vec![
+                bench.rescue("rescue, verified", &[]),
+                bench.rescue("rescue --no-verify", &["--no-verify"]),
+                bench.rescue_through_server(),
+                bench.adb_pull(0, Pace::Slow),
+                bench.adb_pull(1, Pace::Fast),
+                bench.adb_pull(2, Pace::Slow),
+                bench.adb_pull(3, Pace::Fast),
+                bench.tar(),
+                bench.better_adb_sync(Copy::Below("DCIM")),
+                bench.adb_client(),
+            ],
         }
-    }
-    print_table(link, ways);
-}
-
-fn way<'a>(
-    name: &'static str,
-    result: &'static str,
-    command: impl Fn(&Path) -> Command + 'a,
-) -> Way<'a> {
-    Way {
-        name,
-        result,
-        command: Box::new(command),
-        times: Vec::new(),
+        .hold(rounds);
     }
 }
 
-fn with(mut command: Command, to: &Path) -> Command {
-    command.arg(to);
-    command
+fn video(rounds: Rounds) {
+    let desk = Desk::new();
+    let phone = desk.phone(Daemon::open());
+    Camera::of(&phone.internal()).videos(1, VIDEO_BYTES);
+    let bench = Bench::new(&desk, &phone, Link::Loopback);
+    Contest {
+        title: "one file of 2 GiB, Loopback".to_owned(),
+        desk: &desk,
+        original: phone.internal().join("DCIM"),
+        link_rate: None,
+        ways: vec![
+            bench.rescue("rescue, verified", &[]),
+            bench.rescue("rescue --no-verify", &["--no-verify"]),
+            bench.adb_pull(0, Pace::Fast),
+            bench.adb_pull(1, Pace::Fast),
+            bench.adb_pull(2, Pace::Fast),
+            bench.adb_pull(3, Pace::Fast),
+            bench.discard("VID_00000.mp4"),
+        ],
+    }
+    .hold(rounds);
 }
 
-fn print_table(link: &str, mut ways: Vec<Way<'_>>) {
-    let mut medians = ways.iter_mut().map(|way| {
-        way.times.sort_by(f64::total_cmp);
-        let spread = (
-            way.times.first().copied().unwrap(),
-            way.times.last().copied().unwrap(),
-        );
-        (
-            way.name,
-            way.times.get(way.times.len() / 2).copied().unwrap(),
-            spread,
-        )
+fn roll(rounds: Rounds) {
+    let desk = Desk::new();
+    let phone = desk.phone(Daemon::open());
+    Camera::of(&phone.internal())
+        .photos(600, 3_000_000)
+        .videos(12, 100_000_000);
+    let link = Link::Capped(40_000_000);
+    let bench = Bench::new(&desk, &phone, link);
+    let mut ours = bench.rescue("rescue, verified", &[]);
+    // More than a minute each.
+    ours.pace = Pace::Slow;
+    Contest {
+        title: format!("600 files of 3 MB and 12 of 100 MB, {link:?}"),
+        desk: &desk,
+        original: phone.internal().join("DCIM"),
+        link_rate: Some(40_000_000),
+        ways: vec![
+            ours,
+            bench.adb_pull(0, Pace::Slow),
+            bench.adb_pull(1, Pace::Slow),
+            bench.adb_pull(3, Pace::Slow),
+        ],
+    }
+    .hold(Rounds {
+        slow: rounds.slow.max(1),
+        ..rounds
     });
-    let ours = medians.next().unwrap();
-    println!("\n{link}\n| way | median | min to max | times ours |\n| --- | ---: | ---: | ---: |");
-    for (name, median, (least, most)) in std::iter::once(ours).chain(medians) {
-        println!(
-            "| {name} | {median:.2} | {least:.2} to {most:.2} | {:.1} |",
-            median / ours.1
-        );
-    }
 }
 
-/// An adb server that is connected to the phone; dropped, it ends.
-struct Server {
-    version: AdbVersion,
-    socket: String,
-    process: std::process::Child,
-}
-
-enum Socket {
-    Tcp,
-    Unix,
-}
-
-impl Server {
-    fn start(desk: &Desk, version: AdbVersion, phone: &str, socket: Socket) -> Self {
-        let port = ports::free();
-        let socket = match socket {
-            Socket::Tcp => format!("tcp:localhost:{port}"),
-            Socket::Unix => format!(
-                "localfilesystem:{}",
-                desk.path(&format!("adb-{port}")).display()
-            ),
-        };
-        let mut command = desk.command(version.program());
-        command.args(["-L", &socket, "server", "nodaemon"]);
-        let process = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = Self {
-            version,
-            socket,
-            process,
-        };
-        // An adb that finds no server on its socket starts one of its own, which would stay.
-        desk::wait_for("the adb server's socket", || {
-            match server.socket.split_once(':') {
-                Some(("localfilesystem", path)) => Path::new(path).exists(),
-                _ => std::net::TcpStream::connect(("127.0.0.1", port)).is_ok(),
-            }
-        });
-        desk::wait_for("an adb server that is connected", || {
-            let mut connect = server.adb(desk);
-            let said = connect.args(["connect", phone]).output().unwrap();
-            String::from_utf8_lossy(&said.stdout).contains("connected to")
-        });
-        desk::wait_for("the phone's state 'device'", || {
-            let mut state = server.adb(desk);
-            state.arg("get-state").output().unwrap().stdout == b"device\n"
-        });
-        server
-    }
-
-    /// An adb command that talks to this server.
-    fn adb(&self, desk: &Desk) -> Command {
-        let mut command = desk.command(self.version.program());
-        // The first argument of `setpriv -- PROGRAM`, so that it is adb's own.
-        command.args(["-L", &self.socket]);
-        command
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Photos that do not compress, with times a minute apart.
-fn make_photos(folder: &Path) {
-    let mut state = 1_u64;
-    for index in 0..FILES {
-        let mut bytes = Vec::with_capacity(FILE_BYTES + 8);
-        while bytes.len() < FILE_BYTES {
-            // Knuth's linear congruential generator: enough that nothing compresses it.
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            bytes.extend_from_slice(&(state ^ (state >> 29)).to_le_bytes());
-        }
-        bytes.truncate(FILE_BYTES);
-        fs::write(folder.join(format!("IMG_{index:05}.jpg")), bytes).unwrap();
-    }
-}
-
-fn expect_same(phone: &Path, copy: &Path) {
-    let status = Command::new("diff")
-        .arg("-rq")
-        .args([phone.join("Camera"), copy.join("Camera")])
-        .status();
-    assert!(
-        status.unwrap().success(),
-        "{} differs from the phone",
-        copy.display()
+fn again(rounds: Rounds) {
+    let desk = Desk::new();
+    let phone = desk.phone(Daemon::open());
+    Camera::of(&phone.internal()).photos(50_000, 100);
+    let bench = Bench::new(&desk, &phone, Link::Loopback);
+    let original = phone.internal().join("DCIM");
+    let rescued = desk.path("rescued");
+    let first = desk
+        .rescue(&[
+            "pull".as_ref(),
+            "-q".as_ref(),
+            "--tcp".as_ref(),
+            bench.address.as_ref(),
+            "-o".as_ref(),
+            rescued.as_os_str(),
+        ])
+        .expect_code(0);
+    eprintln!(
+        "50,000 files of 100 bytes, the first time: {:.2} s",
+        first.duration.as_secs_f64()
     );
+    // What its own first run leaves, without the hour that one process a file takes.
+    let synced = desk.path("synced");
+    fs::create_dir(&synced).unwrap();
+    let mut copy = Command::new("cp");
+    desk::output_of(copy.arg("-a").arg(&original).arg(&synced));
+    let mut ours = bench.rescue("rescue, verified", &[]);
+    ours = Way::new(
+        ours.name,
+        Pace::Fast,
+        Copy::Standing("rescued/data/internal/DCIM"),
+        |_| {
+            let mut command = desk.rescue_command(&["pull", "-q", "--tcp", &bench.address, "-o"]);
+            command.arg(&rescued);
+            command
+        },
+    );
+    Contest {
+        title: "50,000 files, all of them here already, Loopback".to_owned(),
+        desk: &desk,
+        original,
+        link_rate: None,
+        ways: vec![ours, bench.better_adb_sync(Copy::Standing("synced/DCIM"))],
+    }
+    .hold(Rounds {
+        slow: rounds.slow.max(1),
+        ..rounds
+    });
 }
