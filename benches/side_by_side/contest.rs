@@ -88,8 +88,12 @@ impl Contest<'_> {
     /// Runs the ways in turn, each beginning one round later than in the round before, checks
     /// every copy, and prints the table. The first way is what the others are compared with.
     pub(crate) fn hold(mut self, rounds: Rounds) {
-        let folder = self.desk.path("results");
-        fs::create_dir_all(&folder).unwrap();
+        // Small files stay until the end: ext4 is slow to give out again what was deleted just now.
+        let folder = (1..)
+            .map(|number| self.desk.path(&format!("results-{number}")))
+            .find(|folder| !folder.exists())
+            .unwrap();
+        fs::create_dir(&folder).unwrap();
         let count = self.ways.len();
         for round in 0..=rounds.fast.max(rounds.slow) {
             for turn in 0..count {
@@ -103,7 +107,6 @@ impl Contest<'_> {
                 if !wanted {
                     continue;
                 }
-                // A new name each time: ext4 is slow to give out again what was deleted just now.
                 let to = folder.join(format!("{round}-{index}"));
                 let run = self.run(way, &to);
                 eprintln!(
@@ -117,7 +120,6 @@ impl Contest<'_> {
                 self.ways[index].runs.extend((round > 0).then_some(run));
             }
         }
-        fs::remove_dir_all(folder).unwrap();
         self.print_table();
     }
 
