@@ -1,10 +1,11 @@
-//! `rescue demo [FOLDER]`: the whole main job on the built-in virtual phone.
+//! `rescue demo [FOLDER]`: the whole main job on the built-in virtual phone: pull, export, upload.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::pull::{Request, pull};
-use super::{Done, stopped};
+use super::{Done, arguments, export, stopped, upload};
 use crate::adb::features::Feature;
 use crate::cli::DemoArgs;
 use crate::error::{Error, Kind};
@@ -15,6 +16,7 @@ use crate::pull::enumerate::Roots;
 use crate::pull::halt::Halt;
 use crate::pull::selection::Selection;
 use crate::ui::Ui;
+use crate::upload::settings::{Kind as RemoteKind, RemoteSettings};
 use crate::virtual_phone::camera_roll;
 
 /// Where the demonstration goes when nothing else is said.
@@ -25,6 +27,7 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         .folder
         .clone()
         .unwrap_or_else(|| PathBuf::from(DEFAULT_FOLDER));
+    let (archive, copy) = (beside(&folder, ".zip")?, beside(&folder, "-copy")?);
     ui.remark(
         "This is a demonstration: a phone inside this program, with a small camera roll, a card, a",
     );
@@ -61,30 +64,89 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         return Err(stopped(halt));
     }
     check_outcome(&folder)?;
-    let shown = folder.display();
     ui.remark("");
     ui.remark(
         "That one photo failed on purpose: what cannot be read is listed, and the rest is safe.",
     );
+    ui.remark("");
+    ui.remark("Now one archive of it, as `rescue export` makes it:");
+    let words = [OsStr::new("export"), folder.as_os_str(), "--force".as_ref()];
+    let to = [OsStr::new("--output"), archive.as_os_str()];
+    // Some files are missing from it, on purpose: not a failure here.
+    export::run(arguments(words.into_iter().chain(to))?, ui, halt).await?;
+    ui.remark("");
+    ui.remark("And an upload, as `rescue upload` makes it, here to a folder in the cloud's place:");
+    upload_to(&folder, &copy, ui, halt).await?;
+    let [shown, archive, copy] = [&folder, &archive, &copy].map(|path| path.display());
+    ui.remark("");
     ui.remark("Look next at:");
-    ui.remark(&format!(
-        "  {shown}/data/                     the photos, as they were on the phone"
-    ));
-    ui.remark(&format!(
-        "  rescue status {shown}             what is there and what is missing"
-    ));
-    ui.remark(&format!(
-        "  rescue verify {shown}             reads every file again and compares"
-    ));
-    ui.remark(&format!(
-        "  (cd {shown} && sha256sum -c manifest-sha256.txt)   the same without rescue"
-    ));
+    for (what, why) in [
+        (
+            format!("{shown}/index.html"),
+            "every photo on one page: open it in a browser",
+        ),
+        (
+            format!("{shown}/data/"),
+            "the photos, as they were on the phone",
+        ),
+        (archive.to_string(), "the same in one file, for anybody"),
+        (copy.to_string(), "what the cloud would hold"),
+        (
+            format!("rescue status {shown}"),
+            "what is there, what is missing, what was sent",
+        ),
+        (
+            format!("rescue verify {shown}"),
+            "reads every file again and compares",
+        ),
+        (
+            format!("(cd {shown} && sha256sum -c manifest-sha256.txt)"),
+            "the same without rescue",
+        ),
+    ] {
+        ui.remark(&format!("  {what:<38} {why}"));
+    }
     ui.remark("With a real phone: plug it in, switch USB debugging on, and run `rescue pull`.");
     Ok(Done::All)
 }
 
+/// The path of something that stands beside the folder and has its name in front.
+fn beside(folder: &Path, ending: &str) -> Result<PathBuf, Error> {
+    let named = match folder.file_name() {
+        Some(_) => Ok(folder.to_owned()),
+        // As in `.`, which is somewhere and has a name there.
+        None => std::fs::canonicalize(folder),
+    };
+    let named = named.unwrap_or_default();
+    let Some(name) = named.file_name() else {
+        let message = format!("{} has no place beside it", folder.display());
+        return Err(
+            Error::new(Kind::Usage, message).with_hint("name a new folder: `rescue demo FOLDER`")
+        );
+    };
+    let mut name = name.to_owned();
+    name.push(ending);
+    Ok(named.with_file_name(name))
+}
+
+async fn upload_to(folder: &Path, copy: &Path, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+    let failed = |error| {
+        let message = format!("cannot make the folder {}", copy.display());
+        Error::new(Kind::Disk, message).caused_by(error)
+    };
+    std::fs::create_dir_all(copy).map_err(failed)?;
+    let remote = RemoteSettings {
+        kind: RemoteKind::Folder {
+            path: std::fs::canonicalize(copy).map_err(failed)?,
+        },
+        secret: None,
+        in_keyring: false,
+    };
+    upload::to_remote(folder, ("demonstration", &remote), ui, halt).await
+}
+
 /// The demonstration is done when exactly what should happen did.
-fn check_outcome(folder: &std::path::Path) -> Result<(), Error> {
+fn check_outcome(folder: &Path) -> Result<(), Error> {
     let folder = Folder::open(folder)?;
     let (mut missing, mut unproven) = (Vec::new(), 0);
     folder.catalogue().for_each_by_path(|entry| {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::pull::start_of_day;
-use super::{Done, stopped};
+use super::{Done, arguments, stopped};
 use crate::cli::{LimitsOf, Quality, UploadArgs, UploadChoiceArgs};
 use crate::digest::{Hasher, Sha256};
 use crate::error::{Error, Kind};
@@ -30,7 +30,7 @@ use crate::upload::copy::Wish;
 use crate::upload::google_photos::takes::Limits;
 use crate::upload::queue::{Ended, Options, Run, Tally};
 use crate::upload::rules::Rules;
-use crate::upload::settings::Settings;
+use crate::upload::settings::{RemoteSettings, Settings};
 use crate::upload::{Remote, Settled};
 
 /// How long a connection is waited for without `--wait`.
@@ -63,18 +63,48 @@ pub(super) async fn after_pull(
     ui: &Ui,
     halt: &Halt,
 ) -> Result<Done, Error> {
-    once(&watch::plain_arguments(folder, to)?, ui, halt).await
+    once(&plain_arguments(folder, to)?, ui, halt).await
+}
+
+/// Sends a folder to a remote that stands in no settings.
+pub(super) async fn to_remote(
+    folder: &Path,
+    (name, settings): (&str, &RemoteSettings),
+    ui: &Ui,
+    halt: &Halt,
+) -> Result<Done, Error> {
+    let args = plain_arguments(folder, name)?;
+    send_to(&args, Folder::open(folder)?, settings, ui, halt).await
+}
+
+/// The same as a person who gives nothing but folder and remote.
+fn plain_arguments(folder: &Path, to: &str) -> Result<UploadArgs, Error> {
+    arguments([
+        "upload".as_ref(),
+        folder.as_os_str(),
+        "--to".as_ref(),
+        to.as_ref(),
+    ])
 }
 
 async fn once(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     send(args, Folder::open(&args.folder)?, ui, halt).await
 }
 
-async fn send(args: &UploadArgs, mut folder: Folder, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
-    let settings = Settings::load()?;
-    let remote_settings = settings.with_secret(&args.to)?;
-    let target = remote_settings.kind.target();
-    let mut remote = connect(&args.to, &remote_settings)?;
+async fn send(args: &UploadArgs, folder: Folder, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+    let settings = Settings::load()?.with_secret(&args.to)?;
+    send_to(args, folder, &settings, ui, halt).await
+}
+
+async fn send_to(
+    args: &UploadArgs,
+    mut folder: Folder,
+    settings: &RemoteSettings,
+    ui: &Ui,
+    halt: &Halt,
+) -> Result<Done, Error> {
+    let target = settings.kind.target();
+    let mut remote = connect(&args.to, settings)?;
     check_options(args, &mut remote)?;
     remote.set_albums(albums_of(args)).map_err(|problem| {
         Error::new(Kind::Usage, problem.to_string())

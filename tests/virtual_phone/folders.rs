@@ -183,9 +183,18 @@ async fn demonstration_works_twice() {
     for _ in 0..2 {
         desk.run(&["demo", "shown"]).await.expect(0);
     }
+    let photo = "trash/internal/DCIM/Camera/IMG_20240818_234155.jpg";
     let files = files_below(&desk.dir.path().join("shown/data"));
-    assert!(
-        files.contains_key("trash/internal/DCIM/Camera/IMG_20240818_234155.jpg"),
-        "{files:?}"
-    );
+    assert!(files.contains_key(photo), "{files:?}");
+    let sent = files_below(&desk.dir.path().join("shown-copy"));
+    let of_phone = |path: &String| format!("Rescue-Virtual-Phone-DEMO0001/{path}");
+    let wanted: Vec<String> = files.keys().map(of_phone).collect();
+    let sent: Vec<String> = sent.into_keys().collect();
+    assert_eq!(sent, wanted, "all that is verified is sent, once");
+    let archive = std::fs::File::open(desk.dir.path().join("shown.zip")).unwrap();
+    let archive = zip::ZipArchive::new(archive).unwrap();
+    for path in files.keys() {
+        let name = format!("shown/data/{path}");
+        assert!(archive.index_for_name(&name).is_some(), "{name}");
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::send;
 use crate::cli::UploadArgs;
 use crate::commands::{Done, stopped};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::folder::{Folder, FolderError};
 use crate::pull::halt::Halt;
 use crate::ui::Ui;
@@ -50,19 +50,4 @@ fn free(folder: &Path) -> Result<Option<Folder>, Error> {
         Err(FolderError::Busy { .. } | FolderError::Missing { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The same as a person who gives nothing but folder and remote.
-pub(in crate::commands) fn plain_arguments(folder: &Path, to: &str) -> Result<UploadArgs, Error> {
-    use clap::{Args as _, FromArgMatches as _};
-    let failed = |error: clap::Error| Error::new(Kind::Usage, error.to_string());
-    let command = UploadArgs::augment_args(clap::Command::new("upload"));
-    let words = [
-        "upload".into(),
-        folder.as_os_str().to_owned(),
-        "--to".into(),
-        to.into(),
-    ];
-    let matches = command.try_get_matches_from(words).map_err(failed)?;
-    UploadArgs::from_arg_matches(&matches).map_err(failed)
 }
