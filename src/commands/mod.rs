@@ -11,6 +11,9 @@ mod export;
 mod generate;
 mod keys;
 mod lock_secret;
+#[cfg(test)]
+#[cfg(feature = "virtual-phone")]
+mod power_cut;
 mod pull;
 mod remote;
 mod screen;

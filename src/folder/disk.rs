@@ -238,8 +238,9 @@ pub(crate) fn sync_filesystem(folder: &File, path: &Path) -> Result<bool, DiskEr
     {
         return Ok(false);
     }
+    observed(|| Change::FilesystemSyncing(path.to_owned()));
     rustix::fs::syncfs(folder.as_fd()).map_err(|e| DiskError::new("sync", path, e.into()))?;
-    observed(|| Change::FilesystemSynced);
+    observed(|| Change::FilesystemSynced(path.to_owned()));
     Ok(true)
 }
 
@@ -371,8 +372,11 @@ pub(crate) enum Change {
     Written(PathBuf),
     /// A file's bytes are on the disk.
     Synced(PathBuf),
-    /// All files' bytes and all names are on the disk, as far as the filesystem keeps its word.
-    FilesystemSynced,
+    /// The filesystem of this folder begins to write everything.
+    FilesystemSyncing(PathBuf),
+    /// All files' bytes and all names of when it began are on the disk, as far as the filesystem
+    /// keeps its word.
+    FilesystemSynced(PathBuf),
     /// A folder was created.
     FolderCreated(PathBuf),
     /// A folder's names are on the disk.
@@ -383,24 +387,51 @@ pub(crate) enum Change {
     Removed(PathBuf),
 }
 
-/// What hears of changes.
 #[cfg(test)]
-pub(crate) type Observer = Box<dyn FnMut(Change)>;
+impl Change {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Created(path)
+            | Self::Written(path)
+            | Self::Synced(path)
+            | Self::FilesystemSyncing(path)
+            | Self::FilesystemSynced(path)
+            | Self::FolderCreated(path)
+            | Self::FolderSynced(path)
+            | Self::Renamed(path, _)
+            | Self::Removed(path) => path,
+        }
+    }
+}
+
+/// What hears of changes, whichever thread makes them.
+#[cfg(test)]
+pub(crate) type Observer = Box<dyn FnMut(Change) + Send>;
 
 #[cfg(test)]
-thread_local! {
-    /// What hears of the changes that this thread makes.
-    pub(crate) static OBSERVER: std::cell::RefCell<Option<Observer>> =
-        const { std::cell::RefCell::new(None) };
+static OBSERVERS: std::sync::Mutex<Vec<(PathBuf, Observer)>> = std::sync::Mutex::new(Vec::new());
+
+/// Lets somebody hear of the changes below a folder.
+#[cfg(test)]
+pub(crate) fn observe(root: &Path, observer: Observer) {
+    let mut observers = OBSERVERS.lock().unwrap();
+    observers.push((root.to_owned(), observer));
+}
+
+/// Ends what [`observe`] began.
+#[cfg(test)]
+pub(crate) fn stop_observing(root: &Path) {
+    OBSERVERS.lock().unwrap().retain(|(of, _)| of != root);
 }
 
 #[cfg(test)]
 fn observed(change: impl FnOnce() -> Change) {
-    OBSERVER.with_borrow_mut(|observer| {
-        if let Some(observer) = observer {
-            observer(change());
-        }
-    });
+    let change = change();
+    let mut observers = OBSERVERS.lock().unwrap();
+    let mut hearing = observers.iter_mut();
+    if let Some((_, hear)) = hearing.find(|(root, _)| change.path().starts_with(root)) {
+        hear(change);
+    }
 }
 
 #[cfg(not(test))]

@@ -53,7 +53,7 @@ use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 use disk::{DATA, PARTIAL};
 
-const CATALOGUE: &str = "rescue.db";
+pub(crate) const CATALOGUE: &str = "rescue.db";
 const LOCK: &str = ".rescue.lock";
 
 /// What systems put into the root of a disk by themselves; a disk with nothing else is empty.
@@ -358,7 +358,5 @@ fn lock(root: &Path, file: File) -> Result<Arc<File>, FolderError> {
     }
 }
 
-#[cfg(test)]
-mod power_cut;
 #[cfg(test)]
 pub(crate) mod tests;
