@@ -74,7 +74,8 @@ pub(super) async fn to_remote(
     halt: &Halt,
 ) -> Result<Done, Error> {
     let args = plain_arguments(folder, name)?;
-    send_to(&args, Folder::open(folder)?, settings, ui, halt).await
+    let (done, _) = send_to(&args, Folder::open(folder)?, settings, ui, halt).await?;
+    Ok(done)
 }
 
 /// The same as a person who gives nothing but folder and remote.
@@ -88,10 +89,17 @@ fn plain_arguments(folder: &Path, to: &str) -> Result<UploadArgs, Error> {
 }
 
 async fn once(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
-    send(args, Folder::open(&args.folder)?, ui, halt).await
+    let folder = Folder::open_after_asking(&args.folder, || Folder::open(&args.folder))?;
+    let (done, _) = send(args, folder, ui, halt).await?;
+    Ok(done)
 }
 
-async fn send(args: &UploadArgs, folder: Folder, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+async fn send(
+    args: &UploadArgs,
+    folder: Folder,
+    ui: &Ui,
+    halt: &Halt,
+) -> Result<(Done, Tally), Error> {
     let settings = Settings::load()?.with_secret(&args.to)?;
     send_to(args, folder, &settings, ui, halt).await
 }
@@ -102,7 +110,7 @@ async fn send_to(
     settings: &RemoteSettings,
     ui: &Ui,
     halt: &Halt,
-) -> Result<Done, Error> {
+) -> Result<(Done, Tally), Error> {
     let target = settings.kind.target();
     let mut remote = connect(&args.to, settings)?;
     check_options(args, &mut remote)?;
@@ -112,7 +120,8 @@ async fn send_to(
     })?;
     let copies = copies_of(args, &remote)?;
     if args.check {
-        return check(args, &mut folder, &remote, &target, ui, halt).await;
+        let checked = check(args, &mut folder, &remote, &target, ui, halt).await;
+        return checked.map(|done| (done, Tally::default()));
     }
     let known = folder.catalogue().known_remote(&args.to, &target)?;
     let chosen = match args.archive.as_slice() {
@@ -136,7 +145,8 @@ async fn send_to(
         ));
     }
     if args.dry_run {
-        return dry_run(args, &chosen, &folder, known, ui);
+        let done = dry_run(args, &chosen, &folder, known, ui)?;
+        return Ok((done, Tally::default()));
     }
     let now = chrono::Utc::now().timestamp();
     let id = folder.catalogue_mut().remote(&args.to, &target)?;
@@ -190,8 +200,8 @@ async fn send_to(
     };
     ui.result(&report, &report_lines(&args.to, &tally, elapsed, &counts));
     match ended {
-        Ok(()) if tally.failed + tally.skipped == 0 => Ok(Done::All),
-        Ok(()) => Ok(Done::SomeFailed),
+        Ok(()) if tally.failed + tally.skipped == 0 => Ok((Done::All, tally)),
+        Ok(()) => Ok((Done::SomeFailed, tally)),
         Err(Ended::Stopped) => Err(stopped(halt)),
         Err(Ended::Problem(problem)) => Err(problem.into()),
         Err(Ended::Catalogue(error)) => Err(error.into()),

@@ -7,6 +7,7 @@
 //! <folder>/.partial/                                   files under way
 //! <folder>/set-aside/                                  what did not belong into data/
 //! <folder>/.rescue.lock                                held by the one rescue that works on it
+//! <folder>/.rescue.gives-way                           there while that one lets others have it
 //! ```
 //!
 //! What goes in: bytes as they arrive ([`PartialFile`]), finished files ([`Committer`]), facts
@@ -25,6 +26,7 @@ pub mod commit;
 pub(crate) mod disk;
 mod entry;
 mod gaps;
+mod giving_way;
 pub mod partial;
 mod patchwork;
 pub mod reader;
@@ -45,6 +47,7 @@ pub use entry::{
     RunId, RunOutcome, State, Summary,
 };
 pub use gaps::{Gaps, missing_bytes_of_note};
+pub use giving_way::GivesWay;
 pub use partial::{Finished, PartialFile};
 pub use patchwork::Patchwork;
 pub use reader::{DataReader, Presence};

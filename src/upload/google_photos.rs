@@ -13,7 +13,7 @@ mod bytes;
 pub mod takes;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -26,8 +26,9 @@ use super::oauth::{Service, Tokens};
 use super::problem::{Advice, Problem, brief};
 use super::rules::Rules;
 use super::source::Source;
-use super::{Presence, Settled, name_of};
-use crate::folder::upload::{Pledge, Upload, UploadId, UploadReason, UploadRecord};
+use super::{Presence, Put, Settled, name_of};
+use crate::digest::Sha256;
+use crate::folder::upload::{Pledge, Pledged, Upload, UploadId, UploadReason, UploadRecord};
 
 /// The library's own address.
 pub const API: &str = "https://photoslibrary.googleapis.com";
@@ -67,16 +68,19 @@ pub struct GooglePhotos {
     wish: Albums,
     /// Where what is learnt on the way goes, to be recorded at once.
     notes: OnceLock<UnboundedSender<UploadRecord>>,
-    /// Sessions of files that are under way.
-    sessions: Mutex<HashMap<UploadId, Session>>,
+    /// Sessions of files that are under way, and what earlier runs left.
+    given: Mutex<HashMap<UploadId, Given>>,
     /// Albums by title, once they were asked for.
     albums: tokio::sync::Mutex<Option<HashMap<String, String>>>,
 }
 
+/// What Google gave for bytes. Good for these alone: a file may be sent as it is in one run and as
+/// a smaller copy in the next, and the rest of one must not follow the beginning of the other.
 #[derive(Debug, Clone)]
-struct Session {
-    address: Arc<str>,
-    /// Whether bytes may have been sent to it.
+struct Given {
+    sha256: Sha256,
+    pledge: Pledge,
+    /// Whether bytes may have been sent to the session.
     is_used: bool,
 }
 
@@ -92,7 +96,7 @@ impl GooglePhotos {
             limits: Limits::NOW,
             wish: Albums::None,
             notes: OnceLock::new(),
-            sessions: Mutex::default(),
+            given: Mutex::default(),
             albums: tokio::sync::Mutex::default(),
         })
     }
@@ -123,13 +127,14 @@ impl GooglePhotos {
         let _ = self.notes.set(notes);
     }
 
-    /// Goes on with a session of an earlier run.
-    pub(crate) fn go_on(&self, id: UploadId, session: &str) {
-        let session = Session {
-            address: session.into(),
+    /// Goes on with what was given in an earlier run.
+    pub(crate) fn go_on(&self, id: UploadId, known: Pledged) {
+        let given = Given {
+            sha256: known.sha256,
+            pledge: known.pledge,
             is_used: true,
         };
-        self.sessions().insert(id, session);
+        self.given().insert(id, given);
     }
 
     /// See [`super::Remote::survey`]. Google is not asked: what is there is known by its token.
@@ -144,44 +149,64 @@ impl GooglePhotos {
     }
 
     /// Sends a file's bytes: an upload token.
-    pub async fn put(&self, upload: &Upload, source: &Source) -> Result<String, Problem> {
+    pub async fn put(&self, upload: &Upload, source: &Source) -> Result<Put, Problem> {
+        let known = self.given().remove(&upload.id);
+        let known = known.filter(|given| given.sha256 == source.sha256);
+        let session = match known {
+            Some(Given {
+                pledge: Pledge::Token(token),
+                ..
+            }) => {
+                source.tell(source.size);
+                return Ok(Put::Held(token));
+            }
+            Some(Given {
+                pledge: Pledge::Session(address),
+                is_used,
+                ..
+            }) => Some((address, is_used)),
+            None => None,
+        };
+        self.send(upload, source, session).await.map(Put::Pledged)
+    }
+
+    async fn send(
+        &self,
+        upload: &Upload,
+        source: &Source,
+        session: Option<(String, bool)>,
+    ) -> Result<String, Problem> {
         let head = source.head(HEAD_BYTES).await?;
         let taken = judge(name_of(&upload.path), &head, upload.size, &self.limits)
             .map_err(|(_, words)| Problem::other(words))?;
         if source.size <= bytes::MAX_RAW_BYTES {
             return bytes::raw(&self.api, source, taken).await;
         }
+        let mut session = session;
         loop {
-            let known = self.sessions().get(&upload.id).cloned();
-            let session = match known {
+            let (address, is_used) = match session.take() {
                 Some(session) => session,
                 None => {
                     let address = bytes::begin(&self.api, source, taken).await?;
                     self.note(UploadRecord::Pledged {
                         id: upload.id,
-                        // Of what is sent: the rest of a file must not follow the beginning of a copy.
                         sha256: source.sha256,
                         pledge: Pledge::Session(address.clone()),
                     });
-                    Session {
-                        address: address.into(),
-                        is_used: false,
-                    }
+                    (address, false)
                 }
             };
-            let used = Session {
+            // For the next try, when this one fails.
+            let used = Given {
+                sha256: source.sha256,
+                pledge: Pledge::Session(address.clone()),
                 is_used: true,
-                ..session.clone()
             };
-            self.sessions().insert(upload.id, used);
-            match bytes::resume(&self.api, &session.address, !session.is_used, source).await? {
-                Some(token) => {
-                    self.sessions().remove(&upload.id);
-                    return Ok(token);
-                }
-                None => {
-                    self.sessions().remove(&upload.id);
-                }
+            self.given().insert(upload.id, used);
+            let token = bytes::resume(&self.api, &address, !is_used, source).await?;
+            self.given().remove(&upload.id);
+            if let Some(token) = token {
+                return Ok(token);
             }
         }
     }
@@ -351,8 +376,8 @@ impl GooglePhotos {
         }
     }
 
-    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<UploadId, Session>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn given(&self) -> std::sync::MutexGuard<'_, HashMap<UploadId, Given>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -49,7 +49,7 @@ pub mod webdav;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::digest::Sha256;
-use crate::folder::upload::{Upload, UploadId, UploadReason, UploadRecord};
+use crate::folder::upload::{Pledged, Upload, UploadId, UploadReason, UploadRecord};
 use albums::Albums;
 use batch::{Batch, Made};
 use google_photos::GooglePhotos;
@@ -122,6 +122,8 @@ pub enum Put {
     Done(Acknowledged),
     /// Its bytes are, and this stands for them until an item is made of it.
     Pledged(String),
+    /// The same since an earlier run: nothing was sent.
+    Held(String),
 }
 
 /// A destination, ready to work.
@@ -155,7 +157,7 @@ impl Remote {
         match self {
             Self::Paths(paths) => paths.put(&upload.path, source).await.map(Put::Done),
             Self::Immich(immich) => immich.put(&upload.path, source).await.map(Put::Done),
-            Self::GooglePhotos(photos) => photos.put(upload, source).await.map(Put::Pledged),
+            Self::GooglePhotos(photos) => photos.put(upload, source).await,
         }
     }
 
@@ -191,11 +193,11 @@ impl Remote {
         }
     }
 
-    /// Goes on with an upload where an earlier run left it.
-    pub(crate) fn go_on(&self, id: UploadId, session: &str) {
+    /// Goes on with an upload where an earlier run left it, when the same bytes are to be sent.
+    pub(crate) fn go_on(&self, id: UploadId, known: Pledged) {
         match self {
             Self::Paths(_) | Self::Immich(_) => {}
-            Self::GooglePhotos(photos) => photos.go_on(id, session),
+            Self::GooglePhotos(photos) => photos.go_on(id, known),
         }
     }
 

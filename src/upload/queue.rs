@@ -24,6 +24,7 @@ use super::limit::Limit;
 use super::problem::{Advice, Problem};
 use super::source::{Place, Source};
 use super::{Acknowledged, Presence, Put, Remote, Settled, name_of};
+use crate::digest::Sha256;
 use crate::event::{Event, Events, SentCopy};
 use crate::folder::reader::Found;
 use crate::folder::upload::{Pledge, Upload, UploadId, UploadReason, UploadRecord, UploadState};
@@ -142,8 +143,10 @@ enum Step {
 enum Delivery {
     Sent(Acknowledged),
     Found(Acknowledged),
-    /// Its bytes have arrived; it is no item yet.
-    Pledged(String),
+    /// Its bytes, which have this SHA-256, have arrived; it is no item yet.
+    Pledged(String, Sha256),
+    /// The same since an earlier run, which recorded it.
+    Held(String),
     /// Its name was taken while it was on its way.
     Moved,
 }
@@ -322,9 +325,9 @@ impl<'a> Run<'a> {
                         tasks.spawn(survey(Arc::clone(&self.shared), *upload));
                         continue;
                     }
-                    let is_pledged = matches!(delivered, Ok(Delivery::Pledged(_)));
+                    let waits = matches!(delivered, Ok(Delivery::Pledged(..) | Delivery::Held(_)));
                     self.delivered(&upload, delivered)?;
-                    if !is_pledged {
+                    if !waits {
                         self.release(&upload);
                     }
                 }
@@ -416,7 +419,8 @@ impl<'a> Run<'a> {
                 self.sent.push(upload.id);
             }
             Ok(Delivery::Found(acknowledged)) => self.found(upload, acknowledged),
-            Ok(Delivery::Pledged(token)) => self.pledged(upload, token)?,
+            Ok(Delivery::Pledged(token, sha256)) => self.pledged(upload, token, sha256)?,
+            Ok(Delivery::Held(token)) => self.wait_for_batch(upload.clone(), token, 0),
             Ok(Delivery::Moved) => {}
             Err(outcome) => self.ended(upload, outcome)?,
         }
@@ -685,7 +689,8 @@ async fn deliver(
     };
     match shared.remote.put(upload, &sent).await {
         Ok(Put::Done(acknowledged)) => Ok((Delivery::Sent(acknowledged), sent_as)),
-        Ok(Put::Pledged(token)) => Ok((Delivery::Pledged(token), sent_as)),
+        Ok(Put::Pledged(token)) => Ok((Delivery::Pledged(token, sent.sha256), sent_as)),
+        Ok(Put::Held(token)) => Ok((Delivery::Held(token), sent_as)),
         Err(problem) => {
             sent.withdraw();
             if problem.advice() != Advice::Rename {

@@ -18,6 +18,7 @@ mod immich;
 mod library;
 mod onedrive;
 mod photos;
+mod pictures;
 mod secrets;
 mod show;
 mod stand;

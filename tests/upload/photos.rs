@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Ended};
 use super::library::{Fault, Library, Request, everything_is_there_once, jpeg, mp4, settle_in};
+use super::pictures::{clip, jpeg_of};
 
 fn photos(count: usize) -> Vec<(String, Vec<u8>)> {
     let name = |number| format!("internal/DCIM/Camera/IMG_20240101_{number:06}.jpg");
@@ -564,4 +565,86 @@ fn planted_secrets_of_the_sign_in_appear_nowhere() {
     assert!(!said.contains("PLANTED"), "{said}");
     let catalogue = fs::read(desk.path("rescued/rescue.db")).unwrap();
     assert!(!catalogue.windows(7).any(|window| window == b"PLANTED"));
+}
+
+#[test]
+fn upload_token_of_a_copy_stands_for_that_copy_alone() {
+    // Each quality, after a run of each that got no further than the bytes.
+    const ORIGINAL: &[&str] = &[];
+    const SMALLER: &[&str] = &["--quality", "storage-saver"];
+    for (first, second, raw) in [
+        (ORIGINAL, ORIGINAL, 1),
+        (SMALLER, SMALLER, 1),
+        (SMALLER, ORIGINAL, 2),
+        (ORIGINAL, SMALLER, 2),
+    ] {
+        let (desk, library) = scene(0, |request| {
+            (request.kind == "batchCreate" && request.before == 0)
+                .then_some(Fault::Answer(503, None))
+        });
+        let large = jpeg_of(4200, 4000);
+        let size = large.len() as u64;
+        // With a date in its name, so that no quality sends the file itself.
+        let name = "internal/DCIM/Camera/IMG_20240818_093001.jpg".to_owned();
+        desk.rescue(&[(name, large)]);
+        let run = |more: &[&str]| desk.upload("photos", &[more, &["--tries", "1"]].concat());
+        run(first).expect(3);
+        assert!(library.items().is_empty());
+        let ended = run(second).expect(0);
+        assert_eq!(ended.line("upload_summary")["copies"], 1, "{}", ended.all);
+        assert_eq!(library.requests("raw"), raw, "{first:?} {second:?}");
+        let item = &library.items()[0];
+        assert_eq!(item.size < size, second == SMALLER, "{first:?} {second:?}");
+        // The receipt names what is there.
+        let status = desk.run(&["status", "rescued", "--json"]);
+        assert_eq!(
+            status.line("status")["remotes"][0]["counts"][0]["state"],
+            "there"
+        );
+        let catalogue = rusqlite::Connection::open(desk.path("rescued/rescue.db")).unwrap();
+        let said: String = catalogue
+            .query_row("SELECT message FROM upload", [], |row| row.get(0))
+            .unwrap();
+        assert!(said.contains(&item.sha256.to_string()), "{said}");
+    }
+}
+
+#[test]
+fn item_made_of_a_copy_is_not_the_same_bytes_as_another_file() {
+    let (desk, library) = scene(0, |_| None);
+    let name = |folder: &str| format!("internal/{folder}/IMG_20240818_093001.jpg");
+    desk.rescue(&[(name("DCIM"), jpeg_of(4200, 4000))]);
+    desk.upload("photos", &["--quality", "storage-saver"])
+        .expect(0);
+    desk.rescue(&[(name("Download"), jpeg_of(4200, 4000))]);
+    let ended = desk.upload("photos", &[]).expect(0);
+    assert_eq!(ended.line("upload_summary")["sent"], 1, "{}", ended.all);
+    assert_eq!(library.items().len(), 2);
+}
+
+#[test]
+fn large_video_that_gets_a_date_goes_on_where_a_kill_left_it() {
+    let (desk, library) = scene(0, |_| None);
+    // Its header says nothing of a date; a copy with one is what is sent.
+    let mut video = clip(false);
+    let mut rest = jpeg(5, 20_000_000);
+    rest[..8].copy_from_slice(b"\x01\x31\x2d\x00free");
+    video.extend(rest);
+    let name = "internal/DCIM/Camera/VID_20240818_093001.mp4".to_owned();
+    desk.rescue(&[(name, video)]);
+    let arguments = ["upload", "rescued", "--to", "photos", "--limit", "4M"];
+    let mut child = desk.start(&arguments);
+    let begin = Instant::now();
+    while library.requests("upload") == 0 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "nothing arrives");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(1500));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let ended = desk.upload("photos", &[]).expect(0);
+    assert_eq!(ended.line("upload_summary")["copies"], 1, "{}", ended.all);
+    let count = |kind| library.requests(kind);
+    assert_eq!((count("start"), count("query")), (1, 1));
+    library.no_complaints();
 }

@@ -21,4 +21,5 @@ mod screen;
 mod selection;
 mod server;
 mod trust;
+mod uploads;
 mod wire;

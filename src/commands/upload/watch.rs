@@ -1,18 +1,24 @@
-//! `rescue upload --watch`: sends what each pull brings, until it is stopped.
+//! `rescue upload --watch`: sends what each pull brings, until it is stopped. Whatever else wants the
+//! folder meanwhile goes first.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::send;
 use crate::cli::UploadArgs;
 use crate::commands::{Done, stopped};
-use crate::error::Error;
-use crate::folder::{Folder, FolderError};
+use crate::error::{Error, Kind};
+use crate::folder::{Folder, FolderError, GivesWay};
 use crate::pull::halt::Halt;
 use crate::ui::Ui;
 
 /// How often the folder is looked at; one look asks the disk for one date.
 const EVERY: Duration = Duration::from_secs(2);
+/// How often it is looked at whether somebody asks for the folder.
+const ASKED_EVERY: Duration = Duration::from_millis(100);
+/// After how long what failed is tried again; twice as long each time that something fails again.
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+const LONGEST_RETRY: Duration = Duration::from_secs(60 * 60);
 
 /// Ends by Ctrl-C, or when the service needs the person.
 pub(super) async fn watch(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
@@ -21,17 +27,31 @@ pub(super) async fn watch(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Don
     args.pace.wait = true;
     ui.remark("Watching: what each pull brings is sent; Ctrl-C ends it");
     let mut known = None;
+    let mut again: Option<Instant> = None;
+    let mut retry = FIRST_RETRY;
     let mut is_first = true;
     loop {
         let changed = Folder::changed(&args.folder);
+        let is_due = changed != known || again.is_some_and(|again| again <= Instant::now());
         // The folder's lock is held while somebody pulls: what came is sent afterwards.
         if changed.is_some()
-            && changed != known
+            && is_due
             && let Some(folder) = free(&args.folder)?
         {
-            send(&args, folder, ui, halt).await?;
-            known = Folder::changed(&args.folder);
+            let ended = unless_asked(&args, folder, ui, halt).await?;
             is_first = false;
+            (known, again) = match ended {
+                Ended::All => {
+                    retry = FIRST_RETRY;
+                    (Folder::changed(&args.folder), None)
+                }
+                Ended::SomeFailed => {
+                    let due = Instant::now() + retry;
+                    retry = (retry * 2).min(LONGEST_RETRY);
+                    (Folder::changed(&args.folder), Some(due))
+                }
+                Ended::GaveWay => (None, again),
+            };
         } else if is_first && changed.is_none() {
             ui.remark("There is nothing yet: waiting for the first pull into this folder");
             is_first = false;
@@ -43,6 +63,64 @@ pub(super) async fn watch(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Don
     }
 }
 
+enum Ended {
+    /// What the service takes is there.
+    All,
+    /// Something has to be tried again.
+    SomeFailed,
+    /// Somebody asked for the folder. What was under way is sent another time.
+    GaveWay,
+}
+
+/// Sends what there is, until somebody asks for the folder.
+async fn unless_asked(
+    args: &UploadArgs,
+    folder: Folder,
+    ui: &Ui,
+    halt: &Halt,
+) -> Result<Ended, Error> {
+    let gives_way = folder.gives_way();
+    let own = halt.child();
+    let sending = send(args, folder, ui, &own);
+    tokio::pin!(sending);
+    let sent = tokio::select! {
+        sent = &mut sending => sent,
+        () = asked(gives_way.as_ref()) => {
+            own.stop(Error::new(Kind::Interrupted, "another rescue wants the folder"));
+            let sent = sending.await;
+            if sent.is_err() && own.is_set() && !halt.is_set() {
+                ui.remark("Another rescue wants the folder: it goes first");
+                return Ok(Ended::GaveWay);
+            }
+            sent
+        }
+    };
+    match sent {
+        Ok((_, tally)) if tally.failed == 0 => Ok(Ended::All),
+        Ok(_) => Ok(Ended::SomeFailed),
+        // A service in trouble, or without room: it may be otherwise later.
+        Err(error)
+            if matches!(
+                error.kind,
+                Kind::Remote | Kind::RemoteFull | Kind::NoConnection
+            ) =>
+        {
+            ui.remark(&format!("{}: it is tried again later", error.message));
+            Ok(Ended::SomeFailed)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns when somebody asks for the folder.
+async fn asked(gives_way: Option<&GivesWay>) {
+    let Some(gives_way) = gives_way else {
+        return std::future::pending().await;
+    };
+    while !gives_way.is_asked() {
+        tokio::time::sleep(ASKED_EVERY).await;
+    }
+}
 /// The folder, when nobody else works on it.
 fn free(folder: &Path) -> Result<Option<Folder>, Error> {
     match Folder::open(folder) {

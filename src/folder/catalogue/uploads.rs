@@ -146,14 +146,15 @@ impl Catalogue {
             .map_err(|e| self.failed("read", e))
     }
 
-    /// What the service calls another file with the same bytes that the same remote has.
+    /// What the service calls another file with the same bytes that the same remote has. One of
+    /// which a copy was sent (its message says so) has not the same bytes there.
     pub fn same_bytes_there(&self, id: UploadId) -> Result<Option<String>, CatalogueError> {
         self.db
             .prepare(
                 "SELECT twin.there FROM upload AS twin JOIN upload AS this \
                  ON twin.remote = this.remote AND twin.sha256 = this.sha256 AND twin.id <> this.id \
                  WHERE this.id = ? AND twin.state IN ('sent', 'there') AND twin.there IS NOT NULL \
-                 LIMIT 1",
+                 AND twin.message IS NULL LIMIT 1",
             )
             .and_then(|mut statement| {
                 statement

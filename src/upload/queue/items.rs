@@ -24,7 +24,7 @@ pub(super) struct Items {
     renewals: HashMap<UploadId, u32>,
 }
 
-type Bytes = (crate::digest::Sha256, Option<String>);
+type Bytes = (Sha256, Option<String>);
 
 impl Items {
     /// The next batch, when none is under way.
@@ -40,7 +40,7 @@ impl Items {
 }
 
 impl Run<'_> {
-    /// Whether an upload's bytes have to be sent. If not, it is on its way, or ended, already.
+    /// Whether an upload is to be prepared and sent. If not, it is on its way, or ended, already.
     pub(super) fn needs_bytes(&mut self, upload: &Upload) -> Result<bool, Ended> {
         if upload.state == UploadState::Skipped && upload.reason == Some(UploadReason::Refused) {
             // The same bytes are refused again; a request is better spent on others.
@@ -70,31 +70,32 @@ impl Run<'_> {
             return Ok(false);
         }
         self.items.twins.insert(bytes, Vec::new());
-        let Some(known) = self.catalogue.pledge(upload.id)? else {
-            return Ok(true);
-        };
-        let age = chrono::Utc::now().timestamp() - known.given;
-        match known.pledge {
-            _ if known.sha256 != upload.sha256 || age < 0 => Ok(true),
-            Pledge::Token(token) if age < TOKEN_SECONDS => {
-                let events = &self.shared.events;
-                events.emit(Event::Received { bytes: upload.size });
-                self.wait_for_batch(upload.clone(), token, 0);
-                Ok(false)
+        if let Some(known) = self.catalogue.pledge(upload.id)? {
+            let age = chrono::Utc::now().timestamp() - known.given;
+            let lasts = match known.pledge {
+                Pledge::Token(_) => TOKEN_SECONDS,
+                Pledge::Session(_) => SESSION_SECONDS,
+            };
+            // One of the future tells that the clock was changed, and nothing of its age.
+            if (0..lasts).contains(&age) {
+                // Whether it is good for what is to be sent is known when that is prepared.
+                self.shared.remote.go_on(upload.id, known);
             }
-            Pledge::Session(session) if age < SESSION_SECONDS => {
-                self.shared.remote.go_on(upload.id, &session);
-                Ok(true)
-            }
-            Pledge::Token(_) | Pledge::Session(_) => Ok(true),
         }
+        Ok(true)
     }
 
-    /// An upload's bytes have arrived. Recorded at once: they are not sent again.
-    pub(super) fn pledged(&mut self, upload: &Upload, token: String) -> Result<(), Ended> {
+    /// An upload's bytes have arrived, or those of a copy, with this SHA-256. Recorded at once: they
+    /// are not sent again.
+    pub(super) fn pledged(
+        &mut self,
+        upload: &Upload,
+        token: String,
+        sha256: Sha256,
+    ) -> Result<(), Ended> {
         self.receipts.push(UploadRecord::Pledged {
             id: upload.id,
-            sha256: upload.sha256,
+            sha256,
             pledge: Pledge::Token(token.clone()),
         });
         self.record()?;
@@ -102,7 +103,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn wait_for_batch(&mut self, upload: Upload, token: String, tries: u32) {
+    pub(super) fn wait_for_batch(&mut self, upload: Upload, token: String, tries: u32) {
         let album = self.shared.remote.album_of(&upload.source);
         let item = Item {
             upload,

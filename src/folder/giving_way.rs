@@ -1,0 +1,68 @@
+//! Who works on a folder for hours and can stop at any moment, as an upload that watches it, gives
+//! way to others: a file says so, and whoever removes it asks for the folder. No second lock: not
+//! every share can hold one, and a file left behind by a kill harms nobody.
+
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{Folder, FolderError};
+
+const GIVES_WAY: &str = ".rescue.gives-way";
+/// How long one that was asked may take to end what it does.
+const PATIENCE: Duration = Duration::from_secs(10);
+const EVERY: Duration = Duration::from_millis(50);
+
+/// Says that the folder's holder gives way, for as long as this lives.
+#[derive(Debug)]
+pub struct GivesWay {
+    sign: PathBuf,
+}
+
+impl GivesWay {
+    /// Whether another `rescue` asks for the folder.
+    pub fn is_asked(&self) -> bool {
+        fs::symlink_metadata(&self.sign).is_err()
+    }
+}
+
+impl Drop for GivesWay {
+    fn drop(&mut self) {
+        // Gone when somebody asked.
+        let _ = fs::remove_file(&self.sign);
+    }
+}
+
+impl Folder {
+    /// From now on, others may ask for it. `None` where no file can be made; others are told that
+    /// the folder is busy there.
+    pub fn gives_way(&self) -> Option<GivesWay> {
+        let sign = self.root().join(GIVES_WAY);
+        let _ = fs::remove_file(&sign);
+        let made = OpenOptions::new().write(true).create_new(true).open(&sign);
+        made.ok().map(|_| GivesWay { sign })
+    }
+
+    /// Calls `open`; when the folder is busy, its holder is asked to give way and has some seconds
+    /// to do so. Blocks meanwhile.
+    pub fn open_after_asking(
+        path: &Path,
+        mut open: impl FnMut() -> Result<Self, FolderError>,
+    ) -> Result<Self, FolderError> {
+        let mut asked = None;
+        loop {
+            let busy = match open() {
+                Err(busy @ FolderError::Busy { .. }) => busy,
+                opened => return opened,
+            };
+            // Whoever else waits may have asked before, or have got it before.
+            if fs::remove_file(path.join(GIVES_WAY)).is_ok() {
+                asked.get_or_insert_with(Instant::now);
+            }
+            if asked.is_none_or(|asked| asked.elapsed() > PATIENCE) {
+                return Err(busy);
+            }
+            std::thread::sleep(EVERY);
+        }
+    }
+}
