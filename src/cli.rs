@@ -2,6 +2,7 @@
 
 pub mod clouds;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -19,6 +20,50 @@ pub struct Cli {
     /// How to talk
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+impl Cli {
+    /// Reads a command line, the program's name first. What makes no sense, and what only asks for
+    /// help, ends the program.
+    pub fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Self {
+        Self::parse_from(with_names_apart(arguments.into_iter().collect()))
+    }
+}
+
+/// `remote add s3 s3 bucket`: clap takes a name that is a kind's for the kind, unless it differs.
+/// With a space behind, which [`remote_name`] takes off again, it does.
+fn with_names_apart(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let kinds = RemoteKind::augment_subcommands(clap::Command::new("kinds"));
+    let is_kind = |word: &OsString| {
+        word.to_str()
+            .is_some_and(|word| kinds.find_subcommand(word).is_some())
+    };
+    let (mut words, mut is_value) = (Vec::new(), true);
+    for (at, argument) in arguments.iter().enumerate() {
+        let starts_with_dash = argument.as_encoded_bytes().starts_with(b"-");
+        if !starts_with_dash && !is_value {
+            words.push(at);
+        }
+        is_value = ["--color", "--secret-file", "--keep-in"]
+            .iter()
+            .any(|option| argument == option);
+    }
+    let word = |nth: usize| words.get(nth).and_then(|at| arguments.get(*at));
+    let adds =
+        word(0).is_some_and(|word| word == "remote") && word(1).is_some_and(|word| word == "add");
+    if adds
+        && word(2).is_some_and(is_kind)
+        && word(3).is_some_and(is_kind)
+        && let Some(name) = words.get(2).and_then(|at| arguments.get_mut(*at))
+    {
+        name.push(" ");
+    }
+    arguments
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a result of a parser")]
+fn remote_name(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(text.strip_suffix(' ').unwrap_or(text).to_owned())
 }
 
 /// How to talk.
@@ -432,6 +477,7 @@ pub struct RemoteNameArgs {
 #[derive(Debug, Clone, Args)]
 pub struct RemoteAddArgs {
     /// What to call it
+    #[arg(value_parser = remote_name)]
     pub name: String,
     /// What kind it is
     #[command(subcommand)]
@@ -741,6 +787,34 @@ mod tests {
         ] {
             assert!(size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn remote_may_be_called_like_a_kind() {
+        let read = |line: &str| {
+            let words = line.split(' ').map(OsString::from).collect();
+            let cli = Cli::try_parse_from(with_names_apart(words)).ok()?;
+            match cli.command {
+                Command::Remote(RemoteCommand::Add(args)) => Some((args.name, args.kind)),
+                _ => None,
+            }
+        };
+        for line in [
+            "rescue remote add s3 s3 s3 --access-key-id sftp",
+            "rescue --color never remote -v add --keep-in file s3 --json s3 s3 --access-key-id x",
+        ] {
+            let Some((name, RemoteKind::S3 { bucket, .. })) = read(line) else {
+                panic!("{line}");
+            };
+            assert_eq!((name.as_str(), bucket.as_str()), ("s3", "s3"), "{line}");
+        }
+        let folder = read("rescue remote add webdav folder webdav");
+        assert!(
+            matches!(&folder, Some((name, RemoteKind::Folder { .. })) if name == "webdav"),
+            "{folder:?}"
+        );
+        assert!(read("rescue remote add s3 bucket --access-key-id x").is_none());
+        assert!(read("rescue remote add s3").is_none());
     }
 
     #[test]

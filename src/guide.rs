@@ -331,7 +331,15 @@ impl From<Problem> for Error {
                 Kind::Remote,
                 "run the same command again then (or give --wait): it goes on where it was",
             ),
-            Problem::SignedOut { .. } | Problem::Denied { .. } => (
+            Problem::Moved { .. } => (
+                Kind::RemoteDenied,
+                "if you trust that address, `rescue remote remove` it, and add it again with that address",
+            ),
+            Problem::OtherRegion { .. } => (
+                Kind::RemoteDenied,
+                "`rescue remote remove` it, and add it again with that --region",
+            ),
+            Problem::SignedOut { .. } | Problem::Denied { .. } | Problem::Forbidden { .. } => (
                 Kind::RemoteDenied,
                 "check user, password and rights: `rescue remote remove` it, and add it again",
             ),

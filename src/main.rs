@@ -3,13 +3,12 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use rescue::cli::{Cli, ColorChoice};
 use rescue::error::{Error, Kind};
 use rescue::ui::{Style, Ui};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_arguments(std::env::args_os());
     rescue::ui::start_tracing(cli.output.verbose);
     let color = match cli.output.color {
         ColorChoice::Always => true,

@@ -42,7 +42,7 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
             user,
             certificates,
         } => {
-            let http = Http::new(&host_of(url), certificates.as_deref())?;
+            let http = Http::without_redirects(&host_of(url), certificates.as_deref())?;
             let mut builder = services::Webdav::default().endpoint(url.trim_end_matches('/'));
             let mut authorization = None;
             if let Some(user) = user {
@@ -63,7 +63,7 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
             certificates,
         } => {
             let endpoint = endpoint.as_deref().unwrap_or("https://s3.amazonaws.com");
-            let http = Http::new(&host_of(endpoint), certificates.as_deref())?;
+            let http = Http::without_redirects(&host_of(endpoint), certificates.as_deref())?;
             let builder = services::S3::default()
                 .bucket(bucket)
                 .endpoint(endpoint)
@@ -107,7 +107,7 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
         }
         Kind::Azure(azure) => {
             let address = azure.address();
-            let http = Http::new(&host_of(&address), azure.certificates.as_deref())?;
+            let http = Http::without_redirects(&host_of(&address), azure.certificates.as_deref())?;
             let builder = services::Azblob::default()
                 .container(&azure.container)
                 .endpoint(&address)
@@ -119,7 +119,7 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
         }
         Kind::Gcs(bucket) => {
             let endpoint = bucket.endpoint.as_deref().unwrap_or(gcs::ENDPOINT);
-            let http = Http::new(&host_of(endpoint), bucket.certificates.as_deref())?;
+            let http = Http::without_redirects(&host_of(endpoint), bucket.certificates.as_deref())?;
             let account = ServiceAccount::read(secret)?;
             let gcs = Gcs::new(
                 Api::new(http, Access::Account(Arc::new(account))),
@@ -129,7 +129,10 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
             (Store::Cloud(Cloud::Gcs(gcs)), bucket_rules(&bucket.path))
         }
         Kind::B2(bucket) => {
-            let http = Http::new(&host_of(&bucket.endpoint), bucket.certificates.as_deref())?;
+            let http = Http::without_redirects(
+                &host_of(&bucket.endpoint),
+                bucket.certificates.as_deref(),
+            )?;
             // No checksum headers: B2's S3 side has refused those that Amazon added.
             let builder = services::S3::default()
                 .bucket(&bucket.bucket)

@@ -12,6 +12,8 @@ use crate::event::{Event, Events, Wait};
 /// The first wait for a connection; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// The longest pause that a service may ask for, unless the person said to wait.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// See the module.
 #[derive(Debug)]
@@ -117,8 +119,12 @@ impl Gate {
         Ok(())
     }
 
-    /// The service wants a pause from all.
-    pub(super) fn pause(&self, wait: Duration, problem: &Problem) {
+    /// The service wants a pause from all; the problem comes back when that is too long for who did
+    /// not say to wait.
+    pub(super) fn pause(&self, wait: Duration, problem: Problem) -> Result<(), Problem> {
+        if self.patience.is_some() && wait > LONGEST_PAUSE {
+            return Err(problem);
+        }
         tracing::debug!("pausing {} ms: {problem}", wait.as_millis());
         let until = Instant::now() + wait;
         let mut state = self.state();
@@ -132,6 +138,7 @@ impl Gate {
                 });
             }
         }
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

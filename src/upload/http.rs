@@ -5,9 +5,12 @@
 //! turns them into text.
 
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_core::Stream;
 use opendal::{Buffer, HttpBody, HttpTransport};
 use opendal_http_transport_reqwest::ReqwestTransport;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
@@ -22,6 +25,8 @@ const SILENCE: Duration = Duration::from_secs(120);
 pub(super) const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// The most of an answer that is held, in bytes.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// The most of a listing that is held, in bytes: WebDAV tells all of a folder in one answer.
+const MAX_LISTING_BYTES: usize = 64 * 1024 * 1024;
 
 /// An HTTP client for one remote; cheap to clone.
 #[derive(Debug, Clone)]
@@ -157,6 +162,12 @@ impl HttpTransport for Transport {
         &self,
         request: http::Request<Buffer>,
     ) -> opendal::Result<http::Response<HttpBody>> {
+        let is_listing = request.method().as_str() == "PROPFIND"
+            || request.uri().query().is_some_and(|query| {
+                query
+                    .split('&')
+                    .any(|part| part == "list-type=2" || part == "comp=list")
+            });
         let answer = self.inner.fetch(request).await.map_err(|error| {
             let source = std::error::Error::source(&error);
             let problem = source
@@ -164,24 +175,53 @@ impl HttpTransport for Transport {
                 .map(|cause| Problem::of_request(cause, &self.host));
             problem.map_or(error, as_opendal)
         })?;
-        if !is_ours_to_judge(answer.status()) {
-            return Ok(answer);
+        let (parts, body) = answer.into_parts();
+        if !is_ours_to_judge(parts.status) {
+            let body = match is_listing {
+                true => body.map_inner(|inner| Box::new(Bounded::to(MAX_LISTING_BYTES, inner))),
+                false => body,
+            };
+            return Ok(http::Response::from_parts(parts, body));
         }
-        let (parts, mut body) = answer.into_parts();
-        let body = body.to_buffer().await?.to_bytes();
-        let body = body.get(..MAX_ERROR_BYTES).unwrap_or(&body);
-        Err(as_opendal(Problem::of_answer(
-            parts.status,
-            &parts.headers,
-            body,
-        )))
+        let mut body = body.map_inner(|inner| Box::new(Bounded::to(MAX_ERROR_BYTES, inner)));
+        // What went wrong is known by the status already, however the rest of it arrives.
+        let body = body.to_buffer().await.unwrap_or_default().to_bytes();
+        let problem = Problem::of_answer(parts.status, &parts.headers, &body);
+        Err(as_opendal(problem))
+    }
+}
+
+/// A stream that fails when it is longer than it may be.
+struct Bounded<S> {
+    inner: S,
+    left: usize,
+}
+
+impl<S> Bounded<S> {
+    fn to(bytes: usize, inner: S) -> Self {
+        Self { inner, left: bytes }
+    }
+}
+
+impl<S: Stream<Item = opendal::Result<Buffer>> + Unpin> Stream for Bounded<S> {
+    type Item = opendal::Result<Buffer>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = Pin::new(&mut self.inner).poll_next(cx);
+        if let Poll::Ready(Some(Ok(piece))) = &next {
+            match self.left.checked_sub(piece.len()) {
+                Some(left) => self.left = left,
+                None => return Poll::Ready(Some(Err(as_opendal(Problem::too_many_entries())))),
+            }
+        }
+        next
     }
 }
 
 /// What OpenDAL's services themselves read something into stays theirs.
 fn is_ours_to_judge(status: StatusCode) -> bool {
-    (status.is_client_error() || status.is_server_error())
-        && !matches!(status.as_u16(), 404 | 405 | 409 | 412 | 416)
+    (status.is_client_error() || status.is_server_error() || status.is_redirection())
+        && !matches!(status.as_u16(), 304 | 404 | 405 | 409 | 412 | 416)
 }
 
 fn as_opendal(problem: Problem) -> opendal::Error {

@@ -59,6 +59,39 @@ use problem::Problem;
 use rules::Rules;
 use source::{SMALL_BYTES, Source};
 
+/// The most entries of a folder that are looked at, and the most pages that they may come in.
+const MAX_ENTRIES: usize = 5_000_000;
+const MAX_PAGES: usize = 50_000;
+
+/// Counts what a listing holds: one that does not end must neither fill the memory nor go on for
+/// ever.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    entries: usize,
+    pages: usize,
+}
+
+impl Counted {
+    /// Counts a page of so many entries.
+    pub(crate) fn page(&mut self, entries: usize) -> Result<(), Problem> {
+        self.pages += 1;
+        self.entries += entries;
+        match self.entries > MAX_ENTRIES || self.pages > MAX_PAGES {
+            true => Err(Problem::too_many_entries()),
+            false => Ok(()),
+        }
+    }
+
+    /// Counts one more entry of a page.
+    pub(crate) fn entry(&mut self) -> Result<(), Problem> {
+        self.pages = 0;
+        self.page(1)
+    }
+}
+
+/// Whether a name in a folder is of any interest: of a million others nothing is kept.
+pub(crate) type Wanted<'a> = dyn Fn(&str) -> bool + Send + Sync + 'a;
+
 /// What a service said when it took a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Acknowledged {

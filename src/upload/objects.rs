@@ -5,7 +5,7 @@ use opendal::{EntryMode, Metadata, Operator};
 
 use super::problem::Problem;
 use super::source::Source;
-use super::{Acknowledged, Found};
+use super::{Acknowledged, Counted, Found, Wanted};
 use crate::digest::{Hasher, Sha256};
 
 /// The smallest part of a large file, in bytes: S3 takes none below 5 MiB.
@@ -48,21 +48,34 @@ impl Objects {
         }
     }
 
-    /// What is in a folder; nothing when there is none.
-    pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+    /// What is in a folder of what is wanted; nothing when there is none.
+    pub(crate) async fn list(
+        &self,
+        folder: &str,
+        wanted: &Wanted<'_>,
+    ) -> Result<Vec<Found>, Problem> {
         let path = match folder {
             "" => "/".to_owned(),
             folder => format!("{folder}/"),
         };
-        let entries = match self.operator.list(&path).await {
-            Ok(entries) => entries,
-            Err(error) => match Problem::of_opendal(&error) {
-                Problem::NotFound { .. } => return Ok(Vec::new()),
-                problem => return Err(problem),
-            },
+        let missing = |error: opendal::Error| match Problem::of_opendal(&error) {
+            Problem::NotFound { .. } => Ok(Vec::new()),
+            problem => Err(problem),
         };
-        let mut found = Vec::with_capacity(entries.len());
-        for entry in entries {
+        let mut lister = match self.operator.lister(&path).await {
+            Ok(lister) => lister,
+            Err(error) => return missing(error),
+        };
+        let (mut found, mut counted) = (Vec::new(), Counted::default());
+        while let Some(entry) = next(&mut lister).await {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return missing(error),
+            };
+            counted.entry()?;
+            if !wanted(entry.name().trim_end_matches('/')) {
+                continue;
+            }
             // The folder itself, which some services list too.
             if entry.path().trim_matches('/') == folder.trim_matches('/') {
                 continue;

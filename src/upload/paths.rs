@@ -12,7 +12,7 @@ use super::rules::{Rules, numbered};
 use super::sftp::Sftp;
 use super::source::{SMALL_BYTES, Source};
 use super::webdav::WebDavSender;
-use super::{Acknowledged, Found, Presence, Settled, folder_of, name_of};
+use super::{Acknowledged, Found, Presence, Settled, Wanted, folder_of, name_of};
 use crate::digest::Sha256;
 use crate::folder::upload::{Upload, UploadReason};
 use crate::names::folded;
@@ -80,6 +80,10 @@ impl Paths {
             return Ok(Presence::Refused(UploadReason::TooLarge, words));
         }
         let folder = folder_of(&upload.path);
+        if lock(&self.reserved).insert(folded(&upload.path).into_owned()) {
+            // Nobody looked for this name so far.
+            self.forget(&upload.path);
+        }
         let listing = self.listing(folder).await?;
         let Some(found) = look_up(&listing, name_of(&upload.path)) else {
             return Ok(Presence::Absent);
@@ -179,7 +183,13 @@ impl Paths {
         for upload in sent {
             let folder = folder_of(&upload.path);
             if !listings.contains_key(folder) {
-                let found = self.list(folder).await?.into_iter();
+                let names: HashSet<&str> = sent
+                    .iter()
+                    .filter(|upload| folder_of(&upload.path) == folder)
+                    .map(|upload| name_of(&upload.path))
+                    .collect();
+                let found = self.list(folder, &|name| names.contains(name)).await?;
+                let found = found.into_iter();
                 let by_name = found.map(|found| (found.name.clone(), found)).collect();
                 listings.insert(folder, by_name);
             }
@@ -264,20 +274,32 @@ impl Paths {
         }
     }
 
-    async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
-        match &self.store {
+    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<Found>, Problem> {
+        let mut found = match &self.store {
             Store::Folder(store) => store.list(folder).await,
-            Store::WebDav(_, objects) | Store::Objects(objects) => objects.list(folder).await,
-            Store::Sftp(sftp) => sftp.list(folder).await,
+            Store::WebDav(_, objects) | Store::Objects(objects) => {
+                objects.list(folder, wanted).await
+            }
+            Store::Sftp(sftp) => sftp.list(folder, wanted).await,
             Store::Cloud(cloud) => cloud.list(folder).await,
-        }
+        }?;
+        found.retain(|found| wanted(&found.name));
+        Ok(found)
     }
 
     /// What a folder holds; asked once, however many wait for it.
     async fn listing(&self, folder: &str) -> Result<Arc<tokio::sync::OnceCell<Listing>>, Problem> {
         let cell = Arc::clone(self.listings().entry(folder.to_owned()).or_default());
         cell.get_or_try_init(|| async {
-            let found = self.list(folder).await?;
+            let is_planned = |name: &str| {
+                let path = match folder {
+                    "" => name.to_owned(),
+                    folder => format!("{folder}/{name}"),
+                };
+                // Another name of a file whose own is taken has a number in brackets.
+                name.contains(" (") || lock(&self.reserved).contains(folded(&path).as_ref())
+            };
+            let found = self.list(folder, &is_planned).await?;
             if let (Store::WebDav(sender, _), false) = (&self.store, found.is_empty()) {
                 sender.knows_folder(folder);
             }

@@ -23,7 +23,7 @@ pub enum Problem {
         words: String,
     },
     /// The service asks to come back later, or is in trouble itself.
-    #[error("the service is busy ({words})")]
+    #[error("the service is busy ({words}){}", asked_to_wait(*.after))]
     Busy {
         /// After how long, when it says so.
         after: Option<Duration>,
@@ -34,6 +34,28 @@ pub enum Problem {
     #[error("the service refuses access ({words})")]
     Denied {
         /// What it said.
+        words: String,
+    },
+    /// The service refuses this one request; others it may allow.
+    #[error("the service does not allow it ({words})")]
+    Forbidden {
+        /// What it said.
+        words: String,
+    },
+    /// The service sends us to another address, where nobody said to send photos to.
+    #[error("the service sends us on to {to} ({words})")]
+    Moved {
+        /// Where to: scheme, host and port.
+        to: String,
+        /// What it said.
+        words: String,
+    },
+    /// The bucket is in another region than the settings say.
+    #[error("the bucket is in the region {region} ({words})")]
+    OtherRegion {
+        /// Which one.
+        region: String,
+        /// What the service said.
         words: String,
     },
     /// The person has to sign in again.
@@ -163,6 +185,9 @@ impl Problem {
             Self::Busy { after, .. } => A::Later(*after),
             Self::Quota { until } => A::Until(*until),
             Self::Denied { .. }
+            | Self::Forbidden { .. }
+            | Self::Moved { .. }
+            | Self::OtherRegion { .. }
             | Self::SignedOut { .. }
             | Self::ClockSkew { .. }
             | Self::Untrusted { .. }
@@ -178,6 +203,14 @@ impl Problem {
             Self::SourceUnreadable { .. } => A::Fail(UploadReason::SourceUnreadable),
             Self::Other { passing: true, .. } => A::Again,
             Self::Other { passing: false, .. } => A::Fail(UploadReason::Refused),
+        }
+    }
+
+    /// A folder whose listing does not end, or is longer than anything a person has.
+    pub(super) fn too_many_entries() -> Self {
+        Self::Settings {
+            words: "the folder there holds too much to be listed; --into names another one"
+                .to_owned(),
         }
     }
 
@@ -201,6 +234,7 @@ impl Problem {
             }
         };
         match (status.as_u16(), code.as_deref().unwrap_or_default()) {
+            (300..=303 | 305..=308, _) => moved(headers, words),
             (_, "RequestTimeTooSkewed") => Self::ClockSkew { words },
             (_, "EntityTooLarge") | (413, _) => Self::TooLarge { words },
             (_, "SlowDown" | "RequestTimeout" | "TooManyRequests" | "ServerBusy") => Self::Busy {
@@ -221,7 +255,10 @@ impl Problem {
                 after: retry_after(headers),
                 words,
             },
-            (401 | 402 | 403 | 407, _) => Self::Denied { words },
+            (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch") | (401 | 402 | 407, _) => {
+                Self::Denied { words }
+            }
+            (403, _) => Self::Forbidden { words },
             (404, _) => Self::NotFound { what: words },
             (408 | 423 | 425 | 429 | 500 | 502..=504 | 509 | 520..=599, _) => Self::Busy {
                 after: retry_after(headers),
@@ -287,6 +324,36 @@ impl Problem {
                 passing: error.is_temporary(),
             },
         }
+    }
+}
+
+/// Where an answer leads that is a redirection. Only the origin of the address: the rest may hold
+/// a secret.
+fn moved(headers: &HeaderMap, words: String) -> Problem {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    // Amazon tells no address but this.
+    if let Some(region) = header("x-amz-bucket-region")
+        && region.len() <= 40
+        && region.chars().all(is_plain)
+    {
+        let region = region.to_owned();
+        return Problem::OtherRegion { region, words };
+    }
+    let address = header("location").and_then(|text| reqwest::Url::parse(text).ok());
+    let origin = address.map(|address| address.origin().ascii_serialization());
+    Problem::Moved {
+        to: brief(&origin.unwrap_or_else(|| "another address of its own".to_owned())),
+        words,
+    }
+}
+
+/// What a service said about when to come back, as the end of a sentence.
+fn asked_to_wait(after: Option<Duration>) -> String {
+    match after.map(|after| after.as_secs()) {
+        None | Some(0..60) => String::new(),
+        Some(seconds @ 60..7200) => format!(" for the next {} minutes", seconds.div_ceil(60)),
+        Some(seconds) => format!(" for the next {} hours", seconds.div_ceil(3600)),
     }
 }
 
@@ -422,7 +489,31 @@ mod tests {
         let body = "<Error><Code>AccessDenied</Code><Message>key SECRET</Message></Error>";
         assert_eq!(
             judge(403, body).to_string(),
-            "the service refuses access (HTTP 403: AccessDenied)"
+            "the service does not allow it (HTTP 403: AccessDenied)"
+        );
+    }
+
+    #[test]
+    fn redirections_tell_where_to_and_nothing_secret() {
+        let judge = |name: &'static str, value: &str| {
+            let name = reqwest::header::HeaderName::from_static(name);
+            let headers = HeaderMap::from_iter([(name, value.parse().unwrap())]);
+            Problem::of_answer(StatusCode::MOVED_PERMANENTLY, &headers, b"").to_string()
+        };
+        assert_eq!(
+            judge(
+                "location",
+                "https://ada:SECRET@other.example:8443/SECRET?SECRET"
+            ),
+            "the service sends us on to https://other.example:8443 (HTTP 301 Moved Permanently)"
+        );
+        assert_eq!(
+            judge("location", "/elsewhere"),
+            "the service sends us on to another address of its own (HTTP 301 Moved Permanently)"
+        );
+        assert_eq!(
+            judge("x-amz-bucket-region", "eu-west-1"),
+            "the bucket is in the region eu-west-1 (HTTP 301 Moved Permanently)"
         );
     }
 }

@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
@@ -50,7 +50,7 @@ const UNIT_BYTES: u64 = 64 * 1024;
 /// The first pause after a failure; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A service that was too busy for so many files in a row is left alone.
+/// A service that was too busy for so many files in a row, or refused them, is left alone.
 const GIVEN_UP: u32 = 16;
 
 /// How to work.
@@ -130,6 +130,10 @@ struct Shared {
     tries: u32,
     /// Files that the service was too busy for, since it last took something.
     given_up: AtomicU32,
+    /// Whether it took a file in this run.
+    has_taken: AtomicBool,
+    /// Files that it has not allowed since.
+    forbidden: AtomicU32,
     copies: Copies,
 }
 
@@ -197,6 +201,8 @@ impl<'a> Run<'a> {
             memory: Semaphore::new(MEMORY_UNITS),
             tries: options.tries.max(1),
             given_up: AtomicU32::new(0),
+            has_taken: AtomicBool::new(false),
+            forbidden: AtomicU32::new(0),
             copies: Copies::new(options.copies),
         });
         Self {
@@ -642,7 +648,11 @@ async fn put(shared: Arc<Shared>, upload: Upload) -> Step {
     let delivered = loop {
         tries.pass().await;
         match deliver(&shared, &upload, look_first).await {
-            Ok(delivery) => break Ok(tries.succeeded(delivery)),
+            Ok(delivery) => {
+                shared.has_taken.store(true, Ordering::Relaxed);
+                shared.forbidden.store(0, Ordering::Relaxed);
+                break Ok(tries.succeeded(delivery));
+            }
             Err(problem) => {
                 // A refusal is an answer: nothing was taken. After anything else nobody knows.
                 look_first |= !matches!(problem, Problem::Busy { .. } | Problem::Quota { .. });
@@ -764,8 +774,7 @@ impl<'a> Tries<'a> {
                     });
                 }
                 let wait = after.unwrap_or_else(|| backoff(self.failures));
-                self.shared.gate.pause(wait, &problem);
-                Ok(())
+                self.shared.gate.pause(wait, problem).map_err(Outcome::Stop)
             }
             Advice::Again => {
                 self.failures += 1;
@@ -774,6 +783,15 @@ impl<'a> Tries<'a> {
                 }
                 tokio::time::sleep(backoff(self.failures)).await;
                 Ok(())
+            }
+            Advice::Stop if matches!(problem, Problem::Forbidden { .. }) => {
+                // A server may have rules of its own about names, such as Apache's about `.ht...`.
+                let row = self.shared.forbidden.fetch_add(1, Ordering::Relaxed) + 1;
+                let is_about_the_file = self.shared.has_taken.load(Ordering::Relaxed);
+                Err(match is_about_the_file && row < GIVEN_UP {
+                    true => Outcome::Failed(UploadReason::Refused, problem),
+                    false => Outcome::Stop(problem),
+                })
             }
             _ => Err(judge(problem)),
         }

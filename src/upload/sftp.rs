@@ -12,16 +12,16 @@ use russh::client::{self, Handle};
 use russh::keys::ssh_key::HashAlg;
 use russh::keys::{PrivateKeyWithHashAlg, PublicKey, load_secret_key};
 use russh::{ChannelMsg, Disconnect};
-use russh_sftp::client::SftpSession;
 use russh_sftp::client::error::Error as SftpError;
-use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
+use russh_sftp::client::{RawSftpSession, SftpSession};
+use russh_sftp::protocol::{File, FileAttributes, OpenFlags, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
 use super::problem::{Problem, brief};
 use super::secret::Secret;
 use super::source::Source;
-use super::{Acknowledged, Found, folder_of, part_name};
+use super::{Acknowledged, Counted, Found, Wanted, folder_of, part_name};
 use crate::digest::{Hasher, Sha256};
 
 /// SFTP channels over one connection; sshd allows ten sessions, some are for `sha256sum`.
@@ -34,6 +34,8 @@ const HASH_RATE: u64 = 10_000_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The pieces that a large file is read in, in bytes.
 const PIECE_BYTES: usize = 512 * 1024;
+/// A disk with less room than this has none, in bytes.
+const ROOM: u64 = 1024 * 1024;
 /// What may not have reached the server's disk in order, in bytes.
 const UNSURE_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -66,6 +68,9 @@ pub struct Sftp {
 struct Connected {
     ssh: Handle<Client>,
     channels: Vec<SftpSession>,
+    /// For listings, in pages: `SftpSession` copies all of a listing again with each page, and
+    /// takes one that does not end. `None` when the server allows one channel only.
+    lister: Option<RawSftpSession>,
     next: AtomicUsize,
     hashes: tokio::sync::Semaphore,
     gone: watch::Receiver<bool>,
@@ -158,9 +163,33 @@ impl Sftp {
     }
 
     fn io(&self, error: std::io::Error) -> Problem {
-        match error.get_ref().and_then(|e| e.downcast_ref::<SftpError>()) {
-            Some(inner) => self.failed(inner.clone()),
+        match error.get_ref() {
+            Some(inner) => match inner.downcast_ref::<SftpError>() {
+                Some(inner) => self.failed(inner.clone()),
+                // A status, of which russh-sftp keeps the words only.
+                None => Problem::other(brief(&error.to_string())),
+            },
             None => self.lost(&brief(&error.to_string())),
+        }
+    }
+
+    /// What a refused write means: the protocol has no word for a disk that is full.
+    async fn unwritten(&self, sftp: &SftpSession, part: &str, error: std::io::Error) -> Problem {
+        let problem = self.io(error);
+        let Problem::Other { words, .. } = &problem else {
+            return problem;
+        };
+        let folder = part.rsplit_once('/').map_or(".", |(folder, _)| folder);
+        let room = sftp.fs_info(folder).await.ok().flatten();
+        match room.is_some_and(|room| room.blocks_avail.saturating_mul(room.fragment_size) < ROOM) {
+            true => {
+                // What fits of it helps nobody, and the rest of the room may help somebody.
+                let _ = sftp.remove_file(part).await;
+                Problem::Full {
+                    words: words.clone(),
+                }
+            }
+            false => problem,
         }
     }
 
@@ -168,28 +197,72 @@ impl Sftp {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is in a folder; nothing when there is none.
-    pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+    /// What is in a folder of what is wanted; nothing when there is none.
+    pub(crate) async fn list(
+        &self,
+        folder: &str,
+        wanted: &Wanted<'_>,
+    ) -> Result<Vec<Found>, Problem> {
         let path = self.path(folder);
-        self.with(async |_, sftp| match sftp.read_dir(path).await {
-            Ok(entries) => Ok(entries
-                .map(|entry| Found {
-                    name: entry.file_name(),
-                    size: entry
-                        .file_type()
-                        .is_file()
-                        .then(|| entry.metadata().size)
-                        .flatten(),
-                    ..Found::default()
-                })
-                .filter(|found| !matches!(found.name.as_str(), "." | ".."))
-                .collect()),
-            Err(error) => match self.failed(error) {
-                Problem::NotFound { .. } => Ok(Vec::new()),
-                problem => Err(problem),
-            },
-        })
-        .await
+        let mut found = Vec::new();
+        let listed = self
+            .with(async |connection, sftp| {
+                let mut note = |name: String, attributes: &FileAttributes| {
+                    if !matches!(name.as_str(), "." | "..") && wanted(&name) {
+                        let is_file = attributes.file_type().is_file();
+                        found.push(Found {
+                            name,
+                            size: attributes.size.filter(|_| is_file),
+                            ..Found::default()
+                        });
+                    }
+                };
+                match &connection.lister {
+                    Some(lister) => self.list_over(lister, path, &mut note).await,
+                    None => {
+                        let entries = sftp.read_dir(path).await.map_err(|e| self.failed(e))?;
+                        entries.for_each(|entry| note(entry.file_name(), &entry.metadata()));
+                        Ok(())
+                    }
+                }
+            })
+            .await;
+        match listed {
+            Ok(()) => Ok(found),
+            Err(Problem::NotFound { .. }) => Ok(Vec::new()),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    async fn list_over(
+        &self,
+        lister: &RawSftpSession,
+        path: String,
+        note: &mut (dyn FnMut(String, &FileAttributes) + Send),
+    ) -> Result<(), Problem> {
+        let opened = lister.opendir(path).await.map_err(|e| self.failed(e))?;
+        let mut counted = Counted::default();
+        let listed = loop {
+            match lister.readdir(opened.handle.as_str()).await {
+                Ok(page) => {
+                    if let Err(problem) = counted.page(page.files.len()) {
+                        break Err(problem);
+                    }
+                    for File {
+                        filename, attrs, ..
+                    } in page.files
+                    {
+                        note(filename, &attrs);
+                    }
+                }
+                Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => {
+                    break Ok(());
+                }
+                Err(error) => break Err(self.failed(error)),
+            }
+        };
+        let _ = lister.close(opened.handle).await;
+        listed
     }
 
     async fn make_folder(&self, sftp: &SftpSession, folder: &str) -> Result<(), Problem> {
@@ -235,8 +308,10 @@ impl Sftp {
                     .create(part.as_str())
                     .await
                     .map_err(|e| self.failed(e))?;
-                file.write_all(&bytes).await.map_err(|e| self.io(e))?;
-                self.finish(file, source).await?;
+                if let Err(error) = file.write_all(&bytes).await {
+                    return Err(self.unwritten(sftp, &part, error).await);
+                }
+                self.finish(sftp, &part, file, source).await?;
             } else {
                 offset = self.resumable(sftp, &part, source.size).await;
                 source.tell(offset);
@@ -259,9 +334,11 @@ impl Sftp {
                             return Err(problem);
                         }
                     };
-                    file.write_all(&piece).await.map_err(|e| self.io(e))?;
+                    if let Err(error) = file.write_all(&piece).await {
+                        return Err(self.unwritten(sftp, &part, error).await);
+                    }
                 }
-                self.finish(file, source).await?;
+                self.finish(sftp, &part, file, source).await?;
             }
             // What an earlier run left was never compared with anything.
             if offset > 0 {
@@ -293,10 +370,14 @@ impl Sftp {
     /// Gives a written file its date and length, and waits until the server has all of it.
     async fn finish(
         &self,
+        sftp: &SftpSession,
+        part: &str,
         mut file: russh_sftp::client::fs::File,
         source: &Source,
     ) -> Result<(), Problem> {
-        file.flush().await.map_err(|e| self.io(e))?;
+        if let Err(error) = file.flush().await {
+            return Err(self.unwritten(sftp, part, error).await);
+        }
         let mtime = source.mtime.and_then(|mtime| u32::try_from(mtime).ok());
         if let Some(mtime) = mtime {
             let mut attributes = FileAttributes::empty();
@@ -304,7 +385,10 @@ impl Sftp {
             // A server may keep its own dates; the bytes are what counts.
             let _ = file.set_metadata(attributes).await;
         }
-        file.close().await.map_err(|e| self.io(e))
+        match file.close().await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.unwritten(sftp, part, error).await),
+        }
     }
 
     /// How much of a file is there already.
@@ -522,26 +606,30 @@ async fn connect(login: &Login) -> Result<Connected, Problem> {
             words: format!("user {} with this key or password", login.user),
         });
     }
+    let subsystem = async || {
+        let channel = ssh.channel_open_session().await.map_err(lost)?;
+        channel
+            .request_subsystem(true, "sftp")
+            .await
+            .map_err(lost)?;
+        Ok::<_, Problem>(channel.into_stream())
+    };
+    let no_sftp = |error: SftpError| Problem::Unreachable {
+        host: login.host.clone(),
+        words: format!("no SFTP there: {}", brief(&error.to_string())),
+    };
+    let config = russh_sftp::client::Config {
+        max_concurrent_writes: 32,
+        max_write_packet_len: 128 * 1024,
+        request_timeout_secs: 60,
+        ..russh_sftp::client::Config::default()
+    };
     let mut channels = Vec::new();
     for _ in 0..CHANNELS {
         let opened = async {
-            let channel = ssh.channel_open_session().await.map_err(lost)?;
-            channel
-                .request_subsystem(true, "sftp")
-                .await
-                .map_err(lost)?;
-            let config = russh_sftp::client::Config {
-                max_concurrent_writes: 32,
-                max_write_packet_len: 128 * 1024,
-                request_timeout_secs: 60,
-                ..russh_sftp::client::Config::default()
-            };
-            SftpSession::new_with_config(channel.into_stream(), config)
-                .await
-                .map_err(|error| Problem::Unreachable {
-                    host: login.host.clone(),
-                    words: format!("no SFTP there: {}", brief(&error.to_string())),
-                })
+            let stream = subsystem().await?;
+            let session = SftpSession::new_with_config(stream, config.clone()).await;
+            session.map_err(no_sftp)
         };
         match opened.await {
             Ok(channel) => channels.push(channel),
@@ -550,9 +638,19 @@ async fn connect(login: &Login) -> Result<Connected, Problem> {
             Err(problem) => return Err(problem),
         }
     }
+    let mut lister = None;
+    if channels.len() == CHANNELS {
+        let opened = async {
+            let session = RawSftpSession::new_with_config(subsystem().await?, config);
+            session.init().await.map_err(no_sftp)?;
+            Ok::<_, Problem>(session)
+        };
+        lister = opened.await.ok();
+    }
     Ok(Connected {
         ssh,
         channels,
+        lister,
         next: AtomicUsize::new(0),
         hashes: tokio::sync::Semaphore::new(HASHES),
         gone,

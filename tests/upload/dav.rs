@@ -19,6 +19,12 @@ pub(crate) enum Fault {
     CutBeforeTheAnswer,
     /// Stores half of the file and says that all is well.
     Lie,
+    /// Answers this status, and this address as the one to ask instead.
+    Redirect(u16, &'static str),
+    /// Answers a listing that does not end.
+    ListForEver,
+    /// Answers this status, and an error that does not end.
+    FailForEver(u16),
 }
 
 /// Decides by method, path and how many requests of this method came before.
@@ -127,6 +133,22 @@ fn serve_one(
         state.log.push((method.clone(), path.clone()));
         decide(&method, &path, before)
     };
+    if let Some(Fault::ListForEver | Fault::FailForEver(_)) = fault {
+        let status = match fault {
+            Some(Fault::FailForEver(status)) => status,
+            _ => 207,
+        };
+        let head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).ok()?;
+        let begin = r#"<?xml version="1.0"?><D:multistatus xmlns:D="DAV:">"#;
+        stream.write_all(begin.as_bytes()).ok()?;
+        for nth in 0_u64.. {
+            let some: String = (0..100)
+                .map(|of| entry(&format!("{nth}-{of}.jpg"), Some(1)))
+                .collect();
+            stream.write_all(some.as_bytes()).ok()?;
+        }
+    }
     let half = length / 2;
     let mut body = vec![0; length];
     if matches!(fault, Some(Fault::CutMidway | Fault::Hang)) {
@@ -145,6 +167,7 @@ fn serve_one(
             let header = after.map_or(String::new(), |after| format!("Retry-After: {after}\r\n"));
             (status, header, String::new())
         }
+        Some(Fault::Redirect(status, to)) => (status, format!("Location: {to}\r\n"), String::new()),
         Some(Fault::CutBeforeTheAnswer) => {
             lock(state).files.insert(path.clone(), body);
             return None;
@@ -155,7 +178,8 @@ fn serve_one(
                 .insert(path.clone(), body[..half].to_vec());
             (201, String::new(), String::new())
         }
-        Some(Fault::CutMidway | Fault::Hang) | None => answer(&method, &path, body, &depth, state),
+        Some(Fault::CutMidway | Fault::Hang | Fault::ListForEver | Fault::FailForEver(_))
+        | None => answer(&method, &path, body, &depth, state),
     };
     let is_file = method == "GET" && status == 200;
     let length = match is_file {

@@ -14,6 +14,7 @@ mod dropbox;
 mod faults;
 mod folder;
 mod google;
+mod hostile;
 mod immich;
 mod library;
 mod onedrive;

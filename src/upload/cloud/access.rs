@@ -98,7 +98,7 @@ impl ServiceAccount {
         let key = RsaPrivateKey::from_pkcs8_pem(&file.private_key)
             .map_err(|_| settings("the service account's private key cannot be read"))?;
         Ok(Self {
-            http: Http::new(&host_of(&file.token_uri), None)?,
+            http: Http::without_redirects(&host_of(&file.token_uri), None)?,
             email: file.client_email,
             key_id: file.private_key_id,
             key,

@@ -21,7 +21,7 @@ use crate::upload::checksum::{Algorithm, Checksum};
 use crate::upload::problem::Problem;
 use crate::upload::source::Source;
 use crate::upload::webdav::encoded;
-use crate::upload::{Found, folder_of, name_of};
+use crate::upload::{Counted, Found, folder_of, name_of};
 
 /// Google's own address.
 pub(crate) const ENDPOINT: &str = "https://www.googleapis.com";
@@ -124,9 +124,11 @@ impl Drive {
         );
         let mut files = Vec::new();
         let mut next = String::new();
+        let mut counted = Counted::default();
         loop {
             let request = self.request(Method::GET, &format!("{base}{next}"));
             let page: Page = self.api.ask(request).await?.success()?;
+            counted.page(page.files.len())?;
             files.extend(page.files);
             match page.next_page_token {
                 Some(token) if !token.is_empty() => {

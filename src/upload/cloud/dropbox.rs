@@ -15,10 +15,10 @@ use super::drive::date_of;
 use super::sessions::Sessions;
 use super::{Parts, Progress, Stored, send_in_parts};
 use crate::digest::Sha256;
-use crate::upload::Found;
 use crate::upload::checksum::{Algorithm, Checksum};
 use crate::upload::problem::Problem;
 use crate::upload::source::Source;
+use crate::upload::{Counted, Found};
 
 /// Where questions go.
 pub(crate) const API: &str = "https://api.dropboxapi.com";
@@ -134,6 +134,7 @@ impl Dropbox {
         let first = json!({ "path": self.path(folder), "limit": 2000 });
         let mut answer = self.ask("list_folder", &first).await?;
         let mut found = Vec::new();
+        let mut counted = Counted::default();
         loop {
             if !answer.is_success() {
                 return match judge(folder, &answer) {
@@ -142,6 +143,7 @@ impl Dropbox {
                 };
             }
             let page: Page = answer.json()?;
+            counted.page(page.entries.len())?;
             found.extend(page.entries.into_iter().map(|entry| Found {
                 size: entry.size,
                 checksum: entry.checksum(),

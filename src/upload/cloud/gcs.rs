@@ -12,11 +12,11 @@ use super::api::{Answer, Api};
 use super::sessions::Sessions;
 use super::{Parts, Progress, Stored, google, send_in_parts};
 use crate::digest::Sha256;
-use crate::upload::Found;
 use crate::upload::checksum::{Algorithm, Checksum};
 use crate::upload::problem::Problem;
 use crate::upload::source::Source;
 use crate::upload::webdav::encoded;
+use crate::upload::{Counted, Found};
 
 /// Google's own address.
 pub const ENDPOINT: &str = "https://storage.googleapis.com";
@@ -128,9 +128,11 @@ impl Gcs {
         );
         let mut found = Vec::new();
         let mut page = String::new();
+        let mut counted = Counted::default();
         loop {
             let request = self.api.http.client().get(format!("{base}{page}"));
             let listed: Listed = self.api.ask(request).await?.success()?;
+            counted.page(listed.items.len() + listed.prefixes.len())?;
             let below = |name: &str| name.strip_prefix(&prefix).map(str::to_owned);
             for object in listed.items {
                 // An object with the folder's own name stands for the folder.

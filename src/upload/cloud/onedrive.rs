@@ -22,7 +22,7 @@ use crate::upload::checksum::{Algorithm, Checksum};
 use crate::upload::problem::Problem;
 use crate::upload::source::Source;
 use crate::upload::webdav::encoded;
-use crate::upload::{Found, folder_of, name_of};
+use crate::upload::{Counted, Found, folder_of, name_of};
 
 /// Microsoft's own address.
 pub(crate) const ENDPOINT: &str = "https://graph.microsoft.com";
@@ -150,6 +150,7 @@ impl OneDrive {
         let base = self.item(&self.full(folder), "/children");
         let mut address = format!("{base}?$top=1000&$select={FIELDS}");
         let mut found = Vec::new();
+        let mut counted = Counted::default();
         loop {
             let request = self.request(Method::GET, &address);
             let answer = self.api.ask(request).await?;
@@ -157,6 +158,7 @@ impl OneDrive {
                 return Ok(found);
             }
             let page: Page = answer.success()?;
+            counted.page(page.value.len())?;
             found.extend(page.value.into_iter().map(|item| Found {
                 size: item.size.filter(|_| item.file.is_some()),
                 checksum: item.checksum(),

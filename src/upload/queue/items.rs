@@ -128,7 +128,7 @@ impl Run<'_> {
                     ended = ended.and(self.made(item, made, &mut wait));
                 }
                 if let Some((tries, problem)) = wait {
-                    self.shared.gate.pause(backoff(tries), &problem);
+                    self.shared.gate.pause(backoff(tries), problem)?;
                 }
             }
             Err(Outcome::Stop(problem)) => ended = Err(problem.into()),
