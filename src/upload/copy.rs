@@ -26,6 +26,8 @@ use crate::pull::kind::MediaKind;
 
 /// The largest picture that is made smaller, in bytes.
 const MAX_READ_BYTES: u64 = 128 * 1024 * 1024;
+/// What is said of a file whose beginning is of a known kind, and makes no sense.
+const DAMAGED: &str = "it cannot be read as what it begins as, and may be damaged";
 
 /// What is wished for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -232,12 +234,27 @@ fn into_photo(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
         let chunk = png::exif_chunk(&tiff).ok_or(no_room)?;
         return Ok((png::AFTER_FIRST, png::AFTER_FIRST, chunk));
     }
-    Err("rescue can put one into JPEG and PNG pictures only")
+    Err(
+        match begins(file, 0, &[0xFF, 0xD8, 0xFF]) || begins(file, 0, b"\x89PNG") {
+            true => DAMAGED,
+            false => "rescue can put one into JPEG and PNG pictures only",
+        },
+    )
+}
+
+/// Whether a file has these bytes at a place.
+fn begins(file: &mut (impl Read + Seek), at: u64, mark: &[u8]) -> bool {
+    let mut found = vec![0; mark.len()];
+    file.seek(SeekFrom::Start(at)).is_ok() && file.read_exact(&mut found).is_ok() && found == mark
 }
 
 fn into_video(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
-    let header =
-        dates::movie_header(file).ok_or("rescue can put one into MP4, MOV and 3GP videos only")?;
+    let Some(header) = dates::movie_header(file) else {
+        return Err(match begins(file, 4, b"ftyp") {
+            true => DAMAGED,
+            false => "rescue can put one into MP4, MOV and 3GP videos only",
+        });
+    };
     let local = Local.from_local_datetime(&taken.at).earliest();
     let at = local.and_then(|local| u64::try_from(local.timestamp() + dates::SINCE_1904).ok());
     let at = at.ok_or("its date cannot be told")?;

@@ -823,6 +823,11 @@ fn is_media(head: &[u8]) -> bool {
     starts(&[0xFF, 0xD8, 0xFF])
         || starts(b"\x89PNG")
         || starts(b"GIF8")
+        || starts(b"RIFF")
+        || starts(b"BM")
+        || starts(b"II*\0")
+        || starts(b"MM\0*")
+        || starts(b"\x1a\x45\xdf\xa3")
         || head.get(4..8) == Some(b"ftyp")
 }
 

@@ -16,6 +16,7 @@ mod folder;
 mod google;
 mod hostile;
 mod immich;
+mod inputs;
 mod library;
 mod onedrive;
 mod photos;

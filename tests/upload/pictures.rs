@@ -19,6 +19,40 @@ pub(crate) fn jpeg_of(width: u16, height: u16) -> Vec<u8> {
     bytes
 }
 
+/// A segment after the first one, which is JFIF's.
+pub(crate) fn with_segment(jpeg: &[u8], marker: u8, content: &[u8]) -> Vec<u8> {
+    let length = (content.len() + 2) as u16;
+    let segment = [&[0xFF, marker][..], &length.to_be_bytes(), content].concat();
+    [&jpeg[..20], &segment, &jpeg[20..]].concat()
+}
+
+/// A JPEG with a date in its EXIF data.
+pub(crate) fn with_date(jpeg: &[u8]) -> Vec<u8> {
+    let entry = |tag: u16, kind: u16, count: u32, value: u32| {
+        let (tag, kind) = (tag.to_le_bytes(), kind.to_le_bytes());
+        [&tag[..], &kind, &count.to_le_bytes(), &value.to_le_bytes()].concat()
+    };
+    let mut tiff = b"Exif\0\0II*\0\x08\0\0\0".to_vec();
+    tiff.extend(1_u16.to_le_bytes());
+    tiff.extend(entry(0x8769, 4, 1, 26));
+    tiff.extend(0_u32.to_le_bytes());
+    tiff.extend(1_u16.to_le_bytes());
+    tiff.extend(entry(0x9003, 2, 20, 44));
+    tiff.extend(0_u32.to_le_bytes());
+    tiff.extend(b"2024:05:06 07:08:09\0");
+    with_segment(jpeg, 0xE1, &tiff)
+}
+
+/// A JPEG whose header says another size than it has.
+pub(crate) fn claiming(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
+    let mut jpeg = jpeg.to_vec();
+    let is_frame = |window: &[u8]| matches!(window, [0xFF, 0xC0..=0xC2]);
+    let at = jpeg.windows(2).position(is_frame).unwrap();
+    jpeg[at + 5..at + 7].copy_from_slice(&height.to_be_bytes());
+    jpeg[at + 7..at + 9].copy_from_slice(&width.to_be_bytes());
+    jpeg
+}
+
 /// A short video that plays, with or without a date in its header.
 pub(crate) fn clip(has_date: bool) -> Vec<u8> {
     let mut video = include_bytes!("../../fixtures/clip.mp4").to_vec();
