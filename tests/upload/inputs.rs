@@ -88,9 +88,6 @@ fn stretch(desk: &Desk, name: &str, size: u64) {
     assert_eq!(changed.unwrap(), 1);
 }
 
-const NO_DATE: &str =
-    "as it is: without a date of its own: rescue can put one into JPEG and PNG pictures only; sent";
-
 fn google(saver: bool) -> Vec<Input> {
     let tiny = jpeg_of(32, 24);
     let dated = with_date(&tiny);
