@@ -304,6 +304,8 @@ pub enum Wait {
     Approval,
     /// The phone is not there, or not any more.
     Phone,
+    /// The phone is there and says nothing: somebody has to plug it in again.
+    Answer,
     /// The phone is in a state that passes by itself.
     State(DeviceState),
     /// The phone is back, and its storage is not: it was restarted.
@@ -321,6 +323,7 @@ impl From<&Waiting> for Wait {
         match waiting {
             Waiting::ForApproval => Self::Approval,
             Waiting::ForPhone => Self::Phone,
+            Waiting::ForAnswer => Self::Answer,
             Waiting::ForState(state) => Self::State(state.clone()),
         }
     }

@@ -117,9 +117,7 @@ pub fn hint(error: &PhoneError) -> String {
         PhoneError::Locked => states::locked_since_boot.next,
         PhoneError::Keys(error) => match **error {
             KeysError::NoHome => "set HOME, or name a key file with --key",
-            KeysError::File { .. } | KeysError::Content { .. } => {
-                "check the file, or name another with --key"
-            }
+            KeysError::File { .. } | KeysError::Content { .. } => states::of_keys(error).next,
         },
     }
     .to_owned()

@@ -66,8 +66,8 @@ impl Finding {
         }
     }
 
-    fn with(self, detail: impl Into<String>) -> Self {
-        let detail = Some(detail.into());
+    fn with(self, detail: impl Into<Option<String>>) -> Self {
+        let detail = detail.into();
         Self { detail, ..self }
     }
 
@@ -165,7 +165,15 @@ async fn examine(args: &PhoneArgs, usb: &Path) -> Vec<Finding> {
         }
     };
     let wanted = |name: &str| args.serial.as_deref().is_none_or(|serial| serial == name);
-    for phone in seen.iter().filter(|phone| wanted(&phone.serial)) {
+    for (at, phone) in seen.iter().enumerate() {
+        let is_same = |other: &SeenPhone| other.serial == phone.serial;
+        if !wanted(&phone.serial) || seen.iter().take(at).any(is_same) {
+            continue;
+        }
+        if seen.iter().filter(|other| is_same(other)).count() > 1 {
+            findings.push(Finding::about(states::same_serial, &phone.serial, None));
+            continue;
+        }
         let state = states::of_device(&phone.state);
         if state == states::unauthorized {
             let model = phone.model.as_deref();
@@ -175,10 +183,7 @@ async fn examine(args: &PhoneArgs, usb: &Path) -> Vec<Finding> {
             findings.extend(contact(Target::Discovered { serial }, args, Some(phone)).await);
         } else {
             let finding = Finding::about(state, &phone.serial, phone.model.as_deref());
-            findings.push(match detail_of(phone) {
-                Some(detail) => finding.with(detail),
-                None => finding,
-            });
+            findings.push(finding.with(detail_of(phone)));
         }
     }
     let rest = phones_in(usb).into_iter();
@@ -270,7 +275,8 @@ async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> 
             if state == states::unauthorized {
                 return vec![unauthorized(args, &name, model)];
             }
-            return vec![Finding::about(state, &name, model).with(error.to_string())];
+            let finding = Finding::about(state, &name, model);
+            return vec![finding.with(detail_of_error(&error, state))];
         }
     };
     allowed::note(name_of(&phone.target()));
@@ -280,6 +286,19 @@ async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> 
         Some(RouteName::Tcp) | None => "over TCP",
     };
     look_inside(&phone, route).await
+}
+
+/// What a failure tells beyond its state.
+fn detail_of_error(error: &PhoneError, state: State) -> Option<String> {
+    match (error, std::error::Error::source(error)) {
+        (PhoneError::NotReady { state: named, .. }, _) => {
+            // A state that has its page needs no second name.
+            Some(named.name().to_owned()).filter(|_| state == states::unknown_state)
+        }
+        // Why a key file is of no use says what to do about it.
+        (PhoneError::Keys(_), Some(cause)) => Some(format!("{error}: {cause}")),
+        _ => Some(error.to_string()).filter(|words| words != state.meaning),
+    }
 }
 
 async fn look_inside(phone: &Phone, route: &str) -> Vec<Finding> {
@@ -485,7 +504,7 @@ mod tests {
             [
                 "AB\\u{1b}[2J Pixel 7a: only charging",
                 "  a device of a phone maker is on USB and offers no data: USB debugging is off, or the phone is set to charge only",
-                "  next: switch USB debugging on in the phone's developer options",
+                &format!("  next: {}", states::only_charging.next),
             ]
         );
         let json = serde_json::to_value(&finding).unwrap();

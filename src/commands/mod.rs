@@ -27,6 +27,8 @@ mod virtual_phone;
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::cli::{Cli, Command, PhoneArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
@@ -96,6 +98,9 @@ enum Done {
     SomeFailed,
 }
 
+/// How long after the first Ctrl-C a second one still waits: for the keys of a phone to be let go.
+const LETTING_GO: Duration = Duration::from_millis(1500);
+
 /// The first Ctrl-C stops in good order; a second one at once, which loses nothing but time. In a
 /// thread of its own: it is heard also while the others wait for a stuck disk.
 fn stop_on_ctrl_c(halt: Halt) {
@@ -108,7 +113,10 @@ fn stop_on_ctrl_c(halt: Halt) {
             Error::new(Kind::Interrupted, "stopped; everything done so far is safe")
                 .with_hint("run the same command again: it goes on where it was"),
         );
+        let first = Instant::now();
         asked_to_stop().await;
+        // Who presses it twice at once still has the keys let go that a phone holds.
+        tokio::time::sleep_until(first + LETTING_GO).await;
         crate::ui::terminal::restore();
         #[expect(
             clippy::exit,
@@ -122,18 +130,34 @@ fn stop_on_ctrl_c(halt: Halt) {
     }
 }
 
-/// Returns at Ctrl-C, or when the system wants the program to end.
+/// Returns at Ctrl-C, when the system wants the program to end, or when its terminal is gone: a phone
+/// that is driven from here has its keys let go.
+#[cfg(unix)]
 async fn asked_to_stop() {
-    #[cfg(unix)]
-    if let Ok(mut terminated) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminated.recv() => {}
-        }
-        return;
+    use tokio::signal::unix::{SignalKind, signal};
+    let came = async |kind| match signal(kind) {
+        Ok(mut signals) => drop(signals.recv().await),
+        // Without a way to be asked, nobody asks.
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        () = came(SignalKind::interrupt()) => {}
+        () = came(SignalKind::terminate()) => {}
+        () = came(SignalKind::hangup()), if hears_hangups() => {}
     }
+}
+
+/// Whether nobody wants the program to outlive its terminal, as `nohup` does.
+#[cfg(unix)]
+fn hears_hangups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 == 0)
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() {
     if tokio::signal::ctrl_c().await.is_err() {
         // Without a way to be asked, nobody asks.
         std::future::pending::<()>().await;

@@ -1,9 +1,12 @@
 //! The states in which a phone, its cable or this computer can be: what each means and what to do
 //! next. One entry a state; the doctor, failing commands and the README all show these words.
 
+use std::io::ErrorKind;
+
 use crate::adb::server::DeviceState;
 use crate::error::Kind;
 use crate::phone::PhoneError;
+use crate::phone::keys::KeysError;
 
 /// What is known about one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -54,16 +57,17 @@ mod table {
              "clean the phone's socket; a bent pin charges but carries no data"];
         only_charging: Some(Kind::PhoneNotReady),
             "a device of a phone maker is on USB and offers no data: USB debugging is off, or the phone is set to charge only",
-            "switch USB debugging on in the phone's developer options",
-            ["unlock the phone: some show nothing while locked (Samsung's Auto Blocker, Advanced Protection)",
-             "with a dead touch screen drive it over this cable: `rescue keys --recipe aosp-debugging` (samsung-, xiaomi-)",
-             "or use a mouse on a USB-C adapter"];
+            "unlock the phone and switch USB debugging on: Settings, About phone (Samsung: then Software information), tap 'Build number' seven times; then look for 'USB debugging' in the settings' search",
+            ["only unlocking it may do: some show nothing while locked (Samsung's Auto Blocker, Advanced Protection)",
+             "try another cable or port: one that only charges looks much the same",
+             "with a dead touch screen drive it over this cable: `rescue keys --recipe aosp-debugging` (for Samsung samsung-debugging, for Xiaomi xiaomi-debugging)",
+             "use a mouse on a USB-C adapter"];
         no_debugging: Some(Kind::PhoneNotReady),
             "the phone offers files, pictures or a network over USB, but USB debugging is off",
-            "switch USB debugging on: Settings, About phone, tap 'Build number' seven times; then Developer options",
+            "unlock the phone and switch USB debugging on: Settings, About phone (Samsung: then Software information), tap 'Build number' seven times; then look for 'USB debugging' in the settings' search",
             ["choose 'File transfer' on the unlocked phone and copy what its folders show in a file manager",
-             "with a dead touch screen drive it over this cable: `rescue keys --recipe aosp-debugging` (samsung-, xiaomi-)",
-             "or use a mouse on a USB-C adapter"];
+             "with a dead touch screen drive it over this cable: `rescue keys --recipe aosp-debugging` (for Samsung samsung-debugging, for Xiaomi xiaomi-debugging)",
+             "use a mouse on a USB-C adapter"];
         no_permission: Some(Kind::NoUsbPermission),
             "the phone is on USB and offers debugging, but this user may not open it",
             "run `rescue doctor --install-udev-rules`, then unplug the phone and plug it in again",
@@ -73,6 +77,10 @@ mod table {
             "another program has the phone's debugging interface open",
             "end that program, or start its adb server where this user reaches it, and run the command again",
             ["`adb kill-server` ends an adb server", "an adb server of another user cannot be seen from here"];
+        same_serial: Some(Kind::SeveralPhones),
+            "more than one phone has this serial number, so that nobody can tell which one is meant",
+            "unplug all but one of them, and run the command again",
+            ["give each a folder of its own: `rescue pull -o FOLDER`"];
         unauthorized: Some(Kind::Unauthorized),
             "the phone has not allowed this computer's key",
             "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",
@@ -85,6 +93,16 @@ mod table {
             ["no question: unplug, revoke USB debugging authorizations in its developer options, plug in again",
              "a mouse on a USB-C adapter taps, too",
              "keep it from happening again: 'Disable adb authorization timeout' in its developer options"];
+        key_unreadable: Some(Kind::Key),
+            "this computer's key file cannot be read or made, so that no phone can know this computer",
+            "make the key file that is named readable for this user: `sudo chown \"$USER\" ~/.android ~/.android/adbkey*` (an adb started with sudo leaves it to root)",
+            ["another key that the phone allows is used with --key FILE",
+             "without a home folder set HOME"];
+        key_damaged: Some(Kind::Key),
+            "this computer's key file holds no key that can be used",
+            "rename the key file that is named and run the command again: a new key is made, and the phone asks 'Allow USB debugging?' once more",
+            ["a copy of the old key, or another one that the phone allows, is used with --key FILE",
+             "with a dead touch screen `rescue authorize` answers the question"];
         offline: Some(Kind::PhoneNotReady),
             "the phone is seen but does not answer",
             "unplug the phone, plug it in again, and unlock it",
@@ -99,20 +117,24 @@ mod table {
             ["end the server, and this program talks to the phone itself: `adb kill-server`"];
         unknown_state: Some(Kind::PhoneNotReady),
             "the phone is in a state that this program does not know",
-            "unplug the phone, restart it if it is not locked, and plug it in again",
-            ["report the word in brackets: a newer adb may have added it"];
+            "unplug the phone, unlock it, and plug it in again",
+            ["report the word in brackets: a newer adb or phone may have added it",
+             "do not restart a phone that you cannot unlock: its storage would be encrypted until its PIN is given"];
         recovery: Some(Kind::PhoneNotReady),
             "the phone is in recovery, where its storage is not open",
-            "choose 'Reboot system now' on the phone",
-            ["with a broken screen hold the power button for 20 seconds: it starts again"];
+            "choose 'Reboot system now': the volume keys move, the power button chooses",
+            ["with a broken screen hold the power button for 20 seconds: it starts again",
+             "once started it wants its PIN before it gives files (with a dead touch screen: `rescue unlock`)"];
         sideload: Some(Kind::PhoneNotReady),
             "the phone waits for an update to be sent and shows no files",
-            "choose 'Reboot system now' on the phone",
-            ["with a broken screen hold the power button for 20 seconds: it starts again"];
+            "choose 'Reboot system now': the volume keys move, the power button chooses",
+            ["with a broken screen hold the power button for 20 seconds: it starts again",
+             "once started it wants its PIN before it gives files (with a dead touch screen: `rescue unlock`)"];
         fastboot: Some(Kind::PhoneNotReady),
             "the phone is in its bootloader (fastboot), where it shows no files",
-            "choose 'Start' or 'Reboot' on the phone",
+            "choose 'Start' or 'Reboot': the volume keys move, the power button chooses",
             ["`fastboot reboot` of platform-tools starts it too",
+             "once started it wants its PIN before it gives files (with a dead touch screen: `rescue unlock`)",
              "never unlock the bootloader: that erases the phone"];
         emergency: Some(Kind::PhoneNotReady),
             "the phone's chip waits in its emergency mode: the phone has not started",
@@ -169,8 +191,19 @@ pub fn of_error(error: &PhoneError) -> Option<State> {
         PhoneError::NoPhone => nothing_on_usb,
         PhoneError::Idle { .. } => hung,
         PhoneError::NotAServer { .. } | PhoneError::ServerRefused { .. } => server_trouble,
+        PhoneError::Keys(error) => of_keys(error),
+        PhoneError::SameSerial { .. } => same_serial,
         _ => return None,
     })
+}
+
+/// The state that a failure to read keys is.
+pub fn of_keys(error: &KeysError) -> State {
+    match error {
+        KeysError::File { source, .. } if source.kind() == ErrorKind::InvalidData => key_damaged,
+        KeysError::File { .. } | KeysError::NoHome => key_unreadable,
+        KeysError::Content { .. } => key_damaged,
+    }
 }
 
 /// The state that a route reports; one that is to be asked first counts as ready.

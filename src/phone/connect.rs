@@ -57,6 +57,8 @@ pub enum Waiting {
     ForState(DeviceState),
     /// The phone is not there.
     ForPhone,
+    /// The phone is there and says nothing.
+    ForAnswer,
 }
 
 /// Connects to a phone, waiting up to `options.wait` for what a person or time can mend.
@@ -93,6 +95,7 @@ pub async fn connect(
             {
                 Waiting::ForPhone
             }
+            PhoneError::Idle { .. } if patience == Patience::ForReturn => Waiting::ForAnswer,
             _ if error.is_gone() && patience == Patience::ForReturn => Waiting::ForPhone,
             // A loose cable comes back; what is no phone never will.
             PhoneError::Lost(_) | PhoneError::StreamEnded { .. } | PhoneError::Gone { .. }

@@ -132,7 +132,7 @@ pub enum PhoneError {
         serial: String,
     },
     /// The phone is in a state that gives no files.
-    #[error("the phone {serial} is {}", state.name())]
+    #[error("the phone {serial} is not ready: {}", state.name())]
     NotReady {
         /// Its serial number.
         serial: String,

@@ -58,6 +58,11 @@ impl Reconnect {
             message: lost.to_string(),
         });
         let deadline = Instant::now() + self.options.wait;
+        if let PhoneError::Idle { .. } = lost {
+            // Told now: whether it answers again shows only after another silence.
+            let (what, seconds) = (Wait::Answer, self.options.wait.as_secs());
+            events.emit(Event::Waiting { what, seconds });
+        }
         loop {
             let phone = tokio::select! {
                 () = halt.stopped() => return Err(halt.take_reason().unwrap_or_else(|| lost.into())),
@@ -117,11 +122,14 @@ impl Reconnect {
             wait,
             ..self.options.clone()
         };
+        let is_told = matches!(lost, PhoneError::Idle { .. });
         let mut tell = |waiting: &Waiting| {
-            events.emit(Event::Waiting {
-                what: waiting.into(),
-                seconds,
-            })
+            if !(is_told && *waiting == Waiting::ForAnswer) {
+                events.emit(Event::Waiting {
+                    what: waiting.into(),
+                    seconds,
+                })
+            }
         };
         match connect(&self.target, &options, Patience::ForReturn, &mut tell).await {
             Ok(phone) if phone.serial() == self.serial => Ok(phone),

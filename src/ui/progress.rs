@@ -212,6 +212,12 @@ impl Progress {
                 format!("Waiting up to {seconds} s for the phone: plug it in again")
             }
             Event::Waiting {
+                what: Wait::Answer,
+                seconds,
+            } => format!(
+                "Waiting up to {seconds} s for the phone to answer: it may be hung; unplug it and plug it in again"
+            ),
+            Event::Waiting {
                 what: Wait::State(state),
                 seconds,
             } => {

@@ -67,6 +67,10 @@ impl Terminal {
             Mode::Hidden => {
                 during.local_modes.remove(LocalModes::ECHO);
                 during.local_modes.insert(LocalModes::ECHONL);
+                // Stopped here, the program would come back to a terminal that shows what is typed; and
+                // one that quits leaves it without an echo.
+                during.special_codes[SpecialCodeIndex::VSUSP] = 0;
+                during.special_codes[SpecialCodeIndex::VQUIT] = 0;
             }
             Mode::Keys => {
                 during

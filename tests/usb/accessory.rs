@@ -22,14 +22,23 @@ pub(crate) enum Trouble {
     Hangs,
     /// It takes keyboards only.
     KeyboardOnly,
+    /// It says that it speaks no version at all.
+    Version0,
+    /// It says that it speaks the highest version that the answer has room for.
+    Version65535,
+    /// It takes no device at all.
+    NoDevices,
     /// It leaves the bus at the tenth report, once.
     LeavesOnce,
+    /// It leaves the bus at the third digit that is typed, once.
+    LeavesInPin,
 }
 
 /// What the phone has seen of accessory mode; survives a replug.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) reports: usize,
+    digits: usize,
     pub(crate) left: bool,
 }
 
@@ -65,6 +74,9 @@ impl Accessory {
         let id = setup.value;
         match setup.request {
             54 => {
+                if self.trouble == Some(Trouble::NoDevices) {
+                    return None;
+                }
                 let is_keyboard = self.devices.is_empty();
                 if self.trouble == Some(Trouble::KeyboardOnly) && !is_keyboard {
                     return None;
@@ -108,7 +120,15 @@ impl Accessory {
                 let mut seen = self.seen.lock().unwrap();
                 seen.reports += 1;
                 println!("report {id} pressed={}", is_pressed(id, data));
-                if self.trouble == Some(Trouble::LeavesOnce) && seen.reports == 10 && !seen.left {
+                // The row above the letters, in HID's usages.
+                let is_digit = id == 1 && matches!(data, [_, _, 0x1e..=0x27, ..]);
+                seen.digits += usize::from(is_digit);
+                let leaves = match self.trouble {
+                    Some(Trouble::LeavesOnce) => seen.reports == 10,
+                    Some(Trouble::LeavesInPin) => seen.digits == 3,
+                    _ => false,
+                };
+                if leaves && !seen.left {
                     seen.left = true;
                     bus.unplug();
                 }
@@ -139,7 +159,9 @@ impl Function for Accessory {
                 println!("asked for accessory mode");
                 match self.trouble {
                     Some(Trouble::Stalls) => stall,
+                    Some(Trouble::Version0) => Some(Answer::Done(vec![0, 0])),
                     Some(Trouble::Version1) => Some(Answer::Done(vec![1, 0])),
+                    Some(Trouble::Version65535) => Some(Answer::Done(vec![0xff, 0xff])),
                     Some(Trouble::Babbles) => Some(Answer::Refused(Refusal::Babble)),
                     Some(Trouble::Hangs) => Some(Answer::Later),
                     _ => Some(Answer::Done(vec![2, 0])),

@@ -1,7 +1,8 @@
 """at_terminal.py CODE [EXPECT SEND]... -- COMMAND...: runs a command at a terminal of its own; each time
-the text EXPECT shows, SEND (with \\n, \\x1b and the like) is typed. Ends well when the command ends with
-CODE and the terminal is as it was before; prints all that the terminal showed."""
-import os, pty, select, sys, termios, time
+the text EXPECT shows, SEND (with \\n, \\x1b and the like) is typed; @TERM sends that signal instead.
+Ends well when the command ends with CODE and the terminal is as it was before; prints all that the
+terminal showed."""
+import os, pty, select, signal, sys, termios, time
 
 split = sys.argv.index("--")
 code, talk, command = int(sys.argv[1]), sys.argv[2:split], sys.argv[split + 1:]
@@ -22,7 +23,10 @@ while time.time() < end:
     if talk and talk[0].encode() in shown[at:]:
         at = len(shown)
         time.sleep(3)  # what was typed before has to have been seen
-        os.write(master, talk[1].encode().decode("unicode_escape").encode("latin-1"))
+        if talk[1].startswith("@"):
+            os.kill(child, signal.Signals["SIG" + talk[1][1:]])
+        else:
+            os.write(master, talk[1].encode().decode("unicode_escape").encode("latin-1"))
         talk = talk[2:]
     ended, status = os.waitpid(child, os.WNOHANG)
     if ended:

@@ -14,12 +14,21 @@ scene() {
     mkdir -p /run/scene/tmp /run/scene/home
     (
         export TMPDIR=/run/scene/tmp HOME=/run/scene/home
+        own_key
         cd /run/scene || exit 1
         . "$PROJECT/tests/usb/scenes/$1.sh"
         exit $FAILED
     ) || { FAILED=1; tail -n 4 /run/*.log 2>/dev/null; }
     clear_away
     echo "-- $1: $(echo "$begin $(now)" | awk '{ printf "%.1f", $2 - $1 }') s"
+}
+
+# own_key: this computer's key is there, and nothing else of it is remembered. To make one takes this
+# machine half a minute.
+own_key() {
+    rm -rf "$HOME/.android" "$HOME/.local"
+    mkdir -p "$HOME/.android"
+    install -m600 "$PROJECT/fixtures/adbkey" "$HOME/.android/adbkey"
 }
 
 # check WHAT COMMAND...: one thing that has to be so.
@@ -37,7 +46,7 @@ check() {
 says() {
     local code=$1 text=$2 got=0
     shift 2
-    timeout 60 "$@" > /run/words 2>&1 || got=$?
+    timeout "${LIMIT:-60}" "$@" > /run/words 2>&1 || got=$?
     cat /run/words
     echo "exit code $got"
     [ "$got" = "$code" ] && grep -qF -- "$text" /run/words
@@ -184,7 +193,7 @@ clear_away() {
     for gadget in /sys/kernel/config/usb_gadget/*/; do
         [ -e "$gadget/UDC" ] && echo "" > "$gadget/UDC" 2>/dev/null
     done
-    [ -e /run/scene/home/.android ] && adb kill-server > /dev/null 2>&1
+    pidof adb > /dev/null && adb kill-server > /dev/null 2>&1
     # shellcheck disable=SC2013
     for process in $(cat /run/devices 2>/dev/null); do kill "$process" 2>/dev/null; done
     rm -rf /run/devices /run/out /run/scene /run/*.log

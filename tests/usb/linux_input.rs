@@ -2,7 +2,7 @@
 //! what the parser says comes back from evdev. So what the model of a phone sees is what Linux sees.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 /// Sizes of the kernel's `struct uhid_event` and of the fields of its create request.
@@ -86,7 +86,11 @@ fn open_named(name: &str) -> std::io::Result<File> {
             let own = std::fs::read_to_string(entry.path().join("device/name"));
             let node = entry.file_name().to_string_lossy().into_owned();
             if node.starts_with("event") && own.is_ok_and(|own| own.trim() == name) {
-                return File::open(format!("/dev/input/{node}"));
+                match File::open(format!("/dev/input/{node}")) {
+                    // Its node comes a moment after its name.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    opened => return opened,
+                }
             }
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -8,6 +8,7 @@
 //! usb shape mtp --serial MTP0001
 //! usb touch --layout samsung --pin FILE
 //! usb bystander webcam
+//! usb hostile flood
 //! ```
 //!
 //! `gadget.rs` says how to add a function, such as accessory mode.
@@ -27,6 +28,7 @@ mod accessory;
 mod adb;
 mod bystander;
 mod gadget;
+mod hostile;
 mod linux_input;
 mod packets;
 mod phone;
@@ -56,6 +58,8 @@ enum Cli {
         /// Which
         kind: bystander::Kind,
     },
+    /// A device that means harm
+    Hostile(hostile::HostileArgs),
 }
 
 fn main() -> std::io::Result<()> {
@@ -64,5 +68,6 @@ fn main() -> std::io::Result<()> {
         Cli::Shape { shape, serial } => shapes::run(shape, &serial),
         Cli::Touch(args) => touch::run(&args),
         Cli::Bystander { kind } => bystander::run(kind),
+        Cli::Hostile(args) => hostile::run(&args),
     }
 }

@@ -114,7 +114,8 @@ pub(crate) struct Screen {
     pub(crate) since_boot: bool,
     bouncer: bool,
     field: String,
-    failures: u32,
+    /// Wrong tries since the last right one.
+    pub(crate) failures: u32,
     throttled_until: Option<Instant>,
     question: Option<Question>,
     place: (i32, i32),

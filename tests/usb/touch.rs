@@ -34,6 +34,9 @@ pub(crate) struct TouchArgs {
     /// Its pattern, as digits
     #[arg(long, conflicts_with = "pin")]
     pattern: Option<String>,
+    /// So many wrong tries came before
+    #[arg(long, default_value_t = 0)]
+    failures: u32,
     /// Only a swipe shows the field for the PIN
     #[arg(long)]
     swipe_only: bool,
@@ -92,7 +95,7 @@ pub(crate) fn run(args: &TouchArgs) -> std::io::Result<()> {
         _ => Lock::None,
     };
     let (own, tells) = (Arc::clone(&framework), args.tells.clone());
-    let screen = Screen::new(
+    let mut screen = Screen::new(
         args.layout,
         lock,
         !args.swipe_only,
@@ -103,6 +106,7 @@ pub(crate) fn run(args: &TouchArgs) -> std::io::Result<()> {
             }
         },
     );
+    screen.failures = args.failures;
     let screen = Arc::new(Mutex::new(screen));
     let _adbd = match args.no_adb {
         true => None,

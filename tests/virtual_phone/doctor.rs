@@ -60,6 +60,39 @@ fn prints(command: &str, text: &str) -> VirtualPhone {
     phone
 }
 
+async fn assert_key_reads(name: &'static str, spoil: impl FnOnce(&Path) + Send + 'static) {
+    let serving: Serving = phone().serve().await.unwrap();
+    let address = serving.address().to_string();
+    let reading = tokio::task::spawn_blocking(move || {
+        let desk = Desk::new();
+        spoil(&desk.dir.path().join("home/.android/adbkey"));
+        let replace = [(address.clone(), "ADDRESS")];
+        assert_reads(name, &desk, &["--tcp", &address], &replace);
+    });
+    reading.await.unwrap();
+    drop(serving);
+}
+
+#[tokio::test]
+async fn key_file_that_cannot_be_read_is_named() {
+    // Root may read what it likes, but no folder.
+    assert_key_reads("key_unreadable", |key| {
+        std::fs::remove_file(key).unwrap();
+        std::fs::create_dir(key).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn key_file_without_a_key_is_named() {
+    for (name, content) in [
+        ("key_damaged", &b"-----BEGIN PRIVATE KEY-----\nMIIE\n"[..]),
+        ("key_of_bytes", &[0xff; 2000]),
+    ] {
+        assert_key_reads(name, move |key| std::fs::write(key, content).unwrap()).await;
+    }
+}
+
 #[tokio::test]
 async fn phone_that_can_be_read_is_ready() {
     assert_phone_reads("ready", phone()).await;

@@ -16,6 +16,8 @@ use super::framing::{Incoming, Outgoing};
 const MAX_OUT: usize = 16;
 /// Transfers under way from the phone at most: a whole payload and the header behind it.
 const MAX_IN: usize = 12;
+/// Transfers without anything to read that are looked at in one go.
+const MAX_STRAYS: usize = 32;
 /// The largest transfer from the phone, in bytes: a multiple of every packet size.
 const CHUNK: usize = 128 * 1024;
 
@@ -109,7 +111,14 @@ impl AsyncRead for UsbTransport {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let mut strays = 0;
         while this.ready.is_empty() {
+            // A phone that sends nonsense without end keeps nobody from looking at the clock.
+            if strays == MAX_STRAYS {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            strays += 1;
             this.ask();
             if this.asked.is_empty() {
                 // The phone announced more than ADB allows, and whoever reads has been told.

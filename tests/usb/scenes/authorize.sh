@@ -39,3 +39,21 @@ check "beside an adb server" says 0 "has allowed this computer" "$RESCUE" author
 check "adb is in, too" until_so 10 sh -c "adb devices | grep -q '$T.device'"
 adb kill-server > /dev/null 2>&1
 ends
+
+# Nothing that is known leads through the question.
+if [ "$LONG" = 1 ]; then
+    touched --layout unknown
+    LIMIT=300 check "every known way was tried: exit code 11" says 11 "none of 10 known ways" "$RESCUE" authorize --unlocked
+    check "it asked each time" test "$(grep -c '^asks' /run/$T.log)" -ge 10
+    check "nothing stays pressed" let_go
+    ends
+fi
+# Stopped in the middle.
+touched --layout unknown
+"$RESCUE" authorize --unlocked > /run/words 2>&1 & process=$!
+check "it presses keys" until_so 40 log "event 1 103 1"
+kill -INT $process
+wait $process; code=$?
+check "Ctrl-C in the middle: exit code 130" test $code = 130
+check "nothing stays pressed" let_go
+ends

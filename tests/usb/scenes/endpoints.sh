@@ -30,6 +30,7 @@ for fault in hang-in=2000000 hang-out=3000; do
     phone "VHCI$fault" --daemon 127.0.0.1:5599 --fault $fault
     check "an endpoint that hangs ($fault) ends in a named error" timed 1 "nothing came for 4 seconds" --idle-timeout 4 --wait 4
     check "within the idle timeout and the wait: $(cat /run/seconds) s" ended 16
+    [ $fault = hang-out=3000 ] || check "it was named while it waited" grep -q "it may be hung" /run/words
     check "the doctor names it" says 1 "hung" "$RESCUE" doctor --serial "VHCI$fault"
     away
     rm -rf /run/out/fault

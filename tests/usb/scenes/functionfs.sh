@@ -5,7 +5,7 @@ check "phone plugged in" plug one dummy_udc.0
 check "listed without a server" says 0 LAB0000001 "$RESCUE" devices
 check "listed once" test "$(grep -c LAB0000001 /run/words)" = 1
 check "unauthorized: named, exit code 11" says 11 "Allow USB debugging" "$RESCUE" doctor
-cat "$HOME/.android/adbkey.pub" > /run/one.keys/adb_keys
+cat "$PROJECT/fixtures/adbkey.pub" > /run/one.keys/adb_keys
 check "allowed: ready, without being plugged in again" says 0 "straight over USB" "$RESCUE" doctor
 unplug one
 check "phone plugged in again" plug one dummy_udc.0

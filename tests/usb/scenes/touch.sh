@@ -86,12 +86,15 @@ ends
 rm -f /usr/local/bin/getprop /usr/local/bin/dumpsys /usr/local/bin/input
 
 # What takes no keys, and what is no phone.
-for trouble in stalls version1 babbles hangs; do
+for trouble in stalls version0 version1 babbles hangs no-devices; do
     touched --no-adb --trouble $trouble
     check "$trouble: named" says 1 "hint:" timeout 15 "$RESCUE" unlock --pin-file /run/touch/pin
     check "$trouble: nothing attached" times "^registered" 0
     ends
 done
+touched --no-adb --pin /run/touch/pin --trouble version65535
+check "a version of which nobody has heard: newer ones take keyboards, too" pin says 0 "cannot be known" "$RESCUE" unlock --pin-file -
+ends
 touched --no-adb --pin /run/touch/pin --trouble keyboard-only
 check "a phone that takes a keyboard only" pin says 0 "cannot be known" "$RESCUE" unlock --pin-file -
 ends
