@@ -67,9 +67,16 @@ pub async fn discover() -> Result<Discovery, PhoneError> {
 /// Lists each phone once. One that the server has is reached through the server, unless the server
 /// may not open it and this program may.
 fn merged(mut phones: Vec<SeenPhone>, on_usb: Vec<SeenPhone>) -> Vec<SeenPhone> {
+    // Each of the server's is one on USB: of two that call themselves the same both are listed.
+    let mut unmatched: Vec<_> = (0..phones.len()).collect();
     for own in on_usb {
-        let same = phones.iter_mut().find(|phone| phone.serial == own.serial);
-        match same {
+        let is_same = |at: &usize| {
+            phones
+                .get(*at)
+                .is_some_and(|seen| seen.serial == own.serial)
+        };
+        let same = unmatched.iter().position(is_same);
+        match same.and_then(|place| phones.get_mut(unmatched.swap_remove(place))) {
             Some(phone) if matches!(phone.state, DeviceState::NoPermissions(_)) => *phone = own,
             Some(_) => {}
             None => phones.push(own),
@@ -149,7 +156,11 @@ mod tests {
             assert_eq!(merged.as_slice(), std::slice::from_ref(&free));
         }
         let both = merged(vec![seen("B")], vec![free.clone()]);
-        assert_eq!(both, [seen("B"), free]);
+        assert_eq!(both, [seen("B"), free.clone()]);
+        // Two on USB with one serial number stay two, whether a server has one of them or not.
+        let twins = vec![free.clone(), free.clone()];
+        assert_eq!(merged(Vec::new(), twins.clone()), twins);
+        assert_eq!(merged(vec![seen("A")], twins), [seen("A"), free]);
     }
 
     #[test]

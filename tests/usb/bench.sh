@@ -23,6 +23,9 @@ scene() {
     echo "-- $1: $(echo "$begin $(now)" | awk '{ printf "%.1f", $2 - $1 }') s"
 }
 
+# in_short: what --short plays ends here: `in_short && return`.
+in_short() { [ "$SHORT" = 1 ]; }
+
 # own_key: this computer's key is there, and nothing else of it is remembered. To make one takes this
 # machine half a minute.
 own_key() {

@@ -54,6 +54,8 @@ check "nobody at a terminal: how to give it" says 2 "--pin-file" setsid "$RESCUE
 check "the same of live keys" says 2 "a terminal is needed" setsid "$RESCUE" keys
 check "nothing was attached" typed_nothing
 
+in_short && return
+
 # Ended at a terminal, in the middle: it is as it was, and nothing stays pressed.
 TERMINAL="python3 $PROJECT/tests/usb/at_terminal.py"
 check "ended at the question for the PIN" says 0 "" $TERMINAL 130 "not shown" @TERM -- "$RESCUE" unlock

@@ -3,6 +3,7 @@ gadget fast LAB0000007
 adbd fast
 check "phone plugged in" plug fast dummy_udc.0
 rounds=3
+in_short && rounds=1
 [ "$LONG" = 0 ] || rounds=7
 ROOT=/storage/emulated/0/DCIM
 took() { # took NAME COMMAND...

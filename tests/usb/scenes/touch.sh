@@ -56,6 +56,18 @@ check "without a PIN nothing is typed" says 2 "no PIN" "$RESCUE" unlock --again 
 check "nothing stays pressed" let_go
 ends
 
+# What is no phone.
+device BYSTANDERWebcam bystander webcam
+sleep 1
+asked() { grep -c "asked\|sent\|read" /run/BYSTANDERWebcam.log; }
+before=$(asked)
+check "a webcam is no phone" says 10 "looks like a phone" "$RESCUE" unlock --pin-file /run/touch/pin
+check "nor to be driven" says 10 "" "$RESCUE" keys --serial BYSTANDERWebcam --recipe talkback --yes
+check "nor authorized" says 10 "" "$RESCUE" authorize --unlocked
+check "it was asked nothing" test "$(asked)" = "$before"
+away
+in_short && return
+
 # Proven where USB debugging is allowed.
 cat > /usr/local/bin/getprop <<'END'
 #!/bin/sh
@@ -85,7 +97,7 @@ TYPED=14789 check "pattern: drawn, unlocked and proven" pin says 0 "its storage 
 ends
 rm -f /usr/local/bin/getprop /usr/local/bin/dumpsys /usr/local/bin/input
 
-# What takes no keys, and what is no phone.
+# What takes no keys.
 for trouble in stalls version0 version1 babbles hangs no-devices; do
     touched --no-adb --trouble $trouble
     check "$trouble: named" says 1 "hint:" timeout 15 "$RESCUE" unlock --pin-file /run/touch/pin
@@ -98,11 +110,3 @@ ends
 touched --no-adb --pin /run/touch/pin --trouble keyboard-only
 check "a phone that takes a keyboard only" pin says 0 "cannot be known" "$RESCUE" unlock --pin-file -
 ends
-device BYSTANDERWebcam bystander webcam
-sleep 1
-asked() { grep -c "asked\|sent\|read" /run/BYSTANDERWebcam.log; }
-before=$(asked)
-check "a webcam is no phone" says 10 "looks like a phone" "$RESCUE" unlock --pin-file /run/touch/pin
-check "nor to be driven" says 10 "" "$RESCUE" keys --serial BYSTANDERWebcam --recipe talkback --yes
-check "nor authorized" says 10 "" "$RESCUE" authorize --unlocked
-check "it was asked nothing" test "$(asked)" = "$before"
