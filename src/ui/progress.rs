@@ -288,7 +288,11 @@ impl Progress {
                     "" => String::new(),
                     version => format!(", Android {}", plain(version)),
                 };
-                format!("Connected to {} ({}{version})", plain(model), plain(serial))
+                let model = match model.trim() {
+                    "" => "a phone".into(),
+                    model => plain(model),
+                };
+                format!("Connected to {model} ({}{version})", plain(serial))
             }
             Event::PhoneGone { message } => {
                 format!(
