@@ -2,11 +2,11 @@
 //! way to others: a file says so, and whoever removes it asks for the folder. No second lock: not
 //! every share can hold one, and a file left behind by a kill harms nobody.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{Folder, FolderError};
+use super::{Folder, FolderError, disk};
 
 const GIVES_WAY: &str = ".rescue.gives-way";
 /// How long one that was asked may take to end what it does.
@@ -29,7 +29,7 @@ impl GivesWay {
 impl Drop for GivesWay {
     fn drop(&mut self) {
         // Gone when somebody asked.
-        let _ = fs::remove_file(&self.sign);
+        let _ = disk::remove_file(&self.sign);
     }
 }
 
@@ -38,8 +38,7 @@ impl Folder {
     /// the folder is busy there.
     pub fn gives_way(&self) -> Option<GivesWay> {
         let sign = self.root().join(GIVES_WAY);
-        let _ = fs::remove_file(&sign);
-        let made = OpenOptions::new().write(true).create_new(true).open(&sign);
+        let made = disk::create_file(&sign);
         made.ok().map(|_| GivesWay { sign })
     }
 

@@ -121,6 +121,7 @@ async fn asked(gives_way: Option<&GivesWay>) {
         tokio::time::sleep(ASKED_EVERY).await;
     }
 }
+
 /// The folder, when nobody else works on it.
 fn free(folder: &Path) -> Result<Option<Folder>, Error> {
     match Folder::open(folder) {
