@@ -7,7 +7,12 @@
 //!
 //! ```text
 //! cargo test --release --test remotes
+//! RESCUE_TEST_LONG=1 cargo test --release --test remotes -- --test-threads=1 kills_on_both_sides
 //! ```
+//!
+//! The second sends 5,000 photos and two videos of 2 GiB to each server that keeps its files on the
+//! disk, between kills; it wants 20 GB of disk and 6 GB of memory. Figures go to
+//! `target/remotes/figures.txt`.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,5 +30,6 @@ mod library;
 mod photos;
 #[path = "../peers/ports.rs"]
 mod ports;
+mod relay;
 mod server;
 mod suite;

@@ -282,11 +282,19 @@ impl Server {
         child.wait().unwrap();
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Tells the program about it.
     pub(crate) fn add(&self, desk: &Desk, name: &str, secret: &str) {
+        self.add_at(self.port, desk, name, secret);
+    }
+
+    fn add_at(&self, port: u16, desk: &Desk, name: &str, secret: &str) {
         let files = self.root.join("files").display().to_string();
-        let url = format!("http://127.0.0.1:{}", self.port);
-        let address = format!("{}@127.0.0.1:{}", whoami(), self.port);
+        let url = format!("http://127.0.0.1:{port}");
+        let address = format!("{}@127.0.0.1:{port}", whoami());
         let key = self.root.join("user").display().to_string();
         let account = self.root.join("account.json").display().to_string();
         let azure = format!("{url}/ada");
@@ -335,11 +343,16 @@ impl Server {
     }
 
     pub(crate) fn add_right(&self, desk: &Desk) {
+        self.add_right_at(self.port, desk);
+    }
+
+    /// The same with another port, that of a relay.
+    pub(crate) fn add_right_at(&self, port: u16, desk: &Desk) {
         let secret = match self.kind {
             Kind::Azurite => AZURE_KEY,
             _ => SECRET,
         };
-        self.add(desk, "there", secret);
+        self.add_at(port, desk, "there", secret);
     }
 
     /// What rclone calls a path there.
