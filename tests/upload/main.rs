@@ -24,4 +24,5 @@ mod pictures;
 mod secrets;
 mod show;
 mod stand;
+mod trust;
 mod watch;
