@@ -14,13 +14,26 @@ scene() {
     mkdir -p /run/scene/tmp /run/scene/home
     (
         export TMPDIR=/run/scene/tmp HOME=/run/scene/home
+        FAILED=0
         own_key
         cd /run/scene || exit 1
         . "$PROJECT/tests/usb/scenes/$1.sh"
         exit $FAILED
-    ) || { FAILED=1; tail -n 4 /run/*.log 2>/dev/null; }
+    ) || { FAILED=1; echo "$1" >> /io/failed; tail -n 4 /run/*.log 2>/dev/null; }
+    [ ! -s /run/jumps ] || { echo "$1" >> /io/jumped; echo "the clock jumped: $(tr '\n' ' ' < /run/jumps)"; : > /run/jumps; }
     clear_away
     echo "-- $1: $(echo "$begin $(now)" | awk '{ printf "%.1f", $2 - $1 }') s"
+}
+
+# note_jumps: says in /run/jumps where the clock was ahead by seconds at once: the machine was stopped.
+note_jumps() {
+    local before after
+    before=$(now)
+    while sleep 0.5; do
+        after=$(now)
+        echo "$before $after" | awk '$2 - $1 > 8 { print $1 "-" $2 }' >> /run/jumps
+        before=$after
+    done
 }
 
 # in_short: what --short plays ends here: `in_short && return`.
@@ -49,7 +62,7 @@ check() {
 says() {
     local code=$1 text=$2 got=0
     shift 2
-    timeout "${LIMIT:-60}" "$@" > /run/words 2>&1 || got=$?
+    timeout "${LIMIT:-150}" "$@" > /run/words 2>&1 || got=$?
     cat /run/words
     echo "exit code $got"
     [ "$got" = "$code" ] && grep -qF -- "$text" /run/words
@@ -60,7 +73,7 @@ says() {
 reads() {
     local name=$1 code=$2 got=0
     shift 2
-    (cd /io && timeout 60 "$@") > /run/words 2>&1 || got=$?
+    (cd /io && timeout 150 "$@") > /run/words 2>&1 || got=$?
     { cat /run/words; echo "exit code $got"; } | sed -E \
         -e 's/process [0-9]+/process N/; s/(F|f)ingerprint ([0-9A-F]{2}:){15}[0-9A-F]{2}/fingerprint XX/' \
         -e 's/[0-9.]+ [kMG]?B free/N free/; s/20[0-9]{2}-[0-9]{2}-[0-9]{2}/DAY/' \
@@ -71,12 +84,14 @@ reads() {
 # Somebody who sits at the computer and is not root: $AS_USER COMMAND...
 AS_USER="setpriv --reuid 1000 --regid 1000 --clear-groups"
 
-# until_so SECONDS COMMAND...: tries it again and again.
+# until_so SECONDS COMMAND...: tries it again and again. Tries are counted, not seconds, so that neither a
+# slow machine nor a clock that jumps ends it early.
 until_so() {
-    local end=$((SECONDS + $1))
+    local tries=$(($1 * 10))
     shift
     while ! "$@" > /dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || return 1
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || return 1
         sleep 0.1
     done
 }
@@ -148,8 +163,8 @@ state() { cat "/sys/class/udc/$1/state"; }
 # plug GADGET UDC: adbd reopens its endpoints each second while unplugged, which unplugs it again;
 # so until it holds.
 plug() {
-    local g=/sys/kernel/config/usb_gadget/$1 held end=$((SECONDS + 30))
-    while [ $SECONDS -lt $end ]; do
+    local g=/sys/kernel/config/usb_gadget/$1 held tries
+    for tries in $(seq 100); do
         echo "$2" > "$g/UDC" 2>/dev/null
         held=0
         while [ "$(cat "$g/UDC")" = "$2" ] && [ $held -lt 6 ]; do
@@ -185,7 +200,7 @@ pull() {
     local begin end folder=/run/out/$1
     shift
     begin=$(now)
-    timeout 200 "$RESCUE" pull -o "$folder" --root /storage/emulated/0/DCIM --all "$@" || return
+    timeout 400 "$RESCUE" pull -o "$folder" --root /storage/emulated/0/DCIM --all "$@" || return
     end=$(now)
     echo "$begin $end" | awk '{ printf "%.2f", $2 - $1 }' > /run/seconds
 }
@@ -203,9 +218,12 @@ clear_away() {
     sleep 0.3
 }
 
+# What a kernel says of a phone that leaves is no news here; what it says when it falls over is.
+dmesg -n 2
 /run/load vhci-hcd
 /run/load dummy_hcd num=2 is_super_speed=1
 /run/load usb_f_fs
 /run/load usb_f_mass_storage
 mount -t configfs none /sys/kernel/config
+note_jumps &
 echo "booted $(now)"

@@ -116,6 +116,8 @@ pub(crate) struct Screen {
     field: String,
     /// Wrong tries since the last right one.
     pub(crate) failures: u32,
+    /// How long nothing is looked at after each fifth wrong try.
+    pub(crate) throttle: Duration,
     throttled_until: Option<Instant>,
     question: Option<Question>,
     place: (i32, i32),
@@ -144,6 +146,7 @@ impl Screen {
             bouncer: false,
             field: String::new(),
             failures: 0,
+            throttle: Duration::ZERO,
             throttled_until: None,
             question: None,
             place: (0, 0),
@@ -279,7 +282,7 @@ impl Screen {
             self.failures += 1;
             println!("WRONG, {} times", self.failures);
             if self.failures.is_multiple_of(5) {
-                self.throttled_until = Some(Instant::now() + Duration::from_secs(30));
+                self.throttled_until = Some(Instant::now() + self.throttle);
             }
         }
         (self.changed)(self.locked, self.since_boot);

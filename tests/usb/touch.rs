@@ -37,6 +37,9 @@ pub(crate) struct TouchArgs {
     /// So many wrong tries came before
     #[arg(long, default_value_t = 0)]
     failures: u32,
+    /// Seconds in which no try is looked at after each fifth wrong one; Android's are 30.
+    #[arg(long, default_value_t = 30)]
+    throttle: u64,
     /// Only a swipe shows the field for the PIN
     #[arg(long)]
     swipe_only: bool,
@@ -107,6 +110,7 @@ pub(crate) fn run(args: &TouchArgs) -> std::io::Result<()> {
         },
     );
     screen.failures = args.failures;
+    screen.throttle = Duration::from_secs(args.throttle);
     let screen = Arc::new(Mutex::new(screen));
     let _adbd = match args.no_adb {
         true => None,

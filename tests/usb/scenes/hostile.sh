@@ -3,7 +3,7 @@
 LIMITS="--idle-timeout 2 --wait 2"
 ended() { # ended COMMAND...: by itself, and neither by a panic nor by a signal
     local got=0
-    timeout 40 "$@" > /run/words 2>&1 || got=$?
+    timeout 150 "$@" > /run/words 2>&1 || got=$?
     cat /run/words
     echo "exit code $got"
     [ $got -lt 14 ] && ! grep -qi "panicked" /run/words
