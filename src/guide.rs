@@ -331,7 +331,8 @@ impl From<Problem> for Error {
             ),
             Problem::Moved { .. } => (
                 Kind::RemoteDenied,
-                "if you trust that address, `rescue remote remove` it, and add it again with that address",
+                "open a page in a browser, for some networks want a sign-in first; if you trust that address, \
+                 `rescue remote remove` it, and add it again with that address",
             ),
             Problem::OtherRegion { .. } => (
                 Kind::RemoteDenied,

@@ -141,6 +141,7 @@ async fn upload_to(folder: &Path, copy: &Path, ui: &Ui, halt: &Halt) -> Result<D
         },
         secret: None,
         in_keyring: false,
+        patience_seconds: None,
     };
     upload::to_remote(folder, ("demonstration", &remote), ui, halt).await
 }

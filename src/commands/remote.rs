@@ -118,6 +118,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         kind,
         secret,
         in_keyring: false,
+        patience_seconds: None,
     };
     // Settings that make no sense are known at once; whether they work is what `test` tells.
     connect(&args.name, &remote)?;

@@ -178,10 +178,13 @@ async fn send_to(
         done_items: planned.2,
     });
     let started = Instant::now();
+    let patience = settings
+        .patience_seconds
+        .map_or(PATIENCE, Duration::from_secs);
     let options = Options {
         parallel: usize::from(args.pace.parallel),
         tries: args.pace.tries,
-        patience: (!args.pace.wait).then_some(PATIENCE),
+        patience: (!args.pace.wait).then_some(patience),
         limit: args.pace.limit,
         copies,
     };

@@ -26,8 +26,14 @@ use crate::pull::kind::MediaKind;
 
 /// The largest picture that is made smaller, in bytes.
 const MAX_READ_BYTES: u64 = 128 * 1024 * 1024;
-/// What is said of a file whose beginning is of a known kind, and makes no sense.
-const DAMAGED: &str = "it cannot be read as what it begins as, and may be damaged";
+/// What is said of pictures and videos that begin as such, and of which no more can be read.
+const DAMAGED_PICTURE: &str =
+    "it begins as a picture, and the rest cannot be read: it may be damaged";
+const DAMAGED_VIDEO: &str =
+    "it begins as a video, and its header is missing or damaged, as when a recording was cut off";
+
+const JPEG: &[u8] = &[0xFF, 0xD8, 0xFF];
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// What is wished for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -131,14 +137,21 @@ impl Plan {
 
 /// Looks at a file's beginning, which is enough to know what is to be done.
 fn plan(file: &mut (impl Read + Seek), size: u64, wish: Wish, name: &str, mtime: i64) -> Plan {
-    let kind = MediaKind::of_name(name.as_bytes());
+    let kind = kind_of(file, name);
     if size == 0 || !matches!(kind, MediaKind::Photo | MediaKind::Video) {
         return Plan::Original(None);
     }
     let mut not_smaller = None;
     if wish.smaller && kind == MediaKind::Photo {
         match jpeg::Header::read(file) {
-            None => not_smaller = Some("not made smaller: only JPEGs are".to_owned()),
+            None if is_small_enough(file) => {}
+            None => {
+                let why = match begins(file, 0, JPEG) {
+                    true => DAMAGED_PICTURE,
+                    false => "only JPEGs are",
+                };
+                not_smaller = Some(format!("not made smaller: {why}"));
+            }
             Some(header) => {
                 let is_large = header
                     .frame
@@ -176,7 +189,7 @@ fn dated(
     mtime: i64,
 ) -> Result<Option<(Vec<Part>, String)>, String> {
     file.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
-    let kind = MediaKind::of_name(name.as_bytes());
+    let kind = kind_of(file, name);
     let from = match Looker::default().look(kind, name, mtime, &mut *file).taken {
         None => return Err("nothing tells when it was taken".to_owned()),
         Some(taken) => match taken.source {
@@ -234,12 +247,54 @@ fn into_photo(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
         let chunk = png::exif_chunk(&tiff).ok_or(no_room)?;
         return Ok((png::AFTER_FIRST, png::AFTER_FIRST, chunk));
     }
-    Err(
-        match begins(file, 0, &[0xFF, 0xD8, 0xFF]) || begins(file, 0, b"\x89PNG") {
-            true => DAMAGED,
-            false => "rescue can put one into JPEG and PNG pictures only",
-        },
-    )
+    Err(match begins(file, 0, JPEG) || begins(file, 0, PNG) {
+        true => DAMAGED_PICTURE,
+        false => "rescue can put one into JPEG and PNG pictures only",
+    })
+}
+
+/// What a file is: phones misname some, and the content tells pictures that are called videos, and
+/// the other way round.
+fn kind_of(file: &mut (impl Read + Seek), name: &str) -> MediaKind {
+    match MediaKind::of_name(name.as_bytes()) {
+        MediaKind::Video if begins(file, 0, JPEG) || begins(file, 0, PNG) => MediaKind::Photo,
+        MediaKind::Photo if begins(file, 4, b"ftyp") => {
+            // Series of HEIF pictures have a movie's header too, and are pictures all the same.
+            let brands: [&[u8]; 5] = [b"he", b"mif1", b"msf1", b"av", b"crx "];
+            let is_picture = brands.iter().any(|brand| begins(file, 8, brand));
+            match !is_picture && dates::movie_header(file).is_some() {
+                true => MediaKind::Video,
+                false => MediaKind::Photo,
+            }
+        }
+        kind => kind,
+    }
+}
+
+/// Whether a picture that is no JPEG says itself that it needs no smaller copy, as screenshots do.
+fn is_small_enough(file: &mut (impl Read + Seek)) -> bool {
+    let mut sides = [0; 8];
+    let png = begins(file, 0, PNG) && begins(file, 12, b"IHDR");
+    let gif = begins(file, 0, b"GIF8");
+    let at = if png { 16 } else { 6 };
+    if !(png || gif)
+        || file.seek(SeekFrom::Start(at)).is_err()
+        || file.read_exact(&mut sides).is_err()
+    {
+        return false;
+    }
+    let [a, b, c, d, e, f, g, h] = sides;
+    let (width, height) = match png {
+        true => (
+            u32::from_be_bytes([a, b, c, d]),
+            u32::from_be_bytes([e, f, g, h]),
+        ),
+        false => (
+            u16::from_le_bytes([a, b]).into(),
+            u16::from_le_bytes([c, d]).into(),
+        ),
+    };
+    u64::from(width) * u64::from(height) <= smaller::MAX_PIXELS
 }
 
 /// Whether a file has these bytes at a place.
@@ -251,7 +306,7 @@ fn begins(file: &mut (impl Read + Seek), at: u64, mark: &[u8]) -> bool {
 fn into_video(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
     let Some(header) = dates::movie_header(file) else {
         return Err(match begins(file, 4, b"ftyp") {
-            true => DAMAGED,
+            true => DAMAGED_VIDEO,
             false => "rescue can put one into MP4, MOV and 3GP videos only",
         });
     };

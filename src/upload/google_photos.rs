@@ -299,39 +299,27 @@ impl GooglePhotos {
             }
             .into_iter();
             for upload in group {
-                let Some(id) = &upload.there else {
+                if upload.there.is_none() {
                     settled.push(Settled::Wrong(
                         UploadReason::Missing,
                         "Google Photos gave no id for it".to_owned(),
                     ));
                     continue;
-                };
-                let result = results.next().ok_or_else(|| Problem::Other {
-                    words: "Google Photos did not answer for all items".to_owned(),
-                    passing: true,
-                })?;
-                settled.push(match result {
-                    ItemResult {
-                        media_item: Some(item),
-                        status,
-                        ..
-                    } if status.code == 0 && item.id == *id => Settled::There(None),
-                    ItemResult { status, .. } => Settled::Wrong(
-                        UploadReason::Missing,
-                        format!("Google Photos does not have it: {}", brief(&status.message)),
-                    ),
-                });
+                }
+                settled.extend(results.next());
             }
         }
         Ok(settled)
     }
 
-    /// Asks for some items; again, when that fails for a moment.
-    async fn ask_for(&self, ids: &[&str]) -> Result<Vec<ItemResult>, Problem> {
+    /// Asks for some items: one answer for each, in the same order. Again, when that fails for a
+    /// moment.
+    async fn ask_for(&self, ids: &[&str]) -> Result<Vec<Settled>, Problem> {
         let mut wait = Duration::from_millis(500);
         loop {
-            let problem = match self.api.batch_get(ids).await {
-                Ok(results) => return Ok(results),
+            let results = self.api.batch_get(ids).await;
+            let problem = match results.and_then(|results| all_checked(ids, results)) {
+                Ok(settled) => return Ok(settled),
                 Err(problem) => problem,
             };
             let after = match problem.advice() {
@@ -378,6 +366,42 @@ impl GooglePhotos {
 
     fn given(&self) -> std::sync::MutexGuard<'_, HashMap<UploadId, Given>> {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn all_checked(ids: &[&str], results: Vec<ItemResult>) -> Result<Vec<Settled>, Problem> {
+    if results.len() != ids.len() {
+        return Err(no_clear_answer(""));
+    }
+    let each = ids.iter().zip(results);
+    each.map(|(id, result)| checked(id, result)).collect()
+}
+
+/// What the answer for one item says. Only what says that the item is not there counts as that, for
+/// it would be sent again.
+fn checked(id: &str, result: ItemResult) -> Result<Settled, Problem> {
+    let ItemResult {
+        status, media_item, ..
+    } = result;
+    match (status.code, media_item) {
+        (0, Some(item)) if item.id == id => Ok(Settled::There(None)),
+        // An id that is none, is no more, or is not ours to see.
+        (3 | 5 | 7, _) => Ok(Settled::Wrong(
+            UploadReason::Missing,
+            format!("Google Photos does not have it: {}", brief(&status.message)),
+        )),
+        _ => Err(no_clear_answer(&status.message)),
+    }
+}
+
+fn no_clear_answer(message: &str) -> Problem {
+    let said = match brief(message) {
+        empty if empty.is_empty() => String::new(),
+        message => format!(" ({message})"),
+    };
+    Problem::Other {
+        words: format!("Google Photos did not say of each item whether it is there{said}"),
+        passing: true,
     }
 }
 

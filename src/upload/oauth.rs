@@ -291,9 +291,11 @@ impl Service {
                     _ => Problem::Denied { words: code },
                 }
             }
-            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-                Problem::other(format!("{} answered what is no token", self.name))
-            }
+            // No file is to blame: when it goes on, the run ends.
+            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Problem::Busy {
+                after: None,
+                words: format!("{} answered what is no token", self.name),
+            },
         }
     }
 }
@@ -341,7 +343,7 @@ async fn exchange(
     let builder = reqwest::RequestBuilder::from_parts(http.client().clone(), request);
     let answer = http.answer(builder).await?;
     let status = answer.status();
-    if status.is_server_error() || status.as_u16() == 429 {
+    if status.is_server_error() || status.is_redirection() || status.as_u16() == 429 {
         return Err(http.problem(answer).await);
     }
     let headers = answer.headers().clone();

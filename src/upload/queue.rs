@@ -50,7 +50,8 @@ const UNIT_BYTES: u64 = 64 * 1024;
 /// The first pause after a failure; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A service that was too busy for so many files in a row, or refused them, is left alone.
+/// A service that was too busy for so many files in a row, made no sense or refused them, is left
+/// alone.
 const GIVEN_UP: u32 = 16;
 
 /// How to work.
@@ -128,7 +129,7 @@ struct Shared {
     surveys: Semaphore,
     memory: Semaphore,
     tries: u32,
-    /// Files that the service was too busy for, since it last took something.
+    /// Files that the service was too busy for, or answered nonsense, since it last took something.
     given_up: AtomicU32,
     /// Whether it took a file in this run.
     has_taken: AtomicBool,
@@ -752,6 +753,16 @@ impl<'a> Tries<'a> {
         done
     }
 
+    /// What it means that a file was tried often enough.
+    fn gives_up(&self, reason: UploadReason, problem: Problem) -> Outcome {
+        let row = self.shared.given_up.fetch_add(1, Ordering::Relaxed) + 1;
+        match row >= GIVEN_UP {
+            // It is not the files.
+            true => Outcome::Stop(problem),
+            false => Outcome::Failed(reason, problem),
+        }
+    }
+
     /// Returns when it is time to try again.
     async fn failed(&mut self, problem: Problem) -> Result<(), Outcome> {
         match problem.advice() {
@@ -766,12 +777,7 @@ impl<'a> Tries<'a> {
             Advice::Later(after) => {
                 self.failures += 1;
                 if self.failures >= self.shared.tries {
-                    let row = self.shared.given_up.fetch_add(1, Ordering::Relaxed) + 1;
-                    return Err(match row >= GIVEN_UP {
-                        // It is not the files.
-                        true => Outcome::Stop(problem),
-                        false => Outcome::Failed(UploadReason::Busy, problem),
-                    });
+                    return Err(self.gives_up(UploadReason::Busy, problem));
                 }
                 let wait = after.unwrap_or_else(|| backoff(self.failures));
                 self.shared.gate.pause(wait, problem).map_err(Outcome::Stop)
@@ -779,7 +785,7 @@ impl<'a> Tries<'a> {
             Advice::Again => {
                 self.failures += 1;
                 if self.failures >= self.shared.tries {
-                    return Err(Outcome::Failed(UploadReason::Other, problem));
+                    return Err(self.gives_up(UploadReason::Other, problem));
                 }
                 tokio::time::sleep(backoff(self.failures)).await;
                 Ok(())

@@ -33,6 +33,10 @@ pub struct RemoteSettings {
     /// Whether the secret is in the keyring instead.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_keyring: bool,
+    /// How long a connection is waited for without `--wait`, in seconds, when not for as long as
+    /// usual; a setting for tests that no option leads to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience_seconds: Option<u64>,
 }
 
 /// Where a secret is kept.
@@ -468,6 +472,7 @@ mod tests {
             },
             secret: Some(Secret::new("hunter2")),
             in_keyring: false,
+            patience_seconds: None,
         }
     }
 

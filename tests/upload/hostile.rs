@@ -27,7 +27,7 @@ fn desk_with(dav: &Dav, photos: usize) -> Desk {
 }
 
 /// A server that notes how many connections it gets, and what comes over them.
-fn listener() -> (&'static str, Arc<Mutex<Vec<u8>>>) {
+pub(crate) fn listener() -> (&'static str, Arc<Mutex<Vec<u8>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     // Faults are `Copy`, and so hold no `String`.
     let url: &'static str =

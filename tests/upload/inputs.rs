@@ -9,7 +9,7 @@ use rescue::digest::Sha256;
 use crate::desk::{Desk, Ended, photo};
 use crate::immich::server::{Immich, KEY};
 use crate::library::{Library, jpeg, mp4, settle_in};
-use crate::pictures::{claiming, clip, jpeg_of, with_date, with_segment};
+use crate::pictures::{claiming, clip, jpeg_of, plain_jpeg, png_of, with_date, with_segment};
 
 /// A file's name, its bytes, and what is to become of it.
 type Input = (&'static str, Vec<u8>, &'static str);
@@ -45,13 +45,18 @@ fn table(service: &str, desk: &Desk, options: &[&str], inputs: &[Input]) -> (Str
     let ended = desk.upload("photos", options);
     assert!(matches!(ended.code, 0 | 3), "{}", ended.all);
     let (mut rows, mut wrong) = (String::new(), Vec::new());
-    for (name, bytes, expected) in inputs {
+    for (name, _, expected) in inputs {
         let said = said(&ended, name);
+        let size = fs::metadata(desk.path("rescued/data").join(place_of(name)));
+        let words = match said.as_str() {
+            "" => "not offered: by its ending no photo or video",
+            said => said,
+        };
+        let size = size.unwrap().len();
+        let options = options.join(" ");
         writeln!(
             rows,
-            "| {service} {} | `{name}` | {} | {said} |",
-            options.join(" "),
-            bytes.len()
+            "| {service} {options} | `{name}` | {size} | {words} |"
         )
         .unwrap();
         if said != *expected {
@@ -61,14 +66,18 @@ fn table(service: &str, desk: &Desk, options: &[&str], inputs: &[Input]) -> (Str
     (rows, wrong)
 }
 
+/// Where a file is in a rescue folder, below `data/`.
+fn place_of(name: &str) -> String {
+    format!("internal/DCIM/Camera/{name}")
+}
+
 fn rescue(desk: &Desk, inputs: &[Input]) {
-    let place = |name: &str| format!("internal/DCIM/Camera/{name}");
     let files = inputs
         .iter()
-        .map(|(name, bytes, _)| (place(name), bytes.clone()));
+        .map(|(name, bytes, _)| (place_of(name), bytes.clone()));
     desk.rescue(&files.collect::<Vec<_>>());
     for (name, ..) in inputs {
-        let place = desk.path("rescued/data").join(place(name));
+        let place = desk.path("rescued/data").join(place_of(name));
         let file = fs::File::options().write(true).open(place).unwrap();
         let date = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
         file.set_modified(date).unwrap();
@@ -77,14 +86,18 @@ fn rescue(desk: &Desk, inputs: &[Input]) {
 
 /// Makes a file of a rescue folder as long as is wished, without its bytes taking room.
 fn stretch(desk: &Desk, name: &str, size: u64) {
-    let below = format!("internal/DCIM/Camera/{name}");
+    let below = place_of(name);
     let place = desk.path("rescued/data").join(&below);
-    let file = fs::File::options().write(true).open(place).unwrap();
+    let file = fs::File::options().write(true).open(&place).unwrap();
     file.set_len(size).unwrap();
+    let sha256 = match size <= 200 << 20 {
+        true => Sha256::of(&fs::read(&place).unwrap()),
+        // Nobody reads it.
+        false => Sha256::of(name.as_bytes()),
+    };
     let catalogue = rusqlite::Connection::open(desk.path("rescued/rescue.db")).unwrap();
     let sql = "UPDATE entry SET size = ?1, sha256 = ?2 WHERE local = ?3";
-    let nobody_reads = Sha256::of(name.as_bytes());
-    let changed = catalogue.execute(sql, (size as i64, nobody_reads.0, &below));
+    let changed = catalogue.execute(sql, (size as i64, sha256.0, &below));
     assert_eq!(changed.unwrap(), 1);
 }
 
@@ -100,6 +113,11 @@ fn google(saver: bool) -> Vec<Input> {
         (
             "large.jpg",
             large.clone(),
+            either("sent", "a copy: made smaller, to 16 megapixels; sent"),
+        ),
+        (
+            "hundred megapixels.jpg",
+            with_date(&plain_jpeg(10_000, 10_000)),
             either("sent", "a copy: made smaller, to 16 megapixels; sent"),
         ),
         (
@@ -161,8 +179,8 @@ fn google(saver: bool) -> Vec<Input> {
             "header only.jpg",
             jpeg(3, 600),
             either(
-                "as it is: without a date of its own: it cannot be read as what it begins as, and may be damaged; sent",
-                "as it is: without a date of its own: it cannot be read as what it begins as, and may be damaged; not made smaller: only JPEGs are; sent",
+                "as it is: without a date of its own: it begins as a picture, and the rest cannot be read: it may be damaged; sent",
+                "as it is: without a date of its own: it begins as a picture, and the rest cannot be read: it may be damaged; not made smaller: it begins as a picture, and the rest cannot be read: it may be damaged; sent",
             ),
         ),
         (
@@ -206,11 +224,7 @@ fn google(saver: bool) -> Vec<Input> {
             ),
         ),
         ("jpg called png.png", with_date(&jpeg_of(40, 24)), "sent"),
-        (
-            "jpg called mp4.mp4",
-            with_date(&jpeg_of(48, 24)),
-            "as it is: without a date of its own: rescue can put one into MP4, MOV and 3GP videos only; sent",
-        ),
+        ("jpg called mp4.mp4", with_date(&jpeg_of(48, 24)), "sent"),
         (
             "gif.gif",
             head(b"GIF89a"),
@@ -239,9 +253,14 @@ fn google(saver: bool) -> Vec<Input> {
             "png.png",
             head(b"\x89PNG\r\n\x1a\n"),
             either(
-                "as it is: without a date of its own: it cannot be read as what it begins as, and may be damaged; sent",
-                "as it is: without a date of its own: it cannot be read as what it begins as, and may be damaged; not made smaller: only JPEGs are; sent",
+                "as it is: without a date of its own: it begins as a picture, and the rest cannot be read: it may be damaged; sent",
+                "as it is: without a date of its own: it begins as a picture, and the rest cannot be read: it may be damaged; not made smaller: only JPEGs are; sent",
             ),
+        ),
+        (
+            "screenshot.png",
+            png_of(1080, 2400),
+            "a copy: with its date, 2023-11-14 22:13:20, from its file's date; sent",
         ),
         (
             "tiff.tif",
@@ -261,6 +280,11 @@ fn google(saver: bool) -> Vec<Input> {
         ),
         ("clip.mp4", clip(true), "sent"),
         (
+            "clip called jpg.jpg",
+            [&clip(true), &b"\0\0\0\x08free"[..]].concat(),
+            "sent",
+        ),
+        (
             "VID_20240818_093001.mp4",
             clip(false),
             "a copy: with its date, 2024-08-18 09:30:01, from its name; sent",
@@ -268,17 +292,17 @@ fn google(saver: bool) -> Vec<Input> {
         (
             "broken.mp4",
             mp4(4, 700),
-            "as it is: without a date of its own: it cannot be read as what it begins as, and may be damaged; sent",
+            "as it is: without a date of its own: it begins as a video, and its header is missing or damaged, as when a recording was cut off; sent",
         ),
         (
             "quick.mov",
             ftyp(b"qt  "),
-            "as it is: without a date of its own: it cannot be read as what it begins as, and may be damaged; sent",
+            "as it is: without a date of its own: it begins as a video, and its header is missing or damaged, as when a recording was cut off; sent",
         ),
         (
             "old.3gp",
             ftyp(b"3gp4"),
-            "as it is: without a date of its own: it cannot be read as what it begins as, and may be damaged; sent",
+            "as it is: without a date of its own: it begins as a video, and its header is missing or damaged, as when a recording was cut off; sent",
         ),
         (
             "film.avi",
@@ -369,20 +393,26 @@ fn odd_files_end_as_the_table_says() {
         let of_2018 = !options.is_empty();
         let either = |now, then| if of_2018 { then } else { now };
         let inputs: Vec<Input> = vec![
+            ("edge.jpg", with_date(&jpeg_of(72, 24)), "sent"),
+            (
+                "hundred megapixels.jpg",
+                with_date(&plain_jpeg(10_000, 10_000)),
+                "sent",
+            ),
             (
                 "over.jpg",
                 with_date(&jpeg_of(32, 24)),
                 either(
-                    "skipped: Google Photos takes photos of up to 200 MB; this one has 200.00 MB (209715201 bytes)",
-                    "skipped: Google Photos takes photos of up to 75 MB; this one has 75.00 MB (78643201 bytes)",
+                    "skipped: Google Photos takes photos of up to 200 MB; this one has one byte more (209715201)",
+                    "skipped: Google Photos takes photos of up to 75 MB; this one has one byte more (78643201)",
                 ),
             ),
             (
                 "over.mp4",
                 clip(true),
                 either(
-                    "skipped: Google Photos takes videos of up to 20 GB; this one has 20.00 GB (21474836481 bytes)",
-                    "skipped: Google Photos takes videos of up to 10 GB; this one has 10.00 GB (10737418241 bytes)",
+                    "skipped: Google Photos takes videos of up to 20 GB; this one has one byte more (21474836481)",
+                    "skipped: Google Photos takes videos of up to 10 GB; this one has one byte more (10737418241)",
                 ),
             ),
             (
@@ -395,10 +425,12 @@ fn odd_files_end_as_the_table_says() {
             ),
         ];
         rescue(&desk, &inputs);
+        stretch(&desk, "edge.jpg", sizes[0] - 1);
         stretch(&desk, "over.jpg", sizes[0]);
         stretch(&desk, "over.mp4", sizes[1]);
         note(table("Google Photos", &desk, options, &inputs));
-        assert_eq!(library.items().len(), usize::from(!of_2018));
+        assert_eq!(library.items().len(), 2 + usize::from(!of_2018));
+        assert!(library.items().iter().any(|item| item.size == sizes[0] - 1));
     }
     let immich = Immich::start((3, 2, 2), |_, _, _| None);
     let desk = Desk::new();

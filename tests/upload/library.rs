@@ -37,6 +37,12 @@ pub(crate) enum Fault {
     CutBeforeTheAnswer,
     /// All is done, and this is answered in its place.
     Instead(String),
+    /// Nothing is done; this redirection to this address.
+    Redirect(u16, &'static str),
+    /// All is read, nothing is done, and nothing is answered for as long as the client waits.
+    Stall,
+    /// All is done, and the list of what became of each item is changed before it is answered.
+    Reshape(fn(&mut Vec<Value>)),
 }
 
 /// A request as faults are decided by.
@@ -205,6 +211,19 @@ impl Library {
         state.access.clear();
     }
 
+    /// The person signs in again.
+    pub(crate) fn consent_again(&self) {
+        self.state().refresh.insert(REFRESH_TOKEN.to_owned());
+    }
+
+    /// An album of an earlier day: its id.
+    pub(crate) fn add_album(&self, title: &str) -> String {
+        let mut state = self.state();
+        let id = format!("album-of-old-{}", state.albums.len());
+        state.albums.insert(id.clone(), title.to_owned());
+        id
+    }
+
     /// The person removes an item.
     pub(crate) fn remove(&self, id: &str) {
         let mut state = self.state();
@@ -261,7 +280,8 @@ impl Library {
             let limited = counts && state.quota > 0 && state.today > state.quota;
             (fault, limited)
         };
-        if let Some(Fault::Answer(..) | Fault::Say(..)) = fault {
+        if let Some(Fault::Answer(..) | Fault::Say(..) | Fault::Redirect(..) | Fault::Stall) = fault
+        {
             connection.skip(&head)?;
         }
         let answer = match fault {
@@ -273,6 +293,16 @@ impl Library {
                 answer
             }
             Some(Fault::Say(status, text)) => Answer::new(status, text),
+            Some(Fault::Redirect(status, place)) => {
+                let mut answer = Answer::new(status, String::new());
+                answer.headers.push(("Location", place.to_owned()));
+                answer
+            }
+            Some(Fault::Stall) => {
+                // Until it goes away.
+                let _ = connection.reader.fill_buf();
+                return None;
+            }
             Some(Fault::CutMidway) => {
                 let half = head.length() / 2;
                 self.take_part(connection, &head, half)?;
@@ -297,6 +327,13 @@ impl Library {
             Some(Fault::CutBeforeTheAnswer) => {
                 self.answer(connection, &head)?;
                 return None;
+            }
+            Some(Fault::Reshape(change)) => {
+                let answer = self.answer(connection, &head)?;
+                let mut value: Value = serde_json::from_str(&answer.body).unwrap();
+                let lists = value.as_object_mut().unwrap().values_mut();
+                lists.filter_map(Value::as_array_mut).for_each(change);
+                Answer::json(&value)
             }
             Some(Fault::Instead(text)) => {
                 self.answer(connection, &head)?;

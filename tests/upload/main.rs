@@ -8,6 +8,7 @@
 )]
 
 mod clouds;
+mod contrary;
 mod dav;
 mod desk;
 mod dropbox;
@@ -18,6 +19,7 @@ mod hostile;
 mod immich;
 mod inputs;
 mod library;
+mod memory;
 mod onedrive;
 mod photos;
 mod pictures;

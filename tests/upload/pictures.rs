@@ -1,5 +1,7 @@
 //! Pictures and videos that are real enough for who looks inside.
 
+use jpeg_encoder::SamplingFactor;
+
 use crate::desk::photo;
 
 /// A JPEG of any size, with the noise of a camera, so that a smaller copy is worth making.
@@ -16,6 +18,46 @@ pub(crate) fn jpeg_of(width: u16, height: u16) -> Vec<u8> {
     jpeg_encoder::Encoder::new(&mut bytes, 90)
         .encode(&pixels, width, height, jpeg_encoder::ColorType::Luma)
         .unwrap();
+    bytes
+}
+
+/// The same in colour; cameras save half of the detail in colours, or all of it.
+pub(crate) fn colourful_jpeg(width: u16, height: u16, colours: SamplingFactor) -> Vec<u8> {
+    let wide = usize::from(width) * 3;
+    let noise: Vec<u8> = photo(1, wide + 4096).iter().map(|byte| byte & 31).collect();
+    let mut pixels = Vec::with_capacity(wide * usize::from(height));
+    for row in 0..usize::from(height) {
+        let from = row * 797 % 4096;
+        pixels.extend_from_slice(&noise[from..from + wide]);
+    }
+    let mut bytes = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 90);
+    encoder.set_sampling_factor(colours);
+    encoder
+        .encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb)
+        .unwrap();
+    bytes
+}
+
+/// A JPEG of any size in one colour.
+pub(crate) fn plain_jpeg(width: u16, height: u16) -> Vec<u8> {
+    let pixels = vec![100; usize::from(width) * usize::from(height)];
+    let mut bytes = Vec::new();
+    jpeg_encoder::Encoder::new(&mut bytes, 90)
+        .encode(&pixels, width, height, jpeg_encoder::ColorType::Luma)
+        .unwrap();
+    bytes
+}
+
+/// A PNG in one colour, as a screenshot is.
+pub(crate) fn png_of(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Grayscale);
+    let pixels = vec![200; width as usize * height as usize];
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&pixels).unwrap();
+    writer.finish().unwrap();
     bytes
 }
 

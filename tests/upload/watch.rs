@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+use crate::dav::{Dav, Fault};
 use crate::desk::{Desk, Ended, photo};
 
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -57,4 +58,49 @@ fn each_new_pull_is_sent_until_ctrl_c() {
         .map(|line| line["sent"].as_u64().unwrap())
         .sum();
     assert_eq!(sent, 4, "{}", ended.all);
+}
+
+#[test]
+fn service_that_is_full_or_busy_for_a_time_does_not_end_the_watching() {
+    // The first is told once and stops a run; the others are as many as it takes to stop one.
+    for (status, times) in [(507, 1), (503, 16)] {
+        let dav = Dav::start(move |method, _, before| {
+            (method == "PUT" && before < times).then_some(Fault::Answer(status, None))
+        });
+        let desk = Desk::new();
+        let mut command = desk.command(&[
+            "remote",
+            "add",
+            "dav",
+            "webdav",
+            &dav.url(),
+            "--user",
+            "ada",
+        ]);
+        command.env("RESCUE_REMOTE_SECRET", "secret");
+        Ended::of(command.output().unwrap()).expect(0);
+        desk.rescue_photos(20);
+        let mut child = desk.start(&[
+            "upload",
+            "rescued",
+            "--to",
+            "dav",
+            "--watch",
+            "--json",
+            "--tries",
+            "1",
+            "--parallel",
+            "1",
+        ]);
+        wait_for("it is not tried again", || dav.files().len() == 20);
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        wait_for("the folder stays in use", || {
+            rescue::folder::Folder::open(&desk.path("rescued")).is_ok()
+        });
+        interrupt(&child);
+        let ended = Ended::of(child.wait_with_output().unwrap()).expect(130);
+        assert!(ended.count("upload_planned") >= 2, "{}", ended.all);
+        let status = desk.run(&["status", "rescued"]).all;
+        assert!(status.contains("Backup complete"), "{status}");
+    }
 }

@@ -103,6 +103,37 @@ async fn pull_then_upload_keeps_the_pull_when_the_remote_refuses() {
 }
 
 #[tokio::test]
+async fn pull_then_upload_keeps_the_pull_when_the_remote_stays_away() {
+    let (phone, expected) = camera(&SIZES);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    add_immich(&desk, &server).await;
+    // From now on nobody listens there.
+    drop(server);
+    let settings = desk.dir.path().join("home/.config/rescue/remotes.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    let header = "[remotes.photos]\n";
+    assert!(text.contains(header), "{text}");
+    let impatient = text.replace(header, &format!("{header}patience_seconds = 1\n"));
+    fs::write(&settings, impatient).unwrap();
+    let to_photos = ["--then-upload", "photos"];
+    let ended = desk.pull(&serving, &to_photos).await.expect(1);
+    let error = ended.line("error");
+    assert_eq!(error["kind"], "no_connection");
+    assert!(
+        error["hint"].as_str().unwrap().contains("--wait"),
+        "{error}"
+    );
+    assert_eq!(ended.line("waiting")["what"], "connection");
+    assert_eq!(ended.line("upload_summary")["sent"], 0);
+    desk.expect_files(&refs(&expected));
+    let status = desk.run(&["--json", "status", "rescued"]).await.expect(0);
+    let counts = &status.line("status")["remotes"][0]["counts"];
+    assert_eq!(counts[0]["state"], "waiting", "{counts}");
+    assert_eq!(counts[0]["files"], 3, "{counts}");
+}
+
+#[tokio::test]
 async fn ctrl_c_while_the_remote_is_waited_for_keeps_the_pull() {
     let (phone, expected) = camera(&SIZES);
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());

@@ -15,7 +15,7 @@ use super::tiff;
 
 /// The most that a smaller copy has, in pixels.
 pub(super) const MAX_PIXELS: u64 = 16_000_000;
-/// The most that is decoded, in pixels; each takes up to five bytes.
+/// The most that is decoded, in pixels; each takes up to six bytes.
 const MAX_DECODED: u64 = 64_000_000;
 /// The same for progressive pictures, whose coefficients have to be held too.
 const MAX_PROGRESSIVE: u64 = 24_000_000;

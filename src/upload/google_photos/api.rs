@@ -336,6 +336,9 @@ struct FailureBody {
 
 /// Judges an answer that is no success.
 pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Problem {
+    if status.is_redirection() {
+        return Problem::of_answer(status, headers, b"");
+    }
     let FailureBody {
         message,
         status: code,

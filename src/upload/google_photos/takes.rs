@@ -82,7 +82,7 @@ pub fn judge(
         return over(format!(
             "Google Photos takes {what} of up to {}; this one has {}",
             in_words(limit),
-            in_words(size)
+            too_much(size, limit)
         ));
     }
     if let Some(limit) = limits.photo_pixels.filter(|_| !taken.is_video)
@@ -97,16 +97,28 @@ pub fn judge(
     Ok(taken)
 }
 
-/// Enough digits to see on which side of a limit a size is.
 fn in_words(bytes: u64) -> String {
-    let (unit, name) = match bytes {
-        GB.. => (GB, "GB"),
-        MB.. => (MB, "MB"),
-        _ => return format!("{bytes} bytes"),
-    };
+    match bytes {
+        GB.. => format!("{} GB", rounded(bytes, GB)),
+        _ => format!("{} MB", rounded(bytes, MB)),
+    }
+}
+
+/// Two digits behind the point, where there are any.
+fn rounded(bytes: u64, unit: u64) -> String {
     match bytes.is_multiple_of(unit) {
-        true => format!("{} {name}", bytes / unit),
-        false => format!("{:.2} {name} ({bytes} bytes)", bytes as f64 / unit as f64),
+        true => (bytes / unit).to_string(),
+        false => format!("{:.2}", bytes as f64 / unit as f64),
+    }
+}
+
+/// A size over a limit. Where the words would be the same as the limit's, bytes tell how far.
+fn too_much(size: u64, limit: u64) -> String {
+    let over = size.saturating_sub(limit);
+    match over {
+        1 => format!("one byte more ({size})"),
+        2..MB => format!("{over} bytes more ({size})"),
+        _ => in_words(size),
     }
 }
 
@@ -175,6 +187,14 @@ fn by_content(head: &[u8]) -> Content {
             Some(b"crx ") => Media(photo("image/x-canon-cr3")),
             Some(b"qt  ") => Media(video("video/quicktime")),
             Some(b"M4A " | b"M4B ") => Other("sound"),
+            Some(
+                [b'i', b's', b'o', _]
+                | [b'm', b'p', b'4', _]
+                | b"avc1"
+                | b"M4V "
+                | b"MSNV"
+                | b"dash",
+            ) => Media(video("video/mp4")),
             Some([b'3', b'g', b'2', _]) => Media(video("video/3gpp2")),
             Some([b'3', b'g', _, _]) => Media(video("video/3gpp")),
             // What else there is in this family is told by its name.

@@ -178,17 +178,30 @@ fn each_kind_of_file_is_taken_or_refused_with_a_sentence() {
             "IMG_1.jpg",
             JPEG.to_vec(),
             200 * MB + 1,
-            "Google Photos takes photos of up to 200 MB; this one has 200.00 MB (209715201 bytes)",
+            "Google Photos takes photos of up to 200 MB; this one has one byte more (209715201)",
         ),
         ("VID_1.mp4", MP4.to_vec(), 20 * GB, "video/mp4"),
         (
             "VID_1.mp4",
             MP4.to_vec(),
             20 * GB + 1,
-            "Google Photos takes videos of up to 20 GB; this one has 20.00 GB (21474836481 bytes)",
+            "Google Photos takes videos of up to 20 GB; this one has one byte more (21474836481)",
+        ),
+        (
+            "IMG_1.jpg",
+            JPEG.to_vec(),
+            200 * MB + 7000,
+            "Google Photos takes photos of up to 200 MB; this one has 7000 bytes more (209722200)",
+        ),
+        (
+            "IMG_1.jpg",
+            JPEG.to_vec(),
+            300 * MB + MB / 2,
+            "Google Photos takes photos of up to 200 MB; this one has 300.50 MB",
         ),
         // A misnamed video is not held to the limit of photos.
         ("IMG_1.jpg", ftyp(b"qt  "), 300 * MB, "video/quicktime"),
+        ("IMG_1.jpg", ftyp(b"isom"), 300 * MB, "video/mp4"),
         ("IMG_1.jpg", jpeg_of(20_000, 20_000), 90 * MB, "image/jpeg"),
     ];
     assert!(rows.len() >= 40);
