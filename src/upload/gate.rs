@@ -122,21 +122,23 @@ impl Gate {
     /// The service wants a pause from all; the problem comes back when that is too long for who did
     /// not say to wait.
     pub(super) fn pause(&self, wait: Duration, problem: Problem) -> Result<(), Problem> {
-        if self.patience.is_some() && wait > LONGEST_PAUSE {
-            return Err(problem);
-        }
         tracing::debug!("pausing {} ms: {problem}", wait.as_millis());
         let until = Instant::now() + wait;
         let mut state = self.state();
-        if state.closed_until.is_none_or(|known| known < until) {
+        let is_longer = state.closed_until.is_none_or(|known| known < until);
+        if is_longer {
+            // Also when the run ends with it: nobody asks in vain until it has.
             state.closed_until = Some(until);
-            drop(state);
-            if wait >= Duration::from_secs(5) {
-                self.events.emit(Event::Waiting {
-                    what: Wait::Service,
-                    seconds: wait.as_secs(),
-                });
-            }
+        }
+        drop(state);
+        if self.patience.is_some() && wait > LONGEST_PAUSE {
+            return Err(problem);
+        }
+        if is_longer && wait >= Duration::from_secs(5) {
+            self.events.emit(Event::Waiting {
+                what: Wait::Service,
+                seconds: wait.as_secs(),
+            });
         }
         Ok(())
     }
