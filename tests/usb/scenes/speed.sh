@@ -4,7 +4,7 @@
 #   near 5 s for 64 MiB, whoever asks. Seen: adb 4.6 to 5.8 s, `rescue` without verifying 5.3 to 8.6 s.
 # - adb asks for each file and waits: two ticks, so 4 of its 4.6 to 5.4 s for 500 files. `rescue` asks
 #   ahead and is bound by the emulated processor: of 2.7 s not verified 1.6 s are its own processor time
-#   (0.4 s of it to start and find the phone), 0.4 s adbd's; five times adb's speed would be 1 s.
+#   (0.3 s of it to start and find the phone), 0.4 s adbd's; five times adb's speed would be 1 s.
 # - Verifying, the phone reads and hashes again on that same processor: 1.1 s more for 64 MiB (a
 #   sha256sum of it alone takes that), 2 s more for 500 files. A phone does so with its own.
 # So "unverified" is what compares with adb, which verifies nothing.
