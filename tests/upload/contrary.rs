@@ -6,34 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, Ended};
+use crate::desk::Ended;
 use crate::hostile::listener;
-use crate::library::{Fault, Library, Request, everything_is_there_once, jpeg, mp4, settle_in};
+use crate::library::{Fault, everything_is_there_once, jpeg, mp4};
+use crate::photos::scene;
 
 /// What is done to the list of results in an answer.
 type Shape = fn(&mut Vec<Value>);
 
 const CAMERA: &str = "internal/DCIM/Camera";
-
-fn scene(
-    count: usize,
-    decide: impl Fn(&Request) -> Option<Fault> + Send + Sync + 'static,
-) -> (Desk, Library) {
-    let (desk, library) = (Desk::new(), Library::start(decide));
-    settle_in(&desk, &library, true);
-    desk.rescue(&photos(count));
-    (desk, library)
-}
-
-fn photos(count: usize) -> Vec<(String, Vec<u8>)> {
-    let one = |nth| {
-        (
-            format!("{CAMERA}/IMG_20240101_{nth:06}.jpg"),
-            jpeg(nth, 20_000),
-        )
-    };
-    (1..=count).map(one).collect()
-}
 
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();

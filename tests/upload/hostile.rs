@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use super::dav::{Dav, Fault};
 use super::desk::{Desk, Ended};
 
-fn desk_with(dav: &Dav, photos: usize) -> Desk {
+/// A desk that has the server as the remote `dav`, and so many rescued photos.
+pub(crate) fn desk_with(dav: &Dav, photos: usize) -> Desk {
     let desk = Desk::new();
     let mut command = desk.command(&[
         "remote",

@@ -8,14 +8,14 @@ use super::desk::{Desk, Ended};
 use super::library::{Fault, Library, Request, everything_is_there_once, jpeg, mp4, settle_in};
 use super::pictures::{clip, jpeg_of};
 
-fn photos(count: usize) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn photos(count: usize) -> Vec<(String, Vec<u8>)> {
     let name = |number| format!("internal/DCIM/Camera/IMG_20240101_{number:06}.jpg");
     (1..=count)
         .map(|number| (name(number), jpeg(number, 20_000)))
         .collect()
 }
 
-fn scene(
+pub(crate) fn scene(
     count: usize,
     decide: impl Fn(&Request) -> Option<Fault> + Send + Sync + 'static,
 ) -> (Desk, Library) {

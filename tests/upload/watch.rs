@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::dav::{Dav, Fault};
 use crate::desk::{Desk, Ended, photo};
+use crate::hostile::desk_with;
 
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
@@ -67,19 +68,7 @@ fn service_that_is_full_or_busy_for_a_time_does_not_end_the_watching() {
         let dav = Dav::start(move |method, _, before| {
             (method == "PUT" && before < times).then_some(Fault::Answer(status, None))
         });
-        let desk = Desk::new();
-        let mut command = desk.command(&[
-            "remote",
-            "add",
-            "dav",
-            "webdav",
-            &dav.url(),
-            "--user",
-            "ada",
-        ]);
-        command.env("RESCUE_REMOTE_SECRET", "secret");
-        Ended::of(command.output().unwrap()).expect(0);
-        desk.rescue_photos(20);
+        let desk = desk_with(&dav, 20);
         let mut child = desk.start(&[
             "upload",
             "rescued",
