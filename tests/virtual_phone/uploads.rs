@@ -190,7 +190,11 @@ async fn pull_goes_before_an_upload_that_watches_and_waits() {
         .command(&["--json", "upload", "rescued", "--to", "photos"])
         .spawn()
         .unwrap();
-    let is_held = || rescue::folder::Folder::open(&desk.folder()).is_err();
+    // Asked in a process of its own: a lock taken here would live on in whatever another test starts.
+    let is_held = || {
+        let status = desk.command(&["--json", "status", "rescued"]).output();
+        String::from_utf8_lossy(&status.unwrap().stdout).contains("folder_busy")
+    };
     until("the other upload", is_held).await;
     let ended = desk.run(&["--json", "status", "rescued"]).await.expect(1);
     assert_eq!(ended.line("error")["kind"], "folder_busy");
