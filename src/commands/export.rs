@@ -78,7 +78,7 @@ fn export(
     events: &Events,
     halt: &Halt,
 ) -> Result<Outcome, Error> {
-    let folder = Folder::open_after_asking(&args.folder, || Folder::open(&args.folder))?;
+    let folder = Folder::open_after_asking(&args.folder)?;
     let place = Place::new(&output(args, folder.root())?)?;
     let wish = wish(&args.choice)?;
     let plan = plan(&folder, &wish).map_err(ExportError::from)?;

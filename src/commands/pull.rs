@@ -270,8 +270,7 @@ async fn open_folder(
     }
     let (path, phone) = (path.to_owned(), phone.clone());
     let opening = tokio::task::spawn_blocking(move || {
-        let mut folder =
-            Folder::open_after_asking(&path, || Folder::create_or_open(&path, &phone))?;
+        let mut folder = Folder::after_asking(&path, || Folder::create_or_open(&path, &phone))?;
         let run = folder.catalogue_mut().begin_run(now(), TOOL)?;
         Ok(Some((folder, run)))
     });
@@ -535,7 +534,7 @@ fn companions_of(folder: &Folder) -> Result<Vec<LocalPath>, Error> {
 
 /// For a dry run, which makes no folder.
 fn entries_of_existing(path: &Path, phone: &PhoneIdentity) -> Result<Vec<Entry>, Error> {
-    match Folder::open_after_asking(path, || Folder::open(path)) {
+    match Folder::open_after_asking(path) {
         Ok(folder) => {
             let known = folder.catalogue().identity()?;
             if known.serial != phone.serial {

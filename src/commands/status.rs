@@ -44,7 +44,7 @@ struct Missing<'a> {
 }
 
 pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
-    let folder = Folder::open_after_asking(&args.folder, || Folder::open(&args.folder))?;
+    let folder = Folder::open_after_asking(&args.folder)?;
     let catalogue = folder.catalogue();
     let (phone, summary, last_run) = (
         catalogue.identity()?,

@@ -89,7 +89,7 @@ fn plain_arguments(folder: &Path, to: &str) -> Result<UploadArgs, Error> {
 }
 
 async fn once(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
-    let folder = Folder::open_after_asking(&args.folder, || Folder::open(&args.folder))?;
+    let folder = Folder::open_after_asking(&args.folder)?;
     let (done, _) = send(args, folder, ui, halt).await?;
     Ok(done)
 }

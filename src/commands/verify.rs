@@ -178,7 +178,7 @@ fn check_folder(
     set_aside: bool,
     events: &Events,
 ) -> Result<(Folder, Report, u64), Error> {
-    let folder = Folder::open_after_asking(path, || Folder::open(path))?;
+    let folder = Folder::open_after_asking(path)?;
     let summary = folder.catalogue().summary()?;
     let here = [summary.pulled, summary.verified, summary.superseded];
     events.emit(Event::Checking {

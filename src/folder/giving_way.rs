@@ -42,9 +42,14 @@ impl Folder {
         made.ok().map(|_| GivesWay { sign })
     }
 
-    /// Calls `open`; when the folder is busy, its holder is asked to give way and has some seconds
-    /// to do so. Blocks meanwhile.
-    pub fn open_after_asking(
+    /// As [`Folder::open`]; when the folder is busy, its holder is asked to give way and has some
+    /// seconds to do so. Blocks meanwhile.
+    pub fn open_after_asking(path: &Path) -> Result<Self, FolderError> {
+        Self::after_asking(path, || Self::open(path))
+    }
+
+    /// The same with another way to open it.
+    pub fn after_asking(
         path: &Path,
         mut open: impl FnMut() -> Result<Self, FolderError>,
     ) -> Result<Self, FolderError> {

@@ -49,7 +49,7 @@ fn unfinished(parent: &Path, name: &str, serial: &str) -> Option<PathBuf> {
     dated.sort_unstable();
     let folders = dated.into_iter().rev().map(|name| parent.join(name));
     let is_unfinished = |path: &PathBuf| {
-        let Ok(folder) = Folder::open_after_asking(path, || Folder::open(path)) else {
+        let Ok(folder) = Folder::open_after_asking(path) else {
             return false;
         };
         let catalogue = folder.catalogue();
