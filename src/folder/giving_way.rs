@@ -11,6 +11,9 @@ use super::{Folder, FolderError, disk};
 const GIVES_WAY: &str = ".rescue.gives-way";
 /// How long one that was asked may take to end what it does.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one that was not asked may take: `status` holds a folder for an instant only, and nobody
+/// who starts in that instant should be sent away.
+const GRACE: Duration = Duration::from_secs(2);
 const EVERY: Duration = Duration::from_millis(50);
 
 /// Says that the folder's holder gives way, for as long as this lives.
@@ -43,7 +46,8 @@ impl Folder {
     }
 
     /// As [`Folder::open`]; when the folder is busy, its holder is asked to give way and has some
-    /// seconds to do so. Blocks meanwhile.
+    /// seconds to do so, and one that cannot be asked has two, in case it only looked in. Blocks
+    /// meanwhile.
     pub fn open_after_asking(path: &Path) -> Result<Self, FolderError> {
         Self::after_asking(path, || Self::open(path))
     }
@@ -53,7 +57,7 @@ impl Folder {
         path: &Path,
         mut open: impl FnMut() -> Result<Self, FolderError>,
     ) -> Result<Self, FolderError> {
-        let mut asked = None;
+        let (start, mut asked) = (Instant::now(), None);
         loop {
             let busy = match open() {
                 Err(busy @ FolderError::Busy { .. }) => busy,
@@ -63,7 +67,10 @@ impl Folder {
             if fs::remove_file(path.join(GIVES_WAY)).is_ok() {
                 asked.get_or_insert_with(Instant::now);
             }
-            if asked.is_none_or(|asked| asked.elapsed() > PATIENCE) {
+            let is_over = asked.map_or(start.elapsed() > GRACE, |asked: Instant| {
+                asked.elapsed() > PATIENCE
+            });
+            if is_over {
                 return Err(busy);
             }
             std::thread::sleep(EVERY);

@@ -264,6 +264,25 @@ fn a_second_rescue_is_told_that_the_folder_is_busy() {
 }
 
 #[test]
+fn who_comes_while_another_looks_in_waits_and_gets_it() {
+    let (_place, folder) = fresh();
+    let path = folder.root().to_owned();
+    let looking = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(folder);
+    });
+    Folder::open_after_asking(&path).unwrap();
+    looking.join().unwrap();
+}
+
+#[test]
+fn who_comes_while_another_works_is_sent_away_in_the_end() {
+    let (_place, folder) = fresh();
+    let refused = Folder::open_after_asking(folder.root());
+    assert!(matches!(refused, Err(FolderError::Busy { .. })));
+}
+
+#[test]
 fn symbolic_links_in_the_folders_own_places_are_refused() {
     let place = temporary();
     let elsewhere = place.path().join("elsewhere");
