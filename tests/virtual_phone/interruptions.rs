@@ -146,7 +146,14 @@ async fn phone_that_does_not_come_back_is_named_and_the_next_run_finishes() {
         serving.sent_bytes().contains_key(&remote(1))
     })
     .await;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    // What is under its name by then is recorded before the run ends, or it is asked for again.
+    let camera = desk.folder().join("data/internal/DCIM/Camera");
+    let are_here = || {
+        ["0.jpg", "2.jpg"]
+            .iter()
+            .all(|name| camera.join(name).exists())
+    };
+    until("the small files", are_here).await;
     let address = serving.address();
     drop(serving);
     let ended = end(child).await.expect(1);
