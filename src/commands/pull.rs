@@ -2,15 +2,16 @@
 
 mod all_phones;
 mod destination;
+mod known;
 mod report;
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chrono::{Local, NaiveDate, TimeZone as _};
 
 use self::destination::default_folder;
+use self::known::Known;
 use self::report::{report, tell_dry_run};
 use super::authorize::connect_offering;
 use super::{Done, options_of, stopped, target_of};
@@ -18,15 +19,14 @@ use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::folder::{Entry, Folder, FolderError, Presence, RunId, RunOutcome, State, bag};
+use crate::folder::{Folder, RunId, RunOutcome, bag};
 use crate::item::PhoneIdentity;
-use crate::names::LocalPath;
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
 use crate::pull::enumerate::{Enumeration, Listing, Roots};
 use crate::pull::halt::Halt;
 use crate::pull::kind::MediaKind;
-use crate::pull::plan::{Plan, plan};
+use crate::pull::plan::Plan;
 use crate::pull::reconnect::Reconnect;
 use crate::pull::selection::Selection;
 use crate::pull::session::{Outcome, Session, held_bytes};
@@ -168,7 +168,7 @@ async fn pull_into(
         None => default_folder(Path::new(""), &identity),
     };
     let mut reconnect = Reconnect::to(&phone, options);
-    let opening = open_folder(&path, &identity, request.dry_run);
+    let opening = open_folder(&path, &identity, request.dry_run, halt);
     let (opened, found) = {
         let listing = list(&mut phone, request, &reconnect, &events, halt);
         tokio::pin!(opening, listing);
@@ -182,25 +182,18 @@ async fn pull_into(
             found = &mut listing => (opening.await?, found?),
         }
     };
+    let (opened, known) = opened;
     let (folder, run) = match opened {
         Some((folder, run)) => (Some(folder), Some(run)),
         None => (None, None),
     };
     check_storage(&found)?;
     reconnect.needs_internal_storage = found.has_internal_storage();
-    let entries = match &folder {
-        Some(folder) => entries_of(folder)?,
-        None => entries_of_existing(&path, &identity)?,
-    };
-    let companions = match &folder {
-        Some(folder) => companions_of(folder)?,
-        None => Vec::new(),
-    };
     let method = match (&folder, request.no_verify) {
         (Some(_), false) => method(&mut phone, &reconnect, &events, halt).await?,
         _ => Method::Off,
     };
-    let (found, plan) = compare(&path, found, entries, companions, method, halt).await?;
+    let (found, plan) = known.compare(&path, found, method, halt).await?;
     let (items, bytes) = plan.wanted();
     let (done_items, done_bytes) = (plan.done_items, plan.done_bytes);
     let shown = path.display().to_string();
@@ -258,21 +251,23 @@ async fn pull_into(
     }
 }
 
-/// Opens or makes the phone's folder and notes in it that a run begins, in a thread of its own;
-/// `None` when nothing is to be changed.
+/// Opens or makes the phone's folder, notes in it that a run begins and reads what it holds, in a
+/// thread of its own; no folder when nothing is to be changed.
 async fn open_folder(
     path: &Path,
     phone: &PhoneIdentity,
     dry_run: bool,
-) -> Result<Option<(Folder, RunId)>, Error> {
-    if dry_run {
-        return Ok(None);
-    }
-    let (path, phone) = (path.to_owned(), phone.clone());
+    halt: &Halt,
+) -> Result<(Option<(Folder, RunId)>, Known), Error> {
+    let (path, phone, halt) = (path.to_owned(), phone.clone(), halt.clone());
     let opening = tokio::task::spawn_blocking(move || {
+        if dry_run {
+            return Ok((None, Known::of_existing(&path, &phone, &halt)?));
+        }
         let mut folder = Folder::after_asking(&path, || Folder::create_or_open(&path, &phone))?;
         let run = folder.catalogue_mut().begin_run(now(), TOOL)?;
-        Ok(Some((folder, run)))
+        let known = Known::of(&folder, &halt)?;
+        Ok((Some((folder, run)), known))
     });
     match opening.await {
         Ok(opened) => opened,
@@ -304,58 +299,6 @@ async fn list(
                 *phone = reconnect.wait(lost, vain, events, halt).await?;
             }
         }
-    }
-}
-
-/// Compares what was found with what is here, in a thread of its own: what is here without its
-/// proof is read again, because a proof is of the bytes that arrived, and not of what became of
-/// them since.
-async fn compare(
-    path: &Path,
-    mut found: Enumeration,
-    entries: Vec<Entry>,
-    companions: Vec<LocalPath>,
-    method: Method,
-    halt: &Halt,
-) -> Result<(Enumeration, Plan), Error> {
-    let (presence, halted) = (Presence::of(path), halt.clone());
-    let best_proof = method.best_proof();
-    let comparing = tokio::task::spawn_blocking(move || {
-        let failure = RefCell::new(None);
-        let plan = plan(
-            &mut found,
-            entries,
-            &companions,
-            best_proof,
-            |entry: &Entry| {
-                let is_settled = match entry.state {
-                    State::Verified(proof) => proof <= best_proof,
-                    State::Pulled => method == Method::Off,
-                    _ => false,
-                };
-                let is_here = match (entry.sha256, is_settled || halted.is_set()) {
-                    (Some(sha256), false) => presence.has_bytes(&entry.local, entry.size, sha256),
-                    (_, true) => presence.look(&entry.local, entry.size),
-                    (None, false) => Ok(false),
-                };
-                is_here.unwrap_or_else(|error| {
-                    failure.borrow_mut().get_or_insert(error);
-                    true
-                })
-            },
-        );
-        match failure.into_inner() {
-            // A disk that does not answer is no reason to take its files for lost.
-            Some(error) => Err(error),
-            None => Ok((found, plan)),
-        }
-    });
-    tokio::select! {
-        () = halt.stopped() => Err(stopped(halt)),
-        compared = comparing => match compared {
-            Ok(compared) => Ok(compared?),
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        },
     }
 }
 
@@ -512,43 +455,6 @@ fn check_room(folder: &Folder, plan: &Plan) -> Result<(), Error> {
         _ => hint.to_owned(),
     };
     Err(Error::new(Kind::DiskFull, message).with_hint(hint))
-}
-
-fn entries_of(folder: &Folder) -> Result<Vec<Entry>, Error> {
-    let mut entries = Vec::new();
-    folder.catalogue().for_each_by_path(|entry| {
-        entries.push(entry);
-        Ok::<_, crate::folder::CatalogueError>(())
-    })?;
-    Ok(entries)
-}
-
-fn companions_of(folder: &Folder) -> Result<Vec<LocalPath>, Error> {
-    let mut companions = Vec::new();
-    folder.catalogue().for_each_companion(|companion| {
-        companions.push(companion.local);
-        Ok::<_, crate::folder::CatalogueError>(())
-    })?;
-    Ok(companions)
-}
-
-/// For a dry run, which makes no folder.
-fn entries_of_existing(path: &Path, phone: &PhoneIdentity) -> Result<Vec<Entry>, Error> {
-    match Folder::open_after_asking(path) {
-        Ok(folder) => {
-            let known = folder.catalogue().identity()?;
-            if known.serial != phone.serial {
-                return Err(FolderError::OtherPhone {
-                    expected: known.serial,
-                    got: phone.serial.clone(),
-                }
-                .into());
-            }
-            entries_of(&folder)
-        }
-        Err(FolderError::Missing { .. }) => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn now() -> i64 {

@@ -2,7 +2,6 @@
 //! that it allocates.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use super::enumerate::{Enumeration, Found};
 use super::kind::{MediaKind, Precious, original_name};
@@ -86,12 +85,22 @@ pub fn plan(
 ) -> Plan {
     let mut names = Names::new();
     let volumes = &enumeration.volumes;
-    let mut latest: HashMap<RemotePath, Entry> = HashMap::with_capacity(entries.len());
-    for entry in entries {
+    for entry in &entries {
         let (prefix, components) = place(&entry.path, volumes);
         names.remember(&prefix, components.iter().copied(), &entry.local);
-        latest.insert(entry.path.clone(), entry);
     }
+    let mut entries = entries;
+    // In order already; a stable sort costs nothing then, and what follows depends on it.
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut known = entries.into_iter().peekable();
+    // The latest version of the first path that is left.
+    let mut next_known = move |wanted: &dyn Fn(&Entry) -> bool| {
+        let mut entry = known.next_if(wanted)?;
+        while let Some(later) = known.next_if(|later| later.path == entry.path) {
+            entry = later;
+        }
+        Some(entry)
+    };
     companions.iter().for_each(|local| names.occupy(local));
     let mut plan = Plan::default();
     enumeration
@@ -102,7 +111,10 @@ pub fn plan(
         .dedup_by(|a, b| a.item.path == b.item.path);
     for Found { item, volume } in std::mem::take(&mut enumeration.items) {
         let precious = judge(&item, volumes.get(volume));
-        match latest.remove(&item.path) {
+        while let Some(entry) = next_known(&|known| known.path < item.path) {
+            plan.unseen.extend(unseen(entry, &is_in_place));
+        }
+        match next_known(&|known| known.path == item.path) {
             None => plan.add_new(item, 1, precious, volumes, &mut names),
             Some(entry) => {
                 let is_in_place = |entry: &Entry| is_in_place(entry);
@@ -118,9 +130,10 @@ pub fn plan(
             }
         }
     }
+    while let Some(entry) = next_known(&|_| true) {
+        plan.unseen.extend(unseen(entry, &is_in_place));
+    }
     plan.names = names;
-    let unseen = |entry| unseen(entry, &is_in_place);
-    plan.unseen = latest.into_values().filter_map(unseen).collect();
     plan
 }
 
