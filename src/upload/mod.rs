@@ -75,17 +75,20 @@ impl Counted {
     /// Counts a page of so many entries.
     pub(crate) fn page(&mut self, entries: usize) -> Result<(), Problem> {
         self.pages += 1;
+        self.add(entries)
+    }
+
+    /// Counts one more entry of a page.
+    pub(crate) fn entry(&mut self) -> Result<(), Problem> {
+        self.add(1)
+    }
+
+    fn add(&mut self, entries: usize) -> Result<(), Problem> {
         self.entries += entries;
         match self.entries > MAX_ENTRIES || self.pages > MAX_PAGES {
             true => Err(Problem::too_many_entries()),
             false => Ok(()),
         }
-    }
-
-    /// Counts one more entry of a page.
-    pub(crate) fn entry(&mut self) -> Result<(), Problem> {
-        self.pages = 0;
-        self.page(1)
     }
 }
 
