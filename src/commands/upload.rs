@@ -31,7 +31,7 @@ use crate::upload::google_photos::takes::Limits;
 use crate::upload::queue::{Ended, Options, Run, Tally};
 use crate::upload::rules::Rules;
 use crate::upload::settings::{RemoteSettings, Settings};
-use crate::upload::{Remote, Settled};
+use crate::upload::{Remote, RemoteKind, Settled};
 
 /// How long a connection is waited for without `--wait`.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -315,8 +315,8 @@ fn check_options(args: &UploadArgs, remote: &mut Remote) -> Result<(), Error> {
     {
         return senseless("an album needs a title", "give one: --album 'Old phone'");
     }
-    match remote {
-        Remote::GooglePhotos(photos) => {
+    match remote.kind_mut() {
+        RemoteKind::GooglePhotos(photos) => {
             if args.into.is_some() || args.by_date {
                 return senseless(
                     "Google Photos has no folders",
@@ -334,11 +334,11 @@ fn check_options(args: &UploadArgs, remote: &mut Remote) -> Result<(), Error> {
             }
             Ok(())
         }
-        Remote::Paths(_) | Remote::Immich(_) if args.limits != LimitsOf::Now => senseless(
+        RemoteKind::Paths(_) | RemoteKind::Immich(_) if args.limits != LimitsOf::Now => senseless(
             "--limits are those of Google Photos, and this is another kind of remote",
             "leave out --limits",
         ),
-        Remote::Paths(_) | Remote::Immich(_) => Ok(()),
+        RemoteKind::Paths(_) | RemoteKind::Immich(_) => Ok(()),
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use opendal::{HttpTransporter, OperationContext, Operator, services};
 use reqwest::header::HeaderValue;
 
-use super::Remote;
 use super::cloud::Cloud;
 use super::cloud::access::{Access, ServiceAccount};
 use super::cloud::api::Api;
@@ -16,6 +15,7 @@ use super::cloud::onedrive::{self, OneDrive};
 use super::cloud::sessions::Sessions;
 use super::folder::LocalFolder;
 use super::google_photos::{self, GooglePhotos};
+use super::hidden::Hidden;
 use super::http::{Http, host_of};
 use super::immich::Immich;
 use super::oauth::{Grant, Tokens};
@@ -27,6 +27,7 @@ use super::secret::Secret;
 use super::settings::{Kind, RemoteSettings, Settings};
 use super::sftp::{Login, Sftp};
 use super::webdav::WebDavSender;
+use super::{Remote, RemoteKind};
 
 /// The longest path of most services, in bytes.
 const USUAL_PATH_BYTES: usize = 1000;
@@ -35,6 +36,10 @@ const USUAL_PATH_BYTES: usize = 1000;
 /// kept under the remote's name.
 pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem> {
     let secret = settings.secret.as_ref();
+    let hidden = Hidden::default();
+    if let Some(secret) = secret {
+        hidden.note(secret.reveal());
+    }
     let (store, rules) = match &settings.kind {
         Kind::Folder { path } => (Store::Folder(LocalFolder::new(path)), Rules::default()),
         Kind::WebDav {
@@ -47,6 +52,7 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
             let mut authorization = None;
             if let Some(user) = user {
                 let password = secret.map(Secret::reveal).unwrap_or_default();
+                hidden.note(&format!("{user}:{password}"));
                 builder = builder.username(user).password(password);
                 authorization = Some(basic(user, password)?);
             }
@@ -98,12 +104,14 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
         Kind::Immich { url, certificates } => {
             let http = Http::without_redirects(&host_of(url), certificates.as_deref())?;
             let key = secret.map(Secret::reveal).unwrap_or_default();
-            return Ok(Remote::Immich(Immich::new(http, url, key)?));
+            let immich = Immich::new(http, url, key)?;
+            return Ok(Remote::new(RemoteKind::Immich(immich), hidden));
         }
         Kind::GooglePhotos { address, .. } => {
-            let tokens = tokens(name, settings)?;
+            let tokens = tokens(name, settings, &hidden)?;
             let address = address.as_deref().unwrap_or(google_photos::API);
-            return GooglePhotos::new(address, tokens).map(Remote::GooglePhotos);
+            let photos = GooglePhotos::new(address, tokens)?;
+            return Ok(Remote::new(RemoteKind::GooglePhotos(photos), hidden));
         }
         Kind::Azure(azure) => {
             let address = azure.address();
@@ -120,7 +128,7 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
         Kind::Gcs(bucket) => {
             let endpoint = bucket.endpoint.as_deref().unwrap_or(gcs::ENDPOINT);
             let http = Http::without_redirects(&host_of(endpoint), bucket.certificates.as_deref())?;
-            let account = ServiceAccount::read(secret)?;
+            let account = ServiceAccount::read(secret, hidden.clone())?;
             let gcs = Gcs::new(
                 Api::new(http, Access::Account(Arc::new(account))),
                 sessions(&settings.kind),
@@ -148,7 +156,7 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
         }
         Kind::GoogleDrive(drive) => {
             let address = drive.address.as_deref().unwrap_or(drive::ENDPOINT);
-            let api = signed_in(name, settings, address)?;
+            let api = signed_in(name, settings, &hidden, address)?;
             let drive = Drive::new(api, sessions(&settings.kind), address, &drive.path);
             let rules = Rules {
                 max_file_bytes: Some(5 * 1024 * 1024 * 1024 * 1024),
@@ -162,7 +170,7 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
                 address.unwrap_or(dropbox::API),
                 address.unwrap_or(dropbox::CONTENT),
             );
-            let api = signed_in(name, settings, addresses.0)?;
+            let api = signed_in(name, settings, &hidden, addresses.0)?;
             let dropbox = Dropbox::new(api, sessions(&settings.kind), addresses, &drive.path);
             let rules = Rules {
                 max_file_bytes: Some(350 * 1024 * 1024 * 1024),
@@ -172,7 +180,7 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
         }
         Kind::OneDrive(drive) => {
             let address = drive.address.as_deref().unwrap_or(onedrive::ENDPOINT);
-            let api = signed_in(name, settings, address)?;
+            let api = signed_in(name, settings, &hidden, address)?;
             let onedrive = OneDrive::new(api, sessions(&settings.kind), address, &drive.path);
             let rules = Rules {
                 max_file_bytes: Some(250 * 1024 * 1024 * 1024),
@@ -184,24 +192,30 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
             (Store::Cloud(Cloud::OneDrive(onedrive)), rules)
         }
     };
-    Ok(Remote::Paths(Paths::new(store, rules)))
+    let paths = RemoteKind::Paths(Paths::new(store, rules));
+    Ok(Remote::new(paths, hidden))
 }
 
-fn signed_in(name: &str, settings: &RemoteSettings, address: &str) -> Result<Api, Problem> {
-    let tokens = tokens(name, settings)?;
+fn signed_in(
+    name: &str,
+    settings: &RemoteSettings,
+    hidden: &Hidden,
+    address: &str,
+) -> Result<Api, Problem> {
+    let tokens = tokens(name, settings, hidden)?;
     let http = Http::new(&host_of(address), None)?;
     Ok(Api::new(http, Access::Tokens(tokens)))
 }
 
 /// The access tokens of a remote that a person signed in to.
-fn tokens(name: &str, settings: &RemoteSettings) -> Result<Tokens, Problem> {
+fn tokens(name: &str, settings: &RemoteSettings, hidden: &Hidden) -> Result<Tokens, Problem> {
     let (service, client_id) = settings.kind.sign_in().ok_or_else(|| Problem::Settings {
         words: "nobody signs in to a remote of this kind".to_owned(),
     })?;
     let grant = Grant::from_secret(&service, settings.secret.as_ref())?;
     let name = name.to_owned();
     let keep = Arc::new(move |secret| Settings::load()?.set_secret(&name, secret));
-    Tokens::new(service, client_id, grant, keep)
+    Tokens::new(service, client_id, grant, keep, hidden.clone())
 }
 
 fn usual_rules() -> Rules {

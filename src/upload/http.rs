@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(super) const MAX_ERROR_BYTES: usize = 64 * 1024;
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// The most of a listing that is held, in bytes: WebDAV tells all of a folder in one answer.
 const MAX_LISTING_BYTES: usize = 64 * 1024 * 1024;
+/// The most pages of a listing in a row that may hold nothing: services that filter send some.
+const MAX_EMPTY_PAGES: usize = 1000;
 
 /// An HTTP client for one remote; cheap to clone.
 #[derive(Debug, Clone)]
@@ -38,7 +41,15 @@ pub struct Http {
 impl Http {
     /// A client that also trusts the certificates of a PEM file.
     pub fn new(host: &str, certificates: Option<&Path>) -> Result<Self, Problem> {
-        Self::build(host, certificates, Client::builder())
+        // An address with a user in it would stand in the remarks of `-vv`.
+        let policy = reqwest::redirect::Policy::custom(|attempt| {
+            let url = attempt.url();
+            match url.username().is_empty() && url.password().is_none() {
+                true => reqwest::redirect::Policy::default().redirect(attempt),
+                false => attempt.stop(),
+            }
+        });
+        Self::build(host, certificates, Client::builder().redirect(policy))
     }
 
     /// A client that stays where it is sent: what it carries is for one host only.
@@ -134,6 +145,7 @@ impl Http {
         Transport {
             inner: ReqwestTransport::new(self.client.clone()),
             host: self.host.clone(),
+            empty_pages: AtomicUsize::new(0),
         }
     }
 }
@@ -155,6 +167,8 @@ pub(super) async fn read_some(mut answer: Response, limit: usize) -> Vec<u8> {
 pub struct Transport {
     inner: ReqwestTransport,
     host: String,
+    /// Pages of listings in a row that held nothing.
+    empty_pages: AtomicUsize,
 }
 
 impl HttpTransport for Transport {
@@ -162,12 +176,12 @@ impl HttpTransport for Transport {
         &self,
         request: http::Request<Buffer>,
     ) -> opendal::Result<http::Response<HttpBody>> {
-        let is_listing = request.method().as_str() == "PROPFIND"
-            || request.uri().query().is_some_and(|query| {
-                query
-                    .split('&')
-                    .any(|part| part == "list-type=2" || part == "comp=list")
-            });
+        let is_tree = request.method().as_str() == "PROPFIND";
+        let is_page = request.uri().query().is_some_and(|query| {
+            query
+                .split('&')
+                .any(|part| part == "list-type=2" || part == "comp=list")
+        });
         let answer = self.inner.fetch(request).await.map_err(|error| {
             let source = std::error::Error::source(&error);
             let problem = source
@@ -177,10 +191,13 @@ impl HttpTransport for Transport {
         })?;
         let (parts, body) = answer.into_parts();
         if !is_ours_to_judge(parts.status) {
-            let body = match is_listing {
+            let body = match is_tree || is_page {
                 true => body.map_inner(|inner| Box::new(Bounded::to(MAX_LISTING_BYTES, inner))),
                 false => body,
             };
+            if is_page && parts.status.is_success() {
+                return Ok(http::Response::from_parts(parts, self.page(body).await?));
+            }
             return Ok(http::Response::from_parts(parts, body));
         }
         let mut body = body.map_inner(|inner| Box::new(Bounded::to(MAX_ERROR_BYTES, inner)));
@@ -188,6 +205,70 @@ impl HttpTransport for Transport {
         let body = body.to_buffer().await.unwrap_or_default().to_bytes();
         let problem = Problem::of_answer(parts.status, &parts.headers, &body);
         Err(as_opendal(problem))
+    }
+}
+
+impl Transport {
+    /// A page of a listing. OpenDAL asks for the next one for as long as a service says, or forgets
+    /// to say, that there is more; of pages without an entry its caller learns nothing.
+    async fn page(&self, mut body: HttpBody) -> opendal::Result<HttpBody> {
+        let page = body.to_buffer().await?;
+        let bytes = page.to_bytes();
+        match end_of(&String::from_utf8_lossy(&bytes)) {
+            End::Senseless => {
+                let problem = Problem::other("the service's listing makes no sense");
+                return Err(as_opendal(problem));
+            }
+            End::GoesOnAfterNothing => {
+                if self.empty_pages.fetch_add(1, Ordering::Relaxed) >= MAX_EMPTY_PAGES {
+                    return Err(as_opendal(Problem::too_many_entries()));
+                }
+            }
+            End::Other => self.empty_pages.store(0, Ordering::Relaxed),
+        }
+        let size = bytes.len() as u64;
+        Ok(HttpBody::new(Once(Some(page)), Some(size)))
+    }
+}
+
+/// How a page of a listing ends.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// It is no page.
+    Senseless,
+    /// It says that there are more, and holds nothing itself.
+    GoesOnAfterNothing,
+    Other,
+}
+
+fn end_of(page: &str) -> End {
+    let more = match (
+        page.contains("<ListBucketResult"),
+        page.contains("<EnumerationResults"),
+    ) {
+        (true, _) => page.contains("<IsTruncated>true"),
+        (_, true) if page.contains("<NextMarker") => {
+            !page.contains("<NextMarker/>")
+                && !page.contains("<NextMarker />")
+                && !page.contains("<NextMarker></")
+        }
+        _ => return End::Senseless,
+    };
+    let entries = ["<Contents", "<CommonPrefixes", "<Blob>", "<BlobPrefix"];
+    match more && !entries.iter().any(|entry| page.contains(entry)) {
+        true => End::GoesOnAfterNothing,
+        false => End::Other,
+    }
+}
+
+/// A body that is at hand.
+struct Once(Option<Buffer>);
+
+impl Stream for Once {
+    type Item = opendal::Result<Buffer>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().map(Ok))
     }
 }
 
@@ -234,4 +315,36 @@ pub fn host_of(address: &str) -> String {
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned))
         .unwrap_or_else(|| "the service".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_without_an_end_are_known() {
+        let s3 = |rest: &str| end_of(&format!("<?xml?><ListBucketResult xmlns=\"x\">{rest}"));
+        let azure = |rest: &str| end_of(&format!("<EnumerationResults x=\"y\">{rest}"));
+        assert_eq!(s3("<IsTruncated>false</IsTruncated>"), End::Other);
+        assert_eq!(s3(""), End::Other);
+        assert_eq!(
+            s3("<IsTruncated>true</IsTruncated>"),
+            End::GoesOnAfterNothing
+        );
+        assert_eq!(s3("<Contents/><IsTruncated>true</IsTruncated>"), End::Other);
+        assert_eq!(azure("<Blobs/><NextMarker />"), End::Other);
+        assert_eq!(azure("<Blobs/><NextMarker></NextMarker>"), End::Other);
+        assert_eq!(
+            azure("<Blobs/><NextMarker>x</NextMarker>"),
+            End::GoesOnAfterNothing
+        );
+        assert_eq!(
+            azure("<Blobs><Blob></Blob></Blobs><NextMarker>x</NextMarker>"),
+            End::Other
+        );
+        // OpenDAL takes this for a page with more to come.
+        assert_eq!(azure("<Blobs/>"), End::Senseless);
+        assert_eq!(end_of("<Error/>"), End::Senseless);
+        assert_eq!(end_of(""), End::Senseless);
+    }
 }

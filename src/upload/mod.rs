@@ -30,6 +30,7 @@ pub mod copy;
 pub mod folder;
 mod gate;
 pub mod google_photos;
+mod hidden;
 pub mod http;
 pub mod immich;
 pub mod keyring;
@@ -53,6 +54,7 @@ use crate::folder::upload::{Pledged, Upload, UploadId, UploadReason, UploadRecor
 use albums::Albums;
 use batch::{Batch, Made};
 use google_photos::GooglePhotos;
+use hidden::Hidden;
 use immich::Immich;
 use paths::Paths;
 use problem::Problem;
@@ -163,8 +165,18 @@ pub enum Put {
 }
 
 /// A destination, ready to work.
+///
+/// What its service says leaves it only without the secrets that were told to it: a hostile service,
+/// or an error page that shows the request, repeats them.
 #[derive(Debug)]
-pub enum Remote {
+pub struct Remote {
+    kind: RemoteKind,
+    hidden: Hidden,
+}
+
+/// What a destination is.
+#[derive(Debug)]
+pub enum RemoteKind {
     /// A service that holds files by path.
     Paths(Paths),
     /// An Immich server.
@@ -174,6 +186,16 @@ pub enum Remote {
 }
 
 impl Remote {
+    /// A destination of which nothing `hidden` is to be repeated.
+    pub(crate) fn new(kind: RemoteKind, hidden: Hidden) -> Self {
+        Self { kind, hidden }
+    }
+
+    /// What it is, to decide what can be done with it.
+    pub fn kind_mut(&mut self) -> &mut RemoteKind {
+        &mut self.kind
+    }
+
     /// What the remote has of an upload. `ours` says that an earlier run began to write its path.
     pub async fn survey(
         &self,
@@ -181,119 +203,125 @@ impl Remote {
         source: &Source,
         ours: bool,
     ) -> Result<Presence, Problem> {
-        match self {
-            Self::Paths(paths) => paths.survey(upload, source, ours).await,
-            Self::Immich(immich) => immich.survey(upload, source).await,
-            Self::GooglePhotos(photos) => photos.survey(upload, source).await,
-        }
+        let said = match &self.kind {
+            RemoteKind::Paths(paths) => paths.survey(upload, source, ours).await,
+            RemoteKind::Immich(immich) => immich.survey(upload, source).await,
+            RemoteKind::GooglePhotos(photos) => photos.survey(upload, source).await,
+        };
+        self.hidden.left_out(said)
     }
 
     /// Sends a file to its path.
     pub async fn put(&self, upload: &Upload, source: &Source) -> Result<Put, Problem> {
-        match self {
-            Self::Paths(paths) => paths.put(&upload.path, source).await.map(Put::Done),
-            Self::Immich(immich) => immich.put(&upload.path, source).await.map(Put::Done),
-            Self::GooglePhotos(photos) => photos.put(upload, source).await,
-        }
+        let said = match &self.kind {
+            RemoteKind::Paths(paths) => paths.put(&upload.path, source).await.map(Put::Done),
+            RemoteKind::Immich(immich) => immich.put(&upload.path, source).await.map(Put::Done),
+            RemoteKind::GooglePhotos(photos) => photos.put(upload, source).await,
+        };
+        self.hidden.left_out(said)
     }
 
     /// Whether bytes that were sent are no item before one is made of them.
     pub fn makes_items(&self) -> bool {
-        match self {
-            Self::Paths(_) | Self::Immich(_) => false,
-            Self::GooglePhotos(_) => true,
+        match &self.kind {
+            RemoteKind::Paths(_) | RemoteKind::Immich(_) => false,
+            RemoteKind::GooglePhotos(_) => true,
         }
     }
 
     /// The album that [`Remote::create`] is to put a file into, by its place below `data/`.
     pub(crate) fn album_of(&self, source: &str) -> Option<String> {
-        match self {
-            Self::Paths(_) | Self::Immich(_) => None,
-            Self::GooglePhotos(photos) => photos.album_of(source),
+        match &self.kind {
+            RemoteKind::Paths(_) | RemoteKind::Immich(_) => None,
+            RemoteKind::GooglePhotos(photos) => photos.album_of(source),
         }
     }
 
     /// Makes items of pledged bytes; answers in the same order.
     pub(crate) async fn create(&self, batch: &Batch) -> Result<Vec<Made>, Problem> {
-        match self {
-            Self::Paths(_) | Self::Immich(_) => Ok(Vec::new()),
-            Self::GooglePhotos(photos) => photos.create(batch).await,
-        }
+        let said = match &self.kind {
+            RemoteKind::Paths(_) | RemoteKind::Immich(_) => Ok(Vec::new()),
+            RemoteKind::GooglePhotos(photos) => photos.create(batch).await,
+        };
+        self.hidden.left_out(said)
     }
 
     /// Where to note what has to be recorded at once.
     pub(crate) fn note_to(&self, notes: UnboundedSender<UploadRecord>) {
-        match self {
-            Self::Paths(_) | Self::Immich(_) => {}
-            Self::GooglePhotos(photos) => photos.note_to(notes),
+        match &self.kind {
+            RemoteKind::Paths(_) | RemoteKind::Immich(_) => {}
+            RemoteKind::GooglePhotos(photos) => photos.note_to(notes),
         }
     }
 
     /// Goes on with an upload where an earlier run left it, when the same bytes are to be sent.
     pub(crate) fn go_on(&self, id: UploadId, known: Pledged) {
-        match self {
-            Self::Paths(_) | Self::Immich(_) => {}
-            Self::GooglePhotos(photos) => photos.go_on(id, known),
+        match &self.kind {
+            RemoteKind::Paths(_) | RemoteKind::Immich(_) => {}
+            RemoteKind::GooglePhotos(photos) => photos.go_on(id, known),
         }
     }
 
     /// Asks whether acknowledged files are there, as far as that is not known from the
     /// acknowledgement; answers in the same order.
     pub async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
-        match self {
-            Self::Paths(paths) => paths.settle(sent).await,
-            Self::Immich(immich) => immich.settle(sent).await,
-            Self::GooglePhotos(photos) => Ok(photos.settle(sent)),
-        }
+        let said = match &self.kind {
+            RemoteKind::Paths(paths) => paths.settle(sent).await,
+            RemoteKind::Immich(immich) => immich.settle(sent).await,
+            RemoteKind::GooglePhotos(photos) => Ok(photos.settle(sent)),
+        };
+        self.hidden.left_out(said)
     }
 
     /// Asks whether files with a receipt are there; answers in the same order.
     pub async fn check(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
-        match self {
-            Self::Paths(paths) => paths.settle(sent).await,
-            Self::Immich(immich) => immich.settle(sent).await,
-            Self::GooglePhotos(photos) => photos.check(sent).await,
-        }
+        let said = match &self.kind {
+            RemoteKind::Paths(paths) => paths.settle(sent).await,
+            RemoteKind::Immich(immich) => immich.settle(sent).await,
+            RemoteKind::GooglePhotos(photos) => photos.check(sent).await,
+        };
+        self.hidden.left_out(said)
     }
 
     /// Tries whether it works, and says how that was seen.
     pub async fn test(&self) -> Result<String, Problem> {
-        match self {
-            Self::Paths(paths) => paths.test().await,
-            Self::Immich(immich) => immich.test().await,
-            Self::GooglePhotos(photos) => photos.test().await,
-        }
+        let said = match &self.kind {
+            RemoteKind::Paths(paths) => paths.test().await,
+            RemoteKind::Immich(immich) => immich.test().await,
+            RemoteKind::GooglePhotos(photos) => photos.test().await,
+        };
+        self.hidden.left_out(said)
     }
 
     /// What the service takes.
     pub fn rules(&self) -> &Rules {
-        match self {
-            Self::Paths(paths) => paths.rules(),
-            Self::Immich(immich) => immich.rules(),
-            Self::GooglePhotos(photos) => photos.rules(),
+        match &self.kind {
+            RemoteKind::Paths(paths) => paths.rules(),
+            RemoteKind::Immich(immich) => immich.rules(),
+            RemoteKind::GooglePhotos(photos) => photos.rules(),
         }
     }
 
     /// Notes paths that are meant for other files.
     pub fn reserve(&self, planned: impl IntoIterator<Item = String>) {
-        match self {
-            Self::Paths(paths) => paths.reserve(planned),
-            Self::Immich(_) | Self::GooglePhotos(_) => {}
+        match &self.kind {
+            RemoteKind::Paths(paths) => paths.reserve(planned),
+            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {}
         }
     }
 
     /// Says what goes into which album.
     pub fn set_albums(&mut self, albums: Albums) -> Result<(), Problem> {
-        match self {
-            Self::Paths(_) if albums == Albums::None => Ok(()),
-            Self::Paths(_) => Err(Problem::Settings {
+        match &mut self.kind {
+            RemoteKind::Paths(_) if albums == Albums::None => Ok(()),
+            RemoteKind::Paths(_) => Err(Problem::Settings {
                 words: "this kind of remote has no albums".to_owned(),
             }),
-            Self::Immich(immich) => {
+            RemoteKind::Immich(immich) => {
                 immich.set_albums(albums);
                 Ok(())
             }
-            Self::GooglePhotos(photos) => {
+            RemoteKind::GooglePhotos(photos) => {
                 photos.set_albums(albums);
                 Ok(())
             }
@@ -302,61 +330,62 @@ impl Remote {
 
     /// Whether [`Remote::arrange`] has anything to do.
     pub fn arranges(&self) -> bool {
-        match self {
-            Self::Paths(_) | Self::GooglePhotos(_) => false,
-            Self::Immich(immich) => immich.arranges(),
+        match &self.kind {
+            RemoteKind::Paths(_) | RemoteKind::GooglePhotos(_) => false,
+            RemoteKind::Immich(immich) => immich.arranges(),
         }
     }
 
     /// Puts what is there into its albums; doing so twice changes nothing.
     pub async fn arrange(&self, there: &[Upload]) -> Result<(), Problem> {
-        match self {
-            Self::Paths(_) | Self::GooglePhotos(_) => Ok(()),
-            Self::Immich(immich) => immich.arrange(there).await,
-        }
+        let said = match &self.kind {
+            RemoteKind::Paths(_) | RemoteKind::GooglePhotos(_) => Ok(()),
+            RemoteKind::Immich(immich) => immich.arrange(there).await,
+        };
+        self.hidden.left_out(said)
     }
 
     /// Whether a file needs a date of its own to be shown on the right day.
     pub fn needs_dates(&self) -> bool {
-        match self {
-            Self::Paths(_) => false,
+        match &self.kind {
+            RemoteKind::Paths(_) => false,
             // It takes dates beside the file.
-            Self::Immich(_) => false,
-            Self::GooglePhotos(_) => true,
+            RemoteKind::Immich(_) => false,
+            RemoteKind::GooglePhotos(_) => true,
         }
     }
 
     /// Whether files may be sent as copies: what holds files by path keeps them as they are.
     pub fn takes_copies(&self) -> bool {
-        match self {
-            Self::Paths(_) => false,
-            Self::Immich(_) | Self::GooglePhotos(_) => true,
+        match &self.kind {
+            RemoteKind::Paths(_) => false,
+            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => true,
         }
     }
 
     /// How many uploads it wants to be asked about at once, when `parallel` are sent at once.
     pub fn surveys_at_once(&self, parallel: usize) -> usize {
-        match self {
-            Self::Paths(_) | Self::GooglePhotos(_) => parallel,
+        match &self.kind {
+            RemoteKind::Paths(_) | RemoteKind::GooglePhotos(_) => parallel,
             // It answers for many in one request.
-            Self::Immich(_) => queue::AHEAD,
+            RemoteKind::Immich(_) => queue::AHEAD,
         }
     }
 
     /// The bytes of memory that sending a file takes.
     pub fn memory(&self, size: u64) -> u64 {
-        match self {
-            Self::Paths(paths) => paths.memory(size),
-            Self::Immich(immich) => immich.memory(size),
-            Self::GooglePhotos(_) => size.min(2 * SMALL_BYTES),
+        match &self.kind {
+            RemoteKind::Paths(paths) => paths.memory(size),
+            RemoteKind::Immich(immich) => immich.memory(size),
+            RemoteKind::GooglePhotos(_) => size.min(2 * SMALL_BYTES),
         }
     }
 
     /// Forgets what is known about a path's surroundings: an interrupted request may have changed it.
     pub fn forget(&self, path: &str) {
-        match self {
-            Self::Paths(paths) => paths.forget(path),
-            Self::Immich(_) | Self::GooglePhotos(_) => {}
+        match &self.kind {
+            RemoteKind::Paths(paths) => paths.forget(path),
+            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {}
         }
     }
 }

@@ -22,8 +22,9 @@ use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::hidden::Hidden;
 use super::http::Http;
-use super::problem::{Problem, brief};
+use super::problem::{Problem, code_of};
 use super::secret::Secret;
 use crate::error::Error;
 
@@ -149,6 +150,8 @@ struct Shared {
     service: Service,
     client_id: String,
     keep: Keep,
+    /// What the service must not be heard saying.
+    hidden: Hidden,
     state: tokio::sync::Mutex<State>,
 }
 
@@ -172,12 +175,17 @@ impl std::fmt::Debug for Tokens {
 
 impl Tokens {
     /// Access tokens for a grant.
-    pub fn new(
+    pub(crate) fn new(
         service: Service,
         client_id: &str,
         grant: Grant,
         keep: Keep,
+        hidden: Hidden,
     ) -> Result<Self, Problem> {
+        hidden.note(grant.refresh_token.reveal());
+        if let Some(secret) = &grant.client_secret {
+            hidden.note(secret.reveal());
+        }
         let http = Http::without_redirects(&super::http::host_of(&service.token_url), None)?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -185,6 +193,7 @@ impl Tokens {
                 service,
                 client_id: client_id.to_owned(),
                 keep,
+                hidden,
                 state: tokio::sync::Mutex::new(State {
                     grant,
                     access: None,
@@ -242,6 +251,7 @@ impl Shared {
             .request_async(&Exchange(self.http.clone()))
             .await
             .map_err(|error| self.service.judge(error))?;
+        self.hidden.note(answer.access_token().secret());
         let header = header_of(&answer)?;
         let life = answer
             .expires_in()
@@ -255,6 +265,7 @@ impl Shared {
             && new.secret() != state.grant.refresh_token.reveal()
         {
             state.grant.refresh_token = bounded(new.secret())?;
+            self.hidden.note(new.secret());
             (self.keep)(state.grant.to_secret()).map_err(|error| Problem::Settings {
                 words: format!("the new sign-in cannot be kept: {error}"),
             })?;
@@ -272,7 +283,7 @@ impl Service {
         match error {
             RequestTokenError::Request(problem) => problem,
             RequestTokenError::ServerResponse(answer) => {
-                let code = brief(&word(answer.error().as_ref()));
+                let code = word(answer.error().as_ref());
                 match answer.error() {
                     BasicErrorResponseType::InvalidGrant => Problem::SignedOut {
                         words: format!(
@@ -300,10 +311,10 @@ impl Service {
     }
 }
 
-/// Only what an OAuth error code may hold.
+/// An OAuth error code, if it looks like one: `access_denied`.
 fn word(text: &str) -> String {
-    let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    text.chars().filter(fine).take(60).collect()
+    let code = code_of(text).filter(|code| !code.bytes().any(|byte| byte.is_ascii_uppercase()));
+    code.unwrap_or_else(|| "with a code of its own".to_owned())
 }
 
 fn header_of(answer: &BasicTokenResponse) -> Result<HeaderValue, Problem> {
@@ -344,7 +355,8 @@ async fn exchange(
     let answer = http.answer(builder).await?;
     let status = answer.status();
     if status.is_server_error() || status.is_redirection() || status.as_u16() == 429 {
-        return Err(http.problem(answer).await);
+        // Nothing of its words: what was sent there are secrets only.
+        return Err(Problem::of_answer(status, answer.headers(), b""));
     }
     let headers = answer.headers().clone();
     let body = http.body(answer).await?.to_vec();

@@ -10,6 +10,9 @@ use crate::folder::upload::UploadReason;
 
 /// The most of a service's own words that is kept, in characters.
 const MAX_WORDS: usize = 300;
+/// The longest code of a service, in bytes, and the longest word in one, in letters.
+const MAX_CODE: usize = 60;
+const MAX_CODE_WORD: usize = 20;
 
 /// What went wrong with a remote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -206,6 +209,37 @@ impl Problem {
         }
     }
 
+    /// The same with other words: what was said passes through `say`.
+    pub(super) fn said(mut self, say: impl Fn(&str) -> String) -> Self {
+        match &mut self {
+            Self::Unreachable { words, .. }
+            | Self::Busy { words, .. }
+            | Self::Denied { words }
+            | Self::Forbidden { words }
+            | Self::ClockSkew { words }
+            | Self::Untrusted { words, .. }
+            | Self::Full { words }
+            | Self::TooLarge { words }
+            | Self::NameRefused { words }
+            | Self::Refused { words, .. }
+            | Self::NotFound { what: words }
+            | Self::Settings { words }
+            | Self::SignedOut { words, .. }
+            | Self::Other { words, .. } => *words = say(words),
+            Self::Moved { to: also, words }
+            | Self::OtherRegion {
+                region: also,
+                words,
+            } => (*also, *words) = (say(also), say(words)),
+            Self::Quota { .. }
+            | Self::Taken { .. }
+            | Self::SourceChanged { .. }
+            | Self::SourceGone
+            | Self::SourceUnreadable { .. } => {}
+        }
+        self
+    }
+
     /// A folder whose listing does not end, or is longer than anything a person has.
     pub(super) fn too_many_entries() -> Self {
         Self::Settings {
@@ -309,8 +343,12 @@ impl Problem {
             }
             source = cause.source();
         }
-        // Only what OpenDAL says itself: its context may hold addresses with tokens in them.
-        let words = brief(error.message());
+        // Neither its message nor its context: they may hold the service's whole answer, and
+        // addresses with tokens in them. What is wrong with the settings OpenDAL says itself.
+        let words = match error.kind() {
+            opendal::ErrorKind::ConfigInvalid => brief(error.message()),
+            kind => kind.into_static().to_owned(),
+        };
         match error.kind() {
             opendal::ErrorKind::NotFound => Self::NotFound { what: words },
             opendal::ErrorKind::PermissionDenied => Self::Denied { words },
@@ -331,11 +369,9 @@ impl Problem {
 /// a secret.
 fn moved(headers: &HeaderMap, words: String) -> Problem {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     // Amazon tells no address but this.
     if let Some(region) = header("x-amz-bucket-region")
-        && region.len() <= 40
-        && region.chars().all(is_plain)
+        && is_region(region)
     {
         let region = region.to_owned();
         return Problem::OtherRegion { region, words };
@@ -346,6 +382,21 @@ fn moved(headers: &HeaderMap, words: String) -> Problem {
         to: brief(&origin.unwrap_or_else(|| "another address of its own".to_owned())),
         words,
     }
+}
+
+/// Whether this is one of Amazon's regions, such as `eu-west-1` or `us-gov-east-1`.
+fn is_region(text: &str) -> bool {
+    let Some((place, number)) = text.rsplit_once('-') else {
+        return false;
+    };
+    let is_word = |word: &str| {
+        (2..=10).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())
+    };
+    let words: Vec<&str> = place.split('-').collect();
+    (2..=4).contains(&words.len())
+        && words.into_iter().all(is_word)
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What a service said about when to come back, as the end of a sentence.
@@ -372,15 +423,8 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// `".tag": "x"`. Nothing else of an answer is repeated.
 fn code_in(body: &str) -> Option<String> {
     let after = |mark: &str| body.find(mark).and_then(|at| body.get(at + mark.len()..));
-    let word = |text: &str| -> Option<String> {
-        let word: String = text
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
-            .take(60)
-            .collect();
-        (!word.is_empty()).then_some(word)
-    };
-    if let Some(code) = after("<Code>").and_then(word) {
+    let until = |text: &str, end: char| text.split_once(end).and_then(|(word, _)| code_of(word));
+    if let Some(code) = after("<Code>").and_then(|rest| until(rest, '<')) {
         return Some(code);
     }
     [
@@ -393,13 +437,45 @@ fn code_in(body: &str) -> Option<String> {
     .iter()
     .find_map(|key| {
         let rest = after(key)?.trim_start().strip_prefix(':')?;
-        word(rest.trim_start().strip_prefix('"')?)
+        until(rest.trim_start().strip_prefix('"')?, '"')
     })
 }
 
-/// The innermost cause, which is the one that says something.
-fn deepest(error: &(dyn StdError + 'static)) -> String {
-    let mut last = error;
+/// A service's code, such as `SlowDown`, `access_denied` or `path/not_found/..`, when it looks like
+/// one: a few words of letters. What has digits, or letters that make no words, may be a token or a
+/// key that the service repeats, and nothing of it is kept.
+pub(super) fn code_of(text: &str) -> Option<String> {
+    let code = text.trim_end_matches(['.', '/']);
+    let (mut words, mut letters, mut in_word, mut before) = (0_usize, 0_usize, 0_usize, ' ');
+    for c in code.chars() {
+        let begins = match c {
+            '_' | '-' | '.' | '/' | ' ' => {
+                before = c;
+                continue;
+            }
+            _ if !c.is_ascii_alphabetic() => return None,
+            _ => !before.is_ascii_alphabetic() || before.is_lowercase() && c.is_uppercase(),
+        };
+        (words, in_word) = match begins {
+            true => (words + 1, 1),
+            false => (words, in_word + 1),
+        };
+        letters += 1;
+        before = c;
+        if in_word > MAX_CODE_WORD {
+            return None;
+        }
+    }
+    let reads_well = letters >= 3 * words && words > 0;
+    (code.len() <= MAX_CODE && reads_well).then(|| code.to_owned())
+}
+
+/// The innermost cause, which is the one that says something. Not the error itself, which repeats
+/// the address.
+fn deepest(error: &reqwest::Error) -> String {
+    let Some(mut last) = error.source() else {
+        return "the request failed".to_owned();
+    };
     while let Some(next) = last.source() {
         last = next;
     }
@@ -491,6 +567,33 @@ mod tests {
             judge(403, body).to_string(),
             "the service does not allow it (HTTP 403: AccessDenied)"
         );
+        let repeated = |code: &str| code_in(&format!("{{\"code\": \"{code}\"}}"));
+        for code in [
+            "XMinioStorageFull",
+            "AuthorizationQueryParametersError",
+            "insufficient_space",
+            "RESOURCE_EXHAUSTED",
+            "storage.quota-exceeded",
+            "path/not_found",
+        ] {
+            assert_eq!(repeated(code).as_deref(), Some(code));
+        }
+        for token in [
+            "PLANTED-pass-5f2a",
+            "hunter2",
+            "ya29.a0AfH6SMBx",
+            "Basic YWRhOnNlY3JldA==",
+            "aBcDeFgHiJkLmNoPqRsT",
+            "qwertzuiopasdfghjklyxcvb",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "",
+            "...",
+        ] {
+            assert_eq!(repeated(token), None, "{token}");
+        }
+        // Cut off in the middle.
+        let open = judge(418, "{\"code\": \"Slow").to_string();
+        assert_eq!(open, "HTTP 418 I'm a teapot");
     }
 
     #[test]
@@ -515,5 +618,16 @@ mod tests {
             judge("x-amz-bucket-region", "eu-west-1"),
             "the bucket is in the region eu-west-1 (HTTP 301 Moved Permanently)"
         );
+        for no_region in [
+            "SECRET",
+            "secret",
+            "planted-pass-5f2a",
+            "-",
+            "--1",
+            "eu-west-123",
+        ] {
+            let said = judge("x-amz-bucket-region", no_region);
+            assert!(!said.contains(no_region), "{said}");
+        }
     }
 }

@@ -12,6 +12,7 @@ mod contrary;
 mod dav;
 mod desk;
 mod dropbox;
+mod echo;
 mod faults;
 mod folder;
 mod google;

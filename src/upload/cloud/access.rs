@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::digest::Sha256;
+use crate::upload::hidden::Hidden;
 use crate::upload::http::{Http, host_of};
 use crate::upload::oauth::Tokens;
 use crate::upload::problem::Problem;
@@ -62,6 +63,7 @@ pub(crate) struct ServiceAccount {
     key: RsaPrivateKey,
     token_uri: String,
     http: Http,
+    hidden: Hidden,
     token: tokio::sync::Mutex<Option<(HeaderValue, Instant)>>,
 }
 
@@ -87,7 +89,7 @@ struct Granted {
 
 impl ServiceAccount {
     /// Reads the JSON file that Google Cloud gives for a key.
-    pub(crate) fn read(secret: Option<&Secret>) -> Result<Self, Problem> {
+    pub(crate) fn read(secret: Option<&Secret>, hidden: Hidden) -> Result<Self, Problem> {
         let settings = |words: &str| Problem::Settings {
             words: words.to_owned(),
         };
@@ -103,6 +105,7 @@ impl ServiceAccount {
             key_id: file.private_key_id,
             key,
             token_uri: file.token_uri,
+            hidden,
             token: tokio::sync::Mutex::default(),
         })
     }
@@ -116,6 +119,7 @@ impl ServiceAccount {
         }
         let now = Instant::now();
         let granted = self.ask().await?;
+        self.hidden.note(&granted.access_token);
         let mut header = HeaderValue::from_str(&format!("Bearer {}", granted.access_token))
             .map_err(|_| Problem::other("the service's token holds what no token may hold"))?;
         header.set_sensitive(true);
@@ -199,7 +203,8 @@ mod tests {
             "private_key_id": "17",
             "token_uri": "https://oauth2.example/token",
         });
-        let account = ServiceAccount::read(Some(&Secret::new(file.to_string()))).unwrap();
+        let account =
+            ServiceAccount::read(Some(&Secret::new(file.to_string())), Hidden::default()).unwrap();
         let assertion = account.assertion(1_700_000_000).unwrap();
         let parts: Vec<_> = assertion.split('.').collect();
         let read = |part: &str| -> serde_json::Value {
@@ -225,7 +230,8 @@ mod tests {
     #[test]
     fn what_is_no_key_file_is_said_without_repeating_it() {
         for text in ["hunter2", r#"{"client_email":"hunter2"}"#] {
-            let problem = ServiceAccount::read(Some(&Secret::new(text))).unwrap_err();
+            let problem =
+                ServiceAccount::read(Some(&Secret::new(text)), Hidden::default()).unwrap_err();
             assert!(!problem.to_string().contains("hunter2"), "{problem}");
         }
     }

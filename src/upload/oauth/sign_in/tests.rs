@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::upload::hidden::Hidden;
 use crate::upload::oauth::{Keep, Tokens};
 
 const ID: &str = "id-1.apps.example";
@@ -67,7 +68,7 @@ impl Stand {
             client_secret: Some(Secret::new(SECRET)),
             refresh_token: Secret::new("refresh-1"),
         };
-        Tokens::new(self.service.clone(), ID, grant, keep).unwrap()
+        Tokens::new(self.service.clone(), ID, grant, keep, Hidden::default()).unwrap()
     }
 }
 
