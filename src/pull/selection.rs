@@ -143,6 +143,23 @@ impl Selection {
                 .is_none_or(|globs| matches(globs, &item.path, volume))
             && !matches(&self.exclude, &item.path, volume)
     }
+
+    /// Whether something that the phone lists without being able to tell what it is may be an item
+    /// to take, or a folder with such.
+    pub fn may_want(&self, path: &RemotePath, volume: &RemotePath, walk: Walk) -> bool {
+        let below = path.below(volume);
+        let is_left_alone = below.is_some_and(|below| self.walk(below) == Walk::Skip);
+        if walk != Walk::MediaOnly || is_left_alone {
+            return walk == Walk::Everything;
+        }
+        let name = path.name();
+        let looks_like_media = match original_name(name) {
+            Some(_) => true,
+            None => MediaKind::of_name(name) != MediaKind::Other,
+        };
+        // A file of another kind has an ending; few folders have.
+        looks_like_media || !name.iter().skip(1).any(|byte| *byte == b'.')
+    }
 }
 
 /// Whether components below a volume's root lie in a recycle bin.

@@ -107,6 +107,9 @@ pub enum Hello {
 pub enum Listing {
     /// This folder lists these names, too.
     Names(RemotePath, Vec<Bytes>),
+    /// This folder lists these names, too, with an error in place of what they are, as one on
+    /// storage that fails does.
+    Errors(RemotePath, Vec<Bytes>),
     /// Every folder holds a folder.
     EndlessDepth,
     /// This folder holds itself, under the name `again`.

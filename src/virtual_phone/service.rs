@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::fault::{Fault, Listing};
 use super::sending::Sending;
-use super::tree::NodeKind;
+use super::tree::{EIO, NodeKind};
 use super::{Cable, Running, shell};
 use crate::adb::RemotePath;
 use crate::adb::path::PathError;
@@ -179,6 +179,15 @@ impl Sync {
                     mode: 0o100_660,
                     size: 5,
                     mtime: 1_700_000_000,
+                    ..Stat::default()
+                };
+                names
+                    .iter()
+                    .for_each(|name| answers::entry(&mut self.out, operation, &stat, name));
+            }
+            Some(Listing::Errors(folder, names)) if folder == path => {
+                let stat = Stat {
+                    error: EIO,
                     ..Stat::default()
                 };
                 names

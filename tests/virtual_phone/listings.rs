@@ -136,6 +136,47 @@ async fn cards_that_cannot_be_listed_do_not_keep_internal_storage() {
     assert_eq!(ended.line("summary")["verified"]["files"], 5);
 }
 
+/// A card that goes, or whose driver dies, between the question for cards and its listing.
+#[tokio::test]
+async fn card_that_is_gone_when_it_is_listed_is_told() {
+    let (mut phone, expected) = camera(&[50_000]);
+    let card = "/storage/1A2B-3C4D";
+    let photo = format!("{card}/DCIM/a.jpg");
+    phone.tree.add_file(&photo, generated(10, 1), 1_700_000_000);
+    phone.faults.listing = Some(Listing::Nothing(path(card)));
+    let question = format!("test -d '{card}' && echo d; test -r '{card}' && echo r; echo .; ");
+    phone.prints.push((question, ".\n".to_owned()));
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await.expect(3);
+    assert_eq!(ended.not_here()[card], "storage_gone");
+    desk.expect_files(&refs(&expected));
+}
+
+/// Storage that cannot say what some of its names are: photos and folders among them are missed,
+/// what nobody would have taken is not.
+#[tokio::test]
+async fn what_the_phone_lists_with_an_error_is_told_wherever_photos_may_be() {
+    let media = ["a.JPG", ".trashed-1-x.mp4", "2019"];
+    for (folder, wanted, unwanted) in [
+        ("My holidays", &media[..], &["notes.bin", ".thumbnails"][..]),
+        ("Android", &media, &["notes.bin", "data", "obb"]),
+        ("DCIM", &["a.JPG", "2019", "notes.bin"], &[]),
+    ] {
+        let (mut phone, expected) = camera(&[50_000]);
+        let folder = format!("{INTERNAL}/{folder}");
+        phone.tree.add_folder(&folder);
+        let names = wanted.iter().chain(unwanted);
+        let names = names.map(|name| Bytes::from_static(name.as_bytes()));
+        phone.faults.listing = Some(Listing::Errors(path(&folder), names.collect()));
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        let ended = desk.pull(&serving, &[]).await.expect(3);
+        let wanted = wanted.iter();
+        let wanted = wanted.map(|name| (format!("{folder}/{name}"), "phone_io".to_owned()));
+        assert_eq!(ended.not_here(), wanted.collect());
+        desk.expect_files(&refs(&expected));
+    }
+}
+
 #[tokio::test]
 async fn more_cards_than_a_phone_has_are_told_and_not_walked() {
     let (mut phone, mut expected) = camera(&[1000]);

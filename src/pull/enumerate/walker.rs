@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::super::kind::original_name;
 use super::super::selection::{Selection, Walk, is_private_folder};
 use super::volumes::{INTERNAL, INTERNAL_ROOTS, Volumes, list_operation};
 use super::{Enumeration, Found, Roots, known_path, reason_of_errno, reason_of_fail};
@@ -408,8 +407,9 @@ impl<'a> Walker<'a> {
             }
             // A v2 listing says what went wrong with one entry.
             FileType::Other if stat.error != 0 => {
-                let wanted = folder.walk == Walk::Everything || original_name(name).is_some();
-                if wanted {
+                let root = self.found.volumes.get(folder.volume);
+                let root = root.map(|volume| &volume.root);
+                if root.is_some_and(|root| self.selection.may_want(&path, root, folder.walk)) {
                     self.refuse(path, reason_of_errno(stat.error));
                 }
             }
@@ -476,7 +476,13 @@ impl<'a> Walker<'a> {
     fn judge_empty(&mut self, folder: &Folder, answer: Option<Readable>, events: &Events) {
         match answer {
             Some(Readable::Yes) => {}
-            Some(Readable::Missing) if self.is_root(&folder.path) => {}
+            Some(Readable::Missing) if self.is_root(&folder.path) => {
+                // It was there when the phone was asked what storage it has.
+                let words =
+                    "this storage does not answer: is the card out or broken, or the phone locked?";
+                let reason = Reason::new(ReasonCode::StorageGone, words);
+                self.refuse(folder.path.clone(), reason);
+            }
             Some(Readable::Missing) => {
                 let words = "the phone has no folder of this name";
                 let reason = Reason::new(ReasonCode::Vanished, words);
