@@ -137,6 +137,7 @@ impl Keeper {
             failed: Vec::new(),
             damaged: Vec::new(),
             unproven: HashMap::new(),
+            kept_before: with_companions.clone(),
             with_companions,
             from_before: HashSet::new(),
             of_earlier_runs: HashSet::new(),
@@ -146,6 +147,13 @@ impl Keeper {
             max_group: group,
             group_age: GROUP_AGE.0,
         };
+        let outdated: HashSet<_> = thread.outdated.iter().map(|(id, _)| *id).collect();
+        for id in outdated {
+            let entry = thread.folder.catalogue().entry(id)?;
+            if let Some(sha256) = entry.and_then(|entry| entry.sha256) {
+                thread.spare_copies_of_earlier_runs(id, sha256);
+            }
+        }
         let handle = std::thread::spawn(move || {
             thread.run(&receiver);
             Kept {
@@ -217,6 +225,8 @@ struct Thread {
     from_before: HashSet<EntryId>,
     /// What is kept beside its place of bytes that an earlier run pulled.
     of_earlier_runs: HashSet<LocalPath>,
+    /// Items of which an earlier run kept something beside their place.
+    kept_before: HashSet<EntryId>,
     /// Files to be removed once the records are on the disk.
     outdated: Vec<(EntryId, LocalPath)>,
     /// Files that may be a mixture of two: no name until their proof is here.
@@ -347,6 +357,7 @@ impl Thread {
         self.unproven.remove(&id);
         if self.with_companions.remove(&id) {
             // What was kept while the item was damaged goes, now that it is here and true.
+            self.spare_copies_of_earlier_runs(id, pulled.sha256);
             let kept = self.folder.catalogue().companions(id);
             let kept = kept.unwrap_or_default().into_iter();
             self.outdated.extend(kept.map(|kept| (id, kept.local)));

@@ -112,7 +112,7 @@ pub fn plan(
     for Found { item, volume } in std::mem::take(&mut enumeration.items) {
         let precious = judge(&item, volumes.get(volume));
         while let Some(entry) = next_known(&|known| known.path < item.path) {
-            plan.unseen.extend(unseen(entry, &is_in_place));
+            plan.add_unseen(entry, &is_in_place);
         }
         match next_known(&|known| known.path == item.path) {
             None => plan.add_new(item, 1, precious, volumes, &mut names),
@@ -131,37 +131,10 @@ pub fn plan(
         }
     }
     while let Some(entry) = next_known(&|_| true) {
-        plan.unseen.extend(unseen(entry, &is_in_place));
+        plan.add_unseen(entry, &is_in_place);
     }
     plan.names = names;
     plan
-}
-
-/// An entry that is not here, not known to be gone, and was not listed.
-fn unseen(entry: Entry, is_in_place: impl Fn(&Entry) -> bool) -> Option<Task> {
-    let is_known_gone = || {
-        let reason = entry.reason.as_ref();
-        reason.is_some_and(|reason| reason.code == ReasonCode::Vanished)
-    };
-    let is_wanted = match entry.state {
-        State::Planned | State::Failed => !is_known_gone(),
-        State::Pulled | State::Verified(_) => !is_in_place(&entry),
-        State::Damaged | State::Superseded => false,
-    };
-    is_wanted.then_some(Task {
-        id: entry.id,
-        item: Item {
-            path: entry.path,
-            size: entry.size,
-            size_is_exact: entry.size_is_exact,
-            mtime: entry.mtime,
-        },
-        local: entry.local,
-        precious: Precious::Rest,
-        was_refused: true,
-        may_resume: false,
-        attempts: 0,
-    })
 }
 
 impl Plan {
@@ -221,6 +194,42 @@ impl Plan {
         let new = self.new.iter().map(|new| (&new.path, new.size));
         let known = self.tasks.iter();
         new.chain(known.map(|task| (&task.item.path, task.item.size)))
+    }
+
+    /// Takes an entry that was not listed: what once was here and is back is known again, and what
+    /// is not here is asked for, unless it is known to be gone.
+    fn add_unseen(&mut self, entry: Entry, is_in_place: impl Fn(&Entry) -> bool) {
+        let is_known_gone = || {
+            let reason = entry.reason.as_ref();
+            reason.is_some_and(|reason| reason.code == ReasonCode::Vanished)
+        };
+        let is_wanted = match (entry.state, entry.sha256) {
+            (State::Planned | State::Failed, Some(sha256)) if is_in_place(&entry) => {
+                return self.records.push(Record::Pulled {
+                    id: entry.id,
+                    sha256,
+                    size: entry.size,
+                    local: None,
+                });
+            }
+            (State::Planned | State::Failed, _) => !is_known_gone(),
+            (State::Pulled | State::Verified(_), _) => !is_in_place(&entry),
+            (State::Damaged | State::Superseded, _) => false,
+        };
+        self.unseen.extend(is_wanted.then_some(Task {
+            id: entry.id,
+            item: Item {
+                path: entry.path,
+                size: entry.size,
+                size_is_exact: entry.size_is_exact,
+                mtime: entry.mtime,
+            },
+            local: entry.local,
+            precious: Precious::Rest,
+            was_refused: true,
+            may_resume: false,
+            attempts: 0,
+        }));
     }
 
     fn add_new(

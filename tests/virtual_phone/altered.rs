@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use rescue::adb::RemotePath;
 use rescue::virtual_phone::fault::{Fault, Later};
@@ -371,4 +372,80 @@ async fn damaged_copy_goes_also_when_runs_were_stopped_in_between() {
     assert_eq!(damaged.count(), 0, "{files:?}");
     assert_eq!(files.len(), expected.len() + 1);
     is_intact(&desk).await;
+}
+
+/// The phone's file is another one now, and the run that found it out is killed before it has it.
+#[tokio::test]
+async fn what_an_earlier_run_pulled_outlives_a_killed_run_and_its_successor() {
+    let (phone, expected) = camera(&[50_000]);
+    let faults = phone.faults.clone();
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &["--no-verify"]).await.expect(0);
+    let (content, mtime) = (generated(50_000, 4711), expected[0].2);
+    let later = Later::File {
+        content: content.clone(),
+        mtime,
+    };
+    serving.change(&path(0), &later);
+    faults.add(Some(&path(0)), Fault::Stall(10), FOR_EVER);
+    let child = desk.start_pull(&serving, &["--idle-timeout", "50"]);
+    let id = child.id();
+    let asked = RemotePath::new(path(0).as_bytes()).unwrap();
+    until("the stall", || {
+        serving.times_asked().get(&asked).copied() == Some(2)
+    })
+    .await;
+    until("the older bytes beside their place", || {
+        local(&desk, "0.jpg.damaged").exists()
+    })
+    .await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    kill(id, "KILL");
+    end(child).await;
+    faults.mend();
+    desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_files(&[("internal/DCIM/Camera/0.jpg", content, mtime)]);
+    let older = expected[0].1.read(0, 50_000);
+    let aside = files_below(&desk.folder().join("set-aside"));
+    assert!(aside.values().any(|file| fs::read(file).unwrap() == older));
+    is_intact(&desk).await;
+}
+
+#[tokio::test]
+async fn photo_put_back_after_it_was_deleted_on_the_phone_is_known_again() {
+    let (phone, expected) = camera(&[1000, 2000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    let elsewhere = desk.dir.path().join("elsewhere");
+    fs::rename(local(&desk, "0.jpg"), &elsewhere).unwrap();
+    serving.change(&path(0), &Later::Gone);
+    let ended = desk.pull(&serving, &[]).await.expect(3);
+    assert_eq!(ended.not_here()[&path(0)], "vanished");
+    fs::rename(&elsewhere, local(&desk, "0.jpg")).unwrap();
+    let ended = desk.pull(&serving, &[]).await.expect(0);
+    assert_eq!(ended.line("summary")["pulled"]["files"], 1);
+    assert_eq!(ended.line("summary")["failed"]["files"], 0);
+    desk.expect_files(&refs(&expected));
+    let folder = desk.folder().display().to_string();
+    desk.run(&["--json", "verify", &folder]).await.expect(0);
+}
+
+/// Somebody puts a pipe in the place of the note about a damaged photo: it is not waited for.
+#[tokio::test]
+async fn pipe_in_place_of_a_note_hangs_nothing() {
+    let (phone, _) = camera(&[50_000, 1000]);
+    let faults = phone.faults.clone();
+    let bad = Fault::BadBlocks(vec![(8192, 12_288)]);
+    faults.add(Some(&path(0)), bad, FOR_EVER);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(3);
+    let note = local(&desk, "0.jpg.damaged.txt");
+    fs::remove_file(&note).unwrap();
+    let made = Command::new("mkfifo").arg(&note).status();
+    assert!(made.unwrap().success());
+    faults.mend();
+    let refuse = Fault::Refuse("Permission denied".to_owned());
+    faults.add(Some(&path(0)), refuse, FOR_EVER);
+    let ended = desk.pull(&serving, &[]).await.expect(3);
+    assert_eq!(ended.not_here()[&path(0)], "permission_denied");
 }

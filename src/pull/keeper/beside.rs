@@ -1,9 +1,13 @@
 //! What is kept beside the places of items that are not here as they should be: copies that the
 //! phone contradicts, copies with gaps, and notes about those.
 
+use std::io::Read as _;
+
 use super::super::plan::Task;
 use super::{Pulled, Thread, replan};
+use crate::digest::Sha256;
 use crate::event::Event;
+use crate::folder::reader::Found;
 use crate::folder::{
     Companion, DiskError, EntryId, Finished, Gaps, Outcome, PartialFile, Presence, Reason, Record,
     ToCommit, missing_bytes_of_note,
@@ -12,6 +16,8 @@ use crate::names::LocalPath;
 
 /// How the name of a note about a copy with gaps ends.
 const NOTE: &str = ".txt";
+/// More than a note has, in bytes.
+const MAX_NOTE_BYTES: u64 = 1024 * 1024;
 
 impl Thread {
     /// Keeps what came beside its place, so that nothing wrong bears the real name, and nothing is
@@ -55,8 +61,10 @@ impl Thread {
             size: pulled.size,
             sha256: pulled.sha256,
         };
-        let old = self.companions(task.id);
-        let Beside { whole, salvaged } = self.beside(&old, &new.local);
+        let mut old = self.companions(task.id);
+        // Where it just got its place, what was there before is gone.
+        old.retain(|old| old.local != new.local);
+        let Beside { whole, salvaged } = self.beside(&old);
         // The first may be the one that was right before the phone began to fail.
         let mut kept: Vec<Companion> = whole.into_iter().take(1).collect();
         if !kept.iter().any(|kept| kept.sha256 == new.sha256) {
@@ -130,6 +138,17 @@ impl Thread {
         }
     }
 
+    /// Of what earlier runs kept of an item, whole copies with other bytes than the proven ones are
+    /// not deleted: one may be from before the phone's file changed, and the run that knew is over.
+    pub(super) fn spare_copies_of_earlier_runs(&mut self, id: EntryId, proven: Sha256) {
+        if !self.kept_before.remove(&id) {
+            return;
+        }
+        let Beside { whole, .. } = self.beside(&self.companions(id));
+        let others = whole.into_iter().filter(|copy| copy.sha256 != proven);
+        self.of_earlier_runs.extend(others.map(|copy| copy.local));
+    }
+
     fn move_out(&self, local: &LocalPath) -> Result<(), DiskError> {
         let path = std::path::Path::new(local.as_str());
         if let Some(to) = self.folder.set_aside(path)? {
@@ -153,7 +172,7 @@ impl Thread {
     ) {
         self.flush();
         let old = self.companions(task.id);
-        let Beside { whole, salvaged } = self.beside(&old, &task.local);
+        let Beside { whole, salvaged } = self.beside(&old);
         let of_this_file = salvaged.first().is_some_and(|it| it.size == finished.size);
         let missing_then = self.missing_bytes_of(&salvaged).filter(|_| of_this_file);
         let (missing_bytes, mut kept) = match missing_then {
@@ -199,11 +218,10 @@ impl Thread {
         kept.unwrap_or_default()
     }
 
-    /// What of these still stands where it was put; `new` has just got its place.
-    fn beside(&self, kept: &[Companion], new: &LocalPath) -> Beside {
+    /// What of these still stands where it was put.
+    fn beside(&self, kept: &[Companion]) -> Beside {
         let presence = Presence::of(self.folder.root());
-        let is_here =
-            |file: &&Companion| file.local != *new && presence.is_in_place(&file.local, file.size);
+        let is_here = |file: &&Companion| presence.is_in_place(&file.local, file.size);
         let is_note = |file: &Companion| file.local.as_str().ends_with(NOTE);
         let (notes, copies): (Vec<_>, Vec<_>) =
             kept.iter().filter(is_here).cloned().partition(is_note);
@@ -225,7 +243,12 @@ impl Thread {
         let note = kept
             .iter()
             .find(|file| file.local.as_str().ends_with(NOTE))?;
-        let text = std::fs::read_to_string(self.folder.data_path(&note.local)).ok()?;
+        // Somebody may have put something else there: a pipe, which is waited for without end.
+        let Ok(Found::File(file)) = self.folder.data_reader().open(&note.local) else {
+            return None;
+        };
+        let mut text = String::new();
+        file.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
         missing_bytes_of_note(&text)
     }
 
