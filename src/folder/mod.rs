@@ -268,6 +268,13 @@ impl Folder {
         disk::identity_of(&self.root).is_some_and(|now| Some(now) == self.identity)
     }
 
+    /// Whether its catalogue still bears its name: one that somebody removes goes on to work while it
+    /// is open, and is lost then.
+    pub fn has_catalogue(&self) -> bool {
+        fs::symlink_metadata(self.root.join(CATALOGUE))
+            .is_ok_and(|found| found.is_file() && found.len() > 0)
+    }
+
     /// The bytes that this user can still write to its disk.
     pub fn free_bytes(&self) -> Result<u64, DiskError> {
         fs4::available_space(&self.root)
@@ -331,9 +338,18 @@ fn is_empty_folder(path: &Path) -> bool {
         && fs::read_dir(path).is_ok_and(|mut listing| listing.next().is_none())
 }
 
-/// The catalogue's place, where there is a file or nothing.
+/// The catalogue's place, where there is a file or nothing; so it is where SQLite puts what belongs
+/// to it: a pipe there would be waited for without end.
 fn catalogue_path(root: &Path) -> Result<PathBuf, FolderError> {
     let path = root.join(CATALOGUE);
+    for ending in ["-journal", "-wal", "-shm"] {
+        let path = root.join(format!("{CATALOGUE}{ending}"));
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() => return Err(DiskError::Symlink { path }.into()),
+            Ok(found) if !found.is_file() => return Err(DiskError::NotAFile { path }.into()),
+            _ => {}
+        }
+    }
     match fs::symlink_metadata(&path) {
         Ok(found) if found.is_symlink() => Err(DiskError::Symlink { path }.into()),
         Ok(found) if !found.is_file() => Err(CatalogueError::NotACatalogue { path }.into()),

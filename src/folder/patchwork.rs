@@ -7,13 +7,13 @@ use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::EntryId;
 use super::disk::{self, DiskError};
-use super::{EntryId, Finished, PartialFile};
+use super::partial::{Finished, hash_rest, set_mtime};
 
 /// A file of which parts come.
 #[derive(Debug)]
 pub struct Patchwork {
-    root: PathBuf,
     entry: EntryId,
     path: PathBuf,
     file: File,
@@ -24,12 +24,7 @@ impl Patchwork {
     pub fn create(root: &Path, entry: EntryId) -> Result<Self, DiskError> {
         let path = disk::partial_path(root, &entry.to_string())?;
         let file = disk::create_regular_file(&path)?;
-        Ok(Self {
-            root: root.to_owned(),
-            entry,
-            path,
-            file,
-        })
+        Ok(Self { entry, path, file })
     }
 
     /// Takes bytes whose place begins `offset` bytes behind the file's beginning.
@@ -43,13 +38,25 @@ impl Patchwork {
     /// Ends the file at `size` bytes and gives it its modification time, in seconds since 1970.
     /// Reads all of it to hash it.
     pub fn finish(self, size: u64, mtime: i64) -> Result<Finished, DiskError> {
-        disk::set_len(&self.file, &self.path, size)?;
-        drop(self.file);
-        match PartialFile::resume(&self.root, self.entry)? {
-            Some((partial, _)) => partial.finish(mtime),
-            // Somebody removed it meanwhile.
-            None => PartialFile::create(&self.root, self.entry)?.finish(mtime),
-        }
+        let Self {
+            entry,
+            path,
+            mut file,
+        } = self;
+        disk::set_len(&file, &path, size)?;
+        // Not opened anew: something else may bear the name by now.
+        file.seek(SeekFrom::Start(0))
+            .map_err(|e| DiskError::new("read", &path, e))?;
+        let (hasher, size) = hash_rest(&mut file, &path, |_| {})?;
+        Ok(Finished {
+            entry,
+            size,
+            sha256: hasher.finish(),
+            mtime,
+            mtime_is_set: set_mtime(&file, mtime),
+            path,
+            file,
+        })
     }
 }
 
@@ -68,5 +75,24 @@ mod tests {
         let finished = file.finish(12, 1_600_000_000).unwrap();
         assert_eq!(finished.size, 12);
         assert_eq!(finished.sha256, Sha256::of(b"begin\0end\0\0\0"));
+    }
+
+    #[test]
+    fn what_came_is_what_is_hashed_whatever_becomes_of_the_name() {
+        let (place, folder) = fresh();
+        let under_way = folder.root().join(".partial/7");
+        let mut file = Patchwork::create(folder.root(), EntryId(7)).unwrap();
+        file.write_at(0, b"a photo").unwrap();
+        std::fs::hard_link(&under_way, place.path().join("copy")).unwrap();
+        let finished = file.finish(7, 0).unwrap();
+        let right = (7, Sha256::of(b"a photo"));
+        assert_eq!((finished.size, finished.sha256), right);
+
+        let mut file = Patchwork::create(folder.root(), EntryId(7)).unwrap();
+        file.write_at(0, b"a photo").unwrap();
+        std::fs::remove_file(&under_way).unwrap();
+        let finished = file.finish(7, 0).unwrap();
+        assert_eq!((finished.size, finished.sha256), right);
+        assert!(!under_way.exists());
     }
 }

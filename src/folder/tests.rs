@@ -311,6 +311,27 @@ fn symbolic_links_in_the_folders_own_places_are_refused() {
 }
 
 #[test]
+fn what_is_no_file_beside_the_catalogue_is_named_and_not_waited_for() {
+    let (_place, folder) = fresh();
+    let path = folder.root().to_owned();
+    drop(folder);
+    for ending in ["journal", "wal", "shm"] {
+        let beside = path.join(format!("rescue.db-{ending}"));
+        let mode = rustix::fs::Mode::RWXU;
+        let (cwd, kind) = (rustix::fs::CWD, rustix::fs::FileType::Fifo);
+        rustix::fs::mknodat(cwd, &beside, kind, mode, 0).unwrap();
+        for opened in [Folder::open(&path), Folder::create_or_open(&path, &phone())] {
+            assert!(
+                matches!(&opened, Err(FolderError::Disk(DiskError::NotAFile { path })) if *path == beside),
+                "{opened:?}"
+            );
+        }
+        fs::remove_file(&beside).unwrap();
+    }
+    Folder::open(&path).unwrap();
+}
+
+#[test]
 fn a_link_to_a_rescue_folder_is_fine() {
     let (place, folder) = fresh();
     let path = folder.root().to_owned();

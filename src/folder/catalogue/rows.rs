@@ -25,6 +25,15 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         .as_blob()
         .ok()
         .and_then(|bytes| RemotePath::new(bytes).ok());
+    let (state, sha256) = (state(row, 7, 8)?, optional_sha256(row, 9)?);
+    let was_here = matches!(
+        state,
+        State::Pulled | State::Verified(_) | State::Superseded
+    );
+    if was_here && sha256.is_none() {
+        // Nothing could tell whether its file is what came.
+        return Err(wrong(9, Type::Null, "SHA-256"));
+    }
     Ok(Entry {
         id: EntryId(row.get(0)?),
         path: path.ok_or_else(|| wrong(1, Type::Blob, "path"))?,
@@ -33,11 +42,8 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         size: whole(row, 4)?,
         size_is_exact: row.get(5)?,
         mtime: row.get(6)?,
-        state: state(row, 7, 8)?,
-        sha256: match row.get_ref(9)? {
-            ValueRef::Null => None,
-            _ => Some(sha256(row, 9)?),
-        },
+        state,
+        sha256,
         reason: reason(row, 10, 11)?,
         attempts: row.get(12)?,
     })
@@ -109,6 +115,13 @@ fn local(row: &Row<'_>, column: usize) -> rusqlite::Result<LocalPath> {
 pub(super) fn sha256(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256> {
     Sha256::from_slice(row.get_ref(column)?.as_blob()?)
         .ok_or_else(|| wrong(column, Type::Blob, "SHA-256"))
+}
+
+fn optional_sha256(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Sha256>> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => sha256(row, column).map(Some),
+    }
 }
 
 /// A size or count.

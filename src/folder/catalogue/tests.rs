@@ -571,6 +571,9 @@ fn values_that_make_no_sense_are_errors() {
         "state = 'perfect'",
         "state = 'verified', proof = 'because'",
         "state = 'verified', proof = NULL",
+        "state = 'verified', proof = 'sha256'",
+        "state = 'pulled'",
+        "state = 'superseded'",
         "reason = 'whatever'",
         "local = CAST(x'ff' AS TEXT)",
     ] {
