@@ -44,6 +44,7 @@ use crate::ui::Ui;
 pub async fn run(cli: Cli, ui: &Ui) -> u8 {
     let halt = Halt::new();
     stop_on_ctrl_c(halt.clone());
+    outlive_too_large_files();
     let done = match cli.command {
         Command::Devices(args) => unless_stopped(&halt, devices::run(&args, ui)).await,
         Command::Doctor(args) => unless_stopped(&halt, doctor::run(&args, ui)).await,
@@ -146,6 +147,19 @@ async fn asked_to_stop() {
         () = came(SignalKind::hangup()), if hears_hangups() => {}
     }
 }
+
+/// Has a file above this user's limit (`ulimit -f`) fail like one that the disk does not take; by
+/// itself the system ends the program at it.
+#[cfg(unix)]
+fn outlive_too_large_files() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // What hears it stays when this is dropped.
+    let too_large = rustix::process::Signal::XFSZ.as_raw();
+    drop(signal(SignalKind::from_raw(too_large)));
+}
+
+#[cfg(not(unix))]
+fn outlive_too_large_files() {}
 
 /// Whether nobody wants the program to outlive its terminal, as `nohup` does.
 #[cfg(unix)]

@@ -212,9 +212,16 @@ async fn pull_into(
     let pulled = transfer(method, phone, folder, plan, &reconnect, &events, halt).await;
     let (mut folder, mut outcome) = pulled?;
     if outcome.stopped.is_some() && !folder.is_still_there() {
-        outcome.stopped = outcome.stopped.map(|error| disk_gone(&path, &error));
+        outcome.stopped = outcome
+            .stopped
+            .map(|error| disk_gone(&path, &error.message));
     }
     let bag = bag::write(&folder, Local::now().date_naive());
+    if let (Err(error), None) = (&bag, &outcome.stopped)
+        && !folder.is_still_there()
+    {
+        outcome.stopped = Some(disk_gone(&path, &error.to_string()));
+    }
     let ended = RunEnd::of(&outcome, &found);
     let run_outcome = match &bag {
         Ok(_) => ended.outcome,
@@ -246,6 +253,7 @@ async fn pull_into(
         None => {
             bag?;
             run_ended?;
+            check_catalogue(&folder)?;
             Ok((ended.done, path))
         }
     }
@@ -419,11 +427,24 @@ fn check_storage(found: &Enumeration) -> Result<(), Error> {
 }
 
 /// A run that an unplugged disk ended.
-fn disk_gone(path: &Path, error: &Error) -> Error {
+fn disk_gone(path: &Path, why: &str) -> Error {
     let message = format!("the disk that holds {} is gone", path.display());
     Error::new(Kind::Disk, message)
-        .caused_by(error.message.clone())
+        .caused_by(why.to_owned())
         .with_hint("attach it again and run the same command: it goes on where it was")
+}
+
+fn check_catalogue(folder: &Folder) -> Result<(), Error> {
+    if folder.has_catalogue() {
+        return Ok(());
+    }
+    let message = format!(
+        "somebody removed the catalogue of {} while it was written",
+        folder.root().display()
+    );
+    Err(Error::new(Kind::Disk, message).with_hint(
+        "run the same command again: what is in data/ is recognised and stays, and is recorded anew",
+    ))
 }
 
 fn check_room(folder: &Folder, plan: &Plan) -> Result<(), Error> {

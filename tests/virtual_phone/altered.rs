@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rescue::adb::RemotePath;
 use rescue::virtual_phone::fault::{Fault, Later};
@@ -448,4 +448,66 @@ async fn pipe_in_place_of_a_note_hangs_nothing() {
     faults.add(Some(&path(0)), refuse, FOR_EVER);
     let ended = desk.pull(&serving, &[]).await.expect(3);
     assert_eq!(ended.not_here()[&path(0)], "permission_denied");
+}
+
+/// The disk goes when everything is on it but the manifest.
+#[tokio::test]
+async fn disk_that_goes_before_the_manifest_is_written_is_named() {
+    let (phone, _) = camera(&[50_000]);
+    phone.faults.add(Some(&path(0)), Fault::StallHash, 1);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let child = desk.start_pull(&serving, &[]);
+    until("the photo", || local(&desk, "0.jpg").exists()).await;
+    // As an unmounted disk does, the catalogue that is open goes on to work.
+    let (elsewhere, empty) = (
+        desk.dir.path().join("elsewhere"),
+        desk.dir.path().join("empty"),
+    );
+    fs::create_dir(&empty).unwrap();
+    fs::hard_link(desk.folder().join("rescue.db"), empty.join("rescue.db")).unwrap();
+    fs::rename(desk.folder(), &elsewhere).unwrap();
+    fs::rename(&empty, desk.folder()).unwrap();
+    let ended = end(child).await.expect(1);
+    assert!(ended.message().contains("is gone"), "{}", ended.message());
+    fs::remove_dir_all(desk.folder()).unwrap();
+    fs::rename(&elsewhere, desk.folder()).unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    is_intact(&desk).await;
+}
+
+/// A limit on the size of files, at which the system ends whoever does not ask it not to.
+#[tokio::test]
+async fn file_above_the_limit_of_this_user_costs_only_itself() {
+    let (phone, mut expected) = camera(&[1000, 3_000_000, 2000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let pull = desk.pull_command(&serving, &[]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -f 2048 && exec \"$@\"", "sh"]);
+    limited.arg(pull.get_program()).args(pull.get_args());
+    limited.env_clear().current_dir(desk.dir.path());
+    limited.env("HOME", desk.dir.path().join("home"));
+    limited.stdin(Stdio::null());
+    limited.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ended = end(limited.spawn().unwrap()).await.expect(3);
+    assert_eq!(ended.not_here()[&path(1)], "name_refused");
+    let big = expected.remove(1);
+    desk.expect_files(&refs(&expected));
+    desk.pull(&serving, &[]).await.expect(0);
+    expected.push(big);
+    desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn catalogue_that_is_removed_under_a_run_is_no_success() {
+    let (phone, expected) = camera(&[50_000]);
+    phone.faults.add(Some(&path(0)), Fault::StallHash, 1);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let child = desk.start_pull(&serving, &[]);
+    until("the photo", || local(&desk, "0.jpg").exists()).await;
+    fs::remove_file(desk.folder().join("rescue.db")).unwrap();
+    let ended = end(child).await.expect(1);
+    assert!(ended.message().contains("catalogue"), "{}", ended.message());
+    desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_files(&refs(&expected));
+    is_intact(&desk).await;
 }

@@ -96,7 +96,7 @@ impl Desk {
         end(self.start_pull(phone, more)).await
     }
 
-    fn pull_command(&self, phone: &Serving, more: &[&str]) -> Command {
+    pub(crate) fn pull_command(&self, phone: &Serving, more: &[&str]) -> Command {
         let mut command = self.command(&["--json", "pull"]);
         for (option, value) in [("--idle-timeout", "2"), ("--wait", "4")] {
             if !more.contains(&option) {
