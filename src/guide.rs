@@ -32,12 +32,14 @@ impl From<PhoneError> for Error {
             | PhoneError::TooMuchOutput { .. }
             | PhoneError::TooManyEntries { .. } => Kind::PhoneTalksNonsense,
             PhoneError::Unreachable { .. }
+            | PhoneError::UnknownHost { .. }
             | PhoneError::NoPhone
             | PhoneError::NoSuchPhone { .. } => Kind::NoPhone,
             PhoneError::NotAServer { .. } | PhoneError::ServerRefused { .. } => Kind::AdbServer,
             PhoneError::BadAddress { .. } => Kind::Usage,
             PhoneError::Unauthorized { .. } => Kind::Unauthorized,
             PhoneError::SeveralPhones { .. } | PhoneError::SameSerial { .. } => Kind::SeveralPhones,
+            PhoneError::CannotOpen { .. } => Kind::PhoneNotReady,
             PhoneError::NotReady { state, .. } => match state {
                 DeviceState::Unauthorized => Kind::Unauthorized,
                 DeviceState::NoPermissions(_) => Kind::NoUsbPermission,
@@ -100,7 +102,10 @@ pub fn hint(error: &PhoneError) -> String {
         PhoneError::TooManyEntries { .. } => {
             "a folder may list without end: name the folders to take with --root, as in /storage/emulated/0/DCIM"
         }
-        PhoneError::Unreachable { .. } => "check the address, and that the phone is on and in the same network",
+        PhoneError::Unreachable { .. } | PhoneError::UnknownHost { .. } => {
+            states::of_address(error).unwrap_or(states::no_answer).next
+        }
+        PhoneError::CannotOpen { .. } => states::offline.next,
         PhoneError::NotAServer { .. } => "check ADB_SERVER_SOCKET and ANDROID_ADB_SERVER_PORT",
         PhoneError::ServerRefused { .. } => "restart the adb server: `adb kill-server`, then `adb start-server`",
         PhoneError::BadAddress { .. } => "give HOST:PORT, as in 192.168.1.7:5555",

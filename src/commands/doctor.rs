@@ -271,7 +271,12 @@ async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> 
     let phone = match connect(&target, &options, Patience::ForPerson, &mut |_| {}).await {
         Ok(phone) => phone,
         Err(error) => {
-            let state = states::of_error(&error).unwrap_or(states::offline);
+            let of_address = match target {
+                Target::Tcp(_) => states::of_address(&error),
+                Target::Discovered { .. } => None,
+            };
+            let state = of_address.or_else(|| states::of_error(&error));
+            let state = state.unwrap_or(states::offline);
             if state == states::unauthorized {
                 return vec![unauthorized(args, &name, model)];
             }
@@ -295,8 +300,19 @@ fn detail_of_error(error: &PhoneError, state: State) -> Option<String> {
             // A state that has its page needs no second name.
             Some(named.name().to_owned()).filter(|_| state == states::unknown_state)
         }
-        // Why a key file is of no use says what to do about it.
-        (PhoneError::Keys(_), Some(cause)) => Some(format!("{error}: {cause}")),
+        // Why a key file is of no use, or an address leads nowhere, says what to do about it.
+        (
+            PhoneError::Keys(_)
+            | PhoneError::Unreachable { .. }
+            | PhoneError::UnknownHost { .. }
+            | PhoneError::CannotOpen { .. },
+            Some(cause),
+        ) => Some(format!("{error}: {cause}")),
+        // That it went away is plain; how, not.
+        (PhoneError::Lost(_), Some(cause)) => Some(match cause.source() {
+            Some(deeper) => format!("{cause}: {deeper}"),
+            None => cause.to_string(),
+        }),
         _ => Some(error.to_string()).filter(|words| words != state.meaning),
     }
 }

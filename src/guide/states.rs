@@ -3,9 +3,11 @@
 
 use std::io::ErrorKind;
 
+use crate::adb::connection::ConnectionError;
 use crate::adb::server::DeviceState;
 use crate::error::Kind;
 use crate::phone::PhoneError;
+use crate::phone::drive::LinkError;
 use crate::phone::keys::KeysError;
 
 /// What is known about one state.
@@ -107,6 +109,34 @@ mod table {
             "the phone is seen but does not answer",
             "unplug the phone, plug it in again, and unlock it",
             ["try another cable or port", "restart the adb server: `adb kill-server`, then `adb start-server`"];
+        bad_address: Some(Kind::Usage),
+            "what was given is no address of a phone: that is HOST or HOST:PORT",
+            "give the phone's IP address and port, as in --tcp 192.168.1.7:5555",
+            ["the phone shows both: Settings, Developer options, Wireless debugging",
+             "a phone on the cable needs no address: leave --tcp out"];
+        unknown_host: Some(Kind::NoPhone),
+            "this computer finds no host of that name",
+            "give the phone's IP address instead of a name, as in --tcp 192.168.1.7:5555",
+            ["the phone shows it: Settings, About phone, Status (or Wireless debugging, in the developer options)",
+             "check that this computer is in a network at all"];
+        nothing_listens: Some(Kind::NoPhone),
+            "the address is that of a machine that is on, and no program on it takes connections at that port",
+            "check that it is the phone's address, and have the phone listen: with the cable plugged in, `adb tcpip 5555`",
+            ["wireless debugging chooses another port each time it is switched on, and needs an adb server: `rescue connect HOST:PORT --pair CODE`",
+             "a phone that was restarted no longer listens"];
+        no_answer: Some(Kind::NoPhone),
+            "nothing answers at the address",
+            "check that the phone is on and in the same network as this computer",
+            ["networks for guests, and phones on mobile data, keep the two apart",
+             "plug the phone in and leave --tcp out"];
+        no_adb: Some(Kind::PhoneTalksNonsense),
+            "what answers there is no ADB daemon of a phone",
+            "check the address and the port",
+            ["wireless debugging needs an adb server: `rescue connect HOST:PORT --pair CODE`, then no --tcp"];
+        wireless: Some(Kind::PhoneTalksNonsense),
+            "the phone answers there for wireless debugging, which is encrypted",
+            "pair with it through an adb server, and leave --tcp out then: `rescue connect HOST:PORT --pair CODE`",
+            ["with the cable plugged in, `adb tcpip 5555` has the phone listen without encryption"];
         authorizing: Some(Kind::PhoneNotReady),
             "the phone is being contacted; this passes by itself",
             "wait some seconds and run the command again",
@@ -193,6 +223,24 @@ pub fn of_error(error: &PhoneError) -> Option<State> {
         PhoneError::NotAServer { .. } | PhoneError::ServerRefused { .. } => server_trouble,
         PhoneError::Keys(error) => of_keys(error),
         PhoneError::SameSerial { .. } => same_serial,
+        _ => return None,
+    })
+}
+
+/// The state that a failure to connect to an address (`--tcp`) tells of, where it is one of the address.
+pub fn of_address(error: &PhoneError) -> Option<State> {
+    Some(match error {
+        PhoneError::BadAddress { .. } => bad_address,
+        PhoneError::UnknownHost { .. } => unknown_host,
+        PhoneError::Unreachable { source, .. } => match source.kind() {
+            ErrorKind::ConnectionRefused => nothing_listens,
+            _ => no_answer,
+        },
+        PhoneError::Lost(link) => match **link {
+            LinkError::Protocol(ConnectionError::TlsWanted) => wireless,
+            LinkError::Protocol(_) => no_adb,
+            _ => return None,
+        },
         _ => return None,
     })
 }

@@ -91,6 +91,8 @@ pub async fn connect(
             PhoneError::NoPhone
             | PhoneError::NoSuchPhone { .. }
             | PhoneError::Unreachable { .. }
+            | PhoneError::UnknownHost { .. }
+            | PhoneError::CannotOpen { .. }
                 if patience == Patience::ForReturn || broken > 0 =>
             {
                 Waiting::ForPhone

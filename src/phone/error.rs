@@ -74,6 +74,24 @@ pub enum PhoneError {
         #[source]
         source: Arc<io::Error>,
     },
+    /// The system does not open the phone's USB device, for none of the usual reasons.
+    #[error("the USB device {serial} cannot be opened")]
+    CannotOpen {
+        /// The phone's serial number.
+        serial: String,
+        /// What the operating system says.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The host of an address has a name that this computer cannot find.
+    #[error("there is no host '{host}'")]
+    UnknownHost {
+        /// The host's name.
+        host: String,
+        /// What the operating system says.
+        #[source]
+        source: Arc<io::Error>,
+    },
     /// What answers is no adb server.
     #[error("at {address} there is no adb server")]
     NotAServer {
@@ -158,6 +176,8 @@ impl PhoneError {
             | Self::Gone { .. }
             | Self::Idle { .. }
             | Self::Unreachable { .. }
+            | Self::UnknownHost { .. }
+            | Self::CannotOpen { .. }
             | Self::StorageGone => true,
             // Through an adb server, a phone that goes away ends its streams and says nothing.
             Self::StreamEnded { .. } => true,

@@ -161,8 +161,7 @@ fn refused<T>(device: &DeviceInfo, error: &nusb::Error) -> Result<T, PhoneError>
         }
         _ => {
             let source = Arc::new(std::io::Error::other(error.to_string()));
-            let address = format!("USB device {serial}");
-            return Err(PhoneError::Unreachable { address, source });
+            return Err(PhoneError::CannotOpen { serial, source });
         }
     };
     Err(PhoneError::NotReady { serial, state })

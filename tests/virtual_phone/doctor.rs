@@ -236,3 +236,48 @@ fn each_state_that_a_server_reports_has_its_words() {
         assert_reads(name, &Desk::new(), &[], &[(server, "SERVER")]);
     }
 }
+
+/// What the doctor says of an address, with what the system says of it cut out.
+#[track_caller]
+fn assert_address_reads(name: &str, address: &str, systems_words: &str) {
+    let mut replace = vec![(address.to_owned(), "ADDRESS")];
+    if !systems_words.is_empty() {
+        replace.push((systems_words.to_owned(), "SYSTEM'S WORDS"));
+    }
+    assert_reads(name, &Desk::new(), &["--tcp", address], &replace);
+}
+
+#[test]
+fn address_that_is_none_is_named() {
+    assert_reads(
+        "bad_address",
+        &Desk::new(),
+        &["--tcp", "http://phone:5555"],
+        &[],
+    );
+    assert_reads("bad_port", &Desk::new(), &["--tcp", "phone:99999"], &[]);
+}
+
+#[test]
+fn host_that_nobody_knows_is_told_from_one_that_does_not_listen() {
+    use std::net::ToSocketAddrs as _;
+    // No name server is asked for a name with an empty part.
+    let unknown = ("nonsense..invalid", 5555).to_socket_addrs().unwrap_err();
+    assert_address_reads("unknown_host", "nonsense..invalid", &unknown.to_string());
+    // The port is taken at another address of this computer, so that nobody listens there by chance.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    assert_address_reads("nothing_listens", &format!("127.0.0.2:{port}"), "");
+}
+
+#[tokio::test]
+async fn phone_that_wants_encryption_is_told_from_what_is_no_phone() {
+    let phone = phone();
+    let mut stls = b"STLS\0\0\0\x01".to_vec();
+    stls.extend_from_slice(&[0; 12]);
+    stls.extend(b"STLS".map(|byte| !byte));
+    phone
+        .faults
+        .set_hello(Hello::Nonsense(stls.into()), u32::MAX);
+    assert_phone_reads("wireless", phone).await;
+}
