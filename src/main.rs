@@ -10,6 +10,7 @@ use rescue::ui::{Style, Ui};
 fn main() -> ExitCode {
     let cli = Cli::of_arguments(std::env::args_os());
     rescue::ui::start_tracing(cli.output.verbose);
+    rescue::ui::terminal::restore_on_panic();
     let color = match cli.output.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,

@@ -44,6 +44,16 @@ pub fn restore() {
     }
 }
 
+/// Has a panic give the terminal back before it is told of: unwinding does so, too, but a panic
+/// within a panic ends the program at once.
+pub fn restore_on_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        restore();
+        tell(panic);
+    }));
+}
+
 /// Every movement, and places as numbers (xterm's 1003 and 1006).
 const MOUSE_ON: &str = "\x1b[?1003h\x1b[?1006h";
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1003l";
@@ -384,5 +394,75 @@ mod tests {
         assert_eq!(&*first_line(&mut input).unwrap(), b"4711\n");
         assert_eq!(input, b"rest");
         assert_eq!(first_line(std::io::repeat(b'x')).unwrap().len(), MAX_SECRET);
+    }
+
+    /// Set in the program that this test starts: at a terminal, what it does there.
+    const AT_TERMINAL: &str = "RESCUE_TEST_AT_TERMINAL";
+    const THIS_TEST: &str = "ui::terminal::tests::a_panic_gives_the_terminal_back";
+
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        use std::process::{Command, Stdio};
+        if let Ok(case) = std::env::var(AT_TERMINAL) {
+            panic_at_terminal(&case);
+        }
+        for case in ["keys", "hidden", "joined", "twice"] {
+            let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+            grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
+            let name = ptsname(&master, Vec::new()).unwrap();
+            let mut options = std::fs::File::options();
+            let slave = options.read(true).write(true).open(name.to_str().unwrap());
+            let slave = slave.unwrap();
+            let before = format!("{:?}", tcgetattr(&slave).unwrap());
+            let ended = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", THIS_TEST, "--nocapture", "--test-threads=1"])
+                .env(AT_TERMINAL, case)
+                .stdin(slave.try_clone().unwrap())
+                .stdout(Stdio::null())
+                .output()
+                .unwrap();
+            let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+            assert!(!ended.status.success(), "{case}: {told}");
+            assert!(told.contains("was changed"), "{case}: {told}");
+            assert!(told.contains("panicked at"), "{case}: {told}");
+            let after = format!("{:?}", tcgetattr(&slave).unwrap());
+            assert_eq!(after, before, "{case}");
+            let mouse = told.contains(MOUSE_ON);
+            assert_eq!(
+                told.matches(MOUSE_OFF).count(),
+                usize::from(mouse),
+                "{case}"
+            );
+            drop(master);
+        }
+    }
+
+    /// Takes the terminal and falls over.
+    fn panic_at_terminal(case: &str) -> ! {
+        /// Falls over once more while the first panic unwinds, which no guard survives.
+        struct Again;
+        impl Drop for Again {
+            fn drop(&mut self) {
+                panic!("the second one");
+            }
+        }
+        restore_on_panic();
+        let before = format!("{:?}", tcgetattr(io::stdin()).unwrap());
+        let mode = match case {
+            "hidden" => Mode::Hidden,
+            _ => Mode::Keys,
+        };
+        let taken = Terminal::take(mode).unwrap();
+        assert_ne!(format!("{:?}", tcgetattr(io::stdin()).unwrap()), before);
+        eprintln!("was changed");
+        let again = (case == "twice").then_some(Again);
+        if case == "joined" {
+            let fell = std::thread::spawn(|| panic!("in another thread"));
+            std::panic::resume_unwind(fell.join().unwrap_err());
+        }
+        // The one dropped first is the one made last.
+        let _held = (&taken, &again);
+        panic!("the first one");
     }
 }
