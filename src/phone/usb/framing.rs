@@ -53,13 +53,13 @@ impl Incoming {
         }
     }
 
-    /// Takes what one transfer brought, and adds what belongs to this conversation to `out`.
-    pub(super) fn take(&mut self, mut bytes: &[u8], out: &mut BytesMut) {
+    /// Takes what one transfer brought, and gives what belongs to this conversation to `out`.
+    pub(super) fn take(&mut self, mut bytes: &[u8], out: &mut impl FnMut(&[u8])) {
         while !bytes.is_empty() && !self.is_broken {
             if self.left > 0 {
                 let (payload, rest) = bytes.split_at(self.left.min(bytes.len()));
                 if self.is_wanted {
-                    out.extend_from_slice(payload);
+                    out(payload);
                 }
                 self.left -= payload.len();
                 bytes = rest;
@@ -76,7 +76,7 @@ impl Incoming {
             self.left = length as usize;
             self.is_broken = length > MAX_PAYLOAD;
             if self.is_wanted {
-                out.extend_from_slice(header);
+                out(header);
             }
             bytes = rest;
         }
@@ -176,7 +176,7 @@ mod tests {
                 }
                 let room = asked.pop_front().unwrap();
                 let (came, rest) = bytes.split_at(room.min(bytes.len()));
-                incoming.take(came, &mut out);
+                incoming.take(came, &mut |bytes| out.extend_from_slice(bytes));
                 bytes = rest;
             }
         }
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(incoming.next_transfer(0, 1024), Some(512));
         assert_eq!(incoming.next_transfer(512, 1024), None);
         let header = message(Command::Cnxn, vec![0; 1024]).header(Checksum::Skipped);
-        incoming.take(&header, &mut BytesMut::new());
+        incoming.take(&header, &mut |_| {});
         assert_eq!(incoming.next_transfer(0, 4096), Some(1024));
         assert_eq!(incoming.next_transfer(1024, 4096), Some(512));
         assert_eq!(incoming.next_transfer(1536, 4096), None);
@@ -211,11 +211,9 @@ mod tests {
     #[test]
     fn what_another_program_left_behind_is_dropped() {
         let mut incoming = Incoming::new(512);
-        let mut out = BytesMut::new();
         // The end of a payload, a message of before, and its payload.
-        incoming.take(&[7; 100], &mut out);
-        incoming.take(&[9; 10], &mut out);
-        assert!(out.is_empty());
+        incoming.take(&[7; 100], &mut |_| panic!("it is passed on"));
+        incoming.take(&[9; 10], &mut |_| panic!("it is passed on"));
         let stale = message(Command::Wrte, vec![1; 600]);
         assert!(arrive(&mut incoming, 512, &stale).is_empty());
         let hello = message(Command::Cnxn, vec![2; 5]);
@@ -230,7 +228,7 @@ mod tests {
         let mut header = message(Command::Cnxn, Vec::new()).header(Checksum::Skipped);
         header[12..16].copy_from_slice(&(MAX_PAYLOAD + 1).to_le_bytes());
         let mut out = BytesMut::new();
-        incoming.take(&header, &mut out);
+        incoming.take(&header, &mut |bytes| out.extend_from_slice(bytes));
         assert_eq!(out.len(), HEADER_BYTES);
         assert_eq!(incoming.next_transfer(0, 1024), None);
     }

@@ -31,7 +31,7 @@ pub(in crate::phone) struct UsbTransport {
     asked: VecDeque<usize>,
     /// Buffers to be used again.
     spare: Vec<Buffer>,
-    /// Bytes that came and were not read yet.
+    /// Bytes that came and that the reader had no room for.
     ready: BytesMut,
 }
 
@@ -111,8 +111,11 @@ impl AsyncRead for UsbTransport {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let mut strays = 0;
-        while this.ready.is_empty() {
+        let held = this.ready.len().min(buffer.remaining());
+        buffer.put_slice(this.ready.get(..held).unwrap_or_default());
+        this.ready.advance(held);
+        let (mut strays, mut came) = (0, held);
+        while came == 0 {
             // A phone that sends nonsense without end keeps nobody from looking at the clock.
             if strays == MAX_STRAYS {
                 cx.waker().wake_by_ref();
@@ -127,12 +130,16 @@ impl AsyncRead for UsbTransport {
             let done = ready!(this.input.poll_next_complete(cx));
             this.asked.pop_front();
             let received = checked(done)?;
-            this.incoming.take(&received, &mut this.ready);
+            let ready = &mut this.ready;
+            // Straight to the reader; only what he has no room for is kept.
+            this.incoming.take(&received, &mut |bytes| {
+                let (now, later) = bytes.split_at(bytes.len().min(buffer.remaining()));
+                buffer.put_slice(now);
+                ready.extend_from_slice(later);
+                came += bytes.len();
+            });
             this.spare.push(received);
         }
-        let count = this.ready.len().min(buffer.remaining());
-        buffer.put_slice(this.ready.get(..count).unwrap_or_default());
-        this.ready.advance(count);
         // The phone fills the next transfers while these bytes are worked on.
         this.ask();
         Poll::Ready(Ok(()))
