@@ -16,7 +16,7 @@ use super::plan::{Task, UnprovenEntry};
 use super::reconnect::Reconnect;
 use super::salvage::{self, Salvaged};
 use super::transfer::{Queue, Setback, Worker};
-use super::verify::{Method, ToVerify, Unproven, Verifier, stat, stats};
+use super::verify::{Method, News, ToVerify, Unproven, Verifier, stat, stats};
 use super::writer;
 use crate::adb::RemotePath;
 use crate::adb::sync::{FileType, Stat};
@@ -372,7 +372,7 @@ impl Session {
         let (setbacks, mut setback_receiver) = mpsc::unbounded_channel();
         let (verifier_sender, verifier_receiver) = mpsc::unbounded_channel();
         for file in to_verify {
-            let _ = verifier_sender.send(file);
+            let _ = verifier_sender.send(News::Here(file));
         }
         let verifier = Verifier {
             phone: Arc::clone(phone),

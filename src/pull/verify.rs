@@ -1,9 +1,12 @@
 //! The phone's own hashes against those of the bytes that came: beside the transfer, many files a
 //! call, on the phone's CPU.
 
-use std::collections::{HashMap, VecDeque};
+mod ahead;
+mod waiting;
+
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +14,8 @@ use sha1::Digest as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use self::ahead::{Ahead, Answered};
+use self::waiting::Waiting;
 use super::enumerate::reason_of_errno;
 use super::halt::Halt;
 use super::keeper::{Keeper, Message, Pulled};
@@ -23,10 +28,9 @@ use crate::item::Item;
 use crate::phone::hash::{Algorithm, Hashes};
 use crate::phone::{Phone, PhoneError};
 
-/// Files in one call at most.
-const FILES_PER_CALL: usize = 128;
-/// Bytes to be hashed in one call at most, unless one file has more.
-const BYTES_PER_CALL: u64 = 64 * 1024 * 1024;
+/// A file of so many bytes is hashed on the phone while it comes: a smaller one is hashed in no
+/// time afterwards.
+pub(super) const WORTH_HASHING_AHEAD: u64 = 16 * 1024 * 1024;
 /// Failed calls, the last of them for it alone, after which a file is given up when one more fails:
 /// a loose cable can strike three times while the same file is hashed.
 const SUSPECT_AFTER: u32 = 3;
@@ -48,6 +52,15 @@ const METHOD_PAUSES: [Duration; 4] = [
 
 /// Questions about files ahead of the answers.
 const STATS_AHEAD: usize = 256;
+
+/// What the verifier hears of files.
+#[derive(Debug)]
+pub(super) enum News {
+    /// A large file begins to come.
+    Begun(Arc<Task>),
+    /// A file is here.
+    Here(ToVerify),
+}
 
 /// A file that is here and wants its proof.
 #[derive(Debug, Clone)]
@@ -126,6 +139,9 @@ pub async fn method_of(phone: &Phone) -> Result<Method, PhoneError> {
     Ok(Method::SizeOnly)
 }
 
+/// Calls under way; each leaves the files that are to be asked for again.
+type Calls = JoinSet<Result<Vec<ToVerify>, PhoneError>>;
+
 pub(super) struct Verifier {
     pub(super) phone: Arc<Phone>,
     pub(super) method: Method,
@@ -141,6 +157,8 @@ pub(super) struct Verifier {
 pub(super) struct Unproven {
     files: Mutex<HashMap<EntryId, ToVerify>>,
     failed_calls: AtomicU32,
+    /// Whether the phone may have gone away over a file that it hashed while it came.
+    ahead_failed: AtomicBool,
 }
 
 impl Unproven {
@@ -154,6 +172,16 @@ impl Unproven {
     /// Calls that failed one after the other.
     pub(super) fn failed_calls(&self) -> u32 {
         self.failed_calls.load(Ordering::Relaxed)
+    }
+
+    /// Whether the phone may be given a file to hash that is still coming: one that went away over
+    /// such a file would do so again each time, and the file never come.
+    fn may_hash_ahead(&self) -> bool {
+        self.failed_calls() == 0 && !self.ahead_failed.load(Ordering::Relaxed)
+    }
+
+    fn note_failure_ahead(&self) {
+        self.ahead_failed.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn add(&self, file: &ToVerify) {
@@ -174,19 +202,32 @@ impl Verifier {
     /// *pulled*, for the next run.
     pub(super) async fn run(
         self,
-        mut files: mpsc::UnboundedReceiver<ToVerify>,
+        mut news: mpsc::UnboundedReceiver<News>,
     ) -> Result<(), PhoneError> {
         let verifier = Arc::new(self);
-        let mut waiting = VecDeque::new();
-        let mut calls: JoinSet<Result<Vec<ToVerify>, PhoneError>> = JoinSet::new();
+        let mut waiting = Waiting::default();
+        let mut ahead = Ahead::default();
+        let mut calls = Calls::new();
         let mut open = true;
         loop {
-            if calls.len() < CALLS_AT_ONCE && !waiting.is_empty() {
-                let batch = verifier.next_batch(&mut waiting);
+            let is_free = calls.len() + ahead.calls() < CALLS_AT_ONCE;
+            let is_due = !open || !matches!(verifier.method, Method::Hash(_)) || waiting.is_due();
+            if is_free && is_due && !waiting.is_empty() {
+                let batch = waiting.next_batch(verifier.phone.max_command_bytes());
                 calls.spawn(Arc::clone(&verifier).prove(batch));
                 continue;
             }
-            if !open && waiting.is_empty() && calls.is_empty() {
+            // Only a SHA-256 can be compared before the file is in its place.
+            let may_hash_ahead = verifier.method == Method::Hash(Algorithm::Sha256)
+                && verifier.unproven.may_hash_ahead();
+            if is_free && waiting.is_empty() && may_hash_ahead {
+                ahead.start(&verifier.phone);
+            }
+            if !open && waiting.is_empty() && calls.is_empty() && !ahead.is_awaited() {
+                if ahead.calls() > 0 {
+                    // Its file did not come to its end.
+                    verifier.unproven.note_failure_ahead();
+                }
                 return Ok(());
             }
             tokio::select! {
@@ -195,53 +236,57 @@ impl Verifier {
                     calls.shutdown().await;
                     return Ok(());
                 }
-                file = files.recv(), if open => match file {
-                    Some(file) => {
-                        let more = std::iter::from_fn(|| files.try_recv().ok());
-                        for file in std::iter::once(file).chain(more) {
-                            verifier.unproven.add(&file);
-                            waiting.push_back(file);
+                first = news.recv(), if open => match first {
+                    Some(first) => {
+                        let more = std::iter::from_fn(|| news.try_recv().ok());
+                        for news in std::iter::once(first).chain(more) {
+                            match news {
+                                News::Begun(task) => ahead.begin(task),
+                                News::Here(file) => {
+                                    verifier.unproven.add(&file);
+                                    verifier.go_on(ahead.arrive(file), &mut waiting, &mut calls);
+                                }
+                            }
                         }
                     }
                     None => open = false,
                 },
                 ended = calls.join_next(), if !calls.is_empty() => match ended {
-                    Some(Ok(outcome)) => waiting.extend(outcome?),
+                    Some(Ok(outcome)) => outcome?.into_iter().for_each(|file| waiting.push(file)),
                     Some(Err(failed)) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
                     Some(Err(_)) | None => {}
                 },
+                answered = ahead.next(&verifier.unproven), if ahead.calls() > 0 => {
+                    verifier.go_on(answered, &mut waiting, &mut calls);
+                }
+                () = waiting.due(), if is_free && !waiting.is_empty() => {}
             }
         }
     }
 
-    fn next_batch(&self, waiting: &mut VecDeque<ToVerify>) -> Vec<ToVerify> {
-        let mut batch: Vec<ToVerify> = Vec::new();
-        let (mut bytes, mut command) = (0_u64, 16);
-        let suspects = |file: &ToVerify| file.failed_calls > 0;
-        while let Some(file) = waiting.front() {
-            // A file over which a call failed is not asked for together with others that are sound.
-            let most = match file.failed_calls {
-                0 => FILES_PER_CALL,
-                1 => FILES_PER_CALL / 16,
-                _ => 1,
-            };
-            if batch
-                .first()
-                .is_some_and(|first| suspects(first) != suspects(file))
-            {
-                break;
+    /// What is known of a file decides what comes next.
+    fn go_on(self: &Arc<Self>, answered: Answered, waiting: &mut Waiting, calls: &mut Calls) {
+        match answered {
+            Answered::Hash(file, hash) => {
+                calls.spawn(Arc::clone(self).compare(file, hash));
             }
-            bytes = bytes.saturating_add(file.pulled.size);
-            command += Phone::hash_command_bytes(&file.pulled.path);
-            let full = batch.len() >= most
-                || bytes > BYTES_PER_CALL
-                || command > self.phone.max_command_bytes();
-            if full && !batch.is_empty() {
-                break;
-            }
-            batch.extend(waiting.pop_front());
+            Answered::Nothing(file) => waiting.push(file),
+            Answered::Later => {}
         }
-        batch
+    }
+
+    /// Takes the hash that the phone worked out while the file came. One that differs says nothing
+    /// yet, as the file may have changed before all of it came: it is asked for again.
+    async fn compare(
+        self: Arc<Self>,
+        file: ToVerify,
+        hash: Vec<u8>,
+    ) -> Result<Vec<ToVerify>, PhoneError> {
+        if file.pulled.sha256.0.as_slice() != hash {
+            return Ok(vec![file]);
+        }
+        self.proven(file, Proof::Sha256).await;
+        Ok(Vec::new())
     }
 
     /// Asks for the hashes of some files; returns those that are to be asked for again.

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::halt::Halt;
 use super::keeper::{Keeper, Message, Pulled};
 use super::plan::Task;
-use super::verify::{Method, ToVerify, Unproven};
+use super::verify::{Method, News, ToVerify, Unproven, WORTH_HASHING_AHEAD};
 use crate::folder::{DiskError, PartialFile, Reason, ReasonCode};
 use crate::phone::hash::Algorithm;
 
@@ -45,7 +45,7 @@ pub(super) enum ToWriter {
 pub(super) fn start(
     root: PathBuf,
     keeper: Keeper,
-    verifier: mpsc::UnboundedSender<ToVerify>,
+    verifier: mpsc::UnboundedSender<News>,
     unproven: Arc<Unproven>,
     halt: Halt,
     method: Method,
@@ -74,7 +74,7 @@ pub(super) fn start(
 struct Writer {
     root: PathBuf,
     keeper: Keeper,
-    verifier: mpsc::UnboundedSender<ToVerify>,
+    verifier: mpsc::UnboundedSender<News>,
     unproven: Arc<Unproven>,
     halt: Halt,
     current: Option<Current>,
@@ -99,7 +99,12 @@ impl Writer {
                 pieces.iter().for_each(|piece| self.write(piece));
                 self.end();
             }
-            ToWriter::Begin(task) => self.begin(task),
+            ToWriter::Begin(task) => {
+                if task.item.size >= WORTH_HASHING_AHEAD {
+                    let _ = self.verifier.send(News::Begun(Arc::clone(&task)));
+                }
+                self.begin(task);
+            }
             ToWriter::Resume(task, reply) => {
                 let held = self.resume(task);
                 let _ = reply.send(held);
@@ -187,7 +192,7 @@ impl Writer {
                 let file = ToVerify::new(task, pulled);
                 // Before it is sent: the verifier may have lost its phone already.
                 self.unproven.add(&file);
-                let _ = self.verifier.send(file);
+                let _ = self.verifier.send(News::Here(file));
             }
             Err(error) => self.failed(&task, error),
         }

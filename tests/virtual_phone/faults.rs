@@ -500,6 +500,38 @@ async fn file_that_cannot_be_hashed_without_a_hang_does_not_keep_the_others_unpr
     desk.expect_files(&refs(&expected));
 }
 
+/// Large enough for the phone to hash it while it comes.
+const LARGE: [u64; 2] = [24 * 1024 * 1024, 50_000];
+
+#[tokio::test]
+async fn hash_of_a_coming_file_that_differs_is_asked_for_again_and_the_file_is_not() {
+    for fault in [Fault::WrongHash, Fault::NoHash] {
+        let (phone, expected) = camera(&LARGE);
+        phone.faults.add(Some(&path(0)), fault.clone(), 1);
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        let ended = desk.pull(&serving, &[]).await.expect(0);
+        assert_eq!(ended.line("summary")["verified"]["files"], 2, "{fault:?}");
+        let asked = serving.times_asked();
+        assert!(
+            asked.values().all(|times| *times == 1),
+            "{fault:?}: {asked:?}"
+        );
+        desk.expect_files(&refs(&expected));
+    }
+}
+
+#[tokio::test]
+async fn connection_lost_while_a_coming_file_is_hashed_costs_only_time() {
+    for fault in [Fault::Cut(20_000_000), Fault::EndStream(20_000_000)] {
+        let (phone, expected) = camera(&LARGE);
+        phone.faults.add(Some(&path(0)), fault.clone(), 1);
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        let ended = desk.pull(&serving, &[]).await.expect(0);
+        assert_eq!(ended.line("summary")["verified"]["files"], 2, "{fault:?}");
+        desk.expect_files(&refs(&expected));
+    }
+}
+
 #[tokio::test]
 async fn only_copy_is_kept_when_the_phone_hashes_it_otherwise_and_reads_it_no_more() {
     let (phone, mut expected) = camera(&SIZES);
