@@ -28,6 +28,10 @@ impl From<AccessoryError> for Error {
                 Kind::PhoneGone,
                 "plug the phone in again and run the same command",
             ),
+            AccessoryError::Driven { .. } => (
+                Kind::PhoneNotReady,
+                "end the other one, or wait until it is done, and run the same command",
+            ),
             AccessoryError::Silent { .. } => (
                 Kind::PhoneGone,
                 "unplug the phone, plug it in again and run the same command",

@@ -167,13 +167,16 @@ fn refused<T>(device: &DeviceInfo, error: &nusb::Error) -> Result<T, PhoneError>
     Err(PhoneError::NotReady { serial, state })
 }
 
+/// The device's file, by which Linux gives it to programs.
+pub(super) fn node_of(device: &DeviceInfo) -> Option<String> {
+    let bus = device.bus_id().parse::<u16>().ok()?;
+    let address = device.device_address();
+    Some(format!("/dev/bus/usb/{bus:03}/{address:03}"))
+}
+
 /// The program that has the device open, as `adb (process 123)`, where that can be seen.
 fn holder(device: &DeviceInfo) -> Option<String> {
-    let node = format!(
-        "/dev/bus/usb/{:03}/{:03}",
-        device.bus_id().parse::<u16>().ok()?,
-        device.device_address()
-    );
+    let node = node_of(device)?;
     let own = std::process::id().to_string();
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
         let id = process.file_name().to_string_lossy().into_owned();

@@ -14,6 +14,7 @@ pub mod script;
 pub mod secret;
 pub mod strokes;
 
+use std::fs::File;
 use std::time::Duration;
 
 use nusb::{DeviceInfo, ErrorKind};
@@ -40,6 +41,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const LAST_TIMEOUT: Duration = Duration::from_millis(300);
 /// From a new device to Android listening to it.
 const LISTENING: Duration = Duration::from_millis(1000);
+/// What Linux says where it knows no USB at all (`ENOENT`).
+const NO_SUCH_FILE: u32 = 2;
 /// How often to look for a phone that went away.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -104,6 +107,12 @@ pub enum AccessoryError {
         /// Its serial number.
         serial: String,
     },
+    /// Another `rescue` drives it: two PINs typed at the same time are a wrong one.
+    #[error("another `rescue` sends keys to the phone {serial} now")]
+    Driven {
+        /// Its serial number.
+        serial: String,
+    },
     /// It does not answer.
     #[error("the phone {serial} does not answer requests for accessory mode")]
     Silent {
@@ -150,11 +159,15 @@ pub async fn candidates() -> Result<Vec<Candidate>, AccessoryError> {
 
 /// Devices that look like phones: hubs, webcams, printers, disks and the like never do.
 async fn found() -> Result<Vec<DeviceInfo>, AccessoryError> {
-    let listed = nusb::list_devices()
-        .await
-        .map_err(|error| AccessoryError::Usb {
-            message: error.to_string(),
-        })?;
+    let listed = match nusb::list_devices().await {
+        Ok(listed) => listed,
+        // A machine without USB has no phone on it.
+        Err(error) if error.os_error() == Some(NO_SUCH_FILE) => return Ok(Vec::new()),
+        Err(error) => {
+            let message = error.to_string();
+            return Err(AccessoryError::Usb { message });
+        }
+    };
     let mut found: Vec<_> = listed.filter(looks_like_a_phone).collect();
     found.sort_by_key(name_of);
     Ok(found)
@@ -190,6 +203,8 @@ fn looks_like_a_phone(device: &DeviceInfo) -> bool {
 pub struct Accessory {
     device: nusb::Device,
     name: String,
+    /// Held for as long as the phone is driven.
+    _hold: Option<File>,
     attached: Vec<Device>,
 }
 
@@ -237,9 +252,13 @@ impl Accessory {
                 message: error.to_string(),
             },
         })?;
+        let hold = hold(chosen).map_err(|Driven| AccessoryError::Driven {
+            serial: name.clone(),
+        })?;
         let accessory = Self {
             device,
             name,
+            _hold: hold,
             attached: Vec::new(),
         };
         accessory.ask_version().await?;
@@ -385,6 +404,33 @@ impl Drop for Accessory {
             let _ = send_now(&self.device, request, &[], LAST_TIMEOUT);
         }
     }
+}
+
+/// Somebody else holds the phone.
+struct Driven;
+
+/// Takes hold of a phone among the programs that do so before they drive one. It ends with the
+/// program, however that ends, and no file is left.
+#[cfg(target_os = "linux")]
+fn hold(device: &DeviceInfo) -> Result<Option<File>, Driven> {
+    use rustix::fs::{FlockOperation, flock};
+    let Some(file) = super::usb::node_of(device).and_then(|node| File::open(node).ok()) else {
+        return Ok(None);
+    };
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Driven),
+        Err(error) => {
+            tracing::debug!(%error, "the phone cannot be held");
+            Ok(None)
+        }
+    }
+}
+
+/// Elsewhere a device has no file that could be held.
+#[cfg(not(target_os = "linux"))]
+fn hold(_device: &DeviceInfo) -> Result<Option<File>, Driven> {
+    Ok(None)
 }
 
 /// How a request ended that did not do its work.

@@ -30,6 +30,7 @@ for signal in INT TERM; do
     : > /run/$T.log
     "$RESCUE" keys --script /run/touch/script > /run/words 2>&1 & process=$!
     check "a key is held" until_so 10 log "report 4 pressed=true"
+    [ $signal = TERM ] || check "no PIN is typed from another terminal meanwhile" pin says 1 'another `rescue` sends keys' "$RESCUE" unlock --pin-file -
     kill -$signal $process
     wait $process; code=$?
     check "stopped by $signal: exit code 130" test $code = 130
