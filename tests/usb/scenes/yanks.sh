@@ -31,8 +31,17 @@ rounds=1
 gadget yanked LAB0000006
 adbd yanked
 check "phone plugged in" plug yanked dummy_udc.0
+# unplugged: some time after the pull has begun, however long that takes.
+unplugged() {
+    until_so 60 test -e /run/out/gadget/.partial
+    sleep "$1"
+    unplug yanked
+    sleep 1
+    plug yanked dummy_udc.0
+}
 for round in $(seq $rounds); do
-    (sleep "$((round % 4 + 1)).$((RANDOM % 9))"; unplug yanked; sleep 1; plug yanked dummy_udc.0) & cable=$!
+    check "phone on the bus" until_so 20 on_bus LAB0000006
+    unplugged "$((round % 4)).$((RANDOM % 10))" & cable=$!
     check "unplugged in a pull, replugged" pull gadget
     wait $cable
     check "identical after it" same gadget
