@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::lock_secret::{Memory, ask, prompted};
 use super::unlock::{RETURN, over_cable};
@@ -25,6 +26,8 @@ use crate::ui::{Ui, plain};
 
 /// How long a phone may take to let this computer in by itself.
 const LET_IN: Duration = Duration::from_secs(2);
+/// How often to try that.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// How long it may take until it asks.
 const ASKING: Duration = Duration::from_secs(15);
 /// From the offer of a key to a question that takes keys.
@@ -40,6 +43,8 @@ struct Authorized<'a> {
     by: Option<&'static str>,
     /// How many ways were tried.
     tried: usize,
+    /// Whether it lets this computer in again; nothing where that was not asked or not answered.
+    lasting: Option<bool>,
 }
 
 pub(super) async fn run(args: &AuthorizeArgs, ui: &Ui) -> Result<Done, Error> {
@@ -57,23 +62,57 @@ pub(super) async fn run(args: &AuthorizeArgs, ui: &Ui) -> Result<Done, Error> {
         again: args.again,
     };
     let (phone, by, tried) = authorize(&target, &options, wish, ui).await?;
-    let name = phone.serial();
-    let shown = plain(name);
-    let first = match by {
-        Some(by) => format!("{shown} has allowed this computer ({by})"),
-        None => format!("{shown} had allowed this computer already; nothing was pressed"),
+    let name = phone.serial().to_owned();
+    drop(phone);
+    let lasting = match by {
+        Some(_) => lets_in_again(&target, &options).await,
+        None => None,
     };
-    let lines = [first, "Next: `rescue pull`".to_owned()];
+    let shown = plain(&name);
+    let pull = "Next: `rescue pull`".to_owned();
+    let lines = match (by, lasting) {
+        // Older phones, and a box that was not ticked.
+        (Some(by), Some(false)) => [
+            format!("{shown} has allowed this computer ({by}), for one connection only"),
+            format!("{pull}, and press Enter when it offers to answer the question once more"),
+        ],
+        (Some(by), _) => [format!("{shown} has allowed this computer ({by})"), pull],
+        (None, _) => [
+            format!("{shown} had allowed this computer already; nothing was pressed"),
+            pull,
+        ],
+    };
     ui.result(
         &Authorized {
             r#type: "authorized",
-            phone_name: name,
+            phone_name: &name,
             by,
             tried,
+            lasting,
         },
         &lines,
     );
     Ok(Done::All)
+}
+
+/// Whether the phone lets this computer in without asking, now that it was allowed.
+async fn lets_in_again(target: &Target, options: &ConnectOptions) -> Option<bool> {
+    let options = waiting(options, LET_IN);
+    let deadline = Instant::now() + LET_IN;
+    loop {
+        match connect(target, &options, Patience::ForPerson, &mut |_| {}).await {
+            Ok(_) => return Some(true),
+            Err(error) if asks(&error) => return Some(false),
+            // The connection before may not have let go of the phone yet.
+            Err(error) => {
+                tracing::debug!(%error, "not let in again");
+                if Instant::now() >= deadline {
+                    return None;
+                }
+                tokio::time::sleep(RETRY_INTERVAL).await;
+            }
+        }
+    }
 }
 
 /// What is known of the lock.
