@@ -103,19 +103,23 @@ enum Done {
 const LETTING_GO: Duration = Duration::from_millis(1500);
 
 /// The first Ctrl-C stops in good order; a second one at once, which loses nothing but time. In a
-/// thread of its own: it is heard also while the others wait for a stuck disk.
+/// thread of its own: it is heard also while the others wait for a stuck disk. From the return of this
+/// on it is heard, also where that thread begins late.
 fn stop_on_ctrl_c(halt: Halt) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
+    let entered = runtime.as_ref().ok().map(tokio::runtime::Runtime::enter);
+    let mut requests = StopRequests::listen();
+    drop(entered);
     let listening = async move {
-        asked_to_stop().await;
+        requests.next().await;
         halt.stop(
             Error::new(Kind::Interrupted, "stopped; everything done so far is safe")
                 .with_hint("run the same command again: it goes on where it was"),
         );
         let first = Instant::now();
-        asked_to_stop().await;
+        requests.next().await;
         // Who presses it twice at once still has the keys let go that a phone holds.
         tokio::time::sleep_until(first + LETTING_GO).await;
         crate::ui::terminal::restore();
@@ -131,20 +135,39 @@ fn stop_on_ctrl_c(halt: Halt) {
     }
 }
 
-/// Returns at Ctrl-C, when the system wants the program to end, or when its terminal is gone: a phone
-/// that is driven from here has its keys let go.
+/// Hears Ctrl-C, the system that wants the program to end, and its terminal going: a phone that is
+/// driven from here has its keys let go. Without a way to be asked, nobody asks.
 #[cfg(unix)]
-async fn asked_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let came = async |kind| match signal(kind) {
-        Ok(mut signals) => drop(signals.recv().await),
-        // Without a way to be asked, nobody asks.
-        Err(_) => std::future::pending().await,
-    };
-    tokio::select! {
-        () = came(SignalKind::interrupt()) => {}
-        () = came(SignalKind::terminate()) => {}
-        () = came(SignalKind::hangup()), if hears_hangups() => {}
+struct StopRequests {
+    heard: Vec<tokio::signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl StopRequests {
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+        kinds.extend(hears_hangups().then(SignalKind::hangup));
+        let heard = kinds.into_iter().filter_map(|kind| signal(kind).ok());
+        Self {
+            heard: heard.collect(),
+        }
+    }
+
+    /// Returns when one comes.
+    async fn next(&mut self) {
+        std::future::poll_fn(|context| {
+            // Every one is asked, so that each wakes this up.
+            let came = self
+                .heard
+                .iter_mut()
+                .map(|signal| usize::from(signal.poll_recv(context).is_ready()));
+            match came.sum() {
+                0 => std::task::Poll::Pending,
+                _ => std::task::Poll::Ready(()),
+            }
+        })
+        .await;
     }
 }
 
@@ -170,11 +193,26 @@ fn hears_hangups() -> bool {
     ignored.is_some_and(|mask| mask & 1 == 0)
 }
 
-#[cfg(not(unix))]
-async fn asked_to_stop() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without a way to be asked, nobody asks.
-        std::future::pending::<()>().await;
+/// Hears Ctrl-C. Without a way to be asked, nobody asks.
+#[cfg(windows)]
+struct StopRequests {
+    heard: Option<tokio::signal::windows::CtrlC>,
+}
+
+#[cfg(windows)]
+impl StopRequests {
+    fn listen() -> Self {
+        Self {
+            heard: tokio::signal::windows::ctrl_c().ok(),
+        }
+    }
+
+    /// Returns when one comes.
+    async fn next(&mut self) {
+        match &mut self.heard {
+            Some(heard) => drop(heard.recv().await),
+            None => std::future::pending().await,
+        }
     }
 }
 
