@@ -77,7 +77,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
 async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     check_name(&args.name)?;
     let mut settings = Settings::load()?;
-    if settings.remotes().contains_key(&args.name) {
+    if settings.has(&args.name) {
         // Before a password is asked for.
         let message = format!("there is a remote '{}' already", args.name);
         return Err(Error::new(ErrorKind::Usage, message).with_hint(format!(
@@ -212,7 +212,12 @@ fn list(ui: &Ui) -> Result<Done, Error> {
             &[format!("{name:<16} {:<8} {target}", listed.kind)],
         );
     }
-    if settings.remotes().is_empty() {
+    for name in settings.unknown() {
+        ui.remark(&format!(
+            "{name}: this version of rescue can make nothing of it"
+        ));
+    }
+    if settings.remotes().is_empty() && settings.unknown().next().is_none() {
         ui.remark("There are no remotes yet: `rescue remote add` sets one up");
     }
     Ok(Done::All)

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::source::Source;
 
 /// The pieces that a file is sent in, in bytes.
-const PIECE_BYTES: usize = 512 * 1024;
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// Sends a request with a file from an offset on. The request is cut off before its end when the
 /// file is not what was verified, so that no server takes it for whole.

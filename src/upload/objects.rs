@@ -10,6 +10,8 @@ use crate::digest::{Hasher, Sha256};
 
 /// The smallest part of a large file, in bytes: S3 takes none below 5 MiB.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
+/// What of a part is read at once, in bytes: of what is read ahead, the memory holds some.
+const PIECE_BYTES: usize = 1024 * 1024;
 /// S3 takes 10,000 parts.
 const MAX_PARTS: u64 = 9_000;
 /// Parts of one file under way at once.
@@ -121,7 +123,7 @@ impl Objects {
             writer = writer.if_not_exists(true);
         }
         let mut writer = writer.await.map_err(failed)?;
-        let mut pieces = source.pieces(part as usize, 0);
+        let mut pieces = source.pieces(PIECE_BYTES, 0);
         let sent = async {
             while let Some(piece) = pieces.next().await? {
                 writer.write(piece).await.map_err(failed)?;

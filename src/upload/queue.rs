@@ -8,7 +8,7 @@
 //! pledge for them, which is recorded at once; pledged uploads are made items in batches, one batch
 //! at a time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -113,6 +113,8 @@ pub struct Run<'a> {
     receipts: Vec<UploadRecord>,
     oldest_receipt: Option<Instant>,
     sent: Vec<UploadId>,
+    /// Those of them that an earlier run sent.
+    sent_before: HashSet<UploadId>,
     waiting: VecDeque<UploadId>,
     items: Items,
     /// What steps want to have recorded at once.
@@ -214,6 +216,7 @@ impl<'a> Run<'a> {
             receipts: Vec::new(),
             oldest_receipt: None,
             sent: Vec::new(),
+            sent_before: HashSet::new(),
             waiting: VecDeque::new(),
             items: Items::default(),
             notes,
@@ -257,6 +260,7 @@ impl<'a> Run<'a> {
                 match upload.state {
                     UploadState::There => continue,
                     UploadState::Sent => {
+                        self.sent_before.insert(id);
                         self.sent.push(id);
                         continue;
                     }
@@ -537,7 +541,11 @@ impl<'a> Run<'a> {
                         checksum,
                     }),
                     Settled::Wrong(reason, message) => {
-                        self.tally.sent = self.tally.sent.saturating_sub(1);
+                        if !self.sent_before.contains(&upload.id) {
+                            self.tally.sent = self.tally.sent.saturating_sub(1);
+                            self.tally.sent_bytes =
+                                self.tally.sent_bytes.saturating_sub(upload.size);
+                        }
                         self.failed(upload, reason, message);
                     }
                 }

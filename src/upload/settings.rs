@@ -19,6 +19,8 @@ use crate::error::{Error, Kind as ErrorKindOf};
 pub struct Settings {
     path: PathBuf,
     remotes: BTreeMap<String, RemoteSettings>,
+    /// The file as it was read: what a newer version wrote into it stays there.
+    written: File,
 }
 
 /// One remote.
@@ -265,9 +267,15 @@ impl Settings {
             let place = line.map_or(String::new(), |line| format!(" in line {}", line.max(1)));
             unusable(path, &format!("it makes no sense{place}"))
         })?;
+        // Each by itself: one that only a newer version knows leaves the others usable.
+        let known = file.remotes.iter().filter_map(|(name, table)| {
+            let remote = table.clone().try_into().ok()?;
+            Some((name.clone(), remote))
+        });
         Ok(Self {
             path: path.to_owned(),
-            remotes: file.remotes,
+            remotes: known.collect(),
+            written: file,
         })
     }
 
@@ -281,9 +289,30 @@ impl Settings {
         &self.remotes
     }
 
+    /// The names of those that this version can make nothing of.
+    pub fn unknown(&self) -> impl Iterator<Item = &str> {
+        let names = self.written.remotes.keys().map(String::as_str);
+        names.filter(|name| !self.remotes.contains_key(*name))
+    }
+
+    /// Whether there is a remote of this name, also one that this version can make nothing of.
+    pub fn has(&self, name: &str) -> bool {
+        self.remotes.contains_key(name) || self.unknown().any(|unknown| unknown == name)
+    }
+
     /// One remote.
     pub fn remote(&self, name: &str) -> Result<&RemoteSettings, Error> {
         self.remotes.get(name).ok_or_else(|| {
+            if self.has(name) {
+                // Not toml's error: it may repeat a secret.
+                let message = format!(
+                    "this version of rescue can make nothing of the remote '{name}' in {}",
+                    self.path.display()
+                );
+                return Error::new(ErrorKindOf::Usage, message).with_hint(format!(
+                    "use the version that wrote it, or `rescue remote remove {name}` and add it again"
+                ));
+            }
             let known: Vec<_> = self.remotes.keys().map(String::as_str).collect();
             let hint = match known.as_slice() {
                 [] => "set one up with `rescue remote add`".to_owned(),
@@ -312,7 +341,7 @@ impl Settings {
         mut remote: RemoteSettings,
         place: Option<Place>,
     ) -> Result<Option<Place>, Error> {
-        if self.remotes.contains_key(name) {
+        if self.has(name) {
             let message = format!("there is a remote '{name}' already");
             return Err(Error::new(ErrorKindOf::Usage, message).with_hint(format!(
                 "`rescue remote remove {name}` first, or take another name"
@@ -352,8 +381,15 @@ impl Settings {
 
     /// Removes a remote, and writes the file.
     pub fn remove(&mut self, name: &str) -> Result<(), Error> {
-        let in_keyring = self.remote(name)?.in_keyring;
+        let in_keyring = match (self.remote(name), self.written.remotes.get(name)) {
+            (Ok(remote), _) => remote.in_keyring,
+            (Err(_), Some(table)) => {
+                matches!(table.get("in_keyring"), Some(toml::Value::Boolean(true)))
+            }
+            (Err(error), None) => return Err(error),
+        };
         self.remotes.remove(name);
+        self.written.remotes.remove(name);
         self.save()?;
         // A keyring that is gone must not keep a remote alive.
         if in_keyring && let Some(keyring) = Keyring::of_session(&self.path) {
@@ -363,7 +399,7 @@ impl Settings {
         Ok(())
     }
 
-    fn save(&self) -> Result<(), Error> {
+    fn save(&mut self) -> Result<(), Error> {
         use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
         let failed = |e: std::io::Error| {
             Error::new(
@@ -373,10 +409,21 @@ impl Settings {
             .caused_by(e.to_string())
             .with_hint("check that you may write there")
         };
-        let text = toml::to_string(&File {
-            remotes: self.remotes.clone(),
-        })
-        .map_err(|e| Error::new(ErrorKindOf::Disk, format!("cannot write the settings: {e}")))?;
+        let unwritable =
+            |e| Error::new(ErrorKindOf::Disk, format!("cannot write the settings: {e}"));
+        for (name, remote) in &self.remotes {
+            let table = self.written.remotes.entry(name.clone()).or_default();
+            let is_as_written = table
+                .clone()
+                .try_into()
+                .is_ok_and(|was: RemoteSettings| was == *remote);
+            if !is_as_written {
+                // What this version does not know stays; a secret that is gone does not.
+                table.remove("secret");
+                table.extend(toml::Table::try_from(remote).map_err(unwritable)?);
+            }
+        }
+        let text = toml::to_string(&self.written).map_err(unwritable)?;
         if let Some(folder) = self.path.parent() {
             fs::DirBuilder::new()
                 .recursive(true)
@@ -402,7 +449,17 @@ impl Settings {
 #[derive(Default, Serialize, Deserialize)]
 struct File {
     #[serde(default)]
-    remotes: BTreeMap<String, RemoteSettings>,
+    remotes: BTreeMap<String, toml::Table>,
+    /// What else there may be one day.
+    #[serde(flatten)]
+    more: toml::Table,
+}
+
+impl std::fmt::Debug for File {
+    /// Without what may be a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("File(..)")
+    }
 }
 
 /// Whether a name can be a remote's: short, and nothing that looks like an option or a path.
@@ -501,6 +558,45 @@ mod tests {
         let all = format!("{error:?} {error} {:?}", error.causes());
         assert!(!all.contains("hunter2"), "{all}");
         assert!(error.message.contains("line"), "{}", error.message);
+    }
+
+    #[test]
+    fn what_a_newer_version_wrote_leaves_the_rest_usable_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("remotes.toml");
+        let newer = "format = 7\n\n[remotes.cloud]\nkind = \"webdav\"\nurl = \"https://cloud.example/dav\"\n\
+                     user = \"ada\"\nsecret = \"hunter2\"\nshine = true\n\n\
+                     [remotes.moon]\nkind = \"moon-base\"\nsecret = \"hunter3\"\n\
+                     [remotes.moon.crater]\ndepth = 4\n";
+        fs::write(&path, newer).unwrap();
+        let mut settings = Settings::load_from(&path).unwrap();
+        assert_eq!(settings.remote("cloud").unwrap(), &webdav());
+        assert_eq!(settings.unknown().collect::<Vec<_>>(), ["moon"]);
+        let error = settings.remote("moon").unwrap_err();
+        assert!(error.message.contains("'moon'"), "{}", error.message);
+        assert!(!format!("{error:?} {settings:?}").contains("hunter"));
+        assert!(settings.add("moon", webdav(), None).is_err());
+        let kept = settings.add("other", webdav(), Some(Place::File));
+        assert_eq!(kept.unwrap(), Some(Place::File));
+        settings
+            .set_secret("cloud", Secret::new("hunter4"))
+            .unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        for part in [
+            "format = 7",
+            "shine = true",
+            "moon-base",
+            "hunter3",
+            "depth = 4",
+            "hunter4",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let mut again = Settings::load_from(&path).unwrap();
+        assert_eq!(again.remotes().len(), 2);
+        again.remove("moon").unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("moon") && text.contains("hunter4"), "{text}");
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use std::fs::File;
 use std::io::{Read, Seek as _, SeekFrom};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -24,10 +24,12 @@ use crate::pull::kind::MediaKind;
 
 /// Files up to this size are held in memory as a whole, in bytes.
 pub const SMALL_BYTES: u64 = 2 * 1024 * 1024;
-/// How much is read at once, in bytes.
+/// How much is read at once, in bytes: what is read is hashed and sent while the processor still has
+/// it at hand.
 const READ_BYTES: usize = 256 * 1024;
-/// Pieces that wait to be sent.
-const PIECES_AHEAD: usize = 2;
+/// What waits to be sent, in bytes: on a busy computer who reads and who sends wait for their turns,
+/// and none of the two should wait for the other.
+const AHEAD_BYTES: usize = 2 * 1024 * 1024;
 
 /// Where the bytes are.
 #[derive(Debug, Clone)]
@@ -142,7 +144,7 @@ impl Source {
     /// Its bytes from an offset on, in pieces of `piece_bytes` (the last one may be shorter). The
     /// last piece comes only when all of the file is proven.
     pub fn pieces(&self, piece_bytes: usize, offset: u64) -> Pieces {
-        let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+        let (sender, receiver) = mpsc::channel((AHEAD_BYTES / piece_bytes.max(1)).max(1));
         let (place, size, sha256) = (self.place.clone(), self.size, self.sha256);
         tokio::task::spawn_blocking(move || {
             let pieces = PieceReader {
@@ -363,16 +365,17 @@ impl PieceReader {
     ) -> Result<(), Problem> {
         let mut file = place.open(self.size)?;
         let mut hasher = Hasher::default();
+        let buffers = Buffers::default();
         let mut position = 0;
         while position < self.offset {
             let wanted = (self.offset - position).min(READ_BYTES as u64) as usize;
-            let bytes = read_exactly(&mut file, wanted)?;
+            let bytes = buffers.read(&mut file, wanted)?;
             hasher.update(&bytes);
             position += wanted as u64;
         }
         while position < self.size {
             let wanted = (self.size - position).min(self.piece_bytes as u64) as usize;
-            let bytes = read_exactly(&mut file, wanted)?;
+            let bytes = buffers.read(&mut file, wanted)?;
             hasher.update(&bytes);
             position += wanted as u64;
             if position == self.size {
@@ -383,7 +386,7 @@ impl PieceReader {
                     return Err(changed("its SHA-256 is another one"));
                 }
             }
-            if sender.blocking_send(Ok(bytes.into())).is_err() {
+            if sender.blocking_send(Ok(bytes)).is_err() {
                 return Ok(());
             }
         }
@@ -391,10 +394,55 @@ impl PieceReader {
     }
 }
 
-fn read_exactly(file: &mut Opened, wanted: usize) -> Result<Vec<u8>, Problem> {
-    let mut bytes = vec![0; wanted];
-    match file.read_exact(&mut bytes) {
-        Ok(()) => Ok(bytes),
+/// Buffers of one file, which come back when their bytes are sent: the system clears each new one,
+/// and that takes as long as reading into it.
+#[derive(Default)]
+struct Buffers {
+    free: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Buffers {
+    /// The next bytes of a file, exactly so many.
+    fn read(&self, file: &mut Opened, wanted: usize) -> Result<Bytes, Problem> {
+        let free = self
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let mut lent = Lent {
+            bytes: free.unwrap_or_default(),
+            free: Arc::clone(&self.free),
+        };
+        // Costs nothing in one that was as long before.
+        lent.bytes.resize(wanted, 0);
+        read_exactly(file, &mut lent.bytes)?;
+        Ok(Bytes::from_owner(lent))
+    }
+}
+
+/// A buffer that goes back to the others.
+struct Lent {
+    bytes: Vec<u8>,
+    free: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.push(bytes);
+    }
+}
+
+fn read_exactly(file: &mut Opened, bytes: &mut [u8]) -> Result<(), Problem> {
+    match file.read_exact(bytes) {
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             Err(changed("it has another size"))
         }

@@ -38,6 +38,11 @@ macro_rules! suite {
             }
 
             #[test]
+            fn interrupt_in_a_large_file_is_gone_on_from() {
+                super::interrupt_in_a_large_file_is_gone_on_from($kind);
+            }
+
+            #[test]
             fn kills_on_both_sides_lose_and_double_nothing() {
                 super::kills_on_both_sides_lose_and_double_nothing($kind);
             }
@@ -175,6 +180,141 @@ fn wrong_credentials_and_no_server_are_told_apart(kind: Kind) {
         "{}",
         ended.all
     );
+}
+
+/// Ctrl-C, as a terminal sends it, when a part of a large file is there.
+fn interrupt_in_a_large_file_is_gone_on_from(kind: Kind) {
+    let desk = Desk::new();
+    let server = Server::start(kind, &desk);
+    let relay = Relay::to(server.port());
+    server.add_right_at(relay.port, &desk);
+    let large = ("internal/Movies/large.mp4".to_owned(), photo(7, 40_000_000));
+    desk.rescue(&[large]);
+    let arguments = [
+        "upload", "rescued", "--to", "there", "--json", "--limit", "8M",
+    ];
+    let child = desk.start(&arguments);
+    let arrived = || match kind {
+        Kind::Folder => desk
+            .tree("server")
+            .values()
+            .map(Vec::len)
+            .max()
+            .unwrap_or(0) as u64,
+        _ => relay.bytes(),
+    };
+    let begin = Instant::now();
+    while arrived() < 12_000_000 {
+        assert!(
+            begin.elapsed() < Duration::from_secs(120),
+            "nothing arrives"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let ended = Ended::of(child.wait_with_output().unwrap()).expect(130);
+    assert_eq!(ended.line("error")["kind"], "interrupted");
+    let again = desk.upload("there", &[]).expect(0);
+    assert_eq!(again.line("upload_summary")["sent"], 1, "{}", again.all);
+    same_for_rclone(&desk, &server);
+    let listed = server.rclone(&["lsf", "-R", "--files-only", &server.remote("")]);
+    assert_eq!(listed.lines().count(), 1, "{listed}");
+}
+
+/// A disk of 24 MB, for a file of 40 MB and for many small ones.
+#[test]
+fn full_disk_behind_openssh_is_said_and_nothing_is_lost() {
+    let desk = Desk::new();
+    let server = Server::start(Kind::OpenSsh, &desk);
+    server.add_right(&desk);
+    let disk = Disk::of(&desk, "24m");
+    let mut files = vec![("internal/Movies/large.mp4".to_owned(), photo(7, 40_000_000))];
+    files.extend((0..20).map(|nth| {
+        let name = format!("internal/DCIM/Camera/IMG_{nth:04}.jpg");
+        (name, photo(nth, 100_000))
+    }));
+    desk.rescue(&files);
+    let ended = desk.upload("there", &[]).expect(1);
+    assert_eq!(ended.line("error")["kind"], "remote_full", "{}", ended.all);
+    disk.grow("100m");
+    let again = desk.upload("there", &[]).expect(0);
+    assert_eq!(again.line("upload_summary")["failed"], 0, "{}", again.all);
+    same_for_rclone(&desk, &server);
+    // A disk that was lost, with what an earlier run sent: it is missed, and sent again.
+    drop(disk);
+    desk.upload("there", &["--check"]).expect(3);
+    let again = desk.upload("there", &[]).expect(0);
+    assert_eq!(again.line("upload_summary")["sent"], files.len());
+    same_for_rclone(&desk, &server);
+}
+
+/// A small disk where a server keeps its files; gone when dropped, with all that is on it.
+struct Disk(std::path::PathBuf);
+
+impl Disk {
+    fn of(desk: &Desk, size: &str) -> Self {
+        let place = desk.path("server/files");
+        let disk = Self(place);
+        disk.mount(&format!("size={size}"));
+        disk
+    }
+
+    fn grow(&self, size: &str) {
+        self.mount(&format!("remount,size={size}"));
+    }
+
+    fn mount(&self, options: &str) {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(&self.0)
+            .status();
+        assert!(mounted.unwrap().success(), "needs root");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn key_that_openssh_does_not_know_is_refused() {
+    let desk = Desk::new();
+    let server = Server::start(Kind::OpenSsh, &desk);
+    let key = desk.path("server/user");
+    fs::rename(&key, desk.path("right")).unwrap();
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status();
+    assert!(made.unwrap().success());
+    server.add(&desk, "there", "");
+    let ended = desk.run(&["remote", "test", "there", "--json"]).expect(1);
+    assert_eq!(
+        ended.line("error")["kind"],
+        "remote_denied",
+        "{}",
+        ended.all
+    );
+    desk.rescue_photos(2);
+    let ended = desk.upload("there", &[]).expect(1);
+    assert_eq!(
+        ended.line("error")["kind"],
+        "remote_denied",
+        "{}",
+        ended.all
+    );
+    fs::rename(desk.path("right"), &key).unwrap();
+    desk.upload("there", &[]).expect(0);
+    same_for_rclone(&desk, &server);
 }
 
 /// How much goes to the servers that are killed, and how fast.
