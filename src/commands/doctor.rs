@@ -343,7 +343,7 @@ async fn look_inside(phone: &Phone, route: &str) -> Vec<Finding> {
         }
         Err(error) => {
             let state = states::of_error(&error).unwrap_or(states::storage_missing);
-            findings.insert(0, about(state).with(error.to_string()));
+            findings.insert(0, about(state).with(detail_of_error(&error, state)));
         }
     }
     findings
