@@ -12,6 +12,8 @@ use super::{Acknowledged, Presence, Put, Settled};
 
 /// What stands where a secret stood.
 const MASK: &str = "(secret)";
+/// A shorter secret, in bytes, is in many a text by chance: its absence would give it away.
+const SHORTEST: usize = 4;
 /// A shorter beginning of a secret, in bytes, at the end of a text that was cut off is left there.
 const BEGINNING: usize = 6;
 
@@ -58,7 +60,7 @@ impl Hidden {
             URL_SAFE.encode(secret),
             URL_SAFE_NO_PAD.encode(secret),
         ]);
-        spellings.retain(|spelling| !spelling.is_empty());
+        spellings.retain(|spelling| spelling.len() >= SHORTEST);
         spellings.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         spellings.dedup();
     }
@@ -211,6 +213,7 @@ mod tests {
         hidden.note(secret);
         hidden.note("s3cret");
         hidden.note("");
+        hidden.note("401");
         for spelling in [
             secret,
             r#"s3cret /+"w<rd> ä"#,
