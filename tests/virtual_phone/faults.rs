@@ -506,11 +506,12 @@ const LARGE: [u64; 2] = [24 * 1024 * 1024, 50_000];
 #[tokio::test]
 async fn hash_of_a_coming_file_that_differs_is_asked_for_again_and_the_file_is_not() {
     for fault in [Fault::WrongHash, Fault::NoHash] {
-        let (phone, expected) = camera(&LARGE);
+        // Alone: a file that is here and waits for its proof comes before one that is coming.
+        let (phone, expected) = camera(&[2 * LARGE[0]]);
         phone.faults.add(Some(&path(0)), fault.clone(), 1);
         let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
         let ended = desk.pull(&serving, &[]).await.expect(0);
-        assert_eq!(ended.line("summary")["verified"]["files"], 2, "{fault:?}");
+        assert_eq!(ended.line("summary")["verified"]["files"], 1, "{fault:?}");
         let asked = serving.times_asked();
         assert!(
             asked.values().all(|times| *times == 1),
