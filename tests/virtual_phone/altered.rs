@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rescue::adb::RemotePath;
+use rescue::virtual_phone::Serving;
 use rescue::virtual_phone::fault::{Fault, Later};
 use rescue::virtual_phone::tree::Content;
 
@@ -24,6 +25,17 @@ async fn is_intact(desk: &Desk) {
     let folder = desk.folder().display().to_string();
     desk.run(&["--json", "verify", &folder]).await.expect(0);
     desk.run(&["--json", "status", &folder]).await.expect(0);
+}
+
+/// A run that stalls in a file which an earlier run asked for.
+async fn stalled_again(desk: &Desk, serving: &Serving, index: usize) -> Child {
+    let child = desk.start_pull(serving, &["--idle-timeout", "50"]);
+    let file = RemotePath::new(path(index).as_bytes()).unwrap();
+    until("the stall", || {
+        serving.times_asked().get(&file).copied() == Some(2)
+    })
+    .await;
+    child
 }
 
 #[tokio::test]
@@ -355,15 +367,9 @@ async fn damaged_copy_goes_also_when_runs_were_stopped_in_between() {
     };
     serving.change(&path(1), &later);
     faults.add(Some(&path(1)), Fault::Stall(10), FOR_EVER);
-    let child = desk.start_pull(&serving, &["--idle-timeout", "50"]);
-    let id = child.id();
-    let changed = RemotePath::new(path(1).as_bytes()).unwrap();
-    until("the stall", || {
-        serving.times_asked().get(&changed).copied() == Some(2)
-    })
-    .await;
+    let child = stalled_again(&desk, &serving, 1).await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    kill(id, "KILL");
+    kill(child.id(), "KILL");
     end(child).await;
     faults.mend();
     desk.pull(&serving, &[]).await.expect(0);
@@ -388,19 +394,13 @@ async fn what_an_earlier_run_pulled_outlives_a_killed_run_and_its_successor() {
     };
     serving.change(&path(0), &later);
     faults.add(Some(&path(0)), Fault::Stall(10), FOR_EVER);
-    let child = desk.start_pull(&serving, &["--idle-timeout", "50"]);
-    let id = child.id();
-    let asked = RemotePath::new(path(0).as_bytes()).unwrap();
-    until("the stall", || {
-        serving.times_asked().get(&asked).copied() == Some(2)
-    })
-    .await;
+    let child = stalled_again(&desk, &serving, 0).await;
     until("the older bytes beside their place", || {
         local(&desk, "0.jpg.damaged").exists()
     })
     .await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    kill(id, "KILL");
+    kill(child.id(), "KILL");
     end(child).await;
     faults.mend();
     desk.pull(&serving, &[]).await.expect(0);
