@@ -14,6 +14,8 @@ use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::server::{Auth, ChannelOpenHandle, Msg, Session};
 use russh::{Channel, ChannelId};
 
+use super::stand::headers;
+
 /// How the server refuses; with 200 it does not, and repeats secrets in place of ids.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
@@ -102,15 +104,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, address: SocketAddr) -> Optio
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let path = line.split(' ').nth(1)?.to_owned();
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok()?;
-        let Some((name, value)) = header.trim().split_once(':') else {
-            break;
-        };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
+    let headers = headers(&mut reader)?;
     let length = headers.get("content-length").map_or("0", String::as_str);
     let mut body = Vec::new();
     reader

@@ -310,15 +310,7 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
     let mut words = line.split(' ');
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok()?;
-        let Some((name, value)) = header.trim().split_once(':') else {
-            break;
-        };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
+    let headers = headers(reader)?;
     let length = headers.get("content-length").map_or("0", String::as_str);
     let mut body = vec![0; length.parse().ok()?];
     reader.read_exact(&mut body).ok()?;
@@ -329,6 +321,20 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
         headers,
         body,
     })
+}
+
+/// The headers of a request, by their names in lower case.
+pub(crate) fn headers(reader: &mut BufReader<&TcpStream>) -> Option<BTreeMap<String, String>> {
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).ok()?;
+        let Some((name, value)) = header.trim().split_once(':') else {
+            break;
+        };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    Some(headers)
 }
 
 fn pairs(query: &str) -> BTreeMap<String, String> {
