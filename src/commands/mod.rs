@@ -157,7 +157,7 @@ impl StopRequests {
     /// Returns when one comes.
     async fn next(&mut self) {
         std::future::poll_fn(|context| {
-            // Every one is asked, so that each wakes this up.
+            // All that came at once are one request: a closed terminal may send two of them.
             let came = self
                 .heard
                 .iter_mut()

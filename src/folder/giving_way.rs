@@ -57,20 +57,17 @@ impl Folder {
         path: &Path,
         mut open: impl FnMut() -> Result<Self, FolderError>,
     ) -> Result<Self, FolderError> {
-        let (start, mut asked) = (Instant::now(), None);
+        let (mut deadline, mut has_asked) = (Instant::now() + GRACE, false);
         loop {
             let busy = match open() {
                 Err(busy @ FolderError::Busy { .. }) => busy,
                 opened => return opened,
             };
             // Whoever else waits may have asked before, or have got it before.
-            if fs::remove_file(path.join(GIVES_WAY)).is_ok() {
-                asked.get_or_insert_with(Instant::now);
+            if fs::remove_file(path.join(GIVES_WAY)).is_ok() && !has_asked {
+                (deadline, has_asked) = (Instant::now() + PATIENCE, true);
             }
-            let is_over = asked.map_or(start.elapsed() > GRACE, |asked: Instant| {
-                asked.elapsed() > PATIENCE
-            });
-            if is_over {
+            if Instant::now() > deadline {
                 return Err(busy);
             }
             std::thread::sleep(EVERY);

@@ -297,7 +297,7 @@ impl Settings {
 
     /// Whether there is a remote of this name, also one that this version can make nothing of.
     pub fn has(&self, name: &str) -> bool {
-        self.remotes.contains_key(name) || self.unknown().any(|unknown| unknown == name)
+        self.remotes.contains_key(name) || self.written.remotes.contains_key(name)
     }
 
     /// One remote.
