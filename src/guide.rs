@@ -9,6 +9,7 @@ use crate::error::{Error, Kind};
 use crate::export::ExportError;
 use crate::folder::bag::BagError;
 use crate::folder::check::CheckError;
+use crate::folder::disk::system::is_short_of_files;
 use crate::folder::{CatalogueError, DiskError, FolderError};
 use crate::phone::PhoneError;
 use crate::phone::display::DisplayError;
@@ -157,13 +158,6 @@ impl From<DiskError> for Error {
         };
         wrap(kind, &error, hint)
     }
-}
-
-/// Whether the system gives no more open files, to this program or to all.
-fn is_short_of_files(error: &std::io::Error) -> bool {
-    let short = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
-    let code = error.raw_os_error();
-    short.iter().any(|short| code == Some(short.raw_os_error()))
 }
 
 impl From<CatalogueError> for Error {

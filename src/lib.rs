@@ -35,6 +35,14 @@
 //!   *verified* only when its SHA-256 equals the phone's own.
 //! * Towards the phone everything is read-only; keys are pressed only by `unlock`, `authorize` and
 //!   `keys`, for its owner and with the owner's PIN.
+//!
+//! # Systems
+//!
+//! Linux is what the tests run on. What only some systems have stands behind `cfg`, with the reason and
+//! what the others do instead, in few places: `folder::disk::system` (files), `home` (the program's own
+//! files), `ui::terminal` (the keyboard), `commands` (signals), `phone::usb` and `phone::accessory` (the
+//! bus), `pull::keeper` (the limit of open files). `tests/platforms/check` reads the sources as Windows and
+//! macOS choose among them; neither has been built or run there yet.
 
 pub mod adb;
 pub mod cli;
@@ -47,6 +55,7 @@ pub mod folder;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod guide;
+mod home;
 pub mod item;
 pub mod names;
 pub mod phone;

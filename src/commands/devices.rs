@@ -1,6 +1,5 @@
 //! `rescue devices`: every phone that can be seen, and what to do about those that are not ready.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,7 +12,6 @@ use crate::guide;
 use crate::guide::states;
 use crate::phone::PhoneError;
 use crate::phone::discover::{RouteName, SeenPhone, discover};
-use crate::phone::usb::devices::SYSFS;
 use crate::ui::{Ui, plain};
 
 /// How often `--watch` looks: hotplug events can come late or never, and looking costs little.
@@ -84,7 +82,7 @@ fn has(lines: &[Line], wanted: &Line) -> bool {
 async fn look() -> Result<(Vec<Line>, bool), Error> {
     let found = discover().await?;
     let mut lines: Vec<_> = found.phones.into_iter().map(with_debugging).collect();
-    for (phone, state) in doctor::phones_without_adb(Path::new(SYSFS)) {
+    for (phone, state) in doctor::phones_without_adb() {
         let phone = SeenPhone {
             serial: phone.name,
             state: DeviceState::Other(state.state.replace('_', " ")),

@@ -1,7 +1,6 @@
 //! `rescue doctor`: what stands between this computer and a phone, and the one next step.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use crate::error::{Error, Kind};
 use crate::guide::states::{self, State};
 use crate::phone::connect::{Patience, Target, connect};
 use crate::phone::discover::{RouteName, SeenPhone, discover};
-use crate::phone::usb::devices::{Offer, SYSFS, UsbPhone, phones_in};
+use crate::phone::usb::devices::{Offer, UsbPhone, phones};
 use crate::phone::{Phone, PhoneError, allowed};
 use crate::pull::enumerate::has_storage;
 use crate::ui::{Ui, bytes, plain};
@@ -104,7 +103,7 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
     if args.install_udev_rules {
         return install_udev_rules(args.yes, ui);
     }
-    let mut findings = examine(&args.phone, Path::new(SYSFS)).await;
+    let mut findings = examine(&args.phone).await;
     findings.extend(disk());
     for finding in &findings {
         ui.result(finding, &finding.lines());
@@ -136,7 +135,7 @@ pub(super) fn explained(error: Error) -> Error {
     if error.kind != Kind::NoPhone {
         return error;
     }
-    let without_adb = phones_in(Path::new(SYSFS));
+    let without_adb = phones();
     let found = without_adb
         .iter()
         .find_map(|phone| Some((phone, state_of(phone.offer)?)));
@@ -151,7 +150,7 @@ pub(super) fn explained(error: Error) -> Error {
     Error::new(kind, message).with_hint(state.next)
 }
 
-async fn examine(args: &PhoneArgs, usb: &Path) -> Vec<Finding> {
+async fn examine(args: &PhoneArgs) -> Vec<Finding> {
     if args.tcp.is_some() {
         return contact(target_of(args), args, None).await;
     }
@@ -186,7 +185,7 @@ async fn examine(args: &PhoneArgs, usb: &Path) -> Vec<Finding> {
             findings.push(finding.with(detail_of(phone)));
         }
     }
-    let rest = phones_in(usb).into_iter();
+    let rest = phones().into_iter();
     let rest = rest.filter(|phone| wanted(&phone.name));
     findings.extend(rest.filter_map(|phone| {
         let is_listed = seen.iter().any(|known| known.serial == phone.name);
@@ -234,9 +233,9 @@ fn last_allowed(name: &str) -> Option<String> {
     Some(local.format("%Y-%m-%d").to_string())
 }
 
-/// What is on USB at `usb` and offers no ADB: its name, its model, its state.
-pub(super) fn phones_without_adb(usb: &Path) -> Vec<(UsbPhone, State)> {
-    let phones = phones_in(usb).into_iter();
+/// What is on USB and offers no ADB: its name, its model, its state.
+pub(super) fn phones_without_adb() -> Vec<(UsbPhone, State)> {
+    let phones = phones().into_iter();
     let phones = phones.filter_map(|phone| Some((state_of(phone.offer)?, phone)));
     phones.map(|(state, phone)| (phone, state)).collect()
 }

@@ -21,12 +21,7 @@ pub(super) const THROTTLING: &str = "Android lets five wrong tries pass, then ma
 
 /// Asks for what opens the lock; `None` when the person gives nothing.
 pub(super) async fn ask(args: &LockSecretArgs, ui: &Ui) -> Result<Option<LockSecret>, Error> {
-    // What crashes from here on leaves no copy of it on the disk.
-    let none = rustix::process::Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    leave_no_core();
     let what = match args.pattern {
         true => "Pattern of the phone, as digits 1 to 9 (not shown)",
         false => "PIN or password of the phone (not shown)",
@@ -65,6 +60,21 @@ pub(super) async fn demand(args: &LockSecretArgs, ui: &Ui) -> Result<LockSecret,
             .with_hint("run the same command again; nothing was typed on the phone")
     })
 }
+
+/// What crashes from here on leaves no copy of the secret on the disk.
+#[cfg(unix)]
+fn leave_no_core() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _ = setrlimit(Resource::Core, none);
+}
+
+/// Windows keeps memory of a crash only where somebody has set it up to.
+#[cfg(not(unix))]
+fn leave_no_core() {}
 
 async fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let own = path.to_owned();
@@ -130,14 +140,9 @@ pub(super) struct Memory {
 impl Memory {
     /// What is known of a phone. Its serial number is kept as a hash.
     pub(super) fn of(serial: &str) -> Self {
-        let set = |name: &str| {
-            let path = std::env::var_os(name).map(PathBuf::from);
-            path.filter(|path| path.is_absolute())
-        };
-        let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
         let hash = Sha256::digest(serial.as_bytes());
         Self {
-            file: state.map(|state| state.join("rescue/unlock.json")),
+            file: crate::home::state().map(|state| state.join("unlock.json")),
             phone: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
         }
     }

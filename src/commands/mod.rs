@@ -181,11 +181,12 @@ fn outlive_too_large_files() {
     drop(signal(SignalKind::from_raw(too_large)));
 }
 
+/// Other systems have no such limit.
 #[cfg(not(unix))]
 fn outlive_too_large_files() {}
 
 /// Whether nobody wants the program to outlive its terminal, as `nohup` does.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn hears_hangups() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -193,25 +194,26 @@ fn hears_hangups() -> bool {
     ignored.is_some_and(|mask| mask & 1 == 0)
 }
 
-/// Hears Ctrl-C. Without a way to be asked, nobody asks.
-#[cfg(windows)]
-struct StopRequests {
-    heard: Option<tokio::signal::windows::CtrlC>,
+/// Elsewhere only unsafe code could tell, and who hears them undoes a `nohup`.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn hears_hangups() -> bool {
+    false
 }
 
-#[cfg(windows)]
+/// Hears Ctrl-C, all that tokio has on every system. Without a way to be asked, nobody asks.
+#[cfg(not(unix))]
+struct StopRequests(());
+
+#[cfg(not(unix))]
 impl StopRequests {
     fn listen() -> Self {
-        Self {
-            heard: tokio::signal::windows::ctrl_c().ok(),
-        }
+        Self(())
     }
 
     /// Returns when one comes.
     async fn next(&mut self) {
-        match &mut self.heard {
-            Some(heard) => drop(heard.recv().await),
-            None => std::future::pending().await,
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }

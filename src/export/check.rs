@@ -160,6 +160,5 @@ fn open(path: &Path) -> Result<File, ExportError> {
 /// What is read back should come from the disk, not from memory. The file is synced, so nothing
 /// is lost; where the system does not listen, the check still reads every byte.
 pub(super) fn forget_cached(file: &File) {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    disk::system::forget_contents(file);
 }

@@ -2,17 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{ExportError, Share};
+use crate::folder::disk::system::is_at;
 use crate::folder::disk::{self, Renaming};
 use crate::folder::{DiskError, Folder};
 use crate::names::spell;
-
-/// The largest file on FAT.
-const MAX_FAT_FILE_BYTES: u64 = u32::MAX as u64;
 
 /// An archive's place.
 #[derive(Debug, Clone)]
@@ -20,6 +16,8 @@ pub struct Place {
     path: PathBuf,
     parent: PathBuf,
     base: String,
+    /// Its name without what follows.
+    stem: OsString,
     /// `.zip`, `.zip.age`.
     ending: OsString,
 }
@@ -54,6 +52,7 @@ impl Place {
             path: parent.join(name),
             parent,
             base: spell(stem.as_encoded_bytes()),
+            stem: stem.to_owned(),
             ending,
         })
     }
@@ -135,14 +134,14 @@ impl Place {
         // As wide as the last, so that every program lists them in their order.
         let width = share.of.to_string().len();
         let suffix = format!("-{:0width$}-of-{}", share.number, share.of);
-        let whole = self.path.file_name().unwrap_or_default().as_bytes();
-        let stem = whole.strip_suffix(self.ending.as_bytes()).unwrap_or(whole);
-        let mut name = OsStr::from_bytes(stem).to_owned();
-        name.push(&suffix);
+        let mut stem = self.stem.clone();
+        stem.push(&suffix);
+        let mut name = stem.clone();
         name.push(&self.ending);
         Self {
             path: self.parent.join(name),
             parent: self.parent.clone(),
+            stem,
             base: spell(format!("{}{suffix}", self.base).as_bytes()),
             ending: self.ending.clone(),
         }
@@ -171,7 +170,7 @@ impl Place {
 
     /// Finds out before anything is written whether the disk takes a file of so many bytes.
     pub(super) fn takes_file_of(&self, bytes: u64) -> Result<(), ExportError> {
-        match bytes > MAX_FAT_FILE_BYTES && is_fat(&self.parent) {
+        match bytes > disk::largest_file_bytes(&self.parent) {
             true => Err(DiskError::FileTooLarge {
                 path: self.path.clone(),
             }
@@ -191,28 +190,6 @@ impl Place {
         }
         Ok(disk::sync_folder(&self.parent)?)
     }
-}
-
-/// Whether this open file is the one that bears the name.
-fn is_at(file: &File, path: &Path) -> bool {
-    let (Ok(open), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
-        return false;
-    };
-    (open.dev(), open.ino()) == (named.dev(), named.ino())
-}
-
-/// Whether a folder lies on FAT (12, 16 or 32; exFAT takes large files).
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn is_fat(folder: &Path) -> bool {
-    // From linux/magic.h.
-    const MSDOS_SUPER_MAGIC: i128 = 0x4D44;
-    rustix::fs::statfs(folder).is_ok_and(|found| i128::from(found.f_type) == MSDOS_SUPER_MAGIC)
-}
-
-/// Elsewhere it shows when the file gets too large.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn is_fat(_folder: &Path) -> bool {
-    false
 }
 
 /// An extension with its dot, as it stands in a name.

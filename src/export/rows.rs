@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -15,7 +14,7 @@ use super::dates::Taken;
 use super::look::Look;
 use super::plan::Piece;
 use crate::folder::DiskError;
-use crate::folder::disk;
+use crate::folder::disk::{self, system::read_at};
 use crate::names::LocalPath;
 
 /// A file that is in the archive.
@@ -125,9 +124,7 @@ impl Rows {
     /// A small picture's bytes.
     pub(super) fn thumb(&self, thumb: Thumb) -> Result<Vec<u8>, DiskError> {
         let mut bytes = vec![0; thumb.length as usize];
-        self.thumbs
-            .get_ref()
-            .read_exact_at(&mut bytes, thumb.start)
+        read_at(self.thumbs.get_ref(), &mut bytes, thumb.start)
             .map_err(|e| DiskError::new("read", &self.path, e))?;
         if let Some(key) = &self.veil {
             let opened = key.open_in_place(nonce(thumb.start), Aad::empty(), &mut bytes);
@@ -199,7 +196,7 @@ mod tests {
             assert_eq!(back.collect::<Vec<_>>(), pictures);
             let file = rows.thumbs.get_ref();
             let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
-            file.read_exact_at(&mut bytes, 0).unwrap();
+            read_at(file, &mut bytes, 0).unwrap();
             let is_seen = bytes.windows(5).any(|window| window == b"small");
             assert_eq!(is_seen, !is_veiled);
             assert!(!path.exists());

@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +10,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use crate::folder::DiskError;
+use crate::folder::disk::system::write_at;
 
 /// Gathered before it is written.
 const BUFFER_BYTES: usize = 1024 * 1024;
@@ -147,9 +147,7 @@ impl Sink {
         if self.abandoned.is_set() {
             return Err(failed(io::Error::other("an earlier write failed")));
         }
-        self.file
-            .write_all_at(&self.buffer, self.start)
-            .map_err(failed)?;
+        write_at(&self.file, &self.buffer, self.start).map_err(failed)?;
         self.settling.end().map_err(failed)?;
         let length = self.start + self.buffer.len() as u64;
         self.file.set_len(length).map_err(failed)?;
@@ -177,9 +175,7 @@ impl Sink {
         if self.abandoned.is_set() {
             return Ok(());
         }
-        let written = self
-            .file
-            .write_all_at(bytes, self.start)
+        let written = write_at(&self.file, bytes, self.start)
             .and_then(|()| self.settling.after(&self.file, bytes.len() as u64));
         if written.is_err() {
             self.abandoned.set();

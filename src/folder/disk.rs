@@ -6,15 +6,15 @@
 //! cut listen in (`observed`).
 
 mod error;
+pub(crate) mod system;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use crate::names::LocalPath;
 pub use error::DiskError;
+use system::open_unlinked;
 
 /// Where `data/` lies in a rescue folder.
 pub(crate) const DATA: &str = "data";
@@ -127,15 +127,8 @@ fn open_existing(options: &OpenOptions, path: &Path) -> Result<Option<File>, Dis
     }
 }
 
-fn open_unlinked(options: &OpenOptions, path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    // Without NONBLOCK, a fifo left in the folder would be waited for for ever.
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    options.clone().custom_flags(flags.bits() as i32).open(path)
-}
-
 fn opening(action: &'static str, path: &Path, error: io::Error) -> DiskError {
-    if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
+    if system::met_a_link(&error, path) {
         return DiskError::Symlink {
             path: path.to_owned(),
         };
@@ -161,15 +154,9 @@ pub(crate) fn set_len(file: &File, path: &Path, bytes: u64) -> Result<(), DiskEr
 }
 
 /// Has the disk begin with what was written between two places of a file, and does not wait; what
-/// fails is told to the sync. On Linux that is what `DONTNEED` does first; what is not on the disk
-/// yet stays in memory all the same.
+/// fails is told to the sync.
 pub(crate) fn begin_writing(file: &File, from: u64, to: u64) {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if let Some(length) = std::num::NonZeroU64::new(to.saturating_sub(from)) {
-        let _ = rustix::fs::fadvise(file, from, Some(length), rustix::fs::Advice::DontNeed);
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = (file, from, to);
+    system::begin_writing(file, from, to);
 }
 
 /// Waits until a file's bytes and length are on the disk.
@@ -182,8 +169,7 @@ pub(crate) fn sync_file(file: &File, path: &Path) -> Result<(), DiskError> {
 
 /// Waits until a folder's names are on the disk.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), DiskError> {
-    let result = File::open(path).and_then(|folder| folder.sync_all());
-    match result {
+    match system::sync_folder(path) {
         // Some shares and FUSE filesystems cannot sync folders; there is nothing better to do.
         Err(error)
             if matches!(
@@ -196,81 +182,26 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Whether this Linux tells [`sync_filesystem`] of failed writes: 5.8 is the first that does.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn tells_failures(release: &str) -> bool {
-    let mut numbers = release
-        .split(['.', '-'])
-        .map_while(|part| part.parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
-}
-
 /// Waits until everything that was written to the filesystem of `folder` is on its way to the
 /// disk, in one call; false when this filesystem is not known to do so and to report failures.
 ///
 /// The disk's own cache may still hold some of it (vfat and exfat do not flush it here): the sync
 /// of one file afterwards flushes it for all. Failures since `folder` was opened are reported.
-#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn sync_filesystem(folder: &File, path: &Path) -> Result<bool, DiskError> {
-    // From linux/magic.h and the filesystems' own headers: ext2/3/4, XFS, Btrfs, F2FS, vfat,
-    // exfat, tmpfs. FUSE, NFS and SMB do not pass syncfs on.
-    const TRUSTED: [u32; 7] = [
-        0xEF53,
-        0x5846_5342,
-        0x9123_683E,
-        0xF2F5_2010,
-        0x4D44,
-        0x2011_BAB0,
-        0x0102_1994,
-    ];
-    let Ok(filesystem) = rustix::fs::fstatfs(folder) else {
-        return Ok(false);
-    };
-    static TELLS_FAILURES: LazyLock<bool> = LazyLock::new(|| {
-        fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|it| tells_failures(&it))
-    });
-    if !*TELLS_FAILURES {
-        return Ok(false);
+    let began = || observed(|| Change::FilesystemSyncing(path.to_owned()));
+    let is_done = system::sync_filesystem(folder, path, began)?;
+    if is_done {
+        observed(|| Change::FilesystemSynced(path.to_owned()));
     }
-    if !TRUSTED
-        .iter()
-        .any(|magic| i128::from(*magic) == i128::from(filesystem.f_type))
-    {
-        return Ok(false);
-    }
-    observed(|| Change::FilesystemSyncing(path.to_owned()));
-    rustix::fs::syncfs(folder.as_fd()).map_err(|e| DiskError::new("sync", path, e.into()))?;
-    observed(|| Change::FilesystemSynced(path.to_owned()));
-    Ok(true)
-}
-
-/// Other systems have no such call.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn sync_filesystem(_folder: &File, _path: &Path) -> Result<bool, DiskError> {
-    Ok(false)
+    Ok(is_done)
 }
 
 /// The largest file that the disk of a folder takes, in bytes, as far as its kind tells.
 pub(crate) fn largest_file_bytes(folder: &Path) -> u64 {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        /// `MSDOS_SUPER_MAGIC`: vfat and msdos. Through FUSE it is not to be told.
-        const FAT: u32 = 0x4d44;
-        if let Ok(found) = rustix::fs::statfs(folder)
-            && i128::from(found.f_type) == i128::from(FAT)
-        {
-            return u64::from(u32::MAX);
-        }
+    match system::is_fat(folder) {
+        true => u64::from(u32::MAX),
+        false => u64::MAX,
     }
-    let _ = folder;
-    u64::MAX
-}
-
-/// Which folder a path leads to, by device and inode.
-pub(crate) fn identity_of(folder: &Path) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt as _;
-    let found = fs::metadata(folder).ok()?;
-    Some((found.dev(), found.ino()))
 }
 
 /// Makes sure that a folder exists in an existing one; never takes a symbolic link for a folder.
@@ -307,7 +238,7 @@ pub(crate) enum Renaming {
 
 /// Gives a file its new name unless something bears it already.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<Renaming, DiskError> {
-    match rename_without_replacing(from, to) {
+    match system::rename_without_replacing(from, to) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             return Ok(Renaming::TargetExists);
@@ -331,17 +262,6 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<Renaming, DiskError> 
     }
     observed(|| Change::Renamed(from.to_owned(), to.to_owned()));
     Ok(Renaming::Renamed)
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn rename_without_replacing(_from: &Path, _to: &Path) -> io::Result<()> {
-    Err(ErrorKind::Unsupported.into())
 }
 
 /// Gives a file its new name in place of what bears it.
@@ -436,18 +356,3 @@ fn observed(change: impl FnOnce() -> Change) {
 
 #[cfg(not(test))]
 fn observed(_change: impl FnOnce() -> Change) {}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::tells_failures;
-
-    #[test]
-    fn only_kernels_that_tell_of_failed_writes_are_trusted() {
-        for release in ["5.8.0", "5.10.0-28-amd64", "6.1.0", "6.18.44-fc\n", "10.0"] {
-            assert!(tells_failures(release), "{release}");
-        }
-        for release in ["5.4.0-150-generic", "4.19.0", "5.7.19", "", "unknown"] {
-            assert!(!tells_failures(release), "{release}");
-        }
-    }
-}

@@ -54,6 +54,7 @@ pub use reader::{DataReader, Presence};
 
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
+use disk::system::{Identity, identity_of};
 use disk::{DATA, PARTIAL};
 
 pub(crate) const CATALOGUE: &str = "rescue.db";
@@ -121,8 +122,8 @@ pub struct Folder {
     root: PathBuf,
     catalogue: Catalogue,
     access: Access,
-    /// Which folder it is, by device and inode.
-    identity: Option<(u64, u64)>,
+    /// Which folder it is.
+    identity: Option<Identity>,
     /// Held for its lock; last, so that the catalogue is closed before. `None` on media that
     /// cannot be written, where nobody else can write either.
     lock: Option<Arc<File>>,
@@ -166,7 +167,7 @@ impl Folder {
         if let (Contents::Missing, Some(parent)) = (contents, root.parent()) {
             disk::sync_folder(parent)?;
         }
-        let identity = disk::identity_of(&root);
+        let identity = identity_of(&root);
         Ok(Self {
             root,
             catalogue,
@@ -203,7 +204,7 @@ impl Folder {
             Err(error) => return Err(error.into()),
         };
         let catalogue = Catalogue::open(&catalogue_path(&root)?, access)?;
-        let identity = disk::identity_of(&root);
+        let identity = identity_of(&root);
         Ok(Self {
             root,
             catalogue,
@@ -265,7 +266,7 @@ impl Folder {
     /// Whether it still lies where it was opened: a disk that was unplugged leaves an empty folder,
     /// or nothing that answers.
     pub fn is_still_there(&self) -> bool {
-        disk::identity_of(&self.root).is_some_and(|now| Some(now) == self.identity)
+        identity_of(&self.root).is_some_and(|now| Some(now) == self.identity)
     }
 
     /// Whether its catalogue still bears its name: one that somebody removes goes on to work while it

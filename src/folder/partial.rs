@@ -84,7 +84,7 @@ impl PartialFile {
         if !found.is_file() {
             return Err(DiskError::NotAFile { path });
         }
-        if std::os::unix::fs::MetadataExt::nlink(&found) > 1 {
+        if disk::system::has_other_names(&found) {
             // It is another file, too, which is not ours to write to.
             return Ok(None);
         }

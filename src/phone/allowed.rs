@@ -29,15 +29,9 @@ pub fn last(name: &str) -> Option<u64> {
     last_in(&path()?, name)
 }
 
-/// `$XDG_STATE_HOME/rescue/allowed`, below `~/.local/state` where that is not set.
+/// `allowed` among what this program remembers.
 fn path() -> Option<PathBuf> {
-    let set = |name: &str| {
-        let path = std::env::var_os(name).map(PathBuf::from);
-        path.filter(|path| path.is_absolute())
-    };
-    let state = set("XDG_STATE_HOME")
-        .or_else(|| set("HOME").map(|home| home.join(".local").join("state")))?;
-    Some(state.join("rescue").join("allowed"))
+    Some(crate::home::state()?.join("allowed"))
 }
 
 fn last_in(path: &Path, name: &str) -> Option<u64> {

@@ -133,9 +133,14 @@ pub fn computer_name() -> String {
     let user = variable("USER")
         .or_else(|| variable("USERNAME"))
         .or_else(|| variable("LOGNAME"));
-    let host = fs::read_to_string("/proc/sys/kernel/hostname")
-        .ok()
-        .or_else(|| variable("COMPUTERNAME"));
+    #[cfg(unix)]
+    let host = rustix::system::uname()
+        .nodename()
+        .to_str()
+        .map(str::to_owned)
+        .ok();
+    #[cfg(not(unix))]
+    let host = variable("COMPUTERNAME");
     let clean = |name: String| {
         name.chars()
             .filter(|c| c.is_ascii_graphic())
@@ -207,11 +212,7 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<bool> {
     let temporary = path.with_extension(format!("{}.new", std::process::id()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    let mut file = options.open(&temporary)?;
+    let mut file = crate::home::with_mode(&mut options, mode).open(&temporary)?;
     file.write_all(content)?;
     file.sync_all()?;
     // A hard link is the one way to put a whole file in place without replacing another.

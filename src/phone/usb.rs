@@ -5,6 +5,8 @@
 //! with the payload; a computer ends a payload of whole packets with an empty one, a phone does
 //! not, so that nothing may be asked for beyond a payload's last packet but the next header.
 
+// Elsewhere the system tells no descriptors of a device that is not open.
+#[cfg(target_os = "linux")]
 mod configuration;
 pub mod devices;
 mod framing;
@@ -168,6 +170,7 @@ fn refused<T>(device: &DeviceInfo, error: &nusb::Error) -> Result<T, PhoneError>
 }
 
 /// The device's file, by which Linux gives it to programs.
+#[cfg(target_os = "linux")]
 pub(super) fn node_of(device: &DeviceInfo) -> Option<String> {
     let bus = device.bus_id().parse::<u16>().ok()?;
     let address = device.device_address();
@@ -175,6 +178,7 @@ pub(super) fn node_of(device: &DeviceInfo) -> Option<String> {
 }
 
 /// The program that has the device open, as `adb (process 123)`, where that can be seen.
+#[cfg(target_os = "linux")]
 fn holder(device: &DeviceInfo) -> Option<String> {
     let node = node_of(device)?;
     let own = std::process::id().to_string();
@@ -195,5 +199,11 @@ fn holder(device: &DeviceInfo) -> Option<String> {
             return Some(format!("{} (process {id})", name.trim()));
         }
     }
+    None
+}
+
+/// Elsewhere only the system itself knows.
+#[cfg(not(target_os = "linux"))]
+fn holder(_device: &DeviceInfo) -> Option<String> {
     None
 }

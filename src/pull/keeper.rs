@@ -17,7 +17,6 @@ use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::event::{Event, Events};
-use crate::folder::commit::MAX_GROUP;
 use crate::folder::{
     Committer, DiskError, EntryId, Finished, Folder, Gaps, Outcome, PartialFile, Proof, Reason,
     ReasonCode, Record, ToCommit,
@@ -31,6 +30,7 @@ const QUEUE: usize = 1024;
 /// Files in a group, where the system lets this process open as many and more.
 const LARGE_GROUP: usize = 1024;
 /// Open files to ask the system for: a large group, the queue, and room for all else.
+#[cfg(unix)]
 const OPEN_FILES: u64 = 3072;
 /// A group is committed when its files hold so much, in bytes.
 const GROUP_BYTES: u64 = 256 * 1024 * 1024;
@@ -556,6 +556,7 @@ impl Thread {
 fn limits() -> (usize, usize) {
     #[cfg(unix)]
     {
+        use crate::folder::commit::MAX_GROUP;
         use rustix::process::{Resource, getrlimit, setrlimit};
         let mut limit = getrlimit(Resource::Nofile);
         if limit.current.is_some_and(|open| open < OPEN_FILES) {
@@ -574,8 +575,9 @@ fn limits() -> (usize, usize) {
         let quarter = usize::try_from(open / 4).unwrap_or(QUEUE).max(1);
         (quarter.min(MAX_GROUP), quarter.min(QUEUE))
     }
+    // Windows sets no such limit to what std opens.
     #[cfg(not(unix))]
-    (MAX_GROUP / 2, MAX_GROUP / 2)
+    (LARGE_GROUP, QUEUE)
 }
 
 fn replan(task: &Task) -> Record {

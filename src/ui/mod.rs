@@ -111,7 +111,7 @@ impl Ui {
             return Err(Error::new(Kind::Usage, message).with_hint(hint));
         }
         // Who presses Ctrl-C at the question gets the terminal back as it was.
-        *lock(&ASKING) = rustix::termios::tcgetattr(std::io::stdin()).ok();
+        *lock(&ASKING) = terminal::Settings::now().ok();
         let ask = |prompt: &str| {
             rpassword::prompt_password(prompt).map_err(|error| {
                 Error::new(Kind::Usage, "the passphrase could not be asked for")
@@ -137,8 +137,7 @@ impl Ui {
     /// Shows what is typed again, where a question that hides it is cut short.
     pub fn end_asking(&self) {
         if let Some(before) = lock(&ASKING).take() {
-            let now = rustix::termios::OptionalActions::Now;
-            let _ = rustix::termios::tcsetattr(std::io::stdin(), now, &before);
+            let _ = before.apply();
             eprint_line("");
         }
     }
@@ -215,7 +214,7 @@ struct JsonError<'a> {
 static OUTPUT_FAILED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal as it was before a question that hides what is typed.
-static ASKING: Mutex<Option<rustix::termios::Termios>> = Mutex::new(None);
+static ASKING: Mutex<Option<terminal::Settings>> = Mutex::new(None);
 
 fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)

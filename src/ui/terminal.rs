@@ -4,20 +4,25 @@
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
-};
 use zeroize::Zeroizing;
 
-/// What the terminal was before. Beside the guard, so that a program that ends at once restores it.
-static BEFORE: Mutex<Option<(Termios, Mode)>> = Mutex::new(None);
+// Only Unix has termios; other consoles are asked through std and rpassword.
+#[cfg(not(unix))]
+mod console;
+#[cfg(unix)]
+mod termios;
 
-/// How often to look for something typed.
-const LOOK_INTERVAL: Duration = Duration::from_millis(15);
+#[cfg(not(unix))]
+use console as system;
+#[cfg(unix)]
+use termios as system;
+
+pub(super) use system::Settings;
+
+/// What the terminal was before. Beside the guard, so that a program that ends at once restores it.
+static BEFORE: Mutex<Option<(Settings, Mode)>> = Mutex::new(None);
+
 /// No secret is longer, in bytes.
 const MAX_SECRET: usize = 1024;
 
@@ -40,7 +45,7 @@ pub fn restore() {
             let mut err = io::stderr().lock();
             let _ = write!(err, "{MOUSE_OFF}").and_then(|()| err.flush());
         }
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+        let _ = before.apply();
     }
 }
 
@@ -65,39 +70,16 @@ pub fn is_there() -> bool {
 
 /// The terminal while it is read from; dropping it gives it back.
 #[derive(Debug)]
-pub struct Terminal(());
+pub struct Terminal(Mode);
 
 impl Terminal {
     /// Takes the terminal, which has to be one.
     pub fn take(mode: Mode) -> io::Result<Self> {
-        let before = tcgetattr(io::stdin())?;
-        let mut during = before.clone();
-        match mode {
-            Mode::Lines => {}
-            Mode::Hidden => {
-                during.local_modes.remove(LocalModes::ECHO);
-                during.local_modes.insert(LocalModes::ECHONL);
-                // Stopped here, the program would come back to a terminal that shows what is typed; and
-                // one that quits leaves it without an echo.
-                during.special_codes[SpecialCodeIndex::VSUSP] = 0;
-                during.special_codes[SpecialCodeIndex::VQUIT] = 0;
-            }
-            Mode::Keys => {
-                during
-                    .local_modes
-                    .remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN);
-                // Enter is Enter, and Ctrl-S is a key.
-                during
-                    .input_modes
-                    .remove(InputModes::ICRNL | InputModes::IXON);
-                // A stopped program would leave the terminal like this.
-                during.special_codes[SpecialCodeIndex::VSUSP] = 0;
-                during.special_codes[SpecialCodeIndex::VQUIT] = 0;
-            }
-        }
+        let before = Settings::now()?;
+        let during = before.during(mode)?;
         *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some((before, mode));
-        let taken = Self(());
-        tcsetattr(io::stdin(), OptionalActions::Now, &during)?;
+        let taken = Self(mode);
+        during.apply()?;
         if mode == Mode::Keys {
             let mut err = io::stderr().lock();
             write!(err, "{MOUSE_ON}").and_then(|()| err.flush())?;
@@ -108,31 +90,12 @@ impl Terminal {
     /// Some of what was typed; nothing at the end of the input. Nothing is lost where the future is
     /// dropped.
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            // A blocking read would keep Ctrl-C from being seen, and a thread in it would take what
-            // is meant for the next question.
-            let stdin = io::stdin();
-            let mut asked = [PollFd::new(&stdin, PollFlags::IN)];
-            match poll(&mut asked, Some(&Timespec::default())) {
-                Ok(0) | Err(Errno::INTR) => tokio::time::sleep(LOOK_INTERVAL).await,
-                Ok(_) => return Ok(rustix::io::read(&stdin, buffer)?),
-                Err(error) => return Err(error.into()),
-            }
-        }
+        system::read(buffer).await
     }
 
     /// A whole line with its end.
     pub async fn line(&mut self) -> io::Result<Zeroizing<Vec<u8>>> {
-        // At once in its size: what grows leaves copies behind.
-        let mut line = Zeroizing::new(Vec::with_capacity(MAX_SECRET));
-        let mut byte = Zeroizing::new([0_u8; 1]);
-        while line.len() < MAX_SECRET && self.read(&mut *byte).await? == 1 {
-            line.extend_from_slice(&*byte);
-            if *byte == *b"\n" {
-                break;
-            }
-        }
-        Ok(line)
+        system::line(self.0).await
     }
 }
 
@@ -155,12 +118,12 @@ pub fn first_line(mut from: impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(line)
 }
 
-/// The first line of the standard input, without a buffer that keeps it.
+/// The first line of the standard input, without a buffer that keeps it where the system lets read so.
 pub fn first_line_of_stdin() -> io::Result<Zeroizing<Vec<u8>>> {
     struct Unbuffered;
     impl io::Read for Unbuffered {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            Ok(rustix::io::read(io::stdin(), buffer)?)
+            system::read_stdin(buffer)
         }
     }
     first_line(Unbuffered)
@@ -403,6 +366,7 @@ mod tests {
     #[test]
     fn a_panic_gives_the_terminal_back() {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        use rustix::termios::tcgetattr;
         use std::process::{Command, Stdio};
         if let Ok(case) = std::env::var(AT_TERMINAL) {
             panic_at_terminal(&case);
@@ -448,13 +412,13 @@ mod tests {
             }
         }
         restore_on_panic();
-        let before = format!("{:?}", tcgetattr(io::stdin()).unwrap());
+        let before = format!("{:?}", Settings::now().unwrap());
         let mode = match case {
             "hidden" => Mode::Hidden,
             _ => Mode::Keys,
         };
         let taken = Terminal::take(mode).unwrap();
-        assert_ne!(format!("{:?}", tcgetattr(io::stdin()).unwrap()), before);
+        assert_ne!(format!("{:?}", Settings::now().unwrap()), before);
         eprintln!("was changed");
         let again = (case == "twice").then_some(Again);
         if case == "joined" {

@@ -11,6 +11,7 @@ use super::problem::Problem;
 use super::source::{Source, blocking};
 use super::{Acknowledged, Found, part_name};
 use crate::digest::{Hasher, Sha256};
+use crate::folder::disk::system::rename_without_replacing;
 
 /// How much is copied at once, in bytes.
 const PIECE_BYTES: usize = 1024 * 1024;
@@ -180,17 +181,20 @@ async fn write(
 
 /// Gives a file its name where nothing has it.
 fn name(part: &Path, target: &Path, shown: &str) -> Result<(), Problem> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    match renameat_with(CWD, part, CWD, target, RenameFlags::NOREPLACE) {
+    match rename_without_replacing(part, target) {
         Ok(()) => return Ok(()),
-        Err(rustix::io::Errno::EXIST) => {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             return Err(Problem::Taken {
                 path: shown.to_owned(),
             });
         }
-        // Shares that do not know this flag.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {}
-        Err(error) => return Err(failed(target, &error.into())),
+        // Shares and systems that cannot do so in one step.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidInput | ErrorKind::Unsupported
+            ) => {}
+        Err(error) => return Err(failed(target, &error)),
     }
     if target.symlink_metadata().is_ok() {
         return Err(Problem::Taken {

@@ -65,9 +65,7 @@ impl Secret {
                 .with_hint(format!("give it with --secret-file FILE or in {VARIABLE}")));
         }
         prompt(&format!("{what}: "));
-        let _hidden = Hidden::start(&stdin);
-        let mut line = String::new();
-        stdin.read_line(&mut line).map_err(|e| {
+        let line = hidden_line(&stdin).map_err(|e| {
             Error::new(Kind::Usage, format!("the {what} could not be read"))
                 .caused_by(e.to_string())
         })?;
@@ -89,12 +87,28 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A line that the terminal does not show.
+#[cfg(unix)]
+fn hidden_line(stdin: &std::io::Stdin) -> std::io::Result<String> {
+    let _hidden = Hidden::start(stdin);
+    let mut line = String::new();
+    stdin.read_line(&mut line).map(|_| line)
+}
+
+/// What is no terminal of Unix is the console of Windows.
+#[cfg(not(unix))]
+fn hidden_line(_stdin: &std::io::Stdin) -> std::io::Result<String> {
+    rpassword::read_password()
+}
+
 /// While this lives, the terminal does not show what is typed.
+#[cfg(unix)]
 struct Hidden<'a> {
     stdin: &'a std::io::Stdin,
     before: Option<rustix::termios::Termios>,
 }
 
+#[cfg(unix)]
 impl<'a> Hidden<'a> {
     fn start(stdin: &'a std::io::Stdin) -> Self {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
@@ -109,6 +123,7 @@ impl<'a> Hidden<'a> {
     }
 }
 
+#[cfg(unix)]
 impl Drop for Hidden<'_> {
     fn drop(&mut self) {
         use rustix::termios::{OptionalActions, tcsetattr};

@@ -13,6 +13,7 @@ use super::keyring::{Keyring, KeyringError};
 use super::oauth::{Endpoints, Service};
 use super::secret::Secret;
 use crate::error::{Error, Kind as ErrorKindOf};
+use crate::home;
 
 /// All remotes.
 #[derive(Debug)]
@@ -400,7 +401,6 @@ impl Settings {
     }
 
     fn save(&mut self) -> Result<(), Error> {
-        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
         let failed = |e: std::io::Error| {
             Error::new(
                 ErrorKindOf::Disk,
@@ -425,20 +425,13 @@ impl Settings {
         }
         let text = toml::to_string(&self.written).map_err(unwritable)?;
         if let Some(folder) = self.path.parent() {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .map_err(failed)?;
+            home::create_private_folder(folder).map_err(failed)?;
         }
         let new = self.path.with_extension("toml.new");
         let _ = fs::remove_file(&new);
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&new)
-            .map_err(failed)?;
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        let mut file = home::private(&mut options).open(&new).map_err(failed)?;
         file.write_all(text.as_bytes())
             .and_then(|()| file.sync_all())
             .and_then(|()| fs::rename(&new, &self.path))
@@ -477,21 +470,10 @@ pub fn check_name(name: &str) -> Result<(), Error> {
 }
 
 pub(super) fn folder() -> Result<PathBuf, Error> {
-    let set = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    set("XDG_CONFIG_HOME")
-        .or_else(|| set("HOME").map(|home| home.join(".config")))
-        .map(|config| config.join("rescue"))
-        .ok_or_else(|| {
-            Error::new(
-                ErrorKindOf::Usage,
-                "there is no home folder to keep the settings in",
-            )
-            .with_hint("set HOME")
-        })
+    home::config().ok_or_else(|| {
+        let message = "there is no home folder to keep the settings in";
+        Error::new(ErrorKindOf::Usage, message).with_hint("set HOME")
+    })
 }
 
 fn locked(name: &str, error: Option<KeyringError>) -> Error {

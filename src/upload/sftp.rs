@@ -704,9 +704,7 @@ fn key_files(login: &Login) -> Vec<PathBuf> {
         (Some(file), _) => vec![file.clone()],
         (None, Some(_)) => Vec::new(),
         (None, None) => {
-            let home = std::env::var_os("HOME")
-                .map(PathBuf::from)
-                .unwrap_or_default();
+            let home = crate::home::folder().unwrap_or_default();
             ["id_ed25519", "id_ecdsa", "id_rsa"]
                 .iter()
                 .map(|name| home.join(".ssh").join(name))

@@ -55,15 +55,19 @@ pub(super) async fn sign_in(
 /// Where there is a desktop, its browser; nobody is told when there is none, for the link is there.
 fn open_browser(link: &str) {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let opener = if cfg!(target_os = "macos") {
-        "open"
+    let opener: &[&str] = if cfg!(target_os = "macos") {
+        &["open"]
+    } else if cfg!(windows) {
+        // `start` is a word of its shell, which would read the link's `&` as one, too.
+        &["rundll32", "url.dll,FileProtocolHandler"]
     } else if is_set("WAYLAND_DISPLAY") || is_set("DISPLAY") {
-        "xdg-open"
+        &["xdg-open"]
     } else {
         return;
     };
-    let started = Command::new(opener)
-        .arg(link)
+    let mut words = opener.iter().copied().chain([link]);
+    let started = Command::new(words.next().unwrap_or_default())
+        .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::system;
+
 /// What the disk did not do.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
@@ -93,12 +95,9 @@ impl DiskError {
             ErrorKind::InvalidInput | ErrorKind::InvalidFilename => Self::NameRefused {
                 path: path.to_owned(),
             },
-            // APFS and some shares refuse characters that they do not know.
-            _ if source.raw_os_error() == Some(rustix::io::Errno::ILSEQ.raw_os_error()) => {
-                Self::NameRefused {
-                    path: path.to_owned(),
-                }
-            }
+            _ if system::refuses_name(&source) => Self::NameRefused {
+                path: path.to_owned(),
+            },
             _ => Self::new(action, path, source),
         }
     }

@@ -435,6 +435,10 @@ fn hold(_device: &DeviceInfo) -> Result<Option<File>, Driven> {
 
 /// How a request ended that did not do its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    windows,
+    expect(dead_code, reason = "without a way, nothing else fails")
+)]
 enum Failure {
     Stall,
     Gone,

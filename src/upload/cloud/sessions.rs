@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::home;
 use crate::upload::secret::Secret;
 use crate::upload::source::Source;
 
@@ -106,21 +107,15 @@ fn read(file: &Path) -> BTreeMap<String, Session> {
 }
 
 fn write(file: &Path, known: &BTreeMap<String, Session>) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
     if let Some(folder) = file.parent() {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+        home::create_private_folder(folder)?;
     }
     // Two runs at once do not write into each other's.
     let new = file.with_extension(format!("new-{}", std::process::id()));
     let _ = fs::remove_file(&new);
-    let mut opened = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    let mut opened = home::private(&mut options).open(&new)?;
     opened.write_all(serde_json::to_string(known)?.as_bytes())?;
     fs::rename(&new, file)
 }

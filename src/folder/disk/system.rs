@@ -1,0 +1,276 @@
+//! What the systems do differently with files, each with what is done where there is no such call.
+//!
+//! Linux, Android and Apple's systems are told apart where only some of them have a call; `not(unix)` is
+//! Windows, where what only unsafe code or a crate of its own could do is left out.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+
+#[cfg(unix)]
+use rustix::io::Errno;
+
+use super::DiskError;
+
+/// Opens a file, but none behind a symbolic link, and waits for nobody at a fifo's other end.
+#[cfg(unix)]
+pub(super) fn open_unlinked(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // Without NONBLOCK, a fifo left in the folder would be waited for for ever.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    options.clone().custom_flags(flags.bits() as i32).open(path)
+}
+
+/// Windows has no fifos in folders. A link is looked for before: one made in the moment between is followed,
+/// and making one takes an administrator there.
+#[cfg(not(unix))]
+pub(super) fn open_unlinked(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    match path.is_symlink() {
+        true => Err(io::Error::other("a symbolic link")),
+        false => options.open(path),
+    }
+}
+
+/// Whether [`open_unlinked`] failed because of a symbolic link.
+pub(super) fn met_a_link(error: &io::Error, path: &Path) -> bool {
+    #[cfg(unix)]
+    let (_, met) = (
+        path,
+        error.raw_os_error() == Some(Errno::LOOP.raw_os_error()),
+    );
+    #[cfg(not(unix))]
+    let met = error.raw_os_error().is_none() && path.is_symlink();
+    met
+}
+
+/// Whether a failure tells of a name that the disk does not take; APFS and some shares refuse
+/// characters that they do not know.
+pub(super) fn refuses_name(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let refuses = error.raw_os_error() == Some(Errno::ILSEQ.raw_os_error());
+    // There `InvalidFilename` says it all.
+    #[cfg(not(unix))]
+    let (_, refuses) = (error, false);
+    refuses
+}
+
+/// Whether the system gives no more open files, to this program or to all.
+pub(crate) fn is_short_of_files(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let short = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    // ERROR_TOO_MANY_OPEN_FILES.
+    #[cfg(not(unix))]
+    let short = [4];
+    error
+        .raw_os_error()
+        .is_some_and(|code| short.contains(&code))
+}
+
+/// Writes all of the bytes at a place in a file. Where the file's own position is afterwards differs.
+#[cfg(unix)]
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+/// In two steps, which is the same while one thread at a time writes.
+#[cfg(not(unix))]
+pub(crate) fn write_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    use io::{Seek as _, Write as _};
+    file.seek(io::SeekFrom::Start(offset))?;
+    file.write_all(bytes)
+}
+
+/// Fills a buffer from a place in a file. Where the file's own position is afterwards differs.
+#[cfg(unix)]
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+/// In two steps, which is the same while one thread at a time reads.
+#[cfg(not(unix))]
+pub(crate) fn read_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    use io::{Read as _, Seek as _};
+    file.seek(io::SeekFrom::Start(offset))?;
+    file.read_exact(buffer)
+}
+
+/// Has the disk begin with what was written between two places of a file. On Linux that is what `DONTNEED`
+/// does first; what is not on the disk yet stays in memory all the same.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn begin_writing(file: &File, from: u64, to: u64) {
+    if let Some(length) = std::num::NonZeroU64::new(to.saturating_sub(from)) {
+        let _ = rustix::fs::fadvise(file, from, Some(length), rustix::fs::Advice::DontNeed);
+    }
+}
+
+/// Others begin when they like, or at the sync.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn begin_writing(_file: &File, _from: u64, _to: u64) {}
+
+/// Has what is read of a file next come from the disk, not from memory.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn forget_contents(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+}
+
+/// Others have no such call: what is still in memory is read from there.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn forget_contents(_file: &File) {}
+
+/// Waits until a folder's names are on the disk.
+#[cfg(unix)]
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Windows opens no folder as a file; NTFS keeps the order of names in its journal.
+#[cfg(not(unix))]
+pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether this Linux tells [`sync_filesystem`] of failed writes: 5.8 is the first that does.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn tells_failures(release: &str) -> bool {
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
+}
+
+/// Starts `syncfs` on the filesystem of `folder`: `began` is told before, and the result is `true` after
+/// it; `false`, and nothing told, where the filesystem is not known to do so and to report failures.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn sync_filesystem(
+    folder: &File,
+    path: &Path,
+    began: impl FnOnce(),
+) -> Result<bool, DiskError> {
+    // From linux/magic.h and the filesystems' own headers: ext2/3/4, XFS, Btrfs, F2FS, vfat,
+    // exfat, tmpfs. FUSE, NFS and SMB do not pass syncfs on.
+    const TRUSTED: [u32; 7] = [
+        0xEF53,
+        0x5846_5342,
+        0x9123_683E,
+        0xF2F5_2010,
+        MSDOS_SUPER_MAGIC,
+        0x2011_BAB0,
+        0x0102_1994,
+    ];
+    static TELLS_FAILURES: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
+        fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|it| tells_failures(&it))
+    });
+    let Ok(filesystem) = rustix::fs::fstatfs(folder) else {
+        return Ok(false);
+    };
+    let is_trusted = |magic: &u32| i128::from(*magic) == i128::from(filesystem.f_type);
+    if !*TELLS_FAILURES || !TRUSTED.iter().any(is_trusted) {
+        return Ok(false);
+    }
+    began();
+    rustix::fs::syncfs(folder).map_err(|e| DiskError::new("sync", path, e.into()))?;
+    Ok(true)
+}
+
+/// Other systems have no such call: each file is synced by itself.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn sync_filesystem(
+    _folder: &File,
+    _path: &Path,
+    _began: impl FnOnce(),
+) -> Result<bool, DiskError> {
+    Ok(false)
+}
+
+/// vfat and msdos, in linux/magic.h.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MSDOS_SUPER_MAGIC: u32 = 0x4D44;
+
+/// Whether a folder lies on FAT (12, 16 or 32; exFAT takes large files). Through FUSE it is not to
+/// be told.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn is_fat(folder: &Path) -> bool {
+    rustix::fs::statfs(folder)
+        .is_ok_and(|found| i128::from(found.f_type) == i128::from(MSDOS_SUPER_MAGIC))
+}
+
+/// Elsewhere it shows when the file gets too large.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn is_fat(_folder: &Path) -> bool {
+    false
+}
+
+/// What a file or folder is, whatever it is called: its device and inode.
+#[cfg(unix)]
+pub(crate) type Identity = (u64, u64);
+
+/// Std tells of no such number on Windows: the whole path, without links.
+#[cfg(not(unix))]
+pub(crate) type Identity = std::path::PathBuf;
+
+/// Which file or folder a path leads to.
+pub(crate) fn identity_of(path: &Path) -> Option<Identity> {
+    #[cfg(unix)]
+    return fs::metadata(path).ok().map(|found| inode_of(&found));
+    #[cfg(not(unix))]
+    return fs::canonicalize(path).ok();
+}
+
+/// Whether this open file is the one that bears the name.
+#[cfg(unix)]
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(open), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
+        return false;
+    };
+    inode_of(&open) == inode_of(&named)
+}
+
+/// Windows does not let the name of an open file be given to another.
+#[cfg(not(unix))]
+pub(crate) fn is_at(_file: &File, path: &Path) -> bool {
+    path.is_file()
+}
+
+#[cfg(unix)]
+fn inode_of(found: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt as _;
+    (found.dev(), found.ino())
+}
+
+/// Whether a file bears other names too, so that who writes into it writes into another's.
+pub(crate) fn has_other_names(found: &Metadata) -> bool {
+    #[cfg(unix)]
+    let names = std::os::unix::fs::MetadataExt::nlink(found);
+    // Std does not tell; whoever prepares such a disk has to do so on a computer that this user works on.
+    #[cfg(not(unix))]
+    let (_, names) = (found, 1);
+    names > 1
+}
+
+/// Gives a file a name that nothing bears; `Unsupported` or `InvalidInput` where nobody can do so in one step.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}
+
+/// Elsewhere std replaces, always.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+pub(crate) fn rename_without_replacing(_from: &Path, _to: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::tells_failures;
+
+    #[test]
+    fn only_kernels_that_tell_of_failed_writes_are_trusted() {
+        for release in ["5.8.0", "5.10.0-28-amd64", "6.1.0", "6.18.44-fc\n", "10.0"] {
+            assert!(tells_failures(release), "{release}");
+        }
+        for release in ["5.4.0-150-generic", "4.19.0", "5.7.19", "", "unknown"] {
+            assert!(!tells_failures(release), "{release}");
+        }
+    }
+}

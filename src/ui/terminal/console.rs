@@ -1,0 +1,68 @@
+//! The terminal where there is no termios: questions are asked as std and rpassword do, and keys cannot be
+//! read as they are pressed, for which the console of Windows wants calls of its own.
+
+use std::io::{self, ErrorKind, Read as _};
+
+use zeroize::Zeroizing;
+
+use super::Mode;
+
+/// How the terminal behaves, which is never changed beyond one question.
+#[derive(Debug)]
+pub(in crate::ui) struct Settings(());
+
+impl Settings {
+    /// How it behaves now.
+    pub(in crate::ui) fn now() -> io::Result<Self> {
+        Ok(Self(()))
+    }
+
+    /// Has it behave so.
+    pub(in crate::ui) fn apply(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// These, changed for a mode.
+    pub(super) fn during(&self, mode: Mode) -> io::Result<Self> {
+        match mode {
+            Mode::Lines | Mode::Hidden => Ok(Self(())),
+            Mode::Keys => Err(no_keys()),
+        }
+    }
+}
+
+fn no_keys() -> io::Error {
+    let why = "this system's terminal gives no keys as they are pressed; use --script or --recipe";
+    io::Error::new(ErrorKind::Unsupported, why)
+}
+
+/// Keys as they come, which there are none of.
+pub(super) async fn read(_buffer: &mut [u8]) -> io::Result<usize> {
+    Err(no_keys())
+}
+
+/// A whole line with its end. Where the future is dropped, a thread waits on for the line, and the program
+/// ends without it.
+pub(super) async fn line(mode: Mode) -> io::Result<Zeroizing<Vec<u8>>> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let line = match mode {
+            Mode::Hidden => rpassword::read_password().map(|line| line + "\n"),
+            Mode::Lines | Mode::Keys => one_line(),
+        };
+        let _ = sender.send(line.map(|line| Zeroizing::new(line.into_bytes())));
+    });
+    receiver
+        .await
+        .unwrap_or_else(|_| Err(ErrorKind::UnexpectedEof.into()))
+}
+
+fn one_line() -> io::Result<String> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).map(|_| line)
+}
+
+/// Some of the standard input, through std's buffer.
+pub(super) fn read_stdin(buffer: &mut [u8]) -> io::Result<usize> {
+    io::stdin().lock().read(buffer)
+}
