@@ -33,6 +33,10 @@ enum Kind {
     NoBulk,
     /// ADB that only talks.
     OnlyInput,
+    /// ADB whose packets hold nothing.
+    NoPackets,
+    /// ADB whose packets are of a size that no speed has.
+    OddPackets,
     /// Its configuration announces more than there is.
     LongConfiguration,
     /// Bytes of its configuration are others, as the seed decides.
@@ -126,6 +130,18 @@ impl Function for Adb {
     }
 }
 
+/// Has all endpoints of a configuration take packets of so many bytes.
+fn set_packets(configuration: &mut [u8], size: u16) {
+    let mut at = 0;
+    while let Some([length, kind]) = configuration.get(at..at + 2) {
+        let (length, is_endpoint) = (usize::from(*length), *kind == 5);
+        if is_endpoint {
+            configuration[at + 4..at + 6].copy_from_slice(&size.to_le_bytes());
+        }
+        at += length;
+    }
+}
+
 /// A device, and somebody who changes its descriptors on their way.
 struct Hostile {
     kind: Kind,
@@ -148,6 +164,8 @@ impl Gadget for Hostile {
             Answer::Done(mut bytes) if is_configuration => {
                 match self.kind {
                     Kind::LongConfiguration => bytes[2..4].copy_from_slice(&[0xff, 0x7f]),
+                    Kind::NoPackets => set_packets(&mut bytes, 0),
+                    Kind::OddPackets => set_packets(&mut bytes, 100),
                     Kind::Noise => self.spoil(&mut bytes),
                     _ => {}
                 }

@@ -40,15 +40,19 @@ impl Incoming {
     }
 
     /// How many bytes the next transfer is to ask for when this many are asked for already: up to
-    /// `chunk` of the payload, else a packet for the header behind it; `None` for no more.
+    /// `chunk` of the payload, else the packets of the header behind it; `None` for no more. Always
+    /// whole packets.
     pub(super) fn next_transfer(&self, asked: usize, chunk: usize) -> Option<usize> {
         let payload = self.left.next_multiple_of(self.packet);
         if self.is_broken {
             return None;
         }
+        // One packet, but for the smallest ones.
+        let header = HEADER_BYTES.next_multiple_of(self.packet);
+        let chunk = (chunk / self.packet).max(1) * self.packet;
         match payload.checked_sub(asked) {
             Some(missing @ 1..) => Some(missing.min(chunk)),
-            _ if asked < payload + self.packet => Some(self.packet),
+            _ if asked < payload + header => Some(header),
             _ => None,
         }
     }
@@ -185,7 +189,8 @@ mod tests {
 
     #[test]
     fn messages_of_every_size_arrive_whole() {
-        for packet in [64, 512, 1024] {
+        // Bulk endpoints of USB have these, and those of a broken phone any.
+        for packet in [8, 16, 32, 64, 512, 1024, 7, 500] {
             let mut incoming = Incoming::new(packet);
             for size in [0, 1, 23, 24, 511, 512, 513, 1024, 4096, 70_000] {
                 let message = message(Command::Cnxn, vec![7; size]);

@@ -18,7 +18,7 @@ const MAX_OUT: usize = 16;
 const MAX_IN: usize = 12;
 /// Transfers without anything to read that are looked at in one go.
 const MAX_STRAYS: usize = 32;
-/// The largest transfer from the phone, in bytes: a multiple of every packet size.
+/// The largest transfer from the phone, in bytes: a multiple of every packet size of USB.
 const CHUNK: usize = 128 * 1024;
 
 /// A phone's ADB interface.
@@ -45,6 +45,8 @@ impl UsbTransport {
             let found = endpoints.find(|endpoint| {
                 endpoint.transfer_type() == nusb::descriptors::TransferType::Bulk
                     && is_input(endpoint.address()) == input
+                    // Linux passes over one whose packets hold nothing; nusb divides by it.
+                    && endpoint.max_packet_size() > 0
             });
             found.map(|endpoint| endpoint.address())
         };

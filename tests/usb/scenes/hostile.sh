@@ -44,12 +44,14 @@ both names 1 "hung"
 hostile flood
 both flood 1 "next:"
 in_short && return
-for kind in no-endpoints no-bulk only-input; do
+for kind in no-endpoints no-bulk only-input no-packets; do
     hostile $kind
     both $kind 1 "next:"
 done
-hostile long-configuration
-both long-configuration 1 "hung"
+for kind in long-configuration odd-packets; do
+    hostile $kind
+    both $kind 1 "hung"
+done
 hostile huge
 both huge 1 "next:"
 hostile flapping
