@@ -1,6 +1,6 @@
 //! `rescue doctor`: what stands between this computer and a phone, and the one next step.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::phone::discover::{RouteName, SeenPhone, discover};
 use crate::phone::usb::devices::{Offer, UsbPhone, phones};
 use crate::phone::{Phone, PhoneError, allowed};
 use crate::pull::enumerate::has_storage;
+use crate::ui::terminal::Mode;
 use crate::ui::{Ui, bytes, plain};
 
 /// How long a phone may take to let this computer in: long enough for no person.
@@ -101,7 +102,7 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
         return Ok(Done::All);
     }
     if args.install_udev_rules {
-        return install_udev_rules(args.yes, ui);
+        return install_udev_rules(args.yes, ui).await;
     }
     let mut findings = examine(&args.phone).await;
     findings.extend(disk());
@@ -392,7 +393,7 @@ fn disk() -> Option<Finding> {
 }
 
 /// Asks, then puts the rules in place, as root only for that.
-fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
+async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
     if !cfg!(target_os = "linux") {
         let message = "udev rules are for Linux; here no permission is needed";
         return Err(Error::new(Kind::Usage, message));
@@ -401,23 +402,35 @@ fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
         "This writes {UDEV_RULES_PATH} and has udev read it: the person who sits at this"
     ));
     ui.remark("computer may then open Android phones over USB. Nothing else is changed.");
+    // Somebody's own, perhaps one with GROUP.
+    if std::fs::read(UDEV_RULES_PATH).is_ok_and(|there| there != UDEV_RULES.as_bytes()) {
+        ui.remark("There is such a file with other rules in it, which are replaced.");
+    }
     if !yes {
-        if !std::io::stdin().is_terminal() {
+        let unasked = || {
             let error = Error::new(Kind::Usage, "nobody is there to be asked");
-            return Err(error.with_hint("add --yes to write the rules without a question"));
+            error.with_hint("add --yes to write the rules without a question")
+        };
+        if !std::io::stdin().is_terminal() {
+            return Err(unasked());
         }
-        ui.remark("Write it? [y/N]");
-        let mut answer = String::new();
-        let _ = std::io::stdin().lock().read_line(&mut answer);
+        let answer = ui.ask("Write it? [y/N] ", Mode::Lines).await;
+        let answer = answer.map_err(|error| unasked().caused_by(error))?;
         if !matches!(answer.trim(), "y" | "Y" | "yes") {
             return Err(Error::new(Kind::Interrupted, "nothing was written"));
         }
     }
-    as_root(
-        &["install", "-D", "-m", "644", "/dev/stdin", UDEV_RULES_PATH],
-        UDEV_RULES,
-    )?;
-    as_root(&["udevadm", "control", "--reload"], "")?;
+    let by_hand = "put in place by hand what `rescue doctor --print-udev-rules` shows";
+    const WRITE: [&str; 6] = ["install", "-D", "-m", "644", "/dev/stdin", UDEV_RULES_PATH];
+    as_root(&WRITE, UDEV_RULES)
+        .await
+        .map_err(|error| error.with_hint(by_hand))?;
+    const READ_ANEW: [&str; 3] = ["udevadm", "control", "--reload"];
+    as_root(&READ_ANEW, "").await.map_err(|error| {
+        error.with_hint(format!(
+            "{UDEV_RULES_PATH} is written; start this computer anew, or have udev read it"
+        ))
+    })?;
     let lines = [
         format!("Wrote {UDEV_RULES_PATH}"),
         "Next: unplug the phone, plug it in again, and run `rescue doctor`".to_owned(),
@@ -428,15 +441,19 @@ fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
 }
 
 /// Runs a command as root: at once when this is root, else through sudo on a terminal and pkexec
-/// elsewhere.
-fn as_root(command: &[&str], input: &str) -> Result<(), Error> {
-    let failed = |why: String| {
-        Error::new(
-            Kind::NoUsbPermission,
-            format!("cannot run '{}' as root: {why}", command.join(" ")),
-        )
-        .with_hint("put in place by hand what `rescue doctor --print-udev-rules` shows")
+/// elsewhere. They may ask for a password meanwhile, in a thread of their own, so that Ctrl-C is heard.
+async fn as_root(command: &'static [&'static str], input: &'static str) -> Result<(), Error> {
+    let ran = tokio::task::spawn_blocking(move || run_as_root(command, input)).await;
+    let why = match ran {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(why)) => why,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
+    let message = format!("cannot run '{}' as root", command.join(" "));
+    Err(Error::new(Kind::NoUsbPermission, message).caused_by(why))
+}
+
+fn run_as_root(command: &[&str], input: &str) -> Result<(), String> {
     let prefix: &[&str] = match (is_root(), std::io::stdin().is_terminal()) {
         (true, _) => &[],
         (false, true) => &["sudo"],
@@ -444,19 +461,24 @@ fn as_root(command: &[&str], input: &str) -> Result<(), Error> {
     };
     let mut words = prefix.iter().chain(command);
     let program = words.next().copied().unwrap_or_default();
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no program '{program}' here"),
+        _ => format!("{program}: {error}"),
+    };
     let mut child = Command::new(program)
         .args(words)
         .stdin(Stdio::piped())
         .spawn()
-        .map_err(|error| failed(error.to_string()))?;
-    if let Some(mut pipe) = child.stdin.take() {
-        pipe.write_all(input.as_bytes())
-            .map_err(|error| failed(error.to_string()))?;
-    }
-    let status = child.wait().map_err(|error| failed(error.to_string()))?;
+        .map_err(failed)?;
+    let written = match child.stdin.take() {
+        Some(mut pipe) => pipe.write_all(input.as_bytes()),
+        None => Ok(()),
+    };
+    // One that refuses does not read: how it ended says more than that.
+    let status = child.wait().map_err(failed)?;
     match status.success() {
-        true => Ok(()),
-        false => Err(failed(status.to_string())),
+        true => written.map_err(failed),
+        false => Err(format!("{program}: {status}")),
     }
 }
 

@@ -3,6 +3,7 @@
 mod client;
 mod sign_in;
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 use serde::Serialize;
@@ -11,6 +12,7 @@ use super::Done;
 use crate::cli::clouds::{DriveArgs, KeepIn};
 use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteKind, RemoteNameArgs};
 use crate::error::{Error, Kind as ErrorKind};
+use crate::ui::terminal::Mode;
 use crate::ui::{Ui, plain};
 use crate::upload::cloud::settings as cloud;
 use crate::upload::connect::connect;
@@ -89,7 +91,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         RemoteKind::GooglePhotos {
             client_id,
             client_file,
-        } => client::google_photos(client_id.as_deref(), client_file.as_deref(), ui)?,
+        } => client::google_photos(client_id.as_deref(), client_file.as_deref(), ui).await?,
         kind => (kind_of(kind)?, None),
     };
     if let Kind::Sftp {
@@ -109,7 +111,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     let wanted = kind.secret_name().filter(|_| !without_password);
     let mut secret = match downloaded {
         Some(secret) => Some(secret),
-        None => secret_of(args, wanted, ui)?,
+        None => secret_of(args, wanted, ui).await?,
     };
     if let Some((service, client_id)) = kind.sign_in() {
         secret = Some(sign_in::sign_in(service, client_id, secret, ui).await?);
@@ -163,9 +165,7 @@ async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
         Ok(grant) => grant.client_secret,
         Err(_) => match Secret::from_environment()? {
             Some(secret) => Some(secret),
-            None => Some(Secret::from_prompt("client secret", |prompt| {
-                ui.prompt(prompt);
-            })?),
+            None => Some(asked("client secret", ui).await?),
         },
     };
     let secret = sign_in::sign_in(service, client_id, client_secret, ui).await?;
@@ -173,7 +173,11 @@ async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
     Settings::load()?.set_secret(&args.name, secret)
 }
 
-fn secret_of(args: &RemoteAddArgs, wanted: Option<&str>, ui: &Ui) -> Result<Option<Secret>, Error> {
+async fn secret_of(
+    args: &RemoteAddArgs,
+    wanted: Option<&str>,
+    ui: &Ui,
+) -> Result<Option<Secret>, Error> {
     if let Some(file) = &args.secret_file {
         return Secret::from_file(file).map(Some);
     }
@@ -187,9 +191,26 @@ fn secret_of(args: &RemoteAddArgs, wanted: Option<&str>, ui: &Ui) -> Result<Opti
             .with_hint("give its JSON file with --secret-file FILE"));
     }
     match wanted {
-        Some(what) => Secret::from_prompt(what, |prompt| ui.prompt(prompt)).map(Some),
+        Some(what) => asked(what, ui).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// Asks for a secret, without showing what is typed.
+async fn asked(what: &str, ui: &Ui) -> Result<Secret, Error> {
+    if !std::io::stdin().is_terminal() {
+        return Err(
+            Error::new(ErrorKind::Usage, format!("the {what} is missing")).with_hint(format!(
+                "give it with --secret-file FILE or in {}",
+                crate::upload::secret::VARIABLE
+            )),
+        );
+    }
+    let line = ui.ask(&format!("{what}: "), Mode::Hidden).await;
+    let line = line.map_err(|error| {
+        Error::new(ErrorKind::Usage, format!("the {what} could not be read")).caused_by(error)
+    })?;
+    Secret::from_line(&line)
 }
 
 fn list(ui: &Ui) -> Result<Done, Error> {

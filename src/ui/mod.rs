@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
@@ -162,6 +163,23 @@ impl Ui {
     pub fn prompt(&self, text: &str) {
         let mut err = std::io::stderr().lock();
         let _ = write!(err, "{text}").and_then(|()| err.flush());
+    }
+
+    /// Asks the person at the terminal for a line, which comes back without its end. Where this future is
+    /// dropped, the terminal is given back and nothing that is typed later is lost.
+    pub async fn ask(
+        &self,
+        question: &str,
+        mode: terminal::Mode,
+    ) -> std::io::Result<Zeroizing<String>> {
+        self.end_progress();
+        self.prompt(question);
+        let line = terminal::Terminal::take(mode)?.line().await?;
+        let line = std::str::from_utf8(&line)
+            .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
+        Ok(Zeroizing::new(
+            line.trim_end_matches(['\r', '\n']).to_owned(),
+        ))
     }
 
     /// Prints why the command failed, what caused it, and what to do next.

@@ -23,8 +23,8 @@ pub(super) use system::Settings;
 /// What the terminal was before. Beside the guard, so that a program that ends at once restores it.
 static BEFORE: Mutex<Option<(Settings, Mode)>> = Mutex::new(None);
 
-/// No secret is longer, in bytes.
-const MAX_SECRET: usize = 1024;
+/// No line that a terminal takes is longer, in bytes, and no secret.
+const MAX_SECRET: usize = 4096;
 
 /// How the terminal behaves meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -56,20 +56,9 @@ impl Secret {
         }
     }
 
-    /// From the person, without showing what is typed.
-    pub fn from_prompt(what: &str, prompt: impl FnOnce(&str)) -> Result<Self, Error> {
-        use std::io::IsTerminal as _;
-        let stdin = std::io::stdin();
-        if !stdin.is_terminal() {
-            return Err(Error::new(Kind::Usage, format!("the {what} is missing"))
-                .with_hint(format!("give it with --secret-file FILE or in {VARIABLE}")));
-        }
-        prompt(&format!("{what}: "));
-        let line = hidden_line(&stdin).map_err(|e| {
-            Error::new(Kind::Usage, format!("the {what} could not be read"))
-                .caused_by(e.to_string())
-        })?;
-        Self::trimmed(&line)
+    /// From a line that a person typed.
+    pub fn from_line(line: &str) -> Result<Self, Error> {
+        Self::trimmed(line)
     }
 
     fn trimmed(text: &str) -> Result<Self, Error> {
@@ -84,52 +73,6 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
-    }
-}
-
-/// A line that the terminal does not show.
-#[cfg(unix)]
-fn hidden_line(stdin: &std::io::Stdin) -> std::io::Result<String> {
-    let _hidden = Hidden::start(stdin);
-    let mut line = String::new();
-    stdin.read_line(&mut line).map(|_| line)
-}
-
-/// What is no terminal of Unix is the console of Windows.
-#[cfg(not(unix))]
-fn hidden_line(_stdin: &std::io::Stdin) -> std::io::Result<String> {
-    rpassword::read_password()
-}
-
-/// While this lives, the terminal does not show what is typed.
-#[cfg(unix)]
-struct Hidden<'a> {
-    stdin: &'a std::io::Stdin,
-    before: Option<rustix::termios::Termios>,
-}
-
-#[cfg(unix)]
-impl<'a> Hidden<'a> {
-    fn start(stdin: &'a std::io::Stdin) -> Self {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-        let before = tcgetattr(stdin).ok();
-        if let Some(before) = &before {
-            let mut hidden = before.clone();
-            hidden.local_modes.remove(LocalModes::ECHO);
-            hidden.local_modes.insert(LocalModes::ECHONL);
-            let _ = tcsetattr(stdin, OptionalActions::Now, &hidden);
-        }
-        Self { stdin, before }
-    }
-}
-
-#[cfg(unix)]
-impl Drop for Hidden<'_> {
-    fn drop(&mut self) {
-        use rustix::termios::{OptionalActions, tcsetattr};
-        if let Some(before) = &self.before {
-            let _ = tcsetattr(self.stdin, OptionalActions::Now, before);
-        }
     }
 }
 

@@ -17,6 +17,7 @@ mod folders;
 mod interruptions;
 mod listings;
 mod names;
+mod questions;
 mod screen;
 mod selection;
 mod server;

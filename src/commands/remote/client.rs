@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Kind as ErrorKind};
 use crate::ui::Ui;
+use crate::ui::terminal::Mode;
 use crate::upload::secret::Secret;
 use crate::upload::settings::Kind;
 
@@ -32,7 +33,7 @@ When you sign in, Google warns that it has not verified the app. The app is your
 ";
 
 /// The kind, and the client's secret when a file held it.
-pub(super) fn google_photos(
+pub(super) async fn google_photos(
     client_id: Option<&str>,
     client_file: Option<&Path>,
     ui: &Ui,
@@ -40,7 +41,7 @@ pub(super) fn google_photos(
     let (client_id, secret) = match (client_id, client_file) {
         (_, Some(file)) => from_file(file)?,
         (Some(id), None) => (id.to_owned(), None),
-        (None, None) => from_person(ui)?,
+        (None, None) => from_person(ui).await?,
     };
     let kind = Kind::GooglePhotos {
         client_id: checked(&client_id)?,
@@ -50,7 +51,7 @@ pub(super) fn google_photos(
     Ok((kind, secret))
 }
 
-fn from_person(ui: &Ui) -> Result<(String, Option<Secret>), Error> {
+async fn from_person(ui: &Ui) -> Result<(String, Option<Secret>), Error> {
     ui.prompt(HOW_TO);
     if !std::io::stdin().is_terminal() {
         return Err(
@@ -59,9 +60,8 @@ fn from_person(ui: &Ui) -> Result<(String, Option<Secret>), Error> {
             ),
         );
     }
-    ui.prompt("\nThe downloaded file, or the client ID: ");
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(|error| {
+    let question = "\nThe downloaded file, or the client ID: ";
+    let line = ui.ask(question, Mode::Lines).await.map_err(|error| {
         Error::new(ErrorKind::Usage, "the client ID could not be read").caused_by(error)
     })?;
     let line = line.trim().trim_matches(['\'', '"']);

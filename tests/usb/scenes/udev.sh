@@ -26,6 +26,20 @@ check "without the rule: named, exit code 12" says 12 "--install-udev-rules" $AS
 check "without the rule: a pull says the same" says 12 "--install-udev-rules" $AS_USER "$RESCUE" pull -o /run/scene/user/no
 check "root may" says 0 "straight over USB" env HOME=/run/scene/home "$RESCUE" doctor
 away
+# Who is not root, and has no program to become root by, or one that refuses.
+check "no pkexec: named" says 12 "no program 'pkexec'" $AS_USER "$RESCUE" doctor --install-udev-rules --yes < /dev/null
+printf '#!/bin/sh\nexit 1\n' > /run/programs/sudo
+chmod +x /run/programs/sudo
+TERMINAL="python3 $PROJECT/tests/usb/at_terminal.py"
+check "sudo refuses: named" says 0 "sudo: exit status: 1" $TERMINAL 12 "y/N" 'y\n' -- $AS_USER env PATH=/run/programs "$RESCUE" doctor --install-udev-rules
+check "no sudo: named" says 0 "no program 'sudo'" $TERMINAL 12 "y/N" 'y\n' -- $AS_USER env PATH=/none "$RESCUE" doctor --install-udev-rules
+check "no is no" says 0 "nothing was written" $TERMINAL 130 "y/N" 'n\n' -- $AS_USER "$RESCUE" doctor --install-udev-rules
+rm /run/programs/sudo
+check "nothing is there" test ! -e /etc/udev/rules.d/51-rescue.rules
+echo "# mine" > /etc/udev/rules.d/51-rescue.rules
+check "rules of somebody's own: told" says 0 "other rules in it" "$RESCUE" doctor --install-udev-rules --yes
+check "rule as shipped" cmp /etc/udev/rules.d/51-rescue.rules "$PROJECT/udev-rules/51-rescue.rules"
+rm /etc/udev/rules.d/51-rescue.rules
 check "rule installed" says 0 "unplug the phone" "$RESCUE" doctor --install-udev-rules --yes
 check "rule as shipped" cmp /etc/udev/rules.d/51-rescue.rules "$PROJECT/udev-rules/51-rescue.rules"
 phone VHCI000011
