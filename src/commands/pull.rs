@@ -169,8 +169,9 @@ async fn pull_into(
     };
     let mut reconnect = Reconnect::to(&phone, options);
     let opening = open_folder(&path, &identity, request.dry_run, halt);
-    let (opened, found) = {
-        let listing = list(&mut phone, request, &reconnect, &events, halt);
+    let proves = !request.no_verify && !request.dry_run;
+    let (opened, (found, method)) = {
+        let listing = list(&mut phone, request, proves, &reconnect, &events, halt);
         tokio::pin!(opening, listing);
         // The disk and the phone work at the same time. A folder that cannot be used is known
         // before the end of the long listing, and counts for more than a phone that goes away.
@@ -189,9 +190,10 @@ async fn pull_into(
     };
     check_storage(&found)?;
     reconnect.needs_internal_storage = found.has_internal_storage();
-    let method = match (&folder, request.no_verify) {
-        (Some(_), false) => method(&mut phone, &reconnect, &events, halt).await?,
-        _ => Method::Off,
+    let method = match (method, proves) {
+        (Some(method), _) => method,
+        (None, true) => ask_for_method(&mut phone, &reconnect, &events, halt).await?,
+        (None, false) => Method::Off,
     };
     let (found, plan) = known.compare(&path, found, method, halt).await?;
     let (items, bytes) = plan.wanted();
@@ -283,23 +285,47 @@ async fn open_folder(
     }
 }
 
-/// Lists the phone; one that goes away meanwhile is waited for, and the listing goes on.
+/// Lists the phone; one that goes away meanwhile is waited for, and the listing goes on. How it can
+/// prove what it sends is asked beside the listing, where that is wanted; `None` when there is no
+/// answer yet.
 async fn list(
     phone: &mut Phone,
     request: &Request,
+    proves: bool,
     reconnect: &Reconnect,
     events: &Events,
     halt: &Halt,
-) -> Result<Enumeration, Error> {
+) -> Result<(Enumeration, Option<Method>), Error> {
     let mut listing = Listing::new(&request.roots, &request.selection);
     let (mut vain, mut settled_folders) = (0, 0);
+    let mut method = None;
+    // Once: a phone that goes away over that question can still be listed.
+    let mut asks = proves;
     loop {
-        let listed = tokio::select! {
-            () = halt.stopped() => return Err(stopped(halt)),
-            listed = listing.go_on(phone, events) => listed,
+        let listed = {
+            let (going_on, asking) = (listing.go_on(phone, events), method_of(phone));
+            tokio::pin!(going_on, asking);
+            let mut listed = None;
+            loop {
+                tokio::select! {
+                    () = halt.stopped() => return Err(stopped(halt)),
+                    // To its end, whatever the other says: what is under way would be lost.
+                    ended = &mut going_on, if listed.is_none() => listed = Some(ended),
+                    asked = &mut asking, if asks => {
+                        asks = false;
+                        method = asked.ok();
+                    }
+                }
+                match listed {
+                    Some(Ok(())) if asks => {}
+                    Some(listed) => break listed,
+                    None => {}
+                }
+            }
         };
+        asks = false;
         match listed {
-            Ok(()) => return Ok(listing.into_found()),
+            Ok(()) => return Ok((listing.into_found(), method)),
             Err(lost) => {
                 let now = listing.settled_folders();
                 vain = if now > settled_folders { 1 } else { vain + 1 };
@@ -311,7 +337,7 @@ async fn list(
 }
 
 /// Asks the phone how it can prove what it sends.
-async fn method(
+async fn ask_for_method(
     phone: &mut Phone,
     reconnect: &Reconnect,
     events: &Events,

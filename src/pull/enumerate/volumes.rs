@@ -47,9 +47,10 @@ pub async fn has_internal_storage(phone: &Phone) -> Result<bool, PhoneError> {
 /// storage is had without them.
 pub(super) async fn find(phone: &Phone) -> Result<Volumes, PhoneError> {
     let mut found = Volumes::default();
-    found.volumes.extend(find_internal(phone).await?);
     let storage = known_path(STORAGE);
-    let cards = match list_folder(phone, &storage).await {
+    let (internal, cards) = tokio::join!(find_internal(phone), list_folder(phone, &storage));
+    found.volumes.extend(internal?);
+    let cards = match cards {
         Ok(cards) => cards.unwrap_or_default(),
         Err(error @ (PhoneError::Idle { .. } | PhoneError::Sync(_)))
             if !found.volumes.is_empty() =>
