@@ -32,6 +32,8 @@ const SMALL_OUTPUT: usize = 4096;
 /// Data up to this length is copied, because a slice of it would hold in memory the whole buffer
 /// that the transport read it into.
 const SMALL_DATA: usize = 16 * 1024;
+/// No peer's state is longer: `sideload`, `bootloader`; people are shown it.
+const MAX_STATE_CHARS: usize = 64;
 /// More streams than any honest peer opens on us.
 const MAX_STREAMS: usize = 1024;
 
@@ -70,7 +72,7 @@ impl Banner {
         let features = properties.iter().find(|(name, _)| name == "features");
         let theirs = features.map_or(Features::default(), |(_, names)| Features::parse(names));
         Self {
-            state: state.to_owned(),
+            state: state.chars().take(MAX_STATE_CHARS).collect(),
             features: theirs.common(ours),
             properties,
         }

@@ -330,7 +330,7 @@ async fn list(
                 let now = listing.settled_folders();
                 vain = if now > settled_folders { 1 } else { vain + 1 };
                 settled_folders = now;
-                *phone = reconnect.wait(lost, vain, events, halt).await?;
+                *phone = reconnect.wait(phone, lost, vain, events, halt).await?;
             }
         }
     }
@@ -353,7 +353,7 @@ async fn ask_for_method(
             Ok(method) => return Ok(method),
             Err(lost) => {
                 vain += 1;
-                *phone = reconnect.wait(lost, vain, events, halt).await?;
+                *phone = reconnect.wait(phone, lost, vain, events, halt).await?;
             }
         }
     }

@@ -98,6 +98,11 @@ pub async fn connect(
                 Waiting::ForPhone
             }
             PhoneError::Idle { .. } if patience == Patience::ForReturn => Waiting::ForAnswer,
+            // Who has it lets go of it: this program a moment after a connection ended, or another.
+            PhoneError::NotReady {
+                state: state @ DeviceState::Busy(_),
+                ..
+            } if patience == Patience::ForReturn => Waiting::ForState(state.clone()),
             _ if error.is_gone() && patience == Patience::ForReturn => Waiting::ForPhone,
             // A loose cable comes back; what is no phone never will.
             PhoneError::Lost(_) | PhoneError::StreamEnded { .. } | PhoneError::Gone { .. }

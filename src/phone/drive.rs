@@ -69,6 +69,7 @@ pub(super) enum Wish {
     Consumed(StreamId, usize),
     Close(StreamId),
     Approve,
+    End,
 }
 
 impl Link {
@@ -121,6 +122,12 @@ impl Link {
             return Err(self.failure());
         }
         answer.await.map_err(|_| self.failure())
+    }
+
+    /// Ends the link, whoever else holds it, and lets go of the transport.
+    pub async fn end(&self) {
+        let _ = self.wishes.send(Wish::End);
+        self.wishes.closed().await;
     }
 
     /// Device end: lets the computer in whose key was offered.
@@ -217,11 +224,15 @@ impl Loop {
                     }
                 }
                 wish = inbox.recv() => {
-                    let Some(wish) = wish else { return Ok(()) };
-                    self.grant(wish);
-                    // What else is wished for now leaves in the same write.
-                    while let Ok(wish) = inbox.try_recv() {
-                        self.grant(wish);
+                    let mut next = wish.unwrap_or(Wish::End);
+                    loop {
+                        if let Wish::End = next {
+                            return Ok(());
+                        }
+                        self.grant(next);
+                        // What else is wished for now leaves in the same write.
+                        let Ok(wish) = inbox.try_recv() else { break };
+                        next = wish;
                     }
                 }
             }
@@ -246,6 +257,8 @@ impl Loop {
                 self.connection.close(id);
             }
             Wish::Approve => self.connection.approve(),
+            // The loop is over.
+            Wish::End => {}
         }
     }
 

@@ -38,6 +38,8 @@ use sync::SyncStream;
 
 /// More output than any phone's `getprop` prints, in bytes.
 const MAX_PROPERTIES: usize = 4 * 1024 * 1024;
+/// Longer than any value that Android keeps (`PROP_VALUE_MAX` is 92 bytes, without a bound for `ro.`).
+const MAX_VALUE_CHARS: usize = 512;
 /// The most bytes of a service's name that `-v` shows.
 const MAX_SHOWN: usize = 200;
 
@@ -78,6 +80,16 @@ impl Phone {
             Route::Server { serial, .. } => Target::Discovered {
                 serial: Some(serial.clone()),
             },
+        }
+    }
+
+    /// Ends the connection, whoever else still holds this phone: over USB only one can have it, and a
+    /// phone that hangs is not to be in its own way.
+    pub async fn leave(&self) {
+        match &self.route {
+            Route::Direct { link, .. } => link.end().await,
+            // Each stream has a connection of its own.
+            Route::Server { .. } => {}
         }
     }
 
@@ -199,12 +211,17 @@ impl Phone {
 pub struct Properties(std::collections::BTreeMap<String, String>);
 
 impl Properties {
-    /// Reads `[name]: [value]` lines; others are passed over.
+    /// Reads `[name]: [value]` lines; others are passed over, and so is what is beyond a value's
+    /// greatest length.
     pub fn parse(output: &[u8]) -> Self {
         let text = String::from_utf8_lossy(output);
         let pairs = text.lines().filter_map(|line| {
             let (name, value) = line.trim_end().strip_prefix('[')?.split_once("]: [")?;
-            Some((name.to_owned(), value.strip_suffix(']')?.to_owned()))
+            let value = value.strip_suffix(']')?;
+            Some((
+                name.to_owned(),
+                value.chars().take(MAX_VALUE_CHARS).collect(),
+            ))
         });
         Self(pairs.collect())
     }
@@ -215,5 +232,22 @@ impl Properties {
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_are_read_and_one_without_end_fills_no_screen() {
+        let text = format!(
+            "[ro.serialno]: [{}]\n[a]: [b]\nnonsense\n",
+            "x".repeat(100_000)
+        );
+        let properties = Properties::parse(text.as_bytes());
+        assert_eq!(properties.value("a"), Some("b"));
+        let serial = properties.value("ro.serialno").unwrap();
+        assert_eq!(serial, "x".repeat(MAX_VALUE_CHARS));
     }
 }

@@ -46,6 +46,7 @@ impl Reconnect {
     /// error is what ends the run when it does not come back.
     pub async fn wait(
         &self,
+        phone: &Phone,
         lost: PhoneError,
         vain: u32,
         events: &Events,
@@ -57,6 +58,7 @@ impl Reconnect {
         events.emit(Event::PhoneGone {
             message: lost.to_string(),
         });
+        phone.leave().await;
         let deadline = Instant::now() + self.options.wait;
         if let PhoneError::Idle { .. } = lost {
             // Told now: whether it answers again shows only after another silence.

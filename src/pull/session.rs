@@ -153,7 +153,10 @@ impl Session {
                 if self.halt.is_set() {
                     break;
                 }
-                match reconnect.wait(lost, vain, &self.events, &self.halt).await {
+                match reconnect
+                    .wait(&phone, lost, vain, &self.events, &self.halt)
+                    .await
+                {
                     Ok(found) => phone = Arc::new(found),
                     Err(error) => {
                         self.outcome.stopped = Some(error);
@@ -282,7 +285,10 @@ impl Session {
                     match error {
                         salvage::Failed::Lost(lost) => {
                             vain += 1;
-                            match reconnect.wait(lost, vain, &self.events, &self.halt).await {
+                            match reconnect
+                                .wait(&phone, lost, vain, &self.events, &self.halt)
+                                .await
+                            {
                                 Ok(found) => phone = Arc::new(found),
                                 Err(error) => self.outcome.stopped = Some(error),
                             }

@@ -31,6 +31,17 @@ for fault in $faults; do
     rm -rf /run/out/fault
 done
 
+# Nobody but the program itself had it: plugged in again it is gone on with.
+phone VHCIHUNG --daemon 127.0.0.1:5599 --fault hang-in=1000000
+"$RESCUE" pull -o /run/out/fault --root /storage/emulated/0/DCIM/Small --all --idle-timeout 4 --wait 300 > /run/words 2>&1 & process=$!
+check "a phone that hangs is waited for" until_so 120 grep -q "it may be hung" /run/words
+away
+phone VHCIHUNG --daemon 127.0.0.1:5599
+check "plugged in again, it is gone on with" wait $process
+check "identical" small
+away
+rm -rf /run/out/fault
+
 # A conversation of a program that was killed in its middle is left on the wire.
 phone VHCIKILLED --daemon 127.0.0.1:5599
 timeout -s KILL 2.5 "$RESCUE" pull -o /run/out/fault --root /storage/emulated/0/DCIM --all > /dev/null 2>&1

@@ -279,6 +279,9 @@ fn odd_banners_are_read_as_far_as_they_go() {
         assert_eq!(banner.state, state, "{text:?}");
         assert_eq!(banner.features.to_string(), features, "{text:?}");
     }
+    // Words for a person, of a phone that would fill the screen.
+    let banner = Banner::parse("ä".repeat(500_000).as_bytes(), ours);
+    assert_eq!(banner.state, "ä".repeat(MAX_STATE_CHARS));
     let banner = Banner::parse(b"device::a=b=c;;x;d=", ours);
     assert_eq!(banner.property("a"), Some("b=c"));
     assert_eq!(banner.property("d"), Some(""));
