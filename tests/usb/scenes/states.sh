@@ -1,7 +1,9 @@
 # What stands between a computer and a phone, told in these words: each state is made for real.
 export XDG_STATE_HOME=/run/scene/state
 check "nothing on USB" reads nothing_on_usb 10 "$RESCUE" doctor
-(cd /run/scene && check "little room on this disk" says 10 "disk nearly full" "$RESCUE" doctor; exit $FAILED) || FAILED=1
+ROOM=/run/scene check "little room on this disk" reads disk_nearly_full 10 "$RESCUE" doctor
+# There is no way to that network here, nor from anywhere else: it is for documents (RFC 5737).
+check "an address that does not answer" reads no_answer 10 "$RESCUE" doctor --tcp 192.0.2.1
 
 shape() { # shape STATE CODE KIND: a phone that offers this, its text, and that it is listed
     device "PHONE${3^^}" shape "$3" --serial "PHONE${3^^}"
