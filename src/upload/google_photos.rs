@@ -129,6 +129,9 @@ impl GooglePhotos {
 
     /// Goes on with what was given in an earlier run.
     pub(crate) fn go_on(&self, id: UploadId, known: Pledged) {
+        if let Pledge::Session(address) = &known.pledge {
+            self.api.hide(address);
+        }
         let given = Given {
             sha256: known.sha256,
             pledge: known.pledge,
@@ -188,6 +191,8 @@ impl GooglePhotos {
                 Some(session) => session,
                 None => {
                     let address = bytes::begin(&self.api, source, taken).await?;
+                    // Whoever knows it may be able to send to it.
+                    self.api.hide(&address);
                     self.note(UploadRecord::Pledged {
                         id: upload.id,
                         sha256: source.sha256,

@@ -228,6 +228,11 @@ impl Tokens {
         }
     }
 
+    /// Something else that the service must not be heard saying.
+    pub(super) fn hide(&self, secret: &str) {
+        self.shared.hidden.note(secret);
+    }
+
     /// The service did not accept this token, though its time is not over: the next one is new.
     pub async fn refused(&self, header: &HeaderValue) {
         let mut state = self.shared.state.lock().await;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use super::desk::{Desk, Ended};
 use super::library::{Fault, Library, Request, everything_is_there_once, jpeg, mp4, settle_in};
@@ -629,6 +632,42 @@ fn item_made_of_a_copy_is_not_the_same_bytes_as_another_file() {
     let ended = desk.upload("photos", &[]).expect(0);
     assert_eq!(ended.line("upload_summary")["sent"], 1, "{}", ended.all);
     assert_eq!(library.items().len(), 2);
+}
+
+#[test]
+fn address_of_a_session_is_in_no_output() {
+    let address = Arc::new(OnceLock::<String>::new());
+    let known = Arc::clone(&address);
+    let (desk, library) = scene(0, move |request| match (request.kind, known.get()) {
+        ("upload", None) => Some(Fault::Answer(403, None)),
+        ("query", Some(address)) => {
+            let message = format!("you may not send to {address} now");
+            let error = json!({"code": 403, "status": "PERMISSION_DENIED", "message": message});
+            Some(Fault::Say(403, json!({"error": error}).to_string()))
+        }
+        _ => None,
+    });
+    let name = "internal/DCIM/Camera/IMG_20240818_093001.jpg".to_owned();
+    desk.rescue(&[(name, jpeg(5, 20_000_000))]);
+    let first = desk.upload("photos", &["-vv", "--tries", "1"]);
+    let catalogue = rusqlite::Connection::open(desk.path("rescued/rescue.db")).unwrap();
+    let session: String = catalogue
+        .query_row("SELECT session FROM pledge", [], |row| row.get(0))
+        .unwrap();
+    drop(catalogue);
+    assert!(library.requests("upload") > 0 && session.contains("upload_id="));
+    address.set(session.clone()).unwrap();
+    let second = desk.upload("photos", &["-vv", "--tries", "1"]);
+    assert!(
+        second.all.contains("you may not send to (secret)"),
+        "{}",
+        second.all
+    );
+    let status = desk.run(&["status", "rescued", "--json"]);
+    for ended in [first, second, status] {
+        assert!(!ended.all.contains(&session), "{}", ended.all);
+        assert!(!ended.all.contains("upload_id="), "{}", ended.all);
+    }
 }
 
 #[test]

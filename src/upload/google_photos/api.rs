@@ -44,6 +44,11 @@ impl Api {
         })
     }
 
+    /// Notes something that must not be repeated.
+    pub(super) fn hide(&self, secret: &str) {
+        self.tokens.hide(secret);
+    }
+
     pub(super) fn address(&self, path: &str) -> String {
         format!("{}/v1/{path}", self.base)
     }
