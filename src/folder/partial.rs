@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::EntryId;
 use super::disk::{self, DiskError};
-use crate::digest::{Hasher, Sha256};
+use crate::digest::{Hasher, QuickHasher, Sha256, Xxh128};
 
 /// From this many zeros in a row on, nothing is written: the file gets a hole.
 const HOLE_BYTES: u64 = 64 * 1024;
@@ -19,12 +19,17 @@ const HOLE_BYTES: u64 = 64 * 1024;
 /// How much of a large file is written before the disk begins with it, in bytes.
 const WRITE_BEHIND: u64 = 32 * 1024 * 1024;
 
+/// From this many bytes on a file's quick hash is kept: uploads read smaller ones as a whole, and
+/// prove them by their SHA-256.
+const QUICK_FROM: u64 = 2 * 1024 * 1024;
+
 /// A file under way.
 pub struct PartialFile {
     entry: EntryId,
     path: PathBuf,
     file: File,
     hasher: Hasher,
+    quick: QuickHasher,
     /// The bytes taken so far, those of `zeros` included.
     size: u64,
     /// Zeros at the end that are not in the file yet, neither as bytes nor as a hole.
@@ -45,6 +50,8 @@ pub struct Finished {
     pub size: u64,
     /// The SHA-256 of its bytes as they arrived.
     pub sha256: Sha256,
+    /// Their XXH3, of large files.
+    pub xxh128: Option<Xxh128>,
     /// The modification time asked for, in seconds since 1970.
     pub mtime: i64,
     /// Whether the file bears that time; some filesystems cannot.
@@ -63,6 +70,7 @@ impl PartialFile {
             path,
             file,
             hasher: Hasher::default(),
+            quick: QuickHasher::default(),
             size: 0,
             zeros: 0,
             begun: 0,
@@ -88,13 +96,15 @@ impl PartialFile {
             // It is another file, too, which is not ours to write to.
             return Ok(None);
         }
-        let (hasher, size) = hash_rest(&mut file, &path, |_| {})?;
+        let mut quick = QuickHasher::default();
+        let (hasher, size) = hash_rest(&mut file, &path, |bytes| quick.update(bytes))?;
         Ok(Some((
             Self {
                 entry,
                 path,
                 file,
                 hasher,
+                quick,
                 size,
                 zeros: 0,
                 begun: size,
@@ -125,6 +135,7 @@ impl PartialFile {
             disk::write(&mut self.file, &self.path, bytes)?;
         }
         self.hasher.update(bytes);
+        self.quick.update(bytes);
         self.size += bytes.len() as u64;
         if self.size - self.begun >= WRITE_BEHIND {
             // Else all of a long video would be left for the sync at its end.
@@ -142,6 +153,7 @@ impl PartialFile {
             entry: self.entry,
             size: self.size,
             sha256: self.hasher.finish(),
+            xxh128: (self.size >= QUICK_FROM).then(|| self.quick.finish()),
             mtime,
             mtime_is_set,
             path: self.path,
@@ -174,11 +186,11 @@ fn is_all_zeros(bytes: &[u8]) -> bool {
     pieces.all(|piece| ZEROS.starts_with(piece))
 }
 
-/// Hashes a file from its position to its end, telling how many bytes each step took.
+/// Hashes a file from its position to its end, telling what each step took.
 pub(super) fn hash_rest(
     file: &mut File,
     path: &Path,
-    mut on_bytes: impl FnMut(u64),
+    mut on_bytes: impl FnMut(&[u8]),
 ) -> Result<(Hasher, u64), DiskError> {
     let mut hasher = Hasher::default();
     let mut size = 0;
@@ -190,9 +202,10 @@ pub(super) fn hash_rest(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(DiskError::new("read", path, error)),
         };
-        hasher.update(buffer.get(..held).unwrap_or_default());
+        let bytes = buffer.get(..held).unwrap_or_default();
+        hasher.update(bytes);
         size += held as u64;
-        on_bytes(held as u64);
+        on_bytes(bytes);
     }
 }
 
@@ -242,6 +255,7 @@ mod tests {
         let finished = file.finish(1_234_567_890).unwrap();
         assert_eq!((finished.size, finished.entry), (11, ENTRY));
         assert_eq!(finished.sha256, Sha256::of(b"hello world"));
+        assert_eq!(finished.xxh128, None);
         assert!(finished.mtime_is_set);
         assert_eq!(finished.path, folder.root().join(".partial/7"));
         assert_eq!(fs::read(&finished.path).unwrap(), b"hello world");
@@ -296,6 +310,20 @@ mod tests {
         PartialFile::discard(folder.root(), ENTRY).unwrap();
         PartialFile::discard(folder.root(), ENTRY).unwrap();
         assert!(PartialFile::resume(folder.root(), ENTRY).unwrap().is_none());
+    }
+
+    #[test]
+    fn quick_hash_of_a_large_file_is_kept_also_over_an_interruption() {
+        let (_place, folder) = fresh();
+        let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+        let mut file = PartialFile::create(folder.root(), ENTRY).unwrap();
+        file.write(&bytes[..1_000_001]).unwrap();
+        drop(file);
+        let (mut file, _) = PartialFile::resume(folder.root(), ENTRY).unwrap().unwrap();
+        file.write(&bytes[1_000_001..]).unwrap();
+        let mut quick = QuickHasher::default();
+        quick.update(&bytes);
+        assert_eq!(file.finish(0).unwrap().xxh128, Some(quick.finish()));
     }
 
     #[test]
@@ -386,6 +414,9 @@ mod tests {
             found.blocks()
         );
         assert_eq!(finished.sha256, hasher.finish());
+        let mut quick = QuickHasher::default();
+        quick.update(&fs::read(&finished.path).unwrap());
+        assert_eq!(finished.xxh128, Some(quick.finish()));
         let (_, size) = PartialFile::resume(folder.root(), ENTRY).unwrap().unwrap();
         assert_eq!(size, finished.size);
     }

@@ -1,6 +1,6 @@
 //! What the catalogue says about each file and each remote: the queue, and the receipts.
 
-use crate::digest::Sha256;
+use crate::digest::{Sha256, Xxh128};
 use crate::folder::EntryId;
 
 /// A remote's number in a catalogue.
@@ -165,6 +165,13 @@ impl UploadReason {
 /// A change to an upload, to be recorded with others in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UploadRecord {
+    /// What XXH3 makes of bytes, whichever uploads have them.
+    QuickHash {
+        /// The bytes.
+        sha256: Sha256,
+        /// What it makes of them.
+        xxh128: Xxh128,
+    },
     /// Its path is taken, and bytes may go there from now on.
     Sending {
         /// Which upload.

@@ -85,6 +85,7 @@ fn template(root: &Path) -> Template {
     let pulled = Record::Pulled {
         id: ids[0],
         sha256: Sha256::of(PHOTO),
+        xxh128: None,
         size: PHOTO.len() as u64,
         local: None,
     };

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::halt::Halt;
 use super::plan::Task;
 use crate::adb::RemotePath;
-use crate::digest::Sha256;
+use crate::digest::{Sha256, Xxh128};
 use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::folder::{
@@ -239,6 +239,23 @@ struct Thread {
     group_age: Duration,
 }
 
+/// What is recorded of bytes that came.
+struct Came {
+    sha256: Sha256,
+    xxh128: Option<Xxh128>,
+    size: u64,
+}
+
+impl Came {
+    fn of(finished: &Finished) -> Self {
+        Self {
+            sha256: finished.sha256,
+            xxh128: finished.xxh128,
+            size: finished.size,
+        }
+    }
+}
+
 impl Thread {
     fn run(&mut self, receiver: &mpsc::Receiver<Message>) {
         let mut deadline = None;
@@ -423,13 +440,13 @@ impl Thread {
             let mut files = Vec::with_capacity(waiting.len());
             for (task, finished) in waiting.drain(..) {
                 let local = self.place_of(&task);
-                tasks.push((task, local.clone(), finished.sha256, finished.size));
+                tasks.push((task, Came::of(&finished), local.clone()));
                 files.push(ToCommit { finished, local });
             }
             let outcomes = self.committer.commit(files)?;
-            for ((task, local, sha256, size), outcome) in tasks.into_iter().zip(outcomes) {
+            for ((task, came, local), outcome) in tasks.into_iter().zip(outcomes) {
                 match outcome {
-                    Outcome::InPlace | Outcome::Adopted => self.pulled(&task, local, sha256, size),
+                    Outcome::InPlace | Outcome::Adopted => self.pulled(&task, local, came),
                     Outcome::TargetExists(finished) => {
                         if !self.clear_place(task.id, &local) {
                             let other = self.other_name(&local);
@@ -457,11 +474,17 @@ impl Thread {
         Ok(())
     }
 
-    fn pulled(&mut self, task: &Task, local: LocalPath, sha256: Sha256, size: u64) {
+    fn pulled(&mut self, task: &Task, local: LocalPath, came: Came) {
+        let Came {
+            sha256,
+            xxh128,
+            size,
+        } = came;
         let planned = local == task.local;
         let record = Record::Pulled {
             id: task.id,
             sha256,
+            xxh128,
             size,
             local: (!planned).then(|| local.clone()),
         };

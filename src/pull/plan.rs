@@ -208,6 +208,7 @@ impl Plan {
                 return self.records.push(Record::Pulled {
                     id: entry.id,
                     sha256,
+                    xxh128: None,
                     size: entry.size,
                     local: None,
                 });
@@ -291,6 +292,7 @@ impl Plan {
                     self.records.push(Record::Pulled {
                         id: entry.id,
                         sha256,
+                        xxh128: None,
                         size: entry.size,
                         local: None,
                     });

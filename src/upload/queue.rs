@@ -9,8 +9,8 @@
 //! at a time.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
@@ -22,9 +22,9 @@ use super::copy::{Copies, Prepared, Wish};
 use super::gate::Gate;
 use super::limit::Limit;
 use super::problem::{Advice, Problem};
-use super::source::{Place, Source};
+use super::source::{Place, SMALL_BYTES, Source};
 use super::{Acknowledged, Presence, Put, Remote, Settled, name_of};
-use crate::digest::Sha256;
+use crate::digest::{Sha256, Xxh128};
 use crate::event::{Event, Events, SentCopy};
 use crate::folder::reader::Found;
 use crate::folder::upload::{Pledge, Upload, UploadId, UploadReason, UploadRecord, UploadState};
@@ -138,6 +138,8 @@ struct Shared {
     /// Files that it has not allowed since.
     forbidden: AtomicU32,
     copies: Copies,
+    /// What XXH3 made of bytes that have this SHA-256, not recorded yet.
+    learnt: Mutex<Vec<(Sha256, Xxh128)>>,
 }
 
 enum Step {
@@ -207,6 +209,7 @@ impl<'a> Run<'a> {
             has_taken: AtomicBool::new(false),
             forbidden: AtomicU32::new(0),
             copies: Copies::new(options.copies),
+            learnt: Mutex::default(),
         });
         Self {
             catalogue,
@@ -288,8 +291,13 @@ impl<'a> Run<'a> {
                 self.receipts.extend(claims);
                 self.record()?;
                 for upload in group {
+                    // Smaller ones are proven as a whole.
+                    let known = match upload.size > SMALL_BYTES {
+                        true => self.catalogue.quick_hash(upload.sha256)?,
+                        false => None,
+                    };
                     sending += 1;
-                    tasks.spawn(put(Arc::clone(&self.shared), upload));
+                    tasks.spawn(put(Arc::clone(&self.shared), upload, known));
                 }
             }
             if self
@@ -514,6 +522,10 @@ impl<'a> Run<'a> {
 
     fn record(&mut self) -> Result<(), CatalogueError> {
         self.oldest_receipt = None;
+        let learnt = std::mem::take(&mut *self.shared.learnt());
+        let learnt = learnt.into_iter();
+        self.receipts
+            .extend(learnt.map(|(sha256, xxh128)| UploadRecord::QuickHash { sha256, xxh128 }));
         self.catalogue
             .record_uploads(&self.receipts, chrono::Utc::now().timestamp())?;
         self.receipts.clear();
@@ -582,6 +594,10 @@ impl Run<'_> {
 }
 
 impl Shared {
+    fn learnt(&self) -> std::sync::MutexGuard<'_, Vec<(Sha256, Xxh128)>> {
+        self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn source(&self, upload: &Upload) -> Result<Source, Problem> {
         let place = match upload.entry {
             Some(_) => match LocalPath::new(&upload.source) {
@@ -646,7 +662,7 @@ async fn survey(shared: Arc<Shared>, upload: Upload) -> Step {
     Step::Surveyed(Box::new(upload), presence)
 }
 
-async fn put(shared: Arc<Shared>, upload: Upload) -> Step {
+async fn put(shared: Arc<Shared>, upload: Upload, known: Option<Xxh128>) -> Step {
     // Never closed.
     let _slot = shared.slots.acquire().await;
     let units = shared.remote.memory(upload.size).div_ceil(UNIT_BYTES);
@@ -656,7 +672,7 @@ async fn put(shared: Arc<Shared>, upload: Upload) -> Step {
     let mut look_first = false;
     let delivered = loop {
         tries.pass().await;
-        match deliver(&shared, &upload, look_first).await {
+        match deliver(&shared, &upload, known, look_first).await {
             Ok(delivery) => {
                 shared.has_taken.store(true, Ordering::Relaxed);
                 shared.forbidden.store(0, Ordering::Relaxed);
@@ -677,9 +693,10 @@ async fn put(shared: Arc<Shared>, upload: Upload) -> Step {
 async fn deliver(
     shared: &Shared,
     upload: &Upload,
+    known: Option<Xxh128>,
     look_first: bool,
 ) -> Result<(Delivery, As), Problem> {
-    let source = shared.source(upload)?;
+    let source = shared.source(upload)?.known_as(known);
     if look_first && !shared.remote.makes_items() {
         shared.remote.forget(&upload.path);
         match shared.remote.survey(upload, &source, true).await? {
@@ -706,7 +723,13 @@ async fn deliver(
             (copy, As::Copy(told))
         }
     };
-    match shared.remote.put(upload, &sent).await {
+    let put = shared.remote.put(upload, &sent).await;
+    // Of a copy it is of no use: it is made anew each time.
+    let is_itself = !matches!(sent_as, As::Copy(_));
+    if let Some(xxh128) = sent.learnt().filter(|_| is_itself) {
+        shared.learnt().push((sent.sha256, xxh128));
+    }
+    match put {
         Ok(Put::Done(acknowledged)) => Ok((Delivery::Sent(acknowledged), sent_as)),
         Ok(Put::Pledged(token)) => Ok((Delivery::Pledged(token, sent.sha256), sent_as)),
         Ok(Put::Held(token)) => Ok((Delivery::Held(token), sent_as)),

@@ -1,11 +1,16 @@
 //! A file to be sent: read in pieces, and proven to be what was verified before its last byte
 //! leaves this computer.
+//!
+//! A large file whose XXH3 is known beside its SHA-256 is proven by that: where a service takes bytes
+//! as fast as this computer gives them, SHA-256 would take longer than all else. It is made for
+//! accidents, and so is this proof: whoever can change the file can change the catalogue, too. What
+//! it does not confirm, SHA-256 decides.
 
 use std::fs::File;
 use std::io::{Read, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -13,7 +18,7 @@ use tokio::sync::mpsc;
 use super::checksum::{Algorithm, Checksum, Summer};
 use super::limit::Limit;
 use super::problem::Problem;
-use crate::digest::{Hasher, Sha256};
+use crate::digest::{Hasher, QuickHasher, Sha256, Xxh128};
 use crate::event::{Event, Events};
 use crate::export::dates::Taken;
 use crate::export::look::Looker;
@@ -73,6 +78,10 @@ pub struct Source {
     pub sha256: Sha256,
     /// When it was last changed, in seconds since 1970.
     pub mtime: Option<i64>,
+    /// What XXH3 makes of the same bytes, as far as that is recorded,
+    known: Option<Xxh128>,
+    /// and as it turned out.
+    learnt: Arc<OnceLock<Xxh128>>,
     limit: Arc<Limit>,
     events: Events,
     told: Arc<AtomicU64>,
@@ -92,10 +101,22 @@ impl Source {
             size,
             sha256,
             mtime,
+            known: None,
+            learnt: Arc::default(),
             limit,
             events,
             told: Arc::default(),
         }
+    }
+
+    /// The same file, of which this is on record.
+    pub(super) fn known_as(self, known: Option<Xxh128>) -> Self {
+        Self { known, ..self }
+    }
+
+    /// The XXH3 of its bytes, when it was computed beside their SHA-256: to be recorded.
+    pub(super) fn learnt(&self) -> Option<Xxh128> {
+        self.learnt.get().copied()
     }
 
     /// Whether [`Source::whole`] is for it.
@@ -145,15 +166,17 @@ impl Source {
     /// last piece comes only when all of the file is proven.
     pub fn pieces(&self, piece_bytes: usize, offset: u64) -> Pieces {
         let (sender, receiver) = mpsc::channel((AHEAD_BYTES / piece_bytes.max(1)).max(1));
-        let (place, size, sha256) = (self.place.clone(), self.size, self.sha256);
+        let pieces = PieceReader {
+            place: self.place.clone(),
+            piece_bytes,
+            offset,
+            size: self.size,
+            sha256: self.sha256,
+            known: self.known,
+            learnt: Arc::clone(&self.learnt),
+        };
         tokio::task::spawn_blocking(move || {
-            let pieces = PieceReader {
-                piece_bytes,
-                offset,
-                size,
-                sha256,
-            };
-            if let Err(problem) = pieces.read(&place, &sender) {
+            if let Err(problem) = pieces.read(&sender) {
                 // Nobody waits for it when the sending failed.
                 let _ = sender.blocking_send(Err(problem));
             }
@@ -310,6 +333,9 @@ impl Source {
             },
             size: copy_size,
             sha256: copy_sha256,
+            // What is known is known of the file.
+            known: None,
+            learnt: Arc::default(),
             ..self.clone()
         })
     }
@@ -351,46 +377,112 @@ impl Pieces {
 }
 
 struct PieceReader {
+    place: Place,
     piece_bytes: usize,
     offset: u64,
     size: u64,
     sha256: Sha256,
+    known: Option<Xxh128>,
+    learnt: Arc<OnceLock<Xxh128>>,
 }
 
 impl PieceReader {
-    fn read(
-        &self,
-        place: &Place,
-        sender: &mpsc::Sender<Result<Bytes, Problem>>,
-    ) -> Result<(), Problem> {
-        let mut file = place.open(self.size)?;
-        let mut hasher = Hasher::default();
+    fn read(&self, sender: &mpsc::Sender<Result<Bytes, Problem>>) -> Result<(), Problem> {
+        let mut file = self.place.open(self.size)?;
+        let mut sums = match self.known {
+            Some(_) => Sums::quick(),
+            None => Sums::both(),
+        };
         let buffers = Buffers::default();
         let mut position = 0;
         while position < self.offset {
             let wanted = (self.offset - position).min(READ_BYTES as u64) as usize;
             let bytes = buffers.read(&mut file, wanted)?;
-            hasher.update(&bytes);
+            sums.update(&bytes);
             position += wanted as u64;
         }
         while position < self.size {
             let wanted = (self.size - position).min(self.piece_bytes as u64) as usize;
             let bytes = buffers.read(&mut file, wanted)?;
-            hasher.update(&bytes);
+            sums.update(&bytes);
             position += wanted as u64;
             if position == self.size {
                 if file.read(&mut [0]).map_err(|e| unreadable(&e))? > 0 {
                     return Err(changed("it has another size"));
                 }
-                if std::mem::take(&mut hasher).finish() != self.sha256 {
-                    return Err(changed("its SHA-256 is another one"));
-                }
+                self.prove(std::mem::take(&mut sums))?;
             }
             if sender.blocking_send(Ok(bytes)).is_err() {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Whether what was read are the bytes that were verified.
+    fn prove(&self, read: Sums) -> Result<(), Problem> {
+        let quick = read.quick.finish();
+        let sha256 = match read.sha256 {
+            Some(hasher) => hasher.finish(),
+            None if self.known == Some(quick) => return Ok(()),
+            None => {
+                // The record may be wrong instead of the file.
+                let (again, sha256) = self.read_again()?;
+                if again != quick {
+                    return Err(changed("it changes while it is read"));
+                }
+                sha256
+            }
+        };
+        if sha256 != self.sha256 {
+            return Err(changed("its SHA-256 is another one"));
+        }
+        // One that an earlier try learnt is the same.
+        let _ = self.learnt.set(quick);
+        Ok(())
+    }
+
+    fn read_again(&self) -> Result<(Xxh128, Sha256), Problem> {
+        let mut file = self.place.open(self.size)?;
+        let (mut quick, mut hasher) = (QuickHasher::default(), Hasher::default());
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let count = file.read(&mut buffer).map_err(|e| unreadable(&e))?;
+            if count == 0 {
+                return Ok((quick.finish(), hasher.finish()));
+            }
+            let bytes = buffer.get(..count).unwrap_or_default();
+            quick.update(bytes);
+            hasher.update(bytes);
+        }
+    }
+}
+
+/// What proves the bytes read so far.
+#[derive(Default)]
+struct Sums {
+    quick: QuickHasher,
+    /// Where nothing else is known of them.
+    sha256: Option<Hasher>,
+}
+
+impl Sums {
+    fn quick() -> Self {
+        Self::default()
+    }
+
+    fn both() -> Self {
+        Self {
+            quick: QuickHasher::default(),
+            sha256: Some(Hasher::default()),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.quick.update(bytes);
+        if let Some(hasher) = &mut self.sha256 {
+            hasher.update(bytes);
+        }
     }
 }
 
@@ -564,5 +656,134 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 3_000_000;
+
+    fn xxh128_of(bytes: &[u8]) -> Xxh128 {
+        let mut hasher = QuickHasher::default();
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    struct Scene {
+        _folder: tempfile::TempDir,
+        path: PathBuf,
+        bytes: Vec<u8>,
+        source: Source,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("video.mp4");
+            let bytes: Vec<u8> = (0..SIZE as u32).map(|n| (n % 251) as u8).collect();
+            std::fs::write(&path, &bytes).unwrap();
+            let source = Source::new(
+                Place::File(path.clone()),
+                (SIZE as u64, Sha256::of(&bytes)),
+                None,
+                Arc::new(Limit::new(None)),
+                Events::to(|_| {}),
+            );
+            Self {
+                _folder: folder,
+                path,
+                bytes,
+                source,
+            }
+        }
+
+        fn known_as(mut self, known: Xxh128) -> Self {
+            self.source = self.source.known_as(Some(known));
+            self
+        }
+
+        /// The bytes that leave from an offset on, and how that ends.
+        async fn sent(&self, offset: u64) -> (Vec<u8>, Result<(), Problem>) {
+            let mut pieces = self.source.pieces(100_000, offset);
+            let mut sent = Vec::new();
+            loop {
+                match pieces.next().await {
+                    Ok(Some(piece)) => sent.extend_from_slice(&piece),
+                    Ok(None) => return (sent, Ok(())),
+                    Err(problem) => return (sent, Err(problem)),
+                }
+            }
+        }
+
+        fn change(&self, at: usize) {
+            let mut bytes = self.bytes.clone();
+            bytes[at] ^= 1;
+            std::fs::write(&self.path, bytes).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn file_is_proven_by_its_quick_hash_where_that_is_known() {
+        let scene = Scene::new();
+        let right = xxh128_of(&scene.bytes);
+        let mut scene = scene.known_as(right);
+        // Which of the two decides is seen by a SHA-256 that is of other bytes.
+        scene.source.sha256 = Sha256::of(b"other bytes");
+        for offset in [0, 1, 2_900_001] {
+            let (sent, end) = scene.sent(offset).await;
+            assert!(end.is_ok() && sent == scene.bytes[offset as usize..]);
+        }
+        assert_eq!(scene.source.learnt(), None);
+    }
+
+    #[tokio::test]
+    async fn quick_hash_is_learnt_where_none_is_known() {
+        let scene = Scene::new();
+        let (sent, end) = scene.sent(0).await;
+        assert!(end.is_ok() && sent == scene.bytes);
+        assert_eq!(scene.source.learnt(), Some(xxh128_of(&scene.bytes)));
+    }
+
+    #[tokio::test]
+    async fn changed_file_never_leaves_whole_and_nothing_is_learnt_of_it() {
+        let known = xxh128_of(&Scene::new().bytes);
+        for scene in [Scene::new(), Scene::new().known_as(known)] {
+            for at in [0, 1_234_567, SIZE - 1] {
+                scene.change(at);
+                for offset in [0, 2_500_000] {
+                    let (sent, end) = scene.sent(offset).await;
+                    assert!(matches!(end, Err(Problem::SourceChanged { .. })), "{end:?}");
+                    assert!(offset as usize + sent.len() < SIZE);
+                }
+            }
+            assert_eq!(scene.source.learnt(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn sha256_decides_where_the_quick_hash_on_record_is_wrong() {
+        let scene = Scene::new().known_as(Xxh128([7; 16]));
+        let (sent, end) = scene.sent(0).await;
+        assert!(end.is_ok() && sent == scene.bytes);
+        assert_eq!(scene.source.learnt(), Some(xxh128_of(&scene.bytes)));
+    }
+
+    #[tokio::test]
+    async fn copy_is_not_proven_by_what_is_known_of_its_file() {
+        let scene = Scene::new();
+        let known = xxh128_of(&scene.bytes);
+        let mut scene = scene.known_as(known);
+        let (from, to) = (1000, SIZE as u64);
+        let part = Part::Original { from, to };
+        scene.source = scene.source.copy_of(vec![part]).await.unwrap();
+        let (sent, end) = scene.sent(0).await;
+        assert!(end.is_ok() && sent == scene.bytes[1000..]);
+        scene.change(5000);
+        let (_, end) = scene.sent(0).await;
+        assert!(matches!(end, Err(Problem::SourceChanged { .. })));
+        // Nor by its own, when its file becomes what the copy is.
+        assert_ne!(scene.source.learnt(), Some(known));
     }
 }

@@ -111,6 +111,48 @@ fn file_that_changed_or_is_gone_fails_and_the_others_are_sent() {
 }
 
 #[test]
+fn large_file_is_proven_with_and_without_its_quick_hash_on_record() {
+    let desk = desk_with_nas(1);
+    let video = |nth: usize| {
+        let name = format!("internal/DCIM/Camera/VID_2023020{nth}_101010.mp4");
+        (name, photo(50 + nth, 3_000_000))
+    };
+    desk.rescue(&[video(1), video(2), video(3)]);
+    let catalogue = || rusqlite::Connection::open(desk.path("rescued/rescue.db")).unwrap();
+    let on_record = || {
+        let count = "SELECT count(*) FROM quick_hash";
+        catalogue()
+            .query_row(count, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    assert_eq!(on_record(), 3, "the photo is too small");
+    // One is not known, as in an older folder, and one is known wrongly; one changes.
+    let sha256 = |nth: usize| rescue::digest::Sha256::of(&video(nth).1).0;
+    catalogue()
+        .execute("DELETE FROM quick_hash WHERE sha256 = ?", [sha256(1)])
+        .unwrap();
+    let wrong = "UPDATE quick_hash SET xxh128 = zeroblob(16) WHERE sha256 = ?";
+    assert_eq!(catalogue().execute(wrong, [sha256(2)]).unwrap(), 1);
+    let (name, mut bytes) = video(3);
+    bytes[1_500_000] ^= 1;
+    fs::write(desk.path("rescued/data").join(name), bytes).unwrap();
+    let ended = desk.upload("nas", &[]).expect(3);
+    assert_eq!(ended.line("upload_summary")["sent"], 3);
+    assert_eq!(ended.line("upload_failed")["reason"], "source_changed");
+    let there = desk.tree("nas");
+    for nth in [1, 2] {
+        let (name, bytes) = video(nth);
+        assert!(there[&format!("{TOP}/{name}")] == bytes);
+    }
+    assert_eq!(there.len(), 3, "{:?}", there.keys());
+    // What was learnt on the way is on record now.
+    assert_eq!(on_record(), 3);
+    let wrong = "SELECT count(*) FROM quick_hash WHERE xxh128 = zeroblob(16)";
+    let wrong = catalogue().query_row(wrong, [], |row| row.get::<_, i64>(0));
+    assert_eq!(wrong.unwrap(), 0);
+}
+
+#[test]
 fn symbolic_link_in_the_rescue_folder_is_not_followed() {
     let desk = desk_with_nas(2);
     fs::write(desk.path("private"), photo(1, 20_000)).unwrap();

@@ -5,8 +5,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::adb::RemotePath;
-use crate::digest::Sha256;
+use crate::digest::{Sha256, Xxh128};
 use crate::folder::entry::{Companion, Count, Entry, Proof, Reason, ReasonCode, State, Summary};
+use crate::folder::upload::UploadRecord;
 use crate::names::LocalPath;
 
 fn phone() -> PhoneIdentity {
@@ -49,6 +50,7 @@ fn pulled(id: EntryId, bytes: &[u8]) -> Record {
     Record::Pulled {
         id,
         sha256: Sha256::of(bytes),
+        xxh128: None,
         size: bytes.len() as u64,
         local: None,
     }
@@ -142,6 +144,7 @@ fn records_move_an_entry_from_state_to_state() {
     let entry = after(Record::Pulled {
         id,
         sha256,
+        xxh128: None,
         size: 3,
         local: moved.clone(),
     });
@@ -526,12 +529,54 @@ fn a_newer_catalogue_is_named_as_such() {
             error,
             CatalogueError::NewerVersion {
                 found: 7,
-                known: 3,
+                known: 4,
                 ..
             }
         ),
         "{error}"
     );
+}
+
+#[test]
+fn quick_hashes_are_kept_and_an_older_catalogue_gets_room_for_them() {
+    let (folder, mut catalogue) = fresh();
+    let path = folder.path().join("rescue.db");
+    let (known, other) = (Sha256::of(b"abc"), Sha256::of(b"other"));
+    let id = planned(&mut catalogue, &["a.mp4"])[0];
+    let record = |xxh128| Record::Pulled {
+        id,
+        sha256: known,
+        xxh128,
+        size: 3,
+        local: None,
+    };
+    catalogue.record(&[record(Some(Xxh128([1; 16])))]).unwrap();
+    // Pulled again, or learnt by an upload.
+    catalogue.record(&[record(Some(Xxh128([2; 16])))]).unwrap();
+    assert_eq!(catalogue.quick_hash(known).unwrap(), Some(Xxh128([2; 16])));
+    let learnt = UploadRecord::QuickHash {
+        sha256: known,
+        xxh128: Xxh128([3; 16]),
+    };
+    catalogue.record_uploads(&[learnt], 0).unwrap();
+    assert_eq!(catalogue.quick_hash(known).unwrap(), Some(Xxh128([3; 16])));
+    // What is known of the bytes stays when the file is only recognised.
+    catalogue.record(&[record(None)]).unwrap();
+    assert_eq!(catalogue.quick_hash(known).unwrap(), Some(Xxh128([3; 16])));
+    assert_eq!(catalogue.quick_hash(other).unwrap(), None);
+    drop(catalogue);
+
+    tamper(&path, "UPDATE quick_hash SET xxh128 = x'00'");
+    let catalogue = Catalogue::open(&path, Access::ReadOnly).unwrap();
+    assert!(catalogue.quick_hash(known).is_err());
+    drop(catalogue);
+
+    tamper(&path, "DROP TABLE quick_hash; PRAGMA user_version = 3");
+    let old = Catalogue::open(&path, Access::ReadOnly).unwrap();
+    assert_eq!(old.entry(id).unwrap().unwrap().sha256, Some(known));
+    drop(old);
+    let catalogue = Catalogue::open(&path, Access::ReadWrite).unwrap();
+    assert_eq!(catalogue.quick_hash(known).unwrap(), None);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, TransactionBehavior, params};
 
-use super::rows::{sha256, stored_size, whole, wrong};
+use super::rows::{quick_hash, sha256, stored_size, whole, wrong};
 use super::{Catalogue, CatalogueError};
+use crate::digest::{Sha256, Xxh128};
 use crate::folder::EntryId;
 use crate::folder::upload::{
     KnownRemote, NewUpload, Pledge, Pledged, RemoteId, Upload, UploadCount, UploadId, UploadReason,
@@ -146,6 +147,20 @@ impl Catalogue {
             .map_err(|e| self.failed("read", e))
     }
 
+    /// What XXH3 makes of the bytes with this SHA-256, if that was recorded.
+    pub fn quick_hash(&self, sha256: Sha256) -> Result<Option<Xxh128>, CatalogueError> {
+        self.db
+            .prepare("SELECT xxh128 FROM quick_hash WHERE sha256 = ?")
+            .and_then(|mut statement| {
+                let row = |row: &Row<'_>| {
+                    Xxh128::from_slice(row.get_ref(0)?.as_blob()?)
+                        .ok_or_else(|| wrong(0, Type::Blob, "XXH3"))
+                };
+                statement.query_row(params![sha256.0], row).optional()
+            })
+            .map_err(|e| self.failed("read", e))
+    }
+
     /// What the service calls another file with the same bytes that the same remote has. One of
     /// which a copy was sent (its message says so) has not the same bytes there.
     pub fn same_bytes_there(&self, id: UploadId) -> Result<Option<String>, CatalogueError> {
@@ -226,6 +241,9 @@ impl Catalogue {
                 transaction.prepare(sql)?.execute(values)
             };
             match record {
+                R::QuickHash { sha256, xxh128 } => {
+                    quick_hash(&transaction, &mut None, *sha256, *xxh128)
+                }
                 R::Sending { id, path } => run(
                     "UPDATE upload SET state = 'sending', path = coalesce(?2, path), there = NULL, \
                      checksum = NULL, reason = NULL, message = NULL, changed = ?3 WHERE id = ?1",

@@ -87,7 +87,7 @@ fn work(root: &Path, queue: &Mutex<Receiver<Payload>>, results: &Sender<Result>)
     }
 }
 
-fn compare(root: &Path, file: &Payload, on_bytes: impl FnMut(u64)) -> Option<Finding> {
+fn compare(root: &Path, file: &Payload, mut on_bytes: impl FnMut(u64)) -> Option<Finding> {
     let local = file.local.clone();
     let unreadable = |message: String| Finding::Unreadable {
         local: file.local.clone(),
@@ -118,7 +118,10 @@ fn compare(root: &Path, file: &Payload, on_bytes: impl FnMut(u64)) -> Option<Fin
         Err(error) => return Some(unreadable(error.to_string())),
     }
     let hashed = disk::open_file(&path).and_then(|opened| match opened {
-        Some(mut opened) => hash_rest(&mut opened, &path, on_bytes).map(Some),
+        Some(mut opened) => {
+            let on_bytes = |bytes: &[u8]| on_bytes(bytes.len() as u64);
+            hash_rest(&mut opened, &path, on_bytes).map(Some)
+        }
         None => Ok(None),
     });
     match hashed {
