@@ -19,6 +19,7 @@ use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
+use crate::folder::check::bag_is_whole;
 use crate::folder::{Folder, RunId, RunOutcome, bag};
 use crate::item::PhoneIdentity;
 use crate::phone::Phone;
@@ -184,10 +185,6 @@ async fn pull_into(
         }
     };
     let (opened, known) = opened;
-    let (folder, run) = match opened {
-        Some((folder, run)) => (Some(folder), Some(run)),
-        None => (None, None),
-    };
     check_storage(&found)?;
     reconnect.needs_internal_storage = found.has_internal_storage();
     let method = match (method, proves) {
@@ -206,9 +203,15 @@ async fn pull_into(
         done_items,
         done_bytes,
     });
-    let (Some(folder), Some(run)) = (folder, run) else {
+    let Some(Opened {
+        folder,
+        run,
+        bag_is_current,
+    }) = opened
+    else {
         return Ok((tell_dry_run(plan, &found, &events, ui), path));
     };
+    let bag_stays = bag_is_current && plan.changes_nothing();
     check_room(&folder, &plan)?;
     set_aside(&folder, &plan, &events)?;
     let pulled = transfer(method, phone, folder, plan, &reconnect, &events, halt).await;
@@ -218,7 +221,10 @@ async fn pull_into(
             .stopped
             .map(|error| disk_gone(&path, &error.message));
     }
-    let bag = bag::write(&folder, Local::now().date_naive());
+    let bag = match bag_stays && outcome.stopped.is_none() {
+        true => Ok(()),
+        false => bag::write(&folder, Local::now().date_naive()).map(drop),
+    };
     if let (Err(error), None) = (&bag, &outcome.stopped)
         && !folder.is_still_there()
     {
@@ -261,6 +267,14 @@ async fn pull_into(
     }
 }
 
+/// A phone's folder in which a run has begun.
+struct Opened {
+    folder: Folder,
+    run: RunId,
+    /// Whether its bag says what the catalogue does, as long as nothing is recorded.
+    bag_is_current: bool,
+}
+
 /// Opens or makes the phone's folder, notes in it that a run begins and reads what it holds, in a
 /// thread of its own; no folder when nothing is to be changed.
 async fn open_folder(
@@ -268,16 +282,27 @@ async fn open_folder(
     phone: &PhoneIdentity,
     dry_run: bool,
     halt: &Halt,
-) -> Result<(Option<(Folder, RunId)>, Known), Error> {
+) -> Result<(Option<Opened>, Known), Error> {
     let (path, phone, halt) = (path.to_owned(), phone.clone(), halt.clone());
     let opening = tokio::task::spawn_blocking(move || {
         if dry_run {
             return Ok((None, Known::of_existing(&path, &phone, &halt)?));
         }
         let mut folder = Folder::after_asking(&path, || Folder::create_or_open(&path, &phone))?;
+        let before = folder.catalogue().last_run()?;
         let run = folder.catalogue_mut().begin_run(now(), TOOL)?;
         let known = Known::of(&folder, &halt)?;
-        Ok((Some((folder, run)), known))
+        // A run that ended by itself wrote the bag behind the last that it recorded.
+        let ended_well = before.is_some_and(|run| {
+            let written = matches!(run.outcome, Some(RunOutcome::Done | RunOutcome::SomeFailed));
+            written && run.tool == TOOL
+        });
+        let opened = Opened {
+            bag_is_current: ended_well && bag_is_whole(&folder)?,
+            folder,
+            run,
+        };
+        Ok((Some(opened), known))
     });
     match opening.await {
         Ok(opened) => opened,

@@ -399,6 +399,26 @@ impl Check<'_> {
     }
 }
 
+/// Whether the bag's own files are all there and as they were written together: the tag manifest,
+/// which is written last, lists the other three, and each has the hash that it says. About `data/`
+/// this says nothing.
+pub fn bag_is_whole(folder: &Folder) -> Result<bool, DiskError> {
+    let root = folder.root();
+    let mut missing = vec![BAGIT_TXT, BAG_INFO_TXT, MANIFEST];
+    for line in manifest::lines(root, TAG_MANIFEST)? {
+        let Line::Listed { sha256, path, .. } = line? else {
+            return Ok(false);
+        };
+        let Some(at) = missing.iter().position(|name| *name == path) else {
+            return Ok(false);
+        };
+        if tag_file_hash(&root.join(missing.swap_remove(at)))? != Some(sha256) {
+            return Ok(false);
+        }
+    }
+    Ok(missing.is_empty())
+}
+
 /// The local path of a manifest's `data/...`.
 fn payload_path(path: &str) -> Option<LocalPath> {
     LocalPath::new(path.strip_prefix(DATA)?.strip_prefix('/')?).ok()

@@ -83,15 +83,25 @@ pub fn plan(
     best_proof: Proof,
     is_in_place: impl Fn(&Entry) -> bool,
 ) -> Plan {
+    let mut entries = entries;
+    // In order already; a stable sort costs nothing then, and what follows depends on it.
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    enumeration
+        .items
+        .sort_unstable_by(|a, b| a.item.path.cmp(&b.item.path));
+    enumeration
+        .items
+        .dedup_by(|a, b| a.item.path == b.item.path);
+    if let Some(nothing) = nothing_to_do(&enumeration.items, &entries, best_proof, &is_in_place) {
+        enumeration.items.clear();
+        return nothing;
+    }
     let mut names = Names::new();
     let volumes = &enumeration.volumes;
     for entry in &entries {
         let (prefix, components) = place(&entry.path, volumes);
         names.remember(&prefix, components.iter().copied(), &entry.local);
     }
-    let mut entries = entries;
-    // In order already; a stable sort costs nothing then, and what follows depends on it.
-    entries.sort_by(|a, b| a.path.cmp(&b.path));
     let mut known = entries.into_iter().peekable();
     // The latest version of the first path that is left.
     let mut next_known = move |wanted: &dyn Fn(&Entry) -> bool| {
@@ -103,12 +113,6 @@ pub fn plan(
     };
     companions.iter().for_each(|local| names.occupy(local));
     let mut plan = Plan::default();
-    enumeration
-        .items
-        .sort_unstable_by(|a, b| a.item.path.cmp(&b.item.path));
-    enumeration
-        .items
-        .dedup_by(|a, b| a.item.path == b.item.path);
     for Found { item, volume } in std::mem::take(&mut enumeration.items) {
         let precious = judge(&item, volumes.get(volume));
         while let Some(entry) = next_known(&|known| known.path < item.path) {
@@ -135,6 +139,39 @@ pub fn plan(
     }
     plan.names = names;
     plan
+}
+
+/// The plan of a run that finds all of it here, proven and in its place, as most runs after the
+/// first do: those need no names. `None` as soon as anything else is met. Both are in order of
+/// their paths.
+fn nothing_to_do(
+    found: &[Found],
+    entries: &[Entry],
+    best_proof: Proof,
+    is_in_place: impl Fn(&Entry) -> bool,
+) -> Option<Plan> {
+    let mut plan = Plan::default();
+    let mut found = found.iter().map(|found| &found.item).peekable();
+    for versions in entries.chunk_by(|a, b| a.path == b.path) {
+        let entry = versions.last()?;
+        let item = found.next_if(|item| item.path <= entry.path);
+        let is_settled = match (item, entry.state) {
+            (Some(item), State::Verified(proof)) => {
+                is_same(item, entry) && item.path == entry.path && proof <= best_proof
+            }
+            (Some(_), _) => false,
+            (None, State::Verified(proof)) => proof <= best_proof,
+            (None, _) => false,
+        };
+        if !is_settled || !is_in_place(entry) {
+            return None;
+        }
+        if item.is_some() {
+            plan.done_items += 1;
+            plan.done_bytes += entry.size;
+        }
+    }
+    found.next().is_none().then_some(plan)
 }
 
 impl Plan {
@@ -164,6 +201,16 @@ impl Plan {
         tasks
             .sort_by_cached_key(|task| (task.was_refused, task.precious, Reverse(task.item.mtime)));
         tasks
+    }
+
+    /// Whether all is here and nothing is to be recorded.
+    pub fn changes_nothing(&self) -> bool {
+        self.new.is_empty()
+            && self.records.is_empty()
+            && self.tasks.is_empty()
+            && self.unseen.is_empty()
+            && self.unproven.is_empty()
+            && self.vacant.is_empty()
     }
 
     /// How many items are to be pulled, and their bytes.
@@ -484,6 +531,52 @@ mod tests {
             (plan.done_items, plan.done_bytes, plan.wanted()),
             (1, 5, (0, 0))
         );
+    }
+
+    #[test]
+    fn run_that_finds_all_here_changes_nothing_and_any_other_is_planned_whole() {
+        let here = || {
+            vec![
+                entry(1, "DCIM/a.jpg", 5, 1, VERIFIED),
+                entry(2, "DCIM/gone.jpg", 7, 1, VERIFIED),
+                entry(3, "DCIM/z.jpg", 11, 1, VERIFIED),
+            ]
+        };
+        let both = || vec![found("DCIM/z.jpg", 11, 1), found("DCIM/a.jpg", 5, 1)];
+        let planned = |items, entries, lost: &str| {
+            let is_in_place = |entry: &Entry| !entry.local.as_str().ends_with(lost);
+            let mut items = enumeration(items);
+            plan(&mut items, entries, &[], Proof::Sha256, is_in_place)
+        };
+        let nothing = planned(both(), here(), "none");
+        assert!(nothing.changes_nothing());
+        assert_eq!((nothing.done_items, nothing.done_bytes), (2, 16));
+
+        let mut with_new = both();
+        with_new.push(found("DCIM/zz.jpg", 1, 1));
+        let changed = vec![found("DCIM/a.jpg", 5, 1), found("DCIM/z.jpg", 12, 1)];
+        let mut weaker = here();
+        weaker[2].state = State::Verified(Proof::Size);
+        let mut failed = here();
+        failed[1].state = State::Failed;
+        for (plan, done) in [
+            (planned(with_new, here(), "none"), 2),
+            (planned(changed, here(), "none"), 1),
+            (planned(both(), here(), "z.jpg"), 1),
+            (planned(both(), here(), "gone.jpg"), 2),
+            (planned(both(), weaker, "none"), 1),
+            (planned(both(), failed, "gone.jpg"), 2),
+        ] {
+            assert!(!plan.changes_nothing());
+            assert_eq!(plan.done_items, done);
+        }
+        // Names of what is here stay taken.
+        let plan = planned(
+            vec![found("DCIM/a.jpg", 5, 1), found("DCIM/z.jpg", 12, 1)],
+            here(),
+            "none",
+        );
+        assert_eq!(plan.new[0].local.as_str(), "internal/DCIM/z (2).jpg");
     }
 
     #[test]

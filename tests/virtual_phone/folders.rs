@@ -1,6 +1,7 @@
 //! What a rescue folder may be, and how it changes over runs.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use rescue::virtual_phone::VirtualPhone;
 
@@ -76,6 +77,43 @@ async fn photo_deleted_from_the_folder_comes_again() {
     fs::remove_file(desk.folder().join("data/internal/DCIM/Camera/1.jpg")).unwrap();
     desk.pull(&serving, &[]).await.expect(0);
     desk.expect_files(&refs(&expected));
+}
+
+#[tokio::test]
+async fn bag_stays_when_nothing_changes_and_is_written_anew_when_it_may_not_hold() {
+    let (phone, _) = camera(&[1000, 2000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let manifest = desk.folder().join("manifest-sha256.txt");
+    let look = || {
+        let inode = fs::metadata(&manifest).unwrap().ino();
+        (inode, fs::read_to_string(&manifest).unwrap())
+    };
+    let in_catalogue = |sql: &str| {
+        let catalogue = rusqlite::Connection::open(desk.folder().join("rescue.db")).unwrap();
+        assert!(catalogue.execute(sql, []).unwrap() > 0, "{sql}");
+    };
+    desk.pull(&serving, &[]).await.expect(0);
+    let first = look();
+    desk.pull(&serving, &[]).await.expect(0);
+    assert_eq!(look(), first);
+
+    fs::write(&manifest, "altered\n").unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    let second = look();
+    assert_eq!(second.1, first.1);
+    // A run that was killed may have recorded what its bag does not say.
+    in_catalogue("UPDATE run SET ended = NULL, outcome = NULL");
+    desk.pull(&serving, &[]).await.expect(0);
+    let third = look();
+    assert_ne!(third.0, second.0);
+    assert_eq!(third.1, first.1);
+    // Another version may have written it otherwise.
+    in_catalogue("UPDATE run SET tool = 'rescue 0.0.1'");
+    desk.pull(&serving, &[]).await.expect(0);
+    assert_ne!(look().0, third.0);
+    fs::remove_file(desk.folder().join("bag-info.txt")).unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    assert!(desk.folder().join("bag-info.txt").is_file());
 }
 
 #[tokio::test]

@@ -218,6 +218,7 @@ fn hostile_lines_are_counted_and_lead_nowhere() {
         line: 4,
     };
     assert_eq!(checked(&folder).findings, [bad]);
+    assert!(!bag_is_whole(&folder).unwrap());
 }
 
 #[test]
@@ -225,7 +226,9 @@ fn missing_and_wrong_tag_files_are_found() {
     let (place, folder) = rescued();
     for name in [BAGIT_TXT, BAG_INFO_TXT, MANIFEST, TAG_MANIFEST] {
         write_bag(&folder);
+        assert!(bag_is_whole(&folder).unwrap());
         fs::remove_file(folder.root().join(name)).unwrap();
+        assert!(!bag_is_whole(&folder).unwrap(), "{name}");
         let findings = checked(&folder).findings;
         assert_eq!(
             findings[0],
@@ -238,6 +241,7 @@ fn missing_and_wrong_tag_files_are_found() {
     for name in [BAGIT_TXT, BAG_INFO_TXT] {
         write_bag(&folder);
         append(&folder, name, "More: lines\n");
+        assert!(!bag_is_whole(&folder).unwrap(), "{name}");
         let wrong = Finding::TagFileWrong {
             name: name.to_owned(),
         };
