@@ -99,6 +99,11 @@ impl Hasher {
 pub struct Xxh128(pub [u8; 16]);
 
 impl Xxh128 {
+    /// Of bytes that are all at hand.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(twox_hash::XxHash3_128::oneshot(bytes).to_be_bytes())
+    }
+
     /// Takes exactly 16 bytes, as stored in the catalogue; `None` for any other length.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
@@ -153,6 +158,9 @@ mod tests {
         whole.update(&bytes);
         bytes.chunks(65_521).for_each(|piece| pieces.update(piece));
         assert_eq!(whole.finish(), pieces.finish());
+        assert_eq!(whole.finish(), Xxh128::of(&bytes));
+        let value = u128::from_be_bytes(whole.finish().0);
+        assert_eq!(value, 0x766f_642e_64b6_3d92_cc1a_5bed_6141_edab);
     }
 
     #[test]

@@ -41,7 +41,8 @@
 //! Linux is what the tests run on. What only some systems have stands behind `cfg`, with the reason and
 //! what the others do instead, in few places: `folder::disk::system` (files), `home` (the program's own
 //! files), `ui::terminal` (the keyboard), `commands` (signals), `phone::usb` and `phone::accessory` (the
-//! bus), `pull::keeper` (the limit of open files). `tests/platforms/check` reads the sources as Windows and
+//! bus), `pull::keeper` (the limit of open files); a line or two also in `phone::keys`, `phone::server`
+//! and some commands. `tests/platforms/check` reads the sources as Windows and
 //! macOS choose among them; neither has been built or run there yet.
 
 pub mod adb;

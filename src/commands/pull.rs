@@ -19,7 +19,6 @@ use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::folder::check::bag_is_whole;
 use crate::folder::{Folder, RunId, RunOutcome, bag};
 use crate::item::PhoneIdentity;
 use crate::phone::Phone;
@@ -298,7 +297,7 @@ async fn open_folder(
             written && run.tool == TOOL
         });
         let opened = Opened {
-            bag_is_current: ended_well && bag_is_whole(&folder)?,
+            bag_is_current: ended_well && bag::is_current(&folder, known.payload()),
             folder,
             run,
         };

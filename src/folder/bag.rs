@@ -11,8 +11,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::{self, DiskError};
-use super::{CatalogueError, Folder};
-use crate::digest::{Hasher, Sha256};
+use super::{CatalogueError, Companion, Entry, Folder, State, check};
+use crate::digest::{Hasher, Sha256, Xxh128};
+use crate::item::PhoneIdentity;
+use crate::names::LocalPath;
 
 /// The bag declaration.
 pub(crate) const BAGIT_TXT: &str = "bagit.txt";
@@ -25,6 +27,9 @@ pub(crate) const MANIFEST: &str = "manifest-sha256.txt";
 /// The hashes of the other three.
 pub(crate) const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 
+/// More than the bag's own files take, but for the manifest, in bytes.
+const SHORT: u64 = 64 * 1024;
+
 /// Why the bag could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum BagError {
@@ -34,6 +39,92 @@ pub enum BagError {
     /// The catalogue failed.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+}
+
+/// The payload that a catalogue has, in few bytes: what a manifest has to list, in whatever order.
+#[derive(Debug, Clone, Default)]
+pub struct Payload {
+    oxum: Oxum,
+    /// The manifest's length, in bytes.
+    manifest_bytes: u64,
+    /// The sum of its lines' XXH3, against accidents only.
+    sum: u128,
+    line: Vec<u8>,
+}
+
+impl Payload {
+    /// Adds an entry, if its file is one of the payload.
+    pub fn add_entry(&mut self, entry: &Entry) {
+        let is_here = matches!(
+            entry.state,
+            State::Pulled | State::Verified(_) | State::Superseded
+        );
+        if let (true, Some(sha256)) = (is_here, entry.sha256) {
+            self.add(&entry.local, entry.size, sha256);
+        }
+    }
+
+    /// Adds a file that was kept beside a damaged one.
+    pub fn add_companion(&mut self, companion: &Companion) {
+        self.add(&companion.local, companion.size, companion.sha256);
+    }
+
+    fn add(&mut self, local: &LocalPath, size: u64, sha256: Sha256) {
+        self.oxum.octets = self.oxum.octets.saturating_add(size);
+        self.oxum.files += 1;
+        self.add_line(sha256, local.as_str());
+    }
+
+    fn add_line(&mut self, sha256: Sha256, local: &str) {
+        self.line.clear();
+        self.line.extend_from_slice(&sha256.0);
+        self.line.extend_from_slice(local.as_bytes());
+        let hash = Xxh128::of(&self.line);
+        self.sum = self.sum.wrapping_add(u128::from_be_bytes(hash.0));
+        self.manifest_bytes += (64 + "  data/".len() + local.len() + 1) as u64;
+    }
+}
+
+/// Whether the bag's own files are all there and say what the catalogue says. What cannot be read
+/// is not current: writing it anew needs none of it.
+pub fn is_current(folder: &Folder, payload: &Payload) -> bool {
+    let current = says(folder, payload);
+    if !matches!(current, Ok(true)) {
+        tracing::debug!(?current, "the bag does not say what the catalogue does");
+    }
+    current.unwrap_or(false)
+}
+
+fn says(folder: &Folder, payload: &Payload) -> Result<bool, BagError> {
+    let root = folder.root();
+    let length = |name| {
+        let found = std::fs::symlink_metadata(root.join(name)).ok();
+        found
+            .filter(std::fs::Metadata::is_file)
+            .map(|found| found.len())
+    };
+    // Looked at first: only what may be right is read.
+    let is_short = |name| length(name).is_some_and(|bytes| bytes <= SHORT);
+    if length(MANIFEST) != Some(payload.manifest_bytes)
+        || ![BAGIT_TXT, BAG_INFO_TXT, TAG_MANIFEST]
+            .into_iter()
+            .all(is_short)
+        || !check::bag_is_whole(root)?
+    {
+        return Ok(false);
+    }
+    let path = root.join(BAG_INFO_TXT);
+    let info = std::fs::read_to_string(&path).map_err(|e| DiskError::new("read", &path, e))?;
+    let said = |line: String| info.lines().any(|found| found == line);
+    if !info_lines(&folder.catalogue().identity()?, payload.oxum)
+        .into_iter()
+        .all(said)
+    {
+        return Ok(false);
+    }
+    let mut listed = Payload::default();
+    let all_read = check::each_payload_line(root, |sha256, local| listed.add_line(sha256, local))?;
+    Ok(all_read && listed.sum == payload.sum)
 }
 
 /// What a bag holds: `Payload-Oxum`.
@@ -61,15 +152,12 @@ pub fn write(folder: &Folder, bagging_date: chrono::NaiveDate) -> Result<Oxum, B
 
     let phone = folder.catalogue().identity()?;
     let mut info = TagFile::create(root, BAG_INFO_TXT)?;
-    info.line(&format!(
-        "Bag-Software-Agent: rescue/{}",
-        env!("CARGO_PKG_VERSION")
-    ))?;
+    let [agent, others @ ..] = info_lines(&phone, oxum);
+    info.line(&agent)?;
     info.line(&format!("Bagging-Date: {bagging_date}"))?;
-    info.line(&format!("Payload-Oxum: {}.{}", oxum.octets, oxum.files))?;
-    info.line(&format!("External-Identifier: {}", one_line(&phone.serial)))?;
-    let model = format!("{} {}", phone.manufacturer, phone.model);
-    info.line(&format!("External-Description: {}", one_line(&model)))?;
+    for line in others {
+        info.line(&line)?;
+    }
     let info = info.finish()?;
 
     let mut declaration = TagFile::create(root, BAGIT_TXT)?;
@@ -95,6 +183,17 @@ pub fn write(folder: &Folder, bagging_date: chrono::NaiveDate) -> Result<Oxum, B
     tags.put(root)?;
     disk::sync_folder(root)?;
     Ok(oxum)
+}
+
+/// What `bag-info.txt` says besides the day.
+fn info_lines(phone: &PhoneIdentity, oxum: Oxum) -> [String; 4] {
+    let model = format!("{} {}", phone.manufacturer, phone.model);
+    [
+        format!("Bag-Software-Agent: rescue/{}", env!("CARGO_PKG_VERSION")),
+        format!("Payload-Oxum: {}.{}", oxum.octets, oxum.files),
+        format!("External-Identifier: {}", one_line(&phone.serial)),
+        format!("External-Description: {}", one_line(&model)),
+    ]
 }
 
 /// A phone's words as a value in `bag-info.txt`: a line break would begin another label.

@@ -400,10 +400,8 @@ impl Check<'_> {
 }
 
 /// Whether the bag's own files are all there and as they were written together: the tag manifest,
-/// which is written last, lists the other three, and each has the hash that it says. About `data/`
-/// this says nothing.
-pub fn bag_is_whole(folder: &Folder) -> Result<bool, DiskError> {
-    let root = folder.root();
+/// which is written last, lists the other three, and each has the hash that it says.
+pub(super) fn bag_is_whole(root: &Path) -> Result<bool, DiskError> {
     let mut missing = vec![BAGIT_TXT, BAG_INFO_TXT, MANIFEST];
     for line in manifest::lines(root, TAG_MANIFEST)? {
         let Line::Listed { sha256, path, .. } = line? else {
@@ -417,6 +415,27 @@ pub fn bag_is_whole(folder: &Folder) -> Result<bool, DiskError> {
         }
     }
     Ok(missing.is_empty())
+}
+
+/// Calls `f` with what each of the manifest's lines says; false at one that says nothing of a file
+/// below `data/`.
+pub(super) fn each_payload_line(
+    root: &Path,
+    mut f: impl FnMut(Sha256, &str),
+) -> Result<bool, DiskError> {
+    for line in manifest::lines(root, MANIFEST)? {
+        let Line::Listed { sha256, path, .. } = line? else {
+            return Ok(false);
+        };
+        let below = path
+            .strip_prefix(DATA)
+            .and_then(|path| path.strip_prefix('/'));
+        let Some(local) = below else {
+            return Ok(false);
+        };
+        f(sha256, local);
+    }
+    Ok(true)
 }
 
 /// The local path of a manifest's `data/...`.

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::text::{bytes, count, plain, rate, seconds};
 use super::{Style, eprint_line, is_for_json, print_json};
+use crate::adb::server::DeviceState;
 use crate::event::{Event, Wait};
 use crate::guide;
 
@@ -221,8 +222,14 @@ impl Progress {
                 what: Wait::State(state),
                 seconds,
             } => {
+                let holder = match state {
+                    DeviceState::Busy(holder) if !holder.is_empty() => {
+                        format!(": {} has it", plain(holder))
+                    }
+                    _ => String::new(),
+                };
                 format!(
-                    "Waiting up to {seconds} s: the phone is {}",
+                    "Waiting up to {seconds} s: the phone is {}{holder}",
                     plain(state.name())
                 )
             }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
+use rescue::digest::Sha256;
 use rescue::virtual_phone::VirtualPhone;
 
 use crate::desk::{CAMERA, Desk, camera, files_below, generated, refs};
@@ -101,6 +102,28 @@ async fn bag_stays_when_nothing_changes_and_is_written_anew_when_it_may_not_hold
     desk.pull(&serving, &[]).await.expect(0);
     let second = look();
     assert_eq!(second.1, first.1);
+    // Files that agree with each other and not with the catalogue.
+    let path = |name: &str| desk.folder().join(name);
+    let hash = |name: &str| Sha256::of(&fs::read(path(name)).unwrap()).to_string();
+    let tags = fs::read_to_string(path("tagmanifest-sha256.txt")).unwrap();
+    for (name, from, to) in [
+        ("manifest-sha256.txt", "0.jpg", "2.jpg"),
+        ("bag-info.txt", "TEST0001", "TEST0002"),
+    ] {
+        let before = (hash(name), fs::read_to_string(path(name)).unwrap());
+        assert!(before.1.contains(from));
+        fs::write(path(name), before.1.replace(from, to)).unwrap();
+        let tags = tags.replace(&before.0, &hash(name));
+        fs::write(path("tagmanifest-sha256.txt"), tags).unwrap();
+        desk.pull(&serving, &[]).await.expect(0);
+        assert_eq!(fs::read_to_string(path(name)).unwrap(), before.1);
+    }
+    // One that cannot be read is no reason to pull nothing.
+    fs::remove_file(path("bagit.txt")).unwrap();
+    std::os::unix::fs::symlink("bagit.txt", path("bagit.txt")).unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    assert!(path("bagit.txt").symlink_metadata().unwrap().is_file());
+    let second = look();
     // A run that was killed may have recorded what its bag does not say.
     in_catalogue("UPDATE run SET ended = NULL, outcome = NULL");
     desk.pull(&serving, &[]).await.expect(0);

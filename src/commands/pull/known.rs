@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::super::stopped;
 use crate::error::Error;
-use crate::folder::{CatalogueError, Entry, EntryId, Folder, FolderError, Presence, State};
+use crate::folder::{CatalogueError, Entry, EntryId, Folder, FolderError, Presence, State, bag};
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 use crate::pull::Method;
@@ -25,6 +25,8 @@ pub(super) struct Known {
     entries: Vec<Entry>,
     /// Places of files kept beside damaged ones.
     companions: Vec<LocalPath>,
+    /// What a bag of it says.
+    payload: bag::Payload,
     /// Whose files stood in their places, with their sizes, at `looked`.
     in_place: HashSet<EntryId>,
     looked: Instant,
@@ -36,6 +38,7 @@ impl Known {
         Self {
             entries: Vec::new(),
             companions: Vec::new(),
+            payload: bag::Payload::default(),
             in_place: HashSet::new(),
             looked: Instant::now(),
         }
@@ -46,10 +49,12 @@ impl Known {
     pub(super) fn of(folder: &Folder, halt: &Halt) -> Result<Self, Error> {
         let mut known = Self::nothing();
         folder.catalogue().for_each_by_path(|entry| {
+            known.payload.add_entry(&entry);
             known.entries.push(entry);
             Ok::<_, CatalogueError>(())
         })?;
         folder.catalogue().for_each_companion(|companion| {
+            known.payload.add_companion(&companion);
             known.companions.push(companion.local);
             Ok::<_, CatalogueError>(())
         })?;
@@ -89,6 +94,11 @@ impl Known {
             Err(FolderError::Missing { .. }) => Ok(Self::nothing()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What the catalogue has in the folder.
+    pub(super) fn payload(&self) -> &bag::Payload {
+        &self.payload
     }
 
     /// Compares what was found with what is here, in a thread of its own: what is here without its

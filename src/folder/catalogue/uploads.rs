@@ -147,17 +147,16 @@ impl Catalogue {
             .map_err(|e| self.failed("read", e))
     }
 
-    /// What XXH3 makes of the bytes with this SHA-256, if that was recorded.
+    /// What XXH3 makes of the bytes with this SHA-256, if that was recorded. A row that is none counts
+    /// for nothing, as one that is wrong does: SHA-256 decides then.
     pub fn quick_hash(&self, sha256: Sha256) -> Result<Option<Xxh128>, CatalogueError> {
         self.db
             .prepare("SELECT xxh128 FROM quick_hash WHERE sha256 = ?")
             .and_then(|mut statement| {
-                let row = |row: &Row<'_>| {
-                    Xxh128::from_slice(row.get_ref(0)?.as_blob()?)
-                        .ok_or_else(|| wrong(0, Type::Blob, "XXH3"))
-                };
+                let row = |row: &Row<'_>| Ok(Xxh128::from_slice(row.get_ref(0)?.as_blob()?));
                 statement.query_row(params![sha256.0], row).optional()
             })
+            .map(Option::flatten)
             .map_err(|e| self.failed("read", e))
     }
 

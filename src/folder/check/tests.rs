@@ -3,8 +3,8 @@ use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 
 use super::*;
-use crate::folder::bag;
 use crate::folder::tests::{fresh, local, plan, pull};
+use crate::folder::{Companion, Reason, ReasonCode, Record, bag};
 
 /// A folder with a few files, as a run leaves it.
 fn rescued() -> (TempDir, Folder) {
@@ -218,7 +218,47 @@ fn hostile_lines_are_counted_and_lead_nowhere() {
         line: 4,
     };
     assert_eq!(checked(&folder).findings, [bad]);
-    assert!(!bag_is_whole(&folder).unwrap());
+    assert!(!bag_is_whole(folder.root()).unwrap());
+}
+
+#[test]
+fn bag_is_current_as_long_as_the_payload_is_the_same() {
+    let (_place, mut folder) = rescued();
+    let payload = |folder: &Folder| {
+        let (mut payload, mut ids) = (bag::Payload::default(), Vec::new());
+        let catalogue = folder.catalogue();
+        let entries = catalogue.for_each_by_path(|entry| {
+            payload.add_entry(&entry);
+            ids.extend((entry.sha256.is_some()).then_some(entry.id));
+            Ok::<_, CatalogueError>(())
+        });
+        let companions = catalogue.for_each_companion(|companion| {
+            payload.add_companion(&companion);
+            Ok::<_, CatalogueError>(())
+        });
+        entries.and(companions).unwrap();
+        (payload, ids)
+    };
+    let (before, ids) = payload(&folder);
+    assert!(bag::is_current(&folder, &before));
+    let damaged = Record::Damaged {
+        id: ids[0],
+        reason: Reason::new(ReasonCode::PhoneIo, "I/O error"),
+        kept: vec![Companion {
+            local: local("internal/a.jpg.damaged"),
+            size: 4,
+            sha256: Sha256::of(b"kept"),
+        }],
+    };
+    // A superseded file stays where it is.
+    for (record, is_same) in [(Record::Supersede { id: ids[1] }, true), (damaged, false)] {
+        folder.catalogue_mut().record(&[record]).unwrap();
+        let (now, _) = payload(&folder);
+        assert_eq!(bag::is_current(&folder, &now), is_same);
+        write_bag(&folder);
+        assert!(bag::is_current(&folder, &now));
+        assert!(is_same || !bag::is_current(&folder, &before));
+    }
 }
 
 #[test]
@@ -226,9 +266,9 @@ fn missing_and_wrong_tag_files_are_found() {
     let (place, folder) = rescued();
     for name in [BAGIT_TXT, BAG_INFO_TXT, MANIFEST, TAG_MANIFEST] {
         write_bag(&folder);
-        assert!(bag_is_whole(&folder).unwrap());
+        assert!(bag_is_whole(folder.root()).unwrap());
         fs::remove_file(folder.root().join(name)).unwrap();
-        assert!(!bag_is_whole(&folder).unwrap(), "{name}");
+        assert!(!bag_is_whole(folder.root()).unwrap(), "{name}");
         let findings = checked(&folder).findings;
         assert_eq!(
             findings[0],
@@ -241,7 +281,7 @@ fn missing_and_wrong_tag_files_are_found() {
     for name in [BAGIT_TXT, BAG_INFO_TXT] {
         write_bag(&folder);
         append(&folder, name, "More: lines\n");
-        assert!(!bag_is_whole(&folder).unwrap(), "{name}");
+        assert!(!bag_is_whole(folder.root()).unwrap(), "{name}");
         let wrong = Finding::TagFileWrong {
             name: name.to_owned(),
         };
