@@ -297,7 +297,7 @@ async fn open_folder(
             written && run.tool == TOOL
         });
         let opened = Opened {
-            bag_is_current: ended_well && bag::is_current(&folder, known.payload()),
+            bag_is_current: ended_well && bag::is_current(&folder, known.inventory()),
             folder,
             run,
         };

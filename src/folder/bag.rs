@@ -42,8 +42,9 @@ pub enum BagError {
 }
 
 /// The payload that a catalogue has, in few bytes: what a manifest has to list, in whatever order.
+/// The same files as [`Catalogue::for_each_payload`](super::Catalogue::for_each_payload) gives.
 #[derive(Debug, Clone, Default)]
-pub struct Payload {
+pub struct Inventory {
     oxum: Oxum,
     /// The manifest's length, in bytes.
     manifest_bytes: u64,
@@ -52,7 +53,7 @@ pub struct Payload {
     line: Vec<u8>,
 }
 
-impl Payload {
+impl Inventory {
     /// Adds an entry, if its file is one of the payload.
     pub fn add_entry(&mut self, entry: &Entry) {
         let is_here = matches!(
@@ -87,15 +88,15 @@ impl Payload {
 
 /// Whether the bag's own files are all there and say what the catalogue says. What cannot be read
 /// is not current: writing it anew needs none of it.
-pub fn is_current(folder: &Folder, payload: &Payload) -> bool {
-    let current = says(folder, payload);
+pub fn is_current(folder: &Folder, inventory: &Inventory) -> bool {
+    let current = says(folder, inventory);
     if !matches!(current, Ok(true)) {
         tracing::debug!(?current, "the bag does not say what the catalogue does");
     }
     current.unwrap_or(false)
 }
 
-fn says(folder: &Folder, payload: &Payload) -> Result<bool, BagError> {
+fn says(folder: &Folder, inventory: &Inventory) -> Result<bool, BagError> {
     let root = folder.root();
     let length = |name| {
         let found = std::fs::symlink_metadata(root.join(name)).ok();
@@ -105,7 +106,7 @@ fn says(folder: &Folder, payload: &Payload) -> Result<bool, BagError> {
     };
     // Looked at first: only what may be right is read.
     let is_short = |name| length(name).is_some_and(|bytes| bytes <= SHORT);
-    if length(MANIFEST) != Some(payload.manifest_bytes)
+    if length(MANIFEST) != Some(inventory.manifest_bytes)
         || ![BAGIT_TXT, BAG_INFO_TXT, TAG_MANIFEST]
             .into_iter()
             .all(is_short)
@@ -116,15 +117,15 @@ fn says(folder: &Folder, payload: &Payload) -> Result<bool, BagError> {
     let path = root.join(BAG_INFO_TXT);
     let info = std::fs::read_to_string(&path).map_err(|e| DiskError::new("read", &path, e))?;
     let said = |line: String| info.lines().any(|found| found == line);
-    if !info_lines(&folder.catalogue().identity()?, payload.oxum)
+    if !info_lines(&folder.catalogue().identity()?, inventory.oxum)
         .into_iter()
         .all(said)
     {
         return Ok(false);
     }
-    let mut listed = Payload::default();
+    let mut listed = Inventory::default();
     let all_read = check::each_payload_line(root, |sha256, local| listed.add_line(sha256, local))?;
-    Ok(all_read && listed.sum == payload.sum)
+    Ok(all_read && listed.sum == inventory.sum)
 }
 
 /// What a bag holds: `Payload-Oxum`.

@@ -427,10 +427,7 @@ pub(super) fn each_payload_line(
         let Line::Listed { sha256, path, .. } = line? else {
             return Ok(false);
         };
-        let below = path
-            .strip_prefix(DATA)
-            .and_then(|path| path.strip_prefix('/'));
-        let Some(local) = below else {
+        let Some(local) = below_data(&path) else {
             return Ok(false);
         };
         f(sha256, local);
@@ -440,7 +437,11 @@ pub(super) fn each_payload_line(
 
 /// The local path of a manifest's `data/...`.
 fn payload_path(path: &str) -> Option<LocalPath> {
-    LocalPath::new(path.strip_prefix(DATA)?.strip_prefix('/')?).ok()
+    LocalPath::new(below_data(path)?).ok()
+}
+
+fn below_data(path: &str) -> Option<&str> {
+    path.strip_prefix(DATA)?.strip_prefix('/')
 }
 
 /// `None` when there is no such regular file, which is a finding of its own.

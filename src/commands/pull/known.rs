@@ -26,7 +26,7 @@ pub(super) struct Known {
     /// Places of files kept beside damaged ones.
     companions: Vec<LocalPath>,
     /// What a bag of it says.
-    payload: bag::Payload,
+    inventory: bag::Inventory,
     /// Whose files stood in their places, with their sizes, at `looked`.
     in_place: HashSet<EntryId>,
     looked: Instant,
@@ -38,7 +38,7 @@ impl Known {
         Self {
             entries: Vec::new(),
             companions: Vec::new(),
-            payload: bag::Payload::default(),
+            inventory: bag::Inventory::default(),
             in_place: HashSet::new(),
             looked: Instant::now(),
         }
@@ -49,12 +49,12 @@ impl Known {
     pub(super) fn of(folder: &Folder, halt: &Halt) -> Result<Self, Error> {
         let mut known = Self::nothing();
         folder.catalogue().for_each_by_path(|entry| {
-            known.payload.add_entry(&entry);
+            known.inventory.add_entry(&entry);
             known.entries.push(entry);
             Ok::<_, CatalogueError>(())
         })?;
         folder.catalogue().for_each_companion(|companion| {
-            known.payload.add_companion(&companion);
+            known.inventory.add_companion(&companion);
             known.companions.push(companion.local);
             Ok::<_, CatalogueError>(())
         })?;
@@ -97,8 +97,8 @@ impl Known {
     }
 
     /// What the catalogue has in the folder.
-    pub(super) fn payload(&self) -> &bag::Payload {
-        &self.payload
+    pub(super) fn inventory(&self) -> &bag::Inventory {
+        &self.inventory
     }
 
     /// Compares what was found with what is here, in a thread of its own: what is here without its

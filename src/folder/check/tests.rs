@@ -224,22 +224,22 @@ fn hostile_lines_are_counted_and_lead_nowhere() {
 #[test]
 fn bag_is_current_as_long_as_the_payload_is_the_same() {
     let (_place, mut folder) = rescued();
-    let payload = |folder: &Folder| {
-        let (mut payload, mut ids) = (bag::Payload::default(), Vec::new());
+    let inventory = |folder: &Folder| {
+        let (mut inventory, mut ids) = (bag::Inventory::default(), Vec::new());
         let catalogue = folder.catalogue();
         let entries = catalogue.for_each_by_path(|entry| {
-            payload.add_entry(&entry);
+            inventory.add_entry(&entry);
             ids.extend((entry.sha256.is_some()).then_some(entry.id));
             Ok::<_, CatalogueError>(())
         });
         let companions = catalogue.for_each_companion(|companion| {
-            payload.add_companion(&companion);
+            inventory.add_companion(&companion);
             Ok::<_, CatalogueError>(())
         });
         entries.and(companions).unwrap();
-        (payload, ids)
+        (inventory, ids)
     };
-    let (before, ids) = payload(&folder);
+    let (before, ids) = inventory(&folder);
     assert!(bag::is_current(&folder, &before));
     let damaged = Record::Damaged {
         id: ids[0],
@@ -253,7 +253,7 @@ fn bag_is_current_as_long_as_the_payload_is_the_same() {
     // A superseded file stays where it is.
     for (record, is_same) in [(Record::Supersede { id: ids[1] }, true), (damaged, false)] {
         folder.catalogue_mut().record(&[record]).unwrap();
-        let (now, _) = payload(&folder);
+        let (now, _) = inventory(&folder);
         assert_eq!(bag::is_current(&folder, &now), is_same);
         write_bag(&folder);
         assert!(bag::is_current(&folder, &now));
