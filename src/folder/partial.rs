@@ -29,7 +29,8 @@ pub struct PartialFile {
     path: PathBuf,
     file: File,
     hasher: Hasher,
-    quick: QuickHasher,
+    /// `None` where nobody will want it.
+    quick: Option<QuickHasher>,
     /// The bytes taken so far, those of `zeros` included.
     size: u64,
     /// Zeros at the end that are not in the file yet, neither as bytes nor as a hole.
@@ -70,11 +71,19 @@ impl PartialFile {
             path,
             file,
             hasher: Hasher::default(),
-            quick: QuickHasher::default(),
+            quick: Some(QuickHasher::default()),
             size: 0,
             zeros: 0,
             begun: 0,
         })
+    }
+
+    /// The same file, which is to have so many bytes: of a small one no quick hash is computed.
+    pub fn expecting(self, bytes: u64) -> Self {
+        Self {
+            quick: self.quick.filter(|_| bytes >= QUICK_FROM),
+            ..self
+        }
     }
 
     /// Goes on with an entry's file, of which this many bytes are held; `None` when there is none.
@@ -104,7 +113,7 @@ impl PartialFile {
                 path,
                 file,
                 hasher,
-                quick,
+                quick: Some(quick),
                 size,
                 zeros: 0,
                 begun: size,
@@ -135,7 +144,9 @@ impl PartialFile {
             disk::write(&mut self.file, &self.path, bytes)?;
         }
         self.hasher.update(bytes);
-        self.quick.update(bytes);
+        if let Some(quick) = &mut self.quick {
+            quick.update(bytes);
+        }
         self.size += bytes.len() as u64;
         if self.size - self.begun >= WRITE_BEHIND {
             // Else all of a long video would be left for the sync at its end.
@@ -153,7 +164,10 @@ impl PartialFile {
             entry: self.entry,
             size: self.size,
             sha256: self.hasher.finish(),
-            xxh128: (self.size >= QUICK_FROM).then(|| self.quick.finish()),
+            xxh128: self
+                .quick
+                .filter(|_| self.size >= QUICK_FROM)
+                .map(|quick| quick.finish()),
             mtime,
             mtime_is_set,
             path: self.path,
