@@ -12,8 +12,10 @@ const COUNT: u16 = 10_000;
 /// A port on which nothing listens.
 pub(crate) fn free() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test processes that run side by side begin at different places.
-    let begin = (std::process::id() % u32::from(COUNT)) as u16;
+    // Test processes that run side by side begin at different places, far from each other also
+    // where their numbers are neighbours (Fibonacci hashing).
+    let spread = std::process::id().wrapping_mul(0x9E37_79B9) >> 16;
+    let begin = (spread % u32::from(COUNT)) as u16;
     loop {
         let offset = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
         let port = FIRST + offset;

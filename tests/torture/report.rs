@@ -14,6 +14,11 @@ pub(crate) struct Try {
 }
 
 impl Try {
+    /// Whether it found nothing.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.findings().next().is_none()
+    }
+
     /// Everything it found.
     pub(crate) fn findings(&self) -> impl Iterator<Item = String> {
         let kinds = [
