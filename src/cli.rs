@@ -23,10 +23,11 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads a command line, the program's name first. What makes no sense, and what only asks for
-    /// help, ends the program.
-    pub fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Self {
-        Self::parse_from(with_names_apart(arguments.into_iter().collect()))
+    /// Reads a command line, the program's name first. What only asks for help is an error here too.
+    pub fn of_arguments(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, clap::Error> {
+        Self::try_parse_from(with_names_apart(arguments.into_iter().collect()))
     }
 }
 

@@ -18,6 +18,26 @@ use crate::phone::keys::KeysError;
 use crate::upload::oauth::sign_in::SignInError;
 use crate::upload::problem::Problem;
 
+impl From<clap::Error> for Error {
+    /// What is wrong with a command line, in one line: clap says more, for a terminal.
+    fn from(error: clap::Error) -> Self {
+        use clap::error::ErrorKind;
+        let message = match error.kind() {
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command is given".to_owned(),
+            _ => {
+                let told = error.to_string();
+                let first = told.lines().take_while(|line| !line.trim().is_empty());
+                let first = first.map(str::trim).collect::<Vec<_>>().join(" ");
+                match first.strip_prefix("error: ") {
+                    Some(message) => message.to_owned(),
+                    None => first,
+                }
+            }
+        };
+        Self::new(Kind::Usage, message).with_hint("`rescue help` and `--help` show what there is")
+    }
+}
+
 impl From<PhoneError> for Error {
     fn from(error: PhoneError) -> Self {
         let kind = match &error {
@@ -173,7 +193,7 @@ impl From<CatalogueError> for Error {
                 &error,
                 "close the other program that has it open",
             ),
-            CatalogueError::CutOff { .. } => wrap(
+            CatalogueError::CutOff { .. } | CatalogueError::NotWritable { .. } => wrap(
                 Kind::Folder,
                 &error,
                 "copy the folder to a disk that can be written, and use the copy",
@@ -202,10 +222,15 @@ impl From<FolderError> for Error {
         match error {
             FolderError::Disk(error) => error.into(),
             FolderError::Catalogue(error) => error.into(),
-            FolderError::Missing { .. } | FolderError::NotARescueFolder { .. } => wrap(
+            FolderError::Missing { .. } => wrap(
                 Kind::Folder,
                 &error,
-                "name a folder that `rescue pull` made, or a new one",
+                "name a folder that `rescue pull` made",
+            ),
+            FolderError::NotAFolder { .. } | FolderError::NotARescueFolder { .. } => wrap(
+                Kind::Folder,
+                &error,
+                "name a folder that `rescue pull` made, or a new one to pull into",
             ),
             FolderError::NoCatalogue { .. } => wrap(
                 Kind::Folder,

@@ -8,14 +8,18 @@ use rescue::error::{Error, Kind};
 use rescue::ui::{Style, Ui};
 
 fn main() -> ExitCode {
-    let cli = Cli::of_arguments(std::env::args_os());
+    let cli = match Cli::of_arguments(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(error),
+    };
     rescue::ui::start_tracing(cli.output.verbose);
     rescue::ui::terminal::restore_on_panic();
     let color = match cli.output.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
         ColorChoice::Auto => {
-            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+            let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            std::io::stderr().is_terminal() && !unwanted
         }
     };
     let ui = Ui::new(Style {
@@ -36,5 +40,23 @@ fn main() -> ExitCode {
     let code = runtime.block_on(rescue::commands::run(cli, &ui));
     // Who pressed Ctrl-C does not wait for a thread that reads a disk or a pipe.
     runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+/// Tells what is wrong with a command line; what asks for help gets it.
+fn refuse(error: clap::Error) -> ExitCode {
+    // What was asked for is not known when the rest makes no sense.
+    let asks_for_json = std::env::args_os().any(|argument| argument == "--json");
+    if !(asks_for_json && error.use_stderr()) {
+        error.exit();
+    }
+    let error = Error::from(error);
+    let code = error.kind.exit_code();
+    Ui::new(Style {
+        json: true,
+        quiet: false,
+        color: false,
+    })
+    .error(&error);
     ExitCode::from(code)
 }

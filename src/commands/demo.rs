@@ -15,7 +15,7 @@ use crate::phone::keys::KeySources;
 use crate::pull::enumerate::Roots;
 use crate::pull::halt::Halt;
 use crate::pull::selection::Selection;
-use crate::ui::Ui;
+use crate::ui::{Ui, typed};
 use crate::upload::settings::{Kind as RemoteKind, RemoteSettings};
 use crate::virtual_phone::camera_roll;
 
@@ -78,6 +78,7 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
     ui.remark("And an upload, as `rescue upload` makes it, here to a folder in the cloud's place:");
     upload_to(&folder, &copy, ui, halt).await?;
     let [shown, archive, copy] = [&folder, &archive, &copy].map(|path| path.display());
+    let word = typed(&folder);
     ui.remark("");
     ui.remark("Look next at:");
     for (what, why) in [
@@ -92,15 +93,15 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         (archive.to_string(), "the same in one file, for anybody"),
         (copy.to_string(), "what the cloud would hold"),
         (
-            format!("rescue status {shown}"),
+            format!("rescue status {word}"),
             "what is there, what is missing, what was sent",
         ),
         (
-            format!("rescue verify {shown}"),
+            format!("rescue verify {word}"),
             "reads every file again and compares",
         ),
         (
-            format!("(cd {shown} && sha256sum -c manifest-sha256.txt)"),
+            format!("(cd {word} && sha256sum -c manifest-sha256.txt)"),
             "the same without rescue",
         ),
     ] {

@@ -51,11 +51,12 @@ pub(super) async fn run(args: &DevicesArgs, ui: &Ui) -> Result<Done, Error> {
     Err(doctor::explained(PhoneError::NoPhone.into()))
 }
 
-/// Tells each phone that comes, changes or goes, until it is stopped.
+/// Tells each phone that comes, changes or goes, until it is stopped or nobody reads it any more: a script
+/// that waits for the first one (`| head -1`) goes on when it is told.
 async fn watch(ui: &Ui) -> Result<Done, Error> {
     let mut known: Vec<Line> = Vec::new();
     ui.remark("Watching for phones; Ctrl-C ends it");
-    loop {
+    while ui.has_reader() {
         // A server that is being restarted is no reason to stop looking.
         if let Ok((now, _)) = look().await {
             for gone in known.iter().filter(|line| !has(&now, line)) {
@@ -71,6 +72,7 @@ async fn watch(ui: &Ui) -> Result<Done, Error> {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+    Ok(Done::All)
 }
 
 fn has(lines: &[Line], wanted: &Line) -> bool {

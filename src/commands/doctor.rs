@@ -16,7 +16,7 @@ use crate::phone::usb::devices::{Offer, UsbPhone, phones};
 use crate::phone::{Phone, PhoneError, allowed};
 use crate::pull::enumerate::has_storage;
 use crate::ui::terminal::Mode;
-use crate::ui::{Ui, bytes, plain};
+use crate::ui::{Ui, bytes, plain, typed};
 
 /// How long a phone may take to let this computer in: long enough for no person.
 const WAIT: Duration = Duration::from_secs(3);
@@ -45,6 +45,8 @@ struct Finding {
     detail: Option<String>,
     #[serde(flatten)]
     state: State,
+    /// The next step, with what chooses this phone.
+    next: String,
 }
 
 impl Finding {
@@ -54,6 +56,7 @@ impl Finding {
             phone: None,
             model: None,
             detail: None,
+            next: state.next.to_owned(),
             state,
         }
     }
@@ -86,7 +89,7 @@ impl Finding {
                 .iter()
                 .map(|detail| format!("  ({})", plain(detail))),
         );
-        lines.push(format!("  next: {}", self.state.next));
+        lines.push(format!("  next: {}", self.next));
         let others = self.state.alternatives.iter();
         lines.extend(others.map(|other| format!("  or:   {other}")));
         lines
@@ -106,6 +109,7 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
     }
     let mut findings = examine(&args.phone).await;
     findings.extend(disk());
+    choose_in_next_steps(&mut findings, &args.phone);
     for finding in &findings {
         ui.result(finding, &finding.lines());
     }
@@ -117,6 +121,27 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
         .find_map(|found| Some((found.state.kind?, found.state)));
     let (kind, state) = worst.unwrap_or((Kind::NoPhone, states::nothing_on_usb));
     Err(Error::new(kind, "no phone can be read yet").with_hint(state.next))
+}
+
+/// Has `rescue pull` find the phone that was examined: by its address, or by its serial number where there
+/// are several.
+fn choose_in_next_steps(findings: &mut [Finding], args: &PhoneArgs) {
+    let ready = findings
+        .iter()
+        .filter(|found| found.state == states::ready)
+        .count();
+    for finding in findings {
+        let choice = match (&args.tcp, &args.serial, &finding.phone) {
+            (Some(address), ..) => format!("--tcp {}", typed(address.as_ref())),
+            (None, Some(serial), _) => format!("--serial {}", typed(serial.as_ref())),
+            (None, None, Some(serial)) if ready > 1 => {
+                format!("--serial {}", typed(serial.as_ref()))
+            }
+            _ => continue,
+        };
+        let chosen = format!("`rescue pull {choice}`");
+        finding.next = finding.next.replace("`rescue pull`", &chosen);
+    }
 }
 
 /// Why a phone cannot be connected to, with what is known beyond the failure.

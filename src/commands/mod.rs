@@ -292,7 +292,8 @@ async fn unless_stopped(
     run: impl Future<Output = Result<Done, Error>>,
 ) -> Result<Done, Error> {
     tokio::select! {
-        () = halt.stopped() => Err(stopped(halt)),
+        // Nothing goes on where it was, as a pull does.
+        () = halt.stopped() => Err(stopped(halt).with_hint("run the same command again")),
         done = run => done,
     }
 }

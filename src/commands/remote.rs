@@ -246,9 +246,15 @@ fn list(ui: &Ui) -> Result<Done, Error> {
 
 fn kind_of(kind: &RemoteKind) -> Result<Kind, Error> {
     Ok(match kind {
-        RemoteKind::Folder { path } => Kind::Folder {
-            path: absolute(path)?,
-        },
+        RemoteKind::Folder { path } => {
+            let path = absolute(path)?;
+            if !path.is_dir() {
+                let message = format!("{} is not a folder", path.display());
+                return Err(Error::new(ErrorKind::Usage, message)
+                    .with_hint("name a folder that exists, as on a second disk"));
+            }
+            Kind::Folder { path }
+        }
         RemoteKind::WebDav { url, user, ca_file } => Kind::WebDav {
             url: address(url)?,
             user: user.clone(),

@@ -12,7 +12,7 @@ use crate::folder::{
     CatalogueError, Entry, Folder, Presence, ReasonCode, Run, RunOutcome, State, Summary,
 };
 use crate::item::PhoneIdentity;
-use crate::ui::{Ui, count, plain};
+use crate::ui::{Ui, count, plain, typed};
 
 #[derive(Serialize)]
 struct Status<'a> {
@@ -80,6 +80,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         Ok::<_, CatalogueError>(())
     })?;
     let shown = plain(&args.folder.display().to_string());
+    let word = typed(&args.folder);
     let mut lines = vec![format!(
         "{shown}: {} {} ({})",
         plain(&phone.manufacturer),
@@ -102,7 +103,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     let not_in_place = count_not_in_place(&folder)?;
     if not_in_place > 0 {
         lines.push(format!(
-            "{} not where they were put: `rescue verify {shown}` names them, `rescue pull -o {shown}` fetches them again",
+            "{} not where they were put: `rescue verify {word}` names them, `rescue pull -o {word}` fetches them again",
             count(not_in_place, "file")
         ));
     }
@@ -111,7 +112,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     let is_whole = outcome == Some(RunOutcome::Done);
     lines.push(match (unfinished, missing) {
         (0, 0) if !is_whole => format!(
-            "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {shown}`"
+            "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {word}`"
         ),
         (0, 0) if not_in_place > 0 => "Everything found on the phone was here once".to_owned(),
         (0, 0) if summary.verified_by_size.files > 0 => format!(
@@ -124,11 +125,11 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         }
         (0, _) => "Some files could not be had; `rescue pull` with this folder tries them again"
             .to_owned(),
-        _ => format!("Not finished: plug the phone in and run `rescue pull -o {shown}`"),
+        _ => format!("Not finished: plug the phone in and run `rescue pull -o {word}`"),
     });
     let status = Status {
         r#type: "status",
-        folder: shown.to_string(),
+        folder: args.folder.display().to_string(),
         phone: &phone,
         last_run: last_run.as_ref(),
         summary: &summary,

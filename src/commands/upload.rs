@@ -16,13 +16,13 @@ use crate::event::Event;
 use crate::folder::upload::{
     NewUpload, RemoteId, Upload, UploadCount, UploadReason, UploadRecord, UploadState,
 };
-use crate::folder::{CatalogueError, Folder};
+use crate::folder::{Access, CatalogueError, Folder};
 use crate::item::PhoneIdentity;
 use crate::names::spell;
 use crate::pull::halt::Halt;
 use crate::pull::kind::MediaKind;
 use crate::pull::selection::Selection;
-use crate::ui::{Ui, bytes, count, plain, rate, seconds};
+use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed};
 use crate::upload::albums::Albums;
 use crate::upload::choose::{Choice, Chosen, Layout};
 use crate::upload::connect::connect;
@@ -30,7 +30,7 @@ use crate::upload::copy::Wish;
 use crate::upload::google_photos::takes::Limits;
 use crate::upload::queue::{Ended, Options, Run, Tally};
 use crate::upload::rules::Rules;
-use crate::upload::settings::{RemoteSettings, Settings};
+use crate::upload::settings::{self, RemoteSettings, Settings};
 use crate::upload::{Remote, RemoteKind, Settled};
 
 /// How long a connection is waited for without `--wait`.
@@ -111,6 +111,23 @@ async fn send_to(
     ui: &Ui,
     halt: &Halt,
 ) -> Result<(Done, Tally), Error> {
+    if folder.access() == Access::ReadOnly && !args.check && !args.dry_run {
+        let shown = args.folder.display();
+        let message = format!("{shown} cannot be written, and receipts are kept in it");
+        return Err(Error::new(Kind::Folder, message)
+            .with_hint("copy the folder to a disk that can be written, and upload the copy"));
+    }
+    if let settings::Kind::Folder { path } = &settings.kind
+        && std::fs::canonicalize(path).is_ok_and(|path| path.starts_with(folder.root()))
+    {
+        let message = format!(
+            "the remote {} leads into the rescue folder itself: {}",
+            args.to,
+            path.display()
+        );
+        return Err(Error::new(Kind::Usage, message)
+            .with_hint("take a folder elsewhere, best on another disk: `rescue remote add`"));
+    }
     let target = settings.kind.target();
     let mut remote = connect(&args.to, settings)?;
     check_options(args, &mut remote)?;
@@ -565,7 +582,7 @@ async fn check(
         let message = format!("nothing of this folder was sent to {}", args.to);
         return Err(Error::new(Kind::Usage, message).with_hint(format!(
             "send it: rescue upload {} --to {}",
-            args.folder.display(),
+            typed(&args.folder),
             args.to
         )));
     };

@@ -16,7 +16,7 @@ use crate::folder::{CatalogueError, Entry, Folder, State};
 use crate::phone::Phone;
 use crate::phone::hash::{Algorithm, Hashes};
 use crate::pull::halt::Halt;
-use crate::ui::{Ui, bytes, count, plain};
+use crate::ui::{Ui, bytes, count, plain, typed};
 
 /// Findings told on the terminal.
 const TOLD_FINDINGS: usize = 50;
@@ -64,13 +64,16 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         false => None,
     };
     let path = args.folder.clone();
-    let shown = plain(&path.display().to_string());
+    let (shown, word) = (plain(&path.display().to_string()), typed(&path));
     let checking_events = events.clone();
     let set_aside = args.set_aside;
     let checked =
         tokio::task::spawn_blocking(move || check_folder(&path, set_aside, &checking_events));
     let checked = tokio::select! {
-        () = halt.stopped() => return Err(stopped(halt)),
+        // Reading starts over, unlike a pull.
+        () = halt.stopped() => {
+            return Err(stopped(halt).with_hint("run the same command again"));
+        }
         checked = checked => checked,
     };
     let (folder, report, set_aside) = match checked {
@@ -114,7 +117,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     }
     if report.unwritten_count > 0 {
         lines.push(format!(
-            "The last run was cut short before it wrote the manifest: run `rescue pull -o {shown}` to finish it"
+            "The last run was cut short before it wrote the manifest: run `rescue pull -o {word}` to finish it"
         ));
     }
     if let Some(comparison) = &comparison {
@@ -137,7 +140,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     }
     let checked = Checked {
         r#type: "verified",
-        folder: shown.clone(),
+        folder: args.folder.display().to_string(),
         files: report.files,
         bytes: report.bytes,
         finding_count: report.finding_count,
@@ -157,11 +160,11 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     }
     let hint = if args.set_aside || !report.findings.iter().any(is_out_of_place) {
         format!(
-            "run `rescue pull -o {shown}` with the phone attached: it fetches what is missing and writes the manifest"
+            "run `rescue pull -o {word}` with the phone attached: it fetches what is missing and writes the manifest"
         )
     } else {
         format!(
-            "run `rescue verify {shown} --set-aside`, which moves the files named out of data/, then `rescue pull -o {shown}` with the phone attached: it fetches what is missing"
+            "run `rescue verify {word} --set-aside`, which moves the files named out of data/, then `rescue pull -o {word}` with the phone attached: it fetches what is missing"
         )
     };
     let message = format!("{shown} is not as it was recorded");

@@ -76,7 +76,13 @@ const SYSTEM_FILES: [&str; 9] = [
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// It holds something else, or it is no folder at all.
+    /// It, or what it would lie in, is something else.
+    #[error("{} is not a folder", path.display())]
+    NotAFolder {
+        /// What is no folder.
+        path: PathBuf,
+    },
+    /// It holds something else.
     #[error("not a rescue folder, and not empty: {}", path.display())]
     NotARescueFolder {
         /// The folder.
@@ -135,9 +141,7 @@ impl Folder {
         let contents = Contents::of(path)?;
         match contents {
             Contents::Other => {
-                return Err(FolderError::NotARescueFolder {
-                    path: path.to_owned(),
-                });
+                return Err(something_else(path));
             }
             Contents::Missing => {
                 fs::create_dir_all(path).map_err(|e| DiskError::naming("create", path, e))?;
@@ -192,9 +196,7 @@ impl Folder {
                 });
             }
             Contents::Other => {
-                return Err(FolderError::NotARescueFolder {
-                    path: path.to_owned(),
-                });
+                return Err(something_else(path));
             }
         }
         let root = fs::canonicalize(path).map_err(|e| DiskError::new("open", path, e))?;
@@ -283,6 +285,15 @@ impl Folder {
     }
 }
 
+/// Why a path that leads to something else is no rescue folder.
+fn something_else(path: &Path) -> FolderError {
+    let not_a_folder = { path.ancestors() }.find(|path| path.exists() && !path.is_dir());
+    match not_a_folder {
+        Some(path) => FolderError::NotAFolder { path: path.into() },
+        None => FolderError::NotARescueFolder { path: path.into() },
+    }
+}
+
 /// What a path leads to.
 #[derive(Clone, Copy)]
 enum Contents {
@@ -302,6 +313,7 @@ impl Contents {
             Err(error) => match error.kind() {
                 ErrorKind::NotFound if !path.is_symlink() => return Ok(Self::Missing),
                 ErrorKind::NotADirectory => return Ok(Self::Other),
+                ErrorKind::InvalidFilename => return Err(DiskError::naming("open", path, error)),
                 _ => return Err(DiskError::new("open", path, error)),
             },
         };

@@ -191,9 +191,16 @@ fn folders_with_other_things_in_them_are_left_alone() {
 
     let file = path.join("file");
     fs::write(&file, "x").unwrap();
-    let made = Folder::create_or_open(&file, &phone());
+    for path in [file.clone(), file.join("below/it")] {
+        let made = Folder::create_or_open(&path, &phone());
+        assert!(
+            matches!(&made, Err(FolderError::NotAFolder { path }) if *path == file),
+            "{made:?}"
+        );
+    }
+    let made = Folder::create_or_open(&path.join("x".repeat(300)), &phone());
     assert!(
-        matches!(made, Err(FolderError::NotARescueFolder { .. })),
+        matches!(made, Err(FolderError::Disk(DiskError::NameRefused { .. }))),
         "{made:?}"
     );
     let missing = Folder::open(&path.join("missing"));

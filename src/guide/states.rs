@@ -20,7 +20,8 @@ pub struct State {
     pub kind: Option<Kind>,
     /// What it means, one sentence.
     pub meaning: &'static str,
-    /// The one next step.
+    /// The one next step; what tells of a state adds what chooses the phone.
+    #[serde(skip)]
     pub next: &'static str,
     /// What else can be tried, the most likely first.
     pub alternatives: &'static [&'static str],

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use progress::Progress;
-pub use text::{bytes, count, plain, rate, seconds};
+pub use text::{bytes, count, plain, rate, seconds, typed};
 
 /// How to talk, as decided from the command line and the terminal.
 #[derive(Debug, Clone, Copy)]
@@ -128,6 +128,24 @@ impl Ui {
             return Err(Error::new(Kind::Usage, message).with_hint("run the same command again"));
         }
         Ok(passphrase)
+    }
+
+    /// Whether somebody may still read the standard output: the system knows of a pipe whose reader went
+    /// away before anything is written.
+    #[cfg(unix)]
+    pub fn has_reader(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let (out, now) = (std::io::stdout(), Timespec::default());
+        let mut asked = [PollFd::new(&out, PollFlags::empty())];
+        let gone = PollFlags::ERR | PollFlags::HUP;
+        poll(&mut asked, Some(&now)).is_err()
+            || !asked.iter().any(|it| it.revents().intersects(gone))
+    }
+
+    /// Elsewhere only a line that is written could tell.
+    #[cfg(not(unix))]
+    pub fn has_reader(&self) -> bool {
+        true
     }
 
     /// Whether a person is there who can be asked, and told.

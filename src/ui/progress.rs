@@ -152,6 +152,7 @@ impl Progress {
                 (totals.items, totals.bytes) = (*items, *bytes);
                 if is_first {
                     self.started = Instant::now();
+                    self.samples.clear();
                 }
             }
             Event::Exporting { items, bytes, .. } => self.begin("written", *items, *bytes),
@@ -166,6 +167,7 @@ impl Progress {
             Event::UploadPlanned { items, bytes, .. } => {
                 (totals.items, totals.bytes) = (*items, *bytes);
                 (self.started, self.uploading) = (Instant::now(), true);
+                self.samples.clear();
             }
             Event::Uploaded { source, .. } | Event::AlreadyThere { source, .. } => {
                 totals.pulled_items += 1;
@@ -417,14 +419,18 @@ impl Progress {
         }
         let now = Instant::now();
         self.samples.push_back((now, totals.received_bytes));
+        // One that is older stays, to compare with: plain lines are further apart than the window.
         while self
             .samples
-            .front()
+            .get(1)
             .is_some_and(|(at, _)| now.duration_since(*at) > RATE_WINDOW)
         {
             self.samples.pop_front();
         }
-        let (since, before) = self.samples.front().copied().unwrap_or((self.started, 0));
+        let (since, before) = match self.samples.front() {
+            Some(oldest) if self.samples.len() > 1 => *oldest,
+            _ => (self.started, 0),
+        };
         let recent = totals.received_bytes.saturating_sub(before);
         let elapsed = now.duration_since(since);
         let left = totals.bytes.saturating_sub(totals.received_bytes);
@@ -491,4 +497,42 @@ fn start_live() -> Live {
     item.set_style(template("{spinner} {wide_msg}"));
     item.enable_steady_tick(Duration::from_millis(200));
     Live { bars, whole, item }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_is_told_also_where_lines_are_further_apart_than_its_window() {
+        let style = Style {
+            json: false,
+            quiet: true,
+            color: false,
+        };
+        let mut progress = Progress::new(style, false);
+        progress.event(
+            None,
+            &Event::Planned {
+                folder: String::new(),
+                items: 2,
+                bytes: 2_000_000_000,
+                done_items: 0,
+                done_bytes: 0,
+            },
+        );
+        for _ in 0..3 {
+            let line_before = progress.samples.back_mut();
+            let before = Instant::now().checked_sub(RATE_WINDOW + Duration::from_secs(1));
+            match (line_before, before) {
+                (Some((at, _)), Some(before)) => *at = before,
+                (None, Some(before)) => progress.started = before,
+                (_, None) => return,
+            }
+            progress.event(None, &Event::Received { bytes: 500_000_000 });
+            let words = progress.words();
+            assert!(!words.contains(" 0 B/s"), "{words}");
+            assert!(words.contains(" left,"), "{words}");
+        }
+    }
 }

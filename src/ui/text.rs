@@ -1,6 +1,7 @@
 //! Numbers and untrusted names as text.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// Text that a phone sent, made harmless: control and direction-changing characters are shown as
 /// escapes, so that they can neither steer a terminal nor forge a line.
@@ -14,6 +15,27 @@ pub fn plain(text: &str) -> String {
         }
     }
     shown
+}
+
+/// A path as a person has to type it, for command lines that are shown to be copied: in quotes where a
+/// shell would take it apart, and never like an option.
+pub fn typed(path: &Path) -> String {
+    let shown = plain(&path.display().to_string());
+    let is_safe = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
+    let word = match shown.starts_with('-') {
+        true => format!("./{shown}"),
+        false => shown,
+    };
+    if cfg!(windows) {
+        return match word.chars().all(|c| is_safe(c) || c == '\\') {
+            true => word,
+            false => format!("\"{word}\""),
+        };
+    }
+    match word.chars().all(is_safe) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 fn is_format(c: char) -> bool {
@@ -74,6 +96,31 @@ pub fn rate(total_bytes: u64, duration: std::time::Duration) -> String {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_are_one_word_to_a_shell() {
+        for (path, word) in [
+            (
+                "Pixel-7a-LAB0000001-2026-11-23",
+                "Pixel-7a-LAB0000001-2026-11-23",
+            ),
+            ("/media/ada/disk/größer", "/media/ada/disk/größer"),
+            ("My Photos", "'My Photos'"),
+            ("Ada's", r"'Ada'\''s'"),
+            ("~/x;$(id)", "'~/x;$(id)'"),
+            ("-o", "./-o"),
+            ("-r f", "'./-r f'"),
+        ] {
+            assert_eq!(typed(Path::new(path)), word);
+            let echoed = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(format!("printf %s {word}"))
+                .output();
+            let echoed = String::from_utf8(echoed.unwrap().stdout).unwrap();
+            assert_eq!(echoed.strip_prefix("./").unwrap_or(&echoed), path);
+        }
+    }
 
     #[test]
     fn names_cannot_steer_a_terminal() {

@@ -64,7 +64,9 @@ impl Secret {
     fn trimmed(text: &str) -> Result<Self, Error> {
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() {
-            return Err(Error::new(Kind::Usage, "the secret is empty"));
+            return Err(Error::new(Kind::Usage, "the secret is empty").with_hint(format!(
+                "type it, or write it into the first line of the file of --secret-file, or into {VARIABLE}"
+            )));
         }
         Ok(Self(text.to_owned()))
     }

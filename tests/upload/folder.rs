@@ -282,3 +282,21 @@ fn remotes_are_listed_tested_and_forgotten() {
     desk.run(&["remote", "add", "x", "gopher", "y"]).expect(2);
     desk.run(&["remote", "add", "-", "folder", "."]).expect(2);
 }
+
+#[test]
+fn copy_within_the_rescue_folder_itself_is_none() {
+    let desk = desk_with_nas(3);
+    desk.run(&["remote", "add", "same", "folder", "rescued/data"])
+        .expect(0);
+    let before = desk.tree("rescued/data");
+    let ended = desk.upload("same", &[]).expect(2);
+    assert!(
+        ended.all.contains("the rescue folder itself"),
+        "{}",
+        ended.all
+    );
+    assert!(desk.tree("rescued/data") == before);
+    let file = desk.run(&["remote", "add", "file", "folder", "rescued/rescue.db"]);
+    let file = file.expect(2);
+    assert!(file.all.contains("is not a folder"), "{}", file.all);
+}

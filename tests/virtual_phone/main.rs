@@ -24,3 +24,4 @@ mod server;
 mod trust;
 mod uploads;
 mod wire;
+mod words;

@@ -1,6 +1,6 @@
 //! adb servers that answer oddly: a phone that leaves between two questions, twins, nonsense.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -120,4 +120,19 @@ async fn words_of_a_server_cannot_steer_a_terminal() {
             assert!(!text.contains(&0x1b), "{}", String::from_utf8_lossy(&text));
         }
     }
+}
+
+#[tokio::test]
+async fn watching_ends_when_nobody_reads_it_any_more() {
+    let port = serve(|_, _| okay("READY1 device usb:1-1 model:X transport_id:1\n"));
+    let desk = Desk::new();
+    let mut command = desk.command(&["--json", "devices", "--watch"]);
+    command.env("ANDROID_ADB_SERVER_PORT", port.to_string());
+    let mut child = command.spawn().unwrap();
+    let out = child.stdout.take().unwrap();
+    let mut first = String::new();
+    BufReader::new(out).read_line(&mut first).unwrap();
+    assert!(first.contains("READY1"), "{first}");
+    let ended = end(child).await.expect(0);
+    assert_eq!(ended.stderr, "");
 }

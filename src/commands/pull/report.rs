@@ -14,7 +14,7 @@ use crate::folder::{Reason, Summary};
 use crate::pull::enumerate::Enumeration;
 use crate::pull::plan::Plan;
 use crate::pull::session::Outcome;
-use crate::ui::{Ui, bytes, count, plain, rate, seconds};
+use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed};
 
 /// Failures told on the terminal; `rescue status` lists all.
 const TOLD_FAILURES: usize = 20;
@@ -142,7 +142,9 @@ pub(super) fn report(
     lines.push(match outcome.stopped {
         Some(_) => "Next: run the same command again; it goes on where it was".to_owned(),
         None => format!(
-            "Next: look into {shown}/data, and check it any time with `rescue verify {shown}`"
+            "Next: look into {}, and check it any time with `rescue verify {}`",
+            plain(&path.join("data").display().to_string()),
+            typed(path)
         ),
     });
     let unproven = [
@@ -162,7 +164,7 @@ pub(super) fn report(
     };
     let report = Report {
         r#type: "summary",
-        folder: shown.to_string(),
+        folder: path.display().to_string(),
         seconds: took.as_secs_f64(),
         verification,
         summary,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::ffi::{SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK};
 use rusqlite::{Connection, ErrorCode};
 
 use crate::adb::RemotePath;
@@ -66,6 +67,12 @@ pub enum CatalogueError {
         /// The file.
         path: PathBuf,
     },
+    /// It cannot be written.
+    #[error("the catalogue {} cannot be written", path.display())]
+    NotWritable {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite failed otherwise.
     #[error("cannot {action} the catalogue {}", path.display())]
     Sqlite {
@@ -98,7 +105,14 @@ impl CatalogueError {
                     what: source.to_string(),
                 };
             }
-            Some(ErrorCode::ReadOnly) => return Self::CutOff { path },
+            Some(ErrorCode::ReadOnly) => {
+                let wants_settling = [SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK];
+                let said = source.sqlite_error().map(|error| error.extended_code);
+                return match said.is_some_and(|said| wants_settling.contains(&said)) {
+                    true => Self::CutOff { path },
+                    false => Self::NotWritable { path },
+                };
+            }
             Some(ErrorCode::DiskFull) => return Self::Full { action, path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 return Self::Busy { path };

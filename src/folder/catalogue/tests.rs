@@ -580,6 +580,29 @@ fn quick_hashes_are_kept_and_an_older_catalogue_gets_room_for_them() {
 }
 
 #[test]
+fn catalogue_that_cannot_be_written_says_so_and_is_read() {
+    let (folder, catalogue) = fresh();
+    drop(catalogue);
+    let path = folder.path().join("rescue.db");
+    let mut catalogue = Catalogue::open(&path, Access::ReadOnly).unwrap();
+    let written = catalogue.begin_run(0, "rescue");
+    assert!(
+        matches!(written, Err(CatalogueError::NotWritable { .. })),
+        "{written:?}"
+    );
+    drop(catalogue);
+    // From before there were uploads.
+    tamper(
+        &path,
+        "DROP TABLE quick_hash; DROP TABLE pledge; DROP TABLE upload; DROP TABLE remote; \
+         PRAGMA user_version = 1",
+    );
+    let old = Catalogue::open(&path, Access::ReadOnly).unwrap();
+    assert_eq!(old.known_remote("nas", "/nas").unwrap(), None);
+    assert!(old.known_remotes().unwrap().is_empty());
+}
+
+#[test]
 fn tables_that_somebody_added_are_refused() {
     for sql in [
         "CREATE TRIGGER x AFTER UPDATE ON entry BEGIN DELETE FROM entry; END",

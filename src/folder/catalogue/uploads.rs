@@ -36,6 +36,9 @@ impl Catalogue {
         name: &str,
         target: &str,
     ) -> Result<Option<RemoteId>, CatalogueError> {
+        if !self.knows_remotes()? {
+            return Ok(None);
+        }
         self.db
             .query_row(
                 "SELECT id FROM remote WHERE name = ? AND target = ?",
@@ -46,11 +49,16 @@ impl Catalogue {
             .map_err(|e| self.failed("read", e))
     }
 
+    /// Not where it is from before uploads, on media that cannot be written.
+    fn knows_remotes(&self) -> Result<bool, CatalogueError> {
+        let exists = self.db.table_exists(None, "remote");
+        exists.map_err(|e| self.failed("read", e))
+    }
+
     /// Every remote that files of this folder were queued for, by name.
     pub fn known_remotes(&self) -> Result<Vec<KnownRemote>, CatalogueError> {
         let failed = |e| self.failed("read", e);
-        // A catalogue from before uploads, on media that cannot be written.
-        if !self.db.table_exists(None, "remote").map_err(failed)? {
+        if !self.knows_remotes()? {
             return Ok(Vec::new());
         }
         let mut statement = self

@@ -1,0 +1,56 @@
+//! What is printed for programs and for people who copy it.
+
+use crate::desk::{Desk, camera};
+
+#[tokio::test]
+async fn command_lines_that_make_no_sense_end_in_json_too() {
+    let desk = Desk::new();
+    for (arguments, told) in [
+        (&["--json", "pull", "--nonsense"][..], "'--nonsense'"),
+        (&["pull", "--since", "2024-02-30", "--json"], "2024-02-30"),
+        (&["--json", "upload", "folder"], "--to <REMOTE>"),
+        (&["--json", "nonsense"], "'nonsense'"),
+        (&["--json"], "command"),
+        (&["--json", "remote"], "command"),
+    ] {
+        let ended = desk.run(arguments).await.expect(2);
+        assert_eq!(ended.lines.len(), 1, "{:?}", ended.lines);
+        assert_eq!(ended.line("error")["exit_code"], 2);
+        assert!(ended.message().contains(told), "{}", ended.message());
+        assert_eq!(ended.stderr, "");
+    }
+    let helped = desk.run(&["--json", "pull", "--help"]).await.expect(0);
+    assert!(helped.lines.len() > 10, "{:?}", helped.lines);
+}
+
+#[tokio::test]
+async fn next_steps_can_be_copied_for_any_folder() {
+    let (phone, _) = camera(&[1000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let address = serving.address().to_string();
+    let read = |arguments: &[&str]| {
+        let mut command = desk.command(arguments);
+        let reading = tokio::task::spawn_blocking(move || command.output().unwrap());
+        async move {
+            let output = reading.await.unwrap();
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+        }
+    };
+    let folder = "Ada's photos";
+    let pulled = read(&["pull", "--tcp", &address, "-o", folder]).await;
+    assert!(
+        pulled.contains(r"`rescue verify 'Ada'\''s photos'`"),
+        "{pulled}"
+    );
+    assert!(pulled.contains("look into Ada's photos/data,"), "{pulled}");
+    let photo = desk.dir.path().join(folder);
+    std::fs::remove_file(photo.join("data/internal/DCIM/Camera/0.jpg")).unwrap();
+    let command = r"`rescue pull -o 'Ada'\''s photos'`";
+    for look in ["status", "verify"] {
+        let told = read(&[look, folder]).await;
+        assert!(told.contains(command), "{told}");
+    }
+    let looked = read(&["doctor", "--tcp", &address]).await;
+    let next = format!("next: run `rescue pull --tcp {address}`");
+    assert!(looked.contains(&next), "{looked}");
+}
