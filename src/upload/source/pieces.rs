@@ -1,0 +1,152 @@
+//! A file in pieces: read, hashed and proven on a thread of its own while they are sent.
+
+use std::io::Read as _;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::meter::Meter;
+use super::place::{OTHER_SIZE, Opened, Place, READ_BYTES, changed, read_exactly, unreadable};
+use super::proof::Proof;
+use crate::digest::{Sha256, Xxh128};
+use crate::upload::problem::Problem;
+
+/// What waits to be sent, in bytes: on a busy computer who reads and who sends wait for their turns,
+/// and none of the two should wait for the other.
+const AHEAD_BYTES: usize = 2 * 1024 * 1024;
+
+/// Pieces of a file, in order.
+#[derive(Debug)]
+pub struct Pieces {
+    receiver: mpsc::Receiver<Result<Bytes, Problem>>,
+    meter: Meter,
+}
+
+impl Pieces {
+    /// Begins to read.
+    pub(super) fn read(reader: PieceReader, meter: Meter) -> Self {
+        let ahead = AHEAD_BYTES / reader.piece_bytes.max(1);
+        let (sender, receiver) = mpsc::channel(ahead.max(1));
+        tokio::task::spawn_blocking(move || {
+            if let Err(problem) = reader.read(&sender) {
+                // Nobody waits for it when the sending failed.
+                let _ = sender.blocking_send(Err(problem));
+            }
+        });
+        Self { receiver, meter }
+    }
+
+    /// The next piece; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        match self.receiver.recv().await.transpose()? {
+            Some(piece) => {
+                self.meter.pass(piece.len()).await;
+                Ok(Some(piece))
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+/// What is read, and what it is to be.
+pub(super) struct PieceReader {
+    pub(super) place: Place,
+    pub(super) piece_bytes: usize,
+    /// The first byte of the first piece; those before it are read for the proof.
+    pub(super) offset: u64,
+    pub(super) size: u64,
+    pub(super) sha256: Sha256,
+    /// What XXH3 makes of the same bytes, as far as that is recorded,
+    pub(super) known: Option<Xxh128>,
+    /// and where it goes when it turns out.
+    pub(super) learnt: Arc<OnceLock<Xxh128>>,
+}
+
+impl PieceReader {
+    fn read(&self, sender: &mpsc::Sender<Result<Bytes, Problem>>) -> Result<(), Problem> {
+        let mut file = self.place.open(self.size)?;
+        let mut proof = Proof::new(self.sha256, self.known);
+        let buffers = Buffers::default();
+        let mut position = 0;
+        while position < self.offset {
+            let wanted = (self.offset - position).min(READ_BYTES as u64) as usize;
+            proof.update(&buffers.read(&mut file, wanted)?);
+            position += wanted as u64;
+        }
+        while position < self.size {
+            let wanted = (self.size - position).min(self.piece_bytes as u64) as usize;
+            let piece = buffers.read(&mut file, wanted)?;
+            proof.update(&piece);
+            position += wanted as u64;
+            if position == self.size {
+                self.prove(file, proof)?;
+                let _ = sender.blocking_send(Ok(piece));
+                return Ok(());
+            }
+            if sender.blocking_send(Ok(piece)).is_err() {
+                // The sending failed.
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what was read is all, and what was verified.
+    fn prove(&self, mut file: Opened, proof: Proof) -> Result<(), Problem> {
+        if file.read(&mut [0]).map_err(|e| unreadable(&e))? > 0 {
+            return Err(changed(OTHER_SIZE));
+        }
+        if let Some(learnt) = proof.finish(|| self.place.open(self.size))? {
+            // One that an earlier try learnt is the same.
+            let _ = self.learnt.set(learnt);
+        }
+        Ok(())
+    }
+}
+
+/// Buffers of one file, which come back when their bytes are sent: the system clears each new one,
+/// and that takes as long as reading into it.
+#[derive(Default)]
+struct Buffers {
+    free: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Buffers {
+    /// The next bytes of a file, exactly so many.
+    fn read(&self, file: &mut Opened, wanted: usize) -> Result<Bytes, Problem> {
+        let free = self
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let mut lent = Lent {
+            bytes: free.unwrap_or_default(),
+            free: Arc::clone(&self.free),
+        };
+        // Costs nothing in one that was as long before.
+        lent.bytes.resize(wanted, 0);
+        read_exactly(file, &mut lent.bytes)?;
+        Ok(Bytes::from_owner(lent))
+    }
+}
+
+/// A buffer that goes back to the others.
+struct Lent {
+    bytes: Vec<u8>,
+    free: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.push(bytes);
+    }
+}

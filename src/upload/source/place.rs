@@ -1,0 +1,187 @@
+//! Where the bytes of a file to be sent are, and how they are read.
+//!
+//! In: a place and the size that the file had when it was verified. Out: the file, open, or a
+//! [`Problem`] that says what is wrong with it here.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek as _, SeekFrom};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::folder::DataReader;
+use crate::folder::reader::Found;
+use crate::names::LocalPath;
+use crate::upload::problem::Problem;
+
+/// How much is read at once, in bytes: what is read is hashed and sent while the processor still has
+/// it at hand.
+pub(super) const READ_BYTES: usize = 256 * 1024;
+
+/// Where the bytes are.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// Below `data/` of a rescue folder.
+    Data(DataReader, LocalPath),
+    /// Anywhere on this computer.
+    File(PathBuf),
+    /// A copy: a file with other bytes in some places.
+    Copy {
+        /// Where the file is.
+        of: Box<Place>,
+        /// Its size in bytes.
+        original_size: u64,
+        /// What the copy consists of.
+        parts: Arc<[Part]>,
+    },
+}
+
+/// A part of a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Bytes of its own.
+    Bytes(Bytes),
+    /// A range of the file. The ranges of a copy come in their order, and do not overlap.
+    Original {
+        /// Its first byte.
+        from: u64,
+        /// The byte behind its last one.
+        to: u64,
+    },
+}
+
+impl Place {
+    /// Opens the file, which is to have this size, or the copy.
+    pub(super) fn open(&self, size: u64) -> Result<Opened, Problem> {
+        Ok(match self {
+            Self::Copy {
+                of,
+                original_size,
+                parts,
+            } => Opened::Copy {
+                file: of.open_original(*original_size)?,
+                parts: Arc::clone(parts),
+                next: 0,
+                done: 0,
+            },
+            Self::Data(..) | Self::File(_) => Opened::File(self.open_original(size)?),
+        })
+    }
+
+    /// Opens the file itself, also of a copy.
+    pub(super) fn open_original(&self, size: u64) -> Result<File, Problem> {
+        let file = match self {
+            Self::Copy {
+                of, original_size, ..
+            } => return of.open_original(*original_size),
+            Self::Data(reader, local) => match reader.open(local) {
+                Ok(Found::File(file)) => file,
+                Ok(Found::Nothing) => return Err(Problem::SourceGone),
+                Ok(Found::Other) => return Err(changed("it is a symbolic link, or no file")),
+                Err(error) => {
+                    return Err(Problem::SourceUnreadable {
+                        words: error.to_string(),
+                    });
+                }
+            },
+            Self::File(path) => match File::open(path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(Problem::SourceGone);
+                }
+                Err(error) => return Err(unreadable(&error)),
+            },
+        };
+        let found = file.metadata().map_err(|e| unreadable(&e))?;
+        if !found.is_file() || found.len() != size {
+            return Err(changed(OTHER_SIZE));
+        }
+        Ok(file)
+    }
+}
+
+/// A file or a copy, open.
+pub(super) enum Opened {
+    File(File),
+    Copy {
+        file: File,
+        parts: Arc<[Part]>,
+        /// Which part, and how much of it was read.
+        next: usize,
+        done: u64,
+    },
+}
+
+impl Read for Opened {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let (file, parts, next, done) = match self {
+            Self::File(file) => return file.read(buffer),
+            Self::Copy {
+                file,
+                parts,
+                next,
+                done,
+            } => (file, parts, next, done),
+        };
+        while let Some(part) = parts.get(*next) {
+            let count = match part {
+                Part::Bytes(bytes) => {
+                    let rest = usize::try_from(*done).ok().and_then(|at| bytes.get(at..));
+                    let mut rest = rest.unwrap_or_default();
+                    rest.read(buffer)?
+                }
+                Part::Original { from, to } => {
+                    let left = (to - from).saturating_sub(*done);
+                    if *done == 0 && left > 0 {
+                        file.seek(SeekFrom::Start(*from))?;
+                    }
+                    file.take(left).read(buffer)?
+                }
+            };
+            if count > 0 || buffer.is_empty() {
+                *done += count as u64;
+                return Ok(count);
+            }
+            (*next, *done) = (*next + 1, 0);
+        }
+        Ok(0)
+    }
+}
+
+/// Fills `bytes`; a file that ends before is not the one that was verified.
+pub(super) fn read_exactly(file: &mut impl Read, bytes: &mut [u8]) -> Result<(), Problem> {
+    match file.read_exact(bytes) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(changed(OTHER_SIZE)),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+/// Reads to the end, and gives `each` what it reads.
+pub(super) fn read_through(
+    file: &mut impl Read,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), Problem> {
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        match file.read(&mut buffer).map_err(|e| unreadable(&e))? {
+            0 => return Ok(()),
+            count => each(buffer.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+pub(super) const OTHER_SIZE: &str = "it has another size";
+
+pub(super) fn changed(what: &str) -> Problem {
+    Problem::SourceChanged {
+        what: what.to_owned(),
+    }
+}
+
+pub(super) fn unreadable(error: &std::io::Error) -> Problem {
+    Problem::SourceUnreadable {
+        words: error.to_string(),
+    }
+}
