@@ -1,6 +1,16 @@
 //! The part of a run that makes items of pledged uploads.
 
-use super::*;
+use std::collections::{HashMap, VecDeque};
+
+use super::retry::Outcome;
+use super::steps::Delivery;
+use super::{Ended, Run};
+use crate::digest::Sha256;
+use crate::event::Event;
+use crate::folder::upload::{Pledge, Upload, UploadId, UploadReason, UploadRecord, UploadState};
+use crate::upload::Acknowledged;
+use crate::upload::batch::{Batch, Batches, Item, Made};
+use crate::upload::problem::Problem;
 
 /// How long a token is relied on, in seconds: it ends after a day, and a batch takes its time.
 const TOKEN_SECONDS: i64 = 23 * 60 * 60;
@@ -45,7 +55,8 @@ impl Run<'_> {
         if upload.state == UploadState::Skipped && upload.reason == Some(UploadReason::Refused) {
             // The same bytes are refused again; a request is better spent on others.
             let message = upload.message.clone().unwrap_or_default();
-            self.skipped(upload, UploadReason::Refused, message);
+            self.receipts
+                .skipped(upload, UploadReason::Refused, message);
             return Ok(false);
         }
         let bytes = self.bytes_of(upload);
@@ -55,12 +66,12 @@ impl Run<'_> {
         }
         let there = match (self.items.done.get(&bytes), &bytes.1) {
             (Some(there), _) => Some(there.clone()),
-            (None, None) => self.catalogue.same_bytes_there(upload.id)?,
+            (None, None) => self.receipts.catalogue().same_bytes_there(upload.id)?,
             // Into which albums earlier runs put it is not recorded.
             (None, Some(_)) => None,
         };
         if let Some(there) = there {
-            self.found(
+            self.receipts.found(
                 upload,
                 Acknowledged {
                     there: Some(there),
@@ -70,7 +81,7 @@ impl Run<'_> {
             return Ok(false);
         }
         self.items.twins.insert(bytes, Vec::new());
-        if let Some(known) = self.catalogue.pledge(upload.id)? {
+        if let Some(known) = self.receipts.catalogue().pledge(upload.id)? {
             let age = chrono::Utc::now().timestamp() - known.given;
             let lasts = match known.pledge {
                 Pledge::Token(_) => TOKEN_SECONDS,
@@ -98,7 +109,7 @@ impl Run<'_> {
             sha256,
             pledge: Pledge::Token(token.clone()),
         });
-        self.record()?;
+        self.receipts.record()?;
         self.wait_for_batch(upload.clone(), token, 0);
         Ok(())
     }
@@ -128,7 +139,7 @@ impl Run<'_> {
                     ended = ended.and(self.made(item, made, &mut wait));
                 }
                 if let Some((tries, problem)) = wait {
-                    self.shared.gate.pause(backoff(tries), problem)?;
+                    self.shared.retries.pause(tries, problem)?;
                 }
             }
             Err(Outcome::Stop(problem)) => ended = Err(problem.into()),
@@ -139,12 +150,13 @@ impl Run<'_> {
             }
             Err(Outcome::Failed(reason, problem) | Outcome::Skipped(reason, problem)) => {
                 for item in batch.items {
-                    self.failed(&item.upload, reason, problem.to_string());
+                    self.receipts
+                        .failed(&item.upload, reason, problem.to_string());
                     self.release(&item.upload);
                 }
             }
         }
-        self.record()?;
+        self.receipts.record()?;
         ended
     }
 
@@ -161,7 +173,8 @@ impl Run<'_> {
         } = item;
         match made {
             Made::There(id) => {
-                self.receipt(UploadRecord::PledgeEnded { id: upload.id });
+                self.receipts
+                    .push(UploadRecord::PledgeEnded { id: upload.id });
                 self.items.done.insert(self.bytes_of(&upload), id.clone());
                 let acknowledged = Acknowledged {
                     there: Some(id),
@@ -174,10 +187,11 @@ impl Run<'_> {
                 let renewals = self.items.renewals.entry(upload.id).or_default();
                 *renewals += 1;
                 if *renewals > MAX_RENEWALS {
-                    self.failed(&upload, UploadReason::Other, words);
+                    self.receipts.failed(&upload, UploadReason::Other, words);
                     self.release(&upload);
                 } else {
-                    self.receipt(UploadRecord::PledgeEnded { id: upload.id });
+                    self.receipts
+                        .push(UploadRecord::PledgeEnded { id: upload.id });
                     let events = &self.shared.events;
                     events.emit(Event::Discarded { bytes: upload.size });
                     // Its turn comes again at once, and nobody else has its bytes then.
@@ -188,7 +202,7 @@ impl Run<'_> {
             Made::Again(words) => {
                 let tries = tries + 1;
                 if tries >= self.options.tries {
-                    self.failed(&upload, UploadReason::Busy, words);
+                    self.receipts.failed(&upload, UploadReason::Busy, words);
                     self.release(&upload);
                 } else {
                     *wait = Some((tries, Problem::Busy { after: None, words }));
@@ -196,8 +210,9 @@ impl Run<'_> {
                 }
             }
             Made::Refused(words) => {
-                self.receipt(UploadRecord::PledgeEnded { id: upload.id });
-                self.skipped(&upload, UploadReason::Refused, words);
+                self.receipts
+                    .push(UploadRecord::PledgeEnded { id: upload.id });
+                self.receipts.skipped(&upload, UploadReason::Refused, words);
                 self.release(&upload);
             }
             Made::NoRoom(words) => return Err(Problem::Full { words }.into()),

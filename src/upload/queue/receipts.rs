@@ -1,0 +1,258 @@
+//! What became of each file: counted, told, and recorded in the catalogue, in groups.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::retry::Outcome;
+use super::steps::As;
+use crate::event::{Event, Events, SentCopy};
+use crate::folder::upload::{Upload, UploadId, UploadReason, UploadRecord};
+use crate::folder::{Catalogue, CatalogueError};
+use crate::upload::problem::Problem;
+use crate::upload::{Acknowledged, Settled};
+
+/// Receipts are recorded when there are so many,
+const GROUP: usize = 64;
+/// or when the first of them has waited so long.
+const GROUP_TIME: Duration = Duration::from_millis(500);
+
+/// What became of the files of one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Tally {
+    /// Files sent.
+    pub sent: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
+    /// Files of which a copy was sent.
+    pub copies: u64,
+    /// Files that were sent as they are, though a copy was wished for.
+    pub as_they_are: u64,
+    /// Files that were there already.
+    pub already_there: u64,
+    /// Files that got another name because theirs was taken.
+    pub renamed: u64,
+    /// Files that the service does not take.
+    pub skipped: u64,
+    /// Files that failed.
+    pub failed: u64,
+}
+
+/// The receipts of one run, and the only way to its catalogue.
+pub(super) struct Receipts<'a> {
+    catalogue: &'a mut Catalogue,
+    events: Events,
+    tally: Tally,
+    /// To be recorded,
+    records: Vec<UploadRecord>,
+    /// since when,
+    oldest: Option<Instant>,
+    /// and what steps learnt meanwhile.
+    learnt: mpsc::UnboundedReceiver<UploadRecord>,
+    /// What the service acknowledged, and was not asked about since.
+    sent: Vec<UploadId>,
+    /// Those of them that an earlier run sent.
+    sent_before: HashSet<UploadId>,
+}
+
+impl<'a> Receipts<'a> {
+    pub(super) fn new(
+        catalogue: &'a mut Catalogue,
+        events: Events,
+        learnt: mpsc::UnboundedReceiver<UploadRecord>,
+    ) -> Self {
+        Self {
+            catalogue,
+            events,
+            tally: Tally::default(),
+            records: Vec::new(),
+            oldest: None,
+            learnt,
+            sent: Vec::new(),
+            sent_before: HashSet::new(),
+        }
+    }
+
+    /// What is recorded by now.
+    pub(super) fn catalogue(&self) -> &Catalogue {
+        self.catalogue
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Keeps something to be recorded with the next group.
+    pub(super) fn push(&mut self, record: UploadRecord) {
+        self.oldest.get_or_insert_with(Instant::now);
+        self.records.push(record);
+    }
+
+    /// When the next group is to be recorded at the latest.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.oldest.map(|oldest| oldest + GROUP_TIME)
+    }
+
+    /// Whether the next group is to be recorded now.
+    pub(super) fn are_due(&self) -> bool {
+        let is_late = self.deadline().is_some_and(|by| by <= Instant::now());
+        is_late || self.records.len() >= GROUP
+    }
+
+    /// Records everything up to now.
+    pub(super) fn record(&mut self) -> Result<(), CatalogueError> {
+        self.oldest = None;
+        while let Ok(record) = self.learnt.try_recv() {
+            self.records.push(record);
+        }
+        self.catalogue
+            .record_uploads(&self.records, chrono::Utc::now().timestamp())?;
+        self.records.clear();
+        Ok(())
+    }
+
+    /// A file gets another name, for its own is taken.
+    pub(super) fn renamed(&mut self, upload: &Upload, path: String) {
+        self.tally.renamed += 1;
+        let source = upload.source.clone();
+        self.events.emit(Event::UploadRenamed { source, path });
+    }
+
+    /// Notes what went instead of a file. Before it counts as sent, or its bytes as arrived.
+    pub(super) fn sent_as(&mut self, upload: &Upload, sent_as: As) {
+        let source = upload.source.clone();
+        match sent_as {
+            As::Itself => {}
+            As::ItselfOnly(message) => {
+                tracing::info!("{source:?} went as it is: {message}");
+                self.tally.as_they_are += 1;
+                self.events.emit(Event::UploadedAsItIs { source, message });
+            }
+            As::Copy(copy) => {
+                let SentCopy { what, sha256, size } = &copy;
+                self.push(UploadRecord::Instead {
+                    id: upload.id,
+                    what: format!("a copy went, {what}: {size} bytes, SHA-256 {sha256}"),
+                });
+                self.tally.copies += 1;
+                self.events.emit(Event::CopyUploaded { source, copy });
+            }
+        }
+    }
+
+    /// The service acknowledged a file.
+    pub(super) fn sent(&mut self, upload: &Upload, acknowledged: Acknowledged) {
+        self.tally.sent += 1;
+        self.tally.sent_bytes += upload.size;
+        self.events.emit(Event::Uploaded {
+            source: upload.source.clone(),
+            path: upload.path.clone(),
+            size: upload.size,
+        });
+        self.push(UploadRecord::Sent {
+            id: upload.id,
+            there: acknowledged.there,
+            checksum: acknowledged.checksum,
+        });
+        self.sent.push(upload.id);
+    }
+
+    /// An earlier run sent this, and did not come to ask about it.
+    pub(super) fn sent_before(&mut self, id: UploadId) {
+        self.sent_before.insert(id);
+        self.sent.push(id);
+    }
+
+    /// The uploads that the service is to be asked about.
+    pub(super) fn take_sent(&mut self) -> Vec<UploadId> {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// What the service said about one of them.
+    pub(super) fn settled(&mut self, upload: &Upload, settled: Settled) {
+        match settled {
+            Settled::There(checksum) => self.push(UploadRecord::There {
+                id: upload.id,
+                checksum,
+            }),
+            Settled::Wrong(reason, message) => {
+                if !self.sent_before.contains(&upload.id) {
+                    self.tally.sent = self.tally.sent.saturating_sub(1);
+                    self.tally.sent_bytes = self.tally.sent_bytes.saturating_sub(upload.size);
+                }
+                self.failed(upload, reason, message);
+            }
+        }
+    }
+
+    /// A file was there already.
+    pub(super) fn found(&mut self, upload: &Upload, acknowledged: Acknowledged) {
+        self.tally.already_there += 1;
+        self.events.emit(Event::AlreadyThere {
+            source: upload.source.clone(),
+            path: upload.path.clone(),
+            size: upload.size,
+        });
+        self.events.emit(Event::Received { bytes: upload.size });
+        let checksum = acknowledged.checksum.clone();
+        self.push(UploadRecord::Sending {
+            id: upload.id,
+            path: Some(upload.path.clone()),
+        });
+        self.push(UploadRecord::Sent {
+            id: upload.id,
+            there: acknowledged.there,
+            checksum: acknowledged.checksum,
+        });
+        // Its content was compared just now.
+        self.push(UploadRecord::There {
+            id: upload.id,
+            checksum,
+        });
+    }
+
+    /// A file did not get there; the problem comes back when none will.
+    pub(super) fn ended(&mut self, upload: &Upload, outcome: Outcome) -> Result<(), Problem> {
+        match outcome {
+            Outcome::Skipped(reason, problem) => {
+                self.skipped(upload, reason, problem.to_string());
+                Ok(())
+            }
+            Outcome::Failed(reason, problem) => {
+                self.failed(upload, reason, problem.to_string());
+                Ok(())
+            }
+            Outcome::Stop(problem) => Err(problem),
+        }
+    }
+
+    pub(super) fn skipped(&mut self, upload: &Upload, reason: UploadReason, message: String) {
+        self.tally.skipped += 1;
+        self.events.emit(Event::UploadSkipped {
+            source: upload.source.clone(),
+            reason,
+            message: message.clone(),
+        });
+        self.push(UploadRecord::Skipped {
+            id: upload.id,
+            reason,
+            message,
+        });
+    }
+
+    pub(super) fn failed(&mut self, upload: &Upload, reason: UploadReason, message: String) {
+        self.tally.failed += 1;
+        self.events.emit(Event::UploadFailed {
+            source: upload.source.clone(),
+            reason,
+            message: message.clone(),
+        });
+        self.push(UploadRecord::Failed {
+            id: upload.id,
+            reason,
+            message,
+        });
+    }
+}

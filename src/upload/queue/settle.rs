@@ -1,0 +1,54 @@
+//! The part of a run that comes when everything was sent: whether it is really there, and in its
+//! albums.
+
+use super::retry::Outcome;
+use super::{Ended, Run};
+use crate::folder::upload::{UploadId, UploadState};
+use crate::pull::halt::Halt;
+
+/// Files whose presence is asked for at once.
+const SETTLE_AT_ONCE: usize = 10_000;
+
+impl Run<'_> {
+    /// Asks whether what was acknowledged is there, in its full size.
+    pub(super) async fn settle(&mut self, halt: &Halt) -> Result<(), Ended> {
+        let sent = self.receipts.take_sent();
+        for group in sent.chunks(SETTLE_AT_ONCE) {
+            let mut uploads = Vec::with_capacity(group.len());
+            for id in group {
+                uploads.extend(self.receipts.catalogue().upload(*id)?);
+            }
+            uploads.sort_by(|a, b| a.path.cmp(&b.path));
+            let ask = || self.shared.remote.settle(&uploads);
+            let settled = tokio::select! {
+                () = halt.stopped() => return Err(Ended::Stopped),
+                settled = self.shared.retries.run(ask) => settled.map_err(Outcome::into_problem)?,
+            };
+            for (upload, settled) in uploads.iter().zip(settled) {
+                self.receipts.settled(upload, settled);
+            }
+            self.receipts.record()?;
+        }
+        Ok(())
+    }
+
+    /// Puts all that is there into its albums, also what was there before: a run that was killed
+    /// may not have come to this.
+    pub(super) async fn arrange(&self, ids: &[UploadId], halt: &Halt) -> Result<(), Ended> {
+        let mut there = Vec::new();
+        for id in ids {
+            let upload = self.receipts.catalogue().upload(*id)?;
+            there.extend(upload.filter(|upload| upload.state == UploadState::There));
+        }
+        if there.is_empty() {
+            return Ok(());
+        }
+        let arrange = || self.shared.remote.arrange(&there);
+        tokio::select! {
+            () = halt.stopped() => Err(Ended::Stopped),
+            arranged = self.shared.retries.run(arrange) => {
+                arranged.map_err(|outcome| outcome.into_problem().into())
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What is done with one file or batch beside others: survey, put, create.
+//!
+//! What goes in: an upload as the catalogue has it, and what the steps of a run share. What comes
+//! out: a [`Step`], which the run records. No step sees the catalogue.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{Semaphore, mpsc};
+
+use super::Options;
+use super::retry::{Outcome, Retries};
+use crate::digest::{Sha256, Xxh128};
+use crate::event::{Events, SentCopy};
+use crate::folder::DataReader;
+use crate::folder::reader::Found;
+use crate::folder::upload::{Upload, UploadRecord, UploadState};
+use crate::names::LocalPath;
+use crate::upload::batch::{Batch, Made};
+use crate::upload::copy::{Copies, Prepared};
+use crate::upload::gate::Gate;
+use crate::upload::limit::Limit;
+use crate::upload::problem::{Advice, Problem};
+use crate::upload::source::{Place, Source};
+use crate::upload::{Acknowledged, Presence, Put, Remote, name_of};
+
+/// What sending may take of memory, in units of 64 KiB: 64 MiB.
+const MEMORY_UNITS: usize = 1024;
+const UNIT_BYTES: u64 = 64 * 1024;
+
+/// What the steps of a run share.
+pub(super) struct Shared {
+    pub(super) remote: Remote,
+    pub(super) events: Events,
+    pub(super) retries: Retries,
+    reader: DataReader,
+    limit: Arc<Limit>,
+    slots: Semaphore,
+    surveys: Semaphore,
+    memory: Semaphore,
+    copies: Copies,
+    /// Where quick hashes go that turned out.
+    learnt: mpsc::UnboundedSender<UploadRecord>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        reader: DataReader,
+        remote: Remote,
+        options: &Options,
+        events: Events,
+        learnt: mpsc::UnboundedSender<UploadRecord>,
+    ) -> Self {
+        let parallel = options.parallel.max(1);
+        let surveys = remote.surveys_at_once(parallel);
+        let gate = Gate::new(options.patience, events.clone());
+        Self {
+            remote,
+            events,
+            retries: Retries::new(gate, options.tries),
+            reader,
+            limit: Arc::new(Limit::new(options.limit)),
+            slots: Semaphore::new(parallel),
+            surveys: Semaphore::new(surveys),
+            memory: Semaphore::new(MEMORY_UNITS),
+            copies: Copies::new(options.copies),
+            learnt,
+        }
+    }
+
+    fn source(&self, upload: &Upload) -> Result<Source, Problem> {
+        let place = match upload.entry {
+            Some(_) => match LocalPath::new(&upload.source) {
+                Ok(local) => Place::Data(self.reader.clone(), local),
+                Err(error) => {
+                    return Err(Problem::SourceUnreadable {
+                        words: error.to_string(),
+                    });
+                }
+            },
+            None => Place::File(upload.source.clone().into()),
+        };
+        let verified = (upload.size, upload.sha256);
+        Ok(Source::new(
+            place,
+            verified,
+            mtime_of(&self.reader, upload),
+            Arc::clone(&self.limit),
+            self.events.clone(),
+        ))
+    }
+}
+
+/// The file's own date, which the pull took over from the phone.
+fn mtime_of(reader: &DataReader, upload: &Upload) -> Option<i64> {
+    let modified = match upload.entry {
+        Some(_) => {
+            let local = LocalPath::new(&upload.source).ok()?;
+            let Found::File(file) = reader.open(&local).ok()? else {
+                return None;
+            };
+            file.metadata().ok()?.modified().ok()?
+        }
+        None => std::fs::metadata(&upload.source).ok()?.modified().ok()?,
+    };
+    let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
+/// A step that has ended.
+pub(super) enum Step {
+    Surveyed(Box<Upload>, Result<Presence, Outcome>),
+    Put(Box<Upload>, Result<(Delivery, As), Outcome>),
+    Created(Batch, Result<Vec<Made>, Outcome>),
+}
+
+/// How a file came to be there.
+pub(super) enum Delivery {
+    Sent(Acknowledged),
+    Found(Acknowledged),
+    /// Its bytes, which have this SHA-256, have arrived; it is no item yet.
+    Pledged(String, Sha256),
+    /// The same since an earlier run, which recorded it.
+    Held(String),
+    /// Its name was taken while it was on its way.
+    Moved,
+}
+
+/// As what a file was sent.
+pub(super) enum As {
+    Itself,
+    /// Though a copy was wished for; why.
+    ItselfOnly(String),
+    Copy(SentCopy),
+}
+
+/// Asks what is there already.
+pub(super) async fn survey(shared: Arc<Shared>, upload: Upload) -> Step {
+    // Never closed.
+    let _slot = shared.surveys.acquire().await;
+    // A path that an earlier run began to write is ours, whatever became of it.
+    let ours = matches!(upload.state, UploadState::Sending | UploadState::Failed);
+    let attempt = || async {
+        let asked = match shared.source(&upload) {
+            Ok(source) => shared.remote.survey(&upload, &source, ours).await,
+            Err(problem) => Err(problem),
+        };
+        if asked.is_err() {
+            shared.remote.forget(&upload.path);
+        }
+        asked
+    };
+    let presence = shared.retries.run(attempt).await;
+    Step::Surveyed(Box::new(upload), presence)
+}
+
+/// Sends a file, of which this quick hash is on record.
+pub(super) async fn put(shared: Arc<Shared>, upload: Upload, known: Option<Xxh128>) -> Step {
+    // Never closed.
+    let _slot = shared.slots.acquire().await;
+    let units = shared.remote.memory(upload.size).div_ceil(UNIT_BYTES);
+    let units = units.clamp(1, MEMORY_UNITS as u64) as u32;
+    let _memory = shared.memory.acquire_many(units).await;
+    let look_first = AtomicBool::new(false);
+    let attempt = || async {
+        let looks = look_first.load(Ordering::Relaxed);
+        let delivered = deliver(&shared, &upload, known, looks).await;
+        match &delivered {
+            Ok(_) => shared.retries.taken(),
+            // A refusal is an answer: nothing was taken. After anything else nobody knows.
+            Err(Problem::Busy { .. } | Problem::Quota { .. }) => {}
+            Err(_) => look_first.store(true, Ordering::Relaxed),
+        }
+        delivered
+    };
+    let delivered = shared.retries.run(attempt).await;
+    Step::Put(Box::new(upload), delivered)
+}
+
+async fn deliver(
+    shared: &Shared,
+    upload: &Upload,
+    known: Option<Xxh128>,
+    look_first: bool,
+) -> Result<(Delivery, As), Problem> {
+    let source = shared.source(upload)?.known_as(known);
+    if look_first && !shared.remote.makes_items() {
+        shared.remote.forget(&upload.path);
+        match shared.remote.survey(upload, &source, true).await? {
+            Presence::Absent => {}
+            Presence::Same(acknowledged) => {
+                return Ok((Delivery::Found(acknowledged), As::Itself));
+            }
+            Presence::Taken { .. } | Presence::Elsewhere { .. } => {
+                return Ok((Delivery::Moved, As::Itself));
+            }
+            Presence::Refused(reason, words) => return Err(Problem::Refused { reason, words }),
+        }
+    }
+    let name = name_of(&upload.source);
+    let (sent, sent_as) = match shared.copies.copy_for_upload(&source, name).await? {
+        Prepared::Original(None) => (source, As::Itself),
+        Prepared::Original(Some(why)) => (source, As::ItselfOnly(why)),
+        Prepared::Copy(copy, what) => {
+            let told = SentCopy {
+                what,
+                size: copy.size,
+                sha256: copy.sha256,
+            };
+            (copy, As::Copy(told))
+        }
+    };
+    let put = shared.remote.put(upload, &sent).await;
+    // Of a copy it is of no use: it is made anew each time. Nor of a small file, which is proven whole.
+    let is_of_use = !matches!(sent_as, As::Copy(_)) && !sent.is_small();
+    if let Some(xxh128) = sent.learnt().filter(|_| is_of_use) {
+        let sha256 = sent.sha256;
+        // A run that is at its end records no more.
+        let _ = shared
+            .learnt
+            .send(UploadRecord::QuickHash { sha256, xxh128 });
+    }
+    match put {
+        Ok(Put::Done(acknowledged)) => Ok((Delivery::Sent(acknowledged), sent_as)),
+        Ok(Put::Pledged(token)) => Ok((Delivery::Pledged(token, sent.sha256), sent_as)),
+        Ok(Put::Held(token)) => Ok((Delivery::Held(token), sent_as)),
+        Err(problem) => {
+            sent.withdraw();
+            if problem.advice() != Advice::Rename {
+                return Err(problem);
+            }
+            shared.remote.forget(&upload.path);
+            Ok((Delivery::Moved, As::Itself))
+        }
+    }
+}
+
+/// Makes items of a batch.
+pub(super) async fn create(shared: Arc<Shared>, batch: Batch) -> Step {
+    let attempt = || shared.remote.create(&batch);
+    let made = shared.retries.run(attempt).await;
+    Step::Created(batch, made)
+}
