@@ -213,12 +213,7 @@ impl Memory {
         let Some(file) = &self.file else {
             return Err(std::io::Error::other("HOME is not set"));
         };
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let new = file.with_extension(format!("{}.new", std::process::id()));
-        std::fs::write(&new, serde_json::to_vec(all)?)?;
-        std::fs::rename(new, file)
+        crate::home::replace_private(file, &serde_json::to_vec(all)?)
     }
 }
 

@@ -5,7 +5,7 @@
 //! convenience: what cannot be read or written is passed over.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -67,15 +67,7 @@ fn note_in(path: &Path, name: &str, now: u64) -> io::Result<()> {
         .iter()
         .map(|(seconds, name)| format!("{seconds} {name}\n"))
         .collect();
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let new = path.with_extension(std::process::id().to_string());
-    let mut file = fs::File::create(&new)?;
-    let written = file
-        .write_all(lines.as_bytes())
-        .and_then(|()| fs::rename(&new, path));
-    written.inspect_err(|_| drop(fs::remove_file(&new)))
+    crate::home::replace_private(path, lines.as_bytes())
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The keys by which phones know this computer, shared with adb.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use rsa::rand_core::OsRng;
 
 use crate::adb::auth::{KeyError, PrivateKey};
+use crate::home::write_new;
 
 /// More keys than anybody has; each costs the phone a signature check.
 const MAX_KEYS: usize = 64;
@@ -205,27 +206,6 @@ fn own_key(folder: &Path) -> Result<PrivateKey, KeysError> {
     let line = key.public().to_line(&computer_name()) + "\n";
     write_new(&public, line.as_bytes(), 0o644).map_err(failed(&public))?;
     Ok(key)
-}
-
-/// Writes a file that must not exist yet, whole or not at all; `false` when it exists.
-fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<bool> {
-    let temporary = path.with_extension(format!("{}.new", std::process::id()));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    let mut file = crate::home::with_mode(&mut options, mode).open(&temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    // A hard link is the one way to put a whole file in place without replacing another.
-    let linked = fs::hard_link(&temporary, path);
-    match linked {
-        Ok(()) => fs::remove_file(&temporary).map(|()| true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            fs::remove_file(&temporary).map(|()| false)
-        }
-        // FAT and some shares have none.
-        Err(_) if fs::symlink_metadata(path).is_ok() => fs::remove_file(&temporary).map(|()| false),
-        Err(_) => fs::rename(&temporary, path).map(|()| true),
-    }
 }
 
 fn vendor_files(path: &Path) -> Vec<PathBuf> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -401,14 +401,6 @@ impl Settings {
     }
 
     fn save(&mut self) -> Result<(), Error> {
-        let failed = |e: std::io::Error| {
-            Error::new(
-                ErrorKindOf::Disk,
-                format!("cannot write {}", self.path.display()),
-            )
-            .caused_by(e.to_string())
-            .with_hint("check that you may write there")
-        };
         let unwritable =
             |e| Error::new(ErrorKindOf::Disk, format!("cannot write the settings: {e}"));
         for (name, remote) in &self.remotes {
@@ -424,18 +416,12 @@ impl Settings {
             }
         }
         let text = toml::to_string(&self.written).map_err(unwritable)?;
-        if let Some(folder) = self.path.parent() {
-            home::create_private_folder(folder).map_err(failed)?;
-        }
-        let new = self.path.with_extension("toml.new");
-        let _ = fs::remove_file(&new);
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        let mut file = home::private(&mut options).open(&new).map_err(failed)?;
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .and_then(|()| fs::rename(&new, &self.path))
-            .map_err(failed)
+        home::replace_private(&self.path, text.as_bytes()).map_err(|e| {
+            let message = format!("cannot write {}", self.path.display());
+            Error::new(ErrorKindOf::Disk, message)
+                .caused_by(e.to_string())
+                .with_hint("check that you may write there")
+        })
     }
 }
 

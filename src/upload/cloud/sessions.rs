@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -88,7 +87,8 @@ impl Sessions {
 
     fn save(&self, known: &BTreeMap<String, Session>) {
         let Some(file) = &self.file else { return };
-        if let Err(error) = write(file, known) {
+        let text = serde_json::to_vec(known).map_err(std::io::Error::from);
+        if let Err(error) = text.and_then(|text| home::replace_private(file, &text)) {
             tracing::debug!("cannot keep the sessions in {}: {error}", file.display());
         }
     }
@@ -104,20 +104,6 @@ fn read(file: &Path) -> BTreeMap<String, Session> {
     let now = chrono::Utc::now().timestamp();
     known.retain(|_, session| (now - session.since).abs() < LIFE);
     known
-}
-
-fn write(file: &Path, known: &BTreeMap<String, Session>) -> std::io::Result<()> {
-    if let Some(folder) = file.parent() {
-        home::create_private_folder(folder)?;
-    }
-    // Two runs at once do not write into each other's.
-    let new = file.with_extension(format!("new-{}", std::process::id()));
-    let _ = fs::remove_file(&new);
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    let mut opened = home::private(&mut options).open(&new)?;
-    opened.write_all(serde_json::to_string(known)?.as_bytes())?;
-    fs::rename(&new, file)
 }
 
 #[cfg(test)]
