@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::EntryId;
 use super::disk::{self, DiskError};
+use super::upload::SMALL_BYTES;
 use crate::digest::{Hasher, QuickHasher, Sha256, Xxh128};
 
 /// From this many zeros in a row on, nothing is written: the file gets a hole.
@@ -18,10 +19,6 @@ const HOLE_BYTES: u64 = 64 * 1024;
 
 /// How much of a large file is written before the disk begins with it, in bytes.
 const WRITE_BEHIND: u64 = 32 * 1024 * 1024;
-
-/// From this many bytes on a file's quick hash is kept: uploads read smaller ones as a whole, and
-/// prove them by their SHA-256.
-const QUICK_FROM: u64 = 2 * 1024 * 1024;
 
 /// A file under way.
 pub struct PartialFile {
@@ -81,7 +78,7 @@ impl PartialFile {
     /// The same file, which is to have so many bytes: of a small one no quick hash is computed.
     pub fn expecting(self, bytes: u64) -> Self {
         Self {
-            quick: self.quick.filter(|_| bytes >= QUICK_FROM),
+            quick: self.quick.filter(|_| bytes > SMALL_BYTES),
             ..self
         }
     }
@@ -166,7 +163,7 @@ impl PartialFile {
             sha256: self.hasher.finish(),
             xxh128: self
                 .quick
-                .filter(|_| self.size >= QUICK_FROM)
+                .filter(|_| self.size > SMALL_BYTES)
                 .map(|quick| quick.finish()),
             mtime,
             mtime_is_set,
@@ -335,9 +332,26 @@ mod tests {
         drop(file);
         let (mut file, _) = PartialFile::resume(folder.root(), ENTRY).unwrap().unwrap();
         file.write(&bytes[1_000_001..]).unwrap();
-        let mut quick = QuickHasher::default();
-        quick.update(&bytes);
-        assert_eq!(file.finish(0).unwrap().xxh128, Some(quick.finish()));
+        assert_eq!(file.finish(0).unwrap().xxh128, Some(Xxh128::of(&bytes)));
+    }
+
+    #[test]
+    fn quick_hash_is_kept_only_of_what_is_not_sent_from_memory() {
+        let (_place, folder) = fresh();
+        let bytes = vec![7; SMALL_BYTES as usize + 1];
+        for (size, expected, is_kept) in [
+            (SMALL_BYTES, SMALL_BYTES, false),
+            (SMALL_BYTES + 1, SMALL_BYTES + 1, true),
+            // The phone said another size.
+            (SMALL_BYTES, SMALL_BYTES + 1, false),
+        ] {
+            let file = PartialFile::create(folder.root(), ENTRY).unwrap();
+            let mut file = file.expecting(expected);
+            let written = &bytes[..size as usize];
+            file.write(written).unwrap();
+            let wanted = is_kept.then(|| Xxh128::of(written));
+            assert_eq!(file.finish(0).unwrap().xxh128, wanted);
+        }
     }
 
     #[test]

@@ -3,6 +3,10 @@
 use crate::digest::{Sha256, Xxh128};
 use crate::folder::EntryId;
 
+/// Files up to this size, in bytes, are sent from memory, where their SHA-256 proves them all at once.
+/// Of larger ones a quick hash is kept when they are pulled, and asked for when they are sent.
+pub const SMALL_BYTES: u64 = 2 * 1024 * 1024;
+
 /// A remote's number in a catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RemoteId(pub(super) i64);

@@ -24,10 +24,10 @@ use super::body::{self, Answer};
 use super::http::Http;
 use super::problem::{Problem, brief};
 use super::rules::Rules;
-use super::source::{SMALL_BYTES, Source};
+use super::source::Source;
 use super::{Acknowledged, Presence, Settled, name_of};
 use crate::digest::Sha256;
-use crate::folder::upload::{Upload, UploadReason};
+use crate::folder::upload::{SMALL_BYTES, Upload, UploadReason};
 
 /// Files asked for in one request, when all are asked for at the end.
 const ASKED_AT_ONCE: usize = 1000;

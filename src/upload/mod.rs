@@ -50,7 +50,7 @@ pub mod webdav;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::digest::Sha256;
-use crate::folder::upload::{Pledged, Upload, UploadId, UploadReason, UploadRecord};
+use crate::folder::upload::{Pledged, SMALL_BYTES, Upload, UploadId, UploadReason, UploadRecord};
 use albums::Albums;
 use batch::{Batch, Made};
 use google_photos::GooglePhotos;
@@ -59,7 +59,7 @@ use immich::Immich;
 use paths::Paths;
 use problem::Problem;
 use rules::Rules;
-use source::{SMALL_BYTES, Source};
+use source::Source;
 
 /// The most entries of a folder that are looked at, and the most pages that they may come in.
 const MAX_ENTRIES: usize = 5_000_000;

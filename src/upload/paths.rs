@@ -10,11 +10,11 @@ use super::objects::Objects;
 use super::problem::Problem;
 use super::rules::{Rules, numbered};
 use super::sftp::Sftp;
-use super::source::{SMALL_BYTES, Source};
+use super::source::Source;
 use super::webdav::WebDavSender;
 use super::{Acknowledged, Found, Presence, Settled, Wanted, folder_of, name_of};
 use crate::digest::Sha256;
-use crate::folder::upload::{Upload, UploadReason};
+use crate::folder::upload::{SMALL_BYTES, Upload, UploadReason};
 use crate::names::folded;
 
 /// Who holds the files.

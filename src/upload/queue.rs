@@ -22,10 +22,9 @@ use tokio::time::Instant;
 
 use super::copy::Wish;
 use super::problem::Problem;
-use super::source::SMALL_BYTES;
 use super::{Presence, Remote};
 use crate::event::Events;
-use crate::folder::upload::{Upload, UploadId, UploadRecord, UploadState};
+use crate::folder::upload::{SMALL_BYTES, Upload, UploadId, UploadRecord, UploadState};
 use crate::folder::{Catalogue, CatalogueError, DataReader};
 use crate::pull::halt::Halt;
 

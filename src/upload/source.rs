@@ -17,6 +17,7 @@ use crate::digest::{Hasher, Sha256, Xxh128};
 use crate::event::Events;
 use crate::export::dates::Taken;
 use crate::export::look::Looker;
+use crate::folder::upload::SMALL_BYTES;
 use crate::pull::kind::MediaKind;
 
 mod copy;
@@ -33,9 +34,6 @@ pub use pieces::Pieces;
 use place::{OTHER_SIZE, changed, read_through, unreadable};
 pub use place::{Part, Place};
 use proof::prove;
-
-/// Files up to this size are held in memory as a whole, in bytes.
-pub const SMALL_BYTES: u64 = 2 * 1024 * 1024;
 
 /// A file to be sent; cheap to clone.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use rescue::digest::{QuickHasher, Sha256};
+use rescue::digest::{Sha256, Xxh128};
+use rescue::folder::upload::SMALL_BYTES;
 use rescue::folder::{Folder, NewEntry, Proof, Record, RunOutcome};
 use rescue::item::PhoneIdentity;
 use rescue::names::LocalPath;
@@ -171,13 +172,11 @@ pub(crate) fn make_folder(path: &Path, files: &[(String, Vec<u8>)]) {
         let place = folder.data_path(&LocalPath::new(local).unwrap());
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         fs::write(place, bytes).unwrap();
-        let mut quick = QuickHasher::default();
-        quick.update(bytes);
         records.push(Record::Pulled {
             id,
             sha256: Sha256::of(bytes),
             // As a pull does.
-            xxh128: (bytes.len() >= 2 * 1024 * 1024).then(|| quick.finish()),
+            xxh128: (bytes.len() as u64 > SMALL_BYTES).then(|| Xxh128::of(bytes)),
             size: bytes.len() as u64,
             local: None,
         });
