@@ -10,11 +10,11 @@ use serde::Serialize;
 use super::pull::start_of_day;
 use super::{Done, arguments, stopped};
 use crate::cli::{LimitsOf, Quality, UploadArgs, UploadChoiceArgs};
-use crate::digest::{Hasher, Sha256};
+use crate::digest::{Hasher, QuickHasher, Sha256, Xxh128};
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::folder::upload::{
-    NewUpload, RemoteId, Upload, UploadCount, UploadReason, UploadRecord, UploadState,
+    NewUpload, RemoteId, SMALL_BYTES, Upload, UploadCount, UploadReason, UploadRecord, UploadState,
 };
 use crate::folder::{Access, CatalogueError, Folder};
 use crate::item::PhoneIdentity;
@@ -460,7 +460,7 @@ async fn archives(
             () = halt.stopped() => return Err(stopped(halt)),
             hashed = hashing => hashed,
         };
-        let (size, sha256) = match hashed {
+        let (size, sha256, quick) = match hashed {
             Ok(hashed) => hashed.map_err(|e| unusable(e.to_string()))?,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
@@ -473,22 +473,26 @@ async fn archives(
             },
             size,
             sha256,
+            xxh128: (size > SMALL_BYTES).then_some(quick),
         });
     }
     Ok(chosen)
 }
 
-fn hash(path: &Path) -> std::io::Result<(u64, Sha256)> {
+/// The size of a file in bytes, what SHA-256 makes of it, and what proves it while it is sent.
+fn hash(path: &Path) -> std::io::Result<(u64, Sha256, Xxh128)> {
     use std::io::Read as _;
     let mut file = std::fs::File::open(path)?;
-    let (mut hasher, mut size) = (Hasher::default(), 0);
+    let (mut hasher, mut quick, mut size) = (Hasher::default(), QuickHasher::default(), 0);
     let mut buffer = vec![0; 256 * 1024];
     loop {
         let count = file.read(&mut buffer)?;
         if count == 0 {
-            return Ok((size, hasher.finish()));
+            return Ok((size, hasher.finish(), quick.finish()));
         }
-        hasher.update(buffer.get(..count).unwrap_or_default());
+        let bytes = buffer.get(..count).unwrap_or_default();
+        hasher.update(bytes);
+        quick.update(bytes);
         size += count as u64;
     }
 }

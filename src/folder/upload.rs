@@ -60,6 +60,8 @@ pub struct NewUpload {
     pub size: u64,
     /// See [`Upload::sha256`].
     pub sha256: Sha256,
+    /// What XXH3 makes of the same bytes, where it was just computed: to be recorded as well.
+    pub xxh128: Option<Xxh128>,
 }
 
 /// How far an upload is.

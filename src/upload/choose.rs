@@ -108,6 +108,7 @@ impl Choice {
                 path,
                 size: entry.size,
                 sha256,
+                xxh128: None,
             });
         }
         Ok(chosen)

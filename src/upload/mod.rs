@@ -14,6 +14,9 @@
 //! * `create` makes items of what was put, in batches, where a service wants that.
 //! * [`Remote::settle`] asks for many at once whether the service really has what it acknowledged.
 //!
+//! [`queue`] joins these steps, decides about retries and writes the receipts; [`source`] is a file
+//! on its way, with the proof that it is still the one that was verified.
+//!
 //! Kinds that hold files by path share [`paths`]; a kind that does not (a photo service with upload
 //! tokens and batches, or with checksums) is one more variant of [`Remote`] with its own three
 //! steps. What goes wrong is a [`problem::Problem`], which knows what it means for the file and for

@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use rescue::digest::{Sha256, Xxh128};
+
 use super::desk::{Desk, FIRST, photo};
 
 const TOP: &str = "Google-Pixel-7-LAB1";
@@ -127,7 +129,7 @@ fn large_file_is_proven_with_and_without_its_quick_hash_on_record() {
     };
     assert_eq!(on_record(), 3, "the photo is too small");
     // One is not known, as in an older folder, and one is known wrongly; one changes.
-    let sha256 = |nth: usize| rescue::digest::Sha256::of(&video(nth).1).0;
+    let sha256 = |nth: usize| Sha256::of(&video(nth).1).0;
     catalogue()
         .execute("DELETE FROM quick_hash WHERE sha256 = ?", [sha256(1)])
         .unwrap();
@@ -150,6 +152,30 @@ fn large_file_is_proven_with_and_without_its_quick_hash_on_record() {
     let wrong = "SELECT count(*) FROM quick_hash WHERE xxh128 = zeroblob(16)";
     let wrong = catalogue().query_row(wrong, [], |row| row.get::<_, i64>(0));
     assert_eq!(wrong.unwrap(), 0);
+}
+
+#[test]
+fn archive_is_sent_for_the_first_time_with_its_quick_hash_on_record() {
+    let desk = desk_with_nas(1);
+    let bytes = photo(1, 3_000_000);
+    fs::write(desk.path("all.zip"), &bytes).unwrap();
+    fs::write(desk.path("small.zip"), photo(2, 20_000)).unwrap();
+    // A file stands where a folder is wanted: nothing is sent, and nothing learnt on the way.
+    fs::write(desk.path("nas/away"), "").unwrap();
+    let archives = ["--archive", "all.zip", "--archive", "small.zip"];
+    let mut arguments = archives.to_vec();
+    arguments.extend(["--into", "away", "--tries", "1"]);
+    let ended = desk.upload("nas", &arguments).expect(3);
+    assert_eq!(ended.line("upload_summary")["failed"], 2);
+    let catalogue = rusqlite::Connection::open(desk.path("rescued/rescue.db")).unwrap();
+    let mut all = catalogue.prepare("SELECT * FROM quick_hash").unwrap();
+    let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    let on_record: Vec<([u8; 32], [u8; 16])> = rows.unwrap().map(Result::unwrap).collect();
+    assert_eq!(on_record, [(Sha256::of(&bytes).0, Xxh128::of(&bytes).0)]);
+    fs::remove_file(desk.path("nas/away")).unwrap();
+    let ended = desk.upload("nas", &arguments).expect(0);
+    assert_eq!(ended.line("upload_summary")["sent"], 2);
+    assert!(desk.tree("nas")["away/all.zip"] == bytes);
 }
 
 #[test]

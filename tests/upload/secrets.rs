@@ -281,6 +281,7 @@ fn give_receipts(desk: &Desk) -> String {
                 path,
                 size,
                 sha256,
+                xxh128: None,
             }
         })
         .collect();

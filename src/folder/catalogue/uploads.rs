@@ -104,7 +104,11 @@ impl Catalogue {
                      changed = CASE WHEN sha256 = ?6 THEN changed ELSE ?7 END RETURNING id",
                 )
                 .map_err(failed)?;
+            let mut slot = None;
             for upload in uploads {
+                if let Some(xxh128) = upload.xxh128 {
+                    quick_hash(&transaction, &mut slot, upload.sha256, xxh128).map_err(failed)?;
+                }
                 let entry = upload.entry.map(|entry| entry.0);
                 let values = params![
                     remote.0,
