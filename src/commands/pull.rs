@@ -19,7 +19,7 @@ use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::folder::{Folder, RunId, RunOutcome, bag};
+use crate::folder::{Folder, RunId, RunOutcome, Summary, bag};
 use crate::item::PhoneIdentity;
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
@@ -206,11 +206,12 @@ async fn pull_into(
         folder,
         run,
         bag_is_current,
+        summary: before,
     }) = opened
     else {
         return Ok((tell_dry_run(plan, &found, &events, ui), path));
     };
-    let bag_stays = bag_is_current && plan.changes_nothing();
+    let changes_nothing = plan.changes_nothing();
     check_room(&folder, &plan)?;
     set_aside(&folder, &plan, &events)?;
     let pulled = transfer(method, phone, folder, plan, &reconnect, &events, halt).await;
@@ -220,7 +221,8 @@ async fn pull_into(
             .stopped
             .map(|error| disk_gone(&path, &error.message));
     }
-    let bag = match bag_stays && outcome.stopped.is_none() {
+    let is_as_before = changes_nothing && outcome.stopped.is_none();
+    let bag = match bag_is_current && is_as_before {
         true => Ok(()),
         false => bag::write(&folder, Local::now().date_naive()).map(drop),
     };
@@ -235,7 +237,11 @@ async fn pull_into(
         Err(_) => RunOutcome::Failed,
     };
     let run_ended = folder.catalogue_mut().end_run(run, now(), run_outcome);
-    let summary = match (folder.catalogue().summary(), outcome.stopped) {
+    let summary = match is_as_before {
+        true => Ok(before),
+        false => folder.catalogue().summary(),
+    };
+    let summary = match (summary, outcome.stopped) {
         (Ok(summary), stopped) => {
             outcome.stopped = stopped;
             summary
@@ -272,6 +278,8 @@ struct Opened {
     run: RunId,
     /// Whether its bag says what the catalogue does, as long as nothing is recorded.
     bag_is_current: bool,
+    /// What the catalogue holds, as long as nothing is recorded.
+    summary: Summary,
 }
 
 /// Opens or makes the phone's folder, notes in it that a run begins and reads what it holds, in a
@@ -298,6 +306,7 @@ async fn open_folder(
         });
         let opened = Opened {
             bag_is_current: ended_well && bag::is_current(&folder, known.inventory()),
+            summary: known.summary(),
             folder,
             run,
         };

@@ -309,6 +309,13 @@ pub struct Count {
     pub bytes: u64,
 }
 
+impl Count {
+    /// One file of so many bytes.
+    pub fn of(bytes: u64) -> Self {
+        Self { files: 1, bytes }
+    }
+}
+
 /// How many entries are how far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Summary {
@@ -332,6 +339,32 @@ pub struct Summary {
     pub failed: Count,
     /// Older versions that are kept.
     pub superseded: Count,
+}
+
+impl Summary {
+    /// Adds entries of one state.
+    pub fn add(&mut self, state: State, count: Count) {
+        let sums = match state {
+            State::Planned => [Some(&mut self.planned), None],
+            State::Pulled => [Some(&mut self.pulled), None],
+            State::Verified(proof) => {
+                let by_proof = match proof {
+                    Proof::Sha256 => &mut self.verified_by_sha256,
+                    Proof::Sha1 => &mut self.verified_by_sha1,
+                    Proof::Md5 => &mut self.verified_by_md5,
+                    Proof::Size => &mut self.verified_by_size,
+                };
+                [Some(&mut self.verified), Some(by_proof)]
+            }
+            State::Damaged => [Some(&mut self.damaged), None],
+            State::Failed => [Some(&mut self.failed), None],
+            State::Superseded => [Some(&mut self.superseded), None],
+        };
+        for sum in sums.into_iter().flatten() {
+            sum.files += count.files;
+            sum.bytes = sum.bytes.saturating_add(count.bytes);
+        }
+    }
 }
 
 /// How a run ended.

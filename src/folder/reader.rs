@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::disk::system::LookedAt;
 use super::disk::{self, DiskError};
 use super::partial::hash_rest;
 use crate::digest::Sha256;
@@ -79,9 +80,17 @@ impl DataReader {
 #[derive(Debug)]
 pub struct Presence {
     root: PathBuf,
-    /// The folder looked at last, and whether the way to it is free of symbolic links: files are
-    /// asked for folder by folder.
-    parent: RefCell<Option<(Option<LocalPath>, bool)>>,
+    /// The folder looked into last, below `data/`: files are asked for folder by folder.
+    last: RefCell<Option<(Box<str>, Way)>>,
+}
+
+/// The way to a folder below `data/`.
+#[derive(Debug)]
+enum Way {
+    /// Free of symbolic links.
+    Open(LookedAt),
+    /// It leads over a symbolic link, or over what is no folder.
+    Blocked,
 }
 
 impl Presence {
@@ -89,7 +98,7 @@ impl Presence {
     pub fn of(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
-            parent: RefCell::new(None),
+            last: RefCell::new(None),
         }
     }
 
@@ -114,31 +123,95 @@ impl Presence {
     /// Whether a regular file of so many bytes stands there. That the disk does not say is an
     /// error: the file may well be there.
     pub fn look(&self, local: &LocalPath, size: u64) -> Result<bool, DiskError> {
-        let parent = local.parent();
-        let mut known = self.parent.borrow_mut();
-        let is_free = match known.as_ref() {
-            Some((known, is_free)) if *known == parent => *is_free,
-            _ => {
-                let is_free = match disk::refuse_symlinks(&self.root, local) {
-                    Ok(()) => true,
-                    Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => false,
-                    Err(error) => return Err(error),
-                };
-                *known = Some((parent, is_free));
-                is_free
-            }
+        let (parent, name) = local
+            .as_str()
+            .rsplit_once('/')
+            .unwrap_or(("", local.as_str()));
+        let mut last = self.last.borrow_mut();
+        if !matches!(&*last, Some((known, _)) if **known == *parent) {
+            *last = self.way_to(local)?.map(|way| (parent.into(), way));
+        }
+        let found = match &*last {
+            // No such folder; it may be made before the next look.
+            None => return Ok(false),
+            Some((_, Way::Blocked)) => Ok(None),
+            Some((_, Way::Open(folder))) => folder.size_of(name),
         };
-        let path = disk::data_path(&self.root, local);
-        match std::fs::symlink_metadata(&path) {
-            Ok(found) => Ok(is_free && found.is_file() && found.len() == size),
+        match found {
+            Ok(found) => Ok(found == Some(size)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(_) if !is_free => Ok(false),
-            Err(error) => Err(DiskError::new("look at", &path, error)),
+            Err(error) => {
+                let path = disk::data_path(&self.root, local);
+                Err(DiskError::new("look at", &path, error))
+            }
+        }
+    }
+
+    /// The way to a file's folder; `None` when there is none such.
+    fn way_to(&self, local: &LocalPath) -> Result<Option<Way>, DiskError> {
+        match disk::refuse_symlinks(&self.root, local) {
+            Ok(()) => {}
+            Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => {
+                return Ok(Some(Way::Blocked));
+            }
+            Err(error) => return Err(error),
+        }
+        let mut path = disk::data_path(&self.root, local);
+        path.pop();
+        match LookedAt::open(&path) {
+            Ok(folder) => Ok(Some(Way::Open(folder))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DiskError::new("look into", &path, error)),
         }
     }
 
     /// As [`Presence::look`], for those who only tell what they see.
     pub fn is_in_place(&self, local: &LocalPath, size: u64) -> bool {
         self.look(local, size).unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::folder::tests::{fresh, local, pull};
+
+    #[test]
+    fn only_a_regular_file_of_the_right_size_is_in_place() {
+        let (_place, mut folder) = fresh();
+        pull(&mut folder, &[("a/b/1.jpg", b"12345"), ("a/2.jpg", b"12")]);
+        let data = folder.root().join("data");
+        fs::create_dir(data.join("a/b/folder")).unwrap();
+        let presence = Presence::of(folder.root());
+        let looks = |path, size| presence.look(&local(path), size).unwrap();
+        assert!(looks("a/b/1.jpg", 5));
+        assert!(looks("a/2.jpg", 2));
+        assert!(!looks("a/2.jpg", 3));
+        assert!(!looks("a/b/3.jpg", 5));
+        assert!(!looks("a/b/folder", 4096));
+        // A file where a folder should be, and a folder that comes later.
+        assert!(!looks("a/2.jpg/x", 2));
+        assert!(!looks("later/1.jpg", 1));
+        fs::create_dir(data.join("later")).unwrap();
+        fs::write(data.join("later/1.jpg"), b"1").unwrap();
+        assert!(looks("later/1.jpg", 1));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_behind_a_symbolic_link_is_in_place() {
+        use std::os::unix::fs::symlink;
+        let (place, mut folder) = fresh();
+        pull(&mut folder, &[("a/1.jpg", b"12345")]);
+        let data = folder.root().join("data");
+        fs::rename(data.join("a"), place.path().join("elsewhere")).unwrap();
+        symlink(place.path().join("elsewhere"), data.join("a")).unwrap();
+        symlink(data.join("a/1.jpg"), data.join("2.jpg")).unwrap();
+        let presence = Presence::of(folder.root());
+        for path in ["a/1.jpg", "a/none/1.jpg", "2.jpg"] {
+            assert!(!presence.look(&local(path), 5).unwrap(), "{path}");
+        }
     }
 }

@@ -71,7 +71,7 @@ pub struct Plan {
     pub names: Names,
 }
 
-/// Compares what was found with the catalogue's entries, which come ordered by path and version.
+/// Compares what was found with the catalogue's entries, in whatever order they come.
 /// `is_in_place` looks whether an entry's file, with its bytes, stands in the folder.
 ///
 /// `companions` are the places of files kept beside damaged ones, which nobody else gets;
@@ -84,8 +84,8 @@ pub fn plan(
     is_in_place: impl Fn(&Entry) -> bool,
 ) -> Plan {
     let mut entries = entries;
-    // In order already; a stable sort costs nothing then, and what follows depends on it.
-    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    // Entries are made in the order of their paths, run by run: a stable sort finds those runs.
+    entries.sort_by(|a, b| a.path.cmp(&b.path).then(a.version.cmp(&b.version)));
     enumeration
         .items
         .sort_unstable_by(|a, b| a.item.path.cmp(&b.item.path));

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use rescue::digest::Sha256;
 use rescue::virtual_phone::VirtualPhone;
 
-use crate::desk::{CAMERA, Desk, camera, files_below, generated, refs};
+use crate::desk::{CAMERA, Desk, Ended, camera, files_below, generated, refs};
 
 #[tokio::test]
 async fn folders_that_are_none_are_refused_by_name() {
@@ -55,7 +55,7 @@ async fn photo_changed_on_the_phone_is_kept_beside_the_older_one() {
         .tree
         .add_file(&format!("{CAMERA}/0.jpg"), edited.clone(), 1_700_009_999);
     let serving = phone.serve().await.unwrap();
-    desk.pull(&serving, &[]).await.expect(0);
+    let changed = desk.pull(&serving, &[]).await.expect(0);
     let older = (
         "internal/DCIM/Camera/0.jpg",
         generated(1000, 0),
@@ -66,8 +66,16 @@ async fn photo_changed_on_the_phone_is_kept_beside_the_older_one() {
         ("internal/DCIM/Camera/0 (2).jpg", edited, 1_700_009_999),
     ]);
     serving.forget_sent();
-    desk.pull(&serving, &[]).await.expect(0);
+    let nothing_new = desk.pull(&serving, &[]).await.expect(0);
     assert!(serving.sent_bytes().is_empty());
+    // Nothing was recorded in between: what is told is the same.
+    let told = |ended: &Ended| {
+        let mut summary = ended.line("summary").clone();
+        summary.as_object_mut().unwrap().remove("seconds").unwrap();
+        summary
+    };
+    assert_eq!(told(&nothing_new), told(&changed));
+    assert_eq!(told(&changed)["superseded"]["bytes"], 1000);
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::super::stopped;
 use crate::error::Error;
-use crate::folder::{CatalogueError, Entry, EntryId, Folder, FolderError, Presence, State, bag};
+use crate::folder::{
+    CatalogueError, Count, Entry, EntryId, Folder, FolderError, Presence, State, Summary, bag,
+};
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 use crate::pull::Method;
@@ -27,6 +29,8 @@ pub(super) struct Known {
     companions: Vec<LocalPath>,
     /// What a bag of it says.
     inventory: bag::Inventory,
+    /// How many entries and bytes are in which state.
+    summary: Summary,
     /// Whose files stood in their places, with their sizes, at `looked`.
     in_place: HashSet<EntryId>,
     looked: Instant,
@@ -39,6 +43,7 @@ impl Known {
             entries: Vec::new(),
             companions: Vec::new(),
             inventory: bag::Inventory::default(),
+            summary: Summary::default(),
             in_place: HashSet::new(),
             looked: Instant::now(),
         }
@@ -48,8 +53,9 @@ impl Known {
     /// to stop.
     pub(super) fn of(folder: &Folder, halt: &Halt) -> Result<Self, Error> {
         let mut known = Self::nothing();
-        folder.catalogue().for_each_by_path(|entry| {
+        folder.catalogue().for_each(|entry| {
             known.inventory.add_entry(&entry);
+            known.summary.add(entry.state, Count::of(entry.size));
             known.entries.push(entry);
             Ok::<_, CatalogueError>(())
         })?;
@@ -99,6 +105,11 @@ impl Known {
     /// What the catalogue has in the folder.
     pub(super) fn inventory(&self) -> &bag::Inventory {
         &self.inventory
+    }
+
+    /// How many entries and bytes are in which state, as long as nothing is recorded.
+    pub(super) fn summary(&self) -> Summary {
+        self.summary
     }
 
     /// Compares what was found with what is here, in a thread of its own: what is here without its

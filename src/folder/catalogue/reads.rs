@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, Row, ToSql, params};
 use super::rows::{self, COLUMNS, companion, entry};
 use super::{Catalogue, CatalogueError};
 use crate::adb::RemotePath;
-use crate::folder::entry::{Companion, Count, Entry, EntryId, Payload, Proof, Run, State, Summary};
+use crate::folder::entry::{Companion, Count, Entry, EntryId, Payload, Run, Summary};
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 
@@ -74,6 +74,19 @@ impl Catalogue {
     ) -> Result<(), E> {
         self.each(
             &format!("SELECT {COLUMNS} FROM entry ORDER BY path, version"),
+            entry,
+            f,
+        )
+    }
+
+    /// Calls `f` with every entry, in the order in which they were made: what the file has one
+    /// after the other, so that nothing is looked up or sorted.
+    pub fn for_each<E: From<CatalogueError>>(
+        &self,
+        f: impl FnMut(Entry) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each(
+            &format!("SELECT {COLUMNS} FROM entry ORDER BY id"),
             entry,
             f,
         )
@@ -188,26 +201,7 @@ impl Catalogue {
                 Ok((rows::state(row, 0, 1)?, count))
             },
             |(state, count)| {
-                let sums = match state {
-                    State::Planned => [Some(&mut summary.planned), None],
-                    State::Pulled => [Some(&mut summary.pulled), None],
-                    State::Verified(proof) => {
-                        let by_proof = match proof {
-                            Proof::Sha256 => &mut summary.verified_by_sha256,
-                            Proof::Sha1 => &mut summary.verified_by_sha1,
-                            Proof::Md5 => &mut summary.verified_by_md5,
-                            Proof::Size => &mut summary.verified_by_size,
-                        };
-                        [Some(&mut summary.verified), Some(by_proof)]
-                    }
-                    State::Damaged => [Some(&mut summary.damaged), None],
-                    State::Failed => [Some(&mut summary.failed), None],
-                    State::Superseded => [Some(&mut summary.superseded), None],
-                };
-                for sum in sums.into_iter().flatten() {
-                    sum.files += count.files;
-                    sum.bytes = sum.bytes.saturating_add(count.bytes);
-                }
+                summary.add(state, count);
                 Ok::<_, CatalogueError>(())
             },
         )?;
