@@ -1,6 +1,6 @@
 //! Ports of 127.0.0.1 that nobody else takes.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,10 +19,21 @@ pub(crate) fn free() -> u16 {
     loop {
         let offset = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
         let port = FIRST + offset;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if is_free(port) {
             return port;
         }
     }
+}
+
+/// Whether nothing listens on a port. Asked without listening there: what another thread starts at
+/// the same moment holds a copy of the socket until it is the program that it shall be, and who
+/// connected to that would take it for a phone that is ready.
+fn is_free(port: u16) -> bool {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
+    let (internet, stream) = (AddressFamily::INET, SocketType::STREAM);
+    let probe = socket_with(internet, stream, SocketFlags::CLOEXEC, None).unwrap();
+    sockopt::set_socket_reuseaddr(&probe, true).unwrap();
+    bind(&probe, &SocketAddr::from(([127, 0, 0, 1], port))).is_ok()
 }
 
 /// Waits until something listens; false when `is_alive` says that nothing ever will.
