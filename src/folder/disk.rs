@@ -62,8 +62,18 @@ pub(crate) fn refuse_symlinks(root: &Path, local: &LocalPath) -> Result<(), Disk
 }
 
 /// Creates a file, anew when it exists; never through a symbolic link, nor into a file that bears
-/// another name elsewhere too.
+/// another name elsewhere too. A device, which somebody named on purpose, is written to.
 pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
+    create(path, true)
+}
+
+/// As [`create_file`], in the rescue folder, where nothing but a file can take a file's bytes: a
+/// pipe that somebody left there would swallow them.
+pub(crate) fn create_regular_file(path: &Path) -> Result<File, DiskError> {
+    create(path, false)
+}
+
+fn create(path: &Path, may_be_other: bool) -> Result<File, DiskError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     let mut opened = open_unlinked(&options, path);
@@ -77,11 +87,16 @@ pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
                 fs::remove_file(path).map_err(|e| DiskError::new("remove", path, e))?;
             }
             Ok(found) if found.is_symlink() => {
-                let path = path.to_owned();
-                return Err(DiskError::Symlink { path });
+                return Err(DiskError::Symlink {
+                    path: path.to_owned(),
+                });
             }
-            // A device, which somebody named on purpose.
-            Ok(_) => drop(options.create_new(false)),
+            Ok(_) if may_be_other => drop(options.create_new(false)),
+            Ok(_) => {
+                return Err(DiskError::NotAFile {
+                    path: path.to_owned(),
+                });
+            }
             Err(_) => {}
         }
         opened = open_unlinked(&options, path);
@@ -89,17 +104,6 @@ pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
     let file = opened.map_err(|e| opening("create", path, e))?;
     observed(|| Change::Created(path.to_owned()));
     Ok(file)
-}
-
-/// As [`create_file`], in the rescue folder, where nothing but a file can take a file's bytes: a
-/// pipe that somebody left there would swallow them.
-pub(crate) fn create_regular_file(path: &Path) -> Result<File, DiskError> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.is_file() && !found.is_symlink() => Err(DiskError::NotAFile {
-            path: path.to_owned(),
-        }),
-        _ => create_file(path),
-    }
 }
 
 /// Opens the file that is locked, created when there is none; never through a symbolic link.
