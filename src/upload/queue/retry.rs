@@ -179,24 +179,28 @@ mod tests {
 
     #[tokio::test]
     async fn busy_service_is_asked_as_often_as_wished() {
-        let mut asked = 0;
-        let done = retries(3)
-            .run(|| {
-                asked += 1;
-                let answer = match asked {
-                    3 => Ok("done"),
-                    _ => Err(busy()),
-                };
-                async { answer }
-            })
-            .await;
-        assert!(matches!(done, Ok("done")), "{done:?}");
-        let outcome = always(&retries(3), busy).await;
-        let reason = UploadReason::Busy;
-        assert!(
-            matches!(outcome, Outcome::Failed(why, _) if why == reason),
-            "{outcome:?}"
-        );
+        for (works_at, wished) in [(1, 1), (3, 3), (4, 3), (2, 0)] {
+            let mut asked = 0;
+            let done = retries(wished)
+                .run(|| {
+                    asked += 1;
+                    let answer = match asked < works_at {
+                        true => Err(busy()),
+                        false => Ok(()),
+                    };
+                    async { answer }
+                })
+                .await;
+            let most = wished.max(1);
+            assert_eq!(asked, works_at.min(most));
+            match works_at <= most {
+                true => assert!(done.is_ok(), "{done:?}"),
+                false => assert!(
+                    matches!(done, Err(Outcome::Failed(UploadReason::Busy, _))),
+                    "{done:?}"
+                ),
+            }
+        }
     }
 
     #[tokio::test]
