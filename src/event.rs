@@ -9,6 +9,7 @@ use crate::adb::RemotePath;
 use crate::adb::server::DeviceState;
 use crate::digest::Sha256;
 use crate::export::Why;
+use crate::folder::check::Finding;
 use crate::folder::upload::UploadReason;
 use crate::folder::{Proof, Reason};
 use crate::names::LocalPath;
@@ -273,6 +274,8 @@ pub enum Event {
         /// Their bytes.
         bytes: u64,
     },
+    /// Something in a rescue folder is not as it was recorded.
+    Finding(Finding),
     /// Bytes of the rescue folder or of the archive were read.
     Checked {
         /// How many.

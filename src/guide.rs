@@ -206,7 +206,7 @@ impl From<CatalogueError> for Error {
             CatalogueError::Corrupt { .. } | CatalogueError::NotACatalogue { .. } => wrap(
                 Kind::Folder,
                 &error,
-                "move it away and run `rescue pull` with the phone attached: what is in data/ is recognised and stays",
+                "move this file away and run `rescue pull -o` with the folder and the phone attached: what is in data/ is recognised and stays",
             ),
             _ => wrap(
                 Kind::Folder,

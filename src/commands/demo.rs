@@ -28,6 +28,13 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         .clone()
         .unwrap_or_else(|| PathBuf::from(DEFAULT_FOLDER));
     let (archive, copy) = (beside(&folder, ".zip")?, beside(&folder, "-copy")?);
+    // An archive is replaced below, and only the one of an earlier demonstration may be.
+    if Folder::changed(&folder).is_none() && archive.symlink_metadata().is_ok() {
+        let message = format!("there is something at {} already", archive.display());
+        return Err(
+            Error::new(Kind::Usage, message).with_hint("name a new folder: `rescue demo FOLDER`")
+        );
+    }
     ui.remark(
         "This is a demonstration: a phone inside this program, with a small camera roll, a card, a",
     );

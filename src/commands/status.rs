@@ -32,6 +32,8 @@ struct RemoteStatus {
     name: String,
     target: String,
     counts: Vec<UploadCount>,
+    /// Items of the phone that are not there; `None` where only archives were sent.
+    not_there: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -93,11 +95,13 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     let mut remotes = Vec::new();
     for remote in catalogue.known_remotes()? {
         let counts = catalogue.upload_counts(remote.id)?;
-        lines.extend(remote_lines(&remote.name, &counts));
+        let not_there = catalogue.not_on(remote.id)?;
+        lines.extend(remote_lines(&remote.name, &counts, not_there));
         remotes.push(RemoteStatus {
             name: remote.name,
             target: remote.target,
             counts,
+            not_there,
         });
     }
     let not_in_place = count_not_in_place(&folder)?;
@@ -114,12 +118,12 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         (0, 0) if !is_whole => format!(
             "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {word}`"
         ),
-        (0, 0) if not_in_place > 0 => "Everything found on the phone was here once".to_owned(),
+        (0, 0) if not_in_place > 0 => "Everything that was looked for on the phone was here once".to_owned(),
         (0, 0) if summary.verified_by_size.files > 0 => format!(
-            "Everything found on the phone is here; {} could be compared by size only",
+            "Everything that was looked for on the phone is here; {} could be compared by size only",
             count(summary.verified_by_size.files, "file")
         ),
-        (0, 0) => "Everything found on the phone is here and proven".to_owned(),
+        (0, 0) => "Everything that was looked for on the phone is here and proven".to_owned(),
         (0, missing) if missing == vanished => {
             "What is not here is gone from the phone: nothing more can be had of it".to_owned()
         }

@@ -24,7 +24,7 @@ use crate::pull::kind::MediaKind;
 use crate::pull::selection::Selection;
 use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed};
 use crate::upload::albums::Albums;
-use crate::upload::choose::{Choice, Chosen, Layout};
+use crate::upload::choose::{Choice, Chosen, Layout, Places};
 use crate::upload::connect::connect;
 use crate::upload::copy::Wish;
 use crate::upload::google_photos::takes::Limits;
@@ -47,6 +47,8 @@ struct Report<'a> {
     tally: Tally,
     seconds: f64,
     counts: &'a [UploadCount],
+    /// Items of the phone that are not there; `None` where only archives were sent.
+    not_there: Option<u64>,
 }
 
 pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
@@ -147,7 +149,10 @@ async fn send_to(
             known,
             remote.rules(),
         )?,
-        files => archives(files, args, halt).await?,
+        files => {
+            let places = Places::on(folder.catalogue(), known)?;
+            archives(files, args, places, halt).await?
+        }
     };
     if chosen.unverified > 0 {
         ui.remark(&format!(
@@ -164,6 +169,9 @@ async fn send_to(
     if args.dry_run {
         let done = dry_run(args, &chosen, &folder, known, ui)?;
         return Ok((done, Tally::default()));
+    }
+    if let (settings::Kind::Folder { path }, Some(id)) = (&settings.kind, known) {
+        look_for_disk(&folder, id, &args.to, path)?;
     }
     let now = chrono::Utc::now().timestamp();
     let id = folder.catalogue_mut().remote(&args.to, &target)?;
@@ -210,6 +218,7 @@ async fn send_to(
     let (tally, ended) = run.send(ids, halt).await;
     let elapsed = started.elapsed();
     let counts = folder.catalogue().upload_counts(id)?;
+    let not_there = folder.catalogue().not_on(id)?;
     let report = Report {
         r#type: "upload_summary",
         remote: &args.to,
@@ -217,8 +226,12 @@ async fn send_to(
         tally,
         seconds: elapsed.as_secs_f64(),
         counts: &counts,
+        not_there,
     };
-    ui.result(&report, &report_lines(&args.to, &tally, elapsed, &counts));
+    let stands = remote_lines(&args.to, &counts, not_there);
+    let mut lines = report_lines(&tally, elapsed);
+    lines.extend(stands);
+    ui.result(&report, &lines);
     match ended {
         Ok(()) if tally.failed + tally.skipped == 0 => Ok((Done::All, tally)),
         Ok(()) => Ok((Done::SomeFailed, tally)),
@@ -228,12 +241,30 @@ async fn send_to(
     }
 }
 
-fn report_lines(
-    name: &str,
-    tally: &Tally,
-    elapsed: Duration,
-    counts: &[UploadCount],
-) -> Vec<String> {
+/// A disk that is not plugged in may leave an empty folder in its place, on this computer's own disk:
+/// nothing is to be sent there, and nothing to be called complete.
+fn look_for_disk(folder: &Folder, id: RemoteId, name: &str, path: &Path) -> Result<(), Error> {
+    let (mut sent, mut is_seen) = (0, false);
+    folder.catalogue().for_each_upload(id, |upload| {
+        if !is_seen && matches!(upload.state, UploadState::Sent | UploadState::There) {
+            sent += 1;
+            is_seen = path.join(upload.path).symlink_metadata().is_ok();
+        }
+        Ok::<_, CatalogueError>(())
+    })?;
+    if sent == 0 || is_seen {
+        return Ok(());
+    }
+    let message = format!(
+        "nothing of what was sent to {name} is in {}: is its disk plugged in?",
+        path.display()
+    );
+    Err(Error::new(Kind::NoConnection, message).with_hint(
+        "plug it in and run the same command again; what was removed there is sent again after an upload with --check",
+    ))
+}
+
+fn report_lines(tally: &Tally, elapsed: Duration) -> Vec<String> {
     let mut lines = vec![format!(
         "{} sent, {} in {} ({}); {} there already",
         count(tally.sent, "file"),
@@ -254,12 +285,15 @@ fn report_lines(
             "{files} went as it is, though a copy was wished for; -v says why"
         ));
     }
-    lines.extend(remote_lines(name, counts));
     lines
 }
 
-/// Where a remote stands, in words.
-pub(super) fn remote_lines(name: &str, counts: &[UploadCount]) -> Vec<String> {
+/// Where a remote stands, in words; complete is what the phone has, not what was sent.
+pub(super) fn remote_lines(
+    name: &str,
+    counts: &[UploadCount],
+    not_there: Option<u64>,
+) -> Vec<String> {
     let sum = |states: &[UploadState]| {
         let these = counts.iter().filter(|count| states.contains(&count.state));
         these.fold((0, 0), |(files, bytes), count| {
@@ -269,10 +303,10 @@ pub(super) fn remote_lines(name: &str, counts: &[UploadCount]) -> Vec<String> {
     let (there, there_bytes) = sum(&[UploadState::Sent, UploadState::There]);
     let (waiting, waiting_bytes) = sum(&[UploadState::Waiting, UploadState::Sending]);
     let mut lines = Vec::new();
-    let not_there = counts.iter().filter(|count| {
+    let left_out = counts.iter().filter(|count| {
         matches!(count.state, UploadState::Skipped | UploadState::Failed) && count.files > 0
     });
-    for count in not_there {
+    for count in left_out {
         let state = match count.state {
             UploadState::Skipped => "skipped",
             _ => "failed",
@@ -286,7 +320,14 @@ pub(super) fn remote_lines(name: &str, counts: &[UploadCount]) -> Vec<String> {
     }
     let here = format!("{}, {}", count(there, "file"), bytes(there_bytes));
     lines.push(match (waiting, lines.is_empty()) {
-        (0, true) => format!("{name}: Backup complete ({here})"),
+        (0, true) if not_there == Some(0) => format!("{name}: Backup complete ({here})"),
+        (0, true) => match not_there {
+            Some(missing) => format!(
+                "{name}: {here} are there; {} of the phone not (not sent, not proven or not rescued)",
+                count(missing, "other file")
+            ),
+            None => format!("{name}: {here} are there"),
+        },
         (0, false) => format!("{name}: {here} are there"),
         _ => format!(
             "{name}: {here} are there; {} waiting, {}",
@@ -436,6 +477,7 @@ fn safe_path(text: &str) -> String {
 async fn archives(
     files: &[std::path::PathBuf],
     args: &UploadArgs,
+    mut places: Places,
     halt: &Halt,
 ) -> Result<Chosen, Error> {
     let mut chosen = Chosen::default();
@@ -447,6 +489,10 @@ async fn archives(
                 .with_hint("check the path given with --archive")
         };
         let path = std::fs::canonicalize(file).map_err(|e| unusable(e.to_string()))?;
+        // A pipe or a device may have no end.
+        if !path.is_file() {
+            return Err(unusable("it is not a file".to_owned()));
+        }
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());
@@ -455,6 +501,10 @@ async fn archives(
             .to_str()
             .ok_or_else(|| unusable("its path is not Unicode".to_owned()))?
             .to_owned();
+        let is_same = |upload: &NewUpload| upload.source == source;
+        if chosen.uploads.iter().any(is_same) {
+            continue;
+        }
         let hashing = tokio::task::spawn_blocking(move || hash(&path));
         let hashed = tokio::select! {
             () = halt.stopped() => return Err(stopped(halt)),
@@ -466,11 +516,11 @@ async fn archives(
         };
         chosen.uploads.push(NewUpload {
             entry: None,
-            source,
-            path: match &top {
+            path: places.of(&source, || match &top {
                 Some(top) => format!("{top}/{name}"),
                 None => name,
-            },
+            }),
+            source,
             size,
             sha256,
             xxh128: (size > SMALL_BYTES).then_some(quick),

@@ -18,7 +18,7 @@ use crate::phone::hash::{Algorithm, Hashes};
 use crate::pull::halt::Halt;
 use crate::ui::{Ui, bytes, count, plain, typed};
 
-/// Findings told on the terminal.
+/// Findings told on the terminal; JSON has all.
 const TOLD_FINDINGS: usize = 50;
 /// Files in one call.
 const FILES_PER_CALL: usize = 64;
@@ -32,13 +32,6 @@ struct Checked<'a> {
     finding_count: u64,
     set_aside: u64,
     phone: Option<&'a Comparison>,
-}
-
-#[derive(Serialize)]
-struct Found<'a> {
-    r#type: &'static str,
-    #[serde(flatten)]
-    finding: &'a Finding,
 }
 
 /// What the phone says about the files of the folder.
@@ -84,14 +77,9 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         Some(phone) => Some(compare(phone, &folder, halt).await?),
         None => None,
     };
+    ui.end_progress();
     for finding in report.findings.iter().take(TOLD_FINDINGS) {
-        ui.result(
-            &Found {
-                r#type: "finding",
-                finding,
-            },
-            &[sentence(finding)],
-        );
+        ui.listing(&sentence(finding));
     }
     let mut lines = Vec::new();
     if report.finding_count > TOLD_FINDINGS as u64 {
@@ -191,10 +179,13 @@ fn check_folder(
     let mut out_of_place = Vec::new();
     let report = check(&folder, &mut |progress| match progress {
         Progress::Bytes(bytes) => events.emit(Event::Checked { bytes }),
-        Progress::Finding(finding) if set_aside => {
-            out_of_place.extend(finding.out_of_place());
+        Progress::Finding(finding) => {
+            if set_aside {
+                out_of_place.extend(finding.out_of_place());
+            }
+            events.emit(Event::Finding(finding.clone()));
         }
-        Progress::File | Progress::Finding(_) => {}
+        Progress::File => {}
     })?;
     let mut moved = 0;
     for path in out_of_place {

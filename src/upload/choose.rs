@@ -1,7 +1,7 @@
 //! Which files of a rescue folder go to a remote, in which order, and under which paths.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{Datelike as _, Local, NaiveDate, TimeZone as _};
 
@@ -47,6 +47,44 @@ pub struct Chosen {
     pub damaged: u64,
 }
 
+/// Which paths of a remote belong to which files.
+#[derive(Debug, Default)]
+pub struct Places {
+    taken: HashSet<String>,
+    known: HashMap<String, String>,
+}
+
+impl Places {
+    /// Those of what is queued for a remote.
+    pub fn on(catalogue: &Catalogue, remote: Option<RemoteId>) -> Result<Self, CatalogueError> {
+        let mut places = Self::default();
+        if let Some(remote) = remote {
+            catalogue.for_each_upload(remote, |upload| {
+                places.taken.insert(folded(&upload.path).into_owned());
+                places.known.insert(upload.source, upload.path);
+                Ok::<_, CatalogueError>(())
+            })?;
+        }
+        Ok(places)
+    }
+
+    /// The path of a file: the one that it has, else the one wanted, with a number where that is
+    /// another file's.
+    pub fn of(&mut self, source: &str, wanted: impl FnOnce() -> String) -> String {
+        if let Some(path) = self.known.remove(source) {
+            return path;
+        }
+        let wanted = wanted();
+        let mut path = wanted.clone();
+        let mut number = 2;
+        while !self.taken.insert(folded(&path).into_owned()) {
+            path = numbered(&wanted, number);
+            number += 1;
+        }
+        path
+    }
+}
+
 impl Choice {
     /// Chooses from a catalogue. Files that are queued already keep their paths.
     pub fn uploads(
@@ -55,15 +93,7 @@ impl Choice {
         remote: Option<RemoteId>,
         rules: &Rules,
     ) -> Result<Chosen, CatalogueError> {
-        let mut taken = HashSet::new();
-        let mut known = std::collections::HashMap::new();
-        if let Some(remote) = remote {
-            catalogue.for_each_upload(remote, |upload| {
-                taken.insert(folded(&upload.path).into_owned());
-                known.insert(upload.source, upload.path);
-                Ok::<_, CatalogueError>(())
-            })?;
-        }
+        let mut places = Places::on(catalogue, remote)?;
         let mut chosen = Chosen::default();
         let mut entries = Vec::new();
         catalogue.for_each_by_path(|entry| {
@@ -89,19 +119,7 @@ impl Choice {
         for entry in entries {
             let Some(sha256) = entry.sha256 else { continue };
             let source = entry.local.as_str().to_owned();
-            let path = match known.remove(&source) {
-                Some(path) => path,
-                None => {
-                    let wanted = rules.spell(&self.path_of(&entry));
-                    let mut path = wanted.clone();
-                    let mut number = 2;
-                    while !taken.insert(folded(&path).into_owned()) {
-                        path = numbered(&wanted, number);
-                        number += 1;
-                    }
-                    path
-                }
-            };
+            let path = places.of(&source, || rules.spell(&self.path_of(&entry)));
             chosen.uploads.push(NewUpload {
                 entry: Some(entry.id),
                 source,

@@ -326,3 +326,54 @@ fn copy_within_the_rescue_folder_itself_is_none() {
     let file = file.expect(2);
     assert!(file.all.contains("is not a folder"), "{}", file.all);
 }
+
+#[test]
+fn archives_of_one_name_go_beside_each_other_and_each_once() {
+    let desk = desk_with_nas(1);
+    for (folder, content) in [("a", "one"), ("b", "two")] {
+        fs::create_dir(desk.path(folder)).unwrap();
+        fs::write(desk.path(folder).join("photos.zip"), content).unwrap();
+    }
+    let first = ["--archive", "a/photos.zip"];
+    desk.upload("nas", &first).expect(0);
+    let all = [
+        &first[..],
+        &[
+            "--archive",
+            "b/photos.zip",
+            "--archive",
+            "a/../b/photos.zip",
+        ],
+    ];
+    let ended = desk.upload("nas", &all.concat()).expect(0);
+    assert_eq!(ended.line("upload_summary")["sent"], 1);
+    let there = desk.tree("nas");
+    let content = |name: &str| String::from_utf8(there[name].clone()).unwrap();
+    assert_eq!(
+        (content("photos.zip"), content("photos (2).zip")),
+        ("one".into(), "two".into())
+    );
+    assert_eq!(there.len(), 2);
+    let folder = desk.upload("nas", &["--archive", "a"]).expect(2);
+    assert!(folder.all.contains("not a file"), "{}", folder.all);
+}
+
+#[test]
+fn folder_that_a_disk_left_behind_is_not_taken_for_the_disk() {
+    let desk = desk_with_nas(3);
+    desk.upload("nas", &["--include", "**/*_000001.jpg"])
+        .expect(0);
+    fs::rename(desk.path("nas"), desk.path("unplugged")).unwrap();
+    fs::create_dir(desk.path("nas")).unwrap();
+    let ended = desk.upload("nas", &[]).expect(1);
+    assert!(
+        ended.all.contains("is its disk plugged in?"),
+        "{}",
+        ended.all
+    );
+    assert!(desk.tree("nas").is_empty());
+    // Somebody may have emptied it on purpose.
+    desk.upload("nas", &["--check"]).expect(3);
+    desk.upload("nas", &[]).expect(0);
+    assert_eq!(desk.tree("nas").len(), 3);
+}

@@ -267,3 +267,18 @@ async fn demonstration_works_twice() {
         assert!(archive.index_for_name(&name).is_some(), "{name}");
     }
 }
+
+#[tokio::test]
+async fn demonstration_replaces_no_archive_of_somebody_else() {
+    let desk = Desk::new();
+    let archive = desk.dir.path().join("photos.zip");
+    fs::write(&archive, "mine").unwrap();
+    let ended = desk.run(&["--json", "demo", "photos"]).await.expect(2);
+    assert!(
+        ended.message().contains("photos.zip"),
+        "{}",
+        ended.message()
+    );
+    assert_eq!(fs::read_to_string(&archive).unwrap(), "mine");
+    assert!(!desk.dir.path().join("photos").exists());
+}

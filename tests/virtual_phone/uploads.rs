@@ -263,3 +263,40 @@ async fn watching_upload_sends_each_pull_and_tries_again_what_failed() {
     until("the second pull", || scene.on_disk() == 4).await;
     interrupted(child).await;
 }
+
+#[tokio::test]
+async fn backup_is_complete_only_when_all_of_the_phone_is_there() {
+    let scene = Scene::new().await;
+    let desk = &scene.desk;
+    scene.add_disk().await;
+    let upload = ["--json", "upload", "rescued", "--to", "disk"];
+    let status = || {
+        let output = desk.command(&["status", "rescued"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    scene.pull(&["--no-verify"]).await.expect(0);
+    for (more, not_there) in [
+        (&[][..], 3),
+        (&["--unverified", "--include", "**/0.jpg"], 2),
+    ] {
+        let ended = desk.run(&[&upload[..], more].concat()).await.expect(0);
+        assert_eq!(ended.line("upload_summary")["not_there"], not_there);
+        let told = status();
+        assert!(!told.contains("Backup complete"), "{told}");
+        let rest = format!("{not_there} other files of the phone");
+        assert!(told.contains(&rest), "{told}");
+    }
+    scene.pull(&[]).await.expect(0);
+    let ended = desk.run(&upload).await.expect(0);
+    assert_eq!(ended.line("upload_summary")["not_there"], 0);
+    let told = status();
+    assert!(told.contains("disk: Backup complete (3 files"), "{told}");
+    // An archive says nothing of what is in it.
+    fs::create_dir(desk.dir.path().join("other")).unwrap();
+    let add = ["remote", "add", "other", "folder", "other"];
+    desk.run(&add).await.expect(0);
+    let archive = ["--archive", "rescued/bagit.txt"];
+    let to_other = ["--json", "upload", "rescued", "--to", "other"];
+    let ended = desk.run(&[&to_other[..], &archive].concat()).await;
+    assert!(ended.expect(0).line("upload_summary")["not_there"].is_null());
+}

@@ -54,3 +54,16 @@ async fn next_steps_can_be_copied_for_any_folder() {
     let next = format!("next: run `rescue pull --tcp {address}`");
     assert!(looked.contains(&next), "{looked}");
 }
+
+#[tokio::test]
+async fn programs_are_told_everything_that_a_check_finds() {
+    let (phone, _) = camera(&[10; 60]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    std::fs::remove_dir_all(desk.folder().join("data/internal")).unwrap();
+    let ended = desk.run(&["--json", "verify", "rescued"]).await.expect(1);
+    let found = ended.lines.iter().filter(|line| line["type"] == "finding");
+    assert!(found.clone().all(|line| line["finding"] == "missing"));
+    assert_eq!(found.count(), 60);
+    assert_eq!(ended.line("verified")["finding_count"], 60);
+}

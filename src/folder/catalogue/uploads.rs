@@ -230,6 +230,30 @@ impl Catalogue {
         rows.collect::<Result<_, _>>().map_err(failed)
     }
 
+    /// How many items of the phone are not on a remote: not sent, not proven, or not even here. Older
+    /// versions do not count, and nothing is known where only archives were sent.
+    pub fn not_on(&self, remote: RemoteId) -> Result<Option<u64>, CatalogueError> {
+        let failed = |e| self.failed("read", e);
+        let count = |sql| {
+            self.db
+                .query_row(sql, params![remote.0], |row| whole(row, 0))
+                .map_err(failed)
+        };
+        let sent: u64 =
+            count("SELECT count(*) FROM upload WHERE remote = ? AND entry IS NOT NULL")?;
+        let archives: u64 =
+            count("SELECT count(*) FROM upload WHERE remote = ? AND entry IS NULL")?;
+        if sent == 0 && archives > 0 {
+            return Ok(None);
+        }
+        count(
+            "SELECT count(*) FROM entry WHERE state <> 'superseded' AND NOT EXISTS ( \
+                 SELECT 1 FROM upload WHERE remote = ? AND upload.entry = entry.id \
+                 AND upload.state IN ('sent', 'there'))",
+        )
+        .map(Some)
+    }
+
     /// Records a group's changes, in their order, at a time in seconds since 1970, all in one
     /// transaction.
     pub fn record_uploads(
