@@ -141,7 +141,13 @@ pub fn hint(error: &PhoneError) -> String {
         PhoneError::Unauthorized { .. } => states::unauthorized.next,
         PhoneError::StorageGone => states::storage_missing.next,
         PhoneError::Locked => states::locked_since_boot.next,
-        PhoneError::Keys(error) => match **error {
+        PhoneError::Keys(error) => match &**error {
+            // Somebody named it: it is no key that a new one could take the place of.
+            KeysError::File { path, .. } | KeysError::Content { path, .. }
+                if path.file_name() != Some("adbkey".as_ref()) =>
+            {
+                "name a private key as adb writes it: a file adbkey, not adbkey.pub"
+            }
             KeysError::NoHome => "set HOME, or name a key file with --key",
             KeysError::File { .. } | KeysError::Content { .. } => states::of_keys(error).next,
         },
@@ -164,6 +170,10 @@ impl From<DiskError> for Error {
             | DiskError::NotAFile { .. } => {
                 (Kind::Disk, "remove it, or choose another folder with -o")
             }
+            DiskError::NotWritable { action, .. } if ["open", "list"].contains(action) => (
+                Kind::Disk,
+                "run the same command as the user to whom it belongs (root, where `sudo` pulled it)",
+            ),
             DiskError::NotWritable { .. } => {
                 (Kind::Disk, "choose a folder that you may write to with -o")
             }
@@ -193,11 +203,18 @@ impl From<CatalogueError> for Error {
                 &error,
                 "close the other program that has it open",
             ),
-            CatalogueError::CutOff { .. } | CatalogueError::NotWritable { .. } => wrap(
+            CatalogueError::CutOff { .. } => wrap(
                 Kind::Folder,
                 &error,
                 "copy the folder to a disk that can be written, and use the copy",
             ),
+            CatalogueError::NotWritable { .. } | CatalogueError::Sqlite { action: "open", .. } => {
+                wrap(
+                    Kind::Folder,
+                    &error,
+                    "run the same command as the user to whom it belongs (root, where `sudo` pulled it), or use a copy of the folder",
+                )
+            }
             CatalogueError::NewerVersion { .. } => wrap(
                 Kind::Folder,
                 &error,

@@ -146,7 +146,12 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
             Done::SomeFailed
         });
     }
-    let hint = if args.set_aside || !report.findings.iter().any(is_out_of_place) {
+    let is_forbidden = |finding: &Finding| matches!(finding, Finding::Forbidden { .. });
+    let hint = if report.findings.iter().any(is_forbidden) {
+        format!(
+            "run `rescue verify {word}` as the user to whom the files belong (root, where `sudo` pulled them)"
+        )
+    } else if args.set_aside || !report.findings.iter().any(is_out_of_place) {
         format!(
             "run `rescue pull -o {word}` with the phone attached: it fetches what is missing and writes the manifest"
         )
@@ -155,7 +160,10 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
             "run `rescue verify {word} --set-aside`, which moves the files named out of data/, then `rescue pull -o {word}` with the phone attached: it fetches what is missing"
         )
     };
-    let message = format!("{shown} is not as it was recorded");
+    let message = match report.findings.iter().all(is_forbidden) {
+        true => format!("files of {shown} are not yours to read"),
+        false => format!("{shown} is not as it was recorded"),
+    };
     Err(Error::new(Kind::Folder, message).with_hint(hint))
 }
 
@@ -257,6 +265,7 @@ fn sentence(finding: &Finding) -> String {
         Finding::Unreadable { local, message } => {
             format!("unreadable: data/{local}: {}", plain(message))
         }
+        Finding::Forbidden { local } => format!("not yours to read: data/{local}"),
         Finding::Extra { path, .. } => format!("not of this rescue: {}", plain(path)),
         Finding::NotInManifest { local } => format!("not in the manifest: data/{local}"),
         Finding::ManifestDiffers { local } => format!("the manifest says otherwise: data/{local}"),

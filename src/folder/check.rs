@@ -98,6 +98,11 @@ pub enum Finding {
         /// What the system said.
         message: String,
     },
+    /// This user may not read the file.
+    Forbidden {
+        /// Which file.
+        local: LocalPath,
+    },
     /// A file below `data/` that the catalogue does not know.
     Extra {
         /// Where, from the rescue folder; what is not UTF-8 is replaced.
@@ -150,6 +155,7 @@ impl Finding {
             | Self::Unreadable { local, .. } => Some(PathBuf::from(local.as_str())),
             Self::Extra { below_data, .. } => Some(below_data.clone()),
             Self::Missing { .. }
+            | Self::Forbidden { .. }
             | Self::NotInManifest { .. }
             | Self::ManifestDiffers { .. }
             | Self::UnknownInManifest { .. }

@@ -67,3 +67,16 @@ async fn programs_are_told_everything_that_a_check_finds() {
     assert_eq!(found.count(), 60);
     assert_eq!(ended.line("verified")["finding_count"], 60);
 }
+
+#[tokio::test]
+async fn file_that_was_named_for_a_key_and_is_none_is_not_to_be_renamed() {
+    let (phone, _) = camera(&[10]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    std::fs::write(desk.dir.path().join("adbkey.pub"), "QAAAA ada@home").unwrap();
+    for file in ["adbkey.pub", "missing"] {
+        let ended = desk.pull(&serving, &["--key", file]).await.expect(1);
+        assert!(ended.message().contains(file), "{}", ended.message());
+        let hint = ended.line("error")["hint"].as_str().unwrap();
+        assert!(hint.contains("private key"), "{hint}");
+    }
+}

@@ -11,6 +11,7 @@ use super::Finding;
 use crate::folder::Payload;
 use crate::folder::disk::{self, DiskError};
 use crate::folder::partial::hash_rest;
+use crate::names::LocalPath;
 
 const THREADS: usize = 2;
 
@@ -89,16 +90,13 @@ fn work(root: &Path, queue: &Mutex<Receiver<Payload>>, results: &Sender<Result>)
 
 fn compare(root: &Path, file: &Payload, mut on_bytes: impl FnMut(u64)) -> Option<Finding> {
     let local = file.local.clone();
-    let unreadable = |message: String| Finding::Unreadable {
-        local: file.local.clone(),
-        message,
-    };
+    let unreadable = |error: &DiskError| unreadable(file.local.clone(), error);
     match disk::refuse_symlinks(root, &file.local) {
         Ok(()) => {}
         Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => {
             return Some(Finding::NotAFile { local });
         }
-        Err(error) => return Some(unreadable(said(&error))),
+        Err(error) => return Some(unreadable(&error)),
     }
     let path = disk::data_path(root, &file.local);
     match fs::symlink_metadata(&path) {
@@ -115,7 +113,7 @@ fn compare(root: &Path, file: &Payload, mut on_bytes: impl FnMut(u64)) -> Option
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Some(Finding::Missing { local });
         }
-        Err(error) => return Some(unreadable(error.to_string())),
+        Err(error) => return Some(unreadable(&DiskError::new("look at", &path, error))),
     }
     let hashed = disk::open_file(&path).and_then(|opened| match opened {
         Some(mut opened) => {
@@ -134,7 +132,20 @@ fn compare(root: &Path, file: &Payload, mut on_bytes: impl FnMut(u64)) -> Option
                 found,
             })
         }
-        Err(error) => Some(unreadable(said(&error))),
+        Err(error) => Some(unreadable(&error)),
+    }
+}
+
+/// What this user may not read is another user's, and may well be unaltered.
+fn unreadable(local: LocalPath, error: &DiskError) -> Finding {
+    match error {
+        DiskError::NotWritable { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            Finding::Forbidden { local }
+        }
+        _ => Finding::Unreadable {
+            local,
+            message: said(error),
+        },
     }
 }
 
@@ -143,5 +154,22 @@ fn said(error: &DiskError) -> String {
     match std::error::Error::source(error) {
         Some(source) => source.to_string(),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_another_users_is_not_taken_for_altered() {
+        let local = || LocalPath::new("internal/DCIM/1.jpg").unwrap();
+        let met = |kind: ErrorKind| DiskError::new("open", Path::new("1.jpg"), kind.into());
+        let forbidden = unreadable(local(), &met(ErrorKind::PermissionDenied));
+        assert_eq!(forbidden, Finding::Forbidden { local: local() });
+        assert_eq!(forbidden.out_of_place(), None);
+        let broken = unreadable(local(), &met(ErrorKind::TimedOut));
+        assert!(matches!(broken, Finding::Unreadable { .. }), "{broken:?}");
+        assert!(broken.out_of_place().is_some());
     }
 }
