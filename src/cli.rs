@@ -660,7 +660,7 @@ pub struct UploadChoiceArgs {
     /// Send only what was changed on this day (YYYY-MM-DD) or later
     #[arg(long, value_name = "DATE")]
     pub since: Option<chrono::NaiveDate>,
-    /// Send only what was changed before this day
+    /// Send only what was changed on this day (YYYY-MM-DD) or earlier
     #[arg(long, value_name = "DATE")]
     pub until: Option<chrono::NaiveDate>,
     /// Send only what matches, as in 'DCIM/**'; may be given several times

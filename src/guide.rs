@@ -4,6 +4,8 @@
 mod accessory;
 pub mod states;
 
+use std::io::ErrorKind;
+
 use crate::adb::server::DeviceState;
 use crate::error::{Error, Kind};
 use crate::export::ExportError;
@@ -181,6 +183,10 @@ impl From<DiskError> for Error {
                 Kind::Disk,
                 "allow this program more open files (`ulimit -n 1024`) and run the same command again",
             ),
+            DiskError::Io { source, .. } if source.kind() == ErrorKind::IsADirectory => (
+                Kind::Disk,
+                "move the folder that stands there away and run the same command again",
+            ),
             DiskError::Io { .. } => (
                 Kind::Disk,
                 "check that the disk is still attached and healthy",
@@ -268,11 +274,17 @@ impl From<FolderError> for Error {
 
 impl From<BagError> for Error {
     fn from(error: BagError) -> Self {
-        wrap(
-            Kind::Disk,
-            &error,
-            "run the same command again: the photos are safe, only the manifest is not written",
-        )
+        let hint = match &error {
+            BagError::Disk(DiskError::Io { source, .. })
+                if source.kind() == ErrorKind::IsADirectory =>
+            {
+                "move the folder that stands there away and run the same command again: the photos are safe, only the manifest is not written"
+            }
+            _ => {
+                "run the same command again: the photos are safe, only the manifest is not written"
+            }
+        };
+        wrap(Kind::Disk, &error, hint)
     }
 }
 

@@ -443,7 +443,8 @@ fn choice_of(args: &UploadArgs, phone: &PhoneIdentity, rules: &Rules) -> Result<
     };
     Ok(Choice {
         selection: selection.with_globs(include, exclude)?,
-        until: until.map(start_of_day),
+        // That day is one of them, as in an export.
+        until: until.map(|day| start_of_day(day.succ_opt().unwrap_or(day))),
         unverified: *unverified,
         layout,
     })

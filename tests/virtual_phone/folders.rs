@@ -269,6 +269,29 @@ async fn demonstration_works_twice() {
 }
 
 #[tokio::test]
+async fn folder_in_the_place_of_a_file_is_to_be_moved_away() {
+    let (phone, _) = camera(&[10]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    let manifest = desk.folder().join("manifest-sha256.txt");
+    fs::remove_file(&manifest).unwrap();
+    fs::create_dir(&manifest).unwrap();
+    let ended = desk.pull(&serving, &[]).await.expect(1);
+    let hint = ended.line("error")["hint"].as_str().unwrap();
+    assert!(hint.contains("move the folder"), "{hint}");
+    fs::remove_dir(&manifest).unwrap();
+    let lock = desk.folder().join(".rescue.lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let ended = desk.run(&["--json", "status", "rescued"]).await.expect(1);
+    let hint = ended.line("error")["hint"].as_str().unwrap();
+    assert!(hint.contains("move the folder"), "{hint}");
+    fs::remove_dir(&lock).unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_sound();
+}
+
+#[tokio::test]
 async fn demonstration_replaces_no_archive_of_somebody_else() {
     let desk = Desk::new();
     let archive = desk.dir.path().join("photos.zip");

@@ -113,6 +113,14 @@ impl CatalogueError {
                     false => Self::NotWritable { path },
                 };
             }
+            // Only when it is read, where another program left it in WAL mode and it cannot be written.
+            Some(ErrorCode::CannotOpen) => {
+                return Self::Sqlite {
+                    action: "open",
+                    path,
+                    source,
+                };
+            }
             Some(ErrorCode::DiskFull) => return Self::Full { action, path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 return Self::Busy { path };
@@ -134,5 +142,29 @@ impl CatalogueError {
                 source,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn failures_of_sqlite_are_told_apart_by_what_to_do_next() {
+        let met = |code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            CatalogueError::at("read", Path::new("rescue.db"), error)
+        };
+        use CatalogueError as C;
+        let cannot_open = met(ffi::SQLITE_CANTOPEN);
+        assert!(
+            matches!(cannot_open, C::Sqlite { action: "open", .. }),
+            "{cannot_open:?}"
+        );
+        let cut_off = met(ffi::SQLITE_READONLY_ROLLBACK);
+        assert!(matches!(cut_off, C::CutOff { .. }), "{cut_off:?}");
+        let read_only = met(ffi::SQLITE_READONLY);
+        assert!(matches!(read_only, C::NotWritable { .. }), "{read_only:?}");
     }
 }
