@@ -49,6 +49,8 @@ struct Report<'a> {
     counts: &'a [UploadCount],
     /// Items of the phone that are not there; `None` where only archives were sent.
     not_there: Option<u64>,
+    /// Files that were wanted and left out: not verified, or damaged on the phone.
+    left_out: u64,
 }
 
 pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
@@ -219,6 +221,7 @@ async fn send_to(
     let elapsed = started.elapsed();
     let counts = folder.catalogue().upload_counts(id)?;
     let not_there = folder.catalogue().not_on(id)?;
+    let left_out = chosen.unverified + chosen.damaged;
     let report = Report {
         r#type: "upload_summary",
         remote: &args.to,
@@ -227,13 +230,14 @@ async fn send_to(
         seconds: elapsed.as_secs_f64(),
         counts: &counts,
         not_there,
+        left_out,
     };
     let stands = remote_lines(&args.to, &counts, not_there);
     let mut lines = report_lines(&tally, elapsed);
     lines.extend(stands);
     ui.result(&report, &lines);
     match ended {
-        Ok(()) if tally.failed + tally.skipped == 0 => Ok((Done::All, tally)),
+        Ok(()) if tally.failed + tally.skipped + left_out == 0 => Ok((Done::All, tally)),
         Ok(()) => Ok((Done::SomeFailed, tally)),
         Err(Ended::Stopped) => Err(stopped(halt)),
         Err(Ended::Problem(problem)) => Err(problem.into()),

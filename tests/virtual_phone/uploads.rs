@@ -275,11 +275,12 @@ async fn backup_is_complete_only_when_all_of_the_phone_is_there() {
         String::from_utf8(output.stdout).unwrap()
     };
     scene.pull(&["--no-verify"]).await.expect(0);
-    for (more, not_there) in [
-        (&[][..], 3),
-        (&["--unverified", "--include", "**/0.jpg"], 2),
+    for (more, code, left_out, not_there) in [
+        (&[][..], 3, 3, 3),
+        (&["--unverified", "--include", "**/0.jpg"], 0, 0, 2),
     ] {
-        let ended = desk.run(&[&upload[..], more].concat()).await.expect(0);
+        let ended = desk.run(&[&upload[..], more].concat()).await.expect(code);
+        assert_eq!(ended.line("upload_summary")["left_out"], left_out);
         assert_eq!(ended.line("upload_summary")["not_there"], not_there);
         let told = status();
         assert!(!told.contains("Backup complete"), "{told}");
