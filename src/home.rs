@@ -2,7 +2,7 @@
 //! whole or not at all, and so that nobody else reads what is nobody else's.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -27,6 +27,22 @@ pub(crate) fn state() -> Option<PathBuf> {
 fn named(variable: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).map(PathBuf::from);
     path.filter(|path| path.is_absolute())
+}
+
+/// Reads a file that the program keeps, of at most so many bytes. What is no file is an error: a pipe
+/// that somebody left there would be waited for without end.
+pub(crate) fn read(path: &Path, most_bytes: u64) -> io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut text = String::new();
+    let file = fs::File::open(path)?.take(most_bytes.saturating_add(1));
+    match { file }.read_to_string(&mut text)? as u64 > most_bytes {
+        true => Err(io::Error::other(format!(
+            "it has more than {most_bytes} bytes"
+        ))),
+        false => Ok(text),
+    }
 }
 
 /// Writes a file that only its owner may read, in place of the one that is there, if any. A folder
@@ -137,6 +153,26 @@ mod tests {
         #[cfg(unix)]
         assert_eq!(mode(&path), 0o600);
         assert_eq!(names(path.parent().unwrap()), ["remotes.toml"]);
+    }
+
+    #[test]
+    fn only_files_that_are_not_too_large_are_read() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("remotes.toml");
+        let missing = read(&path, 10).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        fs::write(&path, "0123456789").unwrap();
+        assert_eq!(read(&path, 10).unwrap(), "0123456789");
+        assert!(read(&path, 9).unwrap_err().to_string().contains("9 bytes"));
+        assert!(read(home.path(), 10).is_err());
+        #[cfg(unix)]
+        {
+            let pipe = home.path().join("pipe");
+            let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+            assert!(made.unwrap().success());
+            let refused = read(&pipe, 10).unwrap_err().to_string();
+            assert!(refused.contains("not a file"), "{refused}");
+        }
     }
 
     #[test]

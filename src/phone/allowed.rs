@@ -4,10 +4,11 @@
 //! In: a phone's name, as its route has it. Out: the seconds since 1970 of the last time. It is a
 //! convenience: what cannot be read or written is passed over.
 
-use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::home;
 
 /// More than the notes ever have, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -31,7 +32,7 @@ pub fn last(name: &str) -> Option<u64> {
 
 /// `allowed` among what this program remembers.
 fn path() -> Option<PathBuf> {
-    Some(crate::home::state()?.join("allowed"))
+    Some(home::state()?.join("allowed"))
 }
 
 fn last_in(path: &Path, name: &str) -> Option<u64> {
@@ -43,10 +44,7 @@ fn last_in(path: &Path, name: &str) -> Option<u64> {
 
 /// The notes, the newest first: lines of seconds, a space, and the phone's name.
 fn read(path: &Path) -> io::Result<Vec<(u64, String)>> {
-    let mut text = String::new();
-    fs::File::open(path)?
-        .take(MAX_BYTES)
-        .read_to_string(&mut text)?;
+    let text = home::read(path, MAX_BYTES)?;
     let line = |line: &str| {
         let (seconds, name) = line.split_once(' ')?;
         Some((seconds.parse().ok()?, name.to_owned()))
@@ -67,12 +65,13 @@ fn note_in(path: &Path, name: &str, now: u64) -> io::Result<()> {
         .iter()
         .map(|(seconds, name)| format!("{seconds} {name}\n"))
         .collect();
-    crate::home::replace_private(path, lines.as_bytes())
+    home::replace_private(path, lines.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn last_time_is_known_for_each_phone_and_nonsense_is_passed_over() {

@@ -1,7 +1,6 @@
 //! The remotes a person has set up: `~/.config/rescue/remotes.toml`, readable by nobody else.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,9 @@ use super::oauth::{Endpoints, Service};
 use super::secret::Secret;
 use crate::error::{Error, Kind as ErrorKindOf};
 use crate::home;
+
+/// More than any settings have, in bytes.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// All remotes.
 #[derive(Debug)]
@@ -254,7 +256,7 @@ impl Settings {
 
     /// Reads a file of settings.
     pub fn load_from(path: &Path) -> Result<Self, Error> {
-        let text = match fs::read_to_string(path) {
+        let text = match home::read(path, MAX_FILE_BYTES) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(unusable(path, &error.to_string())),
@@ -486,6 +488,7 @@ fn unusable(path: &Path, why: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     fn webdav() -> RemoteSettings {

@@ -5,7 +5,6 @@
 //! costs nothing but time.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -95,11 +94,7 @@ impl Sessions {
 }
 
 fn read(file: &Path) -> BTreeMap<String, Session> {
-    let small = fs::metadata(file).is_ok_and(|found| found.len() <= MAX_FILE_BYTES);
-    let text = match small {
-        true => fs::read_to_string(file).unwrap_or_default(),
-        false => String::new(),
-    };
+    let text = home::read(file, MAX_FILE_BYTES).unwrap_or_default();
     let mut known: BTreeMap<String, Session> = serde_json::from_str(&text).unwrap_or_default();
     let now = chrono::Utc::now().timestamp();
     known.retain(|_, session| (now - session.since).abs() < LIFE);
@@ -113,6 +108,7 @@ mod tests {
     use crate::event::Events;
     use crate::upload::limit::Limit;
     use crate::upload::source::Place;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
     use std::sync::Arc;
 
