@@ -346,6 +346,10 @@ pub struct VerifyArgs {
     /// next `rescue pull` fetches what is missing then
     #[arg(long)]
     pub set_aside: bool,
+    /// Write the manifest and the bag's other files anew, from what was recorded, where all else is as
+    /// it was: `rescue pull` does so too, for as long as the phone lives
+    #[arg(long)]
+    pub write_manifest: bool,
     /// The phone
     #[command(flatten)]
     pub phone: PhoneArgs,

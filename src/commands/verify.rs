@@ -12,7 +12,7 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::folder::check::{Finding, Progress, Report, check};
 use crate::folder::set_aside::SET_ASIDE;
-use crate::folder::{CatalogueError, Entry, Folder, State};
+use crate::folder::{CatalogueError, Entry, Folder, State, bag};
 use crate::phone::Phone;
 use crate::phone::hash::{Algorithm, Hashes};
 use crate::pull::halt::Halt;
@@ -31,7 +31,19 @@ struct Checked<'a> {
     bytes: u64,
     finding_count: u64,
     set_aside: u64,
+    manifest_written: bool,
     phone: Option<&'a Comparison>,
+}
+
+/// A folder that was checked.
+struct Looked {
+    folder: Folder,
+    report: Report,
+    /// What was moved out of `data/`.
+    set_aside: u64,
+    /// Whether all that is wrong now is wrong with the bag's own files.
+    is_right_but_for_the_bag: bool,
+    manifest_written: bool,
 }
 
 /// What the phone says about the files of the folder.
@@ -59,9 +71,15 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     let path = args.folder.clone();
     let (shown, word) = (plain(&path.display().to_string()), typed(&path));
     let checking_events = events.clone();
-    let set_aside = args.set_aside;
-    let checked =
-        tokio::task::spawn_blocking(move || check_folder(&path, set_aside, &checking_events));
+    let (set_aside, write_manifest) = (args.set_aside, args.write_manifest);
+    let checked = tokio::task::spawn_blocking(move || {
+        let mut looked = check_folder(&path, set_aside, &checking_events)?;
+        if write_manifest && looked.is_right_but_for_the_bag {
+            bag::write(&looked.folder, chrono::Local::now().date_naive())?;
+            looked.manifest_written = true;
+        }
+        Ok::<_, Error>(looked)
+    });
     let checked = tokio::select! {
         // Reading starts over, unlike a pull.
         () = halt.stopped() => {
@@ -69,7 +87,13 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         }
         checked = checked => checked,
     };
-    let (folder, report, set_aside) = match checked {
+    let Looked {
+        folder,
+        report,
+        set_aside,
+        is_right_but_for_the_bag,
+        manifest_written,
+    } = match checked {
         Ok(checked) => checked?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
@@ -103,9 +127,16 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
             count(set_aside, "file")
         ));
     }
-    if report.unwritten_count > 0 {
+    if manifest_written {
+        lines.push("The manifest is written anew, from what was recorded".to_owned());
+    }
+    if report.unrecorded_count > 0 || report.unwritten_count > 0 && !manifest_written {
+        let or_else = match report.unrecorded_count == 0 && is_right_but_for_the_bag {
+            true => format!("; without the phone, `rescue verify {word} --write-manifest`"),
+            false => String::new(),
+        };
         lines.push(format!(
-            "The last run was cut short before it wrote the manifest: run `rescue pull -o {word}` to finish it"
+            "The last run was cut short before it wrote the manifest: run `rescue pull -o {word}` to finish it{or_else}"
         ));
     }
     if let Some(comparison) = &comparison {
@@ -133,14 +164,16 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         bytes: report.bytes,
         finding_count: report.finding_count,
         set_aside,
+        manifest_written,
         phone: comparison.as_ref(),
     };
     ui.result(&checked, &lines);
-    if report.is_intact() {
+    if report.is_intact() || manifest_written {
         let same = comparison.is_none_or(|comparison| {
             comparison.differs.is_empty() && comparison.not_readable.is_empty()
         });
-        return Ok(if same && report.unwritten_count == 0 {
+        let is_written = report.unwritten_count == 0 || manifest_written;
+        return Ok(if same && is_written && report.unrecorded_count == 0 {
             Done::All
         } else {
             Done::SomeFailed
@@ -150,6 +183,14 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     let hint = if report.findings.iter().any(is_forbidden) {
         format!(
             "run `rescue verify {word}` as the user to whom the files belong (root, where `sudo` pulled them)"
+        )
+    } else if is_right_but_for_the_bag && report.findings.iter().any(Finding::is_of_the_bag) {
+        format!(
+            "run `rescue verify {word} --write-manifest`: only the manifest, or what lists it, is wrong, and it is written anew from what was recorded"
+        )
+    } else if is_right_but_for_the_bag {
+        format!(
+            "run `rescue verify {word}` again: what is not of this rescue is out of its way now"
         )
     } else if args.set_aside || !report.findings.iter().any(is_out_of_place) {
         format!(
@@ -171,12 +212,8 @@ fn is_out_of_place(finding: &Finding) -> bool {
     finding.out_of_place().is_some()
 }
 
-/// Checks a folder, and moves what is out of place out of `data/` when asked to; returns how many.
-fn check_folder(
-    path: &Path,
-    set_aside: bool,
-    events: &Events,
-) -> Result<(Folder, Report, u64), Error> {
+/// Checks a folder, and moves what is out of place out of `data/` when asked to.
+fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Looked, Error> {
     let folder = Folder::open_after_asking(path)?;
     let summary = folder.catalogue().summary()?;
     let here = [summary.pulled, summary.verified, summary.superseded];
@@ -184,13 +221,16 @@ fn check_folder(
         items: here.iter().map(|count| count.files).sum(),
         bytes: { here.iter() }.fold(0, |sum, count| count.bytes.saturating_add(sum)),
     });
-    let mut out_of_place = Vec::new();
+    let (mut out_of_place, mut is_right_but_for_the_bag) = (Vec::new(), true);
     let report = check(&folder, &mut |progress| match progress {
         Progress::Bytes(bytes) => events.emit(Event::Checked { bytes }),
         Progress::Finding(finding) => {
             if set_aside {
                 out_of_place.extend(finding.out_of_place());
             }
+            // What is not of this rescue and goes aside is no fault of the folder any more.
+            let goes = set_aside && matches!(finding, Finding::Extra { .. });
+            is_right_but_for_the_bag &= finding.is_of_the_bag() || goes;
             events.emit(Event::Finding(finding.clone()));
         }
         Progress::File => {}
@@ -201,7 +241,13 @@ fn check_folder(
             moved += 1;
         }
     }
-    Ok((folder, report, moved))
+    Ok(Looked {
+        folder,
+        report,
+        set_aside: moved,
+        is_right_but_for_the_bag,
+        manifest_written: false,
+    })
 }
 
 async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparison, Error> {

@@ -47,9 +47,11 @@ pub struct Report {
     pub finding_count: u64,
     /// The first of them.
     pub findings: Vec<Finding>,
-    /// Files and tag files that the manifest does not tell rightly, and files that are not recorded
-    /// yet, only because the last run was cut short before; not among the findings.
+    /// Files and tag files that the manifest does not tell rightly, only because the last run was cut
+    /// short before; not among the findings.
     pub unwritten_count: u64,
+    /// Files that are not recorded yet for the same reason; not among the findings.
+    pub unrecorded_count: u64,
 }
 
 impl Report {
@@ -146,6 +148,25 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// Whether only the bag's own files are wrong, which can be written anew from the catalogue.
+    pub fn is_of_the_bag(&self) -> bool {
+        match self {
+            Self::NotInManifest { .. }
+            | Self::ManifestDiffers { .. }
+            | Self::UnknownInManifest { .. }
+            | Self::BadLine { .. }
+            | Self::TagFileMissing { .. }
+            | Self::TagFileWrong { .. } => true,
+            Self::Missing { .. }
+            | Self::WrongSize { .. }
+            | Self::WrongHash { .. }
+            | Self::NotAFile { .. }
+            | Self::Unreadable { .. }
+            | Self::Forbidden { .. }
+            | Self::Extra { .. } => false,
+        }
+    }
+
     /// What stands below `data/` and should not stand there as it is, from `data/`.
     pub fn out_of_place(&self) -> Option<PathBuf> {
         match self {
@@ -339,7 +360,7 @@ impl Check<'_> {
         });
         for (below_data, local) in unknown {
             if self.is_unfinished && local.is_some_and(|local| self.is_unrecorded(&local)) {
-                self.report.unwritten_count += 1;
+                self.report.unrecorded_count += 1;
                 continue;
             }
             let path = format!("{DATA}/{}", below_data.display());

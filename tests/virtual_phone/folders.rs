@@ -204,6 +204,68 @@ async fn what_verify_sets_aside_is_fetched_anew_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn manifest_is_written_anew_without_the_phone_where_all_else_is_right() {
+    let (phone, expected) = camera(&[1000, 2000]);
+    let desk = Desk::new();
+    let serving = phone.clone().serve().await.unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    drop(serving);
+    let folder = desk.folder();
+    let shown = folder.display().to_string();
+    let verify = async |flags: &[&str], code| {
+        let arguments = [&["--json", "verify", &shown], flags].concat();
+        desk.run(&arguments).await.expect(code)
+    };
+    let manifest = folder.join("manifest-sha256.txt");
+    let first = fs::read_to_string(&manifest).unwrap();
+    let spoil = || {
+        fs::write(&manifest, "altered\n").unwrap();
+        fs::remove_file(folder.join("bag-info.txt")).unwrap();
+    };
+    spoil();
+    let ended = verify(&[], 1).await;
+    let hint = ended.line("error")["hint"].to_string();
+    assert!(hint.contains("--write-manifest"), "{hint}");
+    assert_eq!(ended.line("verified")["manifest_written"], false);
+    let ended = verify(&["--write-manifest"], 0).await;
+    assert_eq!(ended.line("verified")["manifest_written"], true);
+    assert_eq!(fs::read_to_string(&manifest).unwrap(), first);
+    verify(&[], 0).await;
+
+    // What is not of this rescue has to go first.
+    let mine = folder.join("data/internal/DCIM/Camera/mine.jpg");
+    fs::write(&mine, b"mine").unwrap();
+    spoil();
+    verify(&["--write-manifest"], 1).await;
+    assert_eq!(fs::read_to_string(&manifest).unwrap(), "altered\n");
+    verify(&["--write-manifest", "--set-aside"], 0).await;
+    verify(&[], 0).await;
+
+    // A run that was cut short before it wrote the manifest, of a phone that died then.
+    let catalogue = rusqlite::Connection::open(folder.join("rescue.db")).unwrap();
+    let cut_short = "UPDATE run SET ended = NULL, outcome = NULL";
+    assert!(catalogue.execute(cut_short, []).unwrap() > 0);
+    drop(catalogue);
+    for name in ["manifest-sha256.txt", "tagmanifest-sha256.txt"] {
+        fs::remove_file(folder.join(name)).unwrap();
+    }
+    verify(&[], 3).await;
+    verify(&["--write-manifest"], 0).await;
+    verify(&[], 0).await;
+
+    // A photo that is not what was rescued is not written down as if it were.
+    fs::write(folder.join("data/internal/DCIM/Camera/0.jpg"), b"x").unwrap();
+    spoil();
+    verify(&["--write-manifest"], 1).await;
+    verify(&["--write-manifest", "--set-aside"], 1).await;
+    assert_eq!(fs::read_to_string(&manifest).unwrap(), "altered\n");
+    let serving = phone.serve().await.unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    desk.expect_files(&refs(&expected));
+    verify(&[], 0).await;
+}
+
+#[tokio::test]
 async fn altered_file_is_found_by_verify_and_status_stays_calm() {
     let (phone, _) = camera(&[1000, 2000]);
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
