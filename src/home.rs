@@ -5,6 +5,10 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// How old a file has to be that is written beside another, for no run to be writing it any more.
+const LEFT_OVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The person's home folder: `HOME`, which Windows calls `USERPROFILE`.
 pub(crate) fn folder() -> Option<PathBuf> {
@@ -50,13 +54,15 @@ pub(crate) fn read(path: &Path, most_bytes: u64) -> io::Result<String> {
 ///
 /// Whoever opens the file finds the old content or the new one, each whole, whatever stops this
 /// program or the computer, and however many write it at once: the last one counts. After an error
-/// the old one stays.
+/// the old one stays. What runs that were killed left beside it is removed when it is a day old.
 pub(crate) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         create_private_folder(folder)?;
     }
     let temporary = write_beside(path, content, 0o600)?;
-    fs::rename(&temporary, path).inspect_err(|_| drop(fs::remove_file(&temporary)))
+    renamed(&temporary, path)?;
+    remove_left_over(path);
+    Ok(())
 }
 
 /// Writes a file that must not exist yet, whole or not at all; `false` when it exists. Systems
@@ -72,7 +78,7 @@ pub(crate) fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<bo
         }
         // FAT and some shares have none.
         Err(_) if fs::symlink_metadata(path).is_ok() => fs::remove_file(&temporary).map(|()| false),
-        Err(_) => fs::rename(&temporary, path).map(|()| true),
+        Err(_) => renamed(&temporary, path).map(|()| true),
     }
 }
 
@@ -93,6 +99,36 @@ fn write_beside(path: &Path, content: &[u8], mode: u32) -> io::Result<PathBuf> {
         })
         .inspect_err(|_| drop(fs::remove_file(&temporary)))?;
     Ok(temporary)
+}
+
+/// Gives a file that was written beside another its name; where that fails, nothing of it stays.
+fn renamed(temporary: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(temporary, path).inspect_err(|_| drop(fs::remove_file(temporary)))
+}
+
+/// Removes what [`write_beside`] made for this file in runs that were killed: it may hold a secret.
+/// A younger one may be another run's that is writing now. Whatever fails is left for the next time.
+fn remove_left_over(path: &Path) {
+    let (Some(folder), Some(stem)) = (path.parent(), path.file_stem()) else {
+        return;
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_ours = |name: &str| {
+        let rest = stem.to_str().and_then(|stem| name.strip_prefix(stem));
+        let numbers = rest.and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".new"));
+        let numbers = numbers.and_then(|numbers| numbers.split_once('-'));
+        numbers.is_some_and(|(program, number)| is_number(program) && is_number(number))
+    };
+    let is_old = |found: &fs::DirEntry| {
+        let changed = found.metadata().and_then(|found| found.modified()).ok();
+        let age = changed.and_then(|changed| changed.elapsed().ok());
+        age.is_some_and(|age| age > LEFT_OVER_AGE)
+    };
+    for found in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if found.file_name().to_str().is_some_and(is_ours) && is_old(&found) {
+            let _ = fs::remove_file(found.path());
+        }
+    }
 }
 
 /// Makes sure that a folder exists; one that is made is its owner's alone.
@@ -191,6 +227,36 @@ mod tests {
     }
 
     #[test]
+    fn what_a_killed_run_left_is_removed_when_it_is_old() {
+        let home = tempfile::tempdir().unwrap();
+        let now = std::time::SystemTime::now();
+        let left = |name: &str, age: Duration| {
+            let file = fs::File::create(home.path().join(name)).unwrap();
+            file.set_modified(now - age).unwrap();
+        };
+        let old = LEFT_OVER_AGE + Duration::from_secs(60);
+        left("remotes.4711-0.new", old);
+        // Another run's, another file's, and a person's own.
+        left("remotes.4712-0.new", LEFT_OVER_AGE / 2);
+        left("sessions.4711-0.new", old);
+        left("remotes.toml.new", old);
+        left("remotes.4711-0.toml", old);
+        fs::create_dir(home.path().join("remotes.4713-0.new")).unwrap();
+        replace_private(&home.path().join("remotes.toml"), b"new").unwrap();
+        let mut names = names(home.path());
+        names.sort();
+        let kept = [
+            "remotes.4711-0.toml",
+            "remotes.4712-0.new",
+            "remotes.4713-0.new",
+            "remotes.toml",
+            "remotes.toml.new",
+            "sessions.4711-0.new",
+        ];
+        assert_eq!(names, kept);
+    }
+
+    #[test]
     fn file_that_many_replace_at_once_is_always_one_of_theirs() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("sessions.json");
@@ -221,5 +287,14 @@ mod tests {
         #[cfg(unix)]
         assert_eq!(mode(&path), 0o600);
         assert_eq!(names(home.path()), ["adbkey"]);
+    }
+
+    #[test]
+    fn new_file_that_gets_no_name_leaves_nothing_behind() {
+        let home = tempfile::tempdir().unwrap();
+        // Too long a name, but not for what is written beside it.
+        let path = home.path().join(format!("adbkey.{}", "x".repeat(300)));
+        assert!(write_new(&path, b"new", 0o600).is_err());
+        assert!(names(home.path()).is_empty());
     }
 }

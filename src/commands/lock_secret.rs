@@ -122,6 +122,9 @@ pub(super) async fn agreed(question: &str, ui: &Ui) -> Result<bool, Error> {
     Ok(line.trim_ascii().eq_ignore_ascii_case(b"yes"))
 }
 
+/// More than is remembered of thousands of phones, in bytes.
+const MAX_BYTES: u64 = 1024 * 1024;
+
 /// Attempts at a phone's lock of which no success is known.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Attempts {
@@ -204,8 +207,9 @@ impl Memory {
     }
 
     fn read(&self) -> BTreeMap<String, Attempts> {
-        let text = self.file.as_ref().and_then(|file| std::fs::read(file).ok());
-        text.and_then(|text| serde_json::from_slice(&text).ok())
+        let file = self.file.as_ref();
+        let text = file.and_then(|file| crate::home::read(file, MAX_BYTES).ok());
+        text.and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default()
     }
 
@@ -220,4 +224,33 @@ impl Memory {
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map(|since| since.as_secs()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_remembered_from_a_file_of_a_sensible_size_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("unlock.json");
+        let memory = Memory {
+            file: Some(file.clone()),
+            phone: "phone".to_owned(),
+        };
+        let attempts = Attempts { count: 2, last: 1 };
+        let all = BTreeMap::from([("phone".to_owned(), attempts)]);
+        memory.write(&all).unwrap();
+        assert_eq!(memory.read(), all);
+        let filled = serde_json::to_string(&all).unwrap() + &" ".repeat(MAX_BYTES as usize);
+        std::fs::write(&file, filled).unwrap();
+        assert!(memory.read().is_empty());
+        #[cfg(unix)]
+        {
+            std::fs::remove_file(&file).unwrap();
+            let made = std::process::Command::new("mkfifo").arg(&file).status();
+            assert!(made.unwrap().success());
+            assert!(memory.read().is_empty(), "a pipe is not waited for");
+        }
+    }
 }

@@ -83,11 +83,9 @@ pub async fn run(cli: Cli, ui: &Ui) -> u8 {
 fn arguments<A: clap::Args>(
     words: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
 ) -> Result<A, Error> {
-    let failed = |error: clap::Error| Error::new(Kind::Usage, error.to_string());
-    let matches = A::augment_args(clap::Command::new(env!("CARGO_PKG_NAME")))
-        .try_get_matches_from(words)
-        .map_err(failed)?;
-    A::from_arg_matches(&matches).map_err(failed)
+    let matches =
+        A::augment_args(clap::Command::new(env!("CARGO_PKG_NAME"))).try_get_matches_from(words)?;
+    Ok(A::from_arg_matches(&matches)?)
 }
 
 /// How a command ended that could do its work.

@@ -21,7 +21,8 @@ pub fn plain(text: &str) -> String {
 /// shell would take it apart, and never like an option.
 pub fn typed(path: &Path) -> String {
     let shown = plain(&path.display().to_string());
-    let is_safe = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
+    // Not "=": zsh makes the path of a program of a word that begins with it.
+    let is_safe = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
     let word = match shown.starts_with('-') {
         true => format!("./{shown}"),
         false => shown,
@@ -109,6 +110,7 @@ mod tests {
             ("My Photos", "'My Photos'"),
             ("Ada's", r"'Ada'\''s'"),
             ("~/x;$(id)", "'~/x;$(id)'"),
+            ("=ls", "'=ls'"),
             ("-o", "./-o"),
             ("-r f", "'./-r f'"),
         ] {
