@@ -157,6 +157,9 @@ pub fn hint(error: &PhoneError) -> String {
     .to_owned()
 }
 
+/// What is done to files and folders that are only read, as [`DiskError`] names it.
+const READING: [&str; 5] = ["open", "list", "look at", "look into", "read"];
+
 impl From<DiskError> for Error {
     fn from(error: DiskError) -> Self {
         let (kind, hint) = match &error {
@@ -172,10 +175,15 @@ impl From<DiskError> for Error {
             | DiskError::NotAFile { .. } => {
                 (Kind::Disk, "remove it, or choose another folder with -o")
             }
-            DiskError::NotWritable { action, .. } if ["open", "list"].contains(action) => (
-                Kind::Disk,
-                "run the same command as the user to whom it belongs (root, where `sudo` pulled it)",
-            ),
+            // On a disk that takes nothing no other user gets further.
+            DiskError::NotWritable { action, source, .. }
+                if READING.contains(action) && source.kind() == ErrorKind::PermissionDenied =>
+            {
+                (
+                    Kind::Disk,
+                    "run the same command as the user to whom it belongs (root, where `sudo` pulled it)",
+                )
+            }
             DiskError::NotWritable { .. } => {
                 (Kind::Disk, "choose a folder that you may write to with -o")
             }
@@ -196,6 +204,10 @@ impl From<DiskError> for Error {
     }
 }
 
+/// What to do when somebody took a catalogue away that was being written.
+pub const CATALOGUE_GONE: &str =
+    "run the same command again: what is in data/ is recognised and stays, and is recorded anew";
+
 impl From<CatalogueError> for Error {
     fn from(error: CatalogueError) -> Self {
         match &error {
@@ -214,13 +226,12 @@ impl From<CatalogueError> for Error {
                 &error,
                 "copy the folder to a disk that can be written, and use the copy",
             ),
-            CatalogueError::NotWritable { .. } | CatalogueError::Sqlite { action: "open", .. } => {
-                wrap(
-                    Kind::Folder,
-                    &error,
-                    "run the same command as the user to whom it belongs (root, where `sudo` pulled it), or use a copy of the folder",
-                )
-            }
+            CatalogueError::Moved { .. } => wrap(Kind::Disk, &error, CATALOGUE_GONE),
+            CatalogueError::NotWritable { .. } | CatalogueError::Forbidden { .. } => wrap(
+                Kind::Folder,
+                &error,
+                "run the same command as the user to whom it belongs (root, where `sudo` pulled it), or use a copy of the folder",
+            ),
             CatalogueError::NewerVersion { .. } => wrap(
                 Kind::Folder,
                 &error,
@@ -471,5 +482,27 @@ fn wrap(kind: Kind, error: &dyn std::error::Error, hint: &str) -> Error {
     match error.source() {
         Some(cause) => wrapped.caused_by(cause.to_string()),
         None => wrapped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn only_what_another_user_may_read_is_to_be_tried_as_that_user() {
+        let advice = |action, kind: ErrorKind| {
+            let error = DiskError::new(action, Path::new("x"), kind.into());
+            Error::from(error).hint.unwrap_or_default()
+        };
+        for action in ["open", "list", "look at", "look into", "read"] {
+            let forbidden = advice(action, ErrorKind::PermissionDenied);
+            assert!(forbidden.contains("as the user"), "{action}: {forbidden}");
+            let read_only = advice(action, ErrorKind::ReadOnlyFilesystem);
+            assert!(!read_only.contains("as the user"), "{action}: {read_only}");
+        }
+        let forbidden = advice("write", ErrorKind::PermissionDenied);
+        assert!(!forbidden.contains("as the user"), "{forbidden}");
     }
 }

@@ -20,6 +20,7 @@ use crate::cli::{ChoiceArgs, PullArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::folder::{Folder, RunId, RunOutcome, Summary, bag};
+use crate::guide;
 use crate::item::PhoneIdentity;
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
@@ -501,9 +502,7 @@ fn check_catalogue(folder: &Folder) -> Result<(), Error> {
         "somebody removed the catalogue of {} while it was written",
         folder.root().display()
     );
-    Err(Error::new(Kind::Disk, message).with_hint(
-        "run the same command again: what is in data/ is recognised and stays, and is recorded anew",
-    ))
+    Err(Error::new(Kind::Disk, message).with_hint(guide::CATALOGUE_GONE))
 }
 
 fn check_room(folder: &Folder, plan: &Plan) -> Result<(), Error> {

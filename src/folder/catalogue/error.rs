@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::ffi::{SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK};
+use rusqlite::ffi::{SQLITE_READONLY_DBMOVED, SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK};
 use rusqlite::{Connection, ErrorCode};
 
 use crate::adb::RemotePath;
+use crate::folder::disk::system::{is_unreadable, is_unwritable};
 use crate::folder::entry::EntryId;
 
 /// What is wrong with a catalogue.
@@ -73,6 +74,18 @@ pub enum CatalogueError {
         /// The file.
         path: PathBuf,
     },
+    /// This user may not read it.
+    #[error("this user may not read the catalogue {}", path.display())]
+    Forbidden {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It bears its name no more.
+    #[error("somebody moved or removed the catalogue {} while it was written", path.display())]
+    Moved {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite failed otherwise.
     #[error("cannot {action} the catalogue {}", path.display())]
     Sqlite {
@@ -108,18 +121,22 @@ impl CatalogueError {
             Some(ErrorCode::ReadOnly) => {
                 let wants_settling = [SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK];
                 let said = source.sqlite_error().map(|error| error.extended_code);
-                return match said.is_some_and(|said| wants_settling.contains(&said)) {
-                    true => Self::CutOff { path },
-                    false => Self::NotWritable { path },
+                return match said {
+                    Some(said) if wants_settling.contains(&said) => Self::CutOff { path },
+                    Some(SQLITE_READONLY_DBMOVED) => Self::Moved { path },
+                    _ => Self::NotWritable { path },
                 };
             }
-            // Only when it is read, where another program left it in WAL mode and it cannot be written.
-            Some(ErrorCode::CannotOpen) => {
-                return Self::Sqlite {
-                    action: "open",
-                    path,
-                    source,
-                };
+            // Too many open files and a disk that is gone have the same code: what is known of the
+            // rights decides.
+            Some(ErrorCode::CannotOpen) if action == "open" && is_unreadable(&path) => {
+                return Self::Forbidden { path };
+            }
+            // To read what another program left in WAL mode, SQLite makes files beside it.
+            Some(ErrorCode::CannotOpen)
+                if action != "open" && path.parent().is_some_and(is_unwritable) =>
+            {
+                return Self::NotWritable { path };
             }
             Some(ErrorCode::DiskFull) => return Self::Full { action, path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -159,12 +176,16 @@ mod tests {
         use CatalogueError as C;
         let cannot_open = met(ffi::SQLITE_CANTOPEN);
         assert!(
-            matches!(cannot_open, C::Sqlite { action: "open", .. }),
+            matches!(cannot_open, C::Sqlite { action: "read", .. }),
             "{cannot_open:?}"
         );
+        let advice = format!("{:?}", crate::error::Error::from(cannot_open));
+        assert!(!advice.contains("user"), "{advice}");
         let cut_off = met(ffi::SQLITE_READONLY_ROLLBACK);
         assert!(matches!(cut_off, C::CutOff { .. }), "{cut_off:?}");
         let read_only = met(ffi::SQLITE_READONLY);
         assert!(matches!(read_only, C::NotWritable { .. }), "{read_only:?}");
+        let moved = met(ffi::SQLITE_READONLY_DBMOVED);
+        assert!(matches!(moved, C::Moved { .. }), "{moved:?}");
     }
 }

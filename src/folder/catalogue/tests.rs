@@ -602,6 +602,57 @@ fn catalogue_that_cannot_be_written_says_so_and_is_read() {
     assert!(old.known_remotes().unwrap().is_empty());
 }
 
+#[cfg(unix)]
+#[test]
+fn catalogue_that_another_user_keeps_to_itself_is_told_apart() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (folder, catalogue) = fresh();
+    drop(catalogue);
+    let path = folder.path().join("rescue.db");
+    let allow = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Whoever runs this may read everything.
+    let is_root = || fs::File::open(&path).is_ok();
+    allow(&path, 0);
+    let opened = Catalogue::open(&path, Access::ReadOnly);
+    match is_root() {
+        true => assert!(opened.is_ok(), "{opened:?}"),
+        false => assert!(
+            matches!(opened, Err(CatalogueError::Forbidden { .. })),
+            "{opened:?}"
+        ),
+    }
+    allow(&path, 0o600);
+    // Reading it makes files beside it.
+    tamper(&path, "PRAGMA journal_mode = WAL");
+    allow(folder.path(), 0o500);
+    let is_writable = fs::write(folder.path().join("probe"), "").is_ok();
+    let opened = Catalogue::open(&path, Access::ReadOnly);
+    allow(folder.path(), 0o700);
+    match is_writable {
+        true => assert!(opened.is_ok(), "{opened:?}"),
+        false => assert!(
+            matches!(opened, Err(CatalogueError::NotWritable { .. })),
+            "{opened:?}"
+        ),
+    }
+}
+
+#[test]
+fn catalogue_that_is_moved_away_while_it_is_open_says_so() {
+    let (folder, catalogue) = fresh();
+    drop(catalogue);
+    let path = folder.path().join("rescue.db");
+    let mut catalogue = Catalogue::open(&path, Access::ReadWrite).unwrap();
+    fs::rename(&path, folder.path().join("elsewhere.db")).unwrap();
+    let written = catalogue.begin_run(0, "rescue");
+    assert!(
+        matches!(written, Err(CatalogueError::Moved { .. })),
+        "{written:?}"
+    );
+}
+
 #[test]
 fn tables_that_somebody_added_are_refused() {
     for sql in [

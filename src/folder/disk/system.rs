@@ -54,6 +54,35 @@ pub(super) fn refuses_name(error: &io::Error) -> bool {
     refuses
 }
 
+/// Whether this user may not read a file that is there.
+#[cfg(unix)]
+pub(crate) fn is_unreadable(path: &Path) -> bool {
+    // Nothing is opened: to close a database gives up the locks that this program has on it.
+    rustix::fs::access(path, rustix::fs::Access::READ_OK)
+        .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// Windows keeps no locks by program that closing a file would give up.
+#[cfg(not(unix))]
+pub(crate) fn is_unreadable(path: &Path) -> bool {
+    File::open(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// Whether this user may make no file in a folder that is there, or nobody may.
+#[cfg(unix)]
+pub(crate) fn is_unwritable(folder: &Path) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    let rights = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(folder, rights)
+        .is_err_and(|error| [PermissionDenied, ReadOnlyFilesystem].contains(&error.kind()))
+}
+
+/// There only making a file would tell.
+#[cfg(not(unix))]
+pub(crate) fn is_unwritable(_: &Path) -> bool {
+    false
+}
+
 /// Whether the system gives no more open files, to this program or to all.
 pub(crate) fn is_short_of_files(error: &io::Error) -> bool {
     #[cfg(unix)]
