@@ -4,13 +4,11 @@ use serde::Serialize;
 
 use super::Done;
 use super::summary::summary_lines;
-use super::upload::remote_lines;
+use super::upload::{is_whole, remote_lines};
 use crate::cli::FolderArgs;
 use crate::error::Error;
 use crate::folder::upload::UploadCount;
-use crate::folder::{
-    CatalogueError, Entry, Folder, Presence, ReasonCode, Run, RunOutcome, State, Summary,
-};
+use crate::folder::{CatalogueError, Entry, Folder, Presence, ReasonCode, Run, State, Summary};
 use crate::item::PhoneIdentity;
 use crate::ui::{Ui, count, plain, typed};
 
@@ -92,11 +90,12 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     lines.extend(summary_lines(&summary));
     let unfinished = summary.planned.files + summary.pulled.files;
     let missing = summary.failed.files + summary.damaged.files;
+    let is_whole = is_whole(catalogue)?;
     let mut remotes = Vec::new();
     for remote in catalogue.known_remotes()? {
         let counts = catalogue.upload_counts(remote.id)?;
         let not_there = catalogue.not_on(remote.id)?;
-        lines.extend(remote_lines(&remote.name, &counts, not_there));
+        lines.extend(remote_lines(&remote.name, &counts, not_there, is_whole));
         remotes.push(RemoteStatus {
             name: remote.name,
             target: remote.target,
@@ -111,9 +110,6 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
             count(not_in_place, "file")
         ));
     }
-    // Folders that the phone refused have no entries; the run that met them knows.
-    let outcome = last_run.as_ref().and_then(|run| run.outcome);
-    let is_whole = outcome == Some(RunOutcome::Done);
     lines.push(match (unfinished, missing) {
         (0, 0) if !is_whole => format!(
             "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {word}`"

@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::folder::upload::{
     NewUpload, RemoteId, SMALL_BYTES, Upload, UploadCount, UploadReason, UploadRecord, UploadState,
 };
-use crate::folder::{Access, CatalogueError, Folder};
+use crate::folder::{Access, Catalogue, CatalogueError, Folder, RunOutcome};
 use crate::item::PhoneIdentity;
 use crate::names::spell;
 use crate::pull::halt::Halt;
@@ -173,7 +173,7 @@ async fn send_to(
         return Ok((done, Tally::default()));
     }
     if let (settings::Kind::Folder { path }, Some(id)) = (&settings.kind, known) {
-        look_for_disk(&folder, id, &args.to, path)?;
+        look_for_disk(&folder, id, args, path)?;
     }
     let now = chrono::Utc::now().timestamp();
     let id = folder.catalogue_mut().remote(&args.to, &target)?;
@@ -232,7 +232,7 @@ async fn send_to(
         not_there,
         left_out,
     };
-    let stands = remote_lines(&args.to, &counts, not_there);
+    let stands = remote_lines(&args.to, &counts, not_there, is_whole(folder.catalogue())?);
     let mut lines = report_lines(&tally, elapsed);
     lines.extend(stands);
     ui.result(&report, &lines);
@@ -245,27 +245,31 @@ async fn send_to(
     }
 }
 
-/// A disk that is not plugged in may leave an empty folder in its place, on this computer's own disk:
+/// A disk that is not plugged in leaves an empty folder in its place, on this computer's own disk:
 /// nothing is to be sent there, and nothing to be called complete.
-fn look_for_disk(folder: &Folder, id: RemoteId, name: &str, path: &Path) -> Result<(), Error> {
-    let (mut sent, mut is_seen) = (0, false);
-    folder.catalogue().for_each_upload(id, |upload| {
-        if !is_seen && matches!(upload.state, UploadState::Sent | UploadState::There) {
-            sent += 1;
-            is_seen = path.join(upload.path).symlink_metadata().is_ok();
-        }
-        Ok::<_, CatalogueError>(())
-    })?;
-    if sent == 0 || is_seen {
+fn look_for_disk(
+    folder: &Folder,
+    id: RemoteId,
+    args: &UploadArgs,
+    path: &Path,
+) -> Result<(), Error> {
+    let is_empty = std::fs::read_dir(path).is_ok_and(|mut there| there.next().is_none());
+    let sent = |count: &UploadCount| {
+        matches!(count.state, UploadState::Sent | UploadState::There) && count.files > 0
+    };
+    if !is_empty || !folder.catalogue().upload_counts(id)?.iter().any(sent) {
         return Ok(());
     }
     let message = format!(
-        "nothing of what was sent to {name} is in {}: is its disk plugged in?",
-        path.display()
+        "{} is empty, and something was sent to {} before: is its disk plugged in?",
+        path.display(),
+        args.to
     );
-    Err(Error::new(Kind::NoConnection, message).with_hint(
-        "plug it in and run the same command again; what was removed there is sent again after an upload with --check",
-    ))
+    Err(Error::new(Kind::NoConnection, message).with_hint(format!(
+        "plug it in and run the same command again; if it was emptied on purpose, `rescue upload {} --to {} --check` notes that, and then all is sent anew",
+        typed(&args.folder),
+        args.to
+    )))
 }
 
 fn report_lines(tally: &Tally, elapsed: Duration) -> Vec<String> {
@@ -292,11 +296,20 @@ fn report_lines(tally: &Tally, elapsed: Duration) -> Vec<String> {
     lines
 }
 
-/// Where a remote stands, in words; complete is what the phone has, not what was sent.
+/// Whether the last run came to its end and could read all that it was to look for: folders that the
+/// phone refused have no entries.
+pub(super) fn is_whole(catalogue: &Catalogue) -> Result<bool, CatalogueError> {
+    let outcome = catalogue.last_run()?.and_then(|run| run.outcome);
+    Ok(outcome == Some(RunOutcome::Done))
+}
+
+/// Where a remote stands, in words. Complete is what was looked for on the phone, not what was sent;
+/// `is_whole` says whether all of that could be read.
 pub(super) fn remote_lines(
     name: &str,
     counts: &[UploadCount],
     not_there: Option<u64>,
+    is_whole: bool,
 ) -> Vec<String> {
     let sum = |states: &[UploadState]| {
         let these = counts.iter().filter(|count| states.contains(&count.state));
@@ -324,8 +337,9 @@ pub(super) fn remote_lines(
     }
     let here = format!("{}, {}", count(there, "file"), bytes(there_bytes));
     lines.push(match (waiting, lines.is_empty()) {
-        (0, true) if not_there == Some(0) => format!("{name}: Backup complete ({here})"),
         (0, true) => match not_there {
+            Some(0) if is_whole => format!("{name}: Backup complete ({here})"),
+            Some(0) => format!("{name}: {here} are there, all that the last run could read"),
             Some(missing) => format!(
                 "{name}: {here} are there; {} of the phone not (not sent, not proven or not rescued)",
                 count(missing, "other file")
@@ -684,8 +698,11 @@ async fn check(
             }
         }
     }
-    let now = chrono::Utc::now().timestamp();
-    folder.catalogue_mut().record_uploads(&records, now)?;
+    let is_kept = folder.access() == Access::ReadWrite;
+    if is_kept {
+        let now = chrono::Utc::now().timestamp();
+        folder.catalogue_mut().record_uploads(&records, now)?;
+    }
     let there = sent.len() as u64 - wrong;
     let report = CheckReport {
         r#type: "upload_checked",
@@ -698,6 +715,12 @@ async fn check(
         lines.push(format!(
             "{} not: run `rescue upload` again to send them",
             count(wrong, "file")
+        ));
+    }
+    if !is_kept {
+        let shown = plain(&args.folder.display().to_string());
+        lines.push(format!(
+            "{shown} cannot be written: this is not noted in it"
         ));
     }
     ui.result(&report, &lines);

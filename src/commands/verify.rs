@@ -12,7 +12,7 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::folder::check::{Finding, Progress, Report, check};
 use crate::folder::set_aside::SET_ASIDE;
-use crate::folder::{CatalogueError, Entry, Folder, State, bag};
+use crate::folder::{Access, CatalogueError, Entry, Folder, State, bag};
 use crate::phone::Phone;
 use crate::phone::hash::{Algorithm, Hashes};
 use crate::pull::halt::Halt;
@@ -31,6 +31,7 @@ struct Checked<'a> {
     bytes: u64,
     finding_count: u64,
     set_aside: u64,
+    /// That settles those findings that are of the bag.
     manifest_written: bool,
     phone: Option<&'a Comparison>,
 }
@@ -39,11 +40,43 @@ struct Checked<'a> {
 struct Looked {
     folder: Folder,
     report: Report,
+    wrong: Wrong,
     /// What was moved out of `data/`.
     set_aside: u64,
-    /// Whether all that is wrong now is wrong with the bag's own files.
-    is_right_but_for_the_bag: bool,
-    manifest_written: bool,
+}
+
+/// Of what kinds the findings are, however many there are.
+#[derive(Clone, Copy, Default)]
+struct Wrong {
+    /// The bag's own files, which can be written anew.
+    bag: bool,
+    /// Files that another user owns.
+    forbidden: bool,
+    /// Anything else that is still so.
+    other: bool,
+}
+
+impl Looked {
+    /// Whether all is right but what the bag's own files say.
+    fn is_right_but_for_the_bag(&self) -> bool {
+        let is_right = !self.wrong.forbidden && !self.wrong.other;
+        let is_told_wrongly = self.wrong.bag || self.report.unwritten_count > 0;
+        is_right && self.report.unrecorded_count == 0 && is_told_wrongly
+    }
+
+    /// Writes the bag's own files anew.
+    fn write_manifest(&mut self) -> Result<(), Error> {
+        let root = self.folder.root().display();
+        if self.folder.access() == Access::ReadOnly {
+            let message = format!("{root} cannot be written");
+            return Err(Error::new(Kind::Folder, message)
+                .with_hint("copy the folder to a disk that can be written, and use the copy"));
+        }
+        let now = chrono::Local::now();
+        bag::write(&self.folder, now.date_naive())?;
+        let catalogue = self.folder.catalogue_mut();
+        Ok(catalogue.end_cut_short(now.timestamp())?)
+    }
 }
 
 /// What the phone says about the files of the folder.
@@ -74,11 +107,11 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     let (set_aside, write_manifest) = (args.set_aside, args.write_manifest);
     let checked = tokio::task::spawn_blocking(move || {
         let mut looked = check_folder(&path, set_aside, &checking_events)?;
-        if write_manifest && looked.is_right_but_for_the_bag {
-            bag::write(&looked.folder, chrono::Local::now().date_naive())?;
-            looked.manifest_written = true;
-        }
-        Ok::<_, Error>(looked)
+        let written = match write_manifest && looked.is_right_but_for_the_bag() {
+            true => looked.write_manifest().map(|()| true),
+            false => Ok(false),
+        };
+        Ok::<_, Error>((looked, written))
     });
     let checked = tokio::select! {
         // Reading starts over, unlike a pull.
@@ -87,20 +120,24 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         }
         checked = checked => checked,
     };
-    let Looked {
-        folder,
-        report,
-        set_aside,
-        is_right_but_for_the_bag,
-        manifest_written,
-    } = match checked {
+    let (looked, written) = match checked {
         Ok(checked) => checked?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
-    let comparison = match &phone {
-        Some(phone) => Some(compare(phone, &folder, halt).await?),
-        None => None,
+    // What was found, moved and written is told, whatever the phone does.
+    let compared = match &phone {
+        Some(phone) => compare(phone, &looked.folder, halt).await.map(Some),
+        None => Ok(None),
     };
+    let comparison = compared.as_ref().ok().and_then(Option::as_ref);
+    let is_right_but_for_the_bag = looked.is_right_but_for_the_bag();
+    let manifest_written = matches!(written, Ok(true));
+    let Looked {
+        folder,
+        report,
+        wrong,
+        set_aside,
+    } = &looked;
     ui.end_progress();
     for finding in report.findings.iter().take(TOLD_FINDINGS) {
         ui.listing(&sentence(finding));
@@ -119,19 +156,20 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     );
     lines.push(match report.finding_count {
         0 => format!("{shown} is intact: {read}, each as it was recorded"),
+        wrong if manifest_written => format!("{shown}: {wrong} were wrong; {read}"),
         wrong => format!("{shown}: {wrong} wrong; {read}"),
     });
-    if set_aside > 0 {
+    if *set_aside > 0 {
         lines.push(format!(
             "{} moved to {shown}/{SET_ASIDE}: nothing is deleted",
-            count(set_aside, "file")
+            count(*set_aside, "file")
         ));
     }
     if manifest_written {
         lines.push("The manifest is written anew, from what was recorded".to_owned());
     }
     if report.unrecorded_count > 0 || report.unwritten_count > 0 && !manifest_written {
-        let or_else = match report.unrecorded_count == 0 && is_right_but_for_the_bag {
+        let or_else = match is_right_but_for_the_bag && folder.access() == Access::ReadWrite {
             true => format!("; without the phone, `rescue verify {word} --write-manifest`"),
             false => String::new(),
         };
@@ -139,7 +177,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
             "The last run was cut short before it wrote the manifest: run `rescue pull -o {word}` to finish it{or_else}"
         ));
     }
-    if let Some(comparison) = &comparison {
+    if let Some(comparison) = comparison {
         for path in &comparison.differs {
             lines.push(format!(
                 "not what the phone has now: {}",
@@ -163,11 +201,13 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         files: report.files,
         bytes: report.bytes,
         finding_count: report.finding_count,
-        set_aside,
+        set_aside: *set_aside,
         manifest_written,
-        phone: comparison.as_ref(),
+        phone: comparison,
     };
     ui.result(&checked, &lines);
+    written?;
+    let comparison = compared?;
     if report.is_intact() || manifest_written {
         let same = comparison.is_none_or(|comparison| {
             comparison.differs.is_empty() && comparison.not_readable.is_empty()
@@ -179,16 +219,17 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
             Done::SomeFailed
         });
     }
-    let is_forbidden = |finding: &Finding| matches!(finding, Finding::Forbidden { .. });
-    let hint = if report.findings.iter().any(is_forbidden) {
+    let hint = if wrong.forbidden {
         format!(
             "run `rescue verify {word}` as the user to whom the files belong (root, where `sudo` pulled them)"
         )
-    } else if is_right_but_for_the_bag && report.findings.iter().any(Finding::is_of_the_bag) {
+    } else if is_right_but_for_the_bag && folder.access() == Access::ReadOnly {
+        "copy the folder to a disk that can be written, and run `rescue verify` with --write-manifest on the copy: only the manifest, or what lists it, is wrong".to_owned()
+    } else if is_right_but_for_the_bag {
         format!(
             "run `rescue verify {word} --write-manifest`: only the manifest, or what lists it, is wrong, and it is written anew from what was recorded"
         )
-    } else if is_right_but_for_the_bag {
+    } else if !wrong.other && !wrong.bag {
         format!(
             "run `rescue verify {word}` again: what is not of this rescue is out of its way now"
         )
@@ -201,9 +242,9 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
             "run `rescue verify {word} --set-aside`, which moves the files named out of data/, then `rescue pull -o {word}` with the phone attached: it fetches what is missing"
         )
     };
-    let message = match report.findings.iter().all(is_forbidden) {
-        true => format!("files of {shown} are not yours to read"),
-        false => format!("{shown} is not as it was recorded"),
+    let message = match wrong.other || wrong.bag {
+        false if wrong.forbidden => format!("files of {shown} are not yours to read"),
+        _ => format!("{shown} is not as it was recorded"),
     };
     Err(Error::new(Kind::Folder, message).with_hint(hint))
 }
@@ -221,16 +262,20 @@ fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Looked,
         items: here.iter().map(|count| count.files).sum(),
         bytes: { here.iter() }.fold(0, |sum, count| count.bytes.saturating_add(sum)),
     });
-    let (mut out_of_place, mut is_right_but_for_the_bag) = (Vec::new(), true);
+    let (mut out_of_place, mut wrong) = (Vec::new(), Wrong::default());
     let report = check(&folder, &mut |progress| match progress {
         Progress::Bytes(bytes) => events.emit(Event::Checked { bytes }),
         Progress::Finding(finding) => {
             if set_aside {
                 out_of_place.extend(finding.out_of_place());
             }
-            // What is not of this rescue and goes aside is no fault of the folder any more.
-            let goes = set_aside && matches!(finding, Finding::Extra { .. });
-            is_right_but_for_the_bag &= finding.is_of_the_bag() || goes;
+            match finding {
+                found if found.is_of_the_bag() => wrong.bag = true,
+                Finding::Forbidden { .. } => wrong.forbidden = true,
+                // What is not of this rescue and goes aside is no fault of the folder any more.
+                Finding::Extra { .. } if set_aside => {}
+                _ => wrong.other = true,
+            }
             events.emit(Event::Finding(finding.clone()));
         }
         Progress::File => {}
@@ -244,9 +289,8 @@ fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Looked,
     Ok(Looked {
         folder,
         report,
+        wrong,
         set_aside: moved,
-        is_right_but_for_the_bag,
-        manifest_written: false,
     })
 }
 

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::disk::{self, DiskError};
+use super::disk::{self, DiskError, PARTIAL};
 use super::{CatalogueError, Companion, Entry, Folder, State, check};
 use crate::digest::{Hasher, Sha256, Xxh128};
 use crate::item::PhoneIdentity;
@@ -140,6 +140,10 @@ pub struct Oxum {
 /// Makes the folder a valid bag of what the catalogue says is in `data/`.
 pub fn write(folder: &Folder, bagging_date: chrono::NaiveDate) -> Result<Oxum, BagError> {
     let root = folder.root();
+    // A copy may have been made without it; what stands in the place of a disk that is gone is none.
+    if folder.is_still_there() {
+        disk::create_folder(&root.join(PARTIAL))?;
+    }
     let mut oxum = Oxum::default();
     let mut manifest = TagFile::create(root, MANIFEST)?;
     folder.catalogue().for_each_payload(|file| {

@@ -242,6 +242,23 @@ impl Catalogue {
         Ok(())
     }
 
+    /// Notes, at a time in seconds since 1970, that a run which was cut short has its manifest now: as
+    /// one that was interrupted.
+    pub fn end_cut_short(&mut self, now: i64) -> Result<(), CatalogueError> {
+        self.db
+            .execute(
+                "UPDATE run SET ended = coalesce(ended, ?), outcome = ? \
+                 WHERE id = (SELECT max(id) FROM run) AND (ended IS NULL OR outcome = ?)",
+                params![
+                    now,
+                    RunOutcome::Interrupted.as_str(),
+                    RunOutcome::Failed.as_str()
+                ],
+            )
+            .map_err(|e| self.failed("write", e))?;
+        Ok(())
+    }
+
     fn failed(&self, action: &'static str, source: rusqlite::Error) -> CatalogueError {
         CatalogueError::at(action, &self.path, source)
     }

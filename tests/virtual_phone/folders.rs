@@ -223,6 +223,8 @@ async fn manifest_is_written_anew_without_the_phone_where_all_else_is_right() {
         fs::remove_file(folder.join("bag-info.txt")).unwrap();
     };
     spoil();
+    // As in a copy that was made without what has a dot in front.
+    fs::remove_dir_all(folder.join(".partial")).unwrap();
     let ended = verify(&[], 1).await;
     let hint = ended.line("error")["hint"].to_string();
     assert!(hint.contains("--write-manifest"), "{hint}");
@@ -242,16 +244,31 @@ async fn manifest_is_written_anew_without_the_phone_where_all_else_is_right() {
     verify(&[], 0).await;
 
     // A run that was cut short before it wrote the manifest, of a phone that died then.
-    let catalogue = rusqlite::Connection::open(folder.join("rescue.db")).unwrap();
-    let cut_short = "UPDATE run SET ended = NULL, outcome = NULL";
-    assert!(catalogue.execute(cut_short, []).unwrap() > 0);
-    drop(catalogue);
-    for name in ["manifest-sha256.txt", "tagmanifest-sha256.txt"] {
-        fs::remove_file(folder.join(name)).unwrap();
-    }
+    let in_catalogue = |sql: &str| {
+        let catalogue = rusqlite::Connection::open(folder.join("rescue.db")).unwrap();
+        assert!(catalogue.execute(sql, []).unwrap() > 0, "{sql}");
+    };
+    let lose = || {
+        for name in ["manifest-sha256.txt", "tagmanifest-sha256.txt"] {
+            fs::remove_file(folder.join(name)).unwrap();
+        }
+    };
+    in_catalogue("UPDATE run SET ended = NULL, outcome = NULL");
+    lose();
     verify(&[], 3).await;
+    // What it did not come to record needs the phone.
+    in_catalogue("UPDATE entry SET state = 'planned', proof = NULL WHERE local LIKE '%1.jpg'");
+    let ended = verify(&["--write-manifest"], 3).await;
+    assert_eq!(ended.line("verified")["manifest_written"], false);
+    assert!(!manifest.exists());
+    in_catalogue("UPDATE entry SET state = 'verified', proof = 'sha256' WHERE local LIKE '%1.jpg'");
     verify(&["--write-manifest"], 0).await;
+    assert_eq!(fs::read_to_string(&manifest).unwrap(), first);
     verify(&[], 0).await;
+    // From then on it is no excuse.
+    lose();
+    verify(&[], 1).await;
+    verify(&["--write-manifest"], 0).await;
 
     // A photo that is not what was rescued is not written down as if it were.
     fs::write(folder.join("data/internal/DCIM/Camera/0.jpg"), b"x").unwrap();

@@ -7,7 +7,7 @@ use super::*;
 use crate::adb::RemotePath;
 use crate::digest::{Sha256, Xxh128};
 use crate::folder::entry::{Companion, Count, Entry, Proof, Reason, ReasonCode, State, Summary};
-use crate::folder::upload::UploadRecord;
+use crate::folder::upload::{NewUpload, UploadRecord};
 use crate::names::LocalPath;
 
 fn phone() -> PhoneIdentity {
@@ -577,6 +577,65 @@ fn quick_hashes_are_kept_and_an_older_catalogue_gets_room_for_them() {
     drop(old);
     let catalogue = Catalogue::open(&path, Access::ReadWrite).unwrap();
     assert_eq!(catalogue.quick_hash(known).unwrap(), None);
+}
+
+#[test]
+fn only_the_bytes_that_are_here_count_as_sent() {
+    let (folder, mut catalogue) = fresh();
+    let ids = planned(&mut catalogue, &["a", "b", "never pulled"]);
+    let pulls = [pulled(ids[0], b"a"), pulled(ids[1], b"b")];
+    catalogue.record(&pulls).unwrap();
+    let remote = catalogue.remote("nas", "/nas").unwrap();
+    assert_eq!(catalogue.not_on(remote).unwrap(), Some(3));
+    let upload = |entry: Option<EntryId>, name: &str| NewUpload {
+        entry,
+        source: name.to_owned(),
+        path: name.to_owned(),
+        size: 1,
+        sha256: Sha256::of(name.as_bytes()),
+        xxh128: None,
+    };
+    let send = |catalogue: &mut Catalogue, upload: NewUpload| {
+        let queued = catalogue.queue_uploads(remote, &[upload], 0).unwrap();
+        let sent = UploadRecord::Sent {
+            id: queued[0],
+            there: None,
+            checksum: None,
+        };
+        catalogue.record_uploads(&[sent], 0).unwrap();
+    };
+    // Of archives alone nobody can tell what is in them.
+    send(&mut catalogue, upload(None, "all.zip"));
+    assert_eq!(catalogue.not_on(remote).unwrap(), None);
+    send(&mut catalogue, upload(Some(ids[0]), "a"));
+    send(&mut catalogue, upload(Some(ids[1]), "b"));
+    assert_eq!(catalogue.not_on(remote).unwrap(), Some(1));
+    let other = catalogue.remote("other", "/other").unwrap();
+    assert_eq!(catalogue.not_on(other).unwrap(), Some(3));
+    // The same item, pulled again with other bytes.
+    catalogue.record(&[pulled(ids[1], b"edited")]).unwrap();
+    assert_eq!(catalogue.not_on(remote).unwrap(), Some(2));
+    drop(folder);
+}
+
+#[test]
+fn run_that_was_cut_short_ends_when_its_manifest_is_written() {
+    let (_folder, mut catalogue) = fresh();
+    let outcome = |catalogue: &Catalogue| {
+        let run = catalogue.last_run().unwrap().unwrap();
+        (run.ended, run.outcome)
+    };
+    catalogue.end_cut_short(1).unwrap();
+    let run = catalogue.begin_run(10, "rescue").unwrap();
+    catalogue.end_run(run, 20, RunOutcome::Done).unwrap();
+    catalogue.end_cut_short(30).unwrap();
+    assert_eq!(outcome(&catalogue), (Some(20), Some(RunOutcome::Done)));
+    catalogue.begin_run(40, "rescue").unwrap();
+    catalogue.end_cut_short(50).unwrap();
+    assert_eq!(
+        outcome(&catalogue),
+        (Some(50), Some(RunOutcome::Interrupted))
+    );
 }
 
 #[test]

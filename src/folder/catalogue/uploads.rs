@@ -230,8 +230,9 @@ impl Catalogue {
         rows.collect::<Result<_, _>>().map_err(failed)
     }
 
-    /// How many items of the phone are not on a remote: not sent, not proven, or not even here. Older
-    /// versions do not count, and nothing is known where only archives were sent.
+    /// How many items of the phone are not on a remote with the bytes that they have here: not sent,
+    /// not proven, or not even here. Older versions do not count, and nothing is known where only
+    /// archives were sent.
     pub fn not_on(&self, remote: RemoteId) -> Result<Option<u64>, CatalogueError> {
         let failed = |e| self.failed("read", e);
         let count = |sql| {
@@ -246,10 +247,12 @@ impl Catalogue {
         if sent == 0 && archives > 0 {
             return Ok(None);
         }
+        // Left to itself SQLite goes through all uploads of the remote for each entry.
         count(
             "SELECT count(*) FROM entry WHERE state <> 'superseded' AND NOT EXISTS ( \
-                 SELECT 1 FROM upload WHERE remote = ? AND upload.entry = entry.id \
-                 AND upload.state IN ('sent', 'there'))",
+                 SELECT 1 FROM upload INDEXED BY upload_of_entry \
+                 WHERE upload.entry = entry.id AND remote = ? \
+                 AND upload.sha256 = entry.sha256 AND upload.state IN ('sent', 'there'))",
         )
         .map(Some)
     }
