@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Done;
 use super::summary::summary_lines;
-use super::upload::{is_whole, remote_lines};
+use super::upload::remote_lines;
 use crate::cli::FolderArgs;
 use crate::error::Error;
 use crate::folder::upload::UploadCount;
@@ -90,7 +90,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     lines.extend(summary_lines(&summary));
     let unfinished = summary.planned.files + summary.pulled.files;
     let missing = summary.failed.files + summary.damaged.files;
-    let is_whole = is_whole(catalogue)?;
+    let is_whole = last_run.as_ref().is_some_and(Run::is_whole);
     let mut remotes = Vec::new();
     for remote in catalogue.known_remotes()? {
         let counts = catalogue.upload_counts(remote.id)?;

@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::folder::upload::{
     NewUpload, RemoteId, SMALL_BYTES, Upload, UploadCount, UploadReason, UploadRecord, UploadState,
 };
-use crate::folder::{Access, Catalogue, CatalogueError, Folder, RunOutcome};
+use crate::folder::{Access, CatalogueError, Folder};
 use crate::item::PhoneIdentity;
 use crate::names::spell;
 use crate::pull::halt::Halt;
@@ -232,7 +232,9 @@ async fn send_to(
         not_there,
         left_out,
     };
-    let stands = remote_lines(&args.to, &counts, not_there, is_whole(folder.catalogue())?);
+    let last_run = folder.catalogue().last_run()?;
+    let is_whole = last_run.is_some_and(|run| run.is_whole());
+    let stands = remote_lines(&args.to, &counts, not_there, is_whole);
     let mut lines = report_lines(&tally, elapsed);
     lines.extend(stands);
     ui.result(&report, &lines);
@@ -294,13 +296,6 @@ fn report_lines(tally: &Tally, elapsed: Duration) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// Whether the last run came to its end and could read all that it was to look for: folders that the
-/// phone refused have no entries.
-pub(super) fn is_whole(catalogue: &Catalogue) -> Result<bool, CatalogueError> {
-    let outcome = catalogue.last_run()?.and_then(|run| run.outcome);
-    Ok(outcome == Some(RunOutcome::Done))
 }
 
 /// Where a remote stands, in words. Complete is what was looked for on the phone, not what was sent;

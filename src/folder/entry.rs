@@ -417,3 +417,11 @@ pub struct Run {
     /// How it ended.
     pub outcome: Option<RunOutcome>,
 }
+
+impl Run {
+    /// Whether it came to its end and could read all that it was to look for: folders that the phone
+    /// refused have no entries.
+    pub fn is_whole(&self) -> bool {
+        self.outcome == Some(RunOutcome::Done)
+    }
+}

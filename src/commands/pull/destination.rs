@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{Local, NaiveDate};
 
-use crate::folder::{Folder, RunOutcome};
+use crate::folder::Folder;
 use crate::item::PhoneIdentity;
 use crate::names::harmless;
 
@@ -57,7 +57,7 @@ fn unfinished(parent: &Path, name: &str, serial: &str) -> Option<PathBuf> {
             .identity()
             .is_ok_and(|known| known.serial == serial);
         let last_run = catalogue.last_run().ok().flatten();
-        is_ours && last_run.is_none_or(|run| run.outcome != Some(RunOutcome::Done))
+        is_ours && last_run.is_none_or(|run| !run.is_whole())
     };
     { folders }.find(is_unfinished)
 }
