@@ -263,7 +263,7 @@ fn guarded(mut answer: Answer) -> Answer {
         (header::X_FRAME_OPTIONS, "DENY"),
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; img-src 'self' blob: data:; script-src 'self'; style-src 'self'; \
+            "default-src 'none'; img-src data:; script-src 'self'; style-src 'self'; \
              connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ),
         (

@@ -64,10 +64,24 @@ def elsewhere(window, address):
 
 with browser() as window:
     window.open(url)
-    ready = "const s = document.getElementById('screen'); return s.naturalWidth && document.getElementById('state').textContent.startsWith('Connected')"
+    ready = "const s = document.getElementById('screen'); return s.width && document.getElementById('state').textContent.startsWith('Connected')"
     window.until(ready)
     seen["title"] = window.run("return document.title")
-    seen["size"] = window.run("const s = document.getElementById('screen'); return [s.naturalWidth, s.naturalHeight]")
+    seen["size"] = window.run("const s = document.getElementById('screen'); return [s.width, s.height]")
+    # However often the picture changes, it keeps its size, or what is tapped then would be lost.
+    window.run("""
+        const s = document.getElementById('screen'), state = document.getElementById('state'), end = performance.now() + 3000;
+        window.sizes = new Set(); window.pictures = 0;
+        new MutationObserver(() => window.pictures++).observe(state, { childList: true });
+        const ticker = new MessageChannel();
+        ticker.port1.onmessage = () => {
+            window.sizes.add(`${s.naturalWidth ?? s.width} x ${s.naturalHeight ?? s.height} at ${s.clientWidth} x ${s.clientHeight}`);
+            if (performance.now() < end) ticker.port2.postMessage(0); else window.watched = true;
+        };
+        ticker.port2.postMessage(0);""")
+    window.until("return window.watched")
+    seen["sizes"] = window.run("return [...window.sizes]")
+    seen["pictures"] = window.run("return window.pictures")
     seen["black_hint_hidden"] = window.run("return document.getElementById('black').hidden")
     left, top, width, height = window.run(
         "const s = document.getElementById('screen'), b = s.getBoundingClientRect();"
@@ -84,7 +98,7 @@ with browser() as window:
     window.until(ready)
     window.screenshot(screenshot)
     seen["console"] = window.console()
-    seen["requests_elsewhere"] = [u for u in window.urls() if not u.startswith((url, "blob:http://", "data:"))]
+    seen["requests_elsewhere"] = [u for u in window.urls() if not u.startswith((url, "data:"))]
     seen["elsewhere"] = elsewhere(window, url)
     wrong = url[:-2] + ("0" if url[-2] != "0" else "1") + "/"
     window.open(wrong)

@@ -73,6 +73,8 @@ async fn a_person_sees_taps_swipes_and_types_and_nobody_else_does() {
     );
     let seen: serde_json::Value = serde_json::from_slice(&looked.stdout).unwrap();
     assert_eq!(seen["title"], "The phone's screen");
+    assert_eq!(seen["sizes"].as_array().unwrap().len(), 1, "{seen}");
+    assert!(seen["pictures"].as_u64().unwrap() > 3, "{seen}");
     assert_eq!(seen["size"], serde_json::json!([540, 1080]));
     assert_eq!(seen["black_hint_hidden"], true);
     assert_eq!(seen["console"], serde_json::json!([]), "{seen}");
@@ -105,10 +107,11 @@ async fn a_person_sees_taps_swipes_and_types_and_nobody_else_does() {
     // A long press is a swipe that stays where it is.
     assert_eq!(
         (words[1][0], words[1][1], words[1][2]),
-        ("swipe", words[1][3], words[1][4])
+        ("swipe", words[1][3], words[1][4]),
+        "{inputs:?}"
     );
     assert!((600..3000).contains(&number(1, 5)), "{inputs:?}");
-    assert_eq!(words[2][0], "swipe");
+    assert_eq!(words[2][0], "swipe", "{inputs:?}");
     near(2, 2, 810);
     near(2, 4, 270);
     // A busy machine types slowly: what comes late goes in a command of its own.

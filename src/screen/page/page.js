@@ -1,5 +1,8 @@
 "use strict";
+// A canvas: an image that changes its source has no size for some milliseconds, and loses what is
+// tapped in them.
 const screen_ = document.getElementById("screen");
+const brush = screen_.getContext("2d");
 const state = document.getElementById("state");
 const black = document.getElementById("black");
 const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
@@ -21,6 +24,16 @@ function isBlack() {
   return true;
 }
 
+function show(picture) {
+  if (screen_.width !== picture.width || screen_.height !== picture.height) {
+    screen_.width = picture.width;
+    screen_.height = picture.height;
+  }
+  brush.globalCompositeOperation = "copy";
+  brush.drawImage(picture, 0, 0);
+  picture.close();
+}
+
 let fresh = null;  // Ends the pause between two pictures.
 async function refresh() {
   for (;;) {
@@ -29,11 +42,7 @@ async function refresh() {
     try {
       const answer = await fetch("screen.png");
       if (!answer.ok) throw new Error(await answer.text());
-      const url = URL.createObjectURL(await answer.blob());
-      const old = screen_.src;
-      screen_.src = url;
-      await screen_.decode();
-      if (old) URL.revokeObjectURL(old);
+      show(await createImageBitmap(await answer.blob()));
       black.hidden = !isBlack();
       say("Connected. A picture takes " + Math.round(performance.now() - begin) + " ms.");
     } catch (error) {
@@ -66,16 +75,16 @@ function point(event) {
   const box = screen_.getBoundingClientRect();
   const inside = (value, size) => Math.min(Math.max(Math.round(value), 0), Math.max(size - 1, 0));
   const border = screen_.clientLeft;
-  const scale = screen_.naturalWidth / screen_.clientWidth;
+  const scale = screen_.width / screen_.clientWidth;
   return {
-    x: inside((event.clientX - box.left - border) * scale, screen_.naturalWidth),
-    y: inside((event.clientY - box.top - border) * scale, screen_.naturalHeight),
+    x: inside((event.clientX - box.left - border) * scale, screen_.width),
+    y: inside((event.clientY - box.top - border) * scale, screen_.height),
   };
 }
 
 let finger = null;
 screen_.addEventListener("pointerdown", (event) => {
-  if (!screen_.naturalWidth || event.button !== 0) return;
+  if (!screen_.width || event.button !== 0) return;
   screen_.setPointerCapture(event.pointerId);
   finger = { at: point(event), page: [event.clientX, event.clientY], time: performance.now() };
 });
