@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use rescue::cli::{Cli, ColorChoice};
-use rescue::error::{Error, Kind};
+use rescue::error::Error;
 use rescue::ui::{Style, Ui};
 
 fn main() -> ExitCode {
@@ -27,20 +27,7 @@ fn main() -> ExitCode {
         quiet: cli.output.quiet,
         color,
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            ui.error(&Error::new(Kind::Disk, "the system gives no event loop").caused_by(error));
-            return ExitCode::from(Kind::Disk.exit_code());
-        }
-    };
-    let code = runtime.block_on(rescue::commands::run(cli, &ui));
-    // Who pressed Ctrl-C does not wait for a thread that reads a disk or a pipe.
-    runtime.shutdown_background();
-    ExitCode::from(code)
+    ExitCode::from(rescue::commands::run(cli, &ui))
 }
 
 /// Tells what is wrong with a command line; what asks for help gets it.

@@ -25,6 +25,7 @@ mod verify;
 #[cfg(feature = "virtual-phone")]
 mod virtual_phone;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -40,32 +41,59 @@ use crate::phone::{Phone, allowed};
 use crate::pull::halt::Halt;
 use crate::ui::Ui;
 
-/// Runs a command to its end. What went wrong is told; the exit code comes back.
-pub async fn run(cli: Cli, ui: &Ui) -> u8 {
+/// Runs a command to its end, on an event loop of its own, and returns the exit code. Errors are
+/// reported before it returns.
+///
+/// The loop is here and not in `main`: whoever polls a command has all of its futures compiled, and
+/// that is better done once, in the library, than in each program that links it.
+pub fn run(cli: Cli, ui: &Ui) -> u8 {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            ui.error(
+                &Error::new(Kind::Disk, "the system cannot start an event loop").caused_by(error),
+            );
+            return Kind::Disk.exit_code();
+        }
+    };
+    let code = runtime.block_on(run_command(cli, ui));
+    // Ctrl-C does not wait for a thread that reads a disk or a pipe.
+    runtime.shutdown_background();
+    code
+}
+
+/// A command under way. Boxed, so that one command's futures are not part of another's.
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Done, Error>> + 'a>>;
+
+async fn run_command(cli: Cli, ui: &Ui) -> u8 {
     let halt = Halt::new();
     stop_on_ctrl_c(halt.clone());
     outlive_too_large_files();
-    let done = match cli.command {
-        Command::Devices(args) => unless_stopped(&halt, devices::run(&args, ui)).await,
-        Command::Doctor(args) => unless_stopped(&halt, doctor::run(&args, ui)).await,
-        Command::Unlock(args) => unless_stopped(&halt, unlock::run(&args, ui)).await,
-        Command::Authorize(args) => unless_stopped(&halt, authorize::run(&args, ui)).await,
-        Command::Keys(args) => unless_stopped(&halt, keys::run(&args, ui)).await,
-        Command::Pull(args) => pull::run(&args, ui, &halt).await,
-        Command::Status(args) => status::run(&args, ui),
-        Command::Verify(args) => verify::run(&args, ui, &halt).await,
-        Command::Export(args) => export::run(args, ui, &halt).await,
-        Command::Screen(args) => unless_stopped(&halt, screen::run(&args, ui, &halt)).await,
-        Command::Connect(args) => unless_stopped(&halt, connect::run(&args, ui)).await,
-        Command::Remote(command) => unless_stopped(&halt, remote::run(&command, ui)).await,
-        Command::Upload(args) => upload::run(&args, ui, &halt).await,
+    let halt = &halt;
+    let running: Running<'_> = match &cli.command {
+        Command::Devices(args) => unless_stopped(halt, devices::run(args, ui)),
+        Command::Doctor(args) => unless_stopped(halt, doctor::run(args, ui)),
+        Command::Unlock(args) => unless_stopped(halt, unlock::run(args, ui)),
+        Command::Authorize(args) => unless_stopped(halt, authorize::run(args, ui)),
+        Command::Keys(args) => unless_stopped(halt, keys::run(args, ui)),
+        Command::Pull(args) => Box::pin(pull::run(args, ui, halt)),
+        Command::Status(args) => Box::pin(std::future::ready(status::run(args, ui))),
+        Command::Verify(args) => Box::pin(verify::run(args, ui, halt)),
+        Command::Export(args) => Box::pin(export::run(args.clone(), ui, halt)),
+        Command::Screen(args) => unless_stopped(halt, screen::run(args, ui, halt)),
+        Command::Connect(args) => unless_stopped(halt, connect::run(args, ui)),
+        Command::Remote(command) => unless_stopped(halt, remote::run(command, ui)),
+        Command::Upload(args) => Box::pin(upload::run(args, ui, halt)),
         #[cfg(feature = "virtual-phone")]
-        Command::Demo(args) => demo::run(&args, ui, &halt).await,
+        Command::Demo(args) => Box::pin(demo::run(args, ui, halt)),
         #[cfg(feature = "virtual-phone")]
-        Command::VirtualPhone(args) => virtual_phone::run(&args, ui, &halt).await,
-        Command::Generate(what) => generate::run(what),
+        Command::VirtualPhone(args) => Box::pin(virtual_phone::run(args, ui, halt)),
+        Command::Generate(what) => Box::pin(std::future::ready(generate::run(*what))),
     };
-    let done = match (done, ui.output_error()) {
+    let done = match (running.await, ui.output_error()) {
         (Ok(_), Some(error)) => Err(error),
         (done, _) => done,
     };
@@ -284,16 +312,19 @@ fn announce(phone: &Phone, events: &Events) {
     });
 }
 
-/// What does not look at the switch itself: it changes nothing that would have to be ended.
-async fn unless_stopped(
-    halt: &Halt,
-    run: impl Future<Output = Result<Done, Error>>,
-) -> Result<Done, Error> {
-    tokio::select! {
-        // Nothing goes on where it was, as a pull does.
-        () = halt.stopped() => Err(stopped(halt).with_hint("run the same command again")),
-        done = run => done,
-    }
+/// Ends a command that does not look at the switch itself: it changes nothing that would have to be
+/// finished.
+fn unless_stopped<'a>(
+    halt: &'a Halt,
+    run: impl Future<Output = Result<Done, Error>> + 'a,
+) -> Running<'a> {
+    Box::pin(async move {
+        tokio::select! {
+            // Nothing goes on where it was, as a pull does.
+            () = halt.stopped() => Err(stopped(halt).with_hint("run the same command again")),
+            done = run => done,
+        }
+    })
 }
 
 fn stopped(halt: &Halt) -> Error {

@@ -95,7 +95,7 @@ async fn pull(root: &Path, photos: Range<u64>) {
         quiet: true,
         color: false,
     };
-    let code = super::run(Cli::parse_from(words), &Ui::new(style)).await;
+    let code = super::run_command(Cli::parse_from(words), &Ui::new(style)).await;
     assert_eq!(code, 0);
 }
 
