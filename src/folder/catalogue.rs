@@ -18,6 +18,7 @@ mod error;
 mod reads;
 mod rows;
 mod schema;
+mod survey;
 mod uploads;
 
 use std::fs;

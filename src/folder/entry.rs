@@ -152,6 +152,8 @@ pub enum ReasonCode {
     LocalDisk,
     /// This computer's filesystem does not take the name or the size.
     NameRefused,
+    /// This computer's disk has no room for the file.
+    NoRoom,
     /// The phone's hash differs from that of the bytes that came.
     HashMismatch,
     /// Anything else.
@@ -160,7 +162,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// All codes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::PermissionDenied,
         Self::Vanished,
         Self::StorageGone,
@@ -171,6 +173,7 @@ impl ReasonCode {
         Self::NotAFile,
         Self::LocalDisk,
         Self::NameRefused,
+        Self::NoRoom,
         Self::HashMismatch,
         Self::Other,
     ];
@@ -188,6 +191,7 @@ impl ReasonCode {
             Self::NotAFile => "not_a_file",
             Self::LocalDisk => "local_disk",
             Self::NameRefused => "name_refused",
+            Self::NoRoom => "no_room",
             Self::HashMismatch => "hash_mismatch",
             Self::Other => "other",
         }

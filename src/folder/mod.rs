@@ -32,6 +32,7 @@ mod patchwork;
 pub mod reader;
 pub mod set_aside;
 mod strangers;
+mod survey;
 pub mod upload;
 
 use std::fs::{self, File, TryLockError};
@@ -51,6 +52,7 @@ pub use giving_way::GivesWay;
 pub use partial::{Finished, PartialFile};
 pub use patchwork::Patchwork;
 pub use reader::{DataReader, Presence};
+pub use survey::{SurveyKind, Surveyed};
 
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;

@@ -238,7 +238,7 @@ impl Catalogue {
             .map_err(|e| self.failed("read", e))
     }
 
-    fn each<T, E: From<CatalogueError>>(
+    pub(super) fn each<T, E: From<CatalogueError>>(
         &self,
         sql: &str,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,

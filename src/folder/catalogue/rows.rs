@@ -20,11 +20,7 @@ pub(super) fn stored_size(size: u64) -> i64 {
 }
 
 pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let path = row
-        .get_ref(1)?
-        .as_blob()
-        .ok()
-        .and_then(|bytes| RemotePath::new(bytes).ok());
+    let path = remote_path(row, 1)?;
     let (state, sha256) = (state(row, 7, 8)?, optional_sha256(row, 9)?);
     let was_here = matches!(
         state,
@@ -36,7 +32,7 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     }
     Ok(Entry {
         id: EntryId(row.get(0)?),
-        path: path.ok_or_else(|| wrong(1, Type::Blob, "path"))?,
+        path,
         version: row.get(2)?,
         local: local(row, 3)?,
         size: whole(row, 4)?,
@@ -47,6 +43,14 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         reason: reason(row, 10, 11)?,
         attempts: row.get(12)?,
     })
+}
+
+/// A path of the phone.
+pub(super) fn remote_path(row: &Row<'_>, column: usize) -> rusqlite::Result<RemotePath> {
+    let bytes = row.get_ref(column)?.as_blob().ok();
+    bytes
+        .and_then(|bytes| RemotePath::new(bytes).ok())
+        .ok_or_else(|| wrong(column, Type::Blob, "path"))
 }
 
 pub(super) fn companion(row: &Row<'_>) -> rusqlite::Result<Companion> {
@@ -93,18 +97,31 @@ pub(super) fn state(row: &Row<'_>, state: usize, proof: usize) -> rusqlite::Resu
     }
 }
 
-fn reason(row: &Row<'_>, code: usize, message: usize) -> rusqlite::Result<Option<Reason>> {
-    let Some(text) = row.get_ref(code)?.as_str_or_null()? else {
+pub(super) fn reason(
+    row: &Row<'_>,
+    code: usize,
+    message: usize,
+) -> rusqlite::Result<Option<Reason>> {
+    let Some(code) = optional_code(row, code)? else {
+        return Ok(None);
+    };
+    Ok(Some(Reason {
+        code,
+        message: row.get::<_, Option<String>>(message)?.unwrap_or_default(),
+    }))
+}
+
+/// What kind of reason a column tells.
+pub(super) fn optional_code(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<ReasonCode>> {
+    let Some(text) = row.get_ref(column)?.as_str_or_null()? else {
         return Ok(None);
     };
     let known = ReasonCode::ALL
         .into_iter()
         .find(|known| known.as_str() == text);
-    let code = known.ok_or_else(|| wrong(code, Type::Text, "reason"))?;
-    Ok(Some(Reason {
-        code,
-        message: row.get::<_, Option<String>>(message)?.unwrap_or_default(),
-    }))
+    known
+        .map(Some)
+        .ok_or_else(|| wrong(column, Type::Text, "reason"))
 }
 
 fn local(row: &Row<'_>, column: usize) -> rusqlite::Result<LocalPath> {

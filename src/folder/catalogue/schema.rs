@@ -9,7 +9,7 @@ use crate::item::PhoneIdentity;
 const APPLICATION_ID: i64 = 0x7273_6375;
 
 /// Each brings the tables from its index's version to the next; never changed once released.
-const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const MIGRATIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// The version that this program reads and writes.
 pub(super) const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -110,13 +110,33 @@ const VERSION_4: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+// What the last listing of the phone left there or could not look at; each run's survey takes the
+// place of the one before. `place` is a path of the phone, or an ending. And what was missing when
+// somebody said that this is known: listed still, but no news.
+const VERSION_5: &str = "
+    CREATE TABLE survey (
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        place BLOB NOT NULL,
+        items INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        reason TEXT,
+        message TEXT
+    ) STRICT;
+    CREATE TABLE accepted (
+        path BLOB PRIMARY KEY,
+        reason TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// What the tables, indexes, triggers and views are called, and since which version they are there.
 /// Anything else in a catalogue was put there by somebody else; a trigger or view could run what it
 /// likes.
-const OBJECTS: [(i64, &str, &str); 11] = [
+const OBJECTS: [(i64, &str, &str); 13] = [
     (1, "index", "companion_of_entry"),
     (3, "index", "upload_of_bytes"),
     (2, "index", "upload_of_entry"),
+    (5, "table", "accepted"),
     (1, "table", "companion"),
     (1, "table", "entry"),
     (1, "table", "phone"),
@@ -124,6 +144,7 @@ const OBJECTS: [(i64, &str, &str); 11] = [
     (4, "table", "quick_hash"),
     (2, "table", "remote"),
     (1, "table", "run"),
+    (5, "table", "survey"),
     (2, "table", "upload"),
 ];
 

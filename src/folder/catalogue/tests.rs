@@ -7,6 +7,7 @@ use super::*;
 use crate::adb::RemotePath;
 use crate::digest::{Sha256, Xxh128};
 use crate::folder::entry::{Companion, Count, Entry, Proof, Reason, ReasonCode, State, Summary};
+use crate::folder::survey::{SurveyKind, Surveyed};
 use crate::folder::upload::{NewUpload, UploadRecord};
 use crate::names::LocalPath;
 
@@ -529,7 +530,7 @@ fn a_newer_catalogue_is_named_as_such() {
             error,
             CatalogueError::NewerVersion {
                 found: 7,
-                known: 4,
+                known: 5,
                 ..
             }
         ),
@@ -571,7 +572,10 @@ fn quick_hashes_are_kept_and_an_older_catalogue_gets_room_for_them() {
     assert_eq!(catalogue.quick_hash(known).unwrap(), None);
     drop(catalogue);
 
-    tamper(&path, "DROP TABLE quick_hash; PRAGMA user_version = 3");
+    tamper(
+        &path,
+        "DROP TABLE survey; DROP TABLE accepted; DROP TABLE quick_hash; PRAGMA user_version = 3",
+    );
     let old = Catalogue::open(&path, Access::ReadOnly).unwrap();
     assert_eq!(old.entry(id).unwrap().unwrap().sha256, Some(known));
     drop(old);
@@ -653,12 +657,73 @@ fn catalogue_that_cannot_be_written_says_so_and_is_read() {
     // From before there were uploads.
     tamper(
         &path,
-        "DROP TABLE quick_hash; DROP TABLE pledge; DROP TABLE upload; DROP TABLE remote; \
+        "DROP TABLE survey; DROP TABLE accepted; DROP TABLE quick_hash; DROP TABLE pledge; DROP TABLE upload; DROP TABLE remote; \
          PRAGMA user_version = 1",
     );
     let old = Catalogue::open(&path, Access::ReadOnly).unwrap();
     assert_eq!(old.known_remote("nas", "/nas").unwrap(), None);
     assert!(old.known_remotes().unwrap().is_empty());
+    assert!(old.survey().unwrap().is_empty() && old.accepted().unwrap().is_empty());
+}
+
+#[test]
+fn survey_is_of_the_last_run_and_what_was_accepted_stays() {
+    let (folder, mut catalogue) = fresh();
+    let row = |kind, place: &[u8], reason: Option<Reason>| Surveyed {
+        kind,
+        place: place.into(),
+        items: 3,
+        bytes: 1 << 40,
+        reason,
+    };
+    let refused = Reason::new(ReasonCode::PermissionDenied, "no");
+    let first = [
+        row(SurveyKind::Unreadable, b"/storage/\xff", Some(refused)),
+        row(SurveyKind::Ending, b"apk", None),
+    ];
+    catalogue.set_survey(&first).unwrap();
+    assert_eq!(catalogue.survey().unwrap(), first);
+    catalogue.set_survey(&first[1..]).unwrap();
+    assert_eq!(catalogue.survey().unwrap(), first[1..]);
+
+    let path = |name: &str| RemotePath::new(format!("/sdcard/{name}").as_bytes()).unwrap();
+    let denied = ReasonCode::PermissionDenied;
+    let ids = planned(&mut catalogue, &["a"]);
+    let here = catalogue.entry(ids[0]).unwrap().unwrap().path;
+    catalogue
+        .accept(&[(path("x"), denied), (here.clone(), denied)])
+        .unwrap();
+    catalogue
+        .accept(&[(path("x"), ReasonCode::PhoneIo)])
+        .unwrap();
+    let accepted = catalogue.accepted().unwrap();
+    assert_eq!(accepted.len(), 2);
+    assert_eq!(accepted[&path("x")], ReasonCode::PhoneIo);
+    // What could be had after all is news again when it cannot any more.
+    catalogue.record(&[pulled(ids[0], b"a")]).unwrap();
+    catalogue.forget_accepted_that_are_here().unwrap();
+    assert_eq!(catalogue.accepted().unwrap().len(), 1);
+    drop(catalogue);
+
+    let file = folder.path().join("rescue.db");
+    for change in [
+        "survey SET kind = 'whatever'",
+        "survey SET items = -1",
+        "survey SET reason = 'because'",
+        "accepted SET reason = 'because'",
+        "accepted SET path = x'61'",
+    ] {
+        let before = fs::read(&file).unwrap();
+        tamper(&file, &format!("UPDATE {change}"));
+        let catalogue = Catalogue::open(&file, Access::ReadOnly).unwrap();
+        let read = catalogue.survey().and(catalogue.accepted().map(drop));
+        assert!(
+            matches!(read, Err(CatalogueError::Corrupt { .. })),
+            "{change}: {read:?}"
+        );
+        drop(catalogue);
+        fs::write(&file, before).unwrap();
+    }
 }
 
 #[cfg(unix)]

@@ -1,0 +1,139 @@
+//! What the last listing left on the phone or could not look at, and what is known to be missing.
+
+use std::collections::HashMap;
+
+use rusqlite::types::Type;
+use rusqlite::{Row, TransactionBehavior, params};
+
+use super::rows::{optional_code, reason, remote_path, stored_size, whole, wrong};
+use super::{Catalogue, CatalogueError};
+use crate::adb::RemotePath;
+use crate::folder::entry::ReasonCode;
+use crate::folder::survey::{SurveyKind, Surveyed};
+
+/// The version that brought the tables.
+const SINCE_VERSION: i64 = 5;
+
+impl Catalogue {
+    /// Notes what a listing left and could not look at, in place of what the one before did.
+    pub fn set_survey(&mut self, surveyed: &[Surveyed]) -> Result<(), CatalogueError> {
+        let path = self.path.clone();
+        let failed = |e| CatalogueError::at("write", &path, e);
+        let transaction = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        transaction
+            .execute("DELETE FROM survey", [])
+            .map_err(failed)?;
+        {
+            let mut insert = transaction
+                .prepare(
+                    "INSERT INTO survey (kind, place, items, bytes, reason, message) \
+                     VALUES (?, ?, ?, ?, ?, ?)",
+                )
+                .map_err(failed)?;
+            for one in surveyed {
+                let reason = one.reason.as_ref();
+                let values = params![
+                    one.kind.as_str(),
+                    &*one.place,
+                    stored_size(one.items),
+                    stored_size(one.bytes),
+                    reason.map(|reason| reason.code.as_str()),
+                    reason.map(|reason| &reason.message),
+                ];
+                insert.execute(values).map_err(failed)?;
+            }
+        }
+        transaction.commit().map_err(failed)
+    }
+
+    /// What the last listing left and could not look at.
+    pub fn survey(&self) -> Result<Vec<Surveyed>, CatalogueError> {
+        let mut found = Vec::new();
+        if self.has_survey()? {
+            let sql = "SELECT kind, place, items, bytes, reason, message FROM survey ORDER BY id";
+            self.each(sql, surveyed, |one| {
+                found.push(one);
+                Ok::<_, CatalogueError>(())
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// Notes that files or folders of the phone are known to be missing, each for its reason.
+    pub fn accept(&mut self, missing: &[(RemotePath, ReasonCode)]) -> Result<(), CatalogueError> {
+        let path = self.path.clone();
+        let failed = |e| CatalogueError::at("write", &path, e);
+        let transaction = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        {
+            let sql = "INSERT OR REPLACE INTO accepted (path, reason) VALUES (?, ?)";
+            let mut insert = transaction.prepare(sql).map_err(failed)?;
+            for (path, code) in missing {
+                insert
+                    .execute(params![path.as_bytes(), code.as_str()])
+                    .map_err(failed)?;
+            }
+        }
+        transaction.commit().map_err(failed)
+    }
+
+    /// What is known to be missing, and why.
+    pub fn accepted(&self) -> Result<HashMap<RemotePath, ReasonCode>, CatalogueError> {
+        let mut found = HashMap::new();
+        if self.has_survey()? {
+            self.each(
+                "SELECT path, reason FROM accepted",
+                accepted,
+                |(path, code)| {
+                    found.insert(path, code);
+                    Ok::<_, CatalogueError>(())
+                },
+            )?;
+        }
+        Ok(found)
+    }
+
+    /// Forgets that files were known to be missing which are here now.
+    pub fn forget_accepted_that_are_here(&mut self) -> Result<(), CatalogueError> {
+        let sql = "DELETE FROM accepted WHERE path IN \
+                   (SELECT path FROM entry WHERE state IN ('pulled', 'verified'))";
+        self.db
+            .execute(sql, [])
+            .map_err(|e| self.failed("write", e))?;
+        Ok(())
+    }
+
+    /// Whether the tables are there: not in an older catalogue that cannot be written.
+    fn has_survey(&self) -> Result<bool, CatalogueError> {
+        let version: i64 = self
+            .db
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(|e| self.failed("read", e))?;
+        Ok(version >= SINCE_VERSION)
+    }
+}
+
+fn surveyed(row: &Row<'_>) -> rusqlite::Result<Surveyed> {
+    let text = row.get_ref(0)?.as_str()?;
+    let kind = SurveyKind::ALL
+        .into_iter()
+        .find(|known| known.as_str() == text)
+        .ok_or_else(|| wrong(0, Type::Text, "kind of place"))?;
+    Ok(Surveyed {
+        kind,
+        place: row.get_ref(1)?.as_blob()?.into(),
+        items: whole(row, 2)?,
+        bytes: whole(row, 3)?,
+        reason: reason(row, 4, 5)?,
+    })
+}
+
+fn accepted(row: &Row<'_>) -> rusqlite::Result<(RemotePath, ReasonCode)> {
+    let code = optional_code(row, 1)?.ok_or_else(|| wrong(1, Type::Null, "reason"))?;
+    Ok((remote_path(row, 0)?, code))
+}

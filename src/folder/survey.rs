@@ -1,0 +1,72 @@
+//! What a listing of the phone left there, and what it could not look at.
+
+use super::entry::Reason;
+
+/// A group of what was left on the phone, or a place of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surveyed {
+    /// What it is.
+    pub kind: SurveyKind,
+    /// Where it is on the phone, or its ending; the phone's own bytes, untrusted.
+    pub place: Box<[u8]>,
+    /// How many files, or folders where the kind says so.
+    pub items: u64,
+    /// Their bytes; 0 of folders.
+    pub bytes: u64,
+    /// Why it was not looked at.
+    pub reason: Option<Reason>,
+}
+
+/// What kind of place or group it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SurveyKind {
+    /// A place that was looked at, with all files in it, wanted or not.
+    LookedAt,
+    /// A place that should have been looked at and could not be.
+    Unreadable,
+    /// Folders of apps that Android keeps from every shell.
+    Private,
+    /// Storage of another user of the phone, which Android keeps from this one's shell.
+    OtherUser,
+    /// A place for a card or stick without one in it.
+    NotMounted,
+    /// Folders of caches and thumbnails, which are left by choice.
+    Caches,
+    /// Files outside the known folders that are no photos, videos or sound, by their ending.
+    Ending,
+    /// Files that the person's own choice leaves.
+    Choice,
+    /// Links, devices and pipes.
+    NotFiles,
+}
+
+impl SurveyKind {
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::LookedAt,
+        Self::Unreadable,
+        Self::Private,
+        Self::OtherUser,
+        Self::NotMounted,
+        Self::Caches,
+        Self::Ending,
+        Self::Choice,
+        Self::NotFiles,
+    ];
+
+    /// The text in the catalogue; must never change.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LookedAt => "looked_at",
+            Self::Unreadable => "unreadable",
+            Self::Private => "private",
+            Self::OtherUser => "other_user",
+            Self::NotMounted => "not_mounted",
+            Self::Caches => "caches",
+            Self::Ending => "ending",
+            Self::Choice => "choice",
+            Self::NotFiles => "not_files",
+        }
+    }
+}
