@@ -30,6 +30,8 @@ struct Checked<'a> {
     files: u64,
     bytes: u64,
     finding_count: u64,
+    /// Files that memory may have answered for, instead of the disk.
+    perhaps_from_memory: u64,
     set_aside: u64,
     /// That settles those findings that are of the bag.
     manifest_written: bool,
@@ -159,6 +161,12 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         wrong if manifest_written => format!("{shown}: {wrong} were wrong; {read}"),
         wrong => format!("{shown}: {wrong} wrong; {read}"),
     });
+    if report.perhaps_from_memory_count > 0 {
+        lines.push(format!(
+            "{} may have been read from this computer's memory instead of the disk: to read the disk itself, eject it, attach it again and run `rescue verify {word}`",
+            count(report.perhaps_from_memory_count, "file")
+        ));
+    }
     if *set_aside > 0 {
         lines.push(format!(
             "{} moved to {shown}/{SET_ASIDE}: nothing is deleted",
@@ -201,6 +209,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         files: report.files,
         bytes: report.bytes,
         finding_count: report.finding_count,
+        perhaps_from_memory: report.perhaps_from_memory_count,
         set_aside: *set_aside,
         manifest_written,
         phone: comparison,

@@ -1,5 +1,5 @@
-//! Checks a rescue folder: every byte below `data/` is read again and compared with the catalogue
-//! and the manifest.
+//! Checks a rescue folder: every byte below `data/` is read again, from the disk and not from
+//! memory, and compared with the catalogue and the manifest.
 //!
 //! What goes in: an open folder. What comes out: a [`Report`], and [`Progress`] on the way. Changes
 //! nothing, follows no symbolic link. Memory grows by some 100 bytes per file, not by their sizes.
@@ -17,7 +17,7 @@ use super::disk::{self, DATA, DiskError};
 use super::partial::hash_rest;
 use super::strangers::each_file;
 use super::{CatalogueError, Folder, RunOutcome, State};
-use crate::digest::Sha256;
+use crate::digest::{Hasher, Sha256};
 use crate::names::LocalPath;
 use manifest::Line;
 use workers::Workers;
@@ -52,6 +52,9 @@ pub struct Report {
     pub unwritten_count: u64,
     /// Files that are not recorded yet for the same reason; not among the findings.
     pub unrecorded_count: u64,
+    /// Files whose bytes this computer's memory may have given instead of the disk: it lies on
+    /// another computer, or the system has no way past its memory.
+    pub perhaps_from_memory_count: u64,
 }
 
 impl Report {
@@ -213,6 +216,10 @@ pub fn check(
         hashes: RandomState::new(),
     };
     folder.catalogue().check_structure()?;
+    // What is in memory only cannot be read past it. A failure shows in the bytes.
+    if let Err(error) = disk::write_out(folder.root()) {
+        tracing::warn!(%error, "not all that was written is on the disk");
+    }
     check.tag_files()?;
     let listed = check.listed()?;
     let known = check.payload(listed)?;
@@ -391,7 +398,11 @@ impl Check<'_> {
                 self.report.bytes += count;
                 (self.on_progress)(Progress::Bytes(count));
             }
-            workers::Result::File(finding) => {
+            workers::Result::File {
+                finding,
+                perhaps_from_memory,
+            } => {
+                self.report.perhaps_from_memory_count += u64::from(perhaps_from_memory);
                 if let Some(finding) = finding {
                     self.find(finding);
                 }
@@ -437,7 +448,12 @@ pub(super) fn bag_is_whole(root: &Path) -> Result<bool, DiskError> {
         let Some(at) = missing.iter().position(|name| *name == path) else {
             return Ok(false);
         };
-        if tag_file_hash(&root.join(missing.swap_remove(at)))? != Some(sha256) {
+        let path = root.join(missing.swap_remove(at));
+        // Read from memory too, where a run that ended well put it with its sync.
+        let Some(mut file) = disk::open_file(&path)? else {
+            return Ok(false);
+        };
+        if hash_rest(&mut file, &path, |_| {})?.0.finish() != sha256 {
             return Ok(false);
         }
     }
@@ -471,13 +487,17 @@ fn below_data(path: &str) -> Option<&str> {
     path.strip_prefix(DATA)?.strip_prefix('/')
 }
 
-/// `None` when there is no such regular file, which is a finding of its own.
+/// What the disk holds; `None` when there is no such regular file, which is a finding of its own.
 fn tag_file_hash(path: &Path) -> Result<Option<Sha256>, DiskError> {
     if !fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
         return Ok(None);
     }
     match disk::open_file(path)? {
-        Some(mut file) => Ok(Some(hash_rest(&mut file, path, |_| {})?.0.finish())),
+        Some(file) => {
+            let mut hasher = Hasher::default();
+            disk::read_back(&file, path, |bytes| hasher.update(bytes))?;
+            Ok(Some(hasher.finish()))
+        }
         None => Ok(None),
     }
 }

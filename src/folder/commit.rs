@@ -3,7 +3,7 @@
 //! What goes in: [`Finished`] files and the paths that they shall have. What comes out: one
 //! [`Outcome`] per file. When [`Committer::commit`] returns, every file reported as in place is on
 //! the disk under its name and survives a power cut; the caller records it *afterwards*. When the
-//! power goes in between, the file is found in place by the next run's commit and adopted.
+//! power goes in between, the file is found in place by the next run's commit and replaced.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::{self, DATA, DiskError, Renaming};
-use super::partial::{Finished, hash_rest, set_mtime};
+use super::partial::{Finished, hash_rest};
 use crate::names::LocalPath;
 
 /// The most files that one group should have: each is held open until its commit, and many
@@ -35,9 +35,9 @@ pub struct ToCommit {
 pub enum Outcome {
     /// It is on the disk under its name.
     InPlace,
-    /// A file with the same bytes was there, left by a run that was cut short; it is kept and on
-    /// the disk.
-    Adopted,
+    /// A file with the same bytes was there, left by a run that was cut short; this one took its
+    /// place, for of the other's bytes nobody knows whether they are on the disk.
+    Replaced,
     /// Something else bears the name. The file waits in `.partial/`: allocate another name and
     /// commit it again.
     TargetExists(Finished),
@@ -48,7 +48,7 @@ pub enum Outcome {
 impl Outcome {
     /// Whether the file is on the disk under its name.
     pub fn is_in_place(&self) -> bool {
-        matches!(self, Self::InPlace | Self::Adopted)
+        matches!(self, Self::InPlace | Self::Replaced)
     }
 }
 
@@ -92,7 +92,7 @@ impl Committer {
         for ToCommit { finished, local } in group {
             outcomes.push(match self.put(&finished, &local, &mut touched) {
                 Ok(Put::InPlace) => Outcome::InPlace,
-                Ok(Put::Adopted) => Outcome::Adopted,
+                Ok(Put::Replaced) => Outcome::Replaced,
                 Ok(Put::TargetExists) => Outcome::TargetExists(finished),
                 Err(error) if error.concerns_the_whole_disk() => return Err(error),
                 Err(error) => Outcome::Failed(finished, error),
@@ -142,34 +142,13 @@ impl Committer {
                 touched.holding(&target);
                 Ok(Put::InPlace)
             }
-            Renaming::TargetExists if self.adopt(finished, &target)? => {
-                // The name may never have reached the disk.
+            Renaming::TargetExists if has_bytes_of(finished, &target) => {
+                disk::rename_over(&finished.path, &target)?;
                 touched.holding(&target);
-                Ok(Put::Adopted)
+                Ok(Put::Replaced)
             }
             Renaming::TargetExists => Ok(Put::TargetExists),
         }
-    }
-
-    /// Keeps the file that stands at `target` when it holds the same bytes.
-    fn adopt(&self, finished: &Finished, target: &Path) -> Result<bool, DiskError> {
-        let looking = |e| DiskError::new("look at", target, e);
-        let found = fs::symlink_metadata(target).map_err(looking)?;
-        if !found.is_file() || found.len() != finished.size {
-            return Ok(false);
-        }
-        let Some(mut file) = disk::open_file(target)? else {
-            return Ok(false);
-        };
-        let (hasher, size) = hash_rest(&mut file, target, |_| {})?;
-        if size != finished.size || hasher.finish() != finished.sha256 {
-            return Ok(false);
-        }
-        // The bytes count; a time that cannot be set is known from the catalogue.
-        set_mtime(&file, finished.mtime);
-        disk::sync_file(&file, target)?;
-        disk::remove_file(&finished.path)?;
-        Ok(true)
     }
 
     /// Creates the folders that `local` needs.
@@ -230,9 +209,22 @@ impl Committer {
     }
 }
 
+/// Whether nothing is lost when a file is replaced by this one. What cannot be read is not.
+fn has_bytes_of(finished: &Finished, target: &Path) -> bool {
+    let is_as_large = |found: &fs::Metadata| found.is_file() && found.len() == finished.size;
+    if !fs::symlink_metadata(target).is_ok_and(|found| is_as_large(&found)) {
+        return false;
+    }
+    let Ok(Some(mut file)) = disk::open_file(target) else {
+        return false;
+    };
+    // From memory as well: what only memory holds is replaced by what the disk has.
+    hash_rest(&mut file, target, |_| {}).is_ok_and(|(hasher, _)| hasher.finish() == finished.sha256)
+}
+
 enum Put {
     InPlace,
-    Adopted,
+    Replaced,
     TargetExists,
 }
 

@@ -6,6 +6,7 @@
 //! cut listen in (`observed`).
 
 mod error;
+mod read_back;
 pub(crate) mod system;
 
 use std::fs::{self, File, OpenOptions};
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::names::LocalPath;
 pub use error::DiskError;
+pub(crate) use read_back::{ReadFrom, read_back};
 use system::open_unlinked;
 
 /// Where `data/` lies in a rescue folder.
@@ -198,6 +200,12 @@ pub(crate) fn sync_filesystem(folder: &File, path: &Path) -> Result<bool, DiskEr
         observed(|| Change::FilesystemSynced(path.to_owned()));
     }
     Ok(is_done)
+}
+
+/// Has everything that was written to the filesystem of a folder go to the disk, before it is read
+/// back from there. What fails on the way may go unsaid: the bytes read back tell.
+pub(crate) fn write_out(folder: &Path) -> Result<(), DiskError> {
+    system::write_out(folder).map_err(|e| DiskError::new("sync", folder, e))
 }
 
 /// The largest file that the disk of a folder takes, in bytes, as far as its kind tells.

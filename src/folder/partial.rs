@@ -83,10 +83,12 @@ impl PartialFile {
         }
     }
 
-    /// Goes on with an entry's file, of which this many bytes are held; `None` when there is none.
+    /// Goes on with an entry's file, of which this many bytes are held; `None` when there is none,
+    /// or when it is to be begun again.
     ///
-    /// The bytes are read to hash them. After a power cut they need not be the bytes that were
-    /// written: only the phone's own hash of the whole file proves them.
+    /// The bytes are read to hash them, and from the disk: memory may hold what a disk that failed
+    /// for a moment never got, which no later sync would tell of. After a power cut they need not
+    /// be the bytes that were written: only the phone's own hash of the whole file proves them.
     pub fn resume(root: &Path, entry: EntryId) -> Result<Option<(Self, u64)>, DiskError> {
         let path = disk::partial_path(root, &entry.to_string())?;
         let Some(mut file) = disk::reopen_file(&path)? else {
@@ -102,8 +104,22 @@ impl PartialFile {
             // It is another file, too, which is not ours to write to.
             return Ok(None);
         }
-        let mut quick = QuickHasher::default();
-        let (hasher, size) = hash_rest(&mut file, &path, |bytes| quick.update(bytes))?;
+        let (mut hasher, mut quick) = (Hasher::default(), QuickHasher::default());
+        let mut size = 0;
+        let read = disk::sync_file(&file, &path).and_then(|()| {
+            let take = |bytes: &[u8]| {
+                hasher.update(bytes);
+                quick.update(bytes);
+                size += bytes.len() as u64;
+            };
+            disk::read_back(&file, &path, take)
+        });
+        if let Err(error) = read {
+            tracing::warn!(%error, "a file under way is begun again");
+            return Ok(None);
+        }
+        file.seek(SeekFrom::Start(size))
+            .map_err(|e| DiskError::new("read", &path, e))?;
         Ok(Some((
             Self {
                 entry,

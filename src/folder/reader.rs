@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::system::LookedAt;
 use super::disk::{self, DiskError};
-use super::partial::hash_rest;
-use crate::digest::Sha256;
+use crate::digest::{Hasher, Sha256};
 use crate::names::LocalPath;
 
 /// Opens files of a rescue folder; cheap to clone.
@@ -102,7 +101,8 @@ impl Presence {
         }
     }
 
-    /// Whether a regular file of so many bytes with this SHA-256 stands there; reads all of it.
+    /// Whether a regular file of so many bytes with this SHA-256 stands there, on the disk: what
+    /// only memory holds, as after a write that failed, is not there.
     pub fn has_bytes(
         &self,
         local: &LocalPath,
@@ -113,10 +113,15 @@ impl Presence {
             return Ok(false);
         }
         let path = disk::data_path(&self.root, local);
-        let Some(mut file) = disk::open_file(&path)? else {
+        let Some(file) = disk::open_file(&path)? else {
             return Ok(false);
         };
-        let (hasher, _) = hash_rest(&mut file, &path, |_| {})?;
+        if let Err(error) = disk::sync_file(&file, &path) {
+            tracing::warn!(%error, "a file here is not to be trusted");
+            return Ok(false);
+        }
+        let mut hasher = Hasher::default();
+        disk::read_back(&file, &path, |bytes| hasher.update(bytes))?;
         Ok(hasher.finish() == sha256)
     }
 

@@ -446,7 +446,7 @@ impl Thread {
             let outcomes = self.committer.commit(files)?;
             for ((task, came, local), outcome) in tasks.into_iter().zip(outcomes) {
                 match outcome {
-                    Outcome::InPlace | Outcome::Adopted => self.pulled(&task, local, came),
+                    Outcome::InPlace | Outcome::Replaced => self.pulled(&task, local, came),
                     Outcome::TargetExists(finished) => {
                         if !self.clear_place(task.id, &local) {
                             let other = self.other_name(&local);

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 
 use super::Finding;
+use crate::digest::Hasher;
 use crate::folder::Payload;
-use crate::folder::disk::{self, DiskError};
-use crate::folder::partial::hash_rest;
+use crate::folder::disk::{self, DiskError, ReadFrom};
 use crate::names::LocalPath;
 
 const THREADS: usize = 2;
@@ -25,8 +25,13 @@ const STEP_BYTES: u64 = 4 * 1024 * 1024;
 pub(super) enum Result {
     /// So many more bytes were read.
     Bytes(u64),
-    /// A file is done; what is wrong with it.
-    File(Option<Finding>),
+    /// A file is done.
+    File {
+        /// What is wrong with it.
+        finding: Option<Finding>,
+        /// Whether its bytes may have come from memory.
+        perhaps_from_memory: bool,
+    },
 }
 
 pub(super) struct Workers {
@@ -75,8 +80,8 @@ fn work(root: &Path, queue: &Mutex<Receiver<Payload>>, results: &Sender<Result>)
         let Ok(file) = next else {
             return;
         };
-        let mut unreported = 0;
-        let finding = compare(root, &file, |bytes| {
+        let (mut unreported, mut from) = (0, ReadFrom::Disk);
+        let finding = compare(root, &file, &mut from, |bytes| {
             unreported += bytes;
             if unreported >= STEP_BYTES {
                 // Nobody listens any more after an error; the queue ends soon.
@@ -84,11 +89,19 @@ fn work(root: &Path, queue: &Mutex<Receiver<Payload>>, results: &Sender<Result>)
             }
         });
         let _ = results.send(Result::Bytes(unreported));
-        let _ = results.send(Result::File(finding));
+        let _ = results.send(Result::File {
+            finding,
+            perhaps_from_memory: from == ReadFrom::PerhapsMemory,
+        });
     }
 }
 
-fn compare(root: &Path, file: &Payload, mut on_bytes: impl FnMut(u64)) -> Option<Finding> {
+fn compare(
+    root: &Path,
+    file: &Payload,
+    from: &mut ReadFrom,
+    mut on_bytes: impl FnMut(u64),
+) -> Option<Finding> {
     let local = file.local.clone();
     let unreadable = |error: &DiskError| unreadable(file.local.clone(), error);
     match disk::refuse_symlinks(root, &file.local) {
@@ -116,22 +129,23 @@ fn compare(root: &Path, file: &Payload, mut on_bytes: impl FnMut(u64)) -> Option
         Err(error) => return Some(unreadable(&DiskError::new("look at", &path, error))),
     }
     let hashed = disk::open_file(&path).and_then(|opened| match opened {
-        Some(mut opened) => {
-            let on_bytes = |bytes: &[u8]| on_bytes(bytes.len() as u64);
-            hash_rest(&mut opened, &path, on_bytes).map(Some)
+        Some(opened) => {
+            let mut hasher = Hasher::default();
+            *from = disk::read_back(&opened, &path, |bytes| {
+                hasher.update(bytes);
+                on_bytes(bytes.len() as u64);
+            })?;
+            Ok(Some(hasher.finish()))
         }
         None => Ok(None),
     });
     match hashed {
         Ok(None) => Some(Finding::Missing { local }),
-        Ok(Some((hasher, _))) => {
-            let found = hasher.finish();
-            (found != file.sha256).then_some(Finding::WrongHash {
-                local,
-                expected: file.sha256,
-                found,
-            })
-        }
+        Ok(Some(found)) => (found != file.sha256).then_some(Finding::WrongHash {
+            local,
+            expected: file.sha256,
+            found,
+        }),
         Err(error) => Some(unreadable(&error)),
     }
 }

@@ -51,7 +51,7 @@ fn groups_of_any_size_end_up_in_place() {
 }
 
 #[test]
-fn a_file_left_by_a_run_cut_short_is_adopted_and_another_one_is_not() {
+fn a_file_left_by_a_run_cut_short_is_replaced_and_another_one_is_not() {
     let (_place, folder) = fresh();
     let mut committer = folder.committer().unwrap();
     fs::create_dir_all(folder.root().join("data/internal/folder")).unwrap();
@@ -64,7 +64,7 @@ fn a_file_left_by_a_run_cut_short_is_adopted_and_another_one_is_not() {
         .map(|(id, name)| to_commit(&folder, id, &format!("internal/{name}"), b"right"))
         .collect();
     let mut outcomes = committer.commit(group).unwrap().into_iter();
-    assert!(matches!(outcomes.next(), Some(Outcome::Adopted)));
+    assert!(matches!(outcomes.next(), Some(Outcome::Replaced)));
     assert!(!is_waiting(&folder, 0));
     assert_eq!(
         fs::metadata(folder.data_path(&local("internal/same")))

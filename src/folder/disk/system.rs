@@ -123,6 +123,73 @@ pub(crate) fn read_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Re
     file.read_exact(buffer)
 }
 
+/// Reads some bytes from a place in a file; none at its end. Where the file's own position is afterwards
+/// differs.
+#[cfg(unix)]
+pub(super) fn read_some_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+/// In two steps, which is the same while one thread at a time reads.
+#[cfg(not(unix))]
+pub(super) fn read_some_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    use io::{Read as _, Seek as _};
+    file.seek(io::SeekFrom::Start(offset))?;
+    file.read(buffer)
+}
+
+/// While this lives, reads of a file do not pass by the memory in which the system keeps files. Only whole
+/// blocks can be read so.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) struct PastMemory<'a>(&'a File, rustix::fs::OFlags);
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl<'a> PastMemory<'a> {
+    /// `None` where the filesystem is not known to give what a disk of this computer holds.
+    pub(super) fn begin(file: &'a File) -> Option<Self> {
+        use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstatfs};
+        // From linux/magic.h and the filesystems' own headers: ext2/3/4, XFS, Btrfs, F2FS, vfat, exfat,
+        // NTFS (ntfs3), HFS+, JFS, bcachefs. What lies in memory, in another program (FUSE) or on another
+        // computer accepts the flag too, and answers as it likes.
+        const OF_DISKS: [u32; 10] = [
+            0xEF53,
+            0x5846_5342,
+            0x9123_683E,
+            0xF2F5_2010,
+            MSDOS_SUPER_MAGIC,
+            0x2011_BAB0,
+            0x7366_746E,
+            0x482B,
+            0x3153_464A,
+            0xCA45_1A4E,
+        ];
+        let filesystem = fstatfs(file).ok()?;
+        let is_it = |magic: &u32| i128::from(*magic) == i128::from(filesystem.f_type);
+        OF_DISKS.iter().find(|magic| is_it(magic))?;
+        let before = fcntl_getfl(file).ok()?;
+        fcntl_setfl(file, before | OFlags::DIRECT).ok()?;
+        Some(Self(file, before))
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl Drop for PastMemory<'_> {
+    fn drop(&mut self) {
+        let _ = rustix::fs::fcntl_setfl(self.0, self.1);
+    }
+}
+
+/// Windows wants files opened anew for it, and Apple's systems give what memory holds all the same.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) struct PastMemory;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+impl PastMemory {
+    pub(super) fn begin(_file: &File) -> Option<Self> {
+        None
+    }
+}
+
 /// Has the disk begin with what was written between two places of a file. On Linux that is what `DONTNEED`
 /// does first; what is not on the disk yet stays in memory all the same.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -245,6 +312,18 @@ pub(super) fn sync_filesystem(
     began();
     rustix::fs::syncfs(folder).map_err(|e| DiskError::new("sync", path, e.into()))?;
     Ok(true)
+}
+
+/// Has a filesystem write everything out.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn write_out(folder: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(folder)?)?)
+}
+
+/// Others read from memory all the same, and say so.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn write_out(_folder: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Other systems have no such call: each file is synced by itself.
