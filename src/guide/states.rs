@@ -1,5 +1,5 @@
 //! The states in which a phone, its cable or this computer can be: what each means and what to do
-//! next. One entry a state; the doctor, failing commands and the README all show these words.
+//! next. One entry a state; the doctor, failing commands and docs/phone-states.md all show these words.
 
 use std::io::ErrorKind;
 
@@ -275,7 +275,7 @@ pub fn of_device(state: &DeviceState) -> State {
     }
 }
 
-/// The table of the README.
+/// The table of docs/phone-states.md.
 pub fn as_markdown() -> String {
     let rows = ALL.iter().map(|state| {
         format!(
@@ -294,11 +294,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readme_shows_every_state_in_these_words() {
-        let readme = include_str!("../../README.md");
+    fn docs_show_every_state_in_these_words() {
+        let page = include_str!("../../docs/phone-states.md");
         assert!(
-            readme.contains(&as_markdown()),
-            "README.md lacks:\n{}",
+            page.contains(&as_markdown()),
+            "docs/phone-states.md lacks:\n{}",
             as_markdown()
         );
     }

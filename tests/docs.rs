@@ -1,0 +1,210 @@
+//! README and docs/ say what is so: links resolve, the contract for scripts is complete, and the
+//! sentences keep to the project's English.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Words that a native speaker stumbles over, or that hide who does what.
+const BANNED: &[&str] = &[
+    "makes no sense",
+    "make no sense",
+    " is none",
+    " are none",
+    "anew",
+    "be had",
+    "so many files",
+    "so often",
+    "go on with",
+    "goes on where",
+    "in vain",
+    "what was pulled",
+    "who presses",
+    "is no file",
+    "is no folder",
+    "utilize",
+    "in order to",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn pages() -> Vec<PathBuf> {
+    let mut pages: Vec<_> = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+        .iter()
+        .map(|name| root().join(name))
+        .collect();
+    let docs = fs::read_dir(root().join("docs")).unwrap();
+    let docs = docs.map(|entry| entry.unwrap().path());
+    pages.extend(docs.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
+    pages.sort();
+    pages
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| {
+        let text = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = text.chars().filter_map(|letter| match letter {
+            ' ' => Some('-'),
+            letter if letter.is_alphanumeric() || letter == '-' || letter == '_' => Some(letter),
+            _ => None,
+        });
+        kept.collect::<String>()
+    };
+    headings.map(anchor).collect()
+}
+
+/// The targets of a page's links and pictures.
+fn links(page: &str) -> Vec<String> {
+    let mut links = Vec::new();
+    let mut rest = page;
+    while let Some((_, behind)) = rest.split_once("](") {
+        let (target, behind) = behind.split_once(')').unwrap_or((behind, ""));
+        links.push(target.to_owned());
+        rest = behind;
+    }
+    links
+}
+
+fn broken_links(path: &Path, page: &str) -> Vec<String> {
+    let is_broken = |link: &String| {
+        if link.starts_with("https://") {
+            return false;
+        }
+        let (file, anchor) = match link.split_once('#') {
+            Some((file, anchor)) => (file, Some(anchor)),
+            None => (link.as_str(), None),
+        };
+        let target = match file {
+            "" => path.to_owned(),
+            file => path.parent().unwrap().join(file),
+        };
+        let Some(anchor) = anchor else {
+            return !target.exists();
+        };
+        !fs::read_to_string(&target).is_ok_and(|text| anchors(&text).contains(anchor))
+    };
+    links(page).into_iter().filter(is_broken).collect()
+}
+
+#[test]
+fn every_link_resolves() {
+    for path in pages() {
+        let page = fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            broken_links(&path, &page),
+            Vec::<String>::new(),
+            "broken links in {}",
+            path.display()
+        );
+    }
+    let readme = root().join("README.md");
+    for link in ["docs/nowhere.md", "docs/faq.md#nothing-of-that-name"] {
+        let page = format!("see [this]({link})");
+        assert_eq!(broken_links(&readme, &page), [link]);
+    }
+}
+
+fn banned_phrases(page: &str) -> Vec<&'static str> {
+    let text = page.to_lowercase();
+    let banned = BANNED.iter().filter(|phrase| text.contains(**phrase));
+    banned.copied().collect()
+}
+
+#[test]
+fn pages_are_written_in_plain_english() {
+    for path in pages() {
+        let page = fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            banned_phrases(&page),
+            Vec::<&str>::new(),
+            "in {}",
+            path.display()
+        );
+    }
+    assert_eq!(banned_phrases("Write it Anew"), ["anew"]);
+}
+
+/// The `type`s that the program prints and the fields of its events, read from its sources.
+fn printed() -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    let events = fs::read_to_string(root().join("src/event.rs")).unwrap();
+    let (_, events) = events.split_once("pub enum Event {").unwrap();
+    let (events, _) = events.split_once("\n}").unwrap();
+    for line in events.lines() {
+        let Some(first) = line.trim().chars().next() else {
+            continue;
+        };
+        let indent = line.len() - line.trim_start().len();
+        let name: String = line
+            .trim()
+            .chars()
+            .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+            .collect();
+        match indent {
+            4 if first.is_uppercase() => words.insert(snake_case(&name)),
+            8 if line.trim().starts_with(&format!("{name}:")) => words.insert(name),
+            _ => false,
+        };
+    }
+    let sources = walkdir::WalkDir::new(root().join("src")).into_iter();
+    for source in sources.map(Result::unwrap) {
+        if source
+            .path()
+            .extension()
+            .is_none_or(|ending| ending != "rs")
+        {
+            continue;
+        }
+        let text = fs::read_to_string(source.path()).unwrap();
+        for start in [r#"r#type: ""#, r#""type": ""#, r#"let r#type = ""#] {
+            let found = text.split(start).skip(1);
+            words.extend(found.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
+        }
+    }
+    words
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
+
+#[test]
+fn scripting_page_names_every_type_and_field() {
+    let page = fs::read_to_string(root().join("docs/scripting.md")).unwrap();
+    let words = printed();
+    assert!(words.contains("upload_renamed") && words.contains("done_bytes"));
+    assert!(words.contains("upload_summary"));
+    let missing: Vec<_> = words
+        .iter()
+        .filter(|word| !page.contains(&format!("`{word}`")))
+        .collect();
+    assert_eq!(missing, Vec::<&String>::new(), "not in docs/scripting.md");
+}
+
+#[test]
+fn scripting_page_names_every_exit_code() {
+    let page = fs::read_to_string(root().join("docs/scripting.md")).unwrap();
+    let source = fs::read_to_string(root().join("src/error.rs")).unwrap();
+    let (_, codes) = source.split_once("fn exit_code").unwrap();
+    let (codes, _) = codes.split_once("\n    }\n").unwrap();
+    let codes: BTreeSet<u8> = codes
+        .split("=> ")
+        .skip(1)
+        .filter_map(|rest| rest.split([',', ' ', '\n']).next()?.parse().ok())
+        .collect();
+    assert!(codes.len() > 5, "{codes:?}");
+    for code in codes {
+        assert!(page.contains(&format!("\n| {code} |")), "{code}");
+    }
+}
