@@ -747,6 +747,9 @@ pub struct VirtualPhoneArgs {
     /// Of so many bytes each
     #[arg(long, default_value_t = 50_000)]
     pub size: u64,
+    /// Send so many bytes a second, as over a slow link [default: as fast as it can]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rate: Option<u64>,
 }
 
 /// What to print.

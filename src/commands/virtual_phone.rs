@@ -17,6 +17,7 @@ struct Serves {
 
 pub(super) async fn run(args: &VirtualPhoneArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     let mut phone = VirtualPhone::new("VIRTUAL0001");
+    phone.rate = args.rate;
     phone
         .tree
         .add_many("/storage/emulated/0/DCIM", args.files, args.size);

@@ -38,6 +38,14 @@ pub struct Task {
     pub attempts: u32,
 }
 
+impl Task {
+    /// Its place in the order of a run: most precious first, newest first; what was refused before
+    /// comes last.
+    pub(super) fn rank(&self) -> (bool, Precious, Reverse<i64>) {
+        (self.was_refused, self.precious, Reverse(self.item.mtime))
+    }
+}
+
 /// An item that is here but not proven yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnprovenEntry {
@@ -198,8 +206,7 @@ impl Plan {
                 attempts: 0,
             });
         }
-        tasks
-            .sort_by_cached_key(|task| (task.was_refused, task.precious, Reverse(task.item.mtime)));
+        tasks.sort_by_cached_key(Task::rank);
         tasks
     }
 

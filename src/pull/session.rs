@@ -28,7 +28,7 @@ use crate::names::Names;
 use crate::phone::{Phone, PhoneError};
 
 /// Streams at once.
-const STREAMS: usize = 4;
+pub(super) const STREAMS: usize = 4;
 /// Tries for an item in one run.
 const MAX_ATTEMPTS: u32 = 3;
 /// A part of a file that is worth going on with, in bytes.
@@ -411,7 +411,7 @@ impl Session {
                 setbacks: setbacks.clone(),
                 events: self.events.clone(),
                 halt: self.halt.clone(),
-                prefers_small: index == 0,
+                index,
                 alone,
             };
             streams.spawn(worker.run());

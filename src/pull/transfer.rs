@@ -3,35 +3,32 @@
 //! A daemon that refuses a file closes the stream, and the requests behind it are lost: they are
 //! sent again on a new one. A large file holds up only its own stream.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::enumerate::{has_internal_storage, is_on_internal_storage, reason_of_fail};
 use super::halt::Halt;
 use super::keeper::Pulled;
 use super::plan::Task;
-use super::window::Window;
+use super::session::STREAMS;
+use super::window::{FILE_OVERHEAD, MOST_BYTES, Pace};
 use super::writer::ToWriter;
 use crate::adb::shell::Output;
 use crate::adb::sync::{Answer, Operation};
 use crate::event::{Event, Events};
-use crate::folder::{Reason, ReasonCode};
+use crate::folder::{EntryId, Reason, ReasonCode};
 use crate::phone::sync::SyncStream;
 use crate::phone::{Phone, PhoneError};
 
-/// Bytes asked for ahead on one stream: enough to fill a long link, little enough that the
-/// streams share the work.
-const BYTES_AHEAD: u64 = 8 * 1024 * 1024;
 /// A file up to this size goes to its writer in one message, in bytes.
 pub(super) const WHOLE_BYTES: u64 = 256 * 1024;
 /// Pieces up to this size together are kept as one, in bytes.
 const SCRAP_BYTES: usize = 4096;
-/// A file from this size on is large: not all streams may be busy with such, in bytes.
-const LARGE_BYTES: u64 = 4 * 1024 * 1024;
 /// Sizes modulo this are all that sync v1 tells.
 const V1_MODULUS: u64 = 1 << 32;
 
@@ -46,99 +43,178 @@ pub(super) struct Setback {
     pub(super) counts: bool,
 }
 
-/// Work that the streams share.
-#[derive(Debug, Default)]
-pub(super) struct Queue(Mutex<Waiting>);
+/// Work that the streams share, in the order of the plan. Each takes from its head what the pace
+/// of the link allows, so that files come in that order but for a few.
+#[derive(Debug)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Told when a stream that may not work yet should look again.
+    changed: Notify,
+}
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waiting {
+    tasks: VecDeque<Arc<Task>>,
     /// Files of which a part is held, to be gone on with.
-    begun: VecDeque<Arc<Task>>,
-    small: VecDeque<Arc<Task>>,
-    large: VecDeque<Arc<Task>>,
+    begun: HashSet<EntryId>,
+    pace: Pace,
+    /// Whether a stream found the phone gone.
+    is_lost: bool,
+}
+
+/// What a stream may ask for.
+enum Taken {
+    /// These files, which may be none.
+    Files(Vec<Arc<Task>>),
+    /// The rest of this one.
+    Rest(Arc<Task>),
 }
 
 impl Queue {
-    pub(super) fn new(tasks: Vec<Arc<Task>>, is_begun: impl Fn(&Task) -> bool) -> Self {
-        let mut waiting = Waiting::default();
-        for task in tasks {
-            if is_begun(&task) {
-                waiting.begun.push_back(task);
-            } else {
-                waiting.list_of(&task).push_back(task);
-            }
+    pub(super) fn new(mut tasks: Vec<Arc<Task>>, is_begun: impl Fn(&Task) -> bool) -> Self {
+        tasks.sort_by_key(|task| task.rank());
+        let begun = tasks.iter().filter(|task| is_begun(task));
+        let waiting = Waiting {
+            begun: begun.map(|task| task.id).collect(),
+            tasks: tasks.into(),
+            pace: Pace::new(Instant::now()),
+            is_lost: false,
+        };
+        Self {
+            waiting: Mutex::new(waiting),
+            changed: Notify::new(),
         }
-        Self(Mutex::new(waiting))
     }
 
     /// Everything that nobody took.
     pub(super) fn drain(&self) -> Vec<Arc<Task>> {
+        self.lock().tasks.drain(..).collect()
+    }
+
+    /// Waits until a stream without work may take some; `false` when there is none left for it.
+    async fn is_wanted(&self, stream: usize) -> bool {
+        loop {
+            let changed = pin!(self.changed.notified());
+            let silence = {
+                let waiting = self.lock();
+                if waiting.tasks.is_empty() {
+                    return false;
+                }
+                if stream < waiting.pace.streams(Instant::now()) {
+                    return true;
+                }
+                if waiting.is_lost {
+                    return false;
+                }
+                waiting.pace.silence()
+            };
+            let _ = tokio::time::timeout(silence, changed).await;
+        }
+    }
+
+    /// The next work for a stream that waits for `ahead` bytes in `files` files.
+    fn take(&self, stream: usize, files: usize, ahead: u64) -> Taken {
         let mut waiting = self.lock();
         let Waiting {
-            begun,
-            small,
-            large,
-            ..
+            tasks, begun, pace, ..
         } = &mut *waiting;
-        let mut tasks: Vec<_> = begun
-            .drain(..)
-            .chain(small.drain(..))
-            .chain(large.drain(..))
-            .collect();
-        tasks.sort_by_cached_key(|task| {
-            (
-                task.was_refused,
-                task.precious,
-                std::cmp::Reverse(task.item.mtime),
-            )
-        });
-        tasks
-    }
-
-    fn take_begun(&self) -> Option<Arc<Task>> {
-        self.lock().begun.pop_front()
-    }
-
-    /// The next task for a stream; the first stream leaves large files to the others while there
-    /// are small ones.
-    fn take(&self, prefers_small: bool, max_bytes: u64) -> Option<Arc<Task>> {
-        let mut waiting = self.lock();
-        let small_first = match (waiting.small.front(), waiting.large.front()) {
-            (Some(_), None) => true,
-            (Some(small), Some(large)) => prefers_small || small.precious <= large.precious,
-            (None, _) => false,
-        };
-        let list = if small_first {
-            &mut waiting.small
-        } else {
-            &mut waiting.large
-        };
-        if list.front()?.item.size > max_bytes {
-            return None;
+        let streams = pace.streams(Instant::now());
+        let mut taken = Vec::new();
+        if stream >= streams {
+            return Taken::Files(taken);
         }
-        list.pop_front()
+        let mut room = pace.room(streams.min(STREAMS), files, ahead);
+        while room > 0
+            && let Some(next) = tasks.front()
+        {
+            let is_idle = files == 0 && taken.is_empty();
+            let is_begun = begun.contains(&next.id);
+            // What cannot share a stream waits for one that is idle, and nothing overtakes it.
+            if !is_idle && (is_begun || next.item.size > MOST_BYTES) {
+                break;
+            }
+            let Some(next) = tasks.pop_front() else { break };
+            if is_begun {
+                begun.remove(&next.id);
+                return Taken::Rest(next);
+            }
+            room = room.saturating_sub(next.item.size.saturating_add(FILE_OVERHEAD));
+            taken.push(next);
+        }
+        if tasks.is_empty() {
+            self.changed.notify_waiters();
+        }
+        Taken::Files(taken)
     }
 
-    fn give_back(&self, tasks: impl DoubleEndedIterator<Item = Arc<Task>>) {
+    /// Puts tasks back where they were.
+    fn give_back(&self, tasks: impl Iterator<Item = Arc<Task>>) {
         let mut waiting = self.lock();
-        for task in tasks.rev() {
-            waiting.list_of(&task).push_front(task);
+        for task in tasks {
+            let rank = task.rank();
+            let later = waiting.tasks.iter().position(|other| other.rank() >= rank);
+            let at = later.unwrap_or(waiting.tasks.len());
+            waiting.tasks.insert(at, task);
         }
+        drop(waiting);
+        self.changed.notify_waiters();
+    }
+
+    /// Notes that bytes came.
+    fn arrive(&self, bytes: u64) {
+        let now = Instant::now();
+        let mut waiting = self.lock();
+        let before = waiting.pace.streams(now);
+        waiting.pace.arrive(now, bytes);
+        if waiting.pace.streams(now) > before {
+            drop(waiting);
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Notes how long the phone took to answer something small.
+    fn answered_in(&self, took: Duration) {
+        self.lock().pace.answered_in(took);
+    }
+
+    /// Notes that the phone is gone: streams that wait for their turn need not.
+    fn lose(&self) {
+        self.lock().is_lost = true;
+        self.changed.notify_waiters();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
-    fn list_of(&mut self, task: &Task) -> &mut VecDeque<Arc<Task>> {
-        if task.item.size >= LARGE_BYTES {
-            &mut self.large
-        } else {
-            &mut self.small
+/// What a stream asked for and has not got to its end, in order.
+#[derive(Default)]
+struct UnderWay {
+    tasks: VecDeque<Arc<Task>>,
+    bytes: u64,
+}
+
+impl UnderWay {
+    fn push(&mut self, task: Arc<Task>) {
+        self.bytes = self.bytes.saturating_add(weight(&task));
+        self.tasks.push_back(task);
+    }
+
+    fn pop(&mut self) {
+        if let Some(task) = self.tasks.pop_front() {
+            self.bytes = self.bytes.saturating_sub(weight(&task));
         }
     }
+
+    /// Bytes that have not come, when so many came of the first file.
+    fn ahead(&self, received: u64) -> u64 {
+        self.bytes.saturating_sub(received)
+    }
+}
+
+fn weight(task: &Task) -> u64 {
+    task.item.size.saturating_add(FILE_OVERHEAD)
 }
 
 /// One stream's worth of work.
@@ -149,7 +225,8 @@ pub(super) struct Worker {
     pub(super) setbacks: mpsc::UnboundedSender<Setback>,
     pub(super) events: Events,
     pub(super) halt: Halt,
-    pub(super) prefers_small: bool,
+    /// Which of the streams it is: a slow link leaves only the first of them work.
+    pub(super) index: usize,
     /// Whether only one file is asked for at a time: for those that failed before.
     pub(super) alone: bool,
 }
@@ -208,6 +285,8 @@ enum Stream {
     Done,
     /// The stream is of no more use; go on with a new one.
     Renew,
+    /// Of this file a part is held: its rest comes another way.
+    Rest(Arc<Task>),
 }
 
 /// How the reading of a file's rest ended.
@@ -221,18 +300,24 @@ enum Rest {
 impl Worker {
     /// Works until the queue is empty, the run is stopped, or the phone is gone.
     pub(super) async fn run(mut self) -> Result<(), PhoneError> {
-        while let Some(task) = self.queue.take_begun().filter(|_| !self.halt.is_set()) {
-            self.receive_rest(task).await?;
+        let ended = self.work_on_streams().await;
+        if ended.is_err() {
+            self.queue.lose();
         }
+        ended
+    }
+
+    async fn work_on_streams(&mut self) -> Result<(), PhoneError> {
         while !self.halt.is_set() {
-            let mut under_way = VecDeque::new();
+            let mut under_way = UnderWay::default();
             let mut arrival = Arrival::new();
             let ended = self.work(&mut under_way, &mut arrival).await;
-            let leftover = std::mem::take(&mut under_way);
-            self.leave(leftover, arrival, ended.as_ref().err()).await;
+            self.leave(under_way.tasks, arrival, ended.as_ref().err())
+                .await;
             match ended? {
                 Stream::Done => return Ok(()),
                 Stream::Renew => {}
+                Stream::Rest(task) => self.receive_rest(task).await?,
             }
         }
         Ok(())
@@ -241,41 +326,51 @@ impl Worker {
     /// Works on one sync stream. What is not done is left in `under_way`.
     async fn work(
         &mut self,
-        under_way: &mut VecDeque<Arc<Task>>,
+        under_way: &mut UnderWay,
         arrival: &mut Arrival,
     ) -> Result<Stream, PhoneError> {
         let mut sync: Option<SyncStream> = None;
         // Whether any request on this stream was answered to its end.
         let mut answered = false;
-        let mut window = Window::new(Instant::now());
         loop {
-            self.ask_ahead(under_way, &mut sync, &mut window).await?;
-            let (Some(task), Some(stream)) = (under_way.front().cloned(), &mut sync) else {
-                return Ok(Stream::Done);
+            if under_way.tasks.is_empty() {
+                let is_wanted = tokio::select! {
+                    () = self.halt.stopped() => false,
+                    is_wanted = self.queue.is_wanted(self.index) => is_wanted,
+                };
+                if !is_wanted {
+                    return Ok(Stream::Done);
+                }
+            }
+            if let Some(task) = self.ask_ahead(under_way, arrival, &mut sync).await? {
+                return Ok(Stream::Rest(task));
+            }
+            let (Some(task), Some(stream)) = (under_way.tasks.front().cloned(), &mut sync) else {
+                // Another stream was faster.
+                continue;
             };
             stream.flush().await?;
             let answer = tokio::select! {
                 () = self.halt.stopped() => return Ok(Stream::Done),
                 answer = stream.next() => answer,
             };
-            window.hear(Instant::now());
             match answer {
                 Ok(Some(Answer::Data(bytes))) => {
                     if !self.data(&task, arrival, bytes).await {
-                        under_way.pop_front();
+                        under_way.pop();
                         *arrival = Arrival::new();
                         return Ok(Stream::Renew);
                     }
                 }
                 Ok(Some(Answer::ReceiveEnd)) => {
                     answered = true;
-                    window.count();
-                    under_way.pop_front();
+                    self.queue.arrive(FILE_OVERHEAD);
+                    under_way.pop();
                     self.complete(task, arrival.take()).await;
                 }
                 Ok(Some(Answer::Fail(message))) => {
                     answered = true;
-                    under_way.pop_front();
+                    under_way.pop();
                     self.give_up(task, arrival.take(), reason_of_fail(&message))
                         .await;
                 }
@@ -286,7 +381,7 @@ impl Worker {
                     // phone itself is gone.
                     if arrival.received > 0 || !answered {
                         drop(self.phone.sync().await?);
-                        under_way.pop_front();
+                        under_way.pop();
                         self.give_up(task, arrival.take(), ended()).await;
                     }
                     return Ok(Stream::Renew);
@@ -298,14 +393,14 @@ impl Worker {
                     if is_on_internal_storage(&task.item.path) {
                         has_internal_storage(&self.phone).await?;
                     }
-                    under_way.pop_front();
+                    under_way.pop();
                     self.put_off(task, arrival.take(), silent(after)).await;
                     return Ok(Stream::Renew);
                 }
                 Err(PhoneError::Sync(error)) => {
                     // Which file it belongs to is not sure, but this one does not come.
                     drop(self.phone.sync().await?);
-                    under_way.pop_front();
+                    under_way.pop();
                     self.give_up(task, arrival.take(), nonsense(&error)).await;
                     return Ok(Stream::Renew);
                 }
@@ -314,53 +409,50 @@ impl Worker {
         }
     }
 
+    /// Asks for what may be asked for; returns a file of which only the rest is to come, which
+    /// takes another way.
     async fn ask_ahead(
         &self,
-        under_way: &mut VecDeque<Arc<Task>>,
+        under_way: &mut UnderWay,
+        arrival: &Arrival,
         sync: &mut Option<SyncStream>,
-        window: &mut Window,
-    ) -> Result<(), PhoneError> {
-        let most = |window: &Window| if self.alone { 1 } else { window.requests() };
-        // Half a window of answers before the next requests go: fewer, fuller messages.
-        if under_way.len() > most(window) / 2 {
-            return Ok(());
+    ) -> Result<Option<Arc<Task>>, PhoneError> {
+        let files = under_way.tasks.len();
+        if self.alone && files > 0 {
+            return Ok(None);
         }
-        let was_idle = under_way.is_empty();
-        if !was_idle {
-            window.adapt(Instant::now());
+        let ahead = under_way.ahead(arrival.received);
+        let mut tasks = match self.queue.take(self.index, files, ahead) {
+            Taken::Files(tasks) => tasks,
+            Taken::Rest(task) => return Ok(Some(task)),
+        };
+        if self.alone && tasks.len() > 1 {
+            self.queue.give_back(tasks.drain(1..));
         }
-        let most = most(window);
-        let mut ahead: u64 = under_way.iter().map(|task| task.item.size).sum();
-        while under_way.len() < most && (ahead < BYTES_AHEAD || under_way.is_empty()) {
-            let room = if under_way.is_empty() {
-                u64::MAX
-            } else {
-                BYTES_AHEAD
-            };
-            let Some(task) = self.queue.take(self.prefers_small, room) else {
-                break;
-            };
-            let stream = match sync {
-                Some(stream) => stream,
-                None => {
-                    let opened = self.phone.sync().await;
-                    match opened {
-                        Ok(stream) => sync.insert(stream),
-                        Err(error) => {
-                            self.queue.give_back(std::iter::once(task));
-                            return Err(error);
-                        }
+        if tasks.is_empty() {
+            return Ok(None);
+        }
+        let stream = match sync {
+            Some(stream) => stream,
+            None => {
+                let asked = Instant::now();
+                match self.phone.sync().await {
+                    Ok(stream) => {
+                        self.queue.answered_in(asked.elapsed());
+                        sync.insert(stream)
+                    }
+                    Err(error) => {
+                        self.queue.give_back(tasks.into_iter());
+                        return Err(error);
                     }
                 }
-            };
+            }
+        };
+        for task in tasks {
             stream.request(Operation::Receive1, &task.item.path);
-            ahead = ahead.saturating_add(task.item.size);
-            under_way.push_back(task);
+            under_way.push(task);
         }
-        if was_idle {
-            window.ask(Instant::now());
-        }
-        Ok(())
+        Ok(None)
     }
 
     /// Takes a piece of a file; `false` when the file turned out not to be what was listed.
@@ -375,6 +467,7 @@ impl Worker {
             });
         }
         arrival.received += bytes.len() as u64;
+        self.queue.arrive(bytes.len() as u64);
         self.events.emit(Event::Received {
             bytes: bytes.len() as u64,
         });
@@ -557,6 +650,7 @@ impl Worker {
                 return Ok(Rest::Ended);
             }
             if !bytes.is_empty() {
+                self.queue.arrive(bytes.len() as u64);
                 self.events.emit(Event::Received {
                     bytes: bytes.len() as u64,
                 });

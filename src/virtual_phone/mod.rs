@@ -60,6 +60,8 @@ pub struct VirtualPhone {
     pub features: Features,
     /// The largest payload it takes, in bytes.
     pub max_payload: u32,
+    /// How many bytes a second it sends over one connection; `None` for as many as it can.
+    pub rate: Option<u64>,
     /// How it treats computers.
     pub trust: Trust,
     /// What it calls itself in its banner: `device`, or `recovery`, `sideload`...
@@ -98,6 +100,7 @@ impl VirtualPhone {
             properties: properties.into_iter().map(own).collect(),
             features: Features::all().without(Feature::DelayedAck),
             max_payload: MAX_PAYLOAD,
+            rate: None,
             trust: Trust::Everybody,
             state: "device".to_owned(),
             prints: Vec::new(),
@@ -311,7 +314,7 @@ async fn answer(running: Arc<Running>, socket: TcpStream) {
         }
         None => {}
     }
-    let wire = Wire::new(socket, running.phone.faults.wire());
+    let wire = Wire::new(socket, running.phone.faults.wire(), running.phone.rate);
     let (link, mut events) = Link::start(Connection::device(config(&running.phone)), wire);
     let mut services = JoinSet::new();
     while let Some(event) = events.recv().await {

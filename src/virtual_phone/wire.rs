@@ -1,13 +1,15 @@
-//! What goes wrong with the wire itself, under the protocol: a transport that breaks after so many
-//! bytes, wherever in a message that is.
+//! The wire itself, under the protocol: a transport that is slow, or breaks after so many bytes,
+//! wherever in a message that is.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
 
 /// Bytes of a message's header, and where the length of what follows stands in it.
 const HEADER_BYTES: usize = 24;
@@ -33,12 +35,45 @@ pub enum Break {
     Nonsense(Bytes),
 }
 
-/// A socket that may break.
+/// Bytes that leave at once over a slow wire: little, so that they leave evenly.
+const SLOW_PIECE: usize = 4096;
+/// What a slow wire may catch up when it was not woken in time.
+const LATENESS: Duration = Duration::from_millis(4);
+
+/// A socket that may be slow, and may break.
 #[derive(Debug)]
 pub(super) struct Wire {
     socket: TcpStream,
+    /// `None` for one as fast as this computer.
+    slow: Option<Slow>,
     /// `None` for a sound one.
     fault: Option<Broken>,
+}
+
+#[derive(Debug)]
+struct Slow {
+    /// Bytes a second.
+    rate: u64,
+    free_at: Instant,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Slow {
+    /// Waits until the next bytes may leave.
+    fn poll_free(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.free_at <= Instant::now() {
+            return Poll::Ready(());
+        }
+        self.sleep.as_mut().reset(self.free_at);
+        self.sleep.as_mut().poll(context)
+    }
+
+    fn count(&mut self, now: Instant, written: usize) {
+        let takes = Duration::from_secs_f64(written as f64 / self.rate.max(1) as f64);
+        let earliest = now.checked_sub(LATENESS);
+        let from = earliest.map_or(self.free_at, |earliest| self.free_at.max(earliest));
+        self.free_at = from + takes;
+    }
 }
 
 #[derive(Debug)]
@@ -51,14 +86,24 @@ struct Broken {
 }
 
 impl Wire {
-    pub(super) fn new(socket: TcpStream, fault: Option<(After, Break)>) -> Self {
+    /// A wire that carries `rate` bytes a second to the computer, where it is slow.
+    pub(super) fn new(socket: TcpStream, fault: Option<(After, Break)>, rate: Option<u64>) -> Self {
+        let slow = rate.map(|rate| Slow {
+            rate,
+            free_at: Instant::now(),
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        });
         let fault = fault.map(|(after, how)| Broken {
             after,
             how,
             header: Vec::new(),
             sent_bytes: 0,
         });
-        Self { socket, fault }
+        Self {
+            socket,
+            slow,
+            fault,
+        }
     }
 }
 
@@ -100,9 +145,20 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Self { socket, fault } = self.get_mut();
+        let Self {
+            socket,
+            slow,
+            fault,
+        } = self.get_mut();
         let Some(broken) = fault else {
-            return Pin::new(socket).poll_write(context, bytes);
+            let Some(slow) = slow else {
+                return Pin::new(socket).poll_write(context, bytes);
+            };
+            ready!(slow.poll_free(context));
+            let piece = bytes.get(..SLOW_PIECE).unwrap_or(bytes);
+            let written = ready!(Pin::new(socket).poll_write(context, piece))?;
+            slow.count(Instant::now(), written);
+            return Poll::Ready(Ok(written));
         };
         let room = broken.room().min(bytes.len() as u64) as usize;
         if room > 0 {
@@ -150,7 +206,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let mut wire = Wire::new(near.unwrap(), Some((after, how)));
+        let mut wire = Wire::new(near.unwrap(), Some((after, how)), None);
         let _ = wire.write_all(&messages()).await;
         drop(wire);
         let mut arrived = Vec::new();
@@ -164,6 +220,22 @@ mod tests {
             let arrived = arriving(After::Bytes(bytes), Break::Cut).await;
             assert_eq!(arrived, messages()[..bytes as usize], "{bytes}");
         }
+    }
+
+    #[tokio::test]
+    async fn slow_wire_takes_as_long_as_its_rate_says() {
+        let begun = Instant::now();
+        let mut slow = Slow {
+            rate: 100_000,
+            free_at: begun,
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        };
+        (0..50).for_each(|_| slow.count(begun, 1000));
+        assert_eq!(slow.free_at, begun + Duration::from_millis(500));
+        // What was not sent in time is not caught up all at once.
+        let late = begun + Duration::from_secs(9);
+        slow.count(late, 1000);
+        assert_eq!(slow.free_at, late - LATENESS + Duration::from_millis(10));
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rescue::adb::RemotePath;
 use rescue::virtual_phone::fault::Fault;
 
-use crate::desk::{CAMERA, Desk, camera, end, generated, kill, refs, until};
+use crate::desk::{CAMERA, Desk, camera, end, files_below, generated, kill, refs, until};
 
 const BIG: u64 = 30_000_000;
 
@@ -192,4 +192,37 @@ async fn second_rescue_on_the_same_folder_is_told_to_wait() {
     );
     kill(id, "INT");
     end(child).await.expect(130);
+}
+
+#[tokio::test]
+async fn run_stopped_on_a_slow_link_has_the_newest_and_no_others() {
+    const STOP_AT: usize = 40;
+    // Every tenth is as large as a short video, or a picture of a good camera.
+    let size = |index: usize| {
+        if index.is_multiple_of(10) {
+            4_500_000
+        } else {
+            50_000
+        }
+    };
+    let sizes: Vec<u64> = (0..400).map(size).collect();
+    for rate in [4_000_000, 40_000_000] {
+        let (mut phone, _) = camera(&sizes);
+        phone.rate = Some(rate);
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        let child = desk.start_pull(&serving, &["--idle-timeout", "50"]);
+        let camera = desk.folder().join("data/internal/DCIM/Camera");
+        let here = || std::fs::read_dir(&camera).map_or(0, Iterator::count);
+        until("some photos", || here() >= STOP_AT).await;
+        kill(child.id(), "INT");
+        end(child).await.expect(130);
+        let names = files_below(&camera).into_keys();
+        let index = |name: String| name.trim_end_matches(".jpg").parse::<usize>().unwrap();
+        let oldest = names.map(index).min().unwrap();
+        let missing = sizes.len() - oldest - here();
+        assert!(
+            missing <= 8,
+            "{missing} newer than {oldest} are missing at {rate}"
+        );
+    }
 }
