@@ -135,7 +135,10 @@ pub fn hint(error: &PhoneError) -> String {
         PhoneError::NoPhone => "run `rescue doctor`; try another cable and another port, or name the phone with --tcp HOST:PORT",
         PhoneError::NoSuchPhone { .. } => "run `rescue devices` to see the phones that are there",
         PhoneError::SeveralPhones { .. } => "choose one with --serial",
-        PhoneError::SameSerial { .. } => "attach one of them at a time, each with a folder of its own (-o)",
+        PhoneError::SameSerial { places, .. } => match &**places {
+            [] => "attach one of them at a time, each with a folder of its own (-o)",
+            _ => "choose one by its place, as in --serial usb:1-2; each needs a folder of its own (-o)",
+        },
         PhoneError::NotReady { state: DeviceState::Busy(holder), .. } if !holder.is_empty() => {
             return format!("end {holder}, which has the phone open, and run the same command");
         }

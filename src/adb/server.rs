@@ -161,10 +161,14 @@ impl DeviceState {
     }
 }
 
+/// How the state of a phone begins that the server may not open; the reason follows.
+const NO_PERMISSIONS: &str = " no permissions";
+
 /// One line of the server's long device list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// The phone's serial number, or `host:port`.
+    /// The phone's serial number, or `host:port`, without blanks around it; empty where the server
+    /// knows none.
     pub serial: String,
     /// Its state.
     pub state: DeviceState,
@@ -184,48 +188,83 @@ impl Device {
 
 /// Reads the answer to `host:devices-l`, a line a phone. Lines without a state are passed over.
 ///
-/// A line is the serial, blanks, the state and `name:value` words; the state `no permissions`
-/// goes on with a reason and a link in words, up to the first `usb:`, `product:`... property.
+/// adb writes a line as `"%-22s %s"` of the serial number and the state, then ` usb:`, ` product:`,
+/// ` model:` and ` device:` where it knows them, and ` transport_id:` last. A serial number may hold
+/// blanks and colons, a product's name may too, and the state `no permissions` goes on with a reason
+/// and a link: so a line is read from its end.
 pub fn parse_devices(text: &str) -> Vec<Device> {
     text.lines().filter_map(parse_device).collect()
 }
 
 fn parse_device(line: &str) -> Option<Device> {
-    let (serial, rest) = line.trim_end().split_once([' ', '\t'])?;
-    let rest = rest.trim_start();
-    let (state, words) = if rest.starts_with("no permissions") {
-        let end = property_start(rest).unwrap_or(rest.len());
-        let (reason, words) = rest.split_at_checked(end)?;
-        (
-            DeviceState::NoPermissions(reason.trim_end().to_owned()),
-            words,
-        )
-    } else {
-        let (word, words) = rest.split_once(' ').unwrap_or((rest, ""));
-        (DeviceState::parse(word), words)
+    let mut head = line.trim_end();
+    let mut properties = Vec::new();
+    while let Some((rest, word)) = head.rsplit_once([' ', '\t'])
+        && let Some(property) = property(word)
+    {
+        properties.push(property);
+        head = rest.trim_end();
+    }
+    properties.reverse();
+    let (serial, state) = match serial_and_state(head) {
+        Some(found) => found,
+        None => {
+            // A product's name with blanks is in the way.
+            let end = property_start(head).unwrap_or(head.len());
+            let (front, mut words) = head.split_at_checked(end)?;
+            let mut first = Vec::new();
+            while let Some(rest) = words.strip_prefix(' ') {
+                let (word, behind) = rest.split_at(property_start(rest).unwrap_or(rest.len()));
+                first.extend(property(word));
+                words = behind;
+            }
+            properties.splice(0..0, first);
+            serial_and_state(front).or_else(|| unknown_state(front))?
+        }
     };
-    let properties = words
-        .split_whitespace()
-        .filter_map(|word| word.split_once(':'));
-    let properties = properties
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    (!serial.is_empty() && !rest.is_empty()).then(|| Device {
-        serial: serial.to_owned(),
+    Some(Device {
+        serial: serial_of(serial),
         state,
         properties,
     })
 }
 
-/// Where the properties start: a link in the reason also has a colon, so only known names count.
+/// What stands before a state that is known, and the state.
+fn serial_and_state(head: &str) -> Option<(&str, DeviceState)> {
+    if let Some((serial, word)) = head.rsplit_once([' ', '\t'])
+        && let state = DeviceState::parse(word)
+        && !matches!(state, DeviceState::Other(_))
+    {
+        return Some((serial, state));
+    }
+    let (serial, reason) = head.split_at_checked(head.rfind(NO_PERMISSIONS)?)?;
+    let reason = reason.trim_start().to_owned();
+    Some((serial, DeviceState::NoPermissions(reason)))
+}
+
+/// The same for a state of one word that is not known.
+fn unknown_state(head: &str) -> Option<(&str, DeviceState)> {
+    let (serial, word) = head.trim_end().rsplit_once([' ', '\t'])?;
+    Some((serial, DeviceState::Other(word.to_owned())))
+}
+
+/// A serial number without the blanks that fill its column; empty where adb knows none.
+fn serial_of(column: &str) -> String {
+    let serial = column.trim();
+    let is_none = serial == "(no serial number)" || serial.bytes().all(|byte| byte == b'?');
+    (if is_none { "" } else { serial }).to_owned()
+}
+
+/// A word such as `model:Pixel_7a`.
+fn property(word: &str) -> Option<(String, String)> {
+    let (name, value) = word.split_once(':')?;
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    (!name.is_empty() && name.chars().all(is_name)).then(|| (name.to_owned(), value.to_owned()))
+}
+
+/// Where the first property starts whose name is known.
 fn property_start(text: &str) -> Option<usize> {
-    const NAMES: [&str; 5] = [
-        " usb:",
-        " product:",
-        " model:",
-        " device:",
-        " transport_id:",
-    ];
+    const NAMES: [&str; 4] = [" usb:", " product:", " model:", " device:"];
     NAMES.iter().filter_map(|name| text.find(name)).min()
 }
 
@@ -288,8 +327,70 @@ broken";
         );
         assert_eq!(devices[0].property("model"), Some("Pixel_7a"));
         assert_eq!(devices[3].property("usb"), Some("1-4"));
-        assert_eq!(devices[3].serial, "????????????");
+        assert_eq!(devices[3].serial, "");
         assert_eq!(devices[2].serial, "192.168.1.7:5555");
+    }
+
+    #[test]
+    fn serials_with_blanks_and_missing_ones_are_read_as_adb_writes_them() {
+        let list = "\
+adb-2A061JEGR09553-3LY3CR (2)._adb-tls-connect._tcp device product:lynx model:Pixel_7a device:lynx transport_id:4
+My Phone 7             device usb:1-2 product:lynx model:Pixel_7a device:lynx transport_id:5
+(no serial number)     device usb:1-3 product:x model:X device:x transport_id:6
+(no serial number)     offline usb:1-4 transport_id:7
+                       device usb:1-5 transport_id:8
+transport_id:1         device transport_id:9
+device                 unauthorized usb:1-7 transport_id:10
+A device               device usb:1-8 product:My own phone model:M device:d transport_id:11
+B 1 no permissions (missing udev rules? user is in the plugdev group); see [http://developer.android.com/tools/device.html] usb:2-1 transport_id:12
+C C                    dreaming usb:2-2 product:two words transport_id:13
+fe80::1%eth0:5555      device product:p model:m device:d
+device";
+        let devices = parse_devices(list);
+        let serials: Vec<_> = devices.iter().map(|device| &*device.serial).collect();
+        assert_eq!(
+            serials,
+            [
+                "adb-2A061JEGR09553-3LY3CR (2)._adb-tls-connect._tcp",
+                "My Phone 7",
+                "",
+                "",
+                "",
+                "transport_id:1",
+                "device",
+                "A device",
+                "B 1",
+                "C C",
+                "fe80::1%eth0:5555",
+            ]
+        );
+        let states: Vec<_> = devices.iter().map(|device| device.state.name()).collect();
+        assert_eq!(
+            states,
+            [
+                "device",
+                "device",
+                "device",
+                "offline",
+                "device",
+                "device",
+                "unauthorized",
+                "device",
+                "no permissions",
+                "dreaming",
+                "device",
+            ]
+        );
+        let mut ids = devices.iter().map(|device| device.property("transport_id"));
+        let expected: Vec<_> = (4..14).map(|id: u32| Some(id.to_string())).collect();
+        assert!(
+            ids.clone()
+                .take(10)
+                .eq(expected.iter().map(Option::as_deref))
+        );
+        assert_eq!(ids.next_back(), Some(None));
+        assert_eq!(devices[7].property("product"), Some("My own phone"));
+        assert_eq!(devices[7].property("usb"), Some("1-8"));
     }
 
     #[test]
@@ -350,7 +451,10 @@ broken";
         let name = prop::sample::select(vec!["usb", "product", "model", "device", "transport_id"]);
         let property = (name.prop_map(str::to_owned), "[!-~]{1,12}");
         let properties = prop::collection::vec(property, 0..5);
-        ("[!-~]{1,20}", "[a-z]{1,12}", properties)
+        let serial = "[!-~]{1,9}( [!-~]{1,9}){0,3}".prop_filter("as good as none", |serial| {
+            serial.bytes().any(|byte| byte != b'?')
+        });
+        (serial, "[a-z]{1,12}", properties)
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::lock_secret::{Memory, ask, prompted};
 use super::unlock::{RETURN, over_cable};
-use super::{Done, announce, connect_phone, doctor, options_of, stopped, target_of};
+use super::{Done, announce, connect_phone, doctor, options_of, pull_command, stopped, target_of};
 use crate::adb::server::DeviceState;
 use crate::cli::{AuthorizeArgs, LockSecretArgs};
 use crate::error::{Error, Kind};
@@ -19,6 +19,7 @@ use crate::phone::accessory::action::{Action, DIALOGS, Dialog, undo};
 use crate::phone::accessory::{Accessory, AccessoryError, candidates};
 use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
 use crate::phone::discover::{RouteName, choose, discover};
+use crate::phone::server::ServedPhone;
 use crate::phone::{Phone, PhoneError};
 use crate::pull::halt::Halt;
 use crate::ui::terminal::Mode;
@@ -69,7 +70,7 @@ pub(super) async fn run(args: &AuthorizeArgs, ui: &Ui) -> Result<Done, Error> {
         None => None,
     };
     let shown = plain(&name);
-    let pull = "Next: `rescue pull`".to_owned();
+    let pull = format!("Next: `{}`", pull_command(&args.phone, None));
     let lines = match (by, lasting) {
         // Older phones, and a box that was not ticked.
         (Some(by), Some(false)) => [
@@ -301,7 +302,7 @@ async fn play_possible(
 /// How the phone is reached over ADB, and what it is called on USB.
 struct Way {
     on_usb: Option<String>,
-    through_server: Option<(crate::phone::server::ServerAddress, String)>,
+    through_server: Option<ServedPhone>,
 }
 
 impl Way {
@@ -314,17 +315,18 @@ impl Way {
         };
         let found = discover().await?;
         let seen = choose(&found.phones, serial.as_deref())?;
-        let name = seen.serial.clone();
+        let name = seen.choice(&found.phones);
+        let served = ServedPhone::of(&found.server, seen, name);
         Ok(Self {
-            on_usb: Some(name.clone()),
-            through_server: (seen.route == RouteName::Server).then_some((found.server, name)),
+            on_usb: Some(seen.serial.clone()),
+            through_server: (seen.route == RouteName::Server).then_some(served),
         })
     }
 
     /// A server makes contact with a phone once; asked to do so again, the phone asks again.
     async fn ask_anew(&self) {
-        if let Some((server, serial)) = &self.through_server
-            && let Err(error) = server.reconnect(serial).await
+        if let Some(served) = &self.through_server
+            && let Err(error) = served.reconnect().await
         {
             tracing::debug!(%error, "the server does not reconnect");
         }

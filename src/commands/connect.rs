@@ -1,20 +1,25 @@
 //! `rescue connect HOST:PORT [--pair CODE]`: a wireless phone, through the adb server that runs.
 //!
-//! The crate `adb_client` speaks to the server here. It would start `adb start-server` by itself,
-//! which replaces a running server of another version; so it is given no program to start, and
-//! whether a server runs is asked first.
+//! The server answers in words alone, so that these are read. None is ever started: that would replace
+//! a running server of another version.
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::io::ErrorKind;
 
-use adb_client::server::ADBServer;
 use serde::Serialize;
 
-use super::Done;
+use super::{Done, choose_in};
 use crate::cli::ConnectArgs;
 use crate::error::{Error, Kind};
-use crate::phone::PhoneError;
+use crate::guide;
+use crate::guide::states;
 use crate::phone::server::ServerAddress;
-use crate::ui::Ui;
+use crate::phone::{PhoneError, tcp};
+use crate::ui::{Ui, plain, typed_word};
+
+/// How often to try: adb closes a connection now and then that it just made, and the next one holds.
+const TRIES: u32 = 3;
+/// The digits of a pairing code.
+const CODE_DIGITS: usize = 6;
 
 #[derive(Serialize)]
 struct Connected<'a> {
@@ -24,86 +29,202 @@ struct Connected<'a> {
 }
 
 pub(super) async fn run(args: &ConnectArgs, ui: &Ui) -> Result<Done, Error> {
+    let address = tcp::with_port(&args.address, None)?;
+    let code = args.pair.as_deref().map(pairing_code).transpose()?;
     let server = ServerAddress::from_environment().await?;
     if server.devices().await?.is_none() {
-        return Err(Error::new(
-            Kind::AdbServer,
-            format!("no adb server runs at {}", server.0),
-        )
-        .with_hint("start it with `adb start-server`, or use `rescue pull --tcp HOST:PORT`"));
+        let direct = format!("`rescue pull --tcp {}`", typed_word(&address));
+        return Err(
+            Error::new(Kind::AdbServer, format!("no adb server runs at {server}")).with_hint(
+                format!(
+                    "start it with `adb start-server`; without one, {direct} reaches a phone that listens unencrypted (`adb tcpip`)"
+                ),
+            ),
+        );
     }
-    let server = ipv4(server.0).ok_or_else(|| {
-        Error::new(
-            Kind::AdbServer,
-            format!("the adb server's address {} is not IPv4", server.0),
-        )
-        .with_hint("set ANDROID_ADB_SERVER_ADDRESS=127.0.0.1")
-    })?;
-    let phone = resolve(&args.address).await?;
-    let code = args.pair.clone();
-    let talked = tokio::task::spawn_blocking(move || {
-        let mut server = ADBServer::new_from_path(server, Some(String::new()));
-        match code {
-            Some(code) => server.pair(phone, code),
-            None => server.connect_device(phone),
-        }
-    });
-    let answer = match talked.await {
-        Ok(answer) => answer,
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    };
-    answer.map_err(|error| refused(args, &error.to_string()))?;
-    let paired = args.pair.is_some();
-    let (done, next) = match paired {
-        true => (
+    match &code {
+        Some(code) => pair(&server, &address, code).await?,
+        None => connect(&server, &address).await?,
+    }
+    let (done, next) = match code {
+        Some(_) => (
             "Paired with",
-            "Next: `rescue connect` with the address of the page 'Wireless debugging'",
+            "Next: `rescue connect` with the address of the page 'Wireless debugging'".to_owned(),
         ),
-        false => ("Connected to", "Next: `rescue pull`"),
+        None => ("Connected to", next_step(&server, &address).await),
     };
-    let lines = [format!("{done} {}", args.address), next.to_owned()];
+    let lines = [format!("{done} {}", plain(&address)), next];
     ui.result(
         &Connected {
             r#type: "connected",
-            address: &args.address,
-            paired,
+            address: &address,
+            paired: args.pair.is_some(),
         },
         &lines,
     );
     Ok(Done::All)
 }
 
-fn refused(args: &ConnectArgs, words: &str) -> Error {
-    let (what, hint) = match args.pair {
-        Some(_) => (
-            "paired with",
-            "open 'Pair device with pairing code' on the phone; its code and port change each time",
-        ),
-        None => (
-            "connected to",
-            "open 'Wireless debugging' on the phone for its address; a new phone has to be paired first: --pair CODE",
-        ),
+/// A pairing code in plain digits. Some phones show it in two groups, or in the digits of their
+/// language.
+fn pairing_code(typed: &str) -> Result<String, Error> {
+    let code: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
+    if code.len() == CODE_DIGITS && code.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(code);
+    }
+    let message = format!(
+        "'{}' is not a pairing code: that is six digits",
+        plain(typed)
+    );
+    let hint = match code.chars().any(|c| c.is_numeric() && !c.is_ascii()) {
+        true => "type it with the digits 0 to 9",
+        false => {
+            "open 'Pair device with pairing code' on the phone and type what it shows: --pair 123456"
+        }
     };
-    Error::new(Kind::NoPhone, format!("{} cannot be {what}", args.address))
-        .caused_by(words.trim().to_owned())
-        .with_hint(hint)
+    Err(Error::new(Kind::Usage, message).with_hint(hint))
 }
 
-async fn resolve(address: &str) -> Result<SocketAddrV4, Error> {
-    let bad = |why| PhoneError::BadAddress {
-        address: address.to_owned(),
-        why,
+async fn connect(server: &ServerAddress, address: &str) -> Result<(), Error> {
+    let request = format!("host:connect:{address}");
+    let mut words = String::new();
+    for _ in 0..TRIES {
+        words = answer(server.request(&request).await)?;
+        if words.starts_with("connected to") || words.starts_with("already connected to") {
+            return Ok(());
+        }
+        // With a reason behind it, which the next try would meet again.
+        if words.contains("authenticate") || reason_in(&words).is_some() {
+            break;
+        }
+    }
+    let failed = |kind, hint: &str| {
+        let message = format!("{} cannot be connected to", plain(address));
+        let error = Error::new(kind, message).caused_by(words.clone());
+        Err(error.with_hint(hint))
     };
-    let found = tokio::net::lookup_host(address)
-        .await
-        .map_err(|_| bad("HOST:PORT is expected"))?;
-    let found = found.filter_map(ipv4).next();
-    found.ok_or_else(|| bad("the adb server's crate takes IPv4 addresses only").into())
+    if words.contains("authenticate") {
+        return failed(Kind::Unauthorized, states::unauthorized.next);
+    }
+    if let Some(error) = why_not_reached(address).await {
+        return failed(Kind::NoPhone, &hint_of(&error));
+    }
+    failed(
+        Kind::NoPhone,
+        "a new phone has to be paired first: open 'Pair device with pairing code' on the phone, and \
+         `rescue connect HOST:PORT --pair CODE` with what it shows; then connect to the address of the page \
+         'Wireless debugging'",
+    )
 }
 
-fn ipv4(address: SocketAddr) -> Option<SocketAddrV4> {
-    match address {
-        SocketAddr::V4(address) => Some(address),
-        SocketAddr::V6(_) => None,
+async fn pair(server: &ServerAddress, address: &str, code: &str) -> Result<(), Error> {
+    let asked = server.request(&format!("host:pair:{code}:{address}")).await;
+    let words = answer(asked)?;
+    if words.starts_with("Successfully paired to") {
+        return Ok(());
+    }
+    let message = format!("{} cannot be paired with", plain(address));
+    let failed = |cause: &str, hint: &str| {
+        let error = Error::new(Kind::NoPhone, message.clone()).caused_by(cause);
+        Err(error.with_hint(hint))
+    };
+    let lowered = words.to_lowercase();
+    if lowered.contains("unknown") {
+        return failed(
+            "this adb server is too old to pair",
+            "start the server of platform-tools 30 or newer: `adb kill-server`, then `adb start-server` with it",
+        );
+    }
+    if lowered.contains("password") {
+        return failed(
+            &format!("the code is wrong, or the dialog was closed ({words})"),
+            "open 'Pair device with pairing code' on the phone again: its code and port change each time",
+        );
+    }
+    if let Some(error) = why_not_reached(address).await {
+        return failed(&format!("{error} ({words})"), &hint_of(&error));
+    }
+    failed(
+        &words,
+        "open 'Pair device with pairing code' on the phone; its code and port change each time",
+    )
+}
+
+/// What the server says, whether it calls that a failure or not.
+fn answer(asked: Result<String, PhoneError>) -> Result<String, Error> {
+    match asked {
+        Ok(words) => Ok(words.trim().to_owned()),
+        Err(PhoneError::ServerRefused { message, .. }) => Ok(message.trim().to_owned()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// The reason behind "failed to connect to 'ADDRESS': REASON".
+fn reason_in(words: &str) -> Option<&str> {
+    let (_, reason) = words.rsplit_once("': ")?;
+    Some(reason).filter(|reason| !reason.is_empty())
+}
+
+/// Why this computer does not reach the address, where it does not either: servers do not tell.
+async fn why_not_reached(address: &str) -> Option<PhoneError> {
+    tcp::connect(address).await.err()
+}
+
+fn hint_of(error: &PhoneError) -> String {
+    match error {
+        PhoneError::Unreachable { source, .. } if source.kind() == ErrorKind::ConnectionRefused => {
+            "nothing listens at that port: look at the phone's page again, for the port changes each time that \
+             'Wireless debugging' or the pairing dialog is opened"
+                .to_owned()
+        }
+        other => guide::hint(other),
+    }
+}
+
+/// With what chooses this phone, where the server has others as well.
+async fn next_step(server: &ServerAddress, address: &str) -> String {
+    let phones = server.devices().await.ok().flatten().unwrap_or_default();
+    match phones.len() {
+        0 | 1 => "Next: `rescue pull`".to_owned(),
+        _ => format!("Next: `rescue pull {}`", choose_in("--serial", address)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairing_code_is_six_digits_however_it_is_grouped() {
+        for typed in ["123456", " 123 456\n", "123\u{a0}456"] {
+            assert_eq!(pairing_code(typed).unwrap(), "123456");
+        }
+        for typed in [
+            "",
+            "12345",
+            "1234567",
+            "12345a",
+            "+12345",
+            "-12345",
+            "12.456",
+            "\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}",
+        ] {
+            let error = pairing_code(typed).unwrap_err();
+            assert_eq!(error.kind, Kind::Usage, "{typed}");
+            assert!(error.message.contains("six digits"), "{typed}");
+        }
+    }
+
+    #[test]
+    fn reason_of_a_server_is_told_from_an_address_alone() {
+        let told = "failed to connect to '127.0.0.1:1': Connection refused";
+        assert_eq!(reason_in(told), Some("Connection refused"));
+        for bare in [
+            "failed to connect to 127.0.0.1:5555",
+            "failed to connect to [::1]:5555",
+            "",
+        ] {
+            assert_eq!(reason_in(bare), None);
+        }
     }
 }

@@ -23,6 +23,9 @@ struct Line {
     r#type: &'static str,
     #[serde(flatten)]
     phone: SeenPhone,
+    /// What chooses it, where its serial number is another's as well.
+    #[serde(skip)]
+    twin_at: Option<String>,
     /// The state's entry in the guide, as `rescue doctor` shows it.
     guide: &'static str,
     hint: Option<String>,
@@ -76,24 +79,28 @@ async fn watch(ui: &Ui) -> Result<Done, Error> {
 }
 
 fn has(lines: &[Line], wanted: &Line) -> bool {
-    let mut lines = lines.iter();
-    lines.any(|line| line.phone.serial == wanted.phone.serial)
+    let name = |line: &Line| (line.phone.serial.clone(), line.twin_at.clone());
+    lines.iter().any(|line| name(line) == name(wanted))
 }
 
 /// Every phone, also those without debugging; and whether an adb server runs.
 async fn look() -> Result<(Vec<Line>, bool), Error> {
     let found = discover().await?;
-    let mut lines: Vec<_> = found.phones.into_iter().map(with_debugging).collect();
+    let with_debugging = |phone: &SeenPhone| with_debugging(phone, &found.phones);
+    let mut lines: Vec<_> = found.phones.iter().map(with_debugging).collect();
     for (phone, state) in doctor::phones_without_adb() {
         let phone = SeenPhone {
             serial: phone.name,
             state: DeviceState::Other(state.state.replace('_', " ")),
             model: phone.model,
             route: RouteName::Usb,
+            place: None,
+            transport: None,
         };
         let line = Line {
             r#type: "phone",
             phone,
+            twin_at: None,
             guide: state.state,
             hint: Some(state.next.to_owned()),
         };
@@ -104,20 +111,26 @@ async fn look() -> Result<(Vec<Line>, bool), Error> {
     Ok((lines, found.server_runs))
 }
 
-fn with_debugging(phone: SeenPhone) -> Line {
+fn with_debugging(phone: &SeenPhone, among: &[SeenPhone]) -> Line {
+    let choice = phone.choice(among);
     Line {
         r#type: "phone",
         guide: states::of_device(&phone.state).state,
-        hint: hint_for(&phone),
-        phone,
+        hint: hint_for(phone),
+        twin_at: (choice != phone.serial).then(|| choice.to_owned()),
+        phone: phone.clone(),
     }
 }
 
 fn show(line: &Line, ui: &Ui) {
     let phone = &line.phone;
+    let name = match &line.twin_at {
+        Some(place) => format!("{} at {place}", phone.serial),
+        None => phone.serial.clone(),
+    };
     let mut lines = vec![format!(
         "{:<24} {:<14} {}",
-        plain(&phone.serial),
+        plain(&name),
         plain(phone.state.name()),
         plain(phone.model.as_deref().unwrap_or(""))
     )];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Done, name_of, options_of, target_of};
+use super::{Done, name_of, options_of, pull_command, target_of};
 use crate::cli::{DoctorArgs, PhoneArgs};
 use crate::error::{Error, Kind};
 use crate::guide::states::{self, State};
@@ -16,7 +16,7 @@ use crate::phone::usb::devices::{Offer, UsbPhone, phones};
 use crate::phone::{Phone, PhoneError, allowed};
 use crate::pull::enumerate::has_storage;
 use crate::ui::terminal::Mode;
-use crate::ui::{Ui, bytes, plain, typed};
+use crate::ui::{Ui, bytes, plain};
 
 /// How long a phone may take to let this computer in: long enough for no person.
 const WAIT: Duration = Duration::from_secs(3);
@@ -38,7 +38,8 @@ const UDEV_RULES_PATH: &str = "/etc/udev/rules.d/51-rescue.rules";
 #[derive(Debug, Serialize)]
 struct Finding {
     r#type: &'static str,
-    /// The phone's serial number or place; `None` for what concerns no phone.
+    /// What chooses the phone with --serial, or its serial number where an address chose it; `None` for
+    /// what concerns no phone.
     phone: Option<String>,
     model: Option<String>,
     /// What was measured or said, beyond the state.
@@ -123,24 +124,19 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
     Err(Error::new(kind, "no phone can be read yet").with_hint(state.next))
 }
 
-/// Has `rescue pull` find the phone that was examined: by its address, or by its serial number where there
-/// are several.
+/// Has `rescue pull` find the phone that was examined: by its address, or by what its route calls it
+/// where there are several.
 fn choose_in_next_steps(findings: &mut [Finding], args: &PhoneArgs) {
     let ready = findings
         .iter()
         .filter(|found| found.state == states::ready)
         .count();
+    let elsewhere = super::serial_from_environment();
     for finding in findings {
-        let choice = match (&args.tcp, &args.serial, &finding.phone) {
-            (Some(address), ..) => format!("--tcp {}", typed(address.as_ref())),
-            (None, Some(serial), _) => format!("--serial {}", typed(serial.as_ref())),
-            (None, None, Some(serial)) if ready > 1 => {
-                format!("--serial {}", typed(serial.as_ref()))
-            }
-            _ => continue,
-        };
-        let chosen = format!("`rescue pull {choice}`");
-        finding.next = finding.next.replace("`rescue pull`", &chosen);
+        let is_clear = ready < 2 && (elsewhere.is_none() || elsewhere == finding.phone);
+        let name = finding.phone.as_deref().filter(|_| !is_clear);
+        let command = format!("`{}`", pull_command(args, name));
+        finding.next = finding.next.replace("`rescue pull`", &command);
     }
 }
 
@@ -191,23 +187,24 @@ async fn examine(args: &PhoneArgs) -> Vec<Finding> {
     };
     let wanted = |name: &str| args.serial.as_deref().is_none_or(|serial| serial == name);
     for (at, phone) in seen.iter().enumerate() {
-        let is_same = |other: &SeenPhone| other.serial == phone.serial;
-        if !wanted(&phone.serial) || seen.iter().take(at).any(is_same) {
+        let name = phone.choice(&seen);
+        let is_same = |other: &SeenPhone| other.choice(&seen) == name;
+        if !wanted(&phone.serial) && !wanted(name) || seen.iter().take(at).any(is_same) {
             continue;
         }
         if seen.iter().filter(|other| is_same(other)).count() > 1 {
-            findings.push(Finding::about(states::same_serial, &phone.serial, None));
+            findings.push(Finding::about(states::same_serial, name, None));
             continue;
         }
         let state = states::of_device(&phone.state);
         if state == states::unauthorized {
             let model = phone.model.as_deref();
-            findings.push(unauthorized(args, &phone.serial, model));
+            findings.push(unauthorized(args, name, model));
         } else if state == states::ready {
-            let serial = Some(phone.serial.clone());
+            let serial = Some(name.to_owned());
             findings.extend(contact(Target::Discovered { serial }, args, Some(phone)).await);
         } else {
-            let finding = Finding::about(state, &phone.serial, phone.model.as_deref());
+            let finding = Finding::about(state, name, phone.model.as_deref());
             findings.push(finding.with(detail_of(phone)));
         }
     }
@@ -287,11 +284,7 @@ async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> 
     let mut options = options_of(args);
     options.wait = WAIT.min(options.wait);
     options.idle = SILENCE.min(options.idle);
-    let name = match (&target, seen) {
-        (_, Some(phone)) => phone.serial.clone(),
-        (Target::Tcp(address), None) => address.clone(),
-        (Target::Discovered { .. }, None) => String::new(),
-    };
+    let name = name_of(&target).to_owned();
     let model = seen.and_then(|phone| phone.model.as_deref());
     let phone = match connect(&target, &options, Patience::ForPerson, &mut |_| {}).await {
         Ok(phone) => phone,
@@ -315,7 +308,12 @@ async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> 
         Some(RouteName::Server) => "through the adb server",
         Some(RouteName::Tcp) | None => "over TCP",
     };
-    look_inside(&phone, route).await
+    // What the phone calls itself, its server may never have heard of.
+    let name = match target {
+        Target::Tcp(_) => phone.serial(),
+        Target::Discovered { .. } => &name,
+    };
+    look_inside(&phone, name, route).await
 }
 
 /// What a failure tells beyond its state.
@@ -342,9 +340,9 @@ fn detail_of_error(error: &PhoneError, state: State) -> Option<String> {
     }
 }
 
-async fn look_inside(phone: &Phone, route: &str) -> Vec<Finding> {
+async fn look_inside(phone: &Phone, name: &str, route: &str) -> Vec<Finding> {
     let identity = phone.identity();
-    let about = |state| Finding::about(state, &identity.serial, Some(&identity.model));
+    let about = |state| Finding::about(state, name, Some(&identity.model));
     let mut findings = Vec::new();
     if let Some(level) = battery(phone).await
         && level < LOW_BATTERY

@@ -39,7 +39,7 @@ use crate::phone::connect::{
 use crate::phone::keys::KeySources;
 use crate::phone::{Phone, allowed};
 use crate::pull::halt::Halt;
-use crate::ui::Ui;
+use crate::ui::{Ui, typed, typed_word};
 
 /// Runs a command to its end, on an event loop of its own, and returns the exit code. Errors are
 /// reported before it returns.
@@ -259,6 +259,30 @@ fn name_of(target: &Target) -> &str {
         Target::Tcp(address) => address,
         Target::Discovered { serial } => serial.as_deref().unwrap_or_default(),
     }
+}
+
+/// `rescue pull` as a person types it, so that it finds the phone that these options chose, and comes
+/// with the same keys. `name` chooses it where the options do not.
+fn pull_command(args: &PhoneArgs, name: Option<&str>) -> String {
+    let mut command = "rescue pull".to_owned();
+    let choice = match (&args.tcp, args.serial.as_deref().or(name)) {
+        (Some(address), _) => Some(choose_in("--tcp", address)),
+        (None, Some(name)) => Some(choose_in("--serial", name)),
+        (None, None) => None,
+    };
+    let keys = args.keys.iter().map(|key| format!("--key {}", typed(key)));
+    for option in choice.into_iter().chain(keys) {
+        command.push(' ');
+        command.push_str(&option);
+    }
+    command
+}
+
+/// An option with its value, for a command line that is shown to be copied.
+fn choose_in(option: &str, value: &str) -> String {
+    // What begins like an option has to be joined to its own.
+    let joint = if value.starts_with('-') { '=' } else { ' ' };
+    format!("{option}{joint}{}", typed_word(value))
 }
 
 /// As adb reads it; empty is as good as unset.

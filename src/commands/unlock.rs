@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::lock_secret::{Memory, THROTTLING, demand};
-use super::{Done, options_of, serial_from_environment, target_of};
+use super::{Done, options_of, pull_command, serial_from_environment, target_of};
 use crate::cli::{LockSecretArgs, PhoneArgs, UnlockArgs, Way};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
@@ -67,7 +67,14 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
         && phone.lock_state().await?.is_open()
     {
         let storage = Some(has_storage(phone).await?);
-        tell(ui, phone.serial(), Outcome::WasOpen, None, storage);
+        tell(
+            ui,
+            phone.serial(),
+            Outcome::WasOpen,
+            None,
+            storage,
+            &args.phone,
+        );
         return Ok(Done::All);
     }
     // Before the question: a PIN is asked for only where it can be used.
@@ -102,7 +109,14 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
         Some((phone, state)) if state.is_open() => {
             memory.succeeded();
             let storage = has_storage(&phone).await.ok();
-            tell(ui, &name, Outcome::Unlocked, Some(over), storage);
+            tell(
+                ui,
+                &name,
+                Outcome::Unlocked,
+                Some(over),
+                storage,
+                &args.phone,
+            );
             Ok(Done::All)
         }
         Some((_, state)) if state.is_locked() => Err(Error::new(
@@ -113,7 +127,7 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
             "be sure of the PIN before you run the same command with --again. {THROTTLING}"
         ))),
         _ => {
-            tell(ui, &name, Outcome::Unknown, Some(over), None);
+            tell(ui, &name, Outcome::Unknown, Some(over), None, &args.phone);
             Ok(Done::All)
         }
     }
@@ -255,22 +269,30 @@ async fn prove(
     Some((phone?, known?))
 }
 
-fn tell(ui: &Ui, name: &str, outcome: Outcome, over: Option<&'static str>, storage: Option<bool>) {
+fn tell(
+    ui: &Ui,
+    name: &str,
+    outcome: Outcome,
+    over: Option<&'static str>,
+    storage: Option<bool>,
+    chosen: &PhoneArgs,
+) {
     let shown = plain(name);
+    let pull = pull_command(chosen, None);
     let lines = match (outcome, storage) {
         (Outcome::WasOpen, _) => {
             vec![
                 format!("{shown} is unlocked already; nothing was typed"),
-                "Next: `rescue pull`".to_owned(),
+                format!("Next: `{pull}`"),
             ]
         }
         (Outcome::Unlocked, Some(true)) => vec![
             format!("{shown} is unlocked, and its storage can be read"),
-            "Next: `rescue pull`".to_owned(),
+            format!("Next: `{pull}`"),
         ],
         (Outcome::Unlocked, _) => vec![
             format!("{shown} is unlocked; its storage cannot be listed yet"),
-            "Next: wait a minute, then `rescue pull`".to_owned(),
+            format!("Next: wait a minute, then `{pull}`"),
         ],
         (Outcome::Unknown, _) => vec![
             format!(

@@ -83,7 +83,8 @@ mod table {
         same_serial: Some(Kind::SeveralPhones),
             "more than one phone has this serial number, so that nobody can tell which one is meant",
             "unplug all but one of them, and run the command again",
-            ["give each a folder of its own: `rescue pull -o FOLDER`"];
+            ["where `rescue devices` shows their places, choose one by its place: `rescue pull --serial usb:1-2`",
+             "give each a folder of its own: `rescue pull -o FOLDER`"];
         unauthorized: Some(Kind::Unauthorized),
             "the phone has not allowed this computer's key",
             "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",

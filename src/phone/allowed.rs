@@ -54,7 +54,7 @@ fn read(path: &Path) -> io::Result<Vec<(u64, String)>> {
 
 fn note_in(path: &Path, name: &str, now: u64) -> io::Result<()> {
     // The phone chose its name: one that would break the lines is not worth remembering.
-    if name.is_empty() || name.len() > 100 || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
         return Ok(());
     }
     let mut known = read(path).unwrap_or_default();
@@ -82,8 +82,10 @@ mod tests {
         note_in(&path, "B", 200).unwrap();
         note_in(&path, "A", 300).unwrap();
         note_in(&path, "C\n400 B", 400).unwrap();
+        note_in(&path, "adb-X (2)._adb-tls-connect._tcp", 500).unwrap();
         assert_eq!(last_in(&path, "A"), Some(300));
         assert_eq!(last_in(&path, "B"), Some(200));
+        assert_eq!(last_in(&path, "adb-X (2)._adb-tls-connect._tcp"), Some(500));
         fs::write(&path, "what\n\nx y\n7 D\n").unwrap();
         assert_eq!(last_in(&path, "D"), Some(7));
         assert_eq!(last_in(&path, "y"), None);

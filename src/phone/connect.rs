@@ -11,7 +11,7 @@ use super::discover::{RouteName, SeenPhone, choose, discover};
 use super::drive::{Link, LinkError, LinkEvent};
 use super::error::PhoneError;
 use super::keys::{KeySources, computer_name};
-use super::server::ServerAddress;
+use super::server::ServedPhone;
 use super::{Phone, Properties, Route, tcp, usb};
 use crate::adb::connection::{Banner, Connection, HostConfig};
 use crate::adb::features::Features;
@@ -162,10 +162,10 @@ async fn attempt(
         Target::Discovered { serial } => {
             let found = discover().await?;
             let seen = choose(&found.phones, serial.as_deref())?;
-            let name = seen.serial.clone();
+            let name = seen.choice(&found.phones).to_owned();
             *serial = Some(name.clone());
             if seen.route == RouteName::Usb {
-                let usb = usb::open(&name).await?;
+                let usb = usb::open(seen.place.as_ref().unwrap_or(&name)).await?;
                 let shaken = shake_hands(usb, &name, options, deadline, told, on_wait);
                 let (link, banner) = shaken.await?;
                 let target = Target::Discovered {
@@ -173,12 +173,9 @@ async fn attempt(
                 };
                 (Route::Direct { link, target }, name, banner.features)
             } else {
-                let features = open_seen(seen, found.server).await?;
-                let route = Route::Server {
-                    server: found.server,
-                    serial: name.clone(),
-                };
-                (route, name, features)
+                let served = ServedPhone::of(&found.server, seen, &name);
+                let features = open_seen(seen, &served).await?;
+                (Route::Server(served), name, features)
             }
         }
     };
@@ -191,7 +188,7 @@ async fn attempt(
     };
     let route = match &phone.route {
         Route::Direct { .. } => "direct",
-        Route::Server { .. } => "adb server",
+        Route::Server(_) => "adb server",
     };
     tracing::debug!(route, serial = ?phone.serial, features = ?phone.features, "connected");
     phone.properties = phone.read_properties().await?;
@@ -206,9 +203,9 @@ async fn attempt(
     Ok(phone)
 }
 
-async fn open_seen(seen: &SeenPhone, server: ServerAddress) -> Result<Features, PhoneError> {
+async fn open_seen(seen: &SeenPhone, served: &ServedPhone) -> Result<Features, PhoneError> {
     match &seen.state {
-        DeviceState::Device => server.features(&seen.serial).await,
+        DeviceState::Device => served.features().await,
         state => Err(PhoneError::NotReady {
             serial: seen.serial.clone(),
             state: state.clone(),

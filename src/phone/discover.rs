@@ -3,12 +3,17 @@
 use super::error::PhoneError;
 use super::server::ServerAddress;
 use super::usb;
-use crate::adb::server::DeviceState;
+use crate::adb::server::{Device, DeviceState};
+
+/// What a phone is called that tells neither its serial number nor its place: the number that the
+/// adb server gave it, where it gave one.
+const ID: &str = "transport_id:";
+const NAMELESS: &str = "(no serial number)";
 
 /// A phone that was seen.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct SeenPhone {
-    /// Its serial number, or `host:port`, as the route names it.
+    /// Its serial number, or `host:port`, as the route names it; its place where it has none.
     pub serial: String,
     /// Its state.
     pub state: DeviceState,
@@ -16,6 +21,55 @@ pub struct SeenPhone {
     pub model: Option<String>,
     /// The route over which it was seen.
     pub route: RouteName,
+    /// The port that it is plugged into, as `usb:1-2.3`, where that is known. It chooses the phone as
+    /// its serial number does.
+    pub place: Option<String>,
+    /// The number that the adb server gave it, until it is plugged in again.
+    #[serde(skip)]
+    pub transport: Option<u64>,
+}
+
+impl SeenPhone {
+    fn of_server(device: Device) -> Self {
+        let property = |name| device.property(name);
+        let model = property("model").map(|model| model.replace('_', " "));
+        let place = property("usb").map(|port| format!("usb:{port}"));
+        let id = property("transport_id");
+        let transport = id.and_then(|id| id.parse().ok());
+        let nameless = || match (&place, id) {
+            (Some(place), _) => place.clone(),
+            (None, Some(id)) => format!("{ID}{id}"),
+            (None, None) => NAMELESS.to_owned(),
+        };
+        let serial = match device.serial.is_empty() {
+            true => nameless(),
+            false => device.serial,
+        };
+        Self {
+            serial,
+            state: device.state,
+            model,
+            route: RouteName::Server,
+            place,
+            transport,
+        }
+    }
+
+    fn tells_its_serial(&self) -> bool {
+        self.serial != NAMELESS
+            && !self.serial.starts_with(ID)
+            && self.place.as_ref() != Some(&self.serial)
+    }
+
+    /// What chooses this one among these phones: its serial number, or its place where another has the
+    /// same.
+    pub fn choice<'a>(&'a self, among: &[Self]) -> &'a str {
+        let same = among.iter().filter(|phone| phone.serial == self.serial);
+        match (same.count(), &self.place) {
+            (2.., Some(place)) => place,
+            _ => &self.serial,
+        }
+    }
 }
 
 /// How a phone is reached.
@@ -46,17 +100,8 @@ pub async fn discover() -> Result<Discovery, PhoneError> {
     let server = ServerAddress::from_environment().await?;
     let devices = server.devices().await?;
     let server_runs = devices.is_some();
-    let seen_by_server = devices
-        .unwrap_or_default()
-        .into_iter()
-        .map(|device| SeenPhone {
-            model: device
-                .property("model")
-                .map(|model| model.replace('_', " ")),
-            serial: device.serial,
-            state: device.state,
-            route: RouteName::Server,
-        });
+    let seen_by_server = devices.unwrap_or_default().into_iter();
+    let seen_by_server = seen_by_server.map(SeenPhone::of_server);
     Ok(Discovery {
         phones: merged(seen_by_server.collect(), usb::phones().await),
         server,
@@ -68,24 +113,31 @@ pub async fn discover() -> Result<Discovery, PhoneError> {
 /// may not open it and this program may.
 fn merged(mut phones: Vec<SeenPhone>, on_usb: Vec<SeenPhone>) -> Vec<SeenPhone> {
     // Each of the server's is one on USB: of two that call themselves the same both are listed.
+    // Where both tell a phone's place they tell it alike on Linux, elsewhere each in its own way.
     let mut unmatched: Vec<_> = (0..phones.len()).collect();
-    for own in on_usb {
-        let is_same = |at: &usize| {
-            phones
-                .get(*at)
-                .is_some_and(|seen| seen.serial == own.serial)
-        };
-        let same = unmatched.iter().position(is_same);
-        match same.and_then(|place| phones.get_mut(unmatched.swap_remove(place))) {
-            Some(phone) if matches!(phone.state, DeviceState::NoPermissions(_)) => *phone = own,
-            Some(_) => {}
-            None => phones.push(own),
-        }
+    let at_its_place =
+        |seen: &SeenPhone, own: &SeenPhone| seen.place.is_some() && seen.place == own.place;
+    let of_its_name = |seen: &SeenPhone, own: &SeenPhone| seen.serial == own.serial;
+    let mut rest = on_usb;
+    for is_same in [at_its_place, of_its_name] {
+        rest.retain(|own| {
+            let is_it = |at: &usize| phones.get(*at).is_some_and(|seen| is_same(seen, own));
+            let found = unmatched.iter().position(is_it);
+            let found = found.and_then(|at| phones.get_mut(unmatched.swap_remove(at)));
+            match found {
+                Some(phone) if matches!(phone.state, DeviceState::NoPermissions(_)) => {
+                    *phone = own.clone();
+                }
+                Some(_) => {}
+                None => return true,
+            }
+            false
+        });
     }
+    phones.extend(rest);
     // A server that may not open a phone cannot read its serial number either.
     let is_nameless = |phone: &SeenPhone| {
-        matches!(phone.state, DeviceState::NoPermissions(_))
-            && (phone.serial.starts_with('?') || phone.serial.starts_with("(no"))
+        matches!(phone.state, DeviceState::NoPermissions(_)) && !phone.tells_its_serial()
     };
     if phones.iter().any(|phone| phone.route == RouteName::Usb) {
         phones.retain(|phone| phone.route == RouteName::Usb || !is_nameless(phone));
@@ -93,29 +145,41 @@ fn merged(mut phones: Vec<SeenPhone>, on_usb: Vec<SeenPhone>) -> Vec<SeenPhone> 
     phones
 }
 
-/// Chooses the phone to work with: the one asked for, else the only one.
+/// Chooses the phone to work with: the one asked for by its serial number or place, else the only one.
 pub fn choose<'a>(
     phones: &'a [SeenPhone],
-    serial: Option<&str>,
+    wanted: Option<&str>,
 ) -> Result<&'a SeenPhone, PhoneError> {
-    let present = || phones.iter().map(|phone| phone.serial.clone()).collect();
-    match (serial, phones) {
-        (Some(serial), _) => {
-            let mut same = phones.iter().filter(|phone| phone.serial == serial);
-            match (same.next(), same.next()) {
-                (Some(only), None) => Ok(only),
-                (Some(_), Some(_)) => Err(PhoneError::SameSerial {
-                    serial: serial.to_owned(),
-                }),
-                (None, _) => Err(PhoneError::NoSuchPhone {
-                    serial: serial.to_owned(),
-                    present: present(),
-                }),
-            }
-        }
-        (None, []) => Err(PhoneError::NoPhone),
-        (None, [only]) => Ok(only),
-        (None, _) => Err(PhoneError::SeveralPhones { present: present() }),
+    let present = || {
+        let choices = phones.iter().map(|phone| phone.choice(phones).to_owned());
+        choices.collect()
+    };
+    let Some(wanted) = wanted else {
+        return match phones {
+            [] => Err(PhoneError::NoPhone),
+            [only] => Ok(only),
+            _ => Err(PhoneError::SeveralPhones { present: present() }),
+        };
+    };
+    let same = |phone: &&SeenPhone| phone.serial.trim() == wanted.trim();
+    let there = |phone: &&SeenPhone| phone.place.as_deref() == Some(wanted);
+    let mut found: Vec<_> = phones.iter().filter(same).collect();
+    if found.is_empty() {
+        found = phones.iter().filter(there).collect();
+    }
+    match *found {
+        [only] => Ok(only),
+        [] => Err(PhoneError::NoSuchPhone {
+            serial: wanted.to_owned(),
+            present: present(),
+        }),
+        _ => Err(PhoneError::SameSerial {
+            serial: wanted.to_owned(),
+            places: found
+                .iter()
+                .filter_map(|phone| phone.place.clone())
+                .collect(),
+        }),
     }
 }
 
@@ -130,7 +194,20 @@ mod tests {
             state,
             model: None,
             route,
+            place: None,
+            transport: None,
         }
+    }
+
+    fn at(place: &str, phone: SeenPhone) -> SeenPhone {
+        SeenPhone {
+            place: Some(place.to_owned()),
+            ..phone
+        }
+    }
+
+    fn listed(line: &str) -> SeenPhone {
+        SeenPhone::of_server(crate::adb::server::parse_devices(line).remove(0))
     }
 
     #[test]
@@ -149,8 +226,9 @@ mod tests {
         let free = own("A", DeviceState::Attached);
         for server in [
             refused("A"),
-            refused("????????????"),
             refused("(no serial number)"),
+            listed("???????????? no permissions transport_id:4"),
+            listed("???????????? no permissions usb:1-4"),
         ] {
             let merged = merged(vec![server], vec![free.clone()]);
             assert_eq!(merged.as_slice(), std::slice::from_ref(&free));
@@ -160,7 +238,43 @@ mod tests {
         // Two on USB with one serial number stay two, whether a server has one of them or not.
         let twins = vec![free.clone(), free.clone()];
         assert_eq!(merged(Vec::new(), twins.clone()), twins);
-        assert_eq!(merged(vec![seen("A")], twins), [seen("A"), free]);
+        assert_eq!(merged(vec![seen("A")], twins), [seen("A"), free.clone()]);
+        let twins = vec![at("usb:1-1", free.clone()), at("usb:1-2", free.clone())];
+        let server = at("usb:1-2", seen("A"));
+        let merged = merged(vec![server.clone()], twins);
+        assert_eq!(merged, [server, at("usb:1-1", free)]);
+    }
+
+    #[test]
+    fn phones_without_a_serial_or_with_the_same_are_told_apart_by_their_place() {
+        let list = [
+            "(no serial number)     device usb:1-1 transport_id:1",
+            "(no serial number)     device usb:1-2 transport_id:2",
+            "(no serial number)     device transport_id:3",
+            "TWIN device usb:1-4 transport_id:4",
+            "TWIN device usb:1-5 transport_id:5",
+            "My Phone device usb:1-6 transport_id:6",
+        ]
+        .map(listed);
+        let choices: Vec<_> = list.iter().map(|phone| phone.choice(&list)).collect();
+        assert_eq!(
+            choices,
+            [
+                "usb:1-1",
+                "usb:1-2",
+                "transport_id:3",
+                "usb:1-4",
+                "usb:1-5",
+                "My Phone"
+            ]
+        );
+        for (choice, phone) in choices.iter().zip(&list) {
+            assert_eq!(choose(&list, Some(choice)).unwrap(), phone);
+        }
+        let error = choose(&list, Some("TWIN")).unwrap_err().to_string();
+        assert!(error.contains("usb:1-4, usb:1-5"), "{error}");
+        let error = choose(&list, None).unwrap_err().to_string();
+        assert!(error.contains("usb:1-1, usb:1-2"), "{error}");
     }
 
     #[test]

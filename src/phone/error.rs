@@ -1,7 +1,6 @@
 //! What can go wrong between this computer and a phone.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,7 +95,7 @@ pub enum PhoneError {
     #[error("at {address} there is no adb server")]
     NotAServer {
         /// The address.
-        address: SocketAddr,
+        address: String,
         /// What came.
         #[source]
         source: NotAServer,
@@ -144,10 +143,12 @@ pub enum PhoneError {
         present: Vec<String>,
     },
     /// Two phones have the serial number that was asked for.
-    #[error("more than one phone has the serial number {serial}")]
+    #[error("more than one phone has the serial number {serial}{}", at(places))]
     SameSerial {
         /// The serial number.
         serial: String,
+        /// Where they are, where that is known: each chooses one of them.
+        places: Vec<String>,
     },
     /// The phone is in a state that gives no files.
     #[error("the phone {serial} is not ready: {}", state.name())]
@@ -197,5 +198,12 @@ fn list(names: &[String]) -> String {
         "none".to_owned()
     } else {
         names.join(", ")
+    }
+}
+
+fn at(places: &[String]) -> String {
+    match places {
+        [] => String::new(),
+        places => format!(": they are at {}", places.join(", ")),
     }
 }

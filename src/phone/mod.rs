@@ -31,7 +31,7 @@ use crate::adb::shell::quote;
 use crate::item::PhoneIdentity;
 use connect::Target;
 use drive::Link;
-use server::ServerAddress;
+use server::ServedPhone;
 use shell::RunningCommand;
 use stream::ByteStream;
 use sync::SyncStream;
@@ -60,11 +60,11 @@ pub struct Phone {
 #[derive(Debug)]
 enum Route {
     /// No adb server between, over whatever transport.
-    Direct { link: Link, target: Target },
-    Server {
-        server: ServerAddress,
-        serial: String,
+    Direct {
+        link: Link,
+        target: Target,
     },
+    Server(ServedPhone),
 }
 
 impl Phone {
@@ -77,8 +77,8 @@ impl Phone {
     pub fn target(&self) -> Target {
         match &self.route {
             Route::Direct { target, .. } => target.clone(),
-            Route::Server { serial, .. } => Target::Discovered {
-                serial: Some(serial.clone()),
+            Route::Server(served) => Target::Discovered {
+                serial: Some(served.name().to_owned()),
             },
         }
     }
@@ -89,7 +89,7 @@ impl Phone {
         match &self.route {
             Route::Direct { link, .. } => link.end().await,
             // Each stream has a connection of its own.
-            Route::Server { .. } => {}
+            Route::Server(_) => {}
         }
     }
 
@@ -175,7 +175,7 @@ impl Phone {
         let opened = async {
             match &self.route {
                 Route::Direct { link, .. } => link.open(service).await.map_err(PhoneError::Lost),
-                Route::Server { server, serial } => server.open(serial, service).await,
+                Route::Server(served) => served.open(service).await,
             }
         };
         let opened = tokio::time::timeout(self.idle, opened).await;

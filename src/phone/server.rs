@@ -4,7 +4,7 @@
 //! platform-tools may not even be installed.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::discover::SeenPhone;
 use super::error::PhoneError;
 use super::stream::ByteStream;
+use super::tcp;
 use crate::adb::features::Features;
 use crate::adb::server::{self, Device, Status};
 
@@ -22,56 +24,69 @@ use crate::adb::server::{self, Device, Status};
 pub const DEFAULT_PORT: u16 = 5037;
 /// How long an adb server may take to answer: it answers at once, or is stuck.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long it may take to make contact with a wireless phone: a machine that is off says nothing.
+const WIRELESS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The address of an adb server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ServerAddress(pub SocketAddr);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerAddress {
+    name: String,
+    addresses: Arc<[SocketAddr]>,
+}
+
+impl std::fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
 
 impl ServerAddress {
     /// The address that the environment names, as adb reads it: `ADB_SERVER_SOCKET`
     /// (`tcp:PORT`, `tcp:HOST:PORT`), else `ANDROID_ADB_SERVER_ADDRESS` and
-    /// `ANDROID_ADB_SERVER_PORT`, else 127.0.0.1:5037.
+    /// `ANDROID_ADB_SERVER_PORT`, else this computer's own at port 5037.
     pub async fn from_environment() -> Result<Self, PhoneError> {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let text = match variable("ADB_SERVER_SOCKET") {
+        let (host, port) = match variable("ADB_SERVER_SOCKET") {
             Some(socket) => {
-                let bad = |why| PhoneError::BadAddress {
+                let bad = || PhoneError::BadAddress {
                     address: socket.clone(),
-                    why,
+                    why: "ADB_SERVER_SOCKET has to be tcp:PORT or tcp:HOST:PORT",
                 };
-                let rest = socket.strip_prefix("tcp:");
-                let rest = rest
-                    .ok_or_else(|| bad("ADB_SERVER_SOCKET has to be tcp:PORT or tcp:HOST:PORT"))?;
-                if rest.contains(':') {
-                    rest.to_owned()
-                } else {
-                    format!("localhost:{rest}")
+                let rest = socket.strip_prefix("tcp:").ok_or_else(bad)?;
+                match rest.rsplit_once(':') {
+                    Some((host, port)) => (Some(host.to_owned()), port.to_owned()),
+                    None => (None, rest.to_owned()),
                 }
             }
-            None => {
-                let host = variable("ANDROID_ADB_SERVER_ADDRESS");
-                let host = host.unwrap_or_else(|| Ipv4Addr::LOCALHOST.to_string());
-                let port = variable("ANDROID_ADB_SERVER_PORT");
-                format!(
-                    "{host}:{}",
-                    port.unwrap_or_else(|| DEFAULT_PORT.to_string())
-                )
-            }
+            None => (
+                variable("ANDROID_ADB_SERVER_ADDRESS"),
+                variable("ANDROID_ADB_SERVER_PORT").unwrap_or_else(|| DEFAULT_PORT.to_string()),
+            ),
         };
-        let found = tokio::net::lookup_host(&text)
-            .await
-            .map(|mut found| found.next());
-        match found {
-            Ok(Some(address)) => Ok(Self(address)),
-            _ => Err(PhoneError::BadAddress {
-                address: text,
-                why: "an adb server's HOST:PORT is expected",
-            }),
-        }
+        Self::of(host.as_deref(), &port).await
+    }
+
+    /// The address at a host, or of this computer's own server, which listens at either loopback.
+    async fn of(host: Option<&str>, port: &str) -> Result<Self, PhoneError> {
+        let name = |host: &str| match host.parse::<Ipv6Addr>() {
+            Ok(_) => format!("[{host}]:{port}"),
+            Err(_) => format!("{host}:{port}"),
+        };
+        let bad = |_| PhoneError::BadAddress {
+            address: name(host.unwrap_or_default()),
+            why: "an adb server's HOST:PORT is expected",
+        };
+        let at = name(host.map_or(tcp::LOCALHOST, str::trim));
+        let full = tcp::with_port(&at, None).map_err(bad)?;
+        let addresses = tcp::look_up(&full).await.map_err(bad)?;
+        Ok(Self {
+            name: full,
+            addresses: addresses.into(),
+        })
     }
 
     /// The phones that the server sees, in whatever state; `None` when no server runs.
-    pub async fn devices(self) -> Result<Option<Vec<Device>>, PhoneError> {
+    pub async fn devices(&self) -> Result<Option<Vec<Device>>, PhoneError> {
         let mut conversation = match self.ask("host:devices-l").await {
             Ok(conversation) => conversation,
             Err(PhoneError::Unreachable { .. }) => return Ok(None),
@@ -80,40 +95,99 @@ impl ServerAddress {
         Ok(Some(server::parse_devices(&conversation.text().await?)))
     }
 
-    /// What the phone and the server both can do.
-    pub(super) async fn features(self, serial: &str) -> Result<Features, PhoneError> {
-        let asked = self.ask(&format!("host-serial:{serial}:features")).await;
-        let mut conversation = asked.map_err(|error| match error {
-            // Between the server's list and this, the phone went away.
-            PhoneError::ServerRefused { message, .. } if !message.contains("unknown") => {
-                let serial = serial.to_owned();
-                PhoneError::Gone { serial, message }
-            }
-            other => other,
-        })?;
-        Ok(Features::parse(conversation.text().await?.trim()))
+    /// Has the server make contact with a wireless phone, or pair with one. Returns its words, which
+    /// alone tell whether that worked.
+    pub async fn request(&self, request: &str) -> Result<String, PhoneError> {
+        let mut conversation = self.ask(request).await?;
+        let text = conversation.text_within(WIRELESS_TIMEOUT).await?;
+        Ok(text)
     }
 
-    /// Lets the server make contact with a phone anew, which asks its owner anew.
-    pub async fn reconnect(self, serial: &str) -> Result<(), PhoneError> {
-        let mut conversation = self.ask(&format!("host-serial:{serial}:reconnect")).await?;
+    async fn ask(&self, request: &str) -> Result<Conversation, PhoneError> {
+        let connecting = tcp::first_that_answers(&self.addresses);
+        let connected = tokio::time::timeout(ANSWER_TIMEOUT, connecting).await;
+        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let socket = connected.map_err(|source| self.unreachable(source))?;
+        let _ = socket.set_nodelay(true);
+        let mut conversation = Conversation {
+            address: self.clone(),
+            socket,
+            input: BytesMut::new(),
+        };
+        conversation.request(request.as_bytes()).await?;
+        Ok(conversation)
+    }
+
+    fn unreachable(&self, source: io::Error) -> PhoneError {
+        PhoneError::Unreachable {
+            address: self.name.clone(),
+            source: Arc::new(source),
+        }
+    }
+}
+
+/// A phone as its server knows it.
+#[derive(Debug, Clone)]
+pub struct ServedPhone {
+    server: ServerAddress,
+    /// What it is called, for messages.
+    name: String,
+    /// What chooses it: `transport-id:7` where the server numbers its phones, which is plain also of
+    /// one without a serial number or with blanks in it; else `serial:X` with X as adb matches it.
+    choice: String,
+}
+
+impl ServedPhone {
+    /// A phone that this server listed; `name` is what chooses it among all.
+    pub fn of(server: &ServerAddress, seen: &SeenPhone, name: &str) -> Self {
+        let choice = match seen.transport {
+            Some(id) => format!("transport-id:{id}"),
+            None => format!("serial:{name}"),
+        };
+        Self {
+            server: server.clone(),
+            name: name.to_owned(),
+            choice,
+        }
+    }
+
+    /// What chooses it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the phone and the server both can do.
+    pub(super) async fn features(&self) -> Result<Features, PhoneError> {
+        let request = format!("host-{}:features", self.choice);
+        match self.server.ask(&request).await {
+            Ok(mut conversation) => Ok(Features::parse(conversation.text().await?.trim())),
+            // A server from before there were any.
+            Err(PhoneError::ServerRefused { message, .. }) if message.contains("unknown") => {
+                Ok(Features::default())
+            }
+            // Between the server's list and this, the phone went away.
+            Err(PhoneError::ServerRefused { message, .. }) => Err(self.gone(message)),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Lets the server make contact with the phone anew, which asks its owner anew.
+    pub async fn reconnect(&self) -> Result<(), PhoneError> {
+        let request = format!("host-{}:reconnect", self.choice);
+        let mut conversation = self.server.ask(&request).await?;
         conversation.text().await.map(drop)
     }
 
-    /// Opens a stream to a service of a phone.
-    pub(super) async fn open(
-        self,
-        serial: &str,
-        service: &[u8],
-    ) -> Result<Option<ByteStream>, PhoneError> {
-        let transport = format!("host:transport:{serial}");
-        let mut conversation = self.ask(&transport).await.map_err(|error| match error {
-            PhoneError::ServerRefused { message, .. } => PhoneError::Gone {
-                serial: serial.to_owned(),
-                message,
-            },
-            other => other,
-        })?;
+    /// Opens a stream to a service of the phone.
+    pub(super) async fn open(&self, service: &[u8]) -> Result<Option<ByteStream>, PhoneError> {
+        let transport = match self.choice.strip_prefix("serial:") {
+            Some(serial) => format!("host:transport:{serial}"),
+            None => format!("host:{}", self.choice),
+        };
+        let mut conversation = match self.server.ask(&transport).await {
+            Err(PhoneError::ServerRefused { message, .. }) => return Err(self.gone(message)),
+            asked => asked?,
+        };
         match conversation.request(service).await {
             Ok(()) => Ok(Some(ByteStream::of_socket(
                 conversation.socket,
@@ -127,24 +201,10 @@ impl ServerAddress {
         }
     }
 
-    async fn ask(self, request: &str) -> Result<Conversation, PhoneError> {
-        let connected = tokio::time::timeout(ANSWER_TIMEOUT, TcpStream::connect(self.0)).await;
-        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        let socket = connected.map_err(|source| self.unreachable(source))?;
-        let _ = socket.set_nodelay(true);
-        let mut conversation = Conversation {
-            address: self,
-            socket,
-            input: BytesMut::new(),
-        };
-        conversation.request(request.as_bytes()).await?;
-        Ok(conversation)
-    }
-
-    fn unreachable(self, source: io::Error) -> PhoneError {
-        PhoneError::Unreachable {
-            address: self.0.to_string(),
-            source: Arc::new(source),
+    fn gone(&self, message: String) -> PhoneError {
+        PhoneError::Gone {
+            serial: self.name.clone(),
+            message,
         }
     }
 }
@@ -168,24 +228,32 @@ impl Conversation {
             .write_all(&bytes)
             .await
             .map_err(|source| self.address.unreachable(source))?;
-        match self.read_until(server::parse_status).await? {
+        match self
+            .read_within(ANSWER_TIMEOUT, server::parse_status)
+            .await?
+        {
             Status::Okay => Ok(()),
             Status::Fail(message) => Err(refused(message)),
         }
     }
 
     async fn text(&mut self) -> Result<String, PhoneError> {
-        self.read_until(server::parse_text).await
+        self.text_within(ANSWER_TIMEOUT).await
     }
 
-    async fn read_until<T>(
+    async fn text_within(&mut self, patience: Duration) -> Result<String, PhoneError> {
+        self.read_within(patience, server::parse_text).await
+    }
+
+    async fn read_within<T>(
         &mut self,
+        patience: Duration,
         parse: impl Fn(&mut BytesMut) -> Result<Option<T>, server::NotAServer>,
     ) -> Result<T, PhoneError> {
-        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let deadline = Instant::now() + patience;
         loop {
             let not_a_server = |source| PhoneError::NotAServer {
-                address: self.address.0,
+                address: self.address.name.clone(),
                 source,
             };
             if let Some(value) = parse(&mut self.input).map_err(not_a_server)? {

@@ -40,12 +40,14 @@ pub(super) async fn phones() -> Vec<SeenPhone> {
             state,
             model: device.product_string().map(str::to_owned),
             route: RouteName::Usb,
+            place: Some(place_of(&device)),
+            transport: None,
         });
     }
     phones
 }
 
-/// Opens the phone of this name.
+/// Opens the phone of this name or at this place.
 pub(super) async fn open(name: &str) -> Result<UsbTransport, PhoneError> {
     let gone = || PhoneError::NoSuchPhone {
         serial: name.to_owned(),
@@ -53,7 +55,7 @@ pub(super) async fn open(name: &str) -> Result<UsbTransport, PhoneError> {
     };
     let mut devices = devices().await.into_iter();
     let (device, place) = devices
-        .find(|(device, _)| name_of(device) == name)
+        .find(|(device, _)| name_of(device) == name || place_of(device) == name)
         .ok_or_else(gone)?;
     let interface = claim(&device, place).await?;
     let transport = UsbTransport::of(&interface).await;
@@ -122,11 +124,14 @@ fn is_adb(interface: &InterfaceInfo) -> bool {
 pub(super) fn name_of(device: &DeviceInfo) -> String {
     match device.serial_number() {
         Some(serial) if !serial.is_empty() => serial.to_owned(),
-        _ => {
-            let ports: Vec<_> = device.port_chain().iter().map(u8::to_string).collect();
-            format!("usb:{}-{}", device.bus_id(), ports.join("."))
-        }
+        _ => place_of(device),
     }
+}
+
+/// The port that a device is plugged into, as adb and the kernel name it.
+fn place_of(device: &DeviceInfo) -> String {
+    let ports: Vec<_> = device.port_chain().iter().map(u8::to_string).collect();
+    format!("usb:{}-{}", device.bus_id(), ports.join("."))
 }
 
 /// Whether a phone can be opened. Its configuration stays as it is.

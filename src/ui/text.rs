@@ -21,20 +21,29 @@ pub fn plain(text: &str) -> String {
 /// shell would take it apart, and never like an option.
 pub fn typed(path: &Path) -> String {
     let shown = plain(&path.display().to_string());
+    match shown.starts_with('-') {
+        true => quoted(&format!("./{shown}")),
+        false => quoted(&shown),
+    }
+}
+
+/// A word of a command line that is shown to be copied, such as a serial number.
+pub fn typed_word(word: &str) -> String {
+    quoted(&plain(word))
+}
+
+fn quoted(word: &str) -> String {
     // Not "=": zsh makes the path of a program of a word that begins with it.
     let is_safe = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
-    let word = match shown.starts_with('-') {
-        true => format!("./{shown}"),
-        false => shown,
-    };
+    let fits = |safe: &dyn Fn(char) -> bool| !word.is_empty() && word.chars().all(safe);
     if cfg!(windows) {
-        return match word.chars().all(|c| is_safe(c) || c == '\\') {
-            true => word,
+        return match fits(&|c| is_safe(c) || c == '\\') {
+            true => word.to_owned(),
             false => format!("\"{word}\""),
         };
     }
-    match word.chars().all(is_safe) {
-        true => word,
+    match fits(&is_safe) {
+        true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }

@@ -20,6 +20,7 @@ mod names;
 mod questions;
 mod screen;
 mod selection;
+mod served;
 mod server;
 mod trust;
 mod uploads;
