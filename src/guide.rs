@@ -173,6 +173,10 @@ impl From<DiskError> for Error {
             DiskError::FileTooLarge { .. } | DiskError::NameRefused { .. } => {
                 (Kind::Disk, "choose a folder on another disk with -o")
             }
+            DiskError::Displaced { .. } => (
+                Kind::Disk,
+                "leave .partial/ alone while it works, and run the same command again",
+            ),
             DiskError::Symlink { .. }
             | DiskError::NotAFolder { .. }
             | DiskError::NotAFile { .. } => {

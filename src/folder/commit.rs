@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::disk::system::is_at;
 use super::disk::{self, DATA, DiskError, Renaming};
 use super::partial::{Finished, hash_rest};
 use crate::names::LocalPath;
@@ -137,6 +138,12 @@ impl Committer {
     ) -> Result<Put, DiskError> {
         self.create_folders(local, touched)?;
         let target = disk::data_path(&self.root, local);
+        if !is_at(&finished.file, &finished.path) {
+            // Its name is all that can be renamed: what bears it now has not that hash.
+            return Err(DiskError::Displaced {
+                path: finished.path.clone(),
+            });
+        }
         match disk::rename_new(&finished.path, &target)? {
             Renaming::Renamed => {
                 touched.holding(&target);

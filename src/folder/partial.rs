@@ -4,7 +4,7 @@
 //! SHA-256 are those of the bytes given, for [`Committer::commit`](super::Committer::commit).
 //! Nothing here waits for the disk.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -140,6 +140,18 @@ impl PartialFile {
         disk::remove_file(&disk::partial_path(root, &entry.to_string())?)
     }
 
+    /// Drops all files under way, as far as the disk still does so: it may have lost bytes of any.
+    pub(crate) fn discard_all(root: &Path) {
+        let Ok(folder) = disk::partial_path(root, "") else {
+            return;
+        };
+        for found in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if let Err(error) = disk::remove_file(&found.path()) {
+                tracing::warn!(%error, "a file under way stays");
+            }
+        }
+    }
+
     /// The bytes taken so far.
     pub fn size(&self) -> u64 {
         self.size
@@ -261,7 +273,6 @@ pub(super) fn set_mtime(file: &File, seconds: i64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::{MetadataExt as _, symlink};
 
     use proptest::prelude::*;

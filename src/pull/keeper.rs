@@ -4,6 +4,7 @@
 mod beside;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -92,6 +93,8 @@ pub(super) struct Keeper {
     messages: SyncSender<Message>,
     /// Files that could not have the place that was planned.
     moved: Arc<Mutex<HashMap<EntryId, LocalPath>>>,
+    /// Whether the disk may have lost bytes of files under way.
+    has_lost_bytes: Arc<AtomicBool>,
 }
 
 /// What the keeper leaves when it ends.
@@ -121,6 +124,7 @@ impl Keeper {
         let outdated = folder.catalogue().outdated_companions()?;
         let with_companions = folder.catalogue().with_companions()?;
         let moved = Arc::<Mutex<HashMap<_, _>>>::default();
+        let has_lost_bytes = Arc::<AtomicBool>::default();
         let mut thread = Thread {
             folder,
             committer,
@@ -133,6 +137,7 @@ impl Keeper {
             records: Vec::new(),
             told: Vec::new(),
             moved: Arc::clone(&moved),
+            has_lost_bytes: Arc::clone(&has_lost_bytes),
             refused: HashSet::new(),
             failed: Vec::new(),
             damaged: Vec::new(),
@@ -156,6 +161,10 @@ impl Keeper {
         }
         let handle = std::thread::spawn(move || {
             thread.run(&receiver);
+            // All that write there have ended.
+            if thread.has_lost_bytes.load(Ordering::Relaxed) {
+                PartialFile::discard_all(thread.folder.root());
+            }
             Kept {
                 folder: thread.folder,
                 failed: thread.failed,
@@ -166,6 +175,7 @@ impl Keeper {
         let keeper = Self {
             messages: sender,
             moved,
+            has_lost_bytes,
         };
         Ok((keeper, handle))
     }
@@ -174,6 +184,13 @@ impl Keeper {
     pub(super) fn moved_to(&self, id: EntryId) -> Option<LocalPath> {
         let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
         moved.get(&id).cloned()
+    }
+
+    /// Notes what the disk did not do: where bytes may be lost, nothing under way is gone on with.
+    pub(super) fn note(&self, error: &DiskError) {
+        if error.may_have_lost_bytes() {
+            self.has_lost_bytes.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Tells the keeper from a thread of its own; waits while it is behind.
@@ -213,6 +230,8 @@ struct Thread {
     told: Vec<Event>,
     /// Files that could not have the place that was planned.
     moved: Arc<Mutex<HashMap<EntryId, LocalPath>>>,
+    /// Whether the disk may have lost bytes of files under way.
+    has_lost_bytes: Arc<AtomicBool>,
     /// Files that this disk did not take: what is told of them later is of nothing.
     refused: HashSet<EntryId>,
     failed: Vec<(RemotePath, Reason)>,
@@ -400,7 +419,7 @@ impl Thread {
             tracing::debug!(files, bytes = self.group_bytes, "a group goes to the disk");
         }
         if let Err(error) = self.commit() {
-            return self.stop(error.into());
+            return self.stop_for(error);
         }
         let records = std::mem::take(&mut self.records);
         if !records.is_empty()
@@ -418,6 +437,14 @@ impl Thread {
         }
         let outdated = std::mem::take(&mut self.outdated);
         self.discard(outdated);
+    }
+
+    /// Stops because of the disk.
+    fn stop_for(&mut self, error: DiskError) {
+        if error.may_have_lost_bytes() {
+            self.has_lost_bytes.store(true, Ordering::Relaxed);
+        }
+        self.stop(error.into());
     }
 
     fn stop(&mut self, error: Error) {

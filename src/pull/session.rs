@@ -22,7 +22,7 @@ use crate::adb::RemotePath;
 use crate::adb::sync::{FileType, Stat};
 use crate::error::Error;
 use crate::event::{Event, Events};
-use crate::folder::{Finished, Folder, PartialFile, Patchwork, Reason, ReasonCode};
+use crate::folder::{DataReader, Finished, Folder, PartialFile, Patchwork, Reason, ReasonCode};
 use crate::item::Item;
 use crate::names::Names;
 use crate::phone::{Phone, PhoneError};
@@ -53,6 +53,7 @@ pub struct Session {
     keeper: Keeper,
     thread: JoinHandle<Kept>,
     root: PathBuf,
+    data: DataReader,
     method: Method,
     events: Events,
     halt: Halt,
@@ -81,13 +82,14 @@ impl Session {
         events: Events,
         halt: Halt,
     ) -> Result<Self, Error> {
-        let root = folder.root().to_owned();
+        let (root, data) = (folder.root().to_owned(), folder.data_reader());
         let (keeper, thread) = Keeper::start(folder, names, events.clone(), halt.clone())?;
         let (unproven, outcome) = (Arc::default(), Outcome::default());
         Ok(Self {
             keeper,
             thread,
             root,
+            data,
             method,
             events,
             halt,
@@ -294,6 +296,7 @@ impl Session {
                             }
                         }
                         salvage::Failed::Disk(error) if error.concerns_the_whole_disk() => {
+                            self.keeper.note(&error);
                             self.halt.stop(error.into());
                         }
                         salvage::Failed::Disk(_) | salvage::Failed::Nothing => {}
@@ -383,7 +386,7 @@ impl Session {
         let verifier = Verifier {
             phone: Arc::clone(phone),
             method: self.method,
-            data: self.root.join("data"),
+            data: self.data.clone(),
             keeper: self.keeper.clone(),
             setbacks: setbacks.clone(),
             unproven: Arc::clone(&self.unproven),
@@ -469,7 +472,10 @@ impl Session {
     }
 
     /// Decides for each setback: once more at the end, or for good.
+    ///
+    /// What came of them is out of `.partial/` when this returns: the next round writes there.
     async fn settle(&mut self, setbacks: Vec<Setback>, postponed: &mut Vec<Arc<Task>>) {
+        let may_be_held = setbacks.iter().any(|setback| setback.pulled.is_some());
         for Setback {
             task,
             reason,
@@ -522,6 +528,9 @@ impl Session {
                     }));
                 }
             }
+        }
+        if may_be_held {
+            self.keeper.barrier().await;
         }
     }
 

@@ -5,7 +5,6 @@ mod ahead;
 mod waiting;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +22,9 @@ use super::plan::Task;
 use super::transfer::Setback;
 use crate::adb::features::Feature;
 use crate::adb::sync::{Answer, FileType, Operation, Stat};
-use crate::folder::{EntryId, Proof, Reason, ReasonCode};
+use crate::digest::Hasher;
+use crate::folder::reader::Found;
+use crate::folder::{DataReader, EntryId, Proof, Reason, ReasonCode};
 use crate::item::Item;
 use crate::phone::hash::{Algorithm, Hashes};
 use crate::phone::{Phone, PhoneError};
@@ -145,7 +146,7 @@ type Calls = JoinSet<Result<Vec<ToVerify>, PhoneError>>;
 pub(super) struct Verifier {
     pub(super) phone: Arc<Phone>,
     pub(super) method: Method,
-    pub(super) data: PathBuf,
+    pub(super) data: DataReader,
     pub(super) keeper: Keeper,
     pub(super) setbacks: mpsc::UnboundedSender<Setback>,
     pub(super) unproven: Arc<Unproven>,
@@ -404,14 +405,23 @@ impl Verifier {
         }
         // Behind a barrier, so that it is there; something else may have its planned name.
         let moved = self.keeper.moved_to(file.task.id);
-        let local = moved.as_ref().unwrap_or(&file.pulled.local);
-        let path = self.data.join(local.as_str());
+        let local = moved.unwrap_or_else(|| file.pulled.local.clone());
+        let (data, sha256) = (self.data.clone(), file.pulled.sha256);
         let digested = tokio::task::spawn_blocking(move || {
-            std::fs::File::open(path)
-                .map_err(drop)
-                .and_then(|mut file| digest(algorithm, &mut file).map_err(drop))
+            let Ok(Found::File(file)) = data.open(&local) else {
+                return None;
+            };
+            let mut came = Came {
+                file,
+                hasher: Hasher::default(),
+            };
+            let digest = digest(algorithm, &mut came).ok()?;
+            // What is proven is what is recorded.
+            (came.hasher.finish() == sha256).then_some(digest)
         });
-        digested.await.ok()?.ok()
+        digested
+            .await
+            .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }
 
     /// The phone says otherwise, or nothing: asks what the file is now, and has it pulled again.
@@ -492,7 +502,7 @@ fn proof_of(algorithm: Algorithm) -> Proof {
 fn digest(algorithm: Algorithm, bytes: &mut dyn std::io::Read) -> std::io::Result<Vec<u8>> {
     match algorithm {
         Algorithm::Sha256 => {
-            let mut hasher = crate::digest::Hasher::default();
+            let mut hasher = Hasher::default();
             read_all(bytes, |piece| hasher.update(piece))?;
             Ok(hasher.finish().0.to_vec())
         }
@@ -506,6 +516,20 @@ fn digest(algorithm: Algorithm, bytes: &mut dyn std::io::Read) -> std::io::Resul
             read_all(bytes, |piece| hasher.update(piece))?;
             Ok(hasher.finalize().to_vec())
         }
+    }
+}
+
+/// A file, hashed as it is recorded while another hash reads it.
+struct Came {
+    file: std::fs::File,
+    hasher: Hasher,
+}
+
+impl std::io::Read for Came {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let held = self.file.read(buffer)?;
+        self.hasher.update(buffer.get(..held).unwrap_or_default());
+        Ok(held)
     }
 }
 

@@ -200,6 +200,7 @@ impl Writer {
     }
 
     fn failed(&self, task: &Task, error: DiskError) {
+        self.keeper.note(&error);
         if error.concerns_the_whole_disk() {
             self.halt.stop(error.into());
             return;

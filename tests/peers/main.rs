@@ -31,6 +31,7 @@ mod authorise;
 mod bag;
 mod choose;
 mod interrupt;
+mod lost_writes;
 mod old_phone;
 mod pull;
 mod through_server;

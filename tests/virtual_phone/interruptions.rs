@@ -80,6 +80,27 @@ async fn kill_in_a_big_file_loses_nothing_and_the_next_run_goes_on_in_its_middle
     stopped_by("KILL", -1).await;
 }
 
+/// Each round writes where the one before has its file: what is found wrong is out of the way first.
+#[tokio::test]
+async fn begun_file_that_proves_wrong_comes_again_and_nothing_of_it_is_left() {
+    for _ in 0..3 {
+        let (phone, expected) = camera(&[BIG]);
+        let stall = Fault::Stall(20_000_000);
+        phone.faults.add(Some(&format!("{CAMERA}/0.jpg")), stall, 1);
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        let child = desk.start_pull(&serving, &["--idle-timeout", "50"]);
+        let id = child.id();
+        until("the big file", || held(&desk) >= 15_000_000).await;
+        kill(id, "KILL");
+        end(child).await;
+        let part = desk.folder().join(".partial/1");
+        let part = std::fs::File::options().write(true).open(part).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&part, b"altered", 1_000_000).unwrap();
+        desk.pull(&serving, &[]).await.expect(0);
+        desk.expect_files(&refs(&expected));
+    }
+}
+
 #[tokio::test]
 async fn ctrl_c_while_the_phone_hashes_is_not_waited_for() {
     let (phone, expected) = camera(&[50_000]);

@@ -93,6 +93,33 @@ fn a_file_left_by_a_run_cut_short_is_replaced_and_another_one_is_not() {
 }
 
 #[test]
+fn a_file_whose_name_another_bears_by_now_is_not_taken_for_it() {
+    let (_place, folder) = fresh();
+    let mut committer = folder.committer().unwrap();
+    let group = vec![
+        to_commit(&folder, 1, "replaced", b"right"),
+        to_commit(&folder, 2, "removed", b"right"),
+        to_commit(&folder, 3, "whole", b"right"),
+    ];
+    PartialFile::create(folder.root(), EntryId(1))
+        .unwrap()
+        .write(b"wrong")
+        .unwrap();
+    PartialFile::discard(folder.root(), EntryId(2)).unwrap();
+    let outcomes = committer.commit(group).unwrap();
+    assert!(matches!(
+        outcomes[..],
+        [
+            Outcome::Failed(_, DiskError::Displaced { .. }),
+            Outcome::Failed(_, DiskError::Displaced { .. }),
+            Outcome::InPlace,
+        ]
+    ));
+    assert!(!folder.data_path(&local("replaced")).exists());
+    assert_eq!(read(&folder, "whole"), b"right");
+}
+
+#[test]
 fn two_files_of_one_group_for_one_name_do_not_overwrite_each_other() {
     let (_place, folder) = fresh();
     let mut committer = folder.committer().unwrap();

@@ -46,6 +46,12 @@ pub enum DiskError {
         /// Where.
         path: PathBuf,
     },
+    /// A file under way is gone, or another bears its name.
+    #[error("somebody removed or replaced {} while it was written", path.display())]
+    Displaced {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// This user may not write there, or nobody may.
     #[error("not writable: cannot {action} {}", path.display())]
     NotWritable {
@@ -102,6 +108,19 @@ impl DiskError {
         }
     }
 
+    /// Whether bytes that were written may be lost, of this and of other files, and nobody will be
+    /// told again: the system counts as written what it gave up.
+    pub(crate) fn may_have_lost_bytes(&self) -> bool {
+        match self {
+            Self::Io { .. } => true,
+            // What a filesystem becomes that failed.
+            Self::NotWritable { source, .. } => source.kind() == ErrorKind::ReadOnlyFilesystem,
+            // A write that finds no room is told to who writes; what a sync finds no room for is lost.
+            Self::Full { action, .. } => *action == "sync",
+            _ => false,
+        }
+    }
+
     /// Whether every other file would meet the same.
     pub fn concerns_the_whole_disk(&self) -> bool {
         match self {
@@ -110,7 +129,10 @@ impl DiskError {
             | Self::NotAFile { .. }
             | Self::NotWritable { .. }
             | Self::Io { .. } => true,
-            Self::FileTooLarge { .. } | Self::NameRefused { .. } | Self::NotAFolder { .. } => false,
+            Self::FileTooLarge { .. }
+            | Self::NameRefused { .. }
+            | Self::NotAFolder { .. }
+            | Self::Displaced { .. } => false,
         }
     }
 }

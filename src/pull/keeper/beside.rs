@@ -39,14 +39,19 @@ impl Thread {
                 match self.commit_beside(&task.local, ".damaged", finished) {
                     Ok(kept) => kept.local,
                     Err(error) if error.concerns_the_whole_disk() => {
-                        return self.stop(error.into());
+                        return self.stop_for(error);
                     }
-                    Err(error) => return self.refused_by_disk(task, &error),
+                    Err(error) if is_final => return self.refused_by_disk(task, &error),
+                    // It comes again, and that is what counts then.
+                    Err(error) => {
+                        tracing::warn!(%error, "what came is wrong, and is not kept");
+                        return;
+                    }
                 }
             }
             None => match self.rename_beside(task) {
                 Ok(aside) => aside,
-                Err(error) => return self.stop(error.into()),
+                Err(error) => return self.stop_for(error),
             },
         };
         if self.broken {
@@ -188,7 +193,7 @@ impl Thread {
                     }
                     (gaps.bytes(), kept)
                 }
-                Err(error) if error.concerns_the_whole_disk() => return self.stop(error.into()),
+                Err(error) if error.concerns_the_whole_disk() => return self.stop_for(error),
                 Err(error) => return self.refused_by_disk(task, &error),
             },
         };
