@@ -8,7 +8,7 @@ use adb_client::ADBListItemType;
 use adb_client::server_device::ADBServerDevice;
 use bytes::BytesMut;
 use rescue::adb::RemotePath;
-use rescue::adb::connection::{Connection, HostConfig};
+use rescue::adb::connection::{Connection, HostConfig, Introduction};
 use rescue::adb::features::Features;
 use rescue::adb::sync::{Answer, Client, Operation, SERVICE};
 use rescue::phone::drive::{Link, LinkEvent};
@@ -47,6 +47,7 @@ fn discard(phone: &str, path: &str) {
         let socket = tokio::net::TcpStream::connect(phone).await.unwrap();
         socket.set_nodelay(true).unwrap();
         let connection = Connection::host(HostConfig {
+            introduction: Introduction::OfferKey,
             keys: Vec::new(),
             name: String::new(),
             features: Features::all(),

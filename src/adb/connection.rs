@@ -94,6 +94,8 @@ pub enum Event {
     Connected(Banner),
     /// The phone knows none of our keys and now asks its owner; it stays silent until then.
     AwaitingApproval,
+    /// The phone knows none of our keys, and was not asked to ask for them.
+    NotKnown,
     /// Device end: an unknown computer offers its public key (see [`Connection::approve`]).
     KeyOffered(PublicKey),
     /// A stream that we opened is open.
@@ -133,6 +135,17 @@ pub enum ConnectionError {
     Flood,
 }
 
+/// What a computer does where a phone knows none of its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Introduction {
+    /// It offers its public key, so that the phone asks its owner. The question may stay on the phone's
+    /// screen when the connection is long gone.
+    #[default]
+    OfferKey,
+    /// It leaves it at signatures, of which nothing shows on the phone.
+    SignaturesOnly,
+}
+
 /// What a computer brings to a connection.
 #[derive(Debug, Clone)]
 pub struct HostConfig {
@@ -140,6 +153,8 @@ pub struct HostConfig {
     pub keys: Vec<PrivateKey>,
     /// The comment behind the public key, which the phone may show: `user@computer`.
     pub name: String,
+    /// What to do where the phone knows none of them.
+    pub introduction: Introduction,
     /// What to offer.
     pub features: Features,
 }
@@ -425,6 +440,8 @@ impl Connection {
                     *next_key += 1;
                     let signature = key.sign(&token)?;
                     self.send_auth(AUTH_SIGNATURE, signature.into());
+                } else if config.introduction == Introduction::SignaturesOnly {
+                    self.events.push_back(Event::NotKnown);
                 } else if *next_key == config.keys.len() {
                     *next_key += 1;
                     if let Some(key) = config.keys.first() {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::lock_secret::{Memory, ask, prompted};
 use super::unlock::{RETURN, over_cable};
 use super::{Done, announce, connect_phone, doctor, options_of, pull_command, stopped, target_of};
+use crate::adb::connection::Introduction;
 use crate::adb::server::DeviceState;
 use crate::cli::{AuthorizeArgs, LockSecretArgs};
 use crate::error::{Error, Kind};
@@ -98,7 +99,10 @@ pub(super) async fn run(args: &AuthorizeArgs, ui: &Ui) -> Result<Done, Error> {
 
 /// Whether the phone lets this computer in without asking, now that it was allowed.
 async fn lets_in_again(target: &Target, options: &ConnectOptions) -> Option<bool> {
-    let options = waiting(options, LET_IN);
+    let options = ConnectOptions {
+        introduction: Introduction::SignaturesOnly,
+        ..waiting(options, LET_IN)
+    };
     let deadline = Instant::now() + LET_IN;
     loop {
         match connect(target, &options, Patience::ForPerson, &mut |_| {}).await {

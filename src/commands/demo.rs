@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::pull::{Request, pull};
 use super::{Done, arguments, export, stopped, upload};
+use crate::adb::connection::Introduction;
 use crate::adb::features::Feature;
 use crate::cli::DemoArgs;
 use crate::error::{Error, Kind};
@@ -56,6 +57,7 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
     let options = ConnectOptions {
         // The built-in phone asks for no key, and a demonstration makes none.
         keys: KeySources::none(),
+        introduction: Introduction::OfferKey,
         wait: Duration::from_secs(5),
         idle: Duration::from_secs(10),
     };

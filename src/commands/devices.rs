@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Done, doctor};
+use super::{Done, choose_in, doctor};
 use crate::adb::server::DeviceState;
 use crate::cli::DevicesArgs;
 use crate::error::{Error, Kind};
@@ -116,7 +116,13 @@ fn with_debugging(phone: &SeenPhone, among: &[SeenPhone]) -> Line {
     Line {
         r#type: "phone",
         guide: states::of_device(&phone.state).state,
-        hint: hint_for(phone),
+        hint: hint_for(phone).map(|hint| match among {
+            [_] => hint,
+            _ => {
+                let pull = format!("`rescue pull {}`", choose_in("--serial", choice));
+                hint.replace("`rescue pull`", &pull)
+            }
+        }),
         twin_at: (choice != phone.serial).then(|| choice.to_owned()),
         phone: phone.clone(),
     }

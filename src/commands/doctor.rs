@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Done, name_of, options_of, pull_command, target_of};
+use super::{Done, name_of, options_of, options_to_look, pull_command, target_of};
 use crate::cli::{DoctorArgs, PhoneArgs};
 use crate::error::{Error, Kind};
 use crate::guide::states::{self, State};
@@ -119,21 +119,23 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
     }
     let worst = findings
         .iter()
-        .find_map(|found| Some((found.state.kind?, found.state)));
-    let (kind, state) = worst.unwrap_or((Kind::NoPhone, states::nothing_on_usb));
-    Err(Error::new(kind, "no phone can be read yet").with_hint(state.next))
+        .find_map(|found| Some((found.state.kind?, found.next.as_str())));
+    let (kind, next) = worst.unwrap_or((Kind::NoPhone, states::nothing_on_usb.next));
+    Err(Error::new(kind, "no phone can be read yet").with_hint(next))
 }
 
 /// Has `rescue pull` find the phone that was examined: by its address, or by what its route calls it
 /// where there are several.
 fn choose_in_next_steps(findings: &mut [Finding], args: &PhoneArgs) {
-    let ready = findings
+    let mut phones: Vec<_> = findings
         .iter()
-        .filter(|found| found.state == states::ready)
-        .count();
+        .filter_map(|found| found.phone.clone())
+        .collect();
+    phones.sort();
+    phones.dedup();
     let elsewhere = super::serial_from_environment();
     for finding in findings {
-        let is_clear = ready < 2 && (elsewhere.is_none() || elsewhere == finding.phone);
+        let is_clear = phones.len() < 2 && (elsewhere.is_none() || elsewhere == finding.phone);
         let name = finding.phone.as_deref().filter(|_| !is_clear);
         let command = format!("`{}`", pull_command(args, name));
         finding.next = finding.next.replace("`rescue pull`", &command);
@@ -187,14 +189,21 @@ async fn examine(args: &PhoneArgs) -> Vec<Finding> {
     };
     let wanted = |name: &str| args.serial.as_deref().is_none_or(|serial| serial == name);
     for (at, phone) in seen.iter().enumerate() {
-        let name = phone.choice(&seen);
-        let is_same = |other: &SeenPhone| other.choice(&seen) == name;
-        if !wanted(&phone.serial) && !wanted(name) || seen.iter().take(at).any(is_same) {
-            continue;
-        }
-        if seen.iter().filter(|other| is_same(other)).count() > 1 {
-            findings.push(Finding::about(states::same_serial, name, None));
-            continue;
+        let choice = phone.choice(&seen);
+        let is_by_place = args
+            .serial
+            .as_deref()
+            .is_some_and(|wanted| wanted == choice);
+        let name = if is_by_place { choice } else { &phone.serial };
+        let is_same = |other: &SeenPhone| other.serial == phone.serial;
+        if !is_by_place {
+            if !wanted(name) || seen.iter().take(at).any(is_same) {
+                continue;
+            }
+            if seen.iter().filter(|other| is_same(other)).count() > 1 {
+                findings.push(Finding::about(states::same_serial, name, None));
+                continue;
+            }
         }
         let state = states::of_device(&phone.state);
         if state == states::unauthorized {
@@ -281,8 +290,7 @@ fn state_of(offer: Offer) -> Option<State> {
 
 /// Connects, and looks at what the phone says about itself.
 async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> Vec<Finding> {
-    let mut options = options_of(args);
-    options.wait = WAIT.min(options.wait);
+    let mut options = options_to_look(args, WAIT);
     options.idle = SILENCE.min(options.idle);
     let name = name_of(&target).to_owned();
     let model = seen.and_then(|phone| phone.model.as_deref());

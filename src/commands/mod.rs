@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::adb::connection::Introduction;
 use crate::cli::{Cli, Command, PhoneArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
@@ -294,8 +295,20 @@ fn serial_from_environment() -> Option<String> {
 fn options_of(args: &PhoneArgs) -> ConnectOptions {
     ConnectOptions {
         keys: KeySources::from_environment(args.keys.clone()),
+        introduction: Introduction::OfferKey,
         wait: Duration::from_secs(args.wait),
         idle: Duration::from_secs(args.idle_timeout),
+    }
+}
+
+/// The same for a command that only looks: it waits so long at most for a phone that lets this computer in
+/// already, and has no phone ask its owner.
+fn options_to_look(args: &PhoneArgs, wait: Duration) -> ConnectOptions {
+    let options = options_of(args);
+    ConnectOptions {
+        wait: wait.min(options.wait),
+        introduction: Introduction::SignaturesOnly,
+        ..options
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::lock_secret::{Memory, THROTTLING, demand};
-use super::{Done, options_of, pull_command, serial_from_environment, target_of};
+use super::{Done, options_to_look, pull_command, serial_from_environment, target_of};
 use crate::cli::{LockSecretArgs, PhoneArgs, UnlockArgs, Way};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
@@ -135,8 +135,7 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
 
 /// The phone over ADB, where it lets this computer in by itself.
 async fn over_adb(args: &PhoneArgs) -> Result<Phone, PhoneError> {
-    let mut options = options_of(args);
-    options.wait = WAIT.min(options.wait);
+    let options = options_to_look(args, WAIT);
     connect(&target_of(args), &options, Patience::ForPerson, &mut |_| {}).await
 }
 

@@ -12,7 +12,8 @@ use bytes::{Bytes, BytesMut};
 use super::choice;
 use crate::adb::auth::{PrivateKey, TOKEN_BYTES, Token};
 use crate::adb::connection::{
-    Connection, ConnectionError, DeviceConfig, Event, HostConfig, RECEIVE_WINDOW, StreamId,
+    Connection, ConnectionError, DeviceConfig, Event, HostConfig, Introduction, RECEIVE_WINDOW,
+    StreamId,
 };
 use crate::adb::features::{Feature, Features};
 use crate::adb::wire::{
@@ -46,6 +47,7 @@ enum Arrival {
 pub(super) fn host(data: &[u8]) {
     same_however_it_arrives(data, |mode| {
         Connection::host(HostConfig {
+            introduction: Introduction::OfferKey,
             keys: Vec::new(),
             name: "me@pc".to_owned(),
             features: features(mode),

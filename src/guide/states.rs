@@ -82,18 +82,17 @@ mod table {
             ["`adb kill-server` ends an adb server", "an adb server of another user cannot be seen from here"];
         same_serial: Some(Kind::SeveralPhones),
             "more than one phone has this serial number, so that nobody can tell which one is meant",
-            "unplug all but one of them, and run the command again",
-            ["where `rescue devices` shows their places, choose one by its place: `rescue pull --serial usb:1-2`",
-             "give each a folder of its own: `rescue pull -o FOLDER`"];
+            "choose one by its place, which `rescue devices` shows: `rescue pull --serial usb:1-2 -o FOLDER`, each into a folder of its own",
+            ["unplug all but one of them, and run the command again"];
         unauthorized: Some(Kind::Unauthorized),
             "the phone has not allowed this computer's key",
-            "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",
+            "run `rescue pull` and unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",
             ["no question: unplug, revoke USB debugging authorizations in its developer options, plug in again",
              "a mouse on a USB-C adapter taps, too",
              "on another computer that the phone allows, copy ~/.android/adbkey and name it here with --key"];
         key_expired: Some(Kind::Unauthorized),
             "the phone allowed this computer's key before and asks again: a key unused for 7 days expires",
-            "unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",
+            "run `rescue pull` and unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",
             ["no question: unplug, revoke USB debugging authorizations in its developer options, plug in again",
              "a mouse on a USB-C adapter taps, too",
              "keep it from happening again: 'Disable adb authorization timeout' in its developer options"];

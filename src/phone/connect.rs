@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::discover::{RouteName, SeenPhone, choose, discover};
@@ -13,7 +13,7 @@ use super::error::PhoneError;
 use super::keys::{KeySources, computer_name};
 use super::server::ServedPhone;
 use super::{Phone, Properties, Route, tcp, usb};
-use crate::adb::connection::{Banner, Connection, HostConfig};
+use crate::adb::connection::{Banner, Connection, HostConfig, Introduction};
 use crate::adb::features::Features;
 use crate::adb::server::DeviceState;
 
@@ -21,6 +21,9 @@ use crate::adb::server::DeviceState;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often to look again while waiting.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
+
+/// How often to look whether the phone knows this computer, while its question waits for a tap.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
 /// How often a first connection may break before there is a phone to wait for.
 const MOST_BROKEN: u32 = 4;
@@ -42,6 +45,8 @@ pub enum Target {
 pub struct ConnectOptions {
     /// Where keys are looked for.
     pub keys: KeySources,
+    /// What to do where the phone knows none of them: what only looks leaves no question on a phone.
+    pub introduction: Introduction,
     /// How long to wait for a person to tap "Allow", or for a phone to come back.
     pub wait: Duration,
     /// How long a phone may be silent while it is asked for something.
@@ -154,8 +159,11 @@ async fn attempt(
         Target::Tcp(address) => {
             let address = address.clone();
             let socket = tcp::connect(&address).await?;
-            let (link, banner) =
-                shake_hands(socket, &address, options, deadline, told, on_wait).await?;
+            let asked = Notify::new();
+            let (link, banner) = tokio::select! {
+                shaken = shake_hands(socket, &address, options, deadline, &asked, told, on_wait) => shaken?,
+                known = known_meanwhile(&address, options, &asked) => known,
+            };
             let target = target.clone();
             (Route::Direct { link, target }, address, banner.features)
         }
@@ -166,7 +174,9 @@ async fn attempt(
             *serial = Some(name.clone());
             if seen.route == RouteName::Usb {
                 let usb = usb::open(seen.place.as_ref().unwrap_or(&name)).await?;
-                let shaken = shake_hands(usb, &name, options, deadline, told, on_wait);
+                // A cable has one connection: who answers the phone's question answers this one's.
+                let asked = Notify::new();
+                let shaken = shake_hands(usb, &name, options, deadline, &asked, told, on_wait);
                 let (link, banner) = shaken.await?;
                 let target = Target::Discovered {
                     serial: Some(name.clone()),
@@ -213,12 +223,41 @@ async fn open_seen(seen: &SeenPhone, served: &ServedPhone) -> Result<Features, P
     }
 }
 
+/// Looks again and again, from when the phone was `asked`, whether it knows this computer meanwhile, in
+/// connections of their own and by signatures alone. A tap answers the question that the phone shows,
+/// which may be that of a connection that is gone; the phone then remembers the key, and tells the
+/// connection that waits nothing.
+async fn known_meanwhile(
+    address: &str,
+    options: &ConnectOptions,
+    asked: &Notify,
+) -> (Link, Banner) {
+    let quietly = ConnectOptions {
+        introduction: Introduction::SignaturesOnly,
+        ..options.clone()
+    };
+    asked.notified().await;
+    loop {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        let Ok(socket) = tcp::connect(address).await else {
+            continue;
+        };
+        let until = Instant::now() + HANDSHAKE_TIMEOUT;
+        let (told, on_wait) = (&mut None, &mut |_: &Waiting| {});
+        match shake_hands(socket, address, &quietly, until, asked, told, on_wait).await {
+            Ok(known) => return known,
+            Err(error) => tracing::debug!(%error, "not known yet"),
+        }
+    }
+}
+
 /// Becomes one of the phone's trusted computers, straight to its daemon.
 async fn shake_hands(
     transport: impl AsyncRead + AsyncWrite + Send + 'static,
     address: &str,
     options: &ConnectOptions,
     deadline: Instant,
+    to_be_approved: &Notify,
     told: &mut Option<Waiting>,
     on_wait: &mut (dyn FnMut(&Waiting) + Send),
 ) -> Result<(Link, Banner), PhoneError> {
@@ -232,6 +271,7 @@ async fn shake_hands(
     let config = HostConfig {
         keys,
         name: computer_name(),
+        introduction: options.introduction,
         features: Features::all(),
     };
     let (link, mut events) = Link::start(Connection::host(config), transport);
@@ -252,8 +292,13 @@ async fn shake_hands(
             }
             Ok(Some(LinkEvent::AwaitingApproval)) => {
                 asked = true;
+                to_be_approved.notify_one();
                 until = deadline;
                 tell(told, Waiting::ForApproval, on_wait);
+            }
+            Ok(Some(LinkEvent::NotKnown)) => {
+                let name = address.to_owned();
+                return Err(PhoneError::Unauthorized { name });
             }
             Ok(Some(LinkEvent::KeyOffered(_) | LinkEvent::Incoming(..))) => {}
             Ok(None)

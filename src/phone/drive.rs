@@ -45,6 +45,8 @@ pub enum LinkEvent {
     Connected(Banner),
     /// The phone asks its owner whether to allow this computer.
     AwaitingApproval,
+    /// The phone knows none of the keys, and was not made to ask its owner.
+    NotKnown,
     /// Device end: an unknown computer offers its key; [`Link::approve`] lets it in.
     KeyOffered(PublicKey),
     /// Device end: the computer opened a stream to a service.
@@ -267,6 +269,7 @@ impl Loop {
             match event {
                 Event::Connected(banner) => self.tell(LinkEvent::Connected(banner)),
                 Event::AwaitingApproval => self.tell(LinkEvent::AwaitingApproval),
+                Event::NotKnown => self.tell(LinkEvent::NotKnown),
                 Event::KeyOffered(key) => self.tell(LinkEvent::KeyOffered(key)),
                 Event::Incoming(id, service) => match self.streams.add(id) {
                     Some(stream) => self.tell(LinkEvent::Incoming(stream, service)),
@@ -340,13 +343,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::adb::connection::HostConfig;
+    use crate::adb::connection::{HostConfig, Introduction};
     use crate::adb::features::Features;
 
     #[tokio::test]
     async fn stream_wished_for_after_the_end_fails_at_once() {
         let (ours, theirs) = tokio::io::duplex(1000);
         let connection = Connection::host(HostConfig {
+            introduction: Introduction::OfferKey,
             features: Features::all(),
             keys: Vec::new(),
             name: String::new(),

@@ -134,6 +134,7 @@ impl VirtualPhone {
             phone: self,
             counts: Mutex::default(),
             changed: Mutex::default(),
+            remembered: Mutex::default(),
         });
         let shared = Arc::clone(&running);
         let task = tokio::spawn(async move {
@@ -179,6 +180,21 @@ impl Serving {
         self.running.counts().connections
     }
 
+    /// How often its owner was asked to allow a computer.
+    pub fn questions(&self) -> u32 {
+        self.running.counts().questions
+    }
+
+    /// Lets the owner of this key in from the next connection on, as a tap on the question of a
+    /// connection does that is gone; those that wait hear nothing of it.
+    pub fn remember(&self, key: PublicKey) {
+        let mut remembered = self.running.remembered.lock();
+        remembered
+            .as_mut()
+            .unwrap_or_else(|poisoned| poisoned.get_mut())
+            .push(key);
+    }
+
     /// What `input` was told, in order: its arguments with spaces between.
     pub fn inputs(&self) -> Vec<String> {
         self.running.counts().inputs.clone()
@@ -220,6 +236,8 @@ struct Running {
     counts: Mutex<Counts>,
     /// What became of files since the phone was switched on.
     changed: Mutex<HashMap<RemotePath, Later>>,
+    /// Keys that its owner allowed since then.
+    remembered: Mutex<Vec<PublicKey>>,
 }
 
 /// What was done for computers.
@@ -229,6 +247,7 @@ struct Counts {
     times_asked: HashMap<RemotePath, u32>,
     connections: u32,
     inputs: Vec<String>,
+    questions: u32,
 }
 
 impl Running {
@@ -315,7 +334,7 @@ async fn answer(running: Arc<Running>, socket: TcpStream) {
         None => {}
     }
     let wire = Wire::new(socket, running.phone.faults.wire(), running.phone.rate);
-    let (link, mut events) = Link::start(Connection::device(config(&running.phone)), wire);
+    let (link, mut events) = Link::start(Connection::device(config(&running)), wire);
     let mut services = JoinSet::new();
     while let Some(event) = events.recv().await {
         match event {
@@ -328,6 +347,7 @@ async fn answer(running: Arc<Running>, socket: TcpStream) {
                 ));
             }
             LinkEvent::KeyOffered(_) => {
+                running.counts().questions += 1;
                 let Trust::Known {
                     approves_after: Some(after),
                     ..
@@ -341,7 +361,7 @@ async fn answer(running: Arc<Running>, socket: TcpStream) {
                     link.approve();
                 });
             }
-            LinkEvent::Connected(_) | LinkEvent::AwaitingApproval => {}
+            LinkEvent::Connected(_) | LinkEvent::AwaitingApproval | LinkEvent::NotKnown => {}
         }
     }
 }
@@ -353,11 +373,16 @@ fn split_off_cable(socket: TcpStream) -> io::Result<(TcpStream, Cable)> {
     Ok((TcpStream::from_std(socket)?, cable))
 }
 
-fn config(phone: &VirtualPhone) -> DeviceConfig {
+fn config(running: &Running) -> DeviceConfig {
+    let phone = &running.phone;
     let in_banner = |(name, _): &&(String, String)| name.starts_with("ro.product.");
     let auth = match &phone.trust {
         Trust::Everybody => None,
-        Trust::Known { keys, .. } => Some((TOKEN, keys.clone())),
+        Trust::Known { keys, .. } => {
+            let remembered = running.remembered.lock();
+            let remembered = remembered.unwrap_or_else(PoisonError::into_inner);
+            Some((TOKEN, [keys.as_slice(), &remembered].concat()))
+        }
     };
     DeviceConfig {
         state: phone.state.clone(),

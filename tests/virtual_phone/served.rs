@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use rescue::adb::connection::{Connection, HostConfig};
+use rescue::adb::connection::{Connection, HostConfig, Introduction};
 use rescue::adb::features::Features;
 use rescue::phone::drive::{Link, LinkEvent};
 use rescue::virtual_phone::{Serving, VirtualPhone};
@@ -101,6 +101,7 @@ async fn pass_on(
     features: Features,
 ) -> Option<()> {
     let config = HostConfig {
+        introduction: Introduction::OfferKey,
         keys: Vec::new(),
         name: String::new(),
         features,
@@ -249,7 +250,15 @@ async fn phones_are_chosen_by_what_the_list_calls_them_whatever_that_is() {
         );
         recommended += 1;
     }
-    assert_eq!(recommended, 6);
+    assert_eq!(recommended, 4);
+    assert_eq!(doctor.line("finding")["state"], "same_serial");
+    let doctor = run(&desk, port, &["--json", "doctor", "-s", "usb:1-5"])
+        .await
+        .expect(0);
+    assert_eq!(
+        doctor.line("finding")["next"],
+        "run `rescue pull --serial usb:1-5`"
+    );
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use std::time::Duration;
 use rescue::adb::auth::PublicKey;
 use rescue::virtual_phone::Trust;
 
-use crate::desk::{Desk, camera, refs};
+use crate::desk::{Desk, camera, end, refs, until};
+
+const KEY: &[u8] = include_bytes!("../../fixtures/adbkey.pub");
 
 #[tokio::test]
 async fn phone_that_never_allows_ends_the_wait_with_its_own_code() {
@@ -37,9 +39,60 @@ async fn phone_that_allows_after_a_while_is_pulled() {
     desk.expect_files(&refs(&expected));
 }
 
+/// Some tap after a question: the phone remembers the key, and tells the connection that waits nothing.
+#[tokio::test]
+async fn tap_that_answers_the_question_of_a_connection_that_is_gone_is_enough() {
+    let (mut phone, expected) = camera(&[10]);
+    phone.trust = Trust::Known {
+        keys: Vec::new(),
+        approves_after: None,
+    };
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let waiting = desk.start_pull(&serving, &["--wait", "60"]);
+    until("the question", || serving.questions() == 1).await;
+    serving.remember(PublicKey::from_line(KEY).unwrap());
+    end(waiting).await.expect(0);
+    desk.expect_files(&refs(&expected));
+    assert_eq!(serving.questions(), 1);
+}
+
+#[tokio::test]
+async fn waiting_asks_the_phone_once_however_often_it_looks() {
+    let (mut phone, _) = camera(&[10]);
+    phone.trust = Trust::Known {
+        keys: Vec::new(),
+        approves_after: None,
+    };
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let waiting = desk.start_pull(&serving, &["--wait", "8"]);
+    until("a look", || serving.connections() >= 3).await;
+    end(waiting).await.expect(11);
+    assert_eq!(serving.questions(), 1);
+}
+
+#[tokio::test]
+async fn command_that_only_looks_puts_no_question_on_the_phone() {
+    let (mut phone, _) = camera(&[10]);
+    phone.trust = Trust::Known {
+        keys: Vec::new(),
+        approves_after: None,
+    };
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let address = serving.address().to_string();
+    for looks in [
+        &["doctor", "--tcp", &address][..],
+        &["unlock", "--over", "adb", "--tcp", &address],
+        &["--json", "doctor", "--tcp", &address],
+    ] {
+        desk.run(looks).await.expect(11);
+    }
+    assert!(serving.connections() >= 3);
+    assert_eq!(serving.questions(), 0);
+}
+
 #[tokio::test]
 async fn known_key_needs_no_tap_whichever_it_is() {
-    let known = PublicKey::from_line(include_bytes!("../../fixtures/adbkey.pub")).unwrap();
+    let known = PublicKey::from_line(KEY).unwrap();
     let (mut phone, expected) = camera(&[10]);
     phone.trust = Trust::Known {
         keys: vec![known],

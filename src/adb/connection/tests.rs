@@ -57,6 +57,7 @@ impl Acks {
 
 fn host_config(features: Features) -> HostConfig {
     HostConfig {
+        introduction: Introduction::OfferKey,
         keys: vec![key()],
         name: "me@pc".to_owned(),
         features,

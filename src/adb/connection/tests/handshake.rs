@@ -10,6 +10,7 @@ fn asking(known: Vec<PublicKey>) -> DeviceConfig {
 
 fn with_keys(keys: Vec<PrivateKey>) -> HostConfig {
     HostConfig {
+        introduction: Introduction::OfferKey,
         keys,
         ..host_config(Features::all())
     }
@@ -92,6 +93,21 @@ fn unknown_computer_offers_its_first_key_and_is_let_in_when_approved() {
     assert!(matches!(pair.host.events()[..], [Event::Connected(_)]));
     assert!(matches!(pair.device.events()[..], [Event::Connected(_)]));
     pair.open(b"sync:");
+}
+
+#[test]
+fn computer_that_only_looks_offers_no_key() {
+    let quiet = HostConfig {
+        introduction: Introduction::SignaturesOnly,
+        ..with_keys(vec![key(), other_key()])
+    };
+    let pair = Pair::new(quiet.clone(), asking(Vec::new()));
+    let mut host = pair.host;
+    assert_eq!(host.events(), [Event::NotKnown]);
+    let signature = (Command::Auth, AUTH_SIGNATURE);
+    assert_eq!(kinds(&host.said()[1..]), [signature, signature]);
+    let mut known = Pair::new(quiet, asking(vec![other_key().public()]));
+    assert!(matches!(known.host.events()[..], [Event::Connected(_)]));
 }
 
 #[test]
