@@ -421,6 +421,16 @@ impl From<Problem> for Error {
                 Kind::RemoteDenied,
                 "check the address; if the server is yours, give its certificate with --ca-file, or add the remote again",
             ),
+            Problem::HostKey { .. } => (
+                Kind::RemoteDenied,
+                "ask the server's owner for the fingerprint of its host key; if it got a new key, \
+                 `rescue remote remove` the remote, and add it again",
+            ),
+            Problem::NoSftp { .. } => (
+                Kind::Remote,
+                "try `sftp` with the same address; on the server, .bashrc and the like must print nothing where \
+                 nobody looks, and sshd_config needs its line Subsystem sftp",
+            ),
             Problem::Full { .. } => (
                 Kind::RemoteFull,
                 "make room there and run the same command again: it goes on where it was",

@@ -1,25 +1,35 @@
 //! Kind `folder`: a folder on this computer, as a NAS share or a second disk.
 //!
-//! A file is written under another name, synced, and then given its own name only if nothing has
-//! it; a large one goes on where it was.
+//! A file is written under a name of its own ([`super::parts`]), synced, and then given its own name only if
+//! nothing has it; a large one is resumed. Below the folder that the person named, nothing is read or written
+//! through a symbolic link.
+//!
+//! What another run wrote proves nothing before it was synced and read from the disk: memory may hold what a
+//! disk that failed for a moment never got. After a failed write or sync the part is thrown away, for a later
+//! sync would say that all is well.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::fs::{File, FileTimes};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::parts::PartNames;
 use super::problem::Problem;
 use super::source::{Source, blocking};
-use super::{Acknowledged, Found, part_name};
+use super::{Acknowledged, Counted, Found, folder_of, name_of};
 use crate::digest::{Hasher, Sha256};
-use crate::folder::disk::system::rename_without_replacing;
+use crate::folder::disk::read_back;
+use crate::folder::disk::system::has_other_names;
+use crate::folder::disk::system::held::{Bearer, HeldFolder};
 
 /// How much is copied at once, in bytes.
 const PIECE_BYTES: usize = 1024 * 1024;
 
-/// A folder on this computer.
+/// A folder on this computer; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LocalFolder {
     root: PathBuf,
+    parts: Arc<PartNames>,
 }
 
 impl LocalFolder {
@@ -27,34 +37,47 @@ impl LocalFolder {
     pub fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            parts: Arc::default(),
         }
     }
 
-    fn path(&self, path: &str) -> PathBuf {
-        let mut full = self.root.clone();
-        full.extend(path.split('/').filter(|part| !part.is_empty()));
-        full
+    /// The names of what is not all there yet.
+    pub(super) fn parts(&self) -> &PartNames {
+        &self.parts
     }
 
     /// What is in a folder; nothing when there is none.
     pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
-        let (root, path) = (self.root.clone(), self.path(folder));
+        let (this, folder) = (self.clone(), folder.to_owned());
         blocking(move || {
-            present(&root)?;
-            let listing = match fs::read_dir(&path) {
-                Ok(listing) => listing,
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(failed(&path, &error)),
+            let Some(place) = this.folder(&folder, Missing::IsFine)? else {
+                return Ok(Vec::new());
             };
-            let mut found = Vec::new();
-            for entry in listing {
-                let entry = entry.map_err(|e| failed(&path, &e))?;
-                let meta = entry.metadata().map_err(|e| failed(&path, &e))?;
-                found.push(Found {
-                    name: entry.file_name().to_string_lossy().into_owned(),
-                    size: meta.is_file().then_some(meta.len()),
-                    ..Found::default()
-                });
+            let (mut found, mut counted, mut left) = (Vec::new(), Counted::default(), Vec::new());
+            let mut count = Ok(());
+            let listed = place.held.each(|name, bearer| {
+                let size = match bearer {
+                    Bearer::File(size) => Some(size),
+                    Bearer::Folder | Bearer::Link | Bearer::Other => None,
+                };
+                match this.parts.seen(&folder, name, size) {
+                    true => left.push(name.to_owned()),
+                    false => found.push(Found {
+                        name: name.to_owned(),
+                        size,
+                        ..Found::default()
+                    }),
+                }
+                count = counted.entry();
+                count.is_ok()
+            });
+            listed.map_err(|e| failed(&place.shown, &e))?;
+            count?;
+            for name in left {
+                place
+                    .held
+                    .remove(&name)
+                    .map_err(|e| place.failed(&name, &e))?;
             }
             Ok(found)
         })
@@ -63,164 +86,302 @@ impl LocalFolder {
 
     /// Copies a file to where nothing is.
     pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
-        let target = self.path(path);
-        let part = target.with_file_name(part_name(&source.sha256));
-        let folder = self.path(super::folder_of(path));
-        let (root, at) = (self.root.clone(), part.clone());
         // Before anything is made there: it may not be what was verified.
         let small = match source.is_small() {
             true => Some(source.whole().await?),
             false => None,
         };
-        let mut file = blocking(move || {
-            present(&root)?;
-            fs::create_dir_all(&folder).map_err(|e| failed(&folder, &e))?;
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&at)
-                .map_err(|e| failed(&at, &e))
-        })
-        .await?;
-        let mut offset = 0;
+        let (this, file, target) = (self.clone(), source.clone(), path.to_owned());
         if let Some(bytes) = small {
-            file = write(file, &part, bytes, 0).await?;
-        } else {
-            offset = resumable(&file, source.size, &part)?;
-            source.tell(offset);
-            let mut pieces = source.pieces(PIECE_BYTES, offset);
-            let mut position = offset;
-            loop {
-                let piece = match pieces.next().await {
-                    Ok(Some(piece)) => piece,
-                    Ok(None) => break,
-                    Err(problem) => {
-                        // Of no use to anybody.
-                        let _ = fs::remove_file(&part);
-                        return Err(problem);
-                    }
-                };
-                let length = piece.len() as u64;
-                file = write(file, &part, piece, position).await?;
-                position += length;
-            }
+            return blocking(move || {
+                let mut part = this.fresh(&target, &file)?;
+                part.write(&bytes)?;
+                part.finish(&file)
+            })
+            .await;
         }
-        let (size, sha256, mtime) = (source.size, source.sha256, source.mtime);
-        let shown = path.to_owned();
-        blocking(move || {
-            file.set_len(size).map_err(|e| failed(&part, &e))?;
-            // What an earlier run left was never compared with anything.
-            if offset > 0 && digest_of(&mut file, &part)?.0 != sha256 {
-                fs::remove_file(&part).map_err(|e| failed(&part, &e))?;
-                return Err(Problem::Other {
-                    words: "the part that was there already is damaged".to_owned(),
-                    passing: true,
-                });
+        let resumed = blocking(move || this.resume(&target, &file)).await?;
+        let (mut part, offset) = match resumed {
+            Some(resumed) => resumed,
+            None => {
+                let (this, file, target) = (self.clone(), source.clone(), path.to_owned());
+                (blocking(move || this.fresh(&target, &file)).await?, 0)
             }
-            if let Some(time) = mtime.and_then(system_time) {
-                // A share may keep its own dates; the bytes are what counts.
-                let _ = file.set_modified(time);
-            }
-            file.sync_all().map_err(|e| failed(&part, &e))?;
-            name(&part, &target, &shown)?;
-            if let Some(folder) = target.parent() {
-                // Not every share can sync a folder.
-                let _ = File::open(folder).and_then(|folder| folder.sync_all());
-            }
-            Ok(Acknowledged::default())
-        })
-        .await
+        };
+        source.tell(offset);
+        let mut pieces = source.pieces(PIECE_BYTES, offset);
+        while let Some(piece) = pieces.next().await.inspect_err(|_| part.discard())? {
+            part = blocking(move || part.write(&piece).map(|()| part)).await?;
+        }
+        let file = source.clone();
+        blocking(move || part.finish(&file)).await
     }
 
-    /// Reads a file back: its size and SHA-256.
+    /// Reads a file back from the disk: its size and SHA-256.
     pub async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
-        let path = self.path(path);
+        let (this, path) = (self.clone(), path.to_owned());
         blocking(move || {
-            let mut file = File::open(&path).map_err(|e| failed(&path, &e))?;
-            let (sha256, size) = digest_of(&mut file, &path)?;
-            Ok((size, sha256))
+            let gone = || Problem::NotFound {
+                what: this.root.join(&path).display().to_string(),
+            };
+            let place = this.folder(folder_of(&path), Missing::IsFine)?;
+            let place = place.ok_or_else(gone)?;
+            let name = name_of(&path);
+            let failed = |e: std::io::Error| place.failed(name, &e);
+            let file = place.held.file(name, false).map_err(failed)?;
+            let file = file.ok_or_else(gone)?;
+            // It may be what a run left that was killed before it synced.
+            file.sync_all().map_err(failed)?;
+            place.held.sync().map_err(failed)?;
+            let (mut hasher, mut size) = (Hasher::default(), 0);
+            read_back(&file, &place.shown.join(name), |bytes| {
+                hasher.update(bytes);
+                size += bytes.len() as u64;
+            })
+            .map_err(|e| Problem::other(e.to_string()))?;
+            Ok((size, hasher.finish()))
         })
         .await
     }
 
     /// Removes a file.
     pub async fn remove(&self, path: &str) -> Result<(), Problem> {
-        let path = self.path(path);
-        blocking(move || match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(&path, &error)),
-            _ => Ok(()),
+        let (this, path) = (self.clone(), path.to_owned());
+        blocking(move || {
+            let Some(place) = this.folder(folder_of(&path), Missing::IsFine)? else {
+                return Ok(());
+            };
+            let name = name_of(&path);
+            place.held.remove(name).map_err(|e| place.failed(name, &e))
         })
         .await
     }
+
+    /// A new part of a file.
+    fn fresh(&self, path: &str, source: &Source) -> Result<Part, Problem> {
+        let place = self.folder(folder_of(path), Missing::IsMade)?;
+        let place = place.ok_or_else(|| Problem::other("no folder"))?;
+        let name = self.parts.fresh(&place.path, &source.sha256);
+        match place.held.create_new(&name) {
+            Ok(file) => Ok(Part::new(place, name, file, (self, path))),
+            Err(error) => {
+                self.parts.done(&place.path, &name);
+                Err(place.failed(&name, &error))
+            }
+        }
+    }
+
+    /// Goes on with what an earlier run left of a file, as far as the disk has it: the part, and how much of
+    /// it is right.
+    fn resume(&self, path: &str, source: &Source) -> Result<Option<(Part, u64)>, Problem> {
+        let Some(place) = self.folder(folder_of(path), Missing::IsFine)? else {
+            return Ok(None);
+        };
+        let Some(name) = self.parts.left_of(&place.path, &source.sha256) else {
+            return Ok(None);
+        };
+        let opened = place.held.file(&name, true);
+        let Ok(Some(file)) = opened else {
+            self.parts.done(&place.path, &name);
+            return Ok(None);
+        };
+        let mut part = Part::new(place, name, file, (self, path));
+        match part.sure_bytes(source)? {
+            0 => {
+                part.discard();
+                Ok(None)
+            }
+            offset => {
+                part.position = offset;
+                Ok(Some((part, offset)))
+            }
+        }
+    }
+
+    /// A folder of the remote, held open; `None` when it is missing and that is fine.
+    fn folder(&self, path: &str, missing: Missing) -> Result<Option<Place>, Problem> {
+        present(&self.root)?;
+        let mut place = Place {
+            held: HeldFolder::open(&self.root).map_err(|e| failed(&self.root, &e))?,
+            path: path.to_owned(),
+            shown: self.root.clone(),
+        };
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            let mut below = place.held.below(name);
+            let is_missing = |error: &std::io::Error| error.kind() == ErrorKind::NotFound;
+            if below.as_ref().is_err_and(is_missing) {
+                if missing == Missing::IsFine {
+                    return Ok(None);
+                }
+                let made = place.held.make(name);
+                // A folder's name is on the disk when the folder that it is in was synced.
+                made.and_then(|made| if made { place.held.sync() } else { Ok(()) })
+                    .map_err(|e| place.failed(name, &e))?;
+                below = place.held.below(name);
+            }
+            let below = below.map_err(|e| place.failed(name, &e))?;
+            place.held = below;
+            place.shown.push(name);
+        }
+        Ok(Some(place))
+    }
 }
 
-/// How much of a file is there already. The end may not have reached the disk, so it goes again.
-fn resumable(file: &File, size: u64, path: &Path) -> Result<u64, Problem> {
-    let found = file.metadata().map_err(|e| failed(path, &e))?.len();
-    let sure = found.min(size).saturating_sub(PIECE_BYTES as u64);
-    Ok(sure - sure % PIECE_BYTES as u64)
+/// What it means that a folder is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    IsFine,
+    IsMade,
 }
 
-async fn write(
-    mut file: File,
-    path: &Path,
-    bytes: bytes::Bytes,
+/// A folder of the remote.
+#[derive(Debug)]
+struct Place {
+    held: HeldFolder,
+    /// Its path below the root,
+    path: String,
+    /// and all of it, for messages.
+    shown: PathBuf,
+}
+
+impl Place {
+    /// What a failure with a name in it means.
+    fn failed(&self, name: &str, error: &std::io::Error) -> Problem {
+        let path = self.shown.join(name);
+        let is_about_kind = matches!(
+            error.kind(),
+            ErrorKind::NotADirectory | ErrorKind::InvalidInput
+        );
+        match self.held.bearer(name) {
+            Ok(Some(Bearer::Link)) if is_about_kind => Problem::other(format!(
+                "{} is a symbolic link, and nothing is sent through one; add the folder that it leads to as a remote of its own",
+                path.display()
+            )),
+            _ => failed(&path, error),
+        }
+    }
+}
+
+/// A file that is being written, under a name of its own.
+#[derive(Debug)]
+struct Part {
+    place: Place,
+    name: String,
+    file: File,
     position: u64,
-) -> Result<File, Problem> {
-    let path = path.to_owned();
-    blocking(move || {
-        file.seek(SeekFrom::Start(position))
-            .and_then(|_| file.write_all(&bytes))
-            .map_err(|e| failed(&path, &e))?;
-        Ok(file)
-    })
-    .await
+    names: Arc<PartNames>,
+    /// Its path when all of it is there.
+    target: String,
 }
 
-/// Gives a file its name where nothing has it.
-fn name(part: &Path, target: &Path, shown: &str) -> Result<(), Problem> {
-    match rename_without_replacing(part, target) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Err(Problem::Taken {
-                path: shown.to_owned(),
-            });
+impl Part {
+    fn new(place: Place, name: String, file: File, (of, path): (&LocalFolder, &str)) -> Self {
+        Self {
+            place,
+            name,
+            file,
+            position: 0,
+            names: Arc::clone(&of.parts),
+            target: path.to_owned(),
         }
-        // Shares and systems that cannot do so in one step.
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::InvalidInput | ErrorKind::Unsupported
-            ) => {}
-        Err(error) => return Err(failed(target, &error)),
     }
-    if target.symlink_metadata().is_ok() {
-        return Err(Problem::Taken {
-            path: shown.to_owned(),
-        });
+
+    /// How many bytes of it are on the disk, and are the file's: whole pieces, and none when a sync or a read
+    /// fails. What bears other names too is not ours to write to.
+    fn sure_bytes(&self, source: &Source) -> Result<u64, Problem> {
+        let Ok(found) = self.file.metadata() else {
+            return Ok(0);
+        };
+        if has_other_names(&found) || found.len() > source.size || self.file.sync_all().is_err() {
+            return Ok(0);
+        }
+        let mut comparison = source.comparison()?;
+        let path = self.place.shown.join(&self.name);
+        if read_back(&self.file, &path, |bytes| comparison.next(bytes)).is_err() {
+            return Ok(0);
+        }
+        let same = comparison.same_bytes()?.min(source.size);
+        // The last piece proves the file, and is sent in any case.
+        let sure = match same == source.size {
+            true => same.saturating_sub(1),
+            false => same,
+        };
+        Ok(sure - sure % PIECE_BYTES as u64)
     }
-    fs::rename(part, target).map_err(|e| failed(target, &e))
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        let written = crate::folder::disk::system::write_at(&self.file, bytes, self.position);
+        self.position += bytes.len() as u64;
+        self.tried(written)
+    }
+
+    /// After a failure it is not known what the disk has of it, and a later sync would not tell.
+    fn tried(&mut self, done: std::io::Result<()>) -> Result<(), Problem> {
+        done.map_err(|error| {
+            self.discard();
+            begin_again(self.place.failed(&self.name, &error))
+        })
+    }
+
+    /// Has the disk keep it, and gives it its name where nothing has it.
+    fn finish(mut self, source: &Source) -> Result<Acknowledged, Problem> {
+        let cut = self.file.set_len(source.size);
+        self.tried(cut)?;
+        if let Some(time) = source.mtime.and_then(system_time) {
+            let times = FileTimes::new().set_accessed(time).set_modified(time);
+            // A share may keep its own dates; the bytes are what counts.
+            let _ = self.file.set_times(times);
+        }
+        let synced = self.file.sync_all();
+        self.tried(synced)?;
+        let name = name_of(&self.target).to_owned();
+        match self.place.held.rename_new(&self.name, &name) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                self.discard();
+                return Err(Problem::Taken { path: self.target });
+            }
+            // The folder was moved, or something cleaned up there.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.discard();
+                return Err(Problem::Other {
+                    words: "something removed the file while it was being written".to_owned(),
+                    passing: true,
+                });
+            }
+            Err(error) => {
+                self.discard();
+                return Err(self.place.failed(&name, &error));
+            }
+        }
+        self.names.done(&self.place.path, &self.name);
+        if let Err(error) = self.place.held.sync() {
+            // It was made a moment ago, and nobody was told of it.
+            let _ = self.place.held.remove(&name);
+            return Err(begin_again(self.place.failed(&name, &error)));
+        }
+        Ok(Acknowledged::default())
+    }
+
+    fn discard(&mut self) {
+        let _ = self.place.held.remove(&self.name);
+        self.names.done(&self.place.path, &self.name);
+    }
 }
 
-fn digest_of(file: &mut File, path: &Path) -> Result<(Sha256, u64), Problem> {
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0; PIECE_BYTES];
-    file.rewind().map_err(|e| failed(path, &e))?;
-    let mut size = 0;
-    loop {
-        let count = file.read(&mut buffer).map_err(|e| failed(path, &e))?;
-        if count == 0 {
-            return Ok((hasher.finish(), size));
-        }
-        hasher.update(buffer.get(..count).unwrap_or_default());
-        size += count as u64;
+/// What may go well when it is begun again.
+fn begin_again(problem: Problem) -> Problem {
+    match problem {
+        Problem::Other { words, .. } => Problem::Other {
+            words,
+            passing: true,
+        },
+        problem => problem,
     }
 }
 
 fn present(root: &Path) -> Result<(), Problem> {
-    match fs::metadata(root) {
+    match std::fs::metadata(root) {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(Problem::Settings {
             words: format!("{} is no folder", root.display()),
@@ -250,5 +411,65 @@ fn failed(path: &Path, error: &std::io::Error) -> Problem {
         ErrorKind::InvalidFilename => Problem::NameRefused { words },
         ErrorKind::NotFound => Problem::NotFound { what: words },
         _ => Problem::other(words),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::event::Events;
+    use crate::upload::limit::Limit;
+    use crate::upload::source::Place as SourcePlace;
+
+    fn source(size: u64) -> Source {
+        Source::new(
+            SourcePlace::File("x".into()),
+            (size, Sha256::of(b"")),
+            None,
+            Arc::new(Limit::new(None)),
+            Events::to(|_| {}),
+        )
+    }
+
+    /// A part of which the disk takes no byte, and in its place one that could be resumed.
+    fn failing(remote: &LocalFolder, device: &str) -> (Part, PathBuf) {
+        let mut part = remote.fresh("a/1.mp4", &source(9)).unwrap();
+        let path = part.place.shown.join(&part.name);
+        part.file = File::options().write(true).open(device).unwrap();
+        (part, path)
+    }
+
+    #[test]
+    fn part_is_thrown_away_after_a_failed_write_or_sync_and_begun_again() {
+        let root = tempfile::tempdir().unwrap();
+        let remote = LocalFolder::new(root.path());
+        let (mut part, path) = failing(&remote, "/dev/full");
+        assert!(path.exists());
+        let problem = part.write(b"123456789").unwrap_err();
+        assert!(matches!(problem, Problem::Full { .. }), "{problem}");
+        assert!(!path.exists());
+        assert_eq!(remote.parts.left_of("a", &source(9).sha256), None);
+        // A device has no length to be set, and nothing to be synced.
+        let (part, path) = failing(&remote, "/dev/null");
+        let problem = part.finish(&source(9)).unwrap_err();
+        assert!(
+            matches!(problem, Problem::Other { passing: true, .. }),
+            "{problem}"
+        );
+        assert!(!path.exists() && !root.path().join("a/1.mp4").exists());
+    }
+
+    #[test]
+    fn part_that_somebody_removed_is_no_fault_of_the_service() {
+        let root = tempfile::tempdir().unwrap();
+        let remote = LocalFolder::new(root.path());
+        let mut part = remote.fresh("1.jpg", &source(3)).unwrap();
+        part.write(b"123").unwrap();
+        std::fs::remove_file(root.path().join(&part.name)).unwrap();
+        let problem = part.finish(&source(3)).unwrap_err();
+        assert!(
+            matches!(problem, Problem::Other { passing: true, .. }),
+            "{problem}"
+        );
     }
 }

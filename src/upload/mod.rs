@@ -40,6 +40,7 @@ pub mod keyring;
 pub mod limit;
 pub mod oauth;
 pub mod objects;
+mod parts;
 pub mod paths;
 pub mod problem;
 pub mod queue;
@@ -305,6 +306,14 @@ impl Remote {
         }
     }
 
+    /// Knows again what earlier runs left of files that come from this rescue folder.
+    pub(crate) fn come_from(&self, rescue_folder: Sha256) {
+        match &self.kind {
+            RemoteKind::Paths(paths) => paths.come_from(rescue_folder),
+            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {}
+        }
+    }
+
     /// Notes paths that are meant for other files.
     pub fn reserve(&self, planned: impl IntoIterator<Item = String>) {
         match &self.kind {
@@ -401,14 +410,6 @@ pub(crate) fn folder_of(path: &str) -> &str {
 /// The last name of a path.
 pub(crate) fn name_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
-}
-
-/// Under what name a file is written until all of it is there, where names can be changed. Short,
-/// and the same in the next run.
-pub(crate) fn part_name(sha256: &Sha256) -> String {
-    let mut digits = sha256.to_string();
-    digits.truncate(24);
-    format!(".{digits}.rescue-part")
 }
 
 /// What a browser should take a file for, by its ending.

@@ -62,6 +62,15 @@ impl Paths {
         &self.rules
     }
 
+    /// See [`super::Remote::come_from`].
+    pub(super) fn come_from(&self, rescue_folder: Sha256) {
+        match &self.store {
+            Store::Folder(folder) => folder.parts().come_from(rescue_folder),
+            Store::Sftp(sftp) => sftp.parts().come_from(rescue_folder),
+            Store::WebDav(..) | Store::Objects(_) | Store::Cloud(_) => {}
+        }
+    }
+
     /// Notes paths that are meant for other files.
     pub fn reserve(&self, planned: impl IntoIterator<Item = String>) {
         let planned = planned.into_iter().map(|path| folded(&path).into_owned());

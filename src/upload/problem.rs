@@ -83,6 +83,20 @@ pub enum Problem {
         /// What is wrong.
         words: String,
     },
+    /// An SSH server shows another key than the one that is known.
+    #[error("{host} does not prove to be the known server: its host key is another one ({words})")]
+    HostKey {
+        /// Which host.
+        host: String,
+        /// Which keys.
+        words: String,
+    },
+    /// An SSH server lets us in, and has no SFTP for us.
+    #[error("{words}")]
+    NoSftp {
+        /// What it does instead.
+        words: String,
+    },
     /// The service has no room left.
     #[error("the service has no room left ({words})")]
     Full {
@@ -194,6 +208,8 @@ impl Problem {
             | Self::SignedOut { .. }
             | Self::ClockSkew { .. }
             | Self::Untrusted { .. }
+            | Self::HostKey { .. }
+            | Self::NoSftp { .. }
             | Self::Full { .. }
             | Self::Settings { .. } => A::Stop,
             Self::TooLarge { .. } => A::Skip(UploadReason::TooLarge),
@@ -218,6 +234,8 @@ impl Problem {
             | Self::Forbidden { words }
             | Self::ClockSkew { words }
             | Self::Untrusted { words, .. }
+            | Self::HostKey { words, .. }
+            | Self::NoSftp { words }
             | Self::Full { words }
             | Self::TooLarge { words }
             | Self::NameRefused { words }

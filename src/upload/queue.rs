@@ -104,6 +104,10 @@ impl<'a> Run<'a> {
     ) -> Self {
         let (note, notes) = mpsc::unbounded_channel();
         remote.note_to(note);
+        // Without it, what earlier runs left stays there.
+        if let Ok(mark) = catalogue.mark() {
+            remote.come_from(mark);
+        }
         let (learn, learnt) = mpsc::unbounded_channel();
         let shared = Shared::new(reader, remote, &options, events.clone(), learn);
         Self {

@@ -1,28 +1,34 @@
 //! Kind `sftp`: SSH servers, with `russh` and `russh-sftp`.
 //!
-//! A file is written under another name and renamed when all of it is there; SFTP's rename gives
-//! no name that is taken. One SSH connection, several SFTP channels over it.
+//! A file is written under a name of its own ([`super::parts`]), which is created only where nothing is, and
+//! renamed when all of it is there; SFTP's rename gives no name that is taken. One SSH connection, several
+//! SFTP channels over it.
 
-use std::path::{Path, PathBuf};
+mod connection;
+mod sign_in;
+
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::client::{self, Handle};
-use russh::keys::ssh_key::HashAlg;
-use russh::keys::{PrivateKeyWithHashAlg, PublicKey, load_secret_key};
-use russh::{ChannelMsg, Disconnect};
+use russh::ChannelMsg;
+use russh::client::Handle;
 use russh_sftp::client::error::Error as SftpError;
+use russh_sftp::client::fs::File as RemoteFile;
 use russh_sftp::client::{RawSftpSession, SftpSession};
 use russh_sftp::protocol::{File, FileAttributes, OpenFlags, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
+use super::parts::PartNames;
 use super::problem::{Problem, brief};
 use super::secret::Secret;
 use super::source::Source;
-use super::{Acknowledged, Counted, Found, Wanted, folder_of, part_name};
+use super::{Acknowledged, Counted, Found, Wanted, folder_of};
 use crate::digest::{Hasher, Sha256};
+pub use connection::host_key;
+use connection::{Client, connect};
 
 /// SFTP channels over one connection; sshd allows ten sessions, some are for `sha256sum`.
 const CHANNELS: usize = 4;
@@ -63,6 +69,7 @@ pub struct Sftp {
     root: String,
     connected: tokio::sync::Mutex<Option<Arc<Connected>>>,
     made: Mutex<std::collections::HashSet<String>>,
+    parts: PartNames,
 }
 
 struct Connected {
@@ -97,7 +104,13 @@ impl Sftp {
             root: root.trim_end_matches('/').to_owned(),
             connected: tokio::sync::Mutex::default(),
             made: Mutex::default(),
+            parts: PartNames::default(),
         }
+    }
+
+    /// The names of what is not all there yet.
+    pub(super) fn parts(&self) -> &PartNames {
+        &self.parts
     }
 
     fn path(&self, path: &str) -> String {
@@ -182,13 +195,9 @@ impl Sftp {
         let folder = part.rsplit_once('/').map_or(".", |(folder, _)| folder);
         let room = sftp.fs_info(folder).await.ok().flatten();
         match room.is_some_and(|room| room.blocks_avail.saturating_mul(room.fragment_size) < ROOM) {
-            true => {
-                // What fits of it helps nobody, and the rest of the room may help somebody.
-                let _ = sftp.remove_file(part).await;
-                Problem::Full {
-                    words: words.clone(),
-                }
-            }
+            true => Problem::Full {
+                words: words.clone(),
+            },
             false => problem,
         }
     }
@@ -205,26 +214,34 @@ impl Sftp {
     ) -> Result<Vec<Found>, Problem> {
         let path = self.path(folder);
         let mut found = Vec::new();
+        let mut left = Vec::new();
         let listed = self
             .with(async |connection, sftp| {
                 let mut note = |name: String, attributes: &FileAttributes| {
-                    if !matches!(name.as_str(), "." | "..") && wanted(&name) {
-                        let is_file = attributes.file_type().is_file();
+                    let is_file = attributes.file_type().is_file();
+                    let size = attributes.size.filter(|_| is_file);
+                    if self.parts.seen(folder, &name, size) {
+                        left.push(name);
+                    } else if !matches!(name.as_str(), "." | "..") && wanted(&name) {
                         found.push(Found {
                             name,
-                            size: attributes.size.filter(|_| is_file),
+                            size,
                             ..Found::default()
                         });
                     }
                 };
                 match &connection.lister {
-                    Some(lister) => self.list_over(lister, path, &mut note).await,
+                    Some(lister) => self.list_over(lister, path, &mut note).await?,
                     None => {
                         let entries = sftp.read_dir(path).await.map_err(|e| self.failed(e))?;
                         entries.for_each(|entry| note(entry.file_name(), &entry.metadata()));
-                        Ok(())
                     }
                 }
+                for name in &left {
+                    // Where that fails, it is in nobody's way.
+                    let _ = sftp.remove_file(self.path(&below(folder, name))).await;
+                }
+                Ok(())
             })
             .await;
         match listed {
@@ -265,106 +282,234 @@ impl Sftp {
         listed
     }
 
+    /// Makes a folder and those above it. Below the folder of the settings, none of them may be a symbolic
+    /// link; that one becomes a link later, the protocol has no way to refuse.
     async fn make_folder(&self, sftp: &SftpSession, folder: &str) -> Result<(), Problem> {
-        let mut depth = 0;
         let full = self.path(folder);
-        let known = self.made().contains(&full);
-        if known || full == "." {
+        if full == "." || self.made().contains(&full) {
             return Ok(());
         }
-        while let Some(at) = full.get(depth..).and_then(|rest| rest.find('/')) {
-            depth += at + 1;
-            let above = full.get(..depth - 1).unwrap_or_default();
-            if !above.is_empty() && !self.made().contains(above) {
-                // An existing folder is a failure like any other; the last one tells.
-                let _ = sftp.create_dir(above).await;
-                self.made().insert(above.to_owned());
-            }
+        let (mut at, mut ends) = (0, Vec::new());
+        while let Some(slash) = full.get(at..).and_then(|rest| rest.find('/')) {
+            at += slash + 1;
+            ends.push(at - 1);
         }
-        if let Err(error) = sftp.create_dir(full.as_str()).await {
-            let found = sftp.metadata(full.as_str()).await;
-            if !found.is_ok_and(|found| found.file_type().is_dir()) {
-                self.made().clear();
-                return Err(self.failed(error));
+        ends.push(full.len());
+        for path in ends.into_iter().filter_map(|end| full.get(..end)) {
+            if path.is_empty() || self.made().contains(path) {
+                continue;
             }
+            // An existing folder is a failure like any other.
+            let made = sftp.create_dir(path).await;
+            let is_ours = path.len() > self.root.len();
+            if let Err(error) = made {
+                let found = match is_ours {
+                    true => sftp.symlink_metadata(path).await,
+                    // Links on the way to the remote are its owner's.
+                    false => sftp.metadata(path).await,
+                };
+                match found.map(|found| found.file_type()) {
+                    Ok(kind) if kind.is_dir() => {}
+                    Ok(kind) if kind.is_symlink() => {
+                        return Err(Problem::other(format!(
+                            "{path} on the server is a symbolic link, and nothing is sent through one; \
+                             add the folder that it leads to as a remote of its own"
+                        )));
+                    }
+                    // Some servers let nobody look at the folders above.
+                    Err(_) if !is_ours && path.len() < full.len() => {}
+                    _ => {
+                        self.made().clear();
+                        return Err(self.failed(error));
+                    }
+                }
+            }
+            self.made().insert(path.to_owned());
         }
-        self.made().insert(full);
         Ok(())
     }
 
     /// Sends a file to where nothing is.
     pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
         self.with(async |connection, sftp| {
-            self.make_folder(sftp, folder_of(path)).await?;
-            let target = self.path(path);
-            let part = match target.rsplit_once('/') {
-                Some((folder, _)) => format!("{folder}/{}", part_name(&source.sha256)),
-                None => part_name(&source.sha256),
+            let folder = folder_of(path);
+            self.make_folder(sftp, folder).await?;
+            let small = match source.is_small() {
+                true => Some(source.whole().await?),
+                false => None,
             };
-            let mut offset = 0;
-            if source.is_small() {
-                let bytes = source.whole().await?;
-                let mut file = sftp
-                    .create(part.as_str())
-                    .await
-                    .map_err(|e| self.failed(e))?;
-                if let Err(error) = file.write_all(&bytes).await {
-                    return Err(self.unwritten(sftp, &part, error).await);
+            let part = match small {
+                Some(_) => None,
+                None => self.resumable(sftp, folder, source).await,
+            };
+            let part = match part {
+                Some(part) => part,
+                None => self.fresh(sftp, folder, source).await?,
+            };
+            let (name, offset) = (part.name.clone(), part.offset);
+            let full = self.path(&below(folder, &name));
+            let written = match small {
+                Some(bytes) => self.write_small(sftp, &full, part, &bytes).await,
+                None => self.write_pieces(sftp, &full, part, source).await,
+            };
+            let sent = async {
+                let file = written?;
+                self.finish(sftp, &full, file, source).await?;
+                if offset > 0 {
+                    self.prove(connection, sftp, &full, source).await?;
                 }
-                self.finish(sftp, &part, file, source).await?;
-            } else {
-                offset = self.resumable(sftp, &part, source.size).await;
-                source.tell(offset);
-                let flags = OpenFlags::CREATE | OpenFlags::WRITE;
-                let mut file = sftp
-                    .open_with_flags(part.as_str(), flags)
-                    .await
-                    .map_err(|e| self.failed(e))?;
-                file.seek(std::io::SeekFrom::Start(offset))
-                    .await
-                    .map_err(|e| self.io(e))?;
-                let mut pieces = source.pieces(PIECE_BYTES, offset);
-                loop {
-                    let piece = match pieces.next().await {
-                        Ok(Some(piece)) => piece,
-                        Ok(None) => break,
-                        Err(problem) => {
-                            // Of no use to anybody.
-                            let _ = sftp.remove_file(part.as_str()).await;
-                            return Err(problem);
-                        }
-                    };
-                    if let Err(error) = file.write_all(&piece).await {
-                        return Err(self.unwritten(sftp, &part, error).await);
-                    }
-                }
-                self.finish(sftp, &part, file, source).await?;
-            }
-            // What an earlier run left was never compared with anything.
-            if offset > 0 {
-                let (_, sha256) = self.digest_over(connection, sftp, &part).await?;
-                if sha256 != source.sha256 {
-                    let _ = sftp.remove_file(part.as_str()).await;
-                    return Err(Problem::Other {
-                        words: "the part that was there already is damaged".to_owned(),
-                        passing: true,
-                    });
+                self.name(sftp, &full, path).await
+            };
+            let sent = sent.await;
+            match &sent {
+                Ok(_) => self.parts.done(folder, &name),
+                // The connection is gone, or the server does not want more now.
+                Err(Problem::Unreachable { .. }) => self.parts.leave(folder, &name),
+                Err(_) => {
+                    // Of no use to anybody.
+                    let _ = sftp.remove_file(full).await;
+                    self.parts.done(folder, &name);
                 }
             }
-            match sftp.rename(part.as_str(), target.as_str()).await {
-                Ok(()) => Ok(Acknowledged::default()),
-                Err(error) => {
-                    // The protocol has no word for a name that is taken.
-                    if sftp.metadata(target.as_str()).await.is_ok() {
-                        let path = path.to_owned();
-                        return Err(Problem::Taken { path });
-                    }
-                    self.made().clear();
-                    Err(self.failed(error))
-                }
-            }
+            sent
         })
         .await
+    }
+
+    /// A new part, where nothing bears its name.
+    async fn fresh(
+        &self,
+        sftp: &SftpSession,
+        folder: &str,
+        source: &Source,
+    ) -> Result<Part, Problem> {
+        let name = self.parts.fresh(folder, &source.sha256);
+        let flags = OpenFlags::CREATE | OpenFlags::EXCLUDE | OpenFlags::WRITE;
+        let full = self.path(&below(folder, &name));
+        match sftp.open_with_flags(full, flags).await {
+            Ok(file) => Ok(Part {
+                name,
+                file,
+                offset: 0,
+            }),
+            Err(error) => {
+                self.parts.done(folder, &name);
+                Err(self.vanished(self.failed(error)))
+            }
+        }
+    }
+
+    /// What is there already of a file. A link that bears its name is not followed, and nothing is written
+    /// before the server has on its disk what is there.
+    async fn resumable(&self, sftp: &SftpSession, folder: &str, source: &Source) -> Option<Part> {
+        let name = self.parts.left_of(folder, &source.sha256)?;
+        let full = self.path(&below(folder, &name));
+        let opened = async {
+            let found = sftp.symlink_metadata(full.as_str()).await.ok()?;
+            let size = found.size.filter(|_| found.file_type().is_file())?;
+            // A longer one is not ours to go on with: its end would stay.
+            let sure = (size <= source.size).then(|| size.saturating_sub(UNSURE_BYTES))?;
+            let offset = sure - sure % PIECE_BYTES as u64;
+            let opened = sftp.open_with_flags(full.as_str(), OpenFlags::WRITE);
+            let file = opened.await.ok().filter(|_| offset > 0)?;
+            file.sync_all().await.ok()?;
+            Some((file, offset))
+        };
+        match opened.await {
+            Some((file, offset)) => Some(Part { name, file, offset }),
+            None => {
+                let _ = sftp.remove_file(full).await;
+                self.parts.done(folder, &name);
+                None
+            }
+        }
+    }
+
+    async fn write_small(
+        &self,
+        sftp: &SftpSession,
+        full: &str,
+        part: Part,
+        bytes: &[u8],
+    ) -> Result<RemoteFile, Problem> {
+        let mut file = part.file;
+        match file.write_all(bytes).await {
+            Ok(()) => Ok(file),
+            Err(error) => Err(self.unwritten(sftp, full, error).await),
+        }
+    }
+
+    async fn write_pieces(
+        &self,
+        sftp: &SftpSession,
+        full: &str,
+        part: Part,
+        source: &Source,
+    ) -> Result<RemoteFile, Problem> {
+        let mut file = part.file;
+        source.tell(part.offset);
+        file.seek(std::io::SeekFrom::Start(part.offset))
+            .await
+            .map_err(|e| self.io(e))?;
+        let mut pieces = source.pieces(PIECE_BYTES, part.offset);
+        while let Some(piece) = pieces.next().await? {
+            if let Err(error) = file.write_all(&piece).await {
+                return Err(self.unwritten(sftp, full, error).await);
+            }
+        }
+        Ok(file)
+    }
+
+    /// What an earlier run left was never compared with anything.
+    async fn prove(
+        &self,
+        connection: &Connected,
+        sftp: &SftpSession,
+        full: &str,
+        source: &Source,
+    ) -> Result<(), Problem> {
+        let (_, sha256) = self.digest_over(connection, sftp, full).await?;
+        match sha256 == source.sha256 {
+            true => Ok(()),
+            false => Err(Problem::Other {
+                words: "the part that was there already is damaged".to_owned(),
+                passing: true,
+            }),
+        }
+    }
+
+    /// Gives a part its name where nothing has it: SFTP's rename, and not OpenSSH's `posix-rename`, which
+    /// replaces what is there.
+    async fn name(
+        &self,
+        sftp: &SftpSession,
+        full: &str,
+        path: &str,
+    ) -> Result<Acknowledged, Problem> {
+        let target = self.path(path);
+        match sftp.rename(full, target.as_str()).await {
+            Ok(()) => Ok(Acknowledged::default()),
+            // The protocol has no word for a name that is taken.
+            Err(_) if sftp.symlink_metadata(target.as_str()).await.is_ok() => {
+                let path = path.to_owned();
+                Err(Problem::Taken { path })
+            }
+            Err(error) => Err(self.vanished(self.failed(error))),
+        }
+    }
+
+    /// Names of ours that are gone, with their folder or without, are no fault of the file.
+    fn vanished(&self, problem: Problem) -> Problem {
+        self.made().clear();
+        match problem {
+            Problem::NotFound { what } => Problem::Other {
+                words: format!(
+                    "something removed the file or its folder while it was being sent ({what})"
+                ),
+                passing: true,
+            },
+            problem => problem,
+        }
     }
 
     /// Gives a written file its date and length, and waits until the server has all of it.
@@ -372,7 +517,7 @@ impl Sftp {
         &self,
         sftp: &SftpSession,
         part: &str,
-        mut file: russh_sftp::client::fs::File,
+        mut file: RemoteFile,
         source: &Source,
     ) -> Result<(), Problem> {
         if let Err(error) = file.flush().await {
@@ -388,23 +533,6 @@ impl Sftp {
         match file.close().await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.unwritten(sftp, part, error).await),
-        }
-    }
-
-    /// How much of a file is there already.
-    async fn resumable(&self, sftp: &SftpSession, part: &str, size: u64) -> u64 {
-        let found = sftp.metadata(part).await.ok().and_then(|found| found.size);
-        match found {
-            // A longer one is not ours to go on with: its end would stay.
-            Some(found) if found > size => {
-                let _ = sftp.remove_file(part).await;
-                0
-            }
-            Some(found) => {
-                let sure = found.saturating_sub(UNSURE_BYTES);
-                sure - sure % PIECE_BYTES as u64
-            }
-            None => 0,
         }
     }
 
@@ -455,6 +583,21 @@ impl Sftp {
     }
 }
 
+/// A file that is being written, under a name of its own.
+struct Part {
+    name: String,
+    file: RemoteFile,
+    offset: u64,
+}
+
+/// The path of a name in a folder.
+fn below(folder: &str, name: &str) -> String {
+    match folder {
+        "" => name.to_owned(),
+        folder => format!("{folder}/{name}"),
+    }
+}
+
 /// What the server's own `sha256sum` says, where there is one: a person may have only SFTP there.
 async fn remote_sha256(connection: &Connected, path: &str, size: Option<u64>) -> Option<Sha256> {
     let quoted = path.replace('\'', "'\\''");
@@ -491,225 +634,4 @@ async fn remote_sha256(connection: &Connected, path: &str, size: Option<u64>) ->
     let answer = tokio::time::timeout(PATIENCE + reading, ask).await;
     let _ = channel.close().await;
     answer.ok()?
-}
-
-/// The SSH client's side of decisions.
-struct Client {
-    host: String,
-    port: u16,
-    known: Option<PublicKey>,
-    seen: Arc<Mutex<Option<PublicKey>>>,
-    gone: watch::Sender<bool>,
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.gone.send_replace(true);
-    }
-}
-
-impl client::Handler for Client {
-    type Error = russh::Error;
-
-    async fn check_server_key(
-        &mut self,
-        offered: &russh::keys::PublicKeyOrCertificate,
-    ) -> Result<bool, Self::Error> {
-        let russh::keys::PublicKeyOrCertificate::PublicKey { key, .. } = offered else {
-            return Ok(false);
-        };
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.clone());
-        let same = |known: &PublicKey| known.key_data() == key.key_data();
-        Ok(match &self.known {
-            Some(known) => same(known),
-            None => russh::keys::known_hosts::known_host_keys(&self.host, self.port)
-                .is_ok_and(|keys| keys.iter().any(|(_, known)| same(known))),
-        })
-    }
-}
-
-/// A server's key, as it offers it: in OpenSSH's form, and its fingerprint.
-pub async fn host_key(host: &str, port: u16) -> Result<(String, String), Problem> {
-    let login = Login {
-        host: host.to_owned(),
-        port,
-        user: String::new(),
-        secret: None,
-        key_file: None,
-        host_key: None,
-    };
-    let (seen, _, opened) = open(&login).await;
-    let key = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match (key, opened) {
-        (Some(key), _) => {
-            let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
-            let text = key
-                .to_openssh()
-                .map_err(|e| Problem::other(e.to_string()))?;
-            Ok((text, fingerprint))
-        }
-        (None, Err(problem)) => Err(problem),
-        (None, Ok(_)) => Err(Problem::other("the server offers no key")),
-    }
-}
-
-type Seen = Arc<Mutex<Option<PublicKey>>>;
-
-async fn open(login: &Login) -> (Seen, watch::Receiver<bool>, Result<Handle<Client>, Problem>) {
-    let seen = Seen::default();
-    let (gone, watching) = watch::channel(false);
-    let client = Client {
-        host: login.host.clone(),
-        port: login.port,
-        known: login
-            .host_key
-            .as_deref()
-            .and_then(|text| PublicKey::from_openssh(text).ok()),
-        seen: Arc::clone(&seen),
-        gone,
-    };
-    let config = client::Config {
-        keepalive_interval: Some(Duration::from_secs(15)),
-        nodelay: true,
-        ..client::Config::default()
-    };
-    let address = (login.host.as_str(), login.port);
-    let connecting = client::connect(Arc::new(config), address, client);
-    let opened = match tokio::time::timeout(PATIENCE, connecting).await {
-        Ok(Ok(ssh)) => Ok(ssh),
-        Ok(Err(russh::Error::UnknownKey)) => Err(Problem::Untrusted {
-            host: login.host.clone(),
-            words: "its key is not the one that is known".to_owned(),
-        }),
-        Ok(Err(error)) => Err(Problem::Unreachable {
-            host: login.host.clone(),
-            words: brief(&error.to_string()),
-        }),
-        Err(_) => Err(Problem::Unreachable {
-            host: login.host.clone(),
-            words: "no answer".to_owned(),
-        }),
-    };
-    (seen, watching, opened)
-}
-
-async fn connect(login: &Login) -> Result<Connected, Problem> {
-    let (_, gone, opened) = open(login).await;
-    let mut ssh = opened?;
-    let lost = |error: russh::Error| Problem::Unreachable {
-        host: login.host.clone(),
-        words: brief(&error.to_string()),
-    };
-    if !authenticate(&mut ssh, login).await? {
-        let _ = ssh.disconnect(Disconnect::ByApplication, "", "en").await;
-        return Err(Problem::Denied {
-            words: format!("user {} with this key or password", login.user),
-        });
-    }
-    let subsystem = async || {
-        let channel = ssh.channel_open_session().await.map_err(lost)?;
-        channel
-            .request_subsystem(true, "sftp")
-            .await
-            .map_err(lost)?;
-        Ok::<_, Problem>(channel.into_stream())
-    };
-    let no_sftp = |error: SftpError| Problem::Unreachable {
-        host: login.host.clone(),
-        words: format!("no SFTP there: {}", brief(&error.to_string())),
-    };
-    let config = russh_sftp::client::Config {
-        max_concurrent_writes: 32,
-        max_write_packet_len: 128 * 1024,
-        request_timeout_secs: 60,
-        ..russh_sftp::client::Config::default()
-    };
-    let mut channels = Vec::new();
-    for _ in 0..CHANNELS {
-        let opened = async {
-            let stream = subsystem().await?;
-            let session = SftpSession::new_with_config(stream, config.clone()).await;
-            session.map_err(no_sftp)
-        };
-        match opened.await {
-            Ok(channel) => channels.push(channel),
-            // Some servers allow one session only.
-            Err(_) if !channels.is_empty() => break,
-            Err(problem) => return Err(problem),
-        }
-    }
-    let mut lister = None;
-    if channels.len() == CHANNELS {
-        let opened = async {
-            let session = RawSftpSession::new_with_config(subsystem().await?, config);
-            session.init().await.map_err(no_sftp)?;
-            Ok::<_, Problem>(session)
-        };
-        lister = opened.await.ok();
-    }
-    Ok(Connected {
-        ssh,
-        channels,
-        lister,
-        next: AtomicUsize::new(0),
-        hashes: tokio::sync::Semaphore::new(HASHES),
-        gone,
-    })
-}
-
-async fn authenticate(ssh: &mut Handle<Client>, login: &Login) -> Result<bool, Problem> {
-    let lost = |error: russh::Error| Problem::Unreachable {
-        host: login.host.clone(),
-        words: brief(&error.to_string()),
-    };
-    let passphrase = login.secret.as_ref().map(Secret::reveal);
-    for file in key_files(login) {
-        let key = match load_secret_key(&file, passphrase) {
-            Ok(key) => key,
-            Err(error) if login.key_file.is_some() => {
-                return Err(Problem::Settings {
-                    words: format!("the key {}: {}", file.display(), brief(&error.to_string())),
-                });
-            }
-            Err(_) => continue,
-        };
-        let hash = match key.algorithm().is_rsa() {
-            true => ssh.best_supported_rsa_hash().await.map_err(lost)?.flatten(),
-            false => None,
-        };
-        let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
-        let user = login.user.as_str();
-        if ssh
-            .authenticate_publickey(user, key)
-            .await
-            .map_err(lost)?
-            .success()
-        {
-            return Ok(true);
-        }
-    }
-    match passphrase {
-        Some(password) if login.key_file.is_none() => Ok(ssh
-            .authenticate_password(login.user.as_str(), password)
-            .await
-            .map_err(lost)?
-            .success()),
-        _ => Ok(false),
-    }
-}
-
-/// The key of the settings, or those that OpenSSH would try when there is no password either.
-fn key_files(login: &Login) -> Vec<PathBuf> {
-    match (&login.key_file, &login.secret) {
-        (Some(file), _) => vec![file.clone()],
-        (None, Some(_)) => Vec::new(),
-        (None, None) => {
-            let home = crate::home::folder().unwrap_or_default();
-            ["id_ed25519", "id_ecdsa", "id_rsa"]
-                .iter()
-                .map(|name| home.join(".ssh").join(name))
-                .filter(|path: &PathBuf| Path::exists(path))
-                .collect()
-        }
-    }
 }

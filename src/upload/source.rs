@@ -20,6 +20,7 @@ use crate::export::look::Looker;
 use crate::folder::upload::SMALL_BYTES;
 use crate::pull::kind::MediaKind;
 
+mod comparison;
 mod copy;
 mod meter;
 mod pieces;
@@ -28,6 +29,7 @@ mod proof;
 #[cfg(test)]
 mod tests;
 
+use comparison::Comparison;
 use meter::Meter;
 use pieces::PieceReader;
 pub use pieces::Pieces;
@@ -136,6 +138,11 @@ impl Source {
             learnt: Arc::clone(&self.learnt),
         };
         Pieces::read(reader, self.meter.clone())
+    }
+
+    /// Compares what is there of it with it; blocks.
+    pub(super) fn comparison(&self) -> Result<Comparison, Problem> {
+        Comparison::with(&self.place, self.size)
     }
 
     /// Its first bytes, to see what it is.

@@ -32,4 +32,5 @@ mod photos;
 mod ports;
 mod relay;
 mod server;
+mod ssh;
 mod suite;

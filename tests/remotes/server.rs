@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Ended};
 use crate::ports;
 
 /// Which server.
@@ -288,10 +288,17 @@ impl Server {
 
     /// Tells the program about it.
     pub(crate) fn add(&self, desk: &Desk, name: &str, secret: &str) {
-        self.add_at(self.port, desk, name, secret);
+        self.add_at(self.port, desk, name, secret, &["--no-test"])
+            .expect(0);
     }
 
-    fn add_at(&self, port: u16, desk: &Desk, name: &str, secret: &str) {
+    /// The same as a person does it, who has it tried first.
+    pub(crate) fn add_tried(&self, desk: &Desk, name: &str, secret: Option<&str>) -> Ended {
+        let secret = secret.unwrap_or_else(|| self.secret());
+        self.add_at(self.port, desk, name, secret, &["--json"])
+    }
+
+    fn add_at(&self, port: u16, desk: &Desk, name: &str, secret: &str, more: &[&str]) -> Ended {
         let files = self.root.join("files").display().to_string();
         let url = format!("http://127.0.0.1:{port}");
         let address = format!("{}@127.0.0.1:{port}", whoami());
@@ -331,11 +338,19 @@ impl Server {
         };
         let mut arguments = vec!["remote", "add", name];
         arguments.extend(kind);
+        arguments.extend(more);
         let mut command = desk.command(&arguments);
         if !matches!(self.kind, Kind::Folder | Kind::OpenSsh | Kind::Gcs) {
             command.env("RESCUE_REMOTE_SECRET", secret);
         }
-        crate::desk::Ended::of(command.output().unwrap()).expect(0);
+        Ended::of(command.output().unwrap())
+    }
+
+    fn secret(&self) -> &'static str {
+        match self.kind {
+            Kind::Azurite => AZURE_KEY,
+            _ => SECRET,
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -348,11 +363,8 @@ impl Server {
 
     /// The same with another port, that of a relay.
     pub(crate) fn add_right_at(&self, port: u16, desk: &Desk) {
-        let secret = match self.kind {
-            Kind::Azurite => AZURE_KEY,
-            _ => SECRET,
-        };
-        self.add_at(port, desk, "there", secret);
+        let added = self.add_at(port, desk, "there", self.secret(), &["--no-test"]);
+        added.expect(0);
     }
 
     /// What rclone calls a path there.

@@ -103,6 +103,9 @@ fn files_arrive_as_they_are_and_once(kind: Kind) {
         "internal/Movies/middle.mp4".to_owned(),
         photo(91, 3_000_000),
     ));
+    // With the same bytes, and on their way at the same time.
+    files.extend((0..12).map(|nth| (format!("internal/WhatsApp/{nth}.jpg"), photo(92, 40_000))));
+    files.extend((0..3).map(|nth| (format!("internal/WhatsApp/{nth}.mp4"), photo(93, 2_500_000))));
     desk.rescue(&files);
     let ended = desk.upload("there", &[]).expect(0);
     assert_eq!(ended.line("upload_summary")["sent"], files.len());
@@ -164,10 +167,19 @@ fn wrong_credentials_and_no_server_are_told_apart(kind: Kind) {
         Kind::Rclone | Kind::Apache | Kind::S3OnDisk | Kind::B2 | Kind::Azurite
     ) {
         // Azure's keys are base64.
-        server.add(&desk, "wrong", "bm90LXRoZS1wYXNzd29yZA==");
+        let wrong = "bm90LXRoZS1wYXNzd29yZA==";
+        server.add(&desk, "wrong", wrong);
         let ended = desk.run(&["remote", "test", "wrong", "--json"]).expect(1);
         assert_eq!(ended.line("error")["kind"], "remote_denied");
+        // Tried first, it is not saved.
+        let ended = server.add_tried(&desk, "tried", Some(wrong)).expect(1);
+        assert_eq!(ended.line("error")["kind"], "remote_denied");
+        assert!(ended.all.contains("Nothing was saved"), "{}", ended.all);
+        desk.run(&["remote", "test", "tried"]).expect(2);
     }
+    let ended = server.add_tried(&desk, "tried", None).expect(0);
+    assert_eq!(ended.line("remote_added")["tested"], true);
+    desk.run(&["remote", "test", "tried"]).expect(0);
     server.add_right(&desk);
     server.kill();
     if kind == Kind::Folder {

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use rescue::digest::{Sha256, Xxh128};
+use rescue::folder::upload::SMALL_BYTES;
 
 use super::desk::{Desk, FIRST, photo};
 
@@ -389,4 +390,113 @@ fn days_that_are_named_are_sent_too() {
         let ended = desk.upload("nas", &days).expect(0);
         assert_eq!(ended.line("upload_planned")["items"], items, "{days:?}");
     }
+}
+
+#[test]
+fn files_with_the_same_bytes_in_one_folder_all_arrive_at_once() {
+    let desk = desk_with_nas(1);
+    let mut files: Vec<_> = (0..40)
+        .map(|nth| (format!("internal/WhatsApp/{nth}.jpg"), photo(1, 30_000)))
+        .collect();
+    let video = photo(2, 3_000_000);
+    files.extend((0..8).map(|nth| (format!("internal/WhatsApp/{nth}.mp4"), video.clone())));
+    desk.rescue(&files);
+    let ended = desk.upload("nas", &["--tries", "1"]).expect(0);
+    assert_eq!(ended.line("upload_summary")["sent"], 49);
+    assert_eq!(ended.line("upload_summary")["failed"], 0);
+    let there = desk.tree("nas");
+    assert_eq!(there.len(), 49, "{:?}", there.keys());
+    for (name, bytes) in &files {
+        assert!(there[&format!("{TOP}/{name}")] == *bytes, "{name}");
+    }
+}
+
+/// What the program calls a file that is not all there, of the rescue folder of these tests.
+fn part_of(bytes: &[u8], random: &str) -> String {
+    let folder = Sha256::of(b"LAB1\n1700000000").to_string();
+    let file = Sha256::of(bytes).to_string();
+    format!(".{}-{}-{random}.rescue-part", &folder[..8], &file[..8])
+}
+
+#[test]
+fn nothing_is_written_or_read_through_links_in_the_remote() {
+    use std::os::unix::fs::symlink;
+    let desk = desk_with_nas(3);
+    let video = ("sd-1A2B-3C4D/Movies/1.mp4", photo(7, 4_000_000));
+    let linked = ("internal/Movies/2.mp4", photo(8, 20_000));
+    desk.rescue(&[video.clone(), linked.clone()].map(|(name, bytes)| (name.to_owned(), bytes)));
+    let outside = desk.path("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("precious"), &video.1[..3_000_000]).unwrap();
+    let top = desk.path("nas").join(TOP);
+    let camera = top.join("internal/DCIM/Camera");
+    let movies = top.join("sd-1A2B-3C4D/Movies");
+    fs::create_dir_all(&camera).unwrap();
+    fs::create_dir_all(&movies).unwrap();
+    // A folder that leads away, a photo that does, and what could be taken for parts.
+    symlink(&outside, top.join("internal/Movies")).unwrap();
+    symlink(outside.join("new"), camera.join("IMG_20240101_000001.jpg")).unwrap();
+    let digits = Sha256::of(&photo(2, 20_000)).to_string();
+    let old = format!(".{}.rescue-part", &digits[..24]);
+    symlink(outside.join("precious"), camera.join(old)).unwrap();
+    let links = ["0000000000000001", "0000000000000002"].map(|random| part_of(&video.1, random));
+    symlink(outside.join("precious"), movies.join(&links[0])).unwrap();
+    fs::hard_link(outside.join("precious"), movies.join(&links[1])).unwrap();
+
+    let ended = desk.upload("nas", &[]).expect(3);
+    assert_eq!(ended.line("upload_summary")["failed"], 1, "{}", ended.all);
+    let failed = ended.line("upload_failed");
+    assert!(failed["source"].as_str().unwrap().contains("Movies/2.mp4"));
+    let words = failed["message"].as_str().unwrap();
+    assert!(
+        words.contains("internal/Movies is a symbolic link"),
+        "{words}"
+    );
+    assert_eq!(ended.line("upload_summary")["renamed"], 1);
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    let precious = fs::read(outside.join("precious")).unwrap();
+    assert!(precious == video.1[..3_000_000], "it was written to");
+    assert!(fs::read(movies.join("1.mp4")).unwrap() == video.1);
+    let beside = camera.join("IMG_20240101_000001 (2).jpg");
+    assert!(fs::read(beside).unwrap() == photo(1, 20_000));
+    // Nor is a link in the place of a sent photo taken for it.
+    fs::rename(movies.join("1.mp4"), outside.join("1.mp4")).unwrap();
+    symlink(outside.join("1.mp4"), movies.join("1.mp4")).unwrap();
+    let checked = desk.upload("nas", &["--check"]).expect(3);
+    assert!(checked.all.contains("1.mp4"), "{}", checked.all);
+}
+
+#[test]
+fn part_that_an_earlier_run_left_is_resumed_only_as_far_as_it_is_right() {
+    let desk = desk_with_nas(1);
+    let video = photo(9, 9_000_000);
+    desk.rescue(&[("internal/Movies/1.mp4".to_owned(), video.clone())]);
+    let movies = desk.path("nas").join(TOP).join("internal/Movies");
+    fs::create_dir_all(&movies).unwrap();
+    let mut wrong = video.clone();
+    wrong[4_500_000] ^= 1;
+    let parts = [&wrong[..8_000_000], &photo(1, 2_500_000)[..], b"small"];
+    for (random, bytes) in ["a", "b", "c"].iter().zip(parts) {
+        fs::write(movies.join(part_of(&video, &random.repeat(16))), bytes).unwrap();
+    }
+    // Nobody's, another rescue folder's, and too long to be ours.
+    let kept = [
+        ".x.rescue-part",
+        ".00000000-00000000-0000000000000000.rescue-part",
+    ];
+    for name in kept {
+        fs::write(movies.join(name), b"kept").unwrap();
+    }
+    let ended = desk.upload("nas", &["-vv"]).expect(0);
+    assert_eq!(ended.line("upload_summary")["sent"], 2);
+    assert!(fs::read(movies.join("1.mp4")).unwrap() == video);
+    let there: Vec<_> = desk.tree("nas").into_keys().collect();
+    let ends_with = |end: &str| there.iter().filter(|name| name.ends_with(end)).count();
+    // One of the large ones was used, the other one stays for a file that has its bytes.
+    assert_eq!(ends_with("-cccccccccccccccc.rescue-part"), 0, "{there:?}");
+    assert_eq!(ends_with("-aaaaaaaaaaaaaaaa.rescue-part"), 0, "{there:?}");
+    for name in kept {
+        assert_eq!(ends_with(name), 1, "{there:?}");
+    }
+    assert!(SMALL_BYTES < 2_500_000);
 }

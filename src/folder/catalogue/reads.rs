@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension as _, Row, ToSql, params};
 use super::rows::{self, COLUMNS, companion, entry};
 use super::{Catalogue, CatalogueError};
 use crate::adb::RemotePath;
+use crate::digest::Sha256;
 use crate::folder::entry::{Companion, Count, Entry, EntryId, Payload, Run, Summary};
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
@@ -28,6 +29,19 @@ impl Catalogue {
                 },
             )
             .map_err(|e| self.failed("read", e))
+    }
+
+    /// What tells this rescue folder from others, wherever it lies: its phone and its first run.
+    pub(crate) fn mark(&self) -> Result<Sha256, CatalogueError> {
+        let facts: String = self
+            .db
+            .query_row(
+                "SELECT serial || char(10) || coalesce((SELECT started FROM run ORDER BY id LIMIT 1), '') FROM phone",
+                [],
+                |row| row.get(0),
+            )
+            .map_err(|e| self.failed("read", e))?;
+        Ok(Sha256::of(facts.as_bytes()))
     }
 
     /// Reads SQLite's own structures through; takes seconds for the largest catalogues.

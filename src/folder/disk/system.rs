@@ -12,6 +12,8 @@ use rustix::io::Errno;
 
 use super::DiskError;
 
+pub(crate) mod held;
+
 /// Opens a file, but none behind a symbolic link, and waits for nobody at a fifo's other end.
 #[cfg(unix)]
 pub(super) fn open_unlinked(options: &OpenOptions, path: &Path) -> io::Result<File> {

@@ -1,0 +1,352 @@
+//! A folder that is held open: what is done in it is done in this very folder, wherever its path leads by
+//! then, and by names that lead nowhere else.
+//!
+//! In: a folder that a person named, then one name after the other. Out: files and folders in it. A symbolic
+//! link is never followed below the first folder. Names are checked first: a name with a slash, and `..`, is
+//! an error.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+#[cfg(unix)]
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, statat};
+
+/// What bears a name in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bearer {
+    /// A regular file of so many bytes.
+    File(u64),
+    /// A folder.
+    Folder,
+    /// A symbolic link, wherever it leads.
+    Link,
+    /// A device, a pipe or the like.
+    Other,
+}
+
+/// A folder that is held open.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(crate) struct HeldFolder(std::os::fd::OwnedFd);
+
+/// Only its path, of which each name is looked at before it is used: std opens no folders on Windows, and
+/// making a link takes an administrator there.
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub(crate) struct HeldFolder(std::path::PathBuf);
+
+#[cfg(unix)]
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+impl HeldFolder {
+    /// The folder at a path that a person named; links on the way there are the person's own.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        #[cfg(unix)]
+        return Ok(Self(rustix::fs::open(path, FOLDER, Mode::empty())?));
+        #[cfg(not(unix))]
+        return match std::fs::metadata(path)?.is_dir() {
+            true => Ok(Self(path.to_owned())),
+            false => Err(ErrorKind::NotADirectory.into()),
+        };
+    }
+
+    /// A folder in it. `NotADirectory` when something else bears the name, a link too.
+    pub(crate) fn below(&self, name: &str) -> io::Result<Self> {
+        let name = checked(name)?;
+        #[cfg(unix)]
+        {
+            let flags = FOLDER | OFlags::NOFOLLOW;
+            match rustix::fs::openat(&self.0, name, flags, Mode::empty()) {
+                Ok(folder) => Ok(Self(folder)),
+                // Systems differ in what they call a link.
+                Err(rustix::io::Errno::LOOP) => Err(ErrorKind::NotADirectory.into()),
+                Err(error) => Err(error.into()),
+            }
+        }
+        #[cfg(not(unix))]
+        match self.bearer(name)? {
+            Some(Bearer::Folder) => Ok(Self(self.0.join(name))),
+            Some(_) => Err(ErrorKind::NotADirectory.into()),
+            None => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Makes a folder in it; `false` when something bears the name already.
+    pub(crate) fn make(&self, name: &str) -> io::Result<bool> {
+        let name = checked(name)?;
+        #[cfg(unix)]
+        let made = rustix::fs::mkdirat(&self.0, name, Mode::from_raw_mode(0o777));
+        #[cfg(unix)]
+        let made = made.map_err(io::Error::from);
+        #[cfg(not(unix))]
+        let made = std::fs::create_dir(self.0.join(name));
+        match made {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates a file whose name nothing bears.
+    pub(crate) fn create_new(&self, name: &str) -> io::Result<File> {
+        let name = checked(name)?;
+        #[cfg(unix)]
+        {
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+            let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let mode = Mode::from_raw_mode(0o666);
+            Ok(rustix::fs::openat(&self.0, name, flags, mode)?.into())
+        }
+        #[cfg(not(unix))]
+        File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(self.0.join(name))
+    }
+
+    /// Opens a regular file in it, to read it and, when `writes`, to write it too. `InvalidInput` when
+    /// something else bears the name; `None` when nothing does.
+    pub(crate) fn file(&self, name: &str, writes: bool) -> io::Result<Option<File>> {
+        let name = checked(name)?;
+        #[cfg(unix)]
+        let opened: io::Result<File> = {
+            let access = match writes {
+                true => OFlags::RDWR,
+                false => OFlags::RDONLY,
+            };
+            // Without NONBLOCK, a fifo would be waited for for ever.
+            let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let opened = rustix::fs::openat(&self.0, name, flags, Mode::empty());
+            opened.map(File::from).map_err(io::Error::from)
+        };
+        #[cfg(not(unix))]
+        let opened = match self.bearer(name)? {
+            Some(Bearer::File(_)) => {
+                let path = self.0.join(name);
+                File::options().read(true).write(writes).open(path)
+            }
+            Some(_) => Err(ErrorKind::InvalidInput.into()),
+            None => return Ok(None),
+        };
+        match opened {
+            Ok(file) if file.metadata()?.is_file() => Ok(Some(file)),
+            Ok(_) => Err(ErrorKind::InvalidInput.into()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if self.bearer(name).ok().flatten() == Some(Bearer::Link) => {
+                Err(io::Error::new(ErrorKind::InvalidInput, error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What bears a name in it, if anything does.
+    pub(crate) fn bearer(&self, name: &str) -> io::Result<Option<Bearer>> {
+        let name = checked(name)?;
+        #[cfg(unix)]
+        let looked = self.look(name);
+        #[cfg(not(unix))]
+        let looked = std::fs::symlink_metadata(self.0.join(name)).map(|found| kind_of(&found));
+        match looked {
+            Ok(bearer) => Ok(Some(bearer)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    #[cfg(unix)]
+    fn look<P: rustix::path::Arg>(&self, name: P) -> io::Result<Bearer> {
+        let found = statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(match FileType::from_raw_mode(found.st_mode) {
+            FileType::RegularFile => Bearer::File(u64::try_from(found.st_size).unwrap_or(0)),
+            FileType::Directory => Bearer::Folder,
+            FileType::Symlink => Bearer::Link,
+            _ => Bearer::Other,
+        })
+    }
+
+    /// Calls `each` with what lies in it, in no order, until it wants no more. A name that is no UTF-8 comes
+    /// with replacement characters; one that vanishes meanwhile does not come.
+    pub(crate) fn each(&self, mut each: impl FnMut(&str, Bearer) -> bool) -> io::Result<()> {
+        #[cfg(unix)]
+        for entry in rustix::fs::Dir::read_from(&self.0)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let bearer = match self.look(name) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                looked => looked?,
+            };
+            if !each(&name.to_string_lossy(), bearer) {
+                break;
+            }
+        }
+        #[cfg(not(unix))]
+        for entry in std::fs::read_dir(&self.0)? {
+            let entry = entry?;
+            let bearer = kind_of(&entry.metadata()?);
+            if !each(&entry.file_name().to_string_lossy(), bearer) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a file another name that nothing bears; `AlreadyExists` where something does.
+    pub(crate) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (checked(from)?, checked(to)?);
+        #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+        {
+            use rustix::fs::{RenameFlags, renameat_with};
+            match renameat_with(&self.0, from, &self.0, to, RenameFlags::NOREPLACE) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    let error = io::Error::from(error);
+                    // NFS and some FUSE filesystems do not know the flag.
+                    if !matches!(
+                        error.kind(),
+                        ErrorKind::InvalidInput | ErrorKind::Unsupported
+                    ) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        #[cfg(unix)]
+        {
+            // A second name is never given to what bears one, in one step.
+            match rustix::fs::linkat(&self.0, from, &self.0, to, AtFlags::empty()) {
+                Ok(()) => {
+                    let _ = self.remove(from);
+                    return Ok(());
+                }
+                Err(rustix::io::Errno::EXIST) => return Err(ErrorKind::AlreadyExists.into()),
+                Err(rustix::io::Errno::NOENT) => return Err(ErrorKind::NotFound.into()),
+                // FAT and some shares have none.
+                Err(_) => {}
+            }
+        }
+        if self.bearer(to)?.is_some() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        #[cfg(unix)]
+        return Ok(rustix::fs::renameat(&self.0, from, &self.0, to)?);
+        #[cfg(not(unix))]
+        std::fs::rename(self.0.join(from), self.0.join(to))
+    }
+
+    /// Removes a file's name; that there is none is fine too.
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        let name = checked(name)?;
+        #[cfg(unix)]
+        let removed = rustix::fs::unlinkat(&self.0, name, AtFlags::empty());
+        #[cfg(unix)]
+        let removed = removed.map_err(io::Error::from);
+        #[cfg(not(unix))]
+        let removed = std::fs::remove_file(self.0.join(name));
+        match removed {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until its names are on the disk, where the system and the filesystem have a way to.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        match rustix::fs::fsync(&self.0).map_err(io::Error::from) {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    ErrorKind::InvalidInput | ErrorKind::Unsupported
+                ) =>
+            {
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+        #[cfg(not(unix))]
+        Ok(())
+    }
+}
+
+#[cfg(not(unix))]
+fn kind_of(found: &std::fs::Metadata) -> Bearer {
+    match found.file_type() {
+        kind if kind.is_symlink() => Bearer::Link,
+        kind if kind.is_dir() => Bearer::Folder,
+        kind if kind.is_file() => Bearer::File(found.len()),
+        _ => Bearer::Other,
+    }
+}
+
+/// A name that leads to nothing but what bears it.
+fn checked(name: &str) -> io::Result<&str> {
+    let leads_on = |c: char| matches!(c, '/' | '\0') || cfg!(windows) && matches!(c, '\\' | ':');
+    match matches!(name, "" | "." | "..") || name.contains(leads_on) {
+        true => Err(io::Error::new(ErrorKind::InvalidInput, "not a name")),
+        false => Ok(name),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_and_names_that_lead_elsewhere_are_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, outside) = (dir.path().join("in"), dir.path().join("out"));
+        fs::create_dir(&inside).unwrap();
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("secret"), "kept").unwrap();
+        symlink(&outside, inside.join("folder")).unwrap();
+        symlink(outside.join("secret"), inside.join("file")).unwrap();
+        symlink(outside.join("new"), inside.join("nowhere")).unwrap();
+        let held = HeldFolder::open(&inside).unwrap();
+        let refused = |error: io::Error| error.kind();
+        assert_eq!(
+            held.below("folder").map_err(refused).unwrap_err(),
+            ErrorKind::NotADirectory
+        );
+        for name in ["file", "nowhere", "folder"] {
+            let kind = held.file(name, true).map_err(refused).unwrap_err();
+            assert_eq!(kind, ErrorKind::InvalidInput, "{name}");
+            let kind = held.create_new(name).map_err(refused).unwrap_err();
+            assert_eq!(kind, ErrorKind::AlreadyExists, "{name}");
+            assert_eq!(held.bearer(name).unwrap(), Some(Bearer::Link));
+        }
+        for name in ["", ".", "..", "a/b", "../out/secret", "/etc", "a\0b"] {
+            assert!(held.create_new(name).is_err(), "{name}");
+            assert!(held.below(name).is_err(), "{name}");
+            assert!(held.remove(name).is_err(), "{name}");
+        }
+        assert!(!outside.join("new").exists());
+        assert_eq!(fs::read(outside.join("secret")).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn folder_stays_the_one_that_was_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = dir.path().join("here");
+        fs::create_dir_all(here.join("a")).unwrap();
+        let held = HeldFolder::open(&here).unwrap().below("a").unwrap();
+        fs::rename(here.join("a"), dir.path().join("moved")).unwrap();
+        symlink("/tmp", here.join("a")).unwrap();
+        drop(held.create_new("part").unwrap());
+        held.rename_new("part", "whole").unwrap();
+        assert!(dir.path().join("moved/whole").exists());
+        drop(held.create_new("part").unwrap());
+        let taken = held.rename_new("part", "whole").unwrap_err();
+        assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
+        let gone = held.rename_new("gone", "other").unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,363 @@
+//! The way to an SSH server: its host key, the connection, and the channels over it.
+
+use std::pin::Pin;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use russh::client::{self, Handle};
+use russh::keys::PublicKey;
+use russh::keys::ssh_key::{Algorithm, HashAlg};
+use russh::{Channel, ChannelMsg, Preferred};
+use russh_sftp::client::error::Error as SftpError;
+use russh_sftp::client::{RawSftpSession, SftpSession};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
+
+use super::sign_in::sign_in;
+use super::{CHANNELS, Connected, HASHES, Login, PATIENCE};
+use crate::upload::problem::{Problem, brief};
+
+/// The most of a text that a server prints where SFTP should begin, in bytes.
+const MAX_CHATTER: usize = 200;
+
+/// The SSH client's side of decisions.
+pub(super) struct Client {
+    known: Vec<PublicKey>,
+    seen: Seen,
+    gone: watch::Sender<bool>,
+}
+
+/// The key that the server offered.
+type Seen = Arc<Mutex<Option<PublicKey>>>;
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.gone.send_replace(true);
+    }
+}
+
+impl client::Handler for Client {
+    type Error = russh::Error;
+
+    async fn check_server_key(
+        &mut self,
+        offered: &russh::keys::PublicKeyOrCertificate,
+    ) -> Result<bool, Self::Error> {
+        let russh::keys::PublicKeyOrCertificate::PublicKey { key, .. } = offered else {
+            return Ok(false);
+        };
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.clone());
+        let mut known = self.known.iter();
+        Ok(known.any(|known| known.key_data() == key.key_data()))
+    }
+}
+
+/// A server's key, as it offers it: in OpenSSH's form, and its fingerprint.
+pub async fn host_key(host: &str, port: u16) -> Result<(String, String), Problem> {
+    let login = Login {
+        host: host.to_owned(),
+        port,
+        user: String::new(),
+        secret: None,
+        key_file: None,
+        host_key: None,
+    };
+    // One that OpenSSH knows already is preferred.
+    let (seen, _, opened) = open(&login, known_keys(&login)).await;
+    let key = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (key, opened) {
+        (Some(key), _) => {
+            let text = key
+                .to_openssh()
+                .map_err(|e| Problem::other(e.to_string()))?;
+            Ok((text, fingerprint(&key)))
+        }
+        (None, Err(problem)) => Err(problem),
+        (None, Ok(_)) => Err(Problem::other("the server offers no key")),
+    }
+}
+
+fn fingerprint(key: &PublicKey) -> String {
+    key.fingerprint(HashAlg::Sha256).to_string()
+}
+
+/// The keys that the server may have: the one of the settings, or those in OpenSSH's list.
+fn known_keys(login: &Login) -> Vec<PublicKey> {
+    match &login.host_key {
+        Some(text) => PublicKey::from_openssh(text).into_iter().collect(),
+        None => {
+            let listed = russh::keys::known_hosts::known_host_keys(&login.host, login.port);
+            let listed = listed.unwrap_or_default().into_iter();
+            listed.map(|(_, key)| key).collect()
+        }
+    }
+}
+
+/// What is agreed on with the server. A server has keys of several kinds, and shows the one that we prefer: of
+/// the kinds that are known, so that one which it got since is no surprise.
+fn preferred(known: &[PublicKey]) -> Preferred {
+    let is_of = |kind: &Algorithm, key: &PublicKey| match kind {
+        Algorithm::Rsa { .. } => key.algorithm().is_rsa(),
+        kind => key.algorithm() == *kind,
+    };
+    let mut kinds = Preferred::DEFAULT.key.into_owned();
+    // Stable: otherwise the order stays.
+    kinds.sort_by_key(|kind| !known.iter().any(|key| is_of(kind, key)));
+    Preferred {
+        key: kinds.into(),
+        ..Preferred::DEFAULT
+    }
+}
+
+async fn open(
+    login: &Login,
+    known: Vec<PublicKey>,
+) -> (Seen, watch::Receiver<bool>, Result<Handle<Client>, Problem>) {
+    let seen = Seen::default();
+    let (gone, watching) = watch::channel(false);
+    let config = client::Config {
+        keepalive_interval: Some(Duration::from_secs(15)),
+        nodelay: true,
+        preferred: preferred(&known),
+        ..client::Config::default()
+    };
+    let client = Client {
+        known: known.clone(),
+        seen: Arc::clone(&seen),
+        gone,
+    };
+    let address = (login.host.as_str(), login.port);
+    let connecting = client::connect(Arc::new(config), address, client);
+    let opened = match tokio::time::timeout(PATIENCE, connecting).await {
+        Ok(Ok(ssh)) => Ok(ssh),
+        Ok(Err(russh::Error::UnknownKey)) => {
+            let offered = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            Err(unknown(login, &known, offered.as_ref()))
+        }
+        Ok(Err(error)) => Err(lost(login, &error)),
+        Err(_) => Err(Problem::Unreachable {
+            host: login.host.clone(),
+            words: "no answer".to_owned(),
+        }),
+    };
+    (seen, watching, opened)
+}
+
+/// What it means that the server's key is another than those that are known.
+fn unknown(login: &Login, known: &[PublicKey], offered: Option<&PublicKey>) -> Problem {
+    let shown = |key: &PublicKey| format!("{} {}", key.algorithm(), fingerprint(key));
+    let offered = offered.map_or_else(|| "a certificate".to_owned(), shown);
+    let words = match known {
+        [] => format!("it is not known; the server shows {offered}"),
+        [known] => format!(
+            "the known one is {}, the server shows {offered}",
+            shown(known)
+        ),
+        [..] => format!("none of the known ones is {offered}, which the server shows"),
+    };
+    Problem::HostKey {
+        host: login.host.clone(),
+        words,
+    }
+}
+
+pub(super) fn lost(login: &Login, error: &russh::Error) -> Problem {
+    Problem::Unreachable {
+        host: login.host.clone(),
+        words: brief(&error.to_string()),
+    }
+}
+
+/// Connects, signs in, and opens channels.
+pub(super) async fn connect(login: &Login) -> Result<Connected, Problem> {
+    let (_, gone, opened) = open(login, known_keys(login)).await;
+    let mut ssh = opened?;
+    sign_in(&mut ssh, login).await?;
+    let config = russh_sftp::client::Config {
+        max_concurrent_writes: 32,
+        max_write_packet_len: 128 * 1024,
+        request_timeout_secs: 60,
+        ..russh_sftp::client::Config::default()
+    };
+    let mut channels = Vec::new();
+    for _ in 0..CHANNELS {
+        let opened = async {
+            let (stream, chatter) = subsystem(&ssh, login).await?;
+            let session = SftpSession::new_with_config(stream, config.clone()).await;
+            session.map_err(|error| no_sftp((&ssh, login), &error, &chatter))
+        };
+        match opened.await {
+            Ok(channel) => channels.push(channel),
+            // Some servers allow one session only.
+            Err(_) if !channels.is_empty() => break,
+            Err(problem) => return Err(problem),
+        }
+    }
+    let mut lister = None;
+    if channels.len() == CHANNELS {
+        let opened = async {
+            let (stream, chatter) = subsystem(&ssh, login).await?;
+            let session = RawSftpSession::new_with_config(stream, config);
+            let began = session.init().await;
+            began.map_err(|error| no_sftp((&ssh, login), &error, &chatter))?;
+            Ok::<_, Problem>(session)
+        };
+        lister = opened.await.ok();
+    }
+    Ok(Connected {
+        ssh,
+        channels,
+        lister,
+        next: AtomicUsize::new(0),
+        hashes: tokio::sync::Semaphore::new(HASHES),
+        gone,
+    })
+}
+
+/// A channel with SFTP at its other end, and where the text comes to stand that a server prints instead.
+async fn subsystem(
+    ssh: &Handle<Client>,
+    login: &Login,
+) -> Result<(impl AsyncRead + AsyncWrite + Unpin + use<>, Chatter), Problem> {
+    let asking = async {
+        let opened = ssh.channel_open_session().await;
+        let mut channel = opened.map_err(|e| lost(login, &e))?;
+        let asked = channel.request_subsystem(true, "sftp").await;
+        asked.map_err(|e| lost(login, &e))?;
+        granted(&mut channel, login).await?;
+        Ok(channel)
+    };
+    let channel = match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(asked) => asked?,
+        Err(_) => {
+            return Err(Problem::Unreachable {
+                host: login.host.clone(),
+                words: "no answer to the request for SFTP".to_owned(),
+            });
+        }
+    };
+    let chatter = Chatter::default();
+    let stream = FirstByte {
+        inner: channel.into_stream(),
+        is_sftp: false,
+        chatter: Arc::clone(&chatter),
+    };
+    Ok((stream, chatter))
+}
+
+/// Waits until the server says whether there is SFTP.
+async fn granted(channel: &mut Channel<client::Msg>, login: &Login) -> Result<(), Problem> {
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Success) => return Ok(()),
+            Some(ChannelMsg::Data { data }) => return Err(chatters(login, &data)),
+            Some(ChannelMsg::Failure) => return Err(without_sftp(login, "")),
+            Some(ChannelMsg::Close | ChannelMsg::Eof) | None => {
+                return Err(without_sftp(login, " (it closed the channel)"));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn without_sftp(login: &Login, how: &str) -> Problem {
+    Problem::NoSftp {
+        words: format!("{} has no SFTP for user {}{how}", login.host, login.user),
+    }
+}
+
+/// What a server printed where SFTP should begin.
+type Chatter = Arc<Mutex<Vec<u8>>>;
+
+fn chatters(login: &Login, text: &[u8]) -> Problem {
+    let text = text.get(..MAX_CHATTER).unwrap_or(text);
+    Problem::NoSftp {
+        words: format!(
+            "{} prints text where SFTP should begin: \"{}\"",
+            login.host,
+            brief(&String::from_utf8_lossy(text))
+        ),
+    }
+}
+
+fn no_sftp(
+    (ssh, login): (&Handle<Client>, &Login),
+    error: &SftpError,
+    chatter: &Chatter,
+) -> Problem {
+    let text = chatter.lock().unwrap_or_else(PoisonError::into_inner);
+    match (text.as_slice(), error) {
+        ([], SftpError::Timeout | SftpError::IO(_)) => {}
+        ([], _) if !ssh.is_closed() => return without_sftp(login, " (it ended at once)"),
+        ([], _) => {}
+        (text, _) => return chatters(login, text),
+    }
+    Problem::Unreachable {
+        host: login.host.clone(),
+        words: format!("no SFTP there: {}", brief(&error.to_string())),
+    }
+}
+
+/// A stream that ends at once when it does not begin as SFTP does. The first packet has less than 16 MiB, so
+/// that its first byte is zero, and no text begins with that.
+struct FirstByte<S> {
+    inner: S,
+    is_sftp: bool,
+    chatter: Chatter,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for FirstByte<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if self.is_sftp {
+            return Pin::new(&mut self.inner).poll_read(cx, buffer);
+        }
+        let mut first = [0; MAX_CHATTER];
+        // No more than is wanted: all of it is the first packet's.
+        let room = first.len().min(buffer.remaining());
+        let mut held = ReadBuf::new(first.get_mut(..room).unwrap_or_default());
+        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut held))?;
+        match held.filled() {
+            [] => {}
+            [0, ..] => {
+                self.is_sftp = true;
+                buffer.put_slice(held.filled());
+            }
+            text => {
+                let mut text = text.to_vec();
+                // With what of it is here already, to show it.
+                let mut more = [0; MAX_CHATTER];
+                let mut held = ReadBuf::new(&mut more);
+                if let Poll::Ready(Ok(())) = Pin::new(&mut self.inner).poll_read(cx, &mut held) {
+                    text.extend_from_slice(held.filled());
+                }
+                *self.chatter.lock().unwrap_or_else(PoisonError::into_inner) = text;
+                return Poll::Ready(Err(std::io::ErrorKind::InvalidData.into()));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for FirstByte<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,53 @@
+//! How far other bytes are those of a file to be sent.
+
+use super::place::{Opened, Place, read_exactly};
+use crate::upload::problem::Problem;
+
+/// Compares other bytes with a file's, from its first one on.
+pub(in crate::upload) struct Comparison {
+    file: Opened,
+    left: u64,
+    buffer: Vec<u8>,
+    same: u64,
+    /// No more is compared: something differs, the file is at its end, or it cannot be read.
+    ended: Result<bool, Problem>,
+}
+
+impl Comparison {
+    pub(super) fn with(place: &Place, size: u64) -> Result<Self, Problem> {
+        Ok(Self {
+            file: place.open(size)?,
+            left: size,
+            buffer: Vec::new(),
+            same: 0,
+            ended: Ok(false),
+        })
+    }
+
+    /// Compares the next bytes.
+    pub(in crate::upload) fn next(&mut self, bytes: &[u8]) {
+        if self.ended != Ok(false) {
+            return;
+        }
+        let length = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let bytes = bytes.get(..length).unwrap_or(bytes);
+        self.buffer.resize(bytes.len(), 0);
+        if let Err(problem) = read_exactly(&mut self.file, &mut self.buffer) {
+            self.ended = Err(problem);
+            return;
+        }
+        let pairs = self.buffer.iter().zip(bytes);
+        let same = match self.buffer == bytes {
+            true => bytes.len(),
+            false => pairs.take_while(|(ours, theirs)| ours == theirs).count(),
+        };
+        self.same += same as u64;
+        self.left -= bytes.len() as u64;
+        self.ended = Ok(same < bytes.len() || self.left == 0);
+    }
+
+    /// How many bytes were the same, from the first one on.
+    pub(in crate::upload) fn same_bytes(self) -> Result<u64, Problem> {
+        self.ended.map(|_| self.same)
+    }
+}
