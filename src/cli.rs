@@ -493,6 +493,9 @@ pub struct RemoteAddArgs {
     /// Where to keep it [default: the keyring where there is one, else the file of settings]
     #[arg(long, value_enum, value_name = "PLACE", global = true)]
     pub keep_in: Option<clouds::KeepIn>,
+    /// Save it without trying it
+    #[arg(long, global = true)]
+    pub no_test: bool,
 }
 
 /// What kind of remote.

@@ -14,9 +14,11 @@ use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteKind, RemoteNameArgs};
 use crate::error::{Error, Kind as ErrorKind};
 use crate::ui::terminal::Mode;
 use crate::ui::{Ui, plain};
+use crate::upload::Remote;
 use crate::upload::cloud::settings as cloud;
 use crate::upload::connect::connect;
 use crate::upload::oauth::Grant;
+use crate::upload::problem::Problem;
 use crate::upload::secret::Secret;
 use crate::upload::settings::{Kind, Place, RemoteSettings, Settings, check_name};
 use crate::upload::sftp;
@@ -29,6 +31,9 @@ struct Listed<'a> {
     target: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_in: Option<Place>,
+    /// Whether it was tried before it was added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tested: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -122,9 +127,13 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         in_keyring: false,
         patience_seconds: None,
     };
-    // Settings that make no sense are known at once; whether they work is what `test` tells.
-    connect(&args.name, &remote)?;
+    // Settings that make no sense are known at once, whether it is tried or not.
+    let connected = connect(&args.name, &remote)?;
     let target = remote.kind.target();
+    let seen = match args.no_test {
+        true => None,
+        false => Some(tried(&connected).await?),
+    };
     let kept = settings.add(&args.name, remote, args.keep_in.map(place_of))?;
     let listed = Listed {
         r#type: "remote_added",
@@ -132,8 +141,10 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         kind: args.kind.name(),
         target: target.clone(),
         secret_in: kept,
+        tested: Some(seen.is_some()),
     };
     let mut lines = vec![format!("{} leads to {}", args.name, plain(&target))];
+    lines.extend(seen.map(|seen| format!("It works: {}", plain(&seen))));
     lines.extend(kept.map(|place| match place {
         Place::Keyring => "Its secret is in this desktop's keyring".to_owned(),
         Place::File => {
@@ -141,9 +152,36 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
             format!("Its secret is in {file}, which only you can read")
         }
     }));
-    lines.push(format!("Try it: rescue remote test {}", args.name));
+    lines.push(match args.no_test {
+        true => format!("Try it: rescue remote test {}", args.name),
+        false => format!("Send photos there: rescue upload FOLDER --to {}", args.name),
+    });
     ui.result(&listed, &lines);
     Ok(Done::All)
+}
+
+/// Tries a remote before it is saved: a wrong password is known at once, and nothing is kept of it.
+async fn tried(remote: &Remote) -> Result<String, Error> {
+    remote.test().await.map_err(|problem| {
+        // What it says for remotes that are saved is of no use here.
+        let again = match &problem {
+            Problem::Denied { .. } | Problem::Forbidden { .. } => {
+                "check user, password and rights, and run the same command again"
+            }
+            Problem::Settings { .. } | Problem::NotFound { .. } => {
+                "check the options given, and run the same command again"
+            }
+            _ => "",
+        };
+        let error = Error::from(problem);
+        let hint = match (again, &error.hint) {
+            ("", Some(hint)) => hint.clone(),
+            (again, _) => again.to_owned(),
+        };
+        error.with_hint(format!(
+            "{hint}. Nothing was saved; --no-test saves it without trying it"
+        ))
+    })
 }
 
 /// A new sign-in for a remote; its client secret stays what it is.
@@ -226,6 +264,7 @@ fn list(ui: &Ui) -> Result<Done, Error> {
                 (false, Some(_)) => Some(Place::File),
                 (false, None) => None,
             },
+            tested: None,
         };
         let target = plain(&listed.target);
         ui.result(

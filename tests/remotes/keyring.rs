@@ -165,6 +165,7 @@ fn without_a_keyring_secrets_go_into_the_file() {
         "--user",
         "ada",
         "--json",
+        "--no-test",
     ]);
     command.env("RESCUE_REMOTE_SECRET", SECRET);
     let added = Ended::of(command.output().unwrap()).expect(0);
@@ -179,6 +180,7 @@ fn without_a_keyring_secrets_go_into_the_file() {
         "ada",
         "--keep-in",
         "keyring",
+        "--no-test",
     ];
     let mut command = desk.command(&wanted);
     command.env("RESCUE_REMOTE_SECRET", SECRET);

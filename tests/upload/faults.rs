@@ -12,7 +12,7 @@ const TOP: &str = "Google-Pixel-7-LAB1";
 
 fn desk_with(dav: &Dav, photos: usize) -> Desk {
     let desk = Desk::new();
-    desk.run(&["remote", "add", "dav", "webdav", &dav.url()])
+    desk.run(&["remote", "add", "dav", "webdav", &dav.url(), "--no-test"])
         .expect(0);
     desk.rescue_photos(photos);
     desk
@@ -185,7 +185,7 @@ fn wait_goes_on_when_the_server_comes() {
         .unwrap();
     let desk = Desk::new();
     let url = format!("http://{address}/dav");
-    desk.run(&["remote", "add", "dav", "webdav", &url])
+    desk.run(&["remote", "add", "dav", "webdav", &url, "--no-test"])
         .expect(0);
     desk.rescue_photos(3);
     let mut child = desk.start(&["upload", "rescued", "--to", "dav", "--json", "--wait"]);

@@ -20,6 +20,7 @@ pub(crate) fn desk_with(dav: &Dav, photos: usize) -> Desk {
         &dav.url(),
         "--user",
         "ada",
+        "--no-test",
     ]);
     command.env("RESCUE_REMOTE_SECRET", "PLANTED-redirect-3d10");
     Ended::of(command.output().unwrap()).expect(0);

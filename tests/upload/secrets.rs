@@ -45,7 +45,15 @@ fn planted_secrets_appear_nowhere() {
         let added = add(
             &desk,
             &[
-                "remote", "add", name, "webdav", &url, "--user", "ada", "-vv",
+                "remote",
+                "add",
+                name,
+                "webdav",
+                &url,
+                "--user",
+                "ada",
+                "-vv",
+                "--no-test",
             ],
         );
         said += &added.expect(0).all;
@@ -60,6 +68,7 @@ fn planted_secrets_appear_nowhere() {
         &refusing.url(),
         "--access-key-id",
         "ID",
+        "--no-test",
     ];
     said += &add(&desk, &s3).expect(0).all;
     for name in ["broken", "refusing", "gone", "bucket"] {
@@ -123,6 +132,7 @@ fn missing_secret_without_a_terminal_is_an_error_that_names_the_ways() {
         "ada",
         "--secret-file",
         "secret",
+        "--no-test",
     ];
     desk.run(&file).expect(0);
     let settings = fs::read_to_string(desk.path("home/.config/rescue/remotes.toml")).unwrap();
@@ -377,7 +387,9 @@ fn echoed_secrets_appear_nowhere(
 }
 
 fn added(listener: &mut Listener<'_>, secret: &str, arguments: &[&str]) {
-    let mut command = listener.desk.command(&["remote", "add", "there"]);
+    let mut command = listener
+        .desk
+        .command(&["remote", "add", "there", "--no-test"]);
     command.args(arguments).args(["-vv", "--json"]);
     command.env("RESCUE_REMOTE_SECRET", secret);
     listener.run_command(command);
@@ -455,7 +467,7 @@ fn echoed_secrets_of_gcs_appear_nowhere() {
             "--secret-file",
             "given/account.json",
         ];
-        let mut command = desk.command(&["remote", "add", "there"]);
+        let mut command = desk.command(&["remote", "add", "there", "--no-test"]);
         command.args(add).arg("-vv");
         listener.run_command(command);
     });

@@ -46,7 +46,7 @@ impl Scene {
     async fn add_immich(&self, server: &TcpListener) {
         let url = format!("http://{}", server.local_addr().unwrap());
         fs::write(self.desk.dir.path().join("key"), "some-key").unwrap();
-        let add = ["remote", "add", "photos", "immich", &url];
+        let add = ["remote", "add", "photos", "immich", &url, "--no-test"];
         let mut arguments = add.to_vec();
         arguments.extend(["--secret-file", "key"]);
         self.desk.run(&arguments).await.expect(0);

@@ -16,7 +16,7 @@ const NEW: (u64, u64, u64) = (3, 2, 2);
 const OLD: (u64, u64, u64) = (2, 7, 5);
 
 fn add(desk: &Desk, url: &str, key: &str) -> Ended {
-    let mut command = desk.command(&["remote", "add", "photos", "immich", url]);
+    let mut command = desk.command(&["remote", "add", "photos", "immich", url, "--no-test"]);
     command.env("RESCUE_REMOTE_SECRET", key);
     Ended::of(command.output().unwrap())
 }
