@@ -3,10 +3,16 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use chrono::{DateTime, Datelike as _, Local, NaiveDate, NaiveDateTime, TimeZone as _, Utc};
+use chrono::{
+    DateTime, Datelike as _, Local, NaiveDate, NaiveDateTime, TimeDelta, TimeZone as _, Utc,
+};
 
 /// Nobody's phone took a picture before; such a time is a clock that was never set.
 const FIRST_YEAR: i32 = 1990;
+/// A picture may be of one on paper: the oldest is of this year.
+const OLDEST_PICTURE: i32 = 1826;
+/// Longer than any date, in bytes.
+const MAX_DATE_TEXT: usize = 64;
 /// Seconds from 1904-01-01, where a video's clock begins, to 1970.
 pub(crate) const SINCE_1904: i64 = 2_082_844_800;
 /// More boxes than any video has before its header is found.
@@ -62,13 +68,112 @@ pub(super) fn of_exif(exif: &exif::Exif) -> Option<NaiveDateTime> {
         .into_iter()
         .find_map(|tag| {
             let field = exif.get_field(tag, In::PRIMARY)?;
-            let Value::Ascii(texts) = &field.value else {
-                return None;
+            let text = match &field.value {
+                // Some programs pad with NULs, also in the middle.
+                Value::Ascii(texts) => texts.join(&b' '),
+                Value::Undefined(text, _) | Value::Byte(text) => text.clone(),
+                _ => return None,
             };
-            let time = exif::DateTime::from_ascii(texts.first()?).ok()?;
-            let day = date(time.year.into(), time.month.into(), time.day.into())?;
-            day.and_hms_opt(time.hour.into(), time.minute.into(), time.second.into())
+            of_text(&text)
         })
+}
+
+/// What a date in words says: as EXIF wants it, `2024:08:18 09:30:01`, or as programs write it
+/// besides: with `-`, `/` or `.`, as ISO 8601 with a `T` and a zone, without blanks, padded. The time
+/// is the local one of whoever took the picture, so that a zone beside it changes nothing; only of
+/// one that is told as UTC the local time is not known, and this computer's is taken.
+pub(crate) fn of_text(text: &[u8]) -> Option<NaiveDateTime> {
+    // More than a date has.
+    let text = text.get(..MAX_DATE_TEXT).unwrap_or(text);
+    let text = String::from_utf8_lossy(text).replace(char::from(0), " ");
+    let text = text.trim();
+    let numbers: Vec<&str> = text
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|number| !number.is_empty())
+        .collect();
+    // What stands between the numbers of the time of day ends it.
+    let is_utc = text.ends_with(['Z', 'z']);
+    let number = |text: &&str| text.parse::<u32>().ok();
+    let part = |text: &str, from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
+    let (day, clock) = match numbers.as_slice() {
+        [all, clock @ ..] if matches!(all.len(), 8 | 14) => {
+            let day = (part(all, 0, 4)?, part(all, 4, 6)?, part(all, 6, 8)?);
+            match (all.get(8..)?, clock) {
+                ("", [clock, ..]) if clock.len() == 6 => (day, pairs(clock)?),
+                ("", clock) => (day, clock.iter().take(3).filter_map(number).collect()),
+                (rest, _) => (day, pairs(rest)?),
+            }
+        }
+        [year, month, day, clock @ ..] if year.len() == 4 => {
+            let day = (number(year)?, number(month)?, number(day)?);
+            match clock {
+                [together, ..] if together.len() == 6 => (day, pairs(together)?),
+                clock => (day, clock.iter().take(3).filter_map(number).collect()),
+            }
+        }
+        // Which of both is the month shows only where the other cannot be.
+        [first, second, year, clock @ ..] if year.len() == 4 => {
+            let (first, second) = (number(first)?, number(second)?);
+            let (month, day) = match (first > 12, second > 12) {
+                (true, false) => (second, first),
+                (false, true) => (first, second),
+                _ if first == second => (first, second),
+                _ => return None,
+            };
+            let clock = clock.iter().take(3).filter_map(number).collect();
+            ((number(year)?, month, day), clock)
+        }
+        _ => return None,
+    };
+    let day = NaiveDate::from_ymd_opt(i32::try_from(day.0).ok()?, day.1, day.2)?;
+    let at = on_clock(day, &clock, text)?;
+    let is_known = (OLDEST_PICTURE..2100).contains(&at.year()) && !is_unset(at);
+    match is_known {
+        false => None,
+        true if is_utc => local(Utc.from_utc_datetime(&at).timestamp()),
+        true => Some(at),
+    }
+}
+
+fn pairs(digits: &str) -> Option<Vec<u32>> {
+    let pair = |from: usize| digits.get(from..from + 2)?.parse().ok();
+    Some(vec![pair(0)?, pair(2)?, pair(4)?])
+}
+
+fn on_clock(day: NaiveDate, clock: &[u32], text: &str) -> Option<NaiveDateTime> {
+    let midnight = day.and_hms_opt(0, 0, 0)?;
+    let (hour, minute, second) = match *clock {
+        [hour, minute, second] => (hour, minute, second),
+        [hour, minute] => (hour, minute, 0),
+        _ => return Some(midnight),
+    };
+    // As `09:30:01 PM`.
+    let text = text.to_ascii_lowercase();
+    let hour = match (text.contains("pm"), text.contains("am")) {
+        (true, _) if hour < 12 => hour + 12,
+        (false, true) if hour == 12 => 0,
+        _ => hour,
+    };
+    // The end of a day is the beginning of the next; phones that count hours from 1 to 24 mean the
+    // first hour of the same day.
+    let (days, hour) = match (hour, minute, second) {
+        (24, 0, 0) => (1, 0),
+        (24, ..) => (0, 0),
+        _ => (0, hour),
+    };
+    // A leap second is the next one here.
+    let (more, second) = match second {
+        60 => (1, 59),
+        second => (0, second),
+    };
+    let at = day.and_hms_opt(hour, minute, second)?;
+    at.checked_add_signed(TimeDelta::days(days) + TimeDelta::seconds(more))
+}
+
+/// Where a clock begins that was never set.
+fn is_unset(at: NaiveDateTime) -> bool {
+    let first_day = |year| at.year() == year && at.ordinal() == 1;
+    [1904, 1970, 1980].into_iter().any(first_day)
 }
 
 /// Where a video keeps the time at which it was made.
@@ -106,10 +211,21 @@ pub(crate) fn movie_header(file: &mut (impl Read + Seek)) -> Option<MovieHeader>
     })
 }
 
+impl MovieHeader {
+    /// Whether it tells a time, be it one that no phone has seen: nothing, and the beginning of
+    /// 1970, are what phones write that do not know the time.
+    pub(crate) fn tells_a_time(&self) -> bool {
+        let day = 24 * 60 * 60;
+        let since_1970 = self.since_1904.checked_sub(SINCE_1904.unsigned_abs());
+        self.since_1904 > day && since_1970.is_none_or(|seconds| seconds > day)
+    }
+}
+
 /// What the header of a video says, as local time.
 pub(super) fn of_video(file: &mut (impl Read + Seek)) -> Option<NaiveDateTime> {
-    let since_1904 = movie_header(file)?.since_1904;
-    local(i64::try_from(since_1904).ok()?.checked_sub(SINCE_1904)?)
+    let seconds = i64::try_from(movie_header(file)?.since_1904).ok()?;
+    // Some programs count from 1970.
+    local(seconds.checked_sub(SINCE_1904)?).or_else(|| local(seconds))
 }
 
 /// Where the contents of the first box of this name begin and end.
@@ -298,6 +414,59 @@ mod tests {
     }
 
     #[test]
+    fn dates_in_words_are_read_however_programs_write_them() {
+        for (text, time) in [
+            ("2012:05:29 08:55:06", "2012-05-29 08:55:06"),
+            ("2012-05-29 08:55:06", "2012-05-29 08:55:06"),
+            ("2012/05/29 08:55:06", "2012-05-29 08:55:06"),
+            ("2012.05.29 08.55.06", "2012-05-29 08:55:06"),
+            ("2012:05:29T08:55:06", "2012-05-29 08:55:06"),
+            ("2012-05-29T08:55:06.123+02:00", "2012-05-29 08:55:06"),
+            ("2012-05-29T08:55:06-0700", "2012-05-29 08:55:06"),
+            ("2012:05:29 08:55:06\0\0\0", "2012-05-29 08:55:06"),
+            ("\0 2012:05:29\0 08:55:06   ", "2012-05-29 08:55:06"),
+            ("2012: 5:29  8:55: 6", "2012-05-29 08:55:06"),
+            ("20120529 085506", "2012-05-29 08:55:06"),
+            ("20120529T085506", "2012-05-29 08:55:06"),
+            ("20120529085506", "2012-05-29 08:55:06"),
+            ("2012:05:29 08:55", "2012-05-29 08:55:00"),
+            ("2012:05:29", "2012-05-29 00:00:00"),
+            ("2012:05:29   :  :  ", "2012-05-29 00:00:00"),
+            ("29/05/2012 08:55:06", "2012-05-29 08:55:06"),
+            ("05/29/2012 08:55:06 PM", "2012-05-29 20:55:06"),
+            ("2012:05:29 12:55:06 AM", "2012-05-29 00:55:06"),
+            ("2012:05:31 24:00:00", "2012-06-01 00:00:00"),
+            ("2012:05:31 24:12:06", "2012-05-31 00:12:06"),
+            ("2012:06:30 23:59:60", "2012-07-01 00:00:00"),
+            // A picture of one on paper.
+            ("1958:07:04 12:00:00", "1958-07-04 12:00:00"),
+        ] {
+            assert_eq!(of_text(text.as_bytes()), Some(at(time)), "{text}");
+        }
+        let utc = Utc.from_utc_datetime(&at("2012-05-29 08:55:06"));
+        let utc = utc.with_timezone(&Local).naive_local();
+        assert_eq!(of_text(b"2012-05-29T08:55:06Z"), Some(utc));
+        for text in [
+            "",
+            "0000:00:00 00:00:00",
+            "    :  :     :  :  ",
+            "1970:01:01 00:00:00",
+            "1980-01-01 02:00:00",
+            "2012:13:29 08:55:06",
+            "2012:05:29 25:55:06",
+            "2012:05:29 08:60:06",
+            "05/06/2012 08:55:06",
+            "2012:05",
+            "99999999999999999999",
+            "yesterday",
+        ] {
+            assert_eq!(of_text(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(of_text(&[b'9'; 5000]), None);
+        assert_eq!(of_text("２０１２:05:29".as_bytes()), None);
+    }
+
+    #[test]
     fn the_name_counts_before_the_modification_time() {
         let taken = Taken::of_name_or_mtime("IMG_20240818_093001.jpg", 0).unwrap();
         assert_eq!(
@@ -347,6 +516,9 @@ mod tests {
                 }
             }
         }
+        let from_1970 = [&[0; 4][..], &(seconds as u32).to_be_bytes(), &[0; 20]].concat();
+        let from_1970 = boxed(b"moov", &boxed(b"mvhd", &from_1970));
+        assert_eq!(of_video(&mut Cursor::new(from_1970)), expected);
         let clip: &[u8] = include_bytes!("../../fixtures/clip.mp4");
         // 2024-08-18 15:30 UTC, written by ffmpeg.
         assert_eq!(of_video(&mut Cursor::new(clip)), local(1_723_995_000));

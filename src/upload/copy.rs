@@ -32,6 +32,17 @@ const DAMAGED_PICTURE: &str =
 const DAMAGED_VIDEO: &str =
     "it begins as a video, and its header is missing or damaged, as when a recording was cut off";
 
+/// What is said of a date that rescue does not understand.
+const HAS_DATE: &str =
+    "it has data of its own about it that rescue cannot read, and is left as it is";
+/// What stands before a date in XMP, which may be in a picture's own format or beside EXIF data.
+const XMP_DATES: [&[u8]; 4] = [
+    b"DateTimeOriginal",
+    b"DateTimeDigitized",
+    b"DateCreated",
+    b"CreateDate",
+];
+
 const JPEG: &[u8] = &[0xFF, 0xD8, 0xFF];
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
@@ -230,10 +241,16 @@ fn into_photo(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
         if header.has_more_pictures() {
             return Err("it holds more than one picture, and is left as it is");
         }
+        if header.has_date_elsewhere() {
+            return Err(HAS_DATE);
+        }
         let old = header.exif();
         let tiff = old.and_then(|old| old.content.get(jpeg::EXIF_MARK.len()..));
-        let tiff = tiff::with_date(tiff, taken.at, offset.as_deref())
-            .map_err(|_| "its EXIF data is damaged, and is left as it is")?;
+        let tiff =
+            tiff::with_date(tiff, taken.at, offset.as_deref()).map_err(|unfit| match unfit {
+                tiff::Unfit::Damaged => "its EXIF data is damaged, and is left as it is",
+                tiff::Unfit::HasDate => HAS_DATE,
+            })?;
         let segment = jpeg::exif_segment(&tiff).ok_or(no_room)?;
         return Ok(match (old, header.segments.first()) {
             (Some(old), _) => (old.at, old.end, segment),
@@ -242,7 +259,11 @@ fn into_photo(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
             (None, _) => (2, 2, segment),
         });
     }
-    if png::has_room(file) {
+    let room = png::room(file);
+    if room == Some(png::Room::Taken) {
+        return Err(HAS_DATE);
+    }
+    if room == Some(png::Room::Free) {
         let tiff = tiff::with_date(None, taken.at, offset.as_deref()).map_err(|_| no_room)?;
         let chunk = png::exif_chunk(&tiff).ok_or(no_room)?;
         return Ok((png::AFTER_FIRST, png::AFTER_FIRST, chunk));
@@ -297,6 +318,12 @@ fn is_small_enough(file: &mut (impl Read + Seek)) -> bool {
     u64::from(width) * u64::from(height) <= smaller::MAX_PIXELS
 }
 
+/// Whether XMP says when a picture was taken.
+fn has_xmp_date(xmp: &[u8]) -> bool {
+    let mut names = XMP_DATES.iter();
+    names.any(|name| xmp.windows(name.len()).any(|window| window == *name))
+}
+
 /// Whether a file has these bytes at a place.
 fn begins(file: &mut (impl Read + Seek), at: u64, mark: &[u8]) -> bool {
     let mut found = vec![0; mark.len()];
@@ -310,6 +337,9 @@ fn into_video(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
             false => "rescue can put one into MP4, MOV and 3GP videos only",
         });
     };
+    if header.tells_a_time() {
+        return Err(HAS_DATE);
+    }
     let local = Local.from_local_datetime(&taken.at).earliest();
     let at = local.and_then(|local| u64::try_from(local.timestamp() + dates::SINCE_1904).ok());
     let at = at.ok_or("its date cannot be told")?;

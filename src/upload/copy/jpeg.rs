@@ -131,6 +131,24 @@ impl Header {
             .any(|segment| segment.marker == 0xE2 && is_index(segment))
     }
 
+    /// Whether a date stands beside the EXIF data: in XMP, or as IPTC's date of creation.
+    pub(super) fn has_date_elsewhere(&self) -> bool {
+        self.segments.iter().any(|segment| {
+            let content = &segment.content;
+            let is_xmp = segment.marker == 0xE1 && content.starts_with(b"http://ns.adobe.com/");
+            let is_iptc = segment.marker == 0xED && content.starts_with(b"Photoshop 3.0\0");
+            // Record 2, dataset 55, with the eight digits of a day.
+            let days = content.windows(13).any(|window| {
+                window.starts_with(&[0x1C, 2, 55, 0, 8])
+                    && window
+                        .iter()
+                        .skip(5)
+                        .any(|byte| matches!(byte, b'1'..=b'9'))
+            });
+            is_xmp && super::has_xmp_date(content) || is_iptc && days
+        })
+    }
+
     /// Whether its XMP says that a video hangs on.
     pub(super) fn is_motion_photo(&self) -> bool {
         let names: [&[u8]; 2] = [b"MotionPhoto", b"MicroVideo"];

@@ -5,20 +5,27 @@ use std::io::{Read, Seek, SeekFrom};
 const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 /// Signature and the first chunk, which has 13 bytes.
 pub(super) const AFTER_FIRST: u64 = 8 + 12 + 13;
+/// More text than any picture has before its pixels, in bytes.
+const MAX_TEXT: u32 = 1024 * 1024;
 /// More chunks than any picture has before its pixels.
 const MAX_CHUNKS: usize = 1000;
 
-/// Whether a file is a PNG into which EXIF data can be put after its first chunk.
-pub(super) fn has_room(file: &mut (impl Read + Seek)) -> bool {
-    look(file).unwrap_or(false)
+/// Whether EXIF data can be put into a PNG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// After its first chunk.
+    Free,
+    /// It has some, or a date in another form.
+    Taken,
 }
 
-fn look(file: &mut (impl Read + Seek)) -> Option<bool> {
+/// What room a file has; `None` where it is no PNG that makes sense.
+pub(super) fn room(file: &mut (impl Read + Seek)) -> Option<Room> {
     file.seek(SeekFrom::Start(0)).ok()?;
     let mut signature = [0; 8];
     file.read_exact(&mut signature).ok()?;
     if signature != SIGNATURE {
-        return Some(false);
+        return None;
     }
     let mut at = 8;
     for number in 0..MAX_CHUNKS {
@@ -29,9 +36,17 @@ fn look(file: &mut (impl Read + Seek)) -> Option<bool> {
         let length = u32::from_be_bytes(length);
         match &name {
             b"IHDR" if number == 0 && length == 13 => {}
-            _ if number == 0 => return Some(false),
-            b"eXIf" => return Some(false),
-            b"IDAT" => return Some(true),
+            _ if number == 0 => return None,
+            b"eXIf" => return Some(Room::Taken),
+            // A date in words, or XMP.
+            b"tEXt" | b"iTXt" if length <= MAX_TEXT => {
+                let mut text = vec![0; usize::try_from(length).ok()?];
+                file.read_exact(&mut text).ok()?;
+                if text.starts_with(b"Creation Time\0") || super::has_xmp_date(&text) {
+                    return Some(Room::Taken);
+                }
+            }
+            b"IDAT" => return Some(Room::Free),
             _ => {}
         }
         at += 12 + u64::from(length);

@@ -149,6 +149,54 @@ fn video_without_a_date_gets_one_in_its_header() {
 }
 
 #[test]
+fn date_in_another_form_is_read_or_left_alone_and_never_written_over() {
+    let thumb = jpeg(16, 12);
+    for date in [
+        "2012-05-29 08:55:06",
+        "2012/05/29 08:55:06",
+        "2012:05:29 24:00:00",
+        "2012:05:29 23:59:60",
+        "2012-05-29T08:55:06",
+    ] {
+        let photo = with_exif(&jpeg(64, 48), date, 6, &thumb);
+        assert!(
+            matches!(planned(&photo, NAME, DATES), Plan::Original(None)),
+            "{date}"
+        );
+    }
+    let left = |bytes: &[u8], name: &str| {
+        let words = said(bytes, name, DATES);
+        assert!(words.contains("left as it is"), "{words}");
+    };
+    for date in [
+        "1970:01:01 00:00:00",
+        "05/06/2012 08:55:06",
+        "May 29th of 2012   ",
+    ] {
+        left(&with_exif(&jpeg(64, 48), date, 6, &thumb), NAME);
+    }
+    let xmp = b"http://ns.adobe.com/xap/1.0/\0<x xmp:CreateDate='2012-05-29'/>";
+    left(&with_segment(&jpeg(9, 9), 0xE1, xmp), NAME);
+    let iptc = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x0d\x1c\x02\x37\x00\x0820120529";
+    left(&with_segment(&jpeg(9, 9), 0xED, iptc), NAME);
+    let mut png = Vec::new();
+    let mut encoder = ::png::Encoder::new(&mut png, 8, 8);
+    encoder.set_color(::png::ColorType::Grayscale);
+    let (key, time) = ("Creation Time".to_owned(), "2012-05-29".to_owned());
+    encoder.add_text_chunk(key, time).unwrap();
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[9; 64]).unwrap();
+    writer.finish().unwrap();
+    left(&png, NAME);
+    // A clock that stood in 1958: no phone has seen that, and somebody set it.
+    let clip: &[u8] = include_bytes!("../../../fixtures/clip.mp4");
+    let at = dates::movie_header(&mut Cursor::new(clip)).unwrap().at as usize;
+    let mut odd = clip.to_vec();
+    odd[at..at + 8].fill(9);
+    left(&odd, "VID_20240818_093001.mp4");
+}
+
+#[test]
 fn what_cannot_get_a_date_is_said() {
     for name in ["a.heic", "a.webp", "a.gif", "a.dng"] {
         let words = said(b"\0\0\0\x18ftypheic and more", name, DATES);

@@ -9,7 +9,9 @@ use chrono::NaiveDateTime;
 /// The directory of what EXIF adds to TIFF.
 const EXIF_DIRECTORY: u16 = 0x8769;
 const EXIF_VERSION: u16 = 0x9000;
+const DATE_TIME: u16 = 0x0132;
 const DATE_TIME_ORIGINAL: u16 = 0x9003;
+const DATE_TIME_DIGITIZED: u16 = 0x9004;
 const OFFSET_TIME_ORIGINAL: u16 = 0x9011;
 const PIXEL_X_DIMENSION: u16 = 0xA002;
 const PIXEL_Y_DIMENSION: u16 = 0xA003;
@@ -17,12 +19,29 @@ const ASCII: u16 = 2;
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
 const UNDEFINED: u16 = 7;
+/// More bytes than are looked at of a date.
+const MAX_DATE: usize = 64;
 /// More than any directory has.
 const MAX_ENTRIES: usize = 1000;
 
 /// What makes no sense in EXIF data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Damaged;
+
+/// Why no date is put into EXIF data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It cannot be read.
+    Damaged,
+    /// It has one, in whatever form: nobody writes another over it.
+    HasDate,
+}
+
+impl From<Damaged> for Unfit {
+    fn from(_: Damaged) -> Self {
+        Self::Damaged
+    }
+}
 
 /// One entry of a directory, with its value or the place of it as the file has them.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +135,7 @@ pub(super) fn with_date(
     tiff: Option<&[u8]>,
     at: NaiveDateTime,
     offset: Option<&str>,
-) -> Result<Vec<u8>, Damaged> {
+) -> Result<Vec<u8>, Unfit> {
     let mut out = match tiff {
         Some(tiff) => tiff.to_owned(),
         None => b"MM\0*\0\0\0\x08".to_vec(),
@@ -130,6 +149,16 @@ pub(super) fn with_date(
                 Some(entry) => directory(tiff, order, order.read_u32(&entry.value, 0)?)?,
                 None => Directory::empty(),
             };
+            let says = |directory: &Directory, tag| {
+                let entry = directory.entry(tag);
+                entry.is_some_and(|entry| entry.says_something(tiff, order))
+            };
+            if says(&main, DATE_TIME)
+                || says(&exif, DATE_TIME_ORIGINAL)
+                || says(&exif, DATE_TIME_DIGITIZED)
+            {
+                return Err(Unfit::HasDate);
+            }
             (main, exif)
         }
     };
@@ -180,6 +209,32 @@ pub(super) fn set_size(tiff: &mut [u8], width: u16, height: u16) -> Result<(), D
         }
     }
     Ok(())
+}
+
+impl Entry {
+    /// Whether its value has a letter or a digit but 0: what is not there says nothing, and neither
+    /// do `0000:00:00 00:00:00` and blanks.
+    fn says_something(&self, tiff: &[u8], order: Order) -> bool {
+        let bytes_each = match self.kind {
+            SHORT => 2,
+            LONG => 4,
+            _ => 1,
+        };
+        let length = usize::try_from(self.count).unwrap_or(usize::MAX);
+        let length = length.saturating_mul(bytes_each).min(MAX_DATE);
+        let value = match length {
+            0..=4 => self.value.get(..length),
+            _ => order
+                .read_u32(&self.value, 0)
+                .ok()
+                .and_then(|at| tiff.get(usize::try_from(at).ok()?..))
+                .map(|rest| rest.get(..length).unwrap_or(rest)),
+        };
+        let value = value.unwrap_or_default();
+        value
+            .iter()
+            .any(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'1'..=b'9'))
+    }
 }
 
 impl Directory {
@@ -308,6 +363,46 @@ mod tests {
             assert_eq!(read(&new, exif::Tag::PixelXDimension), "4000");
             set_size(&mut new, 3000, 2000).unwrap();
             assert_eq!(read(&new, exif::Tag::PixelXDimension), "3000");
+        }
+    }
+
+    #[test]
+    fn date_in_whatever_form_is_never_written_over() {
+        let order = Order { is_little: true };
+        let with = |tag: u16, kind: u16, text: &[u8]| {
+            let mut tiff = [&b"II*\0"[..], &order.u32(8)].concat();
+            let (mut main, mut exif) = (Directory::empty(), Directory::empty());
+            let directory = if tag == DATE_TIME {
+                &mut main
+            } else {
+                &mut exif
+            };
+            directory.set(order, &mut tiff, tag, kind, text);
+            let exif_at = exif.write(order, &mut tiff).unwrap();
+            main.set(order, &mut tiff, EXIF_DIRECTORY, LONG, &order.u32(exif_at));
+            let main_at = main.write(order, &mut tiff).unwrap();
+            tiff[4..8].copy_from_slice(&order.u32(main_at));
+            with_date(Some(&tiff), at(), None)
+        };
+        for tag in [DATE_TIME, DATE_TIME_ORIGINAL, DATE_TIME_DIGITIZED] {
+            for text in [
+                &b"2012-05-29T08:55:06Z"[..],
+                b"Tuesday, May the 29th",
+                b"05/06/2012 08:55:06\0",
+                b"1970:01:01 00:00:00\0",
+                b"2012",
+            ] {
+                for kind in [ASCII, UNDEFINED] {
+                    assert_eq!(with(tag, kind, text), Err(Unfit::HasDate), "{text:?}");
+                }
+            }
+            for text in [
+                &b"0000:00:00 00:00:00\0"[..],
+                b"    :  :     :  :  \0",
+                b"\0",
+            ] {
+                assert!(with(tag, ASCII, text).is_ok(), "{text:?}");
+            }
         }
     }
 
