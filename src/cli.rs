@@ -279,7 +279,8 @@ pub struct PullArgs {
     pub phone: PhoneArgs,
     /// Put the rescue folder here [default: a folder named after model, serial number and date]
     ///
-    /// Running again with the same folder takes only what is new or unfinished.
+    /// Running again with the same folder takes only what is new or unfinished. Without -o the
+    /// latest folder of this phone is gone on with.
     #[arg(short, long, value_name = "FOLDER")]
     pub output: Option<PathBuf>,
     /// Pull from every phone that is attached, at once, each into a folder named after it (below
@@ -289,6 +290,12 @@ pub struct PullArgs {
     /// What to take
     #[command(flatten)]
     pub choice: ChoiceArgs,
+    /// Begin a new folder, also where one of this phone is there
+    #[arg(long, conflicts_with = "output")]
+    pub new_folder: bool,
+    /// Take the phone for the one of the folder of -o, also where it seems to be another
+    #[arg(long, requires = "output", conflicts_with = "all_phones")]
+    pub same_phone: bool,
     /// Only list what would be pulled
     #[arg(long)]
     pub dry_run: bool,

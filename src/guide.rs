@@ -278,9 +278,11 @@ impl From<FolderError> for Error {
                 &error,
                 "run `rescue pull` into it with the phone attached: what is here is recognised and stays; `sha256sum -c manifest-sha256.txt` checks it meanwhile",
             ),
-            FolderError::OtherPhone { .. } => {
-                wrap(Kind::Folder, &error, "choose another folder with -o")
-            }
+            FolderError::OtherPhone { .. } => wrap(
+                Kind::Folder,
+                &error,
+                "choose another folder with -o; if you know that it is the same phone, add --same-phone",
+            ),
             FolderError::Busy { .. } => wrap(
                 Kind::FolderBusy,
                 &error,

@@ -1,5 +1,7 @@
 //! What a phone tells about itself and its files, before anything is fetched.
 
+use std::collections::BTreeMap;
+
 use crate::adb::RemotePath;
 
 /// A volume of the phone: internal storage or a removable card.
@@ -24,6 +26,11 @@ pub struct Item {
     /// Modification time in seconds since 1970, UTC.
     pub mtime: i64,
 }
+
+/// What else tells one phone from another: properties and settings of it, by their names. A serial
+/// number alone does not: repaired boards and cheap phones share theirs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks(pub BTreeMap<String, String>);
 
 /// The phone that a rescue folder belongs to; its own words, untrusted.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -53,6 +53,9 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         roots: Roots::Volumes,
         dry_run: false,
         no_verify: false,
+        new_folder: false,
+        same_phone: false,
+        claims: Default::default(),
     };
     let options = ConnectOptions {
         // The built-in phone asks for no key, and a demonstration makes none.

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use chrono::{Local, NaiveDate, TimeZone as _};
 
-use self::destination::default_folder;
+use self::destination::{Claims, Destination};
 use self::known::Known;
 use self::report::{report, tell_dry_run};
 use super::authorize::connect_offering;
@@ -40,6 +40,8 @@ const SPARE_BYTES: u64 = 1024 * 1024;
 /// Room for an item in the catalogue (twice while it is written), in the manifest and in its
 /// folder, and for the end of its last block, in bytes.
 const SPARE_BYTES_PER_ITEM: u64 = 4096;
+/// Files that are looked for on a phone that went away and came back.
+const WITNESSES: usize = 16;
 /// What the catalogue says which program it was.
 const TOOL: &str = concat!("rescue ", env!("CARGO_PKG_VERSION"));
 
@@ -71,6 +73,12 @@ pub(super) struct Request {
     pub(super) roots: Roots,
     pub(super) dry_run: bool,
     pub(super) no_verify: bool,
+    /// Whether a new folder is begun where one of this phone is there.
+    pub(super) new_folder: bool,
+    /// Whether the folder that is named is this phone's, whatever speaks against it.
+    pub(super) same_phone: bool,
+    /// Folders that this process pulls into.
+    pub(super) claims: Claims,
 }
 
 impl Request {
@@ -81,6 +89,8 @@ impl Request {
             dry_run,
             no_verify,
             all_phones,
+            new_folder,
+            same_phone,
             ..
         } = args;
         let roots = match choice.roots.as_slice() {
@@ -100,6 +110,9 @@ impl Request {
             roots,
             dry_run: *dry_run,
             no_verify: *no_verify,
+            new_folder: *new_folder,
+            same_phone: *same_phone,
+            claims: Claims::default(),
         })
     }
 }
@@ -163,13 +176,13 @@ async fn pull_into(
     let events = ui.events();
     let mut phone = connect_offering(&target, &options, ui, halt).await?;
     let identity = phone.identity();
-    let path = match &request.output {
-        Some(folder) if request.folder_each => default_folder(folder, &identity),
-        Some(folder) => folder.clone(),
-        None => default_folder(Path::new(""), &identity),
+    let destination = tokio::select! {
+        () = halt.stopped() => return Err(stopped(halt)),
+        destination = destination::choose(&phone, request, ui) => destination?,
     };
+    let path = destination.path.clone();
     let mut reconnect = Reconnect::to(&phone, options);
-    let opening = open_folder(&path, &identity, request.dry_run, halt);
+    let opening = open_folder(destination, &identity, request.dry_run, halt);
     let proves = !request.no_verify && !request.dry_run;
     let (opened, (found, method)) = {
         let listing = list(&mut phone, request, proves, &reconnect, &events, halt);
@@ -187,6 +200,9 @@ async fn pull_into(
     let (opened, known) = opened;
     check_storage(&found)?;
     reconnect.needs_internal_storage = found.has_internal_storage();
+    let every = found.items.len() / WITNESSES + 1;
+    let witnesses = found.items.iter().step_by(every);
+    reconnect.witnesses = witnesses.map(|found| found.item.clone()).collect();
     let method = match (method, proves) {
         (Some(method), _) => method,
         (None, true) => ask_for_method(&mut phone, &reconnect, &events, halt).await?,
@@ -286,17 +302,19 @@ struct Opened {
 /// Opens or makes the phone's folder, notes in it that a run begins and reads what it holds, in a
 /// thread of its own; no folder when nothing is to be changed.
 async fn open_folder(
-    path: &Path,
+    destination: Destination,
     phone: &PhoneIdentity,
     dry_run: bool,
     halt: &Halt,
 ) -> Result<(Option<Opened>, Known), Error> {
-    let (path, phone, halt) = (path.to_owned(), phone.clone(), halt.clone());
+    let Destination { path, marks } = destination;
+    let (phone, halt) = (phone.clone(), halt.clone());
     let opening = tokio::task::spawn_blocking(move || {
         if dry_run {
-            return Ok((None, Known::of_existing(&path, &phone, &halt)?));
+            return Ok((None, Known::of_existing(&path, &halt)?));
         }
         let mut folder = Folder::after_asking(&path, || Folder::create_or_open(&path, &phone))?;
+        folder.catalogue_mut().set_marks(&marks)?;
         let before = folder.catalogue().last_run()?;
         let run = folder.catalogue_mut().begin_run(now(), TOOL)?;
         let known = Known::of(&folder, &halt)?;

@@ -16,6 +16,7 @@ use crate::folder::{Access, CatalogueError, Entry, Folder, State, bag};
 use crate::phone::Phone;
 use crate::phone::hash::{Algorithm, Hashes};
 use crate::pull::halt::Halt;
+use crate::pull::likeness::{Acquaintance, Chosen};
 use crate::ui::{Ui, bytes, count, plain, typed};
 
 /// Findings told on the terminal; JSON has all.
@@ -304,15 +305,14 @@ fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Looked,
 }
 
 async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparison, Error> {
-    let identity = folder.catalogue().identity()?;
-    if identity.serial != phone.serial() {
-        let message = format!(
-            "the folder is of the phone {}, not of {}",
-            identity.serial,
-            phone.serial()
-        );
-        return Err(Error::new(Kind::Folder, message).with_hint("choose the phone with --serial"));
-    }
+    let known = Acquaintance::of(folder.catalogue())?;
+    known
+        .is_with(phone, Chosen::BySomebody)
+        .await?
+        .map_err(|other| {
+            Error::from(other)
+                .with_hint("attach the folder's own phone, or choose it with --serial")
+        })?;
     let mut here: Vec<Entry> = Vec::new();
     folder.catalogue().for_each_by_path(|entry| {
         if matches!(entry.state, State::Pulled | State::Verified(_)) {

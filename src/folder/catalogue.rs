@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig, params};
 
 use super::entry::{EntryId, NewEntry, Record, RunId, RunOutcome};
-use crate::item::PhoneIdentity;
+use crate::item::{Marks, PhoneIdentity};
 pub use error::CatalogueError;
 use rows::stored_size;
 
@@ -153,6 +153,22 @@ impl Catalogue {
             )
             .map_err(|e| self.failed("write", e))?;
         Ok(())
+    }
+
+    /// Takes over what else tells the phone from others now; what it does not tell now stays.
+    pub fn set_marks(&mut self, marks: &Marks) -> Result<(), CatalogueError> {
+        let known = self.marks()?;
+        let is_known = |(name, value): &(&String, &String)| known.0.get(*name) == Some(*value);
+        let path = self.path.clone();
+        let failed = |e| CatalogueError::at("write", &path, e);
+        let transaction = self.db.transaction().map_err(failed)?;
+        for (name, value) in marks.0.iter().filter(|mark| !is_known(mark)) {
+            let sql = "INSERT OR REPLACE INTO phone_mark (name, value) VALUES (?, ?)";
+            transaction
+                .execute(sql, params![name, value])
+                .map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)
     }
 
     /// Plans entries, all in one transaction; their numbers come in the same order.

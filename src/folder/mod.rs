@@ -103,12 +103,14 @@ pub enum FolderError {
         path: PathBuf,
     },
     /// It belongs to another phone.
-    #[error("the rescue folder belongs to the phone {expected:?}, not to {got:?}")]
+    #[error("the rescue folder belongs to {}", whose(expected, got, why))]
     OtherPhone {
         /// The serial number of the folder's phone.
         expected: String,
         /// The serial number of the phone at hand.
         got: String,
+        /// What is different.
+        why: String,
     },
     /// Another `rescue` works on it.
     #[error("another rescue works on {}", path.display())]
@@ -122,6 +124,14 @@ pub enum FolderError {
     /// The catalogue failed.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+}
+
+/// Whose a folder is, when it is not this phone's.
+fn whose(expected: &str, got: &str, why: &str) -> String {
+    match expected == got {
+        true => format!("another phone, which calls itself {expected:?}, too: {why}"),
+        false => format!("the phone {expected:?}, not to {got:?}"),
+    }
 }
 
 /// An open rescue folder, locked for as long as this lives.
@@ -160,10 +170,12 @@ impl Folder {
         }
         let mut catalogue = Catalogue::create_or_open(&catalogue_path(&root)?, phone)?;
         let known = catalogue.identity()?;
-        if known.serial != phone.serial {
+        let tell = [&known.serial, &phone.serial];
+        if known.serial != phone.serial && tell.iter().all(|serial| !serial.is_empty()) {
             return Err(FolderError::OtherPhone {
                 expected: known.serial,
                 got: phone.serial.clone(),
+                why: "its serial number is another".to_owned(),
             });
         }
         if known != *phone {

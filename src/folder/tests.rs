@@ -227,7 +227,7 @@ fn another_phones_folder_is_refused_and_says_whose() {
         ..phone()
     };
     match Folder::create_or_open(&path, &other).unwrap_err() {
-        FolderError::OtherPhone { expected, got } => {
+        FolderError::OtherPhone { expected, got, .. } => {
             assert_eq!((expected, got), (phone().serial, "OTHER".to_owned()));
         }
         error => panic!("{error}"),

@@ -14,6 +14,7 @@ pub mod error;
 pub mod hash;
 pub mod keys;
 pub mod lock;
+pub(crate) mod marks;
 pub mod server;
 pub mod shell;
 pub mod stream;
@@ -106,8 +107,14 @@ impl Phone {
     /// Who the phone is, in its own words.
     pub fn identity(&self) -> PhoneIdentity {
         let value = |name| self.properties.value(name).unwrap_or_default().to_owned();
+        // A phone that tells none is not what its address is called today.
+        let is_place = self.serial.contains(':') || self.serial.starts_with('(');
+        let is_address = is_place && self.properties.value("ro.serialno").is_none();
         PhoneIdentity {
-            serial: self.serial.clone(),
+            serial: match is_address {
+                true => String::new(),
+                false => self.serial.clone(),
+            },
             model: value("ro.product.model"),
             manufacturer: value("ro.product.manufacturer"),
             android_version: value("ro.build.version.release"),

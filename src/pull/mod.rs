@@ -9,6 +9,7 @@ pub mod enumerate;
 pub mod halt;
 mod keeper;
 pub mod kind;
+pub(crate) mod likeness;
 pub mod plan;
 pub mod reconnect;
 mod salvage;

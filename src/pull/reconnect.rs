@@ -6,8 +6,10 @@ use tokio::time::Instant;
 
 use super::enumerate::has_internal_storage;
 use super::halt::Halt;
+use super::likeness;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events, Wait};
+use crate::item::{Item, Marks};
 use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
 use crate::phone::{Phone, PhoneError};
 
@@ -22,6 +24,10 @@ const STORAGE_INTERVAL: Duration = Duration::from_millis(500);
 pub struct Reconnect {
     /// The phone's own serial number: another phone on the same route is not it.
     pub serial: String,
+    /// What else belongs to this phone alone.
+    unit: Marks,
+    /// Some of its files: where none of them is, it is another phone, whatever it calls itself.
+    pub(crate) witnesses: Vec<Item>,
     /// How it was reached.
     pub target: Target,
     /// How to connect.
@@ -36,6 +42,8 @@ impl Reconnect {
     pub fn to(phone: &Phone, options: ConnectOptions) -> Self {
         Self {
             serial: phone.serial().to_owned(),
+            unit: phone.unit_marks(),
+            witnesses: Vec::new(),
             target: phone.target(),
             options,
             needs_internal_storage: false,
@@ -75,7 +83,18 @@ impl Reconnect {
                 has_storage = self.has_storage(&phone, deadline, events) => has_storage,
             };
             match has_storage {
-                Ok(true) => return Ok(phone),
+                Ok(true) => {
+                    let is_known = tokio::select! {
+                        () = halt.stopped() => return Err(halt.take_reason().unwrap_or_else(|| lost.into())),
+                        is_known = likeness::has_any(&phone, &self.witnesses) => is_known,
+                    };
+                    match is_known {
+                        Ok(true) => return Ok(phone),
+                        Ok(false) => return Err(self.other_phone(&phone)),
+                        Err(error) if error.is_gone() && Instant::now() < deadline => {}
+                        Err(_) => return Err(lost.into()),
+                    }
+                }
                 Ok(false) => {
                     let message = "the phone is back, but its storage is not".to_owned();
                     return Err(Error::new(Kind::Locked, message).with_hint(
@@ -134,18 +153,24 @@ impl Reconnect {
             }
         };
         match connect(&self.target, &options, Patience::ForReturn, &mut tell).await {
-            Ok(phone) if phone.serial() == self.serial => Ok(phone),
-            Ok(other) => {
-                let message = format!(
-                    "the phone {} answers in place of {}",
-                    other.serial(),
-                    self.serial
-                );
-                Err(Error::new(Kind::PhoneGone, message).with_hint(
-                    "plug the right phone in and run the same command: it goes on where it was",
-                ))
+            Ok(phone) if phone.serial() == self.serial && phone.unit_marks() == self.unit => {
+                Ok(phone)
             }
+            Ok(other) => Err(self.other_phone(&other)),
             Err(_) => Err(lost.clone().into()),
         }
+    }
+
+    fn other_phone(&self, other: &Phone) -> Error {
+        let message = match other.serial() == self.serial {
+            true => format!("another phone that calls itself {} answers", self.serial),
+            false => format!(
+                "the phone {} answers in place of {}",
+                other.serial(),
+                self.serial
+            ),
+        };
+        Error::new(Kind::PhoneGone, message)
+            .with_hint("plug the right phone in and run the same command: it goes on where it was")
     }
 }

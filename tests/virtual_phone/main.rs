@@ -23,6 +23,7 @@ mod selection;
 mod served;
 mod server;
 mod trust;
+mod twins;
 mod uploads;
 mod wire;
 mod words;

@@ -36,7 +36,12 @@ pub(super) async fn run(
     for phone in phones {
         let ui = ui.of_phone(&phone.serial);
         if !serials.insert(phone.serial.clone()) {
-            let message = format!("another phone has the serial number {} too", phone.serial);
+            let message = match phone.serial.starts_with('(') {
+                true => {
+                    "another phone has no serial number, too: they cannot be told apart".to_owned()
+                }
+                false => format!("another phone has the serial number {} too", phone.serial),
+            };
             let error = Error::new(Kind::PhoneNotReady, message)
                 .with_hint("attach one of them at a time, each with a folder of its own (-o)");
             ui.error(&error);

@@ -1,16 +1,200 @@
-//! Where a pull goes when nobody says so.
+//! Where a pull goes: into the folder that is named, if it is this phone's, else into the latest
+//! of this phone, else into a new one.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{Local, NaiveDate};
 
-use crate::folder::Folder;
-use crate::item::PhoneIdentity;
+use super::Request;
+use crate::error::{Error, Kind};
+use crate::folder::{Folder, FolderError};
+use crate::item::{Marks, PhoneIdentity};
 use crate::names::harmless;
+use crate::phone::Phone;
+use crate::phone::marks::{ANDROID_ID, UNIT};
+use crate::pull::likeness::{Acquaintance, Chosen, android_id};
+use crate::ui::{Ui, plain};
 
-/// `Pixel-7a-LAB0000001-2026-11-23` below `parent`; but one of another day that this phone's pull
-/// did not finish is gone on with.
-pub(super) fn default_folder(parent: &Path, identity: &PhoneIdentity) -> PathBuf {
+/// More folders than anybody makes of one phone in a day.
+const MAX_A_DAY: u32 = 1000;
+
+/// Where a pull goes, and what tells its phone from others.
+pub(super) struct Destination {
+    pub(super) path: PathBuf,
+    pub(super) marks: Marks,
+}
+
+/// Folders that this process pulls into, and what tells their phones from others.
+#[derive(Debug, Default)]
+pub(in crate::commands) struct Claims(Mutex<HashMap<PathBuf, Marks>>);
+
+/// Whose a folder is.
+enum Owner {
+    /// This phone's, as far as can be told.
+    This(Marks),
+    /// Another phone's, and why.
+    Other(FolderError),
+    /// Nobody's: there is none, or it tells nothing now.
+    Unknown(Option<FolderError>),
+}
+
+pub(super) async fn choose(
+    phone: &Phone,
+    request: &Request,
+    ui: &Ui,
+) -> Result<Destination, Error> {
+    let identity = phone.identity();
+    let mut marks = phone.marks();
+    let path = match &request.output {
+        Some(folder) if !request.folder_each => {
+            let known = match owner(phone, folder.clone(), Chosen::BySomebody).await {
+                Owner::This(known) => known,
+                Owner::Other(_) if request.same_phone => Marks::default(),
+                Owner::Other(error) => return Err(error.into()),
+                Owner::Unknown(_) => Marks::default(),
+            };
+            if !known.0.contains_key(ANDROID_ID) {
+                marks.0.extend(android_id(phone).await);
+            }
+            folder.clone()
+        }
+        parent => {
+            let parent = parent.as_deref().unwrap_or(Path::new(""));
+            // Beside other phones all that can be known is asked: the folders of those are in use.
+            if request.folder_each {
+                marks.0.extend(android_id(phone).await);
+            }
+            default_folder(phone, parent, &identity, &mut marks, request, ui).await?
+        }
+    };
+    Ok(Destination { path, marks })
+}
+
+/// `Pixel-7a-LAB0000001-2026-11-23` below `parent`; or the latest folder that this phone has
+/// there, whether all was brought into it or not.
+async fn default_folder(
+    phone: &Phone,
+    parent: &Path,
+    identity: &PhoneIdentity,
+    marks: &mut Marks,
+    request: &Request,
+    ui: &Ui,
+) -> Result<PathBuf, Error> {
+    let name = name_of(identity);
+    let mut others = Vec::new();
+    if !request.new_folder {
+        for path in dated(parent, &name) {
+            match owner(phone, path.clone(), Chosen::ByName).await {
+                Owner::This(known) => {
+                    if !known.0.contains_key(ANDROID_ID) {
+                        marks.0.extend(android_id(phone).await);
+                    }
+                    request.claims.claim(&path, marks, identity)?;
+                    return Ok(path);
+                }
+                Owner::Other(error) => {
+                    ui.remark(&format!(
+                        "{} is left alone: {}",
+                        shown(&path),
+                        plain(&error.to_string())
+                    ));
+                    others.push(path);
+                }
+                Owner::Unknown(Some(FolderError::Busy { .. })) => {
+                    if request.claims.claim(&path, marks, identity)? {
+                        // Another process has it, which says so itself.
+                        return Ok(path);
+                    }
+                    others.push(path);
+                }
+                Owner::Unknown(_) => {}
+            }
+        }
+    }
+    if !marks.0.contains_key(ANDROID_ID) {
+        marks.0.extend(android_id(phone).await);
+    }
+    let today = Local::now().format("%Y-%m-%d").to_string();
+    let first = match name.is_empty() {
+        true => today,
+        false => format!("{name}-{today}"),
+    };
+    for number in 1..MAX_A_DAY {
+        let path = parent.join(match number {
+            1 => first.clone(),
+            _ => format!("{first}-{number}"),
+        });
+        let is_taken =
+            others.contains(&path) || request.new_folder && path.symlink_metadata().is_ok();
+        if !is_taken && request.claims.claim(&path, marks, identity)? {
+            return Ok(path);
+        }
+    }
+    let message = format!("{MAX_A_DAY} folders of this phone and day are there already");
+    Err(Error::new(Kind::Folder, message).with_hint("name a new folder with -o"))
+}
+
+/// Looks whose a folder is, and closes it again.
+async fn owner(phone: &Phone, path: PathBuf, chosen: Chosen) -> Owner {
+    let looking = tokio::task::spawn_blocking(move || {
+        let folder = Folder::open_after_asking(&path)?;
+        Ok::<_, FolderError>(Acquaintance::of(folder.catalogue())?)
+    });
+    let known = match looking.await {
+        Ok(Ok(known)) => known,
+        Ok(Err(error)) => return Owner::Unknown(Some(error)),
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
+    match known.is_with(phone, chosen).await {
+        Ok(Ok(())) => Owner::This(known.marks),
+        Ok(Err(other)) => Owner::Other(other),
+        // A phone that goes away is waited for later.
+        Err(_) if known.identity.serial == phone.identity().serial => Owner::This(known.marks),
+        Err(_) => Owner::Unknown(None),
+    }
+}
+
+/// Folders of this name with a date, and a number where there are several of a day; the latest
+/// first.
+fn dated(parent: &Path, name: &str) -> Vec<PathBuf> {
+    let listed = match parent.as_os_str().is_empty() {
+        true => std::fs::read_dir("."),
+        false => std::fs::read_dir(parent),
+    };
+    let names = listed
+        .into_iter()
+        .flatten()
+        .filter_map(|found| found.ok()?.file_name().into_string().ok());
+    let mut dated: Vec<_> = names
+        .filter_map(|found| Some((date_and_number(&found, name)?, found)))
+        .collect();
+    dated.sort_unstable();
+    dated
+        .into_iter()
+        .rev()
+        .map(|(_, name)| parent.join(name))
+        .collect()
+}
+
+fn date_and_number(found: &str, name: &str) -> Option<(NaiveDate, u32)> {
+    let rest = match name {
+        "" => found,
+        name => found.strip_prefix(name)?.strip_prefix('-')?,
+    };
+    let (date, number) = match rest.split_at_checked(10)? {
+        (date, "") => (date, 1),
+        (date, number) => {
+            let number = number.strip_prefix('-')?;
+            let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+            (date, number.parse().ok().filter(|_| is_number)?)
+        }
+    };
+    Some((NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?, number))
+}
+
+fn name_of(identity: &PhoneIdentity) -> String {
     let parts = [&identity.model, &identity.serial].map(|part| harmless(part));
     let [model, serial] = &parts;
     let name = match (model.is_empty(), serial.is_empty()) {
@@ -18,46 +202,77 @@ pub(super) fn default_folder(parent: &Path, identity: &PhoneIdentity) -> PathBuf
         (false, true) => model.clone(),
         _ => serial.clone(),
     };
-    let name = name.trim_start_matches('-');
-    let today = Local::now().format("%Y-%m-%d");
-    let folder = match name {
-        "" => parent.join(today.to_string()),
-        name => parent.join(format!("{name}-{today}")),
-    };
-    match folder.exists() {
-        true => folder,
-        false => unfinished(parent, name, &identity.serial).unwrap_or(folder),
+    name.trim_start_matches('-').to_owned()
+}
+
+fn shown(path: &Path) -> String {
+    plain(&path.display().to_string())
+}
+
+impl Claims {
+    /// Takes a folder for a phone; false when a phone that is certainly another has it, in this
+    /// process.
+    fn claim(&self, path: &Path, marks: &Marks, phone: &PhoneIdentity) -> Result<bool, Error> {
+        let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(other) = claims.get(path) else {
+            claims.insert(path.to_owned(), marks.clone());
+            return Ok(true);
+        };
+        let is_other = |name: &&str| {
+            let (theirs, ours) = (other.0.get(*name), marks.0.get(*name));
+            theirs.is_some() && ours.is_some() && theirs != ours
+        };
+        if UNIT.iter().any(|name| is_other(&name)) {
+            return Ok(false);
+        }
+        let called = match phone.serial.is_empty() {
+            true => format!("{} without a serial number", plain(&phone.model)),
+            false => format!("{} {}", plain(&phone.model), plain(&phone.serial)),
+        };
+        let message = format!(
+            "another phone that calls itself {called} is pulled from now: it may be this one by another way, or its twin"
+        );
+        Err(Error::new(Kind::PhoneNotReady, message)
+            .with_hint("when that has ended, run `rescue pull` for this one alone (with --serial)"))
     }
 }
 
-/// The latest folder of this phone whose last run did not bring everything.
-fn unfinished(parent: &Path, name: &str, serial: &str) -> Option<PathBuf> {
-    let listed = match parent.as_os_str().is_empty() {
-        true => std::fs::read_dir("."),
-        false => std::fs::read_dir(parent),
-    };
-    let mut dated: Vec<String> = listed
-        .ok()?
-        .filter_map(|found| found.ok()?.file_name().into_string().ok())
-        .filter(|found| {
-            let date = found
-                .strip_prefix(name)
-                .map(|rest| rest.trim_start_matches('-'));
-            date.is_some_and(|date| NaiveDate::parse_from_str(date, "%Y-%m-%d").is_ok())
-        })
-        .collect();
-    dated.sort_unstable();
-    let folders = dated.into_iter().rev().map(|name| parent.join(name));
-    let is_unfinished = |path: &PathBuf| {
-        let Ok(folder) = Folder::open_after_asking(path) else {
-            return false;
-        };
-        let catalogue = folder.catalogue();
-        let is_ours = catalogue
-            .identity()
-            .is_ok_and(|known| known.serial == serial);
-        let last_run = catalogue.last_run().ok().flatten();
-        is_ours && last_run.is_none_or(|run| !run.is_whole())
-    };
-    { folders }.find(is_unfinished)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_found_by_date_and_number() {
+        let told = |found: &str| date_and_number(found, "Pixel-1");
+        let day = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
+        assert_eq!(told("Pixel-1-2026-11-23"), Some((day, 1)));
+        assert_eq!(told("Pixel-1-2026-11-23-12"), Some((day, 12)));
+        for other in [
+            "Pixel-1",
+            "Pixel-1-2026-11-23-",
+            "Pixel-1-2026-11-23-+2",
+            "Pixel-1-2026-11-23x",
+            "Pixel-12-2026-11-23",
+            "Pixel-1-2026-13-23",
+            "Pixel-1-2026-11-2é",
+        ] {
+            assert_eq!(told(other), None, "{other}");
+        }
+        assert_eq!(date_and_number("2026-11-23", ""), Some((day, 1)));
+    }
+
+    #[test]
+    fn twins_get_folders_of_their_own_and_doubt_is_told() {
+        let phone = crate::folder::tests::phone();
+        let marks = |id: &str| Marks([(ANDROID_ID.to_owned(), id.to_owned())].into());
+        let claims = Claims::default();
+        let path = Path::new("a");
+        assert!(claims.claim(path, &marks("1"), &phone).unwrap());
+        assert!(!claims.claim(path, &marks("2"), &phone).unwrap());
+        assert!(claims.claim(Path::new("a-2"), &marks("2"), &phone).unwrap());
+        for doubtful in [marks("1"), Marks::default()] {
+            let error = claims.claim(path, &doubtful, &phone).unwrap_err();
+            assert!(error.message.contains(&phone.serial), "{}", error.message);
+        }
+    }
 }

@@ -11,7 +11,6 @@ use crate::error::Error;
 use crate::folder::{
     CatalogueError, Count, Entry, EntryId, Folder, FolderError, Presence, State, Summary, bag,
 };
-use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 use crate::pull::Method;
 use crate::pull::enumerate::Enumeration;
@@ -80,23 +79,9 @@ impl Known {
     }
 
     /// The same of a folder that may not exist, for a dry run.
-    pub(super) fn of_existing(
-        path: &Path,
-        phone: &PhoneIdentity,
-        halt: &Halt,
-    ) -> Result<Self, Error> {
+    pub(super) fn of_existing(path: &Path, halt: &Halt) -> Result<Self, Error> {
         match Folder::open_after_asking(path) {
-            Ok(folder) => {
-                let known = folder.catalogue().identity()?;
-                if known.serial != phone.serial {
-                    return Err(FolderError::OtherPhone {
-                        expected: known.serial,
-                        got: phone.serial.clone(),
-                    }
-                    .into());
-                }
-                Self::of(&folder, halt)
-            }
+            Ok(folder) => Self::of(&folder, halt),
             Err(FolderError::Missing { .. }) => Ok(Self::nothing()),
             Err(error) => Err(error.into()),
         }

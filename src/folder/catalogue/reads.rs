@@ -1,6 +1,6 @@
 //! What can be asked of a catalogue; lists come in order and one at a time.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::{OptionalExtension as _, Row, ToSql, params};
 
@@ -9,8 +9,11 @@ use super::{Catalogue, CatalogueError};
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::folder::entry::{Companion, Count, Entry, EntryId, Payload, Run, Summary};
-use crate::item::PhoneIdentity;
+use crate::item::{Marks, PhoneIdentity};
 use crate::names::LocalPath;
+
+/// The version in which what tells a phone from others came.
+const MARKS_SINCE_VERSION: i64 = 6;
 
 impl Catalogue {
     /// The phone that the folder belongs to.
@@ -42,6 +45,45 @@ impl Catalogue {
             )
             .map_err(|e| self.failed("read", e))?;
         Ok(Sha256::of(facts.as_bytes()))
+    }
+
+    /// What else than its serial number tells its phone from others; nothing in an older catalogue
+    /// that cannot be written.
+    pub fn marks(&self) -> Result<Marks, CatalogueError> {
+        if self.version()? < MARKS_SINCE_VERSION {
+            return Ok(Marks::default());
+        }
+        let read = || {
+            let sql = "SELECT name, value FROM phone_mark WHERE length(value) < 1000 LIMIT 100";
+            let mut statement = self.db.prepare(sql)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<_>>()
+        };
+        read().map(Marks).map_err(|e| self.failed("read", e))
+    }
+
+    /// The version of its tables.
+    pub(super) fn version(&self) -> Result<i64, CatalogueError> {
+        self.db
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(|e| self.failed("read", e))
+    }
+
+    /// Some entries, to see whether a phone still has them: up to `most` of the latest, and as many
+    /// from all over the catalogue.
+    pub fn sample(&self, most: i64) -> Result<Vec<Entry>, CatalogueError> {
+        let last: Option<i64> = self
+            .db
+            .query_row("SELECT max(id) FROM entry", [], |row| row.get(0))
+            .map_err(|e| self.failed("read", e))?;
+        let Some(last) = last else {
+            return Ok(Vec::new());
+        };
+        let latest = (0..most).map(|back| last.saturating_sub(back));
+        let spread = (1..=most).map(|part| last / (most + 1) * part);
+        let ids: BTreeSet<i64> = latest.chain(spread).filter(|id| *id > 0).collect();
+        let found = ids.into_iter().map(|id| self.entry(EntryId(id)));
+        found.filter_map(Result::transpose).collect()
     }
 
     /// Reads SQLite's own structures through; takes seconds for the largest catalogues.

@@ -9,7 +9,9 @@ use crate::item::PhoneIdentity;
 const APPLICATION_ID: i64 = 0x7273_6375;
 
 /// Each brings the tables from its index's version to the next; never changed once released.
-const MIGRATIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const MIGRATIONS: [&str; 6] = [
+    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6,
+];
 
 /// The version that this program reads and writes.
 pub(super) const KNOWN_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -129,10 +131,18 @@ const VERSION_5: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+// What else than its serial number tells the phone from others.
+const VERSION_6: &str = "
+    CREATE TABLE phone_mark (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// What the tables, indexes, triggers and views are called, and since which version they are there.
 /// Anything else in a catalogue was put there by somebody else; a trigger or view could run what it
 /// likes.
-const OBJECTS: [(i64, &str, &str); 13] = [
+const OBJECTS: [(i64, &str, &str); 14] = [
     (1, "index", "companion_of_entry"),
     (3, "index", "upload_of_bytes"),
     (2, "index", "upload_of_entry"),
@@ -140,6 +150,7 @@ const OBJECTS: [(i64, &str, &str); 13] = [
     (1, "table", "companion"),
     (1, "table", "entry"),
     (1, "table", "phone"),
+    (6, "table", "phone_mark"),
     (3, "table", "pledge"),
     (4, "table", "quick_hash"),
     (2, "table", "remote"),

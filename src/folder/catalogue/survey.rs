@@ -110,11 +110,7 @@ impl Catalogue {
 
     /// Whether the tables are there: not in an older catalogue that cannot be written.
     fn has_survey(&self) -> Result<bool, CatalogueError> {
-        let version: i64 = self
-            .db
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(|e| self.failed("read", e))?;
-        Ok(version >= SINCE_VERSION)
+        Ok(self.version()? >= SINCE_VERSION)
     }
 }
 

@@ -530,7 +530,7 @@ fn a_newer_catalogue_is_named_as_such() {
             error,
             CatalogueError::NewerVersion {
                 found: 7,
-                known: 5,
+                known: 6,
                 ..
             }
         ),
@@ -574,7 +574,7 @@ fn quick_hashes_are_kept_and_an_older_catalogue_gets_room_for_them() {
 
     tamper(
         &path,
-        "DROP TABLE survey; DROP TABLE accepted; DROP TABLE quick_hash; PRAGMA user_version = 3",
+        "DROP TABLE phone_mark; DROP TABLE survey; DROP TABLE accepted; DROP TABLE quick_hash; PRAGMA user_version = 3",
     );
     let old = Catalogue::open(&path, Access::ReadOnly).unwrap();
     assert_eq!(old.entry(id).unwrap().unwrap().sha256, Some(known));
@@ -657,7 +657,7 @@ fn catalogue_that_cannot_be_written_says_so_and_is_read() {
     // From before there were uploads.
     tamper(
         &path,
-        "DROP TABLE survey; DROP TABLE accepted; DROP TABLE quick_hash; DROP TABLE pledge; DROP TABLE upload; DROP TABLE remote; \
+        "DROP TABLE phone_mark; DROP TABLE survey; DROP TABLE accepted; DROP TABLE quick_hash; DROP TABLE pledge; DROP TABLE upload; DROP TABLE remote; \
          PRAGMA user_version = 1",
     );
     let old = Catalogue::open(&path, Access::ReadOnly).unwrap();
