@@ -171,6 +171,8 @@ pub struct DeviceConfig {
     /// The largest payload to announce, in bytes; brought between [`MIN_PAYLOAD`] and
     /// [`MAX_PAYLOAD`].
     pub max_payload: u32,
+    /// What the names of services begin with that it does not know.
+    pub refused: Vec<String>,
     /// The token to have signed, and the keys whose signature is taken; `None` asks for nothing.
     pub auth: Option<(Token, Vec<PublicKey>)>,
 }
@@ -510,8 +512,13 @@ impl Connection {
         } else {
             1
         };
-        // A phone has no business on this computer.
-        let refused = matches!(self.role, Role::Host { .. })
+        let unknown = |prefix: &String| message.payload.starts_with(prefix.as_bytes());
+        let is_unknown = match &self.role {
+            // A phone has no business on this computer.
+            Role::Host { .. } => true,
+            Role::Device { config } => config.refused.iter().any(unknown),
+        };
+        let refused = is_unknown
             || self.streams.len() >= MAX_STREAMS
             // As adbd does it.
             || self.delayed_ack != (message.arg1 != 0);

@@ -23,6 +23,65 @@ pub fn service_exec(command: &[u8]) -> Vec<u8> {
     [b"exec:", command].concat()
 }
 
+/// The service that runs a command in a terminal where it is not `shell_v2`: the only one of phones of
+/// before Android 5.
+pub fn service_terminal(command: &[u8]) -> Vec<u8> {
+    [b"shell:", command].concat()
+}
+
+/// Takes out of a terminal's output what the terminal put in: carriage returns before each newline,
+/// always as many. What was written comes out as it was, also bytes that are no text.
+#[derive(Debug)]
+pub struct Returns {
+    before_newline: usize,
+    held: usize,
+}
+
+impl Returns {
+    /// For a terminal that puts so many before each newline.
+    pub fn new(before_newline: usize) -> Self {
+        Self {
+            before_newline,
+            held: 0,
+        }
+    }
+
+    /// How many stand before the newline behind this word, in what a terminal printed of it.
+    pub fn behind(word: &[u8], output: &[u8]) -> Option<usize> {
+        let at = output
+            .windows(word.len())
+            .position(|window| window == word)?;
+        let rest = output.get(at + word.len()..)?;
+        let newline = rest.iter().position(|byte| *byte == b'\n')?;
+        let all_returns = rest.get(..newline)?.iter().all(|byte| *byte == b'\r');
+        all_returns.then_some(newline)
+    }
+
+    /// The next bytes without them; those at the end wait for what follows.
+    pub fn take_out(&mut self, bytes: &[u8]) -> Bytes {
+        let mut out = BytesMut::with_capacity(bytes.len() + self.held);
+        for byte in bytes {
+            if *byte == b'\r' {
+                self.held += 1;
+                continue;
+            }
+            let kept = match byte {
+                b'\n' => self.held.saturating_sub(self.before_newline),
+                _ => self.held,
+            };
+            out.put_bytes(b'\r', kept);
+            self.held = 0;
+            out.put_u8(*byte);
+        }
+        out.freeze()
+    }
+
+    /// What waits when the output is over.
+    pub fn rest(&mut self) -> Bytes {
+        Bytes::from(vec![b'\r'; std::mem::take(&mut self.held)])
+    }
+}
+
 /// Quotes a word so that the phone's shell takes every byte of it as it is.
 pub fn quote(word: &[u8]) -> Vec<u8> {
     let mut quoted = Vec::with_capacity(word.len() + 2);
@@ -145,6 +204,27 @@ mod tests {
         assert_eq!(quote(b""), b"''");
     }
 
+    /// As a terminal writes it.
+    fn through_a_terminal(bytes: &[u8], returns: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        for byte in bytes {
+            if *byte == b'\n' {
+                out.resize(out.len() + returns, b'\r');
+            }
+            out.push(*byte);
+        }
+        out
+    }
+
+    #[test]
+    fn returns_of_a_terminal_are_counted_where_it_shows_them() {
+        assert_eq!(Returns::behind(b"word", b"word\n"), Some(0));
+        assert_eq!(Returns::behind(b"word", b"noise\r\nword\r\r\n"), Some(2));
+        for nothing in [&b""[..], b"word", b"word\r", b"word x\r\n"] {
+            assert_eq!(Returns::behind(b"word", nothing), None);
+        }
+    }
+
     #[test]
     fn services_name_the_command() {
         assert_eq!(service_v2(b"ls 'a'"), b"shell,v2,raw:ls 'a'");
@@ -203,6 +283,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn bytes_come_out_of_a_terminal_as_they_went_in(
+            bytes in prop::collection::vec(prop::sample::select(b"\r\nx\0".to_vec()), 0..60),
+            returns in 0_usize..3,
+            length in 1_usize..9,
+        ) {
+            let mut out = Vec::new();
+            let mut taking = Returns::new(returns);
+            for piece in through_a_terminal(&bytes, returns).chunks(length) {
+                out.extend_from_slice(&taking.take_out(piece));
+            }
+            out.extend_from_slice(&taking.rest());
+            prop_assert_eq!(out, bytes);
+        }
+
         #[test]
         fn output_comes_out_as_it_went_in_whatever_the_pieces(
             outputs in prop::collection::vec(any_output(), 0..12),

@@ -59,6 +59,7 @@ pub(super) fn host(data: &[u8]) {
 pub(super) fn device(data: &[u8]) {
     same_however_it_arrives(data, |mode| {
         Connection::device(DeviceConfig {
+            refused: Vec::new(),
             state: "device".to_owned(),
             properties: Vec::new(),
             features: features(mode),

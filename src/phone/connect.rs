@@ -1,6 +1,7 @@
 //! From a chosen phone to one that answers: the handshake, the wait for "Allow", and what the
 //! phone says about itself.
 
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,6 +13,7 @@ use super::drive::{Link, LinkError, LinkEvent};
 use super::error::PhoneError;
 use super::keys::{KeySources, computer_name};
 use super::server::ServedPhone;
+use super::shell::ShellKind;
 use super::{Phone, Properties, Route, tcp, usb};
 use crate::adb::connection::{Banner, Connection, HostConfig, Introduction};
 use crate::adb::features::Features;
@@ -193,14 +195,17 @@ async fn attempt(
         route,
         serial,
         features,
+        shell: ShellKind::default(),
         idle: options.idle,
         properties: Properties::default(),
+        hash_program: AtomicUsize::new(0),
     };
     let route = match &phone.route {
         Route::Direct { .. } => "direct",
         Route::Server(_) => "adb server",
     };
     tracing::debug!(route, serial = ?phone.serial, features = ?phone.features, "connected");
+    phone.find_shell().await?;
     phone.properties = phone.read_properties().await?;
     tracing::debug!(
         model = ?phone.properties.value("ro.product.model"),

@@ -1,6 +1,7 @@
 //! Hashes that the phone computes on its own CPU, many files a call.
 
 use std::cmp::Reverse;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Phone;
@@ -28,11 +29,13 @@ impl Algorithm {
     /// All, the best first.
     pub const ALL: [Self; 3] = [Self::Sha256, Self::Sha1, Self::Md5];
 
-    fn program(self) -> &'static str {
+    /// The programs that compute it, the usual one first. Phones of before Android 6 have `md5` alone,
+    /// of their toolbox, unless somebody put a busybox on them.
+    fn programs(self) -> &'static [&'static str] {
         match self {
-            Self::Sha256 => "sha256sum",
-            Self::Sha1 => "sha1sum",
-            Self::Md5 => "md5sum",
+            Self::Sha256 => &["sha256sum", "busybox sha256sum"],
+            Self::Sha1 => &["sha1sum", "busybox sha1sum"],
+            Self::Md5 => &["md5sum", "busybox md5sum", "md5"],
         }
     }
 
@@ -63,15 +66,31 @@ impl Phone {
         paths: &[&RemotePath],
         total_bytes: u64,
     ) -> Result<Hashes, PhoneError> {
-        let mut command = algorithm.program().as_bytes().to_vec();
+        let programs = algorithm.programs().iter().enumerate();
+        for (index, program) in programs.skip(self.hash_program.load(Ordering::Relaxed)) {
+            let hashes = self.hash_by(program, algorithm, paths, total_bytes).await?;
+            if hashes != Hashes::NoProgram {
+                self.hash_program.store(index, Ordering::Relaxed);
+                return Ok(hashes);
+            }
+        }
+        Ok(Hashes::NoProgram)
+    }
+
+    async fn hash_by(
+        &self,
+        program: &'static str,
+        algorithm: Algorithm,
+        paths: &[&RemotePath],
+        total_bytes: u64,
+    ) -> Result<Hashes, PhoneError> {
+        let mut command = program.as_bytes().to_vec();
         for path in paths {
             command.push(b' ');
             command.extend_from_slice(&quote(path.as_bytes()));
         }
         let patience = self.idle + Duration::from_secs(total_bytes / SLOWEST_BYTES_PER_SECOND);
-        let output = self
-            .run(algorithm.program(), &command, MAX_OUTPUT, patience)
-            .await?;
+        let output = self.run(program, &command, MAX_OUTPUT, patience).await?;
         let hashes = parse(&output.stdout, algorithm, paths);
         let found_none = hashes.iter().all(Option::is_none);
         let missing =

@@ -24,6 +24,7 @@ pub mod usb;
 
 pub use error::PhoneError;
 
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use crate::adb::RemotePath;
@@ -33,7 +34,7 @@ use crate::item::PhoneIdentity;
 use connect::Target;
 use drive::Link;
 use server::ServedPhone;
-use shell::RunningCommand;
+use shell::{RunningCommand, ShellKind};
 use stream::ByteStream;
 use sync::SyncStream;
 
@@ -53,8 +54,11 @@ pub struct Phone {
     route: Route,
     serial: String,
     features: Features,
+    shell: ShellKind,
     idle: Duration,
     properties: Properties,
+    /// Which of the programs that hash this phone turned out to have.
+    hash_program: AtomicUsize,
 }
 
 /// How the phone is reached.

@@ -9,10 +9,29 @@ use super::Phone;
 use super::error::PhoneError;
 use super::stream::ByteStream;
 use crate::adb::features::Feature;
-use crate::adb::shell::{Decoder, Output, input_packet, service_exec, service_v2};
+use crate::adb::shell::{
+    Decoder, Output, Returns, input_packet, service_exec, service_terminal, service_v2,
+};
 
 /// How many silences a command may consist of.
 const MAX_SILENCES: u32 = 8;
+
+/// What a phone without shell_v2 has to print, so that its shell is known.
+const PROBE: &[u8] = b"rescue";
+/// More output than that prints, in bytes.
+const MAX_PROBE: usize = 4096;
+
+/// How a phone's shell is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum ShellKind {
+    /// In packets, with an exit code: phones since about Android 7.
+    #[default]
+    Packets,
+    /// By `exec:`, its output as it is: phones since about Android 5.
+    Raw,
+    /// By `shell:`, which is a terminal and puts so many carriage returns before each newline.
+    Terminal(usize),
+}
 
 /// What a command printed, and how it ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,15 +49,22 @@ pub struct CommandOutput {
 #[derive(Debug)]
 pub struct RunningCommand {
     stream: ByteStream,
-    decoder: Option<Decoder>,
+    reading: Reading,
+}
+
+#[derive(Debug)]
+enum Reading {
+    Packets(Decoder),
+    Raw,
+    Terminal(Returns),
 }
 
 impl RunningCommand {
     /// Gives the command something to read.
     pub async fn send(&mut self, input: &[u8]) -> Result<(), PhoneError> {
-        let bytes = match self.decoder {
-            Some(_) => input_packet(input).freeze(),
-            None => Bytes::copy_from_slice(input),
+        let bytes = match self.reading {
+            Reading::Packets(_) => input_packet(input).freeze(),
+            Reading::Raw | Reading::Terminal(_) => Bytes::copy_from_slice(input),
         };
         self.stream.send(bytes).await.map_err(PhoneError::Lost)
     }
@@ -48,7 +74,7 @@ impl RunningCommand {
         // From here on: packets that say nothing do not count as an answer.
         let deadline = Instant::now() + idle;
         loop {
-            if let Some(decoder) = &mut self.decoder
+            if let Reading::Packets(decoder) = &mut self.reading
                 && let Some(output) = decoder.poll()?
             {
                 return Ok(Some(output));
@@ -58,18 +84,55 @@ impl RunningCommand {
                 doing: "waiting for a command",
                 after: idle,
             };
-            let Some(bytes) = received.map_err(idle)?.map_err(PhoneError::Lost)? else {
-                return Ok(None);
+            let received = received.map_err(idle)?.map_err(PhoneError::Lost)?;
+            let is_over = received.is_none();
+            let bytes = match &mut self.reading {
+                Reading::Terminal(returns) => match received {
+                    Some(bytes) => returns.take_out(&bytes),
+                    None => returns.rest(),
+                },
+                Reading::Packets(decoder) => {
+                    decoder.feed(received.unwrap_or_default());
+                    Bytes::new()
+                }
+                Reading::Raw => received.unwrap_or_default(),
             };
-            match &mut self.decoder {
-                Some(decoder) => decoder.feed(bytes),
-                None => return Ok(Some(Output::Stdout(bytes))),
+            match (bytes.is_empty(), is_over) {
+                (false, _) => return Ok(Some(Output::Stdout(bytes))),
+                (true, true) => return Ok(None),
+                (true, false) => {}
             }
         }
     }
 }
 
 impl Phone {
+    /// Finds out how this phone's shell is reached, by what a first command prints.
+    pub(super) async fn find_shell(&mut self) -> Result<(), PhoneError> {
+        if self.features.has(Feature::ShellV2) {
+            return Ok(());
+        }
+        let command = [b"echo ", PROBE].concat();
+        for kind in [ShellKind::Raw, ShellKind::Terminal(0)] {
+            self.shell = kind;
+            match self.run("echo", &command, MAX_PROBE, self.idle).await {
+                Ok(output) => match Returns::behind(PROBE, &output.stdout) {
+                    Some(0) => return Ok(()),
+                    Some(returns) if kind != ShellKind::Raw => {
+                        self.shell = ShellKind::Terminal(returns);
+                        return Ok(());
+                    }
+                    _ => {}
+                },
+                // The phone has no such service.
+                Err(PhoneError::ServiceRefused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.shell = ShellKind::Raw;
+        Ok(())
+    }
+
     /// Starts a command whose words are quoted already. `name` is for messages.
     pub async fn start(
         &self,
@@ -86,11 +149,10 @@ impl Phone {
         command: &[u8],
         shown: &[u8],
     ) -> Result<RunningCommand, PhoneError> {
-        let with_exit_code = self.features.has(Feature::ShellV2);
-        let service = if with_exit_code {
-            service_v2
-        } else {
-            service_exec
+        let service = match self.shell {
+            ShellKind::Packets => service_v2,
+            ShellKind::Raw => service_exec,
+            ShellKind::Terminal(_) => service_terminal,
         };
         let opened = self
             .open_shown_as(&service(command), &service(shown))
@@ -100,7 +162,11 @@ impl Phone {
         })?;
         Ok(RunningCommand {
             stream,
-            decoder: with_exit_code.then(Decoder::default),
+            reading: match self.shell {
+                ShellKind::Packets => Reading::Packets(Decoder::default()),
+                ShellKind::Raw => Reading::Raw,
+                ShellKind::Terminal(returns) => Reading::Terminal(Returns::new(returns)),
+            },
         })
     }
 

@@ -51,6 +51,16 @@ pub enum Trust {
     },
 }
 
+/// What leads to a phone's shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shells {
+    /// All that its features tell of, and `exec:`.
+    #[default]
+    Raw,
+    /// `shell:` alone, which is a terminal.
+    Terminal,
+}
+
 /// A phone to be; change what is needed and [`VirtualPhone::serve`] it.
 #[derive(Debug, Clone)]
 pub struct VirtualPhone {
@@ -66,10 +76,14 @@ pub struct VirtualPhone {
     pub trust: Trust,
     /// What it calls itself in its banner: `device`, or `recovery`, `sideload`...
     pub state: String,
+    /// How its shell is reached.
+    pub shells: Shells,
     /// What it prints for whole command lines, before anything else is looked at.
     pub prints: Vec<(String, String)>,
     /// Programs that its shell does not have.
     pub missing_programs: Vec<String>,
+    /// Programs that its shell has besides: `busybox`, or the `md5` of Android 4.
+    pub further_programs: Vec<String>,
     /// What `screencap` prints; `None` where the display is protected.
     pub screen: Option<bytes::Bytes>,
     /// Its files.
@@ -103,8 +117,10 @@ impl VirtualPhone {
             rate: None,
             trust: Trust::Everybody,
             state: "device".to_owned(),
+            shells: Shells::Raw,
             prints: Vec::new(),
             missing_programs: Vec::new(),
+            further_programs: Vec::new(),
             screen: None,
             tree,
             faults: Faults::default(),
@@ -117,6 +133,19 @@ impl VirtualPhone {
         self.features = Features::default();
         self.max_payload = 4096;
         self
+    }
+
+    /// The same phone as one of Android 4: a shell in a terminal, and a toolbox that hashes by MD5 alone.
+    #[must_use]
+    pub fn of_android_4(self) -> Self {
+        Self {
+            shells: Shells::Terminal,
+            missing_programs: ["sha256sum", "sha1sum", "md5sum"]
+                .map(str::to_owned)
+                .to_vec(),
+            further_programs: vec!["md5".to_owned()],
+            ..self.of_old()
+        }
     }
 
     /// Sets a property.
@@ -389,6 +418,10 @@ fn config(running: &Running) -> DeviceConfig {
         properties: phone.properties.iter().filter(in_banner).cloned().collect(),
         features: phone.features,
         max_payload: phone.max_payload,
+        refused: match phone.shells {
+            Shells::Raw => Vec::new(),
+            Shells::Terminal => vec!["exec:".to_owned(), "shell,".to_owned()],
+        },
         auth,
     }
 }

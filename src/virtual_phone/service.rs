@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::fault::{Fault, Listing};
 use super::sending::Sending;
 use super::tree::{EIO, NodeKind};
-use super::{Cable, Running, shell};
+use super::{Cable, Running, Shells, shell};
 use crate::adb::RemotePath;
 use crate::adb::path::PathError;
 use crate::adb::sync::{MAX_DATA, Operation, Request, RequestDecoder, Stat, answers};
@@ -32,11 +32,14 @@ pub(super) async fn serve(running: Arc<Running>, cable: Cable, stream: ByteStrea
         let _ = sync.flush().await;
     } else if let Some(command) = name.strip_prefix(b"shell,v2,raw:") {
         shell::run(&running, &cable, stream, command, shell::Form::Packets).await;
-    } else if let Some(command) = name
-        .strip_prefix(b"exec:")
-        .or_else(|| name.strip_prefix(b"shell:"))
-    {
+    } else if let Some(command) = name.strip_prefix(b"exec:") {
         shell::run(&running, &cable, stream, command, shell::Form::Raw).await;
+    } else if let Some(command) = name.strip_prefix(b"shell:") {
+        let form = match running.phone.shells {
+            Shells::Raw => shell::Form::Raw,
+            Shells::Terminal => shell::Form::Terminal,
+        };
+        shell::run(&running, &cable, stream, command, form).await;
     }
 }
 

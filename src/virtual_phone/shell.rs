@@ -28,6 +28,8 @@ pub(super) enum Form {
     Packets,
     /// As it is, errors among it.
     Raw,
+    /// The same with a carriage return before each newline.
+    Terminal,
 }
 
 /// The other end is gone.
@@ -98,6 +100,8 @@ impl Shell<'_> {
         if self.running.phone.missing_programs.contains(&name) {
             return self.not_found(&name).await;
         }
+        let further = &self.running.phone.further_programs;
+        let has = |name: &String| further.contains(name);
         match name.as_str() {
             "true" => Ok(0),
             "false" => Ok(1),
@@ -120,6 +124,11 @@ impl Shell<'_> {
                 Ok(0)
             }
             "sha256sum" | "sha1sum" | "md5sum" => self.hash(&name, arguments).await,
+            "md5" if has(&name) => self.hash(&name, arguments).await,
+            "busybox" if has(&name) => match arguments.split_first() {
+                Some((applet, paths)) => self.hash(&String::from_utf8_lossy(applet), paths).await,
+                None => Ok(0),
+            },
             "cat" => self.send(arguments.first(), 0, u64::MAX).await,
             "tail" => {
                 let from = arguments
@@ -308,7 +317,15 @@ impl Shell<'_> {
                 packet.freeze()
             }
             (Form::Raw, Output::Stdout(bytes) | Output::Stderr(bytes)) => bytes,
-            (Form::Raw, Output::Exit(_)) => Bytes::new(),
+            (Form::Terminal, Output::Stdout(bytes) | Output::Stderr(bytes)) => {
+                let mut shown = BytesMut::with_capacity(bytes.len() + bytes.len() / 8);
+                for byte in bytes {
+                    let written: &[u8] = if byte == b'\n' { b"\r\n" } else { &[byte] };
+                    shown.extend_from_slice(written);
+                }
+                shown.freeze()
+            }
+            (Form::Raw | Form::Terminal, Output::Exit(_)) => Bytes::new(),
         };
         if bytes.is_empty() {
             return Ok(());

@@ -36,6 +36,18 @@ fn android_4_gives_everything() {
 }
 
 #[test]
+fn shell_of_android_4_is_a_terminal_and_its_only_one() {
+    let desk = Desk::new();
+    let phone = desk.phone(old(Age::Android4));
+    let mut server = desk.adb_server(AdbVersion::Debian);
+    server.connect(&phone);
+    let shell = server.adb(&["-s", &phone.address(), "shell", "echo a; tty"]);
+    assert!(shell.starts_with("a\r\n/dev/"), "{shell:?}");
+    let exec = server.adb(&["-s", &phone.address(), "exec-out", "echo", "a"]);
+    assert!(exec.contains("closed"), "{exec:?}");
+}
+
+#[test]
 fn android_6_gives_everything() {
     everything_arrives_directly(Age::Android6);
 }

@@ -36,7 +36,7 @@ pub(crate) enum Age {
     Android10,
     /// Android 6: none of them; payloads of 256 KiB, checksums.
     Android6,
-    /// Android 4: the same with payloads of 4 KiB.
+    /// Android 4: the same with payloads of 4 KiB, and a terminal for a shell.
     Android4,
 }
 

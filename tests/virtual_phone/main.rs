@@ -9,6 +9,7 @@
 )]
 
 mod altered;
+mod android_4;
 mod changes;
 mod desk;
 mod doctor;

@@ -66,6 +66,7 @@ fn host_config(features: Features) -> HostConfig {
 
 fn device_config(features: Features) -> DeviceConfig {
     DeviceConfig {
+        refused: Vec::new(),
         state: "device".to_owned(),
         properties: vec![("ro.product.model".to_owned(), "Pixel 7a".to_owned())],
         features,
@@ -204,6 +205,7 @@ impl Pair {
 
     fn connected_with(acks: Acks, max_payload: u32) -> Self {
         let device = DeviceConfig {
+            refused: Vec::new(),
             max_payload,
             ..device_config(Features::all())
         };

@@ -3,6 +3,7 @@ use crate::adb::wire::VERSION_MIN;
 
 fn asking(known: Vec<PublicKey>) -> DeviceConfig {
     DeviceConfig {
+        refused: Vec::new(),
         auth: Some((TOKEN, known)),
         ..device_config(Features::all())
     }

@@ -66,6 +66,7 @@ fn messages_before_the_hello_end_the_connection() {
 #[test]
 fn unauthorised_computer_can_open_nothing() {
     let mut device = End::new(Connection::device(DeviceConfig {
+        refused: Vec::new(),
         auth: Some((TOKEN, vec![key().public()])),
         ..device_config(Features::all())
     }));
@@ -122,6 +123,7 @@ fn token_of_another_length_or_kind_is_not_signed() {
 #[test]
 fn computer_that_offers_nonsense_as_its_key_is_sent_away() {
     let config = DeviceConfig {
+        refused: Vec::new(),
         auth: Some((TOKEN, Vec::new())),
         ..device_config(Features::all())
     };
