@@ -315,6 +315,8 @@ pub enum Wait {
     Storage,
     /// A remote cannot be reached.
     Connection,
+    /// A remote's bucket is not there.
+    Bucket,
     /// A remote wants to be left alone for a while.
     Service,
     /// What a remote allows in a day is used up.

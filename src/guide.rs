@@ -428,6 +428,10 @@ impl From<Problem> for Error {
                 "ask the server's owner for the fingerprint of its host key; if it got a new key, \
                  `rescue remote remove` the remote, and add it again",
             ),
+            Problem::NoBucket { .. } => (
+                Kind::Remote,
+                "check the name of the bucket on the service's page; --wait waits until it is there",
+            ),
             Problem::NoSftp { .. } => (
                 Kind::Remote,
                 "try `sftp` with the same address; on the server, .bashrc and the like must print nothing where \

@@ -52,7 +52,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
                 r#type: "remote_signed_in",
                 name: &args.name,
             };
-            let line = format!("{} is signed in", args.name);
+            let line = format!("{} is signed in", plain(&args.name));
             ui.result(&signed_in, &[line]);
             Ok(Done::All)
         }
@@ -64,7 +64,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
                 r#type: "remote_tested",
                 name: &args.name,
             };
-            let line = format!("{} works: {seen}", args.name);
+            let line = format!("{} works: {}", plain(&args.name), plain(&seen));
             ui.result(&tested, &[line]);
             Ok(Done::All)
         }
@@ -74,7 +74,10 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
                 r#type: "remote_removed",
                 name: &args.name,
             };
-            let line = format!("{} is forgotten; what was sent stays there", args.name);
+            let line = format!(
+                "{} is forgotten; what was sent stays there",
+                plain(&args.name)
+            );
             ui.result(&removed, &[line]);
             Ok(Done::All)
         }
@@ -269,12 +272,13 @@ fn list(ui: &Ui) -> Result<Done, Error> {
         let target = plain(&listed.target);
         ui.result(
             &listed,
-            &[format!("{name:<16} {:<8} {target}", listed.kind)],
+            &[format!("{:<16} {:<8} {target}", plain(name), listed.kind)],
         );
     }
     for name in settings.unknown() {
         ui.remark(&format!(
-            "{name}: this version of rescue can make nothing of it"
+            "{}: this version of rescue can make nothing of it",
+            plain(name)
         ));
     }
     if settings.remotes().is_empty() && settings.unknown().next().is_none() {

@@ -250,6 +250,9 @@ impl Progress {
                 seconds,
             } => format!("Waiting for connection, up to {seconds} s"),
             Event::Waiting {
+                what: Wait::Bucket, ..
+            } => "The bucket is not there; it goes on by itself when it is".to_owned(),
+            Event::Waiting {
                 what: Wait::Service,
                 seconds,
             } => format!("The service asks to wait {seconds} s; it goes on by itself"),

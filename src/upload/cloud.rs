@@ -125,12 +125,12 @@ impl Cloud {
     }
 
     /// Reads a file back: its size and SHA-256.
-    pub async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+    pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         match self {
-            Self::Gcs(gcs) => gcs.digest(path).await,
-            Self::Drive(drive) => drive.digest(path).await,
-            Self::Dropbox(dropbox) => dropbox.digest(path).await,
-            Self::OneDrive(onedrive) => onedrive.digest(path).await,
+            Self::Gcs(gcs) => gcs.digest(path, most).await,
+            Self::Drive(drive) => drive.digest(path, most).await,
+            Self::Dropbox(dropbox) => dropbox.digest(path, most).await,
+            Self::OneDrive(onedrive) => onedrive.digest(path, most).await,
         }
     }
 

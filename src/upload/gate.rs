@@ -68,8 +68,21 @@ impl Gate {
         state.waits = 0;
     }
 
+    /// What everything goes into is not there: all wait until it is, or the problem comes back when nobody
+    /// said to wait for as long as it takes.
+    pub(super) fn missing(&self, problem: Problem) -> Result<(), Problem> {
+        match self.patience {
+            Some(_) => Err(problem),
+            None => self.closed_for(Wait::Bucket, problem),
+        }
+    }
+
     /// A request found no connection: all wait, or the problem comes back when that was too long.
     pub(super) fn unreachable(&self, problem: Problem) -> Result<(), Problem> {
+        self.closed_for(Wait::Connection, problem)
+    }
+
+    fn closed_for(&self, what: Wait, problem: Problem) -> Result<(), Problem> {
         let now = Instant::now();
         let mut state = self.state();
         let first = state.unreachable_since.is_none();
@@ -91,7 +104,7 @@ impl Gate {
         drop(state);
         if first {
             self.events.emit(Event::Waiting {
-                what: Wait::Connection,
+                what,
                 seconds: self.patience.map_or(0, |patience| patience.as_secs()),
             });
         }

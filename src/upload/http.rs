@@ -28,6 +28,8 @@ pub(super) const MAX_ERROR_BYTES: usize = 64 * 1024;
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// The most of a listing that is held, in bytes: WebDAV tells all of a folder in one answer.
 const MAX_LISTING_BYTES: usize = 64 * 1024 * 1024;
+/// The most of a file of certificates that is read, in bytes: all of a system's have some 250 kB.
+const MAX_CERTIFICATES_BYTES: u64 = 4 * 1024 * 1024;
 /// The most pages of a listing in a row that may hold nothing: services that filter send some.
 const MAX_EMPTY_PAGES: usize = 1000;
 
@@ -73,9 +75,9 @@ impl Http {
             .user_agent(concat!("rescue/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = certificates {
             let settings = |words: String| Problem::Settings { words };
-            let pem = std::fs::read(path)
+            let pem = crate::home::read(path, MAX_CERTIFICATES_BYTES)
                 .map_err(|e| settings(format!("cannot read {}: {e}", path.display())))?;
-            let found = reqwest::Certificate::from_pem_bundle(&pem)
+            let found = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
                 .map_err(|e| settings(format!("{} holds no certificates: {e}", path.display())))?;
             builder = builder.tls_certs_merge(found);
         }
@@ -128,7 +130,7 @@ impl Http {
         {
             body.extend_from_slice(&piece);
             if body.len() > MAX_ANSWER_BYTES {
-                return Err(Problem::other("the service's answer is too long"));
+                return Err(too_long());
             }
         }
         Ok(body.into())
@@ -177,6 +179,7 @@ impl HttpTransport for Transport {
         request: http::Request<Buffer>,
     ) -> opendal::Result<http::Response<HttpBody>> {
         let is_tree = request.method().as_str() == "PROPFIND";
+        let is_read = request.method() == http::Method::GET;
         let is_page = request.uri().query().is_some_and(|query| {
             query
                 .split('&')
@@ -190,21 +193,36 @@ impl HttpTransport for Transport {
             problem.map_or(error, as_opendal)
         })?;
         let (parts, body) = answer.into_parts();
-        if !is_ours_to_judge(parts.status) {
-            let body = match is_tree || is_page {
-                true => body.map_inner(|inner| Box::new(Bounded::to(MAX_LISTING_BYTES, inner))),
+        if parts.status.is_success() {
+            // OpenDAL holds all of every answer in memory but of a file that is read.
+            let most = match (is_tree || is_page, parts.status.as_u16()) {
+                (true, _) => Some((MAX_LISTING_BYTES, Problem::too_many_entries as fn() -> _)),
+                (false, 200 | 206) if is_read => None,
+                _ => Some((MAX_ANSWER_BYTES, too_long as fn() -> _)),
+            };
+            let body = match most {
+                Some((most, problem)) => {
+                    body.map_inner(|inner| Box::new(Bounded::to(most, problem, inner)))
+                }
+                None => body,
+            };
+            let body = match is_page {
+                true => self.page(body).await?,
                 false => body,
             };
-            if is_page && parts.status.is_success() {
-                return Ok(http::Response::from_parts(parts, self.page(body).await?));
-            }
             return Ok(http::Response::from_parts(parts, body));
         }
-        let mut body = body.map_inner(|inner| Box::new(Bounded::to(MAX_ERROR_BYTES, inner)));
         // What went wrong is known by the status already, however the rest of it arrives.
+        let bound = |inner| Bounded::to(MAX_ERROR_BYTES, too_long, inner);
+        let mut body = body.map_inner(|inner| Box::new(bound(inner)));
         let body = body.to_buffer().await.unwrap_or_default().to_bytes();
         let problem = Problem::of_answer(parts.status, &parts.headers, &body);
-        Err(as_opendal(problem))
+        if is_ours_to_judge(parts.status) || matches!(problem, Problem::NoBucket { .. }) {
+            return Err(as_opendal(problem));
+        }
+        let size = body.len() as u64;
+        let body = HttpBody::new(Once(Some(body.into())), Some(size));
+        Ok(http::Response::from_parts(parts, body))
     }
 }
 
@@ -229,6 +247,10 @@ impl Transport {
         let size = bytes.len() as u64;
         Ok(HttpBody::new(Once(Some(page)), Some(size)))
     }
+}
+
+fn too_long() -> Problem {
+    Problem::other("the service's answer is too long")
 }
 
 /// How a page of a listing ends.
@@ -276,11 +298,16 @@ impl Stream for Once {
 struct Bounded<S> {
     inner: S,
     left: usize,
+    too_long: fn() -> Problem,
 }
 
 impl<S> Bounded<S> {
-    fn to(bytes: usize, inner: S) -> Self {
-        Self { inner, left: bytes }
+    fn to(bytes: usize, too_long: fn() -> Problem, inner: S) -> Self {
+        Self {
+            inner,
+            left: bytes,
+            too_long,
+        }
     }
 }
 
@@ -292,7 +319,7 @@ impl<S: Stream<Item = opendal::Result<Buffer>> + Unpin> Stream for Bounded<S> {
         if let Poll::Ready(Some(Ok(piece))) = &next {
             match self.left.checked_sub(piece.len()) {
                 Some(left) => self.left = left,
-                None => return Poll::Ready(Some(Err(as_opendal(Problem::too_many_entries())))),
+                None => return Poll::Ready(Some(Err(as_opendal((self.too_long)())))),
             }
         }
         next

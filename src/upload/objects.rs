@@ -141,12 +141,14 @@ impl Objects {
     }
 
     /// Reads a file back: its size and SHA-256.
-    pub async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+    pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         let failed = |e: opendal::Error| Problem::of_opendal(&e);
         let reader = self.operator.reader(path).await.map_err(failed)?;
         let mut stream = reader.into_stream(..).await.map_err(failed)?;
         let (mut hasher, mut size) = (Hasher::default(), 0);
-        while let Some(piece) = next(&mut stream).await {
+        while size <= most
+            && let Some(piece) = next(&mut stream).await
+        {
             for bytes in piece.map_err(failed)? {
                 hasher.update(&bytes);
                 size += bytes.len() as u64;

@@ -157,7 +157,7 @@ impl Paths {
         {
             return Ok(same(format!("md5:{md5}")));
         }
-        let (size, sha256) = self.digest(&upload.path).await?;
+        let (size, sha256) = self.digest(&upload.path, upload.size).await?;
         let is_same = size == upload.size && sha256 == upload.sha256;
         Ok(is_same.then(|| same(format!("sha256:{sha256}"))).flatten())
     }
@@ -171,7 +171,14 @@ impl Paths {
             Store::Objects(objects) => objects.put(path, source).await,
             Store::Cloud(cloud) => cloud.put(path, source).await,
         };
-        let acknowledged = done?;
+        let acknowledged = done.map_err(|problem| match problem {
+            // Whatever that was, it is made again, and the file is not to blame.
+            Problem::NotFound { what } => Problem::Other {
+                words: format!("what it goes into is gone ({what})"),
+                passing: true,
+            },
+            problem => problem,
+        })?;
         let known = self.listings().get(folder_of(path)).cloned();
         if let Some(listing) = known.as_ref().and_then(|known| known.get()) {
             let found = Found {
@@ -240,7 +247,7 @@ impl Paths {
         );
         let path = format!(".rescue-test-{}.txt", std::process::id());
         self.put(&path, &source).await?;
-        let back = self.digest(&path).await;
+        let back = self.digest(&path, source.size).await;
         self.remove(&path).await?;
         let (size, sha256) = back?;
         if (size, sha256) != (source.size, source.sha256) {
@@ -263,13 +270,14 @@ impl Paths {
         self.listings().remove(folder_of(path));
     }
 
-    /// Reads a file back: its size and SHA-256.
-    pub async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+    /// Reads a file back: its size and SHA-256. Of a file of more than `most` bytes it is not known how many,
+    /// for an answer may have no end.
+    pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         match &self.store {
-            Store::Folder(folder) => folder.digest(path).await,
-            Store::WebDav(_, objects) | Store::Objects(objects) => objects.digest(path).await,
-            Store::Sftp(sftp) => sftp.digest(path).await,
-            Store::Cloud(cloud) => cloud.digest(path).await,
+            Store::Folder(folder) => folder.digest(path, most).await,
+            Store::WebDav(_, objects) | Store::Objects(objects) => objects.digest(path, most).await,
+            Store::Sftp(sftp) => sftp.digest(path, most).await,
+            Store::Cloud(cloud) => cloud.digest(path, most).await,
         }
     }
 

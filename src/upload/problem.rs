@@ -97,6 +97,12 @@ pub enum Problem {
         /// What it does instead.
         words: String,
     },
+    /// The bucket is not there.
+    #[error("the bucket is not there ({words})")]
+    NoBucket {
+        /// What the service said.
+        words: String,
+    },
     /// The service has no room left.
     #[error("the service has no room left ({words})")]
     Full {
@@ -181,6 +187,8 @@ pub enum Advice {
     Later(Option<Duration>),
     /// Nothing is answered before this time, in seconds since 1970.
     Until(i64),
+    /// Wait until it is there, when the person wishes that; no file is to blame.
+    WaitIfWished,
     /// Try this file again.
     Again,
     /// Choose another name for the file.
@@ -201,6 +209,7 @@ impl Problem {
             Self::Unreachable { .. } => A::WaitForConnection,
             Self::Busy { after, .. } => A::Later(*after),
             Self::Quota { until } => A::Until(*until),
+            Self::NoBucket { .. } => A::WaitIfWished,
             Self::Denied { .. }
             | Self::Forbidden { .. }
             | Self::Moved { .. }
@@ -236,6 +245,7 @@ impl Problem {
             | Self::Untrusted { words, .. }
             | Self::HostKey { words, .. }
             | Self::NoSftp { words }
+            | Self::NoBucket { words }
             | Self::Full { words }
             | Self::TooLarge { words }
             | Self::NameRefused { words }
@@ -311,6 +321,7 @@ impl Problem {
                 Self::Denied { words }
             }
             (403, _) => Self::Forbidden { words },
+            (_, "NoSuchBucket" | "ContainerNotFound") => Self::NoBucket { words },
             (404, _) => Self::NotFound { what: words },
             (408 | 423 | 425 | 429 | 500 | 502..=504 | 509 | 520..=599, _) => Self::Busy {
                 after: retry_after(headers),

@@ -468,7 +468,9 @@ impl Sftp {
         full: &str,
         source: &Source,
     ) -> Result<(), Problem> {
-        let (_, sha256) = self.digest_over(connection, sftp, full).await?;
+        let (_, sha256) = self
+            .digest_over(connection, sftp, full, source.size)
+            .await?;
         match sha256 == source.sha256 {
             true => Ok(()),
             false => Err(Problem::Other {
@@ -537,9 +539,9 @@ impl Sftp {
     }
 
     /// Reads a file back, or lets the server hash it: its size and SHA-256.
-    pub async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+    pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         let path = self.path(path);
-        self.with(async |connection, sftp| self.digest_over(connection, sftp, &path).await)
+        self.with(async |connection, sftp| self.digest_over(connection, sftp, &path, most).await)
             .await
     }
 
@@ -548,6 +550,7 @@ impl Sftp {
         connection: &Connected,
         sftp: &SftpSession,
         path: &str,
+        most: u64,
     ) -> Result<(u64, Sha256), Problem> {
         let found = sftp.metadata(path).await.map_err(|e| self.failed(e))?;
         if let (Some(size), Some(sha256)) = (
@@ -561,7 +564,7 @@ impl Sftp {
         let mut buffer = vec![0; PIECE_BYTES];
         loop {
             let count = file.read(&mut buffer).await.map_err(|e| self.io(e))?;
-            if count == 0 {
+            if count == 0 || size > most {
                 return Ok((size, hasher.finish()));
             }
             hasher.update(buffer.get(..count).unwrap_or_default());

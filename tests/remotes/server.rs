@@ -172,6 +172,9 @@ impl Server {
     /// Starts it again, on the same port and with the same storage.
     pub(crate) fn restart(&mut self) {
         self.kill();
+        if self.kind == Kind::Gcs {
+            self.mend_bucket();
+        }
         let port = self.port.to_string();
         let mut command = match self.kind {
             Kind::Folder => return,
@@ -280,6 +283,25 @@ impl Server {
         }
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// fake-gcs-server writes its description of the bucket anew with each object, into the same file: killed
+    /// in the middle it has no bucket any more. Google's buckets outlast that.
+    fn mend_bucket(&self) {
+        let (kept, files) = (self.root.join("bucket"), self.root.join("files"));
+        for entry in fs::read_dir(files).unwrap() {
+            let entry = entry.unwrap();
+            let is_file = entry.file_type().unwrap().is_file();
+            let is_whole = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).is_ok();
+            if !is_file {
+                continue;
+            }
+            let text = fs::read(entry.path()).unwrap();
+            match is_whole(&text) {
+                true => fs::write(&kept, text).unwrap(),
+                false => drop(fs::copy(&kept, entry.path()).unwrap()),
+            }
+        }
     }
 
     pub(crate) fn port(&self) -> u16 {

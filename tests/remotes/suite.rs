@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -238,6 +238,44 @@ fn interrupt_in_a_large_file_is_gone_on_from(kind: Kind) {
     same_for_rclone(&desk, &server);
     let listed = server.rclone(&["lsf", "-R", "--files-only", &server.remote("")]);
     assert_eq!(listed.lines().count(), 1, "{listed}");
+}
+
+/// A bucket that is missing is named once and blames no file; who wishes it waits for it.
+#[test]
+fn bucket_that_is_missing_is_named_once_and_waited_for() {
+    for kind in [Kind::Gcs, Kind::S3, Kind::Azurite] {
+        let desk = Desk::new();
+        let server = Server::start(kind, &desk);
+        server.add_right(&desk);
+        desk.rescue_photos(30);
+        let tried = server.add_tried(&desk, "tried", None).expect(0);
+        assert_eq!(tried.line("remote_added")["tested"], true);
+        server.rclone(&["purge", &server.remote("")]);
+        let ended = desk.upload("there", &[]).expect(1);
+        let message = ended.line("error")["message"].as_str().unwrap();
+        assert!(
+            message.contains("the bucket is not there"),
+            "{kind:?}: {message}"
+        );
+        assert_eq!(ended.count("upload_failed"), 0, "{kind:?}: {}", ended.all);
+
+        let mut child = desk.start(&["upload", "rescued", "--to", "there", "--json", "--wait"]);
+        let stdout = child.stdout.take().unwrap();
+        let mut said = Vec::new();
+        for line in std::io::BufReader::new(stdout).lines() {
+            let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+            if line["type"] == "waiting" {
+                server.rclone(&["mkdir", &server.remote("")]);
+            }
+            said.push(line);
+        }
+        assert!(child.wait().unwrap().success(), "{kind:?}: {said:?}");
+        let of = |kind: &'static str| said.iter().filter(move |line| line["type"] == kind);
+        let waits: Vec<_> = of("waiting").map(|line| &line["what"]).collect();
+        assert_eq!(waits, ["bucket"], "{kind:?}");
+        assert_eq!(of("upload_failed").count(), 0, "{kind:?}: {said:?}");
+        same_for_rclone(&desk, &server);
+    }
 }
 
 /// A disk of 24 MB, for a file of 40 MB and for many small ones.

@@ -7,6 +7,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod bounds;
 mod clouds;
 mod contrary;
 mod dav;

@@ -41,7 +41,11 @@ impl Api {
     }
 
     /// Reads a file back: its size and SHA-256.
-    pub(crate) async fn digest(&self, request: RequestBuilder) -> Result<(u64, Sha256), Problem> {
+    pub(crate) async fn digest(
+        &self,
+        request: RequestBuilder,
+        most: u64,
+    ) -> Result<(u64, Sha256), Problem> {
         let mut answer = self.respond(request).await?;
         if !answer.status().is_success() {
             return Err(Answer::read(&self.http, answer).await?.problem());
@@ -49,11 +53,11 @@ impl Api {
         let (mut hasher, mut size) = (Hasher::default(), 0);
         loop {
             match self.http.piece(&mut answer).await? {
-                Some(piece) => {
+                Some(piece) if size <= most => {
                     hasher.update(&piece);
                     size += piece.len() as u64;
                 }
-                None => return Ok((size, hasher.finish())),
+                _ => return Ok((size, hasher.finish())),
             }
         }
     }

@@ -276,13 +276,15 @@ impl Drive {
         Ok(files.map(|file| file.id).collect())
     }
 
-    pub(super) async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+    pub(super) async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         let id = self.ids(path).await?.into_iter().next();
         let id = id.ok_or_else(|| Problem::NotFound {
             what: path.to_owned(),
         })?;
         let address = format!("/drive/v3/files/{}?alt=media", encoded(&id));
-        self.api.digest(self.request(Method::GET, &address)).await
+        self.api
+            .digest(self.request(Method::GET, &address), most)
+            .await
     }
 
     /// Removes a file by its path.

@@ -182,9 +182,9 @@ impl Dropbox {
         stored(path, &self.send("upload", &commit, bytes).await?)
     }
 
-    pub(super) async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+    pub(super) async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         let request = self.content("download", &json!({ "path": self.path(path) }));
-        self.api.digest(request).await
+        self.api.digest(request, most).await
     }
 
     /// Removes a file.

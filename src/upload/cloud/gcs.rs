@@ -131,7 +131,8 @@ impl Gcs {
         let mut counted = Counted::default();
         loop {
             let request = self.api.http.client().get(format!("{base}{page}"));
-            let listed: Listed = self.api.ask(request).await?.success()?;
+            let listed = self.api.ask(request).await?.success();
+            let listed: Listed = listed.map_err(bucket_gone)?;
             counted.page(listed.items.len() + listed.prefixes.len())?;
             let below = |name: &str| name.strip_prefix(&prefix).map(str::to_owned);
             for object in listed.items {
@@ -172,13 +173,15 @@ impl Gcs {
             source,
             &bytes,
         );
-        stored(path, &self.api.ask(request).await?)
+        stored(path, &self.api.ask(request).await?).map_err(bucket_gone)
     }
 
     /// Reads a file back: its size and SHA-256.
-    pub async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+    pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         let address = format!("{}?alt=media", self.object(path));
-        self.api.digest(self.api.http.client().get(address)).await
+        self.api
+            .digest(self.api.http.client().get(address), most)
+            .await
     }
 
     /// Removes a file.
@@ -218,7 +221,7 @@ impl Parts for Gcs {
         let content_type = crate::upload::content_type(path);
         google::begin(&self.api, request, &description, content_type, source)
             .await
-            .map_err(|problem| taken(path, problem))
+            .map_err(|problem| bucket_gone(taken(path, problem)))
     }
 
     async fn received(&self, session: &str, source: &Source) -> Result<Progress, Problem> {
@@ -234,6 +237,14 @@ impl Parts for Gcs {
     ) -> Result<Progress, Problem> {
         let sent = google::append(&self.api, session, (offset, source.size), part).await;
         progress(path, sent.map_err(|problem| taken(path, problem))?)
+    }
+}
+
+/// 404 where nothing but the bucket has to be there.
+fn bucket_gone(problem: Problem) -> Problem {
+    match problem {
+        Problem::NotFound { what } => Problem::NoBucket { words: what },
+        problem => problem,
     }
 }
 

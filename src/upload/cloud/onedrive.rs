@@ -224,9 +224,11 @@ impl OneDrive {
         stored(path, &self.api.ask(request).await?)
     }
 
-    pub(super) async fn digest(&self, path: &str) -> Result<(u64, Sha256), Problem> {
+    pub(super) async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         let address = self.item(&self.full(path), "/content");
-        self.api.digest(self.request(Method::GET, &address)).await
+        self.api
+            .digest(self.request(Method::GET, &address), most)
+            .await
     }
 
     /// Removes a file.

@@ -93,6 +93,7 @@ impl Retries {
                 .gate
                 .out_of_quota(until, problem)
                 .map_err(Outcome::Stop),
+            Advice::WaitIfWished => self.gate.missing(problem).map_err(Outcome::Stop),
             Advice::Later(after) => {
                 *failures += 1;
                 if *failures >= self.tries {
