@@ -302,6 +302,10 @@ pub struct PullArgs {
     /// Do not compare with the phone's own hashes; the result is marked as not verified
     #[arg(long)]
     pub no_verify: bool,
+    /// Remember what fails in this run as known to be unreadable: it is listed still, and from now on
+    /// only new failures end a run with exit code 3
+    #[arg(long, conflicts_with = "dry_run")]
+    pub accept_failed: bool,
     /// Send the folder to this remote afterwards
     #[arg(long, value_name = "REMOTE", conflicts_with_all = ["dry_run", "all_phones"])]
     pub then_upload: Option<String>,

@@ -48,6 +48,8 @@ pub enum Kind {
     RemoteFull,
     /// A remote refused something else.
     Remote,
+    /// Nothing on the phone is what was asked for.
+    NothingMatches,
     /// The work was done, but some items failed; they are listed.
     SomeItemsFailed,
     /// The person pressed Ctrl-C; everything so far is safe.
@@ -65,7 +67,8 @@ impl Kind {
             Self::NoUsbPermission => 12,
             Self::Locked => 13,
             Self::Interrupted => 130,
-            Self::PhoneNotReady
+            Self::NothingMatches
+            | Self::PhoneNotReady
             | Self::PhoneGone
             | Self::PhoneTalksNonsense
             | Self::Refused
@@ -93,6 +96,7 @@ impl Kind {
             | Self::NoConnection
             | Self::AdbServer => true,
             Self::Usage
+            | Self::NothingMatches
             | Self::SeveralPhones
             | Self::NoUsbPermission
             | Self::PhoneTalksNonsense

@@ -12,7 +12,7 @@ use crate::export::ExportError;
 use crate::folder::bag::BagError;
 use crate::folder::check::CheckError;
 use crate::folder::disk::system::is_short_of_files;
-use crate::folder::{CatalogueError, DiskError, FolderError};
+use crate::folder::{CatalogueError, DiskError, FolderError, ReasonCode};
 use crate::phone::PhoneError;
 use crate::phone::display::DisplayError;
 use crate::phone::drive::LinkError;
@@ -209,6 +209,36 @@ impl From<DiskError> for Error {
         };
         wrap(kind, &error, hint)
     }
+}
+
+/// The one next step for files and folders that could not be had for a reason; `None` when running
+/// again is all there is to do.
+pub fn next_for_items(code: ReasonCode) -> Option<&'static str> {
+    Some(match code {
+        ReasonCode::PermissionDenied => {
+            "Android keeps it from adb: open it in its own app on the phone and save or share a copy into \
+             Download, then run again; or take it as known with `rescue pull --accept-failed`"
+        }
+        ReasonCode::PhoneIo => {
+            "the phone's storage fails there: run again once or twice, with the phone cool and charged; \
+             what stays unreadable is taken as known with `rescue pull --accept-failed`"
+        }
+        ReasonCode::StorageGone => "put the card in again, or unlock the phone, and run again",
+        ReasonCode::NoRoom => {
+            "run again with a folder on a larger disk (-o), or make room on this one"
+        }
+        ReasonCode::NameRefused => {
+            "run again with a folder on a disk that is not FAT (-o); a path that is too long for adb has \
+             to be shortened on the phone"
+        }
+        ReasonCode::Refused | ReasonCode::NotAFile | ReasonCode::Other => {
+            "run again; what stays unreadable is taken as known with `rescue pull --accept-failed`"
+        }
+        ReasonCode::ChangedWhileRead => "close the app that writes it and run again",
+        ReasonCode::LocalDisk => "check this computer's disk and run again",
+        ReasonCode::Vanished => return None,
+        ReasonCode::PhoneGone | ReasonCode::HashMismatch => "run again",
+    })
 }
 
 /// What to do when somebody took a catalogue away that was being written.

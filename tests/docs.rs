@@ -1,6 +1,8 @@
 //! README and docs/ say what is so: links resolve, the contract for scripts is complete, and the
 //! sentences keep to the project's English.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use super::pull::{Request, pull};
 use super::{Done, arguments, export, stopped, upload};
 use crate::adb::connection::Introduction;
 use crate::adb::features::Feature;
-use crate::cli::DemoArgs;
+use crate::cli::{ChoiceArgs, DemoArgs};
 use crate::error::{Error, Kind};
 use crate::folder::{CatalogueError, Folder, State};
 use crate::phone::connect::{ConnectOptions, Target};
@@ -56,6 +56,8 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         new_folder: false,
         same_phone: false,
         claims: Default::default(),
+        accept_failed: false,
+        choice: ChoiceArgs::default(),
     };
     let options = ConnectOptions {
         // The built-in phone asks for no key, and a demonstration makes none.

@@ -3,7 +3,9 @@
 mod all_phones;
 mod destination;
 mod known;
+mod nothing;
 mod report;
+mod room;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -12,7 +14,9 @@ use chrono::{Local, NaiveDate, TimeZone as _};
 
 use self::destination::{Claims, Destination};
 use self::known::Known;
-use self::report::{report, tell_dry_run};
+use self::nothing::nothing_matches;
+use self::report::{Known as KnownMissing, report, tell_dry_run};
+use self::room::{check_room, share_room};
 use super::authorize::connect_offering;
 use super::{Done, options_of, stopped, target_of};
 use crate::adb::RemotePath;
@@ -30,16 +34,11 @@ use crate::pull::kind::MediaKind;
 use crate::pull::plan::Plan;
 use crate::pull::reconnect::Reconnect;
 use crate::pull::selection::Selection;
-use crate::pull::session::{Outcome, Session, held_bytes};
+use crate::pull::session::{Outcome, Session};
 use crate::pull::{Method, method_of};
-use crate::ui::{Ui, bytes, count, plain};
+use crate::ui::Ui;
 use crate::upload::settings::Settings;
 
-/// Room for an empty catalogue and the bag's own files, in bytes.
-const SPARE_BYTES: u64 = 1024 * 1024;
-/// Room for an item in the catalogue (twice while it is written), in the manifest and in its
-/// folder, and for the end of its last block, in bytes.
-const SPARE_BYTES_PER_ITEM: u64 = 4096;
 /// Files that are looked for on a phone that went away and came back.
 const WITNESSES: usize = 16;
 /// What the catalogue says which program it was.
@@ -79,6 +78,10 @@ pub(super) struct Request {
     pub(super) same_phone: bool,
     /// Folders that this process pulls into.
     pub(super) claims: Claims,
+    /// Whether what fails is known from now on.
+    pub(super) accept_failed: bool,
+    /// What the person typed.
+    pub(super) choice: ChoiceArgs,
 }
 
 impl Request {
@@ -91,6 +94,7 @@ impl Request {
             all_phones,
             new_folder,
             same_phone,
+            accept_failed,
             ..
         } = args;
         let roots = match choice.roots.as_slice() {
@@ -113,6 +117,8 @@ impl Request {
             new_folder: *new_folder,
             same_phone: *same_phone,
             claims: Claims::default(),
+            accept_failed: *accept_failed,
+            choice: choice.clone(),
         })
     }
 }
@@ -199,6 +205,10 @@ async fn pull_into(
     };
     let (opened, known) = opened;
     check_storage(&found)?;
+    if let Some(error) = nothing_matches(request, &found) {
+        forget(opened)?;
+        return Err(error);
+    }
     reconnect.needs_internal_storage = found.has_internal_storage();
     let every = found.items.len() / WITNESSES + 1;
     let witnesses = found.items.iter().step_by(every);
@@ -224,9 +234,10 @@ async fn pull_into(
         run,
         bag_is_current,
         summary: before,
+        ..
     }) = opened
     else {
-        return Ok((tell_dry_run(plan, &found, &events, ui), path));
+        return Ok((tell_dry_run(plan, &found, request, &events, ui), path));
     };
     let changes_nothing = plan.changes_nothing();
     check_room(&folder, &plan)?;
@@ -248,11 +259,13 @@ async fn pull_into(
     {
         outcome.stopped = Some(disk_gone(&path, &error.to_string()));
     }
-    let ended = RunEnd::of(&outcome, &found);
+    let missing = KnownMissing::settle(&mut folder, &outcome, &found, request.accept_failed)?;
+    let ended = RunEnd::of(&outcome, &found, &missing);
     let run_outcome = match &bag {
         Ok(_) => ended.outcome,
         Err(_) => RunOutcome::Failed,
     };
+    let noted = note_survey(&mut folder, &outcome, &found);
     let run_ended = folder.catalogue_mut().end_run(run, now(), run_outcome);
     let summary = match is_as_before {
         true => Ok(before),
@@ -273,6 +286,7 @@ async fn pull_into(
         &summary,
         &outcome,
         &found,
+        &missing,
         request,
         started.elapsed(),
         bytes,
@@ -282,6 +296,7 @@ async fn pull_into(
         Some(error) => Err(error),
         None => {
             bag?;
+            noted?;
             run_ended?;
             check_catalogue(&folder)?;
             Ok((ended.done, path))
@@ -293,10 +308,43 @@ async fn pull_into(
 struct Opened {
     folder: Folder,
     run: RunId,
+    /// What there was before.
+    was: Was,
     /// Whether its bag says what the catalogue does, as long as nothing is recorded.
     bag_is_current: bool,
     /// What the catalogue holds, as long as nothing is recorded.
     summary: Summary,
+}
+
+/// What there was where a folder is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Was {
+    /// Nothing.
+    Missing,
+    /// A folder with nothing of a rescue in it.
+    New,
+    /// The same rescue folder.
+    Rescue,
+}
+
+/// Leaves a folder as it was before a run that did nothing.
+fn forget(opened: Option<Opened>) -> Result<(), Error> {
+    let Some(Opened {
+        mut folder,
+        run,
+        was,
+        ..
+    }) = opened
+    else {
+        return Ok(());
+    };
+    folder.catalogue_mut().forget_run(run)?;
+    match was {
+        Was::Missing => folder.remove_empty(true),
+        Was::New => folder.remove_empty(false),
+        Was::Rescue => {}
+    }
+    Ok(())
 }
 
 /// Opens or makes the phone's folder, notes in it that a run begins and reads what it holds, in a
@@ -313,19 +361,25 @@ async fn open_folder(
         if dry_run {
             return Ok((None, Known::of_existing(&path, &halt)?));
         }
+        let was_there = std::fs::symlink_metadata(&path).is_ok();
         let mut folder = Folder::after_asking(&path, || Folder::create_or_open(&path, &phone))?;
         folder.catalogue_mut().set_marks(&marks)?;
         let before = folder.catalogue().last_run()?;
         let run = folder.catalogue_mut().begin_run(now(), TOOL)?;
         let known = Known::of(&folder, &halt)?;
         // A run that ended by itself wrote the bag behind the last that it recorded.
-        let ended_well = before.is_some_and(|run| {
+        let ended_well = before.as_ref().is_some_and(|run| {
             let written = matches!(run.outcome, Some(RunOutcome::Done | RunOutcome::SomeFailed));
             written && run.tool == TOOL
         });
         let opened = Opened {
             bag_is_current: ended_well && bag::is_current(&folder, known.inventory()),
             summary: known.summary(),
+            was: match (was_there, before.is_some() || known.holds_something()) {
+                (_, true) => Was::Rescue,
+                (true, false) => Was::New,
+                (false, false) => Was::Missing,
+            },
             folder,
             run,
         };
@@ -450,12 +504,9 @@ async fn transfer(
     let names = std::mem::take(&mut plan.names);
     let unseen = std::mem::take(&mut plan.unseen);
     let largest_file = folder.largest_file_bytes();
-    let (tasks, too_large): (Vec<_>, Vec<_>) = plan
-        .into_tasks(&new)
-        .into_iter()
-        .partition(|task| task.item.size <= largest_file);
+    let (tasks, without_room) = share_room(&folder, plan.into_tasks(&new), largest_file)?;
     let mut session = Session::start(folder, names, method, events.clone(), halt.clone())?;
-    session.refuse_too_large(too_large, largest_file).await;
+    session.refuse(without_room).await;
     session.settle_unseen(&phone, unseen).await;
     session.pull(phone, tasks, unproven, reconnect).await;
     let finished = tokio::task::spawn(session.finish()).await;
@@ -471,17 +522,20 @@ struct RunEnd {
 }
 
 impl RunEnd {
-    fn of(outcome: &Outcome, found: &Enumeration) -> Self {
+    fn of(outcome: &Outcome, found: &Enumeration, missing: &KnownMissing) -> Self {
         let clean = outcome.failed.is_empty()
             && outcome.damaged.is_empty()
             && outcome.unproven.is_empty()
             && found.refused.is_empty();
+        // What is known to be missing is missing still, but no news.
+        let is_news = !outcome.unproven.is_empty() || missing.has_news(outcome, found);
         let (ended, done) = match (&outcome.stopped, clean) {
             (Some(error), _) if error.kind == Kind::Interrupted => {
                 (RunOutcome::Interrupted, Done::SomeFailed)
             }
             (Some(_), _) => (RunOutcome::Failed, Done::SomeFailed),
             (None, true) => (RunOutcome::Done, Done::All),
+            (None, false) if !is_news => (RunOutcome::SomeFailed, Done::All),
             (None, false) => (RunOutcome::SomeFailed, Done::SomeFailed),
         };
         Self {
@@ -489,6 +543,20 @@ impl RunEnd {
             done,
         }
     }
+}
+
+/// Notes what the listing left and could not look at.
+fn note_survey(folder: &mut Folder, outcome: &Outcome, found: &Enumeration) -> Result<(), Error> {
+    let survey = found.survey();
+    // Most runs see what the one before saw, and leave the disk alone.
+    let is_as_before = folder
+        .catalogue()
+        .survey()
+        .is_ok_and(|before| before == survey);
+    if outcome.stopped.is_none() && !is_as_before {
+        folder.catalogue_mut().set_survey(&survey)?;
+    }
+    Ok(())
 }
 
 fn check_storage(found: &Enumeration) -> Result<(), Error> {
@@ -521,37 +589,6 @@ fn check_catalogue(folder: &Folder) -> Result<(), Error> {
         folder.root().display()
     );
     Err(Error::new(Kind::Disk, message).with_hint(guide::CATALOGUE_GONE))
-}
-
-fn check_room(folder: &Folder, plan: &Plan) -> Result<(), Error> {
-    let free = folder.free_bytes()?;
-    let largest_file = folder.largest_file_bytes();
-    let ((items, _), wanted) = (plan.wanted(), plan.needed_bytes(largest_file));
-    // What is held of large files is not written again.
-    let missing = wanted.saturating_sub(held_bytes(folder.root()));
-    let needed = missing
-        .saturating_add(SPARE_BYTES)
-        .saturating_add(items * SPARE_BYTES_PER_ITEM);
-    if missing == 0 || needed <= free {
-        return Ok(());
-    }
-    let message = format!(
-        "{} to pull need {} on the disk of {}, and {} are free",
-        count(items, "file"),
-        bytes(needed),
-        folder.root().display(),
-        bytes(free),
-    );
-    let hint = "choose a folder on a larger disk with -o, or take the photos first with --photos";
-    let hint = match plan.largest(largest_file) {
-        Some((path, size)) if missing - size.min(missing) <= free => format!(
-            "{hint}; the largest is {} with {}: --exclude leaves it out",
-            plain(&path.to_string()),
-            bytes(size)
-        ),
-        _ => hint.to_owned(),
-    };
-    Err(Error::new(Kind::DiskFull, message).with_hint(hint))
 }
 
 fn now() -> i64 {

@@ -3,12 +3,16 @@
 use serde::Serialize;
 
 use super::Done;
-use super::summary::summary_lines;
+use super::summary::{looked_at_everything, summary_lines, survey_lines};
 use super::upload::remote_lines;
+use crate::adb::RemotePath;
 use crate::cli::FolderArgs;
 use crate::error::Error;
 use crate::folder::upload::UploadCount;
-use crate::folder::{CatalogueError, Entry, Folder, Presence, ReasonCode, Run, State, Summary};
+use crate::folder::{
+    CatalogueError, Entry, Folder, Presence, ReasonCode, Run, RunOutcome, State, Summary,
+    SurveyKind, Surveyed,
+};
 use crate::item::PhoneIdentity;
 use crate::ui::{Ui, count, plain, typed};
 
@@ -23,6 +27,9 @@ struct Status<'a> {
     remotes: &'a [RemoteStatus],
     /// Files that were recorded and do not stand in their places any more.
     not_in_place: u64,
+    /// Where the last listing looked, what it could not look at, and what it left.
+    surveyed: &'a [Surveyed],
+    looked_at_everything: bool,
 }
 
 #[derive(Serialize)]
@@ -41,6 +48,8 @@ struct Missing<'a> {
     state: State,
     reason: Option<&'a crate::folder::Reason>,
     attempts: u32,
+    /// Whether somebody said that this is known.
+    known: bool,
 }
 
 pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
@@ -51,7 +60,8 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         catalogue.summary()?,
         catalogue.last_run()?,
     );
-    let mut vanished = 0;
+    let (survey, accepted) = (catalogue.survey()?, catalogue.accepted()?);
+    let (mut vanished, mut known) = (0, 0);
     catalogue.for_each_failed(|entry: Entry| {
         let code = entry.reason.as_ref().map(|reason| reason.code);
         vanished += u64::from(code == Some(ReasonCode::Vanished));
@@ -68,13 +78,21 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         } else {
             "failed"
         };
-        let line = format!("{word}: {} ({})", plain(&path.to_string()), plain(why));
+        let is_known = code.is_some_and(|code| accepted.get(path) == Some(&code));
+        known += u64::from(is_known);
+        let known = if is_known { "; known" } else { "" };
+        let line = format!(
+            "{word}: {} ({}{known})",
+            plain(&path.to_string()),
+            plain(why)
+        );
         let missing = Missing {
             r#type: "item",
             path,
             state: *state,
             reason: reason.as_ref(),
             attempts: *attempts,
+            known: is_known,
         };
         ui.result(&missing, &[line]);
         Ok::<_, CatalogueError>(())
@@ -88,14 +106,35 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         plain(&phone.serial)
     )];
     lines.extend(summary_lines(&summary));
+    lines.extend(survey_lines(&survey));
     let unfinished = summary.planned.files + summary.pulled.files;
     let missing = summary.failed.files + summary.damaged.files;
     let is_whole = last_run.as_ref().is_some_and(Run::is_whole);
+    let everything = looked_at_everything(&survey);
+    // Folders that could not be read are in the survey and have no entries.
+    let is_known_place = |one: &Surveyed| {
+        let path = RemotePath::new(&one.place).ok();
+        let code = one.reason.as_ref().map(|reason| reason.code);
+        path.and_then(|path| accepted.get(&path).copied()) == code
+    };
+    let mut unreadable = survey
+        .iter()
+        .filter(|one| one.kind == SurveyKind::Unreadable);
+    let ended = last_run.as_ref().and_then(|run| run.outcome);
+    let is_all_known = matches!(ended, Some(RunOutcome::Done | RunOutcome::SomeFailed))
+        && unreadable.all(is_known_place)
+        && known == missing;
     let mut remotes = Vec::new();
     for remote in catalogue.known_remotes()? {
         let counts = catalogue.upload_counts(remote.id)?;
         let not_there = catalogue.not_on(remote.id)?;
-        lines.extend(remote_lines(&remote.name, &counts, not_there, is_whole));
+        lines.extend(remote_lines(
+            &remote.name,
+            &counts,
+            not_there,
+            is_whole,
+            everything,
+        ));
         remotes.push(RemoteStatus {
             name: remote.name,
             target: remote.target,
@@ -110,21 +149,30 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
             count(not_in_place, "file")
         ));
     }
+    let what = match everything {
+        true => "Everything that was looked for on the phone",
+        false => "Everything that could be looked at on the phone (see above what could not)",
+    };
     lines.push(match (unfinished, missing) {
+        (0, _) if !is_whole && is_all_known && known > 0 => format!(
+            "{what} is here, but for what is known to be missing (--accept-failed)"
+        ),
+        (0, 0) if !is_whole && is_all_known => format!("{what} is here (--accept-failed)"),
         (0, 0) if !is_whole => format!(
             "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {word}`"
         ),
-        (0, 0) if not_in_place > 0 => "Everything that was looked for on the phone was here once".to_owned(),
+        (0, 0) if not_in_place > 0 => format!("{what} was here once"),
         (0, 0) if summary.verified_by_size.files > 0 => format!(
-            "Everything that was looked for on the phone is here; {} could be compared by size only",
+            "{what} is here; {} could be compared by size only",
             count(summary.verified_by_size.files, "file")
         ),
-        (0, 0) => "Everything that was looked for on the phone is here and proven".to_owned(),
+        (0, 0) => format!("{what} is here and proven"),
         (0, missing) if missing == vanished => {
             "What is not here is gone from the phone: nothing more can be had of it".to_owned()
         }
-        (0, _) => "Some files could not be had; `rescue pull` with this folder tries them again"
-            .to_owned(),
+        (0, _) => format!(
+            "Some files could not be had; `rescue pull -o {word}` tries them again, and with --accept-failed takes what stays missing as known"
+        ),
         _ => format!("Not finished: plug the phone in and run `rescue pull -o {word}`"),
     });
     let status = Status {
@@ -135,13 +183,18 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         summary: &summary,
         remotes: &remotes,
         not_in_place,
+        surveyed: &survey,
+        looked_at_everything: is_whole && everything,
     };
     ui.result(&status, &lines);
-    Ok(if unfinished + missing + not_in_place == 0 && is_whole {
-        Done::All
-    } else {
-        Done::SomeFailed
-    })
+    let is_missing = missing > 0 || !is_whole;
+    Ok(
+        if unfinished + not_in_place == 0 && (!is_missing || is_all_known) {
+            Done::All
+        } else {
+            Done::SomeFailed
+        },
+    )
 }
 
 /// By name and size only: reading them is what `rescue verify` is for.

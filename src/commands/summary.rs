@@ -1,7 +1,13 @@
 //! A rescue folder's counts in words, the same in every command.
 
-use crate::folder::Summary;
-use crate::ui::{bytes, count};
+use crate::folder::{Summary, SurveyKind, Surveyed};
+use crate::pull::enumerate::OTHER_ENDINGS;
+use crate::ui::{bytes, count, plain, were};
+
+/// Endings named in one line.
+const NAMED_ENDINGS: usize = 8;
+/// Places named by themselves.
+const NAMED_PLACES: usize = 20;
 
 /// One line for each state that has files.
 pub(super) fn summary_lines(summary: &Summary) -> Vec<String> {
@@ -40,4 +46,113 @@ pub(super) fn summary_lines(summary: &Summary) -> Vec<String> {
         )
     })
     .collect()
+}
+
+/// Where a listing looked, what it could not look at, and what it left.
+pub(super) fn survey_lines(surveyed: &[Surveyed]) -> Vec<String> {
+    let of = |kind| surveyed.iter().filter(move |one| one.kind == kind);
+    let place = |one: &Surveyed| plain(&one.place_as_text());
+    let mut lines = Vec::new();
+    let looked_at: Vec<_> = of(SurveyKind::LookedAt)
+        .map(|one| format!("{} ({})", place(one), count(one.items, "file")))
+        .collect();
+    if !looked_at.is_empty() {
+        lines.push(format!("Looked at {}", named(&looked_at)));
+    }
+    for one in of(SurveyKind::OtherUser).take(NAMED_PLACES) {
+        lines.push(format!(
+            "Not looked at: {} (another user's storage, which Android keeps from this one): \
+             switch the phone to that user and pull again with a folder of its own",
+            place(one)
+        ));
+    }
+    for one in of(SurveyKind::Private).take(NAMED_PLACES) {
+        lines.push(format!(
+            "Not looked at: {} in {}, which Android keeps from everything but the apps themselves",
+            count(one.items, "folder"),
+            place(one)
+        ));
+    }
+    let unreadable: Vec<_> = of(SurveyKind::Unreadable).collect();
+    for one in unreadable.iter().take(NAMED_PLACES) {
+        let why = one.reason.as_ref().map_or("", |reason| &reason.message);
+        lines.push(format!("Not looked at: {} ({})", place(one), plain(why)));
+    }
+    if unreadable.len() > NAMED_PLACES {
+        let more = (unreadable.len() - NAMED_PLACES) as u64;
+        lines.push(format!("Not looked at: {} more", count(more, "place")));
+    }
+    let empty: Vec<_> = of(SurveyKind::NotMounted).map(place).collect();
+    if !empty.is_empty() {
+        lines.push(format!("No card or stick is in {}", named(&empty)));
+    }
+    lines.extend(endings_line(surveyed));
+    for one in of(SurveyKind::Choice) {
+        lines.push(format!(
+            "{} left by your choice of kinds, times or patterns ({})",
+            were(one.items, "file"),
+            bytes(one.bytes)
+        ));
+    }
+    for one in of(SurveyKind::Caches) {
+        lines.push(format!(
+            "{} left, of thumbnails and caches: `--all` takes them",
+            were(one.items, "folder")
+        ));
+    }
+    for one in of(SurveyKind::NotFiles) {
+        lines.push(format!(
+            "{} left out, or devices and pipes",
+            were(one.items, "link")
+        ));
+    }
+    lines
+}
+
+/// `412 other files (38 MB) were left: .apk 12, .db 9 ...: --all takes them`.
+fn endings_line(surveyed: &[Surveyed]) -> Option<String> {
+    let endings = || surveyed.iter().filter(|one| one.kind == SurveyKind::Ending);
+    let files: u64 = endings().map(|one| one.items).sum();
+    if files == 0 {
+        return None;
+    }
+    let size = endings().map(|one| one.bytes).fold(0, u64::saturating_add);
+    let mut named: Vec<_> = endings()
+        .filter(|one| *one.place != *OTHER_ENDINGS)
+        .take(NAMED_ENDINGS)
+        .map(|one| match one.place.is_empty() {
+            true => format!("without an ending {}", one.items),
+            false => format!(".{} {}", plain(&one.place_as_text()), one.items),
+        })
+        .collect();
+    let told: u64 = endings()
+        .filter(|one| *one.place != *OTHER_ENDINGS)
+        .take(NAMED_ENDINGS)
+        .map(|one| one.items)
+        .sum();
+    if told < files {
+        named.push(format!("others {}", files - told));
+    }
+    Some(format!(
+        "{} ({}) were left: {}: `--all` takes them",
+        count(files, "other file"),
+        bytes(size),
+        named.join(", ")
+    ))
+}
+
+fn named(places: &[String]) -> String {
+    let some = places
+        .get(..places.len().min(NAMED_PLACES))
+        .unwrap_or(places);
+    let more = places.len() - some.len();
+    match more {
+        0 => some.join(", "),
+        more => format!("{} and {more} more", some.join(", ")),
+    }
+}
+
+/// Whether a listing could look at everything that is there.
+pub(super) fn looked_at_everything(surveyed: &[Surveyed]) -> bool {
+    !surveyed.iter().any(|one| one.kind.is_unknown())
 }

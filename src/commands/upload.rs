@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::pull::start_of_day;
+use super::summary::looked_at_everything;
 use super::{Done, arguments, stopped};
 use crate::cli::{LimitsOf, Quality, UploadArgs, UploadChoiceArgs};
 use crate::digest::{Hasher, QuickHasher, Sha256, Xxh128};
@@ -234,7 +235,8 @@ async fn send_to(
     };
     let last_run = folder.catalogue().last_run()?;
     let is_whole = last_run.is_some_and(|run| run.is_whole());
-    let stands = remote_lines(&args.to, &counts, not_there, is_whole);
+    let everything = looked_at_everything(&folder.catalogue().survey()?);
+    let stands = remote_lines(&args.to, &counts, not_there, is_whole, everything);
     let mut lines = report_lines(&tally, elapsed);
     lines.extend(stands);
     ui.result(&report, &lines);
@@ -305,6 +307,7 @@ pub(super) fn remote_lines(
     counts: &[UploadCount],
     not_there: Option<u64>,
     is_whole: bool,
+    looked_at_everything: bool,
 ) -> Vec<String> {
     let sum = |states: &[UploadState]| {
         let these = counts.iter().filter(|count| states.contains(&count.state));
@@ -333,7 +336,12 @@ pub(super) fn remote_lines(
     let here = format!("{}, {}", count(there, "file"), bytes(there_bytes));
     lines.push(match (waiting, lines.is_empty()) {
         (0, true) => match not_there {
-            Some(0) if is_whole => format!("{name}: Backup complete ({here})"),
+            Some(0) if is_whole && looked_at_everything => {
+                format!("{name}: Backup complete ({here})")
+            }
+            Some(0) if is_whole => {
+                format!("{name}: Backup complete, of all that Android lets rescue read ({here})")
+            }
             Some(0) => format!("{name}: {here} are there, all that the last run could read"),
             Some(missing) => format!(
                 "{name}: {here} are there; {} of the phone not (not sent, not proven or not rescued)",

@@ -208,6 +208,7 @@ impl Run<'_> {
             now: self.request.now,
             left_out: &self.left_out,
             strangers: &self.strangers,
+            surveyed: &catalogue.survey()?,
             manifest,
         };
         report::write(archive, self.folder, pieces, &rows, &facts)?;

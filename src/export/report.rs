@@ -11,7 +11,7 @@ use super::ExportError;
 use super::plan::{LeftOut, Piece};
 use super::rows::{Rows, TagFiles, failed};
 use crate::digest::Sha256;
-use crate::folder::{CatalogueError, Folder, Run, State, Summary};
+use crate::folder::{CatalogueError, Folder, Run, State, Summary, SurveyKind, Surveyed};
 use crate::item::PhoneIdentity;
 
 const JSON_PATH: &str = "report.json";
@@ -31,6 +31,8 @@ pub(super) struct Facts<'a> {
     pub(super) left_out: &'a [LeftOut],
     /// What lies in the rescue folder besides, and is not from the phone as far as it is known.
     pub(super) strangers: &'a [String],
+    /// What the last listing left on the phone, or could not look at.
+    pub(super) surveyed: &'a [Surveyed],
     /// The manifest's own hash: it fixes all others.
     pub(super) manifest: Sha256,
 }
@@ -107,7 +109,12 @@ pub(super) fn write(
             let comma = if index == 0 { "" } else { "," };
             write!(to, "{comma}\n{}", json(path).map_err(&failed)?).map_err(&failed)?;
         }
-        to.write_all(b"],\n\"here\":[").map_err(&failed)?;
+        write!(
+            to,
+            "],\n\"surveyed\":{},\n\"here\":[",
+            json(&facts.surveyed).map_err(&failed)?
+        )
+        .map_err(&failed)?;
         for (index, (row, piece)) in listed().enumerate() {
             let entry = folder.catalogue().entry(piece.entry)?;
             let entry = entry.ok_or(CatalogueError::NoSuchEntry { id: piece.entry })?;
@@ -217,7 +224,13 @@ fn page(to: &mut dyn Write, head: &Head<'_>, facts: &Facts<'_>) -> std::io::Resu
     }
     to.write_all(b"</table>\n<h2>Not here</h2>\n")?;
     if facts.left_out.is_empty() {
-        to.write_all(b"<p>Nothing that was asked for is missing.</p>\n")?;
+        let is_unknown = |one: &Surveyed| one.kind.is_unknown();
+        match facts.surveyed.iter().any(is_unknown) {
+            false => to.write_all(b"<p>Nothing that was asked for is missing.</p>\n")?,
+            true => to.write_all(
+                b"<p>Nothing that was found is missing; not all could be looked at, see below.</p>\n",
+            )?,
+        }
     } else {
         to.write_all(b"<table>\n<tr><th>On the phone</th><th>Bytes</th><th>Why</th></tr>\n")?;
         for left_out in facts.left_out {
@@ -227,6 +240,33 @@ fn page(to: &mut dyn Write, head: &Head<'_>, facts: &Facts<'_>) -> std::io::Resu
                 escaped(&left_out.path.to_string()),
                 left_out.size,
                 escaped(&left_out.why.sentence())
+            )?;
+        }
+        to.write_all(b"</table>\n")?;
+    }
+    if !facts.surveyed.is_empty() {
+        to.write_all(
+            b"<h2>Looked at, and left</h2>\n<p>What the last listing of the phone found in each place, what it \
+              could not look at, and what it left there.</p>\n<table>\n<tr><th>What</th><th>Where</th>\
+              <th>How many</th><th>Bytes</th><th>Why</th></tr>\n",
+        )?;
+        for one in facts.surveyed {
+            let place = one.place_as_text();
+            let place = match one.kind {
+                SurveyKind::Ending if place.is_empty() => "without an ending".to_owned(),
+                SurveyKind::Ending if place == "*" => "other endings".to_owned(),
+                SurveyKind::Ending => format!(".{place}"),
+                _ => place,
+            };
+            let why = one.reason.as_ref().map_or("", |reason| &reason.message);
+            writeln!(
+                to,
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                one.kind.words(),
+                escaped(&place),
+                one.items,
+                one.bytes,
+                escaped(why)
             )?;
         }
         to.write_all(b"</table>\n")?;

@@ -243,6 +243,14 @@ impl Catalogue {
         Ok(RunId(self.db.last_insert_rowid()))
     }
 
+    /// Takes back that a run began: it did nothing.
+    pub fn forget_run(&mut self, run: RunId) -> Result<(), CatalogueError> {
+        self.db
+            .execute("DELETE FROM run WHERE id = ?", params![run.0])
+            .map_err(|e| self.failed("write", e))?;
+        Ok(())
+    }
+
     /// Notes how a run ended, at a time in seconds since 1970.
     pub fn end_run(
         &mut self,

@@ -195,6 +195,27 @@ impl Folder {
         })
     }
 
+    /// Removes a folder again that holds nothing yet, with what [`Folder::create_or_open`] made; the
+    /// folder itself only with `and_itself`. What somebody else put there stays.
+    pub fn remove_empty(self, and_itself: bool) {
+        let Self {
+            root,
+            catalogue,
+            lock,
+            ..
+        } = self;
+        drop(catalogue);
+        let _ = fs::remove_file(root.join(CATALOGUE));
+        let _ = fs::remove_file(root.join(LOCK));
+        for name in [DATA, PARTIAL] {
+            let _ = fs::remove_dir(root.join(name));
+        }
+        if and_itself {
+            let _ = fs::remove_dir(&root);
+        }
+        drop(lock);
+    }
+
     /// Opens a rescue folder of any phone; read-only when it cannot be written.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         match Contents::of(path)? {

@@ -4,15 +4,22 @@
 //! because the phone gives the same one for a folder that it may not read. A folder that the phone
 //! cannot list costs that folder, not the others.
 
+mod first_bytes;
+mod mounts;
+mod tally;
+mod users;
 mod volumes;
 mod walker;
 
+use super::kind::MediaKind;
 use super::selection::Selection;
 use crate::adb::RemotePath;
 use crate::event::{Event, Events};
-use crate::folder::{Reason, ReasonCode};
+use crate::folder::{Reason, ReasonCode, SurveyKind, Surveyed};
 use crate::item::{Item, Volume};
 use crate::phone::{Phone, PhoneError};
+pub use tally::NearMisses;
+pub(crate) use tally::OTHER_ENDINGS;
 pub use volumes::{has_internal_storage, has_storage};
 pub(super) use volumes::{is_on_internal_storage, storage_of};
 use walker::Walker;
@@ -22,8 +29,10 @@ use walker::Walker;
 pub struct Found {
     /// The item.
     pub item: Item,
+    /// What it is, by its name or its first bytes.
+    pub kind: MediaKind,
     /// Index of its volume in [`Enumeration::volumes`].
-    pub volume: usize,
+    pub volume: u32,
 }
 
 /// Everything that was found.
@@ -35,10 +44,14 @@ pub struct Enumeration {
     pub items: Vec<Found>,
     /// What cannot be taken, and why; folders and names that are no names.
     pub refused: Vec<(RemotePath, Reason)>,
-    /// Folders that Android keeps from every shell.
-    pub private_folders: u64,
-    /// Links, devices and pipes, which are not taken.
-    pub not_files: u64,
+    /// What was looked at, and what was left or could not be looked at; without `refused`.
+    pub surveyed: Vec<Surveyed>,
+    /// What almost matched the person's choice.
+    pub near: NearMisses,
+    /// All files that were seen, wanted or not.
+    pub files_seen: u64,
+    /// Those that are wanted.
+    pub files_wanted: u64,
 }
 
 impl Enumeration {
@@ -48,12 +61,24 @@ impl Enumeration {
             .iter()
             .any(|volume| volume.label == volumes::INTERNAL)
     }
+
+    /// What was looked at, and what was not, in words that a catalogue keeps.
+    pub fn survey(&self) -> Vec<Surveyed> {
+        let unreadable = self.refused.iter().map(|(path, reason)| Surveyed {
+            kind: SurveyKind::Unreadable,
+            place: path.as_bytes().into(),
+            items: 1,
+            bytes: 0,
+            reason: Some(reason.clone()),
+        });
+        self.surveyed.iter().cloned().chain(unreadable).collect()
+    }
 }
 
 /// What to walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Roots {
-    /// Internal storage and every card, as the selection says.
+    /// Internal storage, every card and every user's storage, as the selection says.
     Volumes,
     /// These folders, wholly.
     Named(Vec<RemotePath>),
@@ -66,6 +91,8 @@ pub struct Listing<'a> {
     selection: &'a Selection,
     /// `None` until the volumes are known.
     walker: Option<Walker<'a>>,
+    /// Whether the phone's package manager is still to be asked for other users.
+    asks_for_users: bool,
 }
 
 impl<'a> Listing<'a> {
@@ -75,6 +102,7 @@ impl<'a> Listing<'a> {
             roots,
             selection,
             walker: None,
+            asks_for_users: false,
         }
     }
 
@@ -84,11 +112,21 @@ impl<'a> Listing<'a> {
             Some(walker) => walker,
             None => {
                 let found = volumes::find(phone).await?;
+                self.asks_for_users = found.asks_for_users && *self.roots == Roots::Volumes;
                 let walker = Walker::new(self.roots, self.selection, found, events);
                 self.walker.insert(walker)
             }
         };
+        if self.asks_for_users {
+            // On some phones the answer takes a second: meanwhile the rest is listed.
+            let asking = volumes::patiently(users::ask(phone));
+            let (walked, users) = tokio::join!(walker.walk(phone, events), asking);
+            walked?;
+            self.asks_for_users = false;
+            walker.add_users(&users.transpose()?.unwrap_or_default(), events);
+        }
         walker.walk(phone, events).await?;
+        walker.look_into_undecided(phone).await?;
         events.emit(Event::Listed {
             files: walker.entries(),
         });

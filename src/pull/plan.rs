@@ -17,7 +17,7 @@ const TRASH: &str = "trash";
 const GONE: &str = "gone";
 
 /// More than any phone with its cards holds, in bytes.
-const LARGEST_STORAGE: u64 = 8 << 40;
+pub(crate) const LARGEST_STORAGE: u64 = 8 << 40;
 
 /// An item that is to be pulled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,8 +121,8 @@ pub fn plan(
     };
     companions.iter().for_each(|local| names.occupy(local));
     let mut plan = Plan::default();
-    for Found { item, volume } in std::mem::take(&mut enumeration.items) {
-        let precious = judge(&item, volumes.get(volume));
+    for Found { item, kind, volume } in std::mem::take(&mut enumeration.items) {
+        let precious = judge(&item, kind, volumes.get(volume as usize));
         while let Some(entry) = next_known(&|known| known.path < item.path) {
             plan.add_unseen(entry, &is_in_place);
         }
@@ -237,11 +237,9 @@ impl Plan {
             .fold(0, u64::saturating_add)
     }
 
-    /// The largest of them.
-    pub fn largest(&self, largest_file: u64) -> Option<(&RemotePath, u64)> {
-        let largest_file = LARGEST_STORAGE.min(largest_file);
-        let sizes = self.sizes().filter(|(_, size)| *size <= largest_file);
-        sizes.max_by_key(|(_, size)| *size)
+    /// The smallest of them.
+    pub fn smallest(&self) -> Option<u64> {
+        self.sizes().map(|(_, size)| size).min()
     }
 
     fn sizes(&self) -> impl Iterator<Item = (&RemotePath, u64)> {
@@ -401,9 +399,7 @@ pub(super) fn is_same(item: &Item, entry: &Entry) -> bool {
     size && item.mtime == entry.mtime
 }
 
-fn judge(item: &Item, volume: Option<&Volume>) -> Precious {
-    let name = item.path.name();
-    let kind = MediaKind::of_name(original_name(name).unwrap_or(name));
+fn judge(item: &Item, kind: MediaKind, volume: Option<&Volume>) -> Precious {
     let below = volume.and_then(|volume| item.path.below(&volume.root));
     match below {
         Some(components) => Precious::of(kind, components),
@@ -451,6 +447,8 @@ mod tests {
 
     fn found(below: &str, size: u64, mtime: i64) -> Found {
         let path = path(&format!("/storage/emulated/0/{below}"));
+        let name = path.name();
+        let kind = MediaKind::of_name(original_name(name).unwrap_or(name));
         Found {
             item: Item {
                 path,
@@ -458,6 +456,7 @@ mod tests {
                 size_is_exact: true,
                 mtime,
             },
+            kind,
             volume: 0,
         }
     }

@@ -2,7 +2,7 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::kind::{MediaKind, original_name};
+use super::kind::{FIRST_BYTES, MediaKind, original_name};
 use crate::adb::RemotePath;
 use crate::error::{Error, Kind};
 use crate::item::Item;
@@ -37,7 +37,8 @@ const TRASH_FOLDERS: &[&str] = &[
 ];
 /// Folders that hold what can be made again, wherever they are.
 const WORTHLESS: &[&str] = &[".thumbnails", ".thumbs", ".cache"];
-/// Folders that Android keeps from every shell since version 11.
+/// Folders of apps, which recent versions of Android keep from every shell: they are looked into
+/// where the phone lets them be.
 const PRIVATE: &[&str] = &["Android/data", "Android/obb"];
 
 /// Glob patterns: the case does not count, `*` does not cross a `/`, `**` does.
@@ -72,6 +73,8 @@ pub struct Selection {
     pub since: Option<i64>,
     /// Take only what one of these matches; `None` takes all.
     pub include: Option<GlobSet>,
+    /// The same patterns at any depth: what would have matched, where nothing does.
+    pub deeper: GlobSet,
     /// Do not take what one of these matches.
     pub exclude: GlobSet,
 }
@@ -87,6 +90,39 @@ pub enum Walk {
     Skip,
 }
 
+/// Whether an item is wanted, as far as its name tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Wanted,
+    /// Its first bytes may tell that it is.
+    Undecided,
+    /// It is not.
+    Left(Left),
+}
+
+/// Why an item is left on the phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// The person's choice leaves it.
+    Choice(Filter),
+    /// It is outside the known folders and no photo, video or sound.
+    NoMedia,
+}
+
+/// Which part of the person's choice leaves an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filter {
+    /// Its kind.
+    Kind,
+    /// The time of its last change.
+    Since,
+    /// No pattern matches it.
+    Include,
+    /// A pattern excludes it.
+    Exclude,
+}
+
 impl Selection {
     /// A selection by glob patterns, matched against the path below the volume's root
     /// (`DCIM/Camera/x.jpg`) and against the absolute path; `*` does not cross a `/`, `**` does.
@@ -96,8 +132,23 @@ impl Selection {
         } else {
             Some(globs(include)?)
         };
+        let at_any_depth = |pattern: &String| {
+            let pattern = pattern.trim_matches('/');
+            [format!("**/{pattern}"), format!("**/{pattern}/**")]
+        };
+        let deeper: Vec<_> = include.iter().flat_map(at_any_depth).collect();
+        // A pattern that cannot stand behind another is no reason to refuse it.
+        self.deeper = globs(&deeper).unwrap_or_default();
         self.exclude = globs(exclude)?;
         Ok(self)
+    }
+
+    /// Whether everything that is there is wanted, within the folders that are left alone.
+    pub fn takes_all(&self) -> bool {
+        self.kinds.is_empty()
+            && self.since.is_none()
+            && self.include.is_none()
+            && self.exclude.is_empty()
     }
 
     /// What to do with a folder, by its components below the volume's root.
@@ -110,12 +161,6 @@ impl Selection {
         {
             return Walk::Skip;
         }
-        if PRIVATE
-            .iter()
-            .any(|folder| lies_in(components.clone(), folder))
-        {
-            return Walk::Skip;
-        }
         if MEDIA_FOLDERS
             .iter()
             .any(|folder| lies_in(components.clone(), folder))
@@ -125,23 +170,43 @@ impl Selection {
         Walk::MediaOnly
     }
 
-    /// Whether to take an item found in a folder walked so.
-    pub fn wants(&self, item: &Item, volume: &RemotePath, walk: Walk) -> bool {
-        let name = item.path.name();
-        let kind = MediaKind::of_name(original_name(name).unwrap_or(name));
-        let by_folder = match walk {
+    /// Whether to take an item of this kind found in a folder walked so.
+    pub fn judge(&self, item: &Item, kind: MediaKind, volume: &RemotePath, walk: Walk) -> Verdict {
+        let choice = |filter| Verdict::Left(Left::Choice(filter));
+        if self.since.is_some_and(|since| item.mtime < since) {
+            return choice(Filter::Since);
+        }
+        let include = self.include.as_ref();
+        if include.is_some_and(|globs| !matches(globs, &item.path, volume)) {
+            return choice(Filter::Include);
+        }
+        if matches(&self.exclude, &item.path, volume) {
+            return choice(Filter::Exclude);
+        }
+        let is_of_wanted_kind = self.kinds.is_empty() || self.kinds.contains(&kind);
+        let is_taken_here = match walk {
             Walk::Everything => true,
             Walk::MediaOnly => kind != MediaKind::Other,
             Walk::Skip => false,
         };
-        by_folder
-            && (self.kinds.is_empty() || self.kinds.contains(&kind))
-            && self.since.is_none_or(|since| item.mtime >= since)
-            && self
-                .include
-                .as_ref()
-                .is_none_or(|globs| matches(globs, &item.path, volume))
-            && !matches(&self.exclude, &item.path, volume)
+        match (is_of_wanted_kind && is_taken_here, kind) {
+            (true, _) => Verdict::Wanted,
+            (false, MediaKind::Other) if item.size >= FIRST_BYTES as u64 => Verdict::Undecided,
+            (false, _) => self.left(kind, walk),
+        }
+    }
+
+    /// Why an item is left whose kind is known for good.
+    pub fn left(&self, kind: MediaKind, walk: Walk) -> Verdict {
+        Verdict::Left(match (kind, walk) {
+            (MediaKind::Other, Walk::MediaOnly | Walk::Skip) => Left::NoMedia,
+            _ => Left::Choice(Filter::Kind),
+        })
+    }
+
+    /// Whether a pattern would match an item if it stood for any depth.
+    pub fn matches_deeper(&self, path: &RemotePath, volume: &RemotePath) -> bool {
+        matches(&self.deeper, path, volume)
     }
 
     /// Whether something that the phone lists without being able to tell what it is may be an item
@@ -219,9 +284,10 @@ fn lies_in<'a>(mut components: impl Iterator<Item = &'a [u8]>, folder: &str) -> 
     })
 }
 
-/// `Android/media/PACKAGE/cache`.
+/// `Android/media/PACKAGE/cache`, and the same in `Android/data`.
 fn is_app_cache<'a>(mut components: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
-    lies_in(components.clone(), "Android/media")
+    let is_of_apps = |folder| lies_in(components.clone(), folder);
+    (is_of_apps("Android/media") || is_of_apps("Android/data"))
         && components
             .nth(3)
             .is_some_and(|part| part.eq_ignore_ascii_case(b"cache"))
@@ -242,10 +308,18 @@ mod tests {
     fn item(path: &str, mtime: i64) -> Item {
         Item {
             path: RemotePath::new(path.as_bytes()).unwrap(),
-            size: 1,
+            size: 100,
             size_is_exact: true,
             mtime,
         }
+    }
+
+    /// By its name alone.
+    fn judged(selection: &Selection, item: &Item, walk: Walk) -> Verdict {
+        let volume = RemotePath::new(b"/storage/emulated/0").unwrap();
+        let name = item.path.name();
+        let kind = MediaKind::of_name(original_name(name).unwrap_or(name));
+        selection.judge(item, kind, &volume, walk)
     }
 
     #[test]
@@ -259,11 +333,13 @@ mod tests {
         assert_eq!(walk(&selection, "Android"), Walk::MediaOnly);
         assert_eq!(walk(&selection, ""), Walk::MediaOnly);
         assert_eq!(walk(&selection, "MyApp/pictures"), Walk::MediaOnly);
+        for folder in ["Android/data", "Android/obb/x", "Android/data/com.x/files"] {
+            assert_eq!(walk(&selection, folder), Walk::MediaOnly, "{folder}");
+        }
         for folder in [
             "DCIM/.thumbnails",
-            "Android/data",
-            "Android/obb/x",
             "Android/media/com.x/cache",
+            "Android/data/com.x/cache/images",
         ] {
             assert_eq!(walk(&selection, folder), Walk::Skip, "{folder}");
         }
@@ -276,33 +352,61 @@ mod tests {
 
     #[test]
     fn filters_hold_together() {
-        let volume = RemotePath::new(b"/storage/emulated/0").unwrap();
         let photo = item("/storage/emulated/0/DCIM/Camera/a.jpg", 100);
         let video = item("/storage/emulated/0/DCIM/Camera/a.mp4", 100);
         let trashed = item("/storage/emulated/0/DCIM/Camera/.trashed-1-a.jpg", 100);
+        let unknown = item("/storage/emulated/0/DCIM/Camera/a", 100);
         let photos = Selection {
             kinds: vec![MediaKind::Photo],
             since: Some(100),
             ..Selection::default()
         };
-        assert!(photos.wants(&photo, &volume, Walk::Everything));
-        assert!(photos.wants(&trashed, &volume, Walk::MediaOnly));
-        assert!(!photos.wants(&video, &volume, Walk::Everything));
-        assert!(!photos.wants(
-            &item("/storage/emulated/0/a.jpg", 99),
-            &volume,
-            Walk::Everything
-        ));
+        let by_choice = |filter| Verdict::Left(Left::Choice(filter));
+        let (everything, media) = (Walk::Everything, Walk::MediaOnly);
+        assert_eq!(judged(&photos, &photo, everything), Verdict::Wanted);
+        assert_eq!(judged(&photos, &trashed, media), Verdict::Wanted);
+        assert_eq!(judged(&photos, &video, everything), by_choice(Filter::Kind));
+        assert_eq!(judged(&photos, &unknown, everything), Verdict::Undecided);
+        assert_eq!(
+            judged(&Selection::default(), &unknown, media),
+            Verdict::Undecided
+        );
+        assert_eq!(
+            judged(&Selection::default(), &unknown, everything),
+            Verdict::Wanted
+        );
+        let tiny = Item { size: 3, ..unknown };
+        assert_eq!(
+            judged(&Selection::default(), &tiny, media),
+            Verdict::Left(Left::NoMedia)
+        );
+        let old = item("/storage/emulated/0/a.jpg", 99);
+        assert_eq!(judged(&photos, &old, everything), by_choice(Filter::Since));
         let globs = |include: &[&str], exclude: &[&str]| {
             let own = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
             Selection::default()
                 .with_globs(&own(include), &own(exclude))
                 .unwrap()
         };
-        assert!(globs(&["dcim/**"], &[]).wants(&photo, &volume, Walk::Everything));
-        assert!(globs(&["/storage/**/*.jpg"], &[]).wants(&photo, &volume, Walk::Everything));
-        assert!(!globs(&["*.jpg"], &[]).wants(&photo, &volume, Walk::Everything));
-        assert!(!globs(&[], &["**/*.jpg"]).wants(&photo, &volume, Walk::Everything));
+        for (include, exclude, verdict) in [
+            (&["dcim/**"][..], &[][..], Verdict::Wanted),
+            (&["/storage/**/*.jpg"], &[], Verdict::Wanted),
+            (&["*.jpg"], &[], by_choice(Filter::Include)),
+            (&[], &["**/*.jpg"], by_choice(Filter::Exclude)),
+        ] {
+            let selection = globs(include, exclude);
+            assert_eq!(
+                judged(&selection, &photo, everything),
+                verdict,
+                "{include:?}"
+            );
+        }
+        let volume = RemotePath::new(b"/storage/emulated/0").unwrap();
+        for (pattern, is_near) in [("*.jpg", true), ("Cam*", true), ("*.png", false)] {
+            let selection = globs(&[pattern], &[]);
+            let near = selection.matches_deeper(&photo.path, &volume);
+            assert_eq!(near, is_near, "{pattern}");
+        }
         assert_eq!(
             Selection::default()
                 .with_globs(&["[".into()], &[])

@@ -186,15 +186,9 @@ impl Session {
         self.salvage(phone, reconnect).await;
     }
 
-    /// Lists items that this disk cannot hold: they are not asked for, because each would cost the
-    /// phone all of its bytes.
-    pub async fn refuse_too_large(&mut self, tasks: Vec<Task>, largest_file: u64) {
-        for task in tasks {
-            let words = format!(
-                "this disk (FAT) takes no file of more than {largest_file} bytes, and it has {}",
-                task.item.size
-            );
-            let reason = Reason::new(ReasonCode::NameRefused, words);
+    /// Lists items that are not asked for, because this disk cannot hold them.
+    pub async fn refuse(&mut self, tasks: Vec<(Task, Reason)>) {
+        for (task, reason) in tasks {
             self.fail(&task, reason).await;
         }
     }

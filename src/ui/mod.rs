@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use progress::Progress;
-pub use text::{bytes, count, plain, rate, seconds, typed, typed_word};
+pub use text::{bytes, count, plain, rate, seconds, typed, typed_word, were};
 
 /// How to talk, as decided from the command line and the terminal.
 #[derive(Debug, Clone, Copy)]

@@ -312,12 +312,6 @@ impl Progress {
                     plain(message)
                 )
             }
-            Event::FolderRefused {
-                path,
-                expected: false,
-            } => {
-                format!("Not readable: {}", plain(&path.to_string()))
-            }
             Event::Planned {
                 folder,
                 items,
@@ -343,13 +337,6 @@ impl Progress {
                     plain(to)
                 )
             }
-            Event::Failed { path, reason } => {
-                format!(
-                    "Failed: {} ({})",
-                    plain(&path.to_string()),
-                    plain(&reason.message)
-                )
-            }
             Event::Exporting {
                 archive,
                 items,
@@ -372,23 +359,7 @@ impl Progress {
                     plain(&why.sentence())
                 )
             }
-            Event::Damaged {
-                path,
-                local,
-                missing_bytes,
-                reason,
-            } => {
-                let missing = match missing_bytes {
-                    0 => String::new(),
-                    some => format!("; all but {some} bytes of it are kept"),
-                };
-                format!(
-                    "Damaged: {} ({}{missing}; see data/{})",
-                    plain(&path.to_string()),
-                    plain(&reason.message),
-                    plain(local.as_str()),
-                )
-            }
+            // What fails is told once, at the end, with what to do about it.
             _ => return None,
         })
     }

@@ -85,6 +85,12 @@ pub fn count(number: u64, noun: &str) -> String {
     format!("{grouped} {noun}{plural}")
 }
 
+/// A count as the begin of a sentence about the past: `1 file was`, `1,234 files were`.
+pub fn were(number: u64, noun: &str) -> String {
+    let verb = if number == 1 { "was" } else { "were" };
+    format!("{} {verb}", count(number, noun))
+}
+
 /// A duration: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
 pub fn seconds(duration: std::time::Duration) -> String {
     let whole = duration.as_secs();

@@ -12,7 +12,7 @@ use crate::folder::{Catalogue, CatalogueError, Entry, State};
 use crate::item::Item;
 use crate::names::folded;
 use crate::pull::kind::{MediaKind, Precious, original_name};
-use crate::pull::selection::{Selection, Walk};
+use crate::pull::selection::{Selection, Verdict, Walk};
 
 /// Where files go below the remote's root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,10 +139,12 @@ impl Choice {
             size_is_exact: true,
             mtime: entry.mtime,
         };
-        self.until.is_none_or(|until| entry.mtime < until)
-            && self
-                .selection
-                .wants(&item, &volume_of(entry), Walk::Everything)
+        let kind = kind_of(entry);
+        let judge = || {
+            self.selection
+                .judge(&item, kind, &volume_of(entry), Walk::Everything)
+        };
+        self.until.is_none_or(|until| entry.mtime < until) && judge() == Verdict::Wanted
     }
 
     fn path_of(&self, entry: &Entry) -> String {
@@ -176,9 +178,13 @@ fn volume_of(entry: &Entry) -> RemotePath {
     RemotePath::new(root).unwrap_or_else(|_| entry.path.clone())
 }
 
-fn precious(entry: &Entry) -> Precious {
+fn kind_of(entry: &Entry) -> MediaKind {
     let name = entry.path.name();
-    let kind = MediaKind::of_name(original_name(name).unwrap_or(name));
+    MediaKind::of_name(original_name(name).unwrap_or(name))
+}
+
+fn precious(entry: &Entry) -> Precious {
+    let kind = kind_of(entry);
     // Below the volume's folder.
     let folders = entry.local.components().skip(1).map(str::as_bytes);
     Precious::of(kind, folders)

@@ -418,7 +418,8 @@ fn failed(path: &Path, error: &std::io::Error) -> Problem {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use crate::event::Events;

@@ -134,6 +134,7 @@ pub struct Faults {
     wire: Arc<Mutex<Option<(After, Break, u32)>>>,
     storage_opens_at: Arc<Mutex<Option<Instant>>>,
     stats_stall: Arc<AtomicBool>,
+    users_refused: Arc<AtomicBool>,
     storage_hangs: Arc<AtomicBool>,
     /// What goes wrong with listings.
     pub listing: Option<Listing>,
@@ -231,6 +232,15 @@ impl Faults {
     /// Lets no question about a file be answered, until it is mended.
     pub fn stall_stats(&self) {
         self.stats_stall.store(true, Ordering::Relaxed);
+    }
+
+    /// Refuses other users' storage whatever their numbers, as recent phones do.
+    pub fn refuse_users(&self) {
+        self.users_refused.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn are_users_refused(&self) -> bool {
+        self.users_refused.load(Ordering::Relaxed)
     }
 
     pub(super) fn do_stats_stall(&self) -> bool {

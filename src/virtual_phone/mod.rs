@@ -285,6 +285,9 @@ impl Running {
         if self.is_closed(path) {
             return Err(tree::ENOENT);
         }
+        if self.phone.faults.are_users_refused() && is_of_another_user(path) {
+            return Err(tree::EACCES);
+        }
         let listing = self.phone.faults.listing.as_ref();
         let unrolled = listing.and_then(|listing| listing.unrolled(path));
         let path = unrolled.as_ref().unwrap_or(path);
@@ -329,6 +332,14 @@ impl Running {
 fn is_internal(path: &RemotePath) -> bool {
     let storage = RemotePath::new(b"/storage/emulated");
     storage.is_ok_and(|storage| path.below(&storage).is_some())
+}
+
+fn is_of_another_user(path: &RemotePath) -> bool {
+    let storage = RemotePath::new(b"/storage/emulated");
+    let user = storage
+        .ok()
+        .and_then(|storage| path.below(&storage)?.next());
+    user.is_some_and(|user| user != b"0")
 }
 
 /// One connection's means to end it in the middle.

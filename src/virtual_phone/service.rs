@@ -1,5 +1,6 @@
 //! The services of a virtual phone: `sync:` as adbd does it, and the way to its shell.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -93,7 +94,14 @@ impl Sync {
 
     fn stat(&mut self, operation: Operation, path: &RemotePath, follow: bool) {
         let stat = match self.running.find(path, follow) {
-            Ok(node) => node.stat(),
+            Ok(node) => Stat {
+                inode: match &node {
+                    // Not 0, and the same each time: where the node is in memory.
+                    Cow::Borrowed(node) => std::ptr::from_ref(*node).addr() as u64,
+                    Cow::Owned(_) => 0,
+                },
+                ..node.stat()
+            },
             Err(error) => Stat {
                 error,
                 ..Stat::default()

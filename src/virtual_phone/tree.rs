@@ -12,7 +12,7 @@ use crate::adb::sync::Stat;
 /// POSIX error numbers.
 pub(super) const ENOENT: u32 = 2;
 pub(super) const EIO: u32 = 5;
-const EACCES: u32 = 13;
+pub(super) const EACCES: u32 = 13;
 /// Links followed before giving up, as Linux does.
 const MAX_LINKS: u32 = 40;
 

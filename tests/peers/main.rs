@@ -33,5 +33,6 @@ mod choose;
 mod interrupt;
 mod lost_writes;
 mod old_phone;
+mod places;
 mod pull;
 mod through_server;

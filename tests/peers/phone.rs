@@ -102,6 +102,11 @@ impl Phone {
         self.state.join("storage/emulated/0")
     }
 
+    /// The folder behind its `/storage`.
+    pub(crate) fn storage(&self) -> PathBuf {
+        self.state.join("storage")
+    }
+
     /// The folder behind its SD card, `/storage/1A2B-3C4D`.
     pub(crate) fn sd_card(&self) -> PathBuf {
         self.state.join("storage/1A2B-3C4D")

@@ -87,11 +87,14 @@ pub(crate) fn fill(phone: &Phone, photos: usize) -> Vec<PathBuf> {
     output_of(command("mkfifo").arg(phone.internal().join("DCIM/Camera/fifo.jpg")));
     let mut sd_card = Tree::below(phone.sd_card());
     sd_card.photos("DCIM/Camera", 20, 20_000);
-    vec![
+    let unwanted = vec![
         internal.file("DCIM/.thumbnails/1.jpg", 900),
         internal.file("Some app/settings.ini", 300),
         internal.file("Android/data/com.secret.app/files/secret.jpg", 300),
-    ]
+    ];
+    let secret = phone.internal().join("Android/data/com.secret.app");
+    tree::allow(&secret, 0o700);
+    unwanted
 }
 
 /// Demands that a rescue folder has everything that [`fill`] made, and nothing else.

@@ -185,7 +185,7 @@ async fn what_failed_and_is_gone_later_is_said_once() {
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     desk.pull(&serving, &[]).await.expect(3);
     // Not asked for is not gone.
-    desk.pull(&serving, &["--videos"]).await.expect(0);
+    desk.pull(&serving, &["--videos"]).await.expect(1);
     serving.change(&path, &Later::Gone);
     let ended = desk.pull(&serving, &[]).await.expect(3);
     assert_eq!(ended.not_here()[&path], "vanished");

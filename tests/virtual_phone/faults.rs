@@ -558,9 +558,11 @@ async fn only_copy_is_kept_when_the_phone_hashes_it_otherwise_and_reads_it_no_mo
 
 #[tokio::test]
 async fn what_this_disk_does_not_take_is_no_success() {
-    let (phone, _) = many();
+    let (mut phone, _) = many();
+    let beside = "/storage/emulated/0/Notes/a.jpg";
+    phone.tree.add_file(beside, generated(10, 1), 1_700_000_000);
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
-    desk.pull(&serving, &["--include", "nothing"])
+    desk.pull(&serving, &["--include", "Notes/**"])
         .await
         .expect(0);
     std::fs::create_dir_all(desk.folder().join("data/internal")).unwrap();

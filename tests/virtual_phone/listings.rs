@@ -159,7 +159,11 @@ async fn what_the_phone_lists_with_an_error_is_told_wherever_photos_may_be() {
     let media = ["a.JPG", ".trashed-1-x.mp4", "2019"];
     for (folder, wanted, unwanted) in [
         ("My holidays", &media[..], &["notes.bin", ".thumbnails"][..]),
-        ("Android", &media, &["notes.bin", "data", "obb"]),
+        (
+            "Android",
+            &["a.JPG", ".trashed-1-x.mp4", "2019", "data", "obb"],
+            &["notes.bin"],
+        ),
         ("DCIM", &["a.JPG", "2019", "notes.bin"], &[]),
     ] {
         let (mut phone, expected) = camera(&[50_000]);

@@ -18,6 +18,7 @@ mod folders;
 mod interruptions;
 mod listings;
 mod names;
+mod places;
 mod questions;
 mod screen;
 mod selection;

@@ -5,7 +5,7 @@ use rescue::adb::RemotePath;
 use rescue::virtual_phone::fault::Listing;
 use rescue::virtual_phone::tree::NodeKind;
 
-use crate::desk::{CAMERA, Desk, camera, files_below, read_all, text};
+use crate::desk::{CAMERA, Desk, camera, files_below, generated, read_all, text};
 
 #[tokio::test]
 async fn odd_names_all_arrive_each_under_a_name_of_its_own() {
@@ -116,13 +116,13 @@ async fn names_that_climb_out_are_refused_and_listed() {
 #[cfg(unix)]
 #[tokio::test]
 async fn link_in_the_folder_is_not_followed_out_of_it() {
-    let (phone, _) = camera(&[1000]);
+    let (mut phone, _) = camera(&[1000]);
+    let beside = "/storage/1A2B-3C4D/a.jpg";
+    phone.tree.add_file(beside, generated(10, 1), 1_700_000_000);
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     let outside = desk.dir.path().join("outside");
     std::fs::create_dir(&outside).unwrap();
-    desk.pull(&serving, &["--include", "nothing"])
-        .await
-        .expect(0);
+    desk.pull(&serving, &["--include", "a.jpg"]).await.expect(0);
     std::os::unix::fs::symlink(&outside, desk.folder().join("data/internal")).unwrap();
     let ended = desk.pull(&serving, &[]).await;
     assert!(ended.code == 1 || ended.code == 3, "{}", ended.code);

@@ -114,9 +114,12 @@ async fn what_makes_no_sense_is_a_usage_error() {
         let ended = desk.pull(&serving, &options).await;
         assert_eq!(ended.code, 2, "{options:?}");
     }
-    let ended = desk
-        .pull(&serving, &["--root", "/storage/emulated/0/Nowhere"])
-        .await
-        .expect(3);
+    let some = [
+        "--root",
+        "/storage/emulated/0/Nowhere",
+        "--root",
+        "/storage/emulated/0/DCIM",
+    ];
+    let ended = desk.pull(&serving, &some).await.expect(3);
     assert_eq!(ended.not_here()["/storage/emulated/0/Nowhere"], "vanished");
 }

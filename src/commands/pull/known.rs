@@ -87,6 +87,11 @@ impl Known {
         }
     }
 
+    /// Whether the catalogue has any entry.
+    pub(super) fn holds_something(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
     /// What the catalogue has in the folder.
     pub(super) fn inventory(&self) -> &bag::Inventory {
         &self.inventory

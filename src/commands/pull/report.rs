@@ -1,31 +1,41 @@
 //! What a pull says at its end.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::super::Done;
-use super::super::summary::summary_lines;
+use super::super::summary::{looked_at_everything, summary_lines, survey_lines};
 use super::Request;
 use crate::adb::RemotePath;
 use crate::event::{Event, Events};
-use crate::folder::{Reason, Summary};
+use crate::folder::{CatalogueError, Folder, Reason, ReasonCode, Summary, SurveyKind, Surveyed};
+use crate::guide;
 use crate::pull::enumerate::Enumeration;
 use crate::pull::plan::Plan;
 use crate::pull::session::Outcome;
-use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed};
+use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed, were};
 
 /// Failures told on the terminal; `rescue status` lists all.
 const TOLD_FAILURES: usize = 20;
 
-pub(super) fn tell_dry_run(plan: Plan, found: &Enumeration, events: &Events, ui: &Ui) -> Done {
+pub(super) fn tell_dry_run(
+    plan: Plan,
+    found: &Enumeration,
+    request: &Request,
+    events: &Events,
+    ui: &Ui,
+) -> Done {
     #[derive(Serialize)]
-    struct WouldPull {
+    struct WouldPull<'a> {
         r#type: &'static str,
         items: u64,
         bytes: u64,
         not_readable: u64,
+        surveyed: &'a [Surveyed],
+        looked_at_everything: bool,
     }
     let refused = found.refused.len() as u64;
     let (items, size) = plan.wanted();
@@ -44,19 +54,97 @@ pub(super) fn tell_dry_run(plan: Plan, found: &Enumeration, events: &Events, ui:
             count(refused, "place")
         );
     }
+    let surveyed = found.survey();
+    let mut lines = vec![line];
+    lines.extend(survey_lines(&surveyed));
+    lines.extend(empty_phone_line(request, found));
     ui.result(
         &WouldPull {
             r#type: "dry_run",
             items,
             bytes: size,
             not_readable: refused,
+            surveyed: &surveyed,
+            looked_at_everything: looked_at_everything(&surveyed),
         },
-        &[line],
+        &lines,
     );
     match refused {
         0 => Done::All,
         _ => Done::SomeFailed,
     }
+}
+
+/// What is said of a phone with nothing on it.
+fn empty_phone_line(request: &Request, found: &Enumeration) -> Option<String> {
+    let is_empty = found.files_wanted == 0 && found.refused.is_empty();
+    (is_empty && request.selection.takes_all()).then(|| match found.files_seen {
+        0 => "The phone is empty: it holds no files where rescue looks".to_owned(),
+        files => format!(
+            "The phone holds no photos, videos, sound or documents: {} looked at",
+            were(files, "file")
+        ),
+    })
+}
+
+/// What is known to be missing: listed still, but no news.
+#[derive(Debug, Default)]
+pub(super) struct Known(HashMap<RemotePath, ReasonCode>);
+
+impl Known {
+    /// What the folder knows; with `accept`, what failed in this run is known from now on, unless it
+    /// may be otherwise the next time.
+    pub(super) fn settle(
+        folder: &mut Folder,
+        outcome: &Outcome,
+        found: &Enumeration,
+        accept: bool,
+    ) -> Result<Self, CatalogueError> {
+        let mut known = folder.catalogue().accepted()?;
+        if !known.is_empty() && outcome.stopped.is_none() {
+            folder.catalogue_mut().forget_accepted_that_are_here()?;
+        }
+        if accept && outcome.stopped.is_none() {
+            let new: Vec<_> = missing(outcome, found)
+                .filter(|(_, reason)| is_lasting(reason.code))
+                .map(|(path, reason)| (path.clone(), reason.code))
+                .collect();
+            folder.catalogue_mut().accept(&new)?;
+            known.extend(new);
+        }
+        Ok(Self(known))
+    }
+
+    fn has(&self, path: &RemotePath, reason: &Reason) -> bool {
+        self.0.get(path) == Some(&reason.code)
+    }
+
+    /// Whether something is missing that was not known to be.
+    pub(super) fn has_news(&self, outcome: &Outcome, found: &Enumeration) -> bool {
+        missing(outcome, found).any(|(path, reason)| !self.has(path, reason))
+    }
+}
+
+/// Whether a reason is likely to be the same the next time.
+fn is_lasting(code: ReasonCode) -> bool {
+    !matches!(
+        code,
+        ReasonCode::PhoneGone
+            | ReasonCode::StorageGone
+            | ReasonCode::LocalDisk
+            | ReasonCode::NoRoom
+            | ReasonCode::HashMismatch
+            | ReasonCode::ChangedWhileRead
+    )
+}
+
+/// What is not here after a run, and why.
+fn missing<'a>(
+    outcome: &'a Outcome,
+    found: &'a Enumeration,
+) -> impl Iterator<Item = &'a (RemotePath, Reason)> {
+    let items = outcome.failed.iter().chain(&outcome.damaged);
+    items.chain(&found.refused)
 }
 
 #[derive(Serialize)]
@@ -69,6 +157,8 @@ struct Report<'a> {
     summary: &'a Summary,
     not_here: Vec<Missing<'a>>,
     not_proven: Vec<Missing<'a>>,
+    surveyed: &'a [Surveyed],
+    looked_at_everything: bool,
 }
 
 #[derive(Serialize)]
@@ -76,6 +166,19 @@ struct Missing<'a> {
     path: &'a RemotePath,
     #[serde(flatten)]
     reason: &'a Reason,
+    /// Whether it was known to be missing before this run, or is from now on.
+    known: bool,
+}
+
+impl<'a> Missing<'a> {
+    fn of((path, reason): &'a (RemotePath, Reason), known: &Known) -> Self {
+        let known = known.has(path, reason);
+        Self {
+            path,
+            reason,
+            known,
+        }
+    }
 }
 
 #[expect(
@@ -88,48 +191,31 @@ pub(super) fn report(
     summary: &Summary,
     outcome: &Outcome,
     found: &Enumeration,
+    known: &Known,
     request: &Request,
     took: Duration,
     wanted_bytes: u64,
 ) {
-    let missing = |(path, reason)| Missing { path, reason };
-    let not_here: Vec<_> = (outcome
-        .failed
-        .iter()
-        .chain(&outcome.damaged)
-        .chain(&found.refused))
-    .map(|(path, reason)| missing((path, reason)))
-    .collect();
+    let not_here: Vec<_> = missing(outcome, found)
+        .map(|one| Missing::of(one, known))
+        .collect();
     let not_proven: Vec<_> = outcome
         .unproven
         .iter()
-        .map(|(path, reason)| missing((path, reason)))
+        .map(|one| Missing::of(one, known))
         .collect();
+    let surveyed = found.survey();
     let mut lines = vec![String::new()];
     lines.extend(summary_lines(summary));
-    if found.not_files > 0 {
-        lines.push(format!(
-            "{} and devices were left out",
-            count(found.not_files, "link")
-        ));
-    }
-    if found.private_folders > 0 {
-        lines.push(format!(
-            "{} that Android lets nobody read were left out",
-            count(found.private_folders, "folder")
-        ));
-    }
-    for item in not_here.iter().chain(&not_proven).take(TOLD_FAILURES) {
-        let (path, why) = (plain(&item.path.to_string()), plain(&item.reason.message));
-        lines.push(format!("    {path}: {why}"));
-    }
-    let told = not_here.len() + not_proven.len();
-    if told > TOLD_FAILURES {
-        lines.push(format!(
-            "    and {} more: `rescue status` lists them",
-            told - TOLD_FAILURES
-        ));
-    }
+    // What could not be read is listed below, with the files.
+    let but_unreadable: Vec<_> = surveyed
+        .iter()
+        .filter(|one| one.kind != SurveyKind::Unreadable)
+        .cloned()
+        .collect();
+    lines.extend(survey_lines(&but_unreadable));
+    lines.extend(empty_phone_line(request, found));
+    lines.extend(missing_lines(not_here.iter().chain(&not_proven)));
     let shown = plain(&path.display().to_string());
     lines.push(match outcome.stopped {
         Some(_) => format!("In {shown}, stopped after {}", seconds(took)),
@@ -170,6 +256,48 @@ pub(super) fn report(
         summary,
         not_here,
         not_proven,
+        surveyed: &surveyed,
+        looked_at_everything: outcome.stopped.is_none() && looked_at_everything(&surveyed),
     };
     ui.result(&report, &lines);
+}
+
+/// Each file and folder that is not here or not proven, once; and what to do, once for each reason.
+fn missing_lines<'a>(missing: impl Iterator<Item = &'a Missing<'a>> + Clone) -> Vec<String> {
+    let mut lines = Vec::new();
+    for item in missing.clone().take(TOLD_FAILURES) {
+        let (path, why) = (plain(&item.path.to_string()), plain(&item.reason.message));
+        let known = if item.known { "; known" } else { "" };
+        lines.push(format!("    {path}: {why}{known}"));
+    }
+    let (mut told, mut known) = (0, 0);
+    let mut steps: Vec<(&str, u64)> = Vec::new();
+    for item in missing {
+        told += 1;
+        known += u64::from(item.known);
+        let step = guide::next_for_items(item.reason.code).filter(|_| !item.known);
+        match steps.iter_mut().find(|(known, _)| Some(*known) == step) {
+            Some((_, items)) => *items += 1,
+            None => steps.extend(step.map(|step| (step, 1))),
+        }
+    }
+    if told > TOLD_FAILURES {
+        lines.push(format!(
+            "    and {} more: `rescue status` lists them",
+            told - TOLD_FAILURES
+        ));
+    }
+    if known > 0 {
+        lines.push(format!(
+            "{} of them known to be missing: no news",
+            match known {
+                1 => "1 is".to_owned(),
+                known => format!("{known} are"),
+            }
+        ));
+    }
+    for (step, items) in steps {
+        lines.push(format!("For {}: {step}", format_args!("{items} of these")));
+    }
+    lines
 }

@@ -1,8 +1,15 @@
-//! Where a phone keeps its files: internal storage and cards.
+//! Where a phone keeps its files: internal storage, cards and sticks whatever they are called, and
+//! the storage of other users. The same storage under two names is taken once.
+
+use std::collections::HashSet;
+use std::time::Duration;
 
 use super::known_path;
+use super::mounts::Mounts;
+use super::users::{self, EMULATED, storage_of_user};
 use crate::adb::RemotePath;
 use crate::adb::features::Feature;
+use crate::adb::shell::quote;
 use crate::adb::sync::{Answer, FileType, Operation, Stat};
 use crate::folder::{Reason, ReasonCode};
 use crate::item::Volume;
@@ -12,6 +19,10 @@ use crate::phone::{Phone, PhoneError};
 const MAX_ROOT_ENTRIES: usize = 100_000;
 /// More cards than any phone has slots and ports for.
 const MAX_CARDS: usize = 32;
+/// More than the answer to which names lead to the same place, in bytes.
+const MAX_ANSWER: usize = 1024 * 1024;
+/// How long to wait for answers that a pull can do without.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Where internal storage is, the best first: since Android 4.2, then older and odd ones.
 pub(super) const INTERNAL_ROOTS: [&str; 4] = [
     "/storage/emulated/0",
@@ -21,21 +32,71 @@ pub(super) const INTERNAL_ROOTS: [&str; 4] = [
 ];
 /// Where cards are.
 const STORAGE: &str = "/storage";
+/// What in there is no card: links to internal storage, and the storage of users.
+const NO_CARDS: [&[u8]; 2] = [b"self", b"emulated"];
+/// Where Android mounts cards before it shows them in `/storage`, and sticks that it does not show
+/// there; few phones let their shell look in.
+const BEHIND: &str = "/mnt/media_rw";
+/// Where cards were before there was `/storage`.
+const OLD_STORAGE: &str = "/mnt";
 /// The folder below `data/` for internal storage.
 pub(super) const INTERNAL: &str = "internal";
+
+/// What a volume is, which says what it means when it cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Internal storage.
+    Internal,
+    /// A card or stick.
+    Card,
+    /// A place for one, without one in it.
+    EmptyPlace,
+    /// Another user's storage.
+    User,
+}
+
+/// A place to look for files.
+#[derive(Debug, Clone)]
+pub(super) struct Root {
+    pub(super) volume: Volume,
+    pub(super) standing: Standing,
+    /// Its device and its number there, where the phone tells.
+    pub(super) identity: Option<(u64, u64)>,
+}
+
+impl Root {
+    fn new(root: RemotePath, label: String, standing: Standing) -> Self {
+        Self {
+            volume: Volume { root, label },
+            standing,
+            identity: None,
+        }
+    }
+
+    /// Another user's storage.
+    pub(super) fn of_user(user: u32) -> Self {
+        let label = format!("user-{user}");
+        Self::new(storage_of_user(user), label, Standing::User)
+    }
+}
 
 /// Where to look for files.
 #[derive(Debug, Default)]
 pub(super) struct Volumes {
-    pub(super) volumes: Vec<Volume>,
+    pub(super) roots: Vec<Root>,
     /// What could not be looked at.
     pub(super) refused: Vec<(RemotePath, Reason)>,
+    /// Whether only the phone's package manager knows which other users there are.
+    pub(super) asks_for_users: bool,
 }
 
 /// Whether internal storage or a card can be listed; [`PhoneError::Locked`] when it cannot because
 /// nobody has unlocked the phone yet.
 pub async fn has_storage(phone: &Phone) -> Result<bool, PhoneError> {
-    Ok(!find(phone).await?.volumes.is_empty())
+    if has_internal_storage(phone).await? {
+        return Ok(true);
+    }
+    Ok(!find(phone).await?.roots.is_empty())
 }
 
 /// Whether internal storage can be listed.
@@ -43,18 +104,22 @@ pub async fn has_internal_storage(phone: &Phone) -> Result<bool, PhoneError> {
     Ok(find_internal(phone).await?.is_some())
 }
 
-/// Finds internal storage and cards. When a card keeps the phone from listing them, internal
-/// storage is had without them.
+/// Finds internal storage, cards and other users' storage. When a card keeps the phone from listing
+/// them, internal storage is had without them.
 pub(super) async fn find(phone: &Phone) -> Result<Volumes, PhoneError> {
     let mut found = Volumes::default();
-    let storage = known_path(STORAGE);
-    let (internal, cards) = tokio::join!(find_internal(phone), list_folder(phone, &storage));
-    found.volumes.extend(internal?);
+    let (storage, behind) = (known_path(STORAGE), known_path(BEHIND));
+    let (internal, cards, hidden, mounts, users) = tokio::join!(
+        find_internal(phone),
+        list_folder(phone, &storage),
+        patiently(list_folder(phone, &behind)),
+        patiently(Mounts::read(phone)),
+        patiently(users::look(phone)),
+    );
+    found.roots.extend(internal?);
     let cards = match cards {
         Ok(cards) => cards.unwrap_or_default(),
-        Err(error @ (PhoneError::Idle { .. } | PhoneError::Sync(_)))
-            if !found.volumes.is_empty() =>
-        {
+        Err(error @ (PhoneError::Idle { .. } | PhoneError::Sync(_))) if !found.roots.is_empty() => {
             // Not the phone as a whole, when it still opens streams.
             drop(phone.sync().await?);
             let words = format!("the cards cannot be listed: {error}");
@@ -64,34 +129,255 @@ pub(super) async fn find(phone: &Phone) -> Result<Volumes, PhoneError> {
         }
         Err(error) => return Err(error),
     };
-    let mut cards = cards.iter().filter_map(|(stat, name)| {
-        let name = std::str::from_utf8(name).ok()?;
-        let is_card = FileType::of_mode(stat.mode) == FileType::Folder && is_card_name(name);
-        let root = is_card.then(|| storage.join(name.as_bytes()).ok())??;
-        let label = format!("sd-{name}");
-        Some(Volume { root, label })
-    });
-    found.volumes.extend(cards.by_ref().take(MAX_CARDS));
-    if cards.next().is_some() {
+    let hidden = unless_gone(phone, hidden.unwrap_or(Ok(None))).await?;
+    let mounts = unless_gone(phone, mounts.unwrap_or_else(|| Ok(Mounts::default()))).await?;
+    let mounts = mounts.unwrap_or_default();
+    let users = unless_gone(phone, users.unwrap_or_else(|| Ok(users::Users::default()))).await?;
+    let users = users.unwrap_or_default();
+    found.asks_for_users = users.is_unsure;
+
+    let mut places = Places::default();
+    for name in folders_of(&cards).filter(|name| !NO_CARDS.contains(name)) {
+        places.add(&storage, name);
+    }
+    let mounted = |folder: &RemotePath| {
+        let points = mounts.cards_in(folder).map(|point| point.name().to_vec());
+        points.collect::<Vec<_>>()
+    };
+    for name in mounted(&storage) {
+        if !NO_CARDS.contains(&&*name) {
+            places.add(&storage, &name);
+        }
+    }
+    let hidden = hidden.flatten().unwrap_or_default();
+    for name in folders_of(&hidden) {
+        places.add(&behind, name);
+    }
+    for name in mounted(&behind) {
+        places.add(&behind, &name);
+    }
+    let old_storage = known_path(OLD_STORAGE);
+    for name in mounted(&old_storage) {
+        places.add(&old_storage, &name);
+    }
+    if places.roots.len() > MAX_CARDS {
+        places.roots.truncate(MAX_CARDS);
         let words = format!("it lists more than {MAX_CARDS} cards: only so many are looked at");
         let reason = Reason::new(ReasonCode::Other, words);
         found.refused.push((storage.clone(), reason));
     }
-    if found.volumes.is_empty() && is_locked(phone) {
-        return Err(PhoneError::Locked);
+    let known = INTERNAL_ROOTS.map(known_path);
+    places
+        .roots
+        .retain(|root| !known.contains(&root.volume.root));
+    found.roots.extend(places.roots);
+    found
+        .roots
+        .extend(users.present.into_iter().map(Root::of_user));
+    tell_apart(phone, &mut found.roots).await?;
+    for root in &mut found.roots {
+        if root.standing == Standing::Card && mounts.is_empty_place(&root.volume.root) {
+            root.standing = Standing::EmptyPlace;
+        }
+    }
+    let has_internal = found.roots.iter().any(|root| root.volume.label == INTERNAL);
+    if !has_internal && !is_any_readable(phone, &found.roots).await? {
+        found.roots.clear();
+        if is_locked(phone) {
+            return Err(PhoneError::Locked);
+        }
     }
     Ok(found)
 }
 
-async fn find_internal(phone: &Phone) -> Result<Option<Volume>, PhoneError> {
+/// Places of cards, each name once.
+#[derive(Debug, Default)]
+struct Places {
+    roots: Vec<Root>,
+    names: HashSet<Vec<u8>>,
+    labels: HashSet<String>,
+}
+
+impl Places {
+    /// Adds one, unless a card of that name is there: Android shows the same one in several places.
+    fn add(&mut self, folder: &RemotePath, name: &[u8]) {
+        let Ok(root) = folder.join(name) else { return };
+        if !self.names.insert(name.to_vec()) {
+            return;
+        }
+        let plain = String::from_utf8_lossy(name);
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let plain: String = plain
+            .chars()
+            .map(|c| if is_plain(c) { c } else { '_' })
+            .take(64)
+            .collect();
+        let mut label = format!("sd-{plain}");
+        for number in 2.. {
+            if self.labels.insert(label.to_ascii_lowercase()) {
+                break;
+            }
+            label = format!("sd-{plain}-{number}");
+        }
+        self.roots.push(Root::new(root, label, Standing::Card));
+    }
+}
+
+/// The folders of a listing, and after them the links: what a link leads to bears its own name first.
+fn folders_of(entries: &[(Stat, bytes::Bytes)]) -> impl Iterator<Item = &[u8]> {
+    let of = |kinds: fn(&Stat) -> bool| {
+        let entries = entries.iter().filter(move |(stat, _)| kinds(stat));
+        entries.map(|(_, name)| &**name)
+    };
+    // An entry of which the phone cannot tell what it is may be a card that is broken.
+    let folders = of(|stat| FileType::of_mode(stat.mode) == FileType::Folder || stat.error != 0);
+    let links = of(|stat| FileType::of_mode(stat.mode) == FileType::Link && stat.error == 0);
+    folders
+        .chain(links)
+        .filter(|name| !matches!(*name, b"." | b".."))
+}
+
+async fn is_any_readable(phone: &Phone, roots: &[Root]) -> Result<bool, PhoneError> {
+    for root in roots {
+        if list_folder(phone, &root.volume.root).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn find_internal(phone: &Phone) -> Result<Option<Root>, PhoneError> {
     for root in INTERNAL_ROOTS {
         let root = known_path(root);
         if list_folder(phone, &root).await?.is_some() {
             let label = INTERNAL.to_owned();
-            return Ok(Some(Volume { root, label }));
+            return Ok(Some(Root::new(root, label, Standing::Internal)));
         }
     }
     Ok(None)
+}
+
+/// Takes out what is the same storage as one before it, and what is no folder. Phones that tell a
+/// file's number are asked for that, others where the name leads to.
+async fn tell_apart(phone: &Phone, roots: &mut Vec<Root>) -> Result<(), PhoneError> {
+    if roots.len() < 2
+        && roots
+            .first()
+            .is_some_and(|root| root.volume.label == INTERNAL)
+    {
+        return Ok(());
+    }
+    let asked = match phone.features().has(Feature::StatV2) {
+        true => patiently(stats(phone, roots)).await,
+        false => patiently(resolve(phone, roots)).await,
+    };
+    let told = unless_gone(phone, asked.unwrap_or_else(|| Ok(Vec::new()))).await?;
+    let mut told = told.unwrap_or_default().into_iter();
+    let mut seen = HashSet::new();
+    roots.retain_mut(|root| match told.next() {
+        None | Some(Told::Nothing) => true,
+        Some(Told::NoFolder) => root.standing == Standing::Internal,
+        Some(Told::Number(device, inode)) => {
+            root.identity = Some((device, inode));
+            seen.insert(Told::Number(device, inode))
+        }
+        Some(leads_to) => seen.insert(leads_to),
+    });
+    Ok(())
+}
+
+/// What the phone tells about a name.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Told {
+    /// The device, and the number on it.
+    Number(u64, u64),
+    /// The path without links.
+    Path(Vec<u8>),
+    NoFolder,
+    Nothing,
+}
+
+async fn stats(phone: &Phone, roots: &[Root]) -> Result<Vec<Told>, PhoneError> {
+    let mut sync = phone.sync().await?;
+    for root in roots {
+        sync.request(Operation::Stat2, &root.volume.root);
+    }
+    sync.flush().await?;
+    let mut told = Vec::with_capacity(roots.len());
+    for _ in roots {
+        let Some(Answer::Stat(stat)) = sync.next().await? else {
+            break;
+        };
+        let is_folder = FileType::of_mode(stat.mode) == FileType::Folder;
+        told.push(match (stat.error, is_folder, stat.inode) {
+            (0, true, 0) => Told::Nothing,
+            (0, true, inode) => Told::Number(stat.device, inode),
+            // It is not there, or leads to nothing.
+            (0, false, _) | (2, ..) => Told::NoFolder,
+            _ => Told::Nothing,
+        });
+    }
+    Ok(told)
+}
+
+async fn resolve(phone: &Phone, roots: &[Root]) -> Result<Vec<Told>, PhoneError> {
+    let mut told = Vec::with_capacity(roots.len());
+    let mut rest = roots;
+    while !rest.is_empty() {
+        let mut command = Vec::new();
+        let mut asked = 0;
+        for root in rest {
+            let path = quote(root.volume.root.as_bytes());
+            let question = [
+                b"test -d ",
+                &*path,
+                b" && echo d; cd ",
+                &path,
+                b" 2>/dev/null && pwd -P; echo .; ",
+            ]
+            .concat();
+            if asked > 0 && command.len() + question.len() > phone.max_command_bytes() {
+                break;
+            }
+            command.extend_from_slice(&question);
+            asked += 1;
+        }
+        let output = phone
+            .run("pwd", &command, MAX_ANSWER, phone.idle())
+            .await?
+            .stdout;
+        let answers = resolved(&output);
+        // A shell that answers something else tells nothing.
+        if answers.len() != asked {
+            return Ok(Vec::new());
+        }
+        told.extend(answers);
+        rest = rest.get(asked..).unwrap_or_default();
+    }
+    Ok(told)
+}
+
+/// Reads the answers to what [`resolve`] asks.
+fn resolved(output: &[u8]) -> Vec<Told> {
+    let mut told = Vec::new();
+    let (mut is_folder, mut path) = (false, None);
+    let lines = output.split(|byte| matches!(byte, b'\n' | b'\r'));
+    for line in lines.filter(|line| !line.is_empty()) {
+        match line {
+            b"d" => is_folder = true,
+            b"." => {
+                told.push(match (is_folder, path.take()) {
+                    (false, _) => Told::NoFolder,
+                    (true, Some(path)) => Told::Path(path),
+                    (true, None) => Told::Nothing,
+                });
+                is_folder = false;
+            }
+            line if line.starts_with(b"/") => path = Some(line.to_vec()),
+            _ => return Vec::new(),
+        }
+    }
+    told
 }
 
 /// Whether the phone says that nobody has unlocked it since it started (file-based encryption).
@@ -101,24 +387,17 @@ fn is_locked(phone: &Phone) -> bool {
         && properties.value("sys.user.0.ce_available") != Some("true")
 }
 
-/// A card's folder is its filesystem's identifier: `1A2B-3C4D`, or longer on other filesystems.
-fn is_card_name(name: &str) -> bool {
-    (8..=40).contains(&name.len())
-        && name.contains('-')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
-}
-
 /// The root of the storage that a file is on, as its path tells it.
 pub(in crate::pull) fn storage_of(path: &RemotePath) -> Option<RemotePath> {
     let known = INTERNAL_ROOTS.map(known_path);
     if let Some(internal) = known.into_iter().find(|root| path.below(root).is_some()) {
         return Some(internal);
     }
-    let storage = known_path(STORAGE);
-    let card = path.below(&storage)?.next()?;
-    storage.join(card).ok()
+    let folders = [EMULATED, STORAGE, BEHIND].map(known_path);
+    let folder = folders
+        .into_iter()
+        .find(|folder| path.below(folder).is_some())?;
+    folder.join(path.below(&folder)?.next()?).ok()
 }
 
 /// Whether a file is on internal storage, as its path tells it.
@@ -129,7 +408,7 @@ pub(in crate::pull) fn is_on_internal_storage(path: &RemotePath) -> bool {
 }
 
 /// One folder's entries; `None` when it is missing or refused.
-async fn list_folder(
+pub(super) async fn list_folder(
     phone: &Phone,
     path: &RemotePath,
 ) -> Result<Option<Vec<(Stat, bytes::Bytes)>>, PhoneError> {
@@ -157,28 +436,97 @@ pub(super) fn list_operation(phone: &Phone) -> Operation {
     }
 }
 
+/// Waits for an answer that a pull can do without, but not for long; `None` when none comes.
+pub(super) async fn patiently<T>(asking: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(PATIENCE, asking).await.ok()
+}
+
+/// An answer that a pull can do without: `None` when the phone gives none, an error only when the
+/// phone itself is gone.
+pub(super) async fn unless_gone<T>(
+    phone: &Phone,
+    answer: Result<T, PhoneError>,
+) -> Result<Option<T>, PhoneError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(
+            PhoneError::Idle { .. }
+            | PhoneError::Sync(_)
+            | PhoneError::Shell(_)
+            | PhoneError::StreamEnded { .. }
+            | PhoneError::ServiceRefused { .. }
+            | PhoneError::TooMuchOutput { .. },
+        ) => {
+            // Not the phone as a whole, when it still opens streams.
+            drop(phone.sync().await?);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn cards_are_told_from_other_folders() {
+    fn cards_of_any_name_get_a_folder_of_their_own() {
+        let mut places = Places::default();
+        let storage = known_path(STORAGE);
         for name in [
-            "1A2B-3C4D",
-            "0123-4567",
-            "5f1b4a2c-0000-4c1e-9d7a-0123456789ab",
+            &b"1A2B-3C4D"[..],
+            b"extSdCard",
+            b"deadbeef",
+            b"USB disk/",
+            b"USB disk",
+            b"USB_disk",
+            b"\xff\xfe",
+            b"extSdCard",
+            b"EXTSDCARD",
         ] {
-            assert!(is_card_name(name), "{name}");
+            places.add(&storage, name);
         }
-        for name in [
-            "emulated",
-            "self",
-            "deadbeef",
-            "enc_emulated",
-            "usb-disk",
-            "../x-y-z-w",
+        places.add(&known_path(BEHIND), b"extSdCard");
+        places.add(&known_path(BEHIND), b"stick");
+        let labels: Vec<_> = places
+            .roots
+            .iter()
+            .map(|root| &*root.volume.label)
+            .collect();
+        assert_eq!(
+            labels,
+            [
+                "sd-1A2B-3C4D",
+                "sd-extSdCard",
+                "sd-deadbeef",
+                "sd-USB_disk",
+                "sd-USB_disk-2",
+                "sd-__",
+                "sd-EXTSDCARD-2",
+                "sd-stick"
+            ]
+        );
+    }
+
+    #[test]
+    fn answers_about_where_names_lead_are_read() {
+        let told = resolved(b"d\n/storage/sdcard0\n.\r\n.\nd\n.\n");
+        let path = Told::Path(b"/storage/sdcard0".to_vec());
+        assert_eq!(told, [path, Told::NoFolder, Told::Nothing]);
+        assert!(resolved(b"sh: cd: not found\n.\n").is_empty());
+    }
+
+    #[test]
+    fn storage_is_told_by_the_path() {
+        let of = |path: &str| storage_of(&known_path(path)).map(|root| root.to_string());
+        for (path, root) in [
+            ("/storage/emulated/0/a", "/storage/emulated/0"),
+            ("/storage/emulated/10/DCIM/a", "/storage/emulated/10"),
+            ("/storage/extSdCard/a", "/storage/extSdCard"),
+            ("/mnt/media_rw/X/a", "/mnt/media_rw/X"),
         ] {
-            assert!(!is_card_name(name), "{name}");
+            assert_eq!(of(path).as_deref(), Some(root));
         }
+        assert_eq!(of("/data/local/a"), None);
     }
 }

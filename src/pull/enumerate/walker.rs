@@ -3,15 +3,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::super::selection::{Selection, Walk, is_private_folder};
-use super::volumes::{INTERNAL, INTERNAL_ROOTS, Volumes, list_operation};
+use super::super::kind::{MediaKind, ending, original_name};
+use super::super::selection::{Filter, Left, Selection, Verdict, Walk, is_private_folder};
+use super::first_bytes;
+use super::tally::{Closed, Tally};
+use super::volumes::{INTERNAL, INTERNAL_ROOTS, Root, Standing, Volumes, list_operation};
 use super::{Enumeration, Found, Roots, known_path, reason_of_errno, reason_of_fail};
 use crate::adb::RemotePath;
 use crate::adb::features::Feature;
 use crate::adb::shell::quote;
 use crate::adb::sync::{Answer, FileType, Stat};
 use crate::event::{Event, Events};
-use crate::folder::{Reason, ReasonCode};
+use crate::folder::{Reason, ReasonCode, SurveyKind, Surveyed};
 use crate::item::{Item, Volume};
 use crate::phone::{Phone, PhoneError};
 
@@ -31,6 +34,8 @@ const TELL_EVERY: u64 = 500;
 const MAX_FAILURES: u32 = 3;
 /// How often one folder after the other may keep the phone silent before it is the phone.
 const MAX_SILENCES: u32 = 4;
+/// Files whose names do not tell what they are, kept to be looked into.
+const MAX_UNDECIDED: usize = 4 * first_bytes::MAX_FILES;
 /// More than the answers to one round of questions, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
@@ -39,6 +44,8 @@ const MAX_ANSWER: usize = 1024 * 1024;
 struct Folder {
     path: RemotePath,
     volume: usize,
+    /// From which of the roots the walk came here.
+    root: usize,
     walk: Walk,
     /// Where it is on the phone's storage, and the folders above it.
     place: Option<Arc<Place>>,
@@ -74,7 +81,7 @@ struct Mark {
     waiting: usize,
     items: usize,
     refused: usize,
-    not_files: u64,
+    undecided: usize,
     entries: u64,
     path_bytes: usize,
 }
@@ -83,6 +90,18 @@ struct Mark {
 pub(super) struct Walker<'a> {
     selection: &'a Selection,
     found: Enumeration,
+    /// Of the volumes in `found`, in their order.
+    standings: Vec<(Standing, Option<(u64, u64)>)>,
+    /// Whether a folder of apps was asked for by its name.
+    asks_for_private: bool,
+    /// What is counted in the folder that is being listed, and in those before it.
+    folder_tally: Tally,
+    tally: Tally,
+    /// Where the walk begins, and the files seen from there on.
+    roots: Vec<(RemotePath, u64)>,
+    closed: Closed,
+    /// Wanted if their first bytes say so, and how their folders are walked.
+    undecided: Vec<(Found, Walk)>,
     waiting: VecDeque<Folder>,
     /// Folders that answered nothing at all, not even `.`.
     suspicious: Vec<Folder>,
@@ -112,13 +131,24 @@ impl<'a> Walker<'a> {
         found: Volumes,
         events: &Events,
     ) -> Self {
-        let Volumes { volumes, refused } = found;
+        let Volumes {
+            roots: places,
+            refused,
+            ..
+        } = found;
         let mut walker = Self {
             selection,
             found: Enumeration {
                 refused,
                 ..Enumeration::default()
             },
+            standings: Vec::new(),
+            asks_for_private: false,
+            folder_tally: Tally::default(),
+            tally: Tally::default(),
+            roots: Vec::new(),
+            closed: Closed::default(),
+            undecided: Vec::new(),
             waiting: VecDeque::new(),
             suspicious: Vec::new(),
             entries: 0,
@@ -127,8 +157,8 @@ impl<'a> Walker<'a> {
             silences: 0,
         };
         match roots {
-            Roots::Volumes => walker.add_volumes(volumes, events),
-            Roots::Named(folders) => walker.add_named_roots(volumes, folders),
+            Roots::Volumes => walker.add_volumes(places, events),
+            Roots::Named(folders) => walker.add_named_roots(places, folders),
         }
         walker
     }
@@ -142,18 +172,38 @@ impl<'a> Walker<'a> {
     }
 
     pub(super) fn into_found(self) -> Enumeration {
-        self.found
+        let closed: Vec<_> = self.closed.places().collect();
+        let is_open = |root: &RemotePath| {
+            let is_refused = |(path, _): &(RemotePath, Reason)| path == root;
+            !closed.iter().any(|place| *place.place == *root.as_bytes())
+                && !self.found.refused.iter().any(is_refused)
+        };
+        let looked_at = self.roots.iter();
+        let looked_at = looked_at.filter(|(root, files)| *files > 0 || is_open(root));
+        let mut surveyed: Vec<_> = looked_at
+            .map(|(root, files)| Surveyed {
+                kind: SurveyKind::LookedAt,
+                place: root.as_bytes().into(),
+                items: *files,
+                bytes: 0,
+                reason: None,
+            })
+            .collect();
+        surveyed.extend(closed);
+        surveyed.extend(self.tally.groups());
+        Enumeration {
+            surveyed,
+            files_seen: self.tally.files,
+            files_wanted: self.found.items.len() as u64,
+            near: self.tally.near,
+            ..self.found
+        }
     }
 
-    fn add_volumes(&mut self, volumes: Vec<Volume>, events: &Events) {
-        for (index, volume) in volumes.iter().enumerate() {
-            events.emit(Event::Listing {
-                volume: volume.label.clone(),
-            });
-            let walk = self.selection.walk(std::iter::empty());
-            self.add_root(volume.root.clone(), index, walk);
+    fn add_volumes(&mut self, places: Vec<Root>, events: &Events) {
+        for place in places {
+            self.add_volume(place, events);
         }
-        self.found.volumes = volumes;
         // A card alone is better than nothing, but not everything.
         let volumes = &self.found.volumes;
         if !volumes.is_empty() && volumes.iter().all(|volume| volume.label != INTERNAL) {
@@ -163,26 +213,72 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn add_named_roots(&mut self, mut volumes: Vec<Volume>, folders: &[RemotePath]) {
+    fn add_volume(&mut self, place: Root, events: &Events) {
+        events.emit(Event::Listing {
+            volume: place.volume.label.clone(),
+        });
+        let walk = self.selection.walk(std::iter::empty());
+        let (root, index) = (place.volume.root.clone(), self.add_place(place));
+        self.add_root(root, index, walk);
+    }
+
+    fn add_place(&mut self, place: Root) -> usize {
+        self.standings.push((place.standing, place.identity));
+        self.found.volumes.push(place.volume);
+        self.found.volumes.len() - 1
+    }
+
+    /// Has other users' storage walked too.
+    pub(super) fn add_users(&mut self, users: &[u32], events: &Events) {
+        for user in users {
+            let place = Root::of_user(*user);
+            let is_new = self
+                .found
+                .volumes
+                .iter()
+                .all(|known| *known != place.volume);
+            if is_new {
+                self.add_volume(place, events);
+            }
+        }
+    }
+
+    fn add_named_roots(&mut self, places: Vec<Root>, folders: &[RemotePath]) {
+        for mut place in places {
+            // What is asked for by its name is missed when it cannot be read.
+            place.standing = Standing::Card;
+            self.add_place(place);
+        }
+        let mut root_of_all = None;
         for folder in folders {
             let inside =
                 |volume: &Volume| volume.root == *folder || folder.below(&volume.root).is_some();
-            let volume = volumes.iter().position(inside).unwrap_or_else(|| {
-                volumes.push(Volume {
-                    root: known_path("/"),
-                    label: "root".to_owned(),
-                });
-                volumes.len() - 1
-            });
+            let volume = match self.found.volumes.iter().position(inside) {
+                Some(volume) => volume,
+                None => *root_of_all.get_or_insert_with(|| {
+                    self.add_place(Root {
+                        volume: Volume {
+                            root: known_path("/"),
+                            label: "root".to_owned(),
+                        },
+                        standing: Standing::Internal,
+                        identity: None,
+                    })
+                }),
+            };
+            let root = self.found.volumes.get(volume).map(|volume| &volume.root);
+            let below = root.and_then(|root| folder.below(root));
+            self.asks_for_private |= below.is_some_and(is_private_folder);
             self.add_root(folder.clone(), volume, Walk::Everything);
         }
-        self.found.volumes = volumes;
     }
 
     fn add_root(&mut self, path: RemotePath, volume: usize, walk: Walk) {
+        self.roots.push((path.clone(), 0));
         self.waiting.push_back(Folder {
             path,
             volume,
+            root: self.roots.len() - 1,
             walk,
             place: None,
             failures: 0,
@@ -258,6 +354,7 @@ impl<'a> Walker<'a> {
                         self.entry(phone, events, &current, &stat, &name)?;
                     }
                     Ok(Some(Answer::ListEnd)) => {
+                        self.count_folder(&current);
                         self.suspicious
                             .extend(under_way.pop_front().filter(|_| is_empty));
                         self.settled_folders += 1;
@@ -288,7 +385,7 @@ impl<'a> Walker<'a> {
             waiting: self.waiting.len(),
             items: self.found.items.len(),
             refused: self.found.refused.len(),
-            not_files: self.found.not_files,
+            undecided: self.undecided.len(),
             entries: self.entries,
             path_bytes: self.path_bytes,
         }
@@ -305,6 +402,7 @@ impl<'a> Walker<'a> {
         tracing::debug!(path = ?folder.path, %error, "a folder is not listed to its end");
         folder.failures += 1;
         if folder.failures >= MAX_FAILURES {
+            self.count_folder(&folder);
             // What came of it is better than nothing.
             let words = format!("the phone does not list this folder to its end: {error}");
             self.refuse(folder.path, Reason::new(ReasonCode::PhoneIo, words));
@@ -313,7 +411,8 @@ impl<'a> Walker<'a> {
         } else {
             self.found.items.truncate(mark.items);
             self.found.refused.truncate(mark.refused);
-            self.found.not_files = mark.not_files;
+            self.undecided.truncate(mark.undecided);
+            self.folder_tally = Tally::default();
             (self.entries, self.path_bytes) = (mark.entries, mark.path_bytes);
             self.waiting.truncate(mark.waiting);
             self.waiting.push_back(folder);
@@ -346,6 +445,7 @@ impl<'a> Walker<'a> {
         let mut folders = Vec::from(folders);
         folders.dedup_by(|a, b| a.path == b.path);
         self.waiting.extend(folders);
+        self.count_folder(&folder);
         let words = format!("it lists more than {MAX_FOLDER_ENTRIES} entries, without end");
         self.refuse(folder.path, Reason::new(ReasonCode::Other, words));
         self.settled_folders += 1;
@@ -388,22 +488,13 @@ impl<'a> Walker<'a> {
         match FileType::of_mode(stat.mode) {
             FileType::Folder => self.enter(path, folder, stat),
             FileType::Regular => {
-                let Some(volume) = self.found.volumes.get(folder.volume) else {
-                    return Ok(());
-                };
                 let item = Item {
                     path,
                     size: stat.size,
                     size_is_exact: phone.features().has(Feature::LsV2),
                     mtime: stat.mtime,
                 };
-                if self.selection.wants(&item, &volume.root, folder.walk) {
-                    self.path_bytes += item.path.as_bytes().len();
-                    self.found.items.push(Found {
-                        item,
-                        volume: folder.volume,
-                    });
-                }
+                self.file(item, folder);
             }
             // A v2 listing says what went wrong with one entry.
             FileType::Other if stat.error != 0 => {
@@ -413,7 +504,87 @@ impl<'a> Walker<'a> {
                     self.refuse(path, reason_of_errno(stat.error));
                 }
             }
-            FileType::Link | FileType::Other => self.found.not_files += 1,
+            FileType::Link | FileType::Other => self.folder_tally.not_files += 1,
+        }
+        Ok(())
+    }
+
+    /// Takes a file, or counts it as left.
+    fn file(&mut self, item: Item, folder: &Folder) {
+        let Some(volume) = self.found.volumes.get(folder.volume) else {
+            return;
+        };
+        self.folder_tally.files += 1;
+        let name = item.path.name();
+        let kind = MediaKind::of_name(original_name(name).unwrap_or(name));
+        let verdict = self.selection.judge(&item, kind, &volume.root, folder.walk);
+        let verdict = match verdict {
+            Verdict::Undecided if self.undecided.len() >= MAX_UNDECIDED => {
+                self.selection.left(kind, folder.walk)
+            }
+            verdict => verdict,
+        };
+        let bytes = item.path.as_bytes().len();
+        let found = |item| Found {
+            item,
+            kind,
+            // There are no more than some dozens.
+            volume: folder.volume as u32,
+        };
+        match verdict {
+            Verdict::Wanted => {
+                self.path_bytes += bytes;
+                self.found.items.push(found(item));
+            }
+            Verdict::Undecided => {
+                self.path_bytes += bytes;
+                self.undecided.push((found(item), folder.walk));
+            }
+            Verdict::Left(why) => {
+                // Only where nothing matches anybody asks what almost did.
+                let is_near = why == Left::Choice(Filter::Include)
+                    && self.found.items.is_empty()
+                    && self.selection.matches_deeper(&item.path, &volume.root);
+                self.folder_tally.leave(&item, why, is_near);
+            }
+        }
+    }
+
+    /// What was counted in a folder counts: it will not be listed again.
+    fn count_folder(&mut self, folder: &Folder) {
+        if let Some((_, files)) = self.roots.get_mut(folder.root) {
+            *files += self.folder_tally.files;
+        }
+        self.tally.take_over(&mut self.folder_tally);
+    }
+
+    /// Decides by their first bytes about files whose names do not tell what they are, those without
+    /// an ending first.
+    pub(super) async fn look_into_undecided(&mut self, phone: &Phone) -> Result<(), PhoneError> {
+        let has_ending = |found: &Found| {
+            let name = found.item.path.name();
+            ending(original_name(name).unwrap_or(name)).is_some()
+        };
+        self.undecided
+            .sort_by_cached_key(|(found, _)| (has_ending(found), found.item.path.clone()));
+        let (some, walks): (Vec<_>, Vec<_>) = self.undecided.iter().cloned().unzip();
+        let asked = some.get(..some.len().min(first_bytes::MAX_FILES));
+        let kinds = first_bytes::judge(phone, asked.unwrap_or_default()).await?;
+        self.undecided.clear();
+        let kinds = kinds.into_iter().chain(std::iter::repeat(MediaKind::Other));
+        for ((found, walk), kind) in some.into_iter().zip(walks).zip(kinds) {
+            let Some(volume) = self.found.volumes.get(found.volume as usize) else {
+                continue;
+            };
+            let verdict = match kind {
+                MediaKind::Other => self.selection.left(kind, walk),
+                kind => self.selection.judge(&found.item, kind, &volume.root, walk),
+            };
+            match verdict {
+                Verdict::Wanted => self.found.items.push(Found { kind, ..found }),
+                Verdict::Left(why) => self.tally.leave(&found.item, why, false),
+                Verdict::Undecided => {}
+            }
         }
         Ok(())
     }
@@ -428,6 +599,13 @@ impl<'a> Walker<'a> {
             None => Walk::Everything,
         };
         if walk == Walk::Skip {
+            self.folder_tally.caches += 1;
+            return;
+        }
+        // A card that is mounted inside internal storage is walked as a card.
+        let identity = Some((stat.device, stat.inode)).filter(|(_, inode)| *inode != 0);
+        let mut places = self.standings.iter();
+        if identity.is_some() && places.any(|(_, place)| *place == identity) {
             return;
         }
         let above = folder.place.clone();
@@ -449,6 +627,7 @@ impl<'a> Walker<'a> {
         self.waiting.push_back(Folder {
             path,
             volume: folder.volume,
+            root: folder.root,
             walk,
             place,
             failures: 0,
@@ -474,48 +653,82 @@ impl<'a> Walker<'a> {
     }
 
     fn judge_empty(&mut self, folder: &Folder, answer: Option<Readable>, events: &Events) {
-        match answer {
-            Some(Readable::Yes) => {}
-            Some(Readable::Missing) if self.is_root(&folder.path) => {
+        if answer == Some(Readable::Yes) {
+            return;
+        }
+        match (self.standing_of(&folder.path), answer) {
+            (Some(Standing::User), answer) => {
+                let words = match answer {
+                    Some(Readable::Missing) => "Android does not show another user's storage here",
+                    _ => "Android keeps another user's storage from this one's shell",
+                };
+                let reason = Reason::new(ReasonCode::PermissionDenied, words);
+                self.close(SurveyKind::OtherUser, folder, reason, events);
+            }
+            (Some(Standing::EmptyPlace), _) => {
+                let reason = Reason::new(ReasonCode::StorageGone, "nothing is mounted there");
+                self.close(SurveyKind::NotMounted, folder, reason, events);
+            }
+            (Some(_), Some(Readable::Missing)) => {
                 // It was there when the phone was asked what storage it has.
                 let words =
                     "this storage does not answer: is the card out or broken, or the phone locked?";
                 let reason = Reason::new(ReasonCode::StorageGone, words);
                 self.refuse(folder.path.clone(), reason);
             }
-            Some(Readable::Missing) => {
+            (None, Some(Readable::Missing)) => {
                 let words = "the phone has no folder of this name";
                 let reason = Reason::new(ReasonCode::Vanished, words);
                 self.refuse(folder.path.clone(), reason);
             }
-            Some(Readable::No) => {
+            (_, None) => {
+                let words = "the phone lists nothing in it, not even itself, and does not say why";
+                self.refuse_folder(folder, Reason::new(ReasonCode::Refused, words), events);
+            }
+            _ => {
                 let words = "the phone does not let its shell read this folder";
                 let reason = Reason::new(ReasonCode::PermissionDenied, words);
                 self.refuse_folder(folder, reason, events);
             }
-            None => {
-                let words = "the phone lists nothing in it, not even itself, and does not say why";
-                self.refuse_folder(folder, Reason::new(ReasonCode::Refused, words), events);
-            }
         }
     }
 
-    fn is_root(&self, path: &RemotePath) -> bool {
-        self.found.volumes.iter().any(|volume| volume.root == *path)
+    /// What a path is, if it is a volume that nobody asked for by its name.
+    fn standing_of(&self, path: &RemotePath) -> Option<Standing> {
+        let mut volumes = self.found.volumes.iter().zip(&self.standings);
+        let (_, (standing, _)) = volumes.find(|(volume, _)| volume.root == *path)?;
+        Some(*standing)
+    }
+
+    /// Notes a place that is not looked at and need not be.
+    fn close(&mut self, kind: SurveyKind, folder: &Folder, reason: Reason, events: &Events) {
+        events.emit(Event::FolderRefused {
+            path: folder.path.clone(),
+            expected: true,
+        });
+        self.closed.add(kind, folder.path.clone(), reason);
     }
 
     fn refuse_folder(&mut self, folder: &Folder, reason: Reason, events: &Events) {
-        let volume = self.found.volumes.get(folder.volume);
-        let below = volume.and_then(|volume| folder.path.below(&volume.root));
-        let expected = below.is_some_and(is_private_folder);
+        // `Android/data` or `Android/obb`, when nobody asked for it by its name.
+        let of_apps = {
+            let volume = self.found.volumes.get(folder.volume);
+            let below = |volume: &Volume| {
+                let below = folder.path.below(&volume.root)?;
+                (!self.asks_for_private && is_private_folder(below.clone())).then_some(())?;
+                let join = |place: RemotePath, part| place.join(part).unwrap_or(place);
+                Some(below.take(2).fold(volume.root.clone(), join))
+            };
+            volume.and_then(below)
+        };
+        let expected = of_apps.is_some();
         events.emit(Event::FolderRefused {
             path: folder.path.clone(),
             expected,
         });
-        if expected {
-            self.found.private_folders += 1;
-        } else {
-            self.refuse(folder.path.clone(), reason);
+        match of_apps {
+            Some(of_apps) => self.closed.add_private(of_apps),
+            None => self.refuse(folder.path.clone(), reason),
         }
     }
 
@@ -611,6 +824,7 @@ mod tests {
         let folder = |n: usize| Folder {
             path: known_path(&format!("/a/{n}")),
             volume: 0,
+            root: 0,
             walk: Walk::Everything,
             place: None,
             failures: 0,

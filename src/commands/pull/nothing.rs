@@ -1,0 +1,119 @@
+//! A choice that matches nothing on the phone: what was looked at, and what would have matched.
+
+use chrono::DateTime;
+
+use super::Request;
+use crate::error::{Error, Kind};
+use crate::folder::SurveyKind;
+use crate::pull::enumerate::{Enumeration, Roots};
+use crate::ui::{count, plain, were};
+
+/// The error of a run whose choice matches nothing; `None` when something matches, or nothing was
+/// chosen: then the phone is empty, which is no failure.
+pub(super) fn nothing_matches(request: &Request, found: &Enumeration) -> Option<Error> {
+    let is_choice = !request.selection.takes_all() || matches!(request.roots, Roots::Named(_));
+    if !found.items.is_empty() || !is_choice {
+        return None;
+    }
+    let looked_at: Vec<_> = found
+        .surveyed
+        .iter()
+        .filter(|one| one.kind == SurveyKind::LookedAt)
+        .map(|one| plain(&one.place_as_text()))
+        .take(8)
+        .collect();
+    let places = match looked_at.is_empty() {
+        true => String::new(),
+        false => format!(" in {}", looked_at.join(", ")),
+    };
+    let message = format!(
+        "nothing on the phone is what was asked for: {} looked at{places}",
+        were(found.files_seen, "file")
+    );
+    let mut error = Error::new(Kind::NothingMatches, message);
+    if let Some((path, reason)) = found.refused.first() {
+        error = error.caused_by(format!(
+            "{}: {}",
+            plain(&path.to_string()),
+            plain(&reason.message)
+        ));
+    }
+    Some(error.with_hint(hint(request, found)))
+}
+
+/// What would have matched.
+fn hint(request: &Request, found: &Enumeration) -> String {
+    let (near, choice) = (&found.near, &request.choice);
+    let patterns = |patterns: &[String]| {
+        let quoted: Vec<_> = patterns
+            .iter()
+            .map(|one| format!("'{}'", plain(one)))
+            .collect();
+        quoted.join(" or ")
+    };
+    if found.files_seen == 0 {
+        return match &request.roots {
+            Roots::Named(_) => {
+                "give a folder that the phone has and that holds files, as in \
+                 --root /storage/emulated/0/DCIM"
+            }
+            Roots::Volumes => "the phone holds no files at all: is it the right one, and unlocked?",
+        }
+        .to_owned();
+    }
+    if near.no_media > 0 && near.no_media >= near.deeper && !choice.include.is_empty() {
+        return format!(
+            "{} would match, but are no photos, videos or sound as far as can be seen: --all takes them",
+            count(near.no_media, "file")
+        );
+    }
+    if near.deeper > 0 {
+        let deeper: Vec<_> = choice
+            .include
+            .iter()
+            .map(|pattern| format!("**/{}", pattern.trim_matches('/')))
+            .flat_map(|pattern| [pattern.clone(), format!("{pattern}/**")])
+            .collect();
+        let example = near.example.as_ref().map(ToString::to_string);
+        return format!(
+            "a pattern matches the whole path below the volume, as in 'DCIM/Camera/*.jpg'; {} would match \
+             {}, as {}",
+            patterns(&deeper),
+            count(near.deeper, "file"),
+            plain(&example.unwrap_or_default())
+        );
+    }
+    if near.not_included > 0 {
+        return format!(
+            "a pattern matches the whole path below the volume, as in 'DCIM/Camera/*.jpg' or \
+             '**/Voice*/**'; {} matches none at any depth",
+            patterns(&choice.include)
+        );
+    }
+    if near.too_old > 0 {
+        let newest = near
+            .newest
+            .and_then(|newest| DateTime::from_timestamp(newest, 0))
+            .map(|newest| newest.with_timezone(&chrono::Local).format("%Y-%m-%d"));
+        return format!(
+            "{} older than --since; the newest of them is of {}",
+            match near.too_old {
+                1 => "1 file is".to_owned(),
+                files => format!("{} are", count(files, "file")),
+            },
+            newest.map_or_else(|| "an unknown day".to_owned(), |newest| newest.to_string())
+        );
+    }
+    if near.of_other_kinds > 0 {
+        let kind = match (choice.photos, choice.videos) {
+            (true, true) => "a photo or video",
+            (true, false) => "a photo",
+            _ => "a video",
+        };
+        return format!(
+            "none of them is {kind} by its name or its first bytes: leave --photos and --videos out to take \
+             all media"
+        );
+    }
+    format!("--exclude {} leaves nothing", patterns(&choice.exclude))
+}

@@ -1,0 +1,88 @@
+//! Room on this computer's disk: what fits is taken, the most precious first; what does not is
+//! listed, and keeps nothing else from being here.
+
+use crate::error::{Error, Kind};
+use crate::folder::{Folder, Reason, ReasonCode};
+use crate::pull::plan::{LARGEST_STORAGE, Plan, Task};
+use crate::pull::session::held_bytes;
+use crate::ui::{bytes, count};
+
+/// Room for an empty catalogue and the bag's own files, in bytes.
+const SPARE_BYTES: u64 = 1024 * 1024;
+/// Room for an item in the catalogue (twice while it is written), in the manifest and in its
+/// folder, and for the end of its last block, in bytes.
+const SPARE_BYTES_PER_ITEM: u64 = 4096;
+
+/// Refuses to begin where nothing at all fits.
+pub(super) fn check_room(folder: &Folder, plan: &Plan) -> Result<(), Error> {
+    let free = folder.free_bytes()?;
+    let largest_file = folder.largest_file_bytes();
+    let ((items, _), wanted) = (plan.wanted(), plan.needed_bytes(largest_file));
+    // What is held of large files is not written again.
+    let held = held_bytes(folder.root());
+    let missing = wanted.saturating_sub(held);
+    let smallest = plan.smallest().unwrap_or(0).saturating_sub(held);
+    let spare = SPARE_BYTES + SPARE_BYTES_PER_ITEM;
+    if missing == 0 || smallest.saturating_add(spare) <= free {
+        return Ok(());
+    }
+    let message = format!(
+        "{} to pull need {} on the disk of {}, and {} are free: not one of them fits",
+        count(items, "file"),
+        bytes(missing.saturating_add(SPARE_BYTES)),
+        folder.root().display(),
+        bytes(free),
+    );
+    let hint = "choose a folder on a larger disk with -o, or make room on this one";
+    Err(Error::new(Kind::DiskFull, message).with_hint(hint))
+}
+
+/// Tells the tasks for which the disk has room, in their order, from those for which it has not.
+/// One that no phone has room for is a lie of its listing: what really comes of it decides.
+#[expect(clippy::type_complexity, reason = "both halves of one list")]
+pub(super) fn share_room(
+    folder: &Folder,
+    tasks: Vec<Task>,
+    largest_file: u64,
+) -> Result<(Vec<Task>, Vec<(Task, Reason)>), Error> {
+    let free = folder.free_bytes()?;
+    let mut room = free.saturating_sub(SPARE_BYTES);
+    let (mut fitting, mut without_room) = (Vec::with_capacity(tasks.len()), Vec::new());
+    for task in tasks {
+        let size = task.item.size;
+        if size > largest_file {
+            let words = format!(
+                "this disk (FAT) takes no file of more than {largest_file} bytes, and it has {size}"
+            );
+            without_room.push((task, Reason::new(ReasonCode::NameRefused, words)));
+            continue;
+        }
+        let needed = size.saturating_add(SPARE_BYTES_PER_ITEM);
+        let needed = match needed > room {
+            true => needed.saturating_sub(held_of(folder, &task)),
+            false => needed,
+        };
+        if needed > room && size <= LARGEST_STORAGE {
+            let words = format!(
+                "this disk has no room for its {}: of {} free, {} are left beside the more precious files",
+                bytes(size),
+                bytes(free),
+                bytes(room)
+            );
+            without_room.push((task, Reason::new(ReasonCode::NoRoom, words)));
+            continue;
+        }
+        room = room.saturating_sub(needed);
+        fitting.push(task);
+    }
+    Ok((fitting, without_room))
+}
+
+/// Bytes of it that the disk holds from before, and that are gone on with.
+fn held_of(folder: &Folder, task: &Task) -> u64 {
+    let held = folder.root().join(".partial").join(task.id.to_string());
+    match std::fs::symlink_metadata(held) {
+        Ok(held) if task.may_resume => held.len(),
+        _ => 0,
+    }
+}
