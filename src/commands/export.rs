@@ -52,10 +52,12 @@ pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
     };
     let mut lines: Vec<String> = outcome.packed.iter().map(told).collect();
     if losses > 0 {
-        lines.push(format!(
-            "{} not in it; the list is above",
-            count(losses as u64, "file")
-        ));
+        let list = match ui.is_quiet() {
+            true => "without -q they are listed",
+            false => "the list is above",
+        };
+        let files = count(losses as u64, "file");
+        lines.push(format!("{files} not in it; {list}"));
     }
     let exported = Exported {
         r#type: "exported",
@@ -231,6 +233,15 @@ fn output(args: &ExportArgs, root: &Path) -> Result<PathBuf, Error> {
             );
             Err(Error::new(Kind::Usage, message)
                 .with_hint("add --age RECIPIENT, or name a file that ends in .zip"))
+        }
+        // A name that no program would open by.
+        Some(path) if path.extension().is_none() => {
+            let mut path = path.clone().into_os_string();
+            path.push(match args.protection.age.is_empty() {
+                true => ".zip",
+                false => ".zip.age",
+            });
+            Ok(path.into())
         }
         // What age encrypts is no zip to any other program.
         Some(path)

@@ -75,6 +75,7 @@ async fn run_command(cli: Cli, ui: &Ui) -> u8 {
     outlive_too_large_files();
     let halt = &halt;
     let running: Running<'_> = match &cli.command {
+        Command::Devices(args) if args.watch => until_stopped(halt, devices::run(args, ui)),
         Command::Devices(args) => unless_stopped(halt, devices::run(args, ui)),
         Command::Doctor(args) => unless_stopped(halt, doctor::run(args, ui)),
         Command::Unlock(args) => unless_stopped(halt, unlock::run(args, ui)),
@@ -357,8 +358,30 @@ fn unless_stopped<'a>(
 ) -> Running<'a> {
     Box::pin(async move {
         tokio::select! {
-            // Nothing goes on where it was, as a pull does.
-            () = halt.stopped() => Err(stopped(halt).with_hint("run the same command again")),
+            biased;
+            // What looks at the switch in its last part has the last word.
+            done = run => done,
+            // Nothing is done in parts, as by a pull.
+            () = halt.stopped() => {
+                let why = stopped(halt);
+                let message = match why.kind {
+                    Kind::Interrupted => "stopped".to_owned(),
+                    _ => why.message,
+                };
+                Err(Error::new(why.kind, message).with_hint("run the same command again"))
+            }
+        }
+    })
+}
+
+/// Ends a command that only looks on until it is stopped: that is how it ends well.
+fn until_stopped<'a>(
+    halt: &'a Halt,
+    run: impl Future<Output = Result<Done, Error>> + 'a,
+) -> Running<'a> {
+    Box::pin(async move {
+        tokio::select! {
+            () = halt.stopped() => Ok(Done::All),
             done = run => done,
         }
     })

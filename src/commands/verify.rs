@@ -55,7 +55,9 @@ struct Wrong {
     bag: bool,
     /// Files that another user owns.
     forbidden: bool,
-    /// Anything else that is still so.
+    /// Files that are not of this rescue: they are nobody's fault.
+    strangers: u64,
+    /// Anything else that is still so, and strangers that still stand in the way.
     other: bool,
 }
 
@@ -157,10 +159,14 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         count(report.files, "file"),
         bytes(report.bytes)
     );
-    lines.push(match report.finding_count {
-        0 => format!("{shown} is intact: {read}, each as it was recorded"),
-        wrong if manifest_written => format!("{shown}: {wrong} were wrong; {read}"),
-        wrong => format!("{shown}: {wrong} wrong; {read}"),
+    let strangers = format!("{} not of this rescue", count(wrong.strangers, "file"));
+    let wrong_count = report.finding_count.saturating_sub(wrong.strangers);
+    lines.push(match (wrong_count, wrong.strangers) {
+        (0, 0) => format!("{shown} is intact: {read}, each as it was recorded"),
+        (0, _) => format!("{shown}: {strangers}; {read}, each as it was recorded"),
+        (wrong, 0) if manifest_written => format!("{shown}: {wrong} were wrong; {read}"),
+        (wrong, 0) => format!("{shown}: {wrong} wrong; {read}"),
+        (wrong, _) => format!("{shown}: {wrong} wrong, {strangers}; {read}"),
     });
     if report.perhaps_from_memory_count > 0 {
         lines.push(format!(
@@ -243,6 +249,10 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         format!(
             "run `rescue verify {word}` again: what is not of this rescue is out of its way now"
         )
+    } else if wrong_count == 0 {
+        format!(
+            "move the files named out of {shown}, as `rescue verify {word} --set-aside` does; all that was rescued is as it was recorded"
+        )
     } else if args.set_aside || !report.findings.iter().any(is_out_of_place) {
         format!(
             "run `rescue pull -o {word}` with the phone attached: it fetches what is missing and writes the manifest"
@@ -253,6 +263,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         )
     };
     let message = match wrong.other || wrong.bag {
+        _ if wrong_count == 0 => format!("{shown} holds what is not of this rescue"),
         false if wrong.forbidden => format!("files of {shown} are not yours to read"),
         _ => format!("{shown} is not as it was recorded"),
     };
@@ -279,6 +290,7 @@ fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Looked,
             if set_aside {
                 out_of_place.extend(finding.out_of_place());
             }
+            wrong.strangers += u64::from(matches!(finding, Finding::Extra { .. }));
             match finding {
                 found if found.is_of_the_bag() => wrong.bag = true,
                 Finding::Forbidden { .. } => wrong.forbidden = true,

@@ -11,10 +11,12 @@
 
 mod page;
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,8 +26,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Semaphore};
-use tokio::task::JoinSet;
+use tokio::sync::Mutex;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::phone::display::{DisplayError, Touch};
 use crate::phone::{Phone, PhoneError};
@@ -85,12 +87,9 @@ impl Live {
             picture: Mutex::new(()),
             touch: Mutex::new(()),
         });
-        let seats = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
+        let mut seats: VecDeque<Seat> = VecDeque::new();
         loop {
-            let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
-                return Ok(());
-            };
             let socket = match self.listener.accept().await {
                 Ok((socket, _)) => socket,
                 // One that was given up before it was taken; or no file handle, which passes.
@@ -101,11 +100,27 @@ impl Live {
                 }
             };
             while connections.try_join_next().is_some() {}
+            seats.retain(|seat| !seat.connection.is_finished());
+            if seats.len() >= CONNECTIONS {
+                // The newest is what the person does now: the oldest that asks for nothing goes.
+                let idle = seats.iter().position(|seat| !seat.is_asked());
+                let Some(oldest) = idle.and_then(|at| seats.remove(at)) else {
+                    continue;
+                };
+                oldest.connection.abort();
+            }
             let desk = Arc::clone(&desk);
-            connections.spawn(async move {
+            let requests = Arc::new(AtomicUsize::new(0));
+            let own = Arc::clone(&requests);
+            let connection = connections.spawn(async move {
                 let service = service_fn(|request| {
-                    let desk = Arc::clone(&desk);
-                    async move { Ok::<_, Infallible>(desk.answer(request).await) }
+                    let (desk, own) = (Arc::clone(&desk), Arc::clone(&own));
+                    async move {
+                        own.fetch_add(1, Ordering::Relaxed);
+                        let answer = desk.answer(request).await;
+                        own.fetch_sub(1, Ordering::Relaxed);
+                        Ok::<_, Infallible>(answer)
+                    }
                 });
                 let served = hyper::server::conn::http1::Builder::new()
                     .timer(TokioTimer::new())
@@ -114,9 +129,25 @@ impl Live {
                 if let Err(error) = served.await {
                     tracing::debug!(%error, "a browser's connection ended");
                 }
-                drop(seat);
+            });
+            seats.push_back(Seat {
+                connection,
+                requests,
             });
         }
+    }
+}
+
+/// A connection, and what is asked over it.
+struct Seat {
+    connection: AbortHandle,
+    /// Requests that are answered now.
+    requests: Arc<AtomicUsize>,
+}
+
+impl Seat {
+    fn is_asked(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0
     }
 }
 

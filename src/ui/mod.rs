@@ -161,6 +161,11 @@ impl Ui {
         }
     }
 
+    /// Whether lists and remarks are left out.
+    pub fn is_quiet(&self) -> bool {
+        self.style.quiet
+    }
+
     /// Prints a remark for the person; JSON and quiet runs go without.
     pub fn remark(&self, line: &str) {
         if !self.style.json && !self.style.quiet {
@@ -225,7 +230,11 @@ impl Ui {
             true => format!("\x1b[1;{code}m{name}:\x1b[0m"),
             false => format!("{name}:"),
         };
-        let message = format!("{} {}", paint("error", 31), plain(&error.message));
+        // Whoever stops it gets what was wished for.
+        let message = match error.kind {
+            Kind::Interrupted => plain(&error.message),
+            _ => format!("{} {}", paint("error", 31), plain(&error.message)),
+        };
         eprint_line(&self.labelled(&message));
         for cause in &causes {
             eprint_line(&format!("caused by: {}", plain(cause)));

@@ -51,7 +51,8 @@ fn each_new_pull_is_sent_until_ctrl_c() {
         rescue::folder::Folder::open(&desk.path("rescued")).is_ok()
     });
     interrupt(&child);
-    let ended = Ended::of(child.wait_with_output().unwrap()).expect(130);
+    let ended = Ended::of(child.wait_with_output().unwrap()).expect(0);
+    assert!(!ended.all.contains("stopped"), "{}", ended.all);
     let sent: u64 = ended
         .lines
         .iter()
@@ -87,7 +88,8 @@ fn service_that_is_full_or_busy_for_a_time_does_not_end_the_watching() {
             rescue::folder::Folder::open(&desk.path("rescued")).is_ok()
         });
         interrupt(&child);
-        let ended = Ended::of(child.wait_with_output().unwrap()).expect(130);
+        let ended = Ended::of(child.wait_with_output().unwrap()).expect(0);
+        assert!(!ended.all.contains("stopped"), "{}", ended.all);
         assert!(ended.count("upload_planned") >= 2, "{}", ended.all);
         let status = desk.run(&["status", "rescued"]).all;
         assert!(status.contains("Backup complete"), "{status}");

@@ -384,3 +384,74 @@ async fn demonstration_replaces_no_archive_of_somebody_else() {
     assert_eq!(fs::read_to_string(&archive).unwrap(), "mine");
     assert!(!desk.dir.path().join("photos").exists());
 }
+
+#[tokio::test]
+async fn note_of_ones_own_is_not_of_this_rescue_and_nothing_is_called_wrong() {
+    let (phone, _) = camera(&[1000, 2000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    let folder = desk.folder();
+    fs::write(folder.join("data/note.txt"), b"from grandma's phone").unwrap();
+    let shown = folder.display().to_string();
+    let said = |more: &[&str]| {
+        let output = desk.command(&[&["verify", &shown], more].concat()).output();
+        let output = output.unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let (code, text) = said(&[]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("1 file not of this rescue"), "{text}");
+    assert!(
+        !text.contains("wrong") && !text.contains("not as it was"),
+        "{text}"
+    );
+    assert!(
+        text.contains("--set-aside") && !text.contains("phone attached"),
+        "{text}"
+    );
+    // Beside something that is wrong, both are told.
+    fs::write(
+        folder.join("data/internal/DCIM/Camera/0.jpg"),
+        vec![b'x'; 1000],
+    )
+    .unwrap();
+    let (_, text) = said(&[]);
+    assert!(
+        text.contains("1 wrong, 1 file not of this rescue"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn archive_gets_an_ending_and_a_quiet_export_names_no_list_above() {
+    let (phone, _) = camera(&[1000, 2000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    let folder = desk.folder();
+    let export = |more: &[&str]| {
+        let command = [&["export", folder.to_str().unwrap()], more].concat();
+        let output = desk.command(&command).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let (code, text) = export(&["-o", "photos"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("photos.zip"), "{text}");
+    assert!(desk.dir.path().join("photos.zip").is_file());
+    assert!(!desk.dir.path().join("photos").exists());
+    fs::write(
+        folder.join("data/internal/DCIM/Camera/0.jpg"),
+        vec![b'x'; 1000],
+    )
+    .unwrap();
+    let (code, text) = export(&["-o", "loud"]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("above") && text.contains("0.jpg"), "{text}");
+    let (code, text) = export(&["-q", "-o", "quiet"]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(
+        !text.contains("above") && text.contains("without -q"),
+        "{text}"
+    );
+}

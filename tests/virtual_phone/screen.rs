@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rescue::virtual_phone::{Serving, VirtualPhone};
 
-use super::desk::{Desk, end, kill};
+use super::desk::{Desk, end, kill, until};
 
 /// One red pixel.
 const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\
@@ -319,7 +319,7 @@ async fn touches_that_make_no_sense_are_refused_and_not_repeated() {
         .unwrap()
         .read_to_string(&mut stderr)
         .unwrap();
-    assert_eq!(live.program.wait().unwrap().code(), Some(130));
+    assert_eq!(live.program.wait().unwrap().code(), Some(0));
     assert!(
         stderr.contains("input") && !stderr.contains("5309"),
         "{stderr}"
@@ -337,4 +337,83 @@ async fn port_that_is_taken_is_named() {
         .await
         .expect(1);
     assert!(refused.message().contains(&port), "{}", refused.message());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_ask_for_nothing_keep_no_page_waiting() {
+    let (desk, phone) = (Desk::new(), phone_that_shows(Some(PICTURE)).await);
+    let live = Live::start(&desk, &phone, &[]);
+    let connect = |_| TcpStream::connect(&live.host).unwrap();
+    let idle: Vec<TcpStream> = (0..100).map(connect).collect();
+    let (status, _) = live.ask("GET", &format!("/{}/", live.token), &[live.host()], "");
+    assert_eq!(status, 200);
+    // It was not their time that had run out: some of before are still there.
+    let is_open = |mut socket: &TcpStream| {
+        socket.set_nonblocking(true).unwrap();
+        let read = socket.read(&mut [0]);
+        read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    let (open, closed): (Vec<_>, Vec<_>) = idle.iter().partition(|socket| is_open(socket));
+    assert!((1..=16).contains(&open.len()), "{} open", open.len());
+    assert!(closed.len() >= 84);
+    assert!(is_open(&idle[90]), "they timed out first");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_is_how_the_live_page_and_watching_end() {
+    let (desk, phone) = (Desk::new(), phone_that_shows(Some(PICTURE)).await);
+    let address = phone.address().to_string();
+    let live = ["screen", "--live", "--tcp", &address];
+    for arguments in [&live[..], &["devices", "--watch"]] {
+        for signal in ["INT", "TERM"] {
+            let mut command = desk.command(arguments);
+            command.env("ANDROID_ADB_SERVER_PORT", "1");
+            let mut child = command.spawn().unwrap();
+            let id = child.id();
+            match arguments.contains(&"--live") {
+                true => {
+                    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+                    let mut line = String::new();
+                    stdout.read_line(&mut line).unwrap();
+                    assert!(line.starts_with("http://"), "{line}");
+                }
+                // It listens before it looks.
+                false => until("it listens", || hears(id, signal)).await,
+            }
+            kill(id, signal);
+            let ended = end(child).await.expect(0);
+            assert!(!ended.stderr.contains("stopped"), "{}", ended.stderr);
+        }
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_before_anything_was_done_is_no_error() {
+    let desk = Desk::new();
+    // What is there says nothing, and it waits.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let wait = ["--tcp", &address, "--wait", "100", "--idle-timeout", "100"];
+    let arguments = [&["pull"], &wait[..]].concat();
+    let doctor = [&["doctor"], &wait[..]].concat();
+    for arguments in [&arguments[..], &doctor] {
+        let child = desk.command(arguments).spawn().unwrap();
+        let id = child.id();
+        until("it listens", || hears(id, "INT")).await;
+        kill(id, "INT");
+        let ended = end(child).await;
+        if arguments[0] == "pull" {
+            assert_eq!(ended.code, 130, "{}", ended.stderr);
+        }
+        assert!(!ended.stderr.contains("error: stopped"), "{}", ended.stderr);
+    }
+}
+
+/// Whether a process catches a signal by now.
+fn hears(id: u32, signal: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = u64::from_str_radix(caught.unwrap_or("0").trim(), 16).unwrap();
+    let number = if signal == "INT" { 2 } else { 15 };
+    caught & (1 << (number - 1)) != 0
 }

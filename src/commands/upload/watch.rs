@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::send;
 use crate::cli::UploadArgs;
-use crate::commands::{Done, stopped};
+use crate::commands::Done;
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, FolderError, GivesWay};
 use crate::pull::halt::Halt;
@@ -57,7 +57,8 @@ pub(super) async fn watch(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Don
             is_first = false;
         }
         tokio::select! {
-            () = halt.stopped() => return Err(stopped(halt)),
+            // Between two uploads nothing is interrupted.
+            () = halt.stopped() => return Ok(Done::All),
             () = tokio::time::sleep(EVERY) => {}
         }
     }
