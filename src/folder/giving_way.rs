@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Folder, FolderError, disk};
 
-const GIVES_WAY: &str = ".rescue.gives-way";
+pub(super) const GIVES_WAY: &str = ".rescue.gives-way";
 /// How long one that was asked may take to end what it does.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one that was not asked may take: `status` holds a folder for an instant only, and nobody

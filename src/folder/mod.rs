@@ -23,6 +23,7 @@ pub mod bag;
 pub mod catalogue;
 pub mod check;
 pub mod commit;
+mod contents;
 pub(crate) mod disk;
 mod entry;
 mod gaps;
@@ -36,7 +37,6 @@ mod survey;
 pub mod upload;
 
 use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,24 +56,12 @@ pub use survey::{SurveyKind, Surveyed};
 
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
+use contents::Contents;
 use disk::system::{Identity, identity_of};
 use disk::{DATA, PARTIAL};
 
 pub(crate) const CATALOGUE: &str = "rescue.db";
 const LOCK: &str = ".rescue.lock";
-
-/// What systems put into the root of a disk by themselves; a disk with nothing else is empty.
-const SYSTEM_FILES: [&str; 9] = [
-    "lost+found",
-    "System Volume Information",
-    "$RECYCLE.BIN",
-    ".Trashes",
-    ".Spotlight-V100",
-    ".fseventsd",
-    ".DS_Store",
-    "desktop.ini",
-    "Thumbs.db",
-];
 
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -167,6 +155,10 @@ impl Folder {
         let lock = lock(&root, disk::open_lock(&root.join(LOCK))?)?;
         for name in [DATA, PARTIAL] {
             disk::create_folder(&root.join(name))?;
+        }
+        if contents::has_unwritten_catalogue(&root) {
+            // SQLite makes a catalogue of nothing, and of zeros nothing.
+            disk::remove_file(&catalogue_path(&root)?)?;
         }
         let mut catalogue = Catalogue::create_or_open(&catalogue_path(&root)?, phone)?;
         let known = catalogue.identity()?;
@@ -327,63 +319,6 @@ fn something_else(path: &Path) -> FolderError {
         Some(path) => FolderError::NotAFolder { path: path.into() },
         None => FolderError::NotARescueFolder { path: path.into() },
     }
-}
-
-/// What a path leads to.
-#[derive(Clone, Copy)]
-enum Contents {
-    Missing,
-    /// Nothing, or a rescue folder whose making was cut short.
-    Empty,
-    Rescue,
-    /// A rescue folder without its catalogue.
-    Uncatalogued,
-    Other,
-}
-
-impl Contents {
-    fn of(path: &Path) -> Result<Self, DiskError> {
-        let listing = match fs::read_dir(path) {
-            Ok(listing) => listing,
-            Err(error) => match error.kind() {
-                ErrorKind::NotFound if !path.is_symlink() => return Ok(Self::Missing),
-                ErrorKind::NotADirectory => return Ok(Self::Other),
-                ErrorKind::InvalidFilename => return Err(DiskError::naming("open", path, error)),
-                _ => return Err(DiskError::new("open", path, error)),
-            },
-        };
-        let is_empty = |found: &fs::Metadata| found.is_file() && found.len() == 0;
-        match fs::symlink_metadata(path.join(CATALOGUE)) {
-            Ok(found) if !is_empty(&found) => return Ok(Self::Rescue),
-            _ if path.join(LOCK).is_file() && path.join(DATA).is_dir() => {
-                return Ok(match is_empty_folder(&path.join(DATA)) {
-                    true => Self::Empty,
-                    false => Self::Uncatalogued,
-                });
-            }
-            Ok(_) => return Ok(Self::Rescue),
-            Err(_) => {}
-        }
-        for found in listing {
-            let found = found.map_err(|e| DiskError::new("list", path, e))?;
-            let name = found.file_name();
-            let is_ours = match name.to_str() {
-                Some(LOCK) => true,
-                Some(DATA | PARTIAL) => is_empty_folder(&found.path()),
-                Some(name) => SYSTEM_FILES.contains(&name) || name.starts_with(".Trash-"),
-                None => false,
-            };
-            if !is_ours {
-                return Ok(Self::Other);
-            }
-        }
-        Ok(Self::Empty)
-    }
-}
-
-fn is_empty_folder(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
-        && fs::read_dir(path).is_ok_and(|mut listing| listing.next().is_none())
 }
 
 /// The catalogue's place, where there is a file or nothing; so it is where SQLite puts what belongs

@@ -141,25 +141,81 @@ fn an_empty_disk_with_what_systems_leave_there_is_empty() {
     Folder::create_or_open(place.path(), &phone()).unwrap();
 }
 
+/// Of what the making of a folder writes, a power cut leaves any part.
 #[test]
 fn a_making_that_was_cut_short_is_made_up_for() {
+    let journal = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    let torn = [&journal[..], &[0; 504]].concat();
+    let mut pieces: Vec<(&str, Option<&[u8]>)> = vec![("data", None), (".partial", None)];
+    pieces.extend([".rescue.lock", ".rescue.gives-way"].map(|name| (name, Some(&b""[..]))));
+    let catalogues: [Option<&[u8]>; 3] = [None, Some(b""), Some(&[0; 4096])];
+    let journals: [Option<&[u8]>; 4] = [None, Some(b""), Some(&[0; 512]), Some(&torn)];
     let place = temporary();
-    for step in 0..4 {
-        let path = place.path().join(step.to_string());
-        fs::create_dir(&path).unwrap();
-        if step > 0 {
-            fs::write(path.join(".rescue.lock"), "").unwrap();
+    let mut tries = 0;
+    for which in 0..1 << pieces.len() {
+        for (catalogue, journal) in catalogues
+            .iter()
+            .flat_map(|one| journals.map(|two| (one, two)))
+        {
+            tries += 1;
+            let path = place.path().join(tries.to_string());
+            fs::create_dir(&path).unwrap();
+            let some = pieces.iter().enumerate();
+            let some = some.filter(|(at, _)| which & (1 << at) != 0);
+            let files = [("rescue.db", *catalogue), ("rescue.db-journal", journal)];
+            let files = files.iter().filter(|(_, bytes)| bytes.is_some());
+            for (name, bytes) in some.map(|(_, piece)| piece).chain(files) {
+                match bytes {
+                    Some(bytes) => fs::write(path.join(name), bytes).unwrap(),
+                    None => fs::create_dir(path.join(name)).unwrap(),
+                }
+            }
+            let before = names(&path);
+            drop(
+                Folder::create_or_open(&path, &phone()).unwrap_or_else(|error| {
+                    panic!("{before:?}: {error:?}");
+                }),
+            );
+            Folder::open(&path).unwrap();
+            fs::remove_dir_all(&path).unwrap();
         }
-        if step > 1 {
-            fs::create_dir(path.join("data")).unwrap();
-            fs::create_dir(path.join(".partial")).unwrap();
-        }
-        if step > 2 {
-            fs::write(path.join("rescue.db"), "").unwrap();
-        }
-        Folder::create_or_open(&path, &phone()).unwrap();
-        Folder::open(&path).unwrap();
     }
+}
+
+#[test]
+fn what_only_looks_like_a_making_is_left_alone() {
+    let place = temporary();
+    for (name, bytes) in [
+        ("rescue.db-journal", "dear diary"),
+        ("rescue.db", "a database of somebody"),
+        ("rescue.db-wal", ""),
+        ("data/letter.txt", "dear"),
+        (".partial/7", "a part"),
+    ] {
+        for beside in [None, Some("rescue.db"), Some("rescue.db-journal")] {
+            let path = place.path().join("folder");
+            fs::create_dir_all(path.join("data")).unwrap();
+            fs::create_dir_all(path.join(".partial")).unwrap();
+            fs::write(path.join("photo.jpg"), "precious").unwrap();
+            if let Some(beside) = beside {
+                fs::write(path.join(beside), "").unwrap();
+            }
+            fs::write(path.join(name), bytes).unwrap();
+            let is_refused = Folder::create_or_open(&path, &phone()).is_err();
+            assert!(is_refused, "{name} beside {beside:?}");
+            assert_eq!(fs::read_to_string(path.join(name)).unwrap(), bytes);
+            assert_eq!(
+                fs::read_to_string(path.join("photo.jpg")).unwrap(),
+                "precious"
+            );
+            fs::remove_dir_all(&path).unwrap();
+        }
+    }
+    let path = place.path().join("journal");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("rescue.db-journal"), "dear diary").unwrap();
+    let made = Folder::create_or_open(&path, &phone());
+    assert!(matches!(made, Err(FolderError::NotARescueFolder { .. })));
 }
 
 #[test]
