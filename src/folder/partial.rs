@@ -4,7 +4,7 @@
 //! SHA-256 are those of the bytes given, for [`Committer::commit`](super::Committer::commit).
 //! Nothing here waits for the disk.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileTimes};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -249,6 +249,8 @@ pub(super) fn hash_rest(
 }
 
 /// Gives a file its modification time, and looks: filesystems cut what does not fit without a word.
+///
+/// Both times are set, that of the last access to now: libfuse 2 drops one alone without a word.
 pub(super) fn set_mtime(file: &File, seconds: i64) -> bool {
     let distance = Duration::from_secs(seconds.unsigned_abs());
     let time = if seconds < 0 {
@@ -264,7 +266,8 @@ pub(super) fn set_mtime(file: &File, seconds: i64) -> bool {
         Ok(later) => later < Duration::from_secs(2),
         Err(earlier) => earlier.duration() < Duration::from_secs(2),
     };
-    file.set_modified(time).is_ok()
+    let times = FileTimes::new().set_accessed(SystemTime::now());
+    file.set_times(times.set_modified(time)).is_ok()
         && file
             .metadata()
             .and_then(|found| found.modified())
@@ -317,6 +320,23 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn both_times_of_a_file_are_set() {
+        let (place, _) = fresh();
+        let file = File::create(place.path().join("file")).unwrap();
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        file.set_times(
+            FileTimes::new()
+                .set_accessed(long_ago)
+                .set_modified(long_ago),
+        )
+        .unwrap();
+        assert!(set_mtime(&file, 1_234_567_890));
+        let found = file.metadata().unwrap();
+        assert_eq!(found.mtime(), 1_234_567_890);
+        assert!(found.accessed().unwrap() > long_ago);
     }
 
     #[test]

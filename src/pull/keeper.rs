@@ -107,6 +107,8 @@ pub(super) struct Kept {
     pub(super) damaged: Vec<(RemotePath, Reason)>,
     /// Items that are here without their proof.
     pub(super) unproven: Vec<RemotePath>,
+    /// Files that came and bear another date than on the phone.
+    pub(super) without_date: u64,
 }
 
 impl Keeper {
@@ -142,6 +144,7 @@ impl Keeper {
             failed: Vec::new(),
             damaged: Vec::new(),
             unproven: HashMap::new(),
+            without_date: 0,
             kept_before: with_companions.clone(),
             with_companions,
             from_before: HashSet::new(),
@@ -170,6 +173,7 @@ impl Keeper {
                 failed: thread.failed,
                 damaged: thread.damaged,
                 unproven: thread.unproven.into_values().collect(),
+                without_date: thread.without_date,
             }
         });
         let keeper = Self {
@@ -238,6 +242,8 @@ struct Thread {
     damaged: Vec<(RemotePath, Reason)>,
     /// What is here without its proof.
     unproven: HashMap<EntryId, RemotePath>,
+    /// Files that bear another date than on the phone.
+    without_date: u64,
     /// Items of which something is kept beside their place.
     with_companions: HashSet<EntryId>,
     /// Items that an earlier run pulled, whose bytes are still those of then.
@@ -263,6 +269,7 @@ struct Came {
     sha256: Sha256,
     xxh128: Option<Xxh128>,
     size: u64,
+    has_date: bool,
 }
 
 impl Came {
@@ -271,6 +278,7 @@ impl Came {
             sha256: finished.sha256,
             xxh128: finished.xxh128,
             size: finished.size,
+            has_date: finished.mtime_is_set,
         }
     }
 }
@@ -506,7 +514,9 @@ impl Thread {
             sha256,
             xxh128,
             size,
+            has_date,
         } = came;
+        self.without_date += u64::from(!has_date);
         let planned = local == task.local;
         let record = Record::Pulled {
             id: task.id,

@@ -43,6 +43,8 @@ pub struct Outcome {
     pub damaged: Vec<(RemotePath, Reason)>,
     /// Items that are here, but the phone can no longer prove it.
     pub unproven: Vec<(RemotePath, Reason)>,
+    /// Files that came and bear another date than on the phone: the disk does not keep it.
+    pub without_date: u64,
     /// What ended the run before its end.
     pub stopped: Option<Error>,
 }
@@ -339,6 +341,7 @@ impl Session {
         let Kept { folder, .. } = kept;
         self.outcome.failed.extend(kept.failed);
         self.outcome.damaged.extend(kept.damaged);
+        self.outcome.without_date = kept.without_date;
         if self.outcome.stopped.is_none() {
             self.outcome.stopped = self.halt.take_reason();
         }

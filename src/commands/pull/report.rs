@@ -159,6 +159,8 @@ struct Report<'a> {
     not_proven: Vec<Missing<'a>>,
     surveyed: &'a [Surveyed],
     looked_at_everything: bool,
+    /// Files of this run that bear another date than on the phone.
+    dates_not_kept: u64,
 }
 
 #[derive(Serialize)]
@@ -215,6 +217,12 @@ pub(super) fn report(
         .collect();
     lines.extend(survey_lines(&but_unreadable));
     lines.extend(empty_phone_line(request, found));
+    if outcome.without_date > 0 {
+        lines.push(format!(
+            "{} with another date than on the phone, because this disk does not keep it; the catalogue has the right one",
+            count(outcome.without_date, "file")
+        ));
+    }
     lines.extend(missing_lines(not_here.iter().chain(&not_proven)));
     let shown = plain(&path.display().to_string());
     lines.push(match outcome.stopped {
@@ -258,6 +266,7 @@ pub(super) fn report(
         not_proven,
         surveyed: &surveyed,
         looked_at_everything: outcome.stopped.is_none() && looked_at_everything(&surveyed),
+        dates_not_kept: outcome.without_date,
     };
     ui.result(&report, &lines);
 }
