@@ -40,6 +40,10 @@ pub enum Kind {
     DiskFull,
     /// The disk refused something else.
     Disk,
+    /// The computer's system refused what the program cannot do without.
+    System,
+    /// A fault of this program.
+    Bug,
     /// A remote cannot be reached.
     NoConnection,
     /// A remote does not accept who we are, or cannot be trusted.
@@ -81,7 +85,9 @@ impl Kind {
             | Self::RemoteDenied
             | Self::RemoteFull
             | Self::Remote
-            | Self::Disk => 1,
+            | Self::Disk
+            | Self::System
+            | Self::Bug => 1,
         }
     }
 
@@ -106,6 +112,8 @@ impl Kind {
             | Self::FolderBusy
             | Self::DiskFull
             | Self::Disk
+            | Self::System
+            | Self::Bug
             | Self::RemoteDenied
             | Self::RemoteFull
             | Self::Remote

@@ -17,6 +17,7 @@ use crate::phone::PhoneError;
 use crate::phone::display::DisplayError;
 use crate::phone::drive::LinkError;
 use crate::phone::keys::KeysError;
+use crate::threads::NoThread;
 use crate::upload::oauth::sign_in::SignInError;
 use crate::upload::problem::Problem;
 
@@ -338,8 +339,21 @@ impl From<BagError> for Error {
     }
 }
 
+impl From<NoThread> for Error {
+    fn from(error: NoThread) -> Self {
+        wrap(
+            Kind::System,
+            &error,
+            "end other programs of this user, or allow more threads (`ulimit -u`, the container's limit of processes), and run the same command again",
+        )
+    }
+}
+
 impl From<CheckError> for Error {
     fn from(error: CheckError) -> Self {
+        if let CheckError::NoThread(error) = error {
+            return error.into();
+        }
         wrap(
             Kind::Folder,
             &error,
@@ -367,6 +381,7 @@ impl From<ExportError> for Error {
                 "check that the disk is still attached and healthy",
             ),
             ExportError::Catalogue(error) => return error.into(),
+            ExportError::NoThread(error) => return error.into(),
             ExportError::Zip { .. } => (Kind::Disk, "run again with -v and report what it shows"),
             ExportError::ReadBack { .. } => (
                 Kind::Disk,

@@ -62,6 +62,7 @@ pub mod names;
 pub mod phone;
 pub mod pull;
 pub mod screen;
+pub mod threads;
 pub mod ui;
 pub mod upload;
 #[cfg(feature = "virtual-phone")]

@@ -8,6 +8,9 @@ mod demo;
 mod devices;
 mod doctor;
 mod export;
+#[cfg(test)]
+#[cfg(feature = "virtual-phone")]
+mod failing;
 mod generate;
 mod keys;
 mod lock_secret;
@@ -28,6 +31,7 @@ mod virtual_phone;
 use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
 use crate::adb::connection::Introduction;
@@ -40,6 +44,7 @@ use crate::phone::connect::{
 use crate::phone::keys::KeySources;
 use crate::phone::{Phone, allowed};
 use crate::pull::halt::Halt;
+use crate::threads;
 use crate::ui::{Ui, typed, typed_word};
 
 /// Runs a command to its end, on an event loop of its own, and returns the exit code. Errors are
@@ -48,22 +53,54 @@ use crate::ui::{Ui, typed, typed_word};
 /// The loop is here and not in `main`: whoever polls a command has all of its futures compiled, and
 /// that is better done once, in the library, than in each program that links it.
 pub fn run(cli: Cli, ui: &Ui) -> u8 {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = match runtime {
+    let runtime = match event_loop() {
         Ok(runtime) => runtime,
         Err(error) => {
-            ui.error(
-                &Error::new(Kind::Disk, "the system cannot start an event loop").caused_by(error),
-            );
-            return Kind::Disk.exit_code();
+            ui.error(&error);
+            return error.kind.exit_code();
         }
     };
-    let code = runtime.block_on(run_command(cli, ui));
+    let running = || runtime.block_on(run_command(cli, ui));
+    // Not let go on: to drop an event loop is to wait for all that its threads do.
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(running));
+    let code = ended.unwrap_or_else(|panicked| {
+        ui.end_progress();
+        let error = Error::new(Kind::Bug, words_of(&*panicked)).with_hint(
+            "run the same command again, which goes on where it was; with -v it tells more, for a bug report",
+        );
+        ui.error(&error);
+        error.kind.exit_code()
+    });
     // Ctrl-C does not wait for a thread that reads a disk or a pipe.
     runtime.shutdown_background();
     code
+}
+
+/// An event loop on which `spawn_blocking` finds a thread whenever it is called, and does not panic.
+/// So what runs there must not wait for something else that does.
+fn event_loop() -> Result<Runtime, Error> {
+    /// What there is once, stays; longer than any run.
+    const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_keep_alive(FOR_EVER)
+        .build()
+        .map_err(|error| {
+            Error::new(Kind::System, "the system cannot start an event loop").caused_by(error)
+        })?;
+    threads::probe()?;
+    drop(runtime.spawn_blocking(|| ()));
+    Ok(runtime)
+}
+
+/// What a panic says.
+fn words_of(panicked: &(dyn std::any::Any + Send)) -> String {
+    let words = panicked.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| panicked.downcast_ref::<String>().map(String::as_str));
+    format!(
+        "this program failed: {}",
+        words.unwrap_or("it does not say why")
+    )
 }
 
 /// A command under way. Boxed, so that one command's futures are not part of another's.
@@ -134,33 +171,45 @@ const LETTING_GO: Duration = Duration::from_millis(1500);
 /// thread of its own: it is heard also while the others wait for a stuck disk. From the return of this
 /// on it is heard, also where that thread begins late.
 fn stop_on_ctrl_c(halt: Halt) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let entered = runtime.as_ref().ok().map(tokio::runtime::Runtime::enter);
-    let mut requests = StopRequests::listen();
-    drop(entered);
-    let listening = async move {
-        requests.next().await;
-        halt.stop(
-            Error::new(Kind::Interrupted, "stopped; everything done so far is safe")
-                .with_hint("run the same command again: it goes on where it was"),
-        );
-        let first = Instant::now();
-        requests.next().await;
-        // Who presses it twice at once still has the keys let go that a phone holds.
-        tokio::time::sleep_until(first + LETTING_GO).await;
-        crate::ui::terminal::restore();
-        #[expect(
-            clippy::exit,
-            reason = "the person does not want to wait for a stuck disk or phone"
-        )]
-        std::process::exit(i32::from(Kind::Interrupted.exit_code()));
-    };
+    let (sender, receiver) = std::sync::mpsc::channel::<(Runtime, StopRequests, Halt)>();
+    let hearing = threads::spawn(move || {
+        if let Ok((runtime, requests, halt)) = receiver.recv() {
+            runtime.block_on(stop_when_asked(requests, halt));
+        }
+    });
+    let runtime = hearing.ok().and_then(|_| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().ok()
+    });
     match runtime {
-        Ok(runtime) => drop(std::thread::spawn(move || runtime.block_on(listening))),
-        Err(_) => drop(tokio::spawn(listening)),
+        Some(runtime) => {
+            let requests = {
+                let _entered = runtime.enter();
+                StopRequests::listen()
+            };
+            // It waits for this.
+            let _ = sender.send((runtime, requests, halt));
+        }
+        None => drop(tokio::spawn(stop_when_asked(StopRequests::listen(), halt))),
     }
+}
+
+async fn stop_when_asked(mut requests: StopRequests, halt: Halt) {
+    requests.next().await;
+    halt.stop(
+        Error::new(Kind::Interrupted, "stopped; everything done so far is safe")
+            .with_hint("run the same command again: it goes on where it was"),
+    );
+    let first = Instant::now();
+    requests.next().await;
+    // Who presses it twice at once still has the keys let go that a phone holds.
+    tokio::time::sleep_until(first + LETTING_GO).await;
+    crate::ui::terminal::restore();
+    #[expect(
+        clippy::exit,
+        reason = "the person does not want to wait for a stuck disk or phone"
+    )]
+    std::process::exit(i32::from(Kind::Interrupted.exit_code()));
 }
 
 /// Hears Ctrl-C, the system that wants the program to end, and its terminal going: a phone that is

@@ -21,6 +21,7 @@ use super::sink::{Abandoned, Sink};
 use crate::digest::{Hasher, Sha256};
 use crate::folder::disk;
 use crate::names::LocalPath;
+use crate::threads::spawn_scoped;
 
 /// A large file is read in pieces of this size...
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -200,7 +201,7 @@ impl<T: Target> Archive<'_, T> {
         let found = std::thread::scope(|scope| {
             let (full, chunks) = sync_channel::<Vec<u8>>(CHUNKS_AHEAD);
             let (empty, spare) = sync_channel::<Vec<u8>>(CHUNKS_AHEAD + 2);
-            let reading = scope.spawn(move || -> std::io::Result<(Sha256, u64)> {
+            let reading = spawn_scoped(scope, move || -> std::io::Result<(Sha256, u64)> {
                 let (mut hasher, mut size) = (Hasher::default(), 0);
                 loop {
                     let mut chunk = spare.try_recv().unwrap_or_default();
@@ -219,7 +220,7 @@ impl<T: Target> Archive<'_, T> {
                         return Ok((hasher.finish(), size));
                     }
                 }
-            });
+            })?;
             let mut written = 0;
             for chunk in chunks {
                 // The byte too many of a file that grew must not enlarge the entry over its limit.

@@ -13,6 +13,7 @@ use super::ExportError;
 use super::archive::{Held, Protection};
 use crate::digest::Hasher;
 use crate::folder::{DiskError, disk};
+use crate::threads::spawn_scoped;
 
 const THREADS: usize = 2;
 /// Entries handed out ahead of their results.
@@ -49,9 +50,13 @@ pub(super) fn check(
         let (jobs, queue) = sync_channel(AHEAD);
         let (sender, told) = channel();
         let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..THREADS {
+        for number in 0..THREADS {
             let (queue, sender) = (Arc::clone(&queue), sender.clone());
-            scope.spawn(move || work(path, metadata, protection, &queue, &sender));
+            let work = move || work(path, metadata, protection, &queue, &sender);
+            // One is enough.
+            if let (0, Err(error)) = (number, spawn_scoped(scope, work)) {
+                return Err(error.into());
+            }
         }
         drop((sender, queue));
         for (index, held) in held.iter().enumerate() {

@@ -50,6 +50,9 @@ pub enum ExportError {
     /// The catalogue failed.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+    /// Nobody can read the files.
+    #[error(transparent)]
+    NoThread(#[from] crate::threads::NoThread),
     /// The zip format does not allow what was to be written.
     #[error("cannot write {}", path.display())]
     Zip {

@@ -254,7 +254,7 @@ impl Run<'_> {
         let shared = Shared::new(pieces, self.folder.data_reader());
         let mut names = Names::new();
         std::thread::scope(|scope| {
-            let mut preparation = Preparation::start(scope, &shared);
+            let mut preparation = Preparation::start(scope, &shared)?;
             while let Some((index, piece, prepared)) = preparation.next() {
                 self.request.go_on()?;
                 let Prepared { content, look, .. } = prepared;

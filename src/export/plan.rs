@@ -19,6 +19,7 @@ use crate::folder::{
 use crate::names::LocalPath;
 use crate::pull::kind::MediaKind;
 use crate::pull::selection::Globs;
+use crate::threads::spawn_scoped;
 
 /// What the person wants in the archive.
 #[derive(Debug, Clone, Default)]
@@ -309,12 +310,16 @@ impl Plan {
             wanted
         };
         let wanted: std::collections::HashSet<LocalPath> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..READERS).map(|_| scope.spawn(look)).collect();
-            let looked = threads.into_iter().map(|thread| match thread.join() {
+            // This thread looks as well, so that there is one.
+            let others: Vec<_> = (1..READERS)
+                .filter_map(|_| spawn_scoped(scope, look).ok())
+                .collect();
+            let own = look();
+            let looked = others.into_iter().map(|thread| match thread.join() {
                 Ok(wanted) => wanted,
                 Err(panicked) => std::panic::resume_unwind(panicked),
             });
-            looked.flatten().collect()
+            looked.flatten().chain(own).collect()
         });
         self.pieces.retain(|piece| wanted.contains(&piece.local));
     }

@@ -16,6 +16,7 @@ use super::plan::{Piece, Why};
 use crate::digest::Sha256;
 use crate::folder::DataReader;
 use crate::folder::reader::Found;
+use crate::threads::{NoThread, spawn_scoped};
 
 /// Threads that read, hash and look.
 pub(super) const READERS: usize = 2;
@@ -164,22 +165,28 @@ impl<'a> Shared<'a> {
 }
 
 impl<'a> Preparation<'a> {
-    /// Starts to read ahead.
-    pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, shared: &'a Shared<'a>) -> Self
+    /// Starts to read ahead, with as many threads as there are, one at least.
+    pub(super) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        shared: &'a Shared<'a>,
+    ) -> Result<Self, NoThread>
     where
         'a: 'scope,
     {
         let (sender, results) = channel();
-        for _ in 0..READERS {
+        for number in 0..READERS {
             let sender = sender.clone();
-            scope.spawn(move || shared.work(&sender));
+            let started = spawn_scoped(scope, move || shared.work(&sender));
+            if let (0, Err(error)) = (number, started) {
+                return Err(error);
+            }
         }
-        Self {
+        Ok(Self {
             shared,
             results,
             early: HashMap::new(),
             next: 0,
-        }
+        })
     }
 
     /// The next piece and what became of it; `None` after the last.
@@ -284,7 +291,7 @@ mod tests {
                 std::panic::panic_any("on purpose");
             });
             assert!(dying.join().is_err());
-            let mut preparation = Preparation::start(scope, &shared);
+            let mut preparation = Preparation::start(scope, &shared).unwrap();
             assert!(preparation.next().is_none());
         });
     }

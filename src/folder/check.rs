@@ -19,6 +19,7 @@ use super::strangers::each_file;
 use super::{CatalogueError, Folder, RunOutcome, State};
 use crate::digest::{Hasher, Sha256};
 use crate::names::LocalPath;
+use crate::threads::NoThread;
 use manifest::Line;
 use workers::Workers;
 
@@ -34,6 +35,9 @@ pub enum CheckError {
     /// One of the bag's own files cannot be read.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// Nobody can read the others.
+    #[error(transparent)]
+    NoThread(#[from] NoThread),
 }
 
 /// What a check found.
@@ -319,7 +323,7 @@ impl Check<'_> {
         let mut known = ByPath::default();
         let folder = self.folder;
         std::thread::scope(|scope| {
-            let mut workers = Workers::start(scope, folder.root());
+            let mut workers = Workers::start(scope, folder.root())?;
             folder.catalogue().for_each_payload(|file| {
                 let key = self.hashes.hash_one(&file.local);
                 known.insert(key, ());

@@ -343,23 +343,29 @@ pub(crate) type Observer = Box<dyn FnMut(Change) + Send>;
 #[cfg(test)]
 static OBSERVERS: std::sync::Mutex<Vec<(PathBuf, Observer)>> = std::sync::Mutex::new(Vec::new());
 
+/// Also after one of them panicked, on purpose.
+#[cfg(test)]
+fn observers() -> std::sync::MutexGuard<'static, Vec<(PathBuf, Observer)>> {
+    let locked = OBSERVERS.lock();
+    locked.unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// Lets somebody hear of the changes below a folder.
 #[cfg(test)]
 pub(crate) fn observe(root: &Path, observer: Observer) {
-    let mut observers = OBSERVERS.lock().unwrap();
-    observers.push((root.to_owned(), observer));
+    observers().push((root.to_owned(), observer));
 }
 
 /// Ends what [`observe`] began.
 #[cfg(test)]
 pub(crate) fn stop_observing(root: &Path) {
-    OBSERVERS.lock().unwrap().retain(|(of, _)| of != root);
+    observers().retain(|(of, _)| of != root);
 }
 
 #[cfg(test)]
 fn observed(change: impl FnOnce() -> Change) {
     let change = change();
-    let mut observers = OBSERVERS.lock().unwrap();
+    let mut observers = observers();
     let mut hearing = observers.iter_mut();
     if let Some((_, hear)) = hearing.find(|(root, _)| change.path().starts_with(root)) {
         hear(change);

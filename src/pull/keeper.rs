@@ -16,7 +16,7 @@ use super::halt::Halt;
 use super::plan::Task;
 use crate::adb::RemotePath;
 use crate::digest::{Sha256, Xxh128};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::folder::{
     Committer, DiskError, EntryId, Finished, Folder, Gaps, Outcome, PartialFile, Proof, Reason,
@@ -24,6 +24,7 @@ use crate::folder::{
 };
 use crate::item::Item;
 use crate::names::{LocalPath, Names};
+use crate::threads::{self, OnPanic};
 
 /// Messages under way; each may hold an open file. As many as a group, so that the streams go on
 /// while the group before is on its way to the disk.
@@ -162,7 +163,9 @@ impl Keeper {
                 thread.spare_copies_of_earlier_runs(id, sha256);
             }
         }
-        let handle = std::thread::spawn(move || {
+        let stopping = thread.halt.clone();
+        let handle = threads::spawn(move || {
+            let _ending = OnPanic(|| stopping.stop(failed_within()));
             thread.run(&receiver);
             // All that write there have ended.
             if thread.has_lost_bytes.load(Ordering::Relaxed) {
@@ -175,7 +178,7 @@ impl Keeper {
                 unproven: thread.unproven.into_values().collect(),
                 without_date: thread.without_date,
             }
-        });
+        })?;
         let keeper = Self {
             messages: sender,
             moved,
@@ -609,6 +612,11 @@ impl Thread {
         let moved = self.moved();
         moved.get(&task.id).unwrap_or(&task.local).clone()
     }
+}
+
+/// What stops the others when one thread failed; the fault itself is told where the thread is joined.
+pub(super) fn failed_within() -> Error {
+    Error::new(Kind::Bug, "a part of this program failed")
 }
 
 /// How many files a group and the queue before it may hold open; asks the system for more than it

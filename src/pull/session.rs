@@ -395,7 +395,7 @@ impl Session {
         for index in 0..if alone { 1 } else { STREAMS } {
             let (root, keeper) = (self.root.clone(), self.keeper.clone());
             let (verifier, unproven) = (verifier_sender.clone(), Arc::clone(&self.unproven));
-            let (writer, thread) = writer::start(
+            let started = writer::start(
                 root,
                 keeper,
                 verifier,
@@ -403,6 +403,15 @@ impl Session {
                 self.halt.clone(),
                 self.method,
             );
+            let (writer, thread) = match started {
+                Ok(started) => (started.sender, (started.thread, started.ended)),
+                // Fewer streams take longer, and no more.
+                Err(_) if index > 0 => break,
+                Err(error) => {
+                    self.halt.stop(error.into());
+                    break;
+                }
+            };
             writers.push(thread);
             let worker = Worker {
                 phone: Arc::clone(phone),
@@ -421,11 +430,12 @@ impl Session {
         while let Some(ended) = streams.join_next().await {
             lost = lost.or(unpanicked(ended).err());
         }
-        // The writers end once their senders are gone; joining them waits for their last files.
-        let joined =
-            tokio::task::spawn_blocking(move || writers.into_iter().try_for_each(JoinHandle::join));
-        if let Err(panicked) = unpanicked(joined.await) {
-            std::panic::resume_unwind(panicked);
+        // The writers end once their senders are gone, and with them their last files.
+        for (writer, ended) in writers {
+            let _ = ended.await;
+            if let Err(panicked) = writer.join() {
+                std::panic::resume_unwind(panicked);
+            }
         }
         lost = lost.or(unpanicked(verifying.await).err());
         self.keeper.barrier().await;

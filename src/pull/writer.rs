@@ -5,16 +5,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::halt::Halt;
-use super::keeper::{Keeper, Message, Pulled};
+use super::keeper::{Keeper, Message, Pulled, failed_within};
 use super::plan::Task;
 use super::verify::{Method, News, ToVerify, Unproven, WORTH_HASHING_AHEAD};
 use crate::folder::{DiskError, PartialFile, Reason, ReasonCode};
 use crate::phone::hash::Algorithm;
+use crate::threads::{self, NoThread, OnPanic};
 
 /// Messages under way to one writer; a message holds up to [`super::transfer::WHOLE_BYTES`].
 const QUEUE: usize = 48;
@@ -41,7 +43,7 @@ pub(super) enum ToWriter {
     Abort,
 }
 
-/// Starts a writer; it ends when its sender is gone.
+/// Starts a writer, where there is a thread for it; it ends when its sender is gone.
 pub(super) fn start(
     root: PathBuf,
     keeper: Keeper,
@@ -49,7 +51,7 @@ pub(super) fn start(
     unproven: Arc<Unproven>,
     halt: Halt,
     method: Method,
-) -> (mpsc::Sender<ToWriter>, std::thread::JoinHandle<()>) {
+) -> Result<Started, NoThread> {
     let (sender, mut receiver) = mpsc::channel(QUEUE);
     let mut writer = Writer {
         root,
@@ -60,15 +62,32 @@ pub(super) fn start(
         current: None,
         holds_resumed: method == Method::Hash(Algorithm::Sha256),
     };
-    let thread = std::thread::spawn(move || {
+    let stopping = writer.halt.clone();
+    let (is_ending, ended) = oneshot::channel();
+    let thread = threads::spawn(move || {
+        // Dropped last, whatever ends the thread.
+        let _is_ending = is_ending;
+        let _ending = OnPanic(|| stopping.stop(failed_within()));
         let mut messages = Vec::with_capacity(TAKEN);
         while receiver.blocking_recv_many(&mut messages, TAKEN) > 0 {
             for message in messages.drain(..) {
                 writer.handle(message);
             }
         }
-    });
-    (sender, thread)
+    })?;
+    Ok(Started {
+        sender,
+        thread,
+        ended,
+    })
+}
+
+/// A writer at work.
+pub(super) struct Started {
+    pub(super) sender: mpsc::Sender<ToWriter>,
+    pub(super) thread: JoinHandle<()>,
+    /// Ends when the writer does.
+    pub(super) ended: oneshot::Receiver<()>,
 }
 
 struct Writer {

@@ -468,7 +468,10 @@ fn start_live() -> Live {
     whole.set_style(template("{bar:12} {wide_msg}").progress_chars("━╸ "));
     let item = bars.add(ProgressBar::new_spinner());
     item.set_style(template("{spinner} {wide_msg}"));
-    item.enable_steady_tick(Duration::from_millis(200));
+    // It starts a thread, and panics where there is none.
+    if crate::threads::probe().is_ok() {
+        item.enable_steady_tick(Duration::from_millis(200));
+    }
     Live { bars, whole, item }
 }
 

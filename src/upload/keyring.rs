@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::secret::Secret;
+use crate::threads;
 
 /// How long a keyring may take; a person may have to unlock it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -114,11 +115,19 @@ impl Keyring {
             let _ = pipe.write_all(input.as_bytes());
         }
         let output = child.stdout.take();
-        let reading = std::thread::spawn(move || {
+        let reading = threads::spawn(move || {
             let mut text = String::new();
             let read = output.map(|pipe| pipe.take(MAX_BYTES).read_to_string(&mut text));
             read.and_then(Result::ok).map(|_| text).unwrap_or_default()
         });
+        let reading = match reading {
+            Ok(reading) => reading,
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(KeyringError::Program(std::io::Error::other(error)));
+            }
+        };
         match ends_well(&mut child) {
             Some(true) => reading.join().map_err(|_| KeyringError::Silent),
             Some(false) => Err(KeyringError::Refused),

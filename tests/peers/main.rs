@@ -30,6 +30,7 @@ mod tree;
 mod authorise;
 mod bag;
 mod choose;
+mod few_threads;
 mod interrupt;
 mod lost_writes;
 mod old_phone;

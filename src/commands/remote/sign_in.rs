@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::threads;
 use crate::ui::{Ui, plain};
 use crate::upload::oauth::Service;
 use crate::upload::oauth::sign_in::SignIn;
@@ -74,7 +75,7 @@ fn open_browser(link: &str) {
         .spawn();
     if let Ok(mut child) = started {
         // It ends soon, and somebody has to take note.
-        std::thread::spawn(move || child.wait());
+        let _ = threads::spawn(move || child.wait());
     }
 }
 
@@ -83,13 +84,15 @@ async fn pasted() -> String {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     if std::io::stdin().is_terminal() {
         // A thread of its own: reading cannot be broken off, and the program ends without it.
-        std::thread::spawn(move || {
+        let reading = threads::spawn(move || {
             let mut lines = std::io::stdin().lock().lines();
             let line = lines.find_map(|line| line.ok().filter(|line| !line.trim().is_empty()));
             if let Some(line) = line {
                 let _ = sender.send(line);
             }
         });
+        // Without one nothing can be pasted; the browser's answer is still waited for.
+        drop(reading);
     }
     match receiver.await {
         Ok(line) => line,

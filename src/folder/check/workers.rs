@@ -12,6 +12,7 @@ use crate::digest::Hasher;
 use crate::folder::Payload;
 use crate::folder::disk::{self, DiskError, ReadFrom};
 use crate::names::LocalPath;
+use crate::threads::{NoThread, spawn_scoped};
 
 const THREADS: usize = 2;
 
@@ -40,15 +41,22 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, root: &'scope Path) -> Self {
+    /// Starts as many as there are, one at least.
+    pub(super) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        root: &'scope Path,
+    ) -> std::result::Result<Self, NoThread> {
         let (files, queue) = sync_channel(AHEAD);
         let (sender, results) = channel();
         let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..THREADS {
+        for number in 0..THREADS {
             let (queue, sender) = (Arc::clone(&queue), sender.clone());
-            scope.spawn(move || work(root, &queue, &sender));
+            let started = spawn_scoped(scope, move || work(root, &queue, &sender));
+            if let (0, Err(error)) = (number, started) {
+                return Err(error);
+            }
         }
-        Self { files, results }
+        Ok(Self { files, results })
     }
 
     /// Hands out a file, and takes results until there is room for it.

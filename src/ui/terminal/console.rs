@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Read as _};
 use zeroize::Zeroizing;
 
 use super::Mode;
+use crate::threads;
 
 /// How the terminal behaves, which is never changed beyond one question.
 #[derive(Debug)]
@@ -45,13 +46,14 @@ pub(super) async fn read(_buffer: &mut [u8]) -> io::Result<usize> {
 /// ends without it.
 pub(super) async fn line(mode: Mode) -> io::Result<Zeroizing<Vec<u8>>> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
+    threads::spawn(move || {
         let line = match mode {
             Mode::Hidden => rpassword::read_password().map(|line| line + "\n"),
             Mode::Lines | Mode::Keys => one_line(),
         };
         let _ = sender.send(line.map(|line| Zeroizing::new(line.into_bytes())));
-    });
+    })
+    .map_err(io::Error::other)?;
     receiver
         .await
         .unwrap_or_else(|_| Err(ErrorKind::UnexpectedEof.into()))

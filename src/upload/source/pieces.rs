@@ -10,6 +10,7 @@ use super::meter::Meter;
 use super::place::{OTHER_SIZE, Opened, Place, READ_BYTES, changed, read_exactly, unreadable};
 use super::proof::Proof;
 use crate::digest::{Sha256, Xxh128};
+use crate::threads;
 use crate::upload::problem::Problem;
 
 /// What waits to be sent, in bytes: on a busy computer who reads and who sends wait for their turns,
@@ -28,12 +29,19 @@ impl Pieces {
     pub(super) fn read(reader: PieceReader, meter: Meter) -> Self {
         let ahead = AHEAD_BYTES / reader.piece_bytes.max(1);
         let (sender, receiver) = mpsc::channel(ahead.max(1));
-        tokio::task::spawn_blocking(move || {
+        // A thread of its own: it waits for who takes the pieces, and they may need the others.
+        let refusing = sender.clone();
+        let started = threads::spawn(move || {
             if let Err(problem) = reader.read(&sender) {
                 // Nobody waits for it when the sending failed.
                 let _ = sender.blocking_send(Err(problem));
             }
         });
+        if let Err(error) = started {
+            let _ = refusing.try_send(Err(Problem::SourceUnreadable {
+                words: error.to_string(),
+            }));
+        }
         Self { receiver, meter }
     }
 
