@@ -14,8 +14,9 @@ use super::path::{MAX_PATH_BYTES, RemotePath};
 pub const SERVICE: &[u8] = b"sync:";
 /// The largest piece of a file in one `DATA`, in bytes.
 pub const MAX_DATA: u32 = 64 * 1024;
-/// The longest name taken from a listing, in bytes; Linux knows none above 255.
-const MAX_NAME: u32 = 1024;
+/// The longest name taken from a listing, in bytes. Linux knows none above 255, and no path takes one
+/// above 1,024: such a name is refused by itself, not with all its folder.
+const MAX_NAME: u32 = 64 * 1024;
 /// The longest error text kept, in bytes.
 const MAX_FAIL: u32 = 64 * 1024;
 

@@ -201,6 +201,21 @@ async fn more_cards_than_a_phone_has_are_told_and_not_walked() {
 }
 
 #[tokio::test]
+async fn name_that_is_too_long_costs_itself_and_not_its_folder() {
+    for length in [1023, 1025, 40_000] {
+        let (mut phone, expected) = camera(&[50_000, 3_000]);
+        let long = Bytes::from(vec![b'x'; length]);
+        phone.faults.listing = Some(Listing::Names(path(CAMERA), vec![long]));
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        let ended = desk.pull(&serving, &[]).await.expect(3);
+        let not_here = ended.not_here();
+        assert_eq!(not_here.len(), 1, "{not_here:?}");
+        assert_eq!(not_here[CAMERA], "name_refused");
+        desk.expect_files(&refs(&expected));
+    }
+}
+
+#[tokio::test]
 async fn folder_that_holds_itself_comes_once() {
     let (mut phone, expected) = camera(&[50_000, 70_000]);
     phone.faults.listing = Some(Listing::Loop(path(CAMERA)));

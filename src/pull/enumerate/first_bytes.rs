@@ -123,20 +123,21 @@ mod tests {
             "/a/denied",
             "/a/b",
             "/a/gone",
-            "/a/short",
             "/a/c",
+            "/a/short",
             "/a/last",
         ]
         .map(found);
         let mut output = b"==> /a/b <==\n\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01".to_vec();
-        output.extend_from_slice(b"\n==> /a/short <==\nab");
-        output.extend_from_slice(b"\n==> /a/c <==\n\n==> /a/c <==\n0\n==> /dev/null <==\n");
+        // A file that holds a headline.
+        output.extend_from_slice(b"\n==> /a/c <==\n\n==> /a/c <==\n00");
+        output.extend_from_slice(b"\n==> /a/short <==\nab\n==> /dev/null <==\n");
         let begun = beginnings(&output, &files);
         assert_eq!(begun[0], None);
         assert_eq!(begun[1].unwrap().len(), FIRST_BYTES);
-        assert_eq!((begun[2], begun[3]), (None, Some(&b"ab"[..])));
-        assert_eq!(begun[4].unwrap(), b"\n==> /a/c <==\n0");
-        assert_eq!(begun[5], None);
+        assert_eq!((begun[2], begun[5]), (None, None));
+        assert_eq!(begun[3].unwrap(), b"\n==> /a/c <==\n00");
+        assert_eq!(begun[4], Some(&b"ab"[..]));
         assert!(
             beginnings(b"sh: head: not found\n", &files)
                 .iter()

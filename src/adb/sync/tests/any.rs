@@ -31,7 +31,7 @@ fn exchange() -> impl Strategy<Value = (Operation, Vec<Answer>)> {
                 .prop_map(|stat| vec![Answer::Stat(stat)])
                 .boxed(),
             List1 | List2 => {
-                let entry = (stats(operation), bytes_up_to(MAX_NAME as usize));
+                let entry = (stats(operation), bytes_up_to(1024));
                 let entry = entry.prop_map(|(stat, name)| Answer::Entry(stat, name));
                 let end = Just(Answer::ListEnd);
                 ended(prop::collection::vec(entry, 0..4), end)
