@@ -58,6 +58,7 @@ pub mod fuzz;
 pub mod guide;
 mod home;
 pub mod item;
+mod json;
 pub mod names;
 pub mod phone;
 pub mod pull;

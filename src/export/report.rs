@@ -333,7 +333,7 @@ fn time(seconds: i64) -> Option<String> {
 }
 
 fn json(value: &impl Serialize) -> std::io::Result<String> {
-    serde_json::to_string(value).map_err(std::io::Error::other)
+    crate::json::line(value).map_err(std::io::Error::other)
 }
 
 #[cfg(test)]

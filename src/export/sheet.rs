@@ -199,5 +199,5 @@ fn folder_of<'a>(row: &'a Row, piece: &'a Piece) -> &'a str {
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, std::io::Error> {
-    serde_json::to_string(value).map_err(std::io::Error::other)
+    crate::json::line(value).map_err(std::io::Error::other)
 }

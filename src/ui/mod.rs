@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
+use crate::json;
 use progress::Progress;
 pub use text::{bytes, count, plain, rate, seconds, typed, typed_word, were};
 
@@ -185,7 +186,8 @@ impl Ui {
     /// Asks the person for something, on the same line.
     pub fn prompt(&self, text: &str) {
         let mut err = std::io::stderr().lock();
-        let _ = write!(err, "{text}").and_then(|()| err.flush());
+        let lines: Vec<String> = text.split('\n').map(plain).collect();
+        let _ = write!(err, "{}", lines.join("\n")).and_then(|()| err.flush());
     }
 
     /// Asks the person at the terminal for a line, which comes back without its end. Where this future is
@@ -235,12 +237,12 @@ impl Ui {
             Kind::Interrupted => plain(&error.message),
             _ => format!("{} {}", paint("error", 31), plain(&error.message)),
         };
-        eprint_line(&self.labelled(&message));
+        eprint_raw(&self.labelled(&message));
         for cause in &causes {
             eprint_line(&format!("caused by: {}", plain(cause)));
         }
         if let Some(hint) = &error.hint {
-            eprint_line(&format!("{} {}", paint("hint", 36), plain(hint)));
+            eprint_raw(&format!("{} {}", paint("hint", 36), plain(hint)));
         }
     }
 }
@@ -287,18 +289,24 @@ struct Labelled<'a, T> {
 
 fn print_json(phone: Option<&Arc<str>>, value: &impl Serialize) {
     let line = match phone {
-        Some(phone) => serde_json::to_string(&Labelled { value, phone }),
-        None => serde_json::to_string(value),
+        Some(phone) => json::line(&Labelled { value, phone }),
+        None => json::line(value),
     };
     match line {
-        Ok(line) => print_line(&line),
+        Ok(line) => print_raw(&line),
         Err(error) => eprint_line(&format!("error: no JSON for a result: {error}")),
     }
 }
 
+/// Prints one line. It may hold words of a phone, a server or somebody's folder: whatever was said
+/// to be shown is made harmless here once more, so that no caller can forget it.
+fn print_line(line: &str) {
+    print_raw(&plain(line));
+}
+
 /// A reader that went away (`| head`) is no reason to stop a rescue, nor is a full disk behind
 /// the standard output; the latter is told at the end.
-fn print_line(line: &str) {
+fn print_raw(line: &str) {
     let mut out = std::io::stdout().lock();
     if let Err(error) = writeln!(out, "{line}")
         && error.kind() != std::io::ErrorKind::BrokenPipe
@@ -307,7 +315,13 @@ fn print_line(line: &str) {
     }
 }
 
+/// As [`print_line`], to standard error.
 fn eprint_line(line: &str) {
+    eprint_raw(&plain(line));
+}
+
+/// A line that holds colours of ours.
+fn eprint_raw(line: &str) {
     let mut err = std::io::stderr().lock();
     let _ = writeln!(err, "{line}");
 }
