@@ -268,8 +268,8 @@ async fn shake_hands(
 ) -> Result<(Link, Banner), PhoneError> {
     let keys = options.keys.clone();
     // Making a first key takes seconds of computing.
-    let keys = tokio::task::spawn_blocking(move || keys.load()).await;
-    let keys = match keys {
+    let keys = tokio::task::spawn_blocking(move || keys.load_what_there_is()).await;
+    let (keys, missing) = match keys {
         Ok(keys) => keys.map_err(std::sync::Arc::new)?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
@@ -296,6 +296,10 @@ async fn shake_hands(
                 };
             }
             Ok(Some(LinkEvent::AwaitingApproval)) => {
+                // It waits for a key that there is not.
+                if let Some(error) = missing {
+                    return Err(std::sync::Arc::new(error).into());
+                }
                 asked = true;
                 to_be_approved.notify_one();
                 until = deadline;
@@ -303,7 +307,10 @@ async fn shake_hands(
             }
             Ok(Some(LinkEvent::NotKnown)) => {
                 let name = address.to_owned();
-                return Err(PhoneError::Unauthorized { name });
+                return Err(match missing {
+                    Some(error) => std::sync::Arc::new(error).into(),
+                    None => PhoneError::Unauthorized { name },
+                });
             }
             Ok(Some(LinkEvent::KeyOffered(_) | LinkEvent::Incoming(..))) => {}
             Ok(None)

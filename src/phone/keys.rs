@@ -84,6 +84,19 @@ impl KeySources {
         }
     }
 
+    /// The keys, and why there are none when only this computer's own could not be read or made: a
+    /// phone that asks for none, or that an adb server stands before, does without.
+    pub(crate) fn load_what_there_is(
+        &self,
+    ) -> Result<(Vec<PrivateKey>, Option<KeysError>), KeysError> {
+        match self.load() {
+            Ok(keys) => Ok((keys, None)),
+            Err(error) if self.files.is_empty() => Ok((Vec::new(), Some(error))),
+            // One that somebody named is wanted.
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads all keys, those of the command line first, then the person's own (made when
     /// absent), then the vendor's. A vendor key that cannot be read is passed over with a
     /// warning, as adb does it; any other is an error.
