@@ -2,12 +2,13 @@
 //! memory, and compared with the catalogue and the manifest.
 //!
 //! What goes in: an open folder. What comes out: a [`Report`], and [`Progress`] on the way. Changes
-//! nothing, follows no symbolic link. Memory grows by some 100 bytes per file, not by their sizes.
+//! nothing, follows no symbolic link. Memory grows by some 10 bytes per file, not by their sizes.
 
 mod manifest;
+mod sorted;
 mod workers;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::digest::{Hasher, Sha256};
 use crate::names::LocalPath;
 use crate::threads::NoThread;
 use manifest::Line;
+use sorted::{Listed, Sorted};
 use workers::Workers;
 
 /// The most findings that a report keeps; all are counted, and [`Progress`] tells all.
@@ -227,7 +229,6 @@ pub fn check(
     check.tag_files()?;
     let listed = check.listed()?;
     let known = check.payload(listed)?;
-    check.unknown_lines(&known)?;
     check.extra_files(&known);
     Ok(check.report)
 }
@@ -241,9 +242,26 @@ struct Check<'a> {
     hashes: RandomState,
 }
 
-/// Local paths by their keyed hash. A chance meeting of two could only hide that one of them is
-/// not known; at a million files, its odds are one in thirty million.
-type ByPath<T> = HashMap<u64, T>;
+/// Local paths by their keyed hash, 8 bytes each. A chance meeting of two could only hide that one of
+/// them is not known; at a million files, its odds are one in thirty million.
+#[derive(Default)]
+pub(super) struct Known(Vec<u64>);
+
+impl Known {
+    pub(super) fn add(&mut self, hash: u64) {
+        self.0.push(hash);
+    }
+
+    /// To be called when all are added.
+    pub(super) fn sorted(mut self) -> Self {
+        self.0.sort_unstable();
+        self
+    }
+
+    pub(super) fn has(&self, hash: u64) -> bool {
+        self.0.binary_search(&hash).is_ok()
+    }
+}
 
 impl Check<'_> {
     /// The bag's own files against each other.
@@ -259,10 +277,16 @@ impl Check<'_> {
                 }),
             }
         }
+        // Each is read once, however often it is listed.
+        let mut hashes = BTreeMap::new();
+        for name in [BAGIT_TXT, BAG_INFO_TXT, MANIFEST] {
+            hashes.insert(name, tag_file_hash(&root.join(name))?);
+        }
         let differs = |name: &str, sha256: Sha256| {
-            tag_file_hash(&root.join(name)).map(|found| found.is_some_and(|found| found != sha256))
+            let found = hashes.get(name).copied().flatten();
+            found.is_some_and(|found| found != sha256)
         };
-        if differs(BAGIT_TXT, Sha256::of(DECLARATION.as_bytes()))? {
+        if differs(BAGIT_TXT, Sha256::of(DECLARATION.as_bytes())) {
             wrong.insert(BAGIT_TXT);
         }
         for line in manifest::lines(root, TAG_MANIFEST)? {
@@ -276,7 +300,7 @@ impl Check<'_> {
                         .into_iter()
                         .find(|name| *name == path)
                     {
-                        Some(name) if differs(name, sha256)? => drop(wrong.insert(name)),
+                        Some(name) if differs(name, sha256) => drop(wrong.insert(name)),
                         Some(_) => {}
                         None => self.bad_line(TAG_MANIFEST, number),
                     }
@@ -292,91 +316,78 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// What the manifest says about each file.
-    fn listed(&mut self) -> Result<ByPath<Sha256>, CheckError> {
-        let mut listed = ByPath::default();
-        for line in manifest::lines(self.folder.root(), MANIFEST)? {
-            match line? {
-                Line::Listed {
-                    sha256,
-                    path,
-                    number,
-                } => match payload_path(&path) {
-                    Some(local) => {
-                        if listed
-                            .insert(self.hashes.hash_one(&local), sha256)
-                            .is_some()
-                        {
-                            self.find(Finding::UnknownInManifest { local });
-                        }
-                    }
-                    None => self.bad_line(MANIFEST, number),
-                },
-                Line::Bad { number } => self.bad_line(MANIFEST, number),
-            }
-        }
-        Ok(listed)
+    /// What the manifest says about each file, in their order.
+    fn listed(&mut self) -> Result<Sorted, CheckError> {
+        let root = self.folder.root();
+        Ok(Sorted::of(root, &mut |number| {
+            self.bad_line(MANIFEST, number);
+        })?)
     }
 
-    /// Every file of the catalogue against the manifest and the disk; returns the known paths.
-    fn payload(&mut self, listed: ByPath<Sha256>) -> Result<ByPath<()>, CheckError> {
-        let mut known = ByPath::default();
+    /// Every file of the catalogue against the manifest and the disk, and every line of the manifest
+    /// against the catalogue: both come in the order of the paths. Returns the known paths.
+    fn payload(&mut self, mut listed: Sorted) -> Result<Known, CheckError> {
+        let mut known = Known::default();
         let folder = self.folder;
         std::thread::scope(|scope| {
             let mut workers = Workers::start(scope, folder.root())?;
             folder.catalogue().for_each_payload(|file| {
-                let key = self.hashes.hash_one(&file.local);
-                known.insert(key, ());
+                known.add(self.hashes.hash_one(&file.local));
                 self.report.files += 1;
-                match listed.get(&key) {
-                    None => self.find(Finding::NotInManifest {
+                while let Some((local, _)) = listed.peek()
+                    && *local < file.local
+                {
+                    self.unknown_line(listed.take()?);
+                }
+                match listed.peek() {
+                    Some((local, sha256)) if *local == file.local => {
+                        if *sha256 != file.sha256 {
+                            self.find(Finding::ManifestDiffers {
+                                local: file.local.clone(),
+                            });
+                        }
+                        listed.take()?;
+                    }
+                    _ => self.find(Finding::NotInManifest {
                         local: file.local.clone(),
                     }),
-                    Some(sha256) if *sha256 != file.sha256 => {
-                        self.find(Finding::ManifestDiffers {
-                            local: file.local.clone(),
-                        });
-                    }
-                    Some(_) => {}
                 }
                 workers.hand_out(file, &mut |result| self.take(result));
                 Ok::<_, CheckError>(())
             })?;
             workers.finish(&mut |result| self.take(result));
-            Ok(known)
+            while listed.peek().is_some() {
+                self.unknown_line(listed.take()?);
+            }
+            Ok(known.sorted())
         })
     }
 
-    /// What the manifest lists and the catalogue does not.
-    fn unknown_lines(&mut self, known: &ByPath<()>) -> Result<(), CheckError> {
-        for line in manifest::lines(self.folder.root(), MANIFEST)? {
-            if let Line::Listed { path, .. } = line?
-                && let Some(local) = payload_path(&path)
-                && !known.contains_key(&self.hashes.hash_one(&local))
-            {
-                self.find(Finding::UnknownInManifest { local });
-            }
+    /// The manifest lists what the catalogue does not, or what it listed before.
+    fn unknown_line(&mut self, line: Option<Listed>) {
+        if let Some((local, _)) = line {
+            self.find(Finding::UnknownInManifest { local });
         }
-        Ok(())
     }
 
     /// What lies below `data/` and is not in the catalogue.
-    fn extra_files(&mut self, known: &ByPath<()>) {
-        let is_known = |local: &LocalPath| known.contains_key(&self.hashes.hash_one(local));
-        let mut unknown = Vec::new();
-        each_file(self.folder.root(), &mut |below, local| {
-            if !local.as_ref().is_some_and(is_known) {
-                unknown.push((below.to_owned(), local));
+    fn extra_files(&mut self, known: &Known) {
+        let root = self.folder.root();
+        each_file(root, &mut |below, local| {
+            let is_known = |local: &LocalPath| known.has(self.hashes.hash_one(local));
+            if local.as_ref().is_some_and(is_known) {
+                return;
             }
-        });
-        for (below_data, local) in unknown {
             if self.is_unfinished && local.is_some_and(|local| self.is_unrecorded(&local)) {
                 self.report.unrecorded_count += 1;
-                continue;
+                return;
             }
-            let path = format!("{DATA}/{}", below_data.display());
-            self.find(Finding::Extra { path, below_data });
-        }
+            let path = format!("{DATA}/{}", below.display());
+            self.find(Finding::Extra {
+                path,
+                below_data: below.to_owned(),
+            });
+        });
     }
 
     /// Whether this is a file that a run put there, or beside its place because it is damaged, and

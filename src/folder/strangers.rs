@@ -1,9 +1,9 @@
 //! What lies below `data/` without being known: walked over, never opened, links never followed.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 
+use super::check::Known;
 use super::disk::DATA;
 use super::{CatalogueError, Folder};
 use crate::names::LocalPath;
@@ -31,20 +31,21 @@ impl Folder {
     /// names. Memory grows by some 10 bytes per file of the catalogue.
     pub fn strangers(&self) -> Result<Vec<PathBuf>, CatalogueError> {
         let hashes = RandomState::new();
-        let mut known = HashSet::new();
+        let mut known = Known::default();
         let catalogue = self.catalogue();
-        catalogue.for_each_by_path(|entry| {
-            known.insert(hashes.hash_one(&entry.local));
+        catalogue.for_each(|entry| {
+            known.add(hashes.hash_one(&entry.local));
             Ok::<_, CatalogueError>(())
         })?;
-        // Among them what is kept of damaged files, which are no entries.
-        catalogue.for_each_payload(|file| {
-            known.insert(hashes.hash_one(&file.local));
+        // What is kept of damaged files, which are no entries.
+        catalogue.for_each_companion(|file| {
+            known.add(hashes.hash_one(&file.local));
             Ok::<_, CatalogueError>(())
         })?;
+        let known = known.sorted();
         let mut strangers = Vec::new();
         each_file(self.root(), &mut |below, local| {
-            if !local.is_some_and(|local| known.contains(&hashes.hash_one(&local))) {
+            if !local.is_some_and(|local| known.has(hashes.hash_one(&local))) {
                 strangers.push(below.to_owned());
             }
         });

@@ -2,7 +2,6 @@
 //! then compared with what the phone has.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -30,8 +29,8 @@ pub(super) struct Known {
     inventory: bag::Inventory,
     /// How many entries and bytes are in which state.
     summary: Summary,
-    /// Whose files stood in their places, with their sizes, at `looked`.
-    in_place: HashSet<EntryId>,
+    /// Whose files stood in their places, with their sizes, at `looked`; in order.
+    in_place: Vec<EntryId>,
     looked: Instant,
 }
 
@@ -43,7 +42,7 @@ impl Known {
             companions: Vec::new(),
             inventory: bag::Inventory::default(),
             summary: Summary::default(),
-            in_place: HashSet::new(),
+            in_place: Vec::new(),
             looked: Instant::now(),
         }
     }
@@ -72,7 +71,7 @@ impl Known {
                 break;
             }
             if presence.is_in_place(&entry.local, entry.size) {
-                known.in_place.insert(entry.id);
+                known.in_place.push(entry.id);
             }
         }
         Ok(known)
@@ -132,7 +131,9 @@ impl Known {
                         (Some(sha256), false) => {
                             presence.has_bytes(&entry.local, entry.size, sha256)
                         }
-                        (_, true) if is_fresh && self.in_place.contains(&entry.id) => Ok(true),
+                        (_, true) if is_fresh && self.in_place.binary_search(&entry.id).is_ok() => {
+                            Ok(true)
+                        }
                         (_, true) => presence.look(&entry.local, entry.size),
                         (None, false) => Ok(false),
                     };

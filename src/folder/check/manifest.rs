@@ -29,6 +29,15 @@ pub(super) enum Line {
     },
 }
 
+impl Line {
+    /// Its number, from 1.
+    pub(super) fn number(&self) -> u64 {
+        match self {
+            Self::Listed { number, .. } | Self::Bad { number } => *number,
+        }
+    }
+}
+
 /// The manifest's lines; none when there is no such regular file.
 pub(super) fn lines(
     root: &Path,
