@@ -183,6 +183,10 @@ impl From<DiskError> for Error {
             | DiskError::NotAFile { .. } => {
                 (Kind::Disk, "remove it, or choose another folder with -o")
             }
+            DiskError::OtherDisk { .. } => (
+                Kind::Disk,
+                "choose with -o a folder that lies on one disk alone: to use a disk of its own, mount it at the rescue folder itself, not at a folder in it",
+            ),
             // On a disk that takes nothing no other user gets further.
             DiskError::NotWritable { action, source, .. }
                 if READING.contains(action) && source.kind() == ErrorKind::PermissionDenied =>
@@ -264,6 +268,11 @@ impl From<CatalogueError> for Error {
                 &error,
                 "copy the folder to a disk that can be written, and use the copy",
             ),
+            CatalogueError::Shared { .. } => wrap(
+                Kind::Folder,
+                &error,
+                "copy the folder (`cp -r`, without links) and use the copy",
+            ),
             CatalogueError::Moved { .. } => wrap(Kind::Disk, &error, CATALOGUE_GONE),
             CatalogueError::NotWritable { .. } | CatalogueError::Forbidden { .. } => wrap(
                 Kind::Folder,
@@ -317,7 +326,7 @@ impl From<FolderError> for Error {
             FolderError::Busy { .. } => wrap(
                 Kind::FolderBusy,
                 &error,
-                "wait until the other `rescue` has ended",
+                "wait until the other `rescue` has ended; `rescue status` shows how far it is",
             ),
         }
     }

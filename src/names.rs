@@ -24,6 +24,7 @@
 
 mod local_path;
 mod spelling;
+mod upload_path;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -32,6 +33,7 @@ pub use local_path::{LocalPath, LocalPathError, MAX_LOCAL_BYTES};
 pub use spelling::spell;
 use spelling::{MAX_NAME_BYTES, shortened};
 pub(crate) use spelling::{digest_mark, folded, harmless, split_extension};
+pub use upload_path::{UploadPath, UploadPathError};
 
 /// The longest path of a folder as spelt, without the numbers of namesakes: a matter of the raw
 /// path alone, so that the same folder comes out the same way in every run. Leaves room for a

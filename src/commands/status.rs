@@ -1,5 +1,8 @@
 //! `rescue status FOLDER`: what a rescue folder holds, and what is missing.
 
+use std::path::Path;
+
+use chrono::{Local, TimeZone as _};
 use serde::Serialize;
 
 use super::Done;
@@ -7,14 +10,14 @@ use super::summary::{looked_at_everything, summary_lines, survey_lines};
 use super::upload::remote_lines;
 use crate::adb::RemotePath;
 use crate::cli::FolderArgs;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::folder::upload::UploadCount;
 use crate::folder::{
-    CatalogueError, Entry, Folder, Presence, ReasonCode, Run, RunOutcome, State, Summary,
-    SurveyKind, Surveyed,
+    CatalogueError, Entry, Folder, FolderError, Presence, ReasonCode, Run, RunOutcome, State,
+    Summary, SurveyKind, Surveyed,
 };
 use crate::item::PhoneIdentity;
-use crate::ui::{Ui, count, plain, typed};
+use crate::ui::{Ui, bytes, count, plain, typed};
 
 #[derive(Serialize)]
 struct Status<'a> {
@@ -25,8 +28,11 @@ struct Status<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
     remotes: &'a [RemoteStatus],
-    /// Files that were recorded and do not stand in their places any more.
-    not_in_place: u64,
+    /// Whether another `rescue` works on the folder now: what is told changes then.
+    under_way: bool,
+    /// Files that were recorded and do not stand in their places any more; `None` while files are being
+    /// put there.
+    not_in_place: Option<u64>,
     /// Where the last listing looked, what it could not look at, and what it left.
     surveyed: &'a [Surveyed],
     looked_at_everything: bool,
@@ -53,7 +59,7 @@ struct Missing<'a> {
 }
 
 pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
-    let folder = Folder::open_after_asking(&args.folder)?;
+    let (folder, under_way) = open(&args.folder)?;
     let catalogue = folder.catalogue();
     let (phone, summary, last_run) = (
         catalogue.identity()?,
@@ -142,7 +148,20 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
             not_there,
         });
     }
-    let not_in_place = count_not_in_place(&folder)?;
+    // A pull puts files there now.
+    let pull = last_run
+        .as_ref()
+        .filter(|run| under_way && run.ended.is_none());
+    let counted = match pull {
+        Some(_) => None,
+        None => Some(count_not_in_place(&folder)?),
+    };
+    if under_way && pull.is_none() {
+        lines.push(
+            "Another rescue works on this folder now: an upload, an export or a check".to_owned(),
+        );
+    }
+    let not_in_place = counted.unwrap_or_default();
     if not_in_place > 0 {
         lines.push(format!(
             "{} not where they were put: `rescue verify {word}` names them, `rescue pull -o {word}` fetches them again",
@@ -153,10 +172,10 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         true => "Everything that was looked for on the phone",
         false => "Everything that could be looked at on the phone (see above what could not)",
     };
-    lines.push(match (unfinished, missing) {
-        (0, _) if !is_whole && is_all_known && known > 0 => format!(
-            "{what} is here, but for what is known to be missing (--accept-failed)"
-        ),
+    let stands = match (unfinished, missing) {
+        (0, _) if !is_whole && is_all_known && known > 0 => {
+            format!("{what} is here, but for what is known to be missing (--accept-failed)")
+        }
         (0, 0) if !is_whole && is_all_known => format!("{what} is here (--accept-failed)"),
         (0, 0) if !is_whole => format!(
             "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {word}`"
@@ -174,6 +193,10 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
             "Some files could not be had; `rescue pull -o {word}` tries them again, and with --accept-failed takes what stays missing as known"
         ),
         _ => format!("Not finished: plug the phone in and run `rescue pull -o {word}`"),
+    };
+    lines.push(match pull {
+        Some(run) => pull_under_way(&summary, run),
+        None => stands,
     });
     let status = Status {
         r#type: "status",
@@ -182,7 +205,8 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         last_run: last_run.as_ref(),
         summary: &summary,
         remotes: &remotes,
-        not_in_place,
+        under_way,
+        not_in_place: counted,
         surveyed: &survey,
         looked_at_everything: is_whole && everything,
     };
@@ -194,6 +218,39 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         } else {
             Done::SomeFailed
         },
+    )
+}
+
+/// The folder, and whether another `rescue` works on it. That one is not disturbed: what it has recorded so
+/// far is read beside it.
+fn open(path: &Path) -> Result<(Folder, bool), Error> {
+    match Folder::open(path) {
+        Err(FolderError::Busy { .. }) => match Folder::look(path) {
+            Ok(folder) => Ok((folder, true)),
+            Err(FolderError::Catalogue(CatalogueError::Busy { path })) => {
+                let message = format!("another rescue is writing into {}", path.display());
+                Err(Error::new(Kind::FolderBusy, message)
+                    .with_hint("run the same command again in a minute"))
+            }
+            Err(error) => Err(error.into()),
+        },
+        opened => Ok((opened?, false)),
+    }
+}
+
+/// How far a pull is.
+fn pull_under_way(summary: &Summary, run: &Run) -> String {
+    let since = Local.timestamp_opt(run.started, 0).single();
+    let since = since.map_or(String::new(), |at| at.format(" since %H:%M").to_string());
+    let here = summary.pulled.files.saturating_add(summary.verified.files);
+    let here_bytes = summary.pulled.bytes.saturating_add(summary.verified.bytes);
+    format!(
+        "A pull is under way{since}: {} here, {} ({} verified); {} to come, {}",
+        count(here, "file"),
+        bytes(here_bytes),
+        summary.verified.files,
+        summary.planned.files,
+        bytes(summary.planned.bytes),
     )
 }
 

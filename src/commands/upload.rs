@@ -19,7 +19,7 @@ use crate::folder::upload::{
 };
 use crate::folder::{Access, CatalogueError, Folder};
 use crate::item::PhoneIdentity;
-use crate::names::spell;
+use crate::names::{UploadPath, spell};
 use crate::pull::halt::Halt;
 use crate::pull::kind::MediaKind;
 use crate::pull::selection::Selection;
@@ -539,8 +539,8 @@ async fn archives(
         chosen.uploads.push(NewUpload {
             entry: None,
             path: places.of(&source, || match &top {
-                Some(top) => format!("{top}/{name}"),
-                None => name,
+                Some(top) => UploadPath::of_spelt(&format!("{top}/{name}")),
+                None => UploadPath::of_spelt(&name),
             }),
             source,
             size,
@@ -608,7 +608,7 @@ fn dry_run(
         ));
         events.emit(Event::WouldUpload {
             source: upload.source.clone(),
-            path: upload.path.clone(),
+            path: upload.path.to_string(),
             size: upload.size,
         });
     }

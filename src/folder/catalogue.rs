@@ -8,12 +8,15 @@
 //! WAL: its side files hold what is committed, a person may copy `rescue.db` alone, and it needs
 //! shared memory, which network shares do not give. Not the default DELETE: a journal whose
 //! removal is lost in a power cut undoes the last transaction; a truncation is synced. The journal
-//! is removed when the catalogue is closed. Locks are taken once (`locking_mode=EXCLUSIVE`), for
-//! some shares answer every one of SQLite's own locks with an error or a long wait.
+//! is removed when the catalogue is closed. On a disk of this computer, others may read between two
+//! transactions (`rescue status` does). Elsewhere locks are taken once (`locking_mode=EXCLUSIVE`),
+//! for some shares answer every one of SQLite's own locks with an error or a long wait.
 //!
-//! The file is not trusted: it may come from anywhere. Tables, views and triggers that are not
-//! ours are refused, and every value is checked before it is used.
+//! The file is not trusted: it may come from anywhere. SQLite is told what no catalogue needs
+//! ([`defence`]), tables that differ from ours in a word are refused, and every value is checked
+//! when its row is read.
 
+mod defence;
 mod error;
 mod reads;
 mod rows;
@@ -23,13 +26,19 @@ mod uploads;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
+use super::disk::system::has_quick_locks;
 use super::entry::{EntryId, NewEntry, Record, RunId, RunOutcome};
 use crate::item::{Marks, PhoneIdentity};
+use defence::Effort;
 pub use error::CatalogueError;
 use rows::stored_size;
+
+/// How long somebody who reads may take: no run ends for that. Who reads waits for some seconds only.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether a catalogue is opened to be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +55,8 @@ pub struct Catalogue {
     db: Connection,
     path: PathBuf,
     access: Access,
+    /// What reading it may take.
+    effort: Effort,
 }
 
 impl Catalogue {
@@ -74,6 +85,7 @@ impl Catalogue {
                 catalogue
                     .configure()
                     .map_err(|e| catalogue.failed("set up", e))?;
+                catalogue.effort.is_for_our_tables();
                 schema::create(&mut catalogue.db, phone)
                     .map_err(|e| catalogue.failed("create", e))?;
                 schema::KNOWN_VERSION
@@ -89,30 +101,27 @@ impl Catalogue {
             Access::ReadWrite => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Access::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
         };
+        defence::check_journal(path)?;
         // No SQLITE_OPEN_URI: a folder's name may begin with "file:".
         let flags = mode | extra | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags)
+        let mut db = Connection::open_with_flags(path, flags)
             .map_err(|e| CatalogueError::at("open", path, e))?;
+        let effort =
+            defence::set_up(&mut db, path).map_err(|e| CatalogueError::at("set up", path, e))?;
         Ok(Self {
             db,
             path: path.to_owned(),
             access,
+            effort,
         })
     }
 
     fn configure(&self) -> rusqlite::Result<()> {
-        self.db
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-        self.db
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        self.db
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-        self.db
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
-        self.db.pragma_update(None, "cell_size_check", true)?;
-        self.db.pragma_update(None, "mmap_size", 0)?;
         if self.access == Access::ReadWrite {
-            self.db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+            self.db.busy_timeout(PATIENCE)?;
+            if !self.path.parent().is_some_and(has_quick_locks) {
+                self.db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+            }
             self.db
                 .pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))?;
             self.db.pragma_update(None, "synchronous", "FULL")?;
@@ -122,20 +131,19 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Makes a catalogue of a known version ready for use.
+    /// Makes a catalogue of a known version ready for use; nothing is done with its tables before
+    /// they are known to be ours.
     fn settle(&mut self, version: i64) -> Result<(), CatalogueError> {
+        match schema::is_as_made(&self.db, version).map_err(|e| self.failed("read", e))? {
+            true => self.effort.is_for_our_tables(),
+            false => return Err(self.corrupt("its tables are not those that rescue makes")),
+        }
         self.configure().map_err(|e| self.failed("set up", e))?;
         if self.access == Access::ReadWrite {
+            let _bounded = self.effort.bounded();
             schema::migrate(&mut self.db, version).map_err(|e| self.failed("upgrade", e))?;
         }
-        let version = match self.access {
-            Access::ReadWrite => schema::KNOWN_VERSION,
-            Access::ReadOnly => version,
-        };
-        match schema::is_as_made(&self.db, version).map_err(|e| self.failed("read", e))? {
-            true => Ok(()),
-            false => Err(self.corrupt("its tables are not those that rescue makes")),
-        }
+        Ok(())
     }
 
     /// Takes over what changes about a phone: its Android version.

@@ -365,7 +365,7 @@ impl Summary {
             State::Superseded => [Some(&mut self.superseded), None],
         };
         for sum in sums.into_iter().flatten() {
-            sum.files += count.files;
+            sum.files = sum.files.saturating_add(count.files);
             sum.bytes = sum.bytes.saturating_add(count.bytes);
         }
     }

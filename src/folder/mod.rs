@@ -57,7 +57,7 @@ pub use survey::{SurveyKind, Surveyed};
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 use contents::Contents;
-use disk::system::{Identity, identity_of};
+use disk::system::{Identity, are_on_one_disk, has_other_names, identity_of};
 use disk::{DATA, PARTIAL};
 
 pub(crate) const CATALOGUE: &str = "rescue.db";
@@ -156,11 +156,19 @@ impl Folder {
         for name in [DATA, PARTIAL] {
             disk::create_folder(&root.join(name))?;
         }
+        let (data, partial) = (root.join(DATA), root.join(PARTIAL));
+        if !are_on_one_disk(&data, &partial) {
+            return Err(DiskError::OtherDisk { path: data }.into());
+        }
         if contents::has_unwritten_catalogue(&root) {
             // SQLite makes a catalogue of nothing, and of zeros nothing.
-            disk::remove_file(&catalogue_path(&root)?)?;
+            disk::remove_file(&catalogue_path(&root)?.0)?;
         }
-        let mut catalogue = Catalogue::create_or_open(&catalogue_path(&root)?, phone)?;
+        let (place, is_shared) = catalogue_path(&root)?;
+        if is_shared {
+            return Err(CatalogueError::Shared { path: place }.into());
+        }
+        let mut catalogue = Catalogue::create_or_open(&place, phone)?;
         let known = catalogue.identity()?;
         let tell = [&known.serial, &phone.serial];
         if known.serial != phone.serial && tell.iter().all(|serial| !serial.is_empty()) {
@@ -232,7 +240,12 @@ impl Folder {
             Err(DiskError::NotWritable { .. }) => (None, Access::ReadOnly),
             Err(error) => return Err(error.into()),
         };
-        let catalogue = Catalogue::open(&catalogue_path(&root)?, access)?;
+        let (place, is_shared) = catalogue_path(&root)?;
+        let access = match is_shared {
+            true => Access::ReadOnly,
+            false => access,
+        };
+        let catalogue = Catalogue::open(&place, access)?;
         let identity = identity_of(&root);
         Ok(Self {
             root,
@@ -240,6 +253,28 @@ impl Folder {
             access,
             identity,
             lock,
+        })
+    }
+
+    /// Looks into a rescue folder that another `rescue` may be working on: reads only, and locks nothing.
+    /// What it holds may change from one question to the next.
+    pub fn look(path: &Path) -> Result<Self, FolderError> {
+        if !matches!(Contents::of(path)?, Contents::Rescue) {
+            return Err(FolderError::Missing {
+                path: path.to_owned(),
+            });
+        }
+        let root = fs::canonicalize(path).map_err(|e| DiskError::new("open", path, e))?;
+        let access = Access::ReadOnly;
+        let (place, _) = catalogue_path(&root)?;
+        let catalogue = Catalogue::open(&place, access)?;
+        let identity = identity_of(&root);
+        Ok(Self {
+            root,
+            catalogue,
+            access,
+            identity,
+            lock: None,
         })
     }
 
@@ -321,22 +356,28 @@ fn something_else(path: &Path) -> FolderError {
     }
 }
 
-/// The catalogue's place, where there is a file or nothing; so it is where SQLite puts what belongs
-/// to it: a pipe there would be waited for without end.
-fn catalogue_path(root: &Path) -> Result<PathBuf, FolderError> {
+/// The catalogue's place, where there is a file or nothing, and whether the file has other names
+/// elsewhere: nothing is to be written into it then. So it is where SQLite puts what belongs to it,
+/// which is cut off and removed: a pipe there would be waited for without end, and another's file be
+/// emptied.
+fn catalogue_path(root: &Path) -> Result<(PathBuf, bool), FolderError> {
     let path = root.join(CATALOGUE);
     for ending in ["-journal", "-wal", "-shm"] {
         let path = root.join(format!("{CATALOGUE}{ending}"));
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_symlink() => return Err(DiskError::Symlink { path }.into()),
             Ok(found) if !found.is_file() => return Err(DiskError::NotAFile { path }.into()),
+            Ok(found) if has_other_names(&found) => {
+                return Err(CatalogueError::Shared { path }.into());
+            }
             _ => {}
         }
     }
     match fs::symlink_metadata(&path) {
         Ok(found) if found.is_symlink() => Err(DiskError::Symlink { path }.into()),
         Ok(found) if !found.is_file() => Err(CatalogueError::NotACatalogue { path }.into()),
-        _ => Ok(path),
+        Ok(found) => Ok((path, has_other_names(&found))),
+        Err(_) => Ok((path, false)),
     }
 }
 

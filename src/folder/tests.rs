@@ -396,6 +396,67 @@ fn what_is_no_file_beside_the_catalogue_is_named_and_not_waited_for() {
 }
 
 #[test]
+fn nothing_is_written_into_a_file_that_has_another_name_elsewhere() {
+    let (place, folder) = fresh();
+    let path = folder.root().to_owned();
+    drop(folder);
+    let letters = place.path().join("letters.txt");
+    fs::write(&letters, "precious").unwrap();
+    for ending in ["journal", "wal", "shm"] {
+        let beside = path.join(format!("rescue.db-{ending}"));
+        fs::hard_link(&letters, &beside).unwrap();
+        for opened in [Folder::open(&path), Folder::create_or_open(&path, &phone())] {
+            let refused = opened.unwrap_err();
+            assert!(
+                matches!(&refused, FolderError::Catalogue(CatalogueError::Shared { path }) if *path == beside),
+                "{refused:?}"
+            );
+        }
+        fs::remove_file(&beside).unwrap();
+    }
+    assert_eq!(fs::read(&letters).unwrap(), b"precious");
+    // As a backup that links what did not change: it is read.
+    let backup = place.path().join("rescue.db");
+    fs::hard_link(path.join("rescue.db"), &backup).unwrap();
+    assert_eq!(Folder::open(&path).unwrap().access(), Access::ReadOnly);
+    let refused = Folder::create_or_open(&path, &phone()).unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            FolderError::Catalogue(CatalogueError::Shared { .. })
+        ),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn folder_whose_files_would_lie_on_another_disk_is_refused_with_the_right_advice() {
+    let place = tempfile::tempdir().unwrap();
+    let Ok(other) = tempfile::tempdir_in("/dev/shm") else {
+        panic!("/dev/shm is needed: another filesystem that everybody may write to");
+    };
+    assert!(!disk::system::are_on_one_disk(place.path(), other.path()));
+    let (from, to) = (place.path().join("1"), other.path().join("a.jpg"));
+    fs::write(&from, "photo").unwrap();
+    for refused in [
+        disk::rename_new(&from, &to).map(drop),
+        disk::rename_over(&from, &to),
+    ] {
+        let refused = refused.unwrap_err();
+        assert!(
+            matches!(refused, DiskError::OtherDisk { .. }),
+            "{refused:?}"
+        );
+        assert!(refused.concerns_the_whole_disk());
+        let hint = crate::error::Error::from(refused).hint.unwrap();
+        assert!(
+            hint.contains("mount it at the rescue folder itself"),
+            "{hint}"
+        );
+    }
+}
+
+#[test]
 fn a_link_to_a_rescue_folder_is_fine() {
     let (place, folder) = fresh();
     let path = folder.root().to_owned();

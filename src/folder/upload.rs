@@ -2,6 +2,7 @@
 
 use crate::digest::{Sha256, Xxh128};
 use crate::folder::EntryId;
+use crate::names::UploadPath;
 
 /// Files up to this size, in bytes, are sent from memory, where their SHA-256 proves them all at once.
 /// Of larger ones a quick hash is kept when they are pulled, and asked for when they are sent.
@@ -24,8 +25,8 @@ pub struct Upload {
     pub entry: Option<EntryId>,
     /// The file: below `data/` for an entry, else an absolute path.
     pub source: String,
-    /// Where it goes, below the remote's root: names separated by `/`.
-    pub path: String,
+    /// Where it goes, below the remote's root.
+    pub path: UploadPath,
     /// Its size in bytes.
     pub size: u64,
     /// The SHA-256 of its bytes.
@@ -55,7 +56,7 @@ pub struct NewUpload {
     /// See [`Upload::source`].
     pub source: String,
     /// See [`Upload::path`].
-    pub path: String,
+    pub path: UploadPath,
     /// See [`Upload::size`].
     pub size: u64,
     /// See [`Upload::sha256`].
@@ -183,7 +184,7 @@ pub enum UploadRecord {
         /// Which upload.
         id: UploadId,
         /// The path, when it is not the planned one.
-        path: Option<String>,
+        path: Option<UploadPath>,
     },
     /// The service gave something for its bytes.
     Pledged {

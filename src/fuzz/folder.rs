@@ -10,11 +10,12 @@ use super::choice;
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::folder::check::{self, Report};
+use crate::folder::upload::{NewUpload, Pledge, UploadRecord};
 use crate::folder::{
     CatalogueError, Folder, NewEntry, Proof, Reason, ReasonCode, Record, RunOutcome, bag,
 };
 use crate::item::PhoneIdentity;
-use crate::names::LocalPath;
+use crate::names::{LocalPath, UploadPath};
 
 const PHOTO: &[u8] = b"a photo";
 const PHOTO_AT: &str = "internal/DCIM/a.jpg";
@@ -100,6 +101,22 @@ fn template(root: &Path) -> Template {
     catalogue.record(&[pulled, verified, failed]).unwrap();
     let outcome = RunOutcome::SomeFailed;
     catalogue.end_run(run, 1_700_000_001, outcome).unwrap();
+    let remote = catalogue.remote("nas", "/nas").unwrap();
+    let upload = NewUpload {
+        entry: Some(ids[0]),
+        source: PHOTO_AT.to_owned(),
+        path: UploadPath::new("phone/a.jpg").unwrap(),
+        size: PHOTO.len() as u64,
+        sha256: Sha256::of(PHOTO),
+        xxh128: None,
+    };
+    let queued = catalogue.queue_uploads(remote, &[upload], 1).unwrap();
+    let pledged = UploadRecord::Pledged {
+        id: queued[0],
+        sha256: Sha256::of(PHOTO),
+        pledge: Pledge::Token("token".to_owned()),
+    };
+    catalogue.record_uploads(&[pledged], 1).unwrap();
     bag::write(&folder, chrono::NaiveDate::default()).unwrap();
     drop(folder);
     Template {
@@ -170,7 +187,18 @@ fn read(folder: &Folder) -> Result<(), CatalogueError> {
     }
     catalogue.identity()?;
     catalogue.summary()?;
-    catalogue.last_run()?;
+    catalogue.runs()?;
+    catalogue.survey()?;
+    catalogue.accepted()?;
+    for remote in catalogue.known_remotes()? {
+        catalogue.upload_counts(remote.id)?;
+        catalogue.not_on(remote.id)?;
+        catalogue.for_each_upload(remote.id, |upload| {
+            let names = upload.path.split('/');
+            assert!({ names }.all(|name| !matches!(name, "" | "." | "..")));
+            catalogue.pledge(upload.id).map(drop)
+        })?;
+    }
     catalogue.for_each_failed(|_| Ok::<_, CatalogueError>(()))?;
     catalogue.for_each_companion(|_| Ok::<_, CatalogueError>(()))?;
     catalogue.for_each_by_path(|entry| {

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{Datelike as _, Local, NaiveDate, TimeZone as _};
 
-use super::rules::{Rules, numbered};
+use super::rules::Rules;
 use crate::adb::RemotePath;
 use crate::folder::upload::{NewUpload, RemoteId};
 use crate::folder::{Catalogue, CatalogueError, Entry, State};
 use crate::item::Item;
-use crate::names::folded;
+use crate::names::{UploadPath, folded};
 use crate::pull::kind::{MediaKind, Precious, original_name};
 use crate::pull::selection::{Selection, Verdict, Walk};
 
@@ -51,7 +51,7 @@ pub struct Chosen {
 #[derive(Debug, Default)]
 pub struct Places {
     taken: HashSet<String>,
-    known: HashMap<String, String>,
+    known: HashMap<String, UploadPath>,
 }
 
 impl Places {
@@ -70,7 +70,7 @@ impl Places {
 
     /// The path of a file: the one that it has, else the one wanted, with a number where that is
     /// another file's.
-    pub fn of(&mut self, source: &str, wanted: impl FnOnce() -> String) -> String {
+    pub fn of(&mut self, source: &str, wanted: impl FnOnce() -> UploadPath) -> UploadPath {
         if let Some(path) = self.known.remove(source) {
             return path;
         }
@@ -78,7 +78,7 @@ impl Places {
         let mut path = wanted.clone();
         let mut number = 2;
         while !self.taken.insert(folded(&path).into_owned()) {
-            path = numbered(&wanted, number);
+            path = wanted.numbered(number);
             number += 1;
         }
         path

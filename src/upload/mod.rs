@@ -55,6 +55,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::digest::Sha256;
 use crate::folder::upload::{Pledged, SMALL_BYTES, Upload, UploadId, UploadReason, UploadRecord};
+use crate::names::UploadPath;
 use albums::Albums;
 use batch::{Batch, Made};
 use google_photos::GooglePhotos;
@@ -135,14 +136,14 @@ pub enum Presence {
     /// It is there already, under this other path, for another file has its name.
     Elsewhere {
         /// The path.
-        path: String,
+        path: UploadPath,
         /// What the service says of it.
         acknowledged: Acknowledged,
     },
     /// Another file has its name: send it to this path instead.
     Taken {
         /// A path where nothing is.
-        free: String,
+        free: UploadPath,
     },
     /// The service never takes it.
     Refused(UploadReason, String),
@@ -315,7 +316,7 @@ impl Remote {
     }
 
     /// Notes paths that are meant for other files.
-    pub fn reserve(&self, planned: impl IntoIterator<Item = String>) {
+    pub fn reserve(&self, planned: impl IntoIterator<Item = UploadPath>) {
         match &self.kind {
             RemoteKind::Paths(paths) => paths.reserve(planned),
             RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {}

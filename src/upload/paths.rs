@@ -8,14 +8,14 @@ use super::cloud::Cloud;
 use super::folder::LocalFolder;
 use super::objects::Objects;
 use super::problem::Problem;
-use super::rules::{Rules, numbered};
+use super::rules::Rules;
 use super::sftp::Sftp;
 use super::source::Source;
 use super::webdav::WebDavSender;
 use super::{Acknowledged, Found, Presence, Settled, Wanted, folder_of, name_of};
 use crate::digest::Sha256;
 use crate::folder::upload::{SMALL_BYTES, Upload, UploadReason};
-use crate::names::folded;
+use crate::names::{UploadPath, folded};
 
 /// Who holds the files.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Paths {
     }
 
     /// Notes paths that are meant for other files.
-    pub fn reserve(&self, planned: impl IntoIterator<Item = String>) {
+    pub fn reserve(&self, planned: impl IntoIterator<Item = UploadPath>) {
         let planned = planned.into_iter().map(|path| folded(&path).into_owned());
         lock(&self.reserved).extend(planned);
     }
@@ -109,7 +109,7 @@ impl Paths {
         }
         let mut number = 2;
         let free = loop {
-            let free = numbered(&upload.path, number);
+            let free = upload.path.numbered(number);
             number += 1;
             match look_up(&listing, name_of(&free)) {
                 None if lock(&self.reserved).insert(folded(&free).into_owned()) => break free,

@@ -276,7 +276,7 @@ impl<'a> Run<'a> {
         match presence {
             Ok(Presence::Absent) => return Ok(true),
             Ok(Presence::Taken { free }) => {
-                self.receipts.renamed(upload, free.clone());
+                self.receipts.renamed(upload, free.to_string());
                 upload.path = free;
                 return Ok(true);
             }

@@ -3,7 +3,7 @@
 //! Local paths already avoid what Windows, macOS and FAT refuse (see [`crate::names`]), which is
 //! most of what services refuse; here is the rest.
 
-use crate::names::{digest_mark, split_extension};
+use crate::names::{UploadPath, digest_mark, split_extension};
 
 /// What a service takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Rules {
 
 impl Rules {
     /// Spells a path so that the service takes it; mostly the path as it is.
-    pub fn spell(&self, path: &str) -> String {
+    pub fn spell(&self, path: &str) -> UploadPath {
         let mut spelt = path.to_owned();
         if self.sharepoint {
             spelt = spelt
@@ -29,10 +29,10 @@ impl Rules {
                 .collect::<Vec<_>>()
                 .join("/");
         }
-        match self.max_path_bytes {
-            Some(limit) if spelt.len() > limit => shortened_path(&spelt, limit),
-            _ => spelt,
+        if let Some(limit) = self.max_path_bytes.filter(|limit| spelt.len() > *limit) {
+            spelt = shortened_path(&spelt, limit);
         }
+        UploadPath::of_spelt(&spelt)
     }
 }
 
@@ -76,26 +76,9 @@ fn shortened_path(path: &str, limit: usize) -> String {
         .to_owned()
 }
 
-/// `a/IMG_1.jpg` with 2 becomes `a/IMG_1 (2).jpg`.
-pub(crate) fn numbered(path: &str, number: u32) -> String {
-    let (folder, name) = match path.rsplit_once('/') {
-        Some((folder, name)) => (format!("{folder}/"), name),
-        None => (String::new(), path),
-    };
-    let (stem, extension) = split_extension(name);
-    format!("{folder}{stem} ({number}){extension}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn namesakes_get_a_number_before_the_ending() {
-        assert_eq!(numbered("a/IMG.jpg", 2), "a/IMG (2).jpg");
-        assert_eq!(numbered("x", 3), "x (3)");
-        assert_eq!(numbered("a.b/.nomedia", 2), "a.b/.nomedia (2)");
-    }
 
     #[test]
     fn paths_that_are_too_long_are_cut_and_stay_apart() {
@@ -111,7 +94,7 @@ mod tests {
             "{first}"
         );
         assert_ne!(first, second);
-        assert_eq!(rules.spell("internal/a.jpg"), "internal/a.jpg");
+        assert_eq!(rules.spell("internal/a.jpg").as_str(), "internal/a.jpg");
     }
 
     #[test]
@@ -120,11 +103,11 @@ mod tests {
             sharepoint: true,
             ..Rules::default()
         };
-        assert_eq!(rules.spell("a/~$x.doc"), "a/_~$x.doc");
+        assert_eq!(rules.spell("a/~$x.doc").as_str(), "a/_~$x.doc");
         assert_eq!(
-            rules.spell("_VTI_bin/Desktop.ini"),
+            rules.spell("_VTI_bin/Desktop.ini").as_str(),
             "_-vti-bin/_Desktop.ini"
         );
-        assert_eq!(rules.spell("DCIM/IMG_1.jpg"), "DCIM/IMG_1.jpg");
+        assert_eq!(rules.spell("DCIM/IMG_1.jpg").as_str(), "DCIM/IMG_1.jpg");
     }
 }

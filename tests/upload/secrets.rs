@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use rescue::digest::Sha256;
 use rescue::folder::Folder;
 use rescue::folder::upload::{NewUpload, UploadRecord};
+use rescue::names::UploadPath;
 use rescue::upload::settings::Settings;
 
 use super::dav::{Dav, Fault};
@@ -284,7 +285,7 @@ fn give_receipts(desk: &Desk) -> String {
             let source = format!("internal/DCIM/Camera/IMG_20240101_{number:06}.jpg");
             let bytes = photo(number, 20_000);
             let (size, sha256) = (bytes.len() as u64, Sha256::of(&bytes));
-            let path = format!("Google-Pixel-7-LAB1/{source}");
+            let path = UploadPath::new(&format!("Google-Pixel-7-LAB1/{source}")).unwrap();
             NewUpload {
                 entry: None,
                 source,

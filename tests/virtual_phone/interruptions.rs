@@ -211,6 +211,16 @@ async fn second_rescue_on_the_same_folder_is_told_to_wait() {
         "{}",
         ended.message()
     );
+    // Who only wants to know how far it is may look, and disturbs nobody.
+    let status = desk.run(&["--json", "status", "rescued"]).await.expect(3);
+    let told = status.line("status");
+    assert_eq!(told["under_way"], true, "{told}");
+    assert_eq!(told["planned"]["files"], 1, "{told}");
+    assert_eq!(told["last_run"]["ended"], serde_json::Value::Null, "{told}");
+    let shown = desk.command(&["status", "rescued"]).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("A pull is under way since "), "{shown}");
+    assert!(!shown.contains("plug the phone in"), "{shown}");
     kill(id, "INT");
     end(child).await.expect(130);
 }

@@ -232,9 +232,13 @@ async fn pull_goes_before_an_upload_that_watches_and_waits() {
         .spawn()
         .unwrap();
     // Asked in a process of its own: a lock taken here would live on in whatever another test starts.
-    let is_held = || scene.status_text().contains("folder_busy");
+    let is_held = || scene.status_text().contains("\"under_way\":true");
     until("the other upload", is_held).await;
-    let ended = scene.status().await.expect(1);
+    // Who looks disturbs nobody; who needs the folder as it is has to wait.
+    let status = scene.status().await.expect(0);
+    assert_eq!(status.line("status")["not_in_place"], 0);
+    let verify = ["--json", "verify", "rescued"];
+    let ended = scene.desk.run(&verify).await.expect(1);
     assert_eq!(ended.line("error")["kind"], "folder_busy");
     interrupted(child).await;
     // What a kill leaves behind harms nobody.

@@ -36,6 +36,12 @@ pub enum CatalogueError {
         /// What does not make sense.
         what: String,
     },
+    /// It bears another name elsewhere too, so that who writes into it writes into another's file.
+    #[error("the file {} has another name elsewhere too (a hard link)", path.display())]
+    Shared {
+        /// The file.
+        path: PathBuf,
+    },
     /// The disk is full.
     #[error("the disk is full: cannot {action} the catalogue {}", path.display())]
     Full {
@@ -107,6 +113,17 @@ impl CatalogueError {
         Self::at(action, Path::new(db.path().unwrap_or_default()), source)
     }
 
+    /// The same about a row: which one it is.
+    pub(super) fn in_row(self, row: &str) -> Self {
+        match self {
+            Self::Corrupt { path, what } => Self::Corrupt {
+                path,
+                what: format!("{row}: {what}"),
+            },
+            other => other,
+        }
+    }
+
     pub(super) fn at(action: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         use rusqlite::Error as E;
         let path = path.to_owned();
@@ -116,6 +133,18 @@ impl CatalogueError {
                 return Self::Corrupt {
                     path,
                     what: source.to_string(),
+                };
+            }
+            Some(ErrorCode::TooBig) => {
+                return Self::Corrupt {
+                    path,
+                    what: "a value is larger than any that rescue writes".to_owned(),
+                };
+            }
+            Some(ErrorCode::OperationInterrupted) => {
+                return Self::Corrupt {
+                    path,
+                    what: "it has more rows than fit into its bytes".to_owned(),
                 };
             }
             Some(ErrorCode::ReadOnly) => {
@@ -144,15 +173,15 @@ impl CatalogueError {
             }
             _ => {}
         }
+        let what = match &source {
+            E::InvalidColumnType(_, column, kind) => format!("the column {column} holds {kind}"),
+            E::IntegralValueOutOfRange(_, value) => format!("the number {value} is out of range"),
+            E::FromSqlConversionFailure(_, _, cause) => cause.to_string(),
+            E::Utf8Error(..) | E::QueryReturnedNoRows => source.to_string(),
+            _ => String::new(),
+        };
         match source {
-            E::InvalidColumnType(..)
-            | E::IntegralValueOutOfRange(..)
-            | E::FromSqlConversionFailure(..)
-            | E::Utf8Error(..)
-            | E::QueryReturnedNoRows => Self::Corrupt {
-                path,
-                what: source.to_string(),
-            },
+            _ if !what.is_empty() => Self::Corrupt { path, what },
             source => Self::Sqlite {
                 action,
                 path,

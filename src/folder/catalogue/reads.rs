@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use rusqlite::{OptionalExtension as _, Row, ToSql, params};
+use rusqlite::{Row, ToSql, params};
 
-use super::rows::{self, COLUMNS, companion, entry};
+use super::rows::{self, COLUMNS, MAX_MESSAGE_BYTES, MAX_WORD_BYTES, companion, entry};
 use super::{Catalogue, CatalogueError};
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
@@ -15,23 +15,25 @@ use crate::names::LocalPath;
 /// The version in which what tells a phone from others came.
 const MARKS_SINCE_VERSION: i64 = 6;
 
+/// Entries that are read at once where somebody may be slow to take them.
+const PAGE: u32 = 500;
+
+/// A folder that is pulled into every hour for a year has fewer.
+const MAX_RUNS: u32 = 10_000;
+
 impl Catalogue {
     /// The phone that the folder belongs to.
     pub fn identity(&self) -> Result<PhoneIdentity, CatalogueError> {
-        self.db
-            .query_row(
-                "SELECT serial, model, manufacturer, android_version FROM phone",
-                [],
-                |row| {
-                    Ok(PhoneIdentity {
-                        serial: row.get(0)?,
-                        model: row.get(1)?,
-                        manufacturer: row.get(2)?,
-                        android_version: row.get(3)?,
-                    })
-                },
-            )
-            .map_err(|e| self.failed("read", e))
+        let sql = "SELECT serial, model, manufacturer, android_version FROM phone WHERE id = 1";
+        let found = self.first("phone", sql, params![], |row| {
+            Ok(PhoneIdentity {
+                serial: rows::text(row, 0, MAX_MESSAGE_BYTES)?,
+                model: rows::text(row, 1, MAX_MESSAGE_BYTES)?,
+                manufacturer: rows::text(row, 2, MAX_MESSAGE_BYTES)?,
+                android_version: rows::text(row, 3, MAX_MESSAGE_BYTES)?,
+            })
+        })?;
+        found.ok_or_else(|| self.corrupt("it does not name its phone"))
     }
 
     /// What tells this rescue folder from others, wherever it lies: its phone and its first run.
@@ -53,13 +55,17 @@ impl Catalogue {
         if self.version()? < MARKS_SINCE_VERSION {
             return Ok(Marks::default());
         }
-        let read = || {
-            let sql = "SELECT name, value FROM phone_mark WHERE length(value) < 1000 LIMIT 100";
-            let mut statement = self.db.prepare(sql)?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<rusqlite::Result<_>>()
+        let mut found = Vec::new();
+        let sql = "SELECT name, value FROM phone_mark WHERE length(value) < 1000 LIMIT 100";
+        let read = |row: &Row<'_>| {
+            let name = rows::text(row, 0, MAX_WORD_BYTES)?;
+            Ok((name, rows::text(row, 1, MAX_WORD_BYTES)?))
         };
-        read().map(Marks).map_err(|e| self.failed("read", e))
+        self.each("phone_mark", sql, read, |mark| {
+            found.push(mark);
+            Ok::<_, CatalogueError>(())
+        })?;
+        Ok(Marks(found.into_iter().collect()))
     }
 
     /// The version of its tables.
@@ -88,6 +94,7 @@ impl Catalogue {
 
     /// Reads SQLite's own structures through; takes seconds for the largest catalogues.
     pub fn check_structure(&self) -> Result<(), CatalogueError> {
+        let _bounded = self.effort.bounded();
         let answer: String = self
             .db
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
@@ -129,9 +136,10 @@ impl Catalogue {
         f: impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<(), E> {
         self.each(
+            "entry",
             &format!("SELECT {COLUMNS} FROM entry ORDER BY path, version"),
             entry,
-            f,
+            self.ascending("entry", |it: &Entry| (it.path.clone(), it.version), f),
         )
     }
 
@@ -142,22 +150,43 @@ impl Catalogue {
         f: impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<(), E> {
         self.each(
+            "entry",
             &format!("SELECT {COLUMNS} FROM entry ORDER BY id"),
             entry,
-            f,
+            self.ascending("entry", |it: &Entry| it.id, f),
         )
     }
 
-    /// Calls `f` with every entry that is failed or damaged, ordered by path.
+    /// Calls `f` with every entry that is failed or damaged, ordered by path. Nothing is locked while
+    /// it is called, which may take as long as a person looks at a page.
     pub fn for_each_failed<E: From<CatalogueError>>(
         &self,
-        f: impl FnMut(Entry) -> Result<(), E>,
+        mut f: impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.each(
-            &format!("SELECT {COLUMNS} FROM entry WHERE state IN ('failed', 'damaged') ORDER BY path, version"),
-            entry,
-            f,
-        )
+        let mut after = (Vec::new(), 0);
+        loop {
+            let page = self.failed_after(&after.0, after.1)?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = (last.path.as_bytes().to_owned(), last.version);
+            page.into_iter().try_for_each(&mut f)?;
+        }
+    }
+
+    fn failed_after(&self, path: &[u8], version: u32) -> Result<Vec<Entry>, CatalogueError> {
+        let mut page = Vec::new();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM entry WHERE (path, version) > (?, ?) \
+             AND state IN ('failed', 'damaged') ORDER BY path, version LIMIT ?"
+        );
+        let f = |entry| {
+            page.push(entry);
+            Ok::<_, CatalogueError>(())
+        };
+        let f = self.ascending("entry", |it: &Entry| (it.path.clone(), it.version), f);
+        self.each_of("entry", &sql, params![path, version, PAGE], entry, f)?;
+        Ok(page)
     }
 
     /// Calls `f` with every file that is below `data/`, companions too, ordered by local path (as
@@ -168,6 +197,7 @@ impl Catalogue {
     ) -> Result<(), E> {
         // SQLite merges the two by their indexes: nothing is sorted or held.
         self.each(
+            "payload",
             "SELECT local, size, sha256 FROM entry \
              WHERE sha256 IS NOT NULL AND state IN ('pulled', 'verified', 'superseded') \
              UNION ALL SELECT local, size, sha256 FROM companion ORDER BY local",
@@ -184,7 +214,7 @@ impl Catalogue {
                     },
                 )
             },
-            f,
+            self.ascending("payload", |it: &Payload| it.local.clone(), f),
         )
     }
 
@@ -193,6 +223,7 @@ impl Catalogue {
     pub fn outdated_companions(&self) -> Result<Vec<(EntryId, LocalPath)>, CatalogueError> {
         let mut found = Vec::new();
         self.each(
+            "companion",
             "SELECT companion.local, companion.size, companion.sha256, entry.id FROM companion \
              JOIN entry ON entry.id = companion.entry WHERE entry.state = 'verified'",
             |row| Ok((EntryId(row.get(3)?), companion(row)?.local)),
@@ -208,6 +239,7 @@ impl Catalogue {
     pub fn with_companions(&self) -> Result<HashSet<EntryId>, CatalogueError> {
         let mut found = HashSet::new();
         self.each(
+            "companion",
             "SELECT DISTINCT entry FROM companion",
             |row| Ok(EntryId(row.get(0)?)),
             |id| {
@@ -224,9 +256,10 @@ impl Catalogue {
         f: impl FnMut(Companion) -> Result<(), E>,
     ) -> Result<(), E> {
         self.each(
+            "companion",
             "SELECT local, size, sha256 FROM companion ORDER BY local",
             companion,
-            f,
+            self.ascending("companion", |it: &Companion| it.local.clone(), f),
         )
     }
 
@@ -235,7 +268,7 @@ impl Catalogue {
         let mut found = Vec::new();
         let sql = "SELECT local, size, sha256 FROM companion WHERE entry = ? \
                    ORDER BY length(local), local";
-        self.each_of(sql, params![id.0], companion, |companion| {
+        self.each_of("companion", sql, params![id.0], companion, |companion| {
             found.push(companion);
             Ok::<_, CatalogueError>(())
         })?;
@@ -246,6 +279,7 @@ impl Catalogue {
     pub fn summary(&self) -> Result<Summary, CatalogueError> {
         let mut summary = Summary::default();
         self.each(
+            "entry",
             "SELECT state, proof, count(*), total(size) FROM entry GROUP BY state, proof",
             |row| {
                 // total() is a float: a hostile listing's sizes may not fit an integer together.
@@ -266,56 +300,103 @@ impl Catalogue {
 
     /// The run that began last.
     pub fn last_run(&self) -> Result<Option<Run>, CatalogueError> {
-        self.db
-            .query_row(
-                "SELECT started, ended, tool, outcome FROM run ORDER BY id DESC LIMIT 1",
-                [],
-                rows::run,
-            )
-            .optional()
-            .map_err(|e| self.failed("read", e))
+        self.newest_runs(1).map(|mut runs| runs.pop())
     }
 
-    /// All runs, in their order.
+    /// All runs, in their order; of very many the newest.
     pub fn runs(&self) -> Result<Vec<Run>, CatalogueError> {
+        self.newest_runs(MAX_RUNS)
+    }
+
+    fn newest_runs(&self, most: u32) -> Result<Vec<Run>, CatalogueError> {
         let mut runs = Vec::new();
-        let sql = "SELECT started, ended, tool, outcome FROM run ORDER BY id";
-        self.each(sql, rows::run, |run| {
+        let sql = "SELECT started, ended, tool, outcome, id FROM run ORDER BY id DESC LIMIT ?";
+        self.each_of("run", sql, params![most], rows::run, |run| {
             runs.push(run);
             Ok::<_, CatalogueError>(())
         })?;
+        runs.reverse();
         Ok(runs)
     }
 
     fn one(&self, sql: &str, values: &[&dyn ToSql]) -> Result<Option<Entry>, CatalogueError> {
-        self.db
-            .query_row(sql, values, entry)
-            .optional()
-            .map_err(|e| self.failed("read", e))
+        self.first("entry", sql, values, entry)
+    }
+
+    /// The row of a statement that has one at most.
+    pub(super) fn first<T>(
+        &self,
+        table: &str,
+        sql: &str,
+        values: &[&dyn ToSql],
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, CatalogueError> {
+        let mut found = None;
+        self.each_of(table, sql, values, read, |value| {
+            found = Some(value);
+            Ok::<_, CatalogueError>(())
+        })?;
+        Ok(found)
     }
 
     pub(super) fn each<T, E: From<CatalogueError>>(
         &self,
+        table: &str,
         sql: &str,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
         f: impl FnMut(T) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.each_of(sql, params![], read, f)
+        self.each_of(table, sql, params![], read, f)
     }
 
-    fn each_of<T, E: From<CatalogueError>>(
+    /// Reads the rows of a statement, each checked; which row is wrong is told.
+    pub(super) fn each_of<T, E: From<CatalogueError>>(
         &self,
+        table: &str,
         sql: &str,
         values: &[&dyn ToSql],
         mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
         mut f: impl FnMut(T) -> Result<(), E>,
     ) -> Result<(), E> {
+        let _bounded = self.effort.bounded();
         let failed = |e| E::from(self.failed("read", e));
         let mut statement = self.db.prepare(sql).map_err(failed)?;
         let mut rows = statement.query(values).map_err(failed)?;
+        let mut number = 0_u64;
         while let Some(row) = rows.next().map_err(failed)? {
-            f(read(row).map_err(failed)?)?;
+            number += 1;
+            let value = read(row).map_err(|error| {
+                let place = match row.get::<_, i64>("id") {
+                    Ok(id) => format!("{table} {id}"),
+                    Err(_) => format!("{table}, row {number}"),
+                };
+                self.failed("read", error).in_row(&place)
+            });
+            f(value?)?;
         }
         Ok(())
+    }
+
+    /// Hands on rows that come in ascending order, and refuses others: where pages lead in circles,
+    /// or an index does not fit its table, rows come again.
+    pub(super) fn ascending<'a, T, K: Ord, E: From<CatalogueError>>(
+        &'a self,
+        table: &'static str,
+        key: impl Fn(&T) -> K + 'a,
+        mut f: impl FnMut(T) -> Result<(), E> + 'a,
+    ) -> impl FnMut(T) -> Result<(), E> + 'a
+    where
+        K: 'a,
+    {
+        let mut last = None;
+        move |value| {
+            let next = Some(key(&value));
+            if next <= last {
+                let what = format!("{table}: rows come twice, or not in their order");
+                return Err(self.corrupt(&what).into());
+            }
+            last = next;
+            f(value)
+        }
     }
 }

@@ -14,6 +14,15 @@ use crate::names::LocalPath;
 pub(super) const COLUMNS: &str = "id, path, version, local, size, size_is_exact, mtime, state, proof, \
                                   sha256, reason, message, attempts";
 
+/// The longest message of a phone, a server or the system that is kept, in bytes.
+pub(super) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+/// The longest name, version or address, in bytes.
+pub(super) const MAX_WORD_BYTES: usize = 4096;
+/// No file was tried, or changed, as often.
+const MAX_COUNT: u32 = 1_000_000_000;
+/// The end of the year 9999, in seconds since 1970; clocks show nothing later.
+const MAX_TIME: i64 = 253_402_300_799;
+
 /// A size as a column holds it. A phone may claim any 64-bit size; no file is larger than this.
 pub(super) fn stored_size(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
@@ -33,7 +42,7 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
         id: EntryId(row.get(0)?),
         path,
-        version: row.get(2)?,
+        version: count(row, 2)?,
         local: local(row, 3)?,
         size: whole(row, 4)?,
         size_is_exact: row.get(5)?,
@@ -41,7 +50,7 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         state,
         sha256,
         reason: reason(row, 10, 11)?,
-        attempts: row.get(12)?,
+        attempts: count(row, 12)?,
     })
 }
 
@@ -72,9 +81,12 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         }
     };
     Ok(Run {
-        started: row.get(0)?,
-        ended: row.get(1)?,
-        tool: row.get(2)?,
+        started: time(row, 0)?,
+        ended: match row.get_ref(1)? {
+            ValueRef::Null => None,
+            _ => Some(time(row, 1)?),
+        },
+        tool: text(row, 2, MAX_WORD_BYTES)?,
         outcome,
     })
 }
@@ -107,7 +119,7 @@ pub(super) fn reason(
     };
     Ok(Some(Reason {
         code,
-        message: row.get::<_, Option<String>>(message)?.unwrap_or_default(),
+        message: optional_text(row, message, MAX_MESSAGE_BYTES)?.unwrap_or_default(),
     }))
 }
 
@@ -125,8 +137,10 @@ pub(super) fn optional_code(row: &Row<'_>, column: usize) -> rusqlite::Result<Op
 }
 
 fn local(row: &Row<'_>, column: usize) -> rusqlite::Result<LocalPath> {
-    LocalPath::new(row.get_ref(column)?.as_str()?)
-        .map_err(|_| wrong(column, Type::Text, "local path"))
+    LocalPath::new(row.get_ref(column)?.as_str()?).map_err(|error| {
+        let cause = FromSqlError::Other(format!("not a local path: {error}").into());
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into())
+    })
 }
 
 pub(super) fn sha256(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256> {
@@ -145,6 +159,49 @@ fn optional_sha256(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Sha2
 pub(super) fn whole(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let value: i64 = row.get(column)?;
     u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
+}
+
+/// How often something was done; one time more still fits.
+pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u32> {
+    let value: i64 = row.get(column)?;
+    let count = u32::try_from(value).ok().filter(|it| *it <= MAX_COUNT);
+    count.ok_or(rusqlite::Error::IntegralValueOutOfRange(column, value))
+}
+
+/// A time that this computer's clock showed. Those of files are the phone's, and may be any.
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
+    let value: i64 = row.get(column)?;
+    match (-MAX_TIME..=MAX_TIME).contains(&value) {
+        true => Ok(value),
+        false => Err(rusqlite::Error::IntegralValueOutOfRange(column, value)),
+    }
+}
+
+/// A text of at most so many bytes.
+pub(super) fn text(row: &Row<'_>, column: usize, most: usize) -> rusqlite::Result<String> {
+    let text = row.get_ref(column)?.as_str()?;
+    match text.len() <= most {
+        true => Ok(text.to_owned()),
+        false => Err(wrong(column, Type::Text, "text of such a length")),
+    }
+}
+
+pub(super) fn optional_text(
+    row: &Row<'_>,
+    column: usize,
+    most: usize,
+) -> rusqlite::Result<Option<String>> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => text(row, column, most).map(Some),
+    }
+}
+
+/// A message as a column holds it: the beginning of a very long one.
+pub(super) fn stored_message(text: &str) -> &str {
+    let end = text.len().min(MAX_MESSAGE_BYTES);
+    let end = (0..=end).rev().find(|at| text.is_char_boundary(*at));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
 /// A value that has the right type and makes no sense.
@@ -250,7 +307,12 @@ impl<'t> Recorder<'t> {
         self.transaction.execute(
             "UPDATE entry SET state = ?2, proof = NULL, reason = ?3, message = ?4, \
              attempts = attempts + 1 WHERE id = ?1",
-            params![id.0, state, reason.code.as_str(), reason.message],
+            params![
+                id.0,
+                state,
+                reason.code.as_str(),
+                stored_message(&reason.message)
+            ],
         )
     }
 }

@@ -1,6 +1,6 @@
 //! The catalogue's tables, and how a file is told from one.
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::CatalogueError;
 use crate::item::PhoneIdentity;
@@ -139,26 +139,6 @@ const VERSION_6: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// What the tables, indexes, triggers and views are called, and since which version they are there.
-/// Anything else in a catalogue was put there by somebody else; a trigger or view could run what it
-/// likes.
-const OBJECTS: [(i64, &str, &str); 14] = [
-    (1, "index", "companion_of_entry"),
-    (3, "index", "upload_of_bytes"),
-    (2, "index", "upload_of_entry"),
-    (5, "table", "accepted"),
-    (1, "table", "companion"),
-    (1, "table", "entry"),
-    (1, "table", "phone"),
-    (6, "table", "phone_mark"),
-    (3, "table", "pledge"),
-    (4, "table", "quick_hash"),
-    (2, "table", "remote"),
-    (1, "table", "run"),
-    (5, "table", "survey"),
-    (2, "table", "upload"),
-];
-
 /// What a file turned out to be.
 pub(super) enum Found {
     /// A database without anything in it: a catalogue whose creation was cut short.
@@ -194,8 +174,17 @@ pub(super) fn inspect(db: &Connection) -> Result<Found, CatalogueError> {
 
 /// Makes an empty database a catalogue, all or nothing.
 pub(super) fn create(db: &mut Connection, phone: &PhoneIdentity) -> rusqlite::Result<()> {
+    create_version(db, phone, KNOWN_VERSION)
+}
+
+/// The same as an older program did.
+pub(super) fn create_version(
+    db: &mut Connection,
+    phone: &PhoneIdentity,
+    version: i64,
+) -> rusqlite::Result<()> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for migration in MIGRATIONS {
+    for (_, migration) in (1..=version).zip(MIGRATIONS) {
         transaction.execute_batch(migration)?;
     }
     transaction.execute(
@@ -203,7 +192,7 @@ pub(super) fn create(db: &mut Connection, phone: &PhoneIdentity) -> rusqlite::Re
         params![phone.serial, phone.model, phone.manufacturer, phone.android_version],
     )?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", KNOWN_VERSION)?;
+    transaction.pragma_update(None, "user_version", version)?;
     transaction.commit()
 }
 
@@ -220,23 +209,27 @@ pub(super) fn migrate(db: &mut Connection, from: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Whether the database holds the tables of its version and nothing else; an older version is left
-/// as it is on media that cannot be written.
+/// Whether the database holds the tables and indexes of its version, word for word, and nothing else;
+/// an older version is left as it is on media that cannot be written. Names alone are not enough: a
+/// table of the right name may compute its columns, sort otherwise or call functions.
 pub(super) fn is_as_made(db: &Connection, version: i64) -> rusqlite::Result<bool> {
-    let mut statement = db.prepare(
-        "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
-         ORDER BY type, name",
-    )?;
-    let mut rows = statement.query([])?;
-    let mut known = OBJECTS
-        .iter()
-        .filter(|(since, ..)| *since <= version)
-        .map(|(_, kind, name)| (*kind, *name));
-    while let Some(row) = rows.next()? {
-        let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
-        if known.next() != Some((kind.as_str(), name.as_str())) {
-            return Ok(false);
+    let made = Connection::open_in_memory()?;
+    for (_, migration) in (1..=version).zip(MIGRATIONS) {
+        made.execute_batch(migration)?;
+    }
+    let sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name, tbl_name";
+    let (mut found, mut made) = (db.prepare(sql)?, made.prepare(sql)?);
+    let (mut found, mut made) = (found.query([])?, made.query([])?);
+    loop {
+        match (found.next()?, made.next()?) {
+            (None, None) => return Ok(true),
+            (Some(found), Some(made)) if object(found)? == object(made)? => {}
+            _ => return Ok(false),
         }
     }
-    Ok(known.next().is_none())
+}
+
+/// A row of `sqlite_schema`, but for where on the disk its pages are.
+fn object(row: &Row<'_>) -> rusqlite::Result<[Option<String>; 4]> {
+    Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
 }

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use rusqlite::types::Type;
 use rusqlite::{Row, TransactionBehavior, params};
 
-use super::rows::{optional_code, reason, remote_path, stored_size, whole, wrong};
+use super::rows::{
+    MAX_WORD_BYTES, optional_code, reason, remote_path, stored_message, stored_size, whole, wrong,
+};
 use super::{Catalogue, CatalogueError};
 use crate::adb::RemotePath;
 use crate::folder::entry::ReasonCode;
@@ -13,6 +15,9 @@ use crate::folder::survey::{SurveyKind, Surveyed};
 
 /// The version that brought the tables.
 const SINCE_VERSION: i64 = 5;
+
+/// More places than any phone has; of others' catalogues the first.
+const MAX_PLACES: u32 = 10_000;
 
 impl Catalogue {
     /// Notes what a listing left and could not look at, in place of what the one before did.
@@ -41,7 +46,7 @@ impl Catalogue {
                     stored_size(one.items),
                     stored_size(one.bytes),
                     reason.map(|reason| reason.code.as_str()),
-                    reason.map(|reason| &reason.message),
+                    reason.map(|reason| stored_message(&reason.message)),
                 ];
                 insert.execute(values).map_err(failed)?;
             }
@@ -53,8 +58,9 @@ impl Catalogue {
     pub fn survey(&self) -> Result<Vec<Surveyed>, CatalogueError> {
         let mut found = Vec::new();
         if self.has_survey()? {
-            let sql = "SELECT kind, place, items, bytes, reason, message FROM survey ORDER BY id";
-            self.each(sql, surveyed, |one| {
+            let sql = "SELECT kind, place, items, bytes, reason, message, id FROM survey \
+                       ORDER BY id LIMIT ?";
+            self.each_of("survey", sql, params![MAX_PLACES], surveyed, |one| {
                 found.push(one);
                 Ok::<_, CatalogueError>(())
             })?;
@@ -87,6 +93,7 @@ impl Catalogue {
         let mut found = HashMap::new();
         if self.has_survey()? {
             self.each(
+                "accepted",
                 "SELECT path, reason FROM accepted",
                 accepted,
                 |(path, code)| {
@@ -122,7 +129,10 @@ fn surveyed(row: &Row<'_>) -> rusqlite::Result<Surveyed> {
         .ok_or_else(|| wrong(0, Type::Text, "kind of place"))?;
     Ok(Surveyed {
         kind,
-        place: row.get_ref(1)?.as_blob()?.into(),
+        place: match row.get_ref(1)?.as_blob()? {
+            place if place.len() <= MAX_WORD_BYTES => place.into(),
+            _ => return Err(wrong(1, Type::Blob, "place")),
+        },
         items: whole(row, 2)?,
         bytes: whole(row, 3)?,
         reason: reason(row, 4, 5)?,

@@ -3,7 +3,10 @@
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, TransactionBehavior, params};
 
-use super::rows::{quick_hash, sha256, stored_size, whole, wrong};
+use super::rows::{
+    MAX_MESSAGE_BYTES, MAX_WORD_BYTES, count, optional_text, quick_hash, sha256, stored_message,
+    stored_size, text, time, whole, wrong,
+};
 use super::{Catalogue, CatalogueError};
 use crate::digest::{Sha256, Xxh128};
 use crate::folder::EntryId;
@@ -11,6 +14,10 @@ use crate::folder::upload::{
     KnownRemote, NewUpload, Pledge, Pledged, RemoteId, Upload, UploadCount, UploadId, UploadReason,
     UploadRecord, UploadState,
 };
+use crate::names::{LocalPath, UploadPath};
+
+/// Nobody sends one folder to more.
+const MAX_REMOTES: u32 = 500;
 
 const COLUMNS: &str = "id, entry, source, path, size, sha256, state, there, checksum, reason, \
                        message, attempts, changed";
@@ -57,24 +64,23 @@ impl Catalogue {
 
     /// Every remote that files of this folder were queued for, by name.
     pub fn known_remotes(&self) -> Result<Vec<KnownRemote>, CatalogueError> {
-        let failed = |e| self.failed("read", e);
+        let mut known = Vec::new();
         if !self.knows_remotes()? {
-            return Ok(Vec::new());
+            return Ok(known);
         }
-        let mut statement = self
-            .db
-            .prepare("SELECT id, name, target FROM remote ORDER BY name, id")
-            .map_err(failed)?;
-        let rows = statement
-            .query_map([], |row| {
-                Ok(KnownRemote {
-                    id: RemoteId(row.get(0)?),
-                    name: row.get(1)?,
-                    target: row.get(2)?,
-                })
+        let sql = "SELECT id, name, target FROM remote ORDER BY name, id LIMIT ?";
+        let read = |row: &Row<'_>| {
+            Ok(KnownRemote {
+                id: RemoteId(row.get(0)?),
+                name: text(row, 1, MAX_WORD_BYTES)?,
+                target: text(row, 2, MAX_MESSAGE_BYTES)?,
             })
-            .map_err(failed)?;
-        rows.collect::<Result<_, _>>().map_err(failed)
+        };
+        self.each_of("remote", sql, params![MAX_REMOTES], read, |remote| {
+            known.push(remote);
+            Ok::<_, CatalogueError>(())
+        })?;
+        Ok(known)
     }
 
     /// Queues uploads, all in one transaction; their numbers come in the same order. A source that
@@ -114,7 +120,7 @@ impl Catalogue {
                     remote.0,
                     entry,
                     upload.source,
-                    upload.path,
+                    upload.path.as_str(),
                     stored_size(upload.size),
                     upload.sha256.0,
                     now
@@ -129,34 +135,26 @@ impl Catalogue {
 
     /// One upload.
     pub fn upload(&self, id: UploadId) -> Result<Option<Upload>, CatalogueError> {
-        self.db
-            .prepare(&format!("SELECT {COLUMNS} FROM upload WHERE id = ?"))
-            .and_then(|mut statement| statement.query_row(params![id.0], upload).optional())
-            .map_err(|e| self.failed("read", e))
+        let sql = format!("SELECT {COLUMNS} FROM upload WHERE id = ?");
+        self.first("upload", &sql, params![id.0], upload)
     }
 
     /// What a service gave for an upload's bytes, if that is not finished.
     pub fn pledge(&self, id: UploadId) -> Result<Option<Pledged>, CatalogueError> {
-        self.db
-            .prepare("SELECT sha256, token, session, given FROM pledge WHERE upload = ?")
-            .and_then(|mut statement| {
-                let row = |row: &Row<'_>| {
-                    let (token, session): (Option<String>, Option<String>) =
-                        (row.get(1)?, row.get(2)?);
-                    let pledge = match (token, session) {
-                        (Some(token), _) => Pledge::Token(token),
-                        (None, Some(session)) => Pledge::Session(session),
-                        (None, None) => return Err(wrong(1, Type::Null, "pledge")),
-                    };
-                    Ok(Pledged {
-                        pledge,
-                        sha256: sha256(row, 0)?,
-                        given: row.get(3)?,
-                    })
-                };
-                statement.query_row(params![id.0], row).optional()
+        let sql = "SELECT sha256, token, session, given FROM pledge WHERE upload = ?";
+        self.first("pledge", sql, params![id.0], |row| {
+            let token = optional_text(row, 1, MAX_MESSAGE_BYTES)?;
+            let pledge = match (token, optional_text(row, 2, MAX_MESSAGE_BYTES)?) {
+                (Some(token), _) => Pledge::Token(token),
+                (None, Some(session)) => Pledge::Session(session),
+                (None, None) => return Err(wrong(1, Type::Null, "pledge")),
+            };
+            Ok(Pledged {
+                pledge,
+                sha256: sha256(row, 0)?,
+                given: time(row, 3)?,
             })
-            .map_err(|e| self.failed("read", e))
+        })
     }
 
     /// What XXH3 makes of the bytes with this SHA-256, if that was recorded. A row that is none counts
@@ -194,46 +192,39 @@ impl Catalogue {
     pub fn for_each_upload<E: From<CatalogueError>>(
         &self,
         remote: RemoteId,
-        mut f: impl FnMut(Upload) -> Result<(), E>,
+        f: impl FnMut(Upload) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = |e| E::from(self.failed("read", e));
         let sql = format!("SELECT {COLUMNS} FROM upload WHERE remote = ? ORDER BY path");
-        let mut statement = self.db.prepare(&sql).map_err(failed)?;
-        let mut rows = statement.query(params![remote.0]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            f(upload(row).map_err(failed)?)?;
-        }
-        Ok(())
+        let f = self.ascending("upload", |it: &Upload| it.path.clone(), f);
+        self.each_of("upload", &sql, params![remote.0], upload, f)
     }
 
     /// How many files and bytes of a remote are in which state, for which reason.
     pub fn upload_counts(&self, remote: RemoteId) -> Result<Vec<UploadCount>, CatalogueError> {
-        let failed = |e| self.failed("read", e);
-        let mut statement = self
-            .db
-            .prepare(
-                "SELECT state, reason, count(*), total(size) FROM upload WHERE remote = ? \
-                 GROUP BY state, reason ORDER BY state, reason",
-            )
-            .map_err(failed)?;
-        let rows = statement
-            .query_map(params![remote.0], |row| {
-                let bytes: f64 = row.get(3)?;
-                Ok(UploadCount {
-                    state: state(row, 0)?,
-                    reason: reason(row, 1)?,
-                    files: whole(row, 2)?,
-                    bytes: bytes as u64,
-                })
+        let mut counts = Vec::new();
+        let sql = "SELECT state, reason, count(*), total(size) FROM upload WHERE remote = ? \
+                   GROUP BY state, reason ORDER BY state, reason";
+        let read = |row: &Row<'_>| {
+            let bytes: f64 = row.get(3)?;
+            Ok(UploadCount {
+                state: state(row, 0)?,
+                reason: reason(row, 1)?,
+                files: whole(row, 2)?,
+                bytes: bytes as u64,
             })
-            .map_err(failed)?;
-        rows.collect::<Result<_, _>>().map_err(failed)
+        };
+        self.each_of("upload", sql, params![remote.0], read, |count| {
+            counts.push(count);
+            Ok::<_, CatalogueError>(())
+        })?;
+        Ok(counts)
     }
 
     /// How many items of the phone are not on a remote with the bytes that they have here: not sent,
     /// not proven, or not even here. Older versions do not count, and nothing is known where only
     /// archives were sent.
     pub fn not_on(&self, remote: RemoteId) -> Result<Option<u64>, CatalogueError> {
+        let _bounded = self.effort.bounded();
         let failed = |e| self.failed("read", e);
         let count = |sql| {
             self.db
@@ -285,8 +276,13 @@ impl Catalogue {
                 R::Sending { id, path } => run(
                     "UPDATE upload SET state = 'sending', path = coalesce(?2, path), there = NULL, \
                      checksum = NULL, reason = NULL, message = NULL, changed = ?3 WHERE id = ?1",
-                    params![id.0, path, now],
+                    params![id.0, path.as_deref(), now],
                 ),
+                // A service that gives more than that gets the bytes again after a kill.
+                R::Pledged {
+                    pledge: Pledge::Token(text) | Pledge::Session(text),
+                    ..
+                } if text.len() > MAX_MESSAGE_BYTES => Ok(0),
                 R::Pledged { id, sha256, pledge } => {
                     let (token, session) = match pledge {
                         Pledge::Token(token) => (Some(token), None),
@@ -303,22 +299,22 @@ impl Catalogue {
                 }
                 R::Instead { id, what } => run(
                     "UPDATE upload SET reason = NULL, message = ?2, changed = ?3 WHERE id = ?1",
-                    params![id.0, what, now],
+                    params![id.0, stored_message(what), now],
                 ),
                 // What was sent instead of the file stands there since.
                 R::Sent { id, there, checksum } => run(
                     "UPDATE upload SET state = 'sent', there = ?2, checksum = ?3, reason = NULL, \
                      attempts = attempts + 1, changed = ?4 WHERE id = ?1",
-                    params![id.0, there, checksum, now],
+                    params![id.0, fitting(there, MAX_MESSAGE_BYTES), fitting(checksum, MAX_WORD_BYTES), now],
                 ),
                 R::There { id, checksum } => run(
                     "UPDATE upload SET state = 'there', checksum = coalesce(?2, checksum), reason = NULL, \
                      changed = ?3 WHERE id = ?1",
-                    params![id.0, checksum, now],
+                    params![id.0, fitting(checksum, MAX_WORD_BYTES), now],
                 ),
                 R::Waiting { id, why } => {
                     let (reason, message) = match why {
-                        Some((reason, message)) => (Some(reason.as_str()), Some(message)),
+                        Some((reason, message)) => (Some(reason.as_str()), Some(stored_message(message))),
                         None => (None, None),
                     };
                     run(
@@ -330,12 +326,12 @@ impl Catalogue {
                 R::Skipped { id, reason, message } => run(
                     "UPDATE upload SET state = 'skipped', reason = ?2, message = ?3, \
                      attempts = attempts + 1, changed = ?4 WHERE id = ?1",
-                    params![id.0, reason.as_str(), message, now],
+                    params![id.0, reason.as_str(), stored_message(message), now],
                 ),
                 R::Failed { id, reason, message } => run(
                     "UPDATE upload SET state = 'failed', reason = ?2, message = ?3, \
                      attempts = attempts + 1, changed = ?4 WHERE id = ?1",
-                    params![id.0, reason.as_str(), message, now],
+                    params![id.0, reason.as_str(), stored_message(message), now],
                 ),
             }
             .map_err(failed)?;
@@ -345,21 +341,45 @@ impl Catalogue {
 }
 
 fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
+    let entry = row.get::<_, Option<i64>>(1)?.map(EntryId);
     Ok(Upload {
         id: UploadId(row.get(0)?),
-        entry: row.get::<_, Option<i64>>(1)?.map(EntryId),
-        source: row.get(2)?,
-        path: row.get(3)?,
+        entry,
+        source: source(row, 2, entry.is_some())?,
+        path: path(row, 3)?,
         size: whole(row, 4)?,
         sha256: sha256(row, 5)?,
         state: state(row, 6)?,
-        there: row.get(7)?,
-        checksum: row.get(8)?,
+        there: optional_text(row, 7, MAX_MESSAGE_BYTES)?,
+        checksum: optional_text(row, 8, MAX_WORD_BYTES)?,
         reason: reason(row, 9)?,
-        message: row.get(10)?,
-        attempts: row.get(11)?,
-        changed: row.get(12)?,
+        message: optional_text(row, 10, MAX_MESSAGE_BYTES)?,
+        attempts: count(row, 11)?,
+        changed: time(row, 12)?,
     })
+}
+
+/// What is sent: a file below `data/`, or an archive that a person named, on whichever system.
+fn source(row: &Row<'_>, column: usize, is_entry: bool) -> rusqlite::Result<String> {
+    let source = text(row, column, MAX_WORD_BYTES)?;
+    let is_valid = match is_entry {
+        true => LocalPath::new(&source).is_ok(),
+        false => !source.is_empty() && !source.contains(char::is_control),
+    };
+    match is_valid {
+        true => Ok(source),
+        false => Err(wrong(column, Type::Text, "source of an upload")),
+    }
+}
+
+fn path(row: &Row<'_>, column: usize) -> rusqlite::Result<UploadPath> {
+    UploadPath::new(row.get_ref(column)?.as_str()?)
+        .map_err(|error| wrong(column, Type::Text, &format!("path of an upload: {error}")))
+}
+
+/// What a service said, unless it is longer than what is read again.
+fn fitting(said: &Option<String>, most: usize) -> Option<&str> {
+    said.as_deref().filter(|said| said.len() <= most)
 }
 
 fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<UploadState> {

@@ -52,6 +52,12 @@ pub enum DiskError {
         /// Where it was.
         path: PathBuf,
     },
+    /// A part of the rescue folder lies on another disk, to which nothing can be renamed.
+    #[error("a part of the rescue folder lies on another disk: {}", path.display())]
+    OtherDisk {
+        /// What lies there, or was to be renamed to there.
+        path: PathBuf,
+    },
     /// This user may not write there, or nobody may.
     #[error("not writable: cannot {action} {}", path.display())]
     NotWritable {
@@ -81,6 +87,7 @@ impl DiskError {
         match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { action, path },
             ErrorKind::FileTooLarge => Self::FileTooLarge { path },
+            ErrorKind::CrossesDevices => Self::OtherDisk { path },
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::NotWritable {
                 action,
                 path,
@@ -127,6 +134,7 @@ impl DiskError {
             Self::Full { .. }
             | Self::Symlink { .. }
             | Self::NotAFile { .. }
+            | Self::OtherDisk { .. }
             | Self::NotWritable { .. }
             | Self::Io { .. } => true,
             Self::FileTooLarge { .. }

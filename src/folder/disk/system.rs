@@ -328,6 +328,51 @@ pub(super) fn write_out(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a folder lies on a disk of this computer, whose locks cost nothing and hold: those of shares may
+/// take long, fail, or be known to one computer alone.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn has_quick_locks(folder: &Path) -> bool {
+    // As in `sync_filesystem`, with overlayfs, ZFS, NTFS and bcachefs. FUSE is not to be told from a share.
+    const LOCAL: [u32; 11] = [
+        0xEF53,
+        0x5846_5342,
+        0x9123_683E,
+        0xF2F5_2010,
+        MSDOS_SUPER_MAGIC,
+        0x2011_BAB0,
+        0x0102_1994,
+        0x794C_7630,
+        0x2FC1_2FC1,
+        0x7366_746E,
+        0xCA45_1A4E,
+    ];
+    rustix::fs::statfs(folder).is_ok_and(|found| {
+        let is_it = |magic: &u32| i128::from(*magic) == i128::from(found.f_type);
+        LOCAL.iter().any(is_it)
+    })
+}
+
+/// Elsewhere nobody tells: locks are taken once.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn has_quick_locks(_folder: &Path) -> bool {
+    false
+}
+
+/// Whether two folders lie on one disk, so that a file can be renamed from one to the other.
+pub(crate) fn are_on_one_disk(one: &Path, other: &Path) -> bool {
+    #[cfg(unix)]
+    return match (identity_of(one), identity_of(other)) {
+        (Some((one, _)), Some((other, _))) => one == other,
+        _ => true,
+    };
+    // There the rename tells.
+    #[cfg(not(unix))]
+    {
+        let _ = (one, other);
+        true
+    }
+}
+
 /// Other systems have no such call: each file is synced by itself.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn sync_filesystem(

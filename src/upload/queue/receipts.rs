@@ -148,7 +148,7 @@ impl<'a> Receipts<'a> {
         self.tally.sent_bytes += upload.size;
         self.events.emit(Event::Uploaded {
             source: upload.source.clone(),
-            path: upload.path.clone(),
+            path: upload.path.to_string(),
             size: upload.size,
         });
         self.push(UploadRecord::Sent {
@@ -192,7 +192,7 @@ impl<'a> Receipts<'a> {
         self.tally.already_there += 1;
         self.events.emit(Event::AlreadyThere {
             source: upload.source.clone(),
-            path: upload.path.clone(),
+            path: upload.path.to_string(),
             size: upload.size,
         });
         self.events.emit(Event::Received { bytes: upload.size });
