@@ -104,6 +104,12 @@ async fn interrupted(child: Child) -> Ended {
     end(child).await.expect(130)
 }
 
+/// One that watches is to be stopped some day.
+async fn stopped(watching: Child) {
+    kill(watching.id(), "INT");
+    end(watching).await.expect(0);
+}
+
 #[tokio::test]
 async fn pull_then_upload_does_both() {
     let scene = Scene::new().await;
@@ -223,7 +229,7 @@ async fn pull_goes_before_an_upload_that_watches_and_waits() {
     scene.desk.run(&["status", "rescued"]).await.expect(0);
     until("the upload after that", || sign.exists()).await;
     scene.desk.run(&["verify", "rescued"]).await.expect(0);
-    interrupted(child).await;
+    stopped(child).await;
     assert!(!sign.exists());
     // An upload that does not watch keeps the folder to its end.
     let child = scene
@@ -265,7 +271,7 @@ async fn watching_upload_sends_each_pull_and_tries_again_what_failed() {
     scene.take_photo().await;
     scene.pull(&[]).await.expect(0);
     until("the second pull", || scene.on_disk() == 4).await;
-    interrupted(child).await;
+    stopped(child).await;
 }
 
 #[tokio::test]
