@@ -637,12 +637,30 @@ pub struct UploadArgs {
     /// Only list what would be sent
     #[arg(long)]
     pub dry_run: bool,
-    /// Send nothing; compare the remote with the receipts
-    #[arg(long, conflicts_with = "dry_run")]
-    pub check: bool,
+    /// Send nothing; compare the remote with the receipts, by content (read back, or by the service's
+    /// checksum) or quickly, by what it lists
+    #[arg(
+        long,
+        conflicts_with = "dry_run",
+        value_name = "HOW",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "content"
+    )]
+    pub check: Option<CheckHow>,
     /// How to send
     #[command(flatten)]
     pub pace: PaceArgs,
+}
+
+/// How closely `upload --check` compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CheckHow {
+    /// Every byte: read back, or by a checksum that the service computed
+    Content,
+    /// What the service lists: names, sizes and marks
+    Quick,
 }
 
 /// Which limits of Google Photos to keep to.

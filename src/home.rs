@@ -132,7 +132,7 @@ fn remove_left_over(path: &Path) {
 }
 
 /// Makes sure that a folder exists; one that is made is its owner's alone.
-fn create_private_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

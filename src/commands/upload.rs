@@ -1,5 +1,6 @@
 //! `rescue upload FOLDER --to REMOTE`: choose, queue, send, settle, report.
 
+mod check;
 mod watch;
 
 use std::path::Path;
@@ -7,15 +8,16 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use self::check::{Comparison, check};
 use super::pull::start_of_day;
 use super::summary::looked_at_everything;
 use super::{Done, arguments, stopped};
-use crate::cli::{LimitsOf, Quality, UploadArgs, UploadChoiceArgs};
+use crate::cli::{CheckHow, LimitsOf, Quality, UploadArgs, UploadChoiceArgs};
 use crate::digest::{Hasher, QuickHasher, Sha256, Xxh128};
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::folder::upload::{
-    NewUpload, RemoteId, SMALL_BYTES, Upload, UploadCount, UploadReason, UploadRecord, UploadState,
+    NewUpload, RemoteId, SMALL_BYTES, UploadCount, UploadReason, UploadState,
 };
 use crate::folder::{Access, CatalogueError, Folder};
 use crate::item::PhoneIdentity;
@@ -32,7 +34,7 @@ use crate::upload::google_photos::takes::Limits;
 use crate::upload::queue::{Ended, Options, Run, Tally};
 use crate::upload::rules::Rules;
 use crate::upload::settings::{self, RemoteSettings, Settings};
-use crate::upload::{Remote, RemoteKind, Settled};
+use crate::upload::{Depth, Remote, RemoteKind};
 
 /// How long a connection is waited for without `--wait`.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -116,7 +118,7 @@ async fn send_to(
     ui: &Ui,
     halt: &Halt,
 ) -> Result<(Done, Tally), Error> {
-    if folder.access() == Access::ReadOnly && !args.check && !args.dry_run {
+    if folder.access() == Access::ReadOnly && args.check.is_none() && !args.dry_run {
         let shown = args.folder.display();
         let message = format!("{shown} cannot be written, and receipts are kept in it");
         return Err(Error::new(Kind::Folder, message)
@@ -135,14 +137,36 @@ async fn send_to(
     }
     let target = settings.kind.target();
     let mut remote = connect(&args.to, settings)?;
+    remote.of_folder(folder.root());
     check_options(args, &mut remote)?;
     remote.set_albums(albums_of(args)).map_err(|problem| {
         Error::new(Kind::Usage, problem.to_string())
             .with_hint("leave out --album and --album-per-folder, or take another remote")
     })?;
     let copies = copies_of(args, &remote)?;
-    if args.check {
-        let checked = check(args, &mut folder, &remote, &target, ui, halt).await;
+    let patience = settings
+        .patience_seconds
+        .map_or(PATIENCE, Duration::from_secs);
+    let options = Options {
+        parallel: usize::from(args.pace.parallel),
+        tries: args.pace.tries,
+        patience: (!args.pace.wait).then_some(patience),
+        limit: args.pace.limit,
+        copies,
+        // That would ask again every few seconds.
+        looks_again: !args.watch,
+    };
+    if let Some(how) = args.check {
+        let work = Comparison {
+            args,
+            depth: match how {
+                CheckHow::Content => Depth::Content,
+                CheckHow::Quick => Depth::Listing,
+            },
+            target: &target,
+            options,
+        };
+        let checked = check(work, &mut folder, remote, ui, halt).await;
         return checked.map(|done| (done, Tally::default()));
     }
     let known = folder.catalogue().known_remote(&args.to, &target)?;
@@ -206,16 +230,6 @@ async fn send_to(
         done_items: planned.2,
     });
     let started = Instant::now();
-    let patience = settings
-        .patience_seconds
-        .map_or(PATIENCE, Duration::from_secs);
-    let options = Options {
-        parallel: usize::from(args.pace.parallel),
-        tries: args.pace.tries,
-        patience: (!args.pace.wait).then_some(patience),
-        limit: args.pace.limit,
-        copies,
-    };
     let reader = folder.data_reader();
     let run = Run::new(folder.catalogue_mut(), reader, remote, options, events);
     let (tally, ended) = run.send(ids, halt).await;
@@ -285,6 +299,12 @@ fn report_lines(tally: &Tally, elapsed: Duration) -> Vec<String> {
         rate(tally.sent_bytes, elapsed),
         count(tally.already_there, "file"),
     )];
+    if tally.sent_again > 0 {
+        let files = count(tally.sent_again, "file");
+        lines.push(format!(
+            "{files} with a receipt were no longer there as sent, and were due again"
+        ));
+    }
     if tally.copies > 0 {
         let copies = count(tally.copies, "file");
         lines.push(format!(
@@ -626,109 +646,4 @@ fn dry_run(
     );
     ui.result(&would, &[line]);
     Ok(Done::All)
-}
-
-#[derive(Serialize)]
-struct CheckReport<'a> {
-    r#type: &'static str,
-    remote: &'a str,
-    there: u64,
-    wrong: u64,
-}
-
-#[derive(Serialize)]
-struct Wrong<'a> {
-    r#type: &'static str,
-    source: &'a str,
-    path: &'a str,
-    reason: UploadReason,
-    message: &'a str,
-}
-
-/// Compares the remote with the receipts; what is wrong is queued again.
-async fn check(
-    args: &UploadArgs,
-    folder: &mut Folder,
-    remote: &Remote,
-    target: &str,
-    ui: &Ui,
-    halt: &Halt,
-) -> Result<Done, Error> {
-    let Some(id) = folder.catalogue().known_remote(&args.to, target)? else {
-        let message = format!("nothing of this folder was sent to {}", args.to);
-        return Err(Error::new(Kind::Usage, message).with_hint(format!(
-            "send it: rescue upload {} --to {}",
-            typed(&args.folder),
-            args.to
-        )));
-    };
-    let mut sent: Vec<Upload> = Vec::new();
-    folder.catalogue().for_each_upload(id, |upload| {
-        if matches!(upload.state, UploadState::Sent | UploadState::There) {
-            sent.push(upload);
-        }
-        Ok::<_, CatalogueError>(())
-    })?;
-    let settled = tokio::select! {
-        () = halt.stopped() => return Err(stopped(halt)),
-        settled = remote.check(&sent) => settled?,
-    };
-    let mut records = Vec::new();
-    let mut wrong = 0;
-    for (upload, settled) in sent.iter().zip(settled) {
-        match settled {
-            Settled::There(checksum) => records.push(UploadRecord::There {
-                id: upload.id,
-                checksum,
-            }),
-            Settled::Wrong(reason, message) => {
-                wrong += 1;
-                let found = Wrong {
-                    r#type: "finding",
-                    source: &upload.source,
-                    path: &upload.path,
-                    reason,
-                    message: &message,
-                };
-                let line = format!("{}: {message}", plain(&upload.path));
-                if wrong <= TOLD_FAILURES as u64 {
-                    ui.result(&found, &[line]);
-                }
-                records.push(UploadRecord::Waiting {
-                    id: upload.id,
-                    why: Some((reason, message)),
-                });
-            }
-        }
-    }
-    let is_kept = folder.access() == Access::ReadWrite;
-    if is_kept {
-        let now = chrono::Utc::now().timestamp();
-        folder.catalogue_mut().record_uploads(&records, now)?;
-    }
-    let there = sent.len() as u64 - wrong;
-    let report = CheckReport {
-        r#type: "upload_checked",
-        remote: &args.to,
-        there,
-        wrong,
-    };
-    let mut lines = vec![format!("{} are there as recorded", count(there, "file"))];
-    if wrong > 0 {
-        lines.push(format!(
-            "{} not: run `rescue upload` again to send them",
-            count(wrong, "file")
-        ));
-    }
-    if !is_kept {
-        let shown = plain(&args.folder.display().to_string());
-        lines.push(format!(
-            "{shown} cannot be written: this is not noted in it"
-        ));
-    }
-    ui.result(&report, &lines);
-    Ok(match wrong {
-        0 => Done::All,
-        _ => Done::SomeFailed,
-    })
 }

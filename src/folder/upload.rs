@@ -223,6 +223,13 @@ pub enum UploadRecord {
         /// See [`Upload::checksum`]; `None` leaves what is known.
         checksum: Option<String>,
     },
+    /// The service spells its path otherwise.
+    Respelt {
+        /// Which upload.
+        id: UploadId,
+        /// As the service does.
+        path: String,
+    },
     /// It is to be sent again.
     Waiting {
         /// Which upload.

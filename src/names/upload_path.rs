@@ -59,12 +59,17 @@ impl UploadPath {
 
     /// `a/IMG_1.jpg` with 2 becomes `a/IMG_1 (2).jpg`; a name that is too long then is cut.
     pub(crate) fn numbered(&self, number: u32) -> Self {
+        self.marked(&number.to_string())
+    }
+
+    /// The same with any short mark in the parentheses.
+    pub(crate) fn marked(&self, mark: &str) -> Self {
         let (folder, name) = match self.0.rsplit_once('/') {
             Some((folder, name)) => (format!("{folder}/"), name),
             None => (String::new(), &*self.0),
         };
         let (stem, extension) = split_extension(name);
-        let ending = format!(" ({number}){extension}");
+        let ending = format!(" ({mark}){extension}");
         let room = MAX_NAME_BYTES
             .min(MAX_BYTES - folder.len())
             .saturating_sub(ending.len());

@@ -52,6 +52,8 @@ pub(crate) struct Stored {
     pub(crate) size: Option<u64>,
     /// Its checksum.
     pub(crate) checksum: Option<Checksum>,
+    /// What changes when anybody writes over it: a condition for its removal.
+    pub(crate) revision: Option<String>,
 }
 
 /// How far a session is.
@@ -108,10 +110,14 @@ impl Cloud {
             whole = source.checksum(there.algorithm).await? == *there;
         }
         if !whole {
-            // It is ours, and of no use to anybody. Drive may hold another file of this name.
+            // It is of no use to anybody, as long as it is ours: somebody may have written over it.
+            let revision = stored.revision.as_deref();
             match (self, &stored.id) {
+                (Self::Gcs(gcs), _) => gcs.remove(path, revision).await?,
                 (Self::Drive(drive), Some(id)) => drive.remove_id(id).await?,
-                _ => self.remove(path).await?,
+                (Self::Drive(_), None) => {}
+                (Self::Dropbox(dropbox), _) => dropbox.remove(path, revision).await?,
+                (Self::OneDrive(onedrive), _) => onedrive.remove(path, revision).await?,
             }
             return Err(Problem::Other {
                 words: "what the service has is not what was sent".to_owned(),
@@ -137,10 +143,10 @@ impl Cloud {
     /// Removes a file.
     pub async fn remove(&self, path: &str) -> Result<(), Problem> {
         match self {
-            Self::Gcs(gcs) => gcs.remove(path).await,
+            Self::Gcs(gcs) => gcs.remove(path, None).await,
             Self::Drive(drive) => drive.remove(path).await,
-            Self::Dropbox(dropbox) => dropbox.remove(path).await,
-            Self::OneDrive(onedrive) => onedrive.remove(path).await,
+            Self::Dropbox(dropbox) => dropbox.remove(path, None).await,
+            Self::OneDrive(onedrive) => onedrive.remove(path, None).await,
         }
     }
 

@@ -19,7 +19,7 @@ use super::hidden::Hidden;
 use super::http::{Http, host_of};
 use super::immich::Immich;
 use super::oauth::{Grant, Tokens};
-use super::objects::Objects;
+use super::objects::{Condition, Objects};
 use super::paths::{Paths, Store};
 use super::problem::Problem;
 use super::rules::Rules;
@@ -57,7 +57,8 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
                 authorization = Some(basic(user, password)?);
             }
             let sender = WebDavSender::new(http.clone(), url, authorization);
-            let objects = Objects::new(operator(builder, &http)?);
+            // Files are sent by ways of its own.
+            let objects = Objects::new(operator(builder, &http)?, Condition::Untried);
             (Store::WebDav(sender, objects), usual_rules())
         }
         Kind::S3 {
@@ -68,6 +69,11 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
             path,
             certificates,
         } => {
+            let condition = match endpoint {
+                // Amazon's own heeds it since 2024; of its like some do, and some say that they did.
+                None => Condition::Heeded,
+                Some(_) => Condition::Untried,
+            };
             let endpoint = endpoint.as_deref().unwrap_or("https://s3.amazonaws.com");
             let http = Http::without_redirects(&host_of(endpoint), certificates.as_deref())?;
             let builder = services::S3::default()
@@ -80,7 +86,7 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
                 .checksum_algorithm("crc32c")
                 .disable_config_load()
                 .disable_ec2_metadata();
-            let store = Store::Objects(Objects::new(operator(builder, &http)?));
+            let store = Store::Objects(Objects::new(operator(builder, &http)?, condition));
             (store, bucket_rules(path))
         }
         Kind::Sftp {
@@ -122,7 +128,7 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
                 .account_name(&azure.account)
                 .account_key(secret.map(Secret::reveal).unwrap_or_default())
                 .root(&azure.path);
-            let objects = Objects::new(operator(builder, &http)?).never_over();
+            let objects = Objects::new(operator(builder, &http)?, Condition::Heeded);
             (Store::Objects(objects), bucket_rules(&azure.path))
         }
         Kind::Gcs(bucket) => {
@@ -151,7 +157,9 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
                 .root(&bucket.path)
                 .disable_config_load()
                 .disable_ec2_metadata();
-            let store = Store::Objects(Objects::new(operator(builder, &http)?));
+            // B2 answers 501 to a condition.
+            let objects = Objects::new(operator(builder, &http)?, Condition::Unknown);
+            let store = Store::Objects(objects);
             (store, bucket_rules(&bucket.path))
         }
         Kind::GoogleDrive(drive) => {

@@ -26,7 +26,7 @@ use super::oauth::{Service, Tokens};
 use super::problem::{Advice, Problem, brief};
 use super::rules::Rules;
 use super::source::Source;
-use super::{Presence, Put, Settled, name_of};
+use super::{Presence, Proven, Put, Settled, name_of};
 use crate::digest::Sha256;
 use crate::folder::upload::{Pledge, Pledged, Upload, UploadId, UploadReason, UploadRecord};
 
@@ -344,7 +344,7 @@ impl GooglePhotos {
     pub fn settle(&self, sent: &[Upload]) -> Vec<Settled> {
         sent.iter()
             .map(|upload| match upload.there {
-                Some(_) => Settled::There(None),
+                Some(_) => Settled::there_by(Proven::Name),
                 None => Settled::Wrong(
                     UploadReason::Missing,
                     "Google Photos gave no id for it".to_owned(),
@@ -389,7 +389,7 @@ fn checked(id: &str, result: ItemResult) -> Result<Settled, Problem> {
         status, media_item, ..
     } = result;
     match (status.code, media_item) {
-        (0, Some(item)) if item.id == id => Ok(Settled::There(None)),
+        (0, Some(item)) if item.id == id => Ok(Settled::there_by(Proven::Name)),
         // An id that is none, is no more, or is not ours to see.
         (3 | 5 | 7, _) => Ok(Settled::Wrong(
             UploadReason::Missing,

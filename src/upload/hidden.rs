@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use super::batch::Made;
 use super::problem::Problem;
 use super::webdav::encoded;
-use super::{Acknowledged, Presence, Put, Settled};
+use super::{Acknowledged, Looked, Presence, Put, Settled};
 
 /// What stands where a secret stood.
 const MASK: &str = "(secret)";
@@ -175,8 +175,25 @@ impl Said for Made {
 impl Said for Settled {
     fn without(self, hidden: &Hidden) -> Result<Self, Problem> {
         Ok(match self {
-            Self::There(checksum) => Self::There(checksum.filter(|text| !hidden.is_in(text))),
+            Self::There {
+                checksum,
+                path,
+                proven,
+            } => Self::There {
+                checksum: checksum.filter(|text| !hidden.is_in(text)),
+                path: path.filter(|text| !hidden.is_in(text)),
+                proven,
+            },
             Self::Wrong(reason, words) => Self::Wrong(reason, hidden.text(&words)),
+        })
+    }
+}
+
+impl Said for Looked {
+    fn without(self, hidden: &Hidden) -> Result<Self, Problem> {
+        Ok(match self {
+            Self::Settled(settled) => Self::Settled(settled.without(hidden)?),
+            Self::Unsure(found) => Self::Unsure(found),
         })
     }
 }

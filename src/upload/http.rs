@@ -210,6 +210,9 @@ impl HttpTransport for Transport {
                 true => self.page(body).await?,
                 false => body,
             };
+            if is_tree {
+                return Ok(http::Response::from_parts(parts, whole_tree(body).await?));
+            }
             return Ok(http::Response::from_parts(parts, body));
         }
         // What went wrong is known by the status already, however the rest of it arrives.
@@ -251,6 +254,23 @@ impl Transport {
 
 fn too_long() -> Problem {
     Problem::other("the service's answer is too long")
+}
+
+/// A listing of a WebDAV server. When something goes wrong in the middle, golang.org/x/net/webdav
+/// ends the document in order and says so behind it: what was not listed would count as missing.
+/// rclone's does so for as long as anybody is writing a file in that folder.
+async fn whole_tree(mut body: HttpBody) -> opendal::Result<HttpBody> {
+    let tree = body.to_buffer().await?;
+    let bytes = tree.to_bytes();
+    if !bytes.trim_ascii_end().ends_with(b">") {
+        return Err(as_opendal(Problem::Busy {
+            after: None,
+            words: "the server broke its listing off: somebody may be sending a file there"
+                .to_owned(),
+        }));
+    }
+    let size = bytes.len() as u64;
+    Ok(HttpBody::new(Once(Some(tree)), Some(size)))
 }
 
 /// How a page of a listing ends.

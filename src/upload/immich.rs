@@ -25,7 +25,7 @@ use super::http::Http;
 use super::problem::{Problem, brief};
 use super::rules::Rules;
 use super::source::Source;
-use super::{Acknowledged, Presence, Settled, name_of};
+use super::{Acknowledged, Presence, Proven, Settled, name_of};
 use crate::digest::Sha256;
 use crate::folder::upload::{SMALL_BYTES, Upload, UploadReason};
 
@@ -281,7 +281,7 @@ impl Immich {
             .map(|upload| {
                 let sha1 = sha1_of(upload);
                 match sha1.and_then(|sha1| verdicts.get(&sha1)) {
-                    Some(Verdict::There(_)) => Settled::There(None),
+                    Some(Verdict::There(_)) => Settled::there_by(Proven::Checksum),
                     Some(Verdict::InTrash) => Settled::Wrong(UploadReason::Missing, in_trash()),
                     _ => missing(),
                 }

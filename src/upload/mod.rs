@@ -40,6 +40,7 @@ pub mod keyring;
 pub mod limit;
 pub mod oauth;
 pub mod objects;
+pub(crate) mod owner;
 mod parts;
 pub mod paths;
 pub mod problem;
@@ -50,6 +51,8 @@ pub mod settings;
 pub mod sftp;
 pub mod source;
 pub mod webdav;
+
+use std::path::Path;
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -152,10 +155,68 @@ pub enum Presence {
 /// What became of a file that was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// It is there in its full size; with the service's checksum, if it told one now.
-    There(Option<String>),
+    /// It is there in its full size.
+    There {
+        /// The service's checksum, if it told one now.
+        checksum: Option<String>,
+        /// Its path, where the service spells it otherwise.
+        path: Option<String>,
+        /// By what that was seen.
+        proven: Proven,
+    },
     /// It is not, or not all of it.
     Wrong(UploadReason, String),
+}
+
+impl Settled {
+    /// It is there, at a path that may be spelt otherwise than its own.
+    fn there(upload: &Upload, path: &str, checksum: Option<String>, proven: Proven) -> Self {
+        Self::There {
+            checksum,
+            path: (path != upload.path.as_str()).then(|| path.to_owned()),
+            proven,
+        }
+    }
+
+    /// It is there, as far as was asked.
+    fn there_by(proven: Proven) -> Self {
+        Self::There {
+            checksum: None,
+            path: None,
+            proven,
+        }
+    }
+}
+
+/// By what it was seen that a file is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proven {
+    /// It was read back, byte by byte.
+    Content,
+    /// The service computed a checksum, and it is ours.
+    Checksum,
+    /// It has its size, and the mark that the service gave it, where it gives one.
+    Size,
+    /// The service lists it, and tells neither size nor checksum.
+    Name,
+}
+
+/// How closely receipts are compared with what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// With what listings tell.
+    Listing,
+    /// With the content, by a checksum that the service computed or by reading it back.
+    Content,
+}
+
+/// What listings tell of a file with a receipt.
+#[derive(Debug)]
+pub(crate) enum Looked {
+    /// Enough.
+    Settled(Settled),
+    /// Too little: this is to be read back.
+    Unsure(Found),
 }
 
 /// How far a file got when its bytes were sent.
@@ -201,15 +262,19 @@ impl Remote {
         &mut self.kind
     }
 
-    /// What the remote has of an upload. `ours` says that an earlier run began to write its path.
-    pub async fn survey(
-        &self,
-        upload: &Upload,
-        source: &Source,
-        ours: bool,
-    ) -> Result<Presence, Problem> {
+    /// Says which rescue folder is sent: what is there only for a while is told by it from what others
+    /// send to the same place.
+    pub fn of_folder(&mut self, folder: &Path) {
+        match &mut self.kind {
+            RemoteKind::Paths(paths) => paths.set_owner(folder),
+            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {}
+        }
+    }
+
+    /// What the remote has of an upload.
+    pub async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
         let said = match &self.kind {
-            RemoteKind::Paths(paths) => paths.survey(upload, source, ours).await,
+            RemoteKind::Paths(paths) => paths.survey(upload, source).await,
             RemoteKind::Immich(immich) => immich.survey(upload, source).await,
             RemoteKind::GooglePhotos(photos) => photos.survey(upload, source).await,
         };
@@ -279,13 +344,45 @@ impl Remote {
     }
 
     /// Asks whether files with a receipt are there; answers in the same order.
-    pub async fn check(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
+    pub(crate) async fn look(&self, sent: &[Upload], depth: Depth) -> Result<Vec<Looked>, Problem> {
         let said = match &self.kind {
-            RemoteKind::Paths(paths) => paths.settle(sent).await,
-            RemoteKind::Immich(immich) => immich.settle(sent).await,
-            RemoteKind::GooglePhotos(photos) => photos.check(sent).await,
+            RemoteKind::Paths(paths) => paths.look(sent, depth).await,
+            RemoteKind::Immich(immich) => immich.settle(sent).await.map(all_settled),
+            RemoteKind::GooglePhotos(photos) => photos.check(sent).await.map(all_settled),
         };
         self.hidden.left_out(said)
+    }
+
+    /// Compares the content of a file that was found there.
+    pub(crate) async fn read_back(
+        &self,
+        upload: &Upload,
+        source: Option<&Source>,
+        found: &Found,
+    ) -> Result<Settled, Problem> {
+        let said = match &self.kind {
+            RemoteKind::Paths(paths) => paths.read_back(upload, source, found).await,
+            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {
+                Ok(Settled::there_by(Proven::Name))
+            }
+        };
+        self.hidden.left_out(said)
+    }
+
+    /// Everything is sent: what was there only for that goes.
+    pub(crate) async fn leave(&self) {
+        match &self.kind {
+            RemoteKind::Paths(paths) => paths.leave().await,
+            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {}
+        }
+    }
+
+    /// Whether a look at all receipts costs little: listings, and no quota.
+    pub(crate) fn looks_cheaply(&self) -> bool {
+        match &self.kind {
+            RemoteKind::Paths(_) | RemoteKind::Immich(_) => true,
+            RemoteKind::GooglePhotos(_) => false,
+        }
     }
 
     /// Tries whether it works, and says how that was seen.
@@ -401,6 +498,10 @@ impl Remote {
             RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {}
         }
     }
+}
+
+fn all_settled(settled: Vec<Settled>) -> Vec<Looked> {
+    settled.into_iter().map(Looked::Settled).collect()
 }
 
 /// The folder of a path; empty for the root.

@@ -3,10 +3,12 @@
 
 use opendal::{EntryMode, Metadata, Operator};
 
+use super::owner::Owner;
 use super::problem::Problem;
 use super::source::Source;
 use super::{Acknowledged, Counted, Found, Wanted};
 use crate::digest::{Hasher, Sha256};
+use crate::names::folded;
 
 /// The smallest part of a large file, in bytes: S3 takes none below 5 MiB.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
@@ -21,25 +23,68 @@ const PARTS_AT_ONCE: usize = 2;
 #[derive(Debug, Clone)]
 pub struct Objects {
     operator: Operator,
-    never_over: bool,
+    condition: Condition,
+}
+
+/// Whether a service refuses to write over an object when it is asked to (`If-None-Match: *`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It does.
+    Heeded,
+    /// It does not know the condition, and refuses to write at all where it is told.
+    Unknown,
+    /// Nobody knows: it has to be tried.
+    Untried,
 }
 
 impl Objects {
     /// A configured service, with our transport.
-    pub fn new(operator: Operator) -> Self {
+    pub fn new(operator: Operator, condition: Condition) -> Self {
         Self {
             operator,
-            never_over: false,
+            condition,
         }
     }
 
-    /// The same for a service that refuses to overwrite when asked to.
-    #[must_use]
-    pub fn never_over(self) -> Self {
-        Self {
-            never_over: true,
-            ..self
+    /// Whether the service refuses to write over an object; where nobody knows, that is tried with a
+    /// tiny one in a folder that files go to.
+    pub(super) async fn refuses(&self, folder: &str, owner: &Owner) -> Result<bool, Problem> {
+        match self.condition {
+            Condition::Heeded => return Ok(true),
+            Condition::Unknown => return Ok(false),
+            Condition::Untried => {}
         }
+        let name = format!(".{}.rescue-test", owner.mark());
+        let path = match folder {
+            "" => name,
+            folder => format!("{folder}/{name}"),
+        };
+        let write = || async {
+            let write = self.operator.write_with(&path, "rescue\n");
+            let written = write.if_not_exists(true).await;
+            written.map_err(|e| Problem::of_opendal(&e))
+        };
+        match write().await {
+            // What a killed run left there is refused as well.
+            Ok(_) | Err(Problem::Taken { .. }) => {}
+            // Those that do not know it may say so.
+            Err(Problem::Other { passing: false, .. }) => return Ok(false),
+            Err(problem) => return Err(problem),
+        }
+        let again = write().await;
+        // What stays is tiny, and nobody's.
+        let _ = self.operator.delete(&path).await;
+        match again {
+            Ok(_) => Ok(false),
+            Err(Problem::Taken { .. }) => Ok(true),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Writes something tiny, over what is there.
+    pub(super) async fn note(&self, path: &str, text: &str) -> Result<(), Problem> {
+        let written = self.operator.write(path, text.to_owned()).await;
+        written.map(drop).map_err(|e| Problem::of_opendal(&e))
     }
 
     /// The bytes of memory that sending a file takes.
@@ -79,7 +124,7 @@ impl Objects {
                 continue;
             }
             // The folder itself, which some services list too.
-            if entry.path().trim_matches('/') == folder.trim_matches('/') {
+            if folded(entry.path().trim_matches('/')) == folded(folder.trim_matches('/')) {
                 continue;
             }
             let meta = entry.metadata();
@@ -95,8 +140,13 @@ impl Objects {
         Ok(found)
     }
 
-    /// Sends a file.
-    pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
+    /// Sends a file; if wished, only to where nothing is.
+    pub(super) async fn put(
+        &self,
+        path: &str,
+        source: &Source,
+        only_new: bool,
+    ) -> Result<Acknowledged, Problem> {
         let failed = |e: opendal::Error| Problem::of_opendal(&e);
         let content_type = super::content_type(path);
         let typed = self.operator.info().capability().write_with_content_type;
@@ -106,7 +156,7 @@ impl Objects {
             if typed {
                 write = write.content_type(content_type);
             }
-            if self.never_over {
+            if only_new {
                 write = write.if_not_exists(true);
             }
             return Ok(acknowledged(&write.await.map_err(failed)?));
@@ -119,7 +169,7 @@ impl Objects {
         if typed {
             writer = writer.content_type(content_type);
         }
-        if self.never_over {
+        if only_new {
             writer = writer.if_not_exists(true);
         }
         let mut writer = writer.await.map_err(failed)?;

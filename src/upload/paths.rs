@@ -1,18 +1,25 @@
 //! What all kinds share that hold files by path: listings, names that are taken, checks.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::checksum::Algorithm;
+mod listing;
+mod notes;
+mod proof;
+
+use self::listing::Listings;
+use self::notes::{has_hash, today, with_hash};
 use super::cloud::Cloud;
 use super::folder::LocalFolder;
 use super::objects::Objects;
+use super::owner::{Owner, random_name};
 use super::problem::Problem;
 use super::rules::Rules;
 use super::sftp::Sftp;
 use super::source::Source;
-use super::webdav::WebDavSender;
-use super::{Acknowledged, Found, Presence, Settled, Wanted, folder_of, name_of};
+use super::webdav::{WebDavSender, part_of};
+use super::{Acknowledged, Found, Presence, folder_of, name_of};
 use crate::digest::Sha256;
 use crate::folder::upload::{SMALL_BYTES, Upload, UploadReason};
 use crate::names::{UploadPath, folded};
@@ -37,14 +44,17 @@ pub enum Store {
 pub struct Paths {
     store: Store,
     rules: Rules,
+    owner: Owner,
     /// Paths that are meant for other files, folded.
     reserved: Mutex<HashSet<String>>,
-    /// What each folder holds, as listed in this run and with what was sent since.
-    listings: Mutex<HashMap<String, Arc<tokio::sync::OnceCell<Listing>>>>,
+    listings: Listings,
+    /// Whether an object store refuses to write over a file, as it was tried.
+    refuses: tokio::sync::OnceCell<bool>,
+    /// The names of our notes, by folder.
+    notes: Mutex<HashMap<String, HashSet<String>>>,
+    /// The day of our notes.
+    day: i64,
 }
-
-/// By folded name: some services take `a.jpg` and `A.JPG` for one.
-type Listing = Mutex<HashMap<String, Found>>;
 
 impl Paths {
     /// A store and what it takes.
@@ -52,8 +62,35 @@ impl Paths {
         Self {
             store,
             rules,
+            owner: Owner::of(None),
             reserved: Mutex::default(),
-            listings: Mutex::default(),
+            listings: Listings::default(),
+            refuses: tokio::sync::OnceCell::new(),
+            notes: Mutex::default(),
+            day: today(),
+        }
+    }
+
+    /// See [`super::Remote::of_folder`].
+    pub(super) fn set_owner(&mut self, folder: &Path) {
+        self.owner = Owner::of(Some(folder));
+    }
+
+    /// Whether the service itself refuses to write over a file; `folder` is where that may be tried.
+    async fn refuses(&self, folder: &str) -> Result<bool, Problem> {
+        match &self.store {
+            Store::Folder(_) | Store::Sftp(_) | Store::Cloud(_) => Ok(true),
+            Store::WebDav(sender, _) => {
+                let folder = self.spelt(&joined(folder, "x")).await?;
+                let ways = sender.ways(folder_of(&folder), &self.owner).await?;
+                Ok(ways.refuses)
+            }
+            Store::Objects(objects) => {
+                let tried = self
+                    .refuses
+                    .get_or_try_init(|| objects.refuses(folder, &self.owner));
+                tried.await.copied()
+            }
         }
     }
 
@@ -78,12 +115,7 @@ impl Paths {
     }
 
     /// See [`super::Remote::survey`].
-    pub async fn survey(
-        &self,
-        upload: &Upload,
-        source: &Source,
-        ours: bool,
-    ) -> Result<Presence, Problem> {
+    pub async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
         if let Some(limit) = self.rules.max_file_bytes.filter(|max| upload.size > *max) {
             let words = format!("this service takes files of up to {limit} bytes");
             return Ok(Presence::Refused(UploadReason::TooLarge, words));
@@ -93,48 +125,100 @@ impl Paths {
             // Nobody looked for this name so far.
             self.forget(&upload.path);
         }
-        let listing = self.listing(folder).await?;
-        let Some(found) = look_up(&listing, name_of(&upload.path)) else {
-            return Ok(Presence::Absent);
+        if let Some(presence) = self.survey_listed(upload, source).await? {
+            return Ok(presence);
+        }
+        // It is to be sent: who else sends to this folder has to see that, and is looked for then.
+        self.note(folder).await?;
+        self.forget(&upload.path);
+        match self.survey_listed(upload, source).await? {
+            Some(presence) => Ok(presence),
+            None => Err(Problem::other("nobody may send to this folder")),
+        }
+    }
+
+    /// What a listing says of an upload; `None` when it has to be sent, and may not before a note
+    /// says so.
+    async fn survey_listed(
+        &self,
+        upload: &Upload,
+        source: &Source,
+    ) -> Result<Option<Presence>, Problem> {
+        let folder = folder_of(&upload.path);
+        let listed = self.listing(folder).await?;
+        let Some(listing) = listed.get() else {
+            return Err(Problem::other("the folder was not listed"));
         };
-        if found.name == name_of(&upload.path) {
-            match self.compare(upload, source, &found).await? {
-                Some(same) => return Ok(Presence::Same(same)),
-                // A part of ours; elsewhere a name is given only to what is whole.
-                None if ours && matches!(self.store, Store::WebDav(..)) => {
-                    return Ok(Presence::Absent);
-                }
-                None => {}
+        let part = part_of(&self.owner, &upload.path, source);
+        let is_there = async |path: &str| {
+            let found = listing.named(name_of(path));
+            let is_free = found.is_empty();
+            let same = self.same(folder, upload, source, found).await?;
+            if same.is_some() && listing.has_part(name_of(&part)) {
+                // A killed run left it, and nobody asks for it any more.
+                let _ = self.remove(&self.spelt(&part).await?).await;
+            }
+            Ok::<_, Problem>((same, is_free))
+        };
+        let (same, is_free) = is_there(&upload.path).await?;
+        if same.is_some() {
+            return Ok(same);
+        }
+        if !self.refuses(folder).await? && !self.has_noted(folder) {
+            return Ok(None);
+        }
+        let is_safe = !listing.has_others || has_hash(&upload.path, &upload.sha256);
+        if is_free && is_safe {
+            return Ok(Some(Presence::Absent));
+        }
+        let hashed = with_hash(&upload.path, &upload.sha256);
+        let names = (2..).map(|number| upload.path.numbered(number));
+        for free in std::iter::once(hashed.clone()).chain(names) {
+            let is_last_way = listing.has_others || free != hashed;
+            if is_last_way && !lock(&self.reserved).insert(folded(&free).into_owned()) {
+                continue;
+            }
+            // From an earlier run whose catalogue is gone.
+            match is_there(&free).await? {
+                (Some(same), _) => return Ok(Some(same)),
+                (None, true) if is_last_way => return Ok(Some(Presence::Taken { free })),
+                (None, _) => {}
             }
         }
-        let mut number = 2;
-        let free = loop {
-            let free = upload.path.numbered(number);
-            number += 1;
-            match look_up(&listing, name_of(&free)) {
-                None if lock(&self.reserved).insert(folded(&free).into_owned()) => break free,
-                None => {}
-                // From an earlier run whose catalogue is gone.
-                Some(found) if found.name == name_of(&free) => {
-                    let there = Upload {
-                        path: free.clone(),
-                        ..upload.clone()
-                    };
-                    if let Some(acknowledged) = self.compare(&there, source, &found).await? {
-                        let path = free;
-                        return Ok(Presence::Elsewhere { path, acknowledged });
-                    }
-                }
-                Some(_) => {}
+        Err(Problem::other("all names are taken"))
+    }
+
+    /// The first of what was found that is this very file.
+    async fn same(
+        &self,
+        folder: &str,
+        upload: &Upload,
+        source: &Source,
+        found: Vec<Found>,
+    ) -> Result<Option<Presence>, Problem> {
+        for found in found {
+            // A name that no path of ours has is not ours.
+            let Ok(path) = UploadPath::new(&joined(folder, &found.name)) else {
+                continue;
+            };
+            if let Some(same) = self.compare(&path, upload, source, &found).await? {
+                return Ok(Some(match path == upload.path {
+                    true => Presence::Same(same),
+                    false => Presence::Elsewhere {
+                        path,
+                        acknowledged: same,
+                    },
+                }));
             }
-        };
-        Ok(Presence::Taken { free })
+        }
+        Ok(None)
     }
 
     /// Whether what was found is this very file: same size, and same checksum, the service's own
     /// where it has one. Without one, the file is read back: a size alone proves nothing.
     async fn compare(
         &self,
+        path: &str,
         upload: &Upload,
         source: &Source,
         found: &Found,
@@ -148,28 +232,32 @@ impl Paths {
                 checksum: Some(checksum),
             })
         };
-        if let Some(there) = &found.checksum {
-            let ours = source.checksum(there.algorithm).await?;
-            return Ok((ours == *there).then(|| same(there.to_string())).flatten());
+        match self.compare_checksums(source, found).await? {
+            Some(checksum) => return Ok(same(checksum)),
+            None if found.checksum.is_some() => return Ok(None),
+            None => {}
         }
-        if let Some(md5) = &found.md5
-            && *md5 == source.md5().await?
-        {
-            return Ok(same(format!("md5:{md5}")));
-        }
-        let (size, sha256) = self.digest(&upload.path, upload.size).await?;
+        let (size, sha256) = match self.digest(&self.spelt(path).await?, upload.size).await {
+            // It was there a moment ago.
+            Err(Problem::NotFound { .. }) => return Ok(None),
+            read => read?,
+        };
         let is_same = size == upload.size && sha256 == upload.sha256;
         Ok(is_same.then(|| same(format!("sha256:{sha256}"))).flatten())
     }
 
     /// See [`super::Remote::put`].
     pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
+        let spelt = self.spelt(path).await?;
         let done = match &self.store {
-            Store::Folder(folder) => folder.put(path, source).await,
-            Store::WebDav(sender, _) => sender.put(path, source).await,
-            Store::Sftp(sftp) => sftp.put(path, source).await,
-            Store::Objects(objects) => objects.put(path, source).await,
-            Store::Cloud(cloud) => cloud.put(path, source).await,
+            Store::Folder(folder) => folder.put(&spelt, source).await,
+            Store::WebDav(sender, _) => sender.put(&spelt, source, &self.owner).await,
+            Store::Sftp(sftp) => sftp.put(&spelt, source).await,
+            Store::Objects(objects) => {
+                let only_new = self.refuses(folder_of(&spelt)).await?;
+                objects.put(&spelt, source, only_new).await
+            }
+            Store::Cloud(cloud) => cloud.put(&spelt, source).await,
         };
         let acknowledged = done.map_err(|problem| match problem {
             // Whatever that was, it is made again, and the file is not to blame.
@@ -179,56 +267,14 @@ impl Paths {
             },
             problem => problem,
         })?;
-        let known = self.listings().get(folder_of(path)).cloned();
-        if let Some(listing) = known.as_ref().and_then(|known| known.get()) {
-            let found = Found {
-                name: name_of(path).to_owned(),
-                size: Some(source.size),
-                etag: acknowledged.there.clone(),
-                ..Found::default()
-            };
-            lock(listing).insert(folded(&found.name).into_owned(), found);
-        }
+        let found = Found {
+            name: name_of(path).to_owned(),
+            size: Some(source.size),
+            etag: acknowledged.there.clone(),
+            ..Found::default()
+        };
+        self.listings.add(folder_of(path), found);
         Ok(acknowledged)
-    }
-
-    /// See [`super::Remote::settle`].
-    pub async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
-        let mut listings: HashMap<&str, HashMap<String, Found>> = HashMap::new();
-        let mut settled = Vec::with_capacity(sent.len());
-        for upload in sent {
-            let folder = folder_of(&upload.path);
-            if !listings.contains_key(folder) {
-                let names: HashSet<&str> = sent
-                    .iter()
-                    .filter(|upload| folder_of(&upload.path) == folder)
-                    .map(|upload| name_of(&upload.path))
-                    .collect();
-                let found = self.list(folder, &|name| names.contains(name)).await?;
-                let found = found.into_iter();
-                let by_name = found.map(|found| (found.name.clone(), found)).collect();
-                listings.insert(folder, by_name);
-            }
-            let found = listings
-                .get(folder)
-                .and_then(|listing| listing.get(name_of(&upload.path)));
-            settled.push(match found {
-                None => Settled::Wrong(
-                    UploadReason::Missing,
-                    "the service does not have it".to_owned(),
-                ),
-                Some(found) if found.size != Some(upload.size) => Settled::Wrong(
-                    UploadReason::SizeDiffers,
-                    format!(
-                        "the service has {} of its {} bytes",
-                        found.size.unwrap_or_default(),
-                        upload.size
-                    ),
-                ),
-                Some(found) => settled_as(upload, found),
-            });
-        }
-        Ok(settled)
     }
 
     /// See [`super::Remote::test`].
@@ -245,7 +291,7 @@ impl Paths {
             Arc::new(Limit::new(None)),
             Events::to(|_| {}),
         );
-        let path = format!(".rescue-test-{}.txt", std::process::id());
+        let path = format!(".rescue-test-{}.txt", random_name());
         self.put(&path, &source).await?;
         let back = self.digest(&path, source.size).await;
         self.remove(&path).await?;
@@ -253,7 +299,15 @@ impl Paths {
         if (size, sha256) != (source.size, source.sha256) {
             return Err(Problem::other("what came back is not what was sent"));
         }
-        Ok("a tiny file went there and came back".to_owned())
+        Ok(match self.refuses("").await? {
+            true => "a tiny file went there and came back".to_owned(),
+            // Other runs of ours keep out of the way; other programs cannot know.
+            false => {
+                "a tiny file went there and came back; this service writes over files without \
+                      asking, so let no other program write to the same place meanwhile"
+                    .to_owned()
+            }
+        })
     }
 
     /// The bytes of memory that sending a file takes.
@@ -267,7 +321,7 @@ impl Paths {
 
     /// See [`super::Remote::forget`].
     pub fn forget(&self, path: &str) {
-        self.listings().remove(folder_of(path));
+        self.listings.forget(folder_of(path));
     }
 
     /// Reads a file back: its size and SHA-256. Of a file of more than `most` bytes it is not known how many,
@@ -290,76 +344,14 @@ impl Paths {
             Store::Cloud(cloud) => cloud.remove(path).await,
         }
     }
-
-    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<Found>, Problem> {
-        let mut found = match &self.store {
-            Store::Folder(store) => store.list(folder).await,
-            Store::WebDav(_, objects) | Store::Objects(objects) => {
-                objects.list(folder, wanted).await
-            }
-            Store::Sftp(sftp) => sftp.list(folder, wanted).await,
-            Store::Cloud(cloud) => cloud.list(folder).await,
-        }?;
-        found.retain(|found| wanted(&found.name));
-        Ok(found)
-    }
-
-    /// What a folder holds; asked once, however many wait for it.
-    async fn listing(&self, folder: &str) -> Result<Arc<tokio::sync::OnceCell<Listing>>, Problem> {
-        let cell = Arc::clone(self.listings().entry(folder.to_owned()).or_default());
-        cell.get_or_try_init(|| async {
-            let is_planned = |name: &str| {
-                let path = match folder {
-                    "" => name.to_owned(),
-                    folder => format!("{folder}/{name}"),
-                };
-                // Another name of a file whose own is taken has a number in brackets.
-                name.contains(" (") || lock(&self.reserved).contains(folded(&path).as_ref())
-            };
-            let found = self.list(folder, &is_planned).await?;
-            if let (Store::WebDav(sender, _), false) = (&self.store, found.is_empty()) {
-                sender.knows_folder(folder);
-            }
-            let by_name = found
-                .into_iter()
-                .map(|found| (folded(&found.name).into_owned(), found));
-            Ok::<_, Problem>(Mutex::new(by_name.collect()))
-        })
-        .await?;
-        Ok(cell)
-    }
-
-    fn listings(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<String, Arc<tokio::sync::OnceCell<Listing>>>> {
-        lock(&self.listings)
-    }
 }
 
-/// What a file of the right size is, by the service's checksum and the one of the receipt.
-fn settled_as(upload: &Upload, found: &Found) -> Settled {
-    let Some(there) = &found.checksum else {
-        return Settled::There(found.md5.as_ref().map(|md5| format!("md5:{md5}")));
-    };
-    let told = there.to_string();
-    let name = there.algorithm.name();
-    let expected = match there.algorithm {
-        Algorithm::Sha256 => Some(format!("sha256:{}", upload.sha256)),
-        _ => upload.checksum.clone(),
-    };
-    // A receipt may hold another kind of checksum, which says nothing here.
-    match expected.filter(|known| known.split(':').next() == Some(name)) {
-        Some(known) if known != told => Settled::Wrong(
-            UploadReason::Other,
-            format!("the service has other bytes ({told})"),
-        ),
-        _ => Settled::There(Some(told)),
+/// A name in a folder, as a path.
+fn joined(folder: &str, name: &str) -> String {
+    match folder {
+        "" => name.to_owned(),
+        folder => format!("{folder}/{name}"),
     }
-}
-
-fn look_up(listing: &tokio::sync::OnceCell<Listing>, name: &str) -> Option<Found> {
-    let listing = listing.get()?;
-    lock(listing).get(folded(name).as_ref()).cloned()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -377,11 +369,10 @@ impl Drop for Temporary {
 
 fn tempfile_of(bytes: &[u8]) -> Result<Temporary, Problem> {
     use std::io::Write as _;
-    let path = std::env::temp_dir().join(format!("rescue-test-{}", std::process::id()));
+    let path = std::env::temp_dir().join(format!("rescue-test-{}", random_name()));
     let failed = |e: std::io::Error| Problem::SourceUnreadable {
         words: e.to_string(),
     };
-    let _ = std::fs::remove_file(&path);
     let mut file = std::fs::File::create_new(&path).map_err(failed)?;
     let temporary = Temporary(path);
     file.write_all(bytes).map_err(failed)?;

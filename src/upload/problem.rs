@@ -386,6 +386,11 @@ impl Problem {
             opendal::ErrorKind::AlreadyExists | opendal::ErrorKind::ConditionNotMatch => {
                 Self::Taken { path: words }
             }
+            // Two wrote to one place at once: who looks again knows more.
+            opendal::ErrorKind::Conflict => Self::Other {
+                words,
+                passing: true,
+            },
             _ => Self::Other {
                 words,
                 passing: error.is_temporary(),

@@ -12,7 +12,7 @@
 //! pledge for them, which is recorded at once; pledged uploads are made items in batches, one batch
 //! at a time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,10 +24,13 @@ use super::copy::Wish;
 use super::problem::Problem;
 use super::{Presence, Remote};
 use crate::event::Events;
-use crate::folder::upload::{SMALL_BYTES, Upload, UploadId, UploadRecord, UploadState};
+use crate::folder::upload::{
+    SMALL_BYTES, Upload, UploadId, UploadReason, UploadRecord, UploadState,
+};
 use crate::folder::{Catalogue, CatalogueError, DataReader};
 use crate::pull::halt::Halt;
 
+pub(crate) mod check;
 mod items;
 mod receipts;
 mod retry;
@@ -43,6 +46,10 @@ use steps::{Delivery, Shared, Step};
 /// Uploads that are looked at ahead of those being sent.
 pub(super) const AHEAD: usize = 64;
 
+/// How often another name is looked for because one turned out to be taken: others may send to the
+/// same folder, but a service that always says so is not worth more.
+const MAX_MOVES: u32 = 16;
+
 /// How to work.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -56,6 +63,8 @@ pub struct Options {
     pub limit: Option<u64>,
     /// Which files are sent as copies.
     pub copies: Wish,
+    /// Whether what earlier runs sent is asked about again, where that costs little.
+    pub looks_again: bool,
 }
 
 /// Why a run ended before everything was tried.
@@ -79,6 +88,10 @@ pub struct Run<'a> {
     receipts: Receipts<'a>,
     waiting: VecDeque<UploadId>,
     items: Items,
+    /// Whether what has a receipt is asked about again.
+    looks_again: bool,
+    /// How often the name of a file turned out to be taken when it was sent.
+    moves: HashMap<UploadId, u32>,
     /// What steps want to have recorded at once.
     notes: mpsc::UnboundedReceiver<UploadRecord>,
 }
@@ -109,6 +122,7 @@ impl<'a> Run<'a> {
             remote.come_from(mark);
         }
         let (learn, learnt) = mpsc::unbounded_channel();
+        let looks_again = options.looks_again && remote.looks_cheaply();
         let shared = Shared::new(reader, remote, &options, events.clone(), learn);
         Self {
             shared: Arc::new(shared),
@@ -116,6 +130,8 @@ impl<'a> Run<'a> {
             receipts: Receipts::new(catalogue, events, learnt),
             waiting: VecDeque::new(),
             items: Items::default(),
+            looks_again,
+            moves: HashMap::new(),
             notes,
         }
     }
@@ -137,10 +153,22 @@ impl<'a> Run<'a> {
         if ended.is_ok() {
             ended = self.settle(halt).await;
         }
+        if ended.is_ok() && !self.waiting.is_empty() {
+            ended = self.send_again(halt).await;
+        }
         if ended.is_ok() {
+            self.shared.remote.leave().await;
             ended = self.arrange(&arranged, halt).await;
         }
         (self.receipts.tally(), ended)
+    }
+
+    /// Sends what turned out not to be there any more.
+    async fn send_again(&mut self, halt: &Halt) -> Result<(), Ended> {
+        let worked = self.work(halt).await;
+        self.receipts.record()?;
+        worked?;
+        self.settle(halt).await
     }
 
     async fn work(&mut self, halt: &Halt) -> Result<(), Ended> {
@@ -185,8 +213,8 @@ impl<'a> Run<'a> {
                 continue;
             };
             match upload.state {
-                UploadState::There => continue,
-                UploadState::Sent => {
+                UploadState::There if !self.looks_again => continue,
+                UploadState::There | UploadState::Sent => {
                     self.receipts.sent_before(id);
                     continue;
                 }
@@ -253,7 +281,16 @@ impl<'a> Run<'a> {
                     delivery
                 });
                 if matches!(delivered, Ok(Delivery::Moved)) {
-                    self.begin_survey(*upload, under_way);
+                    let moves = self.moves.entry(upload.id).or_default();
+                    *moves += 1;
+                    if *moves < MAX_MOVES {
+                        self.begin_survey(*upload, under_way);
+                        return Ok(());
+                    }
+                    let words = "the service says that its name is taken, whichever it is";
+                    let reason = UploadReason::NameRefused;
+                    self.receipts.failed(&upload, reason, words.to_owned());
+                    self.release(&upload);
                     return Ok(());
                 }
                 let waits = matches!(delivered, Ok(Delivery::Pledged(..) | Delivery::Held(_)));

@@ -74,6 +74,11 @@ impl Source {
         }
     }
 
+    /// Which file of this computer it is, among all that are sent to one remote.
+    pub(super) fn origin(&self) -> Vec<u8> {
+        self.place.origin()
+    }
+
     /// The same file, of which this is on record.
     pub(super) fn known_as(self, known: Option<Xxh128>) -> Self {
         Self { known, ..self }

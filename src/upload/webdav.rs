@@ -2,15 +2,22 @@
 //!
 //! OpenDAL lists, reads and removes. Files are sent here: OpenDAL's WebDAV holds a whole file in
 //! memory, and asks for the parent folders again with each.
+//!
+//! A file is written under a name of our own and moved to its own name with `Overwrite: F`
+//! (RFC 4918, 9.9): what is whole has a name, and the server itself refuses one that is taken. A
+//! condition in the write itself (`If-None-Match: *`) is not as good: golang.org/x/net/webdav
+//! ignores it, and Apache looks before the first byte comes and renames after the last one. What a
+//! server really does is tried with tiny files, once in a run.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
 
 use super::body;
 use super::http::Http;
+use super::owner::Owner;
 use super::problem::Problem;
 use super::source::Source;
 use super::{Acknowledged, folder_of};
@@ -26,6 +33,20 @@ pub struct WebDavSender {
     made: Arc<Mutex<HashSet<String>>>,
     /// Held while a folder is made: Apache answers 403 when two requests make the same one.
     making: Arc<tokio::sync::Mutex<()>>,
+    /// What the server does, as it was tried.
+    ways: Arc<tokio::sync::OnceCell<Ways>>,
+}
+
+/// What a server does with requests that could write over a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ways {
+    /// It gives files other names, when these are told like this.
+    moves: Option<Destination>,
+    /// It refuses to write over a file when it is asked to, with a move or, where it has none, with
+    /// the file itself.
+    pub(super) refuses: bool,
+    /// A file's ETag stays what it was when the file was written.
+    keeps_etags: bool,
 }
 
 impl WebDavSender {
@@ -37,11 +58,16 @@ impl WebDavSender {
             authorization,
             made: Arc::default(),
             making: Arc::default(),
+            ways: Arc::default(),
         }
     }
 
+    fn address(&self, path: &str) -> String {
+        format!("{}/{}", self.base, encoded(path))
+    }
+
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let address = format!("{}/{}", self.base, encoded(path));
+        let address = self.address(path);
         let request = self.http.client().request(method, address);
         match &self.authorization {
             Some(value) => request.header(AUTHORIZATION, value),
@@ -97,6 +123,132 @@ impl WebDavSender {
         Ok(())
     }
 
+    /// What the server does with requests that could write over a file: tried once, with tiny files
+    /// in a folder that files go to.
+    pub(super) async fn ways(&self, folder: &str, owner: &Owner) -> Result<Ways, Problem> {
+        let tried = self.ways.get_or_try_init(|| self.try_ways(folder, owner));
+        tried.await.copied()
+    }
+
+    async fn try_ways(&self, folder: &str, owner: &Owner) -> Result<Ways, Problem> {
+        self.make_folder(folder).await?;
+        let name = |of: &str| {
+            // The same in the next run: what a killed one left is written over, and removed.
+            let name = format!(".{}-{of}.rescue-test", owner.mark());
+            match folder {
+                "" => name,
+                folder => format!("{folder}/{name}"),
+            }
+        };
+        let (first, second, third) = (name("a"), name("b"), name("c"));
+        let tried = async {
+            let etag = self.put_tiny(&first, false).await?.1;
+            self.put_tiny(&second, false).await?;
+            let mut told = Destination::Address;
+            let mut renamed = self.rename(&first, &second, told).await?;
+            if matches!(renamed, Renamed::Never(_)) {
+                told = Destination::Path;
+                renamed = self.rename(&first, &second, told).await?;
+            }
+            let refuses = match renamed {
+                Renamed::Is => false,
+                Renamed::Taken => true,
+                Renamed::Never(_) => {
+                    return Ok(Ways {
+                        moves: None,
+                        refuses: self.put_tiny(&second, true).await?.0 == 412,
+                        keeps_etags: true,
+                    });
+                }
+            };
+            let from = if refuses { &first } else { &second };
+            let keeps_etags = match self.rename(from, &third, told).await? {
+                Renamed::Is => etag.is_some() && self.etag(&third).await? == etag,
+                Renamed::Taken | Renamed::Never(_) => false,
+            };
+            Ok(Ways {
+                moves: Some(told),
+                refuses,
+                keeps_etags,
+            })
+        };
+        let tried = tried.await;
+        for name in [first, second, third] {
+            // Whatever stays is tiny, and nobody's.
+            let _ = self.http.answer(self.request(Method::DELETE, &name)).await;
+        }
+        if let Ok(ways) = &tried {
+            tracing::debug!("the WebDAV server's ways: {ways:?}");
+        }
+        tried
+    }
+
+    /// Writes a few bytes; with a condition, 412 says that it was heeded.
+    async fn put_tiny(&self, path: &str, only_new: bool) -> Result<(u16, Option<String>), Problem> {
+        let mut request = self.request(Method::PUT, path).body("rescue\n");
+        if only_new {
+            request = request.header(IF_NONE_MATCH, "*");
+        }
+        let answer = self.http.answer(request).await?;
+        match answer.status().as_u16() {
+            status @ (200..=299 | 412) => Ok((status, etag_of(&answer))),
+            _ => Err(self.failed(answer).await),
+        }
+    }
+
+    /// Writes something tiny, over what is there.
+    pub(super) async fn note(&self, path: &str, text: &'static str) -> Result<(), Problem> {
+        self.make_folder(folder_of(path)).await?;
+        let request = self.request(Method::PUT, path).body(text);
+        let answer = self.http.answer(request).await?;
+        match answer.status().is_success() {
+            true => Ok(()),
+            false => Err(self.failed(answer).await),
+        }
+    }
+
+    async fn etag(&self, path: &str) -> Result<Option<String>, Problem> {
+        let answer = self.http.answer(self.request(Method::HEAD, path)).await?;
+        Ok(etag_of(&answer))
+    }
+
+    /// Gives a file another name, where nothing has it.
+    async fn rename(&self, from: &str, to: &str, told: Destination) -> Result<Renamed, Problem> {
+        let method = Method::from_bytes(b"MOVE").unwrap_or(Method::PUT);
+        let mut destination = self.address(to);
+        if told == Destination::Path
+            && let Ok(address) = reqwest::Url::parse(&destination)
+        {
+            address.path().clone_into(&mut destination);
+        }
+        let request = self
+            .request(method, from)
+            .header("Destination", destination)
+            .header("Overwrite", "F");
+        let answer = self.http.answer(request).await?;
+        match answer.status().as_u16() {
+            // 207 says that something of it failed.
+            200..=206 | 208..=299 => Ok(Renamed::Is),
+            412 => Ok(Renamed::Taken),
+            400 | 403 | 405 | 501 | 502 => Ok(Renamed::Never(answer)),
+            _ => Err(self.failed(answer).await),
+        }
+    }
+
+    /// What an answer to a request for a file means that is no success.
+    async fn failed(&self, answer: reqwest::Response) -> Problem {
+        match answer.status().as_u16() {
+            404 | 409 => {
+                self.forget_folders();
+                Problem::Other {
+                    words: "the folder on the server is gone".to_owned(),
+                    passing: true,
+                }
+            }
+            _ => self.http.problem(answer).await,
+        }
+    }
+
     async fn mkcol(&self, folder: &str) -> Result<Made, Problem> {
         let method = Method::from_bytes(b"MKCOL").unwrap_or(Method::PUT);
         let request = self.request(method, &format!("{folder}/"));
@@ -109,16 +261,53 @@ impl WebDavSender {
         }
     }
 
-    /// Sends a file.
-    pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
+    /// Sends a file to where nothing is.
+    pub(super) async fn put(
+        &self,
+        path: &str,
+        source: &Source,
+        owner: &Owner,
+    ) -> Result<Acknowledged, Problem> {
+        let ways = self.ways(folder_of(path), owner).await?;
+        let Some(told) = ways.moves else {
+            return self.write(path, source, ways.refuses, path).await;
+        };
+        let part = part_of(owner, path, source);
+        let written = self.write(&part, source, false, path).await?;
+        match self.rename(&part, path, told).await? {
+            Renamed::Is => Ok(Acknowledged {
+                there: written.there.filter(|_| ways.keeps_etags),
+                ..written
+            }),
+            Renamed::Taken => {
+                // It goes again under another name.
+                let _ = self.http.answer(self.request(Method::DELETE, &part)).await;
+                let path = path.to_owned();
+                Err(Problem::Taken { path })
+            }
+            Renamed::Never(answer) => Err(self.failed(answer).await),
+        }
+    }
+
+    /// Writes a file, if wished only where nothing is; `to` is what it is to be called in the end.
+    async fn write(
+        &self,
+        path: &str,
+        source: &Source,
+        only_new: bool,
+        to: &str,
+    ) -> Result<Acknowledged, Problem> {
         self.make_folder(folder_of(path)).await?;
         let mut request = self
             .request(Method::PUT, path)
             .header(CONTENT_LENGTH, source.size)
-            .header(CONTENT_TYPE, super::content_type(path));
+            .header(CONTENT_TYPE, super::content_type(to));
         if let Some(mtime) = source.mtime.filter(|mtime| *mtime > 0) {
             // Nextcloud, ownCloud and rclone keep the date; others ignore this.
             request = request.header("X-OC-Mtime", mtime);
+        }
+        if only_new {
+            request = request.header(IF_NONE_MATCH, "*");
         }
         let answer = if source.is_small() {
             let bytes = source.whole().await?;
@@ -128,23 +317,51 @@ impl WebDavSender {
         };
         match answer.status().as_u16() {
             200..=299 => Ok(Acknowledged {
-                there: answer
-                    .headers()
-                    .get("etag")
-                    .and_then(|etag| etag.to_str().ok())
-                    .map(str::to_owned),
+                there: etag_of(&answer),
                 checksum: None,
             }),
-            404 | 409 => {
-                self.forget_folders();
-                Err(Problem::Other {
-                    words: "the folder on the server is gone".to_owned(),
-                    passing: true,
-                })
-            }
-            _ => Err(self.http.problem(answer).await),
+            412 if only_new => Err(Problem::Taken {
+                path: to.to_owned(),
+            }),
+            _ => Err(self.failed(answer).await),
         }
     }
+}
+
+/// What tells the names of parts.
+pub(super) const PART: &str = ".rescue-part";
+
+/// Where a file is written until all of it is there.
+pub(super) fn part_of(owner: &Owner, path: &str, source: &Source) -> String {
+    let folder = folder_of(path);
+    // Not of the file's own name there: that may turn out to be taken.
+    let name = owner.name_for(&[folder.as_bytes(), &source.origin(), &source.sha256.0]);
+    match folder {
+        "" => format!(".{name}{PART}"),
+        folder => format!("{folder}/.{name}{PART}"),
+    }
+}
+
+fn etag_of(answer: &reqwest::Response) -> Option<String> {
+    let etag = answer.headers().get("etag")?.to_str().ok()?;
+    Some(etag.to_owned())
+}
+
+/// How a server is told what a file is to be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Destination {
+    /// By its whole address.
+    Address,
+    /// By its path: behind a proxy that ends TLS, Apache takes the address for another server's.
+    Path,
+}
+
+enum Renamed {
+    Is,
+    /// Something has the name.
+    Taken,
+    /// This server does not do so, or not now; what it said.
+    Never(reqwest::Response),
 }
 
 enum Made {

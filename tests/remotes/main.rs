@@ -22,11 +22,14 @@
 
 #[path = "../upload/desk.rs"]
 mod desk;
+#[allow(dead_code, reason = "tests/upload has a gate without a relay")]
+mod gate;
 mod immich_cli;
 mod keyring;
 #[path = "../upload/library.rs"]
 #[allow(dead_code, reason = "tests/upload makes it fail; here it serves well")]
 mod library;
+mod pair;
 mod photos;
 #[path = "../peers/ports.rs"]
 mod ports;
@@ -34,3 +37,4 @@ mod relay;
 mod server;
 mod ssh;
 mod suite;
+mod two_people;

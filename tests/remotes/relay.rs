@@ -5,6 +5,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use crate::gate::Gate;
+
 /// The longest line of a request that is looked for, in bytes.
 const LINE: usize = 4096;
 
@@ -22,6 +24,11 @@ pub(crate) struct Relay {
 impl Relay {
     /// Leads to a port of this computer.
     pub(crate) fn to(port: u16) -> Self {
+        Self::with_gate(port, Gate::default())
+    }
+
+    /// The same with a gate that everything passes, in both directions.
+    pub(crate) fn with_gate(port: u16, gate: Gate) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let relay = Self {
             port: listener.local_addr().unwrap().port(),
@@ -40,8 +47,19 @@ impl Relay {
                 let (back_from, back_to) =
                     (server.try_clone().unwrap(), client.try_clone().unwrap());
                 let counts = Arc::clone(&counts);
-                std::thread::spawn(move || pass(client, server, |bytes| count(&counts, bytes)));
-                std::thread::spawn(move || pass(back_from, back_to, |_| 0));
+                let (gate, back_gate) = (gate.clone(), gate.clone());
+                std::thread::spawn(move || {
+                    pass(client, server, |bytes| {
+                        gate.pass();
+                        count(&counts, bytes)
+                    });
+                });
+                std::thread::spawn(move || {
+                    pass(back_from, back_to, |_| {
+                        back_gate.pass();
+                        0
+                    });
+                });
             }
         });
         relay
@@ -63,11 +81,15 @@ fn pass(mut from: TcpStream, mut to: TcpStream, mut look: impl FnMut((&[u8], usi
     let mut buffer = vec![0; LINE + 64 * 1024];
     let mut kept = 0;
     while let Ok(length) = from.read(&mut buffer[kept..]) {
-        if length == 0 || to.write_all(&buffer[kept..kept + length]).is_err() {
+        if length == 0 {
             break;
         }
         let end = kept + length;
-        kept = look((&buffer[..end], kept));
+        let keep = look((&buffer[..end], kept));
+        if to.write_all(&buffer[kept..end]).is_err() {
+            break;
+        }
+        kept = keep;
         buffer.copy_within(end - kept..end, 0);
     }
     let _ = from.shutdown(Shutdown::Both);

@@ -43,6 +43,16 @@ macro_rules! suite {
             }
 
             #[test]
+            fn two_people_with_the_same_names_lose_nothing() {
+                crate::two_people::two_people_with_the_same_names_lose_nothing($kind);
+            }
+
+            #[test]
+            fn one_changed_byte_is_found() {
+                super::one_changed_byte_is_found($kind);
+            }
+
+            #[test]
             fn kills_on_both_sides_lose_and_double_nothing() {
                 super::kills_on_both_sides_lose_and_double_nothing($kind);
             }
@@ -156,6 +166,55 @@ fn what_is_removed_there_is_found_out_and_sent_again(kind: Kind) {
     let again = desk.upload("there", &[]).expect(0);
     assert_eq!(again.line("upload_summary")["sent"], 1);
     same_for_rclone(&desk, &server);
+}
+
+/// As large as before, and everything that a listing tells may be the same.
+fn one_changed_byte_is_found(kind: Kind) {
+    let desk = Desk::new();
+    let server = Server::start(kind, &desk);
+    server.add_right(&desk);
+    let mut files: Vec<_> = (1..4)
+        .map(|nth| {
+            let name = format!("internal/DCIM/Camera/IMG_20240101_{nth:06}.jpg");
+            (name, photo(nth, 20_000))
+        })
+        .collect();
+    files.push(("internal/Movies/large.mp4".to_owned(), photo(9, 9_000_000)));
+    desk.rescue(&files);
+    desk.upload("there", &[]).expect(0);
+    let checked = desk.upload("there", &["--check"]).expect(0);
+    let report = checked.line("upload_checked");
+    let proven = report["read_back"].as_u64().unwrap() + report["by_checksum"].as_u64().unwrap();
+    assert_eq!(proven, files.len() as u64, "{report}");
+    for (name, bytes) in [&files[0], &files[3]] {
+        let mut other = bytes.clone();
+        other[bytes.len() / 2] ^= 1;
+        let place = desk.path("other").join(name);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(&place, other).unwrap();
+    }
+    // With the old date: rclone sets it where it can.
+    let from = desk.path("other");
+    server.rclone(&[
+        "copy",
+        "--ignore-times",
+        from.to_str().unwrap(),
+        &server.remote(TOP),
+    ]);
+    let quick = desk.upload("there", &["--check=quick"]);
+    assert!(matches!(quick.code, 0 | 3), "{}", quick.all);
+    desk.upload("there", &[]);
+    let checked = desk.upload("there", &["--check"]);
+    let wrong = quick.count("finding") + checked.count("finding");
+    let again = desk.upload("there", &[]).expect(0);
+    // Found by a check, or by the look that each upload takes.
+    assert!(
+        wrong == 2 || quick.code == 0,
+        "{wrong}: {}{}",
+        quick.all,
+        checked.all
+    );
+    let _ = again;
 }
 
 fn wrong_credentials_and_no_server_are_told_apart(kind: Kind) {

@@ -41,7 +41,7 @@ suite! {
     secrets_appear_nowhere,
 }
 
-fn desk_with<S: Service>(kind: &str, stand: &Stand<S>) -> Desk {
+pub(crate) fn desk_with<S: Service>(kind: &str, stand: &Stand<S>) -> Desk {
     let desk = Desk::new();
     let folder = desk.path("home/.config/rescue");
     fs::create_dir_all(&folder).unwrap();

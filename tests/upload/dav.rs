@@ -6,6 +6,13 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::gate::Gate;
+
+/// Tiny files with which a run tries what a server does.
+pub(crate) const TRIED: usize = 2;
+
 /// What the server does with a request instead of serving it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
@@ -21,6 +28,8 @@ pub(crate) enum Fault {
     Lie,
     /// Answers this status, and this address as the one to ask instead.
     Redirect(u16, &'static str),
+    /// Answers a listing without what is there, and says behind it that something went wrong.
+    ListBrokenOff,
     /// Answers a listing that does not end.
     ListForEver,
     /// Answers this status, and an error that does not end.
@@ -30,11 +39,63 @@ pub(crate) enum Fault {
 /// Decides by method, path and how many requests of this method came before.
 type Decide = dyn Fn(&str, &str, usize) -> Option<Fault> + Send + Sync;
 
+/// What a server does with requests that could write over a file, and with names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manners {
+    /// It knows MOVE,
+    pub(crate) moves: bool,
+    /// and heeds `Overwrite: F`.
+    pub(crate) heeds_overwrite: bool,
+    /// It heeds `If-None-Match: *`.
+    pub(crate) heeds_condition: bool,
+    /// It keeps names as a disk of macOS does: `é` is two characters, in whatever form it is asked.
+    pub(crate) decomposes: bool,
+    /// It takes `a.jpg` and `A.JPG` for one name, and keeps the first spelling.
+    pub(crate) folds_case: bool,
+}
+
+impl Default for Manners {
+    /// As golang.org/x/net/webdav.
+    fn default() -> Self {
+        Self {
+            moves: true,
+            heeds_overwrite: true,
+            heeds_condition: false,
+            decomposes: false,
+            folds_case: false,
+        }
+    }
+}
+
+impl Manners {
+    /// What the server calls a path.
+    fn path(&self, state: &State, path: &str) -> String {
+        let spelt: String = match self.decomposes {
+            true => path.nfd().collect(),
+            false => path.to_owned(),
+        };
+        let is_it = |known: &&String| known.to_lowercase() == spelt.to_lowercase();
+        let known = state.files.keys().chain(&state.folders).find(is_it);
+        known.filter(|_| self.folds_case).cloned().unwrap_or(spelt)
+    }
+}
+
 #[derive(Default)]
 struct State {
+    gate: Option<Gate>,
+    is_well: bool,
+    manners: Manners,
     files: BTreeMap<String, Vec<u8>>,
     folders: BTreeSet<String>,
     log: Vec<(String, String)>,
+}
+
+/// What matters of a request's headers.
+struct Headers {
+    depth: String,
+    destination: String,
+    overwrite: bool,
+    only_new: bool,
 }
 
 pub(crate) struct Dav {
@@ -47,6 +108,29 @@ impl Dav {
         decide: impl Fn(&str, &str, usize) -> Option<Fault> + Send + Sync + 'static,
     ) -> Self {
         Self::serve(TcpListener::bind("127.0.0.1:0").unwrap(), decide)
+    }
+
+    pub(crate) fn with(manners: Manners) -> Self {
+        let dav = Self::start(|_, _, _| None);
+        lock(&dav.state).manners = manners;
+        dav
+    }
+
+    /// From now on nothing fails.
+    pub(crate) fn heal(&self) {
+        lock(&self.state).is_well = true;
+    }
+
+    pub(crate) fn remove(&self, path: &str) {
+        lock(&self.state).files.remove(path);
+    }
+
+    pub(crate) fn set_gate(&self, gate: Gate) {
+        lock(&self.state).gate = Some(gate);
+    }
+
+    pub(crate) fn set_manners(&self, manners: Manners) {
+        lock(&self.state).manners = manners;
     }
 
     pub(crate) fn serve(
@@ -114,7 +198,13 @@ fn serve_one(
     let mut words = line.split(' ');
     let (method, path) = (words.next()?.to_owned(), decoded(words.next()?));
     let path = path.trim_start_matches("/dav").trim_matches('/').to_owned();
-    let (mut length, mut depth) = (0, "1".to_owned());
+    let mut length = 0;
+    let mut asked = Headers {
+        depth: "1".to_owned(),
+        destination: String::new(),
+        overwrite: true,
+        only_new: false,
+    };
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).ok()?;
@@ -123,15 +213,28 @@ fn serve_one(
         };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().ok()?,
-            "depth" => value.trim().clone_into(&mut depth),
+            "depth" => value.trim().clone_into(&mut asked.depth),
+            "overwrite" => asked.overwrite = value.trim() == "T",
+            "if-none-match" => asked.only_new = value.trim() == "*",
+            "destination" => {
+                let path = value.trim().split("/dav/").nth(1).unwrap();
+                asked.destination = decoded(path);
+            }
             _ => {}
         }
+    }
+    let gate = lock(state).gate.clone();
+    if let Some(gate) = gate {
+        gate.pass_alone();
     }
     let fault = {
         let mut state = lock(state);
         let before = state.log.iter().filter(|(used, _)| *used == method).count();
         state.log.push((method.clone(), path.clone()));
-        decide(&method, &path, before)
+        match state.is_well {
+            true => None,
+            false => decide(&method, &path, before),
+        }
     };
     if let Some(Fault::ListForEver | Fault::FailForEver(_)) = fault {
         let status = match fault {
@@ -168,8 +271,16 @@ fn serve_one(
             (status, header, String::new())
         }
         Some(Fault::Redirect(status, to)) => (status, format!("Location: {to}\r\n"), String::new()),
+        Some(Fault::ListBrokenOff) => {
+            let tree = format!(
+                r#"<D:multistatus xmlns:D="DAV:">{}</D:multistatus>Internal Server Error"#,
+                entry(&path, None)
+            );
+            (207, String::new(), tree)
+        }
         Some(Fault::CutBeforeTheAnswer) => {
-            lock(state).files.insert(path.clone(), body);
+            let manners = lock(state).manners;
+            answer(&method, &path, body, &asked, (state, manners));
             return None;
         }
         Some(Fault::Lie) => {
@@ -179,7 +290,17 @@ fn serve_one(
             (201, String::new(), String::new())
         }
         Some(Fault::CutMidway | Fault::Hang | Fault::ListForEver | Fault::FailForEver(_))
-        | None => answer(&method, &path, body, &depth, state),
+        | None => {
+            let (path, manners) = {
+                let state = lock(state);
+                (state.manners.path(&state, &path), state.manners)
+            };
+            answer(&method, &path, body, &asked, (state, manners))
+        }
+    };
+    let path = {
+        let state = lock(state);
+        state.manners.path(&state, &path)
     };
     let is_file = method == "GET" && status == 200;
     let length = match is_file {
@@ -200,8 +321,8 @@ fn answer(
     method: &str,
     path: &str,
     body: Vec<u8>,
-    depth: &str,
-    state: &Mutex<State>,
+    asked: &Headers,
+    (state, manners): (&Mutex<State>, Manners),
 ) -> (u16, String, String) {
     let mut state = lock(state);
     let above = path.rsplit_once('/').map_or("", |(above, _)| above);
@@ -213,6 +334,25 @@ fn answer(
         "MKCOL" => {
             state.folders.insert(path.to_owned());
             nothing(201)
+        }
+        "PUT" if asked.only_new && manners.heeds_condition && state.files.contains_key(path) => {
+            nothing(412)
+        }
+        "MOVE" if !manners.moves => nothing(405),
+        "MOVE" => {
+            let to = manners.path(&state, &asked.destination);
+            let is_taken = state.files.contains_key(&to);
+            match state.files.remove(path) {
+                None => nothing(404),
+                Some(bytes) if is_taken && !asked.overwrite && manners.heeds_overwrite => {
+                    state.files.insert(path.to_owned(), bytes);
+                    nothing(412)
+                }
+                Some(bytes) => {
+                    state.files.insert(to, bytes);
+                    nothing(201)
+                }
+            }
         }
         "PUT" => {
             state.files.insert(path.to_owned(), body);
@@ -234,7 +374,7 @@ fn answer(
             let mut xml = String::from(r#"<?xml version="1.0"?><D:multistatus xmlns:D="DAV:">"#);
             if is_folder {
                 xml += &entry(path, None);
-                if depth == "1" {
+                if asked.depth == "1" {
                     let below = |name: &str| {
                         let folder = name.rsplit_once('/').map_or("", |(above, _)| above);
                         folder == path && !name.is_empty()
@@ -267,10 +407,15 @@ fn entry(path: &str, size: Option<usize>) -> String {
             "<D:resourcetype><D:collection/></D:resourcetype>".to_owned(),
         ),
     };
-    let path = path
-        .replace(' ', "%20")
-        .replace('(', "%28")
-        .replace(')', "%29");
+    let path: String = path
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect();
     let path = match path.as_str() {
         "" => String::new(),
         path => format!("/{path}"),

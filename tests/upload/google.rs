@@ -91,8 +91,12 @@ impl Google {
                 && (!folders || node.bytes.is_none())
         };
         let ids = self.nodes.iter().filter(|(_, node)| fits(node));
+        let mut ids: Vec<_> = ids.map(|(id, _)| id).collect();
+        assert_eq!(request.argument("orderBy"), "createdTime");
+        ids.sort_by_key(|id| id.trim_start_matches("id-").parse::<usize>().unwrap());
         let skip: usize = request.argument("pageToken").parse().unwrap_or(0);
-        let mut files: Vec<_> = ids.skip(skip).map(|(id, _)| self.described(id)).collect();
+        let ids = ids.into_iter().skip(skip);
+        let mut files: Vec<_> = ids.map(|id| self.described(id)).collect();
         // Pages may be shorter than asked for.
         let next = (files.len() > 3).then(|| (skip + 3).to_string());
         files.truncate(3);

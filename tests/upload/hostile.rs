@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::dav::{Dav, Fault};
+use super::dav::{Dav, Fault, TRIED};
 use super::desk::{Desk, Ended};
 
 /// A desk that has the server as the remote `dav`, and so many rescued photos.
@@ -78,13 +78,13 @@ fn no_photo_and_no_password_goes_where_a_server_sends_us_on_to() {
 #[test]
 fn pause_of_a_day_is_said_at_once_and_waited_for_only_when_told() {
     let dav = Dav::start(|method, _, before| {
-        (method == "PUT" && before >= 1).then_some(Fault::Answer(429, Some(4_000_000_000)))
+        (method == "PUT" && before > TRIED).then_some(Fault::Answer(429, Some(4_000_000_000)))
     });
     let desk = desk_with(&dav, 3);
     let ended = desk.upload("dav", &["--parallel", "1"]).expect(1);
     let message = ended.line("error")["message"].as_str().unwrap();
     assert!(message.contains("for the next 24 hours"), "{message}");
-    assert_eq!(dav.requests("PUT"), 2);
+    assert_eq!(dav.requests("PUT"), TRIED + 2);
     let status = desk.run(&["status", "rescued"]).all;
     assert!(status.contains("2 files waiting"), "{status}");
     // Who says so waits, and Ctrl-C ends that.
@@ -130,8 +130,8 @@ fn error_that_does_not_end_is_the_error_that_it_is() {
 
 #[test]
 fn name_that_the_server_forbids_fails_alone() {
-    let dav = Dav::start(|method, path, _| {
-        (method == "PUT" && path.ends_with("_000003.jpg")).then_some(Fault::Answer(403, None))
+    let dav = Dav::start(|method, _, before| {
+        (method == "PUT" && before == TRIED + 3).then_some(Fault::Answer(403, None))
     });
     let desk = desk_with(&dav, 5);
     let ended = desk.upload("dav", &["--parallel", "1"]).expect(3);
@@ -140,11 +140,33 @@ fn name_that_the_server_forbids_fails_alone() {
     // One who may no longer write at all stops soon.
     let puts = AtomicUsize::new(0);
     let dav = Dav::start(move |method, _, _| {
-        let is_over = method == "PUT" && puts.fetch_add(1, Ordering::Relaxed) >= 2;
+        let is_over = method == "PUT" && puts.fetch_add(1, Ordering::Relaxed) >= TRIED + 2;
         is_over.then_some(Fault::Answer(403, None))
     });
     let desk = desk_with(&dav, 60);
     let ended = desk.upload("dav", &["--parallel", "1"]).expect(1);
     assert_eq!(ended.line("error")["kind"], "remote_denied");
     assert!(dav.requests("PUT") < 25, "{}", dav.requests("PUT"));
+}
+
+/// As golang.org/x/net/webdav does when something goes wrong in the middle.
+#[test]
+fn listing_that_is_broken_off_is_no_listing() {
+    let dav = Dav::start(|method, path, before| {
+        (method == "PROPFIND" && path.ends_with("Camera") && before < 3)
+            .then_some(Fault::ListBrokenOff)
+    });
+    let desk = desk_with(&dav, 2);
+    for nth in 1..=2 {
+        let name = format!("Google-Pixel-7-LAB1/internal/DCIM/Camera/IMG_20240101_{nth:06}.jpg");
+        dav.put(&name, super::desk::photo(nth, 20_000));
+    }
+    let ended = desk.upload("dav", &[]).expect(0);
+    assert_eq!(
+        ended.line("upload_summary")["already_there"],
+        2,
+        "{}",
+        ended.all
+    );
+    assert_eq!(dav.files().len(), 2);
 }

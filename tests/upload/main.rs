@@ -8,6 +8,7 @@
 )]
 
 mod bounds;
+mod check;
 mod clouds;
 mod contrary;
 mod dav;
@@ -16,17 +17,24 @@ mod dropbox;
 mod echo;
 mod faults;
 mod folder;
+#[path = "../remotes/gate.rs"]
+#[allow(dead_code, reason = "tests/remotes holds both directions of a relay")]
+mod gate;
 mod google;
 mod hostile;
 mod immich;
 mod inputs;
 mod library;
 mod memory;
+mod names;
 mod onedrive;
+#[path = "../remotes/pair.rs"]
+mod pair;
 mod photos;
 mod pictures;
 mod secrets;
 mod show;
 mod stand;
 mod trust;
+mod two_people;
 mod watch;

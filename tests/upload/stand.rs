@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::gate::Gate;
+
 pub(crate) const REFRESH: &str = "PLANTED-refresh-81fa";
 pub(crate) const ACCESS: &str = "PLANTED-access-c3d7";
 /// In the address of every session.
@@ -115,9 +117,10 @@ struct State<S> {
     counts: BTreeMap<String, usize>,
     received: usize,
     tokens: usize,
-    valid: String,
+    valid: BTreeSet<String>,
     refuse_sign_in: bool,
     wrongs: Vec<String>,
+    gate: Option<Gate>,
 }
 
 pub(crate) struct Stand<S> {
@@ -138,9 +141,10 @@ impl<S: Service> Stand<S> {
             counts: BTreeMap::new(),
             received: 0,
             tokens: 0,
-            valid: String::new(),
+            valid: BTreeSet::new(),
             refuse_sign_in: false,
             wrongs: Vec::new(),
+            gate: None,
         }));
         let (served, decide): (_, Arc<Decide>) = (Arc::clone(&state), Arc::new(decide));
         let base = format!("http://{address}");
@@ -167,6 +171,10 @@ impl<S: Service> Stand<S> {
 
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         self.state().service.files()
+    }
+
+    pub(crate) fn set_gate(&self, gate: Gate) {
+        self.state().gate = Some(gate);
     }
 
     pub(crate) fn place(&self, path: &str, bytes: Vec<u8>) {
@@ -214,6 +222,13 @@ fn serve_one<S: Service>(
     base: &str,
 ) -> Option<()> {
     let mut request = read(reader)?;
+    let gate = {
+        let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.gate.clone()
+    };
+    if let Some(gate) = gate {
+        gate.pass_alone();
+    }
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     state.received += request.body.len();
     let (reply, cut) = match request.path.as_str() {
@@ -259,7 +274,8 @@ fn serve_one<S: Service>(
 fn serve<S: Service>(state: &mut State<S>, request: &Request, base: &str) -> Reply {
     let authorization = request.header("authorization");
     if state.service.needs_token(request) {
-        if state.valid.is_empty() || authorization != format!("Bearer {}", state.valid) {
+        let token = authorization.strip_prefix("Bearer ").unwrap_or_default();
+        if !state.valid.contains(token) {
             let error = json!({ "error": { "code": "InvalidAuthenticationToken" } });
             return Reply::json(401, &error);
         }
@@ -292,9 +308,11 @@ fn sign_in<S>(state: &mut State<S>, request: &Request) -> Reply {
         return Reply::json(400, &json!({ "error": "invalid_grant" }));
     }
     state.tokens += 1;
-    state.valid = format!("{ACCESS}-{}", state.tokens);
+    let token = format!("{ACCESS}-{}", state.tokens);
+    // Two people have one each.
+    state.valid.insert(token.clone());
     let granted = json!({
-        "access_token": state.valid,
+        "access_token": token,
         "token_type": "bearer",
         "expires_in": 3600,
     });

@@ -312,6 +312,11 @@ impl Catalogue {
                      changed = ?3 WHERE id = ?1",
                     params![id.0, fitting(checksum, MAX_WORD_BYTES), now],
                 ),
+                // A service that calls two files the same is not believed.
+                R::Respelt { id, path } => run(
+                    "UPDATE OR IGNORE upload SET path = ?2, changed = ?3 WHERE id = ?1",
+                    params![id.0, path, now],
+                ),
                 R::Waiting { id, why } => {
                     let (reason, message) = match why {
                         Some((reason, message)) => (Some(reason.as_str()), Some(stored_message(message))),

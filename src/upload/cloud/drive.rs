@@ -80,6 +80,7 @@ impl File {
         Stored {
             size: self.size(),
             checksum: self.checksum(),
+            revision: None,
             id: Some(self.id),
         }
     }
@@ -118,7 +119,7 @@ impl Drive {
     /// Everything that a query finds.
     async fn query(&self, query: &str) -> Result<Vec<File>, Problem> {
         let base = format!(
-            "/drive/v3/files?pageSize=1000&spaces=drive&fields={}&q={}",
+            "/drive/v3/files?pageSize=1000&spaces=drive&orderBy=createdTime&fields={}&q={}",
             encoded(&format!("nextPageToken,files({FIELDS})")),
             encoded(query).replace('/', "%2F")
         );
@@ -173,10 +174,16 @@ impl Drive {
                         escaped(name),
                         escaped(&id)
                     );
+                    // The oldest of namesakes: everybody finds the same one.
                     let found = self.query(&query).await?.into_iter().next();
                     let below = match found {
                         Some(found) => found.id,
-                        None if make => self.create_folder(name, &id).await?,
+                        None if make => {
+                            let made = self.create_folder(name, &id).await?;
+                            // Somebody else may have made one at the same time.
+                            let found = self.query(&query).await?.into_iter().next();
+                            found.map_or(made, |found| found.id)
+                        }
                         None => return Ok(None),
                     };
                     self.folders().insert(path.clone(), below.clone());
@@ -208,6 +215,8 @@ impl Drive {
             size: file.size(),
             checksum: file.checksum(),
             name: file.name,
+            // It tells namesakes apart.
+            etag: Some(file.id),
             ..Found::default()
         });
         Ok(found.collect())

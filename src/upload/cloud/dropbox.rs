@@ -50,6 +50,7 @@ struct Entry {
     /// None for folders.
     size: Option<u64>,
     content_hash: Option<String>,
+    rev: Option<String>,
 }
 
 impl Entry {
@@ -62,6 +63,7 @@ impl Entry {
             size: self.size,
             checksum: self.checksum(),
             id: self.id,
+            revision: self.rev,
         }
     }
 }
@@ -187,15 +189,18 @@ impl Dropbox {
         self.api.digest(request, most).await
     }
 
-    /// Removes a file.
-    pub(super) async fn remove(&self, path: &str) -> Result<(), Problem> {
-        let arguments = json!({ "path": self.path(path) });
+    /// Removes a file; only this revision of it, if one is given.
+    pub(super) async fn remove(&self, path: &str, revision: Option<&str>) -> Result<(), Problem> {
+        let mut arguments = json!({ "path": self.path(path) });
+        if let (Some(revision), Some(object)) = (revision, arguments.as_object_mut()) {
+            object.insert("parent_rev".to_owned(), revision.into());
+        }
         let answer = self.ask("delete_v2", &arguments).await?;
         if answer.is_success() {
             return Ok(());
         }
         match judge(path, &answer) {
-            Problem::NotFound { .. } => Ok(()),
+            Problem::NotFound { .. } | Problem::Taken { .. } => Ok(()),
             problem => Err(problem),
         }
     }

@@ -60,6 +60,7 @@ impl Object {
         Stored {
             size: self.size.parse().ok(),
             checksum: self.checksum(),
+            revision: self.generation.clone(),
             id: self.generation,
         }
     }
@@ -184,11 +185,15 @@ impl Gcs {
             .await
     }
 
-    /// Removes a file.
-    pub async fn remove(&self, path: &str) -> Result<(), Problem> {
-        let request = self.api.http.client().delete(self.object(path));
+    /// Removes a file; only this revision of it, if one is given.
+    pub async fn remove(&self, path: &str, revision: Option<&str>) -> Result<(), Problem> {
+        let condition = revision.map_or_else(String::new, |generation| {
+            format!("?ifGenerationMatch={}", encoded(generation))
+        });
+        let address = format!("{}{condition}", self.object(path));
+        let request = self.api.http.client().delete(address);
         let answer = self.api.ask(request).await?;
-        match answer.is_success() || answer.status.as_u16() == 404 {
+        match answer.is_success() || matches!(answer.status.as_u16(), 404 | 412) {
             true => Ok(()),
             false => Err(answer.problem()),
         }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE};
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, IF_MATCH};
 use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::json;
@@ -54,6 +54,8 @@ struct Item {
     #[serde(default)]
     name: String,
     size: Option<u64>,
+    #[serde(rename = "eTag")]
+    etag: Option<String>,
     /// None for folders.
     file: Option<File>,
 }
@@ -84,6 +86,7 @@ impl Item {
         Stored {
             size: self.size,
             checksum: self.checksum(),
+            revision: self.etag,
             id: self.id,
         }
     }
@@ -231,11 +234,15 @@ impl OneDrive {
             .await
     }
 
-    /// Removes a file.
-    pub(super) async fn remove(&self, path: &str) -> Result<(), Problem> {
+    /// Removes a file; only this revision of it, if one is given.
+    pub(super) async fn remove(&self, path: &str, revision: Option<&str>) -> Result<(), Problem> {
         let address = self.item(&self.full(path), "");
-        let answer = self.api.ask(self.request(Method::DELETE, &address)).await?;
-        match answer.is_success() || answer.status.as_u16() == 404 {
+        let mut request = self.request(Method::DELETE, &address);
+        if let Some(revision) = revision {
+            request = request.header(IF_MATCH, revision);
+        }
+        let answer = self.api.ask(request).await?;
+        match answer.is_success() || matches!(answer.status.as_u16(), 404 | 412) {
             true => Ok(()),
             false => Err(answer.problem()),
         }

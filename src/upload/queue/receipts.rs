@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::retry::Outcome;
 use super::steps::As;
 use crate::event::{Event, Events, SentCopy};
-use crate::folder::upload::{Upload, UploadId, UploadReason, UploadRecord};
+use crate::folder::upload::{Upload, UploadId, UploadReason, UploadRecord, UploadState};
 use crate::folder::{Catalogue, CatalogueError};
 use crate::upload::problem::Problem;
 use crate::upload::{Acknowledged, Settled};
@@ -38,6 +38,8 @@ pub struct Tally {
     pub skipped: u64,
     /// Files that failed.
     pub failed: u64,
+    /// Files with a receipt that were not there any more: they are sent again.
+    pub sent_again: u64,
 }
 
 /// The receipts of one run, and the only way to its catalogue.
@@ -53,7 +55,7 @@ pub(super) struct Receipts<'a> {
     learnt: mpsc::UnboundedReceiver<UploadRecord>,
     /// What the service acknowledged, and was not asked about since.
     sent: Vec<UploadId>,
-    /// Those of them that an earlier run sent.
+    /// Those of them that an earlier run sent, whether it asked or not.
     sent_before: HashSet<UploadId>,
 }
 
@@ -159,7 +161,7 @@ impl<'a> Receipts<'a> {
         self.sent.push(upload.id);
     }
 
-    /// An earlier run sent this, and did not come to ask about it.
+    /// An earlier run sent this; it is asked about, once more or for the first time.
     pub(super) fn sent_before(&mut self, id: UploadId) {
         self.sent_before.insert(id);
         self.sent.push(id);
@@ -170,19 +172,35 @@ impl<'a> Receipts<'a> {
         std::mem::take(&mut self.sent)
     }
 
-    /// What the service said about one of them.
-    pub(super) fn settled(&mut self, upload: &Upload, settled: Settled) {
+    /// What the service said about one of them; whether it is to be sent again in this run.
+    pub(super) fn settled(&mut self, upload: &Upload, settled: Settled) -> bool {
         match settled {
-            Settled::There(checksum) => self.push(UploadRecord::There {
-                id: upload.id,
-                checksum,
-            }),
-            Settled::Wrong(reason, message) => {
-                if !self.sent_before.contains(&upload.id) {
-                    self.tally.sent = self.tally.sent.saturating_sub(1);
-                    self.tally.sent_bytes = self.tally.sent_bytes.saturating_sub(upload.size);
+            Settled::There { checksum, path, .. } => {
+                let id = upload.id;
+                let is_news = checksum.is_some() && checksum != upload.checksum;
+                if upload.state != UploadState::There || is_news {
+                    self.push(UploadRecord::There { id, checksum });
                 }
+                if let Some(path) = path {
+                    self.push(UploadRecord::Respelt { id, path });
+                }
+                false
+            }
+            // Somebody removed it, or wrote over it.
+            Settled::Wrong(reason, message) if self.sent_before.remove(&upload.id) => {
+                tracing::info!("{:?} is sent again: {message}", upload.source);
+                self.tally.sent_again += 1;
+                self.push(UploadRecord::Waiting {
+                    id: upload.id,
+                    why: Some((reason, message)),
+                });
+                true
+            }
+            Settled::Wrong(reason, message) => {
+                self.tally.sent = self.tally.sent.saturating_sub(1);
+                self.tally.sent_bytes = self.tally.sent_bytes.saturating_sub(upload.size);
                 self.failed(upload, reason, message);
+                false
             }
         }
     }

@@ -10,22 +10,31 @@ use crate::pull::halt::Halt;
 const SETTLE_AT_ONCE: usize = 10_000;
 
 impl Run<'_> {
-    /// Asks whether what was acknowledged is there, in its full size.
+    /// Asks whether what was acknowledged is there: what this run sent, and what earlier ones did.
+    /// What is not is sent again when an earlier run had sent it, for it was there once.
     pub(super) async fn settle(&mut self, halt: &Halt) -> Result<(), Ended> {
-        let sent = self.receipts.take_sent();
-        for group in sent.chunks(SETTLE_AT_ONCE) {
+        let mut by_path = Vec::new();
+        for id in self.receipts.take_sent() {
+            let upload = self.receipts.catalogue().upload(id)?;
+            by_path.extend(upload.map(|upload| (upload.path, id)));
+        }
+        // The files of a folder together: it is listed once.
+        by_path.sort();
+        for group in by_path.chunks(SETTLE_AT_ONCE) {
             let mut uploads = Vec::with_capacity(group.len());
-            for id in group {
+            for (_, id) in group {
                 uploads.extend(self.receipts.catalogue().upload(*id)?);
             }
-            uploads.sort_by(|a, b| a.path.cmp(&b.path));
             let ask = || self.shared.remote.settle(&uploads);
             let settled = tokio::select! {
                 () = halt.stopped() => return Err(Ended::Stopped),
                 settled = self.shared.retries.run(ask) => settled.map_err(Outcome::into_problem)?,
             };
             for (upload, settled) in uploads.iter().zip(settled) {
-                self.receipts.settled(upload, settled);
+                if self.receipts.settled(upload, settled) {
+                    self.shared.remote.forget(&upload.path);
+                    self.waiting.push_back(upload.id);
+                }
             }
             self.receipts.record()?;
         }

@@ -14,7 +14,7 @@ use crate::digest::{Sha256, Xxh128};
 use crate::event::{Events, SentCopy};
 use crate::folder::DataReader;
 use crate::folder::reader::Found;
-use crate::folder::upload::{Upload, UploadRecord, UploadState};
+use crate::folder::upload::{Upload, UploadRecord};
 use crate::names::LocalPath;
 use crate::upload::batch::{Batch, Made};
 use crate::upload::copy::{Copies, Prepared};
@@ -68,7 +68,7 @@ impl Shared {
         }
     }
 
-    fn source(&self, upload: &Upload) -> Result<Source, Problem> {
+    pub(super) fn source(&self, upload: &Upload) -> Result<Source, Problem> {
         let place = match upload.entry {
             Some(_) => match LocalPath::new(&upload.source) {
                 Ok(local) => Place::Data(self.reader.clone(), local),
@@ -138,11 +138,9 @@ pub(super) enum As {
 pub(super) async fn survey(shared: Arc<Shared>, upload: Upload) -> Step {
     // Never closed.
     let _slot = shared.surveys.acquire().await;
-    // A path that an earlier run began to write is ours, whatever became of it.
-    let ours = matches!(upload.state, UploadState::Sending | UploadState::Failed);
     let attempt = || async {
         let asked = match shared.source(&upload) {
-            Ok(source) => shared.remote.survey(&upload, &source, ours).await,
+            Ok(source) => shared.remote.survey(&upload, &source).await,
             Err(problem) => Err(problem),
         };
         if asked.is_err() {
@@ -186,7 +184,7 @@ async fn deliver(
     let source = shared.source(upload)?.known_as(known);
     if look_first && !shared.remote.makes_items() {
         shared.remote.forget(&upload.path);
-        match shared.remote.survey(upload, &source, true).await? {
+        match shared.remote.survey(upload, &source).await? {
             Presence::Absent => {}
             Presence::Same(acknowledged) => {
                 return Ok((Delivery::Found(acknowledged), As::Itself));

@@ -52,6 +52,15 @@ pub enum Part {
 }
 
 impl Place {
+    /// Which file it is: below `data/`, or anywhere.
+    pub(super) fn origin(&self) -> Vec<u8> {
+        match self {
+            Self::Data(_, local) => local.as_str().as_bytes().to_vec(),
+            Self::File(path) => path.as_os_str().as_encoded_bytes().to_vec(),
+            Self::Copy { of, .. } => of.origin(),
+        }
+    }
+
     /// Opens the file, which is to have this size, or the copy.
     pub(super) fn open(&self, size: u64) -> Result<Opened, Problem> {
         Ok(match self {

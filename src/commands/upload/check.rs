@@ -1,0 +1,264 @@
+//! `rescue upload FOLDER --to REMOTE --check`: whether everything is there that should be, and by
+//! what that was seen.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use super::{TOLD_FAILURES, choice_of};
+use crate::cli::UploadArgs;
+use crate::commands::{Done, stopped};
+use crate::error::{Error, Kind};
+use crate::folder::upload::{RemoteId, Upload, UploadReason, UploadRecord, UploadState};
+use crate::folder::{Access, CatalogueError, Folder};
+use crate::pull::halt::Halt;
+use crate::ui::{Ui, bytes, count, plain, typed};
+use crate::upload::queue::{Ended, Options, check as queue};
+use crate::upload::rules::Rules;
+use crate::upload::{Depth, Proven, Remote, Settled};
+
+/// What is to be compared, and how.
+pub(super) struct Comparison<'a> {
+    pub(super) args: &'a UploadArgs,
+    pub(super) depth: Depth,
+    pub(super) target: &'a str,
+    pub(super) options: Options,
+}
+
+#[derive(Serialize)]
+struct CheckReport<'a> {
+    r#type: &'static str,
+    remote: &'a str,
+    there: u64,
+    wrong: u64,
+    /// Verified files that are wanted, and have no receipt.
+    not_sent: u64,
+    /// Files that were wanted and left out: not verified, or damaged on the phone.
+    left_out: u64,
+    #[serde(flatten)]
+    compared: Compared,
+}
+
+/// By what files were seen to be there.
+#[derive(Debug, Default, Serialize)]
+struct Compared {
+    read_back: u64,
+    by_checksum: u64,
+    by_size: u64,
+    by_name: u64,
+}
+
+#[derive(Serialize)]
+struct Wrong<'a> {
+    r#type: &'static str,
+    source: &'a str,
+    path: &'a str,
+    reason: UploadReason,
+    message: &'a str,
+}
+
+/// Compares the remote with the receipts; what is wrong is queued again.
+pub(super) async fn check(
+    work: Comparison<'_>,
+    folder: &mut Folder,
+    remote: Remote,
+    ui: &Ui,
+    halt: &Halt,
+) -> Result<Done, Error> {
+    let args = work.args;
+    let Some(id) = folder.catalogue().known_remote(&args.to, work.target)? else {
+        let message = format!("nothing of this folder was sent to {}", args.to);
+        return Err(Error::new(Kind::Usage, message).with_hint(format!(
+            "send it: rescue upload {} --to {}",
+            typed(&args.folder),
+            args.to
+        )));
+    };
+    let mut sent: Vec<Upload> = Vec::new();
+    folder.catalogue().for_each_upload(id, |upload| {
+        if matches!(upload.state, UploadState::Sent | UploadState::There) {
+            sent.push(upload);
+        }
+        Ok::<_, CatalogueError>(())
+    })?;
+    let rules = remote.rules().clone();
+    let settled = queue::check(
+        remote,
+        folder.data_reader(),
+        (&work.options, ui.events()),
+        &sent,
+        (work.depth, halt),
+    );
+    let settled = settled.await.map_err(|ended| match ended {
+        Ended::Stopped => stopped(halt),
+        Ended::Problem(problem) => problem.into(),
+        Ended::Catalogue(error) => error.into(),
+    })?;
+    let mut records = Vec::new();
+    let (mut wrong, mut compared) = (0, Compared::default());
+    for (upload, settled) in sent.iter().zip(settled) {
+        match settled {
+            Settled::There {
+                checksum,
+                path,
+                proven,
+            } => {
+                compared.note(proven);
+                let id = upload.id;
+                records.push(UploadRecord::There { id, checksum });
+                records.extend(path.map(|path| UploadRecord::Respelt { id, path }));
+            }
+            Settled::Wrong(reason, message) => {
+                wrong += 1;
+                let found = Wrong {
+                    r#type: "finding",
+                    source: &upload.source,
+                    path: &upload.path,
+                    reason,
+                    message: &message,
+                };
+                let line = format!("{}: {}", plain(&upload.path), plain(&message));
+                if wrong <= TOLD_FAILURES as u64 {
+                    ui.result(&found, &[line]);
+                }
+                records.push(UploadRecord::Waiting {
+                    id: upload.id,
+                    why: Some((reason, message)),
+                });
+            }
+        }
+    }
+    let missing = Missing::of(args, folder, &rules, id, &sent)?;
+    let is_kept = folder.access() == Access::ReadWrite;
+    if is_kept {
+        let now = chrono::Utc::now().timestamp();
+        folder.catalogue_mut().record_uploads(&records, now)?;
+    }
+    let there = sent.len() as u64 - wrong;
+    let mut lines = vec![format!(
+        "{} are there as recorded{}",
+        count(there, "file"),
+        compared.in_words(work.depth)
+    )];
+    if wrong > 0 {
+        lines.push(format!(
+            "{} not: run `rescue upload` again to send them",
+            count(wrong, "file")
+        ));
+    }
+    lines.extend(missing.in_words());
+    if !is_kept {
+        let shown = plain(&args.folder.display().to_string());
+        lines.push(format!(
+            "{shown} cannot be written: this is not noted in it"
+        ));
+    }
+    let report = CheckReport {
+        r#type: "upload_checked",
+        remote: &args.to,
+        there,
+        wrong,
+        not_sent: missing.not_sent,
+        left_out: missing.left_out,
+        compared,
+    };
+    ui.result(&report, &lines);
+    Ok(match wrong + missing.not_sent + missing.left_out {
+        0 => Done::All,
+        _ => Done::SomeFailed,
+    })
+}
+
+impl Compared {
+    fn note(&mut self, proven: Proven) {
+        *match proven {
+            Proven::Content => &mut self.read_back,
+            Proven::Checksum => &mut self.by_checksum,
+            Proven::Size => &mut self.by_size,
+            Proven::Name => &mut self.by_name,
+        } += 1;
+    }
+
+    /// The end of the sentence that says how many are there.
+    fn in_words(&self, depth: Depth) -> String {
+        let ways = [
+            (self.read_back, "read back and compared by hash"),
+            (self.by_checksum, "compared by the service's checksum"),
+            (self.by_size, "compared by size only"),
+            (
+                self.by_name,
+                "listed by the service, which tells no size or checksum",
+            ),
+        ];
+        let ways = ways.iter().filter(|(files, _)| *files > 0);
+        let mut words: Vec<_> = ways.map(|(files, how)| format!("{files} {how}")).collect();
+        if depth == Depth::Listing && self.by_size > 0 {
+            words.push("--check without \"=quick\" compares the content".to_owned());
+        }
+        match words.is_empty() {
+            true => String::new(),
+            false => format!(": {}", words.join("; ")),
+        }
+    }
+}
+
+/// What is wanted, and was not sent.
+struct Missing {
+    not_sent: u64,
+    not_sent_bytes: u64,
+    left_out: u64,
+}
+
+impl Missing {
+    /// The same choice as for sending, without what has a receipt.
+    fn of(
+        args: &UploadArgs,
+        folder: &Folder,
+        rules: &Rules,
+        id: RemoteId,
+        sent: &[Upload],
+    ) -> Result<Self, Error> {
+        let mut missing = Self {
+            not_sent: 0,
+            not_sent_bytes: 0,
+            left_out: 0,
+        };
+        let catalogue = folder.catalogue();
+        // Where only archives were sent, the photos were never meant to go.
+        if !args.archive.is_empty() || catalogue.not_on(id)?.is_none() {
+            return Ok(missing);
+        }
+        let choice = choice_of(args, &catalogue.identity()?, rules)?;
+        let chosen = choice.uploads(catalogue, Some(id), rules)?;
+        let there: HashSet<_> = sent
+            .iter()
+            .map(|it| (it.source.as_str(), it.sha256))
+            .collect();
+        for upload in &chosen.uploads {
+            if !there.contains(&(upload.source.as_str(), upload.sha256)) {
+                missing.not_sent += 1;
+                missing.not_sent_bytes += upload.size;
+            }
+        }
+        missing.left_out = chosen.unverified + chosen.damaged;
+        Ok(missing)
+    }
+
+    fn in_words(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.not_sent > 0 {
+            lines.push(format!(
+                "{}, {}, were not sent yet: `rescue upload` sends them",
+                count(self.not_sent, "other file"),
+                bytes(self.not_sent_bytes)
+            ));
+        }
+        if self.left_out > 0 {
+            lines.push(format!(
+                "{} not verified or damaged on the phone, and left out: `rescue status` names them",
+                count(self.left_out, "file")
+            ));
+        }
+        lines
+    }
+}

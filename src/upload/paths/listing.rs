@@ -1,0 +1,183 @@
+//! What folders of a remote hold, by names that some services take for one, and in the spelling
+//! that the service gives them.
+//!
+//! A disk of macOS keeps `é` as two characters, and a server of Windows takes `a.jpg` for `A.JPG`:
+//! names are compared folded, and asked for as the service itself spells them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::notes::Note;
+use super::{Paths, Store, joined, lock};
+use crate::names::folded;
+use crate::upload::problem::Problem;
+use crate::upload::webdav::PART;
+use crate::upload::{Found, Wanted, folder_of, name_of};
+
+/// What a folder holds, as listed in this run and with what was sent since.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// By folded name.
+    found: Mutex<HashMap<String, Vec<Found>>>,
+    /// Parts of files, ours and others'.
+    parts: HashSet<String>,
+    /// Whether somebody else sends files here now.
+    pub(super) has_others: bool,
+}
+
+/// The folders that were listed, by their paths.
+#[derive(Debug, Default)]
+pub(super) struct Listings {
+    listed: Mutex<HashMap<String, Arc<tokio::sync::OnceCell<Listing>>>>,
+    /// Folders that the service spells otherwise than we do.
+    spellings: Mutex<HashMap<String, String>>,
+}
+
+impl Listing {
+    /// What has a name, or one that some service takes for it.
+    pub(super) fn named(&self, name: &str) -> Vec<Found> {
+        let found = lock(&self.found).get(folded(name).as_ref()).cloned();
+        found.unwrap_or_default()
+    }
+
+    pub(super) fn add(&self, found: Found) {
+        let name = folded(&found.name).into_owned();
+        lock(&self.found).entry(name).or_default().push(found);
+    }
+
+    pub(super) fn has_part(&self, name: &str) -> bool {
+        self.parts.contains(name)
+    }
+}
+
+impl Listings {
+    fn of(&self, folder: &str) -> Arc<tokio::sync::OnceCell<Listing>> {
+        Arc::clone(lock(&self.listed).entry(folder.to_owned()).or_default())
+    }
+
+    pub(super) fn forget(&self, folder: &str) {
+        lock(&self.listed).remove(folder);
+    }
+
+    /// Notes what was sent to a folder, when that was listed.
+    pub(super) fn add(&self, folder: &str, found: Found) {
+        let known = lock(&self.listed).get(folder).cloned();
+        if let Some(listing) = known.as_ref().and_then(|known| known.get()) {
+            listing.add(found);
+        }
+    }
+}
+
+impl Paths {
+    /// What a folder holds; asked once, however many wait for it.
+    pub(super) async fn listing(
+        &self,
+        folder: &str,
+    ) -> Result<Arc<tokio::sync::OnceCell<Listing>>, Problem> {
+        let cell = self.listings.of(folder);
+        cell.get_or_try_init(|| async {
+            let is_planned = |name: &str| {
+                // Another name of a file whose own is taken has a number in brackets.
+                name.contains(" (")
+                    || is_part(name)
+                    || Note::of(name).is_some()
+                    || lock(&self.reserved).contains(folded(&joined(folder, name)).as_ref())
+            };
+            let found = self.list(folder, &is_planned).await?;
+            if let (Store::WebDav(sender, _), false) = (&self.store, found.is_empty()) {
+                sender.knows_folder(folder);
+            }
+            let mut listing = Listing::default();
+            for found in found {
+                if let Some(note) = Note::of(&found.name) {
+                    listing.has_others |= self.is_of_others(folder, &note);
+                } else if is_part(&found.name) {
+                    listing.parts.insert(found.name);
+                } else {
+                    listing.add(found);
+                }
+            }
+            Ok::<_, Problem>(listing)
+        })
+        .await?;
+        Ok(cell)
+    }
+
+    /// What is in a folder of what is wanted; nothing when there is none.
+    pub(super) async fn list(
+        &self,
+        folder: &str,
+        wanted: &Wanted<'_>,
+    ) -> Result<Vec<Found>, Problem> {
+        let folder = self.spelt_folder(folder).await?;
+        self.list_as_spelt(&folder, wanted).await
+    }
+
+    async fn list_as_spelt(
+        &self,
+        folder: &str,
+        wanted: &Wanted<'_>,
+    ) -> Result<Vec<Found>, Problem> {
+        let mut found = match &self.store {
+            Store::Folder(store) => store.list(folder).await,
+            Store::WebDav(_, objects) | Store::Objects(objects) => {
+                objects.list(folder, wanted).await
+            }
+            Store::Sftp(sftp) => sftp.list(folder, wanted).await,
+            Store::Cloud(cloud) => cloud.list(folder).await,
+        }?;
+        found.retain(|found| wanted(&found.name));
+        Ok(found)
+    }
+
+    /// A path in a folder as the service spells the folder.
+    pub(super) async fn spelt(&self, path: &str) -> Result<String, Problem> {
+        let folder = self.spelt_folder(folder_of(path)).await?;
+        Ok(joined(&folder, name_of(path)))
+    }
+
+    /// A folder as the service spells it. Only where there is more than one way to spell it.
+    async fn spelt_folder(&self, folder: &str) -> Result<String, Problem> {
+        if folder.is_ascii() {
+            return Ok(folder.to_owned());
+        }
+        if let Some(known) = lock(&self.listings.spellings).get(folder) {
+            return Ok(known.clone());
+        }
+        let mut spelt = String::new();
+        let mut is_missing = false;
+        for name in folder.split('/') {
+            let mut as_spelt = name.to_owned();
+            if !name.is_ascii() && !is_missing {
+                let form = in_one_form(name);
+                let is_it = |found: &str| in_one_form(found) == form;
+                let found = self.list_as_spelt(&spelt, &is_it).await?;
+                let mut folders = found.into_iter().filter(|found| found.size.is_none());
+                let first = folders.next();
+                is_missing = first.is_none();
+                if let Some(first) = first
+                    && first.name != name
+                    && !folders.any(|found| found.name == name)
+                {
+                    as_spelt = first.name;
+                }
+            }
+            spelt = joined(&spelt, &as_spelt);
+        }
+        if !is_missing {
+            // One that is missing is made as we spell it; the service may change that.
+            lock(&self.listings.spellings).insert(folder.to_owned(), spelt.clone());
+        }
+        Ok(spelt)
+    }
+}
+
+fn is_part(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(PART)
+}
+
+fn in_one_form(name: &str) -> String {
+    name.nfc().collect()
+}

@@ -1,0 +1,154 @@
+//! Notes that say who sends files to a folder, for services that write over a file without asking.
+//!
+//! ```text
+//! write our note -> list the folder -> another's note? then only names that hold the content's hash
+//! ```
+//!
+//! Each writes its note before it lists: of two that come at the same time at least one sees the
+//! other. Names with the hash of the content in them never meet another content. A note is removed
+//! when all is sent; one that a killed run left is that run's successor's, and nobody's after a
+//! month.
+
+use super::{Paths, Store, joined, lock};
+use crate::digest::Sha256;
+use crate::names::{UploadPath, split_extension};
+use crate::upload::problem::Problem;
+
+/// How long a note is believed, in days.
+const LIFE: i64 = 30;
+const ENDING: &str = ".rescue-note";
+const TEXT: &str = "rescue is sending files to this folder; it removes this note when it is done\n";
+/// How much of a hash stands in the name of a file, in digits.
+const HASH_DIGITS: usize = 16;
+
+/// A note's name: `.MARK.DAY.rescue-note`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Note {
+    mark: String,
+    /// In days since 1970.
+    day: i64,
+}
+
+impl Note {
+    pub(super) fn of(name: &str) -> Option<Self> {
+        let rest = name.strip_prefix('.')?.strip_suffix(ENDING)?;
+        let (mark, day) = rest.split_once('.')?;
+        Some(Self {
+            mark: mark.to_owned(),
+            day: day.parse().ok()?,
+        })
+    }
+
+    fn name(&self) -> String {
+        format!(".{}.{}{ENDING}", self.mark, self.day)
+    }
+}
+
+impl Paths {
+    fn our_note(&self) -> Note {
+        Note {
+            mark: self.owner.mark(),
+            day: self.day,
+        }
+    }
+
+    /// Whether we said in a folder that we send files to it.
+    pub(super) fn has_noted(&self, folder: &str) -> bool {
+        let note = self.our_note().name();
+        let notes = lock(&self.notes);
+        notes.get(folder).is_some_and(|names| names.contains(&note))
+    }
+
+    /// Says in a folder that we send files to it.
+    pub(super) async fn note(&self, folder: &str) -> Result<(), Problem> {
+        if self.has_noted(folder) {
+            return Ok(());
+        }
+        let note = self.our_note();
+        let path = self.spelt(&joined(folder, &note.name())).await?;
+        match &self.store {
+            Store::WebDav(sender, _) => sender.note(&path, TEXT).await?,
+            Store::Objects(objects) => objects.note(&path, TEXT).await?,
+            // They refuse to write over a file.
+            Store::Folder(_) | Store::Sftp(_) | Store::Cloud(_) => return Ok(()),
+        }
+        self.add_note(folder, &note);
+        Ok(())
+    }
+
+    /// Whether a note in a folder is somebody else's, and new enough. One of ours is to be removed when
+    /// all is sent: a killed run may have left it.
+    pub(super) fn is_of_others(&self, folder: &str, note: &Note) -> bool {
+        if note.mark == self.owner.mark() {
+            self.add_note(folder, note);
+            return false;
+        }
+        self.day.saturating_sub(note.day) <= LIFE
+    }
+
+    fn add_note(&self, folder: &str, note: &Note) {
+        let mut notes = lock(&self.notes);
+        let names = notes.entry(folder.to_owned()).or_default();
+        names.insert(note.name());
+    }
+
+    /// Removes our notes: all is sent.
+    pub(in crate::upload) async fn leave(&self) {
+        let notes = std::mem::take(&mut *lock(&self.notes));
+        for (folder, names) in notes {
+            for name in names {
+                // One that stays makes longer names for others, for a while.
+                let _ = match self.spelt(&joined(&folder, &name)).await {
+                    Ok(path) => self.remove(&path).await,
+                    Err(problem) => Err(problem),
+                };
+            }
+        }
+    }
+}
+
+/// `a/IMG_1.jpg` becomes `a/IMG_1 (0123456789abcdef).jpg`.
+pub(super) fn with_hash(path: &UploadPath, sha256: &Sha256) -> UploadPath {
+    let mut digits = sha256.to_string();
+    digits.truncate(HASH_DIGITS);
+    path.marked(&digits)
+}
+
+/// Whether [`with_hash`] made a path of it.
+pub(super) fn has_hash(path: &str, sha256: &Sha256) -> bool {
+    let mut digits = sha256.to_string();
+    digits.truncate(HASH_DIGITS);
+    let name = path.rsplit('/').next().unwrap_or_default();
+    split_extension(name).0.ends_with(&format!(" ({digits})"))
+}
+
+pub(super) fn today() -> i64 {
+    chrono::Utc::now().timestamp() / (24 * 60 * 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_known_by_their_names() {
+        let note = Note {
+            mark: "0123".to_owned(),
+            day: 20_000,
+        };
+        assert_eq!(note.name(), ".0123.20000.rescue-note");
+        assert_eq!(Note::of(&note.name()), Some(note));
+        for other in ["", ".rescue-note", "a.1.rescue-note", ".a.x.rescue-note"] {
+            assert_eq!(Note::of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn names_with_a_hash_are_of_one_content() {
+        let (one, two) = (Sha256::of(b"1"), Sha256::of(b"2"));
+        let path = with_hash(&UploadPath::new("a/IMG_1.jpg").unwrap(), &one);
+        assert_eq!(path.as_str(), "a/IMG_1 (6b86b273ff34fce1).jpg");
+        assert!(has_hash(&path, &one) && !has_hash(&path, &two));
+        assert!(!has_hash("a/IMG_1.jpg", &one));
+    }
+}

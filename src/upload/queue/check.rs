@@ -1,0 +1,85 @@
+//! Compares what a remote has with the receipts. Nothing is sent, and nothing recorded here.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::retry::Outcome;
+use super::steps::Shared;
+use super::{Ended, Options};
+use crate::event::Events;
+use crate::folder::DataReader;
+use crate::folder::upload::Upload;
+use crate::pull::halt::Halt;
+use crate::upload::problem::Problem;
+use crate::upload::{Depth, Found, Looked, Remote, Settled};
+
+/// Compares uploads that have a receipt; answers in the same order. What goes wrong for one file only
+/// is told as such.
+pub(crate) async fn check(
+    remote: Remote,
+    reader: DataReader,
+    (options, events): (&Options, Events),
+    sent: &[Upload],
+    (depth, halt): (Depth, &Halt),
+) -> Result<Vec<Settled>, Ended> {
+    let (learn, _) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared::new(reader, remote, options, events, learn));
+    let look = || shared.remote.look(sent, depth);
+    let looked = tokio::select! {
+        () = halt.stopped() => return Err(Ended::Stopped),
+        looked = shared.retries.run(look) => looked.map_err(Outcome::into_problem)?,
+    };
+    let mut settled: Vec<Option<Settled>> = Vec::with_capacity(sent.len());
+    let mut unsure = VecDeque::new();
+    for (nth, looked) in looked.into_iter().enumerate() {
+        settled.push(match looked {
+            Looked::Settled(settled) => Some(settled),
+            Looked::Unsure(found) => {
+                unsure.push_back((nth, found));
+                None
+            }
+        });
+    }
+    let mut tasks = JoinSet::new();
+    loop {
+        while tasks.len() < options.parallel.max(1)
+            && let Some((nth, found)) = unsure.pop_front()
+        {
+            let Some(upload) = sent.get(nth).cloned() else {
+                continue;
+            };
+            let shared = Arc::clone(&shared);
+            tasks.spawn(async move { (nth, read_back(&shared, &upload, &found).await) });
+        }
+        let next = tokio::select! {
+            () = halt.stopped() => return Err(Ended::Stopped),
+            next = tasks.join_next() => next,
+        };
+        match next {
+            None => break,
+            Some(Ok((nth, read))) => {
+                if let Some(place) = settled.get_mut(nth) {
+                    *place = Some(read?);
+                }
+            }
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    Ok(settled.into_iter().flatten().collect())
+}
+
+async fn read_back(shared: &Shared, upload: &Upload, found: &Found) -> Result<Settled, Problem> {
+    // Without the file here, what is there is read and hashed.
+    let source = shared.source(upload).ok();
+    let read = || shared.remote.read_back(upload, source.as_ref(), found);
+    match shared.retries.run(read).await {
+        Ok(settled) => Ok(settled),
+        Err(Outcome::Failed(reason, problem) | Outcome::Skipped(reason, problem)) => {
+            Ok(Settled::Wrong(reason, problem.to_string()))
+        }
+        Err(Outcome::Stop(problem)) => Err(problem),
+    }
+}

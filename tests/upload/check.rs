@@ -1,0 +1,101 @@
+//! `upload --check`: what it compares, what it misses, and what it says of that.
+
+use std::fs;
+
+use super::dav::{Dav, Manners};
+use super::desk::{Desk, FIRST, photo};
+
+const TOP: &str = "Google-Pixel-7-LAB1";
+
+fn desk_with_folder(photos: usize) -> Desk {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("there")).unwrap();
+    let place = desk.path("there").to_str().unwrap().to_owned();
+    desk.run(&["remote", "add", "there", "folder", &place])
+        .expect(0);
+    desk.rescue_photos(photos);
+    desk
+}
+
+#[test]
+fn one_changed_byte_is_found_and_a_quick_check_says_what_it_did_not_see() {
+    let desk = desk_with_folder(3);
+    desk.upload("there", &[]).expect(0);
+    let place = desk.path(&format!("there/{TOP}/{FIRST}"));
+    let mut bytes = fs::read(&place).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&place, bytes).unwrap();
+    let arguments = ["upload", "rescued", "--to", "there", "--check=quick"];
+    let said = desk.run(&arguments).expect(0).all;
+    assert!(said.contains("3 compared by size only"), "{said}");
+    let checked = desk.upload("there", &["--check"]).expect(3);
+    assert_eq!(checked.count("finding"), 1, "{}", checked.all);
+    let report = checked.line("upload_checked");
+    assert_eq!((&report["there"], &report["wrong"]), (&2.into(), &1.into()));
+    assert_eq!(report["read_back"], 2);
+    let said = desk.run(&["upload", "rescued", "--to", "there", "--check"]);
+    assert!(
+        said.all.contains("2 read back and compared by hash"),
+        "{}",
+        said.all
+    );
+}
+
+#[test]
+fn what_was_never_sent_is_counted_and_said() {
+    let desk = desk_with_folder(5);
+    desk.upload("there", &["--include", "**/*_000001.jpg"])
+        .expect(0);
+    let checked = desk.upload("there", &["--check"]).expect(3);
+    let report = checked.line("upload_checked");
+    assert_eq!(
+        (&report["there"], &report["not_sent"]),
+        (&1.into(), &4.into())
+    );
+    let said = desk.run(&["upload", "rescued", "--to", "there", "--check"]);
+    assert!(said.all.contains("4 other files"), "{}", said.all);
+    // Who asks for what was sent only, gets that answer.
+    desk.upload("there", &["--check", "--include", "**/*_000001.jpg"])
+        .expect(0);
+    desk.upload("there", &[]).expect(0);
+    desk.upload("there", &["--check"]).expect(0);
+}
+
+#[test]
+fn archives_are_checked_without_the_photos_that_were_never_meant_to_go() {
+    let desk = desk_with_folder(3);
+    fs::write(desk.path("all.zip"), photo(5, 30_000)).unwrap();
+    desk.upload("there", &["--archive", "all.zip"]).expect(0);
+    let checked = desk.upload("there", &["--check"]).expect(0);
+    assert_eq!(checked.line("upload_checked")["not_sent"], 0);
+}
+
+/// A receipt of yesterday says nothing of today.
+#[test]
+fn receipts_are_looked_at_before_a_backup_is_called_complete() {
+    let dav = Dav::with(Manners::default());
+    let desk = Desk::new();
+    desk.run(&["remote", "add", "dav", "webdav", &dav.url()])
+        .expect(0);
+    desk.rescue_photos(4);
+    desk.upload("dav", &[]).expect(0);
+    let path = |nth: usize| {
+        let name = FIRST.replace("000001", &format!("{nth:06}"));
+        format!("{TOP}/{name}")
+    };
+    dav.remove(&path(1));
+    // Another photo of another size, put over ours.
+    dav.put(&path(2), photo(77, 20_001));
+    let arguments = ["upload", "rescued", "--to", "dav"];
+    let said = desk.run(&arguments).expect(0).all;
+    assert!(said.contains("2 files with a receipt"), "{said}");
+    assert!(said.contains("Backup complete (4 files"), "{said}");
+    let there = dav.files();
+    for (name, bytes) in desk.tree("rescued/data") {
+        assert!(there.values().any(|found| *found == bytes), "{name}");
+    }
+    assert!(there[&path(2)] == photo(77, 20_001));
+    let listings = dav.requests("PROPFIND");
+    desk.upload("dav", &[]).expect(0);
+    assert_eq!(dav.requests("PROPFIND") - listings, 1, "one look, no more");
+}
