@@ -13,7 +13,7 @@
 //! for some shares answer every one of SQLite's own locks with an error or a long wait.
 //!
 //! The file is not trusted: it may come from anywhere. SQLite is told what no catalogue needs
-//! ([`defence`]), tables that differ from ours in a word are refused, and every value is checked
+//! (`defence`), tables that differ from ours in a word are refused, and every value is checked
 //! when its row is read.
 
 mod defence;

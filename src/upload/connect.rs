@@ -200,7 +200,7 @@ pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem>
             (Store::Cloud(Cloud::OneDrive(onedrive)), rules)
         }
     };
-    let paths = RemoteKind::Paths(Paths::new(store, rules));
+    let paths = RemoteKind::Paths(Box::new(Paths::new(store, rules)));
     Ok(Remote::new(paths, hidden))
 }
 

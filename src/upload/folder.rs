@@ -1,6 +1,6 @@
 //! Kind `folder`: a folder on this computer, as a NAS share or a second disk.
 //!
-//! A file is written under a name of its own ([`super::parts`]), synced, and then given its own name only if
+//! A file is written under a name of its own (`parts`), synced, and then given its own name only if
 //! nothing has it; a large one is resumed. Below the folder that the person named, nothing is read or written
 //! through a symbolic link.
 //!

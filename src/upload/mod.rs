@@ -244,7 +244,7 @@ pub struct Remote {
 #[derive(Debug)]
 pub enum RemoteKind {
     /// A service that holds files by path.
-    Paths(Paths),
+    Paths(Box<Paths>),
     /// An Immich server.
     Immich(Immich),
     /// Google Photos.

@@ -1,6 +1,6 @@
 //! Kind `sftp`: SSH servers, with `russh` and `russh-sftp`.
 //!
-//! A file is written under a name of its own ([`super::parts`]), which is created only where nothing is, and
+//! A file is written under a name of its own (`parts`), which is created only where nothing is, and
 //! renamed when all of it is there; SFTP's rename gives no name that is taken. One SSH connection, several
 //! SFTP channels over it.
 

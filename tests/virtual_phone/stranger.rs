@@ -202,7 +202,7 @@ fn play(seed: u64, template: &Path, address: &str, slowest: &AtomicU64) -> Vec<S
     for arguments in COMMANDS {
         for json in [false, true] {
             // Every command in one way, and one in both.
-            if json != ((seed + arguments.len() as u64) % 3 == 0) {
+            if json != (seed + arguments.len() as u64).is_multiple_of(3) {
                 continue;
             }
             let mut all = arguments.to_vec();

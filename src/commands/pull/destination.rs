@@ -222,7 +222,7 @@ impl Claims {
             let (theirs, ours) = (other.0.get(*name), marks.0.get(*name));
             theirs.is_some() && ours.is_some() && theirs != ours
         };
-        if UNIT.iter().any(|name| is_other(&name)) {
+        if UNIT.iter().any(is_other) {
             return Ok(false);
         }
         let called = match phone.serial.is_empty() {

@@ -379,15 +379,12 @@ impl Catalogue {
 
     /// Hands on rows that come in ascending order, and refuses others: where pages lead in circles,
     /// or an index does not fit its table, rows come again.
-    pub(super) fn ascending<'a, T, K: Ord, E: From<CatalogueError>>(
+    pub(super) fn ascending<'a, T, K: Ord + 'a, E: From<CatalogueError>>(
         &'a self,
         table: &'static str,
         key: impl Fn(&T) -> K + 'a,
         mut f: impl FnMut(T) -> Result<(), E> + 'a,
-    ) -> impl FnMut(T) -> Result<(), E> + 'a
-    where
-        K: 'a,
-    {
+    ) -> impl FnMut(T) -> Result<(), E> + 'a {
         let mut last = None;
         move |value| {
             let next = Some(key(&value));

@@ -49,7 +49,7 @@ const BEGINNINGS: &[(&[u8], MediaKind)] = &[
 ];
 
 impl MediaKind {
-    /// Judges a file of so many bytes by its first [`FIRST_BYTES`]; [`MediaKind::Other`] when they
+    /// Judges a file of so many bytes by its first `FIRST_BYTES`; [`MediaKind::Other`] when they
     /// are those of no picture, video or sound that is known.
     pub fn of_first_bytes(bytes: &[u8], size: u64) -> Self {
         let known = BEGINNINGS
