@@ -45,15 +45,19 @@ mod cuts;
 mod disks;
 mod faults;
 mod kills;
+mod power;
 mod report;
 mod rng;
 mod scene;
 
-use std::process::ExitCode;
+use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use power::filesystem;
 use report::{Row, Try};
 
 /// A way to torture: what it is called, its tries in the short and in the long form, how many run
@@ -66,7 +70,14 @@ struct Way {
     worker: fn() -> Box<dyn FnMut(u64) -> Try>,
 }
 
-const WAYS: [Way; 4] = [
+impl Way {
+    /// Whether it has this name, or is one of several that begin with it, as `power`.
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.name.split('-').next() == Some(name)
+    }
+}
+
+const WAYS: [Way; 12] = [
     Way {
         name: "kills",
         short: 8,
@@ -95,7 +106,76 @@ const WAYS: [Way; 4] = [
         at_once: 2,
         worker: disks::worker,
     },
+    Way {
+        name: "power-ext4",
+        short: 8,
+        long: 300,
+        at_once: 2,
+        worker: || power::cuts::worker(&filesystem::EXT4_ORDERED),
+    },
+    Way {
+        name: "power-ext4-writeback",
+        short: 8,
+        long: 300,
+        at_once: 2,
+        worker: || power::cuts::worker(&filesystem::EXT4_WRITEBACK),
+    },
+    Way {
+        name: "power-xfs",
+        short: 8,
+        long: 300,
+        at_once: 2,
+        worker: || power::cuts::worker(&filesystem::XFS),
+    },
+    Way {
+        name: "power-btrfs",
+        short: 8,
+        long: 300,
+        at_once: 2,
+        worker: || power::cuts::worker(&filesystem::BTRFS),
+    },
+    Way {
+        name: "power-exfat",
+        short: 8,
+        long: 300,
+        at_once: 2,
+        worker: || power::cuts::worker(&filesystem::EXFAT),
+    },
+    Way {
+        name: "loose-ext4",
+        short: 4,
+        long: 20,
+        at_once: 2,
+        worker: || power::loose::worker(&filesystem::EXT4_ORDERED),
+    },
+    Way {
+        name: "loose-xfs",
+        short: 4,
+        long: 20,
+        at_once: 2,
+        worker: || power::loose::worker(&filesystem::XFS),
+    },
+    Way {
+        name: "loose-btrfs",
+        short: 4,
+        long: 20,
+        at_once: 2,
+        worker: || power::loose::worker(&filesystem::BTRFS),
+    },
 ];
+
+/// How much is told of what one try found.
+const TOLD: usize = 12;
+/// Set where mounts are this process's own.
+const OWN_MOUNTS: &str = "TORTURE_OWN_MOUNTS";
+
+/// Starts over where what is mounted is seen by nobody else and ends with this process, however
+/// that ends; with the mounts go their loop devices.
+fn with_own_mounts() -> std::io::Error {
+    let mut again = Command::new("unshare");
+    again.arg("--mount").arg("--");
+    again.args(std::env::args_os()).env(OWN_MOUNTS, "1").exec()
+}
 
 /// What the command line asks for.
 struct Wish {
@@ -119,7 +199,7 @@ fn wish() -> Wish {
             "--long" => wish.long = true,
             "--seed" => wish.seed = number().expect("a number behind --seed"),
             "--tries" => wish.tries = Some(number().expect("a number behind --tries")),
-            name if WAYS.iter().any(|way| way.name == name) => wish.names.push(name.to_owned()),
+            name if WAYS.iter().any(|way| way.is_called(name)) => wish.names.push(name.to_owned()),
             other => panic!("unknown: {other}"),
         }
     }
@@ -128,6 +208,11 @@ fn wish() -> Wish {
 
 fn main() -> ExitCode {
     let wish = wish();
+    if std::env::var_os(OWN_MOUNTS).is_none() {
+        let error = with_own_mounts();
+        println!("cannot start `unshare`, which the mounts need: {error}");
+        return ExitCode::FAILURE;
+    }
     // The virtual phone runs in this process: a panic of its tasks would be seen by nobody.
     let panics = Arc::new(AtomicU64::new(0));
     let (counted, print) = (Arc::clone(&panics), std::panic::take_hook());
@@ -137,13 +222,13 @@ fn main() -> ExitCode {
     }));
     let mut rows = Vec::new();
     for way in &WAYS {
-        if wish.names.is_empty() || wish.names.iter().any(|name| name == way.name) {
+        if wish.names.is_empty() || wish.names.iter().any(|name| way.is_called(name)) {
             let tries = match wish.tries {
                 Some(tries) => tries,
                 None if wish.long => way.long,
                 None => way.short,
             };
-            rows.push(torture(way, wish.seed, tries));
+            rows.extend(torture(way, wish.seed, tries));
         }
     }
     report::print(&rows);
@@ -153,14 +238,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn torture(way: &Way, first: u64, tries: u64) -> Row {
-    let began = Instant::now();
+fn torture(way: &Way, first: u64, tries: u64) -> Vec<Row> {
     let next = AtomicU64::new(first);
-    let row = Mutex::new(Row::new(way.name));
+    let rows = Mutex::new(BTreeMap::new());
+    let at_once = way.at_once.min(tries as usize);
     println!("{}: seeds {first} to {}", way.name, first + tries - 1);
     std::thread::scope(|scope| {
-        for _ in 0..way.at_once.min(tries as usize) {
+        for _ in 0..at_once {
             scope.spawn(|| {
+                let mut began = Instant::now();
                 let mut worker = (way.worker)();
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -168,15 +254,22 @@ fn torture(way: &Way, first: u64, tries: u64) -> Row {
                         return;
                     }
                     let tried = worker(seed);
-                    for what in tried.findings() {
+                    let (findings, more) = (tried.findings(), tried.findings().count());
+                    for what in findings.take(TOLD) {
                         println!("{} --seed {seed}: {what}", way.name);
                     }
-                    row.lock().unwrap().add(&tried);
+                    if more > TOLD {
+                        println!("{} --seed {seed}: {} more", way.name, more - TOLD);
+                    }
+                    let seconds = began.elapsed().as_secs_f64() / at_once as f64;
+                    began = Instant::now();
+                    let mut rows = rows.lock().unwrap();
+                    let row = rows.entry(tried.of);
+                    let row = row.or_insert_with(|| Row::new(way.name, tried.of));
+                    row.add(&tried, seconds);
                 }
             });
         }
     });
-    let mut row = row.into_inner().unwrap();
-    row.seconds = began.elapsed().as_secs_f64();
-    row
+    rows.into_inner().unwrap().into_values().collect()
 }

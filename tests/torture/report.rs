@@ -3,12 +3,16 @@
 /// What one try found.
 #[derive(Debug, Default)]
 pub(crate) struct Try {
+    /// What was tried, where a way has several; each has a row of its own.
+    pub(crate) of: Option<&'static str>,
     /// Files that are missing after the plain run.
     pub(crate) lost: Vec<String>,
     /// Files whose bytes are not those of the phone's file of that name.
     pub(crate) wrong: Vec<String>,
     /// Runs that did not end in time.
     pub(crate) hung: Vec<String>,
+    /// Commands that do not complete when they are run again.
+    pub(crate) stuck: Vec<String>,
     /// Anything else: a panic, a wrong exit code, bytes sent again, a bag that is none.
     pub(crate) other: Vec<String>,
 }
@@ -25,6 +29,7 @@ impl Try {
             ("lost", &self.lost),
             ("wrong", &self.wrong),
             ("hung", &self.hung),
+            ("stuck", &self.stuck),
             ("other", &self.other),
         ];
         kinds
@@ -36,45 +41,60 @@ impl Try {
 /// A row of the table.
 #[derive(Debug)]
 pub(crate) struct Row {
-    name: &'static str,
+    name: String,
     tries: u64,
-    counts: [usize; 4],
-    pub(crate) seconds: f64,
+    counts: [usize; 5],
+    seconds: f64,
 }
 
 impl Row {
-    pub(crate) fn new(name: &'static str) -> Self {
+    pub(crate) fn new(way: &str, of: Option<&str>) -> Self {
         Self {
-            name,
+            name: of.map_or_else(|| way.to_owned(), |of| format!("{way}: {of}")),
             tries: 0,
-            counts: [0; 4],
+            counts: [0; 5],
             seconds: 0.0,
         }
     }
 
-    pub(crate) fn add(&mut self, tried: &Try) {
+    /// Adds a try, and its share of the time that all of them take.
+    pub(crate) fn add(&mut self, tried: &Try, seconds: f64) {
         self.tries += 1;
-        let found = [&tried.lost, &tried.wrong, &tried.hung, &tried.other];
-        for (count, found) in self.counts.iter_mut().zip(found) {
+        self.seconds += seconds;
+        let Try {
+            lost,
+            wrong,
+            hung,
+            stuck,
+            other,
+            ..
+        } = tried;
+        for (count, found) in self
+            .counts
+            .iter_mut()
+            .zip([lost, wrong, hung, stuck, other])
+        {
             *count += found.len();
         }
     }
 
     pub(crate) fn is_clean(&self) -> bool {
-        self.tries > 0 && self.counts == [0; 4]
+        self.tries > 0 && self.counts == [0; 5]
     }
 }
 
 pub(crate) fn print(rows: &[Row]) {
-    println!("\n| torture | tries | lost | wrong | hung | other | seconds |");
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!("\n| torture | tries | lost | wrong | hung | stuck | other | seconds |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for Row {
         name,
         tries,
-        counts: [lost, wrong, hung, other],
+        counts: [lost, wrong, hung, stuck, other],
         seconds,
     } in rows
     {
-        println!("| {name} | {tries} | {lost} | {wrong} | {hung} | {other} | {seconds:.0} |");
+        println!(
+            "| {name} | {tries} | {lost} | {wrong} | {hung} | {stuck} | {other} | {seconds:.0} |"
+        );
     }
 }
