@@ -77,7 +77,7 @@ pub struct OutputArgs {
     /// Print nothing but results and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Tell more of what happens, for a bug report
+    /// Log more details, for a bug report
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Use colours
@@ -99,39 +99,39 @@ pub enum ColorChoice {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List the phones that can be seen, and what state each is in
+    /// List the attached phones and the state of each
     Devices(DevicesArgs),
-    /// Tell what stands between this computer and a phone, and what to do next
+    /// Find out why a phone cannot be read, and what to do next
     Doctor(DoctorArgs),
-    /// Unlock the phone from here with its owner's PIN, when its touch screen is dead
+    /// Type the owner's PIN into a phone with a dead touch screen
     ///
     /// The keys go over the cable, or through USB debugging where that is allowed already. One
     /// attempt a run; nothing is guessed, and no lock is removed.
     Unlock(UnlockArgs),
-    /// Accept the question "Allow USB debugging?" from here, by keys over the cable
+    /// Answer "Allow USB debugging?" on a phone with a dead touch screen
     Authorize(AuthorizeArgs),
-    /// Drive the phone with this computer's keyboard and mouse, over the cable
+    /// Control the phone with this computer's keyboard and mouse, over the cable
     ///
     /// USB debugging may be off. Works on phones that take accessories (AOA 2), Android 4.1 and later.
     Keys(KeysArgs),
-    /// Copy photos, videos and other media off the phone, and prove each copy
+    /// Copy photos, videos and other files off the phone, and verify each copy
     Pull(PullArgs),
-    /// Tell what a rescue folder holds, and what is missing
+    /// Show what a rescue folder contains, and what is missing
     Status(FolderArgs),
-    /// Read every file of a rescue folder again and compare it with what was recorded
+    /// Read every file of a rescue folder again and compare it with the catalogue
     Verify(VerifyArgs),
-    /// Make one archive of a rescue folder that anyone can open, check and look at
+    /// Pack a rescue folder into one archive that anyone can open and check
     Export(ExportArgs),
-    /// Show what the phone's display shows, as a picture or live in a browser that also taps and types
+    /// Show the phone's display as a picture, or live in a browser with taps and typing
     Screen(ScreenArgs),
-    /// Connect to a phone over Wi-Fi, through the adb server that runs here
+    /// Connect to a phone over Wi-Fi, through this computer's adb server
     Connect(ConnectArgs),
-    /// Set up the clouds, servers and folders that photos can be sent to
+    /// Manage the clouds, servers and folders that files can be uploaded to
     #[command(subcommand)]
     Remote(RemoteCommand),
-    /// Send the photos of a rescue folder to a remote, each once, with a receipt
+    /// Upload a rescue folder to a remote, each file once, with a receipt
     Upload(UploadArgs),
-    /// Try everything on a phone that is built in: nothing has to be plugged in
+    /// Try everything on a built-in phone, with nothing plugged in
     #[cfg(feature = "virtual-phone")]
     Demo(DemoArgs),
     /// Serve the built-in phone on 127.0.0.1, with many files made on the fly, for measurements
@@ -150,16 +150,16 @@ pub struct PhoneArgs {
     /// Use the phone with this serial number [env: ANDROID_SERIAL]
     #[arg(short, long)]
     pub serial: Option<String>,
-    /// Talk to the phone's daemon at this address, with no adb server between [port: 5555]
+    /// Connect to the phone's daemon at this address, without an adb server [port: 5555]
     #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "serial")]
     pub tcp: Option<String>,
-    /// Offer this private key first (a file as adb writes it); may be given several times
+    /// Private key to offer first, in adb's format; can be repeated
     #[arg(long = "key", value_name = "FILE")]
     pub keys: Vec<PathBuf>,
-    /// Wait so long for somebody to tap "Allow", or for the phone to come back
+    /// Time to wait for a tap on "Allow", or for a phone that disappeared
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(..=31_536_000))]
     pub wait: u64,
-    /// Take a phone for gone when it says nothing for so long
+    /// Time without an answer after which the phone counts as gone
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub idle_timeout: u64,
 }
@@ -167,7 +167,7 @@ pub struct PhoneArgs {
 /// What to list.
 #[derive(Debug, Clone, Args)]
 pub struct DevicesArgs {
-    /// Go on looking, and tell each phone that comes, changes or goes
+    /// Keep watching, and report each phone that appears, changes or disappears
     #[arg(long)]
     pub watch: bool,
 }
@@ -178,13 +178,13 @@ pub struct DoctorArgs {
     /// The phone
     #[command(flatten)]
     pub phone: PhoneArgs,
-    /// Print the udev rules that let the person at this computer open phones (Linux)
+    /// Print the udev rules that let you open phones (Linux)
     #[arg(long, conflicts_with = "install_udev_rules")]
     pub print_udev_rules: bool,
-    /// Put the udev rules in place, after asking; needs sudo or pkexec (Linux)
+    /// Install the udev rules after asking; requires sudo or pkexec (Linux)
     #[arg(long)]
     pub install_udev_rules: bool,
-    /// Install the udev rules without a question
+    /// Install the udev rules without asking
     #[arg(long, requires = "install_udev_rules")]
     pub yes: bool,
 }
@@ -198,10 +198,10 @@ pub struct UnlockArgs {
     /// What opens its lock
     #[command(flatten)]
     pub secret: LockSecretArgs,
-    /// Go on although the last attempt failed, or nothing is known of its outcome
+    /// Try again although the last attempt failed or its outcome is unknown
     #[arg(long)]
     pub again: bool,
-    /// Send the keys this way only
+    /// Route for the keys
     #[arg(long, value_name = "WAY")]
     pub over: Option<Way>,
 }
@@ -211,7 +211,7 @@ pub struct UnlockArgs {
 pub enum Way {
     /// As a keyboard over the cable
     Cable,
-    /// Through USB debugging, which has to be allowed
+    /// Through USB debugging, which must be allowed
     Adb,
 }
 
@@ -219,14 +219,13 @@ pub enum Way {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Lock")]
 pub struct LockSecretArgs {
-    /// Take the PIN or password from the first line of this file, instead of asking; "-" is the
-    /// standard input
+    /// Read the PIN or password from the first line of this file; "-" is standard input
     #[arg(long, value_name = "FILE")]
     pub pin_file: Option<PathBuf>,
-    /// It is a pattern: the digits of its dots, 1 at the upper left, 9 at the lower right
+    /// The lock is a pattern, entered as digits: 1 is the upper left dot, 9 the lower right
     #[arg(long)]
     pub pattern: bool,
-    /// Where the pattern's dots 1 and 9 are, in percent of the display's width and height
+    /// Positions of dots 1 and 9, in percent of the display's width and height
     #[arg(long, value_name = "X1,Y1,X9,Y9", requires = "pattern")]
     pub grid: Option<crate::phone::accessory::secret::Grid>,
 }
@@ -240,10 +239,10 @@ pub struct AuthorizeArgs {
     /// What opens its lock
     #[command(flatten)]
     pub secret: LockSecretArgs,
-    /// The phone is unlocked: ask for no PIN
+    /// The phone is unlocked: do not ask for a PIN
     #[arg(long, conflicts_with_all = ["pin_file", "pattern"])]
     pub unlocked: bool,
-    /// Go on although the last PIN failed, or nothing is known of its outcome
+    /// Try again although the last PIN failed or its outcome is unknown
     #[arg(long)]
     pub again: bool,
 }
@@ -254,19 +253,19 @@ pub struct KeysArgs {
     /// Use the phone with this serial number [env: ANDROID_SERIAL]
     #[arg(short, long)]
     pub serial: Option<String>,
-    /// Do what this script says ("-" is the standard input)
+    /// Run this script ("-" is standard input)
     ///
-    /// A step a line: press Tab Down*3 Ctrl+a Home; type TEXT; wait MILLISECONDS; tap X Y; swipe X Y
+    /// One step per line: press Tab Down*3 Ctrl+a Home; type TEXT; wait MILLISECONDS; tap X Y; swipe X Y
     /// X Y (percent); hold VolumeUp VolumeDown 3500; wake; sleep; say TEXT; check TEXT; secret TEXT.
     #[arg(long, value_name = "FILE", conflicts_with = "recipe")]
     pub script: Option<PathBuf>,
-    /// Do what this recipe says, step by step
+    /// Run this recipe, step by step
     #[arg(long)]
     pub recipe: Option<crate::phone::accessory::script::Recipe>,
-    /// Print the recipe or script, and press nothing
+    /// Print the recipe or script without pressing anything
     #[arg(long)]
     pub show: bool,
-    /// Go on at each "check" without asking
+    /// Continue at each "check" without asking
     #[arg(long)]
     pub yes: bool,
 }
@@ -277,36 +276,35 @@ pub struct PullArgs {
     /// The phone
     #[command(flatten)]
     pub phone: PhoneArgs,
-    /// Put the rescue folder here [default: a folder named after model, serial number and date]
+    /// Rescue folder [default: named after model, serial number and date]
     ///
-    /// Running again with the same folder takes only what is new or unfinished. Without -o the
-    /// latest folder of this phone is gone on with.
+    /// Running again with the same folder pulls only new and unfinished files. Without -o the
+    /// latest folder of this phone is continued.
     #[arg(short, long, value_name = "FOLDER")]
     pub output: Option<PathBuf>,
-    /// Pull from every phone that is attached, at once, each into a folder named after it (below
-    /// the folder of -o)
+    /// Pull from every attached phone at once, each into its own folder (below the folder of -o)
     #[arg(long, conflicts_with_all = ["serial", "tcp"])]
     pub all_phones: bool,
     /// What to take
     #[command(flatten)]
     pub choice: ChoiceArgs,
-    /// Begin a new folder, also where one of this phone is there
+    /// Begin a new folder even if this phone has one
     #[arg(long, conflicts_with = "output")]
     pub new_folder: bool,
-    /// Take the phone for the one of the folder of -o, also where it seems to be another
+    /// Confirm that this is the phone of the folder of -o, although its identity differs
     #[arg(long, requires = "output", conflicts_with = "all_phones")]
     pub same_phone: bool,
-    /// Only list what would be pulled
+    /// List the files that would be pulled, and pull nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not compare with the phone's own hashes; the result is marked as not verified
+    /// Skip the comparison with the phone's hashes; the files are marked as not verified
     #[arg(long)]
     pub no_verify: bool,
-    /// Remember what fails in this run as known to be unreadable: it is listed still, and from now on
-    /// only new failures end a run with exit code 3
+    /// Accept the files that fail in this run: they stay listed, and from now on only new failures
+    /// end a run with exit code 3
     #[arg(long, conflicts_with = "dry_run")]
     pub accept_failed: bool,
-    /// Send the folder to this remote afterwards
+    /// Upload the folder to this remote afterwards
     #[arg(long, value_name = "REMOTE", conflicts_with_all = ["dry_run", "all_phones"])]
     pub then_upload: Option<String>,
 }
@@ -315,25 +313,25 @@ pub struct PullArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Choice")]
 pub struct ChoiceArgs {
-    /// Take only what matches, as in 'DCIM/**'; may be given several times
+    /// Include only matching paths, as in 'DCIM/**'; can be repeated
     #[arg(long, value_name = "GLOB")]
     pub include: Vec<String>,
-    /// Leave out what matches; may be given several times
+    /// Exclude matching paths; can be repeated
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
-    /// Take everything below this folder of the phone instead; may be given several times
+    /// Pull everything below this folder of the phone instead; can be repeated
     #[arg(long = "root", value_name = "PATH")]
     pub roots: Vec<String>,
-    /// Take every file, not only media
+    /// Pull every file, not only media
     #[arg(long)]
     pub all: bool,
-    /// Take only what was changed on this day (YYYY-MM-DD) or later
+    /// Pull only files modified on this day (YYYY-MM-DD) or later
     #[arg(long, value_name = "DATE")]
     pub since: Option<chrono::NaiveDate>,
-    /// Take only photos (with --videos: photos and videos)
+    /// Include only photos (with --videos: photos and videos)
     #[arg(long)]
     pub photos: bool,
-    /// Take only videos (with --photos: photos and videos)
+    /// Include only videos (with --photos: photos and videos)
     #[arg(long)]
     pub videos: bool,
 }
@@ -350,15 +348,15 @@ pub struct FolderArgs {
 pub struct VerifyArgs {
     /// The rescue folder
     pub folder: PathBuf,
-    /// Compare with the phone's own hashes again, too
+    /// Compare with the phone's hashes again, too
     #[arg(long = "phone")]
     pub with_phone: bool,
-    /// Move altered files, and files that are not of this rescue, to FOLDER/set-aside, so that the
-    /// next `rescue pull` fetches what is missing then
+    /// Move altered files and files of others to FOLDER/set-aside; the next `rescue pull` fetches
+    /// the missing ones
     #[arg(long)]
     pub set_aside: bool,
-    /// Write the manifest and the bag's other files anew, from what was recorded, where all else is as
-    /// it was: `rescue pull` does so too, for as long as the phone lives
+    /// Rebuild the manifest and the bag's other files from the catalogue, without the phone, if
+    /// everything else is unchanged
     #[arg(long)]
     pub write_manifest: bool,
     /// The phone
@@ -371,19 +369,19 @@ pub struct VerifyArgs {
 pub struct ExportArgs {
     /// The rescue folder
     pub folder: PathBuf,
-    /// Put the archive here [default: beside the folder, with its name and .zip]
+    /// Archive to write [default: beside the folder, with its name and .zip]
     #[arg(short, long, value_name = "FILE.zip")]
     pub output: Option<PathBuf>,
-    /// Replace the archive when there is one already
+    /// Replace an existing archive
     #[arg(long)]
     pub force: bool,
-    /// Make no archive when anything would be missing from it
+    /// Fail instead of making an archive from which files are missing
     #[arg(long)]
     pub strict: bool,
-    /// Lay the files out by month, as in 2024/2024-08, and pack files with the same bytes once
+    /// Sort files into months, as in 2024/2024-08, and pack identical files once
     #[arg(long)]
     pub by_date: bool,
-    /// Make several archives, each smaller than this (as in 25M, 4G, 650MiB) and valid alone
+    /// Maximum size of an archive, as in 25M, 4G, 650MiB; makes several, each valid alone
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub split: Option<u64>,
     /// What to take
@@ -398,17 +396,17 @@ pub struct ExportArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Protection")]
 pub struct ProtectionArgs {
-    /// Encrypt the files with AES-256 and a passphrase, which is asked for
+    /// Encrypt the files with AES-256 and a passphrase, read from a prompt
     ///
     /// 7-Zip, WinZip and macOS tools such as Keka open it. The files' names and sizes stay readable.
     #[arg(long)]
     pub encrypt: bool,
-    /// Take the passphrase from the first line of this file; "-" is the standard input
+    /// Read the passphrase from the first line of this file; "-" is standard input
     #[arg(long, value_name = "FILE", requires = "encrypt")]
     pub passphrase_file: Option<PathBuf>,
-    /// Encrypt the whole archive to this recipient with the program age; may be given several times
+    /// Encrypt the whole archive to this recipient with the program age; can be repeated
     ///
-    /// Names and sizes are hidden too. age has to be installed here and at the recipient's.
+    /// Names and sizes are hidden too. Both sides need age installed.
     #[arg(long, value_name = "RECIPIENT", conflicts_with = "encrypt")]
     pub age: Vec<String>,
 }
@@ -417,25 +415,25 @@ pub struct ProtectionArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Choice")]
 pub struct ExportChoiceArgs {
-    /// Take also what the phone did not confirm, older versions, and the rests of damaged files
+    /// Include unverified files, older versions, and the remains of damaged files
     #[arg(long)]
     pub include_unverified: bool,
-    /// Take only what was taken on this day (YYYY-MM-DD) or later
+    /// Include only pictures taken on this day (YYYY-MM-DD) or later
     #[arg(long, value_name = "DATE")]
     pub since: Option<chrono::NaiveDate>,
-    /// Take only what was taken on this day (YYYY-MM-DD) or earlier
+    /// Include only pictures taken on this day (YYYY-MM-DD) or earlier
     #[arg(long, value_name = "DATE")]
     pub until: Option<chrono::NaiveDate>,
-    /// Take only photos (with --videos: photos and videos)
+    /// Include only photos (with --videos: photos and videos)
     #[arg(long)]
     pub photos: bool,
-    /// Take only videos (with --photos: photos and videos)
+    /// Include only videos (with --photos: photos and videos)
     #[arg(long)]
     pub videos: bool,
-    /// Take only what matches, as in 'DCIM/**'; may be given several times
+    /// Include only matching paths, as in 'DCIM/**'; can be repeated
     #[arg(long, value_name = "GLOB")]
     pub include: Vec<String>,
-    /// Leave out what matches; may be given several times
+    /// Exclude matching paths; can be repeated
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
 }
@@ -469,16 +467,16 @@ fn size(text: &str) -> Result<u64, String> {
 pub enum RemoteCommand {
     /// Set up a remote
     ///
-    /// Passwords and keys are asked for, or taken from --secret-file or the variable
+    /// Passwords and keys are read from a prompt, from --secret-file or from the variable
     /// RESCUE_REMOTE_SECRET; never from the command line, which others can see.
     Add(RemoteAddArgs),
     /// List the remotes
     List,
-    /// Sign in again to a remote that you signed in to in a browser
+    /// Sign in to a remote again, in a browser
     Login(RemoteNameArgs),
-    /// Write, read back and remove a tiny file
+    /// Test a remote: write, read back and remove a tiny file
     Test(RemoteNameArgs),
-    /// Forget a remote and its secret; what was sent stays there
+    /// Remove a remote and its secret; files that were sent stay there
     Remove(RemoteNameArgs),
 }
 
@@ -492,19 +490,19 @@ pub struct RemoteNameArgs {
 /// A remote to be.
 #[derive(Debug, Clone, Args)]
 pub struct RemoteAddArgs {
-    /// What to call it
+    /// Name for the remote
     #[arg(value_parser = remote_name)]
     pub name: String,
     /// What kind it is
     #[command(subcommand)]
     pub kind: RemoteKind,
-    /// Read its password or key from this file
+    /// File with the password or key
     #[arg(long, value_name = "FILE", global = true)]
     pub secret_file: Option<PathBuf>,
-    /// Where to keep it [default: the keyring where there is one, else the file of settings]
+    /// Where to keep the secret [default: the keyring if there is one, else the settings file]
     #[arg(long, value_enum, value_name = "PLACE", global = true)]
     pub keep_in: Option<clouds::KeepIn>,
-    /// Save it without trying it
+    /// Save the remote without trying it first
     #[arg(long, global = true)]
     pub no_test: bool,
 }
@@ -525,11 +523,11 @@ pub enum RemoteKind {
         /// The user
         #[arg(long)]
         user: Option<String>,
-        /// Trust the certificates of this PEM file too
+        /// PEM file with more certificates to trust
         #[arg(long, value_name = "FILE")]
         ca_file: Option<PathBuf>,
     },
-    /// Amazon S3, or a service that speaks it
+    /// Amazon S3, or a compatible service
     S3 {
         /// The bucket; must exist
         bucket: String,
@@ -542,14 +540,14 @@ pub enum RemoteKind {
         /// The access key's id (the secret one is asked for)
         #[arg(long, value_name = "ID")]
         access_key_id: String,
-        /// Put everything below this folder of the bucket
+        /// Folder of the bucket to upload into
         #[arg(long, value_name = "FOLDER", default_value = "")]
         path: String,
-        /// Trust the certificates of this PEM file too
+        /// PEM file with more certificates to trust
         #[arg(long, value_name = "FILE")]
         ca_file: Option<PathBuf>,
     },
-    /// Google Photos, through a client ID of your own (without options, it says how to make one)
+    /// Google Photos, with your own client ID (without options: how to make one)
     GooglePhotos {
         /// The client ID (its secret is asked for)
         #[arg(long, value_name = "ID", conflicts_with = "client_file")]
@@ -563,13 +561,13 @@ pub enum RemoteKind {
         /// Where, as in ada@nas.local or ada@nas.local:2222
         #[arg(value_name = "USER@HOST[:PORT]")]
         address: String,
-        /// Put everything below this folder, which is relative to the user's home
+        /// Folder to upload into, relative to the user's home
         #[arg(long, value_name = "FOLDER", default_value = "")]
         path: String,
-        /// Use this private key (without: a password, or the keys in ~/.ssh)
+        /// Private key file (default: a password, or the keys in ~/.ssh)
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
-        /// Use the keys in ~/.ssh, with no password
+        /// Use the keys in ~/.ssh, without a password
         #[arg(long, conflicts_with = "key_file")]
         own_keys: bool,
     },
@@ -580,7 +578,7 @@ pub enum RemoteKind {
     Immich {
         /// Its address, as in `https://photos.example`
         url: String,
-        /// Trust the certificates of this PEM file too
+        /// PEM file with more certificates to trust
         #[arg(long, value_name = "FILE")]
         ca_file: Option<PathBuf>,
     },
@@ -590,11 +588,11 @@ pub enum RemoteKind {
     Gcs(clouds::GcsArgs),
     /// Backblaze B2
     B2(clouds::B2Args),
-    /// Google Drive, through a client ID of your own
+    /// Google Drive, with your own client ID
     GoogleDrive(clouds::DriveArgs),
-    /// Dropbox, through an app of your own
+    /// Dropbox, with your own app
     Dropbox(clouds::DriveArgs),
-    /// OneDrive, through an app registration of your own
+    /// OneDrive, with your own app registration
     #[command(name = "onedrive")]
     OneDrive(clouds::DriveArgs),
 }
@@ -610,35 +608,34 @@ pub struct UploadArgs {
     /// What to send
     #[command(flatten)]
     pub choice: UploadChoiceArgs,
-    /// Sort by the day each was taken, instead of as on the phone
+    /// Sort files into months by the day they were taken
     #[arg(long)]
     pub by_date: bool,
-    /// Put everything below this folder of the remote [default: the phone's name]
+    /// Folder of the remote to upload into [default: the phone's name]
     #[arg(long, value_name = "FOLDER", conflicts_with = "by_date")]
     pub into: Option<String>,
-    /// Put everything into this album (Immich and Google Photos)
+    /// Album for all files (Immich and Google Photos)
     #[arg(long, value_name = "NAME", conflicts_with = "archive")]
     pub album: Option<String>,
-    /// Put the files of each folder into an album that is called after it
+    /// One album per folder, named after it (Immich and Google Photos)
     #[arg(long, conflicts_with_all = ["album", "archive"])]
     pub album_per_folder: bool,
-    /// How good the pictures are to be that are sent (Immich and Google Photos)
+    /// Quality of the uploaded pictures (Immich and Google Photos)
     #[arg(long, value_enum, default_value_t = Quality::Original)]
     pub quality: Quality,
-    /// Send this file (an exported archive) instead of the photos; may be given several times
+    /// File to send instead of the photos, such as an exported archive; can be repeated
     #[arg(long, value_name = "FILE")]
     pub archive: Vec<PathBuf>,
-    /// Keep to the limits of this time (Google Photos)
+    /// Size limits to respect (Google Photos)
     #[arg(long, value_enum, default_value_t = LimitsOf::Now)]
     pub limits: LimitsOf,
-    /// Stay, and send what each new pull into the folder brings, until Ctrl-C
+    /// Keep running, and send the files of each new pull, until Ctrl-C
     #[arg(long, conflicts_with_all = ["dry_run", "check", "archive"])]
     pub watch: bool,
-    /// Only list what would be sent
+    /// List the files that would be sent, and send nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Send nothing; compare the remote with the receipts, by content (read back, or by the service's
-    /// checksum) or quickly, by what it lists
+    /// Send nothing; compare the remote with the receipts
     #[arg(
         long,
         conflicts_with = "dry_run",
@@ -657,9 +654,9 @@ pub struct UploadArgs {
 /// How closely `upload --check` compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum CheckHow {
-    /// Every byte: read back, or by a checksum that the service computed
+    /// By content: the service's own checksum, or every byte read back
     Content,
-    /// What the service lists: names, sizes and marks
+    /// By what the service lists: names and sizes
     Quick,
 }
 
@@ -676,10 +673,10 @@ pub enum LimitsOf {
 /// How good pictures are to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Quality {
-    /// As they are
+    /// Unchanged
     Original,
-    /// JPEGs of more than 16 megapixels as copies of 16 megapixels, with all that they say of
-    /// themselves; motion photos and other formats as they are
+    /// JPEGs of more than 16 megapixels as copies of 16 megapixels, with their metadata; motion
+    /// photos and other formats unchanged
     StorageSaver,
 }
 
@@ -693,19 +690,19 @@ pub struct UploadChoiceArgs {
     /// Send only videos (with --photos: photos and videos)
     #[arg(long)]
     pub videos: bool,
-    /// Send only what was changed on this day (YYYY-MM-DD) or later
+    /// Send only files modified on this day (YYYY-MM-DD) or later
     #[arg(long, value_name = "DATE")]
     pub since: Option<chrono::NaiveDate>,
-    /// Send only what was changed on this day (YYYY-MM-DD) or earlier
+    /// Send only files modified on this day (YYYY-MM-DD) or earlier
     #[arg(long, value_name = "DATE")]
     pub until: Option<chrono::NaiveDate>,
-    /// Send only what matches, as in 'DCIM/**'; may be given several times
+    /// Send only matching paths, as in 'DCIM/**'; can be repeated
     #[arg(long, value_name = "GLOB")]
     pub include: Vec<String>,
-    /// Leave out what matches; may be given several times
+    /// Exclude matching paths; can be repeated
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
-    /// Also send what the phone did not prove
+    /// Also send files that are not verified
     #[arg(long)]
     pub unverified: bool,
 }
@@ -714,16 +711,16 @@ pub struct UploadChoiceArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Pace")]
 pub struct PaceArgs {
-    /// Send at most so many bytes a second, as in 500K or 5M
+    /// Maximum rate in bytes per second, as in 500K or 5M
     #[arg(long, value_name = "RATE", value_parser = crate::upload::limit::parse_rate)]
     pub limit: Option<u64>,
-    /// Send so many files at once
+    /// Number of parallel uploads
     #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub parallel: u16,
-    /// Try a file so often
+    /// Number of attempts for each file
     #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     pub tries: u32,
-    /// Wait for a connection for as long as it takes
+    /// Wait for a connection as long as it takes
     #[arg(long)]
     pub wait: bool,
 }
@@ -734,13 +731,13 @@ pub struct ScreenArgs {
     /// The phone
     #[command(flatten)]
     pub phone: PhoneArgs,
-    /// Put the picture here, a PNG [default: named after the phone and the time]
+    /// PNG file to write [default: named after the phone and the time]
     #[arg(short, long, value_name = "FILE.png", conflicts_with = "live")]
     pub output: Option<PathBuf>,
-    /// Serve a page on this computer that shows the display and sends taps, swipes and text
+    /// Serve a page on this computer that shows the display and passes on taps, swipes and text
     #[arg(long)]
     pub live: bool,
-    /// Serve the page at this port of 127.0.0.1 [default: any that is free]
+    /// Port of 127.0.0.1 for the page [default: any free port]
     #[arg(
         long,
         requires = "live",
@@ -756,7 +753,7 @@ pub struct ConnectArgs {
     /// The phone's address, as its "Wireless debugging" page shows it
     #[arg(value_name = "HOST:PORT")]
     pub address: String,
-    /// Pair with this code first; the address is then that of the pairing dialog
+    /// Pairing code; HOST:PORT is then the address that the pairing dialog shows
     #[arg(long, value_name = "CODE")]
     pub pair: Option<String>,
 }
@@ -765,7 +762,7 @@ pub struct ConnectArgs {
 #[cfg(feature = "virtual-phone")]
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
-    /// Put the rescue folder here [default: rescue-demo]
+    /// Rescue folder [default: rescue-demo]
     pub folder: Option<PathBuf>,
 }
 
@@ -773,13 +770,13 @@ pub struct DemoArgs {
 #[cfg(feature = "virtual-phone")]
 #[derive(Debug, Clone, Args)]
 pub struct VirtualPhoneArgs {
-    /// So many photos
+    /// Number of photos
     #[arg(long, default_value_t = 1000)]
     pub files: u64,
-    /// Of so many bytes each
+    /// Size of each photo in bytes
     #[arg(long, default_value_t = 50_000)]
     pub size: u64,
-    /// Send so many bytes a second, as over a slow link [default: as fast as it can]
+    /// Maximum rate in bytes per second, to imitate a slow link [default: no limit]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     pub rate: Option<u64>,
 }

@@ -110,14 +110,14 @@ pub fn hint(error: &PhoneError) -> String {
             }
             LinkError::Protocol(_) => "check that the address is that of a phone's adb daemon",
             LinkError::Closed | LinkError::Io(_) | LinkError::NotReading => {
-                "plug the phone in again and run the same command: it goes on where it was"
+                "plug the phone in again and run the same command: it resumes where it stopped"
             }
         },
         PhoneError::Gone { .. } | PhoneError::StreamEnded { .. } => {
-            "plug the phone in again and run the same command: it goes on where it was"
+            "plug the phone in again and run the same command: it resumes where it stopped"
         }
         PhoneError::Idle { .. } => {
-            "unplug the phone, plug it in again and run the same command: it goes on where it was"
+            "unplug the phone, plug it in again and run the same command: it resumes where it stopped"
         }
         PhoneError::ServiceRefused { .. } => "restart the phone's USB debugging in its developer options",
         PhoneError::Sync(_) | PhoneError::Shell(_) | PhoneError::TooMuchOutput { .. } => {
@@ -169,7 +169,7 @@ impl From<DiskError> for Error {
         let (kind, hint) = match &error {
             DiskError::Full { .. } => (
                 Kind::DiskFull,
-                "make room and run the same command again: it goes on where it was",
+                "make room and run the same command again: it resumes where it stopped",
             ),
             DiskError::FileTooLarge { .. } | DiskError::NameRefused { .. } => {
                 (Kind::Disk, "choose a folder on another disk with -o")
@@ -248,7 +248,7 @@ pub fn next_for_items(code: ReasonCode) -> Option<&'static str> {
 
 /// What to do when somebody took a catalogue away that was being written.
 pub const CATALOGUE_GONE: &str =
-    "run the same command again: what is in data/ is recognised and stays, and is recorded anew";
+    "run the same command again: the files in data/ are recognised, kept and recorded again";
 
 impl From<CatalogueError> for Error {
     fn from(error: CatalogueError) -> Self {
@@ -256,7 +256,7 @@ impl From<CatalogueError> for Error {
             CatalogueError::Full { .. } => wrap(
                 Kind::DiskFull,
                 &error,
-                "make room and run the same command again: it goes on where it was",
+                "make room and run the same command again: it resumes where it stopped",
             ),
             CatalogueError::Busy { .. } => wrap(
                 Kind::FolderBusy,
@@ -446,15 +446,15 @@ impl From<Problem> for Error {
         let (kind, hint) = match &problem {
             Problem::Unreachable { .. } => (
                 Kind::NoConnection,
-                "check the connection and run the same command again (or give --wait): it goes on where it was",
+                "check the connection and run the same command again (or give --wait): it resumes where it stopped",
             ),
             Problem::Busy { .. } => (
                 Kind::Remote,
-                "run the same command again later: it goes on where it was",
+                "run the same command again later: it resumes where it stopped",
             ),
             Problem::Quota { .. } => (
                 Kind::Remote,
-                "run the same command again then (or give --wait): it goes on where it was",
+                "run the same command again then (or give --wait): it resumes where it stopped",
             ),
             Problem::Moved { .. } => (
                 Kind::RemoteDenied,
@@ -493,7 +493,7 @@ impl From<Problem> for Error {
             ),
             Problem::Full { .. } => (
                 Kind::RemoteFull,
-                "make room there and run the same command again: it goes on where it was",
+                "make room there and run the same command again: it resumes where it stopped",
             ),
             Problem::Settings { .. } => {
                 (Kind::Usage, "`rescue remote remove` it, and add it again")

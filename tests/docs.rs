@@ -162,6 +162,13 @@ fn printed() -> BTreeSet<String> {
             continue;
         }
         let text = fs::read_to_string(source.path()).unwrap();
+        for fields in text.split("r#type: &'static str,").skip(1) {
+            let fields = fields.lines().map(str::trim_start).skip(1);
+            let fields = fields.take_while(|line| !line.starts_with('}'));
+            let fields = fields.filter(|line| !line.starts_with(['/', '#']));
+            let fields = fields.filter_map(|line| line.split_once(": "));
+            words.extend(fields.map(|(name, _)| name.trim_start_matches("pub ").to_owned()));
+        }
         for start in [r#"r#type: ""#, r#""type": ""#, r#"let r#type = ""#] {
             let found = text.split(start).skip(1);
             words.extend(found.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
@@ -187,8 +194,11 @@ fn scripting_page_names_every_type_and_field() {
     let words = printed();
     assert!(words.contains("upload_renamed") && words.contains("done_bytes"));
     assert!(words.contains("upload_summary"));
+    // Named in the page by what they hold: their fields stand in the line itself.
+    let flattened = ["summary", "tally", "totals", "compared", "twin_at"];
     let missing: Vec<_> = words
         .iter()
+        .filter(|word| !flattened.contains(&word.as_str()))
         .filter(|word| !page.contains(&format!("`{word}`")))
         .collect();
     assert_eq!(missing, Vec::<&String>::new(), "not in docs/scripting.md");

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 pub enum KeepIn {
     /// The desktop's keyring (through `secret-tool`)
     Keyring,
-    /// The file of settings, which nobody else may read
+    /// The settings file, readable by you only
     File,
 }
 
@@ -24,10 +24,10 @@ pub struct AzureArgs {
     /// The service's address `[default: https://ACCOUNT.blob.core.windows.net]`
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
-    /// Put everything below this folder of the container
+    /// Folder of the container to upload into
     #[arg(long, value_name = "FOLDER", default_value = "")]
     pub path: String,
-    /// Trust the certificates of this PEM file too
+    /// PEM file with more certificates to trust
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }
@@ -41,10 +41,10 @@ pub struct GcsArgs {
     /// The service's address `[default: Google's]`
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
-    /// Put everything below this folder of the bucket
+    /// Folder of the bucket to upload into
     #[arg(long, value_name = "FOLDER", default_value = "")]
     pub path: String,
-    /// Trust the certificates of this PEM file too
+    /// PEM file with more certificates to trust
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }
@@ -60,10 +60,10 @@ pub struct B2Args {
     /// The keyID of an application key (the applicationKey is asked for)
     #[arg(long, value_name = "ID")]
     pub key_id: String,
-    /// Put everything below this folder of the bucket
+    /// Folder of the bucket to upload into
     #[arg(long, value_name = "FOLDER", default_value = "")]
     pub path: String,
-    /// Trust the certificates of this PEM file too
+    /// PEM file with more certificates to trust
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }
@@ -71,10 +71,10 @@ pub struct B2Args {
 /// A service that the person signs in to in a browser.
 #[derive(Debug, Clone, Args)]
 pub struct DriveArgs {
-    /// The client ID that you made for yourself (README: Signing in to a cloud)
+    /// Your client ID (docs/upload.md, "Signing in to a cloud")
     #[arg(long, value_name = "ID")]
     pub client_id: String,
-    /// Put everything below this folder
+    /// Folder to upload into
     #[arg(long, value_name = "FOLDER", default_value = "")]
     pub path: String,
 }

@@ -108,7 +108,7 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         (copy.to_string(), "what the cloud would hold"),
         (
             format!("rescue status {word}"),
-            "what is there, what is missing, what was sent",
+            "what is here, what is missing, what was sent",
         ),
         (
             format!("rescue verify {word}"),

@@ -459,7 +459,7 @@ async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
     const READ_ANEW: [&str; 3] = ["udevadm", "control", "--reload"];
     as_root(&READ_ANEW, "").await.map_err(|error| {
         error.with_hint(format!(
-            "{UDEV_RULES_PATH} is written; start this computer anew, or have udev read it"
+            "{UDEV_RULES_PATH} is written; restart this computer, or have udev read it"
         ))
     })?;
     let lines = [

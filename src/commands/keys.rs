@@ -50,10 +50,11 @@ pub(super) async fn run(args: &KeysArgs, ui: &Ui) -> Result<Done, Error> {
     };
     let needs_person = steps.as_ref().is_none_or(|steps| steps.iter().any(asks));
     if needs_person && !is_there() {
-        return Err(
-            Error::new(Kind::Usage, "a terminal is needed, and there is none")
-                .with_hint("give --script FILE with no 'check' or 'secret' in it, or --yes"),
-        );
+        return Err(Error::new(
+            Kind::Usage,
+            "input is required, but standard input is not a terminal",
+        )
+        .with_hint("give --script FILE with no 'check' or 'secret' in it, or --yes"));
     }
     let serial = args.serial.clone().or_else(serial_from_environment);
     let accessory = Accessory::open(serial.as_deref()).await?;

@@ -198,7 +198,7 @@ async fn stop_when_asked(mut requests: StopRequests, halt: Halt) {
     requests.next().await;
     halt.stop(
         Error::new(Kind::Interrupted, "stopped; everything done so far is safe")
-            .with_hint("run the same command again: it goes on where it was"),
+            .with_hint("run the same command again: it resumes where it stopped"),
     );
     let first = Instant::now();
     requests.next().await;

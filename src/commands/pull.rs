@@ -472,7 +472,7 @@ fn set_aside(folder: &Folder, plan: &Plan, events: &Events) -> Result<(), Error>
             events.emit(Event::SetAside {
                 local: local.clone(),
                 to: to.display().to_string(),
-                why: "it is not what was rescued",
+                why: "it differs from the rescued file",
             });
         }
     }
@@ -577,7 +577,7 @@ fn disk_gone(path: &Path, why: &str) -> Error {
     let message = format!("the disk that holds {} is gone", path.display());
     Error::new(Kind::Disk, message)
         .caused_by(why.to_owned())
-        .with_hint("attach it again and run the same command: it goes on where it was")
+        .with_hint("attach it again and run the same command: it resumes where it stopped")
 }
 
 fn check_catalogue(folder: &Folder) -> Result<(), Error> {

@@ -75,7 +75,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
                 name: &args.name,
             };
             let line = format!(
-                "{} is forgotten; what was sent stays there",
+                "{} is removed; the files that were sent stay there",
                 plain(&args.name)
             );
             ui.result(&removed, &[line]);
@@ -394,7 +394,7 @@ fn address(text: &str) -> Result<String, Error> {
         Error::new(ErrorKind::Usage, format!("the address {what}"))
             .with_hint("give it as in https://cloud.example/photos")
     };
-    let url = reqwest::Url::parse(text).map_err(|_| bad("makes no sense"))?;
+    let url = reqwest::Url::parse(text).map_err(|_| bad("is invalid"))?;
     if !matches!(url.scheme(), "https" | "http") {
         return Err(bad("must begin with https:// or http://"));
     }

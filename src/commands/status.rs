@@ -187,7 +187,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         ),
         (0, 0) => format!("{what} is here and proven"),
         (0, missing) if missing == vanished => {
-            "What is not here is gone from the phone: nothing more can be had of it".to_owned()
+            "The missing files are gone from the phone: nothing more can be rescued".to_owned()
         }
         (0, _) => format!(
             "Some files could not be had; `rescue pull -o {word}` tries them again, and with --accept-failed takes what stays missing as known"

@@ -284,7 +284,7 @@ fn look_for_disk(
         args.to
     );
     Err(Error::new(Kind::NoConnection, message).with_hint(format!(
-        "plug it in and run the same command again; if it was emptied on purpose, `rescue upload {} --to {} --check` notes that, and then all is sent anew",
+        "plug it in and run the same command again; if it was emptied on purpose, `rescue upload {} --to {} --check` records that, and everything is sent again",
         typed(&args.folder),
         args.to
     )))

@@ -181,7 +181,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         ));
     }
     if manifest_written {
-        lines.push("The manifest is written anew, from what was recorded".to_owned());
+        lines.push("The manifest was rebuilt from the catalogue".to_owned());
     }
     if report.unrecorded_count > 0 || report.unwritten_count > 0 && !manifest_written {
         let or_else = match is_right_but_for_the_bag && folder.access() == Access::ReadWrite {
@@ -243,7 +243,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         "copy the folder to a disk that can be written, and run `rescue verify` with --write-manifest on the copy: only the manifest, or what lists it, is wrong".to_owned()
     } else if is_right_but_for_the_bag {
         format!(
-            "run `rescue verify {word} --write-manifest`: only the manifest, or what lists it, is wrong, and it is written anew from what was recorded"
+            "run `rescue verify {word} --write-manifest`: only the manifest, or the file that lists it, is wrong; this rebuilds it from the catalogue"
         )
     } else if !wrong.other && !wrong.bag {
         format!(
@@ -342,9 +342,8 @@ async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparis
         let total = sizes.fold(0, u64::saturating_add);
         let Hashes::Of(hashes) = phone.hash(Algorithm::Sha256, &paths, total).await? else {
             return Err(
-                Error::new(Kind::Refused, "this phone has no sha256sum to compare with").with_hint(
-                    "run without --phone: the folder is compared with what was recorded",
-                ),
+                Error::new(Kind::Refused, "this phone has no sha256sum to compare with")
+                    .with_hint("run without --phone: the folder is compared with the catalogue"),
             );
         };
         for (entry, hash) in batch.iter().zip(hashes) {
@@ -381,7 +380,7 @@ fn sentence(finding: &Finding) -> String {
         Finding::NotInManifest { local } => format!("not in the manifest: data/{local}"),
         Finding::ManifestDiffers { local } => format!("the manifest says otherwise: data/{local}"),
         Finding::UnknownInManifest { local } => format!("only in the manifest: data/{local}"),
-        Finding::BadLine { manifest, line } => format!("{manifest}: line {line} makes no sense"),
+        Finding::BadLine { manifest, line } => format!("{manifest}: line {line} is invalid"),
         Finding::TagFileMissing { name } => format!("missing: {name}"),
         Finding::TagFileWrong { name } => format!("altered: {name}"),
     }

@@ -111,7 +111,7 @@ mod table {
             "unplug the phone, plug it in again, and unlock it",
             ["try another cable or port", "restart the adb server: `adb kill-server`, then `adb start-server`"];
         bad_address: Some(Kind::Usage),
-            "what was given is no address of a phone: that is HOST or HOST:PORT",
+            "this is not a phone's address: an address is HOST or HOST:PORT",
             "give the phone's IP address and port, as in --tcp 192.168.1.7:5555",
             ["the phone shows both: Settings, Developer options, Wireless debugging",
              "a phone on the cable needs no address: leave --tcp out"];

@@ -98,7 +98,7 @@ impl Reconnect {
                 Ok(false) => {
                     let message = "the phone is back, but its storage is not".to_owned();
                     return Err(Error::new(Kind::Locked, message).with_hint(
-                        "unlock the phone, which was restarted, and run the same command: it goes on where it was",
+                        "unlock the phone, which was restarted, and run the same command: it resumes where it stopped",
                     ));
                 }
                 Err(error) if error.is_gone() && Instant::now() < deadline => {}
@@ -170,7 +170,8 @@ impl Reconnect {
                 self.serial
             ),
         };
-        Error::new(Kind::PhoneGone, message)
-            .with_hint("plug the right phone in and run the same command: it goes on where it was")
+        Error::new(Kind::PhoneGone, message).with_hint(
+            "plug the right phone in and run the same command: it resumes where it stopped",
+        )
     }
 }

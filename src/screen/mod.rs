@@ -230,7 +230,7 @@ impl<C: Connect> Desk<C> {
         };
         // Not the error itself: it may repeat what was typed.
         let Ok(touch) = serde_json::from_slice::<Touch>(&body.to_bytes()) else {
-            return text(StatusCode::BAD_REQUEST, "the request makes no sense");
+            return text(StatusCode::BAD_REQUEST, "the request is invalid");
         };
         let _turn = self.touch.lock().await;
         let done = async { self.phone().await?.touch(&touch).await };

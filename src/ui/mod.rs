@@ -179,7 +179,7 @@ impl Ui {
         let message = "the result could not be written to the standard output";
         OUTPUT_FAILED.load(Ordering::Relaxed).then(|| {
             Error::new(Kind::Disk, message)
-                .with_hint("what was pulled is safe: see `rescue status`")
+                .with_hint("the pulled files are safe: see `rescue status`")
         })
     }
 

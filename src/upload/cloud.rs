@@ -120,7 +120,7 @@ impl Cloud {
                 (Self::OneDrive(onedrive), _) => onedrive.remove(path, revision).await?,
             }
             return Err(Problem::Other {
-                words: "what the service has is not what was sent".to_owned(),
+                words: "the service's copy differs from the file that was sent".to_owned(),
                 passing: true,
             });
         }

@@ -237,7 +237,7 @@ impl Transport {
         let bytes = page.to_bytes();
         match end_of(&String::from_utf8_lossy(&bytes)) {
             End::Senseless => {
-                let problem = Problem::other("the service's listing makes no sense");
+                let problem = Problem::other("the service returned an invalid listing");
                 return Err(as_opendal(problem));
             }
             End::GoesOnAfterNothing => {

@@ -485,7 +485,7 @@ fn not_taken(ending: &str) -> String {
 }
 
 fn senseless() -> Problem {
-    Problem::other("the server's answer makes no sense; is it an Immich server?")
+    Problem::other("the server returned an invalid response; is it an Immich server?")
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -121,12 +121,8 @@ impl Grant {
         let secret = secret
             .ok_or_else(|| signed_out(format!("nobody has signed in to {} yet", service.name)))?;
         // Not serde's error: it may repeat what it read.
-        serde_json::from_str(secret.reveal()).map_err(|_| {
-            signed_out(format!(
-                "what is kept of the sign-in to {} makes no sense",
-                service.name
-            ))
-        })
+        serde_json::from_str(secret.reveal())
+            .map_err(|_| signed_out(format!("the stored sign-in to {} is invalid", service.name)))
     }
 
     /// The same as a remote's secret.
@@ -354,7 +350,7 @@ async fn exchange(
     request: oauth2::HttpRequest,
 ) -> Result<oauth2::HttpResponse, Problem> {
     let request = reqwest::Request::try_from(request).map_err(|_| Problem::Settings {
-        words: "the service's address is none".to_owned(),
+        words: "the service's address is invalid".to_owned(),
     })?;
     let builder = reqwest::RequestBuilder::from_parts(http.client().clone(), request);
     let answer = http.answer(builder).await?;

@@ -297,7 +297,9 @@ impl Paths {
         self.remove(&path).await?;
         let (size, sha256) = back?;
         if (size, sha256) != (source.size, source.sha256) {
-            return Err(Problem::other("what came back is not what was sent"));
+            return Err(Problem::other(
+                "the file that came back differs from the one that was sent",
+            ));
         }
         Ok(match self.refuses("").await? {
             true => "a tiny file went there and came back".to_owned(),

@@ -50,7 +50,7 @@ pub struct RemoteSettings {
 pub enum Place {
     /// The desktop's keyring.
     Keyring,
-    /// The file of settings, which nobody else may read.
+    /// The settings file, readable by you only.
     File,
 }
 

@@ -234,7 +234,7 @@ pub(super) fn report(
         ),
     });
     lines.push(match outcome.stopped {
-        Some(_) => "Next: run the same command again; it goes on where it was".to_owned(),
+        Some(_) => "Next: run the same command again; it resumes where it stopped".to_owned(),
         None => format!(
             "Next: look into {}, and check it any time with `rescue verify {}`",
             plain(&path.join("data").display().to_string()),

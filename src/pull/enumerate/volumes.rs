@@ -162,7 +162,7 @@ pub(super) async fn find(phone: &Phone) -> Result<Volumes, PhoneError> {
     }
     if places.roots.len() > MAX_CARDS {
         places.roots.truncate(MAX_CARDS);
-        let words = format!("it lists more than {MAX_CARDS} cards: only so many are looked at");
+        let words = format!("it lists more than {MAX_CARDS} cards: the others are not looked at");
         let reason = Reason::new(ReasonCode::Other, words);
         found.refused.push((storage.clone(), reason));
     }

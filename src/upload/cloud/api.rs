@@ -98,7 +98,7 @@ impl Answer {
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         // Not serde's error: it may repeat what it read.
         serde_json::from_slice(&self.body)
-            .map_err(|_| Problem::other("the service's answer makes no sense"))
+            .map_err(|_| Problem::other("the service returned an invalid response"))
     }
 
     /// The body of a success as JSON; anything else is a problem.

@@ -97,7 +97,7 @@ async fn put(api: &Api, session: &str, range: &str, part: Bytes) -> Result<Sessi
         308 => Ok(Session::Has(match answer.header("range") {
             None => 0,
             Some(range) => last_of(range)
-                .ok_or_else(|| Problem::other("the service's range makes no sense"))?,
+                .ok_or_else(|| Problem::other("the service returned an invalid range"))?,
         })),
         // 410 is how Google says that a session is over; 499 that it was cancelled.
         404 | 410 | 499 => Err(Problem::NotFound {

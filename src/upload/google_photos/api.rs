@@ -127,7 +127,7 @@ impl Api {
         let body = self.http.body(answer).await?;
         // What was done is not known: asking again tells.
         serde_json::from_slice(&body).map_err(|_| Problem::Other {
-            words: "Google Photos answered what makes no sense".to_owned(),
+            words: "Google Photos returned an invalid response".to_owned(),
             passing: true,
         })
     }
@@ -217,7 +217,7 @@ fn body_of(value: &impl Serialize) -> Result<Vec<u8>, Problem> {
 
 fn no_url() -> Problem {
     Problem::Settings {
-        words: "the address of Google Photos is none".to_owned(),
+        words: "the address of Google Photos is invalid".to_owned(),
     }
 }
 

@@ -49,7 +49,7 @@ pub enum SignInError {
     #[error("an answer came back that does not belong to this sign-in (its state differs)")]
     WrongState,
     /// What was pasted is no answer.
-    #[error("what was pasted is not the address that the browser ended at")]
+    #[error("the pasted text is not the address that the browser ended at")]
     NotAnAnswer,
     /// No refresh token came.
     #[error("{service} gave access for an hour only, with no refresh token")]
@@ -105,7 +105,7 @@ impl SignIn {
         let port = listener.local_addr().map_err(listen)?.port();
         let redirect = RedirectUrl::new(format!("http://{}:{port}/", service.redirect_host))
             .map_err(|_| Problem::Settings {
-                words: "the address for the browser's answer is none".to_owned(),
+                words: "the address for the browser's answer is invalid".to_owned(),
             })?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let client = service
