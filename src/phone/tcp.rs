@@ -64,19 +64,36 @@ pub(super) async fn first_that_answers(addresses: &[SocketAddr]) -> io::Result<T
     }
 }
 
-/// The addresses of `HOST:PORT`; this computer's own has both of its, whatever its files say.
+/// Connects to a host that is named without brackets, at whichever of its addresses answers first. How long
+/// that may take is the caller's to say.
+pub(crate) async fn connect_to(host: &str, port: u16) -> io::Result<TcpStream> {
+    first_that_answers(&addresses_of(host, port).await?).await
+}
+
+/// The addresses of `HOST:PORT`, an IPv6 address in brackets.
 pub(super) async fn look_up(full: &str) -> Result<Vec<SocketAddr>, PhoneError> {
     let (host, port) = full.rsplit_once(':').unwrap_or((full, ""));
-    let unknown = |source: io::Error| PhoneError::UnknownHost {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = port_number(port).ok_or_else(|| PhoneError::BadAddress {
+        address: full.to_owned(),
+        why: NO_PORT,
+    })?;
+    let found = addresses_of(host, port).await;
+    found.map_err(|source| PhoneError::UnknownHost {
         host: host.to_owned(),
         source: Arc::new(source),
-    };
-    let mut found = match tokio::net::lookup_host(full).await {
+    })
+}
+
+/// Looks up a host; this computer's own name has both of its addresses, whatever its files say.
+async fn addresses_of(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let is_here = host == LOCALHOST;
+    let mut found: Vec<_> = match tokio::net::lookup_host((host, port)).await {
         Ok(found) => found.collect(),
-        Err(_) if host == LOCALHOST => Vec::new(),
-        Err(error) => return Err(unknown(error)),
+        Err(_) if is_here => Vec::new(),
+        Err(error) => return Err(error),
     };
-    if let (LOCALHOST, Ok(port)) = (host, port.parse()) {
+    if is_here {
         for address in [
             SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
@@ -87,7 +104,7 @@ pub(super) async fn look_up(full: &str) -> Result<Vec<SocketAddr>, PhoneError> {
         }
     }
     match found.is_empty() {
-        true => Err(unknown(io::ErrorKind::NotFound.into())),
+        true => Err(io::ErrorKind::NotFound.into()),
         false => Ok(found),
     }
 }
@@ -187,6 +204,22 @@ mod tests {
         let connecting = first_that_answers(&addresses);
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
         assert_eq!(connected.unwrap().unwrap().peer_addr().unwrap(), here);
+    }
+
+    #[tokio::test]
+    async fn addresses_in_each_form_are_looked_up() {
+        for (full, host) in [
+            ("127.0.0.1:7", "127.0.0.1"),
+            ("[::1]:7", "::1"),
+            ("[fe80::1%1]:7", "fe80::1%1"),
+        ] {
+            let found = look_up(full).await.unwrap();
+            assert_eq!((found.len(), found[0].port()), (1, 7), "{full}");
+            assert_eq!(found, addresses_of(host, 7).await.unwrap());
+        }
+        let here = look_up("localhost:7").await.unwrap();
+        assert!(here.contains(&"127.0.0.1:7".parse().unwrap()), "{here:?}");
+        assert!(here.contains(&"[::1]:7".parse().unwrap()), "{here:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a server may do to us.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -209,6 +209,46 @@ fn wait_goes_on_when_the_server_comes() {
         "{rest:?}"
     );
     everything_arrived(&desk, &dav);
+}
+
+/// A port of this address where nobody answers, and nobody refuses: its queue is full.
+fn silent(address: SocketAddr) -> (SocketAddr, Vec<TcpStream>, TcpListener) {
+    use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
+    let family = match address.is_ipv4() {
+        true => AddressFamily::INET,
+        false => AddressFamily::INET6,
+    };
+    let full = socket(family, SocketType::STREAM, None).unwrap();
+    bind(&full, &address).unwrap();
+    listen(&full, 1).unwrap();
+    let full = TcpListener::from(full);
+    let address = full.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(socket) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+        queued.push(socket);
+    }
+    (address, queued, full)
+}
+
+#[test]
+fn ssh_server_at_the_second_address_of_its_name_is_found() {
+    let first = ("localhost", 0).to_socket_addrs().unwrap().next().unwrap();
+    let (first, _queued, _full) = silent(first);
+    let second = match first.is_ipv4() {
+        true => format!("[::1]:{}", first.port()),
+        false => format!("127.0.0.1:{}", first.port()),
+    };
+    let second = TcpListener::bind(second).unwrap();
+    let (tell, reached) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let accepted = second.accept();
+        tell.send(()).unwrap();
+        drop(accepted);
+    });
+    let desk = Desk::new();
+    let address = format!("ada@localhost:{}", first.port());
+    desk.run(&["remote", "add", "there", "sftp", &address]);
+    reached.try_recv().unwrap();
 }
 
 #[test]

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::sign_in::sign_in;
 use super::{CHANNELS, Connected, HASHES, Login, PATIENCE};
+use crate::phone::tcp;
 use crate::upload::problem::{Problem, brief};
 
 /// The most of a text that a server prints where SFTP should begin, in bytes.
@@ -119,7 +120,6 @@ async fn open(
     let (gone, watching) = watch::channel(false);
     let config = client::Config {
         keepalive_interval: Some(Duration::from_secs(15)),
-        nodelay: true,
         preferred: preferred(&known),
         ..client::Config::default()
     };
@@ -128,8 +128,11 @@ async fn open(
         seen: Arc::clone(&seen),
         gone,
     };
-    let address = (login.host.as_str(), login.port);
-    let connecting = client::connect(Arc::new(config), address, client);
+    let connecting = async {
+        let socket = tcp::connect_to(&login.host, login.port).await?;
+        let _ = socket.set_nodelay(true);
+        client::connect_stream(Arc::new(config), socket, client).await
+    };
     let opened = match tokio::time::timeout(PATIENCE, connecting).await {
         Ok(Ok(ssh)) => Ok(ssh),
         Ok(Err(russh::Error::UnknownKey)) => {
