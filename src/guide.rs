@@ -138,7 +138,7 @@ pub fn hint(error: &PhoneError) -> String {
         PhoneError::SeveralPhones { .. } => "choose one with --serial",
         PhoneError::SameSerial { places, .. } => match &**places {
             [] => "attach one of them at a time, each with a folder of its own (-o)",
-            _ => "choose one by its place, as in --serial usb:1-2; each needs a folder of its own (-o)",
+            _ => "choose one of these places with --serial; each phone needs a folder of its own (-o)",
         },
         PhoneError::NotReady { state: DeviceState::Busy(holder), .. } if !holder.is_empty() => {
             return format!("end {holder}, which has the phone open, and run the same command");

@@ -320,7 +320,7 @@ impl Way {
         let found = discover().await?;
         let seen = choose(&found.phones, serial.as_deref())?;
         let name = seen.choice(&found.phones);
-        let served = ServedPhone::of(&found.server, seen, name);
+        let served = ServedPhone::of(&found.server, seen, &name);
         Ok(Self {
             on_usb: Some(seen.serial.clone()),
             through_server: (seen.route == RouteName::Server).then_some(served),

@@ -12,6 +12,7 @@ use crate::cli::ConnectArgs;
 use crate::error::{Error, Kind};
 use crate::guide;
 use crate::guide::states;
+use crate::phone::discover::{SeenPhone, discover};
 use crate::phone::server::ServerAddress;
 use crate::phone::{PhoneError, tcp};
 use crate::ui::{Ui, plain, typed_word};
@@ -51,7 +52,7 @@ pub(super) async fn run(args: &ConnectArgs, ui: &Ui) -> Result<Done, Error> {
             "Paired with",
             "Next: `rescue connect` with the address of the page 'Wireless debugging'".to_owned(),
         ),
-        None => ("Connected to", next_step(&server, &address).await),
+        None => ("Connected to", next_step(&address).await),
     };
     let lines = [format!("{done} {}", plain(&address)), next];
     ui.result(
@@ -181,12 +182,20 @@ fn hint_of(error: &PhoneError) -> String {
     }
 }
 
-/// With what chooses this phone, where the server has others as well.
-async fn next_step(server: &ServerAddress, address: &str) -> String {
-    let phones = server.devices().await.ok().flatten().unwrap_or_default();
-    match phones.len() {
-        0 | 1 => "Next: `rescue pull`".to_owned(),
-        _ => format!("Next: `rescue pull {}`", choose_in("--serial", address)),
+/// How to go on, with what chooses this phone where that is needed: where others are there as well, also on
+/// USB, or the environment names another.
+async fn next_step(address: &str) -> String {
+    let found = discover().await.map(|found| found.phones);
+    let phones = found.unwrap_or_default();
+    let is_it = |phone: &SeenPhone| phone.serial == address;
+    let elsewhere = super::serial_from_environment().is_some_and(|serial| serial != address);
+    match phones.as_slice() {
+        [only] if is_it(only) && !elsewhere => "Next: `rescue pull`".to_owned(),
+        some if some.iter().any(is_it) => {
+            format!("Next: `rescue pull {}`", choose_in("--serial", address))
+        }
+        // It was there already, by a name of its own.
+        _ => "Next: `rescue devices` shows what it is called; `rescue pull` with that".to_owned(),
     }
 }
 

@@ -119,11 +119,11 @@ fn with_debugging(phone: &SeenPhone, among: &[SeenPhone]) -> Line {
         hint: hint_for(phone).map(|hint| match among {
             [_] => hint,
             _ => {
-                let pull = format!("`rescue pull {}`", choose_in("--serial", choice));
+                let pull = format!("`rescue pull {}`", choose_in("--serial", &choice));
                 hint.replace("`rescue pull`", &pull)
             }
         }),
-        twin_at: (choice != phone.serial).then(|| choice.to_owned()),
+        twin_at: Some(choice).filter(|choice| *choice != phone.serial),
         phone: phone.clone(),
     }
 }

@@ -11,7 +11,7 @@ use crate::cli::{DoctorArgs, PhoneArgs};
 use crate::error::{Error, Kind};
 use crate::guide::states::{self, State};
 use crate::phone::connect::{Patience, Target, connect};
-use crate::phone::discover::{RouteName, SeenPhone, discover};
+use crate::phone::discover::{RouteName, SeenPhone, choose, discover};
 use crate::phone::usb::devices::{Offer, UsbPhone, phones};
 use crate::phone::{Phone, PhoneError, allowed};
 use crate::pull::enumerate::has_storage;
@@ -108,7 +108,7 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
     if args.install_udev_rules {
         return install_udev_rules(args.yes, ui).await;
     }
-    let mut findings = examine(&args.phone).await;
+    let mut findings = examine(&args.phone).await?;
     findings.extend(disk());
     choose_in_next_steps(&mut findings, &args.phone);
     for finding in &findings {
@@ -174,9 +174,9 @@ pub(super) fn explained(error: Error) -> Error {
     Error::new(kind, message).with_hint(state.next)
 }
 
-async fn examine(args: &PhoneArgs) -> Vec<Finding> {
+async fn examine(args: &PhoneArgs) -> Result<Vec<Finding>, Error> {
     if args.tcp.is_some() {
-        return contact(target_of(args), args, None).await;
+        return Ok(contact(target_of(args), args, None).await);
     }
     let mut findings = Vec::new();
     let seen = match discover().await {
@@ -188,32 +188,37 @@ async fn examine(args: &PhoneArgs) -> Vec<Finding> {
         }
     };
     let wanted = |name: &str| args.serial.as_deref().is_none_or(|serial| serial == name);
-    for (at, phone) in seen.iter().enumerate() {
-        let choice = phone.choice(&seen);
-        let is_by_place = args
-            .serial
-            .as_deref()
-            .is_some_and(|wanted| wanted == choice);
-        let name = if is_by_place { choice } else { &phone.serial };
-        let is_same = |other: &SeenPhone| other.serial == phone.serial;
-        if !is_by_place {
-            if !wanted(name) || seen.iter().take(at).any(is_same) {
-                continue;
+    let (chosen, no_such) = match args.serial.as_deref() {
+        None => (seen.iter().collect(), None),
+        Some(serial) => match choose(&seen, Some(serial)) {
+            Ok(phone) => (vec![phone], None),
+            Err(PhoneError::SameSerial { serial, places }) => {
+                findings.push(twins(&serial, &places, args));
+                (Vec::new(), None)
             }
-            if seen.iter().filter(|other| is_same(other)).count() > 1 {
-                findings.push(Finding::about(states::same_serial, name, None));
-                continue;
+            Err(error) => (Vec::new(), Some(error)),
+        },
+    };
+    for (at, phone) in chosen.into_iter().enumerate() {
+        let name = phone.choice(&seen);
+        let is_same = |other: &&SeenPhone| other.serial == phone.serial;
+        if args.serial.is_none() && seen.iter().filter(is_same).count() > 1 {
+            if !seen.iter().take(at).any(|before| is_same(&before)) {
+                let same = seen.iter().filter(is_same);
+                let places: Vec<_> = same.filter_map(SeenPhone::where_it_is).collect();
+                findings.push(twins(&phone.serial, &places, args));
             }
+            continue;
         }
         let state = states::of_device(&phone.state);
         if state == states::unauthorized {
             let model = phone.model.as_deref();
-            findings.push(unauthorized(args, name, model));
+            findings.push(unauthorized(args, &name, model));
         } else if state == states::ready {
-            let serial = Some(name.to_owned());
+            let serial = Some(name);
             findings.extend(contact(Target::Discovered { serial }, args, Some(phone)).await);
         } else {
-            let finding = Finding::about(state, name, phone.model.as_deref());
+            let finding = Finding::about(state, &name, phone.model.as_deref());
             findings.push(finding.with(detail_of(phone)));
         }
     }
@@ -223,10 +228,34 @@ async fn examine(args: &PhoneArgs) -> Vec<Finding> {
         let is_listed = seen.iter().any(|known| known.serial == phone.name);
         (!is_listed).then(|| without_adb(&phone)).flatten()
     }));
-    if findings.is_empty() {
-        findings.push(Finding::of(states::nothing_on_usb));
+    match no_such {
+        // Others are there: "no phone shows" would be wrong.
+        Some(error) if findings.is_empty() && !seen.is_empty() => return Err(error.into()),
+        _ if findings.is_empty() => findings.push(Finding::of(states::nothing_on_usb)),
+        _ => {}
     }
-    findings
+    Ok(findings)
+}
+
+/// Phones with one serial number, and the command that chooses the first by its place.
+fn twins(serial: &str, places: &[String], args: &PhoneArgs) -> Finding {
+    let mut finding = Finding::about(states::same_serial, serial, None);
+    match places.first() {
+        Some(place) => {
+            let first = PhoneArgs {
+                serial: Some(place.clone()),
+                ..args.clone()
+            };
+            let example = "rescue pull --serial usb:1-2";
+            finding.next = finding.next.replace(example, &pull_command(&first, None));
+            finding.with(format!("they are at {}", places.join(", ")))
+        }
+        None => {
+            let alone = states::same_serial.alternatives.iter().copied();
+            finding.next = alone.collect();
+            finding
+        }
+    }
 }
 
 fn detail_of(phone: &SeenPhone) -> Option<String> {

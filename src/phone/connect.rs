@@ -172,7 +172,7 @@ async fn attempt(
         Target::Discovered { serial } => {
             let found = discover().await?;
             let seen = choose(&found.phones, serial.as_deref())?;
-            let name = seen.choice(&found.phones).to_owned();
+            let name = seen.choice(&found.phones);
             *serial = Some(name.clone());
             if seen.route == RouteName::Usb {
                 let usb = usb::open(seen.place.as_ref().unwrap_or(&name)).await?;

@@ -5,8 +5,8 @@ use super::server::ServerAddress;
 use super::usb;
 use crate::adb::server::{Device, DeviceState};
 
-/// What a phone is called that tells neither its serial number nor its place: the number that the
-/// adb server gave it, where it gave one.
+/// How the number that an adb server gave a phone chooses it: of phones without a serial number or with
+/// the same, where nothing tells their places (a server on Windows, wireless ones).
 const ID: &str = "transport_id:";
 const NAMELESS: &str = "(no serial number)";
 
@@ -35,24 +35,25 @@ impl SeenPhone {
         let model = property("model").map(|model| model.replace('_', " "));
         let place = property("usb").map(|port| format!("usb:{port}"));
         let id = property("transport_id");
-        let transport = id.and_then(|id| id.parse().ok());
-        let nameless = || match (&place, id) {
-            (Some(place), _) => place.clone(),
-            (None, Some(id)) => format!("{ID}{id}"),
-            (None, None) => NAMELESS.to_owned(),
-        };
-        let serial = match device.serial.is_empty() {
-            true => nameless(),
-            false => device.serial,
-        };
-        Self {
-            serial,
+        let mut seen = Self {
+            transport: id.and_then(|id| id.parse().ok()),
+            serial: device.serial,
             state: device.state,
             model,
             route: RouteName::Server,
             place,
-            transport,
+        };
+        if seen.serial.is_empty() {
+            let place = seen.where_it_is();
+            seen.serial = place.unwrap_or_else(|| NAMELESS.to_owned());
         }
+        seen
+    }
+
+    /// What chooses it without its serial number.
+    pub(crate) fn where_it_is(&self) -> Option<String> {
+        let number = || self.transport.map(|id| format!("{ID}{id}"));
+        self.place.clone().or_else(number)
     }
 
     fn tells_its_serial(&self) -> bool {
@@ -63,12 +64,10 @@ impl SeenPhone {
 
     /// What chooses this one among these phones: its serial number, or its place where another has the
     /// same.
-    pub fn choice<'a>(&'a self, among: &[Self]) -> &'a str {
+    pub fn choice(&self, among: &[Self]) -> String {
         let same = among.iter().filter(|phone| phone.serial == self.serial);
-        match (same.count(), &self.place) {
-            (2.., Some(place)) => place,
-            _ => &self.serial,
-        }
+        let place = self.where_it_is().filter(|_| same.count() > 1);
+        place.unwrap_or_else(|| self.serial.clone())
     }
 }
 
@@ -151,7 +150,7 @@ pub fn choose<'a>(
     wanted: Option<&str>,
 ) -> Result<&'a SeenPhone, PhoneError> {
     let present = || {
-        let choices = phones.iter().map(|phone| phone.choice(phones).to_owned());
+        let choices = phones.iter().map(|phone| phone.choice(phones));
         choices.collect()
     };
     let Some(wanted) = wanted else {
@@ -162,7 +161,10 @@ pub fn choose<'a>(
         };
     };
     let same = |phone: &&SeenPhone| phone.serial.trim() == wanted.trim();
-    let there = |phone: &&SeenPhone| phone.place.as_deref() == Some(wanted);
+    let there = |phone: &&SeenPhone| {
+        let id = wanted.strip_prefix(ID).and_then(|id| id.parse().ok());
+        phone.place.as_deref() == Some(wanted) || (id.is_some() && phone.transport == id)
+    };
     let mut found: Vec<_> = phones.iter().filter(same).collect();
     if found.is_empty() {
         found = phones.iter().filter(there).collect();
@@ -177,7 +179,7 @@ pub fn choose<'a>(
             serial: wanted.to_owned(),
             places: found
                 .iter()
-                .filter_map(|phone| phone.place.clone())
+                .filter_map(|phone| phone.where_it_is())
                 .collect(),
         }),
     }
@@ -254,6 +256,8 @@ mod tests {
             "TWIN device usb:1-4 transport_id:4",
             "TWIN device usb:1-5 transport_id:5",
             "My Phone device usb:1-6 transport_id:6",
+            "WINDOWS device transport_id:7",
+            "WINDOWS device transport_id:8",
         ]
         .map(listed);
         let choices: Vec<_> = list.iter().map(|phone| phone.choice(&list)).collect();
@@ -265,7 +269,9 @@ mod tests {
                 "transport_id:3",
                 "usb:1-4",
                 "usb:1-5",
-                "My Phone"
+                "My Phone",
+                "transport_id:7",
+                "transport_id:8"
             ]
         );
         for (choice, phone) in choices.iter().zip(&list) {
@@ -273,6 +279,9 @@ mod tests {
         }
         let error = choose(&list, Some("TWIN")).unwrap_err().to_string();
         assert!(error.contains("usb:1-4, usb:1-5"), "{error}");
+        let error = choose(&list, Some("WINDOWS")).unwrap_err().to_string();
+        assert!(error.contains("transport_id:7, transport_id:8"), "{error}");
+        assert!(choose(&list, Some("transport_id:x")).is_err());
         let error = choose(&list, None).unwrap_err().to_string();
         assert!(error.contains("usb:1-1, usb:1-2"), "{error}");
     }

@@ -87,7 +87,12 @@ impl ServerAddress {
 
     /// The phones that the server sees, in whatever state; `None` when no server runs.
     pub async fn devices(&self) -> Result<Option<Vec<Device>>, PhoneError> {
-        let mut conversation = match self.ask("host:devices-l").await {
+        let asked = match self.ask("host:devices-l").await {
+            // A server from before there was the long list.
+            Err(error) if is_unknown_service(&error) => self.ask("host:devices").await,
+            asked => asked,
+        };
+        let mut conversation = match asked {
             Ok(conversation) => conversation,
             Err(PhoneError::Unreachable { .. }) => return Ok(None),
             Err(error) => return Err(error),
@@ -162,9 +167,7 @@ impl ServedPhone {
         match self.server.ask(&request).await {
             Ok(mut conversation) => Ok(Features::parse(conversation.text().await?.trim())),
             // A server from before there were any.
-            Err(PhoneError::ServerRefused { message, .. }) if message.contains("unknown") => {
-                Ok(Features::default())
-            }
+            Err(error) if is_unknown_service(&error) => Ok(Features::default()),
             // Between the server's list and this, the phone went away.
             Err(PhoneError::ServerRefused { message, .. }) => Err(self.gone(message)),
             Err(other) => Err(other),
@@ -207,6 +210,11 @@ impl ServedPhone {
             message,
         }
     }
+}
+
+/// Whether a server is too old for what it was asked: it answers "unknown host service".
+fn is_unknown_service(error: &PhoneError) -> bool {
+    matches!(error, PhoneError::ServerRefused { message, .. } if message.contains("unknown"))
 }
 
 /// A socket to the server and what it sent.

@@ -77,7 +77,7 @@ reads() {
     { cat /run/words; echo "exit code $got"; } | sed -E \
         -e 's/process [0-9]+/process N/; s/(F|f)ingerprint ([0-9A-F]{2}:){15}[0-9A-F]{2}/fingerprint XX/' \
         -e 's/[0-9.]+ [kMG]?B free/N free/; s/20[0-9]{2}-[0-9]{2}-[0-9]{2}/DAY/' \
-        -e 's,/dev/bus/usb/[0-9/]+,NODE,' > "/io/$name.text"
+        -e 's,/dev/bus/usb/[0-9/]+,NODE,; s/usb:[0-9]+-[0-9.]+/PLACE/g' > "/io/$name.text"
     diff -u "$PROJECT/tests/usb/texts/$name.txt" "/io/$name.text" && [ "$got" = "$code" ]
 }
 

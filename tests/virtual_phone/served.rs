@@ -21,6 +21,8 @@ struct Shelf {
     phones: HashMap<String, SocketAddr>,
     /// What phones and server both can do; `None` for a server that knows no such question.
     features: Option<Features>,
+    /// Whether it is from before there was the long list.
+    lists_shortly: bool,
     requests: Mutex<Vec<String>>,
 }
 
@@ -48,13 +50,19 @@ async fn answer(shelf: Arc<Shelf>, mut socket: TcpStream) -> Option<()> {
     let request = read_request(&mut socket).await?;
     shelf.requests.lock().unwrap().push(request.clone());
     let features = |choice: &str| request == format!("host-{choice}:features");
-    if request == "host:devices-l" {
+    let list = match shelf.lists_shortly {
+        true => "host:devices",
+        false => "host:devices-l",
+    };
+    if request == list {
         put(&mut socket, "OKAY", &shelf.list).await
     } else if let Some(features) = shelf
         .features
         .filter(|_| shelf.phones.keys().any(|choice| features(choice)))
     {
         put(&mut socket, "OKAY", &features.to_string()).await
+    } else if let Some(address) = request.strip_prefix("host:connect:") {
+        put(&mut socket, "OKAY", &format!("connected to {address}")).await
     } else if let Some(phone) = chosen(&shelf, &request) {
         socket.write_all(b"OKAY").await.ok()?;
         let service = read_request(&mut socket).await?;
@@ -251,7 +259,13 @@ async fn phones_are_chosen_by_what_the_list_calls_them_whatever_that_is() {
         recommended += 1;
     }
     assert_eq!(recommended, 4);
-    assert_eq!(doctor.line("finding")["state"], "same_serial");
+    let twins = doctor.line("finding");
+    assert_eq!(twins["state"], "same_serial");
+    let next = twins["next"].as_str().unwrap();
+    assert!(
+        next.contains("`rescue pull --serial usb:1-5 -o FOLDER`"),
+        "{next}"
+    );
     let doctor = run(&desk, port, &["--json", "doctor", "-s", "usb:1-5"])
         .await
         .expect(0);
@@ -280,6 +294,125 @@ async fn old_server_that_knows_no_features_and_no_ids_gives_everything() {
     let desk = Desk::new();
     assert_eq!(pulled(&desk, port, "My Phone", "a").await, photo(1));
     assert_eq!(pulled(&desk, port, "usb:1-2", "b").await, photo(1));
+
+    let mut shelf = Shelf {
+        list: "My Phone\tdevice\n".to_owned(),
+        lists_shortly: true,
+        ..Shelf::default()
+    };
+    shelf
+        .phones
+        .insert("serial:My Phone".to_owned(), phone.address());
+    let (_, port) = shelf.serve("127.0.0.1").await;
+    let desk = Desk::new();
+    assert_eq!(pulled(&desk, port, "My Phone", "a").await, photo(1));
+    let doctor = run(&desk, port, &["--json", "doctor"]).await.expect(0);
+    assert_eq!(doctor.line("finding")["state"], "ready");
+}
+
+#[tokio::test]
+async fn twins_without_places_are_chosen_by_their_numbers() {
+    // As a server on Windows lists them.
+    let mut shelf = Shelf {
+        list: "TWIN device model:X transport_id:3\nTWIN device model:X transport_id:4\n".to_owned(),
+        features: Some(Features::all()),
+        ..Shelf::default()
+    };
+    let (one, other) = (phone("TWIN", 3).await, phone("TWIN", 4).await);
+    for (id, phone) in [(3, &one), (4, &other)] {
+        let choice = format!("transport-id:{id}");
+        shelf.phones.insert(choice, phone.address());
+    }
+    let (_, port) = shelf.serve("127.0.0.1").await;
+    let desk = Desk::new();
+    let told = run(&desk, port, &["--json", "pull", "-s", "TWIN", "-o", "x"]).await;
+    let told = told.expect(2).message();
+    assert!(told.contains("transport_id:3, transport_id:4"), "{told}");
+    for id in [3, 4] {
+        let choice = format!("transport_id:{id}");
+        assert_eq!(pulled(&desk, port, &choice, &choice).await, photo(id));
+        let doctor = run(&desk, port, &["--json", "doctor", "-s", &choice]).await;
+        let next = doctor.expect(0).line("finding")["next"].clone();
+        assert_eq!(next, format!("run `rescue pull --serial {choice}`"));
+    }
+    for chosen in [&[][..], &["-s", "TWIN"]] {
+        let doctor = run(&desk, port, &[&["--json", "doctor"], chosen].concat()).await;
+        let next = doctor.expect(2).line("finding")["next"].clone();
+        let next = next.as_str().unwrap();
+        assert!(
+            next.contains("`rescue pull --serial transport_id:3 -o FOLDER`"),
+            "{next}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn doctor_finds_the_phone_that_pull_would_find_and_no_other() {
+    let mut shelf = Shelf {
+        list: "My Phone  device usb:1-2 transport_id:7\n".to_owned(),
+        features: Some(Features::all()),
+        ..Shelf::default()
+    };
+    let phone = phone("OWN", 1).await;
+    let choice = "transport-id:7".to_owned();
+    shelf.phones.insert(choice, phone.address());
+    let (_, port) = shelf.serve("127.0.0.1").await;
+    let desk = Desk::new();
+    for choice in ["My Phone", " My Phone ", "usb:1-2", "transport_id:7"] {
+        assert_eq!(pulled(&desk, port, choice, "rescued").await, photo(1));
+        let doctor = run(&desk, port, &["--json", "doctor", "-s", choice]).await;
+        assert_eq!(
+            doctor.expect(0).line("finding")["state"],
+            "ready",
+            "{choice}"
+        );
+    }
+    let told = run(&desk, port, &["--json", "doctor", "-s", "NOWHERE"]).await;
+    let told = told.expect(10).message();
+    assert!(
+        told.contains("no phone with the serial number NOWHERE; there is: My Phone"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn next_step_of_connect_chooses_the_phone_where_others_are() {
+    const NEXT: &str = "Next: `rescue pull";
+    for (list, environment, next) in [
+        ("[::1]:7  device transport_id:1\n", "", "`"),
+        (
+            "[::1]:7  device transport_id:1\n",
+            "OTHER",
+            " --serial '[::1]:7'`",
+        ),
+        (
+            "OTHER device usb:1-1 transport_id:2\n[::1]:7  device transport_id:1\n",
+            "",
+            " --serial '[::1]:7'`",
+        ),
+        (
+            "adb-X._adb-tls-connect._tcp  device transport_id:1\n",
+            "",
+            "",
+        ),
+    ] {
+        let shelf = Shelf {
+            list: list.to_owned(),
+            ..Shelf::default()
+        };
+        let (_, port) = shelf.serve("127.0.0.1").await;
+        let desk = Desk::new();
+        let mut command = desk.command(&["connect", "[::1]:7"]);
+        command.env("ANDROID_ADB_SERVER_PORT", port.to_string());
+        command.env("ANDROID_SERIAL", environment);
+        let running = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let ended = running.await.unwrap();
+        let told = String::from_utf8(ended.stdout).unwrap();
+        match next {
+            "" => assert!(told.contains("Next: `rescue devices`"), "{told}"),
+            next => assert!(told.contains(&format!("{NEXT}{next}")), "{told}"),
+        }
+    }
 }
 
 #[tokio::test]
