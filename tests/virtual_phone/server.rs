@@ -136,3 +136,118 @@ async fn watching_ends_when_nobody_reads_it_any_more() {
     let ended = end(child).await.expect(0);
     assert_eq!(ended.stderr, "");
 }
+
+/// What `rescue connect` says, with a server that answers its request by `answer` of how many came before.
+async fn connect(
+    more: &[&str],
+    mut answer: impl FnMut(&str, u32) -> Vec<u8> + Send + 'static,
+) -> (Ended, u32) {
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = std::sync::Arc::clone(&asked);
+    let port = serve(move |request, _| match request {
+        "host:devices-l" => okay(""),
+        request => answer(
+            request,
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst),
+        ),
+    });
+    let desk = Desk::new();
+    let mut command = desk.command(&["--json", "connect"]);
+    command
+        .args(more)
+        .env("ANDROID_ADB_SERVER_PORT", port.to_string());
+    let ended = end(command.spawn().unwrap()).await;
+    (ended, asked.load(std::sync::atomic::Ordering::SeqCst))
+}
+
+#[tokio::test]
+async fn wireless_phone_is_tried_three_times_before_it_counts_as_not_paired() {
+    let phone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = phone.local_addr().unwrap().to_string();
+    let refused = format!("failed to connect to {address}");
+    let (words, connected) = (refused.clone(), format!("connected to {address}"));
+    let (ended, asked) = connect(&[&address], move |request, count| {
+        assert!(request.starts_with("host:connect:127.0.0.1:"), "{request}");
+        okay(if count < 2 { &words } else { &connected })
+    })
+    .await;
+    assert_eq!(ended.expect(0).line("connected")["paired"], false);
+    assert_eq!(asked, 3);
+    let (ended, asked) = connect(&[&address], move |_, _| okay(&refused)).await;
+    let ended = ended.expect(10);
+    let hint = ended.line("error")["hint"].as_str().unwrap();
+    assert!(hint.contains("paired first"), "{hint}");
+    assert_eq!(asked, 3);
+}
+
+#[tokio::test]
+async fn wrong_code_and_closed_port_are_named_as_such() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    // Nobody listens at that port of this address.
+    let closed = format!("127.0.0.2:{}", taken.local_addr().unwrap().port());
+    let wrong = "Failed: Wrong password or connection was dropped.";
+    let (ended, _) = connect(&[&closed, "--pair", "123 456"], move |request, _| {
+        assert!(
+            request.starts_with("host:pair:123456:127.0.0.2:"),
+            "{request}"
+        );
+        okay(wrong)
+    })
+    .await;
+    let said = format!("{:?}", ended.expect(10).lines);
+    assert!(said.contains("the code is wrong"), "{said}");
+
+    for (arguments, words) in [
+        (
+            &[closed.as_str(), "--pair", "123456"][..],
+            "Failed: Unable to start pairing client.",
+        ),
+        (
+            &[closed.as_str()],
+            "failed to connect to '127.0.0.2:1': Connection refused",
+        ),
+    ] {
+        let (ended, asked) = connect(arguments, move |_, _| fail(words)).await;
+        let ended = ended.expect(10);
+        let hint = ended.line("error")["hint"].as_str().unwrap();
+        assert!(hint.contains("nothing listens at that port"), "{hint}");
+        assert_eq!(asked, 1);
+    }
+    let (ended, _) = connect(&[&closed, "--pair", "123456"], |_, _| {
+        fail("unknown host service")
+    })
+    .await;
+    let said = format!("{:?}", ended.expect(10).lines);
+    assert!(said.contains("too old to pair"), "{said}");
+}
+
+#[tokio::test]
+async fn address_or_code_typed_wrongly_is_named_before_the_server_is_asked() {
+    for (arguments, why) in [
+        (&["192.168.1.7"][..], "port is missing"),
+        (&["192.168.1.7:x"], "not a number"),
+        (&["192.168.1:5555"], "neither a name nor an IP address"),
+        (&["[fe80::1]"], "port is missing"),
+        (&["192.168.1.7:37000", "--pair", "12345"], "six digits"),
+        (
+            &[
+                "192.168.1.7:37000",
+                "--pair",
+                "\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}",
+            ],
+            "six digits",
+        ),
+    ] {
+        let (ended, asked) = connect(arguments, |_, _| fail("asked")).await;
+        let told = ended.expect(2).message();
+        assert!(told.contains(why), "{arguments:?}: {told}");
+        assert_eq!(asked, 0, "{arguments:?}");
+    }
+    // IPv6 goes to the server as it is.
+    let (ended, _) = connect(&["[::1]:37000"], |request, _| {
+        assert_eq!(request, "host:connect:[::1]:37000");
+        okay("already connected to [::1]:37000")
+    })
+    .await;
+    ended.expect(0);
+}
