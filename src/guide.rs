@@ -43,6 +43,13 @@ impl From<clap::Error> for Error {
 
 impl From<PhoneError> for Error {
     fn from(error: PhoneError) -> Self {
+        if let PhoneError::Lost(link) = &error
+            && link.wants_tls()
+        {
+            // It did not go away, and is no stranger.
+            return Self::new(Kind::PhoneTalksNonsense, states::wireless.meaning)
+                .with_hint(states::wireless.next);
+        }
         let kind = match &error {
             PhoneError::Lost(link) => match **link {
                 LinkError::Protocol(_) => Kind::PhoneTalksNonsense,
@@ -105,9 +112,7 @@ impl From<DisplayError> for Error {
 pub fn hint(error: &PhoneError) -> String {
     match error {
         PhoneError::Lost(link) => match **link {
-            LinkError::Protocol(crate::adb::connection::ConnectionError::TlsWanted) => {
-                "wireless debugging needs the adb server: `rescue connect HOST:PORT --pair CODE`, then without --tcp"
-            }
+            LinkError::Protocol(_) if link.wants_tls() => states::wireless.next,
             LinkError::Protocol(_) => "check that the address is that of a phone's adb daemon",
             LinkError::Closed | LinkError::Io(_) | LinkError::NotReading => {
                 "plug the phone in again and run the same command: it resumes where it stopped"

@@ -68,6 +68,20 @@ pub fn parse_text(input: &mut BytesMut) -> Result<Option<String>, NotAServer> {
     Ok(Some(text))
 }
 
+/// Takes the text behind a status that was fine; `None` until it is whole. Newer servers take a request that
+/// lasts, and tell that it failed in a second status.
+pub fn parse_answer(input: &mut BytesMut) -> Result<Option<Result<String, String>>, NotAServer> {
+    // No length begins so.
+    if input.starts_with(b"FAIL") {
+        let failed = parse_status(input)?;
+        return Ok(failed.and_then(|status| match status {
+            Status::Fail(why) => Some(Err(why)),
+            Status::Okay => None,
+        }));
+    }
+    Ok(parse_text(input)?.map(Ok))
+}
+
 fn text_length(input: &BytesMut, at: usize) -> Result<Option<usize>, NotAServer> {
     let Some(digits) = input.get(at..at + 4) else {
         return Ok(None);
@@ -297,6 +311,18 @@ mod tests {
         assert!(parse_status(&mut BytesMut::from("HTTP/1.1")).is_err());
         assert!(parse_status(&mut BytesMut::from("FAIL+0x1")).is_err());
         assert!(parse_text(&mut BytesMut::from("00zz")).is_err());
+    }
+
+    #[test]
+    fn answer_is_a_text_or_a_second_status() {
+        let mut input = BytesMut::from("0003abcFAIL0002noOKAY");
+        assert_eq!(parse_answer(&mut input), Ok(Some(Ok("abc".into()))));
+        assert_eq!(parse_answer(&mut input), Ok(Some(Err("no".into()))));
+        assert!(parse_answer(&mut input).is_err());
+        for cut in 0..10 {
+            let mut input = BytesMut::from(&"FAIL0002no"[..cut]);
+            assert_eq!(parse_answer(&mut input), Ok(None), "{cut}");
+        }
     }
 
     #[test]

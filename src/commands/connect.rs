@@ -4,6 +4,7 @@
 //! a running server of another version.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -19,6 +20,8 @@ use crate::ui::{Ui, plain, typed_word};
 
 /// How often to try: adb closes a connection now and then that it just made, and the next one holds.
 const TRIES: u32 = 3;
+/// How long to wait in between: at once after a failure, adb fails more often than it connects.
+const PAUSE: Duration = Duration::from_millis(500);
 /// The digits of a pairing code.
 const CODE_DIGITS: usize = 6;
 
@@ -89,7 +92,10 @@ fn pairing_code(typed: &str) -> Result<String, Error> {
 async fn connect(server: &ServerAddress, address: &str) -> Result<(), Error> {
     let request = format!("host:connect:{address}");
     let mut words = String::new();
-    for _ in 0..TRIES {
+    for tried in 0..TRIES {
+        if tried > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
         words = answer(server.request(&request).await)?;
         if words.starts_with("connected to") || words.starts_with("already connected to") {
             return Ok(());

@@ -3,7 +3,6 @@
 
 use std::io::ErrorKind;
 
-use crate::adb::connection::ConnectionError;
 use crate::adb::server::DeviceState;
 use crate::error::Kind;
 use crate::phone::PhoneError;
@@ -238,7 +237,7 @@ pub fn of_address(error: &PhoneError) -> Option<State> {
             _ => no_answer,
         },
         PhoneError::Lost(link) => match **link {
-            LinkError::Protocol(ConnectionError::TlsWanted) => wireless,
+            LinkError::Protocol(_) if link.wants_tls() => wireless,
             LinkError::Protocol(_) => no_adb,
             _ => return None,
         },

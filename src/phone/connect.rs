@@ -111,6 +111,8 @@ pub async fn connect(
                 ..
             } if patience == Patience::ForReturn => Waiting::ForState(state.clone()),
             _ if error.is_gone() && patience == Patience::ForReturn => Waiting::ForPhone,
+            // It says what it wants, and would say so again.
+            PhoneError::Lost(link) if link.wants_tls() => return Err(error),
             // A loose cable comes back; what is no phone never will.
             PhoneError::Lost(_) | PhoneError::StreamEnded { .. } | PhoneError::Gone { .. }
                 if broken < MOST_BROKEN =>

@@ -38,6 +38,13 @@ pub enum LinkError {
     NotReading,
 }
 
+impl LinkError {
+    /// Whether the other side is a phone that wants encryption.
+    pub fn wants_tls(&self) -> bool {
+        matches!(self, Self::Protocol(ConnectionError::TlsWanted))
+    }
+}
+
 /// What happened on a link as a whole.
 #[derive(Debug)]
 pub enum LinkEvent {

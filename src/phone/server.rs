@@ -118,6 +118,7 @@ impl ServerAddress {
             address: self.clone(),
             socket,
             input: BytesMut::new(),
+            asked: String::new(),
         };
         conversation.request(request.as_bytes()).await?;
         Ok(conversation)
@@ -222,16 +223,15 @@ struct Conversation {
     address: ServerAddress,
     socket: TcpStream,
     input: BytesMut,
+    /// The last request, for messages.
+    asked: String,
 }
 
 impl Conversation {
     async fn request(&mut self, request: &[u8]) -> Result<(), PhoneError> {
-        let refused = |message| PhoneError::ServerRefused {
-            request: String::from_utf8_lossy(request).into_owned(),
-            message,
-        };
+        self.asked = String::from_utf8_lossy(request).into_owned();
         let bytes = server::request(request)
-            .ok_or_else(|| refused("the request is too long".to_owned()))?;
+            .ok_or_else(|| self.refused("the request is too long".to_owned()))?;
         self.socket
             .write_all(&bytes)
             .await
@@ -241,8 +241,13 @@ impl Conversation {
             .await?
         {
             Status::Okay => Ok(()),
-            Status::Fail(message) => Err(refused(message)),
+            Status::Fail(message) => Err(self.refused(message)),
         }
+    }
+
+    fn refused(&self, message: String) -> PhoneError {
+        let request = self.asked.clone();
+        PhoneError::ServerRefused { request, message }
     }
 
     async fn text(&mut self) -> Result<String, PhoneError> {
@@ -250,7 +255,8 @@ impl Conversation {
     }
 
     async fn text_within(&mut self, patience: Duration) -> Result<String, PhoneError> {
-        self.read_within(patience, server::parse_text).await
+        let answer = self.read_within(patience, server::parse_answer).await?;
+        answer.map_err(|message| self.refused(message))
     }
 
     async fn read_within<T>(
