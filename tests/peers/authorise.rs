@@ -6,11 +6,19 @@ use std::time::Duration;
 
 use crate::adb::AdbVersion;
 use crate::desk::{Desk, output_of};
-use crate::phone::{Access, Daemon, Phone, Tap};
+use crate::phone::{Access, Age, Daemon, Phone, Tap};
 use crate::tree::{Tree, assert_same_files, files_below};
 
-fn phone_with_photos(desk: &Desk, access: Access) -> Phone {
-    let phone = desk.phone(Daemon::with_access(access));
+on_both_daemons!(
+    unknown_key_that_nobody_allows_exits_11,
+    tap_on_always_lets_the_pull_go_on_and_is_remembered_and_adb_shares_the_key,
+    tap_on_allow_counts_for_this_connection,
+    phone_allowed_for_adb_lets_rescue_in,
+    key_named_on_the_command_line_or_by_adb_vendor_keys_is_offered,
+);
+
+fn phone_with_photos(desk: &Desk, age: Age, access: Access) -> Phone {
+    let phone = desk.phone(Daemon::with_access(age, access));
     Tree::below(phone.internal()).photos("DCIM/Camera", 20, 10_000);
     phone
 }
@@ -35,10 +43,9 @@ fn public_half(key: &Path) -> PathBuf {
     PathBuf::from(path)
 }
 
-#[test]
-fn unknown_key_that_nobody_allows_exits_11() {
+fn unknown_key_that_nobody_allows_exits_11(age: Age) {
     let desk = Desk::new();
-    let phone = phone_with_photos(&desk, Access::Asks);
+    let phone = phone_with_photos(&desk, age, Access::Asks);
     let to = desk.path("rescued");
     let arguments = [
         "pull",
@@ -58,10 +65,9 @@ fn unknown_key_that_nobody_allows_exits_11() {
     );
 }
 
-#[test]
-fn tap_on_always_lets_the_pull_go_on_and_is_remembered_and_adb_shares_the_key() {
+fn tap_on_always_lets_the_pull_go_on_and_is_remembered_and_adb_shares_the_key(age: Age) {
     let desk = Desk::new();
-    let phone = phone_with_photos(&desk, Access::Asks);
+    let phone = phone_with_photos(&desk, age, Access::Asks);
     let to = desk.path("rescued");
     let (address, to) = (phone.address(), to.to_str().unwrap());
     let running = desk.rescue_started(&["pull", "--wait", "60", "--tcp", &address, "-o", to]);
@@ -80,10 +86,9 @@ fn tap_on_always_lets_the_pull_go_on_and_is_remembered_and_adb_shares_the_key() 
     }
 }
 
-#[test]
-fn tap_on_allow_counts_for_this_connection() {
+fn tap_on_allow_counts_for_this_connection(age: Age) {
     let desk = Desk::new();
-    let phone = phone_with_photos(&desk, Access::Asks);
+    let phone = phone_with_photos(&desk, age, Access::Asks);
     let to = desk.path("rescued");
     let (address, to) = (phone.address(), to.to_str().unwrap());
     let running = desk.rescue_started(&["pull", "--wait", "60", "--tcp", &address, "-o", to]);
@@ -92,8 +97,7 @@ fn tap_on_allow_counts_for_this_connection() {
     assert_photos_are_here(&desk, &phone);
 }
 
-#[test]
-fn phone_allowed_for_adb_lets_rescue_in() {
+fn phone_allowed_for_adb_lets_rescue_in(age: Age) {
     for version in [AdbVersion::Debian, AdbVersion::Google] {
         let desk = Desk::new();
         let key = key_by_adb(&desk, version, desk.home().join(".android/adbkey"));
@@ -101,7 +105,7 @@ fn phone_allowed_for_adb_lets_rescue_in() {
             fs::read(&key).unwrap(),
             fs::read(public_half(&key)).unwrap(),
         );
-        let phone = phone_with_photos(&desk, Access::Knows(public_half(&key)));
+        let phone = phone_with_photos(&desk, age, Access::Knows(public_half(&key)));
         let to = desk.path("rescued");
         let arguments = [
             "pull",
@@ -124,11 +128,10 @@ fn phone_allowed_for_adb_lets_rescue_in() {
     }
 }
 
-#[test]
-fn key_named_on_the_command_line_or_by_adb_vendor_keys_is_offered() {
+fn key_named_on_the_command_line_or_by_adb_vendor_keys_is_offered(age: Age) {
     let desk = Desk::new();
     let key = key_by_adb(&desk, AdbVersion::Debian, desk.path("keys/other.adb_key"));
-    let phone = phone_with_photos(&desk, Access::Knows(public_half(&key)));
+    let phone = phone_with_photos(&desk, age, Access::Knows(public_half(&key)));
     let (address, to) = (phone.address(), desk.path("rescued"));
     let arguments = [
         "pull",
@@ -166,7 +169,7 @@ fn key_named_on_the_command_line_or_by_adb_vendor_keys_is_offered() {
 fn key_that_rescue_made_is_private() {
     use std::os::unix::fs::PermissionsExt as _;
     let desk = Desk::new();
-    let phone = phone_with_photos(&desk, Access::Asks);
+    let phone = phone_with_photos(&desk, Age::Android10, Access::Asks);
     let to = desk.path("rescued");
     let arguments = [
         "pull",

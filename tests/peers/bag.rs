@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::adb::AdbVersion;
 use crate::desk::{Desk, command, peers};
-use crate::phone::{Daemon, Phone};
+use crate::phone::{Age, Daemon, Phone};
 use crate::pull::fill;
 use crate::tree::{self, Tree};
+
+on_both_daemons!(verify_against_the_phone_agrees_with_it,);
 
 /// Demands that the BagIt validator and `sha256sum` accept a rescue folder.
 #[track_caller]
@@ -115,10 +117,9 @@ fn missing_file_is_found_and_named_and_pulled_again() {
     assert_valid(&folder);
 }
 
-#[test]
-fn verify_against_the_phone_agrees_with_it() {
+fn verify_against_the_phone_agrees_with_it(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     let mut server = desk.adb_server(AdbVersion::Debian);
     server.connect(&phone);
     fill(&phone, 30);

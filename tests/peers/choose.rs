@@ -5,13 +5,16 @@ use std::path::Path;
 use crate::adb::AdbVersion;
 use crate::bag;
 use crate::desk::Desk;
-use crate::phone::Daemon;
+use crate::phone::{Age, Daemon};
 use crate::tree::{Tree, allow, assert_same_files, files_below};
 
 #[test]
 fn two_phones_need_a_choice_and_each_can_be_chosen() {
     let desk = Desk::new();
-    let (one, two) = (desk.phone(Daemon::open()), desk.phone(Daemon::open()));
+    let (one, two) = (
+        desk.phone(Daemon::open()),
+        desk.phone(Daemon::of(Age::Android14)),
+    );
     let mut server = desk.adb_server(AdbVersion::Debian);
     for phone in [&one, &two] {
         server.connect(phone);
@@ -66,7 +69,10 @@ fn serial_that_is_not_there_exits_10_and_names_those_that_are() {
 #[test]
 fn second_phone_is_kept_out_of_the_first_ones_folder() {
     let desk = Desk::new();
-    let phones = [desk.phone(Daemon::open()), desk.phone(Daemon::open())];
+    let phones = [
+        desk.phone(Daemon::open()),
+        desk.phone(Daemon::of(Age::Android14)),
+    ];
     for phone in &phones {
         phone.set_serial(&format!("PHONE{}", phone.port()));
         Tree::below(phone.internal()).photos("DCIM/Camera", 5, 10_000);
@@ -84,7 +90,10 @@ fn second_phone_is_kept_out_of_the_first_ones_folder() {
 #[test]
 fn all_phones_at_once_get_a_folder_each() {
     let desk = Desk::new();
-    let phones = [desk.phone(Daemon::open()), desk.phone(Daemon::open())];
+    let phones = [
+        desk.phone(Daemon::open()),
+        desk.phone(Daemon::of(Age::Android14)),
+    ];
     let mut server = desk.adb_server(AdbVersion::Debian);
     for phone in &phones {
         phone.set_serial(&format!("PHONE{}", phone.port()));

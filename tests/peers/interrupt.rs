@@ -5,8 +5,17 @@ use std::path::Path;
 use crate::bag;
 use crate::cable::Cable;
 use crate::desk::{Desk, command, output_of, wait_for};
-use crate::phone::{Daemon, Phone};
+use crate::phone::{Age, Daemon, Phone};
 use crate::tree::{self, Tree, files_below};
+
+on_both_daemons!(
+    phone_killed_in_the_middle_fails_and_the_next_run_completes,
+    phone_that_comes_back_in_time_lets_the_same_run_complete,
+    cable_pulled_out_within_a_large_file_costs_only_what_was_on_its_way,
+    cable_that_drops_out_again_and_again_only_costs_time,
+    rescue_killed_in_the_middle_leaves_nothing_false_and_the_next_run_completes,
+    control_c_exits_130_leaves_a_valid_folder_and_the_next_run_completes,
+);
 
 /// 60 MB in photos and a video of 60 MB.
 fn fill(phone: &Phone) {
@@ -43,10 +52,9 @@ fn assert_nothing_is_false(phone: &Phone, folder: &Path) -> usize {
     here.len()
 }
 
-#[test]
-fn phone_killed_in_the_middle_fails_and_the_next_run_completes() {
+fn phone_killed_in_the_middle_fails_and_the_next_run_completes(age: Age) {
     let desk = Desk::new();
-    let mut phone = desk.phone(Daemon::open());
+    let mut phone = desk.phone(Daemon::of(age));
     fill(&phone);
     let cable = Cable::new(phone.port(), SPEED);
     let folder = desk.path("rescued");
@@ -78,10 +86,9 @@ fn phone_killed_in_the_middle_fails_and_the_next_run_completes() {
     );
 }
 
-#[test]
-fn phone_that_comes_back_in_time_lets_the_same_run_complete() {
+fn phone_that_comes_back_in_time_lets_the_same_run_complete(age: Age) {
     let desk = Desk::new();
-    let mut phone = desk.phone(Daemon::open());
+    let mut phone = desk.phone(Daemon::of(age));
     fill(&phone);
     let cable = Cable::new(phone.port(), SPEED);
     let folder = desk.path("rescued");
@@ -116,10 +123,9 @@ fn disk_unplugged_in_the_middle_is_named_and_nothing_is_written_in_its_place() {
     assert_eq!(std::fs::read_dir(&disk).unwrap().count(), 0);
 }
 
-#[test]
-fn cable_pulled_out_within_a_large_file_costs_only_what_was_on_its_way() {
+fn cable_pulled_out_within_a_large_file_costs_only_what_was_on_its_way(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     let size = 150_000_000;
     let video = Tree::below(phone.internal()).file("DCIM/Camera/VID.mp4", size as usize);
     let cable = Cable::new(phone.port(), 2 * SPEED);
@@ -139,10 +145,9 @@ fn cable_pulled_out_within_a_large_file_costs_only_what_was_on_its_way() {
     );
 }
 
-#[test]
-fn cable_that_drops_out_again_and_again_only_costs_time() {
+fn cable_that_drops_out_again_and_again_only_costs_time(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     let (size, drops) = (150_000_000, 12);
     let video = Tree::below(phone.internal()).file("DCIM/Camera/VID.mp4", size as usize);
     let cable = Cable::new(phone.port(), 2 * SPEED);
@@ -163,10 +168,9 @@ fn cable_that_drops_out_again_and_again_only_costs_time() {
     );
 }
 
-#[test]
-fn rescue_killed_in_the_middle_leaves_nothing_false_and_the_next_run_completes() {
+fn rescue_killed_in_the_middle_leaves_nothing_false_and_the_next_run_completes(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     fill(&phone);
     let cable = Cable::new(phone.port(), SPEED);
     let folder = desk.path("rescued");
@@ -182,10 +186,9 @@ fn rescue_killed_in_the_middle_leaves_nothing_false_and_the_next_run_completes()
     assert_everything_is_here(&phone, &folder);
 }
 
-#[test]
-fn control_c_exits_130_leaves_a_valid_folder_and_the_next_run_completes() {
+fn control_c_exits_130_leaves_a_valid_folder_and_the_next_run_completes(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     fill(&phone);
     let cable = Cable::new(phone.port(), SPEED);
     let folder = desk.path("rescued");

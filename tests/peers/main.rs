@@ -1,4 +1,4 @@
-//! `rescue` against programs that nobody here wrote: AOSP's own phone daemon, Debian's `adb` and
+//! `rescue` against programs that nobody here wrote: AOSP's own phone daemons of Android 10 and Android 14, Debian's `adb` and
 //! Google's newer one, the BagIt validator of the Library of Congress, `sha256sum`.
 //!
 //! `bash tests/peers/install` makes what is needed below `target/peers`; without it every test
@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! cargo test --release --test peers                      all
-//! cargo test --test peers -- --exact old_phone::NAME     one
+//! cargo test --test peers -- --exact pull::android_14::NAME     one
 //! KEEP_DESK=1 cargo test --test peers -- ...             keep its files in target/peers/desks
 //! ```
 
@@ -16,6 +16,18 @@
     clippy::indexing_slicing,
     reason = "in a test a panic is the report"
 )]
+
+/// Makes a test of each scene for the daemon of Android 10, and one for that of Android 14.
+macro_rules! on_both_daemons {
+    ($($scene:ident),* $(,)?) => {
+        mod android_10 {
+            $(#[test] fn $scene() { super::$scene(crate::phone::Age::Android10); })*
+        }
+        mod android_14 {
+            $(#[test] fn $scene() { super::$scene(crate::phone::Age::Android14); })*
+        }
+    };
+}
 
 // What a test stands on.
 mod adb;
@@ -37,3 +49,4 @@ mod old_phone;
 mod places;
 mod pull;
 mod through_server;
+mod wireless;

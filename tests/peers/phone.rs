@@ -1,6 +1,8 @@
-//! A phone: AOSP's daemon in a phone-like root, started by `tests/peers/lab/run-phone.sh`.
+//! A phone: AOSP's daemon in a phone-like root, started by `tests/peers/lab/run-phone.sh`; and its dialog "Pair
+//! device with pairing code".
 
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -26,11 +28,15 @@ pub(crate) enum Access {
     Asks,
     /// Also the owner of this public key file.
     Knows(PathBuf),
+    /// Whom it was paired with, as wireless debugging does: over TLS, with no question. Android 14's alone.
+    Paired,
 }
 
 /// How old a phone is.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) enum Age {
+    /// Android 14: also sendrecv_v2 with its compressions, and delayed_ack.
+    Android14,
     /// Android 10: shell_v2, stat_v2, ls_v2.
     #[default]
     Android10,
@@ -46,12 +52,17 @@ impl Daemon {
         Self::default()
     }
 
-    /// The same with locks.
-    pub(crate) fn with_access(access: Access) -> Self {
+    /// One of this age that lets everybody in.
+    pub(crate) fn of(age: Age) -> Self {
         Self {
-            access,
+            age,
             ..Self::default()
         }
+    }
+
+    /// The same with locks.
+    pub(crate) fn with_access(age: Age, access: Access) -> Self {
+        Self { access, age }
     }
 }
 
@@ -138,6 +149,25 @@ impl Phone {
         fs::write(self.state.join("data/property/props"), properties).unwrap();
     }
 
+    /// Opens the dialog that shows this code.
+    pub(crate) fn pair(&self, code: &str) -> Pairing {
+        let port = ports::free();
+        let newer = desk::peers().join("adbd34");
+        let mut command = desk::command(newer.join("lib/ld-linux-x86-64.so.2"));
+        command.args(["--inhibit-cache", "--library-path"]);
+        command.arg(newer.join("lib")).arg(newer.join("pair"));
+        command.args([&port.to_string(), code]);
+        command.arg(self.state.join("data/misc/adb/adb_keys"));
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        // A connection would be taken for a computer's.
+        let mut says = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut says)
+            .unwrap();
+        assert!(says.starts_with("pairing on"), "{says}");
+        Pairing { process, port }
+    }
+
     /// What the daemon wrote.
     pub(crate) fn log(&self) -> String {
         log(&self.state)
@@ -163,6 +193,32 @@ impl Drop for Phone {
     }
 }
 
+/// AOSP's pairing server, for one try; dropped, the dialog is closed.
+#[derive(Debug)]
+pub(crate) struct Pairing {
+    process: Child,
+    port: u16,
+}
+
+impl Pairing {
+    /// The address that the dialog shows.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Waits until the phone has noted the computer's key.
+    pub(crate) fn done(mut self) {
+        assert!(self.process.wait().unwrap().success(), "not paired");
+    }
+}
+
+impl Drop for Pairing {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 fn boot(port: u16, state: &Path, daemon: &Daemon) -> Child {
     let script = desk::project().join("tests/peers/lab/run-phone.sh");
     let mut command = Command::new("bash");
@@ -176,8 +232,10 @@ fn boot(port: u16, state: &Path, daemon: &Daemon) -> Child {
         Access::Open => command.env("NOAUTH", "1"),
         Access::Asks => &mut command,
         Access::Knows(key) => command.env("KEYS", key),
+        Access::Paired => command.env("WIRELESS", "1"),
     };
     match daemon.age {
+        Age::Android14 => command.env("NEW", "1"),
         Age::Android10 => &mut command,
         Age::Android6 => command.env("OLD", "262144"),
         Age::Android4 => command.env("OLD", "4096"),

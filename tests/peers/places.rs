@@ -27,6 +27,11 @@ const ODD_PLACES: [(&str, &str); 8] = [
     ),
 ];
 
+on_both_daemons!(
+    photos_in_odd_places_are_taken_and_the_rest_is_said,
+    choice_that_matches_nothing_says_what_would_and_leaves_no_folder,
+);
+
 fn fill(phone: &Phone) {
     let storage = phone.storage();
     let mut all = Tree::below(storage.clone());
@@ -171,9 +176,8 @@ fn odd_places(daemon: Daemon) {
         .expect_code(0);
 }
 
-#[test]
-fn photos_in_odd_places_are_taken_and_the_rest_is_said() {
-    odd_places(Daemon::open());
+fn photos_in_odd_places_are_taken_and_the_rest_is_said(age: Age) {
+    odd_places(Daemon::of(age));
 }
 
 /// Without sync v2 nothing tells a file's number: the shell says where names lead to.
@@ -185,10 +189,9 @@ fn photos_in_odd_places_of_an_older_phone_are_taken_once() {
     });
 }
 
-#[test]
-fn choice_that_matches_nothing_says_what_would_and_leaves_no_folder() {
+fn choice_that_matches_nothing_says_what_would_and_leaves_no_folder(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     let mut internal = Tree::below(phone.internal());
     internal.photos("DCIM/Camera", 3, 2_000);
     internal.file("Music/Voice Recorder/note.m4a", 2_000);

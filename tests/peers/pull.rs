@@ -6,8 +6,19 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::desk::{Desk, command, output_of, peers};
-use crate::phone::{Daemon, Phone};
+use crate::phone::{Age, Daemon, Phone};
 use crate::tree::{self, Tree, all_but_below, files_below, only_below};
+
+on_both_daemons!(
+    two_thousand_photos_a_huge_video_and_odd_names_arrive_and_are_not_pulled_twice,
+    two_thousand_photos_alone_arrive,
+    without_verification_everything_arrives_as_well,
+    later_photos_are_added_to_the_folder,
+    dry_run_names_items_and_pulls_nothing,
+    photos_alone_without_an_excluded_folder,
+    file_too_deep_for_the_protocol_is_rescued_or_listed,
+    phone_without_files_or_card_makes_an_empty_valid_folder,
+);
 
 /// Names that break programs; all below `DCIM/Odd`.
 pub(crate) fn odd_names() -> Vec<OsString> {
@@ -128,10 +139,9 @@ pub(crate) fn assert_complete(phone: &Phone, folder: &Path, unwanted: &[PathBuf]
     tree::assert_same_files(&sd_card, &files_below(&data.join("sd-1A2B-3C4D")));
 }
 
-#[test]
-fn two_thousand_photos_a_huge_video_and_odd_names_arrive_and_are_not_pulled_twice() {
+fn two_thousand_photos_a_huge_video_and_odd_names_arrive_and_are_not_pulled_twice(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     let mut unwanted = fill(&phone, 2_000);
     let mut internal = Tree::below(phone.internal());
     let refused = internal.file("DCIM/Camera/refused.jpg", 10_000);
@@ -143,7 +153,7 @@ fn two_thousand_photos_a_huge_video_and_odd_names_arrive_and_are_not_pulled_twic
 
     let first = desk.rescue(&["--json", "pull", "--tcp", &address, "-o", to]);
     let first = first
-        .noted_as("2,000 photos of 50 KB and 6 GiB, direct")
+        .noted_as(&format!("2,000 photos of 50 KB and 6 GiB, direct, {age:?}"))
         .expect_code(3);
     first.expect_said("refused.jpg");
     assert_complete(&phone, &folder, &unwanted);
@@ -164,7 +174,7 @@ fn two_thousand_photos_a_huge_video_and_odd_names_arrive_and_are_not_pulled_twic
     let before = tree::identities(&folder.join("data"));
     let second = desk.rescue(&["--json", "pull", "--tcp", &address, "-o", to]);
     let second = second
-        .noted_as("the same again, nothing to do")
+        .noted_as(&format!("the same again, nothing to do, {age:?}"))
         .expect_code(3);
     assert_eq!(second.count_of("pulled"), 0, "{second}");
     assert_eq!(before, tree::identities(&folder.join("data")));
@@ -179,10 +189,9 @@ fn two_thousand_photos_a_huge_video_and_odd_names_arrive_and_are_not_pulled_twic
     assert_eq!(before, tree::identities(&folder.join("data")), "{last}");
 }
 
-#[test]
-fn two_thousand_photos_alone_arrive() {
+fn two_thousand_photos_alone_arrive(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     let unwanted = fill(&phone, 2_000);
     let folder = desk.path("rescued");
     let arguments = [
@@ -193,15 +202,14 @@ fn two_thousand_photos_alone_arrive() {
         folder.to_str().unwrap(),
     ];
     desk.rescue(&arguments)
-        .noted_as("2,000 photos of 50 KB, direct")
+        .noted_as(&format!("2,000 photos of 50 KB, direct, {age:?}"))
         .expect_code(0);
     assert_complete(&phone, &folder, &unwanted);
 }
 
-#[test]
-fn without_verification_everything_arrives_as_well() {
+fn without_verification_everything_arrives_as_well(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     let unwanted = fill(&phone, 50);
     let folder = desk.path("rescued");
     let to = folder.to_str().unwrap();
@@ -210,10 +218,9 @@ fn without_verification_everything_arrives_as_well() {
     assert_complete(&phone, &folder, &unwanted);
 }
 
-#[test]
-fn later_photos_are_added_to_the_folder() {
+fn later_photos_are_added_to_the_folder(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     let mut unwanted = fill(&phone, 10);
     let folder = desk.path("rescued");
     let (address, to) = (phone.address(), folder.to_str().unwrap());
@@ -240,10 +247,9 @@ fn fill_later(phone: &Phone) -> Vec<PathBuf> {
     Vec::new()
 }
 
-#[test]
-fn dry_run_names_items_and_pulls_nothing() {
+fn dry_run_names_items_and_pulls_nothing(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     fill(&phone, 3);
     let folder = desk.path("rescued");
     let to = folder.to_str().unwrap();
@@ -263,10 +269,9 @@ fn dry_run_names_items_and_pulls_nothing() {
     assert!(!folder.join("data").exists(), "{finished}");
 }
 
-#[test]
-fn photos_alone_without_an_excluded_folder() {
+fn photos_alone_without_an_excluded_folder(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     fill(&phone, 3);
     let folder = desk.path("rescued");
     let mut arguments = vec![
@@ -293,10 +298,9 @@ fn photos_alone_without_an_excluded_folder() {
     assert_eq!(names, expected);
 }
 
-#[test]
-fn file_too_deep_for_the_protocol_is_rescued_or_listed() {
+fn file_too_deep_for_the_protocol_is_rescued_or_listed(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     let mut tree = Tree::below(phone.internal());
     let deep = ["d".repeat(240).as_str(); 4].join("/");
     tree.file(format!("DCIM/{deep}/within.jpg"), 2_000);
@@ -322,10 +326,9 @@ fn file_too_deep_for_the_protocol_is_rescued_or_listed() {
     }
 }
 
-#[test]
-fn phone_without_files_or_card_makes_an_empty_valid_folder() {
+fn phone_without_files_or_card_makes_an_empty_valid_folder(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     fs::remove_dir_all(phone.sd_card()).unwrap();
     let folder = desk.path("rescued");
     desk.rescue(&[

@@ -2,13 +2,23 @@
 
 use crate::adb::AdbVersion;
 use crate::desk::Desk;
-use crate::phone::{Access, Daemon};
+use crate::phone::{Access, Age, Daemon};
 use crate::pull::{assert_complete, fill};
 use crate::tree::{self, Tree};
 
-fn two_thousand_photos_arrive(version: AdbVersion) {
+on_both_daemons!(
+    debian_server_gives_two_thousand_photos,
+    google_server_gives_two_thousand_photos,
+    debian_server_gives_a_file_of_more_than_4_gib,
+    google_server_gives_a_file_of_more_than_4_gib,
+    connect_through_debian_server_makes_the_phone_usable,
+    connect_through_google_server_makes_the_phone_usable,
+    phone_that_does_not_know_the_server_exits_11_and_is_listed,
+);
+
+fn two_thousand_photos_arrive(age: Age, version: AdbVersion) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     let mut server = desk.adb_server(version);
     server.connect(&phone);
     let mut unwanted = fill(&phone, 2_000);
@@ -19,7 +29,7 @@ fn two_thousand_photos_arrive(version: AdbVersion) {
     let to = folder.to_str().unwrap();
     let first = desk.rescue(&["--json", "pull", "-o", to]);
     let first = first.noted_as(&format!(
-        "2,000 photos of 50 KB, through the adb server ({version:?})"
+        "2,000 photos of 50 KB, through the adb server ({version:?}), {age:?}"
     ));
     first.expect_code(3).expect_said("refused.jpg");
     assert_complete(&phone, &folder, &unwanted);
@@ -32,19 +42,17 @@ fn two_thousand_photos_arrive(version: AdbVersion) {
     assert_eq!(before, tree::identities(&folder.join("data")));
 }
 
-#[test]
-fn debian_server_gives_two_thousand_photos() {
-    two_thousand_photos_arrive(AdbVersion::Debian);
+fn debian_server_gives_two_thousand_photos(age: Age) {
+    two_thousand_photos_arrive(age, AdbVersion::Debian);
 }
 
-#[test]
-fn google_server_gives_two_thousand_photos() {
-    two_thousand_photos_arrive(AdbVersion::Google);
+fn google_server_gives_two_thousand_photos(age: Age) {
+    two_thousand_photos_arrive(age, AdbVersion::Google);
 }
 
-fn file_of_more_than_4_gib_arrives(version: AdbVersion) {
+fn file_of_more_than_4_gib_arrives(age: Age, version: AdbVersion) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     let mut server = desk.adb_server(version);
     server.connect(&phone);
     let video =
@@ -54,24 +62,22 @@ fn file_of_more_than_4_gib_arrives(version: AdbVersion) {
         .rescue(&["pull", "-o", folder.to_str().unwrap()])
         .expect_code(0);
     finished.noted_as(&format!(
-        "one file of 4 GiB, through the adb server ({version:?})"
+        "one file of 4 GiB, through the adb server ({version:?}), {age:?}"
     ));
     tree::assert_identical(&video, &folder.join("data/internal/DCIM/Camera/VID.mp4"));
 }
 
-#[test]
-fn debian_server_gives_a_file_of_more_than_4_gib() {
-    file_of_more_than_4_gib_arrives(AdbVersion::Debian);
+fn debian_server_gives_a_file_of_more_than_4_gib(age: Age) {
+    file_of_more_than_4_gib_arrives(age, AdbVersion::Debian);
 }
 
-#[test]
-fn google_server_gives_a_file_of_more_than_4_gib() {
-    file_of_more_than_4_gib_arrives(AdbVersion::Google);
+fn google_server_gives_a_file_of_more_than_4_gib(age: Age) {
+    file_of_more_than_4_gib_arrives(age, AdbVersion::Google);
 }
 
-fn connect_makes_the_phone_usable(version: AdbVersion) {
+fn connect_makes_the_phone_usable(age: Age, version: AdbVersion) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::open());
+    let phone = desk.phone(Daemon::of(age));
     let mut server = desk.adb_server(version);
     desk.rescue(&["connect", &phone.address()])
         .expect_code(0)
@@ -89,14 +95,12 @@ fn connect_makes_the_phone_usable(version: AdbVersion) {
     assert!(!devices.events().is_empty(), "{devices}");
 }
 
-#[test]
-fn connect_through_debian_server_makes_the_phone_usable() {
-    connect_makes_the_phone_usable(AdbVersion::Debian);
+fn connect_through_debian_server_makes_the_phone_usable(age: Age) {
+    connect_makes_the_phone_usable(age, AdbVersion::Debian);
 }
 
-#[test]
-fn connect_through_google_server_makes_the_phone_usable() {
-    connect_makes_the_phone_usable(AdbVersion::Google);
+fn connect_through_google_server_makes_the_phone_usable(age: Age) {
+    connect_makes_the_phone_usable(age, AdbVersion::Google);
 }
 
 #[test]
@@ -125,10 +129,9 @@ fn no_server_and_no_address_exits_10() {
         .expect_code(10);
 }
 
-#[test]
-fn phone_that_does_not_know_the_server_exits_11_and_is_listed() {
+fn phone_that_does_not_know_the_server_exits_11_and_is_listed(age: Age) {
     let desk = Desk::new();
-    let phone = desk.phone(Daemon::with_access(Access::Asks));
+    let phone = desk.phone(Daemon::with_access(age, Access::Asks));
     let mut server = desk.adb_server(AdbVersion::Debian);
     server.adb(&["connect", &phone.address()]);
     desk.rescue(&["devices"])

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rescue::folder::{CatalogueError, Folder, State};
 
 use crate::desk::{Desk, command, peers, project};
-use crate::phone::{Access, Daemon, Phone};
+use crate::phone::{Access, Age, Daemon, Phone};
 use crate::report::Try;
 use crate::rescue::Finished;
 use crate::tree::{Files, Tree, files_below};
@@ -37,9 +37,10 @@ impl Scene {
         for name in ["adbkey", "adbkey.pub"] {
             fs::copy(project().join("fixtures").join(name), android.join(name)).unwrap();
         }
-        let phone = desk.phone(Daemon::with_access(Access::Knows(
-            android.join("adbkey.pub"),
-        )));
+        let phone = desk.phone(Daemon::with_access(
+            Age::Android10,
+            Access::Knows(android.join("adbkey.pub")),
+        ));
         let mut tree = Tree::below(phone.internal());
         tree.photos("DCIM/Camera", 50, PHOTO);
         tree.photos("Pictures/Tiny", 30, 100);

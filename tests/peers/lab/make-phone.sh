@@ -1,9 +1,10 @@
 #!/bin/bash
-# make-phone.sh ROOT ADBD TOYBOX: the read-only system of a phone, from these two programs, the
-# stand-ins beside this script and Debian's mksh.
+# make-phone.sh ROOT ADBD TOYBOX ADBD34: the read-only system of a phone, from these two programs, the
+# stand-ins beside this script and Debian's mksh; and the folder of a newer daemon, which has a loader and
+# libraries of its own.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
-R=$1 ADBD=$2 TOYBOX=$3
+R=$1 ADBD=$2 TOYBOX=$3 ADBD34=$4
 umask 022
 rm -rf "$R"; mkdir -p "$R"; cd "$R"
 mkdir -p system/{bin,etc,lib64,xbin} vendor/bin product/bin apex data storage proc dev mnt/{user/0,sdcard} sys lib64
@@ -22,6 +23,8 @@ put() {
 }
 put "$ADBD" adbd
 put "$TOYBOX" toybox
+mkdir system/adbd34
+cp -r "$ADBD34"/{adbd,adbd-auth,adbd-tls,lib} system/adbd34/
 install -m755 "$(readlink -f /bin/mksh-static)" system/bin/mksh
 ln -s mksh system/bin/sh
 for a in $("$TOYBOX"); do [ -e "system/bin/$a" ] || ln -s toybox "system/bin/$a"; done

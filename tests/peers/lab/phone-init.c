@@ -10,6 +10,7 @@
 //   allow   this connection only      always  and append it to /data/misc/adb/adb_keys
 //   deny    refuse                    (no file: the user has not looked at the phone yet)
 //
+// ADBD34=NAME runs /system/adbd34/NAME instead, under the loader and with the libraries beside it.
 // AS_ROOT=1 keeps root (adb root). Killing this process, or closing its standard input, ends the
 // phone and all it started: a phone does not outlive the test that holds the other end.
 #define _GNU_SOURCE
@@ -54,6 +55,16 @@ static pid_t spawn_adbd(int ctl, const char* port) {
         T(setgroups(sizeof g / sizeof *g, g)); T(setgid(2000)); T(setuid(2000));
     }
     setsid();
+    const char* newer = getenv("ADBD34");
+    if (newer) {
+        char program[64];
+        snprintf(program, sizeof program, "/system/adbd34/%s", newer);
+        // What the daemon starts has the phone's own libraries: nothing of this is in its environment.
+        execle("/system/adbd34/lib/ld-linux-x86-64.so.2", "/system/bin/adbd", "--inhibit-cache",
+               "--library-path", "/system/adbd34/lib", "--preload", "/system/adbd34/lib/phone-libc.so",
+               "--argv0", "/system/bin/adbd", program, NULL, env);
+        _exit(127);
+    }
     execle("/system/bin/adbd", "/system/bin/adbd", NULL, env);
     _exit(127);
 }

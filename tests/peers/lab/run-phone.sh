@@ -6,6 +6,8 @@
 #             STATE/storage/... at any time; the daemon's log is STATE/adbd.log
 #   NOAUTH=1  no key is asked for (ro.adb.secure=0)     KEYS=FILE  public keys already allowed
 #   AS_ROOT=1 the daemon keeps root                     PROPERTIES="name=value ..."  system properties
+#   NEW=1     Debian's binary of Android 14's daemon; with WIRELESS=1 it listens as wireless debugging does,
+#             encrypted and for known keys only
 #   OLD=BYTES a daemon from before Android 7, with payloads of at most so many bytes: 4096 for the
 #             oldest, 262144 for Android 6
 set -euo pipefail
@@ -51,8 +53,15 @@ fi
 {
     [ -z "${NOAUTH:-}" ] || echo ro.adb.secure=0
     [ -z "${OLD:-}" ] || printf '%s\n' "lab.adb.old=$OLD" ro.build.version.release=6.0.1 ro.build.version.sdk=23
+    [ -z "${NEW:-}" ] || printf '%s\n' ro.build.version.release=14 ro.build.version.sdk=34 \
+        ro.build.fingerprint=google/lynx/lynx:14/UQ1A.231205.015/11084887:user/release-keys
     printf '%s\n' ${PROPERTIES:-}
 } >> "$STATE/data/property/props"
 [ -z "${KEYS:-}" ] || { cat "$KEYS"; echo; } | grep . >> "$STATE/data/misc/adb/adb_keys"
 chmod 755 "$STATE/data/misc" "$STATE/data/misc/adb"; [ ! -e "$STATE/data/misc/adb/adb_keys" ] || chmod 644 "$STATE/data/misc/adb/adb_keys"
+if [ -n "${NEW:-}" ]; then
+    export ADBD34=adbd-auth
+    [ -z "${NOAUTH:-}" ] || ADBD34=adbd
+    [ -z "${WIRELESS:-}" ] || ADBD34=adbd-tls
+fi
 exec "$PEERS/phone-init" "$PEERS/phone" "$STATE" "$PORT" > "$STATE/adbd.log" 2>&1
