@@ -16,7 +16,7 @@ use super::ExportError;
 use super::plan::{LeftOut, Piece};
 use super::report::shown;
 use super::rows::{Row, Rows, TagFiles, WriteTag, failed};
-use crate::folder::disk;
+use crate::folder::disk::{self, Within};
 use crate::item::PhoneIdentity;
 use crate::pull::kind::MediaKind;
 
@@ -183,11 +183,18 @@ struct InFolder<'a> {
 impl TagFiles for InFolder<'_> {
     fn add_tag(&mut self, path: &str, write: WriteTag<'_>) -> Result<(), ExportError> {
         self.written += 1;
-        let partial = disk::partial_path(self.root, &format!("sheet-{}", self.written))?;
-        let mut file = BufWriter::new(disk::create_file(&partial)?);
+        let name = format!("sheet-{}", self.written);
+        let (file, _) = disk::create_partial(self.root, &name)?;
+        let mut file = BufWriter::new(file);
         write(&mut file)?;
         file.flush().map_err(failed(path))?;
-        Ok(disk::rename_over(&partial, &self.root.join(path))?)
+        let (partial, mut folder) = (Within::partial(self.root)?, Within::root(self.root)?);
+        let mut names = path.split('/');
+        let target = names.next_back().unwrap_or_default();
+        for name in names {
+            folder = folder.existing(name)?;
+        }
+        Ok(partial.rename_over(&name, &folder, target)?)
     }
 }
 

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::disk::{self, DiskError, PARTIAL};
+use super::disk::{self, DiskError, PARTIAL, Within};
 use super::{CatalogueError, Companion, Entry, Folder, State, check};
 use crate::digest::{Hasher, Sha256, Xxh128};
 use crate::item::PhoneIdentity;
@@ -232,8 +232,7 @@ struct FinishedTagFile {
 
 impl TagFile {
     fn create(root: &Path, name: &'static str) -> Result<Self, DiskError> {
-        let path = disk::partial_path(root, name)?;
-        let file = disk::create_regular_file(&path)?;
+        let (file, path) = disk::create_partial(root, name)?;
         Ok(Self {
             name,
             path,
@@ -286,7 +285,8 @@ impl FinishedTagFile {
                 source,
             });
         }
-        disk::rename_over(&self.path, &target)
+        let (partial, root) = (Within::partial(root)?, Within::root(root)?);
+        partial.rename_over(self.path.file_name().unwrap_or_default(), &root, self.name)
     }
 }
 

@@ -5,13 +5,15 @@
 //! the disk under its name and survives a power cut; the caller records it *afterwards*. When the
 //! power goes in between, the file is found in place by the next run's commit and replaced.
 
-use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File};
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use super::disk::system::is_at;
-use super::disk::{self, DATA, DiskError, Renaming};
+use super::disk::system::held::{Bearer, Identity};
+use super::disk::{self, DATA, DiskError, Renaming, Within};
 use super::partial::{Finished, hash_rest};
 use crate::names::LocalPath;
 
@@ -108,11 +110,14 @@ impl Committer {
     /// For a file that turned out to be damaged.
     pub fn rename(&mut self, from: &LocalPath, to: &LocalPath) -> Result<bool, DiskError> {
         let mut touched = Touched::default();
-        self.create_folders(to, &mut touched)?;
-        disk::refuse_symlinks(&self.root, from)?;
-        let from_path = disk::data_path(&self.root, from);
-        let renaming = disk::rename_new(&from_path, &disk::data_path(&self.root, to))?;
-        touched.holding(&from_path);
+        let Some(source) = Within::holding(&self.root, from)? else {
+            let path = disk::data_path(&self.root, from);
+            return Err(DiskError::new("open", &path, ErrorKind::NotFound.into()));
+        };
+        touched.changed(&source)?;
+        let target = self.folder_of(to, &mut touched)?;
+        let renaming = source.rename_new(from.name(), &target, to.name())?;
+        touched.changed(&target)?;
         self.sync_folders(touched)?;
         Ok(renaming == Renaming::Renamed)
     }
@@ -121,13 +126,11 @@ impl Committer {
     ///
     /// For a file that is proven wrong, and for what was kept of a damaged one once all of it came.
     pub fn remove(&self, local: &LocalPath) -> Result<(), DiskError> {
-        disk::refuse_symlinks(&self.root, local)?;
-        let path = disk::data_path(&self.root, local);
-        disk::remove_file(&path)?;
-        match path.parent() {
-            Some(parent) if parent.exists() => disk::sync_folder(parent),
-            _ => Ok(()),
-        }
+        let Some(folder) = Within::holding(&self.root, local)? else {
+            return Ok(());
+        };
+        folder.remove(local.name())?;
+        folder.sync()
     }
 
     fn put(
@@ -136,48 +139,50 @@ impl Committer {
         local: &LocalPath,
         touched: &mut Touched,
     ) -> Result<Put, DiskError> {
-        self.create_folders(local, touched)?;
-        let target = disk::data_path(&self.root, local);
-        if !is_at(&finished.file, &finished.path) {
+        let (partial, name) = (
+            Within::partial(&self.root)?,
+            finished.path.file_name().unwrap_or_default(),
+        );
+        let folder = self.folder_of(local, touched)?;
+        if !partial.bears(name, &finished.file) {
             // Its name is all that can be renamed: what bears it now has not that hash.
             return Err(DiskError::Displaced {
                 path: finished.path.clone(),
             });
         }
-        match disk::rename_new(&finished.path, &target)? {
-            Renaming::Renamed => {
-                touched.holding(&target);
-                Ok(Put::InPlace)
+        let put = match partial.rename_new(name, &folder, local.name())? {
+            Renaming::Renamed => Put::InPlace,
+            Renaming::TargetExists if has_bytes_of(finished, &folder, local) => {
+                partial.rename_over(name, &folder, local.name())?;
+                Put::Replaced
             }
-            Renaming::TargetExists if has_bytes_of(finished, &target) => {
-                disk::rename_over(&finished.path, &target)?;
-                touched.holding(&target);
-                Ok(Put::Replaced)
-            }
-            Renaming::TargetExists => Ok(Put::TargetExists),
-        }
+            Renaming::TargetExists => return Ok(Put::TargetExists),
+        };
+        touched.changed(&folder)?;
+        Ok(put)
     }
 
-    /// Creates the folders that `local` needs.
-    fn create_folders(&self, local: &LocalPath, touched: &mut Touched) -> Result<(), DiskError> {
-        let mut folder = self.root.join(DATA);
-        if touched.is_known(local) {
-            return Ok(());
+    /// The folder that `local` needs, made with those above it where they are missing.
+    fn folder_of(&self, local: &LocalPath, touched: &mut Touched) -> Result<Rc<Within>, DiskError> {
+        if let Some((parent, folder)) = &touched.last
+            && *parent == local.parent()
+        {
+            return Ok(Rc::clone(folder));
         }
-        disk::refuse_symlinks(&self.root, local)?;
+        let mut folder = Within::root(&self.root)?.existing(DATA)?;
         let mut names = local.components();
         names.next_back();
         for name in names {
-            let parent = folder.clone();
-            folder.push(name);
-            disk::create_folder(&folder)?;
-            if !self.durable.contains(&folder) {
-                touched.folders.insert(parent);
-                touched.to_be_durable.push(folder.clone());
+            let next = folder.made(name)?;
+            if !self.durable.contains(next.path()) {
+                touched.changed(&folder)?;
+                touched.to_be_durable.push(next.path().to_owned());
             }
+            folder = next;
         }
-        touched.known.insert(local.parent());
-        Ok(())
+        let folder = Rc::new(folder);
+        touched.last = Some((local.parent(), Rc::clone(&folder)));
+        Ok(folder)
     }
 
     fn sync_files<'a>(
@@ -199,34 +204,48 @@ impl Committer {
     }
 
     fn sync_folders(&mut self, touched: Touched) -> Result<(), DiskError> {
-        let rest = if touched.folders.len() >= SYNC_ALL_FROM
-            && disk::sync_filesystem(&self.root_folder, &self.root)?
-        {
-            touched.folders.len() - 1
-        } else {
-            0
-        };
-        touched
-            .folders
-            .iter()
-            .skip(rest)
-            .try_for_each(|folder| disk::sync_folder(folder))?;
+        let count = touched.folders.len();
+        let rest =
+            match count >= SYNC_ALL_FROM && disk::sync_filesystem(&self.root_folder, &self.root)? {
+                true => count - 1,
+                false => 0,
+            };
+        for (at, (path, identity)) in touched.folders.iter().enumerate() {
+            // Somebody may have put another folder there, to which none of the files went.
+            let folder = self.again(path)?;
+            if folder.identity()? != *identity {
+                return Err(DiskError::Displaced { path: path.clone() });
+            }
+            if at >= rest {
+                folder.sync()?;
+            }
+        }
         self.durable.extend(touched.to_be_durable);
         Ok(())
+    }
+
+    /// The folder that a path below the rescue folder leads to now.
+    fn again(&self, path: &Path) -> Result<Within, DiskError> {
+        let mut folder = Within::root(&self.root)?;
+        for name in path.strip_prefix(&self.root).into_iter().flatten() {
+            folder = folder.existing(name)?;
+        }
+        Ok(folder)
     }
 }
 
 /// Whether nothing is lost when a file is replaced by this one. What cannot be read is not.
-fn has_bytes_of(finished: &Finished, target: &Path) -> bool {
-    let is_as_large = |found: &fs::Metadata| found.is_file() && found.len() == finished.size;
-    if !fs::symlink_metadata(target).is_ok_and(|found| is_as_large(&found)) {
+fn has_bytes_of(finished: &Finished, folder: &Within, local: &LocalPath) -> bool {
+    let bearer = folder.bearer(local.name());
+    if !matches!(bearer, Ok(Some(Bearer::File(size))) if size == finished.size) {
         return false;
     }
-    let Ok(Some(mut file)) = disk::open_file(target) else {
+    let Ok(Some(mut file)) = folder.open(local.name(), false) else {
         return false;
     };
     // From memory as well: what only memory holds is replaced by what the disk has.
-    hash_rest(&mut file, target, |_| {}).is_ok_and(|(hasher, _)| hasher.finish() == finished.sha256)
+    let hashed = hash_rest(&mut file, &folder.at(local.name()), |_| {});
+    hashed.is_ok_and(|(hasher, _)| hasher.finish() == finished.sha256)
 }
 
 enum Put {
@@ -238,21 +257,21 @@ enum Put {
 /// The folders that a group changed.
 #[derive(Default)]
 struct Touched {
-    folders: BTreeSet<PathBuf>,
+    folders: BTreeMap<PathBuf, Identity>,
     to_be_durable: Vec<PathBuf>,
-    /// The parents, as local paths, that were created or found during this group.
-    known: HashSet<Option<LocalPath>>,
+    /// The one that was found last, and the local path of which: files come folder by folder.
+    last: Option<(Option<LocalPath>, Rc<Within>)>,
 }
 
 impl Touched {
-    fn holding(&mut self, file: &Path) {
-        if let Some(parent) = file.parent() {
-            self.folders.insert(parent.to_owned());
+    fn changed(&mut self, folder: &Within) -> Result<(), DiskError> {
+        let identity = folder.identity()?;
+        match self.folders.insert(folder.path().to_owned(), identity) {
+            Some(before) if before != identity => Err(DiskError::Displaced {
+                path: folder.path().to_owned(),
+            }),
+            _ => Ok(()),
         }
-    }
-
-    fn is_known(&self, local: &LocalPath) -> bool {
-        self.known.contains(&local.parent())
     }
 }
 

@@ -8,6 +8,7 @@
 mod error;
 mod read_back;
 pub(crate) mod system;
+mod within;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -17,6 +18,7 @@ use crate::names::LocalPath;
 pub use error::DiskError;
 pub(crate) use read_back::{ReadFrom, read_back};
 use system::open_unlinked;
+pub(crate) use within::Within;
 
 /// Where `data/` lies in a rescue folder.
 pub(crate) const DATA: &str = "data";
@@ -31,51 +33,15 @@ pub(crate) fn data_path(root: &Path, local: &LocalPath) -> PathBuf {
     path
 }
 
-/// Where a file under way lies, which is in the rescue folder itself and not behind a link.
-pub(crate) fn partial_path(root: &Path, name: &str) -> Result<PathBuf, DiskError> {
-    let folder = root.join(PARTIAL);
-    if folder.is_symlink() {
-        return Err(DiskError::Symlink { path: folder });
-    }
-    Ok(folder.join(name))
-}
-
-/// Finds out whether the folders on the way to `local` are real folders, not symbolic links.
-///
-/// Folders that do not exist are fine. The folder may lie on a disk that somebody else prepared; a
-/// link in it would lead reads and writes elsewhere.
-pub(crate) fn refuse_symlinks(root: &Path, local: &LocalPath) -> Result<(), DiskError> {
-    let mut path = root.join(DATA);
-    let mut rest = local.components();
-    rest.next_back();
-    loop {
-        match fs::symlink_metadata(&path) {
-            Ok(found) if found.is_dir() => {}
-            Ok(found) if found.is_symlink() => return Err(DiskError::Symlink { path }),
-            Ok(_) => return Err(DiskError::NotAFolder { path }),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(DiskError::new("look at", &path, error)),
-        }
-        match rest.next() {
-            Some(name) => path.push(name),
-            None => return Ok(()),
-        }
-    }
+/// Creates a file under way, with its path.
+pub(crate) fn create_partial(root: &Path, name: &str) -> Result<(File, PathBuf), DiskError> {
+    let folder = Within::partial(root)?;
+    Ok((folder.create(name)?, folder.at(name)))
 }
 
 /// Creates a file, anew when it exists; never through a symbolic link, nor into a file that bears
 /// another name elsewhere too. A device, which somebody named on purpose, is written to.
 pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
-    create(path, true)
-}
-
-/// As [`create_file`], in the rescue folder, where nothing but a file can take a file's bytes: a
-/// pipe that somebody left there would swallow them.
-pub(crate) fn create_regular_file(path: &Path) -> Result<File, DiskError> {
-    create(path, false)
-}
-
-fn create(path: &Path, may_be_other: bool) -> Result<File, DiskError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     let mut opened = open_unlinked(&options, path);
@@ -93,12 +59,7 @@ fn create(path: &Path, may_be_other: bool) -> Result<File, DiskError> {
                     path: path.to_owned(),
                 });
             }
-            Ok(_) if may_be_other => drop(options.create_new(false)),
-            Ok(_) => {
-                return Err(DiskError::NotAFile {
-                    path: path.to_owned(),
-                });
-            }
+            Ok(_) => drop(options.create_new(false)),
             Err(_) => {}
         }
         opened = open_unlinked(&options, path);

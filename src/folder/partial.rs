@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::EntryId;
-use super::disk::{self, DiskError};
+use super::disk::{self, DiskError, Within};
 use super::upload::SMALL_BYTES;
 use crate::digest::{Hasher, QuickHasher, Sha256, Xxh128};
 
@@ -61,8 +61,7 @@ pub struct Finished {
 impl PartialFile {
     /// Begins an entry's file anew; what was there is gone.
     pub fn create(root: &Path, entry: EntryId) -> Result<Self, DiskError> {
-        let path = disk::partial_path(root, &entry.to_string())?;
-        let file = disk::create_regular_file(&path)?;
+        let (file, path) = disk::create_partial(root, &entry.to_string())?;
         Ok(Self {
             entry,
             path,
@@ -90,16 +89,14 @@ impl PartialFile {
     /// for a moment never got, which no later sync would tell of. After a power cut they need not
     /// be the bytes that were written: only the phone's own hash of the whole file proves them.
     pub fn resume(root: &Path, entry: EntryId) -> Result<Option<(Self, u64)>, DiskError> {
-        let path = disk::partial_path(root, &entry.to_string())?;
-        let Some(mut file) = disk::reopen_file(&path)? else {
+        let (folder, name) = (Within::partial(root)?, entry.to_string());
+        let path = folder.at(&name);
+        let Some(mut file) = folder.open(&name, true)? else {
             return Ok(None);
         };
         let found = file
             .metadata()
             .map_err(|e| DiskError::new("look at", &path, e))?;
-        if !found.is_file() {
-            return Err(DiskError::NotAFile { path });
-        }
         if disk::system::has_other_names(&found) {
             // It is another file, too, which is not ours to write to.
             return Ok(None);
@@ -137,16 +134,16 @@ impl PartialFile {
 
     /// Drops what is held of an entry's file; that there is nothing is fine too.
     pub fn discard(root: &Path, entry: EntryId) -> Result<(), DiskError> {
-        disk::remove_file(&disk::partial_path(root, &entry.to_string())?)
+        Within::partial(root)?.remove(entry.to_string())
     }
 
     /// Drops all files under way, as far as the disk still does so: it may have lost bytes of any.
     pub(crate) fn discard_all(root: &Path) {
-        let Ok(folder) = disk::partial_path(root, "") else {
+        let Ok(folder) = Within::partial(root) else {
             return;
         };
-        for found in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if let Err(error) = disk::remove_file(&found.path()) {
+        for found in fs::read_dir(folder.path()).into_iter().flatten().flatten() {
+            if let Err(error) = folder.remove(found.file_name()) {
                 tracing::warn!(%error, "a file under way stays");
             }
         }

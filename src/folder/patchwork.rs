@@ -22,8 +22,7 @@ pub struct Patchwork {
 impl Patchwork {
     /// Begins an entry's file anew; what was there is gone.
     pub fn create(root: &Path, entry: EntryId) -> Result<Self, DiskError> {
-        let path = disk::partial_path(root, &entry.to_string())?;
-        let file = disk::create_regular_file(&path)?;
+        let (file, path) = disk::create_partial(root, &entry.to_string())?;
         Ok(Self { entry, path, file })
     }
 

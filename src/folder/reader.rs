@@ -2,11 +2,10 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::disk::system::LookedAt;
-use super::disk::{self, DiskError};
+use super::disk::system::held::Bearer;
+use super::disk::{self, DiskError, Within};
 use crate::digest::{Hasher, Sha256};
 use crate::names::LocalPath;
 
@@ -41,37 +40,29 @@ impl DataReader {
 
     /// Opens a file to read it; follows no symbolic link out of the folder.
     pub fn open(&self, local: &LocalPath) -> Result<Found, DiskError> {
-        match disk::refuse_symlinks(&self.root, local) {
-            Ok(()) => {}
+        let folder = match Within::holding(&self.root, local) {
+            Ok(Some(folder)) => folder,
+            Ok(None) => return Ok(Found::Nothing),
             Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => {
                 return Ok(Found::Other);
             }
             Err(error) => return Err(error),
-        }
-        let path = self.path(local);
-        match disk::open_file(&path) {
-            Ok(Some(file)) => {
-                let found = file
-                    .metadata()
-                    .map_err(|e| DiskError::new("look at", &path, e))?;
-                Ok(match found.is_file() {
-                    true => Found::File(file),
-                    false => Found::Other,
-                })
-            }
+        };
+        match folder.open(local.name(), false) {
+            Ok(Some(file)) => Ok(Found::File(file)),
             Ok(None) => Ok(Found::Nothing),
-            Err(DiskError::Symlink { .. }) => Ok(Found::Other),
+            Err(DiskError::Symlink { .. } | DiskError::NotAFile { .. }) => Ok(Found::Other),
             Err(error) => Err(error),
         }
     }
 
     /// The size of the regular file that stands at a place; `None` when there is none such.
     pub fn size(&self, local: &LocalPath) -> Option<u64> {
-        if disk::refuse_symlinks(&self.root, local).is_err() {
-            return None;
+        let folder = Within::holding(&self.root, local).ok()??;
+        match folder.bearer(local.name()) {
+            Ok(Some(Bearer::File(size))) => Some(size),
+            _ => None,
         }
-        let found = std::fs::symlink_metadata(self.path(local)).ok()?;
-        found.is_file().then_some(found.len())
     }
 }
 
@@ -87,7 +78,7 @@ pub struct Presence {
 #[derive(Debug)]
 enum Way {
     /// Free of symbolic links.
-    Open(LookedAt),
+    Open(Within),
     /// It leads over a symbolic link, or over what is no folder.
     Blocked,
 }
@@ -113,7 +104,8 @@ impl Presence {
             return Ok(false);
         }
         let path = disk::data_path(&self.root, local);
-        let Some(file) = disk::open_file(&path)? else {
+        let folder = Within::holding(&self.root, local)?;
+        let Some(file) = folder.map_or(Ok(None), |folder| folder.open(local.name(), false))? else {
             return Ok(false);
         };
         if let Err(error) = disk::sync_file(&file, &path) {
@@ -136,37 +128,19 @@ impl Presence {
         if !matches!(&*last, Some((known, _)) if **known == *parent) {
             *last = self.way_to(local)?.map(|way| (parent.into(), way));
         }
-        let found = match &*last {
+        match &*last {
             // No such folder; it may be made before the next look.
-            None => return Ok(false),
-            Some((_, Way::Blocked)) => Ok(None),
-            Some((_, Way::Open(folder))) => folder.size_of(name),
-        };
-        match found {
-            Ok(found) => Ok(found == Some(size)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => {
-                let path = disk::data_path(&self.root, local);
-                Err(DiskError::new("look at", &path, error))
-            }
+            None | Some((_, Way::Blocked)) => Ok(false),
+            Some((_, Way::Open(folder))) => Ok(folder.bearer(name)? == Some(Bearer::File(size))),
         }
     }
 
     /// The way to a file's folder; `None` when there is none such.
     fn way_to(&self, local: &LocalPath) -> Result<Option<Way>, DiskError> {
-        match disk::refuse_symlinks(&self.root, local) {
-            Ok(()) => {}
-            Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => {
-                return Ok(Some(Way::Blocked));
-            }
-            Err(error) => return Err(error),
-        }
-        let mut path = disk::data_path(&self.root, local);
-        path.pop();
-        match LookedAt::open(&path) {
-            Ok(folder) => Ok(Some(Way::Open(folder))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(DiskError::new("look into", &path, error)),
+        match Within::holding(&self.root, local) {
+            Ok(folder) => Ok(folder.map(Way::Open)),
+            Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => Ok(Some(Way::Blocked)),
+            Err(error) => Err(error),
         }
     }
 

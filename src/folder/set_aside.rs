@@ -3,11 +3,13 @@
 //! Nothing is deleted or replaced: below `set-aside/` each keeps its path, with a number when the
 //! path is taken. The bag is whole again once the next pull has brought what is missing then.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::Folder;
-use super::disk::{self, DATA, DiskError, Renaming};
+use super::disk::system::held::Bearer;
+use super::disk::{DATA, DiskError, Renaming, Within};
 use crate::names::LocalPath;
 
 /// The folder for it, in the rescue folder.
@@ -20,39 +22,34 @@ impl Folder {
     ///
     /// Follows no symbolic link: it is the link that is moved.
     pub fn set_aside(&self, below_data: &Path) -> Result<Option<PathBuf>, DiskError> {
-        let Some((path, relative)) = self.first_that_stands(below_data)? else {
+        let Some((source, relative)) = self.first_that_stands(below_data)? else {
             return Ok(None);
         };
-        let mut folder = self.root.join(SET_ASIDE);
-        disk::create_folder(&folder)?;
-        let mut made = vec![self.root.clone()];
-        for name in relative.parent().into_iter().flat_map(Path::components) {
-            made.push(folder.clone());
-            folder.push(name);
-            disk::create_folder(&folder)?;
+        let mut made = vec![Within::root(&self.root)?];
+        let parents = relative.parent().into_iter().flatten();
+        for name in std::iter::once(OsStr::new(SET_ASIDE)).chain(parents) {
+            if let Some(next) = made.last().map(|above| above.made(name)).transpose()? {
+                made.push(next);
+            }
         }
+        let Some(folder) = made.last() else {
+            return Ok(None);
+        };
         let name = relative.file_name().unwrap_or_default();
-        let mut target = folder.join(name);
+        let mut target = name.to_owned();
         let mut number = 2_u32;
-        while disk::rename_new(&path, &target)? == Renaming::TargetExists {
-            let mut numbered = name.to_owned();
-            numbered.push(format!(" ({number})"));
-            target = folder.join(numbered);
+        while source.rename_new(name, folder, &target)? == Renaming::TargetExists {
+            target = name.to_owned();
+            target.push(format!(" ({number})"));
             number = number.saturating_add(1);
         }
-        disk::sync_folder(&folder)?;
         for folder in made.iter().rev() {
-            disk::sync_folder(folder)?;
+            folder.sync()?;
         }
-        if let Some(parent) = path.parent() {
-            disk::sync_folder(parent)?;
-        }
-        Ok(Some(
-            target
-                .strip_prefix(&self.root)
-                .unwrap_or(&target)
-                .to_owned(),
-        ))
+        source.sync()?;
+        let target = folder.at(target);
+        let below = target.strip_prefix(&self.root).map(Path::to_owned);
+        Ok(Some(below.unwrap_or(target)))
     }
 
     /// Whether the folder of this file lists its name in this very spelling: a disk that takes
@@ -66,24 +63,22 @@ impl Folder {
         listing.any(|found| found.is_ok_and(|found| found.file_name() == local.name()))
     }
 
-    /// The first on the way to a path below `data/` that is no folder, or the path itself.
-    fn first_that_stands(
-        &self,
-        below_data: &Path,
-    ) -> Result<Option<(PathBuf, PathBuf)>, DiskError> {
-        let mut path = self.root.join(DATA);
+    /// The first on the way to a path below `data/` that is no folder, or what bears the path itself: the folder
+    /// that holds it, and its path below `data/`.
+    fn first_that_stands(&self, below_data: &Path) -> Result<Option<(Within, PathBuf)>, DiskError> {
+        let mut folder = Within::root(&self.root)?.existing(DATA)?;
         let mut relative = PathBuf::new();
         for component in below_data.components() {
             let Component::Normal(name) = component else {
                 return Ok(None);
             };
-            path.push(name);
             relative.push(name);
-            match fs::symlink_metadata(&path) {
-                Ok(found) if found.is_dir() && relative != below_data => {}
-                Ok(_) => return Ok(Some((path, relative))),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(DiskError::new("look at", &path, error)),
+            match folder.bearer(name)? {
+                Some(Bearer::Folder) if relative != below_data => {
+                    folder = folder.existing(name)?;
+                }
+                Some(_) => return Ok(Some((folder, relative))),
+                None => return Ok(None),
             }
         }
         Ok(None)

@@ -156,7 +156,8 @@ impl LocalFolder {
                 return Ok(());
             };
             let name = name_of(&path);
-            place.held.remove(name).map_err(|e| place.failed(name, &e))
+            let removed = place.held.remove(name);
+            removed.map(drop).map_err(|e| place.failed(name, &e))
         })
         .await
     }
@@ -339,7 +340,11 @@ impl Part {
         let synced = self.file.sync_all();
         self.tried(synced)?;
         let name = name_of(&self.target).to_owned();
-        match self.place.held.rename_new(&self.name, &name) {
+        match self
+            .place
+            .held
+            .rename_new(&self.name, &self.place.held, &name)
+        {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 self.discard();

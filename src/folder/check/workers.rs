@@ -1,6 +1,5 @@
 //! Two threads that hash files, for one disk read and one being hashed keep each other busy.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
@@ -10,7 +9,8 @@ use std::thread::Scope;
 use super::Finding;
 use crate::digest::Hasher;
 use crate::folder::Payload;
-use crate::folder::disk::{self, DiskError, ReadFrom};
+use crate::folder::disk::system::held::Bearer;
+use crate::folder::disk::{self, DiskError, ReadFrom, Within};
 use crate::names::LocalPath;
 use crate::threads::{NoThread, spawn_scoped};
 
@@ -112,41 +112,39 @@ fn compare(
 ) -> Option<Finding> {
     let local = file.local.clone();
     let unreadable = |error: &DiskError| unreadable(file.local.clone(), error);
-    match disk::refuse_symlinks(root, &file.local) {
-        Ok(()) => {}
-        Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => {
-            return Some(Finding::NotAFile { local });
-        }
-        Err(error) => return Some(unreadable(&error)),
-    }
-    let path = disk::data_path(root, &file.local);
-    match fs::symlink_metadata(&path) {
-        Ok(found) if !found.is_file() => return Some(Finding::NotAFile { local }),
-        Ok(found) if found.len() != file.size => {
-            let found_bytes = found.len();
+    let found = Within::holding(root, &file.local).and_then(|folder| match folder {
+        Some(folder) => Ok(folder.bearer(local.name())?.map(|bearer| (folder, bearer))),
+        None => Ok(None),
+    });
+    let folder = match found {
+        Ok(Some((folder, Bearer::File(size)))) if size == file.size => folder,
+        Ok(Some((_, Bearer::File(found_bytes)))) => {
             return Some(Finding::WrongSize {
                 local,
                 expected_bytes: file.size,
                 found_bytes,
             });
         }
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Some(Finding::Missing { local });
+        Ok(Some(_)) | Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => {
+            return Some(Finding::NotAFile { local });
         }
-        Err(error) => return Some(unreadable(&DiskError::new("look at", &path, error))),
-    }
-    let hashed = disk::open_file(&path).and_then(|opened| match opened {
-        Some(opened) => {
-            let mut hasher = Hasher::default();
-            *from = disk::read_back(&opened, &path, |bytes| {
-                hasher.update(bytes);
-                on_bytes(bytes.len() as u64);
-            })?;
-            Ok(Some(hasher.finish()))
-        }
-        None => Ok(None),
-    });
+        Ok(None) => return Some(Finding::Missing { local }),
+        Err(error) => return Some(unreadable(&error)),
+    };
+    let path = folder.at(local.name());
+    let hashed = folder
+        .open(local.name(), false)
+        .and_then(|opened| match opened {
+            Some(opened) => {
+                let mut hasher = Hasher::default();
+                *from = disk::read_back(&opened, &path, |bytes| {
+                    hasher.update(bytes);
+                    on_bytes(bytes.len() as u64);
+                })?;
+                Ok(Some(hasher.finish()))
+            }
+            None => Ok(None),
+        });
     match hashed {
         Ok(None) => Some(Finding::Missing { local }),
         Ok(Some(found)) => (found != file.sha256).then_some(Finding::WrongHash {

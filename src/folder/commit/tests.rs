@@ -1,3 +1,4 @@
+use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 
 use super::*;
@@ -227,4 +228,68 @@ fn a_damaged_file_can_be_set_aside_and_removed() {
     committer.remove(&local("d/b.damaged")).unwrap();
     committer.remove(&local("no/such/folder")).unwrap();
     assert!(!folder.data_path(&local("d/b.damaged")).exists());
+}
+
+/// Swaps a folder below `data/` for a link to another place at the first change that `is_it`.
+fn swap_at(
+    folder: &Folder,
+    outside: &Path,
+    swapped: &str,
+    is_it: impl Fn(&disk::Change) -> bool + Send + 'static,
+) {
+    let swapped = folder.data_path(&local(swapped));
+    let (outside, mut done) = (outside.to_owned(), false);
+    let swap = move |change| {
+        if !done && is_it(&change) {
+            done = true;
+            fs::rename(&swapped, swapped.with_extension("away")).unwrap();
+            symlink(&outside, &swapped).unwrap();
+        }
+    };
+    disk::observe(folder.root(), Box::new(swap));
+}
+
+#[test]
+fn folder_swapped_for_a_link_at_any_step_takes_nothing_outside_and_proves_nothing() {
+    type At = fn(&disk::Change) -> bool;
+    let steps: [(&str, At); 4] = [
+        ("synced", |change| matches!(change, disk::Change::Synced(_))),
+        ("renamed", |change| {
+            matches!(change, disk::Change::Renamed(..))
+        }),
+        (
+            "made",
+            |change| matches!(change, disk::Change::FolderCreated(path) if path.ends_with("new")),
+        ),
+        ("removed", |change| {
+            matches!(change, disk::Change::Removed(_))
+        }),
+    ];
+    for (step, at) in steps {
+        for swapped in ["internal/DCIM", "internal/DCIM/Camera"] {
+            let (place, folder) = fresh();
+            let outside = place.path().join("outside");
+            fs::create_dir(&outside).unwrap();
+            fs::create_dir(outside.join("Camera")).unwrap();
+            let mut committer = folder.committer().unwrap();
+            let first = to_commit(&folder, 1, "internal/DCIM/Camera/1.jpg", b"first");
+            committer.commit(vec![first]).unwrap();
+            let group = vec![
+                to_commit(&folder, 2, "internal/DCIM/Camera/2.jpg", b"second"),
+                to_commit(&folder, 3, "internal/DCIM/Camera/new/3.jpg", b"third"),
+                to_commit(&folder, 4, "internal/DCIM/Camera/4.jpg", b"fourth"),
+            ];
+            swap_at(&folder, &outside, swapped, at);
+            let removed = committer.remove(&local("internal/DCIM/Camera/1.jpg"));
+            let committed = committer.commit(group);
+            disk::stop_observing(folder.root());
+            let took = walkdir::WalkDir::new(&outside).into_iter();
+            let took = took
+                .map(Result::unwrap)
+                .filter(|one| one.file_type().is_file());
+            assert_eq!(took.count(), 0, "{step} {swapped}");
+            assert!(committed.is_err(), "{step} {swapped}: {committed:?}");
+            assert!(removed.is_ok(), "{step} {swapped}");
+        }
+    }
 }

@@ -227,52 +227,6 @@ pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A folder in which one name after the other is looked at, without the way there each time.
-#[cfg(unix)]
-#[derive(Debug)]
-pub(crate) struct LookedAt(std::os::fd::OwnedFd);
-
-/// Only the way there.
-#[cfg(not(unix))]
-#[derive(Debug)]
-pub(crate) struct LookedAt(std::path::PathBuf);
-
-impl LookedAt {
-    /// The folder at `path`, which is no symbolic link.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        #[cfg(unix)]
-        {
-            use rustix::fs::{Mode, OFlags};
-            let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            // A folder that may be searched and not be read will do; elsewhere it will not.
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            let flags = flags | OFlags::PATH;
-            Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
-        }
-        #[cfg(not(unix))]
-        return match fs::symlink_metadata(path)?.is_dir() {
-            true => Ok(Self(path.to_owned())),
-            false => Err(io::ErrorKind::NotADirectory.into()),
-        };
-    }
-
-    /// The size in bytes of the regular file of that name; `None` when something else bears it.
-    pub(crate) fn size_of(&self, name: &str) -> io::Result<Option<u64>> {
-        #[cfg(unix)]
-        {
-            use rustix::fs::{AtFlags, FileType, statat};
-            let found = statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
-            Ok(is_file.then_some(u64::try_from(found.st_size).unwrap_or(0)))
-        }
-        #[cfg(not(unix))]
-        {
-            let found = fs::symlink_metadata(self.0.join(name))?;
-            Ok(found.is_file().then_some(found.len()))
-        }
-    }
-}
-
 /// Whether this Linux tells [`sync_filesystem`] of failed writes: 5.8 is the first that does.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn tells_failures(release: &str) -> bool {

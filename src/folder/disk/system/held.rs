@@ -5,9 +5,10 @@
 //! link is never followed below the first folder. Names are checked first: a name with a slash, and `..`, is
 //! an error.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Component, Path};
 
 #[cfg(unix)]
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, statat};
@@ -36,8 +37,16 @@ pub(crate) struct HeldFolder(std::os::fd::OwnedFd);
 #[derive(Debug)]
 pub(crate) struct HeldFolder(std::path::PathBuf);
 
+/// Which folder it is, on a system that tells.
+pub(crate) type Identity = (u64, u64);
+
+// A folder that may be searched and not be read will do, where the system can hold one so.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const FOLDER: OFlags = READABLE.union(OFlags::PATH);
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+const FOLDER: OFlags = READABLE;
 #[cfg(unix)]
-const FOLDER: OFlags = OFlags::RDONLY
+const READABLE: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
 
@@ -54,8 +63,8 @@ impl HeldFolder {
     }
 
     /// A folder in it. `NotADirectory` when something else bears the name, a link too.
-    pub(crate) fn below(&self, name: &str) -> io::Result<Self> {
-        let name = checked(name)?;
+    pub(crate) fn below(&self, name: impl AsRef<OsStr>) -> io::Result<Self> {
+        let name = checked(&name)?;
         #[cfg(unix)]
         {
             let flags = FOLDER | OFlags::NOFOLLOW;
@@ -75,8 +84,8 @@ impl HeldFolder {
     }
 
     /// Makes a folder in it; `false` when something bears the name already.
-    pub(crate) fn make(&self, name: &str) -> io::Result<bool> {
-        let name = checked(name)?;
+    pub(crate) fn make(&self, name: impl AsRef<OsStr>) -> io::Result<bool> {
+        let name = checked(&name)?;
         #[cfg(unix)]
         let made = rustix::fs::mkdirat(&self.0, name, Mode::from_raw_mode(0o777));
         #[cfg(unix)]
@@ -91,8 +100,8 @@ impl HeldFolder {
     }
 
     /// Creates a file whose name nothing bears.
-    pub(crate) fn create_new(&self, name: &str) -> io::Result<File> {
-        let name = checked(name)?;
+    pub(crate) fn create_new(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        let name = checked(&name)?;
         #[cfg(unix)]
         {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
@@ -110,8 +119,8 @@ impl HeldFolder {
 
     /// Opens a regular file in it, to read it and, when `writes`, to write it too. `InvalidInput` when
     /// something else bears the name; `None` when nothing does.
-    pub(crate) fn file(&self, name: &str, writes: bool) -> io::Result<Option<File>> {
-        let name = checked(name)?;
+    pub(crate) fn file(&self, name: impl AsRef<OsStr>, writes: bool) -> io::Result<Option<File>> {
+        let name = checked(&name)?;
         #[cfg(unix)]
         let opened: io::Result<File> = {
             let access = match writes {
@@ -144,8 +153,8 @@ impl HeldFolder {
     }
 
     /// What bears a name in it, if anything does.
-    pub(crate) fn bearer(&self, name: &str) -> io::Result<Option<Bearer>> {
-        let name = checked(name)?;
+    pub(crate) fn bearer(&self, name: impl AsRef<OsStr>) -> io::Result<Option<Bearer>> {
+        let name = checked(&name)?;
         #[cfg(unix)]
         let looked = self.look(name);
         #[cfg(not(unix))]
@@ -172,7 +181,7 @@ impl HeldFolder {
     /// with replacement characters; one that vanishes meanwhile does not come.
     pub(crate) fn each(&self, mut each: impl FnMut(&str, Bearer) -> bool) -> io::Result<()> {
         #[cfg(unix)]
-        for entry in rustix::fs::Dir::read_from(&self.0)? {
+        for entry in rustix::fs::Dir::read_from(self.readable()?)? {
             let entry = entry?;
             let name = entry.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
@@ -197,13 +206,18 @@ impl HeldFolder {
         Ok(())
     }
 
-    /// Gives a file another name that nothing bears; `AlreadyExists` where something does.
-    pub(crate) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
-        let (from, to) = (checked(from)?, checked(to)?);
+    /// Gives a file a name in a folder that nothing bears there; `AlreadyExists` where something does.
+    pub(crate) fn rename_new(
+        &self,
+        from: impl AsRef<OsStr>,
+        into: &Self,
+        to: impl AsRef<OsStr>,
+    ) -> io::Result<()> {
+        let (from, to) = (checked(&from)?, checked(&to)?);
         #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
         {
             use rustix::fs::{RenameFlags, renameat_with};
-            match renameat_with(&self.0, from, &self.0, to, RenameFlags::NOREPLACE) {
+            match renameat_with(&self.0, from, &into.0, to, RenameFlags::NOREPLACE) {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     let error = io::Error::from(error);
@@ -220,7 +234,7 @@ impl HeldFolder {
         #[cfg(unix)]
         {
             // A second name is never given to what bears one, in one step.
-            match rustix::fs::linkat(&self.0, from, &self.0, to, AtFlags::empty()) {
+            match rustix::fs::linkat(&self.0, from, &into.0, to, AtFlags::empty()) {
                 Ok(()) => {
                     let _ = self.remove(from);
                     return Ok(());
@@ -231,18 +245,32 @@ impl HeldFolder {
                 Err(_) => {}
             }
         }
-        if self.bearer(to)?.is_some() {
+        if into.bearer(to)?.is_some() {
             return Err(ErrorKind::AlreadyExists.into());
         }
         #[cfg(unix)]
-        return Ok(rustix::fs::renameat(&self.0, from, &self.0, to)?);
+        return Ok(rustix::fs::renameat(&self.0, from, &into.0, to)?);
         #[cfg(not(unix))]
-        std::fs::rename(self.0.join(from), self.0.join(to))
+        std::fs::rename(self.0.join(from), into.0.join(to))
     }
 
-    /// Removes a file's name; that there is none is fine too.
-    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
-        let name = checked(name)?;
+    /// Gives a file a name in a folder, in place of the file that bears it there.
+    pub(crate) fn rename_over(
+        &self,
+        from: impl AsRef<OsStr>,
+        into: &Self,
+        to: impl AsRef<OsStr>,
+    ) -> io::Result<()> {
+        let (from, to) = (checked(&from)?, checked(&to)?);
+        #[cfg(unix)]
+        return Ok(rustix::fs::renameat(&self.0, from, &into.0, to)?);
+        #[cfg(not(unix))]
+        std::fs::rename(self.0.join(from), into.0.join(to))
+    }
+
+    /// Removes a file's name; `false` when there was none.
+    pub(crate) fn remove(&self, name: impl AsRef<OsStr>) -> io::Result<bool> {
+        let name = checked(&name)?;
         #[cfg(unix)]
         let removed = rustix::fs::unlinkat(&self.0, name, AtFlags::empty());
         #[cfg(unix)]
@@ -250,15 +278,51 @@ impl HeldFolder {
         #[cfg(not(unix))]
         let removed = std::fs::remove_file(self.0.join(name));
         match removed {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Whether this open file is the one that bears the name. Windows does not let the name of an open file be
+    /// given to another.
+    pub(crate) fn bears(&self, name: impl AsRef<OsStr>, file: &File) -> bool {
+        let Ok(name) = checked(&name) else {
+            return false;
+        };
+        #[cfg(unix)]
+        return match (
+            statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW),
+            rustix::fs::fstat(file),
+        ) {
+            (Ok(named), Ok(open)) => identity_of(&named) == identity_of(&open),
+            _ => false,
+        };
+        #[cfg(not(unix))]
+        {
+            let _ = file;
+            self.0.join(name).is_file()
+        }
+    }
+
+    /// Which folder it is; the same for all where the system does not tell.
+    pub(crate) fn identity(&self) -> io::Result<Identity> {
+        #[cfg(unix)]
+        return Ok(identity_of(&rustix::fs::fstat(&self.0)?));
+        #[cfg(not(unix))]
+        Ok((0, 0))
+    }
+
+    /// The same folder, to be read: one that is only held cannot.
+    #[cfg(unix)]
+    fn readable(&self) -> io::Result<std::os::fd::OwnedFd> {
+        Ok(rustix::fs::openat(&self.0, ".", READABLE, Mode::empty())?)
     }
 
     /// Waits until its names are on the disk, where the system and the filesystem have a way to.
     pub(crate) fn sync(&self) -> io::Result<()> {
         #[cfg(unix)]
-        match rustix::fs::fsync(&self.0).map_err(io::Error::from) {
+        match rustix::fs::fsync(self.readable()?).map_err(io::Error::from) {
             Err(error)
                 if !matches!(
                     error.kind(),
@@ -284,12 +348,19 @@ fn kind_of(found: &std::fs::Metadata) -> Bearer {
     }
 }
 
+#[cfg(unix)]
+fn identity_of(found: &rustix::fs::Stat) -> Identity {
+    // Their types differ from system to system.
+    (found.st_dev as u64, found.st_ino as u64)
+}
+
 /// A name that leads to nothing but what bears it.
-fn checked(name: &str) -> io::Result<&str> {
-    let leads_on = |c: char| matches!(c, '/' | '\0') || cfg!(windows) && matches!(c, '\\' | ':');
-    match matches!(name, "" | "." | "..") || name.contains(leads_on) {
-        true => Err(io::Error::new(ErrorKind::InvalidInput, "not a name")),
-        false => Ok(name),
+fn checked<N: AsRef<OsStr>>(name: &N) -> io::Result<&OsStr> {
+    let name = name.as_ref();
+    let mut components = Path::new(name).components();
+    match (components.next(), components.next()) {
+        (Some(Component::Normal(only)), None) if only == name => Ok(name),
+        _ => Err(io::Error::new(ErrorKind::InvalidInput, "not a name")),
     }
 }
 
@@ -341,12 +412,12 @@ mod tests {
         fs::rename(here.join("a"), dir.path().join("moved")).unwrap();
         symlink("/tmp", here.join("a")).unwrap();
         drop(held.create_new("part").unwrap());
-        held.rename_new("part", "whole").unwrap();
+        held.rename_new("part", &held, "whole").unwrap();
         assert!(dir.path().join("moved/whole").exists());
         drop(held.create_new("part").unwrap());
-        let taken = held.rename_new("part", "whole").unwrap_err();
+        let taken = held.rename_new("part", &held, "whole").unwrap_err();
         assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
-        let gone = held.rename_new("gone", "other").unwrap_err();
+        let gone = held.rename_new("gone", &held, "other").unwrap_err();
         assert_eq!(gone.kind(), ErrorKind::NotFound);
     }
 }
