@@ -66,7 +66,7 @@ pub fn run(cli: Cli, ui: &Ui) -> u8 {
     let code = ended.unwrap_or_else(|panicked| {
         ui.end_progress();
         let error = Error::new(Kind::Bug, words_of(&*panicked)).with_hint(
-            "run the same command again, which goes on where it was; with -v it tells more, for a bug report",
+            "run the same command again: it resumes where it stopped; -v logs more, for a bug report",
         );
         ui.error(&error);
         error.kind.exit_code()
@@ -122,6 +122,7 @@ async fn run_command(cli: Cli, ui: &Ui) -> u8 {
         Command::Status(args) => Box::pin(std::future::ready(status::run(args, ui))),
         Command::Verify(args) => Box::pin(verify::run(args, ui, halt)),
         Command::Export(args) => Box::pin(export::run(args.clone(), ui, halt)),
+        Command::Screen(args) if args.live => until_stopped(halt, screen::run(args, ui, halt)),
         Command::Screen(args) => unless_stopped(halt, screen::run(args, ui, halt)),
         Command::Connect(args) => unless_stopped(halt, connect::run(args, ui)),
         Command::Remote(command) => unless_stopped(halt, remote::run(command, ui)),

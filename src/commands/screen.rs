@@ -32,7 +32,7 @@ pub(super) async fn run(args: &ScreenArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     let (target, options) = (target_of(&args.phone), options_of(&args.phone));
     let phone = connect_phone(&target, &options, &ui.events(), halt).await?;
     if args.live {
-        return live(args.port, phone, options, ui, halt).await;
+        return live(args.port, phone, options, ui).await;
     }
     let picture = phone.screenshot().await?;
     let path = match &args.output {
@@ -51,13 +51,7 @@ pub(super) async fn run(args: &ScreenArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     Ok(Done::All)
 }
 
-async fn live(
-    port: u16,
-    phone: Phone,
-    options: ConnectOptions,
-    ui: &Ui,
-    halt: &Halt,
-) -> Result<Done, Error> {
+async fn live(port: u16, phone: Phone, options: ConnectOptions, ui: &Ui) -> Result<Done, Error> {
     let hint = "choose another port with --port, or none";
     let refused = |error: std::io::Error| {
         let message = format!("the page cannot be served on 127.0.0.1:{port}");
@@ -76,11 +70,9 @@ async fn live(
         target: phone.target(),
         options,
     };
-    tokio::select! {
-        // That is how it ends.
-        () = halt.stopped() => Ok(Done::All),
-        served = page.serve(phone, again) => served.map(|()| Done::All).map_err(refused),
-    }
+    // Until it is stopped.
+    let served = page.serve(phone, again).await;
+    served.map(|()| Done::All).map_err(refused)
 }
 
 /// The way back to the phone after it went away.

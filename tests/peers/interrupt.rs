@@ -209,7 +209,8 @@ fn second_rescue_on_the_same_folder_is_refused() {
     let desk = Desk::new();
     let phone = desk.phone(Daemon::open());
     fill(&phone);
-    let cable = Cable::new(phone.port(), SPEED);
+    // Longer than a folder is waited for.
+    let cable = Cable::new(phone.port(), SPEED / 3);
     let folder = desk.path("rescued");
     let to = folder.to_str().unwrap();
     let running = desk.rescue_started(&["pull", "--tcp", &cable.address(), "-o", to]);

@@ -38,7 +38,13 @@ pub(super) async fn watch(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Don
             && is_due
             && let Some(folder) = free(&args.folder)?
         {
-            let ended = unless_asked(&args, folder, ui, halt).await?;
+            let ended = match unless_asked(&args, folder, ui, halt).await {
+                // In the middle of a file, which is sent another time.
+                Err(error) if error.kind == Kind::Interrupted && halt.is_set() => {
+                    return Ok(Done::All);
+                }
+                ended => ended?,
+            };
             is_first = false;
             (known, again) = match ended {
                 Ended::All => {
