@@ -22,6 +22,7 @@ struct Inside {
     /// Bytes that came from the phone.
     received: AtomicU64,
     is_out: AtomicBool,
+    is_held: AtomicBool,
     is_gone: AtomicBool,
     ends: Mutex<Vec<TcpStream>>,
     /// One for each connection to come; with none left, connections are sound.
@@ -47,6 +48,7 @@ impl Cable {
             bytes_per_second,
             received: AtomicU64::new(0),
             is_out: AtomicBool::new(false),
+            is_held: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             ends: Mutex::new(Vec::new()),
             cuts: Mutex::default(),
@@ -75,6 +77,16 @@ impl Cable {
     /// Makes the next connections break, one at each of these places.
     pub(crate) fn cut_next(&self, cuts: Vec<Cut>) {
         *self.inside.cuts.lock().unwrap() = cuts.into();
+    }
+
+    /// Stops what comes from the phone, until [`Cable::let_go`].
+    pub(crate) fn hold(&self) {
+        self.inside.is_held.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets it come again.
+    pub(crate) fn let_go(&self) {
+        self.inside.is_held.store(false, Ordering::SeqCst);
     }
 
     /// Pulls it out: what is on its way is lost, and nobody can connect.
@@ -145,6 +157,9 @@ impl Inside {
                 break;
             }
             if let Some(counter) = counter {
+                while self.is_held.load(Ordering::SeqCst) && !self.is_gone.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(5));
+                }
                 counter.fetch_add(count as u64, Ordering::SeqCst);
                 carried += count as u64;
                 let due = Duration::from_secs_f64(carried as f64 / self.bytes_per_second as f64);

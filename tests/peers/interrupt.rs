@@ -215,9 +215,11 @@ fn second_rescue_on_the_same_folder_is_refused() {
     let to = folder.to_str().unwrap();
     let running = desk.rescue_started(&["pull", "--tcp", &cable.address(), "-o", to]);
     wait_for("the first bytes", || cable.received() > 5_000_000);
+    cable.hold();
     desk.rescue(&["pull", "--tcp", &phone.address(), "-o", to])
         .expect_code(1)
         .expect_said(to);
+    cable.let_go();
     running.finish().expect_code(0);
     assert_everything_is_here(&phone, &folder);
 }
