@@ -8,7 +8,7 @@
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 OUT=$1 SOURCES=$2
-[ -n "$(find "$SOURCES/debs" -name 'adbd_*.deb' 2>/dev/null)" ] || "$HERE/fetch.sh" "$SOURCES"
+"$HERE/fetch.sh" "$SOURCES"
 rm -rf "$OUT"; mkdir -p "$OUT/lib"
 W=$(mktemp -d); trap 'rm -rf "$W"' EXIT
 for deb in "$SOURCES"/debs/*.deb; do dpkg-deb -x "$deb" "$W/x"; done

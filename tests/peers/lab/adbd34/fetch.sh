@@ -20,10 +20,10 @@ cd "$DIR"
 printf '%s\n' "deb [signed-by=$KEYRING] $MIRROR $RELEASE main" "deb-src [signed-by=$KEYRING] $MIRROR $RELEASE main" > apt/sources.list
 apt() {
     apt-get -o "Dir::Etc::SourceList=$DIR/apt/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$DIR/apt/lists" \
-        -o "Dir::Cache=$DIR/apt/cache" -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none -q=2 "$@"
+        -o Dir::State::Status=/dev/null -o "Dir::Cache=$DIR/apt/cache" -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none -q=2 "$@"
 }
-[ -n "$(find apt/lists -name '*_Packages*' -mmin -600 -print -quit)" ] || apt update ||
-    unavailable "no list of its packages at $MIRROR"
+[ -n "$(find apt/lists -name '*_Packages*' -mmin -600 -print -quit)" ] ||
+    apt update --error-on=any || unavailable "no list of its packages at $MIRROR"
 rm -f debs/*.deb
 # shellcheck disable=SC2086
 (cd debs && apt download $PACKAGES) || unavailable "not to be had from $MIRROR"
