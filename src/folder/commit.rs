@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::disk::system::held::{Bearer, Identity};
+use super::disk::system::Identity;
+use super::disk::system::held::Bearer;
 use super::disk::{self, DATA, DiskError, Renaming, Within};
 use super::partial::{Finished, hash_rest};
 use crate::names::LocalPath;
@@ -266,11 +267,13 @@ struct Touched {
 impl Touched {
     fn changed(&mut self, folder: &Within) -> Result<(), DiskError> {
         let identity = folder.identity()?;
-        match self.folders.insert(folder.path().to_owned(), identity) {
-            Some(before) if before != identity => Err(DiskError::Displaced {
-                path: folder.path().to_owned(),
-            }),
-            _ => Ok(()),
+        let path = folder.path().to_owned();
+        match self.folders.get(&path) {
+            Some(before) if *before != identity => Err(DiskError::Displaced { path }),
+            _ => {
+                self.folders.insert(path, identity);
+                Ok(())
+            }
         }
     }
 }

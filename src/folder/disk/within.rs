@@ -9,7 +9,8 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::system::held::{Bearer, HeldFolder, Identity};
+use super::system::Identity;
+use super::system::held::{Bearer, HeldFolder};
 use super::{Change, DATA, DiskError, PARTIAL, Renaming, observed};
 use crate::names::LocalPath;
 

@@ -13,6 +13,8 @@ use std::path::{Component, Path};
 #[cfg(unix)]
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, statat};
 
+use super::Identity;
+
 /// What bears a name in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bearer {
@@ -36,9 +38,6 @@ pub(crate) struct HeldFolder(std::os::fd::OwnedFd);
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub(crate) struct HeldFolder(std::path::PathBuf);
-
-/// Which folder it is, on a system that tells.
-pub(crate) type Identity = (u64, u64);
 
 // A folder that may be searched and not be read will do, where the system can hold one so.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -305,12 +304,12 @@ impl HeldFolder {
         }
     }
 
-    /// Which folder it is; the same for all where the system does not tell.
+    /// Which folder it is; only its path where the system does not tell.
     pub(crate) fn identity(&self) -> io::Result<Identity> {
         #[cfg(unix)]
         return Ok(identity_of(&rustix::fs::fstat(&self.0)?));
         #[cfg(not(unix))]
-        Ok((0, 0))
+        Ok(self.0.clone())
     }
 
     /// The same folder, to be read: one that is only held cannot.
@@ -349,8 +348,11 @@ fn kind_of(found: &std::fs::Metadata) -> Bearer {
 }
 
 #[cfg(unix)]
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the types differ from system to system"
+)]
 fn identity_of(found: &rustix::fs::Stat) -> Identity {
-    // Their types differ from system to system.
     (found.st_dev as u64, found.st_ino as u64)
 }
 
