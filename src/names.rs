@@ -26,7 +26,7 @@ mod local_path;
 mod spelling;
 mod upload_path;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 
 pub use local_path::{LocalPath, LocalPathError, MAX_LOCAL_BYTES};
@@ -51,15 +51,17 @@ const NUMBER_BYTES: usize = 13;
 
 /// Hands out local paths, each only once.
 ///
-/// Holds some 20 to 40 bytes per file and one small node per folder, whatever the names' length:
+/// Holds some 10 to 20 bytes per file and one small node per folder, whatever the names' length:
 /// names are remembered as keyed 64-bit hashes. Two names whose hashes meet by chance are treated
 /// as equal, which costs one of them a needless ` (2)` and nothing else.
 pub struct Names {
     folders: Vec<Folder>,
     /// (folder, raw name) -> the local folder that it became.
     known: HashMap<u64, FolderId>,
-    /// (folder, folded local name) -> the local folder of this name, or [`FILE`].
-    taken: HashMap<u64, FolderId>,
+    /// (folder, folded local name) of files, and of folders whose number is not known yet.
+    taken: HashSet<u64>,
+    /// (folder, folded local name) -> the local folder of this name.
+    local: HashMap<u64, FolderId>,
     /// (folder, folded name, kind) -> the number to try next for a namesake; without it, ten
     /// thousand namesakes would count from 2 each.
     numbers: HashMap<u64, u32>,
@@ -70,8 +72,6 @@ pub struct Names {
 type FolderId = u32;
 
 const ROOT: FolderId = 0;
-/// Stands in [`Names::taken`] for a file.
-const FILE: FolderId = FolderId::MAX;
 
 struct Folder {
     parent: FolderId,
@@ -119,10 +119,16 @@ impl Names {
                 length: Length::default(),
             }],
             known: HashMap::new(),
-            taken: HashMap::new(),
+            taken: HashSet::new(),
+            local: HashMap::new(),
             numbers: HashMap::new(),
             hashes: RandomState::new(),
         }
+    }
+
+    /// Makes room for so many files at once, which takes less memory in the end.
+    pub fn reserve(&mut self, files: usize) {
+        self.taken.reserve(files);
     }
 
     /// Takes over an entry of the catalogue: its local path is taken, and its folders on the phone
@@ -282,13 +288,7 @@ impl Names {
     /// Marks a file's or a new folder's name as taken; false when it is taken already.
     fn take(&mut self, folder: FolderId, name: &str) -> bool {
         let key = self.local_key(folder, name);
-        match self.taken.entry(key) {
-            std::collections::hash_map::Entry::Occupied(_) => false,
-            std::collections::hash_map::Entry::Vacant(free) => {
-                free.insert(FILE);
-                true
-            }
-        }
+        !self.local.contains_key(&key) && self.taken.insert(key)
     }
 
     fn new_folder(
@@ -300,7 +300,7 @@ impl Names {
     ) -> FolderId {
         let folder = self.push_folder(parent, &name, spelt_bytes);
         let local_key = self.local_key(parent, &name);
-        self.taken.insert(local_key, folder);
+        self.local.insert(local_key, folder);
         self.known.insert(raw_key, folder);
         folder
     }
@@ -324,11 +324,11 @@ impl Names {
 
     fn existing_folder(&mut self, parent: FolderId, name: &str) -> FolderId {
         let key = self.local_key(parent, name);
-        match self.taken.get(&key) {
-            Some(folder) if *folder != FILE => *folder,
-            _ => {
+        match self.local.get(&key) {
+            Some(folder) => *folder,
+            None => {
                 let folder = self.push_folder(parent, name, name.len());
-                self.taken.insert(key, folder);
+                self.local.insert(key, folder);
                 folder
             }
         }

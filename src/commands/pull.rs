@@ -8,6 +8,7 @@ mod report;
 mod room;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{Local, NaiveDate, TimeZone as _};
@@ -206,19 +207,19 @@ async fn pull_into(
     let (opened, known) = opened;
     check_storage(&found)?;
     if let Some(error) = nothing_matches(request, &found) {
-        forget(opened)?;
+        forget(opened, known)?;
         return Err(error);
     }
     reconnect.needs_internal_storage = found.has_internal_storage();
     let every = found.items.len() / WITNESSES + 1;
-    let witnesses = found.items.iter().step_by(every);
-    reconnect.witnesses = witnesses.map(|found| found.item.clone()).collect();
+    let witnesses = found.items.numbers().step_by(every);
+    reconnect.witnesses = witnesses.filter_map(|it| found.items.item(it)).collect();
     let method = match (method, proves) {
         (Some(method), _) => method,
         (None, true) => ask_for_method(&mut phone, &reconnect, &events, halt).await?,
         (None, false) => Method::Off,
     };
-    let (found, plan) = known.compare(&path, found, method, halt).await?;
+    let (folder, found, plan) = known.compare(&path, found, method, halt).await?;
     let (items, bytes) = plan.wanted();
     let (done_items, done_bytes) = (plan.done_items, plan.done_bytes);
     let shown = path.display().to_string();
@@ -229,15 +230,17 @@ async fn pull_into(
         done_items,
         done_bytes,
     });
-    let Some(Opened {
-        folder,
-        run,
-        bag_is_current,
-        summary: before,
-        ..
-    }) = opened
+    let (
+        Some(folder),
+        Some(Opened {
+            run,
+            bag_is_current,
+            summary: before,
+            ..
+        }),
+    ) = (folder, opened)
     else {
-        return Ok((tell_dry_run(plan, &found, request, &events, ui), path));
+        return Ok((tell_dry_run(&plan, &found, request, &events, ui), path));
     };
     let changes_nothing = plan.changes_nothing();
     check_room(&folder, &plan)?;
@@ -304,9 +307,8 @@ async fn pull_into(
     }
 }
 
-/// A phone's folder in which a run has begun.
+/// A run that has begun in a phone's folder.
 struct Opened {
-    folder: Folder,
     run: RunId,
     /// What there was before.
     was: Was,
@@ -328,14 +330,8 @@ enum Was {
 }
 
 /// Leaves a folder as it was before a run that did nothing.
-fn forget(opened: Option<Opened>) -> Result<(), Error> {
-    let Some(Opened {
-        mut folder,
-        run,
-        was,
-        ..
-    }) = opened
-    else {
+fn forget(opened: Option<Opened>, known: Known) -> Result<(), Error> {
+    let (Some(mut folder), Some(Opened { run, was, .. })) = (known.into_folder(), opened) else {
         return Ok(());
     };
     folder.catalogue_mut().forget_run(run)?;
@@ -366,21 +362,20 @@ async fn open_folder(
         folder.catalogue_mut().set_marks(&marks)?;
         let before = folder.catalogue().last_run()?;
         let run = folder.catalogue_mut().begin_run(now(), TOOL)?;
-        let known = Known::of(&folder, &halt)?;
+        let known = Known::of(folder, &halt)?;
         // A run that ended by itself wrote the bag behind the last that it recorded.
         let ended_well = before.as_ref().is_some_and(|run| {
             let written = matches!(run.outcome, Some(RunOutcome::Done | RunOutcome::SomeFailed));
             written && run.tool == TOOL
         });
         let opened = Opened {
-            bag_is_current: ended_well && bag::is_current(&folder, known.inventory()),
+            bag_is_current: ended_well && known.bag_is_current(),
             summary: known.summary(),
             was: match (was_there, before.is_some() || known.holds_something()) {
                 (_, true) => Was::Rescue,
                 (true, false) => Was::New,
                 (false, false) => Was::Missing,
             },
-            folder,
             run,
         };
         Ok((Some(opened), known))
@@ -467,7 +462,7 @@ async fn ask_for_method(
 
 /// Clears the places of rescued files in which something else stands now.
 fn set_aside(folder: &Folder, plan: &Plan, events: &Events) -> Result<(), Error> {
-    for local in &plan.vacant {
+    for local in plan.vacant.iter().filter_map(|it| plan.items.local(*it)) {
         if let Some(to) = folder.set_aside(Path::new(local.as_str()))? {
             events.emit(Event::SetAside {
                 local: local.clone(),
@@ -489,9 +484,8 @@ async fn transfer(
     events: &Events,
     halt: &Halt,
 ) -> Result<(Folder, Outcome), Error> {
-    let new = folder
-        .catalogue_mut()
-        .insert_planned(plan.new.iter().cloned())?;
+    let new = folder.catalogue_mut().insert_planned(plan.new_entries())?;
+    plan.set_ids(&new);
     folder
         .catalogue_mut()
         .record(&std::mem::take(&mut plan.records))?;
@@ -504,11 +498,19 @@ async fn transfer(
     let names = std::mem::take(&mut plan.names);
     let unseen = std::mem::take(&mut plan.unseen);
     let largest_file = folder.largest_file_bytes();
-    let (tasks, without_room) = share_room(&folder, plan.into_tasks(&new), largest_file)?;
+    let order = plan.in_order();
+    // The rest of the plan is not needed while the files come.
+    drop((
+        new,
+        std::mem::take(&mut plan.new),
+        std::mem::take(&mut plan.tasks),
+    ));
+    let items = Arc::new(plan.items);
+    let (order, without_room) = share_room(&folder, &items, order, largest_file)?;
     let mut session = Session::start(folder, names, method, events.clone(), halt.clone())?;
     session.refuse(without_room).await;
-    session.settle_unseen(&phone, unseen).await;
-    session.pull(phone, tasks, unproven, reconnect).await;
+    session.settle_unseen(&phone, &items, unseen).await;
+    session.pull(phone, items, order, unproven, reconnect).await;
     let finished = tokio::task::spawn(session.finish()).await;
     match finished {
         Ok(finished) => Ok(finished),

@@ -190,7 +190,8 @@ impl Catalogue {
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
-        let mut ids = Vec::new();
+        let entries = entries.into_iter();
+        let mut ids = Vec::with_capacity(entries.size_hint().1.unwrap_or_default());
         {
             let mut insert = transaction
                 .prepare(

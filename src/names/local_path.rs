@@ -51,7 +51,7 @@ impl LocalPath {
     }
 
     /// A path of names that [`Names`](super::Names) chose.
-    pub(super) fn joined(names: &[&str]) -> Self {
+    pub(crate) fn joined(names: &[&str]) -> Self {
         Self(names.join("/").into())
     }
 

@@ -224,8 +224,8 @@ fn memory_per_file_stays_small() {
         names.allocate("internal", camera.into_iter().chain([name.as_bytes()]));
     }
     assert_eq!(names.folders.len(), 4);
-    let per_file = names.taken.capacity() * (8 + 4 + 4 + 1) / 50_000;
-    assert!(per_file < 50, "{per_file}");
+    let per_file = names.taken.capacity() * (8 + 1) / 50_000;
+    assert!(per_file < 25, "{per_file}");
     assert!(names.numbers.is_empty());
 }
 

@@ -11,6 +11,7 @@ mod users;
 mod volumes;
 mod walker;
 
+use super::items::Items;
 use super::kind::MediaKind;
 use super::selection::Selection;
 use crate::adb::RemotePath;
@@ -41,7 +42,7 @@ pub struct Enumeration {
     /// The volumes walked.
     pub volumes: Vec<Volume>,
     /// The wanted items, in no order.
-    pub items: Vec<Found>,
+    pub items: Items,
     /// What cannot be taken, and why; folders and names that are no names.
     pub refused: Vec<(RemotePath, Reason)>,
     /// What was looked at, and what was left or could not be looked at; without `refused`.

@@ -7,6 +7,7 @@
 
 pub mod enumerate;
 pub mod halt;
+pub mod items;
 mod keeper;
 pub mod kind;
 pub(crate) mod likeness;

@@ -11,15 +11,17 @@ use tokio::task::JoinSet;
 
 use super::enumerate::{has_internal_storage, storage_of};
 use super::halt::Halt;
+use super::items::{Items, Number};
 use super::keeper::{Keeper, Kept, Message, Pulled};
-use super::plan::{Task, UnprovenEntry};
+use super::plan::{Task, Unproven as UnprovenItem};
 use super::reconnect::Reconnect;
 use super::salvage::{self, Salvaged};
-use super::transfer::{Queue, Setback, Worker};
+use super::transfer::{Queue, Resumable, Setback, Work, Worker};
 use super::verify::{Method, News, ToVerify, Unproven, Verifier, stat, stats};
 use super::writer;
 use crate::adb::RemotePath;
 use crate::adb::sync::{FileType, Stat};
+use crate::digest::Sha256;
 use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::folder::{DataReader, Finished, Folder, PartialFile, Patchwork, Reason, ReasonCode};
@@ -33,6 +35,10 @@ pub(super) const STREAMS: usize = 4;
 const MAX_ATTEMPTS: u32 = 3;
 /// A part of a file that is worth going on with, in bytes.
 const WORTH_RESUMING: u64 = 1024 * 1024;
+/// Items of earlier runs that are verified in one round: all are held in memory.
+const UNPROVEN_AT_ONCE: usize = 8192;
+/// Items that the phone is asked about before their answers are looked at.
+const UNSEEN_AT_ONCE: usize = 8192;
 
 /// How a run went.
 #[derive(Debug, Default)]
@@ -71,7 +77,7 @@ type Storages = HashMap<RemotePath, bool>;
 /// How one round ended.
 struct Round {
     setbacks: Vec<Setback>,
-    leftover: Vec<Arc<Task>>,
+    leftover: Work,
     lost: Option<PhoneError>,
 }
 
@@ -101,30 +107,36 @@ impl Session {
         })
     }
 
-    /// Pulls all tasks and verifies them, and what was here unproven. Goes on over new
+    /// Pulls items, in this order, and verifies them, and what was here unproven. Goes on over new
     /// connections when the phone goes away; ends early only when the run is stopped or the phone
     /// does not come back.
     pub async fn pull(
         &mut self,
         phone: Phone,
-        tasks: Vec<Task>,
-        unproven: Vec<UnprovenEntry>,
+        items: Arc<Items>,
+        order: Vec<Number>,
+        unproven: Vec<UnprovenItem>,
         reconnect: &Reconnect,
     ) {
-        let waiting = unproven.iter();
-        let waiting = waiting.map(|file| (file.entry.id, file.entry.path.clone()));
-        let waiting = Message::Unproven(waiting.collect());
-        self.keeper.tell(waiting).await;
         let mut phone = Arc::new(phone);
-        let mut tasks: Vec<_> = tasks.into_iter().map(Arc::new).collect();
-        let mut to_verify: Vec<_> = unproven.into_iter().filter_map(as_to_verify).collect();
+        let mut tasks = Work::planned(Arc::clone(&items), order);
+        let mut from_before = unproven.chunks(UNPROVEN_AT_ONCE);
+        let mut to_verify = Vec::new();
         let mut postponed: Vec<Arc<Task>> = Vec::new();
         let (mut alone, mut vain, mut most_held) = (false, 0, 0);
         // With nothing but postponed items a round does nothing, and they become its tasks.
         let mut failed_calls = 0;
         while !self.halt.is_set()
-            && (!tasks.is_empty() || !to_verify.is_empty() || !postponed.is_empty())
+            && (!tasks.is_empty()
+                || !to_verify.is_empty()
+                || !postponed.is_empty()
+                || from_before.len() > 0)
         {
+            if to_verify.is_empty()
+                && let Some(some) = from_before.next()
+            {
+                to_verify = self.take_from_before(&items, some).await;
+            }
             let wanted = tasks.len() + to_verify.len();
             let mut round = self.round(&phone, tasks, to_verify, alone).await;
             if reconnect.needs_internal_storage {
@@ -177,8 +189,11 @@ impl Session {
                         let words = "the phone did not answer for it";
                         (file.pulled.path, Reason::new(ReasonCode::Other, words))
                     }));
-                alone = true;
-                tasks = self.refresh(&phone, std::mem::take(&mut postponed)).await;
+                if from_before.len() == 0 {
+                    alone = true;
+                    let postponed = std::mem::take(&mut postponed);
+                    tasks = Work::returned(self.refresh(&phone, postponed).await);
+                }
             }
         }
         for task in postponed {
@@ -186,6 +201,18 @@ impl Session {
             self.outcome.failed.push((task.item.path.clone(), reason));
         }
         self.salvage(phone, reconnect).await;
+    }
+
+    /// Takes items that are here from an earlier run, to be verified.
+    async fn take_from_before(&self, items: &Items, some: &[UnprovenItem]) -> Vec<ToVerify> {
+        let some: Vec<_> = some
+            .iter()
+            .filter_map(|it| Some(as_to_verify(items.task(it.number)?, it.sha256)))
+            .collect();
+        let waiting = some.iter().map(|it| (it.task.id, it.pulled.path.clone()));
+        let waiting = Message::Unproven(waiting.collect());
+        self.keeper.tell(waiting).await;
+        some
     }
 
     /// Lists items that are not asked for, because this disk cannot hold them.
@@ -197,16 +224,22 @@ impl Session {
 
     /// Settles items of earlier runs that are not here and were not listed now: are they gone?
     /// Those that are there were not asked for, and wait.
-    pub async fn settle_unseen(&mut self, phone: &Phone, unseen: Vec<Task>) {
-        let known = self.stats_unless_stopped(phone, &unseen).await;
+    pub async fn settle_unseen(&mut self, phone: &Phone, items: &Items, unseen: Vec<Number>) {
         let mut storages = Storages::default();
-        for (task, stat) in unseen.iter().zip(known) {
-            if is_gone(&stat) {
-                // The phone went away: the next run asks again.
-                let Some(reason) = self.why_gone(phone, task, &mut storages).await else {
-                    return;
-                };
-                self.fail(task, reason).await;
+        for some in unseen.chunks(UNSEEN_AT_ONCE) {
+            let some: Vec<_> = some.iter().filter_map(|it| items.task(*it)).collect();
+            let known = self.stats_unless_stopped(phone, &some).await;
+            // The phone went away: the next run asks again.
+            if known.len() < some.len() {
+                return;
+            }
+            for (task, stat) in some.iter().zip(known) {
+                if is_gone(&stat) {
+                    let Some(reason) = self.why_gone(phone, task, &mut storages).await else {
+                        return;
+                    };
+                    self.fail(task, reason).await;
+                }
             }
         }
     }
@@ -303,7 +336,7 @@ impl Session {
         if whole.is_empty() {
             return;
         }
-        let round = self.round(&phone, Vec::new(), whole, true).await;
+        let round = self.round(&phone, Work::default(), whole, true).await;
         // None of them has a try left: what is not proven is settled for good.
         self.settle(round.setbacks, &mut Vec::new()).await;
         for file in self.unproven.take() {
@@ -367,7 +400,7 @@ impl Session {
     async fn round(
         &self,
         phone: &Arc<Phone>,
-        tasks: Vec<Arc<Task>>,
+        tasks: Work,
         to_verify: Vec<ToVerify>,
         alone: bool,
     ) -> Round {
@@ -600,39 +633,22 @@ fn is_gone(stat: &Stat) -> bool {
     stat.error == 2 || stat.error == 0 && !is_file
 }
 
-fn as_to_verify(unproven: UnprovenEntry) -> Option<ToVerify> {
-    let UnprovenEntry { entry, precious } = unproven;
-    let item = Item {
-        path: entry.path.clone(),
-        size: entry.size,
-        size_is_exact: entry.size_is_exact,
-        mtime: entry.mtime,
-    };
-    let (id, local) = (entry.id, entry.local);
+fn as_to_verify(task: Task, sha256: Sha256) -> ToVerify {
     let pulled = Pulled {
-        path: entry.path,
-        local: local.clone(),
-        size: entry.size,
-        sha256: entry.sha256?,
+        path: task.item.path.clone(),
+        local: task.local.clone(),
+        size: task.item.size,
+        sha256,
     };
-    let task = Task {
-        id,
-        item,
-        local,
-        precious,
-        was_refused: false,
-        may_resume: false,
-        attempts: 0,
-    };
-    Some(ToVerify::new(Arc::new(task), pulled))
+    ToVerify::new(Arc::new(task), pulled)
 }
 
 /// Whether enough of a file is held to go on with it.
-fn is_begun(root: &Path, task: &Task) -> bool {
-    let held = || std::fs::symlink_metadata(root.join(".partial").join(task.id.to_string()));
-    task.may_resume
-        && task.item.size >= WORTH_RESUMING
-        && held().is_ok_and(|held| (WORTH_RESUMING..=task.item.size).contains(&held.len()))
+fn is_begun(root: &Path, file: &Resumable) -> bool {
+    let held = || std::fs::symlink_metadata(root.join(".partial").join(file.id.to_string()));
+    file.may_resume
+        && file.size >= WORTH_RESUMING
+        && held().is_ok_and(|held| (WORTH_RESUMING..=file.size).contains(&held.len()))
 }
 
 /// Bytes of unfinished files that the disk holds: what a lost connection did not cost.

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::enumerate::{has_internal_storage, is_on_internal_storage, reason_of_fail};
 use super::halt::Halt;
+use super::items::{Items, Number};
 use super::keeper::Pulled;
 use super::plan::Task;
 use super::session::STREAMS;
@@ -54,12 +55,103 @@ pub(super) struct Queue {
 
 #[derive(Debug)]
 struct Waiting {
-    tasks: VecDeque<Arc<Task>>,
+    work: Work,
     /// Files of which a part is held, to be gone on with.
     begun: HashSet<EntryId>,
     pace: Pace,
     /// Whether a stream found the phone gone.
     is_lost: bool,
+}
+
+/// What a round has to do: what was planned and nobody has begun, in few bytes each, and what came
+/// back from the streams or from earlier rounds.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    items: Arc<Items>,
+    /// In the order of the plan.
+    planned: VecDeque<Number>,
+    /// In the same order.
+    returned: VecDeque<Arc<Task>>,
+}
+
+/// A file of which a part may be held.
+pub(super) struct Resumable {
+    pub(super) id: EntryId,
+    pub(super) size: u64,
+    pub(super) may_resume: bool,
+}
+
+impl Work {
+    /// Of what was planned, in its order.
+    pub(super) fn planned(items: Arc<Items>, order: Vec<Number>) -> Self {
+        Self {
+            items,
+            planned: order.into(),
+            returned: VecDeque::new(),
+        }
+    }
+
+    /// Of what came back, in any order.
+    pub(super) fn returned(tasks: Vec<Arc<Task>>) -> Self {
+        Self {
+            returned: tasks.into(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.planned.len() + self.returned.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds what came back, in any order.
+    pub(super) fn push(&mut self, task: Arc<Task>) {
+        self.returned.push_back(task);
+    }
+
+    fn resumable(&self) -> impl Iterator<Item = Resumable> {
+        let planned = self.planned.iter();
+        let planned = planned.filter_map(|number| self.items.resumable(*number));
+        let returned = self.returned.iter().map(|task| Resumable {
+            id: task.id,
+            size: task.item.size,
+            may_resume: task.may_resume,
+        });
+        planned.chain(returned)
+    }
+
+    /// Puts a task back where it was.
+    fn give_back(&mut self, task: Arc<Task>) {
+        let rank = task.rank();
+        let later = self.returned.iter().position(|it| it.rank() >= rank);
+        self.returned
+            .insert(later.unwrap_or(self.returned.len()), task);
+    }
+
+    /// What comes next.
+    fn front(&mut self) -> Option<&Arc<Task>> {
+        while let Some(next) = self.planned.front() {
+            let first = self.returned.front().map(|task| task.rank());
+            if first.is_some_and(|first| self.items.rank(*next).is_some_and(|it| it >= first)) {
+                break;
+            }
+            let task = self.items.task(*next);
+            self.planned.pop_front();
+            if let Some(task) = task {
+                self.returned.push_front(Arc::new(task));
+                break;
+            }
+        }
+        self.returned.front()
+    }
+
+    fn pop_front(&mut self) -> Option<Arc<Task>> {
+        self.front()?;
+        self.returned.pop_front()
+    }
 }
 
 /// What a stream may ask for.
@@ -71,12 +163,13 @@ enum Taken {
 }
 
 impl Queue {
-    pub(super) fn new(mut tasks: Vec<Arc<Task>>, is_begun: impl Fn(&Task) -> bool) -> Self {
-        tasks.sort_by_key(|task| task.rank());
-        let begun = tasks.iter().filter(|task| is_begun(task));
+    /// `is_begun` looks whether a part of a file is held.
+    pub(super) fn new(mut work: Work, is_begun: impl Fn(&Resumable) -> bool) -> Self {
+        work.returned.make_contiguous().sort_by_key(|it| it.rank());
+        let begun = work.resumable().filter(is_begun).map(|it| it.id);
         let waiting = Waiting {
-            begun: begun.map(|task| task.id).collect(),
-            tasks: tasks.into(),
+            begun: begun.collect(),
+            work,
             pace: Pace::new(Instant::now()),
             is_lost: false,
         };
@@ -87,8 +180,8 @@ impl Queue {
     }
 
     /// Everything that nobody took.
-    pub(super) fn drain(&self) -> Vec<Arc<Task>> {
-        self.lock().tasks.drain(..).collect()
+    pub(super) fn drain(&self) -> Work {
+        std::mem::take(&mut self.lock().work)
     }
 
     /// Waits until a stream without work may take some; `false` when there is none left for it.
@@ -97,7 +190,7 @@ impl Queue {
             let changed = pin!(self.changed.notified());
             let silence = {
                 let waiting = self.lock();
-                if waiting.tasks.is_empty() {
+                if waiting.work.is_empty() {
                     return false;
                 }
                 if stream < waiting.pace.streams(Instant::now()) {
@@ -116,7 +209,7 @@ impl Queue {
     fn take(&self, stream: usize, files: usize, ahead: u64) -> Taken {
         let mut waiting = self.lock();
         let Waiting {
-            tasks, begun, pace, ..
+            work, begun, pace, ..
         } = &mut *waiting;
         let streams = pace.streams(Instant::now());
         let mut taken = Vec::new();
@@ -125,7 +218,7 @@ impl Queue {
         }
         let mut room = pace.room(streams.min(STREAMS), files, ahead);
         while room > 0
-            && let Some(next) = tasks.front()
+            && let Some(next) = work.front()
         {
             let is_idle = files == 0 && taken.is_empty();
             let is_begun = begun.contains(&next.id);
@@ -133,7 +226,7 @@ impl Queue {
             if !is_idle && (is_begun || next.item.size > MOST_BYTES) {
                 break;
             }
-            let Some(next) = tasks.pop_front() else { break };
+            let Some(next) = work.pop_front() else { break };
             if is_begun {
                 begun.remove(&next.id);
                 return Taken::Rest(next);
@@ -141,7 +234,7 @@ impl Queue {
             room = room.saturating_sub(next.item.size.saturating_add(FILE_OVERHEAD));
             taken.push(next);
         }
-        if tasks.is_empty() {
+        if work.is_empty() {
             self.changed.notify_waiters();
         }
         Taken::Files(taken)
@@ -151,10 +244,7 @@ impl Queue {
     fn give_back(&self, tasks: impl Iterator<Item = Arc<Task>>) {
         let mut waiting = self.lock();
         for task in tasks {
-            let rank = task.rank();
-            let later = waiting.tasks.iter().position(|other| other.rank() >= rank);
-            let at = later.unwrap_or(waiting.tasks.len());
-            waiting.tasks.insert(at, task);
+            waiting.work.give_back(task);
         }
         drop(waiting);
         self.changed.notify_waiters();

@@ -8,53 +8,70 @@ use std::time::{Duration, Instant};
 use super::super::stopped;
 use crate::error::Error;
 use crate::folder::{
-    CatalogueError, Count, Entry, EntryId, Folder, FolderError, Presence, State, Summary, bag,
+    CatalogueError, Count, Entry, Folder, FolderError, Presence, State, Summary, bag,
 };
 use crate::names::LocalPath;
 use crate::pull::Method;
 use crate::pull::enumerate::Enumeration;
 use crate::pull::halt::Halt;
-use crate::pull::plan::{Plan, plan};
+use crate::pull::items::Items;
+use crate::pull::plan::{Plan, Planner, Settled};
 
 /// How long a look at the files counts. A listing may take much longer, with a phone that goes away
 /// and comes back in it; the files are looked at again then.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// What a rescue folder holds.
+/// What a rescue folder holds; of each file some bytes only.
 pub(super) struct Known {
-    entries: Vec<Entry>,
+    /// None where there is none yet, and none is to be made.
+    folder: Option<Folder>,
     /// Places of files kept beside damaged ones.
     companions: Vec<LocalPath>,
     /// What a bag of it says.
     inventory: bag::Inventory,
     /// How many entries and bytes are in which state.
     summary: Summary,
-    /// Whose files stood in their places, with their sizes, at `looked`; in order.
-    in_place: Vec<EntryId>,
+    /// Whose files stood in their places, with their sizes, at `looked`.
+    settled: Settled,
     looked: Instant,
+    entries: u64,
 }
 
 impl Known {
     /// Nothing, as in a folder to be made.
-    pub(super) fn nothing() -> Self {
+    fn nothing() -> Self {
         Self {
-            entries: Vec::new(),
+            folder: None,
             companions: Vec::new(),
             inventory: bag::Inventory::default(),
             summary: Summary::default(),
-            in_place: Vec::new(),
+            settled: Settled::default(),
             looked: Instant::now(),
+            entries: 0,
         }
     }
 
     /// Reads the catalogue and looks at the files; blocks. The looking ends early when the run is
     /// to stop.
-    pub(super) fn of(folder: &Folder, halt: &Halt) -> Result<Self, Error> {
+    pub(super) fn of(folder: Folder, halt: &Halt) -> Result<Self, Error> {
+        let mut known = Self::read(&folder, |looked| {
+            !halt.is_set() && looked.elapsed() <= FRESH
+        })?;
+        known.folder = Some(folder);
+        Ok(known)
+    }
+
+    /// As [`Known::of`], with files taken for missing once `looks_on` says no.
+    fn read(folder: &Folder, looks_on: impl Fn(Instant) -> bool) -> Result<Self, Error> {
         let mut known = Self::nothing();
+        let presence = Presence::of(folder.root());
         folder.catalogue().for_each(|entry| {
             known.inventory.add_entry(&entry);
             known.summary.add(entry.state, Count::of(entry.size));
-            known.entries.push(entry);
+            known.entries += 1;
+            known.settled.add(&entry, || {
+                looks_on(known.looked) && presence.is_in_place(&entry.local, entry.size)
+            });
             Ok::<_, CatalogueError>(())
         })?;
         folder.catalogue().for_each_companion(|companion| {
@@ -62,38 +79,32 @@ impl Known {
             known.companions.push(companion.local);
             Ok::<_, CatalogueError>(())
         })?;
-        known.looked = Instant::now();
-        let presence = Presence::of(folder.root());
-        let should_stand =
-            |entry: &&Entry| matches!(entry.state, State::Verified(_) | State::Pulled);
-        for entry in known.entries.iter().filter(should_stand) {
-            if halt.is_set() || known.looked.elapsed() > FRESH {
-                break;
-            }
-            if presence.is_in_place(&entry.local, entry.size) {
-                known.in_place.push(entry.id);
-            }
-        }
         Ok(known)
     }
 
     /// The same of a folder that may not exist, for a dry run.
     pub(super) fn of_existing(path: &Path, halt: &Halt) -> Result<Self, Error> {
         match Folder::open_after_asking(path) {
-            Ok(folder) => Self::of(&folder, halt),
+            Ok(folder) => Self::of(folder, halt),
             Err(FolderError::Missing { .. }) => Ok(Self::nothing()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Whether the catalogue has any entry.
-    pub(super) fn holds_something(&self) -> bool {
-        !self.entries.is_empty()
+    /// The folder, when nothing else is asked.
+    pub(super) fn into_folder(self) -> Option<Folder> {
+        self.folder
     }
 
-    /// What the catalogue has in the folder.
-    pub(super) fn inventory(&self) -> &bag::Inventory {
-        &self.inventory
+    /// Whether the catalogue has any entry.
+    pub(super) fn holds_something(&self) -> bool {
+        self.entries > 0
+    }
+
+    /// Whether the folder's bag says what the catalogue does.
+    pub(super) fn bag_is_current(&self) -> bool {
+        let folder = self.folder.as_ref();
+        folder.is_some_and(|folder| bag::is_current(folder, &self.inventory))
     }
 
     /// How many entries and bytes are in which state, as long as nothing is recorded.
@@ -110,49 +121,56 @@ impl Known {
         mut found: Enumeration,
         method: Method,
         halt: &Halt,
-    ) -> Result<(Enumeration, Plan), Error> {
+    ) -> Result<(Option<Folder>, Enumeration, Plan), Error> {
         let (presence, halted) = (Presence::of(path), halt.clone());
         let best_proof = method.best_proof();
         let comparing = tokio::task::spawn_blocking(move || {
+            let mut known = self;
+            let Some(folder) = known.folder.take() else {
+                let planner = Planner::new(&mut found, best_proof, |_: &Entry| false);
+                let plan = planner.finish(&[]);
+                return Ok((None, found, plan));
+            };
+            if known.looked.elapsed() > FRESH {
+                known = Self::read(&folder, |_| !halted.is_set())?;
+            }
+            if let Some(nothing) = known.settled.nothing_to_do(&found.items, best_proof) {
+                found.items = Items::default();
+                return Ok((Some(folder), found, nothing));
+            }
             let failure = RefCell::new(None);
-            let is_fresh = self.looked.elapsed() <= FRESH;
-            let plan = plan(
-                &mut found,
-                self.entries,
-                &self.companions,
-                best_proof,
-                |entry: &Entry| {
-                    let is_settled = match entry.state {
-                        State::Verified(proof) => proof <= best_proof,
-                        State::Pulled => method == Method::Off,
-                        _ => false,
-                    };
-                    let is_here = match (entry.sha256, is_settled || halted.is_set()) {
-                        (Some(sha256), false) => {
-                            presence.has_bytes(&entry.local, entry.size, sha256)
-                        }
-                        (_, true) if is_fresh && self.in_place.binary_search(&entry.id).is_ok() => {
-                            Ok(true)
-                        }
-                        (_, true) => presence.look(&entry.local, entry.size),
-                        (None, false) => Ok(false),
-                    };
-                    is_here.unwrap_or_else(|error| {
-                        failure.borrow_mut().get_or_insert(error);
-                        true
-                    })
-                },
-            );
+            let is_in_place = |entry: &Entry| {
+                let is_settled = match entry.state {
+                    State::Verified(proof) => proof <= best_proof,
+                    State::Pulled => method == Method::Off,
+                    _ => false,
+                };
+                let is_here = match (entry.sha256, is_settled || halted.is_set()) {
+                    (Some(sha256), false) => presence.has_bytes(&entry.local, entry.size, sha256),
+                    (_, true) => presence.look(&entry.local, entry.size),
+                    (None, false) => Ok(false),
+                };
+                is_here.unwrap_or_else(|error| {
+                    failure.borrow_mut().get_or_insert(error);
+                    true
+                })
+            };
+            let mut planner = Planner::new(&mut found, best_proof, is_in_place);
+            folder.catalogue().for_each_by_path(|entry| {
+                planner.take(entry);
+                Ok::<_, CatalogueError>(())
+            })?;
+            let plan = planner.finish(&known.companions);
             match failure.into_inner() {
                 // A disk that does not answer is no reason to take its files for lost.
-                Some(error) => Err(error),
-                None => Ok((found, plan)),
+                Some(error) => Err(error.into()),
+                None => Ok((Some(folder), found, plan)),
             }
         });
         tokio::select! {
             () = halt.stopped() => Err(stopped(halt)),
             compared = comparing => match compared {
-                Ok(compared) => Ok(compared?),
+                Ok(compared) => compared,
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             },
         }

@@ -22,7 +22,7 @@ use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed, were};
 const TOLD_FAILURES: usize = 20;
 
 pub(super) fn tell_dry_run(
-    plan: Plan,
+    plan: &Plan,
     found: &Enumeration,
     request: &Request,
     events: &Events,
@@ -39,13 +39,15 @@ pub(super) fn tell_dry_run(
     }
     let refused = found.refused.len() as u64;
     let (items, size) = plan.wanted();
-    let ids: Vec<_> = (0..plan.new.len() as i64)
-        .map(crate::folder::EntryId)
-        .collect();
-    for task in plan.into_tasks(&ids) {
-        let (path, size) = (task.item.path, task.item.size);
-        ui.listing(&plain(&path.to_string()));
-        events.emit(Event::WouldPull { path, size });
+    for number in plan.in_order() {
+        let Some(item) = plan.items.item(number) else {
+            continue;
+        };
+        ui.listing(&plain(&item.path.to_string()));
+        events.emit(Event::WouldPull {
+            path: item.path,
+            size: item.size,
+        });
     }
     let mut line = format!("{} would be pulled, {}", count(items, "file"), bytes(size));
     if refused > 0 {

@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Reason, ReasonCode};
+use crate::pull::items::{Items, Number};
 use crate::pull::plan::{LARGEST_STORAGE, Plan, Task};
 use crate::pull::session::held_bytes;
 use crate::ui::{bytes, count};
@@ -37,29 +38,32 @@ pub(super) fn check_room(folder: &Folder, plan: &Plan) -> Result<(), Error> {
     Err(Error::new(Kind::DiskFull, message).with_hint(hint))
 }
 
-/// Tells the tasks for which the disk has room, in their order, from those for which it has not.
+/// Tells the items for which the disk has room, in their order, from those for which it has not.
 /// One that no phone has room for is a lie of its listing: what really comes of it decides.
 #[expect(clippy::type_complexity, reason = "both halves of one list")]
 pub(super) fn share_room(
     folder: &Folder,
-    tasks: Vec<Task>,
+    items: &Items,
+    order: Vec<Number>,
     largest_file: u64,
-) -> Result<(Vec<Task>, Vec<(Task, Reason)>), Error> {
+) -> Result<(Vec<Number>, Vec<(Task, Reason)>), Error> {
     let free = folder.free_bytes()?;
     let mut room = free.saturating_sub(SPARE_BYTES);
-    let (mut fitting, mut without_room) = (Vec::with_capacity(tasks.len()), Vec::new());
-    for task in tasks {
-        let size = task.item.size;
+    let (mut fitting, mut without_room) = (Vec::with_capacity(order.len()), Vec::new());
+    for number in order {
+        let size = items.size(number);
+        let task = || items.task(number);
         if size > largest_file {
             let words = format!(
                 "this disk (FAT) takes no file of more than {largest_file} bytes, and it has {size}"
             );
-            without_room.push((task, Reason::new(ReasonCode::NameRefused, words)));
+            let reason = Reason::new(ReasonCode::NameRefused, words);
+            without_room.extend(task().map(|task| (task, reason)));
             continue;
         }
         let needed = size.saturating_add(SPARE_BYTES_PER_ITEM);
         let needed = match needed > room {
-            true => needed.saturating_sub(held_of(folder, &task)),
+            true => needed.saturating_sub(task().map_or(0, |task| held_of(folder, &task))),
             false => needed,
         };
         if needed > room && size <= LARGEST_STORAGE {
@@ -69,11 +73,12 @@ pub(super) fn share_room(
                 bytes(free),
                 bytes(room)
             );
-            without_room.push((task, Reason::new(ReasonCode::NoRoom, words)));
+            let reason = Reason::new(ReasonCode::NoRoom, words);
+            without_room.extend(task().map(|task| (task, reason)));
             continue;
         }
         room = room.saturating_sub(needed);
-        fitting.push(task);
+        fitting.push(number);
     }
     Ok((fitting, without_room))
 }

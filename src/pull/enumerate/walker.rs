@@ -434,10 +434,7 @@ impl<'a> Walker<'a> {
 
     /// Keeps what a folder without end listed, once each: some phones begin anew in the middle.
     fn give_up_endless(&mut self, folder: Folder, mark: &Mark) {
-        let mut listed = self.found.items.split_off(mark.items);
-        listed.sort_unstable_by(|a, b| a.item.path.cmp(&b.item.path));
-        listed.dedup_by(|a, b| a.item.path == b.item.path);
-        self.found.items.extend(listed);
+        self.found.items.drop_twins_from(mark.items);
         let mut folders = self.waiting.split_off(mark.waiting);
         folders
             .make_contiguous()
@@ -581,7 +578,9 @@ impl<'a> Walker<'a> {
                 kind => self.selection.judge(&found.item, kind, &volume.root, walk),
             };
             match verdict {
-                Verdict::Wanted => self.found.items.push(Found { kind, ..found }),
+                Verdict::Wanted => {
+                    self.found.items.push(Found { kind, ..found });
+                }
                 Verdict::Left(why) => self.tally.leave(&found.item, why, false),
                 Verdict::Undecided => {}
             }

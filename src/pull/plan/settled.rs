@@ -1,0 +1,118 @@
+//! Whether there is anything to do at all: most runs after the first find all of it here.
+//!
+//! In: the catalogue's entries while the phone lists, then what it listed. Out: the plan of a run that
+//! does nothing, or none. Of each file 24 bytes are kept.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+
+use super::Plan;
+use crate::adb::RemotePath;
+use crate::folder::{Entry, Proof, State};
+use crate::pull::items::Items;
+
+/// Marks a size that is all of a size; no file has as many bytes.
+const EXACT: u64 = 1 << 63;
+
+/// What is here, proven and in its place.
+#[derive(Debug, Default)]
+pub struct Settled {
+    files: Vec<File>,
+    /// The highest versions of a path, superseded and other, where there is more than one.
+    versions: HashMap<u64, (u32, u32)>,
+    /// Paths are known by a keyed hash of 64 bits. Where two meet by chance, the longer way is taken.
+    hashes: RandomState,
+    weakest: Option<Proof>,
+    /// Whether there is anything that is not settled.
+    has_others: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct File {
+    path: u64,
+    mtime: i64,
+    size: u64,
+}
+
+impl Settled {
+    /// Takes an entry; they come in any order. `is_in_place` looks whether its file stands in the
+    /// folder, and is asked only where that counts.
+    pub fn add(&mut self, entry: &Entry, is_in_place: impl FnOnce() -> bool) {
+        let path = self.hash(&entry.path);
+        if entry.version > 1 || entry.state == State::Superseded {
+            let (superseded, others) = self.versions.entry(path).or_default();
+            let highest = match entry.state {
+                State::Superseded => superseded,
+                _ => others,
+            };
+            *highest = (*highest).max(entry.version);
+        }
+        match entry.state {
+            // Its newest version has an entry of its own.
+            State::Superseded => {}
+            State::Verified(proof) if !self.has_others && is_in_place() => {
+                self.weakest = self.weakest.max(Some(proof));
+                self.files.push(File {
+                    path,
+                    mtime: entry.mtime,
+                    size: entry.size | if entry.size_is_exact { EXACT } else { 0 },
+                });
+            }
+            _ => self.has_others = true,
+        }
+        if self.has_others {
+            // Nobody will ask.
+            self.files = Vec::new();
+        }
+    }
+
+    /// The plan of a run that finds all of it here, proven and in its place, as most runs after the
+    /// first do: it needs no names, and nothing in order. `None` as soon as anything else is met.
+    pub fn nothing_to_do(mut self, found: &Items, best_proof: Proof) -> Option<Plan> {
+        if self.has_others || self.weakest > Some(best_proof) {
+            return None;
+        }
+        self.files.sort_unstable_by_key(|file| file.path);
+        let twice = |pair: &[File]| matches!(pair, [a, b] if a.path == b.path);
+        if self.files.windows(2).any(twice) {
+            return None;
+        }
+        for (path, (superseded, other)) in &self.versions {
+            let has_other = self.position(*path).is_some();
+            if !has_other || superseded >= &(*other).max(1) {
+                return None;
+            }
+        }
+        let mut plan = Plan::default();
+        let mut is_met = vec![false; self.files.len()];
+        let mut path = Vec::new();
+        for number in found.numbers() {
+            found.path_into(number, &mut path);
+            let at = self.position(self.hashes.hash_one(path.as_slice()))?;
+            let file = self.files.get(at)?;
+            let (size, size_is_exact, mtime) = found.size_and_time(number)?;
+            let known = (file.size & !EXACT, file.size & EXACT != 0);
+            let same = match size_is_exact && known.1 {
+                true => size == known.0,
+                false => size as u32 == known.0 as u32,
+            };
+            // A phone that lists something twice is worth a closer look.
+            let is_met = is_met.get_mut(at)?;
+            if !same || mtime != file.mtime || std::mem::replace(is_met, true) {
+                return None;
+            }
+            plan.done_items += 1;
+            plan.done_bytes += known.0;
+        }
+        Some(plan)
+    }
+
+    fn hash(&self, path: &RemotePath) -> u64 {
+        self.hashes.hash_one(path.as_bytes())
+    }
+
+    fn position(&self, path: u64) -> Option<usize> {
+        let found = self.files.binary_search_by_key(&path, |file| file.path);
+        found.ok()
+    }
+}
