@@ -105,7 +105,7 @@ pub(super) async fn prompted(
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
     if !terminal::is_there() {
         return Err(
-            Error::new(Kind::Usage, "something has to be asked, and nobody is there to ask")
+            Error::new(Kind::Usage, "input is required, but standard input is not a terminal")
                 .with_hint("give the PIN with --pin-file FILE, or with --pin-file - on the standard input; --again, --unlocked and --yes answer the other questions"),
         );
     }

@@ -109,7 +109,7 @@ impl Ui {
     pub fn ask_new_passphrase(&self) -> Result<String, Error> {
         let hint = "give it with --passphrase-file FILE, or with --passphrase-file - on the standard input";
         if !std::io::stdin().is_terminal() {
-            let message = "a passphrase is needed, and nobody is there to ask";
+            let message = "a passphrase is required, but standard input is not a terminal";
             return Err(Error::new(Kind::Usage, message).with_hint(hint));
         }
         // Who presses Ctrl-C at the question gets the terminal back as it was.

@@ -46,7 +46,7 @@ check "a PIN without an end: refused" says 2 "128 characters" sh -c 'yes 4711 | 
 check "standard input closed: refused" says 2 "hint:" sh -c '"$1" unlock --pin-file - <&-' sh "$RESCUE"
 check "all closed: it ends" sh -c '"$1" unlock <&- >&- 2>&-; test $? = 2' sh "$RESCUE"
 check "nobody at a terminal: how to give it" says 2 "--pin-file" setsid "$RESCUE" unlock
-check "the same of live keys" says 2 "a terminal is needed" setsid "$RESCUE" keys
+check "the same of live keys" says 2 "standard input is not a terminal" setsid "$RESCUE" keys
 check "nothing was attached" typed_nothing
 
 in_short && return
