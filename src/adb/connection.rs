@@ -20,7 +20,8 @@ const AUTH_TOKEN: u32 = 1;
 const AUTH_SIGNATURE: u32 = 2;
 const AUTH_PUBLIC_KEY: u32 = 3;
 
-/// How much a stream may hold that its reader has not consumed, in bytes; then the peer waits.
+/// How much a stream may hold that its reader has not consumed, in bytes; then the peer waits. A larger window
+/// brings nothing that lasts (docs/benchmarks.md has the figures), and takes memory.
 pub const RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
 /// What comes at most before an honest peer waits, in bytes: adb sends a whole message while any
 /// of the window is left (AOSP `adb/socket.h`, `available_send_bytes`).
