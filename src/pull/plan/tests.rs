@@ -317,7 +317,7 @@ fn later_version_decides_also_where_nothing_is_to_do() {
 #[test]
 fn listing_that_shows_a_file_twice_has_it_once() {
     let twice = || enumeration(vec![found("DCIM/a.jpg", 5, 1), found("DCIM/a.jpg", 5, 1)]);
-    let entries = vec![entry(1, "DCIM/a.jpg", 5, 1, VERIFIED)];
+    let entries = [entry(1, "DCIM/a.jpg", 5, 1, VERIFIED)];
     let mut settled = Settled::default();
     settled.add(&entries[0], || true);
     assert!(
