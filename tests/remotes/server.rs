@@ -215,6 +215,8 @@ impl Server {
             Kind::S3OnDisk | Kind::B2 => {
                 let mut command = Command::new(format!("{REMOTES}/venv/bin/rclone"));
                 command.args(["serve", "s3", "--addr", &format!("127.0.0.1:{port}")]);
+                // Else it lists for a while what two people have removed in the meantime.
+                command.args(["--dir-cache-time", "0s"]);
                 command.args(["--auth-key", &format!("{KEY_ID},{SECRET}")]);
                 command.arg(self.root.join("files"));
                 command
@@ -299,7 +301,9 @@ impl Server {
             let text = fs::read(entry.path()).unwrap();
             match is_whole(&text) {
                 true => fs::write(&kept, text).unwrap(),
-                false => drop(fs::copy(&kept, entry.path()).unwrap()),
+                false if kept.exists() => drop(fs::copy(&kept, entry.path()).unwrap()),
+                // Without one, the bucket is what its folder says.
+                false => fs::remove_file(entry.path()).unwrap(),
             }
         }
     }
