@@ -215,8 +215,6 @@ impl Server {
             Kind::S3OnDisk | Kind::B2 => {
                 let mut command = Command::new(format!("{REMOTES}/venv/bin/rclone"));
                 command.args(["serve", "s3", "--addr", &format!("127.0.0.1:{port}")]);
-                // Else it lists for a while what two people have removed in the meantime.
-                command.args(["--dir-cache-time", "0s"]);
                 command.args(["--auth-key", &format!("{KEY_ID},{SECRET}")]);
                 command.arg(self.root.join("files"));
                 command

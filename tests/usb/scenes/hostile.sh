@@ -31,7 +31,7 @@ echo $twin >> /run/devices
 both_there() { [ "$(grep -lx VHCITWIN /sys/bus/usb/devices/*/serial | wc -l)" = 2 ]; }
 check "two phones with one serial number" until_so 20 both_there
 check "the doctor says so" reads same_serial 2 "$RESCUE" doctor
-check "a pull takes neither" says 2 "VHCITWIN" "$RESCUE" pull -o /run/out/twin
+check "a pull takes neither" says 2 "several phones are attached" "$RESCUE" pull -o /run/out/twin
 check "nor with the serial number" says 2 "more than one phone has the serial number" "$RESCUE" pull -o /run/out/twin --serial VHCITWIN
 check "no PIN is typed on either" says 2 "several phones" "$RESCUE" unlock --serial VHCITWIN --pin-file /dev/null
 kill $twin
