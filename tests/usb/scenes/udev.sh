@@ -45,12 +45,18 @@ check "rule as shipped" cmp /etc/udev/rules.d/51-rescue.rules "$PROJECT/udev-rul
 phone VHCI000011
 udevadm settle
 check "with the rule: listed" says 0 attached $AS_USER "$RESCUE" devices
-# An adb that was started with sudo leaves a key that only root may read.
+away
+# An adb that was started with sudo leaves a key that only root may read, which matters where one is asked for.
+phone VHCI000011 --virtual unauthorized
+udevadm settle
 install -d -o 1000 "$HOME/.android"
 install -m600 "$PROJECT/fixtures/adbkey" "$HOME/.android/adbkey"
 check "a key that this user may not read" reads key_unreadable 1 $AS_USER "$RESCUE" doctor
 check "and in a pull" says 1 "sudo chown" $AS_USER "$RESCUE" pull -o /run/scene/user/yes
 chown 1000 "$HOME/.android/adbkey"
+away
+phone VHCI000011
+udevadm settle
 check "with the rule: ready" says 0 "straight over USB" $AS_USER "$RESCUE" doctor
 check "with the rule: pulled" says 0 "" $AS_USER "$RESCUE" pull -o /run/scene/user/yes
 check "with the rule: photos are there" test "$(find /run/scene/user/yes/data -name "*.jpg" | wc -l)" = 30
