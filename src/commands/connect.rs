@@ -1,11 +1,14 @@
 //! `rescue connect HOST:PORT [--pair CODE]`: a wireless phone, through the adb server that runs.
 //!
 //! The server answers in words alone, so that these are read. None is ever started: that would replace
-//! a running server of another version.
+//! a running server of another version. The crate `adb_client` speaks to it where it can: it takes IPv4
+//! addresses only, and of a pairing that failed it does not give the words of newer servers.
 
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use adb_client::RustADBError;
+use adb_client::server::ADBServer;
 use serde::Serialize;
 
 use super::{Done, choose_in};
@@ -14,7 +17,7 @@ use crate::error::{Error, Kind};
 use crate::guide;
 use crate::guide::states;
 use crate::phone::discover::{SeenPhone, discover};
-use crate::phone::server::ServerAddress;
+use crate::phone::server::{ServerAddress, WIRELESS_TIMEOUT};
 use crate::phone::{PhoneError, tcp};
 use crate::ui::{Ui, plain, typed_word};
 
@@ -96,7 +99,10 @@ async fn connect(server: &ServerAddress, address: &str) -> Result<(), Error> {
         if tried > 0 {
             tokio::time::sleep(PAUSE).await;
         }
-        words = answer(server.request(&request).await)?;
+        words = match through_the_crate(server, address).await {
+            Some(words) => words,
+            None => answer(server.request(&request).await)?,
+        };
         if words.starts_with("connected to") || words.starts_with("already connected to") {
             return Ok(());
         }
@@ -155,6 +161,25 @@ async fn pair(server: &ServerAddress, address: &str, code: &str) -> Result<(), E
         &words,
         "open 'Pair device with pairing code' on the phone; its code and port change each time",
     )
+}
+
+/// What the server says of an IPv4 address, asked by the crate `adb_client`. `None` where it has no words:
+/// for another kind of address, and for an answer that it cannot read, as newer servers give.
+async fn through_the_crate(server: &ServerAddress, address: &str) -> Option<String> {
+    let (server, phone) = (server.ipv4()?, address.parse().ok()?);
+    let asked = tokio::task::spawn_blocking(move || {
+        // With no program to start: it would replace a running server of another version.
+        ADBServer::new_from_path(server, Some(String::new())).connect_device(phone)
+    });
+    match tokio::time::timeout(WIRELESS_TIMEOUT, asked)
+        .await
+        .ok()?
+        .ok()?
+    {
+        Ok(()) => Some(format!("connected to {address}")),
+        Err(RustADBError::ADBRequestFailed(words)) => Some(words.trim().to_owned()),
+        Err(_) => None,
+    }
 }
 
 /// What the server says, whether it calls that a failure or not.

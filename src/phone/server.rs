@@ -4,7 +4,7 @@
 //! platform-tools may not even be installed.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub const DEFAULT_PORT: u16 = 5037;
 /// How long an adb server may take to answer: it answers at once, or is stuck.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it may take to make contact with a wireless phone: a machine that is off says nothing.
-const WIRELESS_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const WIRELESS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The address of an adb server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +106,14 @@ impl ServerAddress {
         let mut conversation = self.ask(request).await?;
         let text = conversation.text_within(WIRELESS_TIMEOUT).await?;
         Ok(text)
+    }
+
+    /// The first of its IPv4 addresses.
+    pub(crate) fn ipv4(&self) -> Option<SocketAddrV4> {
+        self.addresses.iter().find_map(|address| match address {
+            SocketAddr::V4(address) => Some(*address),
+            SocketAddr::V6(_) => None,
+        })
     }
 
     async fn ask(&self, request: &str) -> Result<Conversation, PhoneError> {
