@@ -23,6 +23,20 @@ pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
     Builder::new().spawn_scoped(scope, work).map_err(NoThread)
 }
 
+/// Starts as many scoped threads as there are, up to so many; an error where there is not even one.
+pub(crate) fn spawn_up_to<'scope, W: FnOnce() + Send + 'scope>(
+    most: usize,
+    scope: &'scope Scope<'scope, '_>,
+    mut work: impl FnMut() -> W,
+) -> Result<(), NoThread> {
+    for number in 0..most {
+        if let (0, Err(error)) = (number, spawn_scoped(scope, work())) {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
 /// Whether there is a thread now.
 pub(crate) fn probe() -> Result<(), NoThread> {
     // That it ends is all that it does.

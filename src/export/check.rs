@@ -13,7 +13,7 @@ use super::ExportError;
 use super::archive::{Held, Protection};
 use crate::digest::Hasher;
 use crate::folder::{DiskError, disk};
-use crate::threads::spawn_scoped;
+use crate::threads::spawn_up_to;
 
 const THREADS: usize = 2;
 /// Entries handed out ahead of their results.
@@ -50,14 +50,10 @@ pub(super) fn check(
         let (jobs, queue) = sync_channel(AHEAD);
         let (sender, told) = channel();
         let queue = Arc::new(Mutex::new(queue));
-        for number in 0..THREADS {
+        spawn_up_to(THREADS, scope, || {
             let (queue, sender) = (Arc::clone(&queue), sender.clone());
-            let work = move || work(path, metadata, protection, &queue, &sender);
-            // One is enough.
-            if let (0, Err(error)) = (number, spawn_scoped(scope, work)) {
-                return Err(error.into());
-            }
-        }
+            move || work(path, metadata, protection, &queue, &sender)
+        })?;
         drop((sender, queue));
         for (index, held) in held.iter().enumerate() {
             let entry = metadata.entry(index).map_err(reading)?;

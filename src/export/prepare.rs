@@ -16,7 +16,7 @@ use super::plan::{Piece, Why};
 use crate::digest::Sha256;
 use crate::folder::DataReader;
 use crate::folder::reader::Found;
-use crate::threads::{NoThread, spawn_scoped};
+use crate::threads::{NoThread, spawn_up_to};
 
 /// Threads that read, hash and look.
 pub(super) const READERS: usize = 2;
@@ -174,13 +174,10 @@ impl<'a> Preparation<'a> {
         'a: 'scope,
     {
         let (sender, results) = channel();
-        for number in 0..READERS {
+        spawn_up_to(READERS, scope, || {
             let sender = sender.clone();
-            let started = spawn_scoped(scope, move || shared.work(&sender));
-            if let (0, Err(error)) = (number, started) {
-                return Err(error);
-            }
-        }
+            move || shared.work(&sender)
+        })?;
         Ok(Self {
             shared,
             results,

@@ -286,7 +286,7 @@ impl FinishedTagFile {
             });
         }
         let (partial, root) = (Within::partial(root)?, Within::root(root)?);
-        partial.rename_over(self.path.file_name().unwrap_or_default(), &root, self.name)
+        partial.rename_over(self.name, &root, self.name)
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Committer {
     /// Open since before the first write, so that the sync of the filesystem reports every failed
     /// write since then, also one that another program's sync has already been told of.
     root_folder: File,
+    /// Where the files under way are, held so that not each file is reached for anew.
+    partial: Within,
     /// Folders whose names are known to be on the disk. One that was found and not made by this
     /// run may have been made by a run that was killed before its sync.
     durable: HashSet<PathBuf>,
@@ -76,6 +78,7 @@ impl Committer {
         Ok(Self {
             root: root.to_owned(),
             root_folder,
+            partial: Within::partial(root)?,
             durable: HashSet::new(),
             _lock: lock,
         })
@@ -140,21 +143,18 @@ impl Committer {
         local: &LocalPath,
         touched: &mut Touched,
     ) -> Result<Put, DiskError> {
-        let (partial, name) = (
-            Within::partial(&self.root)?,
-            finished.path.file_name().unwrap_or_default(),
-        );
+        let (partial, name) = (&self.partial, finished.entry.to_string());
         let folder = self.folder_of(local, touched)?;
-        if !partial.bears(name, &finished.file) {
+        if !partial.bears(&name, &finished.file) {
             // Its name is all that can be renamed: what bears it now has not that hash.
             return Err(DiskError::Displaced {
                 path: finished.path.clone(),
             });
         }
-        let put = match partial.rename_new(name, &folder, local.name())? {
+        let put = match partial.rename_new(&name, &folder, local.name())? {
             Renaming::Renamed => Put::InPlace,
             Renaming::TargetExists if has_bytes_of(finished, &folder, local) => {
-                partial.rename_over(name, &folder, local.name())?;
+                partial.rename_over(&name, &folder, local.name())?;
                 Put::Replaced
             }
             Renaming::TargetExists => return Ok(Put::TargetExists),

@@ -24,29 +24,25 @@ impl Gate {
 
     /// One more step; returns when it may be made.
     pub(crate) fn pass(&self) {
-        let (state, changed) = &*self.0;
-        let mut state = state.lock().unwrap();
-        state.steps += 1;
-        if state.hold_at == Some(state.steps) {
-            state.is_held = true;
-            changed.notify_all();
-        }
-        while state.is_held {
-            state = changed.wait(state).unwrap();
-        }
+        self.step(true);
     }
 
     /// The same where the others are not held.
     pub(crate) fn pass_alone(&self) {
+        self.step(false);
+    }
+
+    fn step(&self, waits_for_others: bool) {
         let (state, changed) = &*self.0;
         let mut state = state.lock().unwrap();
         state.steps += 1;
-        if state.hold_at == Some(state.steps) {
+        let is_here = state.hold_at == Some(state.steps);
+        if is_here {
             state.is_held = true;
             changed.notify_all();
-            while state.is_held {
-                state = changed.wait(state).unwrap();
-            }
+        }
+        while (is_here || waits_for_others) && state.is_held {
+            state = changed.wait(state).unwrap();
         }
     }
 

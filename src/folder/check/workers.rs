@@ -12,7 +12,7 @@ use crate::folder::Payload;
 use crate::folder::disk::system::held::Bearer;
 use crate::folder::disk::{self, DiskError, ReadFrom, Within};
 use crate::names::LocalPath;
-use crate::threads::{NoThread, spawn_scoped};
+use crate::threads::{NoThread, spawn_up_to};
 
 const THREADS: usize = 2;
 
@@ -49,13 +49,10 @@ impl Workers {
         let (files, queue) = sync_channel(AHEAD);
         let (sender, results) = channel();
         let queue = Arc::new(Mutex::new(queue));
-        for number in 0..THREADS {
+        spawn_up_to(THREADS, scope, || {
             let (queue, sender) = (Arc::clone(&queue), sender.clone());
-            let started = spawn_scoped(scope, move || work(root, &queue, &sender));
-            if let (0, Err(error)) = (number, started) {
-                return Err(error);
-            }
-        }
+            move || work(root, &queue, &sender)
+        })?;
         Ok(Self { files, results })
     }
 

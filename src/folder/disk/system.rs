@@ -150,24 +150,11 @@ impl<'a> PastMemory<'a> {
     /// `None` where the filesystem is not known to give what a disk of this computer holds.
     pub(super) fn begin(file: &'a File) -> Option<Self> {
         use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstatfs};
-        // From linux/magic.h and the filesystems' own headers: ext2/3/4, XFS, Btrfs, F2FS, vfat, exfat,
-        // NTFS (ntfs3), HFS+, JFS, bcachefs. What lies in memory, in another program (FUSE) or on another
-        // computer accepts the flag too, and answers as it likes.
-        const OF_DISKS: [u32; 10] = [
-            0xEF53,
-            0x5846_5342,
-            0x9123_683E,
-            0xF2F5_2010,
-            MSDOS_SUPER_MAGIC,
-            0x2011_BAB0,
-            0x7366_746E,
-            0x482B,
-            0x3153_464A,
-            0xCA45_1A4E,
-        ];
+        // What lies in memory, in another program (FUSE) or on another computer accepts the flag too, and
+        // answers as it likes.
+        const OF_DISKS: [Magic; 4] = [magic::NTFS3, magic::HFS_PLUS, magic::JFS, magic::BCACHEFS];
         let filesystem = fstatfs(file).ok()?;
-        let is_it = |magic: &u32| i128::from(*magic) == i128::from(filesystem.f_type);
-        OF_DISKS.iter().find(|magic| is_it(magic))?;
+        is_local_disk_or(&filesystem, &OF_DISKS).then_some(())?;
         let before = fcntl_getfl(file).ok()?;
         fcntl_setfl(file, before | OFlags::DIRECT).ok()?;
         Some(Self(file, before))
@@ -244,25 +231,14 @@ pub(super) fn sync_filesystem(
     path: &Path,
     began: impl FnOnce(),
 ) -> Result<bool, DiskError> {
-    // From linux/magic.h and the filesystems' own headers: ext2/3/4, XFS, Btrfs, F2FS, vfat,
-    // exfat, tmpfs. FUSE, NFS and SMB do not pass syncfs on.
-    const TRUSTED: [u32; 7] = [
-        0xEF53,
-        0x5846_5342,
-        0x9123_683E,
-        0xF2F5_2010,
-        MSDOS_SUPER_MAGIC,
-        0x2011_BAB0,
-        0x0102_1994,
-    ];
     static TELLS_FAILURES: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
         fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|it| tells_failures(&it))
     });
     let Ok(filesystem) = rustix::fs::fstatfs(folder) else {
         return Ok(false);
     };
-    let is_trusted = |magic: &u32| i128::from(*magic) == i128::from(filesystem.f_type);
-    if !*TELLS_FAILURES || !TRUSTED.iter().any(is_trusted) {
+    // FUSE, NFS and SMB do not pass syncfs on.
+    if !*TELLS_FAILURES || !is_local_disk_or(&filesystem, &[magic::TMPFS]) {
         return Ok(false);
     }
     began();
@@ -286,24 +262,15 @@ pub(super) fn write_out(_folder: &Path) -> io::Result<()> {
 /// take long, fail, or be known to one computer alone.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn has_quick_locks(folder: &Path) -> bool {
-    // As in `sync_filesystem`, with overlayfs, ZFS, NTFS and bcachefs. FUSE is not to be told from a share.
-    const LOCAL: [u32; 11] = [
-        0xEF53,
-        0x5846_5342,
-        0x9123_683E,
-        0xF2F5_2010,
-        MSDOS_SUPER_MAGIC,
-        0x2011_BAB0,
-        0x0102_1994,
-        0x794C_7630,
-        0x2FC1_2FC1,
-        0x7366_746E,
-        0xCA45_1A4E,
+    // FUSE is not to be told from a share.
+    const LOCAL: [Magic; 5] = [
+        magic::TMPFS,
+        magic::OVERLAY,
+        magic::ZFS,
+        magic::NTFS3,
+        magic::BCACHEFS,
     ];
-    rustix::fs::statfs(folder).is_ok_and(|found| {
-        let is_it = |magic: &u32| i128::from(*magic) == i128::from(found.f_type);
-        LOCAL.iter().any(is_it)
-    })
+    rustix::fs::statfs(folder).is_ok_and(|found| is_local_disk_or(&found, &LOCAL))
 }
 
 /// Elsewhere nobody tells: locks are taken once.
@@ -337,16 +304,52 @@ pub(super) fn sync_filesystem(
     Ok(false)
 }
 
-/// vfat and msdos, in linux/magic.h.
+/// By what number `statfs` knows a kind of filesystem.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const MSDOS_SUPER_MAGIC: u32 = 0x4D44;
+type Magic = u32;
+
+/// From linux/magic.h, and the filesystems' own headers.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod magic {
+    use super::Magic;
+
+    /// ext2, ext3 and ext4.
+    pub(super) const EXT: Magic = 0xEF53;
+    pub(super) const XFS: Magic = 0x5846_5342;
+    pub(super) const BTRFS: Magic = 0x9123_683E;
+    pub(super) const F2FS: Magic = 0xF2F5_2010;
+    /// vfat and msdos.
+    pub(super) const FAT: Magic = 0x4D44;
+    pub(super) const EXFAT: Magic = 0x2011_BAB0;
+    pub(super) const NTFS3: Magic = 0x7366_746E;
+    pub(super) const HFS_PLUS: Magic = 0x482B;
+    pub(super) const JFS: Magic = 0x3153_464A;
+    pub(super) const BCACHEFS: Magic = 0xCA45_1A4E;
+    pub(super) const TMPFS: Magic = 0x0102_1994;
+    pub(super) const OVERLAY: Magic = 0x794C_7630;
+    pub(super) const ZFS: Magic = 0x2FC1_2FC1;
+}
+
+/// Whether a filesystem is one of those that are on this computer's disks and that each call here can be
+/// trusted with, or one of these others.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_local_disk_or(found: &rustix::fs::StatFs, others: &[Magic]) -> bool {
+    use magic::{BTRFS, EXFAT, EXT, F2FS, FAT, XFS};
+    let mut kinds = [EXT, XFS, BTRFS, F2FS, FAT, EXFAT].iter().chain(others);
+    kinds.any(|kind| is_kind(found, *kind))
+}
+
+/// The field's type differs from system to system.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_kind(found: &rustix::fs::StatFs, kind: Magic) -> bool {
+    i128::from(found.f_type) == i128::from(kind)
+}
 
 /// Whether a folder lies on FAT (12, 16 or 32; exFAT takes large files). Through FUSE it is not to
 /// be told.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn is_fat(folder: &Path) -> bool {
-    rustix::fs::statfs(folder)
-        .is_ok_and(|found| i128::from(found.f_type) == i128::from(MSDOS_SUPER_MAGIC))
+    rustix::fs::statfs(folder).is_ok_and(|found| is_kind(&found, magic::FAT))
 }
 
 /// Elsewhere it shows when the file gets too large.
