@@ -83,7 +83,7 @@ fn export(
     let folder = Folder::open_after_asking(&args.folder)?;
     let place = Place::new(&output(args, folder.root())?)?;
     let wish = wish(&args.choice)?;
-    let plan = plan(&folder, &wish).map_err(ExportError::from)?;
+    let plan = plan(&folder, &wish, &place)?;
     let request = Request {
         place: &place,
         replace: args.force,

@@ -10,10 +10,8 @@ use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use zip::write::StreamWriter;
-
 use super::ExportError;
-use super::archive::{Opening, Target};
+use super::archive::Opening;
 use super::check::forget_cached;
 use super::sink::{Abandoned, Settling};
 use crate::digest::{Hasher, Sha256};
@@ -157,11 +155,10 @@ impl Drop for AgePipe {
     }
 }
 
-impl Target for StreamWriter<AgePipe> {
-    const TAKES_BACK: bool = false;
-
-    fn end(self) -> Result<(File, u64, Opening), ExportError> {
-        let mut pipe = self.into_inner();
+impl AgePipe {
+    /// Ends the writing: the file, its length, and what it can be read back with.
+    pub(super) fn finish(self) -> Result<(File, u64, Opening), ExportError> {
+        let mut pipe = self;
         if pipe.abandoned.is_set() {
             return Err(ExportError::age(AGE, "an earlier write failed".to_owned()));
         }

@@ -10,14 +10,18 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use chrono::{DateTime, Datelike as _, Local, Timelike as _};
+use zip::result::ZipError;
 use zip::write::{FullFileOptions, SimpleFileOptions, StreamWriter};
 use zip::{AesMode, CompressionMethod, ZipWriter};
 
 use super::ExportError;
 use super::age::{AgePipe, Lock};
-use super::plan::{Piece, Why};
-use super::rows::{TagFiles, WriteTag, failed};
+use super::directory::{Aside, Directory, Failed};
+use super::pieces::Piece;
+use super::plan::Why;
+use super::rows::{ListedFile, TagFiles, WriteTag};
 use super::sink::{Abandoned, Sink};
+use super::spill::Spill;
 use crate::digest::{Hasher, Sha256};
 use crate::folder::disk;
 use crate::names::LocalPath;
@@ -29,6 +33,11 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 const CHUNKS_AHEAD: usize = 4;
 /// Sizes from here on need zip64. A margin below 2^32 for what encryption adds.
 const LARGE_BYTES: u64 = u32::MAX as u64 - 64 * 1024;
+
+/// After so many files the `zip` crate is relieved of what it remembers of them...
+const SHORT_FILES: usize = 1024;
+/// ...and after so many bytes: offsets from there on need no more than 32 bits.
+const SHORT_BYTES: u64 = 1 << 30;
 
 /// How the archive's files are kept from other eyes.
 #[derive(Clone, Default)]
@@ -60,21 +69,84 @@ pub(super) struct Held {
     pub(super) sha256: Sha256,
 }
 
+impl Held {
+    /// What the archive holds of a listed file.
+    pub(super) fn of(file: &ListedFile<'_>) -> Self {
+        Self {
+            path: payload_path(&file.path),
+            size: file.piece.size,
+            sha256: file.piece.sha256,
+        }
+    }
+}
+
+/// As a line of a manifest.
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}  {}", self.sha256, self.path)
+    }
+}
+
 /// What an archive is written to.
-pub(super) trait Target: std::io::Write + std::io::Seek {
+pub(super) trait Target: std::io::Write + Sized {
     /// Whether what was written can be taken back.
     const TAKES_BACK: bool;
+    /// What the `zip` crate writes to.
+    type Writer: std::io::Write + std::io::Seek;
 
-    /// Ends the writing: the file, and what it can be read with.
+    /// Begins a short archive.
+    fn zip(to: Aside<Self>) -> ZipWriter<Self::Writer>;
+
+    /// What a short archive is written to.
+    fn aside(writer: &Self::Writer) -> &Aside<Self>;
+
+    /// The same, once it has ended.
+    fn into_aside(writer: Self::Writer) -> Aside<Self>;
+
+    /// Ends the writing: the file, its length, and what it can be read with.
     fn end(self) -> Result<(File, u64, Opening), ExportError>;
 }
 
 impl Target for Sink {
     const TAKES_BACK: bool = true;
+    type Writer = Aside<Self>;
+
+    fn zip(to: Aside<Self>) -> ZipWriter<Self::Writer> {
+        ZipWriter::new(to)
+    }
+
+    fn aside(writer: &Self::Writer) -> &Aside<Self> {
+        writer
+    }
+
+    fn into_aside(writer: Self::Writer) -> Aside<Self> {
+        writer
+    }
 
     fn end(self) -> Result<(File, u64, Opening), ExportError> {
         let (file, length) = self.finish()?;
         Ok((file, length, Opening::Plain))
+    }
+}
+
+impl Target for AgePipe {
+    const TAKES_BACK: bool = false;
+    type Writer = StreamWriter<Aside<Self>>;
+
+    fn zip(to: Aside<Self>) -> ZipWriter<Self::Writer> {
+        ZipWriter::new_stream(to)
+    }
+
+    fn aside(writer: &Self::Writer) -> &Aside<Self> {
+        writer.get_ref()
+    }
+
+    fn into_aside(writer: Self::Writer) -> Aside<Self> {
+        writer.into_inner()
+    }
+
+    fn end(self) -> Result<(File, u64, Opening), ExportError> {
+        self.finish()
     }
 }
 
@@ -88,14 +160,19 @@ pub(super) enum Opening {
 
 /// An archive under way.
 pub(super) struct Archive<'a, T: Target> {
-    zip: ZipWriter<T>,
+    /// The short archive under way; none once one has failed.
+    zip: Option<ZipWriter<T::Writer>>,
+    /// Where it begins, when it cannot know that itself.
+    short_start: u64,
+    short_files: usize,
+    directory: Directory,
     abandoned: Abandoned,
     path: &'a Path,
     base: &'a str,
     protection: &'a Protection,
     /// The time that the bag's own files get, in seconds since 1970.
     now: i64,
-    held: Vec<Held>,
+    tags: Vec<Held>,
 }
 
 /// An archive that is written.
@@ -103,8 +180,8 @@ pub(super) struct Finished {
     pub(super) opening: Opening,
     file: File,
     path: PathBuf,
-    /// What it holds, in its order.
-    pub(super) held: Vec<Held>,
+    /// The bag's own files in it, behind the others.
+    pub(super) tags: Vec<Held>,
     /// Its length in bytes.
     pub(super) length: u64,
 }
@@ -125,21 +202,14 @@ impl<'a> Archive<'a, Sink> {
         base: &'a str,
         protection: &'a Protection,
         now: i64,
-    ) -> Self {
+    ) -> Result<Self, ExportError> {
         let sink = Sink::new(file, path.to_owned());
-        Self {
-            abandoned: sink.abandoned(),
-            zip: ZipWriter::new(sink),
-            path,
-            base,
-            protection,
-            now,
-            held: Vec::new(),
-        }
+        let abandoned = sink.abandoned();
+        Self::begin(sink, abandoned, path, base, protection, now)
     }
 }
 
-impl<'a> Archive<'a, StreamWriter<AgePipe>> {
+impl<'a> Archive<'a, AgePipe> {
     /// Begins an archive that `age` encrypts on its way to the file at `path`.
     pub(super) fn encrypted(
         file: File,
@@ -149,14 +219,33 @@ impl<'a> Archive<'a, StreamWriter<AgePipe>> {
         now: i64,
     ) -> Result<Self, ExportError> {
         let pipe = AgePipe::start(file, path, recipients)?;
+        let abandoned = pipe.abandoned();
+        Self::begin(pipe, abandoned, path, base, &Protection::None, now)
+    }
+}
+
+impl<'a, T: Target> Archive<'a, T> {
+    fn begin(
+        to: T,
+        abandoned: Abandoned,
+        path: &'a Path,
+        base: &'a str,
+        protection: &'a Protection,
+        now: i64,
+    ) -> Result<Self, ExportError> {
+        let mut waiting = path.to_owned().into_os_string();
+        waiting.push(".directory");
         Ok(Self {
-            abandoned: pipe.abandoned(),
-            zip: ZipWriter::new_stream(pipe),
+            directory: Directory::new(Spill::new(waiting.into())?),
+            zip: Some(T::zip(Aside::new(to))),
+            short_start: 0,
+            short_files: 0,
+            abandoned,
             path,
             base,
-            protection: &Protection::None,
+            protection,
             now,
-            held: Vec::new(),
+            tags: Vec::new(),
         })
     }
 }
@@ -169,12 +258,8 @@ impl<T: Target> Archive<'_, T> {
         name: &LocalPath,
         bytes: &[u8],
     ) -> Result<(), ExportError> {
-        self.start(payload_path(name), piece.size, piece.mtime, method(name))?;
-        self.zip
-            .write_all(bytes)
-            .map_err(|e| ExportError::writing(self.path, e.into()))?;
-        self.hold(payload_path(name), piece.size, piece.sha256);
-        Ok(())
+        self.start(&payload_path(name), piece.size, piece.mtime, method(name))?;
+        self.write(bytes)
     }
 
     /// Adds a large file, comparing its bytes on the way: hashed by one thread, written by
@@ -197,7 +282,7 @@ impl<T: Target> Archive<'_, T> {
                 return Ok(Some(why));
             }
         }
-        self.start(payload_path(name), piece.size, piece.mtime, method(name))?;
+        self.start(&payload_path(name), piece.size, piece.mtime, method(name))?;
         let found = std::thread::scope(|scope| {
             let (full, chunks) = sync_channel::<Vec<u8>>(CHUNKS_AHEAD);
             let (empty, spare) = sync_channel::<Vec<u8>>(CHUNKS_AHEAD + 2);
@@ -226,9 +311,7 @@ impl<T: Target> Archive<'_, T> {
                 // The byte too many of a file that grew must not enlarge the entry over its limit.
                 let room = usize::try_from(piece.size - written).unwrap_or(usize::MAX);
                 let bytes = chunk.get(..chunk.len().min(room)).unwrap_or_default();
-                self.zip
-                    .write_all(bytes)
-                    .map_err(|e| ExportError::writing(self.path, e.into()))?;
+                self.write(bytes)?;
                 written += bytes.len() as u64;
                 on_bytes(bytes.len() as u64)?;
                 let _ = empty.try_send(chunk);
@@ -240,7 +323,6 @@ impl<T: Target> Archive<'_, T> {
         })?;
         let why = match found {
             Ok((sha256, size)) if size == piece.size && sha256 == piece.sha256 => {
-                self.hold(payload_path(name), piece.size, piece.sha256);
                 return Ok(None);
             }
             Ok(_) => Why::Changed,
@@ -255,50 +337,65 @@ impl<T: Target> Archive<'_, T> {
             let what = "a file changed while it was written".to_owned();
             return Err(ExportError::wrong(self.path, what));
         }
-        self.zip
-            .abort_file()
-            .map_err(|e| ExportError::writing(self.path, e))?;
+        let path = self.path;
+        let taken_back = self.zip()?.abort_file();
+        taken_back.map_err(|e| ExportError::writing(path, e))?;
         Ok(Some(why))
     }
 
-    /// Adds a manifest of what the archive holds up to now, as far as it is wanted.
-    pub(super) fn add_manifest(
-        &mut self,
-        path: &str,
-        is_wanted: fn(&Held) -> bool,
-    ) -> Result<(), ExportError> {
-        let held = std::mem::take(&mut self.held);
-        let added = self.add_tag(path, &mut |to| {
-            held.iter()
-                .filter(|held| is_wanted(held))
-                .try_for_each(|held| {
-                    writeln!(to, "{}  {}", held.sha256, held.path).map_err(failed(path))
-                })
-        });
-        let manifest = std::mem::replace(&mut self.held, held);
-        self.held.extend(manifest);
-        added
-    }
-
-    /// What the archive holds up to now, in its order.
-    pub(super) fn held(&self) -> &[Held] {
-        &self.held
+    /// The bag's own files in it up to now.
+    pub(super) fn tags(&self) -> &[Held] {
+        &self.tags
     }
 
     /// Ends the archive.
-    pub(super) fn finish(self) -> Result<Finished, ExportError> {
-        let Self {
-            zip, path, held, ..
-        } = self;
-        let target = zip.finish().map_err(|e| ExportError::writing(path, e))?;
-        let (file, length, opening) = target.end()?;
+    pub(super) fn finish(mut self) -> Result<Finished, ExportError> {
+        let mut to = self.end_short()?;
+        self.directory.write(&mut to).map_err(|e| match e {
+            Failed::List(error) => error.into(),
+            Failed::Archive(error) => ExportError::writing(self.path, error.into()),
+        })?;
+        let (file, length, opening) = to.into_inner().end()?;
         Ok(Finished {
             opening,
             file,
-            path: path.to_owned(),
-            held,
+            path: self.path.to_owned(),
+            tags: self.tags,
             length,
         })
+    }
+
+    /// The short archive under way.
+    fn zip(&mut self) -> Result<&mut ZipWriter<T::Writer>, ExportError> {
+        let gone = || ExportError::wrong(self.path, "an earlier write failed".to_owned());
+        self.zip.as_mut().ok_or_else(gone)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), ExportError> {
+        let path = self.path;
+        let written = self.zip()?.write_all(bytes);
+        written.map_err(|e| ExportError::writing(path, e.into()))
+    }
+
+    /// Ends the short archive under way, but for its directory, and returns what it was written to.
+    fn end_short(&mut self) -> Result<Aside<T>, ExportError> {
+        self.zip()?;
+        let path = self.path;
+        let writing = |e| ExportError::writing(path, e);
+        let Some(mut zip) = self.zip.take() else {
+            return Err(writing(ZipError::FileNotFound));
+        };
+        // Ends the file that is being written; none has an empty name.
+        match zip.hide_file("") {
+            Ok(()) | Err(ZipError::FileNotFound) => {}
+            Err(error) => return Err(writing(error)),
+        }
+        if let Some(writer) = zip.get_ref() {
+            T::aside(writer).begin();
+        }
+        let mut to = T::into_aside(zip.finish().map_err(writing)?);
+        self.directory.take(&to.end(), self.short_start)?;
+        Ok(to)
     }
 
     /// Gives the archive up; its file is of no use any more.
@@ -308,35 +405,43 @@ impl<T: Target> Archive<'_, T> {
 
     fn start(
         &mut self,
-        path: String,
+        path: &str,
         size: u64,
         mtime: i64,
         method: CompressionMethod,
     ) -> Result<(), ExportError> {
+        let writer = self.zip.as_ref().and_then(|zip| zip.get_ref());
+        let position = writer.map_or(0, |writer| T::aside(writer).position());
+        if self.short_files >= SHORT_FILES || position - self.short_start >= SHORT_BYTES {
+            let to = self.end_short()?;
+            if !T::TAKES_BACK {
+                self.short_start = to.position();
+            }
+            self.short_files = 0;
+            self.zip = Some(T::zip(to));
+        }
+        self.short_files += 1;
+        let (name, at) = (format!("{}/{path}", self.base), self.path);
+        let protection = self.protection;
+        let zip = self.zip()?;
         options(size, mtime, method)
-            .and_then(|options| {
-                let name = format!("{}/{path}", self.base);
-                match self.protection.passphrase() {
-                    Some(passphrase) => {
-                        let options = options.with_aes_encryption(AesMode::Aes256, passphrase);
-                        self.zip.start_file(name, options)
-                    }
-                    None => self.zip.start_file(name, options),
+            .and_then(|options| match protection.passphrase() {
+                Some(passphrase) => {
+                    let options = options.with_aes_encryption(AesMode::Aes256, passphrase);
+                    zip.start_file(name, options)
                 }
+                None => zip.start_file(name, options),
             })
-            .map_err(|e| ExportError::writing(self.path, e))
-    }
-
-    fn hold(&mut self, path: String, size: u64, sha256: Sha256) {
-        self.held.push(Held { path, size, sha256 });
+            .map_err(|e| ExportError::writing(at, e))
     }
 }
 
 impl<T: Target> TagFiles for Archive<'_, T> {
     fn add_tag(&mut self, path: &str, write: WriteTag<'_>) -> Result<(), ExportError> {
-        self.start(path.to_owned(), 0, self.now, CompressionMethod::Deflated)?;
+        self.start(path, 0, self.now, CompressionMethod::Deflated)?;
+        let at = self.path;
         let mut hashing = Hashing {
-            to: &mut self.zip,
+            to: self.zip()?,
             hasher: Hasher::default(),
             size: 0,
         };
@@ -346,10 +451,14 @@ impl<T: Target> TagFiles for Archive<'_, T> {
             write(&mut buffered)?;
             buffered
                 .flush()
-                .map_err(|e| ExportError::writing(self.path, e.into()))?;
+                .map_err(|e| ExportError::writing(at, e.into()))?;
         }
         let (size, sha256) = (hashing.size, hashing.hasher.finish());
-        self.hold(path.to_owned(), size, sha256);
+        self.tags.push(Held {
+            path: path.to_owned(),
+            size,
+            sha256,
+        });
         Ok(())
     }
 }
@@ -389,13 +498,13 @@ fn difference(
 }
 
 /// Passes bytes on, and hashes them.
-struct Hashing<'a, T: Target> {
-    to: &'a mut ZipWriter<T>,
+struct Hashing<'a, W: std::io::Write + std::io::Seek> {
+    to: &'a mut ZipWriter<W>,
     hasher: Hasher,
     size: u64,
 }
 
-impl<T: Target> std::io::Write for Hashing<'_, T> {
+impl<W: std::io::Write + std::io::Seek> std::io::Write for Hashing<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.to.write_all(bytes)?;
         self.hasher.update(bytes);

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Local};
 
-use super::archive::{Archive, Target};
-use super::rows::{TagFiles as _, failed};
-use super::{ExportError, Share, is_payload};
+use super::archive::{Archive, Held, Target};
+use super::rows::{Listed, TagFiles as _, failed};
+use super::{ExportError, Share};
 use crate::digest::Sha256;
 use crate::folder::bag::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST, one_line};
 use crate::item::PhoneIdentity;
@@ -15,10 +15,9 @@ pub(super) fn add<T: Target>(
     phone: &PhoneIdentity,
     share: Share,
     now: DateTime<Local>,
+    listed: Listed<'_>,
 ) -> Result<Sha256, ExportError> {
-    let payload = || archive.held().iter().filter(|held| is_payload(held));
-    let octets: u64 = payload().map(|held| held.size).sum();
-    let files = payload().count();
+    let (octets, files) = (listed.bytes(), listed.rows().len());
     let model = format!("{} {}", phone.manufacturer, phone.model);
     let mut facts = vec![
         format!("Bag-Software-Agent: rescue/{}", env!("CARGO_PKG_VERSION")),
@@ -33,14 +32,23 @@ pub(super) fn add<T: Target>(
     let declaration: Vec<String> = DECLARATION.lines().map(str::to_owned).collect();
     add_lines(archive, BAGIT_TXT, &declaration)?;
     add_lines(archive, BAG_INFO_TXT, &facts)?;
-    archive.add_manifest(MANIFEST, is_payload)?;
-    let sha256 = archive.held().last().map(|held| held.sha256);
+    archive.add_tag(MANIFEST, &mut |to| {
+        listed.files().try_for_each(|file| {
+            let held = Held::of(&file?);
+            writeln!(to, "{held}").map_err(failed(MANIFEST))
+        })
+    })?;
+    let sha256 = archive.tags().last().map(|held| held.sha256);
     Ok(sha256.unwrap_or_else(|| Sha256::of(b"")))
 }
 
 /// Adds the manifest of all of the bag's own files; the last file of an archive.
 pub(super) fn add_tag_manifest<T: Target>(archive: &mut Archive<'_, T>) -> Result<(), ExportError> {
-    archive.add_manifest(TAG_MANIFEST, |held| !is_payload(held))
+    let tags = archive.tags().to_vec();
+    archive.add_tag(TAG_MANIFEST, &mut |to| {
+        tags.iter()
+            .try_for_each(|held| writeln!(to, "{held}").map_err(failed(TAG_MANIFEST)))
+    })
 }
 
 fn add_lines<T: Target>(

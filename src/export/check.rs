@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use zip::read::ZipArchiveMetadata;
-use zip::{HasZipMetadata as _, ZipArchive, ZipReadOptions};
+use zip::ZipReadOptions;
+use zip::read::{Config, ZipFileEntry};
+use zip::unstable::read::ZipIterable;
 
 use super::ExportError;
 use super::archive::{Held, Protection};
@@ -25,11 +26,12 @@ enum Told {
     Wrong(ExportError),
 }
 
-/// Checks the archive at `path`, whose files lie in the folder `base`.
+/// Checks the archive at `path`, whose files lie in the folder `base`: so many, and in this order.
 pub(super) fn check(
     path: &Path,
     base: &str,
-    held: &[Held],
+    count: usize,
+    held: impl Iterator<Item = Result<Held, ExportError>>,
     protection: &Protection,
     on_bytes: &mut dyn FnMut(u64) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
@@ -37,38 +39,38 @@ pub(super) fn check(
     forget_cached(&file);
     let reading = |error| ExportError::reading(path, error);
     let buffered = std::io::BufReader::with_capacity(4096, file);
-    let mut archive = ZipArchive::new(buffered).map_err(reading)?;
-    archive.validate_header_consistency().map_err(reading)?;
-    let metadata = archive.metadata();
-    drop(archive);
-    if metadata.len() != held.len() {
-        let what = format!("it lists {} files, not {}", metadata.len(), held.len());
+    let archive = ZipIterable::try_new(buffered, Config::default()).map_err(reading)?;
+    if archive.len() != count {
+        let what = format!("it lists {} files, not {count}", archive.len());
         return Err(ExportError::wrong(path, what));
     }
-    let metadata = &*metadata;
+    let mut archive = archive.enforce_header_consistency(true);
+    let entries = archive.files().map_err(reading)?;
     std::thread::scope(|scope| {
         let (jobs, queue) = sync_channel(AHEAD);
         let (sender, told) = channel();
         let queue = Arc::new(Mutex::new(queue));
         spawn_up_to(THREADS, scope, || {
             let (queue, sender) = (Arc::clone(&queue), sender.clone());
-            move || work(path, metadata, protection, &queue, &sender)
+            move || work(path, protection, &queue, &sender)
         })?;
         drop((sender, queue));
-        for (index, held) in held.iter().enumerate() {
-            let entry = metadata.entry(index).map_err(reading)?;
+        for held in held {
+            let held = held?;
             let name = format!("{base}/{}", held.path);
-            if entry.name_raw() != name.as_bytes()
-                || entry.get_metadata().uncompressed_size != held.size
-            {
+            let Some(entry) = entries.next() else {
+                return Err(ExportError::wrong(path, format!("{name} is not listed")));
+            };
+            let entry = entry.map_err(reading)?;
+            if entry.name_raw() != name.as_bytes() || entry.size() != held.size {
                 let what = format!("{name} is not listed as it was written");
                 return Err(ExportError::wrong(path, what));
             }
-            if entry.get_metadata().is_encrypted() != protection.passphrase().is_some() {
+            if entry.encrypted() != protection.passphrase().is_some() {
                 let what = format!("{name} is not protected as asked for");
                 return Err(ExportError::wrong(path, what));
             }
-            if jobs.send((index, held)).is_err() {
+            if jobs.send((entry, held)).is_err() {
                 // All threads ended early: they said why.
                 break;
             }
@@ -91,9 +93,8 @@ fn take(
 
 fn work(
     path: &Path,
-    metadata: &ZipArchiveMetadata,
     protection: &Protection,
-    queue: &Mutex<Receiver<(usize, &Held)>>,
+    queue: &Mutex<Receiver<(ZipFileEntry<'static>, Held)>>,
     told: &Sender<Told>,
 ) {
     let mut buffer = vec![0; BUFFER_BYTES];
@@ -106,15 +107,14 @@ fn work(
     };
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((index, held)) = next else {
+        let Ok((entry, held)) = next else {
             return;
         };
         let options = ZipReadOptions::new().password(protection.passphrase().map(str::as_bytes));
-        let compared = metadata
-            .entry(index)
-            .and_then(|entry| entry.with_reader(&mut file, options))
+        let compared = entry
+            .with_reader(&mut file, options)
             .map_err(|e| ExportError::reading(path, e))
-            .and_then(|mut entry| compare(path, &mut entry, held, &mut buffer, told));
+            .and_then(|mut entry| compare(path, &mut entry, &held, &mut buffer, told));
         if let Err(error) = compared {
             let _ = told.send(Told::Wrong(error));
             return;

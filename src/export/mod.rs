@@ -16,8 +16,10 @@ mod archive;
 mod bag;
 mod check;
 pub mod dates;
+mod directory;
 pub(crate) mod look;
 mod pack;
+mod pieces;
 mod place;
 mod plan;
 mod prepare;
@@ -25,6 +27,7 @@ mod report;
 mod rows;
 mod sheet;
 mod sink;
+mod spill;
 mod split;
 
 use std::path::{Path, PathBuf};
@@ -32,13 +35,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Local};
 
-use archive::Held;
 pub use archive::Protection;
 pub use pack::pack;
 pub use place::Place;
-pub use plan::{LeftOut, Piece, Plan, Why, Wish, plan};
+pub use plan::{LeftOut, Piece, Pieces, Plan, Why, Wish, plan};
 
-use crate::folder::disk;
 use crate::folder::{CatalogueError, DiskError};
 
 /// Why there is no archive.
@@ -263,12 +264,6 @@ struct Share {
     /// From 1.
     number: usize,
     of: usize,
-}
-
-fn is_payload(held: &Held) -> bool {
-    held.path
-        .strip_prefix(disk::DATA)
-        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]

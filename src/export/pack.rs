@@ -3,17 +3,20 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::archive::{Archive, Finished, Opening, Protection, Target};
+use super::archive::{Archive, Finished, Held, Opening, Protection, Target};
 use super::look::Look;
-use super::plan::{LeftOut, Piece, Plan, Why};
+use super::pieces::{Piece, Pieces};
+use super::plan::{LeftOut, Plan, Why};
 use super::prepare::{Content, Preparation, Prepared, Shared};
-use super::rows::Rows;
+use super::rows::{self, Listed, Rows};
+use super::spill::{Mark, Spill};
 use super::{
-    ExportError, Outcome, Packed, Place, Request, Seconds, Share, age, bag, check, is_payload,
-    report, sheet, split,
+    ExportError, Outcome, Packed, Place, Request, Seconds, Share, age, bag, check, report, sheet,
+    split,
 };
 use crate::digest::Sha256;
 use crate::event::{Event, Events};
@@ -53,31 +56,30 @@ pub fn pack(
     }
     request
         .place
-        .room_for(split::needed_bytes(&plan, of, request.place))?;
-    let largest = parts
-        .iter()
-        .filter_map(|part| plan.pieces.get(part.clone()));
-    let largest = largest.map(bytes_of).max().unwrap_or_default();
+        .room_for(split::needed_bytes(&plan, of, request.place)?)?;
+    let sizes = parts.iter().map(|part| plan.pieces.bytes(part.clone()));
+    let largest = sizes.max().unwrap_or_default();
     request.place.takes_file_of(largest)?;
     let mut run = Run {
         folder,
         request,
         events,
+        pieces: &plan.pieces,
         left_out: plan.left_out,
         strangers: plan.strangers,
         packed: HashMap::new(),
+        names: Spill::new(request.place.beside("names"))?,
         sheet_rows: None,
     };
     let mut done = Vec::new();
     let mut unnamed = Unnamed::default();
     for (index, (place, pieces)) in places.iter().zip(parts).enumerate() {
         let number = index + 1;
-        let pieces = plan.pieces.get(pieces).unwrap_or_default();
         let part = place.begin()?;
         events.emit(Event::Exporting {
             archive: place.path().display().to_string(),
             items: pieces.len() as u64,
-            bytes: bytes_of(pieces),
+            bytes: plan.pieces.bytes(pieces.clone()),
         });
         unnamed.parts.push(place.part());
         if unnamed.lock.is_none() {
@@ -90,7 +92,7 @@ pub fn pack(
         place.name(&place.part(), request.replace)?;
         unnamed.parts.pop();
     }
-    run.put_sheet_into_folder(&plan.pieces);
+    run.put_sheet_into_folder();
     Ok(Outcome {
         packed: done,
         left_out: run.left_out,
@@ -120,12 +122,28 @@ struct Run<'a> {
     folder: &'a Folder,
     request: &'a Request<'a>,
     events: &'a Events,
+    pieces: &'a Pieces,
     left_out: Vec<LeftOut>,
     strangers: Vec<String>,
-    /// Where the bytes of this hash are in the archive; only by date, each only once.
-    packed: HashMap<Sha256, LocalPath>,
+    /// What is in the archive, by the beginning of its hash; only by date, each only once.
+    packed: HashMap<u64, PackedPiece>,
+    /// The paths in the archive that differ from those in the rescue folder.
+    names: Spill,
     /// What the rescue folder's own sheet is to show, once the archive bears its name.
     sheet_rows: Option<Rows>,
+}
+
+/// A piece in the archive, and where its path is.
+#[derive(Debug, Clone, Copy)]
+struct PackedPiece {
+    piece: usize,
+    name: Mark,
+}
+
+/// The beginning of a hash.
+fn beginning(sha256: &Sha256) -> u64 {
+    let bytes = sha256.0.first_chunk();
+    bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 impl Run<'_> {
@@ -133,7 +151,7 @@ impl Run<'_> {
         &mut self,
         place: &Place,
         file: File,
-        pieces: &[Piece],
+        pieces: Range<usize>,
         share: Share,
     ) -> Result<Packed, ExportError> {
         let part = place.part();
@@ -144,7 +162,7 @@ impl Run<'_> {
                 self.fill(archive, place, pieces, share)
             }
             protection => {
-                let archive = Archive::create(file, &part, place.base(), protection, now);
+                let archive = Archive::create(file, &part, place.base(), protection, now)?;
                 self.fill(archive, place, pieces, share)
             }
         }
@@ -154,16 +172,19 @@ impl Run<'_> {
         &mut self,
         mut archive: Archive<'_, T>,
         place: &Place,
-        pieces: &[Piece],
+        pieces: Range<usize>,
         share: Share,
     ) -> Result<Packed, ExportError> {
         let part = place.part();
         let began = Instant::now();
         let written = self.write(&mut archive, place, pieces, share);
-        if let Err(error) = written {
-            archive.abandon();
-            return Err(error);
-        }
+        let rows = match written {
+            Ok(rows) => rows,
+            Err(error) => {
+                archive.abandon();
+                return Err(error);
+            }
+        };
         let file = archive.finish()?;
         let write = began.elapsed();
         file.sync()?;
@@ -172,13 +193,17 @@ impl Run<'_> {
             let what = format!("it has {} bytes, more than asked for", file.length);
             return Err(ExportError::wrong(&part, what));
         }
-        self.check(&part, place, &file)?;
-        let payload = || file.held.iter().filter(|held| is_payload(held));
+        let listed = self.listed(&rows);
+        self.check(&part, place, &file, listed)?;
+        let (files, bytes) = (listed.rows().len() as u64, listed.bytes());
+        if share.of == 1 && self.request.sheet_in_folder {
+            self.sheet_rows = Some(rows);
+        }
         Ok(Packed {
             path: place.path().to_owned(),
             archive_bytes: file.length,
-            files: payload().count() as u64,
-            bytes: payload().map(|held| held.size).sum(),
+            files,
+            bytes,
             write_seconds: Seconds(write),
             sync_seconds: Seconds(sync),
             check_seconds: Seconds(Duration::saturating_sub(began.elapsed(), write + sync)),
@@ -189,18 +214,15 @@ impl Run<'_> {
         &mut self,
         archive: &mut Archive<'_, T>,
         place: &Place,
-        pieces: &[Piece],
+        pieces: Range<usize>,
         share: Share,
-    ) -> Result<(), ExportError> {
-        let mut rows = match self.request.protection {
-            Protection::None => Rows::create(place.thumbs())?,
-            _ => Rows::veiled(place.thumbs())?,
-        };
+    ) -> Result<Rows, ExportError> {
+        let mut rows = Rows::new(Spill::new(place.beside("pictures"))?);
         self.write_files(archive, &mut rows, pieces)?;
-        rows.flush()?;
+        let listed = self.listed(&rows);
         let catalogue = self.folder.catalogue();
         let phone = catalogue.identity()?;
-        let manifest = bag::add(archive, &phone, share, self.request.now)?;
+        let manifest = bag::add(archive, &phone, share, self.request.now, listed)?;
         let facts = report::Facts {
             phone: &phone,
             summary: &catalogue.summary()?,
@@ -211,24 +233,30 @@ impl Run<'_> {
             surveyed: &catalogue.survey()?,
             manifest,
         };
-        report::write(archive, self.folder, pieces, &rows, &facts)?;
+        report::write(archive, self.folder, listed, &facts)?;
         self.request.go_on()?;
         let facts = sheet::Facts {
             phone: &phone,
             left_out: &self.left_out,
             has_report: true,
         };
-        sheet::write(archive, pieces, &rows, &facts)?;
-        if share.of == 1 && self.request.sheet_in_folder {
-            self.sheet_rows = Some(rows);
-        }
+        sheet::write(archive, listed, &facts)?;
         self.request.go_on()?;
-        bag::add_tag_manifest(archive)
+        bag::add_tag_manifest(archive)?;
+        Ok(rows)
+    }
+
+    fn listed<'b>(&'b self, rows: &'b Rows) -> Listed<'b> {
+        Listed {
+            pieces: self.pieces,
+            rows,
+            names: &self.names,
+        }
     }
 
     /// Comes last: a run that is stopped leaves the folder as it was. The folder is no worse
     /// without it.
-    fn put_sheet_into_folder(&self, pieces: &[Piece]) {
+    fn put_sheet_into_folder(&self) {
         let (Some(rows), Access::ReadWrite) = (&self.sheet_rows, self.folder.access()) else {
             return;
         };
@@ -238,7 +266,7 @@ impl Run<'_> {
                 left_out: &self.left_out,
                 has_report: false,
             };
-            sheet::write_to_folder(self.folder.root(), pieces, rows, &facts)
+            sheet::write_to_folder(self.folder.root(), self.listed(rows), &facts)
         };
         if let Err(error) = put() {
             tracing::warn!(%error, "no contact sheet in the rescue folder");
@@ -249,18 +277,24 @@ impl Run<'_> {
         &mut self,
         archive: &mut Archive<'_, T>,
         rows: &mut Rows,
-        pieces: &[Piece],
+        pieces: Range<usize>,
     ) -> Result<(), ExportError> {
-        let shared = Shared::new(pieces, self.folder.data_reader());
+        let shared = Shared::new(self.pieces, pieces, self.folder.data_reader());
         let mut names = Names::new();
         std::thread::scope(|scope| {
             let mut preparation = Preparation::start(scope, &shared)?;
-            while let Some((index, piece, prepared)) = preparation.next() {
+            while let Some(prepared) = preparation.next()? {
                 self.request.go_on()?;
-                let Prepared { content, look, .. } = prepared;
-                let buffer = match self.write_file(archive, &mut names, piece, content, &look)? {
+                let Prepared {
+                    index,
+                    piece,
+                    content,
+                    look,
+                } = prepared;
+                let name = self.request.by_date.then_some((index, &mut names));
+                let buffer = match self.write_file(archive, name, &piece, content, &look)? {
                     Written::Left(why, buffer) => {
-                        self.leave_out(piece, why)?;
+                        self.leave_out(&piece, why)?;
                         buffer
                     }
                     Written::Packed(name, buffer) => {
@@ -272,7 +306,7 @@ impl Run<'_> {
                         buffer
                     }
                 };
-                preparation.done(piece, buffer);
+                preparation.done(&piece, buffer);
             }
             Ok(())
         })
@@ -281,7 +315,7 @@ impl Run<'_> {
     fn write_file<T: Target>(
         &mut self,
         archive: &mut Archive<'_, T>,
-        names: &mut Names,
+        dated: Option<(usize, &mut Names)>,
         piece: &Piece,
         content: Result<Content, Why>,
         look: &Look,
@@ -294,17 +328,17 @@ impl Run<'_> {
                 return Ok(Written::Left(why, None));
             }
         };
-        let name = match request.by_date {
-            true => match self.packed.get(&piece.sha256) {
+        let dated = match dated {
+            Some((index, names)) => match self.same_as(piece)? {
                 Some(same) => {
                     events.emit(Event::Packing { bytes: piece.size });
-                    return Ok(Written::Left(Why::SameAs(same.clone()), None));
+                    return Ok(Written::Left(Why::SameAs(same), None));
                 }
-                None => Some(dated_name(names, piece, look)),
+                None => Some((index, dated_name(names, piece, look))),
             },
-            false => None,
+            None => None,
         };
-        let path = name.as_ref().unwrap_or(&piece.local);
+        let path = dated.as_ref().map_or(&piece.local, |(_, name)| name);
         let buffer = match content {
             Content::Whole(bytes) => {
                 archive.add_whole(piece, path, &bytes)?;
@@ -322,10 +356,28 @@ impl Run<'_> {
                 None
             }
         };
-        if let Some(name) = &name {
-            self.packed.insert(piece.sha256, name.clone());
-        }
+        let name = match dated {
+            Some((index, name)) => {
+                let name = self.names.push(name.as_str().as_bytes())?;
+                let packed = PackedPiece { piece: index, name };
+                self.packed.insert(beginning(&piece.sha256), packed);
+                Some(name)
+            }
+            None => None,
+        };
         Ok(Written::Packed(name, buffer))
+    }
+
+    /// Where the same bytes are in the archive already.
+    fn same_as(&self, piece: &Piece) -> Result<Option<LocalPath>, ExportError> {
+        let Some(packed) = self.packed.get(&beginning(&piece.sha256)) else {
+            return Ok(None);
+        };
+        let same = self.pieces.get(packed.piece)?;
+        Ok(match same.is_some_and(|same| same.sha256 == piece.sha256) {
+            true => Some(rows::path(&self.names, packed.name)?),
+            false => None,
+        })
     }
 
     fn leave_out(&mut self, piece: &Piece, why: Why) -> Result<(), ExportError> {
@@ -335,20 +387,29 @@ impl Run<'_> {
         self.request.refuse_losses(&self.left_out)
     }
 
-    fn check(&self, part: &Path, place: &Place, file: &Finished) -> Result<(), ExportError> {
-        let held = &file.held;
+    fn check(
+        &self,
+        part: &Path,
+        place: &Place,
+        file: &Finished,
+        listed: Listed<'_>,
+    ) -> Result<(), ExportError> {
         let mut on_bytes = |bytes| {
             self.events.emit(Event::Checked { bytes });
             self.request.go_on()
         };
+        let count = listed.rows().len() + file.tags.len();
+        let tag_bytes: u64 = file.tags.iter().map(|held| held.size).sum();
         self.events.emit(Event::Checking {
-            items: held.len() as u64,
-            bytes: held.iter().map(|held| held.size).sum(),
+            items: count as u64,
+            bytes: listed.bytes().saturating_add(tag_bytes),
         });
+        let payload = listed.files().map(|file| Ok(Held::of(&file?)));
+        let held = payload.chain(file.tags.iter().cloned().map(Ok));
         match &file.opening {
             Opening::Plain => {
                 let protection = &self.request.protection;
-                check::check(part, place.base(), held, protection, &mut on_bytes)
+                check::check(part, place.base(), count, held, protection, &mut on_bytes)
             }
             Opening::Age(lock) => age::check(part, lock, &mut on_bytes),
         }
@@ -358,14 +419,9 @@ impl Run<'_> {
 /// What became of a file, and its buffer.
 enum Written {
     /// It is in the archive, under another name than in the rescue folder where one is given.
-    Packed(Option<LocalPath>, Option<Vec<u8>>),
+    Packed(Option<Mark>, Option<Vec<u8>>),
     /// It is not.
     Left(Why, Option<Vec<u8>>),
-}
-
-fn bytes_of(pieces: &[Piece]) -> u64 {
-    let sizes = pieces.iter().map(|piece| piece.size);
-    sizes.fold(0, u64::saturating_add)
 }
 
 /// A name in the folder of the month.

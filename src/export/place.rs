@@ -110,13 +110,19 @@ impl Place {
         }
     }
 
+    /// Whether it lies where an archive of the folder may: not in the folder itself.
+    pub(super) fn is_outside(&self, folder: &Folder) -> Result<(), ExportError> {
+        match self.parent.starts_with(folder.root()) {
+            true => Err(ExportError::Inside {
+                path: self.path.clone(),
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// Looks whether the archive may go there.
     pub(super) fn look(&self, folder: &Folder, replace: bool) -> Result<(), ExportError> {
-        if self.parent.starts_with(folder.root()) {
-            return Err(ExportError::Inside {
-                path: self.path.clone(),
-            });
-        }
+        self.is_outside(folder)?;
         match fs::symlink_metadata(&self.path) {
             // A folder cannot be replaced by a file, and a link is not what the person means.
             Ok(found) if !replace || !found.is_file() => Err(ExportError::Exists {
@@ -147,10 +153,11 @@ impl Place {
         }
     }
 
-    /// The name that the file of small pictures bears for a moment.
-    pub(super) fn thumbs(&self) -> PathBuf {
+    /// The name that a file of lists bears for a moment.
+    pub(super) fn beside(&self, what: &str) -> PathBuf {
         let mut path = self.part().into_os_string();
-        path.push(".pictures");
+        path.push(".");
+        path.push(what);
         path.into()
     }
 

@@ -8,13 +8,14 @@ use chrono::NaiveDate;
 
 use super::dates::Taken;
 use super::look::Looker;
+pub use super::pieces::{Piece, Pieces};
 use super::prepare::READERS;
+use super::{ExportError, Place};
 use crate::adb::RemotePath;
-use crate::digest::Sha256;
 use crate::error::Error;
 use crate::folder::reader::Found;
 use crate::folder::{
-    CatalogueError, DataReader, Entry, EntryId, Folder, Reason, ReasonCode, State,
+    CatalogueError, DataReader, DiskError, Entry, Folder, Reason, ReasonCode, State,
 };
 use crate::names::LocalPath;
 use crate::pull::kind::MediaKind;
@@ -82,23 +83,6 @@ impl Wish {
             && self.include.as_ref().is_none_or(matches)
             && !matches(&self.exclude)
     }
-}
-
-/// A file that goes into the archive.
-#[derive(Debug, Clone)]
-pub struct Piece {
-    /// The entry that it belongs to.
-    pub entry: EntryId,
-    /// Where it is, below the folder's `data/`.
-    pub local: LocalPath,
-    /// Its size in bytes.
-    pub size: u64,
-    /// The phone's modification time, in seconds since 1970.
-    pub mtime: i64,
-    /// What its bytes must hash to.
-    pub sha256: Sha256,
-    /// What it holds, judged by its name.
-    pub kind: MediaKind,
 }
 
 /// A file of the phone that is not in the archive.
@@ -170,27 +154,28 @@ impl Why {
 }
 
 /// What goes in, in order, and what does not.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Plan {
     /// The files, ordered by their path on the phone.
-    pub pieces: Vec<Piece>,
+    pub pieces: Pieces,
     /// The others.
     pub left_out: Vec<LeftOut>,
     /// What lies in the folder besides, from its `data/`; told of for an export of everything.
     pub strangers: Vec<String>,
 }
 
-impl Plan {
-    /// The bytes of all files.
-    pub fn bytes(&self) -> u64 {
-        let sizes = self.pieces.iter().map(|piece| piece.size);
-        sizes.fold(0, u64::saturating_add)
-    }
-}
-
-/// Decides about every entry of a folder.
-pub fn plan(folder: &Folder, wish: &Wish) -> Result<Plan, CatalogueError> {
-    let mut plan = Plan::default();
+/// Decides about every entry of a folder. Long lists wait beside the archive's place.
+///
+/// # Errors
+///
+/// The place lies in the folder; the catalogue or a disk fails.
+pub fn plan(folder: &Folder, wish: &Wish, place: &Place) -> Result<Plan, ExportError> {
+    place.is_outside(folder)?;
+    let mut plan = Plan {
+        pieces: Pieces::new(place.beside("pieces"))?,
+        left_out: Vec::new(),
+        strangers: Vec::new(),
+    };
     let reader = folder.data_reader();
     let mut companions = HashMap::new();
     if wish.include_unverified {
@@ -214,14 +199,14 @@ pub fn plan(folder: &Folder, wish: &Wish) -> Result<Plan, CatalogueError> {
                     sha256: kept.sha256,
                     kind: MediaKind::Other,
                 };
-                plan.add(piece, &entry, &reader);
+                plan.add(piece, &entry, &reader)?;
             }
-            plan.decide(entry, kind, wish, &reader);
+            plan.decide(entry, kind, wish, &reader)?;
         }
-        Ok::<_, CatalogueError>(())
+        Ok::<_, ExportError>(())
     })?;
     if wish.asks_for_dates() {
-        plan.narrow(wish, &reader);
+        plan.narrow(wish, &reader)?;
     }
     if wish.is_for_all() {
         let strangers = folder.strangers()?.into_iter();
@@ -231,7 +216,13 @@ pub fn plan(folder: &Folder, wish: &Wish) -> Result<Plan, CatalogueError> {
 }
 
 impl Plan {
-    fn decide(&mut self, entry: Entry, kind: MediaKind, wish: &Wish, reader: &DataReader) {
+    fn decide(
+        &mut self,
+        entry: Entry,
+        kind: MediaKind,
+        wish: &Wish,
+        reader: &DataReader,
+    ) -> Result<(), DiskError> {
         let reason = || {
             entry
                 .reason
@@ -258,18 +249,18 @@ impl Plan {
             // The catalogue is not trusted: a file without a hash cannot be checked.
             (State::Pulled | State::Verified(_) | State::Superseded, None) => Why::NotVerified,
         };
-        if !wish.wants_date(Taken::of_name_or_mtime(entry.local.name(), entry.mtime)) {
-            return;
+        if wish.wants_date(Taken::of_name_or_mtime(entry.local.name(), entry.mtime)) {
+            self.left_out.push(LeftOut {
+                path: entry.path,
+                local: entry.local,
+                size: entry.size,
+                why,
+            });
         }
-        self.left_out.push(LeftOut {
-            path: entry.path,
-            local: entry.local,
-            size: entry.size,
-            why,
-        });
+        Ok(())
     }
 
-    fn add(&mut self, piece: Piece, entry: &Entry, reader: &DataReader) {
+    fn add(&mut self, piece: Piece, entry: &Entry, reader: &DataReader) -> Result<(), DiskError> {
         let why = match reader.size(&piece.local) {
             Some(size) if size == piece.size => None,
             Some(_) => Some(Why::Changed),
@@ -280,7 +271,7 @@ impl Plan {
             },
         };
         match why {
-            None => self.pieces.push(piece),
+            None => self.pieces.push(&piece)?,
             Some(why) => self.left_out.push(LeftOut {
                 path: entry.path.clone(),
                 local: piece.local,
@@ -288,39 +279,48 @@ impl Plan {
                 why,
             }),
         }
+        Ok(())
     }
 }
 
 impl Plan {
     /// Keeps what was taken when the person wishes; looks into the files, several at once.
-    fn narrow(&mut self, wish: &Wish, reader: &DataReader) {
+    fn narrow(&mut self, wish: &Wish, reader: &DataReader) -> Result<(), DiskError> {
         let (looker, next, pieces) = (Looker::default(), AtomicUsize::new(0), &self.pieces);
         let look = || {
             let mut wanted = Vec::new();
-            while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(piece) = pieces.get(index)? else {
+                    return Ok(wanted);
+                };
                 let name = piece.local.name();
                 let taken = match reader.open(&piece.local) {
                     Ok(Found::File(file)) => looker.look(piece.kind, name, piece.mtime, file).taken,
                     _ => Taken::of_name_or_mtime(name, piece.mtime),
                 };
                 if wish.wants_date(taken) {
-                    wanted.push(piece.local.clone());
+                    wanted.push(index);
                 }
             }
-            wanted
         };
-        let wanted: std::collections::HashSet<LocalPath> = std::thread::scope(|scope| {
+        let mut wanted: Vec<usize> = std::thread::scope(|scope| {
             // This thread looks as well, so that there is one.
             let others: Vec<_> = (1..READERS)
                 .filter_map(|_| spawn_scoped(scope, look).ok())
                 .collect();
-            let own = look();
-            let looked = others.into_iter().map(|thread| match thread.join() {
-                Ok(wanted) => wanted,
-                Err(panicked) => std::panic::resume_unwind(panicked),
-            });
-            looked.flatten().chain(own).collect()
-        });
-        self.pieces.retain(|piece| wanted.contains(&piece.local));
+            let mut all = look()?;
+            for thread in others {
+                match thread.join() {
+                    Ok(wanted) => all.extend(wanted?),
+                    Err(panicked) => std::panic::resume_unwind(panicked),
+                }
+            }
+            Ok::<_, DiskError>(all)
+        })?;
+        wanted.sort_unstable();
+        self.pieces
+            .keep(|index| wanted.binary_search(&index).is_ok());
+        Ok(())
     }
 }

@@ -7,15 +7,17 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Cursor, Read as _};
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
 use super::look::{Look, Looker};
-use super::plan::{Piece, Why};
+use super::pieces::{Piece, Pieces};
+use super::plan::Why;
 use crate::digest::Sha256;
-use crate::folder::DataReader;
 use crate::folder::reader::Found;
+use crate::folder::{DataReader, DiskError};
 use crate::threads::{NoThread, spawn_up_to};
 
 /// Threads that read, hash and look.
@@ -39,7 +41,8 @@ pub(super) enum Content {
 
 /// What became of a piece.
 pub(super) struct Prepared {
-    index: usize,
+    pub(super) index: usize,
+    pub(super) piece: Piece,
     pub(super) content: Result<Content, Why>,
     pub(super) look: Look,
 }
@@ -47,14 +50,16 @@ pub(super) struct Prepared {
 /// The threads at work.
 pub(super) struct Preparation<'a> {
     shared: &'a Shared<'a>,
-    results: Receiver<Prepared>,
+    results: Receiver<Result<Prepared, DiskError>>,
     early: HashMap<usize, Prepared>,
     next: usize,
 }
 
 /// What the threads have in common; lives outside of their scope.
 pub(super) struct Shared<'a> {
-    pieces: &'a [Piece],
+    pieces: &'a Pieces,
+    /// The number behind the last piece.
+    end: usize,
     reader: DataReader,
     looker: Looker,
     state: Mutex<State>,
@@ -80,12 +85,16 @@ impl State {
 }
 
 impl<'a> Shared<'a> {
-    pub(super) fn new(pieces: &'a [Piece], reader: DataReader) -> Self {
+    pub(super) fn new(pieces: &'a Pieces, range: Range<usize>, reader: DataReader) -> Self {
         Self {
             pieces,
+            end: range.end,
             reader,
             looker: Looker::with_thumbs(),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                next: range.start,
+                ..State::default()
+            }),
             room: Condvar::new(),
         }
     }
@@ -94,22 +103,21 @@ impl<'a> Shared<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next piece and a buffer, when there is room for it. Pieces are handed out in order, and
-    /// room too, so that the one that is waited for always has some.
-    fn take(&self) -> Option<(usize, &'a Piece, Vec<u8>)> {
+    /// The next piece's number and a buffer, when there is room for it. Pieces are handed out in
+    /// order, and room too, so that the one that is waited for always has some.
+    fn take(&self) -> Option<(usize, Vec<u8>)> {
         let mut state = self.lock();
         loop {
-            if state.stopped {
+            let index = state.next;
+            if state.stopped || index >= self.end {
                 return None;
             }
-            let index = state.next;
-            let piece = self.pieces.get(index)?;
-            let cost = cost(piece);
+            let cost = cost(self.pieces.bytes(index..index + 1));
             if state.has_room_for(cost) {
                 state.next += 1;
                 state.ahead_bytes += cost;
                 state.ahead_files += 1;
-                return Some((index, piece, state.spare.pop().unwrap_or_default()));
+                return Some((index, state.spare.pop().unwrap_or_default()));
             }
             state = self
                 .room
@@ -118,28 +126,36 @@ impl<'a> Shared<'a> {
         }
     }
 
-    fn work(&self, results: &Sender<Prepared>) {
+    fn work(&self, results: &Sender<Result<Prepared, DiskError>>) {
         let _ending = Ending(self);
-        while let Some((index, piece, buffer)) = self.take() {
-            let content = self.content(piece, buffer);
-            let name = piece.local.name();
-            let look = match &content {
-                Ok(Content::Whole(bytes)) => {
-                    let bytes = Cursor::new(bytes.as_slice());
-                    self.looker.look(piece.kind, name, piece.mtime, bytes)
-                }
-                Ok(Content::Open(file)) => self.looker.look(piece.kind, name, piece.mtime, file),
-                Err(_) => Look::default(),
-            };
-            let prepared = Prepared {
-                index,
-                content,
-                look,
-            };
-            if results.send(prepared).is_err() {
+        while let Some((index, buffer)) = self.take() {
+            let prepared = self.prepare(index, buffer).transpose();
+            if prepared.is_none_or(|prepared| results.send(prepared).is_err()) {
                 return;
             }
         }
+    }
+
+    fn prepare(&self, index: usize, buffer: Vec<u8>) -> Result<Option<Prepared>, DiskError> {
+        let Some(piece) = self.pieces.get(index)? else {
+            return Ok(None);
+        };
+        let content = self.content(&piece, buffer);
+        let name = piece.local.name();
+        let look = match &content {
+            Ok(Content::Whole(bytes)) => {
+                let bytes = Cursor::new(bytes.as_slice());
+                self.looker.look(piece.kind, name, piece.mtime, bytes)
+            }
+            Ok(Content::Open(file)) => self.looker.look(piece.kind, name, piece.mtime, file),
+            Err(_) => Look::default(),
+        };
+        Ok(Some(Prepared {
+            index,
+            piece,
+            content,
+            look,
+        }))
     }
 
     fn content(&self, piece: &Piece, mut buffer: Vec<u8>) -> Result<Content, Why> {
@@ -173,6 +189,7 @@ impl<'a> Preparation<'a> {
     where
         'a: 'scope,
     {
+        let next = shared.lock().next;
         let (sender, results) = channel();
         spawn_up_to(READERS, scope, || {
             let sender = sender.clone();
@@ -182,21 +199,26 @@ impl<'a> Preparation<'a> {
             shared,
             results,
             early: HashMap::new(),
-            next: 0,
+            next,
         })
     }
 
     /// The next piece and what became of it; `None` after the last.
-    pub(super) fn next(&mut self) -> Option<(usize, &'a Piece, Prepared)> {
+    pub(super) fn next(&mut self) -> Result<Option<Prepared>, DiskError> {
         let index = self.next;
-        let piece = self.shared.pieces.get(index)?;
+        if index >= self.shared.end {
+            return Ok(None);
+        }
         self.next += 1;
         loop {
             if let Some(prepared) = self.early.remove(&index) {
-                return Some((index, piece, prepared));
+                return Ok(Some(prepared));
             }
             // Ends only when a thread panicked; that comes out at the end of the scope.
-            let prepared = self.results.recv().ok()?;
+            let Ok(prepared) = self.results.recv() else {
+                return Ok(None);
+            };
+            let prepared = prepared?;
             self.early.insert(prepared.index, prepared);
         }
     }
@@ -204,7 +226,7 @@ impl<'a> Preparation<'a> {
     /// Gives a piece's room back, with its buffer.
     pub(super) fn done(&self, piece: &Piece, buffer: Option<Vec<u8>>) {
         let mut state = self.shared.lock();
-        state.ahead_bytes = state.ahead_bytes.saturating_sub(cost(piece));
+        state.ahead_bytes = state.ahead_bytes.saturating_sub(cost(piece.size));
         state.ahead_files = state.ahead_files.saturating_sub(1);
         if state.spare.len() < 4 {
             state.spare.extend(buffer);
@@ -233,8 +255,9 @@ impl Drop for Ending<'_> {
     }
 }
 
-fn cost(piece: &Piece) -> u64 {
-    match piece.size {
+/// What a piece of so many bytes counts for.
+fn cost(size: u64) -> u64 {
+    match size {
         large if large > SMALL_BYTES => OPEN_BYTES,
         small => small,
     }
@@ -250,20 +273,20 @@ fn unreadable(error: &dyn std::error::Error) -> Why {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::plan::{Wish, plan};
-    use crate::export::tests::rescue;
+    use crate::export::tests::{planned, rescue};
     use crate::folder::tests::fresh;
 
     #[test]
     fn few_large_files_are_open_at_once() {
         let (_room, mut folder) = fresh();
         rescue(&mut folder, &[("internal/film.mp4", b"film")]);
-        let mut pieces = plan(&folder, &Wish::default()).unwrap().pieces;
-        pieces[0].size = SMALL_BYTES + 1;
-        let pieces = vec![pieces[0].clone(); 100];
-        let shared = Shared::new(&pieces, folder.data_reader());
+        let mut piece = planned(&folder).pieces.get(0).unwrap().unwrap();
+        piece.size = SMALL_BYTES + 1;
+        let mut pieces = Pieces::new(folder.root().join("x")).unwrap();
+        (0..100).for_each(|_| pieces.push(&piece).unwrap());
+        let shared = Shared::new(&pieces, 0..100, folder.data_reader());
         let mut open = 0;
-        while shared.lock().has_room_for(cost(&pieces[0])) {
+        while shared.lock().has_room_for(cost(piece.size)) {
             assert!(shared.take().is_some());
             open += 1;
         }
@@ -278,8 +301,8 @@ mod tests {
             .collect();
         let files: Vec<(&str, &[u8])> = names.iter().map(|it| (it.as_str(), &b"x"[..])).collect();
         rescue(&mut folder, &files);
-        let pieces = plan(&folder, &Wish::default()).unwrap().pieces;
-        let shared = Shared::new(&pieces, folder.data_reader());
+        let pieces = planned(&folder).pieces;
+        let shared = Shared::new(&pieces, 0..pieces.len(), folder.data_reader());
         // It has taken the first piece, and never gives it back.
         std::thread::scope(|scope| {
             let dying = scope.spawn(|| {
@@ -289,7 +312,7 @@ mod tests {
             });
             assert!(dying.join().is_err());
             let mut preparation = Preparation::start(scope, &shared).unwrap();
-            assert!(preparation.next().is_none());
+            assert!(preparation.next().unwrap().is_none());
         });
     }
 }

@@ -8,8 +8,8 @@ use chrono::{DateTime, Local, SecondsFormat};
 use serde::Serialize;
 
 use super::ExportError;
-use super::plan::{LeftOut, Piece};
-use super::rows::{Rows, TagFiles, failed};
+use super::plan::LeftOut;
+use super::rows::{Listed, ListedFile, TagFiles, failed};
 use crate::digest::Sha256;
 use crate::folder::{CatalogueError, Folder, Run, State, Summary, SurveyKind, Surveyed};
 use crate::item::PhoneIdentity;
@@ -68,16 +68,9 @@ struct File<'a> {
 pub(super) fn write(
     to: &mut dyn TagFiles,
     folder: &Folder,
-    pieces: &[Piece],
-    rows: &Rows,
+    listed: Listed<'_>,
     facts: &Facts<'_>,
 ) -> Result<(), ExportError> {
-    let listed = || {
-        rows.rows
-            .iter()
-            .filter_map(|row| Some((row, pieces.get(row.piece)?)))
-    };
-    let bytes = listed().map(|(_, piece)| piece.size).sum();
     let head = Head {
         tool: format!("rescue {}", env!("CARGO_PKG_VERSION")),
         exported: facts.now.to_rfc3339_opts(SecondsFormat::Secs, false),
@@ -85,8 +78,8 @@ pub(super) fn write(
         rescue_folder: facts.summary,
         runs: facts.runs,
         manifest_sha256: facts.manifest,
-        files: rows.rows.len(),
-        bytes,
+        files: listed.rows().len(),
+        bytes: listed.bytes(),
         left_out: facts.left_out.len(),
     };
     to.add_tag(JSON_PATH, &mut |to| {
@@ -115,12 +108,13 @@ pub(super) fn write(
             json(&facts.surveyed).map_err(&failed)?
         )
         .map_err(&failed)?;
-        for (index, (row, piece)) in listed().enumerate() {
+        for (index, file) in listed.files().enumerate() {
+            let ListedFile { row, piece, path } = file?;
             let entry = folder.catalogue().entry(piece.entry)?;
             let entry = entry.ok_or(CatalogueError::NoSuchEntry { id: piece.entry })?;
             let raw = entry.path.as_bytes();
             let file = File {
-                path: row.path(piece).as_str(),
+                path: path.as_str(),
                 phone_path: entry.path.to_string(),
                 phone_path_bytes: std::str::from_utf8(raw).is_err().then(|| hexadecimal(raw)),
                 size: piece.size,

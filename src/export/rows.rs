@@ -1,155 +1,123 @@
 //! What is known of each file that is in an archive, and the small pictures beside it, which wait
-//! on the disk: memory grows by some 200 bytes a file.
+//! on the disk: memory grows by some 40 bytes a file.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
-
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::error::Unspecified;
-use ring::rand::{SecureRandom as _, SystemRandom};
+use std::path::Path;
 
 use super::ExportError;
 use super::dates::Taken;
 use super::look::Look;
-use super::plan::Piece;
+use super::pieces::{Piece, Pieces};
+use super::spill::{Mark, Spill};
 use crate::folder::DiskError;
-use crate::folder::disk::{self, system::read_at};
 use crate::names::LocalPath;
 
-/// A file that is in the archive.
+/// A file in the archive.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// Its piece's place in the plan.
-    pub(super) piece: usize,
-    /// Its path below the archive's `data/`, where it is another than in the rescue folder.
-    pub(super) name: Option<LocalPath>,
+    /// Which of the pieces.
+    piece: u32,
+    /// Where its path in the archive is, when that is another one than in the rescue folder.
+    name: Option<Mark>,
     pub(super) taken: Option<Taken>,
+    /// As EXIF numbers it, 1 to 8.
     pub(super) orientation: u8,
-    pub(super) thumb: Option<Thumb>,
+    pub(super) thumb: Option<Mark>,
 }
 
-impl Row {
-    /// Its path below the archive's `data/`.
-    pub(super) fn path<'a>(&'a self, piece: &'a Piece) -> &'a LocalPath {
-        self.name.as_ref().unwrap_or(&piece.local)
-    }
-}
-
-/// Where a small picture waits.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Thumb {
-    start: u64,
-    length: u32,
-}
-
-/// All rows, and their small pictures in a file without a name: it is gone whenever the program
-/// ends.
+/// All rows, and their small pictures.
+#[derive(Debug)]
 pub(super) struct Rows {
-    pub(super) rows: Vec<Row>,
-    thumbs: BufWriter<File>,
-    path: PathBuf,
-    thumb_bytes: u64,
-    veil: Option<LessSafeKey>,
+    rows: Vec<Row>,
+    pictures: Spill,
 }
 
 impl Rows {
-    /// No rows yet; `path` is the name that the file bears for a moment.
-    pub(super) fn create(path: PathBuf) -> Result<Self, DiskError> {
-        let file = disk::create_file(&path)?;
-        fs::remove_file(&path).map_err(|e| DiskError::new("remove", &path, e))?;
-        Ok(Self {
+    /// No rows yet.
+    pub(super) fn new(pictures: Spill) -> Self {
+        Self {
             rows: Vec::new(),
-            thumbs: BufWriter::with_capacity(256 * 1024, file),
-            path,
-            thumb_bytes: 0,
-            veil: None,
-        })
-    }
-
-    /// The same for an archive that is encrypted: the disk that it goes to must not see its
-    /// pictures in the clear either, not even small and in a file without a name. The key is
-    /// nowhere but in memory.
-    pub(super) fn veiled(path: PathBuf) -> Result<Self, DiskError> {
-        let mut key = [0; 32];
-        let made = SystemRandom::new().fill(&mut key);
-        let made = made.and_then(|()| UnboundKey::new(&CHACHA20_POLY1305, &key));
-        let key = made.map_err(|e| veil_failed("encrypt", &path, e))?;
-        let mut rows = Self::create(path)?;
-        rows.veil = Some(LessSafeKey::new(key));
-        Ok(rows)
+            pictures,
+        }
     }
 
     pub(super) fn push(
         &mut self,
         piece: usize,
-        name: Option<LocalPath>,
+        name: Option<Mark>,
         look: Look,
     ) -> Result<(), DiskError> {
-        let thumb = match look.thumb {
-            Some(mut bytes) => {
-                let start = self.thumb_bytes;
-                if let Some(key) = &self.veil {
-                    key.seal_in_place_append_tag(nonce(start), Aad::empty(), &mut bytes)
-                        .map_err(|e| veil_failed("encrypt", &self.path, e))?;
-                }
-                self.thumbs
-                    .write_all(&bytes)
-                    .map_err(|e| DiskError::new("write", &self.path, e))?;
-                self.thumb_bytes += bytes.len() as u64;
-                Some(Thumb {
-                    start,
-                    length: bytes.len() as u32,
-                })
-            }
-            None => None,
-        };
+        let thumb = look.thumb.map(|bytes| self.pictures.push(&bytes));
         self.rows.push(Row {
-            piece,
+            // More files than that were refused when they were listed.
+            piece: u32::try_from(piece).unwrap_or(u32::MAX),
             name,
             taken: look.taken,
             orientation: look.orientation,
-            thumb,
+            thumb: thumb.transpose()?,
         });
         Ok(())
     }
+}
 
-    /// Ends the writing of small pictures.
-    pub(super) fn flush(&mut self) -> Result<(), DiskError> {
-        self.thumbs
-            .flush()
-            .map_err(|e| DiskError::new("write", &self.path, e))
+/// The files of an archive, as what tells of them needs them.
+#[derive(Clone, Copy)]
+pub(super) struct Listed<'a> {
+    pub(super) pieces: &'a Pieces,
+    pub(super) rows: &'a Rows,
+    /// The paths that differ from those in the rescue folder.
+    pub(super) names: &'a Spill,
+}
+
+/// One of them.
+pub(super) struct ListedFile<'a> {
+    pub(super) row: &'a Row,
+    pub(super) piece: Piece,
+    /// Its path below the archive's `data/`.
+    pub(super) path: LocalPath,
+}
+
+impl<'a> Listed<'a> {
+    pub(super) fn rows(&self) -> &'a [Row] {
+        &self.rows.rows
+    }
+
+    /// Their bytes together.
+    pub(super) fn bytes(&self) -> u64 {
+        let sizes = self.rows().iter().map(|row| {
+            let index = row.piece as usize;
+            self.pieces.bytes(index..index + 1)
+        });
+        sizes.fold(0, u64::saturating_add)
+    }
+
+    /// A row's file.
+    pub(super) fn file(&self, row: &'a Row) -> Result<ListedFile<'a>, DiskError> {
+        let piece = self.pieces.get(row.piece as usize)?;
+        let piece = piece.ok_or_else(|| self.names.wrong())?;
+        let path = match row.name {
+            None => piece.local.clone(),
+            Some(name) => path(self.names, name)?,
+        };
+        Ok(ListedFile { row, piece, path })
+    }
+
+    /// All files, in the archive's order.
+    pub(super) fn files(self) -> impl Iterator<Item = Result<ListedFile<'a>, DiskError>> {
+        self.rows().iter().map(move |row| self.file(row))
     }
 
     /// A small picture's bytes.
-    pub(super) fn thumb(&self, thumb: Thumb) -> Result<Vec<u8>, DiskError> {
-        let mut bytes = vec![0; thumb.length as usize];
-        read_at(self.thumbs.get_ref(), &mut bytes, thumb.start)
-            .map_err(|e| DiskError::new("read", &self.path, e))?;
-        if let Some(key) = &self.veil {
-            let opened = key.open_in_place(nonce(thumb.start), Aad::empty(), &mut bytes);
-            let length = opened
-                .map_err(|e| veil_failed("decrypt", &self.path, e))?
-                .len();
-            bytes.truncate(length);
-        }
-        Ok(bytes)
+    pub(super) fn picture(&self, picture: Mark) -> Result<Vec<u8>, DiskError> {
+        self.rows.pictures.get(picture)
     }
 }
 
-fn veil_failed(action: &'static str, path: &Path, _said_nothing: Unspecified) -> DiskError {
-    DiskError::new(action, path, io::ErrorKind::Other.into())
-}
-
-/// Where a picture begins is its own among all that are encrypted with the key.
-fn nonce(start: u64) -> Nonce {
-    let mut nonce = [0; NONCE_LEN];
-    let bytes = start.to_le_bytes();
-    nonce
-        .iter_mut()
-        .zip(bytes)
-        .for_each(|(to, from)| *to = from);
-    Nonce::assume_unique_for_key(nonce)
+/// A path that waits on the disk.
+pub(super) fn path(names: &Spill, name: Mark) -> Result<LocalPath, DiskError> {
+    let bytes = names.get(name)?;
+    let path = std::str::from_utf8(&bytes).ok();
+    let path = path.and_then(|text| LocalPath::new(text).ok());
+    path.ok_or_else(|| names.wrong())
 }
 
 /// Takes files of the bag itself: an archive, or the rescue folder.
@@ -166,40 +134,4 @@ pub(super) type WriteTag<'a> =
 pub(super) fn failed(path: &str) -> impl Fn(std::io::Error) -> ExportError {
     let path = Path::new(path).to_owned();
     move |error| DiskError::new("write", &path, error).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_pictures_of_an_encrypted_archive_are_not_on_the_disk_in_the_clear() {
-        let room = tempfile::tempdir().unwrap();
-        let path = room.path().join("x");
-        let pictures = [&b"a small picture"[..], b"another one", b"a small picture"];
-        for (is_veiled, mut rows) in [
-            (false, Rows::create(path.clone()).unwrap()),
-            (true, Rows::veiled(path.clone()).unwrap()),
-        ] {
-            for (index, picture) in pictures.iter().enumerate() {
-                let look = Look {
-                    thumb: Some(picture.to_vec()),
-                    ..Look::default()
-                };
-                rows.push(index, None, look).unwrap();
-            }
-            rows.flush().unwrap();
-            let back = rows
-                .rows
-                .iter()
-                .map(|row| rows.thumb(row.thumb.unwrap()).unwrap());
-            assert_eq!(back.collect::<Vec<_>>(), pictures);
-            let file = rows.thumbs.get_ref();
-            let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
-            read_at(file, &mut bytes, 0).unwrap();
-            let is_seen = bytes.windows(5).any(|window| window == b"small");
-            assert_eq!(is_seen, !is_veiled);
-            assert!(!path.exists());
-        }
-    }
 }

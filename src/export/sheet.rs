@@ -13,11 +13,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::ExportError;
-use super::plan::{LeftOut, Piece};
+use super::plan::LeftOut;
 use super::report::shown;
-use super::rows::{Row, Rows, TagFiles, WriteTag, failed};
+use super::rows::{Listed, ListedFile, Row, TagFiles, WriteTag, failed};
 use crate::folder::disk::{self, Within};
 use crate::item::PhoneIdentity;
+use crate::names::LocalPath;
 use crate::pull::kind::MediaKind;
 
 /// The page.
@@ -41,46 +42,42 @@ pub(super) struct Facts<'a> {
 /// Writes the sheet of all rows, the newest first.
 pub(super) fn write(
     to: &mut dyn TagFiles,
-    pieces: &[Piece],
-    rows: &Rows,
+    listed: Listed<'_>,
     facts: &Facts<'_>,
 ) -> Result<(), ExportError> {
     debug_assert!(PAGE.contains(&format!("CHUNK = {CHUNK},")));
-    let mut order: Vec<(&Row, &Piece)> = rows
-        .rows
-        .iter()
-        .filter_map(|row| Some((row, pieces.get(row.piece)?)))
-        .collect();
-    order.sort_by_key(|(row, _)| std::cmp::Reverse(row.taken.map(|taken| taken.at)));
+    let mut order: Vec<&Row> = listed.rows().iter().collect();
+    order.sort_by_key(|row| std::cmp::Reverse(row.taken.map(|taken| taken.at)));
     to.add_tag(PAGE_PATH, &mut |to| {
         to.write_all(PAGE.as_bytes()).map_err(failed(PAGE_PATH))
     })?;
-    to.add_tag(ITEMS_PATH, &mut |to| {
-        items(to, &order, facts).map_err(failed(ITEMS_PATH))
-    })?;
+    to.add_tag(ITEMS_PATH, &mut |to| items(to, &order, listed, facts))?;
     for (number, chunk) in order.chunks(CHUNK).enumerate() {
-        if chunk.iter().all(|(row, _)| row.thumb.is_none()) {
+        if chunk.iter().all(|row| row.thumb.is_none()) {
             continue;
         }
         let path = format!("sheet/t{number}.js");
-        to.add_tag(&path, &mut |to| pictures(to, &path, number, chunk, rows))?;
+        to.add_tag(&path, &mut |to| pictures(to, &path, number, chunk, listed))?;
     }
     Ok(())
 }
 
 fn items(
     to: &mut dyn Write,
-    order: &[(&Row, &Piece)],
+    order: &[&Row],
+    listed: Listed<'_>,
     facts: &Facts<'_>,
-) -> Result<(), std::io::Error> {
-    let mut folders: Vec<&str> = Vec::new();
-    let mut numbers: HashMap<&str, usize> = HashMap::new();
-    for (row, piece) in order {
-        let folder = folder_of(row, piece);
-        numbers.entry(folder).or_insert_with(|| {
-            folders.push(folder);
-            folders.len() - 1
-        });
+) -> Result<(), ExportError> {
+    let failed = failed(ITEMS_PATH);
+    let mut folders: Vec<String> = Vec::new();
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    for row in order {
+        let file = listed.file(row)?;
+        let folder = folder_of(&file.path);
+        if !numbers.contains_key(folder) {
+            numbers.insert(folder.to_owned(), folders.len());
+            folders.push(folder.to_owned());
+        }
     }
     let phone = format!("{} {}", facts.phone.manufacturer, facts.phone.model);
     let title = match phone.trim() {
@@ -100,13 +97,15 @@ fn items(
     write!(
         to,
         "sheetItems({{\"title\":{},\"report\":{},\"missingCount\":{},\"missing\":{},\"folders\":{},\"items\":[",
-        json(&title)?,
+        json(&title).map_err(&failed)?,
         facts.has_report,
         losses().count(),
-        json(&missing)?,
-        json(&folders)?,
-    )?;
-    for (index, (row, piece)) in order.iter().enumerate() {
+        json(&missing).map_err(&failed)?,
+        json(&folders).map_err(&failed)?,
+    )
+    .map_err(&failed)?;
+    for (index, row) in order.iter().enumerate() {
+        let ListedFile { piece, path, .. } = listed.file(row)?;
         let taken = row
             .taken
             .map(|taken| taken.at.format("%Y-%m-%d %H:%M:%S").to_string());
@@ -116,8 +115,8 @@ fn items(
             MediaKind::Audio | MediaKind::Other => 2,
         };
         let item = (
-            numbers.get(folder_of(row, piece)),
-            row.path(piece).name(),
+            numbers.get(folder_of(&path)),
+            path.name(),
             piece.size,
             taken.unwrap_or_default(),
             kind,
@@ -126,23 +125,23 @@ fn items(
             piece.sha256,
         );
         let comma = if index == 0 { "" } else { "," };
-        write!(to, "{comma}\n{}", json(&item)?)?;
+        write!(to, "{comma}\n{}", json(&item).map_err(&failed)?).map_err(&failed)?;
     }
-    to.write_all(b"\n]});\n")
+    to.write_all(b"\n]});\n").map_err(&failed)
 }
 
 fn pictures(
     to: &mut dyn Write,
     path: &str,
     number: usize,
-    chunk: &[(&Row, &Piece)],
-    rows: &Rows,
+    chunk: &[&Row],
+    listed: Listed<'_>,
 ) -> Result<(), ExportError> {
     write!(to, "sheetPictures({number},[").map_err(failed(path))?;
-    for (index, (row, _)) in chunk.iter().enumerate() {
+    for (index, row) in chunk.iter().enumerate() {
         let comma = if index == 0 { "" } else { ",\n" };
         let picture = match row.thumb {
-            Some(thumb) => BASE64.encode(rows.thumb(thumb)?),
+            Some(thumb) => BASE64.encode(listed.picture(thumb)?),
             None => String::new(),
         };
         write!(to, "{comma}\"{picture}\"").map_err(failed(path))?;
@@ -155,15 +154,14 @@ fn pictures(
 /// wait for the disk.
 pub(super) fn write_to_folder(
     root: &Path,
-    pieces: &[Piece],
-    rows: &Rows,
+    listed: Listed<'_>,
     facts: &Facts<'_>,
 ) -> Result<(), ExportError> {
     disk::create_folder(&root.join("sheet"))?;
     let mut folder = InFolder { root, written: 0 };
-    write(&mut folder, pieces, rows, facts)?;
+    write(&mut folder, listed, facts)?;
     // An earlier, longer sheet has pictures that nothing shows any more.
-    let chunks = rows.rows.len().div_ceil(CHUNK);
+    let chunks = listed.rows().len().div_ceil(CHUNK);
     for number in chunks.. {
         let path = root.join(format!("sheet/t{number}.js"));
         if std::fs::symlink_metadata(&path).is_err() {
@@ -199,8 +197,7 @@ impl TagFiles for InFolder<'_> {
 }
 
 /// Its folder below `data/`, with the slash behind it.
-fn folder_of<'a>(row: &'a Row, piece: &'a Piece) -> &'a str {
-    let path = row.path(piece);
+fn folder_of(path: &LocalPath) -> &str {
     let end = path.as_str().len() - path.name().len();
     path.as_str().get(..end).unwrap_or_default()
 }

@@ -1,13 +1,14 @@
 //! How large an archive becomes, and which files go into which of several. The sizes are upper
 //! bounds, so that the parts and their number are known before the first is begun.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::look::MAX_THUMB_BYTES;
 use super::pack::left_out;
 use super::plan::{Piece, Plan, Why};
 use super::{ExportError, Place, Request};
-use crate::folder::Folder;
+use crate::folder::{DiskError, Folder};
 use crate::pull::kind::MediaKind;
 
 /// What a file costs besides its bytes and its name: two headers with all their fields, the
@@ -15,6 +16,8 @@ use crate::pull::kind::MediaKind;
 const ENTRY_BYTES: u64 = 1000;
 /// How often its name stands in an archive, counting each character of the reports as an escape.
 const NAMES: u64 = 16;
+/// What waits on the disk of a file until the archive is done, but for its name.
+const LIST_BYTES: u64 = 256;
 /// What an archive costs besides.
 const BAG_BYTES: u64 = 96 * 1024;
 /// A small picture as text, and its share of its file.
@@ -42,19 +45,19 @@ pub(super) fn parts(
         .sum();
     let fixed = BAG_BYTES + missing + besides;
     let cost = |piece: &Piece| cost(piece, request.place, THUMB_BYTES);
-    let mut kept = Vec::with_capacity(plan.pieces.len());
-    for piece in std::mem::take(&mut plan.pieces) {
-        if fixed + cost(&piece) < limit {
-            kept.push(piece);
-        } else {
+    let mut too_large = HashSet::new();
+    for (index, piece) in plan.pieces.iter(0..plan.pieces.len()).enumerate() {
+        let piece = piece?;
+        if fixed.saturating_add(cost(&piece)) >= limit {
             plan.left_out.push(left_out(folder, &piece, Why::TooLarge)?);
+            too_large.insert(index);
         }
     }
-    plan.pieces = kept;
+    plan.pieces.keep(|index| !too_large.contains(&index));
     let mut parts = Vec::new();
     let (mut begin, mut filled) = (0, fixed);
-    for (index, piece) in plan.pieces.iter().enumerate() {
-        let cost = cost(piece);
+    for (index, piece) in plan.pieces.iter(0..plan.pieces.len()).enumerate() {
+        let cost = cost(&piece?);
         if filled + cost >= limit {
             parts.push(begin..index);
             (begin, filled) = (index, fixed);
@@ -66,12 +69,13 @@ pub(super) fn parts(
 }
 
 /// About how many bytes the disk needs for all of it.
-pub(super) fn needed_bytes(plan: &Plan, parts: usize, place: &Place) -> u64 {
-    let pieces = plan.pieces.iter();
+pub(super) fn needed_bytes(plan: &Plan, parts: usize, place: &Place) -> Result<u64, DiskError> {
+    let mut pieces = plan.pieces.iter(0..plan.pieces.len());
     // Sparse files claim sizes whose sum is no number any more.
-    pieces
-        .map(|piece| cost(piece, place, COMMON_THUMB_BYTES))
-        .fold(BAG_BYTES * parts as u64, u64::saturating_add)
+    pieces.try_fold(BAG_BYTES * parts as u64, |sum, piece| {
+        let cost = cost(&piece?, place, COMMON_THUMB_BYTES);
+        Ok(sum.saturating_add(cost).saturating_add(LIST_BYTES))
+    })
 }
 
 fn cost(piece: &Piece, place: &Place, thumb_bytes: u64) -> u64 {
@@ -81,5 +85,6 @@ fn cost(piece: &Piece, place: &Place, thumb_bytes: u64) -> u64 {
         _ => 0,
     };
     // What does not compress grows a little.
-    piece.size + piece.size / 1000 + NAMES * name + ENTRY_BYTES + thumb
+    let besides = piece.size / 1000 + NAMES * name + ENTRY_BYTES + thumb;
+    piece.size.saturating_add(besides)
 }

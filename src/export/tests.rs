@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
 
-use super::archive::Archive;
+use super::archive::{Archive, Held};
 use super::*;
 use crate::digest::Sha256;
 use crate::event::Events;
@@ -47,8 +47,19 @@ pub(super) fn request(place: &Place) -> Request<'_> {
     }
 }
 
+/// All that is to go into an archive beside the folder.
+pub(super) fn planned(folder: &Folder) -> Plan {
+    let place = Place::new(&folder.root().with_extension("zip")).unwrap();
+    plan(folder, &Wish::default(), &place).unwrap()
+}
+
 fn export(folder: &Folder, place: &Place, wish: &Wish) -> Result<Outcome, ExportError> {
-    pack(folder, plan(folder, wish)?, &request(place), &silent())
+    pack(
+        folder,
+        plan(folder, wish, place)?,
+        &request(place),
+        &silent(),
+    )
 }
 
 /// What an archive holds, by name.
@@ -221,12 +232,7 @@ fn files_that_changed_are_named_and_left_out() {
         strict: true,
         ..request(&strict)
     };
-    let refused = pack(
-        &folder,
-        plan(&folder, &Wish::default()).unwrap(),
-        &request,
-        &silent(),
-    );
+    let refused = pack(&folder, planned(&folder), &request, &silent());
     assert!(
         matches!(refused, Err(ExportError::Incomplete { .. })),
         "{refused:?}"
@@ -251,12 +257,7 @@ fn a_change_found_on_the_way_ends_a_strict_export_without_a_trace() {
         strict: true,
         ..request(&place)
     };
-    let refused = pack(
-        &folder,
-        plan(&folder, &Wish::default()).unwrap(),
-        &request,
-        &silent(),
-    );
+    let refused = pack(&folder, planned(&folder), &request, &silent());
     assert!(
         matches!(refused, Err(ExportError::Incomplete { count: 1, .. })),
         "{refused:?}"
@@ -282,13 +283,7 @@ fn places_that_are_taken_or_make_no_sense_are_refused() {
     };
     // What an interrupted run left is no obstacle.
     fs::write(x.part(), vec![7; 100_000]).unwrap();
-    pack(
-        &folder,
-        plan(&folder, &Wish::default()).unwrap(),
-        &forced,
-        &silent(),
-    )
-    .unwrap();
+    pack(&folder, planned(&folder), &forced, &silent()).unwrap();
     assert!(unpacked(x.path()).contains_key("x/data/internal/1.jpg"));
 
     symlink(room.path().join("rescue/data"), room.path().join("way in")).unwrap();
@@ -305,12 +300,7 @@ fn places_that_are_taken_or_make_no_sense_are_refused() {
         replace: true,
         ..request(&taken)
     };
-    let refused = pack(
-        &folder,
-        plan(&folder, &Wish::default()).unwrap(),
-        &forced,
-        &silent(),
-    );
+    let refused = pack(&folder, planned(&folder), &forced, &silent());
     assert!(
         matches!(refused, Err(ExportError::Exists { .. })),
         "{refused:?}"
@@ -370,12 +360,7 @@ fn a_stop_leaves_nothing() {
             sheet_in_folder: true,
             ..request(&place)
         };
-        match pack(
-            &folder,
-            plan(&folder, &Wish::default()).unwrap(),
-            &request,
-            &silent(),
-        ) {
+        match pack(&folder, planned(&folder), &request, &silent()) {
             Err(ExportError::Stopped) => {
                 assert_eq!(names_in(&room), ["rescue"], "{asked}");
                 assert!(!folder.root().join("index.html").exists(), "{asked}");
@@ -454,13 +439,22 @@ fn damage_on_the_way_to_the_disk_is_found_by_reading_back() {
     let protection = Protection::None;
     let path = place.part();
     let part = place.begin().unwrap();
-    let mut archive = Archive::create(part, &path, place.base(), &protection, 0);
-    for piece in &plan(&folder, &Wish::default()).unwrap().pieces {
+    let mut archive = Archive::create(part, &path, place.base(), &protection, 0).unwrap();
+    let mut held = Vec::new();
+    for piece in planned(&folder).pieces.iter(0..2).map(Result::unwrap) {
         let bytes = fs::read(folder.data_path(&piece.local)).unwrap();
-        archive.add_whole(piece, &piece.local, &bytes).unwrap();
+        archive.add_whole(&piece, &piece.local, &bytes).unwrap();
+        held.push(Held {
+            path: format!("data/{}", piece.local),
+            size: piece.size,
+            sha256: piece.sha256,
+        });
     }
-    let held = archive.finish().unwrap().held;
-    let look = |held: &[Held]| check::check(&path, "x", held, &protection, &mut |_| Ok(()));
+    archive.finish().unwrap();
+    let look = |held: &[Held]| {
+        let each = held.iter().cloned().map(Ok);
+        check::check(&path, "x", held.len(), each, &protection, &mut |_| Ok(()))
+    };
     look(&held).unwrap();
     let good = fs::read(&path).unwrap();
     // Every single flipped bit matters: names, sizes, bytes, and the list at the end.
@@ -497,12 +491,12 @@ fn damage_on_the_way_to_the_disk_is_found_by_reading_back() {
 fn a_disk_that_fills_up_is_named() {
     let (_room, mut folder) = fresh();
     rescue(&mut folder, &[("internal/1.jpg", &large(1)[..400_000])]);
-    let piece = &plan(&folder, &Wish::default()).unwrap().pieces[0];
+    let piece = &planned(&folder).pieces.get(0).unwrap().unwrap();
     let bytes = fs::read(folder.data_path(&piece.local)).unwrap();
     // A device that is always full.
     let path = Path::new("/dev/full");
     let full = fs::File::options().write(true).open(path).unwrap();
-    let mut archive = Archive::create(full, path, "x", &Protection::None, 0);
+    let mut archive = Archive::create(full, path, "x", &Protection::None, 0).unwrap();
     let refused = archive.add_whole(piece, &piece.local, &bytes);
     let Err(ExportError::Disk(DiskError::Full { path: named, .. })) = refused else {
         panic!("{refused:?}");
@@ -629,7 +623,7 @@ fn by_date_lays_out_months_and_packs_same_bytes_once() {
         by_date: true,
         ..request(&place)
     };
-    let plan = plan(&folder, &Wish::default()).unwrap();
+    let plan = planned(&folder);
     let outcome = pack(&folder, plan, &request, &silent()).unwrap();
     assert_eq!(
         payload(place.path()),
@@ -742,7 +736,7 @@ fn parts_are_bags_below_the_limit_that_hold_everything_together() {
         split: Some(limit),
         ..request(&place)
     };
-    let plan = || plan(&folder, &Wish::default()).unwrap();
+    let plan = || planned(&folder);
     let outcome = pack(&folder, plan(), &request, &silent()).unwrap();
     assert_eq!(whys(&outcome), [("internal/huge.mp4", &Why::TooLarge)]);
     let of = outcome.packed.len();
@@ -897,7 +891,7 @@ fn a_passphrase_keeps_the_bytes_from_others() {
         protection: Protection::Passphrase("correct horse".into()),
         ..request(&place)
     };
-    let plan = plan(&folder, &Wish::default()).unwrap();
+    let plan = planned(&folder);
     let outcome = pack(&folder, plan, &request, &silent()).unwrap();
     assert_eq!(whys(&outcome), [("internal/1.jpg", &Why::Changed)]);
     let bytes = fs::read(place.path()).unwrap();
@@ -939,13 +933,7 @@ fn the_sheet_of_a_whole_folder_lies_in_it_too() {
         sheet_in_folder: true,
         ..request(&place)
     };
-    pack(
-        &folder,
-        plan(&folder, &Wish::default()).unwrap(),
-        &request,
-        &silent(),
-    )
-    .unwrap();
+    pack(&folder, planned(&folder), &request, &silent()).unwrap();
     let held = unpacked(place.path());
     for name in ["index.html", "sheet/t0.js"] {
         let here = fs::read(folder.root().join(name)).unwrap();

@@ -1,0 +1,165 @@
+//! The files of an archive to be, in their order. There may be a million of them: what is known of
+//! each waits on the disk, and 16 bytes of it stay in memory.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::spill::{Mark, Spill};
+use crate::digest::Sha256;
+use crate::folder::{DiskError, EntryId};
+use crate::names::LocalPath;
+use crate::pull::kind::MediaKind;
+
+/// A file that goes into the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The entry that it belongs to.
+    pub entry: EntryId,
+    /// Where it is, below the folder's `data/`.
+    pub local: LocalPath,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The phone's modification time, in seconds since 1970.
+    pub mtime: i64,
+    /// What its bytes must hash to.
+    pub sha256: Sha256,
+    /// What it holds, judged by its name.
+    pub kind: MediaKind,
+}
+
+/// As they are numbered in a record.
+const KINDS: [MediaKind; 4] = [
+    MediaKind::Photo,
+    MediaKind::Video,
+    MediaKind::Audio,
+    MediaKind::Other,
+];
+
+impl Piece {
+    fn to_record(&self, record: &mut Vec<u8>) {
+        let kind = KINDS.iter().position(|kind| *kind == self.kind);
+        record.clear();
+        record.extend_from_slice(&self.entry.0.to_le_bytes());
+        record.extend_from_slice(&self.size.to_le_bytes());
+        record.extend_from_slice(&self.mtime.to_le_bytes());
+        record.extend_from_slice(&self.sha256.0);
+        record.push(kind.unwrap_or_default() as u8);
+        record.extend_from_slice(self.local.as_str().as_bytes());
+    }
+
+    fn of_record(record: &[u8]) -> Option<Self> {
+        let (entry, rest) = record.split_first_chunk()?;
+        let (size, rest) = rest.split_first_chunk()?;
+        let (mtime, rest) = rest.split_first_chunk()?;
+        let (sha256, rest) = rest.split_first_chunk()?;
+        let (kind, local) = rest.split_first()?;
+        Some(Self {
+            entry: EntryId(i64::from_le_bytes(*entry)),
+            local: LocalPath::new(std::str::from_utf8(local).ok()?).ok()?,
+            size: u64::from_le_bytes(*size),
+            mtime: i64::from_le_bytes(*mtime),
+            sha256: Sha256(*sha256),
+            kind: *KINDS.get(usize::from(*kind))?,
+        })
+    }
+}
+
+/// All pieces.
+#[derive(Debug)]
+pub struct Pieces {
+    spill: Spill,
+    marks: Vec<Mark>,
+    /// Their sizes in bytes, for sums.
+    sizes: Vec<u64>,
+    record: Vec<u8>,
+}
+
+impl Pieces {
+    /// None yet; `path` is the name that their file bears for a moment.
+    pub(super) fn new(path: PathBuf) -> Result<Self, DiskError> {
+        Ok(Self {
+            spill: Spill::new(path)?,
+            marks: Vec::new(),
+            sizes: Vec::new(),
+            record: Vec::new(),
+        })
+    }
+
+    pub(super) fn push(&mut self, piece: &Piece) -> Result<(), DiskError> {
+        piece.to_record(&mut self.record);
+        self.marks.push(self.spill.push(&self.record)?);
+        self.sizes.push(piece.size);
+        Ok(())
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// Their bytes together. Sparse files claim sizes whose sum is no number any more.
+    pub fn bytes(&self, range: Range<usize>) -> u64 {
+        let sizes = self.sizes.get(range).unwrap_or_default();
+        sizes.iter().copied().fold(0, u64::saturating_add)
+    }
+
+    /// One of them; `None` behind the last.
+    ///
+    /// # Errors
+    ///
+    /// The disk does not give it back.
+    pub fn get(&self, index: usize) -> Result<Option<Piece>, DiskError> {
+        let Some(mark) = self.marks.get(index) else {
+            return Ok(None);
+        };
+        let piece = Piece::of_record(&self.spill.get(*mark)?);
+        piece.ok_or_else(|| self.spill.wrong()).map(Some)
+    }
+
+    /// Some of them, in their order.
+    pub fn iter(&self, range: Range<usize>) -> impl Iterator<Item = Result<Piece, DiskError>> {
+        range.map_while(|index| self.get(index).transpose())
+    }
+
+    /// Keeps those whose numbers are wanted.
+    pub(super) fn keep(&mut self, is_wanted: impl Fn(usize) -> bool) {
+        let mut index = 0..;
+        self.marks.retain(|_| index.next().is_some_and(&is_wanted));
+        let mut index = 0..;
+        self.sizes.retain(|_| index.next().is_some_and(&is_wanted));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_come_back_as_they_were_in_few_bytes_each() {
+        let piece = |number: u64| Piece {
+            entry: EntryId(number as i64),
+            local: LocalPath::new(&format!("internal/DCIM/été {number}.jpg")).unwrap(),
+            size: u64::MAX - number,
+            mtime: -(number as i64),
+            sha256: Sha256::of(&number.to_le_bytes()),
+            kind: KINDS[number as usize % 4],
+        };
+        let room = tempfile::tempdir().unwrap();
+        let mut pieces = Pieces::new(room.path().join("x")).unwrap();
+        (0..5000).for_each(|number| pieces.push(&piece(number)).unwrap());
+        for number in [0, 1, 2, 3, 4999] {
+            assert_eq!(pieces.get(number as usize).unwrap(), Some(piece(number)));
+        }
+        assert_eq!(pieces.get(5000).unwrap(), None);
+        assert_eq!(pieces.bytes(0..2), u64::MAX);
+        pieces.keep(|index| index % 2 == 1);
+        let numbers: Vec<_> = pieces.iter(1..4).map(|it| it.unwrap().entry.0).collect();
+        assert_eq!((pieces.len(), numbers), (2500, vec![3, 5, 7]));
+        assert_eq!(size_of::<Option<Mark>>() + size_of::<u64>(), 16);
+    }
+}

@@ -1,0 +1,205 @@
+//! Lists that wait on the disk, in files without a name: memory stays the same however many files
+//! an archive holds.
+//!
+//! In: values, one after the other. Out: a [`Mark`] for each, and the value again for its mark.
+//! What is short stays in memory, and no file is made for it.
+
+use std::fs::{self, File};
+use std::io;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::error::Unspecified;
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use crate::folder::DiskError;
+use crate::folder::disk::{
+    self,
+    system::{read_at, write_at},
+};
+
+/// Gathered in memory before it is written.
+const BUFFER_BYTES: usize = 256 * 1024;
+/// A value's length stands before it.
+const LENGTH_BYTES: usize = size_of::<u32>();
+
+/// Where a value is: one more than where it begins, so that an `Option` of it takes no more room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark(NonZeroU64);
+
+impl Mark {
+    fn start(self) -> u64 {
+        self.0.get() - 1
+    }
+}
+
+/// Values on the disk.
+#[derive(Debug)]
+pub(super) struct Spill {
+    /// Made when the first bytes are written; gone whenever the program ends.
+    file: Option<File>,
+    /// The name that the file bears for a moment.
+    path: PathBuf,
+    buffer: Vec<u8>,
+    /// Bytes that are in the file; the buffer follows them.
+    written: u64,
+    veil: LessSafeKey,
+}
+
+impl Spill {
+    /// No values yet. The disk that an encrypted archive goes to must not see anything of it in
+    /// the clear, not even in a file without a name: all is encrypted with a key that is nowhere
+    /// but in memory.
+    pub(super) fn new(path: PathBuf) -> Result<Self, DiskError> {
+        let mut key = [0; 32];
+        let made = SystemRandom::new().fill(&mut key);
+        let made = made.and_then(|()| UnboundKey::new(&CHACHA20_POLY1305, &key));
+        let key = made.map_err(|e| veil_failed("encrypt", &path, e))?;
+        Ok(Self {
+            file: None,
+            path,
+            buffer: Vec::new(),
+            written: 0,
+            veil: LessSafeKey::new(key),
+        })
+    }
+
+    /// Adds a value.
+    pub(super) fn push(&mut self, value: &[u8]) -> Result<Mark, DiskError> {
+        let start = self.written + self.buffer.len() as u64;
+        let length = u32::try_from(value.len() + CHACHA20_POLY1305.tag_len())
+            .map_err(|_| DiskError::new("write", &self.path, io::ErrorKind::InvalidInput.into()))?;
+        self.buffer.extend_from_slice(&length.to_le_bytes());
+        let begin = self.buffer.len();
+        self.buffer.extend_from_slice(value);
+        let sealed = self.buffer.get_mut(begin..).unwrap_or_default();
+        let tag = self
+            .veil
+            .seal_in_place_separate_tag(nonce(start), Aad::empty(), sealed)
+            .map_err(|e| veil_failed("encrypt", &self.path, e))?;
+        self.buffer.extend_from_slice(tag.as_ref());
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.write()?;
+        }
+        Ok(Mark(NonZeroU64::MIN.saturating_add(start)))
+    }
+
+    fn write(&mut self) -> Result<(), DiskError> {
+        let file = match &self.file {
+            Some(file) => file,
+            None => {
+                let file = disk::create_file(&self.path)?;
+                fs::remove_file(&self.path).map_err(|e| DiskError::new("remove", &self.path, e))?;
+                self.file.insert(file)
+            }
+        };
+        write_at(file, &self.buffer, self.written)
+            .map_err(|e| DiskError::new("write", &self.path, e))?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// A value again.
+    pub(super) fn get(&self, mark: Mark) -> Result<Vec<u8>, DiskError> {
+        let start = mark.start();
+        let mut length = [0; LENGTH_BYTES];
+        self.read(start, &mut length)?;
+        let length = u32::from_le_bytes(length) as usize;
+        if length as u64 > self.written + self.buffer.len() as u64 {
+            return Err(self.wrong());
+        }
+        let mut value = vec![0; length];
+        self.read(start + LENGTH_BYTES as u64, &mut value)?;
+        let opened = self
+            .veil
+            .open_in_place(nonce(start), Aad::empty(), &mut value);
+        let length = opened
+            .map_err(|e| veil_failed("decrypt", &self.path, e))?
+            .len();
+        value.truncate(length);
+        Ok(value)
+    }
+
+    fn read(&self, start: u64, into: &mut [u8]) -> Result<(), DiskError> {
+        if let Some(start) = start.checked_sub(self.written) {
+            let held = usize::try_from(start).ok();
+            let held = held.and_then(|start| self.buffer.get(start..start + into.len()));
+            return match held {
+                Some(held) => {
+                    into.copy_from_slice(held);
+                    Ok(())
+                }
+                None => Err(self.wrong()),
+            };
+        }
+        match &self.file {
+            Some(file) => {
+                read_at(file, into, start).map_err(|e| DiskError::new("read", &self.path, e))
+            }
+            None => Err(self.wrong()),
+        }
+    }
+
+    /// The failure when a value is not what was written.
+    pub(super) fn wrong(&self) -> DiskError {
+        DiskError::new("read", &self.path, io::ErrorKind::InvalidData.into())
+    }
+}
+
+fn veil_failed(action: &'static str, path: &Path, _said_nothing: Unspecified) -> DiskError {
+    DiskError::new(action, path, io::ErrorKind::Other.into())
+}
+
+/// Where a value begins is its own among all that are encrypted with the key.
+fn nonce(start: u64) -> Nonce {
+    let mut nonce = [0; NONCE_LEN];
+    let bytes = start.to_le_bytes();
+    nonce
+        .iter_mut()
+        .zip(bytes)
+        .for_each(|(to, from)| *to = from);
+    Nonce::assume_unique_for_key(nonce)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_any_length_come_back_and_are_not_on_the_disk_in_the_clear() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("x");
+        let values: Vec<Vec<u8>> = (0..3000_usize)
+            .map(|number| {
+                format!("a small picture {number} ")
+                    .repeat(number % 20)
+                    .into()
+            })
+            .chain([vec![7; 3 * BUFFER_BYTES], Vec::new(), b"the last".to_vec()])
+            .collect();
+        let mut spill = Spill::new(path.clone()).unwrap();
+        let marks: Vec<_> = values.iter().map(|it| spill.push(it).unwrap()).collect();
+        for (value, mark) in values.iter().zip(marks).rev() {
+            assert!(spill.get(mark).unwrap() == *value);
+        }
+        let file = spill.file.as_ref().unwrap();
+        let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+        read_at(file, &mut bytes, 0).unwrap();
+        assert!(!bytes.windows(5).any(|it| it == b"small"));
+        assert!(!path.exists());
+        // Nobody gets a value where none begins.
+        assert!(spill.get(Mark(NonZeroU64::MAX)).is_err());
+        assert!(spill.get(Mark(NonZeroU64::MIN.saturating_add(1))).is_err());
+    }
+
+    #[test]
+    fn short_list_makes_no_file() {
+        let mut spill = Spill::new(PathBuf::from("/nowhere/x")).unwrap();
+        let mark = spill.push(b"short").unwrap();
+        assert_eq!(spill.get(mark).unwrap(), b"short");
+        assert!(spill.file.is_none());
+        assert!(spill.push(&vec![0; BUFFER_BYTES]).is_err());
+    }
+}
