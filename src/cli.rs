@@ -156,10 +156,11 @@ pub struct PhoneArgs {
     /// Private key to offer first, in adb's format; can be repeated
     #[arg(long = "key", value_name = "FILE")]
     pub keys: Vec<PathBuf>,
-    /// Time to wait for a tap on "Allow", or for a phone that disappeared
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(..=31_536_000))]
-    pub wait: u64,
-    /// Time without an answer after which the phone counts as gone
+    /// Time to wait for a tap on "Allow", or for a phone that disappeared [default: 120]; if given,
+    /// `rescue pull` also waits for a phone to be attached
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=31_536_000))]
+    pub wait: Option<u64>,
+    /// Silence after which the phone counts as disappeared
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub idle_timeout: u64,
 }
@@ -776,6 +777,9 @@ pub struct VirtualPhoneArgs {
     /// Size of each photo in bytes
     #[arg(long, default_value_t = 50_000)]
     pub size: u64,
+    /// Port of 127.0.0.1 to listen on [default: any free port]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
     /// Maximum rate in bytes per second, to imitate a slow link [default: no limit]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     pub rate: Option<u64>,

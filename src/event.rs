@@ -45,6 +45,11 @@ pub enum Event {
         /// What happened to the connection.
         message: String,
     },
+    /// The phone that disappeared is back; the run resumes.
+    PhoneBack {
+        /// How long it was gone, in seconds.
+        after_seconds: u64,
+    },
     /// A volume of the phone is being listed.
     Listing {
         /// Its folder below `data/`.

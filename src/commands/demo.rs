@@ -64,6 +64,7 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         keys: KeySources::none(),
         introduction: Introduction::OfferKey,
         wait: Duration::from_secs(5),
+        awaits_arrival: false,
         idle: Duration::from_secs(10),
     };
     pull(

@@ -36,7 +36,7 @@ const UDEV_RULES_PATH: &str = "/etc/udev/rules.d/51-rescue.rules";
 
 /// One thing that was found.
 #[derive(Debug, Serialize)]
-struct Finding {
+pub(super) struct Finding {
     r#type: &'static str,
     /// What chooses the phone with --serial, or its serial number where an address chose it; `None` for
     /// what concerns no phone.
@@ -75,7 +75,7 @@ impl Finding {
         Self { detail, ..self }
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let words = self.state.state.replace('_', " ");
         let phone = self.phone.as_deref().map(plain).unwrap_or_default();
         let model = self.model.as_deref().map(plain).unwrap_or_default();
@@ -102,7 +102,7 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
         let lines: Vec<_> = UDEV_RULES.lines().map(str::to_owned).collect();
         let rules =
             serde_json::json!({"type": "udev_rules", "path": UDEV_RULES_PATH, "rules": UDEV_RULES});
-        ui.result(&rules, &lines);
+        ui.verbatim(&rules, &lines);
         return Ok(Done::All);
     }
     if args.install_udev_rules {
@@ -174,7 +174,7 @@ pub(super) fn explained(error: Error) -> Error {
     Error::new(kind, message).with_hint(state.next)
 }
 
-async fn examine(args: &PhoneArgs) -> Result<Vec<Finding>, Error> {
+pub(super) async fn examine(args: &PhoneArgs) -> Result<Vec<Finding>, Error> {
     if args.tcp.is_some() {
         return Ok(contact(target_of(args), args, None).await);
     }

@@ -37,7 +37,7 @@ pub(super) async fn run(args: &KeysArgs, ui: &Ui) -> Result<Done, Error> {
         && let Some(text) = text
     {
         let lines: Vec<_> = text.lines().map(str::to_owned).collect();
-        ui.result(
+        ui.verbatim(
             &serde_json::json!({"type": "script", "lines": lines}),
             &lines,
         );

@@ -13,7 +13,7 @@ use crate::cli::LockSecretArgs;
 use crate::error::{Error, Kind};
 use crate::phone::accessory::secret::{LockSecret, line_of};
 use crate::ui::Ui;
-use crate::ui::terminal::{self, Mode, Terminal};
+use crate::ui::terminal::{self, Mode};
 
 /// What Android does about wrong tries.
 pub(super) const THROTTLING: &str = "Android lets five wrong tries pass, then makes you wait 30 seconds, later longer, up to hours; \
@@ -110,10 +110,7 @@ pub(super) async fn prompted(
         );
     }
     let failed = |error| Error::new(Kind::Usage, "the terminal cannot be read").caused_by(error);
-    ui.end_progress();
-    ui.prompt(prompt);
-    let mut terminal = Terminal::take(mode).map_err(failed)?;
-    terminal.line().await.map_err(failed)
+    ui.ask_as_typed(prompt, mode).await.map_err(failed)
 }
 
 /// Asks a question to be answered by "yes".

@@ -27,6 +27,7 @@ mod upload;
 mod verify;
 #[cfg(feature = "virtual-phone")]
 mod virtual_phone;
+mod which;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -137,6 +138,7 @@ async fn run_command(cli: Cli, ui: &Ui) -> u8 {
         (Ok(_), Some(error)) => Err(error),
         (done, _) => done,
     };
+    ui.end_progress();
     match done {
         Ok(Done::All) => 0,
         Ok(Done::SomeFailed) => Kind::SomeItemsFailed.exit_code(),
@@ -296,6 +298,9 @@ impl StopRequests {
     }
 }
 
+/// How long to wait for a tap on "Allow" and for a phone that disappeared, in seconds, unless told otherwise.
+const USUAL_WAIT: u64 = 120;
+
 fn target_of(args: &PhoneArgs) -> Target {
     match &args.tcp {
         Some(address) => Target::Tcp(address.clone()),
@@ -347,7 +352,8 @@ fn options_of(args: &PhoneArgs) -> ConnectOptions {
     ConnectOptions {
         keys: KeySources::from_environment(args.keys.clone()),
         introduction: Introduction::OfferKey,
-        wait: Duration::from_secs(args.wait),
+        wait: Duration::from_secs(args.wait.unwrap_or(USUAL_WAIT)),
+        awaits_arrival: args.wait.is_some(),
         idle: Duration::from_secs(args.idle_timeout),
     }
 }
@@ -358,6 +364,7 @@ fn options_to_look(args: &PhoneArgs, wait: Duration) -> ConnectOptions {
     let options = options_of(args);
     ConnectOptions {
         wait: wait.min(options.wait),
+        awaits_arrival: false,
         introduction: Introduction::SignaturesOnly,
         ..options
     }

@@ -19,7 +19,8 @@ use self::nothing::nothing_matches;
 use self::report::{Known as KnownMissing, report, tell_dry_run};
 use self::room::{check_room, share_room};
 use super::authorize::connect_offering;
-use super::{Done, options_of, stopped, target_of};
+use super::which::{attached, which};
+use super::{Done, options_of, stopped};
 use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
 use crate::error::{Error, Kind};
@@ -46,16 +47,20 @@ const WITNESSES: usize = 16;
 const TOOL: &str = concat!("rescue ", env!("CARGO_PKG_VERSION"));
 
 pub(super) async fn run(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
-    let (target, options) = (target_of(&args.phone), options_of(&args.phone));
+    let options = options_of(&args.phone);
     let request = Request::of(args)?;
-    if args.all_phones {
-        return all_phones::run(request, options, ui, halt).await;
+    // A name that is wrong is known before hours of pulling.
+    if let Some(remote) = &args.then_upload {
+        Settings::load()?.remote(remote)?;
     }
+    if args.all_phones {
+        let phones = attached(&args.phone, ui, halt).await?;
+        return all_phones::run(phones, request, options, ui, halt).await;
+    }
+    let target = which(&args.phone, ui, halt).await?;
     let Some(remote) = &args.then_upload else {
         return pull(&request, target, options, ui, halt).await;
     };
-    // A name that is wrong is known before hours of pulling.
-    Settings::load()?.remote(remote)?;
     let (pulled, path) = pull_into(&request, target, options, ui, halt).await?;
     let sent = super::upload::after_pull(&path, remote, ui, halt).await?;
     Ok(match (pulled, sent) {
@@ -179,9 +184,10 @@ async fn pull_into(
     ui: &Ui,
     halt: &Halt,
 ) -> Result<(Done, PathBuf), Error> {
-    let started = Instant::now();
     let events = ui.events();
     let mut phone = connect_offering(&target, &options, ui, halt).await?;
+    // Not before: the time until somebody taps "Allow" says nothing about the pull.
+    let started = Instant::now();
     let identity = phone.identity();
     let destination = tokio::select! {
         () = halt.stopped() => return Err(stopped(halt)),
@@ -292,6 +298,7 @@ async fn pull_into(
         &missing,
         request,
         started.elapsed(),
+        reconnect.waited(),
         bytes,
     );
     // What stopped the run says more than what could not be written because of it.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Done, connect_phone, options_of, target_of};
+use super::which::which;
+use super::{Done, connect_phone, options_of};
 use crate::cli::ScreenArgs;
 use crate::error::{Error, Kind};
 use crate::names::harmless;
@@ -29,7 +30,8 @@ struct Serves {
 }
 
 pub(super) async fn run(args: &ScreenArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
-    let (target, options) = (target_of(&args.phone), options_of(&args.phone));
+    let options = options_of(&args.phone);
+    let target = which(&args.phone, ui, halt).await?;
     let phone = connect_phone(&target, &options, &ui.events(), halt).await?;
     if args.live {
         return live(args.port, phone, options, ui).await;

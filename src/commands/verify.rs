@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Done, connect_phone, options_of, stopped, target_of};
+use super::which::which;
+use super::{Done, connect_phone, options_of, stopped};
 use crate::adb::RemotePath;
 use crate::cli::VerifyArgs;
 use crate::error::{Error, Kind};
@@ -95,15 +96,11 @@ struct Comparison {
 pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     let events = ui.events();
     let phone = match args.with_phone {
-        true => Some(
-            connect_phone(
-                &target_of(&args.phone),
-                &options_of(&args.phone),
-                &events,
-                halt,
-            )
-            .await?,
-        ),
+        true => {
+            let target = which(&args.phone, ui, halt).await?;
+            let options = options_of(&args.phone);
+            Some(connect_phone(&target, &options, &events, halt).await?)
+        }
         false => None,
     };
     let path = args.folder.clone();

@@ -21,7 +21,7 @@ pub(super) async fn run(args: &VirtualPhoneArgs, ui: &Ui, halt: &Halt) -> Result
     phone
         .tree
         .add_many("/storage/emulated/0/DCIM", args.files, args.size);
-    let serving = phone.serve().await.map_err(|error| {
+    let serving = phone.serve_at(args.port).await.map_err(|error| {
         Error::new(Kind::Disk, "the built-in phone cannot listen on 127.0.0.1").caused_by(error)
     })?;
     let address = serving.address().to_string();

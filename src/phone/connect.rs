@@ -51,6 +51,8 @@ pub struct ConnectOptions {
     pub introduction: Introduction,
     /// How long to wait for a person to tap "Allow", or for a phone to come back.
     pub wait: Duration,
+    /// Whether to wait also for a phone that was never there.
+    pub awaits_arrival: bool,
     /// How long a phone may be silent while it is asked for something.
     pub idle: Duration,
 }
@@ -100,7 +102,7 @@ pub async fn connect(
             | PhoneError::Unreachable { .. }
             | PhoneError::UnknownHost { .. }
             | PhoneError::CannotOpen { .. }
-                if patience == Patience::ForReturn || broken > 0 =>
+                if patience == Patience::ForReturn || options.awaits_arrival || broken > 0 =>
             {
                 Waiting::ForPhone
             }

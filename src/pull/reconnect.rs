@@ -1,5 +1,7 @@
 //! The way back to a phone that went away: the same phone, by the route by which it was reached.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -35,6 +37,8 @@ pub struct Reconnect {
     /// Whether it is only back when its internal storage is: after a restart that comes later, and
     /// not before the phone is unlocked.
     pub needs_internal_storage: bool,
+    /// How long it was gone up to now, in milliseconds.
+    waited: Arc<AtomicU64>,
 }
 
 impl Reconnect {
@@ -47,6 +51,7 @@ impl Reconnect {
             target: phone.target(),
             options,
             needs_internal_storage: false,
+            waited: Arc::default(),
         }
     }
 
@@ -66,6 +71,7 @@ impl Reconnect {
         events.emit(Event::PhoneGone {
             message: lost.to_string(),
         });
+        let gone_at = Instant::now();
         phone.leave().await;
         let deadline = Instant::now() + self.options.wait;
         if let PhoneError::Idle { .. } = lost {
@@ -89,7 +95,10 @@ impl Reconnect {
                         is_known = likeness::has_any(&phone, &self.witnesses) => is_known,
                     };
                     match is_known {
-                        Ok(true) => return Ok(phone),
+                        Ok(true) => {
+                            self.is_back(gone_at.elapsed(), events);
+                            return Ok(phone);
+                        }
                         Ok(false) => return Err(self.other_phone(&phone)),
                         Err(error) if error.is_gone() && Instant::now() < deadline => {}
                         Err(_) => return Err(lost.into()),
@@ -105,6 +114,19 @@ impl Reconnect {
                 Err(_) => return Err(lost.into()),
             }
         }
+    }
+
+    fn is_back(&self, after: Duration, events: &Events) {
+        let milliseconds = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        self.waited.fetch_add(milliseconds, Ordering::Relaxed);
+        events.emit(Event::PhoneBack {
+            after_seconds: after.as_secs(),
+        });
+    }
+
+    /// How long the phone was gone, in all.
+    pub fn waited(&self) -> Duration {
+        Duration::from_millis(self.waited.load(Ordering::Relaxed))
     }
 
     /// Waits until the storage of a phone that is back is there; false when it is not in time.
@@ -138,7 +160,8 @@ impl Reconnect {
         events: &Events,
     ) -> Result<Phone, Error> {
         let wait = deadline.saturating_duration_since(Instant::now());
-        let seconds = wait.as_secs();
+        // A full minute is told as one, although some of it has passed.
+        let seconds = (wait + Duration::from_millis(500)).as_secs();
         let options = ConnectOptions {
             wait,
             ..self.options.clone()

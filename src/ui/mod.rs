@@ -1,7 +1,9 @@
 //! The only room that prints. Standard output is data (results, JSON lines), standard error is
 //! everything else. Names that come from a phone are shown so that they cannot steer a terminal.
 
+mod fold;
 mod progress;
+mod sentence;
 pub mod terminal;
 mod text;
 
@@ -41,7 +43,8 @@ pub struct Ui {
 impl Ui {
     /// Talks in a style.
     pub fn new(style: Style) -> Self {
-        let live = std::io::stderr().is_terminal() && !style.json && !style.quiet;
+        let is_terminal = std::io::stderr().is_terminal();
+        let live = is_terminal && moves_cursor() && !style.json && !style.quiet;
         Self {
             style,
             progress: Arc::new(Mutex::new(Progress::new(style, live))),
@@ -101,8 +104,16 @@ impl Ui {
     /// Prints a line of a list that events tell in JSON.
     pub fn listing(&self, line: &str) {
         if !self.style.json {
-            print_line(&self.labelled(line));
+            print_raw(&plain(&self.labelled(line)));
         }
+    }
+
+    /// Prints a result whose lines are files or commands to be copied, as they are.
+    pub fn verbatim(&self, value: &impl Serialize, lines: &[String]) {
+        self.print(|| match self.style.json {
+            true => print_json(self.phone.as_ref(), value),
+            false => lines.iter().for_each(|line| print_raw(&plain(line))),
+        });
     }
 
     /// Asks for a passphrase twice, without showing it.
@@ -154,6 +165,11 @@ impl Ui {
         !self.style.json && !self.style.quiet && self.phone.is_none() && terminal::is_there()
     }
 
+    /// Whether remarks are printed.
+    pub fn is_read_by_person(&self) -> bool {
+        !self.style.json && !self.style.quiet
+    }
+
     /// Shows what is typed again, where a question that hides it is cut short.
     pub fn end_asking(&self) {
         if let Some(before) = lock(&ASKING).take() {
@@ -186,7 +202,11 @@ impl Ui {
     /// Asks the person for something, on the same line.
     pub fn prompt(&self, text: &str) {
         let mut err = std::io::stderr().lock();
-        let lines: Vec<String> = text.split('\n').map(plain).collect();
+        let width = fold::width_of(&std::io::stderr());
+        let lines: Vec<String> = text
+            .split('\n')
+            .map(|it| fitted(&plain(it), width))
+            .collect();
         let _ = write!(err, "{}", lines.join("\n")).and_then(|()| err.flush());
     }
 
@@ -197,14 +217,31 @@ impl Ui {
         question: &str,
         mode: terminal::Mode,
     ) -> std::io::Result<Zeroizing<String>> {
-        self.end_progress();
-        self.prompt(question);
-        let line = terminal::Terminal::take(mode)?.line().await?;
+        let line = self.ask_as_typed(question, mode).await?;
         let line = std::str::from_utf8(&line)
             .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
         Ok(Zeroizing::new(
             line.trim_end_matches(['\r', '\n']).to_owned(),
         ))
+    }
+
+    /// As [`Ui::ask`], for a line that need not be text; its end stays.
+    pub async fn ask_as_typed(
+        &self,
+        question: &str,
+        mode: terminal::Mode,
+    ) -> std::io::Result<Zeroizing<Vec<u8>>> {
+        let _asking = self.asking();
+        self.prompt(question);
+        terminal::Terminal::take(mode)?.line().await
+    }
+
+    /// Keeps the live lines off the terminal while a question stands there.
+    fn asking(&self) -> Asking<'_> {
+        let mut progress = lock(&self.progress);
+        progress.pause();
+        progress.is_asking = true;
+        Asking(&self.progress)
     }
 
     /// Prints why the command failed, what caused it, and what to do next.
@@ -228,22 +265,40 @@ impl Ui {
             );
             return;
         }
-        let paint = |name: &str, code: u8| match self.style.color {
-            true => format!("\x1b[1;{code}m{name}:\x1b[0m"),
-            false => format!("{name}:"),
-        };
-        // Whoever stops it gets what was wished for.
+        let paint =
+            |line: String, name: &str, code: u8| match (self.style.color, line.split_once(name)) {
+                (true, Some((before, behind))) => {
+                    format!("{before}\x1b[1;{code}m{name}\x1b[0m{behind}")
+                }
+                _ => line,
+            };
+        let width = fold::width_of(&std::io::stderr());
+        // A stop that was asked for is not an error.
         let message = match error.kind {
             Kind::Interrupted => plain(&error.message),
-            _ => format!("{} {}", paint("error", 31), plain(&error.message)),
+            _ => format!("error: {}", plain(&error.message)),
         };
-        eprint_raw(&self.labelled(&message));
+        let message = fitted(&self.labelled(&message), width);
+        eprint_raw(&match error.kind {
+            Kind::Interrupted => message,
+            _ => paint(message, "error:", 31),
+        });
         for cause in &causes {
             eprint_line(&format!("caused by: {}", plain(cause)));
         }
         if let Some(hint) = &error.hint {
-            eprint_raw(&format!("{} {}", paint("hint", 36), plain(hint)));
+            let hint = fitted(&format!("hint: {}", plain(hint)), width);
+            eprint_raw(&paint(hint, "hint:", 36));
         }
+    }
+}
+
+/// A question on the terminal; the live lines come back when it is dropped.
+struct Asking<'a>(&'a Mutex<Progress>);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        lock(self.0).is_asking = false;
     }
 }
 
@@ -255,6 +310,12 @@ struct JsonError<'a> {
     causes: &'a [String],
     hint: Option<&'a str>,
     exit_code: u8,
+}
+
+/// Whether terminals move their cursor when told to: on Windows a console may have to be asked, and an old
+/// one cannot.
+fn moves_cursor() -> bool {
+    anstyle_query::windows::enable_ansi_colors() != Some(false)
 }
 
 /// Whether something could not be written to the standard output.
@@ -298,10 +359,18 @@ fn print_json(phone: Option<&Arc<str>>, value: &impl Serialize) {
     }
 }
 
-/// Prints one line. It may hold words of a phone, a server or somebody's folder: whatever was said
-/// to be shown is made harmless here once more, so that no caller can forget it.
+/// Prints one line, folded on a terminal. It may hold words of a phone, a server or somebody's folder:
+/// everything is made harmless here once more, so that no caller can forget it.
 fn print_line(line: &str) {
-    print_raw(&plain(line));
+    print_raw(&fitted(&plain(line), fold::width_of(&std::io::stdout())));
+}
+
+/// The line, folded where it goes to a terminal.
+fn fitted(line: &str, width: Option<usize>) -> String {
+    match width {
+        Some(columns) => fold::folded(line, columns),
+        None => line.to_owned(),
+    }
 }
 
 /// A reader that went away (`| head`) is no reason to stop a rescue, nor is a full disk behind
@@ -317,7 +386,7 @@ fn print_raw(line: &str) {
 
 /// As [`print_line`], to standard error.
 fn eprint_line(line: &str) {
-    eprint_raw(&plain(line));
+    eprint_raw(&fitted(&plain(line), fold::width_of(&std::io::stderr())));
 }
 
 /// A line that holds colours of ours.

@@ -1,26 +1,26 @@
-//! What moves: one line for the whole and one for the item of the moment on a terminal, a plain
-//! line now and then elsewhere, JSON lines for programs.
+//! The progress: live lines on a terminal, a plain line now and then elsewhere, JSON lines for programs.
+
+mod live;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use self::live::{Countdown, Live, Shown};
+use super::sentence::{awaited, sentence};
 use super::text::{bytes, count, plain, rate, seconds};
 use super::{Style, eprint_line, is_for_json, print_json};
-use crate::adb::server::DeviceState;
-use crate::event::{Event, Wait};
-use crate::guide;
+use crate::event::Event;
 
 /// Nothing is drawn for work that is done sooner.
 const QUIET_START: Duration = Duration::from_millis(250);
 /// How often the live lines change.
 const DRAW_INTERVAL: Duration = Duration::from_millis(100);
-/// How often a plain line tells how far the work is.
+/// How often a plain line is printed.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
-/// How often a JSON line does.
+/// How often a JSON line is printed.
 const JSON_INTERVAL: Duration = Duration::from_secs(1);
 /// How far back the rate looks: long enough to be calm, short enough to be true.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
@@ -41,23 +41,22 @@ pub(super) struct Progress {
     style: Style,
     live: Option<Live>,
     wants_live: bool,
+    /// Whether a question stands on the terminal.
+    pub(super) is_asking: bool,
     started: Instant,
     last_line: Instant,
     last_draw: Instant,
     /// Of each phone, by its serial number where there are several.
     totals: BTreeMap<Option<Arc<str>>, Totals>,
+    /// What each of them waits for.
+    waits: BTreeMap<Option<Arc<str>>, Countdown>,
     current: String,
     /// What becomes of the bytes, where no phone is at work.
     done: Option<&'static str>,
     /// Nothing is verified by a phone then.
     uploading: bool,
+    /// The bytes that had arrived at some moments, the oldest first.
     samples: std::collections::VecDeque<(Instant, u64)>,
-}
-
-struct Live {
-    bars: MultiProgress,
-    whole: ProgressBar,
-    item: ProgressBar,
 }
 
 impl Progress {
@@ -67,10 +66,12 @@ impl Progress {
             style,
             live: None,
             wants_live,
+            is_asking: false,
             started: now,
             last_line: now,
             last_draw: now,
             totals: BTreeMap::new(),
+            waits: BTreeMap::new(),
             current: String::new(),
             done: None,
             uploading: false,
@@ -78,7 +79,7 @@ impl Progress {
         }
     }
 
-    /// Takes what happened with a phone, which is named where there are several.
+    /// Takes an event of a phone, which is named where there are several.
     pub(super) fn event(&mut self, phone: Option<&Arc<str>>, event: &Event) {
         self.add_up(phone, event);
         if self.style.json {
@@ -97,36 +98,42 @@ impl Progress {
         if self.style.quiet {
             return;
         }
-        if let Some(line) = self.sentence(event) {
+        if let Some(line) = sentence(event) {
             self.line(&labelled(phone, &line));
         }
+        self.note_wait(phone, event);
         if self.wants_live {
-            self.draw();
+            self.draw(matches!(event, Event::Waiting { .. }));
         } else if self.sum().items > 0 {
-            self.progress_line(PLAIN_INTERVAL, |_, words| eprint_line(words));
+            self.progress_line(PLAIN_INTERVAL, |_, parts| eprint_line(&parts.join(", ")));
         }
     }
 
-    /// Prints a line above whatever moves.
+    /// Prints a line above the live lines.
     pub(super) fn line(&mut self, line: &str) {
         self.suspended(|| eprint_line(line));
     }
 
-    /// Prints above whatever moves.
+    /// Prints above the live lines.
     pub(super) fn suspended(&mut self, print: impl FnOnce()) {
         match &self.live {
-            Some(live) => live.bars.suspend(print),
+            Some(live) => live.suspended(print),
             None => print(),
         }
     }
 
+    /// Ends this work: the live lines are removed, and other work begins at nothing.
     pub(super) fn end(&mut self) {
-        if let Some(live) = self.live.take() {
-            live.item.finish_and_clear();
-            live.whole.finish_and_clear();
-        }
-        self.wants_live = false;
+        self.pause();
         self.totals.clear();
+        self.waits.clear();
+    }
+
+    /// Removes the live lines; the next event of work draws them again.
+    pub(super) fn pause(&mut self) {
+        if let Some(live) = self.live.take() {
+            live.end();
+        }
     }
 
     /// What all phones together come to.
@@ -151,8 +158,7 @@ impl Progress {
             Event::Planned { items, bytes, .. } => {
                 (totals.items, totals.bytes) = (*items, *bytes);
                 if is_first {
-                    self.started = Instant::now();
-                    self.samples.clear();
+                    self.begin_measuring();
                 }
             }
             Event::Exporting { items, bytes, .. } => self.begin("written", *items, *bytes),
@@ -166,8 +172,8 @@ impl Progress {
             }
             Event::UploadPlanned { items, bytes, .. } => {
                 (totals.items, totals.bytes) = (*items, *bytes);
-                (self.started, self.uploading) = (Instant::now(), true);
-                self.samples.clear();
+                self.uploading = true;
+                self.begin_measuring();
             }
             Event::Uploaded { source, .. } | Event::AlreadyThere { source, .. } => {
                 totals.pulled_items += 1;
@@ -191,205 +197,68 @@ impl Progress {
         };
         self.totals = BTreeMap::from([(None, totals)]);
         self.done = Some(done);
+        self.begin_measuring();
+    }
+
+    /// Begins the rate here: what was before, such as a wait, does not count.
+    fn begin_measuring(&mut self) {
         self.started = Instant::now();
-        self.samples.clear();
+        self.samples = [(self.started, self.sum().received_bytes)].into();
     }
 
-    /// What a person is told about an event that needs words.
-    fn sentence(&self, event: &Event) -> Option<String> {
-        Some(match event {
-            Event::Step { what } => plain(what),
-            Event::Waiting {
-                what: Wait::Approval,
-                seconds,
-            } => {
-                format!(
-                    "Waiting up to {seconds} s for the phone: {}",
-                    guide::states::unauthorized.next
-                )
+    /// Begins and ends the countdown of a wait.
+    fn note_wait(&mut self, phone: Option<&Arc<str>>, event: &Event) {
+        let phone = phone.cloned();
+        match event {
+            Event::Waiting { what, seconds } => {
+                let label = labelled(phone.as_ref(), &format!("Waiting {}", awaited(what)));
+                let countdown = Countdown::new(label, Instant::now(), *seconds);
+                self.waits.insert(phone, countdown);
             }
-            Event::Waiting {
-                what: Wait::Phone,
-                seconds,
-            } => {
-                format!("Waiting up to {seconds} s for the phone: plug it in again")
+            // What else is under way may still report.
+            Event::PhoneGone { .. } | Event::Finding(_) => {}
+            _ if self.waits.remove(&phone).is_some() && self.waits.is_empty() => {
+                self.begin_measuring();
             }
-            Event::Waiting {
-                what: Wait::Answer,
-                seconds,
-            } => format!(
-                "Waiting up to {seconds} s for the phone to answer: it may be hung; unplug it and plug it in again"
-            ),
-            Event::Waiting {
-                what: Wait::State(state),
-                seconds,
-            } => {
-                let holder = match state {
-                    DeviceState::Busy(holder) if !holder.is_empty() => {
-                        format!(": {} has it", plain(holder))
-                    }
-                    _ => String::new(),
-                };
-                format!(
-                    "Waiting up to {seconds} s: the phone is {}{holder}",
-                    plain(state.name())
-                )
-            }
-            Event::Waiting {
-                what: Wait::Storage,
-                seconds,
-            } => format!(
-                "Waiting up to {seconds} s: the phone was restarted; unlock it, so that its storage opens"
-            ),
-            Event::Waiting {
-                what: Wait::Connection,
-                seconds: 0,
-            } => "Waiting for connection: it goes on by itself".to_owned(),
-            Event::Waiting {
-                what: Wait::Connection,
-                seconds,
-            } => format!("Waiting for connection, up to {seconds} s"),
-            Event::Waiting {
-                what: Wait::Bucket, ..
-            } => "The bucket is not there; it goes on by itself when it is".to_owned(),
-            Event::Waiting {
-                what: Wait::Service,
-                seconds,
-            } => format!("The service asks to wait {seconds} s; it goes on by itself"),
-            Event::Waiting {
-                what: Wait::Quota,
-                seconds: wait,
-            } => format!(
-                "The service's daily quota is used up; it goes on by itself in {}",
-                seconds(Duration::from_secs(*wait))
-            ),
-            Event::UploadPlanned {
-                remote,
-                items,
-                bytes: size,
-                done_items,
-            } => {
-                let done = match done_items {
-                    0 => String::new(),
-                    done => format!("; {} sent before", count(*done, "file")),
-                };
-                let to_send = count(*items, "file");
-                format!(
-                    "{to_send} to send, {}{done}, to {}",
-                    bytes(*size),
-                    plain(remote)
-                )
-            }
-            Event::UploadRenamed { source, path } => format!(
-                "Another file has this name there: {} goes to {}",
-                plain(source),
-                plain(path)
-            ),
-            Event::UploadSkipped {
-                source, message, ..
-            } => format!("Skipped: {} ({})", plain(source), plain(message)),
-            Event::UploadFailed {
-                source, message, ..
-            } => format!("Failed: {} ({})", plain(source), plain(message)),
-            Event::Connected {
-                serial,
-                model,
-                android_version,
-            } => {
-                let version = match android_version.as_str() {
-                    "" => String::new(),
-                    version => format!(", Android {}", plain(version)),
-                };
-                let model = match model.trim() {
-                    "" => "a phone".into(),
-                    model => plain(model),
-                };
-                format!("Connected to {model} ({}{version})", plain(serial))
-            }
-            Event::PhoneGone { message } => {
-                format!(
-                    "The phone is gone ({}). What was pulled is safe.",
-                    plain(message)
-                )
-            }
-            Event::Planned {
-                folder,
-                items,
-                bytes: size,
-                done_items,
-                ..
-            } => {
-                let done = match done_items {
-                    0 => String::new(),
-                    done => format!("; {} here already", count(*done, "file")),
-                };
-                format!(
-                    "{} to pull, {}{done}, into {}",
-                    count(*items, "file"),
-                    bytes(*size),
-                    plain(folder)
-                )
-            }
-            Event::SetAside { local, to, why } => {
-                format!(
-                    "Moved data/{} to {}: {why}",
-                    plain(local.as_str()),
-                    plain(to)
-                )
-            }
-            Event::Exporting {
-                archive,
-                items,
-                bytes: size,
-            } => {
-                format!(
-                    "{}, {}, into {}",
-                    count(*items, "file"),
-                    bytes(*size),
-                    plain(archive)
-                )
-            }
-            Event::Stranger { path } => {
-                format!("Left out: data/{} (no pull put it there)", plain(path))
-            }
-            Event::LeftOut { path, why, .. } => {
-                format!(
-                    "Left out: {} ({})",
-                    plain(&path.to_string()),
-                    plain(&why.sentence())
-                )
-            }
-            // What fails is told once, at the end, with what to do about it.
-            _ => return None,
-        })
+            _ => {}
+        }
     }
 
-    fn draw(&mut self) {
-        if self.started.elapsed() < QUIET_START || self.last_draw.elapsed() < DRAW_INTERVAL {
+    fn draw(&mut self, at_once: bool) {
+        let is_early =
+            self.started.elapsed() < QUIET_START || self.last_draw.elapsed() < DRAW_INTERVAL;
+        let sum = self.sum();
+        let has_work = sum.items > 0 || sum.listed_files > 0 || !self.waits.is_empty();
+        if self.is_asking || !has_work || (is_early && !at_once) {
             return;
         }
         self.last_draw = Instant::now();
-        let (words, totals) = (self.words(self.last_draw), self.sum());
-        let live = self.live.get_or_insert_with(start_live);
-        live.whole.set_length(totals.bytes.max(1));
-        live.whole
-            .set_position(totals.received_bytes.min(totals.bytes));
-        live.whole.set_message(words);
-        live.item.set_message(self.current.clone());
+        let parts = self.parts(self.last_draw);
+        let shown = Shown {
+            fraction: fraction(&sum),
+            parts,
+            item: self.current.clone(),
+            waits: self.waits.values().cloned().collect(),
+        };
+        self.live.get_or_insert_with(Live::start).show(shown);
     }
 
-    fn progress_line(&mut self, interval: Duration, print: impl FnOnce(&Totals, &str)) {
+    fn progress_line(&mut self, interval: Duration, print: impl FnOnce(&Totals, &[String])) {
         if self.last_line.elapsed() >= interval {
             self.last_line = Instant::now();
-            let words = self.words(self.last_line);
-            print(&self.sum(), &words);
+            let parts = self.parts(self.last_line);
+            print(&self.sum(), &parts);
         }
     }
 
-    fn words(&mut self, now: Instant) -> String {
+    /// The state of the work, part by part; a part is never broken.
+    fn parts(&mut self, now: Instant) -> Vec<String> {
         let totals = self.sum();
         if totals.items == 0 {
-            return format!("looking: {}", count(totals.listed_files, "file"));
+            return match totals.listed_files {
+                0 => Vec::new(),
+                files => vec![format!("looking: {}", count(files, "file"))],
+            };
         }
         self.samples.push_back((now, totals.received_bytes));
         // One that is older stays, to compare with: plain lines are further apart than the window.
@@ -400,48 +269,46 @@ impl Progress {
         {
             self.samples.pop_front();
         }
-        let (since, before) = match self.samples.front() {
-            Some(oldest) if self.samples.len() > 1 => *oldest,
-            _ => (self.started, 0),
-        };
+        let (since, before) = self.samples.front().copied().unwrap_or((now, 0));
         let recent = totals.received_bytes.saturating_sub(before);
         let elapsed = now.duration_since(since);
-        let left = totals.bytes.saturating_sub(totals.received_bytes);
-        let time_left = match recent {
-            0 => String::new(),
-            recent => {
-                let seconds_left = left as f64 * elapsed.as_secs_f64() / recent as f64;
-                format!(
-                    ", {} left",
-                    seconds(Duration::from_secs_f64(seconds_left.min(1e9)))
-                )
-            }
-        };
-        let failed = match totals.failed_items {
-            0 => String::new(),
-            failed => format!(", {failed} failed"),
-        };
-        if let Some(done) = self.done {
-            return format!(
-                "{} of {} {done}, {}{time_left}",
-                bytes(totals.received_bytes),
-                bytes(totals.bytes),
-                rate(recent, elapsed),
-            );
-        }
-        let verified = match self.uploading {
-            true => String::new(),
-            false => format!(", {} verified", totals.verified_items),
-        };
-        format!(
-            "{} of {}, {}{time_left}, {}/{} files{verified}{failed}",
+        let percent = (fraction(&totals) * 100.0).floor();
+        let mut parts = vec![format!("{percent}%")];
+        let of = format!(
+            "{} of {}",
             bytes(totals.received_bytes),
-            bytes(totals.bytes),
-            rate(recent, elapsed),
-            totals.pulled_items,
-            totals.items,
-        )
+            bytes(totals.bytes)
+        );
+        parts.push(match self.done {
+            Some(done) => format!("{of} {done}"),
+            None => of,
+        });
+        // Nothing moves while everything waits.
+        if self.waits.is_empty() || self.waits.len() < self.totals.len() {
+            parts.push(rate(recent, elapsed));
+            let left = totals.bytes.saturating_sub(totals.received_bytes);
+            if recent > 0 {
+                let seconds_left = left as f64 * elapsed.as_secs_f64() / recent as f64;
+                let left = Duration::from_secs_f64(seconds_left.min(1e9));
+                parts.push(format!("{} left", seconds(left)));
+            }
+        }
+        if self.done.is_none() {
+            parts.push(format!("{}/{} files", totals.pulled_items, totals.items));
+            if !self.uploading {
+                parts.push(format!("{} verified", totals.verified_items));
+            }
+            if totals.failed_items > 0 {
+                parts.push(format!("{} failed", totals.failed_items));
+            }
+        }
+        parts
     }
+}
+
+fn fraction(totals: &Totals) -> f64 {
+    let received = totals.received_bytes.min(totals.bytes) as f64;
+    received / totals.bytes.max(1) as f64
 }
 
 /// A line about one of several phones.
@@ -459,35 +326,18 @@ struct JsonProgress<'a> {
     totals: &'a Totals,
 }
 
-fn start_live() -> Live {
-    let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-    let template = |text: &str| {
-        ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar())
-    };
-    let whole = bars.add(ProgressBar::new(1));
-    whole.set_style(template("{bar:12} {wide_msg}").progress_chars("━╸ "));
-    let item = bars.add(ProgressBar::new_spinner());
-    item.set_style(template("{spinner} {wide_msg}"));
-    // It starts a thread, and panics where there is none.
-    if crate::threads::probe().is_ok() {
-        item.enable_steady_tick(Duration::from_millis(200));
-    }
-    Live { bars, whole, item }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn rate_is_told_also_where_lines_are_further_apart_than_its_window() {
+    fn planned() -> Progress {
         let style = Style {
             json: false,
-            quiet: true,
+            quiet: false,
             color: false,
         };
         let mut progress = Progress::new(style, false);
-        progress.event(
+        progress.add_up(
             None,
             &Event::Planned {
                 folder: String::new(),
@@ -497,13 +347,40 @@ mod tests {
                 done_bytes: 0,
             },
         );
+        progress
+    }
+
+    #[test]
+    fn rate_is_told_also_where_lines_are_further_apart_than_its_window() {
+        let mut progress = planned();
         let mut now = progress.started;
         for _ in 0..3 {
             now += RATE_WINDOW + Duration::from_secs(1);
-            progress.event(None, &Event::Received { bytes: 500_000_000 });
-            let words = progress.words(now);
+            progress.add_up(None, &Event::Received { bytes: 500_000_000 });
+            let words = progress.parts(now).join(", ");
             assert!(!words.contains(" 0 B/s"), "{words}");
             assert!(words.contains(" left,"), "{words}");
         }
+    }
+
+    #[test]
+    fn time_of_waiting_is_not_that_of_the_transfer() {
+        let mut progress = planned();
+        progress.started -= Duration::from_secs(1000);
+        progress.samples = [(progress.started, 0)].into();
+        progress.add_up(None, &Event::Received { bytes: 500_000_000 });
+        let waiting = Event::Waiting {
+            what: crate::event::Wait::Phone,
+            seconds: 120,
+        };
+        progress.note_wait(None, &waiting);
+        let words = progress.parts(Instant::now()).join(", ");
+        assert_eq!(words, "25%, 500.0 MB of 2.0 GB, 0/2 files, 0 verified");
+        progress.note_wait(None, &Event::PhoneBack { after_seconds: 900 });
+        let now = progress.started + Duration::from_secs(5);
+        progress.add_up(None, &Event::Received { bytes: 500_000_000 });
+        let words = progress.parts(now).join(", ");
+        let moving = "50%, 1.0 GB of 2.0 GB, 100.0 MB/s, 10 s left, 0/2 files, 0 verified";
+        assert_eq!(words, moving);
     }
 }

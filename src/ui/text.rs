@@ -97,6 +97,15 @@ pub fn seconds(duration: std::time::Duration) -> String {
     }
 }
 
+/// A number of seconds, without tenths: `4 s`, `2 min`, `3 min 20 s`.
+pub(super) fn whole_seconds(number: u64) -> String {
+    match number {
+        0..60 => format!("{number} s"),
+        60..3600 if number.is_multiple_of(60) => format!("{} min", number / 60),
+        _ => seconds(std::time::Duration::from_secs(number)),
+    }
+}
+
 /// A rate: `38.2 MB/s`.
 pub fn rate(total_bytes: u64, duration: std::time::Duration) -> String {
     let per_second = total_bytes as f64 / duration.as_secs_f64().max(0.001);

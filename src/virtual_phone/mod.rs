@@ -157,7 +157,12 @@ impl VirtualPhone {
     /// Starts to answer on a free port of 127.0.0.1, until the result is dropped. Several
     /// connections may come, one after the other and at once.
     pub async fn serve(self) -> io::Result<Serving> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        self.serve_at(0).await
+    }
+
+    /// The same on a port of its own; 0 is any free one.
+    pub async fn serve_at(self, port: u16) -> io::Result<Serving> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let running = Arc::new(Running {
             phone: self,

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// No run of these tests takes so long; one that does hangs.
-const HANGS: Duration = Duration::from_secs(180);
+pub(crate) const HANGS: Duration = Duration::from_secs(180);
 
 pub(crate) const CAMERA: &str = "/storage/emulated/0/DCIM/Camera";
 

@@ -13,11 +13,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::desk::{CAMERA, Desk, Ended, end, files_below, generated};
+use crate::terminal::Terminal;
 
 /// What a server knows: its list, and the phone behind each way to choose one.
 #[derive(Default)]
 struct Shelf {
-    list: String,
+    list: Mutex<String>,
     phones: HashMap<String, SocketAddr>,
     /// What phones and server both can do; `None` for a server that knows no such question.
     features: Option<Features>,
@@ -55,7 +56,8 @@ async fn answer(shelf: Arc<Shelf>, mut socket: TcpStream) -> Option<()> {
         false => "host:devices-l",
     };
     if request == list {
-        put(&mut socket, "OKAY", &shelf.list).await
+        let list = shelf.list.lock().unwrap().clone();
+        put(&mut socket, "OKAY", &list).await
     } else if let Some(features) = shelf
         .features
         .filter(|_| shelf.phones.keys().any(|choice| features(choice)))
@@ -180,7 +182,7 @@ async fn phones_are_chosen_by_what_the_list_calls_them_whatever_that_is() {
          TWIN                   device usb:1-6 transport_id:6\n"
     );
     let mut shelf = Shelf {
-        list,
+        list: list.into(),
         features: Some(Features::all()),
         ..Shelf::default()
     };
@@ -281,7 +283,8 @@ async fn old_server_that_knows_no_features_and_no_ids_gives_everything() {
     let mut shelf = Shelf {
         list: "My Phone               device usb:1-1 product:x model:X device:x\n\
                ????????????           device usb:1-2\n"
-            .to_owned(),
+            .to_owned()
+            .into(),
         ..Shelf::default()
     };
     shelf
@@ -296,7 +299,7 @@ async fn old_server_that_knows_no_features_and_no_ids_gives_everything() {
     assert_eq!(pulled(&desk, port, "usb:1-2", "b").await, photo(1));
 
     let mut shelf = Shelf {
-        list: "My Phone\tdevice\n".to_owned(),
+        list: "My Phone\tdevice\n".to_owned().into(),
         lists_shortly: true,
         ..Shelf::default()
     };
@@ -314,7 +317,9 @@ async fn old_server_that_knows_no_features_and_no_ids_gives_everything() {
 async fn twins_without_places_are_chosen_by_their_numbers() {
     // As a server on Windows lists them.
     let mut shelf = Shelf {
-        list: "TWIN device model:X transport_id:3\nTWIN device model:X transport_id:4\n".to_owned(),
+        list: "TWIN device model:X transport_id:3\nTWIN device model:X transport_id:4\n"
+            .to_owned()
+            .into(),
         features: Some(Features::all()),
         ..Shelf::default()
     };
@@ -349,7 +354,9 @@ async fn twins_without_places_are_chosen_by_their_numbers() {
 #[tokio::test]
 async fn doctor_finds_the_phone_that_pull_would_find_and_no_other() {
     let mut shelf = Shelf {
-        list: "My Phone  device usb:1-2 transport_id:7\n".to_owned(),
+        list: "My Phone  device usb:1-2 transport_id:7\n"
+            .to_owned()
+            .into(),
         features: Some(Features::all()),
         ..Shelf::default()
     };
@@ -397,7 +404,7 @@ async fn next_step_of_connect_chooses_the_phone_where_others_are() {
         ),
     ] {
         let shelf = Shelf {
-            list: list.to_owned(),
+            list: list.to_owned().into(),
             ..Shelf::default()
         };
         let (_, port) = shelf.serve("127.0.0.1").await;
@@ -422,7 +429,9 @@ async fn server_at_the_second_address_of_its_name_is_found() {
     for address in ["127.0.0.1", "::1"] {
         let phone = phone("HERE1", 1).await;
         let mut shelf = Shelf {
-            list: "HERE1                  device usb:1-1 transport_id:1\n".to_owned(),
+            list: "HERE1                  device usb:1-1 transport_id:1\n"
+                .to_owned()
+                .into(),
             features: Some(Features::all()),
             ..Shelf::default()
         };
@@ -444,7 +453,9 @@ async fn server_at_the_second_address_of_its_name_is_found() {
     for host in ["::1", "[::1]"] {
         let phone = phone("HERE1", 1).await;
         let mut shelf = Shelf {
-            list: "HERE1                  device usb:1-1 transport_id:1\n".to_owned(),
+            list: "HERE1                  device usb:1-1 transport_id:1\n"
+                .to_owned()
+                .into(),
             features: Some(Features::all()),
             ..Shelf::default()
         };
@@ -465,7 +476,7 @@ async fn doctor_names_no_serial_that_the_server_does_not_know() {
     let phone = phone("OWNSERIAL", 1).await;
     let other = crate::served::phone("OTHER", 2).await;
     let mut shelf = Shelf {
-        list: "192.168.1.7:5555       device transport_id:1\n-odd 'name'            device transport_id:2\n".to_owned(),
+        list: "192.168.1.7:5555       device transport_id:1\n-odd 'name'            device transport_id:2\n".to_owned().into(),
         features: Some(Features::all()),
         ..Shelf::default()
     };
@@ -503,4 +514,74 @@ async fn doctor_names_no_serial_that_the_server_does_not_know() {
         doctor.line("finding")["next"],
         "run `rescue pull --serial 192.168.1.7:5555`"
     );
+}
+
+#[tokio::test]
+async fn several_phones_are_listed_and_one_is_chosen_by_its_number() {
+    let list = "ONE device model:Pixel_7a transport_id:1\n\
+                TWO device model:Pixel_4 transport_id:2\n\
+                THREE unauthorized transport_id:3\n";
+    let mut shelf = Shelf {
+        list: list.to_owned().into(),
+        features: Some(Features::all()),
+        ..Shelf::default()
+    };
+    let phones = [phone("ONE", 1).await, phone("TWO", 2).await];
+    for (id, phone) in (1..).zip(&phones) {
+        let choice = format!("transport-id:{id}");
+        shelf.phones.insert(choice, phone.address());
+    }
+    let (_shelf, port) = shelf.serve("127.0.0.1").await;
+    let desk = Desk::new();
+    let mut command = desk.command(&["pull", "-o", "x"]);
+    command.env("ANDROID_ADB_SERVER_PORT", port.to_string());
+    let mut terminal = Terminal::start(command, 80);
+    terminal.shows("Which one? [1-3] ").await;
+    let screen = terminal.screen();
+    for line in [
+        "1  ONE (Pixel 7a, ready)",
+        "2  TWO (Pixel 4, ready)",
+        "3  THREE (unauthorized)",
+    ] {
+        assert!(screen.contains(line), "{line} in\n{screen}");
+    }
+    // What is no number of the list is asked again.
+    terminal.type_keys("4\n");
+    terminal.shows("[1-3] 4\nWhich one? [1-3] ").await;
+    terminal.type_keys("2\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0, "{screen}");
+    let found = files_below(&desk.dir.path().join("x/data"));
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), photo(2));
+
+    let ended = run(&desk, port, &["--json", "pull", "-o", "y"]).await;
+    let message = ended.expect(2).message();
+    assert!(
+        message.contains("several phones are attached: ONE (Pixel 7a, ready), TWO"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn pull_that_may_wait_begins_when_the_phone_is_attached() {
+    let mut shelf = Shelf {
+        features: Some(Features::all()),
+        ..Shelf::default()
+    };
+    let phone = phone("ONE", 1).await;
+    shelf
+        .phones
+        .insert("transport-id:1".to_owned(), phone.address());
+    let (shelf, port) = shelf.serve("127.0.0.1").await;
+    let desk = Desk::new();
+    let mut command = desk.command(&["pull", "--wait", "100", "-o", "x"]);
+    command.env("ANDROID_ADB_SERVER_PORT", port.to_string());
+    let terminal = Terminal::start(command, 80);
+    terminal.shows("nothing on usb").await;
+    terminal.shows("Waiting for the phone: 1 min ").await;
+    *shelf.list.lock().unwrap() = "ONE device transport_id:1\n".to_owned();
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0, "{screen}");
+    let found = files_below(&desk.dir.path().join("x/data"));
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), photo(1));
 }

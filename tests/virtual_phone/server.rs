@@ -61,9 +61,14 @@ async fn phone_that_leaves_before_it_said_who_it_is_is_waited_for() {
 }
 
 #[tokio::test]
-async fn phone_that_was_never_there_is_not_waited_for() {
+async fn phone_that_was_never_there_is_waited_for_where_a_time_is_given() {
     let port = serve(|_, _| okay(""));
     let ended = pull(port, &["-s", "NOWHERE1"]).await.expect(10);
+    assert_eq!(ended.line("waiting")["what"], "phone");
+    let desk = Desk::new();
+    let mut command = desk.command(&["--json", "pull", "-s", "NOWHERE1"]);
+    command.env("ANDROID_ADB_SERVER_PORT", port.to_string());
+    let ended = end(command.spawn().unwrap()).await.expect(10);
     assert!(!ended.lines.iter().any(|line| line["type"] == "waiting"));
 }
 

@@ -39,6 +39,23 @@ async fn phone_that_allows_after_a_while_is_pulled() {
     desk.expect_files(&refs(&expected));
 }
 
+#[tokio::test]
+async fn time_until_somebody_taps_is_not_that_of_the_pull() {
+    let (mut phone, _) = camera(&[10]);
+    let tapping = Duration::from_millis(1500);
+    phone.trust = Trust::Known {
+        keys: Vec::new(),
+        approves_after: Some(tapping),
+    };
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let begin = std::time::Instant::now();
+    let ended = desk.pull(&serving, &[]).await.expect(0);
+    let all = begin.elapsed();
+    let pulling = ended.line("summary")["seconds"].as_f64().unwrap();
+    // However long each takes: the one is no part of the other.
+    assert!(tapping.as_secs_f64() + pulling <= all.as_secs_f64());
+}
+
 /// Some tap after a question: the phone remembers the key, and tells the connection that waits nothing.
 #[tokio::test]
 async fn tap_that_answers_the_question_of_a_connection_that_is_gone_is_enough() {

@@ -11,20 +11,25 @@ use crate::commands::Done;
 use crate::error::{Error, Kind};
 use crate::phone::PhoneError;
 use crate::phone::connect::{ConnectOptions, Target};
-use crate::phone::discover::discover;
+use crate::phone::discover::{SeenPhone, discover};
 use crate::pull::halt::Halt;
 use crate::ui::{Ui, count};
 
 /// Pulls from every phone that can be seen. One that fails does not stop the others: its error is
 /// told with its serial number, and the whole is not done.
 pub(super) async fn run(
+    phones: Vec<SeenPhone>,
     request: Request,
     options: ConnectOptions,
     ui: &Ui,
     halt: &Halt,
 ) -> Result<Done, Error> {
     let request = Arc::new(request);
-    let phones = discover().await?.phones;
+    // Where they could not be listed, that says why.
+    let phones = match phones.is_empty() {
+        true => discover().await?.phones,
+        false => phones,
+    };
     if phones.is_empty() {
         return Err(PhoneError::NoPhone.into());
     }

@@ -198,6 +198,7 @@ pub(super) fn report(
     known: &Known,
     request: &Request,
     took: Duration,
+    waited: Duration,
     wanted_bytes: u64,
 ) {
     let not_here: Vec<_> = missing(outcome, found)
@@ -225,24 +226,25 @@ pub(super) fn report(
             count(outcome.without_date, "file")
         ));
     }
-    lines.extend(missing_lines(not_here.iter().chain(&not_proven)));
+    // A run that was stopped has no word for each file that was under way.
+    let has_own_reason = |item: &&Missing<'_>| {
+        outcome.stopped.is_none() || item.reason.code != ReasonCode::PhoneGone
+    };
+    let missing = not_here.iter().chain(&not_proven);
+    lines.extend(missing_lines(missing.filter(has_own_reason)));
     let shown = plain(&path.display().to_string());
     lines.push(match outcome.stopped {
         Some(_) => format!("In {shown}, stopped after {}", seconds(took)),
-        None => format!(
-            "In {shown}, after {} ({})",
-            seconds(took),
-            rate(wanted_bytes, took)
-        ),
+        None => format!("In {shown}, after {}", pace(took, waited, wanted_bytes)),
     });
-    lines.push(match outcome.stopped {
-        Some(_) => "Next: run the same command again; it resumes where it stopped".to_owned(),
-        None => format!(
+    // The error that ends a stopped run has the next step.
+    if outcome.stopped.is_none() {
+        lines.push(format!(
             "Next: look into {}, and check it any time with `rescue verify {}`",
             plain(&path.join("data").display().to_string()),
             typed(path)
-        ),
-    });
+        ));
+    }
     let unproven = [
         summary.planned,
         summary.pulled,
@@ -271,6 +273,19 @@ pub(super) fn report(
         dates_not_kept: outcome.without_date,
     };
     ui.result(&report, &lines);
+}
+
+/// How long a run took and how fast it was: the rate is that of the time in which the phone was there.
+fn pace(took: Duration, waited: Duration, bytes: u64) -> String {
+    let rate = rate(bytes, took.saturating_sub(waited));
+    match waited.as_secs() {
+        0 => format!("{} ({rate})", seconds(took)),
+        _ => format!(
+            "{} ({rate}, without the {} in which the phone was gone)",
+            seconds(took),
+            seconds(waited)
+        ),
+    }
 }
 
 /// Each file and folder that is not here or not proven, once; and what to do, once for each reason.
@@ -311,4 +326,19 @@ fn missing_lines<'a>(missing: impl Iterator<Item = &'a Missing<'a>> + Clone) -> 
         lines.push(format!("For {}: {step}", format_args!("{items} of these")));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_leaves_the_time_out_in_which_the_phone_was_gone() {
+        let seconds = Duration::from_secs;
+        assert_eq!(pace(seconds(20), seconds(0), 40_000_000), "20 s (2.0 MB/s)");
+        assert_eq!(
+            pace(seconds(120), seconds(100), 40_000_000),
+            "2 min 0 s (2.0 MB/s, without the 1 min 40 s in which the phone was gone)"
+        );
+    }
 }

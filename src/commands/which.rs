@@ -1,0 +1,133 @@
+//! The phone that a command works with: waits until one is attached, and asks where there are several.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{doctor, stopped, target_of};
+use crate::cli::PhoneArgs;
+use crate::error::{Error, Kind};
+use crate::event::{Event, Wait};
+use crate::guide::states;
+use crate::phone::PhoneError;
+use crate::phone::connect::Target;
+use crate::phone::discover::{SeenPhone, choose, discover};
+use crate::pull::halt::Halt;
+use crate::ui::Ui;
+use crate::ui::terminal::Mode;
+
+/// How often to look for a phone that is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The attached phones, once there is one that was asked for. Until then the doctor's list is shown, again
+/// whenever it changes. Fails at once where no time to wait was given.
+pub(super) async fn attached(
+    args: &PhoneArgs,
+    ui: &Ui,
+    halt: &Halt,
+) -> Result<Vec<SeenPhone>, Error> {
+    let Target::Discovered { serial } = target_of(args) else {
+        return Ok(Vec::new());
+    };
+    let wait = args.wait.map(Duration::from_secs);
+    let begin = Instant::now();
+    let mut shown = None;
+    let mut is_told = false;
+    loop {
+        let found = match discover().await {
+            Ok(found) => found.phones,
+            // Connecting meets it too, and says what it is.
+            Err(_) => return Ok(Vec::new()),
+        };
+        let lost = match choose(&found, serial.as_deref()) {
+            Err(error @ (PhoneError::NoPhone | PhoneError::NoSuchPhone { .. })) => error,
+            _ => return Ok(found),
+        };
+        let findings = doctor::examine(args).await.unwrap_or_default();
+        let lines: Vec<String> = findings.iter().flat_map(doctor::Finding::lines).collect();
+        if ui.is_read_by_person() && shown.as_ref() != Some(&lines) {
+            lines.iter().for_each(|line| ui.remark(line));
+            shown = Some(lines);
+        }
+        let Some(wait) = wait.filter(|wait| begin.elapsed() < *wait) else {
+            return Err(absent(lost, &findings, ui));
+        };
+        if !std::mem::replace(&mut is_told, true) {
+            let (what, seconds) = (Wait::Phone, wait.as_secs());
+            ui.events().emit(Event::Waiting { what, seconds });
+        }
+        tokio::select! {
+            () = halt.stopped() => return Err(stopped(halt)),
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// The error to end with. Where the list stands above it, the next step is not repeated.
+fn absent(error: PhoneError, findings: &[doctor::Finding], ui: &Ui) -> Error {
+    let explained = doctor::explained(error.into());
+    if !ui.is_read_by_person() || findings.is_empty() {
+        return explained;
+    }
+    Error::new(explained.kind, "there is no phone to pull from yet")
+        .with_hint("take the first step above; with --wait 600 the same command waits for the phone and then starts")
+}
+
+/// The phone to connect to. Where several are attached and none is named, a person at the terminal chooses
+/// one of a numbered list.
+pub(super) async fn which(args: &PhoneArgs, ui: &Ui, halt: &Halt) -> Result<Target, Error> {
+    let target = target_of(args);
+    let phones = attached(args, ui, halt).await?;
+    if target != (Target::Discovered { serial: None }) {
+        return Ok(target);
+    }
+    if phones.len() < 2 {
+        return Ok(target);
+    }
+    if !ui.has_person() {
+        let listed: Vec<_> = phones
+            .iter()
+            .map(|phone| format!("{} ({})", phone.choice(&phones), about(phone)))
+            .collect();
+        let message = format!("several phones are attached: {}", listed.join(", "));
+        return Err(Error::new(Kind::SeveralPhones, message).with_hint("choose one with --serial"));
+    }
+    ui.remark("Several phones are attached:");
+    for (at, phone) in phones.iter().enumerate() {
+        let number = at + 1;
+        let (name, about) = (phone.choice(&phones), about(phone));
+        ui.remark(&format!("{number:>4}  {name} ({about})"));
+    }
+    let question = format!("Which one? [1-{}] ", phones.len());
+    loop {
+        let answer = tokio::select! {
+            () = halt.stopped() => return Err(stopped(halt)),
+            answer = ui.ask(&question, Mode::Lines) => answer,
+        };
+        let answer = answer.map_err(|error| {
+            Error::new(Kind::SeveralPhones, "the terminal cannot be read")
+                .caused_by(error)
+                .with_hint("choose a phone with --serial")
+        })?;
+        let number = answer.trim().parse::<usize>().ok();
+        if let Some(phone) = number.and_then(|number| phones.get(number.checked_sub(1)?)) {
+            return Ok(Target::Discovered {
+                serial: Some(phone.choice(&phones)),
+            });
+        }
+        // The end of the input answers no question.
+        if answer.is_empty() {
+            return Err(Error::new(Kind::SeveralPhones, "no phone was chosen")
+                .with_hint("choose one with --serial"));
+        }
+    }
+}
+
+/// Model and state, as in `Pixel 7a, ready`.
+fn about(phone: &SeenPhone) -> String {
+    let state = states::of_device(&phone.state).state.replace('_', " ");
+    match phone.model.as_deref() {
+        Some(model) if !model.is_empty() => format!("{model}, {state}"),
+        _ => state,
+    }
+}

@@ -1,0 +1,154 @@
+//! A terminal with the program on it: what its screen shows, and what is typed.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::desk::{HANGS, kill, until};
+
+pub(crate) struct Terminal {
+    keyboard: File,
+    written: Arc<Mutex<Vec<u8>>>,
+    columns: u16,
+    child: Child,
+}
+
+impl Terminal {
+    /// Starts a command on a terminal of so many columns.
+    pub(crate) fn start(mut command: Command, columns: u16) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
+        let size = Winsize {
+            ws_row: 30,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&master, size).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let slave = File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap());
+        let slave = slave.unwrap();
+        let child = command
+            .stdin(slave.try_clone().unwrap())
+            .stdout(slave.try_clone().unwrap())
+            .stderr(slave)
+            .spawn()
+            .unwrap();
+        let keyboard = File::from(master);
+        let (mut screen, written) = (keyboard.try_clone().unwrap(), Arc::default());
+        let seen: Arc<Mutex<Vec<u8>>> = Arc::clone(&written);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = screen.read(&mut bytes) {
+                seen.lock().unwrap().extend(&bytes[..count]);
+            }
+        });
+        Self {
+            keyboard,
+            written,
+            columns,
+            child,
+        }
+    }
+
+    pub(crate) fn type_keys(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until the screen shows this.
+    pub(crate) async fn shows(&self, words: &str) {
+        let begin = Instant::now();
+        while !self.screen().contains(words) {
+            assert!(begin.elapsed() < HANGS, "no {words} in\n{}", self.screen());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub(crate) fn interrupt(&self) {
+        kill(self.child.id(), "INT");
+    }
+
+    /// Waits for the end; the exit code, and what the screen shows then.
+    pub(crate) async fn end(mut self) -> (i32, String) {
+        let mut ended = None;
+        until("the end", || {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        })
+        .await;
+        // What it wrote last may still be on its way.
+        let mut before = String::new();
+        until("a quiet screen", || {
+            let now = self.screen();
+            std::mem::replace(&mut before, now.clone()) == now
+        })
+        .await;
+        (ended.unwrap().code().unwrap_or(-1), before)
+    }
+
+    /// Everything that stands on the screen, and above it.
+    pub(crate) fn screen(&self) -> String {
+        let written = self.written.lock().unwrap();
+        screen_of(&String::from_utf8_lossy(&written), self.columns.into())
+    }
+}
+
+/// What a terminal makes of this: as much of its language as the program speaks.
+fn screen_of(written: &str, columns: usize) -> String {
+    let mut lines = vec![Vec::new()];
+    let (mut row, mut column) = (0, 0);
+    let mut rest = written.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\r' => column = 0,
+            '\n' => row += 1,
+            '\x1b' => {
+                assert_eq!(rest.next(), Some('['), "{written:?}");
+                let mut number = String::new();
+                let last = loop {
+                    match rest.next() {
+                        Some(c) if c.is_ascii_digit() || c == ';' || c == '?' => number.push(c),
+                        last => break last,
+                    }
+                };
+                match last {
+                    Some('A') => row -= number.parse::<usize>().unwrap(),
+                    Some('J') => {
+                        lines.truncate(row + 1);
+                        lines[row].truncate(column);
+                    }
+                    Some('K') => lines[row].truncate(column),
+                    Some('m') | None => {}
+                    other => panic!("{other:?} in {written:?}"),
+                }
+            }
+            c => {
+                if column == columns {
+                    (row, column) = (row + 1, 0);
+                }
+                lines.resize(lines.len().max(row + 1), Vec::new());
+                let line = &mut lines[row];
+                line.resize(line.len().max(column + 1), ' ');
+                line[column] = c;
+                column += 1;
+            }
+        }
+        lines.resize(lines.len().max(row + 1), Vec::new());
+    }
+    let lines = lines.iter().map(|line| line.iter().collect::<String>());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn screen_is_what_a_terminal_makes_of_what_is_written() {
+    let written = "abc\r\ndef\r\x1b[Jgh\x1b[K\r\nijkl\x1b[1A\rx";
+    assert_eq!(screen_of(written, 3), "abc\ngh\nxjk\nl");
+}
