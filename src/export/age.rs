@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use super::ExportError;
-use super::archive::Opening;
-use super::check::forget_cached;
 use super::sink::{Abandoned, Settling};
 use crate::digest::{Hasher, Sha256};
-use crate::folder::{DiskError, disk};
+use crate::folder::DiskError;
+use crate::folder::disk::{self, system::forget_contents};
 
 const AGE: &str = "age";
 const AGE_KEYGEN: &str = "age-keygen";
@@ -157,7 +156,7 @@ impl Drop for AgePipe {
 
 impl AgePipe {
     /// Ends the writing: the file, its length, and what it can be read back with.
-    pub(super) fn finish(self) -> Result<(File, u64, Opening), ExportError> {
+    pub(super) fn finish(self) -> Result<(File, u64, Lock), ExportError> {
         let mut pipe = self;
         if pipe.abandoned.is_set() {
             return Err(ExportError::age(AGE, "an earlier write failed".to_owned()));
@@ -181,7 +180,7 @@ impl AgePipe {
             identity: pipe.identity.clone(),
             sha256: std::mem::take(&mut pipe.hasher).finish(),
         };
-        Ok((file, length, Opening::Age(lock)))
+        Ok((file, length, lock))
     }
 }
 
@@ -192,7 +191,7 @@ pub(super) fn check(
     on_bytes: &mut dyn FnMut(u64) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
     if let Some(file) = disk::open_file(path)? {
-        forget_cached(&file);
+        forget_contents(&file);
     }
     let mut command = Command::new(AGE);
     command.args(["-d", "-i", "-"]).arg(path);

@@ -103,8 +103,8 @@ pub(super) trait Target: std::io::Write + Sized {
     /// The same, once it has ended.
     fn into_aside(writer: Self::Writer) -> Aside<Self>;
 
-    /// Ends the writing: the file, its length, and what it can be read with.
-    fn end(self) -> Result<(File, u64, Opening), ExportError>;
+    /// Ends the writing: the file, its length, and what is needed to read it back.
+    fn end(self) -> Result<(File, u64, Option<Lock>), ExportError>;
 }
 
 impl Target for Sink {
@@ -123,9 +123,9 @@ impl Target for Sink {
         writer
     }
 
-    fn end(self) -> Result<(File, u64, Opening), ExportError> {
+    fn end(self) -> Result<(File, u64, Option<Lock>), ExportError> {
         let (file, length) = self.finish()?;
-        Ok((file, length, Opening::Plain))
+        Ok((file, length, None))
     }
 }
 
@@ -145,17 +145,10 @@ impl Target for AgePipe {
         writer.into_inner()
     }
 
-    fn end(self) -> Result<(File, u64, Opening), ExportError> {
-        self.finish()
+    fn end(self) -> Result<(File, u64, Option<Lock>), ExportError> {
+        let (file, length, lock) = self.finish()?;
+        Ok((file, length, Some(lock)))
     }
-}
-
-/// How a written archive is read back.
-pub(super) enum Opening {
-    /// As it is.
-    Plain,
-    /// Through `age`, with a key that nobody else has and nothing keeps.
-    Age(Lock),
 }
 
 /// An archive under way.
@@ -177,7 +170,8 @@ pub(super) struct Archive<'a, T: Target> {
 
 /// An archive that is written.
 pub(super) struct Finished {
-    pub(super) opening: Opening,
+    /// What is needed to read it back when it is encrypted as a whole.
+    pub(super) lock: Option<Lock>,
     file: File,
     path: PathBuf,
     /// The bag's own files in it, behind the others.
@@ -355,9 +349,9 @@ impl<T: Target> Archive<'_, T> {
             Failed::List(error) => error.into(),
             Failed::Archive(error) => ExportError::writing(self.path, error.into()),
         })?;
-        let (file, length, opening) = to.into_inner().end()?;
+        let (file, length, lock) = to.into_inner().end()?;
         Ok(Finished {
-            opening,
+            lock,
             file,
             path: self.path.to_owned(),
             tags: self.tags,

@@ -13,7 +13,8 @@ use zip::unstable::read::ZipIterable;
 use super::ExportError;
 use super::archive::{Held, Protection};
 use crate::digest::Hasher;
-use crate::folder::{DiskError, disk};
+use crate::folder::DiskError;
+use crate::folder::disk::{self, system::forget_contents};
 use crate::threads::spawn_up_to;
 
 const THREADS: usize = 2;
@@ -36,7 +37,9 @@ pub(super) fn check(
     on_bytes: &mut dyn FnMut(u64) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
     let file = open(path)?;
-    forget_cached(&file);
+    // What is read back should come from the disk, not from memory. The file is synced, so nothing
+    // is lost; where the system does not listen, the check still reads every byte.
+    forget_contents(&file);
     let reading = |error| ExportError::reading(path, error);
     let buffered = std::io::BufReader::with_capacity(4096, file);
     let archive = ZipIterable::try_new(buffered, Config::default()).map_err(reading)?;
@@ -156,10 +159,4 @@ fn open(path: &Path) -> Result<File, ExportError> {
         let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
         DiskError::new("read back", path, gone).into()
     })
-}
-
-/// What is read back should come from the disk, not from memory. The file is synced, so nothing
-/// is lost; where the system does not listen, the check still reads every byte.
-pub(super) fn forget_cached(file: &File) {
-    disk::system::forget_contents(file);
 }

@@ -21,6 +21,8 @@ pub(super) const MAX_THUMB_BYTES: usize = 16 * 1024;
 const MAX_READ_BYTES: u64 = 96 * 1024 * 1024;
 /// Raw pictures say all about themselves near their beginning.
 const MAX_RAW_BYTES: u64 = 4 * 1024 * 1024;
+/// Threads that read, hash and look.
+pub(super) const READERS: usize = 2;
 /// Progressive pictures have to be held as a whole; larger ones get no small picture.
 const MAX_PROGRESSIVE_PIXELS: usize = 24_000_000;
 /// Larger pictures are no photos.

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::archive::{Archive, Finished, Held, Opening, Protection, Target};
+use super::archive::{Archive, Finished, Held, Protection, Target};
 use super::look::Look;
 use super::pieces::{Piece, Pieces};
 use super::plan::{LeftOut, Plan, Why};
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::digest::Sha256;
 use crate::event::{Event, Events};
-use crate::folder::{Access, CatalogueError, Folder, disk};
+use crate::folder::{Access, Folder, disk};
 use crate::names::{LocalPath, Names};
 
 /// Where files go whose month nobody knows.
@@ -381,7 +381,7 @@ impl Run<'_> {
     }
 
     fn leave_out(&mut self, piece: &Piece, why: Why) -> Result<(), ExportError> {
-        let left_out = left_out(self.folder, piece, why)?;
+        let left_out = LeftOut::of(self.folder, piece, why)?;
         tell(self.events, &left_out);
         self.left_out.push(left_out);
         self.request.refuse_losses(&self.left_out)
@@ -406,12 +406,12 @@ impl Run<'_> {
         });
         let payload = listed.files().map(|file| Ok(Held::of(&file?)));
         let held = payload.chain(file.tags.iter().cloned().map(Ok));
-        match &file.opening {
-            Opening::Plain => {
+        match &file.lock {
+            None => {
                 let protection = &self.request.protection;
                 check::check(part, place.base(), count, held, protection, &mut on_bytes)
             }
-            Opening::Age(lock) => age::check(part, lock, &mut on_bytes),
+            Some(lock) => age::check(part, lock, &mut on_bytes),
         }
     }
 }
@@ -430,22 +430,6 @@ fn dated_name(names: &mut Names, piece: &Piece, look: &Look) -> LocalPath {
         .taken
         .map_or_else(|| UNDATED.to_owned(), |taken| taken.month_folder());
     names.allocate(&month, [piece.local.name().as_bytes()])
-}
-
-/// A planned file that did not go in.
-pub(super) fn left_out(
-    folder: &Folder,
-    piece: &Piece,
-    why: Why,
-) -> Result<LeftOut, CatalogueError> {
-    let entry = folder.catalogue().entry(piece.entry)?;
-    let entry = entry.ok_or(CatalogueError::NoSuchEntry { id: piece.entry })?;
-    Ok(LeftOut {
-        path: entry.path,
-        local: piece.local.clone(),
-        size: piece.size,
-        why,
-    })
 }
 
 fn tell(events: &Events, left_out: &LeftOut) {

@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chrono::NaiveDate;
 
 use super::dates::Taken;
-use super::look::Looker;
+use super::look::{Looker, READERS};
 pub use super::pieces::{Piece, Pieces};
-use super::prepare::READERS;
 use super::{ExportError, Place};
 use crate::adb::RemotePath;
 use crate::error::Error;
@@ -97,6 +96,20 @@ pub struct LeftOut {
     /// Why.
     #[serde(flatten)]
     pub why: Why,
+}
+
+impl LeftOut {
+    /// A planned file that did not go in.
+    pub(super) fn of(folder: &Folder, piece: &Piece, why: Why) -> Result<Self, CatalogueError> {
+        let entry = folder.catalogue().entry(piece.entry)?;
+        let entry = entry.ok_or(CatalogueError::NoSuchEntry { id: piece.entry })?;
+        Ok(Self {
+            path: entry.path,
+            local: piece.local.clone(),
+            size: piece.size,
+            why,
+        })
+    }
 }
 
 /// Why a file is not in the archive.

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
-use super::look::{Look, Looker};
+use super::look::{Look, Looker, READERS};
 use super::pieces::{Piece, Pieces};
 use super::plan::Why;
 use crate::digest::Sha256;
@@ -20,8 +20,6 @@ use crate::folder::reader::Found;
 use crate::folder::{DataReader, DiskError};
 use crate::threads::{NoThread, spawn_up_to};
 
-/// Threads that read, hash and look.
-pub(super) const READERS: usize = 2;
 /// Files up to this size are read and hashed as a whole before anything of them is written.
 pub(super) const SMALL_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes of files read ahead.

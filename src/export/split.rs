@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::look::MAX_THUMB_BYTES;
-use super::pack::left_out;
-use super::plan::{Piece, Plan, Why};
+use super::pieces::Piece;
+use super::plan::{LeftOut, Plan, Why};
 use super::{ExportError, Place, Request};
 use crate::folder::{DiskError, Folder};
 use crate::pull::kind::MediaKind;
@@ -49,7 +49,8 @@ pub(super) fn parts(
     for (index, piece) in plan.pieces.iter(0..plan.pieces.len()).enumerate() {
         let piece = piece?;
         if fixed.saturating_add(cost(&piece)) >= limit {
-            plan.left_out.push(left_out(folder, &piece, Why::TooLarge)?);
+            plan.left_out
+                .push(LeftOut::of(folder, &piece, Why::TooLarge)?);
             too_large.insert(index);
         }
     }
