@@ -55,11 +55,14 @@ pub(crate) const EXT4_WRITEBACK: Kind = Kind {
 pub(crate) const XFS: Kind = Kind {
     make: &["mkfs.xfs", "-q", "-f", "-K"],
     mount: Mount::Kernel("xfs", "nouuid"),
-    repair: &["xfs_repair", "-L"],
+    // Not with `-L`, which throws away what only the log holds: then nobody can keep a promise.
+    repair: &["xfs_repair"],
     always: false,
     // The smallest that it makes.
     bytes: 300 * MIB,
-    sector: 512,
+    // It does not recover a block of a folder of which only the first sector was written: by that it
+    // takes the block for newer than its log.
+    sector: 4096,
 };
 
 pub(crate) const BTRFS: Kind = Kind {
