@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::folder::disk::system::rename;
+
 /// How old a file has to be that is written beside another, for no run to be writing it any more.
 const LEFT_OVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -103,7 +105,7 @@ fn write_beside(path: &Path, content: &[u8], mode: u32) -> io::Result<PathBuf> {
 
 /// Gives a file that was written beside another its name; where that fails, nothing of it stays.
 fn renamed(temporary: &Path, path: &Path) -> io::Result<()> {
-    fs::rename(temporary, path).inspect_err(|_| drop(fs::remove_file(temporary)))
+    rename(temporary, path).inspect_err(|_| drop(fs::remove_file(temporary)))
 }
 
 /// Removes what [`write_beside`] made for this file in runs that were killed: it may hold a secret.

@@ -29,6 +29,7 @@ mod upload_path;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 
+pub(crate) use local_path::with_slashes;
 pub use local_path::{LocalPath, LocalPathError, MAX_LOCAL_BYTES};
 pub use spelling::spell;
 use spelling::{MAX_NAME_BYTES, shortened};

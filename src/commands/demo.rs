@@ -10,7 +10,7 @@ use crate::adb::connection::Introduction;
 use crate::adb::features::Feature;
 use crate::cli::{ChoiceArgs, DemoArgs};
 use crate::error::{Error, Kind};
-use crate::folder::{CatalogueError, Folder, State};
+use crate::folder::{CatalogueError, Folder, State, whole_path};
 use crate::phone::connect::{ConnectOptions, Target};
 use crate::phone::keys::KeySources;
 use crate::pull::enumerate::Roots;
@@ -131,7 +131,7 @@ fn beside(folder: &Path, ending: &str) -> Result<PathBuf, Error> {
     let named = match folder.file_name() {
         Some(_) => Ok(folder.to_owned()),
         // As in `.`, which is somewhere and has a name there.
-        None => std::fs::canonicalize(folder),
+        None => whole_path(folder),
     };
     let named = named.unwrap_or_default();
     let Some(name) = named.file_name() else {
@@ -153,7 +153,7 @@ async fn upload_to(folder: &Path, copy: &Path, ui: &Ui, halt: &Halt) -> Result<D
     std::fs::create_dir_all(copy).map_err(failed)?;
     let remote = RemoteSettings {
         kind: RemoteKind::Folder {
-            path: std::fs::canonicalize(copy).map_err(failed)?,
+            path: whole_path(copy).map_err(failed)?,
         },
         secret: None,
         in_keyring: false,

@@ -12,6 +12,7 @@ use super::Done;
 use crate::cli::clouds::{DriveArgs, KeepIn};
 use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteKind, RemoteNameArgs};
 use crate::error::{Error, Kind as ErrorKind};
+use crate::folder::whole_path;
 use crate::ui::terminal::Mode;
 use crate::ui::{Ui, plain};
 use crate::upload::Remote;
@@ -428,7 +429,7 @@ fn login(text: &str) -> Result<(String, String, u16), Error> {
 }
 
 fn absolute(path: &Path) -> Result<std::path::PathBuf, Error> {
-    std::fs::canonicalize(path).map_err(|error| {
+    whole_path(path).map_err(|error| {
         Error::new(ErrorKind::Usage, format!("cannot use {}", path.display()))
             .caused_by(error.to_string())
             .with_hint("check the path; it must exist")

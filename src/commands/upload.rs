@@ -19,7 +19,7 @@ use crate::event::Event;
 use crate::folder::upload::{
     NewUpload, RemoteId, SMALL_BYTES, UploadCount, UploadReason, UploadState,
 };
-use crate::folder::{Access, CatalogueError, Folder};
+use crate::folder::{Access, CatalogueError, Folder, lies_in, whole_path};
 use crate::item::PhoneIdentity;
 use crate::names::{UploadPath, spell};
 use crate::pull::halt::Halt;
@@ -125,7 +125,7 @@ async fn send_to(
             .with_hint("copy the folder to a disk that can be written, and upload the copy"));
     }
     if let settings::Kind::Folder { path } = &settings.kind
-        && std::fs::canonicalize(path).is_ok_and(|path| path.starts_with(folder.root()))
+        && lies_in(path, folder.root())
     {
         let message = format!(
             "the remote {} leads into the rescue folder itself: {}",
@@ -530,7 +530,7 @@ async fn archives(
                 .caused_by(cause)
                 .with_hint("check the path given with --archive")
         };
-        let path = std::fs::canonicalize(file).map_err(|e| unusable(e.to_string()))?;
+        let path = whole_path(file).map_err(|e| unusable(e.to_string()))?;
         // A pipe or a device may have no end.
         if !path.is_file() {
             return Err(unusable("it is not a file".to_owned()));

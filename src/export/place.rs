@@ -5,7 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::{ExportError, Share};
-use crate::folder::disk::system::is_at;
+use crate::folder::disk::system::{is_at, is_in_use, lies_in, lock_written, whole_path};
 use crate::folder::disk::{self, Renaming};
 use crate::folder::{DiskError, Folder};
 use crate::names::spell;
@@ -39,7 +39,7 @@ impl Place {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        let parent = match fs::canonicalize(parent) {
+        let parent = match whole_path(parent) {
             Ok(parent) => parent,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let path = parent.to_owned();
@@ -79,7 +79,9 @@ impl Place {
     pub(super) fn begin(&self) -> Result<File, ExportError> {
         let part = self.part();
         let left = match fs::symlink_metadata(&part) {
-            Ok(found) if found.is_file() => disk::reopen_file(&part)?,
+            Ok(found) if found.is_file() => {
+                disk::reopen_file(&part).map_err(|e| self.unless_busy(e))?
+            }
             // Not left by an export.
             Ok(_) => return Err(ExportError::Exists { path: part }),
             Err(_) => None,
@@ -91,13 +93,21 @@ impl Place {
                 return Err(self.busy());
             }
         }
-        let file = disk::create_file(&part)?;
+        let file = disk::create_file(&part).map_err(|e| self.unless_busy(e))?;
         self.lock(&file)?;
         Ok(file)
     }
 
+    /// What it means that a file of another export, perhaps, cannot be opened.
+    fn unless_busy(&self, error: DiskError) -> ExportError {
+        match &error {
+            DiskError::Io { source, .. } if is_in_use(source) => self.busy(),
+            _ => error.into(),
+        }
+    }
+
     fn lock(&self, file: &File) -> Result<(), ExportError> {
-        match file.try_lock() {
+        match lock_written(file) {
             Err(TryLockError::WouldBlock) => Err(self.busy()),
             // Some shares know no locks.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
@@ -112,7 +122,7 @@ impl Place {
 
     /// Whether it lies where an archive of the folder may: not in the folder itself.
     pub(super) fn is_outside(&self, folder: &Folder) -> Result<(), ExportError> {
-        match self.parent.starts_with(folder.root()) {
+        match lies_in(&self.parent, folder.root()) {
             true => Err(ExportError::Inside {
                 path: self.path.clone(),
             }),

@@ -16,7 +16,7 @@ use crate::folder::reader::Found;
 use crate::folder::{
     CatalogueError, DataReader, DiskError, Entry, Folder, Reason, ReasonCode, State,
 };
-use crate::names::LocalPath;
+use crate::names::{LocalPath, with_slashes};
 use crate::pull::kind::MediaKind;
 use crate::pull::selection::Globs;
 use crate::threads::spawn_scoped;
@@ -223,7 +223,7 @@ pub fn plan(folder: &Folder, wish: &Wish, place: &Place) -> Result<Plan, ExportE
     }
     if wish.is_for_all() {
         let strangers = folder.strangers()?.into_iter();
-        plan.strangers = strangers.map(|it| it.display().to_string()).collect();
+        plan.strangers = strangers.map(|it| with_slashes(&it)).collect();
     }
     Ok(plan)
 }

@@ -4,7 +4,7 @@
 //! In: values, one after the other. Out: a [`Mark`] for each, and the value again for its mark.
 //! What is short stays in memory, and no file is made for it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use crate::folder::DiskError;
 use crate::folder::disk::{
     self,
-    system::{read_at, write_at},
+    system::{read_at, vacate, write_at},
 };
 
 /// Gathered in memory before it is written.
@@ -90,7 +90,7 @@ impl Spill {
             Some(file) => file,
             None => {
                 let file = disk::create_file(&self.path)?;
-                fs::remove_file(&self.path).map_err(|e| DiskError::new("remove", &self.path, e))?;
+                vacate(&self.path).map_err(|e| DiskError::new("remove", &self.path, e))?;
                 self.file.insert(file)
             }
         };

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
+#[cfg(unix)]
 use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
@@ -175,6 +176,7 @@ fn what_the_phone_did_not_confirm_goes_in_when_asked_for() {
     assert_eq!(held["x/data/internal/a.jpg"], b"a");
 }
 
+#[cfg(unix)]
 #[test]
 fn files_that_changed_are_named_and_left_out() {
     let (room, mut folder) = fresh();
@@ -286,8 +288,10 @@ fn places_that_are_taken_or_make_no_sense_are_refused() {
     pack(&folder, planned(&folder), &forced, &silent()).unwrap();
     assert!(unpacked(x.path()).contains_key("x/data/internal/1.jpg"));
 
+    #[cfg(unix)]
     symlink(room.path().join("rescue/data"), room.path().join("way in")).unwrap();
-    for inside in ["rescue/x.zip", "rescue/data/x.zip", "way in/x.zip"] {
+    let insides = ["rescue/x.zip", "rescue/data/x.zip", "way in/x.zip"];
+    for inside in insides.into_iter().take(if cfg!(unix) { 3 } else { 2 }) {
         let refused = export(&folder, &place(&room, inside), &Wish::default());
         assert!(
             matches!(refused, Err(ExportError::Inside { .. })),
@@ -401,22 +405,31 @@ fn files_that_no_pull_put_there_are_named_and_left_out() {
     let secret = room.path().join("secret");
     fs::write(&secret, b"secret").unwrap();
     let data = folder.root().join("data");
-    fs::write(data.join("internal/notes <b>.txt"), b"somebody's").unwrap();
-    symlink(&secret, data.join("link.jpg")).unwrap();
-    symlink(room.path(), data.join("way out")).unwrap();
+    // Windows has no name with the one.
+    let (name, on_page) = match cfg!(unix) {
+        true => ("internal/notes <b>.txt", "notes &lt;b&gt;.txt"),
+        false => ("internal/notes & b.txt", "notes &amp; b.txt"),
+    };
+    fs::write(data.join(name), b"somebody's").unwrap();
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "there no link is made"))]
+    let mut expected = vec![name];
+    #[cfg(unix)]
+    {
+        symlink(&secret, data.join("link.jpg")).unwrap();
+        symlink(room.path(), data.join("way out")).unwrap();
+        expected.extend(["link.jpg", "way out"]);
+    }
     let x = place(&room, "x.zip");
     let outcome = export(&folder, &x, &Wish::default()).unwrap();
-    assert_eq!((outcome.strangers, outcome.left_out.len()), (3, 0));
+    let strangers = expected.len();
+    assert_eq!((outcome.strangers, outcome.left_out.len()), (strangers, 0));
     assert_eq!(payload(x.path()), ["internal/1.jpg"]);
     let held = unpacked(x.path());
     let report: serde_json::Value = serde_json::from_slice(&held["x/report.json"]).unwrap();
-    let expected = serde_json::json!(["internal/notes <b>.txt", "link.jpg", "way out"]);
+    let expected = serde_json::json!(expected);
     assert_eq!(report["not_of_the_rescue"], expected);
     let page = String::from_utf8(held["x/report.html"].clone()).unwrap();
-    assert!(
-        page.contains("notes &lt;b&gt;.txt") && !page.contains("<b>"),
-        "{page}"
-    );
+    assert!(page.contains(on_page) && !page.contains("<b>"), "{page}");
     // Who asks for a part of it is not told of the rest.
     let wish = Wish::default()
         .with_globs(&["**/*.jpg".to_owned()], &[])
@@ -487,6 +500,8 @@ fn damage_on_the_way_to_the_disk_is_found_by_reading_back() {
     assert!(look(&other).is_err() && look(&held[..1]).is_err() && look(&[]).is_err());
 }
 
+// Only there is a file that is always full.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_fills_up_is_named() {
     let (_room, mut folder) = fresh();

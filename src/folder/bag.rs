@@ -299,6 +299,7 @@ mod tests {
     use crate::folder::tests::{fresh, local, plan, pull};
     use crate::folder::{Companion, Reason, ReasonCode, Record};
     use crate::item::PhoneIdentity;
+    use crate::names::with_slashes;
 
     fn date() -> chrono::NaiveDate {
         chrono::NaiveDate::from_ymd_opt(2024, 2, 9).unwrap()
@@ -339,13 +340,7 @@ mod tests {
         for found in walkdir::WalkDir::new(root.join("data")) {
             let found = found.unwrap();
             if found.file_type().is_file() {
-                let path = found
-                    .path()
-                    .strip_prefix(root)
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .to_owned();
+                let path = with_slashes(found.path().strip_prefix(root).unwrap());
                 payload.insert(path, fs::read(found.path()).unwrap());
             }
         }

@@ -57,6 +57,8 @@ pub struct Catalogue {
     access: Access,
     /// What reading it may take.
     effort: Effort,
+    /// Dropped after the database is closed: Windows removes no file that is open.
+    _journal: EmptyJournal,
 }
 
 impl Catalogue {
@@ -108,11 +110,17 @@ impl Catalogue {
             .map_err(|e| CatalogueError::at("open", path, e))?;
         let effort =
             defence::set_up(&mut db, path).map_err(|e| CatalogueError::at("set up", path, e))?;
+        let journal = (access == Access::ReadWrite).then(|| {
+            let mut journal = path.to_owned().into_os_string();
+            journal.push("-journal");
+            journal.into()
+        });
         Ok(Self {
             db,
             path: path.to_owned(),
             access,
             effort,
+            _journal: EmptyJournal(journal),
         })
     }
 
@@ -305,17 +313,16 @@ impl Catalogue {
     }
 }
 
-impl Drop for Catalogue {
-    /// Removes the journal, which is empty between transactions; one that is not is SQLite's to
-    /// deal with.
+/// Removes the journal, which is empty between transactions; one that is not is SQLite's to deal with.
+#[derive(Debug)]
+struct EmptyJournal(Option<PathBuf>);
+
+impl Drop for EmptyJournal {
     fn drop(&mut self) {
-        if self.access == Access::ReadOnly || !self.db.is_autocommit() {
-            return;
-        }
-        let mut journal = self.path.clone().into_os_string();
-        journal.push("-journal");
-        if fs::symlink_metadata(&journal).is_ok_and(|found| found.is_file() && found.len() == 0) {
-            let _ = fs::remove_file(&journal);
+        if let Some(journal) = &self.0
+            && fs::symlink_metadata(journal).is_ok_and(|found| found.is_file() && found.len() == 0)
+        {
+            let _ = fs::remove_file(journal);
         }
     }
 }

@@ -19,7 +19,7 @@ use super::partial::hash_rest;
 use super::strangers::each_file;
 use super::{CatalogueError, Folder, RunOutcome, State};
 use crate::digest::{Hasher, Sha256};
-use crate::names::LocalPath;
+use crate::names::{LocalPath, with_slashes};
 use crate::threads::NoThread;
 use manifest::Line;
 use sorted::{Listed, Sorted};
@@ -382,7 +382,7 @@ impl Check<'_> {
                 self.report.unrecorded_count += 1;
                 return;
             }
-            let path = format!("{DATA}/{}", below.display());
+            let path = format!("{DATA}/{}", with_slashes(below));
             self.find(Finding::Extra {
                 path,
                 below_data: below.to_owned(),

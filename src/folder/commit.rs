@@ -74,7 +74,8 @@ pub struct Committer {
 impl Committer {
     /// For the rescue folder at `root`; to be made before any file of the run is written.
     pub(super) fn new(root: &Path, lock: Option<Arc<File>>) -> Result<Self, DiskError> {
-        let root_folder = File::open(root).map_err(|e| DiskError::new("open", root, e))?;
+        let root_folder =
+            disk::system::open_folder(root).map_err(|e| DiskError::new("open", root, e))?;
         Ok(Self {
             root: root.to_owned(),
             root_folder,

@@ -45,6 +45,8 @@ impl Contents {
     pub(super) fn of(path: &Path) -> Result<Self, DiskError> {
         let listing = match fs::read_dir(path) {
             Ok(listing) => listing,
+            // Windows has many words for it.
+            Err(_) if path.ancestors().any(|it| it.is_file()) => return Ok(Self::Other),
             Err(error) => match error.kind() {
                 ErrorKind::NotFound if !path.is_symlink() => return Ok(Self::Missing),
                 ErrorKind::NotADirectory => return Ok(Self::Other),

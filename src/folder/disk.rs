@@ -44,7 +44,7 @@ pub(crate) fn create_partial(root: &Path, name: &str) -> Result<(File, PathBuf),
 pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
-    let mut opened = open_unlinked(&options, path);
+    let mut opened = open_unlinked(system::sole_writer(&mut options), path);
     // Looked at only then: nearly always nothing bears the name.
     if opened
         .as_ref()
@@ -52,7 +52,7 @@ pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
     {
         match fs::symlink_metadata(path) {
             Ok(found) if found.is_file() => {
-                fs::remove_file(path).map_err(|e| DiskError::new("remove", path, e))?;
+                system::vacate(path).map_err(|e| DiskError::new("remove", path, e))?;
             }
             Ok(found) if found.is_symlink() => {
                 return Err(DiskError::Symlink {
@@ -83,7 +83,8 @@ pub(crate) fn open_file(path: &Path) -> Result<Option<File>, DiskError> {
 
 /// Opens a file to go on writing it; `None` when there is none. Never through a symbolic link.
 pub(crate) fn reopen_file(path: &Path) -> Result<Option<File>, DiskError> {
-    open_existing(OpenOptions::new().read(true).write(true), path)
+    let mut options = OpenOptions::new();
+    open_existing(system::sole_writer(options.read(true).write(true)), path)
 }
 
 fn open_existing(options: &OpenOptions, path: &Path) -> Result<Option<File>, DiskError> {
@@ -229,7 +230,7 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<Renaming, DiskError> 
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(DiskError::naming("look at", to, error)),
             }
-            fs::rename(from, to).map_err(|e| DiskError::naming("rename a file to", to, e))?;
+            system::rename(from, to).map_err(|e| DiskError::naming("rename a file to", to, e))?;
         }
         Err(error) => return Err(DiskError::naming("rename a file to", to, error)),
     }
@@ -239,7 +240,7 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<Renaming, DiskError> 
 
 /// Gives a file its new name in place of what bears it.
 pub(crate) fn rename_over(from: &Path, to: &Path) -> Result<(), DiskError> {
-    fs::rename(from, to).map_err(|e| DiskError::naming("rename a file to", to, e))?;
+    system::rename(from, to).map_err(|e| DiskError::naming("rename a file to", to, e))?;
     observed(|| Change::Renamed(from.to_owned(), to.to_owned()));
     Ok(())
 }

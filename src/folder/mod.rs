@@ -58,6 +58,7 @@ use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 use contents::Contents;
 use disk::system::{Identity, are_on_one_disk, has_other_names, identity_of};
+pub(crate) use disk::system::{lies_in, whole_path};
 use disk::{DATA, PARTIAL};
 
 pub(crate) const CATALOGUE: &str = "rescue.db";
@@ -151,7 +152,7 @@ impl Folder {
             Contents::Empty | Contents::Rescue | Contents::Uncatalogued => {}
         }
         // From here on by its absolute path: the caller may change directory.
-        let root = fs::canonicalize(path).map_err(|e| DiskError::new("open", path, e))?;
+        let root = whole_path(path).map_err(|e| DiskError::new("open", path, e))?;
         let lock = lock(&root, disk::open_lock(&root.join(LOCK))?)?;
         for name in [DATA, PARTIAL] {
             disk::create_folder(&root.join(name))?;
@@ -234,7 +235,7 @@ impl Folder {
                 return Err(something_else(path));
             }
         }
-        let root = fs::canonicalize(path).map_err(|e| DiskError::new("open", path, e))?;
+        let root = whole_path(path).map_err(|e| DiskError::new("open", path, e))?;
         let (lock, access) = match disk::open_lock(&root.join(LOCK)) {
             Ok(file) => (Some(lock(&root, file)?), Access::ReadWrite),
             Err(DiskError::NotWritable { .. }) => (None, Access::ReadOnly),
@@ -264,7 +265,7 @@ impl Folder {
                 path: path.to_owned(),
             });
         }
-        let root = fs::canonicalize(path).map_err(|e| DiskError::new("open", path, e))?;
+        let root = whole_path(path).map_err(|e| DiskError::new("open", path, e))?;
         let access = Access::ReadOnly;
         let (place, _) = catalogue_path(&root)?;
         let catalogue = Catalogue::open(&place, access)?;
@@ -367,7 +368,7 @@ fn catalogue_path(root: &Path) -> Result<(PathBuf, bool), FolderError> {
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_symlink() => return Err(DiskError::Symlink { path }.into()),
             Ok(found) if !found.is_file() => return Err(DiskError::NotAFile { path }.into()),
-            Ok(found) if has_other_names(&found) => {
+            Ok(found) if has_other_names(&path, &found) => {
                 return Err(CatalogueError::Shared { path }.into());
             }
             _ => {}
@@ -376,7 +377,10 @@ fn catalogue_path(root: &Path) -> Result<(PathBuf, bool), FolderError> {
     match fs::symlink_metadata(&path) {
         Ok(found) if found.is_symlink() => Err(DiskError::Symlink { path }.into()),
         Ok(found) if !found.is_file() => Err(CatalogueError::NotACatalogue { path }.into()),
-        Ok(found) => Ok((path, has_other_names(&found))),
+        Ok(found) => {
+            let is_shared = has_other_names(&path, &found);
+            Ok((path, is_shared))
+        }
         Err(_) => Ok((path, false)),
     }
 }

@@ -97,7 +97,7 @@ impl PartialFile {
         let found = file
             .metadata()
             .map_err(|e| DiskError::new("look at", &path, e))?;
-        if disk::system::has_other_names(&found) {
+        if disk::system::has_other_names(&path, &found) {
             // It is another file, too, which is not ours to write to.
             return Ok(None);
         }
@@ -273,12 +273,10 @@ pub(super) fn set_mtime(file: &File, seconds: i64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt as _, symlink};
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::folder::tests::fresh;
+    use crate::folder::tests::{fresh, modified};
 
     const ENTRY: EntryId = EntryId(7);
 
@@ -297,7 +295,7 @@ mod tests {
         assert!(finished.mtime_is_set);
         assert_eq!(finished.path, folder.root().join(".partial/7"));
         assert_eq!(fs::read(&finished.path).unwrap(), b"hello world");
-        assert_eq!(fs::metadata(&finished.path).unwrap().mtime(), 1_234_567_890);
+        assert_eq!(modified(&finished.path), 1_234_567_890);
     }
 
     #[test]
@@ -310,7 +308,7 @@ mod tests {
                 .unwrap();
             assert_eq!(finished.mtime, mtime);
             if finished.mtime_is_set {
-                let found = fs::metadata(&finished.path).unwrap().mtime();
+                let found = modified(&finished.path);
                 assert_eq!(
                     found, mtime,
                     "a time that could not be kept was said to be set"
@@ -322,7 +320,8 @@ mod tests {
     #[test]
     fn both_times_of_a_file_are_set() {
         let (place, _) = fresh();
-        let file = File::create(place.path().join("file")).unwrap();
+        let path = place.path().join("file");
+        let file = File::create(&path).unwrap();
         let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
         file.set_times(
             FileTimes::new()
@@ -331,8 +330,8 @@ mod tests {
         )
         .unwrap();
         assert!(set_mtime(&file, 1_234_567_890));
+        assert_eq!(modified(&path), 1_234_567_890);
         let found = file.metadata().unwrap();
-        assert_eq!(found.mtime(), 1_234_567_890);
         assert!(found.accessed().unwrap() > long_ago);
     }
 
@@ -398,8 +397,10 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn links_and_pipes_in_place_of_a_file_are_refused() {
+        use std::os::unix::fs::symlink;
         let (place, folder) = fresh();
         let path = folder.root().join(".partial/7");
         let target = place.path().join("precious");
@@ -442,6 +443,8 @@ mod tests {
         assert_eq!(fs::read(&precious).unwrap(), b"precious");
     }
 
+    // Only there is a file that is always full.
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_is_recognised() {
         let path = Path::new("/dev/full");
@@ -480,11 +483,11 @@ mod tests {
         let finished = file.finish(0).unwrap();
         let found = fs::metadata(&finished.path).unwrap();
         assert_eq!((found.len(), finished.size), (131_056_008, 131_056_008));
-        assert!(
-            found.blocks() * 512 < 1_000_000,
-            "{} blocks",
-            found.blocks()
-        );
+        #[cfg(unix)]
+        {
+            let blocks = std::os::unix::fs::MetadataExt::blocks(&found);
+            assert!(blocks * 512 < 1_000_000, "{blocks} blocks");
+        }
         assert_eq!(finished.sha256, hasher.finish());
         let mut quick = QuickHasher::default();
         quick.update(&fs::read(&finished.path).unwrap());

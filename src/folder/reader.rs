@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::disk::system::SYNC_WRITES;
 use super::disk::system::held::Bearer;
 use super::disk::{self, DiskError, Within};
 use crate::digest::{Hasher, Sha256};
@@ -105,7 +106,8 @@ impl Presence {
         }
         let path = disk::data_path(&self.root, local);
         let folder = Within::holding(&self.root, local)?;
-        let Some(file) = folder.map_or(Ok(None), |folder| folder.open(local.name(), false))? else {
+        let open = |folder: Within| folder.open(local.name(), SYNC_WRITES);
+        let Some(file) = folder.map_or(Ok(None), open)? else {
             return Ok(false);
         };
         if let Err(error) = disk::sync_file(&file, &path) {

@@ -20,8 +20,7 @@ pub(super) fn each_file(root: &Path, f: &mut dyn FnMut(&Path, Option<LocalPath>)
     for found in walk.into_iter().flatten() {
         if !found.file_type().is_dir() {
             let below = found.path().strip_prefix(&data).unwrap_or(found.path());
-            let local = below.to_str().and_then(|text| LocalPath::new(text).ok());
-            f(below, local);
+            f(below, LocalPath::of_found(below));
         }
     }
 }

@@ -1,9 +1,11 @@
 //! A path below `data/` that is safe to use, whoever wrote it.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::path::{Component, Path};
 use std::str::FromStr;
 
-use super::spelling::{MAX_NAME_BYTES, replacement};
+use super::spelling::{MAX_NAME_BYTES, is_refused_by_windows, replacement};
 
 /// The longest [`LocalPath`], in bytes; [`Names`](super::Names) makes none of more than some 1,000.
 pub const MAX_LOCAL_BYTES: usize = 2048;
@@ -22,8 +24,9 @@ pub enum LocalPathError {
     /// Longer than [`MAX_LOCAL_BYTES`], or a component longer than 255 bytes.
     #[error("the path or a part of it is too long")]
     TooLong,
-    /// An empty, `.` or `..` component; also what an absolute path begins with.
-    #[error("a part of the path is empty, '.' or '..'")]
+    /// A component that is empty (also what an absolute path begins with), that Windows takes for a device, or
+    /// that ends with a dot or a space, as `.` and `..` do.
+    #[error("a part of the path is empty, a device's name, or ends with '.' or a space")]
     BadComponent,
     /// A character that no local name holds.
     #[error("the path holds the character {0:?}")]
@@ -37,17 +40,31 @@ impl LocalPath {
             return Err(LocalPathError::TooLong);
         }
         for component in text.split('/') {
-            if matches!(component, "" | "." | "..") {
+            if component.is_empty() {
                 return Err(LocalPathError::BadComponent);
             }
             if component.len() > MAX_NAME_BYTES {
                 return Err(LocalPathError::TooLong);
+            }
+            // As no disk of Windows has it: there `a.` is `a`, and `nul` is no file.
+            if is_refused_by_windows(component) {
+                return Err(LocalPathError::BadComponent);
             }
             if let Some(bad) = component.chars().find(|c| replacement(*c).is_some()) {
                 return Err(LocalPathError::BadCharacter(bad));
             }
         }
         Ok(Self(text.into()))
+    }
+
+    /// What a walk found below `data/`; `None` when it is no such path.
+    pub(crate) fn of_found(below: &Path) -> Option<Self> {
+        // By its names: between them stands what the system writes there.
+        let names = below.components().map(|component| match component {
+            Component::Normal(name) => name.to_str(),
+            _ => None,
+        });
+        Self::new(&names.collect::<Option<Vec<_>>>()?.join("/")).ok()
     }
 
     /// A path of names that [`Names`](super::Names) chose.
@@ -76,6 +93,12 @@ impl LocalPath {
             .rsplit_once('/')
             .map(|(parent, _)| Self(parent.into()))
     }
+}
+
+/// A path below a folder as text, with `/` between its names on every system; what is not Unicode is replaced.
+pub(crate) fn with_slashes(below: &Path) -> String {
+    let names = below.iter().map(OsStr::to_string_lossy);
+    names.collect::<Vec<_>>().join("/")
 }
 
 impl FromStr for LocalPath {
@@ -109,6 +132,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_walk_finds_has_one_local_path_on_every_system() {
+        let found: std::path::PathBuf = ["internal", "DCIM", "1.jpg"].iter().collect();
+        let local = LocalPath::of_found(&found).unwrap();
+        assert_eq!(local.as_str(), "internal/DCIM/1.jpg");
+        assert_eq!(with_slashes(&found), "internal/DCIM/1.jpg");
+        assert_eq!(
+            LocalPath::of_found(Path::new("..").join("a").as_path()),
+            None
+        );
+    }
+
+    #[test]
     fn local_paths_that_leave_data_are_refused() {
         use LocalPathError::*;
         for (text, error) in [
@@ -118,6 +153,9 @@ mod tests {
             ("a/", BadComponent),
             ("a/../../b", BadComponent),
             ("./a", BadComponent),
+            ("a/b./c", BadComponent),
+            ("a ", BadComponent),
+            ("a/nul.jpg", BadComponent),
             ("a\0b", BadCharacter('\0')),
             ("a\\..\\b", BadCharacter('\\')),
             ("c:x", BadCharacter(':')),

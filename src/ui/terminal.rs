@@ -360,9 +360,12 @@ mod tests {
     }
 
     /// Set in the program that this test starts: at a terminal, what it does there.
+    #[cfg(unix)]
     const AT_TERMINAL: &str = "RESCUE_TEST_AT_TERMINAL";
+    #[cfg(unix)]
     const THIS_TEST: &str = "ui::terminal::tests::a_panic_gives_the_terminal_back";
 
+    #[cfg(unix)]
     #[test]
     fn a_panic_gives_the_terminal_back() {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -403,6 +406,7 @@ mod tests {
     }
 
     /// Takes the terminal and falls over.
+    #[cfg(unix)]
     fn panic_at_terminal(case: &str) -> ! {
         /// Falls over once more while the first panic unwinds, which no guard survives.
         struct Again;

@@ -19,8 +19,8 @@ use super::source::{Source, blocking};
 use super::{Acknowledged, Counted, Found, folder_of, name_of};
 use crate::digest::{Hasher, Sha256};
 use crate::folder::disk::read_back;
-use crate::folder::disk::system::has_other_names;
 use crate::folder::disk::system::held::{Bearer, HeldFolder};
+use crate::folder::disk::system::{SYNC_WRITES, has_other_names};
 
 /// How much is copied at once, in bytes.
 const PIECE_BYTES: usize = 1024 * 1024;
@@ -128,7 +128,7 @@ impl LocalFolder {
             let place = place.ok_or_else(gone)?;
             let name = name_of(&path);
             let failed = |e: std::io::Error| place.failed(name, &e);
-            let file = place.held.file(name, false).map_err(failed)?;
+            let file = place.held.file(name, SYNC_WRITES).map_err(failed)?;
             let file = file.ok_or_else(gone)?;
             let held = file.metadata().map_err(failed)?.len();
             if held > most {
@@ -297,11 +297,12 @@ impl Part {
         let Ok(found) = self.file.metadata() else {
             return Ok(0);
         };
-        if has_other_names(&found) || found.len() > source.size || self.file.sync_all().is_err() {
+        let path = self.place.shown.join(&self.name);
+        let is_anothers = has_other_names(&path, &found);
+        if is_anothers || found.len() > source.size || self.file.sync_all().is_err() {
             return Ok(0);
         }
         let mut comparison = source.comparison()?;
-        let path = self.place.shown.join(&self.name);
         if read_back(&self.file, &path, |bytes| comparison.next(bytes)).is_err() {
             return Ok(0);
         }

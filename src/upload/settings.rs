@@ -489,7 +489,6 @@ fn unusable(path: &Path, why: &str) -> Error {
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
 
     fn webdav() -> RemoteSettings {
         RemoteSettings {
@@ -512,8 +511,12 @@ mod tests {
         let kept = settings.add("cloud", webdav(), Some(Place::File)).unwrap();
         assert_eq!(kept, Some(Place::File));
         assert!(settings.add("cloud", webdav(), None).is_err());
-        let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
         let again = Settings::load_from(&path).unwrap();
         assert_eq!(again.remote("cloud").unwrap(), &webdav());
         settings.remove("cloud").unwrap();

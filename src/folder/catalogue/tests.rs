@@ -763,6 +763,8 @@ fn catalogue_that_another_user_keeps_to_itself_is_told_apart() {
     }
 }
 
+// Windows keeps an open file where it is.
+#[cfg(unix)]
 #[test]
 fn catalogue_that_is_moved_away_while_it_is_open_says_so() {
     let (folder, catalogue) = fresh();

@@ -1,8 +1,9 @@
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+#[cfg(unix)]
+use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::folder::tests::{finished, fresh, local};
+use crate::folder::tests::{finished, fresh, local, modified};
 use crate::folder::{EntryId, Folder, PartialFile};
 
 fn to_commit(folder: &Folder, id: i64, path: &str, bytes: &[u8]) -> ToCommit {
@@ -42,12 +43,9 @@ fn groups_of_any_size_end_up_in_place() {
             assert_eq!(read(&folder, &path(n)), n.to_le_bytes());
             assert!(!is_waiting(&folder, n));
         }
-        let time = fs::metadata(folder.root().join("data").join(if size > 0 {
-            path(0)
-        } else {
-            String::new()
-        }));
-        assert!(size == 0 || time.unwrap().mtime() == 1_700_000_000);
+        if size > 0 {
+            assert_eq!(modified(&folder.data_path(&local(&path(0)))), 1_700_000_000);
+        }
     }
 }
 
@@ -68,9 +66,7 @@ fn a_file_left_by_a_run_cut_short_is_replaced_and_another_one_is_not() {
     assert!(matches!(outcomes.next(), Some(Outcome::Replaced)));
     assert!(!is_waiting(&folder, 0));
     assert_eq!(
-        fs::metadata(folder.data_path(&local("internal/same")))
-            .unwrap()
-            .mtime(),
+        modified(&folder.data_path(&local("internal/same"))),
         1_700_000_000
     );
     for (id, next) in (1..4).zip(["size (2)", "hash (2)", "folder (2)"]) {
@@ -136,6 +132,7 @@ fn two_files_of_one_group_for_one_name_do_not_overwrite_each_other() {
     assert_eq!(read(&folder, "a"), b"one");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_link_in_place_of_a_file_is_not_written_through() {
     let (place, folder) = fresh();
@@ -151,6 +148,7 @@ fn a_link_in_place_of_a_file_is_not_written_through() {
     );
 }
 
+#[cfg(unix)]
 #[test]
 fn a_link_in_place_of_a_folder_is_named_and_nothing_leaves_the_folder() {
     let (place, folder) = fresh();
@@ -231,6 +229,7 @@ fn a_damaged_file_can_be_set_aside_and_removed() {
 }
 
 /// Swaps a folder below `data/` for a link to another place at the first change that `is_it`.
+#[cfg(unix)]
 fn swap_at(
     folder: &Folder,
     outside: &Path,
@@ -249,6 +248,7 @@ fn swap_at(
     disk::observe(folder.root(), Box::new(swap));
 }
 
+#[cfg(unix)]
 #[test]
 fn folder_swapped_for_a_link_at_any_step_takes_nothing_outside_and_proves_nothing() {
     type At = fn(&disk::Change) -> bool;

@@ -1,11 +1,11 @@
 //! What the systems do differently with files, each with what is done where there is no such call.
 //!
 //! Linux, Android and Apple's systems are told apart where only some of them have a call; `not(unix)` is
-//! Windows, where what only unsafe code or a crate of its own could do is left out.
+//! Windows, whose calls come from std and the crate winapi-util.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[cfg(unix)]
 use rustix::io::Errno;
@@ -24,7 +24,8 @@ pub(super) fn open_unlinked(options: &OpenOptions, path: &Path) -> io::Result<Fi
 }
 
 /// Windows has no fifos in folders. A link is looked for before: one made in the moment between is followed,
-/// and making one takes an administrator there.
+/// and making a link to a file takes an administrator there. (Anybody makes junctions, which are folders:
+/// `held`.) It is not opened as a link, for the files of OneDrive would then give no bytes.
 #[cfg(not(unix))]
 pub(super) fn open_unlinked(options: &OpenOptions, path: &Path) -> io::Result<File> {
     match path.is_symlink() {
@@ -85,6 +86,86 @@ pub(crate) fn is_unwritable(_: &Path) -> bool {
     false
 }
 
+/// Whether another program has a file open and does not let it be opened, renamed or removed meanwhile, which only
+/// Windows does.
+#[cfg(unix)]
+pub(crate) fn is_in_use(_: &io::Error) -> bool {
+    false
+}
+
+/// ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION.
+#[cfg(not(unix))]
+pub(crate) fn is_in_use(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(32 | 33))
+}
+
+/// Gives a file another name, in place of the one that bears it.
+#[cfg(unix)]
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+/// As often as it takes: virus scanners and indexers open what is new for a moment, and so do those who read what
+/// is replaced; meanwhile the system refuses.
+#[cfg(not(unix))]
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    const MOST_PAUSE: std::time::Duration = std::time::Duration::from_millis(256);
+    let mut pause = std::time::Duration::from_millis(1);
+    loop {
+        match fs::rename(from, to) {
+            Err(error)
+                if pause <= MOST_PAUSE
+                    && (is_in_use(&error) || error.kind() == io::ErrorKind::PermissionDenied) =>
+            {
+                std::thread::sleep(pause);
+                pause *= 2;
+            }
+            renamed => return renamed,
+        }
+    }
+}
+
+/// Removes a file so that its name is free at once, also when it is open.
+#[cfg(unix)]
+pub(crate) fn vacate(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+/// By renaming it first: an open file that is removed keeps its name on FAT, exFAT and older systems until it is
+/// closed.
+#[cfg(not(unix))]
+pub(crate) fn vacate(path: &Path) -> io::Result<()> {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let gone = path.with_file_name(format!(".{}-{number}.gone", std::process::id()));
+    rename(path, &gone)?;
+    fs::remove_file(gone)
+}
+
+/// What files that this program makes are opened with: on Windows no other program may open them to write.
+pub(crate) fn sole_writer(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    return options;
+    #[cfg(not(unix))]
+    {
+        const SHARE_READ_AND_DELETE: u32 = 5;
+        std::os::windows::fs::OpenOptionsExt::share_mode(options, SHARE_READ_AND_DELETE)
+    }
+}
+
+/// Keeps other runs of this program from a file that was opened with [`sole_writer`], for as long as it is open.
+#[cfg(unix)]
+pub(crate) fn lock_written(file: &File) -> Result<(), TryLockError> {
+    file.try_lock()
+}
+
+/// That opening it has done. A lock would keep everybody from reading it, this program too.
+#[cfg(not(unix))]
+pub(crate) fn lock_written(_: &File) -> Result<(), TryLockError> {
+    Ok(())
+}
+
 /// Whether the system gives no more open files, to this program or to all.
 pub(crate) fn is_short_of_files(error: &io::Error) -> bool {
     #[cfg(unix)]
@@ -103,12 +184,18 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()>
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
-/// In two steps, which is the same while one thread at a time writes.
 #[cfg(not(unix))]
-pub(crate) fn write_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    use io::{Seek as _, Write as _};
-    file.seek(io::SeekFrom::Start(offset))?;
-    file.write_all(bytes)
+pub(crate) fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = match std::os::windows::fs::FileExt::seek_write(file, bytes, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            written => written?,
+        };
+        bytes = bytes.get(written..).unwrap_or_default();
+        offset += written as u64;
+    }
+    Ok(())
 }
 
 /// Fills a buffer from a place in a file. Where the file's own position is afterwards differs.
@@ -117,12 +204,18 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
     std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
 }
 
-/// In two steps, which is the same while one thread at a time reads.
 #[cfg(not(unix))]
-pub(crate) fn read_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    use io::{Read as _, Seek as _};
-    file.seek(io::SeekFrom::Start(offset))?;
-    file.read_exact(buffer)
+pub(crate) fn read_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let read = match read_some_at(file, buffer, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        buffer = buffer.get_mut(read..).unwrap_or_default();
+        offset += read as u64;
+    }
+    Ok(())
 }
 
 /// Reads some bytes from a place in a file; none at its end. Where the file's own position is afterwards
@@ -132,12 +225,9 @@ pub(super) fn read_some_at(file: &File, buffer: &mut [u8], offset: u64) -> io::R
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
-/// In two steps, which is the same while one thread at a time reads.
 #[cfg(not(unix))]
-pub(super) fn read_some_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    use io::{Read as _, Seek as _};
-    file.seek(io::SeekFrom::Start(offset))?;
-    file.read(buffer)
+pub(super) fn read_some_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
 /// While this lives, reads of a file do not pass by the memory in which the system keeps files. Only whole
@@ -202,13 +292,29 @@ pub(crate) fn forget_contents(file: &File) {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn forget_contents(_file: &File) {}
 
+/// Whether a file has to be open for writing to be synced.
+pub(crate) const SYNC_WRITES: bool = cfg!(windows);
+
+/// Opens a folder as a file: to be told of failed writes (Unix), or to keep it where it is (Windows).
+#[cfg(unix)]
+pub(crate) fn open_folder(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// For as long as it is open, nobody can remove it, rename it, or put another in its place.
+#[cfg(not(unix))]
+pub(crate) fn open_folder(path: &Path) -> io::Result<File> {
+    held::open(path, held::BACKUP_SEMANTICS)
+}
+
 /// Waits until a folder's names are on the disk.
 #[cfg(unix)]
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Windows opens no folder as a file; NTFS keeps the order of names in its journal.
+/// Windows syncs no folders. NTFS logs changes of names in order, and the sync of any file writes that log out:
+/// the catalogue's, which comes after, does.
 #[cfg(not(unix))]
 pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
     Ok(())
@@ -273,24 +379,21 @@ pub(crate) fn has_quick_locks(folder: &Path) -> bool {
     rustix::fs::statfs(folder).is_ok_and(|found| is_local_disk_or(&found, &LOCAL))
 }
 
-/// Elsewhere nobody tells: locks are taken once.
+/// On Windows a path tells: that of a share has no letter when it is whole. Elsewhere nobody tells: locks are
+/// taken once.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn has_quick_locks(_folder: &Path) -> bool {
-    false
+pub(crate) fn has_quick_locks(folder: &Path) -> bool {
+    use std::path::{Component, Prefix};
+    let whole = fs::canonicalize(folder).unwrap_or_default();
+    matches!(whole.components().next(),
+        Some(Component::Prefix(prefix)) if matches!(prefix.kind(), Prefix::VerbatimDisk(_)))
 }
 
 /// Whether two folders lie on one disk, so that a file can be renamed from one to the other.
 pub(crate) fn are_on_one_disk(one: &Path, other: &Path) -> bool {
-    #[cfg(unix)]
-    return match (identity_of(one), identity_of(other)) {
+    match (identity_of(one), identity_of(other)) {
         (Some((one, _)), Some((other, _))) => one == other,
         _ => true,
-    };
-    // There the rename tells.
-    #[cfg(not(unix))]
-    {
-        let _ = (one, other);
-        true
     }
 }
 
@@ -358,35 +461,28 @@ pub(super) fn is_fat(_folder: &Path) -> bool {
     false
 }
 
-/// What a file or folder is, whatever it is called: its device and inode.
-#[cfg(unix)]
+/// What a file or folder is, whatever it is called: its device and inode, or volume and index.
 pub(crate) type Identity = (u64, u64);
-
-/// Std tells of no such number on Windows: the whole path, without links.
-#[cfg(not(unix))]
-pub(crate) type Identity = std::path::PathBuf;
 
 /// Which file or folder a path leads to.
 pub(crate) fn identity_of(path: &Path) -> Option<Identity> {
     #[cfg(unix)]
     return fs::metadata(path).ok().map(|found| inode_of(&found));
     #[cfg(not(unix))]
-    return fs::canonicalize(path).ok();
+    return held::look_at(path, held::BACKUP_SEMANTICS)
+        .and_then(|it| held::identity_of(&it))
+        .ok();
 }
 
 /// Whether this open file is the one that bears the name.
-#[cfg(unix)]
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
-    let (Ok(open), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
-        return false;
+    #[cfg(unix)]
+    return match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(open), Ok(named)) => inode_of(&open) == inode_of(&named),
+        _ => false,
     };
-    inode_of(&open) == inode_of(&named)
-}
-
-/// Windows does not let the name of an open file be given to another.
-#[cfg(not(unix))]
-pub(crate) fn is_at(_file: &File, path: &Path) -> bool {
-    path.is_file()
+    #[cfg(not(unix))]
+    held::is_at(file, path)
 }
 
 #[cfg(unix)]
@@ -396,13 +492,32 @@ fn inode_of(found: &Metadata) -> Identity {
 }
 
 /// Whether a file bears other names too, so that who writes into it writes into another's.
-pub(crate) fn has_other_names(found: &Metadata) -> bool {
+pub(crate) fn has_other_names(path: &Path, found: &Metadata) -> bool {
     #[cfg(unix)]
-    let names = std::os::unix::fs::MetadataExt::nlink(found);
-    // Std does not tell; whoever prepares such a disk has to do so on a computer that this user works on.
+    let (_, names) = (path, std::os::unix::fs::MetadataExt::nlink(found));
     #[cfg(not(unix))]
-    let (_, names) = (found, 1);
+    let (_, names) = (found, held::names_of(path).unwrap_or(1));
     names > 1
+}
+
+/// The whole path of what is there, without links where the system writes such a path as people do: that of
+/// Windows begins with `\\?\`, and shows a letter that stands for a share as the share.
+pub(crate) fn whole_path(path: &Path) -> io::Result<PathBuf> {
+    #[cfg(unix)]
+    return fs::canonicalize(path);
+    #[cfg(not(unix))]
+    {
+        fs::metadata(path)?;
+        std::path::absolute(path)
+    }
+}
+
+/// Whether what is at one path lies in the folder at another, or is it, whatever links lead there.
+pub(crate) fn lies_in(path: &Path, folder: &Path) -> bool {
+    match (fs::canonicalize(path), fs::canonicalize(folder)) {
+        (Ok(path), Ok(folder)) => path.starts_with(folder),
+        _ => path.starts_with(folder),
+    }
 }
 
 /// Gives a file a name that nothing bears; `Unsupported` or `InvalidInput` where nobody can do so in one step.

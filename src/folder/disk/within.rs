@@ -113,7 +113,7 @@ impl Within {
         {
             match self.held.bearer(name) {
                 Ok(Some(Bearer::File(_))) => {
-                    let removed = self.held.remove(name);
+                    let removed = self.held.vacate(name);
                     removed.map_err(|e| DiskError::new("remove", &path, e))?;
                 }
                 Ok(Some(Bearer::Link)) => return Err(DiskError::Symlink { path }),
@@ -192,7 +192,7 @@ impl Within {
     /// Removes a file; that there is none is fine too.
     pub(crate) fn remove(&self, name: impl AsRef<OsStr>) -> Result<(), DiskError> {
         let path = self.at(&name);
-        match self.held.remove(&name) {
+        match self.held.vacate(&name) {
             Ok(true) => observed(|| Change::Removed(path)),
             Ok(false) => {}
             Err(error) => return Err(DiskError::new("remove", &path, error)),

@@ -109,7 +109,6 @@ mod tests {
     use crate::upload::limit::Limit;
     use crate::upload::source::Place;
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
     use std::sync::Arc;
 
     fn source(bytes: &[u8]) -> Source {
@@ -128,8 +127,12 @@ mod tests {
         let file = folder.path().join("new/sessions.json");
         let sessions = Sessions::new(Some(file.clone()), "a");
         sessions.keep("x.mp4", &source(b"1"), "https://there/1");
-        let mode = fs::metadata(&file).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
         assert!(!format!("{sessions:?}").contains("there"));
         let again = Sessions::new(Some(file.clone()), "a");
         let found = again.find("x.mp4", &source(b"1"));

@@ -2,8 +2,8 @@
 //! then, and by names that lead nowhere else.
 //!
 //! In: a folder that a person named, then one name after the other. Out: files and folders in it. A symbolic
-//! link is never followed below the first folder. Names are checked first: a name with a slash, and `..`, is
-//! an error.
+//! link is never followed below the first folder, nor a junction of Windows. Names are checked first: a name
+//! with a slash, and `..`, is an error.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -33,11 +33,19 @@ pub(crate) enum Bearer {
 #[derive(Debug)]
 pub(crate) struct HeldFolder(std::os::fd::OwnedFd);
 
-/// Only its path, of which each name is looked at before it is used: std opens no folders on Windows, and
-/// making a link takes an administrator there.
+/// Its path, which leads to it for as long as it is open, like those of the folders above it: Windows lets
+/// nobody rename or remove them meanwhile.
 #[cfg(not(unix))]
 #[derive(Debug)]
-pub(crate) struct HeldFolder(std::path::PathBuf);
+pub(crate) struct HeldFolder(std::path::PathBuf, std::sync::Arc<Above>);
+
+/// An open folder, and those above it down from the first.
+#[cfg(not(unix))]
+#[derive(Debug)]
+struct Above {
+    folder: File,
+    _above: Option<std::sync::Arc<Above>>,
+}
 
 // A folder that may be searched and not be read will do, where the system can hold one so.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -55,10 +63,7 @@ impl HeldFolder {
         #[cfg(unix)]
         return Ok(Self(rustix::fs::open(path, FOLDER, Mode::empty())?));
         #[cfg(not(unix))]
-        return match std::fs::metadata(path)?.is_dir() {
-            true => Ok(Self(path.to_owned())),
-            false => Err(ErrorKind::NotADirectory.into()),
-        };
+        Self::above(path.to_owned(), BACKUP_SEMANTICS, None)
     }
 
     /// A folder in it. `NotADirectory` when something else bears the name, a link too.
@@ -75,10 +80,28 @@ impl HeldFolder {
             }
         }
         #[cfg(not(unix))]
-        match self.bearer(name)? {
-            Some(Bearer::Folder) => Ok(Self(self.0.join(name))),
-            Some(_) => Err(ErrorKind::NotADirectory.into()),
-            None => Err(ErrorKind::NotFound.into()),
+        Self::above(
+            self.0.join(name),
+            BACKUP_SEMANTICS | OPEN_REPARSE_POINT,
+            Some(std::sync::Arc::clone(&self.1)),
+        )
+    }
+
+    /// Opened first and looked at then.
+    #[cfg(not(unix))]
+    fn above(
+        path: std::path::PathBuf,
+        flags: u32,
+        above: Option<std::sync::Arc<Above>>,
+    ) -> io::Result<Self> {
+        let folder = open(&path, flags)?;
+        let found = folder.metadata()?;
+        match kind_of(&found) {
+            Bearer::Folder => {
+                let _above = above;
+                Ok(Self(path, std::sync::Arc::new(Above { folder, _above })))
+            }
+            _ => Err(ErrorKind::NotADirectory.into()),
         }
     }
 
@@ -250,7 +273,7 @@ impl HeldFolder {
         #[cfg(unix)]
         return Ok(rustix::fs::renameat(&self.0, from, &into.0, to)?);
         #[cfg(not(unix))]
-        std::fs::rename(self.0.join(from), into.0.join(to))
+        super::rename(&self.0.join(from), &into.0.join(to))
     }
 
     /// Gives a file a name in a folder, in place of the file that bears it there.
@@ -264,7 +287,7 @@ impl HeldFolder {
         #[cfg(unix)]
         return Ok(rustix::fs::renameat(&self.0, from, &into.0, to)?);
         #[cfg(not(unix))]
-        std::fs::rename(self.0.join(from), into.0.join(to))
+        super::rename(&self.0.join(from), &into.0.join(to))
     }
 
     /// Removes a file's name; `false` when there was none.
@@ -283,8 +306,19 @@ impl HeldFolder {
         }
     }
 
-    /// Whether this open file is the one that bears the name. Windows does not let the name of an open file be
-    /// given to another.
+    /// The same, and the name is free at once, also when the file is open.
+    pub(crate) fn vacate(&self, name: impl AsRef<OsStr>) -> io::Result<bool> {
+        #[cfg(unix)]
+        return self.remove(name);
+        #[cfg(not(unix))]
+        match super::vacate(&self.0.join(checked(&name)?)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether this open file is the one that bears the name.
     pub(crate) fn bears(&self, name: impl AsRef<OsStr>, file: &File) -> bool {
         let Ok(name) = checked(&name) else {
             return false;
@@ -298,18 +332,15 @@ impl HeldFolder {
             _ => false,
         };
         #[cfg(not(unix))]
-        {
-            let _ = file;
-            self.0.join(name).is_file()
-        }
+        is_at(file, &self.0.join(name))
     }
 
-    /// Which folder it is; only its path where the system does not tell.
+    /// Which folder it is.
     pub(crate) fn identity(&self) -> io::Result<Identity> {
         #[cfg(unix)]
         return Ok(identity_of(&rustix::fs::fstat(&self.0)?));
         #[cfg(not(unix))]
-        Ok(self.0.clone())
+        identity_of(&self.1.folder)
     }
 
     /// The same folder, to be read: one that is only held cannot.
@@ -318,7 +349,8 @@ impl HeldFolder {
         Ok(rustix::fs::openat(&self.0, ".", READABLE, Mode::empty())?)
     }
 
-    /// Waits until its names are on the disk, where the system and the filesystem have a way to.
+    /// Waits until its names are on the disk, where the system and the filesystem have a way to: Windows has
+    /// none (`sync_folder`).
     pub(crate) fn sync(&self) -> io::Result<()> {
         #[cfg(unix)]
         match rustix::fs::fsync(self.readable()?).map_err(io::Error::from) {
@@ -345,6 +377,62 @@ fn kind_of(found: &std::fs::Metadata) -> Bearer {
         kind if kind.is_file() => Bearer::File(found.len()),
         _ => Bearer::Other,
     }
+}
+
+/// FILE_FLAG_BACKUP_SEMANTICS: folders are opened too.
+#[cfg(not(unix))]
+pub(super) const BACKUP_SEMANTICS: u32 = 0x0200_0000;
+/// FILE_FLAG_OPEN_REPARSE_POINT: a link or a junction is opened itself.
+#[cfg(not(unix))]
+const OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+
+/// Opens a folder so that nobody can rename or remove it: without FILE_SHARE_DELETE, and to list it, for what is
+/// opened to be looked at only counts as not open.
+#[cfg(not(unix))]
+pub(super) fn open(path: &Path, flags: u32) -> io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt as _;
+    const LIST_DIRECTORY: u32 = 1;
+    const SHARE_READ_AND_WRITE: u32 = 3;
+    let mut options = File::options();
+    options
+        .access_mode(LIST_DIRECTORY)
+        .share_mode(SHARE_READ_AND_WRITE);
+    options.custom_flags(flags).open(path)
+}
+
+/// Opens a file or folder only to ask what it is, which disturbs nobody.
+#[cfg(not(unix))]
+pub(super) fn look_at(path: &Path, flags: u32) -> io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt as _;
+    let mut options = File::options();
+    options.access_mode(0).custom_flags(flags).open(path)
+}
+
+/// Its volume, and its number there.
+#[cfg(not(unix))]
+pub(super) fn identity_of(file: &File) -> io::Result<Identity> {
+    let found = winapi_util::file::information(file)?;
+    Ok((found.volume_serial_number(), found.file_index()))
+}
+
+/// Whether this open file is the one that bears a name.
+#[cfg(not(unix))]
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    let named = look_at(path, BACKUP_SEMANTICS | OPEN_REPARSE_POINT);
+    match (
+        named.and_then(|named| identity_of(&named)),
+        identity_of(file),
+    ) {
+        (Ok(named), Ok(open)) => named == open,
+        _ => false,
+    }
+}
+
+/// How many names a file has.
+#[cfg(not(unix))]
+pub(super) fn names_of(path: &Path) -> io::Result<u64> {
+    let file = look_at(path, BACKUP_SEMANTICS | OPEN_REPARSE_POINT)?;
+    Ok(winapi_util::file::information(&file)?.number_of_links())
 }
 
 #[cfg(unix)]
@@ -421,5 +509,71 @@ mod tests {
         assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
         let gone = held.rename_new("gone", &held, "other").unwrap_err();
         assert_eq!(gone.kind(), ErrorKind::NotFound);
+    }
+}
+
+#[cfg(all(test, windows))]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn folder_stays_the_one_that_was_opened_for_as_long_as_it_is_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = dir.path().join("here");
+        fs::create_dir_all(here.join("a/b")).unwrap();
+        let held = HeldFolder::open(&here).unwrap();
+        let below = held.below("a").unwrap().below("b").unwrap();
+        drop(held);
+        let moved = dir.path().join("moved");
+        for folder in [here.join("a/b"), here.join("a"), here.clone()] {
+            assert!(fs::rename(&folder, &moved).is_err(), "{folder:?}");
+        }
+        drop(below.create_new("part").unwrap());
+        below.rename_new("part", &below, "whole").unwrap();
+        assert!(here.join("a/b/whole").exists());
+        drop(below);
+        fs::rename(&here, &moved).unwrap();
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("in")).unwrap();
+        let held = HeldFolder::open(&dir.path().join("in")).unwrap();
+        for name in ["", ".", "..", "a/b", r"a\b", r"..\out", r"C:\x", "C:x"] {
+            assert!(held.create_new(name).is_err(), "{name}");
+            assert!(held.below(name).is_err(), "{name}");
+            assert!(held.remove(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn file_is_known_by_its_number_and_not_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = HeldFolder::open(dir.path()).unwrap();
+        let file = held.create_new("a").unwrap();
+        assert!(held.bears("a", &file) && !held.bears("b", &file));
+        held.rename_new("a", &held, "b").unwrap();
+        let other = held.create_new("a").unwrap();
+        assert!(held.bears("b", &file) && !held.bears("a", &file));
+        assert!(held.bears("a", &other));
+        let path = dir.path().join("b");
+        let found = fs::metadata(&path).unwrap();
+        assert!(!super::super::has_other_names(&path, &found));
+        fs::hard_link(&path, dir.path().join("c")).unwrap();
+        assert!(super::super::has_other_names(&path, &found));
+    }
+
+    #[test]
+    fn name_of_an_open_file_is_free_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = HeldFolder::open(dir.path()).unwrap();
+        let open = held.create_new("a").unwrap();
+        assert!(held.vacate("a").unwrap() && !held.vacate("a").unwrap());
+        drop(held.create_new("a").unwrap());
+        drop(open);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }
