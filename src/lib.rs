@@ -38,12 +38,13 @@
 //!
 //! # Systems
 //!
-//! Linux is what the tests run on. What only some systems have stands behind `cfg`, with the reason and
+//! The tests run on Linux, the unit tests also as a Windows program under Wine, and nothing ran on macOS yet.
+//! What only some systems have stands behind `cfg`, with the reason and
 //! what the others do instead, in few places: `folder::disk::system` (files), `home` (the program's own
 //! files), `ui::terminal` (the keyboard), `commands` (signals), `phone::usb` and `phone::accessory` (the
 //! bus), `pull::keeper` (the limit of open files); a line or two also in `phone::keys`, `phone::server`
-//! and some commands. `tests/platforms/check` reads the sources as Windows and
-//! macOS choose among them; neither has been built or run there yet.
+//! and some commands. `tests/platforms/check` compiles the sources for Windows and reads them as macOS
+//! chooses among them.
 
 pub mod adb;
 pub mod cli;
