@@ -166,6 +166,12 @@ pub fn hint(error: &PhoneError) -> String {
     .to_owned()
 }
 
+/// The next step where another user's files are in the way.
+const AS_ITS_OWNER: &str = match cfg!(windows) {
+    true => "run the same command as the user to whom it belongs",
+    false => "run the same command as the user to whom it belongs (root, where `sudo` pulled it)",
+};
+
 /// What is done to files and folders that are only read, as [`DiskError`] names it.
 const READING: [&str; 5] = ["open", "list", "look at", "look into", "read"];
 
@@ -196,17 +202,19 @@ impl From<DiskError> for Error {
             DiskError::NotWritable { action, source, .. }
                 if READING.contains(action) && source.kind() == ErrorKind::PermissionDenied =>
             {
-                (
-                    Kind::Disk,
-                    "run the same command as the user to whom it belongs (root, where `sudo` pulled it)",
-                )
+                (Kind::Disk, AS_ITS_OWNER)
             }
             DiskError::NotWritable { .. } => {
                 (Kind::Disk, "choose a folder that you may write to with -o")
             }
             DiskError::Io { source, .. } if is_short_of_files(source) => (
                 Kind::Disk,
-                "allow this program more open files (`ulimit -n 1024`) and run the same command again",
+                match cfg!(windows) {
+                    true => "end other programs and run the same command again",
+                    false => {
+                        "allow this program more open files (`ulimit -n 1024`) and run the same command again"
+                    }
+                },
             ),
             DiskError::Io { source, .. } if source.kind() == ErrorKind::IsADirectory => (
                 Kind::Disk,
@@ -282,7 +290,14 @@ impl From<CatalogueError> for Error {
             CatalogueError::NotWritable { .. } | CatalogueError::Forbidden { .. } => wrap(
                 Kind::Folder,
                 &error,
-                "run the same command as the user to whom it belongs (root, where `sudo` pulled it), or use a copy of the folder",
+                match cfg!(windows) {
+                    true => {
+                        "copy the folder to a place where this user may write, and use the copy"
+                    }
+                    false => {
+                        "run the same command as the user to whom it belongs (root, where `sudo` pulled it), or use a copy of the folder"
+                    }
+                },
             ),
             CatalogueError::NewerVersion { .. } => wrap(
                 Kind::Folder,
@@ -321,7 +336,14 @@ impl From<FolderError> for Error {
             FolderError::NoCatalogue { .. } => wrap(
                 Kind::Folder,
                 &error,
-                "run `rescue pull` into it with the phone attached: what is here is recognised and stays; `sha256sum -c manifest-sha256.txt` checks it meanwhile",
+                match cfg!(windows) {
+                    true => {
+                        "run `rescue pull` into it with the phone attached: what is here is recognised and stays"
+                    }
+                    false => {
+                        "run `rescue pull` into it with the phone attached: what is here is recognised and stays; `sha256sum -c manifest-sha256.txt` checks it meanwhile"
+                    }
+                },
             ),
             FolderError::OtherPhone { .. } => wrap(
                 Kind::Folder,
@@ -358,7 +380,12 @@ impl From<NoThread> for Error {
         wrap(
             Kind::System,
             &error,
-            "end other programs of this user, or allow more threads (`ulimit -u`, the container's limit of processes), and run the same command again",
+            match cfg!(windows) {
+                true => "end other programs and run the same command again",
+                false => {
+                    "end other programs of this user, or allow more threads (`ulimit -u`, the container's limit of processes), and run the same command again"
+                }
+            },
         )
     }
 }

@@ -131,6 +131,9 @@ pub enum DeviceState {
     Attached,
     /// Seen on USB by this program itself, and held by another one, whose name it is.
     Busy(String),
+    /// Seen on USB by this program itself, and without a driver that lets programs in, which only Windows needs;
+    /// with the words of what refused it.
+    NoDriver(String),
     /// A word that this program does not know.
     Other(String),
 }
@@ -170,6 +173,7 @@ impl DeviceState {
             Self::Host => "host",
             Self::Attached => "attached",
             Self::Busy(_) => "busy",
+            Self::NoDriver(_) => "no driver",
             Self::Other(word) => word,
         }
     }

@@ -93,16 +93,16 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
     ui.remark("And an upload, as `rescue upload` makes it, here to a folder in the cloud's place:");
     upload_to(&folder, &copy, ui, halt).await?;
     let [shown, archive, copy] = [&folder, &archive, &copy].map(|path| path.display());
-    let word = typed(&folder);
+    let (word, slash) = (typed(&folder), std::path::MAIN_SEPARATOR);
     ui.remark("");
     ui.remark("Look next at:");
-    for (what, why) in [
+    let next = [
         (
-            format!("{shown}/index.html"),
+            format!("{shown}{slash}index.html"),
             "every photo on one page: open it in a browser",
         ),
         (
-            format!("{shown}/data/"),
+            format!("{shown}{slash}data{slash}"),
             "the photos, as they were on the phone",
         ),
         (archive.to_string(), "the same in one file, for anybody"),
@@ -119,7 +119,9 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
             format!("(cd {word} && sha256sum -c manifest-sha256.txt)"),
             "the same without rescue",
         ),
-    ] {
+    ];
+    // Windows has no such program: there the last is left out.
+    for (what, why) in next.iter().take(next.len() - usize::from(cfg!(windows))) {
         ui.remark(&format!("  {what:<38} {why}"));
     }
     ui.remark("With a real phone: plug it in, switch USB debugging on, and run `rescue pull`.");

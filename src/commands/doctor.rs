@@ -259,10 +259,10 @@ fn twins(serial: &str, places: &[String], args: &PhoneArgs) -> Finding {
 }
 
 fn detail_of(phone: &SeenPhone) -> Option<String> {
-    use crate::adb::server::DeviceState::{Busy, NoPermissions, Other};
+    use crate::adb::server::DeviceState::{Busy, NoDriver, NoPermissions, Other};
     match &phone.state {
         Busy(holder) if !holder.is_empty() => Some(format!("held by {holder}")),
-        NoPermissions(words) | Other(words) => Some(words.clone()),
+        NoDriver(words) | NoPermissions(words) | Other(words) => Some(words.clone()),
         _ => None,
     }
 }

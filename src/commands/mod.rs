@@ -280,21 +280,42 @@ fn hears_hangups() -> bool {
     false
 }
 
-/// Hears Ctrl-C, all that tokio has on every system. Without a way to be asked, nobody asks.
+/// Hears Ctrl-C, the console's window being closed, and the user logging off or shutting the computer down, for
+/// which the system waits some seconds. Without a way to be asked, nobody asks.
 #[cfg(not(unix))]
-struct StopRequests(());
+struct StopRequests {
+    heard: Vec<Heard>,
+}
+
+#[cfg(not(unix))]
+type Heard = Box<dyn FnMut(&mut std::task::Context<'_>) -> std::task::Poll<Option<()>> + Send>;
 
 #[cfg(not(unix))]
 impl StopRequests {
     fn listen() -> Self {
-        Self(())
+        use tokio::signal::windows;
+        // Each is a type of its own.
+        macro_rules! heard {
+            ($($kind:ident),*) => {
+                [$(windows::$kind().ok().map(|mut it| Box::new(move |context: &mut std::task::Context<'_>| it.poll_recv(context)) as Heard)),*]
+            };
+        }
+        let heard = heard![ctrl_c, ctrl_break, ctrl_close, ctrl_logoff, ctrl_shutdown];
+        Self {
+            heard: heard.into_iter().flatten().collect(),
+        }
     }
 
     /// Returns when one comes.
     async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        std::future::poll_fn(|context| {
+            let came = self.heard.iter_mut().map(|poll| poll(context).is_ready());
+            match came.filter(|it| *it).count() {
+                0 => std::task::Poll::Pending,
+                _ => std::task::Poll::Ready(()),
+            }
+        })
+        .await;
     }
 }
 

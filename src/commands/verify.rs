@@ -234,7 +234,12 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     }
     let hint = if wrong.forbidden {
         format!(
-            "run `rescue verify {word}` as the user to whom the files belong (root, where `sudo` pulled them)"
+            "run `rescue verify {word}` as the user to whom the files belong{}",
+            if cfg!(windows) {
+                ""
+            } else {
+                " (root, where `sudo` pulled them)"
+            }
         )
     } else if is_right_but_for_the_bag && folder.access() == Access::ReadOnly {
         "copy the folder to a disk that can be written, and run `rescue verify` with --write-manifest on the copy: only the manifest, or what lists it, is wrong".to_owned()

@@ -27,7 +27,7 @@ pub struct State {
 }
 
 macro_rules! states {
-    ($($name:ident: $kind:expr, $meaning:literal, $next:literal, [$($alternative:literal),* $(,)?];)*) => {
+    ($($name:ident: $kind:expr, $meaning:literal, $next:expr, [$($alternative:literal),* $(,)?];)*) => {
         $(
             #[doc = $meaning]
             pub const $name: State = State {
@@ -79,6 +79,12 @@ mod table {
             "another program has the phone's debugging interface open",
             "end that program, or start its adb server where this user reaches it, and run the command again",
             ["`adb kill-server` ends an adb server", "an adb server of another user cannot be seen from here"];
+        no_driver: Some(Kind::PhoneNotReady),
+            "the phone is on USB and offers debugging, but Windows has no WinUSB driver for its debugging interface",
+            "install the USB driver of the phone's maker, or Google's (developer.android.com/studio/run/win-usb), unplug the phone and plug it in again",
+            ["in the Device Manager, update the driver of the phone's 'ADB Interface' from the list: 'WinUSB Device'",
+             "start an adb server: `adb start-server`; rescue goes through it",
+             "Linux needs no driver: a live system from a USB stick will do"];
         same_serial: Some(Kind::SeveralPhones),
             "more than one phone has this serial number, so that nobody can tell which one is meant",
             "choose one by its place, which `rescue devices` shows: `rescue pull --serial usb:1-2 -o FOLDER`, each into a folder of its own",
@@ -97,7 +103,10 @@ mod table {
              "keep it from happening again: 'Disable adb authorization timeout' in its developer options"];
         key_unreadable: Some(Kind::Key),
             "this computer's key file cannot be read or made, so that no phone can know this computer",
-            "make the key file that is named readable for this user: `sudo chown \"$USER\" ~/.android ~/.android/adbkey*` (an adb started with sudo leaves it to root)",
+            match cfg!(windows) {
+                true => "give this user the right to read the key file that is named: Properties, Security",
+                false => "make the key file that is named readable for this user: `sudo chown \"$USER\" ~/.android ~/.android/adbkey*` (an adb started with sudo leaves it to root)",
+            },
             ["another key that the phone allows is used with --key FILE",
              "without a home folder set HOME"];
         key_damaged: Some(Kind::Key),
@@ -265,6 +274,7 @@ pub fn of_device(state: &DeviceState) -> State {
         DeviceState::Bootloader => fastboot,
         DeviceState::NoPermissions(_) => no_permission,
         DeviceState::Busy(_) => busy,
+        DeviceState::NoDriver(_) => no_driver,
         DeviceState::Other(word) if word == "recovery" => recovery,
         DeviceState::Other(word) if word == "sideload" || word == "rescue" => sideload,
         DeviceState::Other(word) if word == "bootloader" => fastboot,
@@ -292,6 +302,8 @@ pub fn as_markdown() -> String {
 mod tests {
     use super::*;
 
+    // Windows has other words in places.
+    #[cfg(unix)]
     #[test]
     fn docs_show_every_state_in_these_words() {
         let page = include_str!("../../docs/phone-states.md");

@@ -159,19 +159,38 @@ async fn claim(device: &DeviceInfo, place: Place) -> Result<Interface, PhoneErro
 
 fn refused<T>(device: &DeviceInfo, error: &nusb::Error) -> Result<T, PhoneError> {
     let serial = name_of(device);
-    let state = match error.kind() {
-        ErrorKind::PermissionDenied => DeviceState::NoPermissions(error.to_string()),
-        ErrorKind::Busy => DeviceState::Busy(holder(device).unwrap_or_default()),
-        ErrorKind::Disconnected | ErrorKind::NotFound => {
-            let message = error.to_string();
-            return Err(PhoneError::Gone { serial, message });
+    let message = error.to_string();
+    let kind = error.kind();
+    if matches!(kind, ErrorKind::Disconnected | ErrorKind::NotFound) {
+        return Err(PhoneError::Gone { serial, message });
+    }
+    match state_of(kind, error.os_error().filter(|_| cfg!(windows)), &message) {
+        Some(DeviceState::Busy(_)) => {
+            let state = DeviceState::Busy(holder(device).unwrap_or_default());
+            Err(PhoneError::NotReady { serial, state })
         }
-        _ => {
-            let source = Arc::new(std::io::Error::other(error.to_string()));
-            return Err(PhoneError::CannotOpen { serial, source });
+        Some(state) => Err(PhoneError::NotReady { serial, state }),
+        None => {
+            let source = Arc::new(std::io::Error::other(message));
+            Err(PhoneError::CannotOpen { serial, source })
         }
-    };
-    Err(PhoneError::NotReady { serial, state })
+    }
+}
+
+/// The state of a phone that cannot be opened, by what nusb says; `code` is Windows's.
+fn state_of(kind: ErrorKind, code: Option<u32>, words: &str) -> Option<DeviceState> {
+    /// WinUSB lets one program in: ERROR_ACCESS_DENIED, and ERROR_SHARING_VIOLATION.
+    const HELD: [u32; 2] = [5, 32];
+    match kind {
+        ErrorKind::PermissionDenied => Some(DeviceState::NoPermissions(words.to_owned())),
+        ErrorKind::Busy => Some(DeviceState::Busy(String::new())),
+        ErrorKind::Other if code.is_some_and(|code| HELD.contains(&code)) => {
+            Some(DeviceState::Busy(String::new()))
+        }
+        // Another driver, or none, at the device or at its ADB interface.
+        ErrorKind::Unsupported => Some(DeviceState::NoDriver(words.to_owned())),
+        _ => None,
+    }
 }
 
 /// The device's file, by which Linux gives it to programs.
@@ -211,4 +230,26 @@ fn holder(device: &DeviceInfo) -> Option<String> {
 #[cfg(not(target_os = "linux"))]
 fn holder(_device: &DeviceInfo) -> Option<String> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_phone_from_being_opened_is_told_apart() {
+        let state = |kind, code| state_of(kind, code, "words").map(|it| it.name().to_owned());
+        for (kind, code, expected) in [
+            (ErrorKind::PermissionDenied, None, Some("no permissions")),
+            (ErrorKind::Busy, None, Some("busy")),
+            // As nusb answers on Windows: adb.exe has it; another driver, or none.
+            (ErrorKind::Other, Some(5), Some("busy")),
+            (ErrorKind::Other, Some(32), Some("busy")),
+            (ErrorKind::Unsupported, None, Some("no driver")),
+            (ErrorKind::Other, Some(31), None),
+            (ErrorKind::Other, None, None),
+        ] {
+            assert_eq!(state(kind, code).as_deref(), expected, "{kind:?} {code:?}");
+        }
+    }
 }
