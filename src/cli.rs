@@ -5,12 +5,13 @@ pub mod clouds;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Get the photos off an Android phone with a broken screen, proven byte for byte
 ///
-/// Plug the phone in with USB debugging on and run `rescue pull`. Everything on the phone is only
-/// read, nothing is changed.
+/// On a terminal, `rescue` alone leads you step by step. Or plug the phone in with USB debugging on
+/// and run `rescue pull`. Everything on the phone is only read, nothing is changed.
 #[derive(Debug, Parser)]
 #[command(name = "rescue", version, max_term_width = 100)]
 pub struct Cli {
@@ -28,6 +29,28 @@ impl Cli {
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, clap::Error> {
         Self::try_parse_from(with_names_apart(arguments.into_iter().collect()))
+    }
+
+    /// As [`Cli::of_arguments`], for a person at a terminal: without a command, the guide is meant.
+    pub fn of_person(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut arguments: Vec<_> = arguments.into_iter().collect();
+        let read = Self::of_arguments(arguments.clone());
+        let names_no_command = |error: &clap::Error| {
+            error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        };
+        if !read.as_ref().is_err_and(names_no_command) {
+            return read;
+        }
+        arguments.push("guide".into());
+        match Self::of_arguments(arguments) {
+            Ok(cli) if cli.is_for_person() => Ok(cli),
+            _ => read,
+        }
+    }
+
+    fn is_for_person(&self) -> bool {
+        let OutputArgs { json, quiet, .. } = self.output;
+        matches!(self.command, Command::Guide(_)) && !json && !quiet
     }
 }
 
@@ -99,6 +122,8 @@ pub enum ColorChoice {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Rescue a phone step by step, with questions; `rescue` alone does the same
+    Guide(GuideArgs),
     /// List the attached phones and the state of each
     Devices(DevicesArgs),
     /// Find out why a phone cannot be read, and what to do next
@@ -163,6 +188,14 @@ pub struct PhoneArgs {
     /// Silence after which the phone counts as disappeared
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub idle_timeout: u64,
+}
+
+/// Whom to guide.
+#[derive(Debug, Clone, Args)]
+pub struct GuideArgs {
+    /// The phone
+    #[command(flatten)]
+    pub phone: PhoneArgs,
 }
 
 /// What to list.

@@ -2,6 +2,7 @@
 //! advice is given here.
 
 mod accessory;
+pub(crate) mod journey;
 pub mod states;
 
 use std::io::ErrorKind;

@@ -20,7 +20,7 @@
 //! | [`export`] | a rescue folder and a wish | an archive that anyone can open, check and look at |
 //! | [`upload`] | files of a folder and a remote | a receipt for each, or its reason |
 //! | [`screen`] | a phone, and a browser on this computer | what the phone shows; taps, swipes and text for it |
-//! | [`guide`] | a failure or a phone's state | its name, what it means, the next step |
+//! | [`guide`] | a failure, a phone's state or a person's answer | its name, what it means, the next step |
 //! | [`ui`] | events and errors | words on a terminal, or JSON lines |
 //! | [`commands`] | a parsed command line | an exit code |
 //! | `fuzz` | any bytes, to every reader of foreign ones | nothing, or a panic: a bug |

@@ -8,7 +8,12 @@ use rescue::error::Error;
 use rescue::ui::{Style, Ui};
 
 fn main() -> ExitCode {
-    let cli = match Cli::of_arguments(std::env::args_os()) {
+    let has_person = rescue::ui::terminal::is_there() && std::io::stdout().is_terminal();
+    let read = match has_person {
+        true => Cli::of_person(std::env::args_os()),
+        false => Cli::of_arguments(std::env::args_os()),
+    };
+    let cli = match read {
         Ok(cli) => cli,
         Err(error) => return refuse(error),
     };

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{Done, name_of, options_of, options_to_look, pull_command, target_of};
 use crate::cli::{DoctorArgs, PhoneArgs};
 use crate::error::{Error, Kind};
+use crate::guide::journey::Seen;
 use crate::guide::states::{self, State};
 use crate::phone::connect::{Patience, Target, connect};
 use crate::phone::discover::{RouteName, SeenPhone, choose, discover};
@@ -73,6 +74,16 @@ impl Finding {
     fn with(self, detail: impl Into<Option<String>>) -> Self {
         let detail = detail.into();
         Self { detail, ..self }
+    }
+
+    /// The same, for the guide.
+    pub(super) fn into_seen(self) -> Seen {
+        Seen {
+            phone: self.phone,
+            model: self.model,
+            state: self.state,
+            detail: self.detail,
+        }
     }
 
     pub(super) fn lines(&self) -> Vec<String> {

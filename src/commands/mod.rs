@@ -12,6 +12,7 @@ mod export;
 #[cfg(feature = "virtual-phone")]
 mod failing;
 mod generate;
+mod guide;
 mod keys;
 mod lock_secret;
 #[cfg(test)]
@@ -113,6 +114,7 @@ async fn run_command(cli: Cli, ui: &Ui) -> u8 {
     outlive_too_large_files();
     let halt = &halt;
     let running: Running<'_> = match &cli.command {
+        Command::Guide(args) => Box::pin(guide::run(args, ui, halt)),
         Command::Devices(args) if args.watch => until_stopped(halt, devices::run(args, ui)),
         Command::Devices(args) => unless_stopped(halt, devices::run(args, ui)),
         Command::Doctor(args) => unless_stopped(halt, doctor::run(args, ui)),

@@ -1,6 +1,7 @@
 //! `rescue pull`: discover, connect, enumerate, plan, transfer and verify, report.
 
 mod all_phones;
+mod contents;
 mod destination;
 mod known;
 mod nothing;
@@ -13,6 +14,7 @@ use std::time::Instant;
 
 use chrono::{Local, NaiveDate, TimeZone as _};
 
+pub(super) use self::contents::contents;
 use self::destination::{Claims, Destination};
 use self::known::Known;
 use self::nothing::nothing_matches;

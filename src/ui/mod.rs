@@ -6,6 +6,7 @@ mod progress;
 mod sentence;
 pub mod terminal;
 mod text;
+pub(crate) mod words;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -15,6 +15,7 @@ mod desk;
 mod doctor;
 mod faults;
 mod folders;
+mod guide;
 mod home;
 mod interruptions;
 mod listings;

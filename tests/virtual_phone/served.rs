@@ -17,19 +17,19 @@ use crate::terminal::Terminal;
 
 /// What a server knows: its list, and the phone behind each way to choose one.
 #[derive(Default)]
-struct Shelf {
-    list: Mutex<String>,
-    phones: HashMap<String, SocketAddr>,
+pub(crate) struct Shelf {
+    pub(crate) list: Mutex<String>,
+    pub(crate) phones: HashMap<String, SocketAddr>,
     /// What phones and server both can do; `None` for a server that knows no such question.
-    features: Option<Features>,
+    pub(crate) features: Option<Features>,
     /// Whether it is from before there was the long list.
-    lists_shortly: bool,
-    requests: Mutex<Vec<String>>,
+    pub(crate) lists_shortly: bool,
+    pub(crate) requests: Mutex<Vec<String>>,
 }
 
 impl Shelf {
     /// Serves on these addresses of one port, until the test ends.
-    async fn serve(self, address: &str) -> (Arc<Self>, u16) {
+    pub(crate) async fn serve(self, address: &str) -> (Arc<Self>, u16) {
         let listener = TcpListener::bind((address, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shelf = Arc::new(self);
@@ -135,7 +135,7 @@ async fn pass_on(
     }
 }
 
-async fn phone(serial: &str, photo: u64) -> Serving {
+pub(crate) async fn phone(serial: &str, photo: u64) -> Serving {
     let mut phone = VirtualPhone::new(serial);
     let content = generated(10_000, photo);
     phone
@@ -158,7 +158,7 @@ async fn pulled(desk: &Desk, port: u16, choice: &str, to: &str) -> Vec<String> {
     found.into_keys().collect()
 }
 
-fn photo(number: u64) -> Vec<String> {
+pub(crate) fn photo(number: u64) -> Vec<String> {
     vec![format!("internal/DCIM/Camera/{number}.jpg")]
 }
 

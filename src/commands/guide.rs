@@ -1,0 +1,484 @@
+//! `rescue` alone on a terminal, and `rescue guide`: drives the guided run. It looks at the phones, asks,
+//! lists, pulls and runs what the person chooses; `guide::journey` decides what is next.
+//!
+//! Questions are plain lines with numbers, asked through [`Ui::ask`]: a screen reader reads them, a plain
+//! console shows them, Ctrl-C ends them, and a question goes away by itself when the phone is there.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{
+    Done, arguments, authorize, doctor, export, keys, name_of, options_of, pull, remote,
+    serial_from_environment, stopped, target_of, unlock, upload,
+};
+use crate::cli::{
+    AuthorizeArgs, ChoiceArgs, DoctorArgs, GuideArgs, KeysArgs, PhoneArgs, PullArgs, RemoteAddArgs,
+    RemoteCommand, RemoteKind, UnlockArgs,
+};
+use crate::error::{Error, Kind};
+use crate::folder::{Folder, Run};
+use crate::guide::journey::{
+    Action, Happened, Holdings, Journey, Next, Question, Seen, Sight, Take, Trouble, What,
+};
+use crate::guide::states;
+use crate::phone::allowed;
+use crate::phone::connect::{ConnectOptions, Patience, connect};
+use crate::pull::halt::Halt;
+use crate::ui::terminal::Mode;
+use crate::ui::words::journey::{asked, label, lines};
+use crate::ui::{Ui, plain};
+use crate::upload::settings::{Kind as SettingsKind, Settings};
+
+/// How often to look for something new.
+const LOOK_EVERY: Duration = Duration::from_millis(700);
+/// How often to look again at a state that passes by itself, before it is told.
+const SECOND_LOOKS: u32 = 4;
+/// How long a person may take to tap "Allow".
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) async fn run(args: &GuideArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+    if !ui.has_person() {
+        let message = "the guide asks questions, and standard input is not a terminal";
+        return Err(Error::new(Kind::Usage, message)
+            .with_hint("without a terminal run `rescue doctor`, then `rescue pull`"));
+    }
+    // Without settings there are no remotes to offer.
+    let remotes = Settings::load().map(|settings| settings.remotes().keys().cloned().collect());
+    let serial = args.phone.serial.clone().or_else(serial_from_environment);
+    let has_cable = args.phone.tcp.is_none();
+    let driver = Driver {
+        args: &args.phone,
+        ui,
+        halt,
+    };
+    let journey = Journey::new(serial, has_cable, remotes.unwrap_or_default());
+    driver.drive(journey).await
+}
+
+struct Driver<'a> {
+    args: &'a PhoneArgs,
+    ui: &'a Ui,
+    halt: &'a Halt,
+}
+
+/// What was typed at a question, from 0.
+enum Typed {
+    Number(usize),
+    Nothing,
+    Other,
+}
+
+impl Driver<'_> {
+    async fn drive(&self, mut journey: Journey) -> Result<Done, Error> {
+        let mut happened = Happened::Began;
+        // What became of the files, for what is done with them.
+        let mut folder = PathBuf::new();
+        loop {
+            let turn = journey.turn(happened);
+            let told = turn.say.iter().flat_map(lines);
+            told.for_each(|line| self.ui.remark(&line));
+            let phone = self.phone(journey.phone());
+            happened = match turn.next {
+                Next::Look => Happened::Looked(self.unless_stopped(look(&phone)).await?),
+                Next::Ask(question) => Happened::Answered(self.choose(&question).await?),
+                Next::AskMany(question) => {
+                    Happened::AnsweredMany(self.choose_many(&question).await?)
+                }
+                Next::AskPlace => Happened::Placed(self.place().await?),
+                Next::Wait {
+                    actions,
+                    asks_owner,
+                } => {
+                    self.wait(&phone, journey.sight(), &actions, asks_owner)
+                        .await?
+                }
+                Next::List(place) => {
+                    let args = pull_args(&phone, None, &What::Everything)?;
+                    let listed = pull::contents(&args, place.as_deref(), self.ui, self.halt);
+                    self.outcome(listed.await.map(Happened::Listed))?
+                }
+                Next::Pull(take) => {
+                    folder.clone_from(&take.folder);
+                    self.outcome(self.pull(&phone, &take).await)?
+                }
+                Next::Run(action) => Happened::Ran(self.act(&action, &phone, &folder).await?),
+                Next::End(true) => return Ok(Done::All),
+                Next::End(false) => return Ok(Done::SomeFailed),
+            };
+        }
+    }
+
+    /// The phone that is rescued, as a command names it.
+    fn phone(&self, chosen: Option<&str>) -> PhoneArgs {
+        let mut args = self.args.clone();
+        if args.tcp.is_none() {
+            args.serial = chosen.map(str::to_owned).or(args.serial);
+        }
+        args
+    }
+
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = self.halt.stopped() => Err(stopped(self.halt)),
+        }
+    }
+
+    /// A failure is the journey's matter, unless the person wants to end.
+    fn outcome(&self, done: Result<Happened, Error>) -> Result<Happened, Error> {
+        self.ui.end_progress();
+        match done {
+            Err(error) if error.kind == Kind::Interrupted => Err(error),
+            Err(error) => Ok(Happened::Failed(Trouble {
+                kind: error.kind,
+                causes: error.causes(),
+                message: error.message,
+                hint: error.hint,
+            })),
+            done => done,
+        }
+    }
+
+    /// Asks on a line of its own, and reads a number of a list.
+    async fn ask(&self, prompt: &str, choices: usize) -> Result<Typed, Error> {
+        let line = self.line(prompt).await?;
+        let number = line.trim().parse::<usize>().ok();
+        let number = number.and_then(|number| number.checked_sub(1));
+        Ok(match (line.trim(), number) {
+            ("", _) => Typed::Nothing,
+            (_, Some(number)) if number < choices => Typed::Number(number),
+            _ => Typed::Other,
+        })
+    }
+
+    async fn line(&self, prompt: &str) -> Result<String, Error> {
+        let asked = self.ui.ask_as_typed(prompt, Mode::Lines);
+        let typed = self.unless_stopped(asked).await?.map_err(|error| {
+            Error::new(Kind::Usage, "the terminal cannot be read").caused_by(error)
+        })?;
+        if typed.is_empty() {
+            // The end of the input answers no question.
+            self.ui.prompt("\n");
+            let message = "stopped; everything done so far is safe";
+            let error = Error::new(Kind::Interrupted, message);
+            return Err(error.with_hint("run `rescue` again: it continues where it stopped"));
+        }
+        Ok(String::from_utf8_lossy(&typed).into_owned())
+    }
+
+    fn list(&self, choices: &[String]) {
+        for (number, choice) in (1..).zip(choices) {
+            self.ui.remark(&format!("{number:>3}  {choice}"));
+        }
+    }
+
+    async fn choose(&self, question: &Question) -> Result<usize, Error> {
+        let (text, choices) = asked(question);
+        self.ui.remark("");
+        self.ui.remark(&text);
+        self.list(&choices);
+        let usual = question.usual();
+        let prompt = format!(
+            "Type a number and press Enter [Enter alone: {}]: ",
+            usual + 1
+        );
+        loop {
+            match self.ask(&prompt, question.choices()).await? {
+                Typed::Number(number) => return Ok(number),
+                Typed::Nothing => return Ok(usual),
+                Typed::Other => self.remark_numbers(question.choices()),
+            }
+        }
+    }
+
+    fn remark_numbers(&self, choices: usize) {
+        let words = match choices {
+            1 => "That is not a choice: type 1.".to_owned(),
+            choices => format!("That is not a choice: type a number from 1 to {choices}."),
+        };
+        self.ui.remark(&words);
+    }
+
+    async fn choose_many(&self, question: &Question) -> Result<Vec<usize>, Error> {
+        let (text, choices) = asked(question);
+        self.ui.remark("");
+        self.ui.remark(&text);
+        self.list(&choices);
+        let prompt = "Type their numbers, as in 2 3, and press Enter [Enter alone: none]: ";
+        loop {
+            let line = self.line(prompt).await?;
+            let words = line.split(|c: char| c == ',' || c.is_whitespace());
+            let words = words.filter(|word| !word.is_empty());
+            let numbers = words.map(|word| {
+                let number = word.parse::<usize>().ok()?.checked_sub(1)?;
+                Some(number).filter(|number| *number < question.choices())
+            });
+            match numbers.collect() {
+                Some(numbers) => return Ok(numbers),
+                None => self.remark_numbers(question.choices()),
+            }
+        }
+    }
+
+    /// Asks for a folder that exists; `None` where the person has none.
+    async fn place(&self) -> Result<Option<PathBuf>, Error> {
+        self.ui.remark("");
+        let prompt =
+            "Which folder? Type its path, or drag it into this window [Enter alone: back]: ";
+        loop {
+            let line = self.line(prompt).await?;
+            let Some(path) = path_in(&line) else {
+                return Ok(None);
+            };
+            if path.is_dir() {
+                return Ok(Some(std::path::absolute(&path).unwrap_or(path)));
+            }
+            let shown = plain(&path.display().to_string());
+            self.ui.remark(&format!(
+                "{shown} is not a folder of this computer. Make it first, or name another one."
+            ));
+        }
+    }
+
+    /// Waits until the phones are in other states than they were, or the person chooses.
+    async fn wait(
+        &self,
+        phone: &PhoneArgs,
+        before: &Sight,
+        actions: &[Action],
+        asks_owner: bool,
+    ) -> Result<Happened, Error> {
+        let choices: Vec<_> = actions.iter().map(label).collect();
+        self.list(&choices);
+        let prompt = match choices.len() {
+            0 => "Waiting; this continues by itself. ".to_owned(),
+            _ => "Waiting; this continues by itself. Or type a number and press Enter: ".to_owned(),
+        };
+        let changed = async {
+            loop {
+                if asks_owner && lets_in(phone).await {
+                    return Happened::Allowed;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+                let sight = look(phone).await;
+                if !sight.is_like(before) {
+                    return Happened::Looked(sight);
+                }
+            }
+        };
+        let chosen = async {
+            loop {
+                match self.ask(&prompt, choices.len()).await {
+                    Ok(Typed::Number(number)) => return Ok(number),
+                    Ok(Typed::Other) => self.remark_numbers(choices.len()),
+                    Ok(Typed::Nothing) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        tokio::select! {
+            happened = changed => {
+                self.ui.prompt("\n");
+                Ok(happened)
+            }
+            number = chosen => number.map(Happened::Answered),
+        }
+    }
+
+    async fn pull(&self, phone: &PhoneArgs, take: &Take) -> Result<Happened, Error> {
+        let args = pull_args(phone, Some(&take.folder), &take.what)?;
+        pull::run(&args, self.ui, self.halt).await?;
+        holdings(take).map(Happened::Pulled)
+    }
+
+    /// Runs an action; whether it did what it is for.
+    async fn act(&self, action: &Action, phone: &PhoneArgs, folder: &Path) -> Result<bool, Error> {
+        self.ui.remark("");
+        let ui = self.ui;
+        let done = match action {
+            Action::Authorize => {
+                let mut args: AuthorizeArgs = arguments(["authorize"])?;
+                args.phone = phone.clone();
+                self.unless_stopped(authorize::run(&args, ui)).await?
+            }
+            Action::Unlock => {
+                let mut args: UnlockArgs = arguments(["unlock"])?;
+                args.phone = phone.clone();
+                self.unless_stopped(unlock::run(&args, ui)).await?
+            }
+            Action::Keys(recipe) => {
+                let mut args: KeysArgs = arguments(["keys"])?;
+                (args.serial, args.recipe) = (phone.serial.clone(), Some(*recipe));
+                self.unless_stopped(keys::run(&args, ui)).await?
+            }
+            Action::InstallRules => {
+                let args: DoctorArgs = arguments(["doctor", "--install-udev-rules"])?;
+                self.unless_stopped(doctor::run(&args, ui)).await?
+            }
+            Action::Export => {
+                let words = ["export".as_ref(), folder.as_os_str(), "--force".as_ref()];
+                export::run(arguments(words)?, ui, self.halt).await
+            }
+            Action::Upload(remote) => upload::after_pull(folder, remote, ui, self.halt).await,
+            Action::CopyToDisk => match self.place().await? {
+                Some(place) => self.copy_to(folder, &place).await,
+                None => return Ok(false),
+            },
+            Action::More | Action::TryAgain | Action::Finish => return Ok(true),
+        };
+        ui.end_progress();
+        match done {
+            Ok(done) => Ok(done == Done::All || *action == Action::Export),
+            Err(error) if error.kind == Kind::Interrupted && self.halt.is_set() => Err(error),
+            Err(error) => {
+                ui.error(&error);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Uploads to a folder, which becomes a remote unless it is one.
+    async fn copy_to(&self, folder: &Path, place: &Path) -> Result<Done, Error> {
+        if place.starts_with(folder) {
+            let message = format!("{} is in the rescue folder itself", place.display());
+            let error = Error::new(Kind::Usage, message);
+            return Err(error.with_hint("choose a folder on another disk"));
+        }
+        let settings = Settings::load()?;
+        let mut remotes = settings.remotes().iter();
+        let known = remotes.find(
+            |(_, remote)| matches!(&remote.kind, SettingsKind::Folder { path } if path == place),
+        );
+        let name = match known {
+            Some((name, _)) => name.clone(),
+            None => {
+                let mut names = (1..).map(|number: u32| match number {
+                    1 => "disk".to_owned(),
+                    _ => format!("disk-{number}"),
+                });
+                let name = names.find(|name| !settings.has(name)).unwrap_or_default();
+                let add = RemoteCommand::Add(RemoteAddArgs {
+                    name: name.clone(),
+                    kind: RemoteKind::Folder {
+                        path: place.to_owned(),
+                    },
+                    secret_file: None,
+                    keep_in: None,
+                    no_test: false,
+                });
+                self.unless_stopped(remote::run(&add, self.ui)).await??;
+                name
+            }
+        };
+        upload::after_pull(folder, &name, self.ui, self.halt).await
+    }
+}
+
+/// Looks at the phones as the doctor does; a state that passes by itself is given the time.
+async fn look(args: &PhoneArgs) -> Sight {
+    let passing = [states::busy, states::authorizing];
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        let seen = match doctor::examine(args).await {
+            Ok(findings) => findings
+                .into_iter()
+                .map(doctor::Finding::into_seen)
+                .collect(),
+            // Others are attached, and not the phone that is waited for.
+            Err(error) => vec![Seen {
+                phone: None,
+                model: None,
+                state: states::nothing_on_usb,
+                detail: Some(error.message),
+            }],
+        };
+        let sight = Sight(seen);
+        let passes = sight.0.iter().any(|seen| passing.contains(&seen.state));
+        if !passes || looks >= SECOND_LOOKS {
+            return sight;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Has the phone ask its owner "Allow USB debugging?"; whether it lets this computer in before it goes away.
+async fn lets_in(args: &PhoneArgs) -> bool {
+    let options = ConnectOptions {
+        wait: PATIENCE,
+        ..options_of(args)
+    };
+    let (target, mut silent) = (target_of(args), |_: &_| {});
+    let asked = connect(&target, &options, Patience::ForPerson, &mut silent);
+    let Ok(phone) = asked.await else {
+        return false;
+    };
+    allowed::note(name_of(&phone.target()));
+    true
+}
+
+fn pull_args(phone: &PhoneArgs, folder: Option<&Path>, what: &What) -> Result<PullArgs, Error> {
+    let mut args: PullArgs = arguments(["pull"])?;
+    args.phone = phone.clone();
+    args.output = folder.map(Path::to_owned);
+    args.choice = ChoiceArgs {
+        photos: matches!(what, What::Photos | What::PhotosAndVideos),
+        videos: *what == What::PhotosAndVideos,
+        exclude: match what {
+            What::Without(patterns) => patterns.clone(),
+            _ => Vec::new(),
+        },
+        ..ChoiceArgs::default()
+    };
+    Ok(args)
+}
+
+/// What the folder of a pull holds now.
+fn holdings(take: &Take) -> Result<Holdings, Error> {
+    let folder = Folder::open_after_asking(&take.folder)?;
+    let catalogue = folder.catalogue();
+    let last_run = catalogue.last_run()?;
+    Ok(Holdings {
+        folder: take.folder.clone(),
+        summary: catalogue.summary()?,
+        survey: catalogue.survey()?,
+        is_whole: last_run.as_ref().is_some_and(Run::is_whole),
+        is_choice: take.what != What::Everything,
+    })
+}
+
+/// A path as a person types it, or as a terminal writes one that is dragged into it.
+fn path_in(line: &str) -> Option<PathBuf> {
+    let line = line.trim();
+    let quoted = |quote: char| line.strip_prefix(quote)?.strip_suffix(quote);
+    let path = match quoted('\'').or_else(|| quoted('"')) {
+        Some(path) => path.to_owned(),
+        None if cfg!(unix) => line.replace("\\ ", " "),
+        None => line.to_owned(),
+    };
+    (!path.is_empty()).then(|| path.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn dragged_paths_are_read() {
+        for line in [
+            "/media/My Disk\n",
+            "'/media/My Disk' \n",
+            "/media/My\\ Disk",
+            "\"/media/My Disk\"",
+        ] {
+            assert_eq!(
+                path_in(line),
+                Some(PathBuf::from("/media/My Disk")),
+                "{line}"
+            );
+        }
+        assert_eq!(path_in(" \n"), None);
+    }
+}

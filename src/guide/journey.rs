@@ -1,0 +1,705 @@
+//! The guided run: leads a person from a broken phone to files that are proven, one step at a time.
+//!
+//! In: what happened (an answer, a look at the phones, what the phone holds, the end of a pull). Out:
+//! what to tell, and the one thing to do next. Pure: no I/O, no clock, no sentences, which are in
+//! `ui::words`. `commands/guide.rs` drives it on a terminal.
+//!
+//! Nothing of it is kept on disk. The phone and its rescue folder say how far the rescue is, so that
+//! starting again resumes there.
+
+mod advice;
+mod holdings;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use super::states::{self, State};
+use crate::error::Kind;
+pub(crate) use advice::{Action, Counsel, Doubt};
+use advice::{Replies, Reply, advice, open_doubt};
+pub(crate) use holdings::{Holdings, Verdict};
+
+/// After how many failures with a phone that looks ready the person is asked.
+const MOST_FAILURES: u32 = 3;
+
+/// What happened since the last turn.
+#[derive(Debug, Clone)]
+pub(crate) enum Happened {
+    /// The person started the guide.
+    Began,
+    /// A look at the phones was taken.
+    Looked(Sight),
+    /// The person chose one of the choices, from 0.
+    Answered(usize),
+    /// The person chose several, or none.
+    AnsweredMany(Vec<usize>),
+    /// The person named a folder of this computer that exists; `None` takes the wish back.
+    Placed(Option<PathBuf>),
+    /// The phone let this computer in, after its owner was asked.
+    Allowed,
+    /// The phone was listed.
+    Listed(Contents),
+    /// A pull came to its end.
+    Pulled(Holdings),
+    /// A listing or a pull failed.
+    Failed(Trouble),
+    /// An action ended; whether it did what it was for.
+    Ran(bool),
+}
+
+/// The one thing to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Look at the phones once.
+    Look,
+    /// Ask, and hand back one choice.
+    Ask(Question),
+    /// Ask, and hand back any number of choices.
+    AskMany(Question),
+    /// Ask for a folder of this computer.
+    AskPlace,
+    /// Keep looking until the phones are in other states, or the person chooses.
+    Wait {
+        /// What the person can do beside waiting.
+        actions: Vec<Action>,
+        /// Whether the phone is to ask its owner "Allow USB debugging?" meanwhile.
+        asks_owner: bool,
+    },
+    /// List the phone; for a folder below this one, where one is named.
+    List(Option<PathBuf>),
+    /// Pull from the phone.
+    Pull(Take),
+    /// Run an action, which says itself what it does.
+    Run(Action),
+    /// Nothing: this is the end. Whether everything asked for is here and proven.
+    End(bool),
+}
+
+/// A turn of the journey.
+#[derive(Debug, Clone)]
+pub(crate) struct Turn {
+    /// What to tell first.
+    pub(crate) say: Vec<Note>,
+    /// What to do then.
+    pub(crate) next: Next,
+}
+
+/// Something to tell the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// What this is, and how to stop it.
+    Welcome,
+    /// Where to look what is already safe.
+    SafePlaces,
+    /// What to do about a phone that cannot be read yet.
+    Advice(Vec<Counsel>),
+    /// What else can be tried.
+    Alternatives(State),
+    /// The phone can be read.
+    Ready(Seen),
+    /// Something else about a phone that can be read.
+    Aside(Seen),
+    /// A dark screen can be seen on this computer.
+    ScreenInBrowser,
+    /// The phone is listed now.
+    Listing,
+    /// What was found on it.
+    Contents(Contents),
+    /// A pull resumes in this folder.
+    Resumes(PathBuf),
+    /// Something failed that a look at the phone explains; whether it was a pull.
+    Interrupted(Trouble, bool),
+    /// Something else failed.
+    Trouble(Trouble),
+    /// What is on this computer, and how sure that is.
+    Arrived(Holdings),
+    /// Where the pictures of this rescue folder can be looked at.
+    Pictures(PathBuf),
+    /// The person finished.
+    Farewell(Holdings),
+    /// The person stopped before the end.
+    Stopped,
+}
+
+/// A question with numbered choices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// What the person knows: yes, no, or not known.
+    Doubt(Doubt),
+    /// Which of these phones.
+    Phone(Vec<Seen>),
+    /// What to take, and where to.
+    Take(Contents, Vec<Wish>),
+    /// Which folders to leave.
+    Leave(Vec<Group>),
+    /// What to do about a failure: try again, another place, stop.
+    Failure,
+    /// What to do with the files.
+    Then(Vec<Action>),
+}
+
+impl Question {
+    /// How many choices there are.
+    pub(crate) fn choices(&self) -> usize {
+        match self {
+            Self::Doubt(_) | Self::Failure => 3,
+            Self::Take(_, wishes) => wishes.len(),
+            Self::Phone(phones) => phones.len(),
+            Self::Leave(groups) => groups.len(),
+            Self::Then(actions) => actions.len(),
+        }
+    }
+
+    /// The choice that Enter alone takes: a person who is not sure does not know, and one who presses
+    /// Enter again and again comes to the end.
+    pub(crate) fn usual(&self) -> usize {
+        match self {
+            Self::Doubt(_) => 2,
+            Self::Then(actions) => match actions.first() {
+                Some(Action::TryAgain | Action::Export) => 0,
+                _ => actions.len().saturating_sub(1),
+            },
+            _ => 0,
+        }
+    }
+}
+
+/// What the person may wish of a phone's contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Everything,
+    PhotosAndVideos,
+    Photos,
+    WithoutFolders,
+    Elsewhere,
+}
+
+/// What a look at the phones found: the doctor's findings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Sight(pub(crate) Vec<Seen>);
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// What chooses the phone; `None` for what concerns no phone.
+    pub(crate) phone: Option<String>,
+    /// Its model.
+    pub(crate) model: Option<String>,
+    /// Its state.
+    pub(crate) state: State,
+    /// What was measured or said beyond the state.
+    pub(crate) detail: Option<String>,
+}
+
+impl Sight {
+    /// Whether the same phones are in the same states; measured values may differ.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let states = |sight: &Self| -> Vec<_> {
+            let seen = sight.0.iter();
+            seen.map(|seen| (seen.phone.clone(), seen.state.state))
+                .collect()
+        };
+        states(self) == states(other)
+    }
+
+    /// The phones in it, each once.
+    fn phones(&self) -> Vec<&Seen> {
+        let mut phones: Vec<&Seen> = Vec::new();
+        for seen in self.0.iter().filter(|seen| seen.phone.is_some()) {
+            if !phones.iter().any(|known| known.phone == seen.phone) {
+                phones.push(seen);
+            }
+        }
+        phones
+    }
+
+    /// The finding that decides what is next: a phone that can be read, else what keeps it from that.
+    fn main(&self) -> Option<&Seen> {
+        let is_ready = |seen: &&Seen| seen.state == states::ready;
+        let stands_in_the_way = |seen: &&Seen| seen.state.kind.is_some();
+        let mut seen = self.0.iter();
+        let ready = seen.clone().find(is_ready);
+        ready.or_else(|| seen.find(stands_in_the_way))
+    }
+}
+
+/// A number of files and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Amount {
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Amount {
+    /// Adds a file.
+    pub(crate) fn add(&mut self, size: u64) {
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(size);
+    }
+
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            files: self.files.saturating_add(other.files),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+}
+
+/// What the phone holds and this computer does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Contents {
+    /// The rescue folder that a pull goes into.
+    pub(crate) folder: PathBuf,
+    /// Photos, videos, and everything else.
+    pub(crate) photos: Amount,
+    pub(crate) videos: Amount,
+    pub(crate) others: Amount,
+    /// The same by folder, the largest first.
+    pub(crate) groups: Vec<Group>,
+    /// What is here and proven from before.
+    pub(crate) here: Amount,
+    /// Room on the disk of the folder, in bytes, where the system says.
+    pub(crate) free_bytes: Option<u64>,
+    /// Places of the phone that could not be read.
+    pub(crate) unreadable: u64,
+}
+
+impl Contents {
+    pub(crate) fn all(&self) -> Amount {
+        self.photos.and(self.videos).and(self.others)
+    }
+
+    /// What can be wished; what would be the same as another wish is left out.
+    fn wishes(&self) -> Vec<Wish> {
+        let media = self.photos.files.saturating_add(self.videos.files);
+        let groups = self.leavable().len();
+        let wishes = [
+            (Wish::Everything, true),
+            (
+                Wish::PhotosAndVideos,
+                media > self.photos.files && self.others.files > 0,
+            ),
+            (
+                Wish::Photos,
+                self.photos.files > 0 && self.all().files > self.photos.files,
+            ),
+            (Wish::WithoutFolders, groups > 0 && self.groups.len() > 1),
+            (Wish::Elsewhere, true),
+        ];
+        let wishes = wishes.into_iter().filter(|(_, is_of_use)| *is_of_use);
+        wishes.map(|(wish, _)| wish).collect()
+    }
+
+    /// The folders that can be left out.
+    fn leavable(&self) -> Vec<Group> {
+        let groups = self.groups.iter();
+        let groups = groups.filter(|group| !group.patterns.is_empty());
+        groups.cloned().collect()
+    }
+}
+
+/// Files of one folder of the phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Group {
+    /// What people call it.
+    pub(crate) name: String,
+    pub(crate) amount: Amount,
+    /// Patterns that match it; empty where it cannot be left out.
+    pub(crate) patterns: Vec<String>,
+}
+
+/// What to pull.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Take {
+    /// The rescue folder.
+    pub(crate) folder: PathBuf,
+    pub(crate) what: What,
+}
+
+/// Which files to pull.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    Everything,
+    PhotosAndVideos,
+    Photos,
+    /// Everything but what these patterns match.
+    Without(Vec<String>),
+}
+
+/// A failure, as a person reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) kind: Kind,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hint: Option<String>,
+}
+
+impl Trouble {
+    /// Whether the phone, its cable or its lock is the matter: a look at it says more.
+    fn is_of_phone(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::NoPhone
+                | Kind::Unauthorized
+                | Kind::NoUsbPermission
+                | Kind::Locked
+                | Kind::PhoneNotReady
+                | Kind::PhoneGone
+                | Kind::AdbServer
+        )
+    }
+}
+
+/// Where the journey is.
+#[derive(Debug, Clone)]
+enum Stage {
+    Beginning,
+    Looking,
+    Doubting(Doubt),
+    ChoosingPhone(Vec<String>),
+    Waiting(Vec<Action>),
+    Listing,
+    Taking(Contents),
+    LeavingOut(Contents),
+    Placing,
+    Pulling,
+    /// Something failed that a look at the phone does not explain.
+    Troubled,
+    /// The pull is done.
+    Arrived(Holdings, Vec<Action>),
+    Running(Action, Box<Stage>),
+    Over,
+}
+
+/// The guided run.
+#[derive(Debug)]
+pub(crate) struct Journey {
+    stage: Stage,
+    /// What was asked for last, to be asked for again where the answer is to something else.
+    pending: Next,
+    replies: Replies,
+    /// The phone that is rescued, once that is clear.
+    phone: Option<String>,
+    sight: Sight,
+    /// Whether the phone could be read at some time: nobody is asked about it any more.
+    was_ready: bool,
+    has_told_safe_places: bool,
+    /// What is pulled, once the person has chosen.
+    take: Option<Take>,
+    /// The folder of this computer that the rescue folder goes into, where the person named one.
+    place: Option<PathBuf>,
+    /// Failures in a row.
+    failures: u32,
+    /// Whether the phone is on a cable, over which keys can be sent.
+    has_cable: bool,
+    /// The remotes that files can be uploaded to.
+    remotes: Vec<String>,
+    /// What was done with the files already.
+    done: Vec<Action>,
+}
+
+impl Journey {
+    /// A journey that has not begun. `phone` is the one that the person named.
+    pub(crate) fn new(phone: Option<String>, has_cable: bool, remotes: Vec<String>) -> Self {
+        Self {
+            stage: Stage::Beginning,
+            pending: Next::Look,
+            replies: Replies::default(),
+            phone,
+            sight: Sight::default(),
+            was_ready: false,
+            has_told_safe_places: false,
+            take: None,
+            place: None,
+            failures: 0,
+            has_cable,
+            remotes,
+            done: Vec::new(),
+        }
+    }
+
+    /// The phone that is rescued, once that is clear.
+    pub(crate) fn phone(&self) -> Option<&str> {
+        self.phone.as_deref()
+    }
+
+    /// What the last look found.
+    pub(crate) fn sight(&self) -> &Sight {
+        &self.sight
+    }
+
+    /// Takes what happened, and returns what to say and to do next. What does not answer the last turn
+    /// changes nothing: that turn is repeated.
+    pub(crate) fn turn(&mut self, happened: Happened) -> Turn {
+        let turn = self.decide(happened);
+        self.pending = turn.next.clone();
+        turn
+    }
+
+    fn decide(&mut self, happened: Happened) -> Turn {
+        match (std::mem::replace(&mut self.stage, Stage::Over), happened) {
+            (Stage::Beginning, Happened::Began) => self.look(vec![Note::Welcome]),
+            (Stage::Looking, Happened::Looked(sight)) => self.see(sight),
+            (stage @ Stage::Waiting(_), Happened::Looked(sight)) => {
+                match self.sight.is_like(&sight) {
+                    true => self.again(stage),
+                    false => self.see(sight),
+                }
+            }
+            (stage @ Stage::Waiting(_), Happened::Allowed) => match self.sight.main().cloned() {
+                Some(main) => self.begin_with(&main),
+                None => self.again(stage),
+            },
+            (stage @ Stage::Waiting(_), Happened::Answered(number)) => {
+                let chosen = match &stage {
+                    Stage::Waiting(actions) => actions.get(number).cloned(),
+                    _ => None,
+                };
+                match chosen {
+                    Some(Action::More) => {
+                        let more = self.sight.main().map(|seen| seen.state);
+                        let mut turn = self.again(stage);
+                        turn.say = more.map(Note::Alternatives).into_iter().collect();
+                        turn
+                    }
+                    Some(action) => self.run(action, Stage::Looking),
+                    None => self.again(stage),
+                }
+            }
+            (Stage::Doubting(doubt), Happened::Answered(number)) => {
+                self.replies.set(doubt, Reply::of(number));
+                let sight = std::mem::take(&mut self.sight);
+                self.see(sight)
+            }
+            (Stage::ChoosingPhone(phones), Happened::Answered(number)) => {
+                self.phone = phones.into_iter().nth(number);
+                self.look(Vec::new())
+            }
+            (Stage::Running(action, stage), Happened::Ran(went_well)) => {
+                self.ran(action, *stage, went_well)
+            }
+            (Stage::Listing, Happened::Listed(contents)) => self.offer(contents),
+            (Stage::Taking(contents), Happened::Answered(number)) => self.chosen(contents, number),
+            (Stage::LeavingOut(contents), Happened::AnsweredMany(numbers)) => {
+                self.leave_out(contents, &numbers)
+            }
+            (Stage::Placing, Happened::Placed(place)) => {
+                if place.is_some() {
+                    (self.place, self.take) = (place, None);
+                }
+                self.list(Vec::new())
+            }
+            (Stage::Listing | Stage::Pulling, Happened::Failed(trouble)) => self.fail(&trouble),
+            (Stage::Pulling, Happened::Pulled(holdings)) => {
+                self.failures = 0;
+                let say = vec![Note::Arrived(holdings.clone())];
+                self.arrive(holdings, say)
+            }
+            (Stage::Troubled, Happened::Answered(number)) => match number {
+                0 => self.look(Vec::new()),
+                1 => self.to(Stage::Placing, Vec::new(), Next::AskPlace),
+                _ => self.end(vec![Note::Stopped], false),
+            },
+            (Stage::Arrived(holdings, actions), Happened::Answered(number)) => {
+                match actions.get(number).cloned() {
+                    Some(Action::Finish) | None => {
+                        let is_safe = holdings.verdict() != Verdict::Partly;
+                        self.end(vec![Note::Farewell(holdings)], is_safe)
+                    }
+                    Some(Action::TryAgain) => self.look(Vec::new()),
+                    Some(action) => self.run(action, Stage::Arrived(holdings, actions)),
+                }
+            }
+            (stage, _) => self.again(stage),
+        }
+    }
+
+    fn to(&mut self, stage: Stage, say: Vec<Note>, next: Next) -> Turn {
+        self.stage = stage;
+        Turn { say, next }
+    }
+
+    /// The last turn once more, without its words.
+    fn again(&mut self, stage: Stage) -> Turn {
+        let next = self.pending.clone();
+        self.to(stage, Vec::new(), next)
+    }
+
+    fn look(&mut self, say: Vec<Note>) -> Turn {
+        self.to(Stage::Looking, say, Next::Look)
+    }
+
+    fn list(&mut self, say: Vec<Note>) -> Turn {
+        let next = Next::List(self.place.clone());
+        self.to(Stage::Listing, say, next)
+    }
+
+    fn end(&mut self, say: Vec<Note>, is_safe: bool) -> Turn {
+        self.to(Stage::Over, say, Next::End(is_safe))
+    }
+
+    fn run(&mut self, action: Action, back: Stage) -> Turn {
+        let next = Next::Run(action.clone());
+        self.to(Stage::Running(action, Box::new(back)), Vec::new(), next)
+    }
+
+    fn see(&mut self, sight: Sight) -> Turn {
+        self.sight = sight;
+        let phones = self.sight.phones();
+        if self.phone.is_none() && phones.len() > 1 {
+            let question = Question::Phone(phones.iter().map(|seen| (*seen).clone()).collect());
+            let names = phones.iter().filter_map(|seen| seen.phone.clone());
+            let names = names.collect();
+            return self.to(Stage::ChoosingPhone(names), Vec::new(), Next::Ask(question));
+        }
+        let Some(main) = self.sight.main().cloned() else {
+            // Whatever was found stands in nobody's way, and there is no phone.
+            let nothing = Seen {
+                phone: None,
+                model: None,
+                state: states::nothing_on_usb,
+                detail: None,
+            };
+            return self.advise(&nothing);
+        };
+        if main.state == states::ready {
+            return self.begin_with(&main);
+        }
+        match open_doubt(main.state, &self.replies).filter(|_| !self.was_ready) {
+            Some(doubt) => {
+                let question = Question::Doubt(doubt);
+                self.to(Stage::Doubting(doubt), Vec::new(), Next::Ask(question))
+            }
+            None => self.advise(&main),
+        }
+    }
+
+    /// The phone can be read.
+    fn begin_with(&mut self, ready: &Seen) -> Turn {
+        (self.was_ready, self.phone) = (true, ready.phone.clone().or(self.phone.take()));
+        let mut say = vec![Note::Ready(ready.clone())];
+        let asides = self.sight.0.iter().filter(|seen| {
+            let is_of_another = seen.phone.is_some() && seen.phone != ready.phone;
+            seen.state.kind.is_none() && seen.state != states::ready && !is_of_another
+        });
+        say.extend(asides.cloned().map(Note::Aside));
+        if self.replies.picture == Some(Reply::No) {
+            say.push(Note::ScreenInBrowser);
+        }
+        match self.take.clone() {
+            Some(take) => {
+                say.push(Note::Resumes(take.folder.clone()));
+                self.to(Stage::Pulling, say, Next::Pull(take))
+            }
+            None => {
+                say.extend(self.safe_places());
+                say.push(Note::Listing);
+                self.list(say)
+            }
+        }
+    }
+
+    fn safe_places(&mut self) -> Option<Note> {
+        let has_told = std::mem::replace(&mut self.has_told_safe_places, true);
+        (!has_told).then_some(Note::SafePlaces)
+    }
+
+    /// Something stands in the way.
+    fn advise(&mut self, seen: &Seen) -> Turn {
+        let mut say = Vec::from_iter(self.safe_places());
+        let (counsel, actions) = advice(seen, &self.replies, self.was_ready, self.has_cable);
+        say.push(Note::Advice(counsel));
+        let next = Next::Wait {
+            actions: actions.clone(),
+            asks_owner: [states::unauthorized, states::key_expired].contains(&seen.state),
+        };
+        self.to(Stage::Waiting(actions), say, next)
+    }
+
+    /// The phone is listed: asks what to take of it.
+    fn offer(&mut self, contents: Contents) -> Turn {
+        self.failures = 0;
+        let say = vec![Note::Contents(contents.clone())];
+        if contents.all().files == 0 {
+            return self.pull(&contents, What::Everything, say);
+        }
+        let wishes = contents.wishes();
+        let question = Question::Take(contents.clone(), wishes);
+        self.to(Stage::Taking(contents), say, Next::Ask(question))
+    }
+
+    fn chosen(&mut self, contents: Contents, number: usize) -> Turn {
+        let what = match contents.wishes().get(number) {
+            None => return self.again(Stage::Taking(contents)),
+            Some(Wish::Elsewhere) => return self.to(Stage::Placing, Vec::new(), Next::AskPlace),
+            Some(Wish::WithoutFolders) => {
+                let question = Question::Leave(contents.leavable());
+                let next = Next::AskMany(question);
+                return self.to(Stage::LeavingOut(contents), Vec::new(), next);
+            }
+            Some(Wish::Everything) => What::Everything,
+            Some(Wish::PhotosAndVideos) => What::PhotosAndVideos,
+            Some(Wish::Photos) => What::Photos,
+        };
+        self.pull(&contents, what, Vec::new())
+    }
+
+    fn leave_out(&mut self, contents: Contents, numbers: &[usize]) -> Turn {
+        let groups = contents.leavable();
+        let left = numbers.iter().filter_map(|number| groups.get(*number));
+        let patterns: Vec<_> = left.flat_map(|group| group.patterns.clone()).collect();
+        match patterns.is_empty() {
+            true => self.offer(contents),
+            false => self.pull(&contents, What::Without(patterns), Vec::new()),
+        }
+    }
+
+    fn pull(&mut self, contents: &Contents, what: What, say: Vec<Note>) -> Turn {
+        let folder = contents.folder.clone();
+        let take = Take { folder, what };
+        self.take = Some(take.clone());
+        self.to(Stage::Pulling, say, Next::Pull(take))
+    }
+
+    fn fail(&mut self, trouble: &Trouble) -> Turn {
+        self.failures += 1;
+        if trouble.is_of_phone() && self.failures < MOST_FAILURES {
+            return self.look(vec![Note::Interrupted(
+                trouble.clone(),
+                self.take.is_some(),
+            )]);
+        }
+        self.failures = 0;
+        let say = vec![Note::Trouble(trouble.clone())];
+        self.to(Stage::Troubled, say, Next::Ask(Question::Failure))
+    }
+
+    /// The pull is done: asks what is next.
+    fn arrive(&mut self, holdings: Holdings, say: Vec<Note>) -> Turn {
+        let mut actions = vec![Action::Export];
+        let remotes = self.remotes.iter().cloned();
+        actions.extend(remotes.map(Action::Upload));
+        actions.push(Action::CopyToDisk);
+        if holdings.verdict() == Verdict::Partly {
+            actions.insert(0, Action::TryAgain);
+        }
+        actions.retain(|action| !self.done.contains(action));
+        actions.push(Action::Finish);
+        let question = Question::Then(actions.clone());
+        self.to(Stage::Arrived(holdings, actions), say, Next::Ask(question))
+    }
+
+    fn ran(&mut self, action: Action, stage: Stage, went_well: bool) -> Turn {
+        match stage {
+            Stage::Arrived(holdings, _) => {
+                let has_page = went_well && action == Action::Export;
+                let say = has_page.then(|| Note::Pictures(holdings.folder.clone()));
+                self.done.extend(went_well.then_some(action));
+                self.arrive(holdings, say.into_iter().collect())
+            }
+            _ => self.look(Vec::new()),
+        }
+    }
+}

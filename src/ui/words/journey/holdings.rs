@@ -1,0 +1,101 @@
+//! The end of a guided run in words: what is safe and how sure, what is not, and when to wipe the phone.
+
+use super::super::super::text::{bytes, count};
+use super::{WIPE, shown};
+use crate::folder::{Summary, SurveyKind};
+use crate::guide::journey::{Holdings, Verdict};
+
+pub(super) fn lines(holdings: &Holdings) -> Vec<String> {
+    let proven = "Each file's checksum is the same as the phone's own.";
+    let verdict = match holdings.verdict() {
+        Verdict::Everything => {
+            format!("Safe: everything that was looked for on the phone is here. {proven}")
+        }
+        Verdict::Readable => {
+            format!("Safe: everything that Android lets a computer read is here. {proven}")
+        }
+        Verdict::Chosen => format!(
+            "Safe: everything that you chose is here. {proven} The rest is only on the phone."
+        ),
+        Verdict::Empty => {
+            "The phone holds no photos, videos, sound or documents: nothing was copied.".to_owned()
+        }
+        Verdict::Partly => "Not everything is safe yet:".to_owned(),
+    };
+    let mut lines = vec![String::new(), verdict];
+    lines.extend(doubts(holdings).iter().map(|doubt| format!("  - {doubt}")));
+    lines.push(format!(
+        "It is in {}; the pictures are in its folder \"data\".",
+        shown(&holdings.folder)
+    ));
+    lines.push(
+        "Not part of this: contacts, messages, and what apps keep inside themselves, as WhatsApp keeps its chats."
+            .to_owned(),
+    );
+    lines.push(match holdings.verdict() {
+        Verdict::Partly => {
+            format!("{WIPE} before the rest is here, too, and you have a second copy.")
+        }
+        _ => format!(
+            "{WIPE} before you have looked at the pictures, and have a second copy on another disk or in a cloud."
+        ),
+    });
+    lines
+}
+
+/// What keeps the rescue from being everything.
+fn doubts(holdings: &Holdings) -> Vec<String> {
+    let Summary {
+        planned,
+        pulled,
+        verified,
+        verified_by_size,
+        damaged,
+        failed,
+        ..
+    } = holdings.summary;
+    let mut doubts = Vec::new();
+    if holdings.verdict() == Verdict::Partly {
+        let proven = verified.files.saturating_sub(verified_by_size.files);
+        doubts.push(format!("{}: here and proven", count(proven, "file")));
+    }
+    for (state, words) in [
+        (verified_by_size, "here, compared by size only"),
+        (pulled, "here, not compared with the phone yet"),
+        (damaged, "damaged on the phone; only parts are here"),
+        (failed, "not here, because the phone could not read them"),
+        (planned, "not here yet"),
+    ] {
+        if state.files > 0 {
+            doubts.push(format!("{}: {words}", count(state.files, "file")));
+        }
+    }
+    for (kind, noun, words) in [
+        (SurveyKind::Unreadable, "place", "could not be read"),
+        (
+            SurveyKind::Private,
+            "folder",
+            "not looked at, because Android keeps it for its app",
+        ),
+        (
+            SurveyKind::OtherUser,
+            "other user of the phone",
+            "not looked at",
+        ),
+    ] {
+        let (number, _) = holdings.sum(kind);
+        if number > 0 {
+            doubts.push(format!("{}: {words}", count(number, noun)));
+        }
+    }
+    let (left, left_bytes) = holdings.sum(SurveyKind::Choice);
+    if left > 0 {
+        let left = format!("{}, {}", count(left, "file"), bytes(left_bytes));
+        doubts.push(format!("{left}: left on the phone by your choice"));
+    }
+    if !holdings.is_whole {
+        doubts
+            .push("the last run did not come to its end, or could not read everything".to_owned());
+    }
+    doubts
+}

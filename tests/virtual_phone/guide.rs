@@ -1,0 +1,289 @@
+//! `rescue` alone on a terminal: the guided run, from the first question to the last.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rescue::adb::features::Features;
+use rescue::virtual_phone::{Trust, camera_roll};
+
+use crate::desk::{CAMERA, Desk, camera, end, files_below, generated};
+use crate::served::{Shelf, phone, photo};
+use crate::terminal::Terminal;
+
+/// The guide for the phone at an address.
+fn guide(desk: &Desk, address: &str, more: &[&str]) -> Terminal {
+    let mut command = desk.command(&["guide", "--tcp", address, "--idle-timeout", "2"]);
+    command.args(more);
+    // No server of this computer's is asked.
+    command.env("ANDROID_ADB_SERVER_PORT", "1");
+    Terminal::start(command, 80)
+}
+
+/// The rescue folder, which the guide names itself.
+fn folder(desk: &Desk) -> PathBuf {
+    let found = std::fs::read_dir(desk.dir.path()).unwrap();
+    let mut folders = found.map(|entry| entry.unwrap().path()).filter(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with("Virtual-Phone-") && path.is_dir()
+    });
+    let folder = folders.next().expect("a rescue folder");
+    assert!(folders.next().is_none());
+    folder
+}
+
+fn rescued(desk: &Desk) -> Vec<String> {
+    files_below(&folder(desk).join("data"))
+        .into_keys()
+        .collect()
+}
+
+#[tokio::test]
+async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
+    let (phone, _) = camera(&[10_000; 3]);
+    let serving = phone.serve().await.unwrap();
+    let desk = Desk::new();
+    let disk = desk.dir.path().join("a disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
+    terminal.shows("What do you want to take?").await;
+    let screen = terminal.screen();
+    for words in ["3 photos   30.0 kB", "It fits.", "photos.google.com"] {
+        assert!(screen.contains(words), "{words} in\n{screen}");
+    }
+    terminal.type_keys("\n");
+    terminal.shows("What next?").await;
+    let screen = terminal.screen();
+    for words in [
+        "Safe: everything that was looked for on the phone is here.",
+        "Do not wipe the phone",
+    ] {
+        assert!(screen.contains(words), "{words} in\n{screen}");
+    }
+    terminal.type_keys("1\n");
+    terminal.shows("index.html in a browser").await;
+    terminal.type_keys("1\n");
+    terminal.shows("Which folder?").await;
+    terminal.type_keys("nowhere\n");
+    terminal.shows("nowhere is not a folder").await;
+    terminal.type_keys("'a disk'\n");
+    terminal.shows("disk: Backup complete").await;
+    terminal.type_keys("\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(rescued(&desk), [photo(0), photo(1), photo(2)].concat());
+    assert!(folder(&desk).with_extension("zip").is_file());
+    assert_eq!(files_below(&disk).len(), 3, "{screen}");
+
+    // Once more, everything is here already, and nothing is asked before the end.
+    let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
+    terminal.shows("Nothing is new on the phone.").await;
+    terminal.shows("What next?").await;
+    let screen = terminal.screen();
+    assert!(
+        screen.contains("Here already: 3 files, 30.0 kB"),
+        "{screen}"
+    );
+    assert!(screen.contains("Upload it to disk"), "{screen}");
+    terminal.type_keys("4\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0, "{screen}");
+}
+
+#[tokio::test]
+async fn phone_that_asks_its_owner_is_rescued_after_a_tap() {
+    let (mut phone, _) = camera(&[10_000]);
+    phone.trust = Trust::Known {
+        keys: Vec::new(),
+        approves_after: Some(Duration::from_millis(100)),
+    };
+    let serving = phone.serve().await.unwrap();
+    let desk = Desk::new();
+    let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
+    for question in [
+        "still show a picture?",
+        "react to your finger?",
+        "pattern or password?",
+    ] {
+        terminal.shows(question).await;
+        // Only the look was taken, which leaves no question on the phone.
+        assert_eq!(serving.questions(), 0);
+        terminal.type_keys("1\n");
+    }
+    terminal.shows("What do you want to take?").await;
+    assert!(serving.questions() > 0);
+    let screen = terminal.screen();
+    assert!(screen.contains("tap 'Allow'"), "{screen}");
+    assert!(!screen.contains("USB debugging\" ever"), "{screen}");
+    terminal.type_keys("\n");
+    terminal.shows("Safe: everything").await;
+    terminal.type_keys("3\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(rescued(&desk), photo(0));
+}
+
+#[tokio::test]
+async fn phone_unplugged_in_the_middle_resumes_by_itself_when_it_is_back() {
+    let (phone, _) = camera(&[100_000; 20]);
+    let mut slow = phone.clone();
+    slow.rate = Some(400_000);
+    let serving = slow.serve().await.unwrap();
+    let address = serving.address();
+    let desk = Desk::new();
+    let mut terminal = guide(&desk, &address.to_string(), &["--wait", "1"]);
+    terminal.shows("What do you want to take?").await;
+    terminal.type_keys("1\n");
+    terminal.shows("of 2.0 MB").await;
+    drop(serving);
+    terminal.shows("Interrupted: ").await;
+    terminal.shows("Waiting; this continues by itself.").await;
+    let screen = terminal.screen();
+    assert!(!screen.contains("Safe: "), "{screen}");
+    let _serving = phone.serve_at(address.port()).await.unwrap();
+    terminal.shows("The rescue continues in ").await;
+    terminal.shows("What next?").await;
+    terminal.type_keys("3\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("Safe: everything"), "{screen}");
+    assert_eq!(rescued(&desk).len(), 20);
+}
+
+#[tokio::test]
+async fn rescue_alone_asks_about_a_phone_that_is_not_there_and_begins_when_it_is() {
+    let mut shelf = Shelf {
+        features: Some(Features::all()),
+        ..Shelf::default()
+    };
+    let phone = phone("ONE", 1).await;
+    shelf
+        .phones
+        .insert("transport-id:1".to_owned(), phone.address());
+    let (shelf, port) = shelf.serve("127.0.0.1").await;
+    let desk = Desk::new();
+    let mut command = desk.command(&[]);
+    command.env("ANDROID_ADB_SERVER_PORT", port.to_string());
+    let mut terminal = Terminal::start(command, 40);
+    for question in ["picture?", "finger?", "password?", "this phone?"] {
+        terminal.shows(question).await;
+        terminal.type_keys("\n");
+    }
+    terminal.shows("No phone shows on USB yet.").await;
+    terminal.shows("press Enter:").await;
+    // What else can be tried is a choice of its own.
+    terminal.type_keys("1\n");
+    terminal.shows("You can also try this:").await;
+    *shelf.list.lock().unwrap() = "ONE device transport_id:1\n".to_owned();
+    terminal.shows("Good: ").await;
+    terminal.shows("What do you want to take?").await;
+    terminal.type_keys("\n");
+    terminal.shows("What next?").await;
+    terminal.type_keys("3\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(rescued(&desk), photo(1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_called_safe() {
+    let serving = camera_roll::phone().serve().await.unwrap();
+    let desk = Desk::new();
+    let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
+    terminal.shows("What do you want to take?").await;
+    terminal.type_keys("1\n");
+    terminal.shows("What next?").await;
+    let screen = terminal.screen();
+    for words in [
+        "Not everything is safe yet:",
+        "- 1 file: not here",
+        "before the rest is here, too",
+        "1  Try the missing files again",
+    ] {
+        assert!(screen.contains(words), "{words} in\n{screen}");
+    }
+    assert!(!screen.contains("Safe: "), "{screen}");
+    terminal.type_keys("4\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 3, "{screen}");
+}
+
+#[tokio::test]
+async fn folders_that_the_person_leaves_stay_on_the_phone_and_are_told() {
+    let (mut phone, _) = camera(&[10_000]);
+    let paper = "/storage/emulated/0/Download/a.pdf";
+    phone
+        .tree
+        .add_file(paper, generated(1000, 7), 1_700_000_000);
+    let serving = phone.serve().await.unwrap();
+    let desk = Desk::new();
+    let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
+    terminal.shows("3  Everything but some folders").await;
+    terminal.type_keys("3\n");
+    terminal.shows("2  Download: 1 file").await;
+    terminal.type_keys("2, 9\n");
+    terminal.shows("type a number from 1 to 2").await;
+    terminal.type_keys("2\n");
+    terminal.shows("What next?").await;
+    let screen = terminal.screen();
+    assert!(
+        screen.contains("Safe: everything that you chose"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("left on the phone by your choice"),
+        "{screen}"
+    );
+    terminal.type_keys("3\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(rescued(&desk), photo(0));
+    assert!(serving.has_file(&format!("{CAMERA}/0.jpg")));
+}
+
+#[tokio::test]
+async fn without_a_person_rescue_alone_shows_its_help_and_the_guide_refuses() {
+    let desk = Desk::new();
+    for arguments in [&[][..], &["-q"], &["--color", "never"]] {
+        let ended = end(desk.command(arguments).spawn().unwrap()).await;
+        assert_eq!(ended.code, 2, "{arguments:?}");
+        assert!(ended.stderr.contains("Usage: rescue"), "{}", ended.stderr);
+        assert!(ended.lines.is_empty());
+    }
+    let ended = end(desk.command(&["--json", "guide"]).spawn().unwrap()).await;
+    let message = ended.expect(2).message();
+    assert!(message.contains("not a terminal"), "{message}");
+    // A program reads JSON, and -q wants no words: neither is a person with questions.
+    for arguments in [&["-q"][..], &["--json"]] {
+        let (code, screen) = Terminal::start(desk.command(arguments), 80).end().await;
+        assert_eq!(code, 2, "{screen}");
+        assert!(!screen.contains("step by step"), "{screen}");
+    }
+}
+
+#[tokio::test]
+async fn stopped_at_a_question_or_while_it_waits_it_ends_and_says_how_to_resume() {
+    let (phone, _) = camera(&[10_000]);
+    let serving = phone.serve().await.unwrap();
+    let address = serving.address().to_string();
+    let desk = Desk::new();
+    let terminal = guide(&desk, &address, &[]);
+    terminal.shows("Enter alone: 1]: ").await;
+    terminal.interrupt();
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 130, "{screen}");
+    assert!(screen.contains("safe"), "{screen}");
+    // The end of the input is no answer.
+    let mut terminal = guide(&desk, &address, &[]);
+    terminal.shows("Enter alone: 1]: ").await;
+    terminal.type_keys("\x04");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 130, "{screen}");
+    assert!(screen.contains("run `rescue` again"), "{screen}");
+    // Nobody is there: it waits.
+    drop(serving);
+    let terminal = guide(&desk, &address, &[]);
+    terminal.shows("press Enter: ").await;
+    terminal.interrupt();
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 130, "{screen}");
+}
