@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         ColorChoice::Never => false,
         ColorChoice::Auto => {
             let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            std::io::stderr().is_terminal() && !unwanted
+            std::io::stderr().is_terminal() && !unwanted && rescue::ui::terminal::takes_colors()
         }
     };
     let ui = Ui::new(Style {

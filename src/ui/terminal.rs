@@ -63,6 +63,11 @@ pub fn restore_on_panic() {
 const MOUSE_ON: &str = "\x1b[?1003h\x1b[?1006h";
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1003l";
 
+/// Whether the terminal takes colours; that of Windows has to be told that they come.
+pub fn takes_colors() -> bool {
+    system::takes_colors()
+}
+
 /// Whether a person is there to ask.
 pub fn is_there() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()

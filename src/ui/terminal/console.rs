@@ -3,33 +3,43 @@
 
 use std::io::{self, ErrorKind, Read as _};
 
+use winapi_util::{HandleRef, console};
 use zeroize::Zeroizing;
 
 use super::Mode;
 use crate::threads;
 
-/// How the terminal behaves, which is never changed beyond one question.
-#[derive(Debug)]
-pub(in crate::ui) struct Settings(());
+/// How the console behaves. A question with a hidden answer changes it (rpassword), and Ctrl-C at that question
+/// would leave it without an echo.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ui) struct Settings(u32);
 
 impl Settings {
     /// How it behaves now.
     pub(in crate::ui) fn now() -> io::Result<Self> {
-        Ok(Self(()))
+        Ok(Self(console::mode(HandleRef::stdin())?))
     }
 
     /// Has it behave so.
     pub(in crate::ui) fn apply(&self) -> io::Result<()> {
-        Ok(())
+        console::set_mode(HandleRef::stdin(), self.0)
     }
 
     /// These, changed for a mode.
     pub(super) fn during(&self, mode: Mode) -> io::Result<Self> {
         match mode {
-            Mode::Lines | Mode::Hidden => Ok(Self(())),
+            Mode::Lines | Mode::Hidden => Ok(*self),
             Mode::Keys => Err(no_keys()),
         }
     }
+}
+
+/// From Windows 10 on, once it is told.
+pub(super) fn takes_colors() -> bool {
+    /// ENABLE_VIRTUAL_TERMINAL_PROCESSING.
+    const SEQUENCES: u32 = 4;
+    let handle = HandleRef::stderr;
+    console::mode(handle()).is_ok_and(|mode| console::set_mode(handle(), mode | SEQUENCES).is_ok())
 }
 
 fn no_keys() -> io::Error {

@@ -60,6 +60,11 @@ impl Settings {
     }
 }
 
+/// Every terminal does that is used today.
+pub(super) fn takes_colors() -> bool {
+    true
+}
+
 /// Some of what was typed; nothing at the end of the input. Nothing is lost where the future is
 /// dropped.
 pub(super) async fn read(buffer: &mut [u8]) -> io::Result<usize> {
