@@ -33,13 +33,13 @@ pub(crate) fn read_back(
     path: &Path,
     on_bytes: impl FnMut(&[u8]),
 ) -> Result<ReadFrom, DiskError> {
-    read(file, on_bytes).map_err(|e| DiskError::new("read", path, e))
+    read(file, path, on_bytes).map_err(|e| DiskError::new("read", path, e))
 }
 
-fn read(file: &File, mut on_bytes: impl FnMut(&[u8])) -> io::Result<ReadFrom> {
+fn read(file: &File, path: &Path, mut on_bytes: impl FnMut(&[u8])) -> io::Result<ReadFrom> {
     // Both: some files cannot be read past the memory, and pages in use cannot be dropped.
     system::forget_contents(file);
-    let mut past_memory = PastMemory::begin(file);
+    let mut past_memory = PastMemory::begin(file, path);
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(PIECE_BYTES);
     let piece = length.clamp(1, PIECE_BYTES).next_multiple_of(ALIGNMENT);
     let mut room = vec![0; piece + ALIGNMENT];
@@ -47,7 +47,8 @@ fn read(file: &File, mut on_bytes: impl FnMut(&[u8])) -> io::Result<ReadFrom> {
     let buffer = room.get_mut(start..start + piece).unwrap_or_default();
     let (mut at, mut from) = (0, ReadFrom::Disk);
     loop {
-        let held = match system::read_some_at(file, buffer, at) {
+        let read_from = past_memory.as_ref().map_or(file, PastMemory::file);
+        let held = match system::read_some_at(read_from, buffer, at) {
             Ok(0) => return Ok(from),
             Ok(held) => held,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -80,9 +81,9 @@ mod tests {
         (0..size).map(|n| (n % 251) as u8).collect()
     }
 
-    fn all_of(file: &File) -> (Vec<u8>, ReadFrom) {
+    fn all_of(file: &File, path: &Path) -> (Vec<u8>, ReadFrom) {
         let mut found = Vec::new();
-        let from = super::read(file, |bytes| found.extend_from_slice(bytes)).unwrap();
+        let from = super::read(file, path, |bytes| found.extend_from_slice(bytes)).unwrap();
         (found, from)
     }
 
@@ -102,14 +103,30 @@ mod tests {
             PIECE_BYTES + 1,
             3 * PIECE_BYTES + 5000,
         ] {
-            let mut file = File::create_new(place.path().join(size.to_string())).unwrap();
+            let path = place.path().join(size.to_string());
+            let mut file = File::create_new(&path).unwrap();
             file.write_all(&bytes_of(size)).unwrap();
-            assert_eq!(all_of(&file).0, bytes_of(size), "{size}");
+            assert_eq!(all_of(&file, &path).0, bytes_of(size), "{size}");
             // Written to afterwards as before, at any place and length.
             file.seek(io::SeekFrom::Start(size as u64)).unwrap();
             file.write_all(b"more").unwrap();
-            assert_eq!(all_of(&file).0, [&bytes_of(size)[..], b"more"].concat());
+            let longer = [&bytes_of(size)[..], b"more"].concat();
+            assert_eq!(all_of(&file, &path).0, longer);
+            // What bears the name now is another file.
+            std::fs::rename(&path, place.path().join("elsewhere")).unwrap();
+            std::fs::write(&path, b"other").unwrap();
+            assert_eq!(all_of(&file, &path).0, longer);
         }
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn bytes_come_from_the_disk_itself() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        std::fs::write(&path, bytes_of(5000)).unwrap();
+        let (found, from) = all_of(&File::open(&path).unwrap(), &path);
+        assert_eq!((found, from), (bytes_of(5000), ReadFrom::Disk));
     }
 
     #[cfg(target_os = "linux")]
@@ -120,7 +137,7 @@ mod tests {
         };
         let path = place.path().join("file");
         std::fs::write(&path, bytes_of(5000)).unwrap();
-        let (found, from) = all_of(&File::open(&path).unwrap());
+        let (found, from) = all_of(&File::open(&path).unwrap(), &path);
         assert_eq!((found, from), (bytes_of(5000), ReadFrom::PerhapsMemory));
     }
 }

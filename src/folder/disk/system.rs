@@ -238,7 +238,7 @@ pub(super) struct PastMemory<'a>(&'a File, rustix::fs::OFlags);
 #[cfg(any(target_os = "linux", target_os = "android"))]
 impl<'a> PastMemory<'a> {
     /// `None` where the filesystem is not known to give what a disk of this computer holds.
-    pub(super) fn begin(file: &'a File) -> Option<Self> {
+    pub(super) fn begin(file: &'a File, _path: &Path) -> Option<Self> {
         use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstatfs};
         // What lies in memory, in another program (FUSE) or on another computer accepts the flag too, and
         // answers as it likes.
@@ -249,6 +249,11 @@ impl<'a> PastMemory<'a> {
         fcntl_setfl(file, before | OFlags::DIRECT).ok()?;
         Some(Self(file, before))
     }
+
+    /// What to read from.
+    pub(super) fn file(&self) -> &File {
+        self.0
+    }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -258,14 +263,41 @@ impl Drop for PastMemory<'_> {
     }
 }
 
-/// Windows wants files opened anew for it, and Apple's systems give what memory holds all the same.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) struct PastMemory;
+/// Windows wants the file opened once more for it: FILE_FLAG_NO_BUFFERING.
+#[cfg(windows)]
+pub(super) struct PastMemory(File);
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(windows)]
 impl PastMemory {
-    pub(super) fn begin(_file: &File) -> Option<Self> {
+    /// `None` where the file lies on a share, or no longer at the path.
+    pub(super) fn begin(file: &File, path: &Path) -> Option<Self> {
+        const NO_BUFFERING: u32 = 0x2000_0000;
+        has_quick_locks(path.parent()?).then_some(())?;
+        let mut options = OpenOptions::new();
+        std::os::windows::fs::OpenOptionsExt::custom_flags(&mut options, NO_BUFFERING);
+        let again = options.read(true).open(path).ok()?;
+        let is_it = held::identity_of(&again).ok()? == held::identity_of(file).ok()?;
+        is_it.then_some(Self(again))
+    }
+
+    /// What to read from.
+    pub(super) fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+/// Apple's systems give what memory holds all the same.
+#[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
+pub(super) enum PastMemory {}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
+impl PastMemory {
+    pub(super) fn begin(_file: &File, _path: &Path) -> Option<Self> {
         None
+    }
+
+    pub(super) fn file(&self) -> &File {
+        match *self {}
     }
 }
 
