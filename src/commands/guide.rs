@@ -460,11 +460,10 @@ fn path_in(line: &str) -> Option<PathBuf> {
     (!path.is_empty()).then(|| path.into())
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    #[cfg(unix)]
     #[test]
     fn dragged_paths_are_read() {
         for line in [

@@ -109,20 +109,23 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// is replaced; meanwhile the system refuses.
 #[cfg(not(unix))]
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    const MOST_PAUSE: std::time::Duration = std::time::Duration::from_millis(256);
-    let mut pause = std::time::Duration::from_millis(1);
-    loop {
+    use std::time::Duration;
+    // Two seconds in all, in which even a file that is read again and again has its pauses.
+    let pauses = (0..5)
+        .map(|doubled| 1 << doubled)
+        .chain(std::iter::repeat_n(32, 60));
+    for pause in pauses {
         match fs::rename(from, to) {
             Err(error)
-                if pause <= MOST_PAUSE
-                    && (is_in_use(&error) || error.kind() == io::ErrorKind::PermissionDenied) =>
+                if (is_in_use(&error) || error.kind() == io::ErrorKind::PermissionDenied)
+                    && !to.is_dir() =>
             {
-                std::thread::sleep(pause);
-                pause *= 2;
+                std::thread::sleep(Duration::from_millis(pause));
             }
             renamed => return renamed,
         }
     }
+    fs::rename(from, to)
 }
 
 /// Removes a file so that its name is free at once, also when it is open.
