@@ -2,7 +2,9 @@
 //! read as they are pressed, for which the console of Windows wants calls of its own.
 
 use std::io::{self, ErrorKind, Read as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::oneshot;
 use winapi_util::{HandleRef, console};
 use zeroize::Zeroizing;
 
@@ -52,10 +54,51 @@ pub(super) async fn read(_buffer: &mut [u8]) -> io::Result<usize> {
     Err(no_keys())
 }
 
+/// A line on its way from a thread that reads it.
+type Coming = oneshot::Receiver<io::Result<Zeroizing<Vec<u8>>>>;
+
+/// A line that is read still although its question was dropped: the next question gets it.
+static LEFT: Mutex<Option<Coming>> = Mutex::new(None);
+
+/// Leaves a line that has not come to the next question.
+struct Awaited(Option<Coming>);
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if let Some(coming) = self.0.take() {
+            *left() = Some(coming);
+        }
+    }
+}
+
+fn left() -> MutexGuard<'static, Option<Coming>> {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A whole line with its end. Where the future is dropped, a thread waits on for the line, and the program
 /// ends without it.
 pub(super) async fn line(mode: Mode) -> io::Result<Zeroizing<Vec<u8>>> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let before = match mode {
+        Mode::Lines => left().take(),
+        // What is read by then is shown.
+        Mode::Hidden | Mode::Keys => None,
+    };
+    let coming = match before {
+        Some(coming) => coming,
+        None => read_line(mode)?,
+    };
+    let mut awaited = Awaited(Some(coming));
+    let Some(coming) = awaited.0.as_mut() else {
+        return Err(ErrorKind::UnexpectedEof.into());
+    };
+    let line = coming.await;
+    awaited.0 = None;
+    line.unwrap_or_else(|_| Err(ErrorKind::UnexpectedEof.into()))
+}
+
+/// Has a thread read a line.
+fn read_line(mode: Mode) -> io::Result<Coming> {
+    let (sender, receiver) = oneshot::channel();
     threads::spawn(move || {
         let line = match mode {
             Mode::Hidden => rpassword::read_password().map(|line| line + "\n"),
@@ -64,9 +107,7 @@ pub(super) async fn line(mode: Mode) -> io::Result<Zeroizing<Vec<u8>>> {
         let _ = sender.send(line.map(|line| Zeroizing::new(line.into_bytes())));
     })
     .map_err(io::Error::other)?;
-    receiver
-        .await
-        .unwrap_or_else(|_| Err(ErrorKind::UnexpectedEof.into()))
+    Ok(receiver)
 }
 
 fn one_line() -> io::Result<String> {
