@@ -325,7 +325,7 @@ impl Driver<'_> {
                 Some(place) => self.copy_to(folder, &place).await,
                 None => return Ok(false),
             },
-            Action::More | Action::TryAgain | Action::Finish => return Ok(true),
+            Action::More | Action::TryAgain | Action::TakeRest | Action::Finish => return Ok(true),
         };
         ui.end_progress();
         match done {

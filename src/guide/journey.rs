@@ -470,8 +470,12 @@ impl Journey {
             }
             (Stage::Doubting(doubt), Happened::Answered(number)) => {
                 self.replies.set(doubt, Reply::of(number));
-                let sight = std::mem::take(&mut self.sight);
-                self.see(sight)
+                let state = self.sight.main().map(|seen| seen.state);
+                match state.and_then(|state| open_doubt(state, &self.replies)) {
+                    Some(doubt) => self.ask(doubt),
+                    // The phone may be in another state by now.
+                    None => self.look(Vec::new()),
+                }
             }
             (Stage::ChoosingPhone(phones), Happened::Answered(number)) => {
                 self.phone = phones.into_iter().nth(number);
@@ -508,7 +512,14 @@ impl Journey {
                         let is_safe = holdings.verdict() != Verdict::Partly;
                         self.end(vec![Note::Farewell(holdings)], is_safe)
                     }
-                    Some(Action::TryAgain) => self.look(Vec::new()),
+                    Some(action @ Action::TryAgain) => {
+                        self.done.push(action);
+                        self.look(Vec::new())
+                    }
+                    Some(Action::TakeRest) => {
+                        self.take = None;
+                        self.look(Vec::new())
+                    }
                     Some(action) => self.run(action, Stage::Arrived(holdings, actions)),
                 }
             }
@@ -545,6 +556,11 @@ impl Journey {
         self.to(Stage::Running(action, Box::new(back)), Vec::new(), next)
     }
 
+    fn ask(&mut self, doubt: Doubt) -> Turn {
+        let question = Question::Doubt(doubt);
+        self.to(Stage::Doubting(doubt), Vec::new(), Next::Ask(question))
+    }
+
     fn see(&mut self, sight: Sight) -> Turn {
         self.sight = sight;
         let phones = self.sight.phones();
@@ -568,10 +584,7 @@ impl Journey {
             return self.begin_with(&main);
         }
         match open_doubt(main.state, &self.replies).filter(|_| !self.was_ready) {
-            Some(doubt) => {
-                let question = Question::Doubt(doubt);
-                self.to(Stage::Doubting(doubt), Vec::new(), Next::Ask(question))
-            }
+            Some(doubt) => self.ask(doubt),
             None => self.advise(&main),
         }
     }
@@ -682,10 +695,15 @@ impl Journey {
         let remotes = self.remotes.iter().cloned();
         actions.extend(remotes.map(Action::Upload));
         actions.push(Action::CopyToDisk);
-        if holdings.verdict() == Verdict::Partly {
+        let is_partly = holdings.verdict() == Verdict::Partly;
+        let has_tried = self.done.contains(&Action::TryAgain);
+        if is_partly && !has_tried {
             actions.insert(0, Action::TryAgain);
         }
+        actions.extend(holdings.is_choice.then_some(Action::TakeRest));
         actions.retain(|action| !self.done.contains(action));
+        // What failed twice is not what Enter does a third time.
+        actions.extend((is_partly && has_tried).then_some(Action::TryAgain));
         actions.push(Action::Finish);
         let question = Question::Then(actions.clone());
         self.to(Stage::Arrived(holdings, actions), say, Next::Ask(question))

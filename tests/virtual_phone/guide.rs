@@ -6,7 +6,7 @@ use std::time::Duration;
 use rescue::adb::features::Features;
 use rescue::virtual_phone::{Trust, camera_roll};
 
-use crate::desk::{CAMERA, Desk, camera, end, files_below, generated};
+use crate::desk::{Desk, camera, end, files_below, generated};
 use crate::served::{Shelf, phone, photo};
 use crate::terminal::Terminal;
 
@@ -202,6 +202,9 @@ async fn what_cannot_be_read_is_not_called_safe() {
         assert!(screen.contains(words), "{words} in\n{screen}");
     }
     assert!(!screen.contains("Safe: "), "{screen}");
+    terminal.type_keys("1\n");
+    // Tried once more in vain, it is no longer what Enter does.
+    terminal.shows("3  Try the missing files again").await;
     terminal.type_keys("4\n");
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 3, "{screen}");
@@ -233,11 +236,50 @@ async fn folders_that_the_person_leaves_stay_on_the_phone_and_are_told() {
         screen.contains("left on the phone by your choice"),
         "{screen}"
     );
+    assert_eq!(rescued(&desk), photo(0));
+    // The rest can still be taken.
+    terminal.type_keys("3\n");
+    terminal.shows("Here already: 1 file").await;
+    terminal.type_keys("1\n");
+    terminal.shows("that was looked for").await;
     terminal.type_keys("3\n");
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
-    assert_eq!(rescued(&desk), photo(0));
-    assert!(serving.has_file(&format!("{CAMERA}/0.jpg")));
+    let both = [photo(0), vec!["internal/Download/a.pdf".to_owned()]].concat();
+    assert_eq!(rescued(&desk), both);
+}
+
+#[tokio::test]
+async fn place_that_takes_nothing_is_changed_for_another_without_starting_over() {
+    let (phone, _) = camera(&[10_000]);
+    let serving = phone.serve().await.unwrap();
+    let desk = Desk::new();
+    let disk = desk.dir.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
+    terminal.shows("2  Put it on another disk").await;
+    terminal.type_keys("2\n");
+    terminal.shows("Which folder?").await;
+    // Nobody makes a folder there, not even root.
+    terminal.type_keys("/proc\n");
+    terminal
+        .shows("It goes into /proc/Virtual-Phone-TEST0001-")
+        .await;
+    terminal.type_keys("1\n");
+    terminal.shows("This went wrong: ").await;
+    terminal.shows("What now?").await;
+    terminal.type_keys("2\n");
+    terminal.shows("Enter alone: back]: ").await;
+    terminal.type_keys("disk\n");
+    terminal.shows("/disk/Virtual-Phone-TEST0001-").await;
+    terminal.type_keys("1\n");
+    terminal.shows("Safe: everything").await;
+    terminal.type_keys("3\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0, "{screen}");
+    let files = files_below(&disk).into_keys();
+    let photos = files.filter(|name| name.ends_with("/data/internal/DCIM/Camera/0.jpg"));
+    assert_eq!(photos.count(), 1, "{screen}");
 }
 
 #[tokio::test]

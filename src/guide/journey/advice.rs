@@ -105,6 +105,8 @@ pub(crate) enum Action {
     More,
     /// Pull once more.
     TryAgain,
+    /// Take what was left on the phone by choice.
+    TakeRest,
     /// Make one archive with a contact sheet.
     Export,
     /// Upload to a remote.
@@ -122,7 +124,11 @@ pub(crate) enum Counsel {
     Meaning(Seen),
     /// The table's next step.
     Step(State),
-    /// There is no phone yet: plug it in.
+    /// Other phones are attached, and not the one that is named.
+    Absent(String),
+    /// No phone is attached.
+    NoPhone,
+    /// Plug it in.
     PlugIn,
     /// That USB debugging is off is seen to later.
     DebuggingLater,
@@ -158,7 +164,8 @@ pub(super) fn advice(
     let (counsel, mut actions) = match state {
         states::nothing_on_usb if was_ready => (vec![Counsel::PlugInAgain], Vec::new()),
         states::nothing_on_usb => {
-            let mut counsel = vec![Counsel::PlugIn];
+            let absent = seen.detail.clone().map(Counsel::Absent);
+            let mut counsel = vec![absent.unwrap_or(Counsel::NoPhone), Counsel::PlugIn];
             let is_off = replies.debugging == Some(Reply::No);
             counsel.extend(is_off.then_some(Counsel::DebuggingLater));
             (counsel, Vec::new())

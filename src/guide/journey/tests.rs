@@ -7,7 +7,7 @@ use super::*;
 use crate::folder::{Count, Reason, ReasonCode, Summary, SurveyKind, Surveyed};
 
 /// Turns in a row that neither ask, wait nor end.
-const MOST_BUSY_TURNS: usize = 8;
+const MOST_BUSY_TURNS: usize = 12;
 
 fn seen(phone: Option<&str>, state: State) -> Seen {
     Seen {
@@ -202,12 +202,14 @@ fn is_for_person(next: &Next) -> bool {
 proptest! {
     #[test]
     fn every_way_asks_waits_or_ends_and_asks_at_most_four_questions(
-        fates in prop::collection::vec(any_fate(), 1..60),
+        fates in prop::collection::vec((any_fate(), 1..30_usize), 1..20),
     ) {
         let mut journey = journey();
         let mut happened = Happened::Began;
         let (mut busy, mut doubts) = (0, Vec::new());
-        for fate in &fates {
+        // Some things go wrong in the same way again and again.
+        let fates = fates.iter().flat_map(|(fate, times)| std::iter::repeat_n(fate, *times));
+        for fate in fates {
             let turn = journey.turn(happened);
             busy = if is_for_person(&turn.next) { 0 } else { busy + 1 };
             prop_assert!(busy <= MOST_BUSY_TURNS, "{:?}", turn.next);
@@ -280,7 +282,7 @@ proptest! {
         prop_assert_eq!(words.contains("Safe: "), !matches!(verdict, Verdict::Partly | Verdict::Empty));
         prop_assert!(words.contains("Do not wipe the phone"));
         if has(&[SurveyKind::Private]) {
-            prop_assert!(words.contains("Android keeps it for its app"), "{}", words);
+            prop_assert!(words.contains("Android keeps it for "), "{}", words);
         }
     }
 
@@ -344,6 +346,11 @@ fn nothing_attached_asks_four_questions_and_goes_on_when_the_phone_is_there() {
         turn = journey.turn(Happened::Answered(2));
     }
     assert_eq!(asked, 4);
+    assert_eq!(turn.next, Next::Look);
+    turn = journey.turn(Happened::Looked(Sight(vec![seen(
+        None,
+        states::nothing_on_usb,
+    )])));
     assert!(matches!(turn.next, Next::Wait { .. }), "{:?}", turn.next);
     // The same again is no news.
     let again = Sight(vec![seen(None, states::nothing_on_usb)]);
@@ -401,7 +408,13 @@ fn dead_touch_leads_to_what_this_computer_can_do() {
     ] {
         // A picture, no touch, and the PIN is known.
         let answers = [0, 1, 0].map(Happened::Answered);
-        let happenings: Vec<_> = std::iter::once(sight(state)).chain(answers).collect();
+        let looks = [sight(state)];
+        let happenings: Vec<_> = looks
+            .clone()
+            .into_iter()
+            .chain(answers)
+            .chain(looks)
+            .collect();
         let turn = after(&mut journey(), happenings.clone());
         let Next::Wait { actions, .. } = turn.next else {
             panic!("{}", state.state);
@@ -420,7 +433,8 @@ fn dead_touch_leads_to_what_this_computer_can_do() {
 #[test]
 fn without_the_pin_no_way_to_open_the_lock_is_offered() {
     let answers = [0, 0, 1].map(Happened::Answered);
-    let happenings = std::iter::once(sight(states::locked_since_boot)).chain(answers);
+    let looks = [sight(states::locked_since_boot)];
+    let happenings = looks.clone().into_iter().chain(answers).chain(looks);
     let turn = after(&mut journey(), happenings.collect());
     let Next::Wait { actions, .. } = &turn.next else {
         panic!("{:?}", turn.next);

@@ -144,6 +144,7 @@ pub(crate) fn label(action: &Action) -> String {
         ),
         Action::More => return "What else can I try?".to_owned(),
         Action::TryAgain => ("Try the missing files again", "pull"),
+        Action::TakeRest => ("Take the rest, too", "pull"),
         Action::Export => (
             "Make one zip file, with a page that shows all pictures",
             "export",
@@ -192,9 +193,11 @@ fn advised(counsel: &Counsel) -> String {
     let words = match counsel {
         Counsel::Meaning(seen) => return meaning(seen),
         Counsel::Step(state) => return next(*state),
+        Counsel::Absent(words) => return format!("There is {}.", plain(words)),
+        Counsel::NoPhone => "No phone shows on USB yet.",
         Counsel::PlugIn => {
-            "No phone shows on USB yet. Next: plug it straight into this computer. If it is plugged in, try another \
-             cable, one that has carried files before: many only charge."
+            "Next: plug it straight into this computer. If it is plugged in, try another cable, one that has carried \
+             files before: many only charge."
         }
         Counsel::DebuggingLater => {
             "USB debugging can wait: what to do about it comes when the phone shows."

@@ -34,7 +34,7 @@ pub(super) fn lines(holdings: &Holdings) -> Vec<String> {
     );
     lines.push(match holdings.verdict() {
         Verdict::Partly => {
-            format!("{WIPE} before the rest is here, too, and you have a second copy.")
+            format!("{WIPE} before the rest is here, too, or you are sure that you can do without it.")
         }
         _ => format!(
             "{WIPE} before you have looked at the pictures, and have a second copy on another disk or in a cloud."
@@ -63,39 +63,46 @@ fn doubts(holdings: &Holdings) -> Vec<String> {
         (verified_by_size, "here, compared by size only"),
         (pulled, "here, not compared with the phone yet"),
         (damaged, "damaged on the phone; only parts are here"),
-        (failed, "not here, because the phone could not read them"),
+        (failed, "not here; the list above says why"),
         (planned, "not here yet"),
     ] {
         if state.files > 0 {
             doubts.push(format!("{}: {words}", count(state.files, "file")));
         }
     }
-    for (kind, noun, words) in [
-        (SurveyKind::Unreadable, "place", "could not be read"),
-        (
-            SurveyKind::Private,
-            "folder",
-            "not looked at, because Android keeps it for its app",
-        ),
-        (
-            SurveyKind::OtherUser,
-            "other user of the phone",
-            "not looked at",
-        ),
-    ] {
-        let (number, _) = holdings.sum(kind);
-        if number > 0 {
-            doubts.push(format!("{}: {words}", count(number, noun)));
-        }
+    let (unreadable, _) = holdings.sum(SurveyKind::Unreadable);
+    if unreadable > 0 {
+        doubts.push(format!("{}: could not be read", count(unreadable, "place")));
+    }
+    let (private, _) = holdings.sum(SurveyKind::Private);
+    if private > 0 {
+        let whose = if private == 1 {
+            "its app"
+        } else {
+            "their apps"
+        };
+        doubts.push(format!(
+            "{}: not looked at, because Android keeps it for {whose}",
+            count(private, "folder")
+        ));
+    }
+    let (users, _) = holdings.sum(SurveyKind::OtherUser);
+    if users > 0 {
+        doubts.push(format!(
+            "{} on the phone: not looked at",
+            count(users, "other user")
+        ));
     }
     let (left, left_bytes) = holdings.sum(SurveyKind::Choice);
     if left > 0 {
         let left = format!("{}, {}", count(left, "file"), bytes(left_bytes));
         doubts.push(format!("{left}: left on the phone by your choice"));
     }
-    if !holdings.is_whole {
-        doubts
-            .push("the last run did not come to its end, or could not read everything".to_owned());
+    let is_explained = [verified_by_size, pulled, damaged, failed, planned]
+        .iter()
+        .any(|state| state.files > 0);
+    if !holdings.is_whole && !is_explained && unreadable == 0 {
+        doubts.push("the last run did not come to its end".to_owned());
     }
     doubts
 }
