@@ -456,6 +456,10 @@ impl From<ExportError> for Error {
             ExportError::NoParent { .. } => {
                 (Kind::Usage, "make it, or choose another place with -o")
             }
+            ExportError::AllLeftOut { .. } => (
+                Kind::Folder,
+                "`rescue status` and `rescue verify` tell what is the matter; --include-unverified adds what the phone did not confirm",
+            ),
             ExportError::Nothing => (
                 Kind::Folder,
                 "look at the options given, and at `rescue status`; --include-unverified adds what the phone did not confirm",

@@ -217,41 +217,47 @@ fn output(args: &ExportArgs, root: &Path) -> Result<PathBuf, Error> {
         )
         .with_hint("name a file with -o, as in photos.zip")
     };
-    match &args.output {
-        Some(path) if path.is_dir() => Ok(path.join(named_after_folder().ok_or_else(no_name)?)),
-        // A folder is meant; as a name, it would be one without an ending.
-        Some(path) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
-            Err(ExportError::NoParent { path: path.clone() }.into())
+    let Some(path) = &args.output else {
+        return Ok(root.with_file_name(named_after_folder().ok_or_else(no_name)?));
+    };
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => {
+            return Ok(path.join(named_after_folder().ok_or_else(no_name)?));
         }
-        // It would look encrypted, and would not be.
-        Some(path)
-            if args.protection.age.is_empty() && path.extension() == Some("age".as_ref()) =>
-        {
-            let message = format!(
-                "{} is a name for what age encrypts, and no recipient is given",
-                path.display()
-            );
-            Err(Error::new(Kind::Usage, message)
-                .with_hint("add --age RECIPIENT, or name a file that ends in .zip"))
+        // A device or a pipe is nobody's archive.
+        Ok(found) if !found.is_file() => {
+            return Err(ExportError::Exists { path: path.clone() }.into());
         }
-        // A name that no program would open by.
-        Some(path) if path.extension().is_none() => {
-            let mut path = path.clone().into_os_string();
-            path.push(match args.protection.age.is_empty() {
-                true => ".zip",
-                false => ".zip.age",
-            });
-            Ok(path.into())
-        }
-        // What age encrypts is no zip to any other program.
-        Some(path)
-            if !args.protection.age.is_empty() && path.extension() != Some("age".as_ref()) =>
-        {
-            let mut path = path.clone().into_os_string();
-            path.push(".age");
-            Ok(path.into())
-        }
-        Some(path) => Ok(path.clone()),
-        None => Ok(root.with_file_name(named_after_folder().ok_or_else(no_name)?)),
+        _ => {}
     }
+    // A folder is meant; as a name, it would be one without an ending.
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(ExportError::NoParent { path: path.clone() }.into());
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_ascii_lowercase();
+    let is_for_age = !args.protection.age.is_empty();
+    // It would look encrypted, and would not be.
+    if name.ends_with(".age") && !is_for_age {
+        let message = format!(
+            "{} is a name for what age encrypts, and no recipient is given",
+            path.display()
+        );
+        return Err(Error::new(Kind::Usage, message)
+            .with_hint("add --age RECIPIENT, or name a file that ends in .zip"));
+    }
+    if matches!(&*name, ".zip" | ".age" | ".zip.age") {
+        return Err(ExportError::NoName { path: path.clone() }.into());
+    }
+    // By any other ending, as that of a date, no program would know what it is.
+    let ending = match (is_for_age, name.ends_with(".zip")) {
+        (false, true) => "",
+        (true, _) if name.ends_with(".age") => "",
+        (true, true) => ".age",
+        (false, false) => ".zip",
+        (true, false) => ".zip.age",
+    };
+    let mut path = path.clone().into_os_string();
+    path.push(ending);
+    Ok(path.into())
 }

@@ -11,6 +11,7 @@ use super::upload::remote_lines;
 use crate::adb::RemotePath;
 use crate::cli::FolderArgs;
 use crate::error::{Error, Kind};
+use crate::folder::DiskError;
 use crate::folder::upload::UploadCount;
 use crate::folder::{
     CatalogueError, Entry, Folder, FolderError, Presence, ReasonCode, Run, RunOutcome, State,
@@ -33,6 +34,8 @@ struct Status<'a> {
     /// Files that were recorded and do not stand in their places any more; `None` while files are being
     /// put there.
     not_in_place: Option<u64>,
+    /// Files that nobody could look for.
+    not_looked_for: Option<u64>,
     /// Where the last listing looked, what it could not look at, and what it left.
     surveyed: &'a [Surveyed],
     looked_at_everything: bool,
@@ -154,14 +157,23 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         .filter(|run| under_way && run.ended.is_none());
     let counted = match pull {
         Some(_) => None,
-        None => Some(count_not_in_place(&folder)?),
+        None => Some(Places::of(&folder)?),
     };
     if under_way && pull.is_none() {
         lines.push(
             "Another rescue works on this folder now: an upload, an export or a check".to_owned(),
         );
     }
-    let not_in_place = counted.unwrap_or_default();
+    let places = counted.as_ref();
+    let not_in_place = places.map_or(0, |places| places.empty);
+    let unseen = places.map_or(0, |places| places.unseen);
+    if let Some(why) = places.and_then(|places| places.why.as_ref()) {
+        lines.push(format!(
+            "{} could not be looked for: {}",
+            count(unseen, "file"),
+            plain(&why.to_string())
+        ));
+    }
     if not_in_place > 0 {
         lines.push(format!(
             "{} not where they were put: `rescue verify {word}` names them, `rescue pull -o {word}` fetches them again",
@@ -180,7 +192,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         (0, 0) if !is_whole => format!(
             "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {word}`"
         ),
-        (0, 0) if not_in_place > 0 => format!("{what} was here once"),
+        (0, 0) if not_in_place + unseen > 0 => format!("{what} was here once"),
         (0, 0) if summary.verified_by_size.files > 0 => format!(
             "{what} is here; {} could be compared by size only",
             count(summary.verified_by_size.files, "file")
@@ -206,14 +218,15 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         summary: &summary,
         remotes: &remotes,
         under_way,
-        not_in_place: counted,
+        not_in_place: places.map(|places| places.empty),
+        not_looked_for: places.map(|places| places.unseen),
         surveyed: &survey,
         looked_at_everything: is_whole && everything,
     };
     ui.result(&status, &lines);
     let is_missing = missing > 0 || !is_whole;
     Ok(
-        if unfinished + not_in_place == 0 && (!is_missing || is_all_known) {
+        if unfinished + not_in_place + unseen == 0 && (!is_missing || is_all_known) {
             Done::All
         } else {
             Done::SomeFailed
@@ -254,13 +267,30 @@ fn pull_under_way(summary: &Summary, run: &Run) -> String {
     )
 }
 
-/// By name and size only: reading them is what `rescue verify` is for.
-fn count_not_in_place(folder: &Folder) -> Result<u64, CatalogueError> {
-    let presence = Presence::of(folder.root());
-    let mut missing = 0;
-    folder.catalogue().for_each_payload(|file| {
-        missing += u64::from(!presence.is_in_place(&file.local, file.size));
-        Ok::<_, CatalogueError>(())
-    })?;
-    Ok(missing)
+/// Files by where they were put: name and size only, for reading them is what `rescue verify` is for.
+#[derive(Debug, Default)]
+struct Places {
+    /// How many do not stand there.
+    empty: u64,
+    /// How many nobody could look for, and the first reason.
+    unseen: u64,
+    why: Option<DiskError>,
+}
+
+impl Places {
+    fn of(folder: &Folder) -> Result<Self, Error> {
+        let (presence, mut places) = (Presence::of(folder.root()), Self::default());
+        folder.catalogue().for_each_payload(|file| {
+            match presence.look(&file.local, file.size) {
+                Ok(is_there) => places.empty += u64::from(!is_there),
+                Err(error) if error.is_shortage() => return Err(Error::from(error)),
+                Err(error) => {
+                    places.unseen += 1;
+                    places.why.get_or_insert(error);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(places)
+    }
 }

@@ -56,9 +56,11 @@ pub(super) fn survey_lines(surveyed: &[Surveyed]) -> Vec<String> {
     let looked_at: Vec<_> = of(SurveyKind::LookedAt)
         .map(|one| format!("{} ({})", place(one), count(one.items, "file")))
         .collect();
-    if !looked_at.is_empty() {
-        lines.push(format!("Looked at {}", named(&looked_at)));
-    }
+    lines.push(match looked_at.is_empty() {
+        true => "Where on the phone the last pull looked is not recorded; the next one records it"
+            .to_owned(),
+        false => format!("Looked at {}", named(&looked_at)),
+    });
     for one in of(SurveyKind::OtherUser).take(NAMED_PLACES) {
         lines.push(format!(
             "Not looked at: {} (another user's storage, which Android keeps from this one): \
@@ -152,7 +154,9 @@ fn named(places: &[String]) -> String {
     }
 }
 
-/// Whether a listing could look at everything that is there.
+/// Whether a listing could look at everything that is there. Where none is recorded, as in folders of
+/// earlier versions, nobody knows.
 pub(super) fn looked_at_everything(surveyed: &[Surveyed]) -> bool {
-    !surveyed.iter().any(|one| one.kind.is_unknown())
+    surveyed.iter().any(|one| one.kind == SurveyKind::LookedAt)
+        && !surveyed.iter().any(|one| one.kind.is_unknown())
 }

@@ -54,6 +54,8 @@ struct Report<'a> {
     not_there: Option<u64>,
     /// Files that were wanted and left out: not verified, or damaged on the phone.
     left_out: u64,
+    /// Whether everything was looked at; else `counts` are those of earlier receipts.
+    finished: bool,
 }
 
 pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
@@ -181,6 +183,7 @@ async fn send_to(
             archives(files, args, places, halt).await?
         }
     };
+    refuse_empty_choice(args, &chosen)?;
     if chosen.unverified > 0 {
         ui.remark(&format!(
             "{} not verified and left out; --unverified sends them too",
@@ -246,13 +249,17 @@ async fn send_to(
         counts: &counts,
         not_there,
         left_out,
+        finished: ended.is_ok(),
     };
     let last_run = folder.catalogue().last_run()?;
     let is_whole = last_run.is_some_and(|run| run.is_whole());
     let everything = looked_at_everything(&folder.catalogue().survey()?);
-    let stands = remote_lines(&args.to, &counts, not_there, is_whole, everything);
     let mut lines = report_lines(&tally, elapsed);
-    lines.extend(stands);
+    lines.extend(match ended {
+        Ok(()) => remote_lines(&args.to, &counts, not_there, is_whole, everything),
+        // Nobody has looked whether what was sent earlier is there still.
+        Err(_) => vec![receipts_line(&args.to, &counts)],
+    });
     ui.result(&report, &lines);
     match ended {
         Ok(()) if tally.failed + tally.skipped + left_out == 0 => Ok((Done::All, tally)),
@@ -261,6 +268,38 @@ async fn send_to(
         Err(Ended::Problem(problem)) => Err(problem.into()),
         Err(Ended::Catalogue(error)) => Err(error.into()),
     }
+}
+
+/// Whether only some of the folder's files are wanted.
+fn is_choice(args: &UploadArgs) -> bool {
+    let UploadChoiceArgs {
+        photos,
+        videos,
+        since,
+        until,
+        include,
+        exclude,
+        unverified: _,
+    } = &args.choice;
+    *photos
+        || *videos
+        || since.is_some()
+        || until.is_some()
+        || !include.is_empty()
+        || !exclude.is_empty()
+}
+
+/// A choice that matches nothing was meant otherwise.
+fn refuse_empty_choice(args: &UploadArgs, chosen: &Chosen) -> Result<(), Error> {
+    let found = chosen.uploads.len() as u64 + chosen.unverified + chosen.damaged;
+    if found > 0 || !args.archive.is_empty() || !is_choice(args) {
+        return Ok(());
+    }
+    let shown = args.folder.display();
+    let message = format!("none of the files in {shown} matches the options given");
+    Err(Error::new(Kind::Folder, message).with_hint(
+        "patterns match the path in data/, as in 'internal/DCIM/**', or '*.jpg' anywhere; `rescue status` shows what the folder contains",
+    ))
 }
 
 /// A disk that is not plugged in leaves an empty folder in its place, on this computer's own disk:
@@ -377,6 +416,19 @@ pub(super) fn remote_lines(
         ),
     });
     lines
+}
+
+/// What is known of a remote that could not be looked at to the end.
+fn receipts_line(name: &str, counts: &[UploadCount]) -> String {
+    let files = |states: &[UploadState]| {
+        let these = counts.iter().filter(|count| states.contains(&count.state));
+        these.map(|count| count.files).sum()
+    };
+    format!(
+        "{name}: not finished; {} on record as sent, {} waiting",
+        count(files(&[UploadState::Sent, UploadState::There]), "file"),
+        files(&[UploadState::Waiting, UploadState::Sending])
+    )
 }
 
 fn reason_in_words(reason: UploadReason) -> &'static str {

@@ -227,10 +227,9 @@ impl<'a, T: Target> Archive<'a, T> {
         protection: &'a Protection,
         now: i64,
     ) -> Result<Self, ExportError> {
-        let mut waiting = path.to_owned().into_os_string();
-        waiting.push(".directory");
+        let beside = path.parent().unwrap_or(path);
         Ok(Self {
-            directory: Directory::new(Spill::new(waiting.into())?),
+            directory: Directory::new(Spill::new(beside)?),
             zip: Some(T::zip(Aside::new(to))),
             short_start: 0,
             short_files: 0,

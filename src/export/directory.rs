@@ -256,7 +256,7 @@ fn put(bytes: &mut [u8], at: usize, value: &[u8]) -> Option<()> {
 mod tests {
     use std::fs::File;
     use std::io::Read as _;
-    use std::path::PathBuf;
+    use std::path::Path;
 
     use zip::write::{FullFileOptions, SimpleFileOptions};
     use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     fn directory() -> Directory {
-        Directory::new(Spill::new(PathBuf::from("x")).unwrap())
+        Directory::new(Spill::new(Path::new("/")).unwrap())
     }
 
     /// Writes short archives of these numbers of files as one that begins at `begin` of a file; the

@@ -129,6 +129,16 @@ pub enum ExportError {
     /// Nothing is to be exported.
     #[error("no file of the rescue folder is to go into the archive")]
     Nothing,
+    /// Of what is to be exported, nothing can be.
+    #[error(
+        "none of the files can go into the archive: {count} left out, the first of them {first}"
+    )]
+    AllLeftOut {
+        /// How many.
+        count: usize,
+        /// One of them.
+        first: String,
+    },
     /// The person stopped it.
     #[error("stopped")]
     Stopped,
@@ -202,6 +212,18 @@ impl Request<'_> {
                 first: format!("{} ({})", first.path, first.why.sentence()),
             }),
             _ => Ok(()),
+        }
+    }
+
+    /// The error when no file goes in.
+    fn nothing(left_out: &[LeftOut]) -> ExportError {
+        let mut losses = left_out.iter().filter(|left_out| left_out.why.is_a_loss());
+        match losses.next() {
+            Some(first) => ExportError::AllLeftOut {
+                count: 1 + losses.count(),
+                first: format!("{} ({})", first.path, first.why.sentence()),
+            },
+            None => ExportError::Nothing,
         }
     }
 

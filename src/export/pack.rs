@@ -52,7 +52,7 @@ pub fn pack(
     }
     request.refuse_losses(&plan.left_out)?;
     if plan.pieces.is_empty() {
-        return Err(ExportError::Nothing);
+        return Err(Request::nothing(&plan.left_out));
     }
     request
         .place
@@ -68,7 +68,7 @@ pub fn pack(
         left_out: plan.left_out,
         strangers: plan.strangers,
         packed: HashMap::new(),
-        names: Spill::new(request.place.beside("names"))?,
+        names: Spill::new(request.place.parent())?,
         sheet_rows: None,
     };
     let mut done = Vec::new();
@@ -217,7 +217,7 @@ impl Run<'_> {
         pieces: Range<usize>,
         share: Share,
     ) -> Result<Rows, ExportError> {
-        let mut rows = Rows::new(Spill::new(place.beside("pictures"))?);
+        let mut rows = Rows::new(Spill::new(place.parent())?);
         self.write_files(archive, &mut rows, pieces)?;
         let listed = self.listed(&rows);
         let catalogue = self.folder.catalogue();
@@ -298,7 +298,7 @@ impl Run<'_> {
                         buffer
                     }
                     Written::Packed(name, buffer) => {
-                        rows.push(index, name, look)?;
+                        rows.push((index, piece.size), name, look)?;
                         self.events.emit(Event::Packed {
                             local: piece.local.clone(),
                             size: piece.size,

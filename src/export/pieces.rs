@@ -2,7 +2,7 @@
 //! each waits on the disk, and 16 bytes of it stay in memory.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::spill::{Mark, Spill};
 use crate::digest::Sha256;
@@ -75,10 +75,10 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// None yet; `path` is the name that their file bears for a moment.
-    pub(super) fn new(path: PathBuf) -> Result<Self, DiskError> {
+    /// None yet; what is known of them will wait on the disk of this folder.
+    pub(super) fn new(room: &Path) -> Result<Self, DiskError> {
         Ok(Self {
-            spill: Spill::new(path)?,
+            spill: Spill::new(room)?,
             marks: Vec::new(),
             sizes: Vec::new(),
             record: Vec::new(),
@@ -150,7 +150,7 @@ mod tests {
             kind: KINDS[number as usize % 4],
         };
         let room = tempfile::tempdir().unwrap();
-        let mut pieces = Pieces::new(room.path().join("x")).unwrap();
+        let mut pieces = Pieces::new(room.path()).unwrap();
         (0..5000).for_each(|number| pieces.push(&piece(number)).unwrap());
         for number in [0, 1, 2, 3, 4999] {
             assert_eq!(pieces.get(number as usize).unwrap(), Some(piece(number)));

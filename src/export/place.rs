@@ -163,12 +163,9 @@ impl Place {
         }
     }
 
-    /// The name that a file of lists bears for a moment.
-    pub(super) fn beside(&self, what: &str) -> PathBuf {
-        let mut path = self.part().into_os_string();
-        path.push(".");
-        path.push(what);
-        path.into()
+    /// The folder that it lies in.
+    pub(super) fn parent(&self) -> &Path {
+        &self.parent
     }
 
     /// Finds out whether the disk has room for so many bytes.

@@ -12,7 +12,7 @@ pub use super::pieces::{Piece, Pieces};
 use super::{ExportError, Place};
 use crate::adb::RemotePath;
 use crate::error::Error;
-use crate::folder::reader::Found;
+use crate::folder::reader::{Found, FoundSize};
 use crate::folder::{
     CatalogueError, DataReader, DiskError, Entry, Folder, Reason, ReasonCode, State,
 };
@@ -141,6 +141,14 @@ pub enum Why {
 }
 
 impl Why {
+    /// That this computer's disk does not give a file.
+    pub(super) fn unreadable(error: &dyn std::error::Error) -> Self {
+        let cause = error
+            .source()
+            .map_or_else(String::new, |c| format!(": {c}"));
+        Self::Unreadable(format!("{error}{cause}"))
+    }
+
     /// Whether the archive lacks something that it should have.
     pub fn is_a_loss(&self) -> bool {
         !matches!(self, Self::OlderVersion | Self::SameAs(_))
@@ -185,7 +193,7 @@ pub struct Plan {
 pub fn plan(folder: &Folder, wish: &Wish, place: &Place) -> Result<Plan, ExportError> {
     place.is_outside(folder)?;
     let mut plan = Plan {
-        pieces: Pieces::new(place.beside("pieces"))?,
+        pieces: Pieces::new(place.parent())?,
         left_out: Vec::new(),
         strangers: Vec::new(),
     };
@@ -275,13 +283,13 @@ impl Plan {
 
     fn add(&mut self, piece: Piece, entry: &Entry, reader: &DataReader) -> Result<(), DiskError> {
         let why = match reader.size(&piece.local) {
-            Some(size) if size == piece.size => None,
-            Some(_) => Some(Why::Changed),
-            None => match std::fs::symlink_metadata(reader.path(&piece.local)) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(Why::Missing),
-                Err(error) => Some(Why::Unreadable(error.to_string())),
-                Ok(_) => Some(Why::NotAFile),
-            },
+            Ok(FoundSize::File(size)) if size == piece.size => None,
+            Ok(FoundSize::File(_)) => Some(Why::Changed),
+            Ok(FoundSize::Nothing) => Some(Why::Missing),
+            Ok(FoundSize::Other) => Some(Why::NotAFile),
+            // Says nothing about the file.
+            Err(error) if error.is_shortage() => return Err(error),
+            Err(error) => Some(Why::unreadable(&error)),
         };
         match why {
             None => self.pieces.push(&piece)?,

@@ -138,7 +138,7 @@ impl<'a> Shared<'a> {
         let Some(piece) = self.pieces.get(index)? else {
             return Ok(None);
         };
-        let content = self.content(&piece, buffer);
+        let content = self.content(&piece, buffer)?;
         let name = piece.local.name();
         let look = match &content {
             Ok(Content::Whole(bytes)) => {
@@ -156,13 +156,22 @@ impl<'a> Shared<'a> {
         }))
     }
 
-    fn content(&self, piece: &Piece, mut buffer: Vec<u8>) -> Result<Content, Why> {
-        let file = match self.reader.open(&piece.local) {
-            Ok(Found::File(file)) => file,
-            Ok(Found::Nothing) => return Err(Why::Missing),
-            Ok(Found::Other) => return Err(Why::NotAFile),
-            Err(error) => return Err(unreadable(&error)),
-        };
+    /// The bytes of a piece, or why they cannot go in.
+    ///
+    /// # Errors
+    ///
+    /// This computer is short of something, which says nothing about the piece.
+    fn content(&self, piece: &Piece, buffer: Vec<u8>) -> Result<Result<Content, Why>, DiskError> {
+        Ok(match self.reader.open(&piece.local) {
+            Ok(Found::File(file)) => Self::read(piece, file, buffer),
+            Ok(Found::Nothing) => Err(Why::Missing),
+            Ok(Found::Other) => Err(Why::NotAFile),
+            Err(error) if error.is_shortage() => return Err(error),
+            Err(error) => Err(Why::unreadable(&error)),
+        })
+    }
+
+    fn read(piece: &Piece, file: File, mut buffer: Vec<u8>) -> Result<Content, Why> {
         if piece.size > SMALL_BYTES {
             return Ok(Content::Open(file));
         }
@@ -170,7 +179,7 @@ impl<'a> Shared<'a> {
         buffer.reserve(piece.size as usize + 1);
         // One byte more than expected is enough to know that it changed.
         let read = (&file).take(piece.size + 1).read_to_end(&mut buffer);
-        read.map_err(|error| unreadable(&error))?;
+        read.map_err(|error| Why::unreadable(&error))?;
         match buffer.len() as u64 == piece.size && Sha256::of(&buffer) == piece.sha256 {
             true => Ok(Content::Whole(buffer)),
             false => Err(Why::Changed),
@@ -261,13 +270,6 @@ fn cost(size: u64) -> u64 {
     }
 }
 
-fn unreadable(error: &dyn std::error::Error) -> Why {
-    let cause = error
-        .source()
-        .map_or_else(String::new, |c| format!(": {c}"));
-    Why::Unreadable(format!("{error}{cause}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,7 +282,7 @@ mod tests {
         rescue(&mut folder, &[("internal/film.mp4", b"film")]);
         let mut piece = planned(&folder).pieces.get(0).unwrap().unwrap();
         piece.size = SMALL_BYTES + 1;
-        let mut pieces = Pieces::new(folder.root().join("x")).unwrap();
+        let mut pieces = Pieces::new(folder.root()).unwrap();
         (0..100).for_each(|_| pieces.push(&piece).unwrap());
         let shared = Shared::new(&pieces, 0..100, folder.data_reader());
         let mut open = 0;

@@ -5,11 +5,19 @@ use std::path::Path;
 
 use super::ExportError;
 use super::dates::Taken;
-use super::look::Look;
+use super::look::{Look, MAX_THUMB_BYTES};
 use super::pieces::{Piece, Pieces};
 use super::spill::{Mark, Spill};
 use crate::folder::DiskError;
 use crate::names::LocalPath;
+
+/// The most bytes of a file's small picture. A picture of a few bytes has none that is much larger:
+/// then an archive's size is known before, also that of thousands of tiny pictures.
+pub(super) fn most_thumb_bytes(size: u64) -> u64 {
+    size.saturating_mul(2)
+        .saturating_add(2048)
+        .min(MAX_THUMB_BYTES as u64)
+}
 
 /// A file in the archive.
 #[derive(Debug, Clone)]
@@ -42,11 +50,13 @@ impl Rows {
 
     pub(super) fn push(
         &mut self,
-        piece: usize,
+        (piece, size): (usize, u64),
         name: Option<Mark>,
         look: Look,
     ) -> Result<(), DiskError> {
-        let thumb = look.thumb.map(|bytes| self.pictures.push(&bytes));
+        let most = most_thumb_bytes(size);
+        let thumb = look.thumb.filter(|bytes| bytes.len() as u64 <= most);
+        let thumb = thumb.map(|bytes| self.pictures.push(&bytes));
         self.rows.push(Row {
             // More files than that were refused when they were listed.
             piece: u32::try_from(piece).unwrap_or(u32::MAX),

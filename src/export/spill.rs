@@ -14,10 +14,7 @@ use ring::error::Unspecified;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::folder::DiskError;
-use crate::folder::disk::{
-    self,
-    system::{read_at, vacate, write_at},
-};
+use crate::folder::disk::system::{read_at, write_at};
 
 /// Gathered in memory before it is written.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -39,8 +36,8 @@ impl Mark {
 pub(super) struct Spill {
     /// Made when the first bytes are written; gone whenever the program ends.
     file: Option<File>,
-    /// The name that the file bears for a moment.
-    path: PathBuf,
+    /// The folder on whose disk it is.
+    room: PathBuf,
     buffer: Vec<u8>,
     /// Bytes that are in the file; the buffer follows them.
     written: u64,
@@ -51,14 +48,14 @@ impl Spill {
     /// No values yet. The disk that an encrypted archive goes to must not see anything of it in
     /// the clear, not even in a file without a name: all is encrypted with a key that is nowhere
     /// but in memory.
-    pub(super) fn new(path: PathBuf) -> Result<Self, DiskError> {
+    pub(super) fn new(room: &Path) -> Result<Self, DiskError> {
         let mut key = [0; 32];
         let made = SystemRandom::new().fill(&mut key);
         let made = made.and_then(|()| UnboundKey::new(&CHACHA20_POLY1305, &key));
-        let key = made.map_err(|e| veil_failed("encrypt", &path, e))?;
+        let key = made.map_err(|e| veil_failed("encrypt", room, e))?;
         Ok(Self {
             file: None,
-            path,
+            room: room.to_owned(),
             buffer: Vec::new(),
             written: 0,
             veil: LessSafeKey::new(key),
@@ -69,7 +66,7 @@ impl Spill {
     pub(super) fn push(&mut self, value: &[u8]) -> Result<Mark, DiskError> {
         let start = self.written + self.buffer.len() as u64;
         let length = u32::try_from(value.len() + CHACHA20_POLY1305.tag_len())
-            .map_err(|_| DiskError::new("write", &self.path, io::ErrorKind::InvalidInput.into()))?;
+            .map_err(|_| DiskError::new("write", &self.room, io::ErrorKind::InvalidInput.into()))?;
         self.buffer.extend_from_slice(&length.to_le_bytes());
         let begin = self.buffer.len();
         self.buffer.extend_from_slice(value);
@@ -77,7 +74,7 @@ impl Spill {
         let tag = self
             .veil
             .seal_in_place_separate_tag(nonce(start), Aad::empty(), sealed)
-            .map_err(|e| veil_failed("encrypt", &self.path, e))?;
+            .map_err(|e| veil_failed("encrypt", &self.room, e))?;
         self.buffer.extend_from_slice(tag.as_ref());
         if self.buffer.len() >= BUFFER_BYTES {
             self.write()?;
@@ -89,13 +86,14 @@ impl Spill {
         let file = match &self.file {
             Some(file) => file,
             None => {
-                let file = disk::create_file(&self.path)?;
-                vacate(&self.path).map_err(|e| DiskError::new("remove", &self.path, e))?;
+                let file = tempfile::tempfile_in(&self.room).map_err(|e| {
+                    DiskError::new("create a file without a name in", &self.room, e)
+                })?;
                 self.file.insert(file)
             }
         };
         write_at(file, &self.buffer, self.written)
-            .map_err(|e| DiskError::new("write", &self.path, e))?;
+            .map_err(|e| DiskError::new("write", &self.room, e))?;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
@@ -116,7 +114,7 @@ impl Spill {
             .veil
             .open_in_place(nonce(start), Aad::empty(), &mut value);
         let length = opened
-            .map_err(|e| veil_failed("decrypt", &self.path, e))?
+            .map_err(|e| veil_failed("decrypt", &self.room, e))?
             .len();
         value.truncate(length);
         Ok(value)
@@ -136,7 +134,7 @@ impl Spill {
         }
         match &self.file {
             Some(file) => {
-                read_at(file, into, start).map_err(|e| DiskError::new("read", &self.path, e))
+                read_at(file, into, start).map_err(|e| DiskError::new("read", &self.room, e))
             }
             None => Err(self.wrong()),
         }
@@ -144,7 +142,7 @@ impl Spill {
 
     /// The failure when a value is not what was written.
     pub(super) fn wrong(&self) -> DiskError {
-        DiskError::new("read", &self.path, io::ErrorKind::InvalidData.into())
+        DiskError::new("read", &self.room, io::ErrorKind::InvalidData.into())
     }
 }
 
@@ -170,7 +168,6 @@ mod tests {
     #[test]
     fn values_of_any_length_come_back_and_are_not_on_the_disk_in_the_clear() {
         let room = tempfile::tempdir().unwrap();
-        let path = room.path().join("x");
         let values: Vec<Vec<u8>> = (0..3000_usize)
             .map(|number| {
                 format!("a small picture {number} ")
@@ -179,7 +176,7 @@ mod tests {
             })
             .chain([vec![7; 3 * BUFFER_BYTES], Vec::new(), b"the last".to_vec()])
             .collect();
-        let mut spill = Spill::new(path.clone()).unwrap();
+        let mut spill = Spill::new(room.path()).unwrap();
         let marks: Vec<_> = values.iter().map(|it| spill.push(it).unwrap()).collect();
         for (value, mark) in values.iter().zip(marks).rev() {
             assert!(spill.get(mark).unwrap() == *value);
@@ -188,7 +185,7 @@ mod tests {
         let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
         read_at(file, &mut bytes, 0).unwrap();
         assert!(!bytes.windows(5).any(|it| it == b"small"));
-        assert!(!path.exists());
+        assert_eq!(std::fs::read_dir(room.path()).unwrap().count(), 0);
         // Nobody gets a value where none begins.
         assert!(spill.get(Mark(NonZeroU64::MAX)).is_err());
         assert!(spill.get(Mark(NonZeroU64::MIN.saturating_add(1))).is_err());
@@ -196,7 +193,7 @@ mod tests {
 
     #[test]
     fn short_list_makes_no_file() {
-        let mut spill = Spill::new(PathBuf::from("/nowhere/x")).unwrap();
+        let mut spill = Spill::new(Path::new("/nowhere")).unwrap();
         let mark = spill.push(b"short").unwrap();
         assert_eq!(spill.get(mark).unwrap(), b"short");
         assert!(spill.file.is_none());

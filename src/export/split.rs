@@ -4,9 +4,9 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::look::MAX_THUMB_BYTES;
 use super::pieces::Piece;
 use super::plan::{LeftOut, Plan, Why};
+use super::rows::most_thumb_bytes;
 use super::{ExportError, Place, Request};
 use crate::folder::{DiskError, Folder};
 use crate::pull::kind::MediaKind;
@@ -20,10 +20,8 @@ const NAMES: u64 = 16;
 const LIST_BYTES: u64 = 256;
 /// What an archive costs besides.
 const BAG_BYTES: u64 = 96 * 1024;
-/// A small picture as text, and its share of its file.
-const THUMB_BYTES: u64 = (MAX_THUMB_BYTES as u64) * 4 / 3 + 600;
-/// The same, as most are.
-const COMMON_THUMB_BYTES: u64 = 12_000;
+/// A small picture, as most are.
+const COMMON_THUMB_BYTES: u64 = 8_500;
 
 /// The pieces of each part, in order. What is too large for any part goes to those left out.
 pub(super) fn parts(
@@ -44,7 +42,7 @@ pub(super) fn parts(
         .map(|it| 1000 + 16 * it.len() as u64)
         .sum();
     let fixed = BAG_BYTES + missing + besides;
-    let cost = |piece: &Piece| cost(piece, request.place, THUMB_BYTES);
+    let cost = |piece: &Piece| cost(piece, request.place, u64::MAX);
     let mut too_large = HashSet::new();
     for (index, piece) in plan.pieces.iter(0..plan.pieces.len()).enumerate() {
         let piece = piece?;
@@ -82,7 +80,8 @@ pub(super) fn needed_bytes(plan: &Plan, parts: usize, place: &Place) -> Result<u
 fn cost(piece: &Piece, place: &Place, thumb_bytes: u64) -> u64 {
     let name = (place.base().len() + piece.local.as_str().len()) as u64;
     let thumb = match piece.kind {
-        MediaKind::Photo => thumb_bytes,
+        // As text, and its share of its file.
+        MediaKind::Photo => thumb_bytes.min(most_thumb_bytes(piece.size)) * 4 / 3 + 600,
         _ => 0,
     };
     // What does not compress grows a little.

@@ -164,7 +164,10 @@ fn what_the_phone_did_not_confirm_goes_in_when_asked_for() {
     folder.catalogue_mut().record(&[record]).unwrap();
     let place = place(&room, "x.zip");
     let nothing = export(&folder, &place, &Wish::default());
-    assert!(matches!(nothing, Err(ExportError::Nothing)), "{nothing:?}");
+    assert!(
+        matches!(nothing, Err(ExportError::AllLeftOut { .. })),
+        "{nothing:?}"
+    );
     let wish = Wish {
         include_unverified: true,
         ..Wish::default()

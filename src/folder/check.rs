@@ -220,6 +220,7 @@ pub fn check(
         is_unfinished: last_run
             .is_some_and(|run| run.ended.is_none() || run.outcome == Some(RunOutcome::Failed)),
         hashes: RandomState::new(),
+        shortage: None,
     };
     folder.catalogue().check_structure()?;
     // What is in memory only cannot be read past it. A failure shows in the bytes.
@@ -240,6 +241,8 @@ struct Check<'a> {
     /// Whether the last run was cut short, before it wrote the manifest.
     is_unfinished: bool,
     hashes: RandomState,
+    /// What this computer is short of: then nothing is said about any file.
+    shortage: Option<DiskError>,
 }
 
 /// Local paths by their keyed hash, 8 bytes each. A chance meeting of two could only hide that one of
@@ -356,6 +359,9 @@ impl Check<'_> {
                 Ok::<_, CheckError>(())
             })?;
             workers.finish(&mut |result| self.take(result));
+            if let Some(error) = self.shortage.take() {
+                return Err(error.into());
+            }
             while listed.peek().is_some() {
                 self.unknown_line(listed.take()?);
             }
@@ -422,6 +428,9 @@ impl Check<'_> {
                     self.find(finding);
                 }
                 (self.on_progress)(Progress::File);
+            }
+            workers::Result::Failed(error) => {
+                self.shortage.get_or_insert(error);
             }
         }
     }

@@ -27,6 +27,17 @@ pub enum Found {
     Other,
 }
 
+/// The same, not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundSize {
+    /// A regular file of so many bytes.
+    File(u64),
+    /// Nothing.
+    Nothing,
+    /// Something else, or a symbolic link there or on the way there.
+    Other,
+}
+
 impl DataReader {
     pub(super) fn new(root: &Path) -> Self {
         Self {
@@ -57,13 +68,21 @@ impl DataReader {
         }
     }
 
-    /// The size of the regular file that stands at a place; `None` when there is none such.
-    pub fn size(&self, local: &LocalPath) -> Option<u64> {
-        let folder = Within::holding(&self.root, local).ok()??;
-        match folder.bearer(local.name()) {
-            Ok(Some(Bearer::File(size))) => Some(size),
-            _ => None,
-        }
+    /// The size of the regular file that stands at a place.
+    pub fn size(&self, local: &LocalPath) -> Result<FoundSize, DiskError> {
+        let bearer = match Within::holding(&self.root, local) {
+            Ok(Some(folder)) => folder.bearer(local.name())?,
+            Ok(None) => None,
+            Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => {
+                return Ok(FoundSize::Other);
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(match bearer {
+            Some(Bearer::File(size)) => FoundSize::File(size),
+            Some(_) => FoundSize::Other,
+            None => FoundSize::Nothing,
+        })
     }
 }
 

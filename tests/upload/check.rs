@@ -2,8 +2,13 @@
 
 use std::fs;
 
+use rescue::adb::RemotePath;
+use rescue::folder::{Folder, NewEntry};
+use rescue::names::LocalPath;
+
 use super::dav::{Dav, Manners};
 use super::desk::{Desk, FIRST, photo};
+use super::secrets::be_impatient;
 
 const TOP: &str = "Google-Pixel-7-LAB1";
 
@@ -59,6 +64,92 @@ fn what_was_never_sent_is_counted_and_said() {
         .expect(0);
     desk.upload("there", &[]).expect(0);
     desk.upload("there", &["--check"]).expect(0);
+}
+
+#[test]
+fn choice_narrows_what_is_compared_and_one_that_matches_nothing_is_an_error() {
+    let desk = desk_with_folder(5);
+    let nothing = ["--include", "zzz*"];
+    let said = desk.upload("there", &nothing).expect(1).all;
+    assert!(said.contains("none of the files in"), "{said}");
+    desk.upload("there", &["--videos"]).expect(1);
+    desk.upload("there", &["--since", "2090-01-01"]).expect(1);
+    desk.upload("there", &["--include", "**/*_00000[12].jpg"])
+        .expect(0);
+    let checked = desk
+        .upload("there", &["--check", "--include", "**/*_00000[23].jpg"])
+        .expect(3);
+    let report = checked.line("upload_checked");
+    assert_eq!(
+        (&report["there"], &report["not_sent"]),
+        (&1.into(), &1.into())
+    );
+    desk.upload("there", &["--check", "--include", "zzz*"])
+        .expect(1);
+}
+
+#[test]
+fn what_the_phone_did_not_give_is_counted_by_a_check() {
+    let desk = desk_with_folder(4);
+    desk.upload("there", &[]).expect(0);
+    let mut folder = Folder::open(&desk.path("rescued")).unwrap();
+    let planned = NewEntry {
+        path: RemotePath::new(b"/storage/emulated/0/DCIM/lost.jpg").unwrap(),
+        version: 1,
+        local: LocalPath::new("internal/DCIM/lost.jpg").unwrap(),
+        size: 7,
+        size_is_exact: true,
+        mtime: 0,
+    };
+    folder.catalogue_mut().insert_planned([planned]).unwrap();
+    drop(folder);
+    let checked = desk.upload("there", &["--check"]).expect(3);
+    let report = checked.line("upload_checked");
+    assert_eq!(
+        (&report["there"], &report["left_out"]),
+        (&4.into(), &1.into())
+    );
+    let said = desk.run(&["upload", "rescued", "--to", "there", "--check"]);
+    assert!(
+        said.all.contains("1 file of the phone not rescued"),
+        "{}",
+        said.all
+    );
+}
+
+#[test]
+fn remote_that_cannot_be_looked_at_is_not_called_complete() {
+    let desk = desk_with_folder(3);
+    desk.upload("there", &[]).expect(0);
+    fs::rename(desk.path("there"), desk.path("unplugged")).unwrap();
+    be_impatient(&desk);
+    let ended = desk.upload("there", &[]).expect(1);
+    assert_eq!(ended.line("upload_summary")["finished"], false);
+    let said = desk.run(&["upload", "rescued", "--to", "there"]).all;
+    assert!(!said.contains("complete"), "{said}");
+    assert!(
+        said.contains("not finished; 3 files on record as sent"),
+        "{said}"
+    );
+}
+
+/// As in folders of earlier versions.
+#[test]
+fn nothing_is_called_everything_where_nobody_knows_what_was_looked_at() {
+    let desk = desk_with_folder(3);
+    let status = desk.run(&["status", "rescued"]).all;
+    assert!(
+        status.contains("Everything that was looked for"),
+        "{status}"
+    );
+    let mut folder = Folder::open(&desk.path("rescued")).unwrap();
+    folder.catalogue_mut().set_survey(&[]).unwrap();
+    drop(folder);
+    let status = desk.run(&["status", "rescued"]).all;
+    assert!(status.contains("is not recorded"), "{status}");
+    assert!(!status.contains("that was looked for"), "{status}");
+    let sent = desk.run(&["upload", "rescued", "--to", "there"]).all;
+    assert!(!sent.contains("Backup complete ("), "{sent}");
 }
 
 #[test]

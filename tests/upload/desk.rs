@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use rescue::digest::{Sha256, Xxh128};
 use rescue::folder::upload::SMALL_BYTES;
-use rescue::folder::{Folder, NewEntry, Proof, Record, RunOutcome};
+use rescue::folder::{Folder, NewEntry, Proof, Record, RunOutcome, SurveyKind, Surveyed};
 use rescue::item::PhoneIdentity;
 use rescue::names::LocalPath;
 use serde_json::Value;
@@ -165,6 +165,15 @@ pub(crate) fn make_folder(path: &Path, files: &[(String, Vec<u8>)]) {
         }
     });
     let catalogue = folder.catalogue_mut();
+    catalogue
+        .set_survey(&[Surveyed {
+            kind: SurveyKind::LookedAt,
+            place: (*b"/storage/emulated/0").into(),
+            items: files.len() as u64,
+            bytes: 0,
+            reason: None,
+        }])
+        .unwrap();
     let run = catalogue.begin_run(1_700_000_000, "rescue").unwrap();
     let ids = catalogue.insert_planned(planned).unwrap();
     let mut records = Vec::new();

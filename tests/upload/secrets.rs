@@ -263,7 +263,7 @@ fn nothing_betrayed(listener: &Listener<'_>, secrets: &[&str]) {
 }
 
 /// A connection is not waited for.
-fn be_impatient(desk: &Desk) {
+pub(super) fn be_impatient(desk: &Desk) {
     let path = desk.path("home/.config/rescue/remotes.toml");
     let settings = fs::read_to_string(&path).unwrap();
     let section = "[remotes.there]\n";

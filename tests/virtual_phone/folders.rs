@@ -423,6 +423,52 @@ async fn note_of_ones_own_is_not_of_this_rescue_and_nothing_is_called_wrong() {
     );
 }
 
+/// With too few open files, no command says of a file that something is wrong with it.
+#[tokio::test]
+async fn shortage_of_open_files_says_nothing_of_the_files() {
+    let (phone, _) = camera(&[1000; 40]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    let folder = desk.folder();
+    let folder = folder.to_str().unwrap();
+    for words in [
+        vec!["status", folder],
+        vec!["verify", folder],
+        vec!["export", folder, "--force", "-o", "short.zip"],
+    ] {
+        let mut refused = 0;
+        for limit in 8..32 {
+            let program = desk.command(&words);
+            let mut limited = std::process::Command::new("bash");
+            limited
+                .args(["-c", &format!("ulimit -n {limit}; exec \"$@\""), "bash"])
+                .arg(program.get_program())
+                .args(program.get_args())
+                .current_dir(program.get_current_dir().unwrap());
+            for (name, value) in program.get_envs() {
+                match value {
+                    Some(value) => limited.env(name, value),
+                    None => limited.env_remove(name),
+                };
+            }
+            let output = limited.output().unwrap();
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8_lossy(&text);
+            refused += u64::from(!output.status.success());
+            for false_word in [
+                "not where they were put",
+                "something else stands",
+                "wrong",
+                "Left out",
+                "set-aside",
+            ] {
+                assert!(!text.contains(false_word), "{words:?} {limit}: {text}");
+            }
+        }
+        assert!((1..24).contains(&refused), "{words:?}: {refused}");
+    }
+}
+
 #[tokio::test]
 async fn archive_gets_an_ending_and_a_quiet_export_names_no_list_above() {
     let (phone, _) = camera(&[1000, 2000]);
@@ -440,6 +486,21 @@ async fn archive_gets_an_ending_and_a_quiet_export_names_no_list_above() {
     assert!(text.contains("photos.zip"), "{text}");
     assert!(desk.dir.path().join("photos.zip").is_file());
     assert!(!desk.dir.path().join("photos").exists());
+    // A date is no ending, and another archive's is a false one.
+    for (name, made) in [
+        ("Mum's phone 29.11.2026", "Mum's phone 29.11.2026.zip"),
+        ("old.7z", "old.7z.zip"),
+        ("LOUD.ZIP", "LOUD.ZIP"),
+    ] {
+        let (code, text) = export(&["-o", name]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains(made), "{text}");
+        assert!(desk.dir.path().join(made).is_file(), "{made}");
+    }
+    for refused in ["/dev/null", ".zip"] {
+        let (code, text) = export(&["-o", refused]);
+        assert_eq!(code, Some(2), "{text}");
+    }
     fs::write(
         folder.join("data/internal/DCIM/Camera/0.jpg"),
         vec![b'x'; 1000],

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::{TOLD_FAILURES, choice_of};
+use super::{TOLD_FAILURES, choice_of, is_choice, refuse_empty_choice};
 use crate::cli::UploadArgs;
 use crate::commands::{Done, stopped};
 use crate::error::{Error, Kind};
@@ -33,7 +33,7 @@ struct CheckReport<'a> {
     wrong: u64,
     /// Verified files that are wanted, and have no receipt.
     not_sent: u64,
-    /// Files that were wanted and left out: not verified, or damaged on the phone.
+    /// Files that were wanted and left out: not rescued, not verified, or damaged on the phone.
     left_out: u64,
     #[serde(flatten)]
     compared: Compared,
@@ -82,6 +82,7 @@ pub(super) async fn check(
         Ok::<_, CatalogueError>(())
     })?;
     let rules = remote.rules().clone();
+    let missing = Missing::of(args, folder, &rules, id, &mut sent)?;
     let settled = queue::check(
         remote,
         folder.data_reader(),
@@ -128,7 +129,6 @@ pub(super) async fn check(
             }
         }
     }
-    let missing = Missing::of(args, folder, &rules, id, &sent)?;
     let is_kept = folder.access() == Access::ReadWrite;
     if is_kept {
         let now = chrono::Utc::now().timestamp();
@@ -210,13 +210,14 @@ struct Missing {
 }
 
 impl Missing {
-    /// The same choice as for sending, without what has a receipt.
+    /// The same choice as for sending, without what has a receipt; takes out of those sent what was
+    /// not chosen.
     fn of(
         args: &UploadArgs,
         folder: &Folder,
         rules: &Rules,
         id: RemoteId,
-        sent: &[Upload],
+        sent: &mut Vec<Upload>,
     ) -> Result<Self, Error> {
         let mut missing = Self {
             not_sent: 0,
@@ -225,11 +226,18 @@ impl Missing {
         };
         let catalogue = folder.catalogue();
         // Where only archives were sent, the photos were never meant to go.
-        if !args.archive.is_empty() || catalogue.not_on(id)?.is_none() {
-            return Ok(missing);
-        }
+        let not_on = match catalogue.not_on(id)? {
+            Some(not_on) if args.archive.is_empty() => not_on,
+            _ => return Ok(missing),
+        };
         let choice = choice_of(args, &catalogue.identity()?, rules)?;
         let chosen = choice.uploads(catalogue, Some(id), rules)?;
+        refuse_empty_choice(args, &chosen)?;
+        if is_choice(args) {
+            let wanted = chosen.uploads.iter().map(|it| it.source.as_str());
+            let wanted: HashSet<_> = wanted.collect();
+            sent.retain(|it| wanted.contains(it.source.as_str()));
+        }
         let there: HashSet<_> = sent
             .iter()
             .map(|it| (it.source.as_str(), it.sha256))
@@ -241,6 +249,12 @@ impl Missing {
             }
         }
         missing.left_out = chosen.unverified + chosen.damaged;
+        if !is_choice(args) {
+            // What the phone did not give, or was not asked for yet.
+            missing.left_out = missing
+                .left_out
+                .max(not_on.saturating_sub(missing.not_sent));
+        }
         Ok(missing)
     }
 
@@ -255,7 +269,7 @@ impl Missing {
         }
         if self.left_out > 0 {
             lines.push(format!(
-                "{} not verified or damaged on the phone, and left out: `rescue status` names them",
+                "{} of the phone not rescued, not verified or damaged, and not there: `rescue status` tells more",
                 count(self.left_out, "file")
             ));
         }

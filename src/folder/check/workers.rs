@@ -33,6 +33,8 @@ pub(super) enum Result {
         /// Whether its bytes may have come from memory.
         perhaps_from_memory: bool,
     },
+    /// This computer is short of something, which says nothing about the file.
+    Failed(DiskError),
 }
 
 pub(super) struct Workers {
@@ -94,9 +96,12 @@ fn work(root: &Path, queue: &Mutex<Receiver<Payload>>, results: &Sender<Result>)
             }
         });
         let _ = results.send(Result::Bytes(unreported));
-        let _ = results.send(Result::File {
-            finding,
-            perhaps_from_memory: from == ReadFrom::PerhapsMemory,
+        let _ = results.send(match finding {
+            Ok(finding) => Result::File {
+                finding,
+                perhaps_from_memory: from == ReadFrom::PerhapsMemory,
+            },
+            Err(error) => Result::Failed(error),
         });
     }
 }
@@ -106,7 +111,7 @@ fn compare(
     file: &Payload,
     from: &mut ReadFrom,
     mut on_bytes: impl FnMut(u64),
-) -> Option<Finding> {
+) -> std::result::Result<Option<Finding>, DiskError> {
     let local = file.local.clone();
     let unreadable = |error: &DiskError| unreadable(file.local.clone(), error);
     let found = Within::holding(root, &file.local).and_then(|folder| match folder {
@@ -116,17 +121,18 @@ fn compare(
     let folder = match found {
         Ok(Some((folder, Bearer::File(size)))) if size == file.size => folder,
         Ok(Some((_, Bearer::File(found_bytes)))) => {
-            return Some(Finding::WrongSize {
+            return Ok(Some(Finding::WrongSize {
                 local,
                 expected_bytes: file.size,
                 found_bytes,
-            });
+            }));
         }
         Ok(Some(_)) | Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => {
-            return Some(Finding::NotAFile { local });
+            return Ok(Some(Finding::NotAFile { local }));
         }
-        Ok(None) => return Some(Finding::Missing { local }),
-        Err(error) => return Some(unreadable(&error)),
+        Ok(None) => return Ok(Some(Finding::Missing { local })),
+        Err(error) if error.is_shortage() => return Err(error),
+        Err(error) => return Ok(Some(unreadable(&error))),
     };
     let path = folder.at(local.name());
     let hashed = folder
@@ -142,15 +148,16 @@ fn compare(
             }
             None => Ok(None),
         });
-    match hashed {
+    Ok(match hashed {
         Ok(None) => Some(Finding::Missing { local }),
         Ok(Some(found)) => (found != file.sha256).then_some(Finding::WrongHash {
             local,
             expected: file.sha256,
             found,
         }),
+        Err(error) if error.is_shortage() => return Err(error),
         Err(error) => Some(unreadable(&error)),
-    }
+    })
 }
 
 /// What this user may not read is another user's, and may well be unaltered.

@@ -115,6 +115,12 @@ impl DiskError {
         }
     }
 
+    /// Whether this computer is short of open files or memory: that says nothing about the file.
+    pub(crate) fn is_shortage(&self) -> bool {
+        matches!(self, Self::Io { source, .. }
+            if system::is_short_of_files(source) || source.kind() == ErrorKind::OutOfMemory)
+    }
+
     /// Whether bytes that were written may be lost, of this and of other files, and nobody will be
     /// told again: the system counts as written what it gave up.
     pub(crate) fn may_have_lost_bytes(&self) -> bool {
