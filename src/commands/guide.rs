@@ -18,7 +18,7 @@ use crate::cli::{
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Run};
 use crate::guide::journey::{
-    Action, Happened, Holdings, Journey, Next, Question, Seen, Sight, Take, Trouble, What,
+    Action, Happened, Holdings, Journey, Next, Note, Question, Seen, Sight, Take, Trouble, What,
 };
 use crate::guide::states;
 use crate::phone::allowed;
@@ -130,12 +130,7 @@ impl Driver<'_> {
         self.ui.end_progress();
         match done {
             Err(error) if error.kind == Kind::Interrupted => Err(error),
-            Err(error) => Ok(Happened::Failed(Trouble {
-                kind: error.kind,
-                causes: error.causes(),
-                message: error.message,
-                hint: error.hint,
-            })),
+            Err(error) => Ok(Happened::Failed(trouble(error))),
             done => done,
         }
     }
@@ -332,7 +327,8 @@ impl Driver<'_> {
             Ok(done) => Ok(done == Done::All || *action == Action::Export),
             Err(error) if error.kind == Kind::Interrupted && self.halt.is_set() => Err(error),
             Err(error) => {
-                ui.error(&error);
+                let told = lines(&Note::Trouble(trouble(error)));
+                told.iter().for_each(|line| ui.remark(line));
                 Ok(false)
             }
         }
@@ -372,6 +368,16 @@ impl Driver<'_> {
             }
         };
         upload::after_pull(folder, &name, self.ui, self.halt).await
+    }
+}
+
+/// A failure, for the journey.
+fn trouble(error: Error) -> Trouble {
+    Trouble {
+        kind: error.kind,
+        causes: error.causes(),
+        message: error.message,
+        hint: error.hint,
     }
 }
 

@@ -1,12 +1,13 @@
 //! `rescue` alone on a terminal: the guided run, from the first question to the last.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rescue::adb::features::Features;
-use rescue::virtual_phone::{Trust, camera_roll};
+use rescue::virtual_phone::tree::Tree;
+use rescue::virtual_phone::{Serving, Trust, VirtualPhone, camera_roll};
 
-use crate::desk::{Desk, camera, end, files_below, generated};
+use crate::desk::{Desk, HANGS, camera, end, files_below, generated};
 use crate::served::{Shelf, phone, photo};
 use crate::terminal::Terminal;
 
@@ -17,6 +18,18 @@ fn guide(desk: &Desk, address: &str, more: &[&str]) -> Terminal {
     // No server of this computer's is asked.
     command.env("ANDROID_ADB_SERVER_PORT", "1");
     Terminal::start(command, 80)
+}
+
+/// Has a phone answer where another did, once that has let go of its port.
+async fn back(phone: &VirtualPhone, port: u16) -> Serving {
+    let begin = Instant::now();
+    loop {
+        match phone.clone().serve_at(port).await {
+            Ok(serving) => return serving,
+            Err(error) => assert!(begin.elapsed() < HANGS, "{error}"),
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The rescue folder, which the guide names itself.
@@ -123,6 +136,47 @@ async fn phone_that_asks_its_owner_is_rescued_after_a_tap() {
 }
 
 #[tokio::test]
+async fn phone_that_is_locked_takes_the_pin_from_here_and_is_rescued_when_it_is_open() {
+    let (phone, _) = camera(&[10_000]);
+    let mut locked = phone.clone();
+    locked.set_property("sys.user.0.ce_available", "");
+    locked.tree = Tree::default();
+    let serving = locked.serve().await.unwrap();
+    let address = serving.address();
+    let desk = Desk::new();
+    let mut terminal = guide(&desk, &address.to_string(), &[]);
+    // A picture, but no touch, and the PIN is known.
+    for (question, answer) in [
+        ("picture?", "1\n"),
+        ("finger?", "2\n"),
+        ("password?", "1\n"),
+    ] {
+        terminal.shows(question).await;
+        terminal.type_keys(answer);
+    }
+    terminal.shows("1  Type the PIN on this computer").await;
+    terminal.type_keys("1\n");
+    terminal.shows("(not shown): ").await;
+    terminal.type_keys("4711\n");
+    // This phone takes no keys: that is told, and the guide waits on.
+    terminal
+        .shows("This went wrong: the phone takes no keys")
+        .await;
+    terminal.shows("What is here is safe.").await;
+    drop(serving);
+    let _serving = back(&phone, address.port()).await;
+    terminal.shows("What do you want to take?").await;
+    terminal.type_keys("1\n");
+    terminal.shows("Safe: everything").await;
+    terminal.type_keys("3\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains("4711"), "{screen}");
+    assert!(!screen.contains("--over adb"), "{screen}");
+    assert_eq!(rescued(&desk), photo(0));
+}
+
+#[tokio::test]
 async fn phone_unplugged_in_the_middle_resumes_by_itself_when_it_is_back() {
     let (phone, _) = camera(&[100_000; 20]);
     let mut slow = phone.clone();
@@ -139,7 +193,7 @@ async fn phone_unplugged_in_the_middle_resumes_by_itself_when_it_is_back() {
     terminal.shows("Waiting; this continues by itself.").await;
     let screen = terminal.screen();
     assert!(!screen.contains("Safe: "), "{screen}");
-    let _serving = phone.serve_at(address.port()).await.unwrap();
+    let _serving = back(&phone, address.port()).await;
     terminal.shows("The rescue continues in ").await;
     terminal.shows("What next?").await;
     terminal.type_keys("3\n");

@@ -265,6 +265,8 @@ fn guided(next: &str) -> String {
         " (with a dead touch screen: `rescue authorize`)",
         " (with a dead touch screen: `rescue unlock`)",
         ": it resumes where it stopped",
+        " before you run the same command with --again",
+        ", without --over adb",
         " and run the same command again",
         " and run the same command",
         " and run the command again",
