@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Get the photos off an Android phone with a broken screen, proven byte for byte
 ///
 /// On a terminal, `rescue` alone leads you step by step. Or plug the phone in with USB debugging on
-/// and run `rescue pull`. Everything on the phone is only read, nothing is changed.
+/// and run `rescue pull`. The phone is only read; nothing on it is changed.
 #[derive(Debug, Parser)]
 #[command(name = "rescue", version, max_term_width = 100)]
 pub struct Cli {
@@ -126,12 +126,12 @@ pub enum Command {
     Guide(GuideArgs),
     /// List the attached phones and the state of each
     Devices(DevicesArgs),
-    /// Find out why a phone cannot be read, and what to do next
+    /// Find out why a phone cannot be read, and name the next step
     Doctor(DoctorArgs),
     /// Type the owner's PIN into a phone with a dead touch screen
     ///
-    /// The keys go over the cable, or through USB debugging where that is allowed already. One
-    /// attempt a run; nothing is guessed, and no lock is removed.
+    /// The keys go over the cable, or through USB debugging where that is allowed already. Each run
+    /// makes one attempt; nothing is guessed, and no lock is removed.
     Unlock(UnlockArgs),
     /// Answer "Allow USB debugging?" on a phone with a dead touch screen
     Authorize(AuthorizeArgs),
@@ -141,7 +141,7 @@ pub enum Command {
     Keys(KeysArgs),
     /// Copy photos, videos and other files off the phone, and verify each copy
     Pull(PullArgs),
-    /// Show what a rescue folder contains, and what is missing
+    /// Count the files of a rescue folder, and list the missing ones
     Status(FolderArgs),
     /// Read every file of a rescue folder again and compare it with the catalogue
     Verify(VerifyArgs),
@@ -156,7 +156,7 @@ pub enum Command {
     Remote(RemoteCommand),
     /// Upload a rescue folder to a remote, each file once, with a receipt
     Upload(UploadArgs),
-    /// Try everything on a built-in phone, with nothing plugged in
+    /// Try everything on a built-in phone, without a real one
     #[cfg(feature = "virtual-phone")]
     Demo(DemoArgs),
     /// Serve the built-in phone on 127.0.0.1, with many files made on the fly, for measurements
@@ -182,7 +182,7 @@ pub struct PhoneArgs {
     #[arg(long = "key", value_name = "FILE")]
     pub keys: Vec<PathBuf>,
     /// Time to wait for a tap on "Allow", or for a phone that disappeared [default: 120]; if given,
-    /// `rescue pull` also waits for a phone to be attached
+    /// also for a phone to be attached
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=31_536_000))]
     pub wait: Option<u64>,
     /// Silence after which the phone counts as disappeared
@@ -209,9 +209,6 @@ pub struct DevicesArgs {
 /// What to examine.
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArgs {
-    /// The phone
-    #[command(flatten)]
-    pub phone: PhoneArgs,
     /// Print the udev rules that let you open phones (Linux)
     #[arg(long, conflicts_with = "install_udev_rules")]
     pub print_udev_rules: bool,
@@ -221,23 +218,26 @@ pub struct DoctorArgs {
     /// Install the udev rules without asking
     #[arg(long, requires = "install_udev_rules")]
     pub yes: bool,
+    /// The phone
+    #[command(flatten)]
+    pub phone: PhoneArgs,
 }
 
 /// How to unlock.
 #[derive(Debug, Clone, Args)]
 pub struct UnlockArgs {
-    /// The phone
-    #[command(flatten)]
-    pub phone: PhoneArgs,
-    /// What opens its lock
-    #[command(flatten)]
-    pub secret: LockSecretArgs,
     /// Try again although the last attempt failed or its outcome is unknown
     #[arg(long)]
     pub again: bool,
     /// Route for the keys
     #[arg(long, value_name = "WAY")]
     pub over: Option<Way>,
+    /// What opens its lock
+    #[command(flatten)]
+    pub secret: LockSecretArgs,
+    /// The phone
+    #[command(flatten)]
+    pub phone: PhoneArgs,
 }
 
 /// The way keys go to the phone.
@@ -267,18 +267,18 @@ pub struct LockSecretArgs {
 /// How to be allowed.
 #[derive(Debug, Clone, Args)]
 pub struct AuthorizeArgs {
-    /// The phone
-    #[command(flatten)]
-    pub phone: PhoneArgs,
-    /// What opens its lock
-    #[command(flatten)]
-    pub secret: LockSecretArgs,
-    /// The phone is unlocked: do not ask for a PIN
+    /// Do not ask for a PIN: the phone is unlocked
     #[arg(long, conflicts_with_all = ["pin_file", "pattern"])]
     pub unlocked: bool,
     /// Try again although the last PIN failed or its outcome is unknown
     #[arg(long)]
     pub again: bool,
+    /// What opens its lock
+    #[command(flatten)]
+    pub secret: LockSecretArgs,
+    /// The phone
+    #[command(flatten)]
+    pub phone: PhoneArgs,
 }
 
 /// What to press.
@@ -307,9 +307,6 @@ pub struct KeysArgs {
 /// What to pull, and where to.
 #[derive(Debug, Clone, Args)]
 pub struct PullArgs {
-    /// The phone
-    #[command(flatten)]
-    pub phone: PhoneArgs,
     /// Rescue folder [default: named after model, serial number and date]
     ///
     /// Running again with the same folder pulls only new and unfinished files. Without -o the
@@ -319,9 +316,6 @@ pub struct PullArgs {
     /// Pull from every attached phone at once, each into its own folder (below the folder of -o)
     #[arg(long, conflicts_with_all = ["serial", "tcp"])]
     pub all_phones: bool,
-    /// What to take
-    #[command(flatten)]
-    pub choice: ChoiceArgs,
     /// Begin a new folder even if this phone has one
     #[arg(long, conflicts_with = "output")]
     pub new_folder: bool,
@@ -341,6 +335,12 @@ pub struct PullArgs {
     /// Upload the folder to this remote afterwards
     #[arg(long, value_name = "REMOTE", conflicts_with_all = ["dry_run", "all_phones"])]
     pub then_upload: Option<String>,
+    /// What to take
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
+    /// The phone
+    #[command(flatten)]
+    pub phone: PhoneArgs,
 }
 
 /// What to take.
@@ -382,11 +382,11 @@ pub struct FolderArgs {
 pub struct VerifyArgs {
     /// The rescue folder
     pub folder: PathBuf,
-    /// Compare with the phone's hashes again, too
+    /// Also compare with the phone's hashes again
     #[arg(long = "phone")]
     pub with_phone: bool,
-    /// Move altered files and files of others to FOLDER/set-aside; the next `rescue pull` fetches
-    /// the missing ones
+    /// Move altered files, and files that no pull put there, to FOLDER/set-aside; the next
+    /// `rescue pull` fetches the missing ones
     #[arg(long)]
     pub set_aside: bool,
     /// Rebuild the manifest and the bag's other files from the catalogue, without the phone, if
@@ -409,7 +409,7 @@ pub struct ExportArgs {
     /// Replace an existing archive
     #[arg(long)]
     pub force: bool,
-    /// Fail instead of making an archive from which files are missing
+    /// Fail instead of making an archive with missing files
     #[arg(long)]
     pub strict: bool,
     /// Sort files into months, as in 2024/2024-08, and pack identical files once
@@ -581,12 +581,12 @@ pub enum RemoteKind {
         #[arg(long, value_name = "FILE")]
         ca_file: Option<PathBuf>,
     },
-    /// Google Photos, with your own client ID (without options: how to make one)
+    /// Google Photos, with your own client ID (without options: explains how to create one)
     GooglePhotos {
         /// The client ID (its secret is asked for)
         #[arg(long, value_name = "ID", conflicts_with = "client_file")]
         client_id: Option<String>,
-        /// The file that Google lets you download with the client ID (client_secret_....json)
+        /// The file that Google offers for download with the client ID (client_secret_....json)
         #[arg(long, value_name = "FILE")]
         client_file: Option<PathBuf>,
     },
@@ -639,9 +639,6 @@ pub struct UploadArgs {
     /// The remote's name
     #[arg(long, value_name = "REMOTE")]
     pub to: String,
-    /// What to send
-    #[command(flatten)]
-    pub choice: UploadChoiceArgs,
     /// Sort files into months by the day they were taken
     #[arg(long)]
     pub by_date: bool,
@@ -680,6 +677,9 @@ pub struct UploadArgs {
         default_missing_value = "content"
     )]
     pub check: Option<CheckHow>,
+    /// What to send
+    #[command(flatten)]
+    pub choice: UploadChoiceArgs,
     /// How to send
     #[command(flatten)]
     pub pace: PaceArgs,
@@ -762,9 +762,6 @@ pub struct PaceArgs {
 /// What to do with the phone's display.
 #[derive(Debug, Clone, Args)]
 pub struct ScreenArgs {
-    /// The phone
-    #[command(flatten)]
-    pub phone: PhoneArgs,
     /// PNG file to write [default: named after the phone and the time]
     #[arg(short, long, value_name = "FILE.png", conflicts_with = "live")]
     pub output: Option<PathBuf>,
@@ -779,6 +776,9 @@ pub struct ScreenArgs {
         hide_default_value = true
     )]
     pub port: u16,
+    /// The phone
+    #[command(flatten)]
+    pub phone: PhoneArgs,
 }
 
 /// A phone's address.

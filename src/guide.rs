@@ -38,7 +38,8 @@ impl From<clap::Error> for Error {
                 }
             }
         };
-        Self::new(Kind::Usage, message).with_hint("`rescue help` and `--help` show what there is")
+        Self::new(Kind::Usage, message)
+            .with_hint("`rescue help` lists the commands; COMMAND --help lists its options")
     }
 }
 
@@ -95,7 +96,7 @@ impl From<DisplayError> for Error {
             DisplayError::Phone(error) => return error.clone().into(),
             DisplayError::NoPicture { .. } => (
                 Kind::Refused,
-                "wake the phone and try again; some displays are protected and give none",
+                "wake the phone and try again; a protected display gives no picture",
             ),
             DisplayError::NotTaken { .. } => (
                 Kind::Refused,
@@ -114,7 +115,7 @@ pub fn hint(error: &PhoneError) -> String {
     match error {
         PhoneError::Lost(link) => match **link {
             LinkError::Protocol(_) if link.wants_tls() => states::wireless.next,
-            LinkError::Protocol(_) => "check that the address is that of a phone's adb daemon",
+            LinkError::Protocol(_) => "check that the address belongs to a phone's adb daemon",
             LinkError::Closed | LinkError::Io(_) | LinkError::NotReading => {
                 "plug the phone in again and run the same command: it resumes where it stopped"
             }
@@ -127,7 +128,7 @@ pub fn hint(error: &PhoneError) -> String {
         }
         PhoneError::ServiceRefused { .. } => "restart the phone's USB debugging in its developer options",
         PhoneError::Sync(_) | PhoneError::Shell(_) | PhoneError::TooMuchOutput { .. } => {
-            "run again with -v and report what it shows"
+            "run again with -v and report its output"
         }
         PhoneError::TooManyEntries { .. } => {
             "a folder may list without end: name the folders to take with --root, as in /storage/emulated/0/DCIM"
@@ -188,7 +189,7 @@ impl From<DiskError> for Error {
             }
             DiskError::Displaced { .. } => (
                 Kind::Disk,
-                "leave .partial/ alone while it works, and run the same command again",
+                "leave .partial/ alone while rescue is running, and run the same command again",
             ),
             DiskError::Symlink { .. }
             | DiskError::NotAFolder { .. }
@@ -197,7 +198,7 @@ impl From<DiskError> for Error {
             }
             DiskError::OtherDisk { .. } => (
                 Kind::Disk,
-                "choose with -o a folder that lies on one disk alone: to use a disk of its own, mount it at the rescue folder itself, not at a folder in it",
+                "choose a folder that is on one disk only with -o: to use another disk, mount it at the rescue folder itself, not inside it",
             ),
             // On a disk that takes nothing no other user gets further.
             DiskError::NotWritable { action, source, .. }
@@ -236,11 +237,11 @@ pub fn next_for_items(code: ReasonCode) -> Option<&'static str> {
     Some(match code {
         ReasonCode::PermissionDenied => {
             "Android keeps it from adb: open it in its own app on the phone and save or share a copy into \
-             Download, then run again; or take it as known with `rescue pull --accept-failed`"
+             Download, then run again; or accept it as missing with `rescue pull --accept-failed`"
         }
         ReasonCode::PhoneIo => {
             "the phone's storage fails there: run again once or twice, with the phone cool and charged; \
-             what stays unreadable is taken as known with `rescue pull --accept-failed`"
+             `rescue pull --accept-failed` accepts what stays unreadable"
         }
         ReasonCode::StorageGone => "put the card in again, or unlock the phone, and run again",
         ReasonCode::NoRoom => {
@@ -251,7 +252,7 @@ pub fn next_for_items(code: ReasonCode) -> Option<&'static str> {
              to be shortened on the phone"
         }
         ReasonCode::Refused | ReasonCode::NotAFile | ReasonCode::Other => {
-            "run again; what stays unreadable is taken as known with `rescue pull --accept-failed`"
+            "run again; `rescue pull --accept-failed` accepts what stays unreadable"
         }
         ReasonCode::ChangedWhileRead => "close the app that writes it and run again",
         ReasonCode::LocalDisk => "check this computer's disk and run again",
@@ -308,7 +309,7 @@ impl From<CatalogueError> for Error {
             CatalogueError::Corrupt { .. } | CatalogueError::NotACatalogue { .. } => wrap(
                 Kind::Folder,
                 &error,
-                "move this file away and run `rescue pull -o` with the folder and the phone attached: what is in data/ is recognised and stays",
+                "move this file away and run `rescue pull -o` with the folder and the phone attached: the files in data/ are recognised and stay",
             ),
             _ => wrap(
                 Kind::Folder,
@@ -342,7 +343,7 @@ impl From<FolderError> for Error {
                         "run `rescue pull` into it with the phone attached: what is here is recognised and stays"
                     }
                     false => {
-                        "run `rescue pull` into it with the phone attached: what is here is recognised and stays; `sha256sum -c manifest-sha256.txt` checks it meanwhile"
+                        "run `rescue pull` into it with the phone attached: the files here are recognised and stay; `sha256sum -c manifest-sha256.txt` checks it meanwhile"
                     }
                 },
             ),
@@ -424,10 +425,10 @@ impl From<ExportError> for Error {
             ),
             ExportError::Catalogue(error) => return error.into(),
             ExportError::NoThread(error) => return error.into(),
-            ExportError::Zip { .. } => (Kind::Disk, "run again with -v and report what it shows"),
+            ExportError::Zip { .. } => (Kind::Disk, "run again with -v and report its output"),
             ExportError::ReadBack { .. } => (
                 Kind::Disk,
-                "this disk does not keep what is written: choose another one with -o",
+                "this disk does not return the bytes that were written: choose another one with -o",
             ),
             ExportError::Age { .. } => (
                 Kind::Usage,
@@ -454,7 +455,7 @@ impl From<ExportError> for Error {
                 "run `rescue status` with the folder, or export without --strict",
             ),
             ExportError::NoParent { .. } => {
-                (Kind::Usage, "make it, or choose another place with -o")
+                (Kind::Usage, "create it, or choose another place with -o")
             }
             ExportError::AllLeftOut { .. } => (
                 Kind::Folder,
@@ -462,7 +463,7 @@ impl From<ExportError> for Error {
             ),
             ExportError::Nothing => (
                 Kind::Folder,
-                "look at the options given, and at `rescue status`; --include-unverified adds what the phone did not confirm",
+                "check the options and `rescue status`; --include-unverified adds files that the phone did not confirm",
             ),
             ExportError::Stopped => (Kind::Interrupted, "run the same command again"),
         };
@@ -504,7 +505,7 @@ impl From<Problem> for Error {
             ),
             Problem::SignedOut { .. } | Problem::Denied { .. } | Problem::Forbidden { .. } => (
                 Kind::RemoteDenied,
-                "check user, password and rights: `rescue remote remove` it, and add it again",
+                "check user, password and permissions; to change them, `rescue remote remove` it and add it again",
             ),
             Problem::ClockSkew { .. } => (
                 Kind::RemoteDenied,
@@ -525,8 +526,7 @@ impl From<Problem> for Error {
             ),
             Problem::NoSftp { .. } => (
                 Kind::Remote,
-                "try `sftp` with the same address; on the server, .bashrc and the like must print nothing where \
-                 nobody looks, and sshd_config needs its line Subsystem sftp",
+                "try `sftp` with the same address; on the server, .bashrc and the like must not print anything in a session without a terminal, and sshd_config needs the line Subsystem sftp",
             ),
             Problem::Full { .. } => (
                 Kind::RemoteFull,
@@ -543,7 +543,7 @@ impl From<Problem> for Error {
             | Problem::Refused { .. }
             | Problem::NameRefused { .. }
             | Problem::Taken { .. }
-            | Problem::Other { .. } => (Kind::Remote, "run again with -v and report what it shows"),
+            | Problem::Other { .. } => (Kind::Remote, "run again with -v and report its output"),
             Problem::SourceChanged { .. } | Problem::SourceGone => (
                 Kind::Folder,
                 "run `rescue verify` on the folder, then `rescue pull` with the phone attached",
@@ -579,7 +579,7 @@ impl From<SignInError> for Error {
             ),
             SignInError::NoRefreshToken { .. } => (
                 Kind::RemoteDenied,
-                "take rescue's access away on the service's page of connected apps, then sign in again",
+                "remove rescue's access on the service's page of connected apps, then sign in again",
             ),
             SignInError::Listen { .. } => (
                 Kind::Usage,

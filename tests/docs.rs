@@ -1,32 +1,11 @@
-//! README and docs/ say what is so: links resolve, the contract for scripts is complete, and the
-//! sentences keep to the project's English.
+//! README and docs/ say what is so: links resolve, and the contract for scripts is complete.
+//! `tests/texts.rs` reads their sentences.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Words that a native speaker stumbles over, or that hide who does what.
-const BANNED: &[&str] = &[
-    "makes no sense",
-    "make no sense",
-    " is none",
-    " are none",
-    "anew",
-    "be had",
-    "so many files",
-    "so often",
-    "go on with",
-    "goes on where",
-    "in vain",
-    "what was pulled",
-    "who presses",
-    "is no file",
-    "is no folder",
-    "utilize",
-    "in order to",
-];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -108,26 +87,6 @@ fn every_link_resolves() {
         let page = format!("see [this]({link})");
         assert_eq!(broken_links(&readme, &page), [link]);
     }
-}
-
-fn banned_phrases(page: &str) -> Vec<&'static str> {
-    let text = page.to_lowercase();
-    let banned = BANNED.iter().filter(|phrase| text.contains(**phrase));
-    banned.copied().collect()
-}
-
-#[test]
-fn pages_are_written_in_plain_english() {
-    for path in pages() {
-        let page = fs::read_to_string(&path).unwrap();
-        assert_eq!(
-            banned_phrases(&page),
-            Vec::<&str>::new(),
-            "in {}",
-            path.display()
-        );
-    }
-    assert_eq!(banned_phrases("Write it Anew"), ["anew"]);
 }
 
 /// The `type`s that the program prints and the fields of its events, read from its sources.

@@ -154,7 +154,9 @@ async fn authorize(
     let secret = match wish.unlocked {
         true => None,
         false => {
-            ui.remark("If the phone is locked, give what opens it; only Enter if it is not.");
+            ui.remark(
+                "If the phone is locked, type its PIN, password or pattern; if not, press Enter.",
+            );
             ask(wish.secret, ui).await?
         }
     };
@@ -162,20 +164,20 @@ async fn authorize(
         Some(secret) => {
             memory.allow(wish.again, ui).await?;
             memory.begin(ui);
-            step(&events, "Wakes the phone and unlocks it, once");
+            step(&events, "Waking the phone and unlocking it (one attempt)");
             accessory = over_cable(accessory, &secret, wish.secret).await?;
             accessory
                 .play(&[Action::Wait(Duration::from_secs(2))])
                 .await?;
         }
-        None => step(&events, "Wakes the phone"),
+        None => step(&events, "Waking the phone"),
     }
     for (at, dialog) in DIALOGS.iter().enumerate() {
         let tried = at + 1;
         let number = format!("{tried} of {}", DIALOGS.len());
         step(
             &events,
-            &format!("Answers the question, way {number}: {}", dialog.name),
+            &format!("Answering the question, attempt {number}: {}", dialog.name),
         );
         let mut again = true;
         let answered = loop {
@@ -197,7 +199,7 @@ async fn authorize(
             Err(Failure::NotAsked) => {
                 step(
                     &events,
-                    "The phone asks nothing and lets nobody in; it may be locked",
+                    "The phone shows no question and refuses the connection; it may be locked",
                 );
             }
             Err(Failure::Accessory(error)) => return Err(error.into()),
@@ -206,7 +208,7 @@ async fn authorize(
     }
     let _ = accessory.play(&undo()).await;
     let message = format!(
-        "none of {} known ways through the question made the phone allow this computer",
+        "none of the {} known ways to answer the question made the phone allow this computer",
         DIALOGS.len()
     );
     Err(Error::new(Kind::Unauthorized, message).with_hint(

@@ -56,7 +56,7 @@ pub(super) async fn run(args: &ConnectArgs, ui: &Ui) -> Result<Done, Error> {
     let (done, next) = match code {
         Some(_) => (
             "Paired with",
-            "Next: `rescue connect` with the address of the page 'Wireless debugging'".to_owned(),
+            "Next: `rescue connect` with the address on the 'Wireless debugging' page".to_owned(),
         ),
         None => ("Connected to", next_step(&address).await),
     };
@@ -80,13 +80,13 @@ fn pairing_code(typed: &str) -> Result<String, Error> {
         return Ok(code);
     }
     let message = format!(
-        "'{}' is not a pairing code: that is six digits",
+        "'{}' is not a pairing code, which has six digits",
         plain(typed)
     );
     let hint = match code.chars().any(|c| c.is_numeric() && !c.is_ascii()) {
         true => "type it with the digits 0 to 9",
         false => {
-            "open 'Pair device with pairing code' on the phone and type what it shows: --pair 123456"
+            "open 'Pair device with pairing code' on the phone and give the code shown there: --pair 123456"
         }
     };
     Err(Error::new(Kind::Usage, message).with_hint(hint))
@@ -112,7 +112,7 @@ async fn connect(server: &ServerAddress, address: &str) -> Result<(), Error> {
         }
     }
     let failed = |kind, hint: &str| {
-        let message = format!("{} cannot be connected to", plain(address));
+        let message = format!("cannot connect to {}", plain(address));
         let error = Error::new(kind, message).caused_by(words.clone());
         Err(error.with_hint(hint))
     };
@@ -124,9 +124,7 @@ async fn connect(server: &ServerAddress, address: &str) -> Result<(), Error> {
     }
     failed(
         Kind::NoPhone,
-        "a new phone has to be paired first: open 'Pair device with pairing code' on the phone, and \
-         `rescue connect HOST:PORT --pair CODE` with what it shows; then connect to the address of the page \
-         'Wireless debugging'",
+        "pair a new phone first: open 'Pair device with pairing code' on it and run `rescue connect HOST:PORT --pair CODE` with the address and code shown there; then connect to the address on the 'Wireless debugging' page",
     )
 }
 
@@ -136,7 +134,7 @@ async fn pair(server: &ServerAddress, address: &str, code: &str) -> Result<(), E
     if words.starts_with("Successfully paired to") {
         return Ok(());
     }
-    let message = format!("{} cannot be paired with", plain(address));
+    let message = format!("cannot pair with {}", plain(address));
     let failed = |cause: &str, hint: &str| {
         let error = Error::new(Kind::NoPhone, message.clone()).caused_by(cause);
         Err(error.with_hint(hint))
@@ -205,8 +203,7 @@ async fn why_not_reached(address: &str) -> Option<PhoneError> {
 fn hint_of(error: &PhoneError) -> String {
     match error {
         PhoneError::Unreachable { source, .. } if source.kind() == ErrorKind::ConnectionRefused => {
-            "nothing listens at that port: look at the phone's page again, for the port changes each time that \
-             'Wireless debugging' or the pairing dialog is opened"
+            "nothing listens at that port: look at the phone again; the port changes each time 'Wireless debugging' or the pairing dialog is opened"
                 .to_owned()
         }
         other => guide::hint(other),
@@ -226,7 +223,7 @@ async fn next_step(address: &str) -> String {
             format!("Next: `rescue pull {}`", choose_in("--serial", address))
         }
         // It was there already, by a name of its own.
-        _ => "Next: `rescue devices` shows what it is called; `rescue pull` with that".to_owned(),
+        _ => "Next: `rescue devices` shows the phone's serial number; `rescue pull --serial` chooses it".to_owned(),
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
     let (archive, copy) = (beside(&folder, ".zip")?, beside(&folder, "-copy")?);
     // An archive is replaced below, and only the one of an earlier demonstration may be.
     if Folder::changed(&folder).is_none() && archive.symlink_metadata().is_ok() {
-        let message = format!("there is something at {} already", archive.display());
+        let message = format!("{} already exists", archive.display());
         return Err(
             Error::new(Kind::Usage, message).with_hint("name a new folder: `rescue demo FOLDER`")
         );
@@ -81,16 +81,18 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
     check_outcome(&folder)?;
     ui.remark("");
     ui.remark(
-        "That one photo failed on purpose: what cannot be read is listed, and the rest is safe.",
+        "That one photo failed on purpose: unreadable files are listed, and all others are safe.",
     );
     ui.remark("");
-    ui.remark("Now one archive of it, as `rescue export` makes it:");
+    ui.remark("Now an archive, as `rescue export` makes it:");
     let words = [OsStr::new("export"), folder.as_os_str(), "--force".as_ref()];
     let to = [OsStr::new("--output"), archive.as_os_str()];
     // Some files are missing from it, on purpose: not a failure here.
     export::run(arguments(words.into_iter().chain(to))?, ui, halt).await?;
     ui.remark("");
-    ui.remark("And an upload, as `rescue upload` makes it, here to a folder in the cloud's place:");
+    ui.remark(
+        "And an upload, as `rescue upload` does it, to a folder that stands in for the cloud:",
+    );
     upload_to(&folder, &copy, ui, halt).await?;
     let [shown, archive, copy] = [&folder, &archive, &copy].map(|path| path.display());
     let (word, slash) = (typed(&folder), std::path::MAIN_SEPARATOR);
@@ -106,10 +108,10 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
             "the photos, as they were on the phone",
         ),
         (archive.to_string(), "the same in one file, for anybody"),
-        (copy.to_string(), "what the cloud would hold"),
+        (copy.to_string(), "the files that the cloud would hold"),
         (
             format!("rescue status {word}"),
-            "what is here, what is missing, what was sent",
+            "the files that are here, missing or sent",
         ),
         (
             format!("rescue verify {word}"),
@@ -137,7 +139,7 @@ fn beside(folder: &Path, ending: &str) -> Result<PathBuf, Error> {
     };
     let named = named.unwrap_or_default();
     let Some(name) = named.file_name() else {
-        let message = format!("{} has no place beside it", folder.display());
+        let message = format!("there is no place beside {}", folder.display());
         return Err(
             Error::new(Kind::Usage, message).with_hint("name a new folder: `rescue demo FOLDER`")
         );

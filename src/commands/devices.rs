@@ -58,7 +58,7 @@ pub(super) async fn run(args: &DevicesArgs, ui: &Ui) -> Result<Done, Error> {
 /// that waits for the first one (`| head -1`) goes on when it is told.
 async fn watch(ui: &Ui) -> Result<Done, Error> {
     let mut known: Vec<Line> = Vec::new();
-    ui.remark("Watching for phones; Ctrl-C ends it");
+    ui.remark("Watching for phones; Ctrl-C stops");
     while ui.has_reader() {
         // A server that is being restarted is no reason to stop looking.
         if let Ok((now, _)) = look().await {

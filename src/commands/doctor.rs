@@ -282,7 +282,7 @@ fn detail_of(phone: &SeenPhone) -> Option<String> {
 fn unauthorized(args: &PhoneArgs, name: &str, model: Option<&str>) -> Finding {
     if let Some(day) = last_allowed(name) {
         let finding = Finding::about(states::key_expired, name, model);
-        return finding.with(format!("it last did on {day}"));
+        return finding.with(format!("last allowed on {day}"));
     }
     let finding = Finding::about(states::unauthorized, name, model);
     let keys = options_of(args).keys.load_named().unwrap_or_default();
@@ -475,11 +475,14 @@ async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
     ui.remark("computer may then open Android phones over USB. Nothing else is changed.");
     // Somebody's own, perhaps one with GROUP.
     if std::fs::read(UDEV_RULES_PATH).is_ok_and(|there| there != UDEV_RULES.as_bytes()) {
-        ui.remark("There is such a file with other rules in it, which are replaced.");
+        ui.remark("The file exists with other rules, which are replaced.");
     }
     if !yes {
         let unasked = || {
-            let error = Error::new(Kind::Usage, "nobody is there to be asked");
+            let error = Error::new(
+                Kind::Usage,
+                "input is required, but standard input is not a terminal",
+            );
             error.with_hint("add --yes to write the rules without a question")
         };
         if !std::io::stdin().is_terminal() {
@@ -491,7 +494,7 @@ async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
             return Err(Error::new(Kind::Interrupted, "nothing was written"));
         }
     }
-    let by_hand = "put in place by hand what `rescue doctor --print-udev-rules` shows";
+    let by_hand = "install the output of `rescue doctor --print-udev-rules` by hand";
     const WRITE: [&str; 6] = ["install", "-D", "-m", "644", "/dev/stdin", UDEV_RULES_PATH];
     as_root(&WRITE, UDEV_RULES)
         .await
@@ -499,7 +502,7 @@ async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
     const READ_ANEW: [&str; 3] = ["udevadm", "control", "--reload"];
     as_root(&READ_ANEW, "").await.map_err(|error| {
         error.with_hint(format!(
-            "{UDEV_RULES_PATH} is written; restart this computer, or have udev read it"
+            "{UDEV_RULES_PATH} is written; run `sudo udevadm control --reload`, or restart this computer"
         ))
     })?;
     let lines = [

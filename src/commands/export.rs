@@ -53,11 +53,11 @@ pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
     let mut lines: Vec<String> = outcome.packed.iter().map(told).collect();
     if losses > 0 {
         let list = match ui.is_quiet() {
-            true => "without -q they are listed",
+            true => "run without -q for the list",
             false => "the list is above",
         };
         let files = count(losses as u64, "file");
-        lines.push(format!("{files} not in it; {list}"));
+        lines.push(format!("{files} missing from it; {list}"));
     }
     let exported = Exported {
         r#type: "exported",
@@ -143,9 +143,7 @@ fn protection(args: &ProtectionArgs, ui: &Ui) -> Result<Protection, Error> {
         ));
     }
     if passphrase.chars().any(char::is_control) {
-        return Err(refused(
-            "the passphrase holds a character that no keyboard gives",
-        ));
+        return Err(refused("the passphrase contains a control character"));
     }
     Ok(Protection::Passphrase(passphrase.into()))
 }
@@ -240,7 +238,7 @@ fn output(args: &ExportArgs, root: &Path) -> Result<PathBuf, Error> {
     // It would look encrypted, and would not be.
     if name.ends_with(".age") && !is_for_age {
         let message = format!(
-            "{} is a name for what age encrypts, and no recipient is given",
+            "{} ends like an archive that age encrypts, but no recipient is given",
             path.display()
         );
         return Err(Error::new(Kind::Usage, message)

@@ -18,7 +18,7 @@ use crate::ui::terminal::{Mode, Press, Presses, Terminal, is_there};
 use crate::ui::{Ui, plain};
 
 const HELP: &str = "Text, arrows, Tab and Enter go to the phone. Esc or F3 Back, F2 Home, F4 Recents, F5/F6 volume, \
-     F7 TalkBack (both volume keys), F8 wake, F9 sleep, F12 this line; mouse and wheel. Ctrl-C ends.";
+     F7 TalkBack (both volume keys), F8 wake, F9 sleep, F12 this help; mouse and wheel. Ctrl-C ends.";
 /// How far the mouse moves for a character cell, to the right and down.
 const CELL: (i32, i32) = (10, 20);
 
@@ -109,7 +109,7 @@ async fn follow(
             Step::Say(text) => tell(text),
             Step::Check(text) if yes => tell(text),
             Step::Check(text) => {
-                let question = format!("{number} {} (Enter goes on, Ctrl-C ends) ", plain(text));
+                let question = format!("{number} {} (Enter continues, Ctrl-C stops) ", plain(text));
                 prompted(&question, Mode::Lines, ui).await?;
             }
             Step::Secret(text) => {
@@ -117,7 +117,7 @@ async fn follow(
                 // Enter alone is an answer, too.
                 if let Some(LockSecret::Text(secret)) = ask(&LockSecretArgs::default(), ui).await? {
                     let keys = type_text(&secret).map_err(|error| {
-                        Error::new(Kind::Usage, "this cannot be typed").caused_by(error)
+                        Error::new(Kind::Usage, "this text cannot be typed").caused_by(error)
                     })?;
                     for key in keys.iter().chain([&Stroke::ENTER]) {
                         accessory.play(&[Action::Key(*key)]).await?;
@@ -159,7 +159,7 @@ async fn live(mut accessory: Accessory, ui: &Ui) -> Result<Done, Error> {
             done => done?,
         }
     }
-    ui.remark(&format!("The keyboard is on {}", plain(accessory.name())));
+    ui.remark(&format!("Keys now go to {}", plain(accessory.name())));
     ui.remark(HELP);
     let mut terminal = Terminal::take(Mode::Keys).map_err(broken)?;
     let mut presses = Presses::default();
@@ -185,7 +185,7 @@ async fn live(mut accessory: Accessory, ui: &Ui) -> Result<Done, Error> {
                     ui.remark("The phone left the USB bus; waiting for it");
                     accessory = accessory.again(RETURN).await?;
                     accessory.attach(&[Device::Keyboard]).await?;
-                    ui.remark("It is back");
+                    ui.remark("The phone is back");
                 }
                 Err(error) => return Err(error.into()),
             }

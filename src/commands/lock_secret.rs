@@ -16,8 +16,7 @@ use crate::ui::Ui;
 use crate::ui::terminal::{self, Mode};
 
 /// What Android does about wrong tries.
-pub(super) const THROTTLING: &str = "Android lets five wrong tries pass, then makes you wait 30 seconds, later longer, up to hours; \
-     some phones can be set to erase themselves after 10 to 20. This command tries once.";
+pub(super) const THROTTLING: &str = "After five wrong attempts Android makes you wait 30 seconds, later up to hours; some phones are set to erase themselves after 10 to 20. This command makes one attempt.";
 
 /// Asks for what opens the lock; `None` when the person gives nothing.
 pub(super) async fn ask(args: &LockSecretArgs, ui: &Ui) -> Result<Option<LockSecret>, Error> {
@@ -31,15 +30,12 @@ pub(super) async fn ask(args: &LockSecretArgs, ui: &Ui) -> Result<Option<LockSec
         None => prompted(&format!("{what}: "), Mode::Hidden, ui).await?,
     };
     let unusable = |why: String| {
-        Error::new(
-            Kind::Usage,
-            "that cannot be the phone's PIN, password or pattern",
-        )
-        .caused_by(why)
-        .with_hint("run the same command again; nothing was typed on the phone")
+        Error::new(Kind::Usage, "invalid PIN, password or pattern")
+            .caused_by(why)
+            .with_hint("run the same command again; nothing was typed on the phone")
     };
     let Some(text) = line_of(line) else {
-        return Err(unusable("it is no UTF-8 text".to_owned()));
+        return Err(unusable("it is not UTF-8 text".to_owned()));
     };
     if text.is_empty() {
         return Ok(None);
@@ -155,7 +151,7 @@ impl Memory {
         };
         let ago = now().saturating_sub(earlier.last);
         let story = format!(
-            "The last attempt ({ago} s ago) did not open this phone's lock, or nothing is known of it; {} since the last success.",
+            "The last attempt ({ago} s ago) did not unlock this phone, or its outcome is unknown; {} since the last success.",
             crate::ui::count(earlier.count.into(), "attempt")
         );
         if again {
@@ -164,19 +160,14 @@ impl Memory {
         }
         let refused = || {
             Error::new(Kind::Locked, story.clone()).with_hint(
-                "be sure of the PIN, wait a minute, then run the same command with --again",
+                "make sure of the PIN, wait a minute, then run the same command with --again",
             )
         };
         if !terminal::is_there() {
             return Err(refused());
         }
         ui.remark(&story);
-        match agreed(
-            "Are you sure of the PIN, and shall it be tried once more?",
-            ui,
-        )
-        .await?
-        {
+        match agreed("Are you sure of the PIN? It is tried once more.", ui).await? {
             true => Ok(()),
             false => Err(refused()),
         }
@@ -189,7 +180,7 @@ impl Memory {
         own.count = own.count.saturating_add(1);
         own.last = now();
         if let Err(error) = self.write(&all) {
-            ui.remark(&format!("This attempt cannot be remembered: {error}"));
+            ui.remark(&format!("This attempt cannot be recorded: {error}"));
         }
     }
 

@@ -68,7 +68,7 @@ pub fn run(cli: Cli, ui: &Ui) -> u8 {
     let code = ended.unwrap_or_else(|panicked| {
         ui.end_progress();
         let error = Error::new(Kind::Bug, words_of(&*panicked)).with_hint(
-            "run the same command again: it resumes where it stopped; -v logs more, for a bug report",
+            "run the same command again: it resumes where it stopped; add -v for a bug report",
         );
         ui.error(&error);
         error.kind.exit_code()

@@ -160,7 +160,7 @@ pub(super) fn start_of_day(day: NaiveDate) -> i64 {
 
 fn remote_path(text: &str) -> Result<RemotePath, Error> {
     RemotePath::new(text.as_bytes()).map_err(|error| {
-        Error::new(Kind::Usage, format!("'{text}' is no path on the phone"))
+        Error::new(Kind::Usage, format!("'{text}' is not a path on the phone"))
             .caused_by(error)
             .with_hint("give an absolute path, as in /storage/emulated/0/DCIM")
     })

@@ -53,7 +53,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
                 r#type: "remote_signed_in",
                 name: &args.name,
             };
-            let line = format!("{} is signed in", plain(&args.name));
+            let line = format!("Signed in to {}", plain(&args.name));
             ui.result(&signed_in, &[line]);
             Ok(Done::All)
         }
@@ -75,10 +75,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
                 r#type: "remote_removed",
                 name: &args.name,
             };
-            let line = format!(
-                "{} is removed; the files that were sent stay there",
-                plain(&args.name)
-            );
+            let line = format!("Removed {}; the sent files stay there", plain(&args.name));
             ui.result(&removed, &[line]);
             Ok(Done::All)
         }
@@ -90,9 +87,9 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     let mut settings = Settings::load()?;
     if settings.has(&args.name) {
         // Before a password is asked for.
-        let message = format!("there is a remote '{}' already", args.name);
+        let message = format!("the remote '{}' already exists", args.name);
         return Err(Error::new(ErrorKind::Usage, message).with_hint(format!(
-            "`rescue remote remove {}` first, or take another name",
+            "choose another name, or run `rescue remote remove {}` first",
             args.name
         )));
     }
@@ -112,7 +109,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     {
         let (key, fingerprint) = sftp::host_key(host, *port).await?;
         ui.remark(&format!(
-            "The server's key is {fingerprint}; compare it with what its owner says. Another one will be refused."
+            "The server's key is {fingerprint}; compare it with the fingerprint that the server's owner gives you. Any other key will be refused."
         ));
         *host_key = Some(key);
     }
@@ -147,7 +144,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         secret_in: kept,
         tested: Some(seen.is_some()),
     };
-    let mut lines = vec![format!("{} leads to {}", args.name, plain(&target))];
+    let mut lines = vec![format!("{} points to {}", args.name, plain(&target))];
     lines.extend(seen.map(|seen| format!("It works: {}", plain(&seen))));
     lines.extend(kept.map(|place| match place {
         Place::Keyring => "Its secret is in this desktop's keyring".to_owned(),
@@ -170,7 +167,7 @@ async fn tried(remote: &Remote) -> Result<String, Error> {
         // What it says for remotes that are saved is of no use here.
         let again = match &problem {
             Problem::Denied { .. } | Problem::Forbidden { .. } => {
-                "check user, password and rights, and run the same command again"
+                "check user, password and permissions, and run the same command again"
             }
             Problem::Settings { .. } | Problem::NotFound { .. } => {
                 "check the options given, and run the same command again"
@@ -193,10 +190,7 @@ async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
     let settings = Settings::load()?;
     let remote = settings.with_secret(&args.name)?;
     let Some((service, client_id)) = remote.kind.sign_in() else {
-        let message = format!(
-            "nobody signs in to a remote of the kind {}",
-            remote.kind.name()
-        );
+        let message = format!("a remote of the kind {} has no sign-in", remote.kind.name());
         return Err(Error::new(ErrorKind::Usage, message).with_hint(format!(
             "to change its password or key: `rescue remote remove {}`, then add it again",
             args.name
@@ -278,7 +272,7 @@ fn list(ui: &Ui) -> Result<Done, Error> {
     }
     for name in settings.unknown() {
         ui.remark(&format!(
-            "{}: this version of rescue can make nothing of it",
+            "{}: this version of rescue does not know this kind of remote",
             plain(name)
         ));
     }
@@ -407,7 +401,7 @@ fn address(text: &str) -> Result<String, Error> {
 
 fn login(text: &str) -> Result<(String, String, u16), Error> {
     let bad = || {
-        Error::new(ErrorKind::Usage, format!("'{text}' is no SSH address"))
+        Error::new(ErrorKind::Usage, format!("'{text}' is not an SSH address"))
             .with_hint("give it as in ada@nas.local or ada@nas.local:2222")
     };
     let (user, rest) = text.rsplit_once('@').ok_or_else(bad)?;

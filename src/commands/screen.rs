@@ -54,7 +54,7 @@ pub(super) async fn run(args: &ScreenArgs, ui: &Ui, halt: &Halt) -> Result<Done,
 }
 
 async fn live(port: u16, phone: Phone, options: ConnectOptions, ui: &Ui) -> Result<Done, Error> {
-    let hint = "choose another port with --port, or none";
+    let hint = "choose another port, or leave --port out";
     let refused = |error: std::io::Error| {
         let message = format!("the page cannot be served on 127.0.0.1:{port}");
         let error = Error::new(Kind::Disk, message).caused_by(error);

@@ -161,7 +161,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     };
     if under_way && pull.is_none() {
         lines.push(
-            "Another rescue works on this folder now: an upload, an export or a check".to_owned(),
+            "Another rescue is working on this folder: an upload, an export or a check".to_owned(),
         );
     }
     let places = counted.as_ref();
@@ -176,23 +176,23 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     }
     if not_in_place > 0 {
         lines.push(format!(
-            "{} not where they were put: `rescue verify {word}` names them, `rescue pull -o {word}` fetches them again",
+            "{} no longer in their place: `rescue verify {word}` names them, `rescue pull -o {word}` fetches them again",
             count(not_in_place, "file")
         ));
     }
     let what = match everything {
-        true => "Everything that was looked for on the phone",
-        false => "Everything that could be looked at on the phone (see above what could not)",
+        true => "Everything asked for on the phone",
+        false => "Everything readable on the phone (exceptions above)",
     };
     let stands = match (unfinished, missing) {
         (0, _) if !is_whole && is_all_known && known > 0 => {
-            format!("{what} is here, but for what is known to be missing (--accept-failed)")
+            format!("{what} is here, except the files accepted as missing (--accept-failed)")
         }
         (0, 0) if !is_whole && is_all_known => format!("{what} is here (--accept-failed)"),
         (0, 0) if !is_whole => format!(
             "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {word}`"
         ),
-        (0, 0) if not_in_place + unseen > 0 => format!("{what} was here once"),
+        (0, 0) if not_in_place + unseen > 0 => format!("{what} was here before"),
         (0, 0) if summary.verified_by_size.files > 0 => format!(
             "{what} is here; {} could be compared by size only",
             count(summary.verified_by_size.files, "file")
@@ -202,7 +202,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
             "The missing files are gone from the phone: nothing more can be rescued".to_owned()
         }
         (0, _) => format!(
-            "Some files could not be had; `rescue pull -o {word}` tries them again, and with --accept-failed takes what stays missing as known"
+            "Some files could not be pulled; `rescue pull -o {word}` tries again, and --accept-failed accepts the files that stay missing"
         ),
         _ => format!("Not finished: plug the phone in and run `rescue pull -o {word}`"),
     };

@@ -63,14 +63,14 @@ pub(super) fn survey_lines(surveyed: &[Surveyed]) -> Vec<String> {
     });
     for one in of(SurveyKind::OtherUser).take(NAMED_PLACES) {
         lines.push(format!(
-            "Not looked at: {} (another user's storage, which Android keeps from this one): \
+            "Not looked at: {} (another user's storage, which Android hides from this one): \
              switch the phone to that user and pull again with a folder of its own",
             place(one)
         ));
     }
     for one in of(SurveyKind::Private).take(NAMED_PLACES) {
         lines.push(format!(
-            "Not looked at: {} in {}, which Android keeps from everything but the apps themselves",
+            "Not looked at: {} in {}, which Android opens to the apps themselves only",
             count(one.items, "folder"),
             place(one)
         ));
@@ -91,21 +91,21 @@ pub(super) fn survey_lines(surveyed: &[Surveyed]) -> Vec<String> {
     lines.extend(endings_line(surveyed));
     for one in of(SurveyKind::Choice) {
         lines.push(format!(
-            "{} left by your choice of kinds, times or patterns ({})",
+            "{} skipped by your options ({})",
             were(one.items, "file"),
             bytes(one.bytes)
         ));
     }
     for one in of(SurveyKind::Caches) {
         lines.push(format!(
-            "{} left, of thumbnails and caches: `--all` takes them",
+            "{} skipped, of thumbnails and caches: `--all` takes them",
             were(one.items, "folder")
         ));
     }
     for one in of(SurveyKind::NotFiles) {
         lines.push(format!(
-            "{} left out, or devices and pipes",
-            were(one.items, "link")
+            "{} skipped: links, devices or pipes",
+            were(one.items, "special file")
         ));
     }
     lines
@@ -136,7 +136,7 @@ fn endings_line(surveyed: &[Surveyed]) -> Option<String> {
         named.push(format!("others {}", files - told));
     }
     Some(format!(
-        "{} ({}) were left: {}: `--all` takes them",
+        "{} ({}) were skipped: {}: `--all` takes them",
         count(files, "other file"),
         bytes(size),
         named.join(", ")

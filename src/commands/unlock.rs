@@ -124,7 +124,7 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
             format!("the phone {name} is still locked: it did not take the PIN, or did not see it"),
         )
         .with_hint(format!(
-            "be sure of the PIN before you run the same command with --again. {THROTTLING}"
+            "make sure of the PIN before you run the same command with --again. {THROTTLING}"
         ))),
         _ => {
             tell(ui, &name, Outcome::Unknown, Some(over), None, &args.phone);
@@ -155,20 +155,20 @@ async fn enter(
     if let (Some(phone), LockSecret::Text(_)) = (phone, secret)
         && args.over != Some(Way::Cable)
     {
-        step("Wakes the phone and types through USB debugging");
+        step("Waking the phone and typing through USB debugging");
         match phone.type_secret(secret).await? {
             Typed::Yes => return Ok("adb"),
-            Typed::Refused => step("The phone lets USB debugging press no keys"),
+            Typed::Refused => step("The phone does not let USB debugging press keys"),
         }
     }
     let Some(accessory) = accessory else {
         return Err(
-            Error::new(Kind::Refused, "the phone takes no keys through USB debugging").with_hint(
+            Error::new(Kind::Refused, "the phone does not accept keys through USB debugging").with_hint(
                 "plug it in with a cable, without --over adb; on Xiaomi, 'USB debugging (Security settings)' has to be on",
             ),
         );
     };
-    step("Wakes the phone and types over the cable");
+    step("Waking the phone and typing over the cable");
     over_cable(accessory, secret, &args.secret).await?;
     Ok("cable")
 }
@@ -181,7 +181,7 @@ pub(super) async fn over_cable(
 ) -> Result<Accessory, Error> {
     let grid = args.grid.unwrap_or_default();
     let actions = enter_secret(secret, grid)
-        .map_err(|error| Error::new(Kind::Usage, "this cannot be typed").caused_by(error))?;
+        .map_err(|error| Error::new(Kind::Usage, "this text cannot be typed").caused_by(error))?;
     if let LockSecret::Pattern(_) = secret {
         accessory.attach(&[Device::Touch]).await?;
     }
@@ -203,7 +203,7 @@ pub(super) async fn over_cable(
             format!("{} while the {} was entered", error.message, secret.name()),
         )
         .with_hint(
-            "it was not entered again: what of it the phone saw is not known. Run the same command again",
+            "it was not entered again, because the phone may have received a part of it. Run the same command again",
         )
     })?;
     Ok(accessory)
@@ -240,7 +240,7 @@ async fn prove(
     let deadline = Instant::now() + OPENING;
     let was_in = phone.is_some();
     events.emit(Event::Step {
-        what: "Looks whether the lock is open".to_owned(),
+        what: "Checking whether the phone is unlocked".to_owned(),
     });
     let mut known = None;
     while Instant::now() < deadline {
@@ -295,7 +295,7 @@ fn tell(
         ],
         (Outcome::Unknown, _) => vec![
             format!(
-                "It was entered on {shown}, once. Whether the lock is open cannot be known from here: USB debugging is off, has not allowed this computer, or the phone does not tell"
+                "It was entered on {shown}, once. Whether the phone is unlocked cannot be seen from here: USB debugging is off, has not allowed this computer, or does not report it"
             ),
             "Next: `rescue authorize` where USB debugging is on, `rescue keys` where it is off"
                 .to_owned(),

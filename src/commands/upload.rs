@@ -122,7 +122,7 @@ async fn send_to(
 ) -> Result<(Done, Tally), Error> {
     if folder.access() == Access::ReadOnly && args.check.is_none() && !args.dry_run {
         let shown = args.folder.display();
-        let message = format!("{shown} cannot be written, and receipts are kept in it");
+        let message = format!("{shown} cannot be written, but receipts have to be kept in it");
         return Err(Error::new(Kind::Folder, message)
             .with_hint("copy the folder to a disk that can be written, and upload the copy"));
     }
@@ -341,19 +341,19 @@ fn report_lines(tally: &Tally, elapsed: Duration) -> Vec<String> {
     if tally.sent_again > 0 {
         let files = count(tally.sent_again, "file");
         lines.push(format!(
-            "{files} with a receipt were no longer there as sent, and were due again"
+            "{files} with a receipt were missing or changed there, and were due again"
         ));
     }
     if tally.copies > 0 {
         let copies = count(tally.copies, "file");
         lines.push(format!(
-            "{copies} went as a copy, with its date or made smaller"
+            "{copies} sent as a copy with a date, or as a smaller one"
         ));
     }
     if tally.as_they_are > 0 {
         let files = count(tally.as_they_are, "file");
         lines.push(format!(
-            "{files} went as it is, though a copy was wished for; -v says why"
+            "{files} sent unchanged, although a copy was asked for; -v says why"
         ));
     }
     lines
@@ -440,7 +440,7 @@ fn reason_in_words(reason: UploadReason) -> &'static str {
         UploadReason::SourceChanged => "changed in the rescue folder since it was verified",
         UploadReason::SourceGone => "gone from the rescue folder",
         UploadReason::SourceUnreadable => "not readable in the rescue folder",
-        UploadReason::SizeDiffers => "the service has not all of it",
+        UploadReason::SizeDiffers => "the service has only a part of it",
         UploadReason::Missing => "the service does not have it",
         UploadReason::Busy => "the service was busy for too long",
         UploadReason::Other => "something else went wrong",
@@ -485,10 +485,9 @@ fn check_options(args: &UploadArgs, remote: &mut Remote) -> Result<(), Error> {
             }
             Ok(())
         }
-        RemoteKind::Paths(_) | RemoteKind::Immich(_) if args.limits != LimitsOf::Now => senseless(
-            "--limits are those of Google Photos, and this is another kind of remote",
-            "leave out --limits",
-        ),
+        RemoteKind::Paths(_) | RemoteKind::Immich(_) if args.limits != LimitsOf::Now => {
+            senseless("--limits is for Google Photos only", "leave out --limits")
+        }
         RemoteKind::Paths(_) | RemoteKind::Immich(_) => Ok(()),
     }
 }

@@ -156,7 +156,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         count(report.files, "file"),
         bytes(report.bytes)
     );
-    let strangers = format!("{} not of this rescue", count(wrong.strangers, "file"));
+    let strangers = format!("{} not part of this rescue", count(wrong.strangers, "file"));
     let wrong_count = report.finding_count.saturating_sub(wrong.strangers);
     lines.push(match (wrong_count, wrong.strangers) {
         (0, 0) => format!("{shown} is intact: {read}, each as it was recorded"),
@@ -192,7 +192,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     if let Some(comparison) = comparison {
         for path in &comparison.differs {
             lines.push(format!(
-                "not what the phone has now: {}",
+                "different on the phone now: {}",
                 plain(&path.to_string())
             ));
         }
@@ -203,7 +203,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
             ));
         }
         lines.push(format!(
-            "The phone says the same about {}",
+            "The phone's own hashes match for {}",
             count(comparison.same, "file")
         ));
     }
@@ -248,25 +248,23 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
             "run `rescue verify {word} --write-manifest`: only the manifest, or the file that lists it, is wrong; this rebuilds it from the catalogue"
         )
     } else if !wrong.other && !wrong.bag {
-        format!(
-            "run `rescue verify {word}` again: what is not of this rescue is out of its way now"
-        )
+        format!("run `rescue verify {word}` again: the other files are out of the way now")
     } else if wrong_count == 0 {
         format!(
-            "move the files named out of {shown}, as `rescue verify {word} --set-aside` does; all that was rescued is as it was recorded"
+            "move the files named out of {shown}, as `rescue verify {word} --set-aside` does; every rescued file is as it was recorded"
         )
     } else if args.set_aside || !report.findings.iter().any(is_out_of_place) {
         format!(
-            "run `rescue pull -o {word}` with the phone attached: it fetches what is missing and writes the manifest"
+            "run `rescue pull -o {word}` with the phone attached: it fetches the missing files and writes the manifest"
         )
     } else {
         format!(
-            "run `rescue verify {word} --set-aside`, which moves the files named out of data/, then `rescue pull -o {word}` with the phone attached: it fetches what is missing"
+            "run `rescue verify {word} --set-aside`, which moves the files named out of data/, then `rescue pull -o {word}` with the phone attached: it fetches the missing files"
         )
     };
     let message = match wrong.other || wrong.bag {
-        _ if wrong_count == 0 => format!("{shown} holds what is not of this rescue"),
-        false if wrong.forbidden => format!("files of {shown} are not yours to read"),
+        _ if wrong_count == 0 => format!("{shown} contains files that are not part of this rescue"),
+        false if wrong.forbidden => format!("you may not read some files of {shown}"),
         _ => format!("{shown} is not as it was recorded"),
     };
     Err(Error::new(Kind::Folder, message).with_hint(hint))
@@ -377,10 +375,10 @@ fn sentence(finding: &Finding) -> String {
         Finding::Unreadable { local, message } => {
             format!("unreadable: data/{local}: {}", plain(message))
         }
-        Finding::Forbidden { local } => format!("not yours to read: data/{local}"),
-        Finding::Extra { path, .. } => format!("not of this rescue: {}", plain(path)),
+        Finding::Forbidden { local } => format!("not readable by you: data/{local}"),
+        Finding::Extra { path, .. } => format!("not part of this rescue: {}", plain(path)),
         Finding::NotInManifest { local } => format!("not in the manifest: data/{local}"),
-        Finding::ManifestDiffers { local } => format!("the manifest says otherwise: data/{local}"),
+        Finding::ManifestDiffers { local } => format!("differs from the manifest: data/{local}"),
         Finding::UnknownInManifest { local } => format!("only in the manifest: data/{local}"),
         Finding::BadLine { manifest, line } => format!("{manifest}: line {line} is invalid"),
         Finding::TagFileMissing { name } => format!("missing: {name}"),

@@ -60,15 +60,15 @@ mod table {
         only_charging: Some(Kind::PhoneNotReady),
             "a device of a phone maker is on USB and offers no data: USB debugging is off, or the phone is set to charge only",
             "unlock the phone and switch USB debugging on: Settings, About phone (Samsung: then Software information), tap 'Build number' seven times; then look for 'USB debugging' in the settings' search",
-            ["only unlocking it may do: some show nothing while locked (Samsung's Auto Blocker, Advanced Protection)",
-             "try another cable or port: one that only charges looks much the same",
-             "with a dead touch screen drive it over this cable: `rescue keys --recipe aosp-debugging` (for Samsung samsung-debugging, for Xiaomi xiaomi-debugging)",
+            ["unlocking it may be enough: some phones show nothing while locked (Samsung's Auto Blocker, Advanced Protection)",
+             "try another cable or port: a charge-only cable looks the same from here",
+             "with a dead touch screen, control it over this cable: `rescue keys --recipe aosp-debugging` (for Samsung samsung-debugging, for Xiaomi xiaomi-debugging)",
              "use a mouse on a USB-C adapter"];
         no_debugging: Some(Kind::PhoneNotReady),
             "the phone offers files, pictures or a network over USB, but USB debugging is off",
             "unlock the phone and switch USB debugging on: Settings, About phone (Samsung: then Software information), tap 'Build number' seven times; then look for 'USB debugging' in the settings' search",
             ["choose 'File transfer' on the unlocked phone and copy what its folders show in a file manager",
-             "with a dead touch screen drive it over this cable: `rescue keys --recipe aosp-debugging` (for Samsung samsung-debugging, for Xiaomi xiaomi-debugging)",
+             "with a dead touch screen, control it over this cable: `rescue keys --recipe aosp-debugging` (for Samsung samsung-debugging, for Xiaomi xiaomi-debugging)",
              "use a mouse on a USB-C adapter"];
         no_permission: Some(Kind::NoUsbPermission),
             "the phone is on USB and offers debugging, but this user may not open it",
@@ -86,34 +86,34 @@ mod table {
              "start an adb server: `adb start-server`; rescue goes through it",
              "Linux needs no driver: a live system from a USB stick will do"];
         same_serial: Some(Kind::SeveralPhones),
-            "more than one phone has this serial number, so that nobody can tell which one is meant",
+            "more than one phone has this serial number, so the serial number does not choose one",
             "choose one by its place, which `rescue devices` shows: `rescue pull --serial usb:1-2 -o FOLDER`, each into a folder of its own",
             ["unplug all but one of them, and run the command again"];
         unauthorized: Some(Kind::Unauthorized),
             "the phone has not allowed this computer's key",
             "run `rescue pull` and unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",
-            ["no question: unplug, revoke USB debugging authorizations in its developer options, plug in again",
-             "a mouse on a USB-C adapter taps, too",
+            ["if no question appears: unplug, revoke USB debugging authorizations in its developer options, plug in again",
+             "a mouse on a USB-C adapter can tap, too",
              "on another computer that the phone allows, copy ~/.android/adbkey and name it here with --key"];
         key_expired: Some(Kind::Unauthorized),
             "the phone allowed this computer's key before and asks again: a key unused for 7 days expires",
             "run `rescue pull` and unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",
-            ["no question: unplug, revoke USB debugging authorizations in its developer options, plug in again",
-             "a mouse on a USB-C adapter taps, too",
+            ["if no question appears: unplug, revoke USB debugging authorizations in its developer options, plug in again",
+             "a mouse on a USB-C adapter can tap, too",
              "keep it from happening again: 'Disable adb authorization timeout' in its developer options"];
         key_unreadable: Some(Kind::Key),
-            "this computer's key file cannot be read or made, so that no phone can know this computer",
+            "this computer's key file cannot be read or created, so no phone can recognise this computer",
             match cfg!(windows) {
                 true => "give this user the right to read the key file that is named: Properties, Security",
-                false => "make the key file that is named readable for this user: `sudo chown \"$USER\" ~/.android ~/.android/adbkey*` (an adb started with sudo leaves it to root)",
+                false => "make the key file readable for this user: `sudo chown \"$USER\" ~/.android ~/.android/adbkey*` (an adb started with sudo leaves it to root)",
             },
-            ["another key that the phone allows is used with --key FILE",
-             "without a home folder set HOME"];
+            ["use another key that the phone allows: --key FILE",
+             "if there is no home folder, set HOME"];
         key_damaged: Some(Kind::Key),
-            "this computer's key file holds no key that can be used",
-            "rename the key file that is named and run the command again: a new key is made, and the phone asks 'Allow USB debugging?' once more",
-            ["a copy of the old key, or another one that the phone allows, is used with --key FILE",
-             "with a dead touch screen `rescue authorize` answers the question"];
+            "this computer's key file holds no usable key",
+            "rename the key file and run the command again: a new key is made, and the phone asks 'Allow USB debugging?' once more",
+            ["use a copy of the old key, or another key that the phone allows: --key FILE",
+             "with a dead touch screen, `rescue authorize` answers the question"];
         offline: Some(Kind::PhoneNotReady),
             "the phone is seen but does not answer",
             "unplug the phone, plug it in again, and unlock it",
@@ -127,69 +127,69 @@ mod table {
             "this computer finds no host of that name",
             "give the phone's IP address instead of a name, as in --tcp 192.168.1.7:5555",
             ["the phone shows it: Settings, About phone, Status (or Wireless debugging, in the developer options)",
-             "check that this computer is in a network at all"];
+             "check that this computer has a network connection"];
         nothing_listens: Some(Kind::NoPhone),
-            "the address is that of a machine that is on, and no program on it takes connections at that port",
-            "check that it is the phone's address, and have the phone listen: with the cable plugged in, `adb tcpip 5555`",
+            "the machine at this address is on, but no program accepts connections at that port",
+            "check that it is the phone's address, and make the phone listen: with the cable plugged in, `adb tcpip 5555`",
             ["wireless debugging chooses another port each time it is switched on, and needs an adb server: `rescue connect HOST:PORT --pair CODE`",
              "a phone that was restarted no longer listens"];
         no_answer: Some(Kind::NoPhone),
             "nothing answers at the address",
             "check that the phone is on and in the same network as this computer",
-            ["networks for guests, and phones on mobile data, keep the two apart",
+            ["a guest network, or mobile data on the phone, keeps the two apart",
              "plug the phone in and leave --tcp out"];
         no_adb: Some(Kind::PhoneTalksNonsense),
-            "what answers there is no ADB daemon of a phone",
+            "the answer there does not come from a phone's ADB daemon",
             "check the address and the port",
-            ["wireless debugging needs an adb server: `rescue connect HOST:PORT --pair CODE`, then no --tcp"];
+            ["wireless debugging needs an adb server: `rescue connect HOST:PORT --pair CODE`, then leave --tcp out"];
         wireless: Some(Kind::PhoneTalksNonsense),
-            "the phone answers there for wireless debugging, which is encrypted",
-            "pair with it through an adb server, and leave --tcp out then: `rescue connect HOST:PORT --pair CODE`",
-            ["with the cable plugged in, `adb tcpip 5555` has the phone listen without encryption"];
+            "this is the phone's port for wireless debugging, which is encrypted",
+            "pair with it through an adb server: `rescue connect HOST:PORT --pair CODE`; then leave --tcp out",
+            ["with the cable plugged in, `adb tcpip 5555` makes the phone listen without encryption"];
         authorizing: Some(Kind::PhoneNotReady),
             "the phone is being contacted; this passes by itself",
             "wait some seconds and run the command again",
             ["unlock the phone: it may ask 'Allow USB debugging?'"];
         detached: Some(Kind::PhoneNotReady),
-            "the adb server has let go of the phone, and nothing else can be seen of it",
-            "have the server take it again: `adb attach`",
-            ["end the server, and this program talks to the phone itself: `adb kill-server`"];
+            "the adb server has released the phone and reports nothing else about it",
+            "let the server take it back: `adb attach`",
+            ["stop the server, so that this program can talk to the phone itself: `adb kill-server`"];
         unknown_state: Some(Kind::PhoneNotReady),
             "the phone is in a state that this program does not know",
             "unplug the phone, unlock it, and plug it in again",
             ["report the word in brackets: a newer adb or phone may have added it",
-             "do not restart a phone that you cannot unlock: its storage would be encrypted until its PIN is given"];
+             "do not restart a phone that you cannot unlock: its storage would stay encrypted until its PIN is entered"];
         recovery: Some(Kind::PhoneNotReady),
             "the phone is in recovery, where its storage is not open",
             "choose 'Reboot system now': the volume keys move, the power button chooses",
-            ["with a broken screen hold the power button for 20 seconds: it starts again",
-             "once started it wants its PIN before it gives files (with a dead touch screen: `rescue unlock`)"];
+            ["with a broken screen, hold the power button for 20 seconds: the phone starts again",
+             "once started, it needs its PIN before it shows files (with a dead touch screen: `rescue unlock`)"];
         sideload: Some(Kind::PhoneNotReady),
-            "the phone waits for an update to be sent and shows no files",
+            "the phone is waiting for an update over the cable (sideload) and shows no files",
             "choose 'Reboot system now': the volume keys move, the power button chooses",
-            ["with a broken screen hold the power button for 20 seconds: it starts again",
-             "once started it wants its PIN before it gives files (with a dead touch screen: `rescue unlock`)"];
+            ["with a broken screen, hold the power button for 20 seconds: the phone starts again",
+             "once started, it needs its PIN before it shows files (with a dead touch screen: `rescue unlock`)"];
         fastboot: Some(Kind::PhoneNotReady),
             "the phone is in its bootloader (fastboot), where it shows no files",
             "choose 'Start' or 'Reboot': the volume keys move, the power button chooses",
             ["`fastboot reboot` of platform-tools starts it too",
-             "once started it wants its PIN before it gives files (with a dead touch screen: `rescue unlock`)",
+             "once started, it needs its PIN before it shows files (with a dead touch screen: `rescue unlock`)",
              "never unlock the bootloader: that erases the phone"];
         emergency: Some(Kind::PhoneNotReady),
             "the phone's chip waits in its emergency mode: the phone has not started",
             "hold the power button for 20 seconds, with the cable plugged in",
-            ["a phone that comes back to this needs a repair shop; never flash anything if you want the files"];
+            ["a phone that returns to this mode needs a repair shop; never flash anything if you want the files"];
         locked_since_boot: Some(Kind::Locked),
             "the phone has not been unlocked since it started: its storage is still encrypted",
             "unlock the phone once with its PIN (with a dead touch screen: `rescue unlock`); do not restart it",
-            ["a USB keyboard on an adapter types the PIN, too"];
+            ["a USB keyboard on an adapter can type the PIN, too"];
         storage_missing: Some(Kind::PhoneNotReady),
             "the phone answers, but its shared storage cannot be listed",
             "unlock the phone, wait a minute, and run the command again",
             ["`--root PATH` takes other folders, as in /data/media/0 of a phone with a root shell"];
         screen_locked: None,
-            "the phone's screen is locked, and its files can be read all the same",
-            "run `rescue pull`; do not restart the phone, or its storage is encrypted until its PIN is given",
+            "the phone's screen is locked, but its files can still be read",
+            "run `rescue pull`; do not restart the phone, or its storage is encrypted until its PIN is entered",
             ["a locked phone may stop answering after a time or restart by itself after three days: do not wait"];
         card_unreadable: None,
             "the phone has a memory card that it cannot read",
@@ -199,17 +199,17 @@ mod table {
         low_battery: None,
             "the phone's battery is low, and a pull may outlast it",
             "leave it on the cable for an hour first, or use a port that gives more power",
-            ["pull now all the same: what is pulled stays, and the run goes on later"];
+            ["or pull now: pulled files stay, and the next run resumes"];
         disk_nearly_full: None,
             "this computer's disk has little room left here",
             "make room, or choose another disk with -o",
             ["`rescue pull --photos` takes the photos first"];
         hung: Some(Kind::PhoneGone),
-            "the phone accepts the connection and says nothing",
+            "the phone accepts the connection but does not answer",
             "unplug the phone, plug it in again and run the same command",
             ["switch USB debugging off and on in its developer options"];
         server_trouble: Some(Kind::AdbServer),
-            "the adb server does not answer as one",
+            "the adb server does not answer as an adb server should",
             "restart the adb server: `adb kill-server`, then `adb start-server`",
             ["check ADB_SERVER_SOCKET and ANDROID_ADB_SERVER_PORT"];
         ready: None,

@@ -255,7 +255,7 @@ async fn known_meanwhile(
         let (told, on_wait) = (&mut None, &mut |_: &Waiting| {});
         match shake_hands(socket, address, &quietly, until, asked, told, on_wait).await {
             Ok(known) => return known,
-            Err(error) => tracing::debug!(%error, "not known yet"),
+            Err(error) => tracing::debug!(%error, "not allowed yet"),
         }
     }
 }

@@ -302,7 +302,7 @@ mod tests {
         let error = choose(&both, Some("C")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "no phone with the serial number C; there is: A, B"
+            "no phone has the serial number C; attached: A, B"
         );
         assert!(matches!(choose(&[], None), Err(PhoneError::NoPhone)));
         // Cheap phones share one: which of the two it would be, nobody could tell.

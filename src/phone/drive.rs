@@ -31,7 +31,7 @@ pub enum LinkError {
     #[error("the connection broke")]
     Io(#[source] io::Error),
     /// The other side broke the protocol.
-    #[error("the other side does not keep to the ADB protocol")]
+    #[error("the other side violates the ADB protocol")]
     Protocol(#[source] ConnectionError),
     /// The other side does not read what is sent to it.
     #[error("the other side does not read what is sent to it")]

@@ -92,7 +92,7 @@ pub enum PhoneError {
         source: Arc<io::Error>,
     },
     /// What answers is no adb server.
-    #[error("at {address} there is no adb server")]
+    #[error("there is no adb server at {address}")]
     NotAServer {
         /// The address.
         address: String,
@@ -101,7 +101,7 @@ pub enum PhoneError {
         source: NotAServer,
     },
     /// An address in an environment variable or option cannot be used.
-    #[error("'{address}' is no address: {why}")]
+    #[error("'{address}' is not an address: {why}")]
     BadAddress {
         /// The text.
         address: String,
@@ -126,10 +126,7 @@ pub enum PhoneError {
     #[error("no phone found")]
     NoPhone,
     /// The phone that was asked for is not there.
-    #[error(
-        "no phone with the serial number {serial}; there is: {}",
-        list(present)
-    )]
+    #[error("no phone has the serial number {serial}; attached: {}", list(present))]
     NoSuchPhone {
         /// The serial number asked for.
         serial: String,

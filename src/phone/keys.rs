@@ -27,7 +27,7 @@ pub enum KeysError {
         source: io::Error,
     },
     /// The file holds no usable key.
-    #[error("{} holds no key that can be used", path.display())]
+    #[error("{} holds no usable key", path.display())]
     Content {
         /// The file.
         path: PathBuf,

@@ -176,7 +176,9 @@ impl Acquaintance {
             _ if same(ANDROID_ID) => None,
             Traces::Unknown => looks_other,
             Traces::Gone(looked) => Some(looks_other.unwrap_or_else(|| {
-                format!("hardly any of {looked} files of the folder that were looked for is on it")
+                format!(
+                    "it has hardly any of the {looked} files of the folder that were looked for"
+                )
             })),
         }
     }

@@ -249,7 +249,7 @@ fn globs(patterns: &[String]) -> Result<GlobSet, Error> {
             .case_insensitive(true)
             .build();
         let glob = glob.map_err(|error| {
-            Error::new(Kind::Usage, format!("'{pattern}' is no pattern"))
+            Error::new(Kind::Usage, format!("'{pattern}' is not a valid pattern"))
                 .caused_by(error)
                 .with_hint("patterns look like 'DCIM/**/*.jpg'")
         })?;

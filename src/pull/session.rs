@@ -186,7 +186,7 @@ impl Session {
                 self.outcome
                     .unproven
                     .extend(undecided.into_iter().map(|file| {
-                        let words = "the phone did not answer for it";
+                        let words = "the phone did not answer for this file";
                         (file.pulled.path, Reason::new(ReasonCode::Other, words))
                     }));
                 if from_before.len() == 0 {
@@ -389,7 +389,7 @@ impl Session {
                 .unproven
                 .into_iter()
                 .filter(|path| !told.contains(path));
-            let reason = Reason::new(ReasonCode::PhoneGone, "its proof never came");
+            let reason = Reason::new(ReasonCode::PhoneGone, "its hash never came");
             outcome
                 .unproven
                 .extend(untold.map(|path| (path, reason.clone())));

@@ -780,6 +780,6 @@ fn nonsense(error: &dyn std::error::Error) -> Reason {
 fn changed() -> Reason {
     Reason::new(
         ReasonCode::ChangedWhileRead,
-        "its size is not what the phone listed",
+        "its size differs from the listed one",
     )
 }

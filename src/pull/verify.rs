@@ -380,7 +380,7 @@ impl Verifier {
         self.unproven.settle(file.task.id);
         let reason = Reason::new(
             ReasonCode::PhoneGone,
-            "the phone goes away or falls silent when it has to hash it",
+            "the phone disappears or stops answering when it hashes this file",
         );
         let _ = self.setbacks.send(Setback {
             task: file.task,
@@ -437,7 +437,7 @@ impl Verifier {
             }
             _ if hashed => Reason::new(
                 ReasonCode::HashMismatch,
-                "the phone's hash is not that of the bytes it sent",
+                "the phone's hash differs from that of the bytes it sent",
             ),
             // Nothing speaks against what came: it keeps its name, unproven.
             _ => Reason::new(

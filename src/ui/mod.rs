@@ -128,12 +128,12 @@ impl Ui {
         *lock(&ASKING) = terminal::Settings::now().ok();
         let ask = |prompt: &str| {
             rpassword::prompt_password(prompt).map_err(|error| {
-                Error::new(Kind::Usage, "the passphrase could not be asked for")
+                Error::new(Kind::Usage, "the passphrase could not be read")
                     .caused_by(error)
                     .with_hint(hint)
             })
         };
-        let twice = ask("Passphrase: ").and_then(|it| Ok((it, ask("The same once more: ")?)));
+        let twice = ask("Passphrase: ").and_then(|it| Ok((it, ask("Repeat it: ")?)));
         *lock(&ASKING) = None;
         let (passphrase, again) = twice?;
         if passphrase != again {

@@ -230,16 +230,14 @@ async fn send_parts<P: Parts>(
             // It may have taken a part of the part: the next try asks.
             Progress::Has(has) if has < source.size => {
                 return Err(Problem::Other {
-                    words: format!("the service has {has} bytes where it was sent {end}"),
+                    words: format!("the service has {has} bytes, but was sent {end}"),
                     passing: true,
                 });
             }
             Progress::Has(_) | Progress::Done(_) => {
-                return Err(Problem::other(
-                    "the service ended the file where it does not end",
-                ));
+                return Err(Problem::other("the service completed the file too early"));
             }
         }
     }
-    Err(Problem::other("the service did not end the file"))
+    Err(Problem::other("the service did not complete the file"))
 }

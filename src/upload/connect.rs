@@ -218,7 +218,7 @@ fn signed_in(
 /// The access tokens of a remote that a person signed in to.
 fn tokens(name: &str, settings: &RemoteSettings, hidden: &Hidden) -> Result<Tokens, Problem> {
     let (service, client_id) = settings.kind.sign_in().ok_or_else(|| Problem::Settings {
-        words: "nobody signs in to a remote of this kind".to_owned(),
+        words: "a remote of this kind has no sign-in".to_owned(),
     })?;
     let grant = Grant::from_secret(&service, settings.secret.as_ref())?;
     let name = name.to_owned();

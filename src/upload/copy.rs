@@ -33,8 +33,7 @@ const DAMAGED_VIDEO: &str =
     "it begins as a video, and its header is missing or damaged, as when a recording was cut off";
 
 /// What is said of a date that rescue does not understand.
-const HAS_DATE: &str =
-    "it has data of its own about it that rescue cannot read, and is left as it is";
+const HAS_DATE: &str = "it has metadata that rescue cannot read, so it is left unchanged";
 /// What stands before a date in XMP, which may be in a picture's own format or beside EXIF data.
 const XMP_DATES: [&[u8]; 4] = [
     b"DateTimeOriginal",
@@ -202,7 +201,7 @@ fn dated(
     file.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
     let kind = kind_of(file, name);
     let from = match Looker::default().look(kind, name, mtime, &mut *file).taken {
-        None => return Err("nothing tells when it was taken".to_owned()),
+        None => return Err("its date is unknown".to_owned()),
         Some(taken) => match taken.source {
             Known::Exif | Known::Video => return Ok(None),
             Known::Name => (taken, "its name"),
@@ -239,7 +238,7 @@ fn into_photo(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
     let no_room = "there is no room for it in its EXIF data";
     if let Some(header) = jpeg::Header::read(file) {
         if header.has_more_pictures() {
-            return Err("it holds more than one picture, and is left as it is");
+            return Err("it holds more than one picture, so it is left unchanged");
         }
         if header.has_date_elsewhere() {
             return Err(HAS_DATE);
@@ -248,7 +247,7 @@ fn into_photo(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
         let tiff = old.and_then(|old| old.content.get(jpeg::EXIF_MARK.len()..));
         let tiff =
             tiff::with_date(tiff, taken.at, offset.as_deref()).map_err(|unfit| match unfit {
-                tiff::Unfit::Damaged => "its EXIF data is damaged, and is left as it is",
+                tiff::Unfit::Damaged => "its EXIF data is damaged, so it is left unchanged",
                 tiff::Unfit::HasDate => HAS_DATE,
             })?;
         let segment = jpeg::exif_segment(&tiff).ok_or(no_room)?;
@@ -342,12 +341,12 @@ fn into_video(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
     }
     let local = Local.from_local_datetime(&taken.at).earliest();
     let at = local.and_then(|local| u64::try_from(local.timestamp() + dates::SINCE_1904).ok());
-    let at = at.ok_or("its date cannot be told")?;
+    let at = at.ok_or("its date is unknown")?;
     // When it was made, and when it was changed.
     let bytes = match header.is_wide {
         true => at.to_be_bytes().repeat(2),
         false => {
-            let at = u32::try_from(at).map_err(|_| "its date cannot be told")?;
+            let at = u32::try_from(at).map_err(|_| "its date is unknown")?;
             at.to_be_bytes().repeat(2)
         }
     };

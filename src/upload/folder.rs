@@ -259,7 +259,7 @@ impl Place {
         );
         match self.held.bearer(name) {
             Ok(Some(Bearer::Link)) if is_about_kind => Problem::other(format!(
-                "{} is a symbolic link, and nothing is sent through one; add the folder that it leads to as a remote of its own",
+                "{} is a symbolic link, and files are not sent through links; add its target as a remote instead",
                 path.display()
             )),
             _ => failed(&path, error),
@@ -394,7 +394,7 @@ fn present(root: &Path) -> Result<(), Problem> {
     match std::fs::metadata(root) {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(Problem::Settings {
-            words: format!("{} is no folder", root.display()),
+            words: format!("{} is not a folder", root.display()),
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Problem::Unreachable {
             host: root.display().to_string(),

@@ -250,7 +250,7 @@ impl GooglePhotos {
             .iter()
             .map(|item| match by_token.remove(&item.token) {
                 Some(result) => made_of(result),
-                None => Made::Again("Google Photos said nothing of it".to_owned()),
+                None => Made::Again("Google Photos did not report on it".to_owned()),
             })
             .collect())
     }
@@ -357,7 +357,7 @@ impl GooglePhotos {
     pub async fn test(&self) -> Result<String, Problem> {
         self.api.test().await?;
         Ok(
-            "the sign-in is accepted (nothing was sent, for nothing can be removed there)"
+            "the sign-in is accepted (nothing was sent, because nothing can be removed there)"
                 .to_owned(),
         )
     }

@@ -153,7 +153,7 @@ impl Said for Put {
         match self {
             Self::Done(acknowledged) => acknowledged.without(hidden).map(Self::Done),
             Self::Pledged(token) if hidden.is_in(&token) => Err(Problem::other(
-                "the service answered with a secret of ours in place of a token",
+                "the service returned a secret of this program instead of a token",
             )),
             Self::Pledged(_) | Self::Held(_) => Ok(self),
         }

@@ -265,8 +265,7 @@ async fn whole_tree(mut body: HttpBody) -> opendal::Result<HttpBody> {
     if !bytes.trim_ascii_end().ends_with(b">") {
         return Err(as_opendal(Problem::Busy {
             after: None,
-            words: "the server broke its listing off: somebody may be sending a file there"
-                .to_owned(),
+            words: "the server broke off its listing: a file may be arriving there".to_owned(),
         }));
     }
     let size = bytes.len() as u64;

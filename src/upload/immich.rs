@@ -326,7 +326,8 @@ impl Immich {
                     .find(|one| !one.success && one.error.as_deref() != Some("duplicate"));
                 if let Some(refused) = refused {
                     let why = refused.error.as_deref().unwrap_or("no reason given");
-                    let words = format!("not all could be put into the album '{name}' ({why})");
+                    let words =
+                        format!("not every file could be added to the album '{name}' ({why})");
                     return Err(Problem::other(words));
                 }
             }
@@ -519,7 +520,7 @@ fn problem(answer: &Answer) -> Problem {
     let status = answer.status.as_u16();
     if (300..400).contains(&status) {
         return Problem::Settings {
-            words: "the server sends elsewhere; its address may begin with https://, or be another"
+            words: "the server redirects elsewhere; its address may begin with https://, or be another one"
                 .to_owned(),
         };
     }

@@ -88,7 +88,7 @@ impl Service {
         Problem,
     > {
         let settings = |_| Problem::Settings {
-            words: format!("the addresses of {} are none", self.name),
+            words: format!("the addresses of {} are invalid", self.name),
         };
         let mut client = BasicClient::new(ClientId::new(id.to_owned()));
         if let Some(secret) = secret {
@@ -119,7 +119,7 @@ impl Grant {
             check: String::new(),
         };
         let secret = secret
-            .ok_or_else(|| signed_out(format!("nobody has signed in to {} yet", service.name)))?;
+            .ok_or_else(|| signed_out(format!("you have not signed in to {} yet", service.name)))?;
         // Not serde's error: it may repeat what it read.
         serde_json::from_str(secret.reveal())
             .map_err(|_| signed_out(format!("the stored sign-in to {} is invalid", service.name)))
@@ -288,7 +288,7 @@ impl Service {
                 match answer.error() {
                     BasicErrorResponseType::InvalidGrant => Problem::SignedOut {
                         words: format!(
-                            "{} accepts the sign-in no more: it has expired or was withdrawn ({code})",
+                            "{} no longer accepts the sign-in: it has expired or was withdrawn ({code})",
                             self.name
                         ),
                         check: self.when_signed_out.to_owned(),
@@ -306,7 +306,7 @@ impl Service {
             // No file is to blame: when it goes on, the run ends.
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Problem::Busy {
                 after: None,
-                words: format!("{} answered what is no token", self.name),
+                words: format!("{} returned an invalid token response", self.name),
             },
         }
     }
@@ -321,7 +321,7 @@ fn word(text: &str) -> String {
 fn header_of(answer: &BasicTokenResponse) -> Result<HeaderValue, Problem> {
     let token = bounded(answer.access_token().secret())?;
     let mut header = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
-        .map_err(|_| Problem::other("the service's token holds what no token may hold"))?;
+        .map_err(|_| Problem::other("the service's token contains invalid characters"))?;
     header.set_sensitive(true);
     Ok(header)
 }

@@ -133,7 +133,7 @@ impl Paths {
         self.forget(&upload.path);
         match self.survey_listed(upload, source).await? {
             Some(presence) => Ok(presence),
-            None => Err(Problem::other("nobody may send to this folder")),
+            None => Err(Problem::other("this folder accepts no uploads")),
         }
     }
 
@@ -262,7 +262,7 @@ impl Paths {
         let acknowledged = done.map_err(|problem| match problem {
             // Whatever that was, it is made again, and the file is not to blame.
             Problem::NotFound { what } => Problem::Other {
-                words: format!("what it goes into is gone ({what})"),
+                words: format!("its folder is gone ({what})"),
                 passing: true,
             },
             problem => problem,
@@ -302,11 +302,11 @@ impl Paths {
             ));
         }
         Ok(match self.refuses("").await? {
-            true => "a tiny file went there and came back".to_owned(),
+            true => "a tiny file was written and read back".to_owned(),
             // Other runs of ours keep out of the way; other programs cannot know.
             false => {
-                "a tiny file went there and came back; this service writes over files without \
-                      asking, so let no other program write to the same place meanwhile"
+                "a tiny file was written and read back; this service writes over files without \
+                      asking, so no other program may write to the same place at the same time"
                     .to_owned()
             }
         })

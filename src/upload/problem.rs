@@ -46,7 +46,7 @@ pub enum Problem {
         words: String,
     },
     /// The service sends us to another address, where nobody said to send photos to.
-    #[error("the service sends us on to {to} ({words})")]
+    #[error("the service redirects to {to} ({words})")]
     Moved {
         /// Where to: scheme, host and port.
         to: String,
@@ -84,7 +84,7 @@ pub enum Problem {
         words: String,
     },
     /// An SSH server shows another key than the one that is known.
-    #[error("{host} does not prove to be the known server: its host key is another one ({words})")]
+    #[error("{host} is not the known server: its host key differs ({words})")]
     HostKey {
         /// Which host.
         host: String,
@@ -98,7 +98,7 @@ pub enum Problem {
         words: String,
     },
     /// The bucket is not there.
-    #[error("the bucket is not there ({words})")]
+    #[error("the bucket does not exist ({words})")]
     NoBucket {
         /// What the service said.
         words: String,
@@ -142,7 +142,7 @@ pub enum Problem {
         what: String,
     },
     /// Something else has the name already.
-    #[error("something else is at {path} already")]
+    #[error("{path} already exists with other content")]
     Taken {
         /// Where.
         path: String,
@@ -163,7 +163,7 @@ pub enum Problem {
         words: String,
     },
     /// The settings of the remote make no sense.
-    #[error("the remote's settings make no sense: {words}")]
+    #[error("the remote's settings are invalid: {words}")]
     Settings {
         /// What is wrong.
         words: String,
@@ -271,8 +271,9 @@ impl Problem {
     /// A folder whose listing does not end, or is longer than anything a person has.
     pub(super) fn too_many_entries() -> Self {
         Self::Settings {
-            words: "the folder there holds too much to be listed; --into names another one"
-                .to_owned(),
+            words:
+                "the folder there holds too many files to be listed; choose another one with --into"
+                    .to_owned(),
         }
     }
 
@@ -642,11 +643,11 @@ mod tests {
                 "location",
                 "https://ada:SECRET@other.example:8443/SECRET?SECRET"
             ),
-            "the service sends us on to https://other.example:8443 (HTTP 301 Moved Permanently)"
+            "the service redirects to https://other.example:8443 (HTTP 301 Moved Permanently)"
         );
         assert_eq!(
             judge("location", "/elsewhere"),
-            "the service sends us on to another address of its own (HTTP 301 Moved Permanently)"
+            "the service redirects to another address of its own (HTTP 301 Moved Permanently)"
         );
         assert_eq!(
             judge("x-amz-bucket-region", "eu-west-1"),

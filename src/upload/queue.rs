@@ -287,7 +287,7 @@ impl<'a> Run<'a> {
                         self.begin_survey(*upload, under_way);
                         return Ok(());
                     }
-                    let words = "the service says that its name is taken, whichever it is";
+                    let words = "the service says that every name is taken";
                     let reason = UploadReason::NameRefused;
                     self.receipts.failed(&upload, reason, words.to_owned());
                     self.release(&upload);

@@ -268,7 +268,7 @@ impl Settings {
                 .and_then(|span| text.get(..span.start))
                 .map(|before| before.lines().count());
             let place = line.map_or(String::new(), |line| format!(" in line {}", line.max(1)));
-            unusable(path, &format!("it makes no sense{place}"))
+            unusable(path, &format!("it is invalid{place}"))
         })?;
         // Each by itself: one that only a newer version knows leaves the others usable.
         let known = file.remotes.iter().filter_map(|(name, table)| {
@@ -309,7 +309,7 @@ impl Settings {
             if self.has(name) {
                 // Not toml's error: it may repeat a secret.
                 let message = format!(
-                    "this version of rescue can make nothing of the remote '{name}' in {}",
+                    "this version of rescue does not know the kind of the remote '{name}' in {}",
                     self.path.display()
                 );
                 return Error::new(ErrorKindOf::Usage, message).with_hint(format!(
@@ -345,9 +345,9 @@ impl Settings {
         place: Option<Place>,
     ) -> Result<Option<Place>, Error> {
         if self.has(name) {
-            let message = format!("there is a remote '{name}' already");
+            let message = format!("the remote '{name}' already exists");
             return Err(Error::new(ErrorKindOf::Usage, message).with_hint(format!(
-                "`rescue remote remove {name}` first, or take another name"
+                "choose another name, or run `rescue remote remove {name}` first"
             )));
         }
         let mut kept = remote.secret.as_ref().map(|_| Place::File);
@@ -453,7 +453,7 @@ pub fn check_name(name: &str) -> Result<(), Error> {
             ErrorKindOf::Usage,
             format!("'{name}' cannot be a remote's name"),
         )
-        .with_hint("take letters, digits, '-', '_' and '.'")),
+        .with_hint("use letters, digits, '-', '_' and '.'")),
     }
 }
 

@@ -312,8 +312,7 @@ impl Sftp {
                     Ok(kind) if kind.is_dir() => {}
                     Ok(kind) if kind.is_symlink() => {
                         return Err(Problem::other(format!(
-                            "{path} on the server is a symbolic link, and nothing is sent through one; \
-                             add the folder that it leads to as a remote of its own"
+                            "{path} on the server is a symbolic link, and files are not sent through links; add its target as a remote instead"
                         )));
                     }
                     // Some servers let nobody look at the folders above.

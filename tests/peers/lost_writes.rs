@@ -298,7 +298,7 @@ fn dates_that_a_disk_does_not_keep_are_told_once() {
     let to = folder.to_str().unwrap();
     let pull = ["pull", "--tcp", &phone.address(), "-o", to];
     let pulled = desk.rescue(&pull).expect_code(0);
-    pulled.expect_said("2 files with another date than on the phone");
+    pulled.expect_said("2 files with a different date than on the phone");
     let again = desk
         .rescue(&[&pull[..], &["--json"]].concat())
         .expect_code(0);

@@ -96,7 +96,7 @@ fn odd_places(daemon: Daemon) {
     let folder = desk.path("rescued");
     let (address, to) = (phone.address(), folder.to_str().unwrap());
     let pull = ["pull", "--tcp", &address, "-o", to];
-    let left = "400 other files (800.0 kB) were left: .bin 100, .cnt 100, .dat 100, .xyz 100: `--all` takes them";
+    let left = "400 other files (800.0 kB) were skipped: .bin 100, .cnt 100, .dat 100, .xyz 100: `--all` takes them";
     let user = "Not looked at: /storage/emulated/11";
     let apps = "Not looked at: 1 folder in /storage/emulated/0/Android/data";
 
@@ -128,7 +128,7 @@ fn odd_places(daemon: Daemon) {
     desk.rescue(&["status", to])
         .expect_said(left)
         .expect_said(user)
-        .expect_said("Everything that could be looked at")
+        .expect_said("Everything readable on the phone")
         .expect_code(0);
     desk.rescue(&["--json", "status", to])
         .expect_said("\"looked_at_everything\":false")

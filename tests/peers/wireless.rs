@@ -19,7 +19,7 @@ fn connect(desk: &Desk, phone: &Phone) {
         match ended.code() {
             Some(0) => true,
             _ => {
-                ended.expect_said("paired first").expect_code(10);
+                ended.expect_said("pair a new phone first").expect_code(10);
                 false
             }
         }
@@ -32,7 +32,7 @@ fn phone_is_paired_connected_and_pulled() {
     let (phone, _server) = wireless(&desk);
     let unwanted = fill(&phone, 200);
     desk.rescue(&["connect", &phone.address()])
-        .expect_said("paired first")
+        .expect_said("pair a new phone first")
         .expect_code(10);
 
     let dialog = phone.pair(CODE);
@@ -53,7 +53,7 @@ fn phone_is_paired_connected_and_pulled() {
 
     // No server, no TLS.
     desk.rescue(&["pull", "--tcp", &phone.address(), "-o", to])
-        .expect_said("answers there for wireless debugging, which is encrypted")
+        .expect_said("port for wireless debugging, which is encrypted")
         .expect_said("rescue connect HOST:PORT --pair CODE")
         .expect_code(1);
 }

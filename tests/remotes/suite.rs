@@ -313,7 +313,7 @@ fn bucket_that_is_missing_is_named_once_and_waited_for() {
         let ended = desk.upload("there", &[]).expect(1);
         let message = ended.line("error")["message"].as_str().unwrap();
         assert!(
-            message.contains("the bucket is not there"),
+            message.contains("the bucket does not exist"),
             "{kind:?}: {message}"
         );
         assert_eq!(ended.count("upload_failed"), 0, "{kind:?}: {}", ended.all);

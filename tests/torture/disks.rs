@@ -84,7 +84,7 @@ pub(crate) fn worker() -> Box<dyn FnMut(u64) -> Try> {
             Some(0) if !is_small => {}
             // Seen beforehand, or met on the way.
             Some(1)
-                if ["are free", "full"]
+                if ["not one of them fits", "full"]
                     .iter()
                     .any(|word| finished.stderr.contains(word)) => {}
             _ => tried.other.push(format!("a full disk: {finished}")),

@@ -115,7 +115,7 @@ fn service_that_answers_nonsense_to_everybody_is_left_alone() {
         let options = ["--tries", "2", "--parallel", "4"];
         let ended = desk.upload("photos", &options).expect(1);
         let message = ended.line("error")["message"].as_str().unwrap();
-        assert!(message.contains("Google Photos answered"), "{message}");
+        assert!(message.contains("Google Photos returned"), "{message}");
         assert!(!ended.all.contains("<html>"), "{}", ended.all);
         let asked = library.requests(kind);
         assert!(asked < 80, "{kind}: {asked} requests");

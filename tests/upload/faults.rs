@@ -109,7 +109,7 @@ fn server_that_lies_about_success_is_found_out() {
     assert_eq!(ended.line("upload_summary")["sent"], 3);
     let status = desk.run(&["status", "rescued"]).all;
     assert!(
-        status.contains("1 failed: the service has not all of it"),
+        status.contains("1 failed: the service has only a part of it"),
         "{status}"
     );
 }

@@ -401,7 +401,7 @@ async fn note_of_ones_own_is_not_of_this_rescue_and_nothing_is_called_wrong() {
     };
     let (code, text) = said(&[]);
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("1 file not of this rescue"), "{text}");
+    assert!(text.contains("1 file not part of this rescue"), "{text}");
     assert!(
         !text.contains("wrong") && !text.contains("not as it was"),
         "{text}"
@@ -418,7 +418,7 @@ async fn note_of_ones_own_is_not_of_this_rescue_and_nothing_is_called_wrong() {
     .unwrap();
     let (_, text) = said(&[]);
     assert!(
-        text.contains("1 wrong, 1 file not of this rescue"),
+        text.contains("1 wrong, 1 file not part of this rescue"),
         "{text}"
     );
 }

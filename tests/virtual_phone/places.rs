@@ -140,7 +140,7 @@ async fn what_cannot_be_looked_at_is_said_and_only_what_was_to_be_looked_at_is_a
         words.contains("2 folders in /storage/emulated/0/Android/data"),
         "{words}"
     );
-    assert!(!words.contains("Everything that was looked for"), "{words}");
+    assert!(!words.contains("Everything asked for"), "{words}");
 
     // Asked for by its name, it is missed.
     let asked = ["--root", "/storage/emulated/10", "--root", CAMERA];
@@ -241,7 +241,7 @@ async fn pictures_of_any_ending_or_none_come_and_the_rest_is_counted() {
     assert_eq!(told, [("xyz", 379), ("apk", 12), ("db", 9), ("", 1)]);
     let status = desk.run(&["status", desk.folder().to_str().unwrap()]).await;
     let words: Vec<_> = status.lines.iter().filter_map(Value::as_str).collect();
-    let line = "401 other files (40.0 kB) were left: .xyz 379, .apk 12, .db 9, without an ending 1: `--all` takes them";
+    let line = "401 other files (40.0 kB) were skipped: .xyz 379, .apk 12, .db 9, without an ending 1: `--all` takes them";
     assert!(words.contains(&line), "{words:#?}");
 
     // With --photos, pictures of unknown names count as photos wherever they are.
@@ -281,7 +281,7 @@ async fn choice_that_matches_nothing_is_an_error_that_says_what_would_match() {
         (&["--exclude", "**"], "leaves nothing"),
         (
             &["--root", "/storage/emulated/0/Nowhere"],
-            "give a folder that the phone has",
+            "name a folder of the phone",
         ),
     ] {
         for dry_run in [&["--dry-run"][..], &[]] {

@@ -377,7 +377,7 @@ async fn doctor_finds_the_phone_that_pull_would_find_and_no_other() {
     let told = run(&desk, port, &["--json", "doctor", "-s", "NOWHERE"]).await;
     let told = told.expect(10).message();
     assert!(
-        told.contains("no phone with the serial number NOWHERE; there is: My Phone"),
+        told.contains("no phone has the serial number NOWHERE; attached: My Phone"),
         "{told}"
     );
 }

@@ -181,7 +181,7 @@ async fn wireless_phone_is_tried_three_times_before_it_counts_as_not_paired() {
     let (ended, asked) = connect(&[&address], move |_, _| okay(&refused)).await;
     let ended = ended.expect(10);
     let hint = ended.line("error")["hint"].as_str().unwrap();
-    assert!(hint.contains("paired first"), "{hint}");
+    assert!(hint.contains("pair a new phone first"), "{hint}");
     assert_eq!(asked, 3);
 }
 

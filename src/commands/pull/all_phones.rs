@@ -105,7 +105,8 @@ pub(super) async fn run(
                 "nothing could be pulled from {}",
                 count(phone_count as u64, "phone")
             );
-            Err(Error::new(kind, message).with_hint("see above what each of them needs"))
+            Err(Error::new(kind, message)
+                .with_hint("take the next step named above for each phone"))
         }
         _ => Ok(Done::SomeFailed),
     }

@@ -96,7 +96,7 @@ async fn default_folder(
                 }
                 Owner::Other(error) => {
                     ui.remark(&format!(
-                        "{} is left alone: {}",
+                        "Not continuing {}: {}",
                         shown(&path),
                         plain(&error.to_string())
                     ));
@@ -132,7 +132,7 @@ async fn default_folder(
             return Ok(path);
         }
     }
-    let message = format!("{MAX_A_DAY} folders of this phone and day are there already");
+    let message = format!("this phone has {MAX_A_DAY} folders of today already");
     Err(Error::new(Kind::Folder, message).with_hint("name a new folder with -o"))
 }
 
@@ -230,7 +230,7 @@ impl Claims {
             false => format!("{} {}", plain(&phone.model), plain(&phone.serial)),
         };
         let message = format!(
-            "another phone that calls itself {called} is pulled from now: it may be this one by another way, or its twin"
+            "a pull from another phone named {called} is under way: it may be this phone over another route, or one with the same serial number"
         );
         Err(Error::new(Kind::PhoneNotReady, message)
             .with_hint("when that has ended, run `rescue pull` for this one alone (with --serial)"))

@@ -27,7 +27,7 @@ pub(super) fn nothing_matches(request: &Request, found: &Enumeration) -> Option<
         false => format!(" in {}", looked_at.join(", ")),
     };
     let message = format!(
-        "nothing on the phone is what was asked for: {} looked at{places}",
+        "nothing on the phone matches: {} looked at{places}",
         were(found.files_seen, "file")
     );
     let mut error = Error::new(Kind::NothingMatches, message);
@@ -54,8 +54,7 @@ fn hint(request: &Request, found: &Enumeration) -> String {
     if found.files_seen == 0 {
         return match &request.roots {
             Roots::Named(_) => {
-                "give a folder that the phone has and that holds files, as in \
-                 --root /storage/emulated/0/DCIM"
+                "name a folder of the phone that holds files, as in --root /storage/emulated/0/DCIM"
             }
             Roots::Volumes => "the phone holds no files at all: is it the right one, and unlocked?",
         }
@@ -63,7 +62,7 @@ fn hint(request: &Request, found: &Enumeration) -> String {
     }
     if near.no_media > 0 && near.no_media >= near.deeper && !choice.include.is_empty() {
         return format!(
-            "{} would match, but are no photos, videos or sound as far as can be seen: --all takes them",
+            "{} would match without looking like photos, videos or sound: --all takes them",
             count(near.no_media, "file")
         );
     }
@@ -96,7 +95,7 @@ fn hint(request: &Request, found: &Enumeration) -> String {
             .and_then(|newest| DateTime::from_timestamp(newest, 0))
             .map(|newest| newest.with_timezone(&chrono::Local).format("%Y-%m-%d"));
         return format!(
-            "{} older than --since; the newest of them is of {}",
+            "{} older than --since; the newest is from {}",
             match near.too_old {
                 1 => "1 file is".to_owned(),
                 files => format!("{} are", count(files, "file")),
@@ -111,8 +110,7 @@ fn hint(request: &Request, found: &Enumeration) -> String {
             _ => "a video",
         };
         return format!(
-            "none of them is {kind} by its name or its first bytes: leave --photos and --videos out to take \
-             all media"
+            "none of them is {kind} by name or content: leave --photos and --videos out to take all media"
         );
     }
     format!("--exclude {} leaves nothing", patterns(&choice.exclude))

@@ -51,10 +51,7 @@ pub(super) fn tell_dry_run(
     }
     let mut line = format!("{} would be pulled, {}", count(items, "file"), bytes(size));
     if refused > 0 {
-        line += &format!(
-            "; {} cannot be read, or listed to the end",
-            count(refused, "place")
-        );
+        line += &format!("; {} could not be read completely", count(refused, "place"));
     }
     let surveyed = found.survey();
     let mut lines = vec![line];
@@ -222,7 +219,7 @@ pub(super) fn report(
     lines.extend(empty_phone_line(request, found));
     if outcome.without_date > 0 {
         lines.push(format!(
-            "{} with another date than on the phone, because this disk does not keep it; the catalogue has the right one",
+            "{} with a different date than on the phone, because this disk cannot store it; the catalogue has the right date",
             count(outcome.without_date, "file")
         ));
     }
@@ -315,7 +312,7 @@ fn missing_lines<'a>(missing: impl Iterator<Item = &'a Missing<'a>> + Clone) -> 
     }
     if known > 0 {
         lines.push(format!(
-            "{} of them known to be missing: no news",
+            "{} of them already known to be missing",
             match known {
                 1 => "1 is".to_owned(),
                 known => format!("{known} are"),

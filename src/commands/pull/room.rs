@@ -28,7 +28,7 @@ pub(super) fn check_room(folder: &Folder, plan: &Plan) -> Result<(), Error> {
         return Ok(());
     }
     let message = format!(
-        "{} to pull need {} on the disk of {}, and {} are free: not one of them fits",
+        "{} to pull need {}, but the disk of {} has {} free: not one of them fits",
         count(items, "file"),
         bytes(missing.saturating_add(SPARE_BYTES)),
         folder.root().display(),
@@ -55,7 +55,7 @@ pub(super) fn share_room(
         let task = || items.task(number);
         if size > largest_file {
             let words = format!(
-                "this disk (FAT) takes no file of more than {largest_file} bytes, and it has {size}"
+                "this disk (FAT) cannot store a file of more than {largest_file} bytes, and this one has {size}"
             );
             let reason = Reason::new(ReasonCode::NameRefused, words);
             without_room.extend(task().map(|task| (task, reason)));

@@ -15,7 +15,7 @@ use crate::upload::settings::Kind;
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 const HOW_TO: &str = "\
-Google lets a program into your photos only with a client ID, and everybody makes their own.
+Google gives a program access to your photos only with a client ID, and everybody makes their own.
 It takes about ten minutes, once, and costs nothing:
 
  1. Make a project (any name): https://console.cloud.google.com/projectcreate
@@ -56,7 +56,7 @@ async fn from_person(ui: &Ui) -> Result<(String, Option<Secret>), Error> {
     if !std::io::stdin().is_terminal() {
         return Err(
             Error::new(ErrorKind::Usage, "the client ID is missing").with_hint(
-                "make one as told above, then give the downloaded file with --client-file FILE",
+                "make one as described above, then give the downloaded file with --client-file FILE",
             ),
         );
     }
@@ -97,7 +97,7 @@ fn from_file(path: &Path) -> Result<(String, Option<Secret>), Error> {
     // Not serde's own words: they may repeat the secret.
     let hint = "download it again on the page of your client ID, with \"Download JSON\"";
     let downloaded: Downloaded = serde_json::from_str(&text).map_err(|_| {
-        unusable("it is not what Google lets one download".to_owned()).with_hint(hint)
+        unusable("it is not the file that Google offers for download".to_owned()).with_hint(hint)
     })?;
     match downloaded {
         Downloaded {
@@ -105,7 +105,7 @@ fn from_file(path: &Path) -> Result<(String, Option<Secret>), Error> {
             ..
         } => Ok((client.client_id, Some(client.client_secret))),
         Downloaded { web: Some(_), .. } => {
-            Err(unusable("the client ID is one for a web server".to_owned())
+            Err(unusable("the client ID is for a web server".to_owned())
                 .with_hint("make another one, of the type \"Desktop app\""))
         }
         Downloaded { .. } => {
@@ -120,7 +120,7 @@ fn checked(id: &str) -> Result<String, Error> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     match id.len() <= 200 && id.chars().all(fine) && id.ends_with(".apps.googleusercontent.com") {
         true => Ok(id.to_owned()),
-        false => Err(Error::new(ErrorKind::Usage, "this is no client ID of Google's").with_hint(
+        false => Err(Error::new(ErrorKind::Usage, "this is not a client ID of Google's").with_hint(
             "it ends in .apps.googleusercontent.com; better give the downloaded file with --client-file FILE",
         )),
     }
@@ -149,10 +149,10 @@ mod tests {
             ),
             (
                 r#"{"installed":{"client_id":7,"client_secret":"PLANTED"}}"#,
-                "not what",
+                "not the file",
             ),
             ("{}", "no client ID"),
-            ("PLANTED", "not what"),
+            ("PLANTED", "not the file"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.message.contains(said), "{}", error.message);

@@ -34,11 +34,11 @@ pub(super) async fn sign_in(
         String::new(),
         format!("  {}", plain(&link)),
         String::new(),
-        "Waiting for your answer there (Ctrl-C ends it).".to_owned(),
+        "Waiting for your answer there (Ctrl-C stops).".to_owned(),
     ];
     if std::io::stdin().is_terminal() {
         lines.push(
-            "If your browser is on another computer, it ends at a page that does not open: paste its address here."
+            "If your browser is on another computer, it ends at a page that does not load: paste the address of that page here."
                 .to_owned(),
         );
     }

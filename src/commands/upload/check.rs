@@ -150,7 +150,7 @@ pub(super) async fn check(
     if !is_kept {
         let shown = plain(&args.folder.display().to_string());
         lines.push(format!(
-            "{shown} cannot be written: this is not noted in it"
+            "{shown} cannot be written, so this result is not recorded in it"
         ));
     }
     let report = CheckReport {
@@ -187,7 +187,7 @@ impl Compared {
             (self.by_size, "compared by size only"),
             (
                 self.by_name,
-                "listed by the service, which tells no size or checksum",
+                "listed by the service, which reports no size or checksum",
             ),
         ];
         let ways = ways.iter().filter(|(files, _)| *files > 0);

@@ -25,7 +25,7 @@ pub(super) async fn watch(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Don
     let mut args = args.clone();
     // Nobody sits beside it.
     args.pace.wait = true;
-    ui.remark("Watching: what each pull brings is sent; Ctrl-C ends it");
+    ui.remark("Watching: the files of each new pull are sent; Ctrl-C stops");
     let mut known = None;
     let mut again: Option<Instant> = None;
     let mut retry = FIRST_RETRY;
@@ -59,7 +59,7 @@ pub(super) async fn watch(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Don
                 Ended::GaveWay => (None, again),
             };
         } else if is_first && changed.is_none() {
-            ui.remark("There is nothing yet: waiting for the first pull into this folder");
+            ui.remark("Nothing is here yet: waiting for the first pull into this folder");
             is_first = false;
         }
         tokio::select! {
@@ -112,7 +112,7 @@ async fn unless_asked(
                 Kind::Remote | Kind::RemoteFull | Kind::NoConnection
             ) =>
         {
-            ui.remark(&format!("{}: it is tried again later", error.message));
+            ui.remark(&format!("{}: trying again later", error.message));
             Ok(Ended::SomeFailed)
         }
         Err(error) => Err(error),

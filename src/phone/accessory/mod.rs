@@ -54,7 +54,7 @@ pub enum AccessoryError {
     NoPhone,
     /// The phone asked for is not there.
     #[error(
-        "no phone on USB has the serial number {serial}; there is: {}",
+        "no phone on USB has the serial number {serial}; attached: {}",
         list(present)
     )]
     NoSuchPhone {
@@ -76,9 +76,7 @@ pub enum AccessoryError {
         serial: String,
     },
     /// It does not know accessory mode.
-    #[error(
-        "the phone {serial} refuses to be asked for accessory mode, by which it would take a keyboard over its cable"
-    )]
+    #[error("the phone {serial} refuses accessory mode, which a keyboard over the cable needs")]
     Refused {
         /// Its serial number.
         serial: String,
@@ -94,7 +92,7 @@ pub enum AccessoryError {
         version: u16,
     },
     /// It takes no such device.
-    #[error("the phone {serial} takes no {device} over its cable")]
+    #[error("the phone {serial} accepts no {device} over its cable")]
     DeviceRefused {
         /// Its serial number.
         serial: String,

@@ -90,7 +90,7 @@ fn step(line: &str) -> Result<Step, String> {
         },
         "tap" => vec![Action::Drag(places(&words, 1)?)],
         "swipe" => vec![Action::Drag(places(&words, 2)?)],
-        _ => return Err(format!("'{line}' is no step")),
+        _ => return Err(format!("'{line}' is not a step")),
     };
     Ok(Step::Do {
         line: line.to_owned(),
@@ -144,7 +144,7 @@ fn milliseconds(word: &str) -> Result<Duration, String> {
     let time = word.parse().ok().map(Duration::from_millis);
     time.filter(|time| *time <= MAX_WAIT).ok_or_else(|| {
         format!(
-            "'{word}' is no number of milliseconds up to {}",
+            "'{word}' is not a number of milliseconds up to {}",
             MAX_WAIT.as_millis()
         )
     })

@@ -148,9 +148,7 @@ fn usage_named(name: &str) -> Option<u8> {
 
 /// A character for which there is no key. Does not show it: it may be part of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "character {place} of {of} is not on a US keyboard, which is the only one that phones know from here"
-)]
+#[error("character {place} of {of} is not on a US keyboard, the only layout that can be used here")]
 pub struct NoKey {
     /// Its place, counted from 1.
     pub place: usize,

@@ -404,7 +404,7 @@ impl<'a> Walker<'a> {
         if folder.failures >= MAX_FAILURES {
             self.count_folder(&folder);
             // What came of it is better than nothing.
-            let words = format!("the phone does not list this folder to its end: {error}");
+            let words = format!("the phone stopped while it listed this folder: {error}");
             self.refuse(folder.path, Reason::new(ReasonCode::PhoneIo, words));
             self.settled_folders += 1;
             self.silences = 0;
@@ -443,7 +443,8 @@ impl<'a> Walker<'a> {
         folders.dedup_by(|a, b| a.path == b.path);
         self.waiting.extend(folders);
         self.count_folder(&folder);
-        let words = format!("it lists more than {MAX_FOLDER_ENTRIES} entries, without end");
+        let words =
+            format!("it lists more than {MAX_FOLDER_ENTRIES} entries, and perhaps without end");
         self.refuse(folder.path, Reason::new(ReasonCode::Other, words));
         self.settled_folders += 1;
     }
@@ -474,7 +475,7 @@ impl<'a> Walker<'a> {
             Err(error) => {
                 let shown =
                     String::from_utf8_lossy(name.get(..name.len().min(64)).unwrap_or_default());
-                let message = format!("the name '{shown}' cannot be taken: {error}");
+                let message = format!("the name '{shown}' cannot be used: {error}");
                 self.refuse(
                     folder.path.clone(),
                     Reason::new(ReasonCode::NameRefused, message),
@@ -659,7 +660,7 @@ impl<'a> Walker<'a> {
             (Some(Standing::User), answer) => {
                 let words = match answer {
                     Some(Readable::Missing) => "Android does not show another user's storage here",
-                    _ => "Android keeps another user's storage from this one's shell",
+                    _ => "Android hides another user's storage from this one's shell",
                 };
                 let reason = Reason::new(ReasonCode::PermissionDenied, words);
                 self.close(SurveyKind::OtherUser, folder, reason, events);

@@ -45,7 +45,7 @@ pub(super) fn takes_colors() -> bool {
 }
 
 fn no_keys() -> io::Error {
-    let why = "this system's terminal gives no keys as they are pressed; use --script or --recipe";
+    let why = "this system's terminal does not report single keys; use --script or --recipe";
     io::Error::new(ErrorKind::Unsupported, why)
 }
 

@@ -121,7 +121,7 @@ impl ServiceAccount {
         let granted = self.ask().await?;
         self.hidden.note(&granted.access_token);
         let mut header = HeaderValue::from_str(&format!("Bearer {}", granted.access_token))
-            .map_err(|_| Problem::other("the service's token holds what no token may hold"))?;
+            .map_err(|_| Problem::other("the service's token contains invalid characters"))?;
         header.set_sensitive(true);
         let life = Duration::from_secs(granted.expires_in.unwrap_or(3600).min(24 * 3600));
         *token = Some((header.clone(), now + life.saturating_sub(EARLY)));
@@ -151,7 +151,7 @@ impl ServiceAccount {
         if status.is_success() {
             let body = self.http.body(answer).await?;
             return serde_json::from_slice(&body)
-                .map_err(|_| Problem::other("the service answered what is no token"));
+                .map_err(|_| Problem::other("the service returned an invalid token response"));
         }
         match (status.as_u16(), self.http.problem(answer).await) {
             // `invalid_grant`: the key was deleted, or the clock is wrong.

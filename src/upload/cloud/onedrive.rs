@@ -171,7 +171,11 @@ impl OneDrive {
             match page.next {
                 // The token goes along: to no other host.
                 Some(next) if next.starts_with(&format!("{}/", self.endpoint)) => address = next,
-                Some(_) => return Err(Problem::other("the service's next page is elsewhere")),
+                Some(_) => {
+                    return Err(Problem::other(
+                        "the service's next page is at another address",
+                    ));
+                }
                 None => return Ok(found),
             }
         }

@@ -52,7 +52,7 @@ pub(super) fn smaller(original: &[u8], max_pixels: u64) -> Result<Vec<u8>, &'sta
     let scan_at = usize::try_from(header.scan_at).unwrap_or(usize::MAX);
     let end = jpeg::end_of(original, scan_at).ok_or("the picture is cut off")?;
     if end < original.len() {
-        return Err("something hangs on behind the picture, as in a motion photo");
+        return Err("data follows the picture, as in a motion photo");
     }
     let frame = header.frame.ok_or("it cannot be read as a JPEG")?;
     let (width, height) = fitting(frame.width, frame.height, max_pixels);

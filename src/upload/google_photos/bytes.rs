@@ -129,7 +129,7 @@ async fn query(api: &Api, session: &str, size: u64) -> Result<Standing, Problem>
                 .filter(|bytes| *bytes <= size);
             received
                 .map(Standing::Received)
-                .ok_or_else(|| nonsense("no sound number of bytes received"))
+                .ok_or_else(|| nonsense("an invalid number of received bytes"))
         }
         // The answer that was lost comes again; without it, only a new session helps.
         Some("final") => Ok(token_of(api, answer)
@@ -167,7 +167,7 @@ async fn token_of(api: &Api, answer: Response) -> Result<String, Problem> {
 
 fn nonsense(what: &str) -> Problem {
     Problem::Other {
-        words: format!("Google Photos answered {what}"),
+        words: format!("Google Photos returned {what}"),
         passing: true,
     }
 }

@@ -50,14 +50,14 @@ impl Together {
                 Ok(verdicts) => verdicts
                     .get(&sha1)
                     .cloned()
-                    .ok_or_else(|| Problem::other("the server did not answer for all")),
+                    .ok_or_else(|| Problem::other("the server did not answer for every file")),
                 Err(problem) => Err(problem.clone()),
             };
             answers.insert(sha1, (askers, answer));
         }
         drop(answers);
         self.fetch(&sha1)
-            .unwrap_or_else(|| Err(Problem::other("the server did not answer for all")))
+            .unwrap_or_else(|| Err(Problem::other("the server did not answer for every file")))
     }
 
     fn fetch(&self, sha1: &str) -> Option<Answer> {

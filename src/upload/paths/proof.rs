@@ -94,7 +94,7 @@ impl Paths {
         if (size, sha256) != (upload.size, upload.sha256) {
             return Ok(Settled::Wrong(
                 UploadReason::Other,
-                format!("the service has other bytes (sha256:{sha256})"),
+                format!("the service has different bytes (sha256:{sha256})"),
             ));
         }
         let checksum = found.checksum.as_ref().map(ToString::to_string);
@@ -159,7 +159,7 @@ fn judged(upload: &Upload, found: &[Found], depth: Depth) -> Looked {
             Some(expected) if expected == told => there(Some(told), Proven::Checksum),
             Some(_) => Looked::Settled(Settled::Wrong(
                 UploadReason::Other,
-                format!("the service has other bytes ({told})"),
+                format!("the service has different bytes ({told})"),
             )),
             None if depth == Depth::Listing => there(Some(told), Proven::Size),
             None => Looked::Unsure(found.clone()),

@@ -87,7 +87,7 @@ impl Place {
             Self::Data(reader, local) => match reader.open(local) {
                 Ok(Found::File(file)) => file,
                 Ok(Found::Nothing) => return Err(Problem::SourceGone),
-                Ok(Found::Other) => return Err(changed("it is a symbolic link, or no file")),
+                Ok(Found::Other) => return Err(changed("it is a symbolic link, or not a file")),
                 Err(error) => {
                     return Err(Problem::SourceUnreadable {
                         words: error.to_string(),
@@ -181,7 +181,7 @@ pub(super) fn read_through(
     }
 }
 
-pub(super) const OTHER_SIZE: &str = "it has another size";
+pub(super) const OTHER_SIZE: &str = "its size differs";
 
 pub(super) fn changed(what: &str) -> Problem {
     Problem::SourceChanged {

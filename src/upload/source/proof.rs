@@ -75,7 +75,7 @@ impl Proof {
 pub(super) fn prove(read: Sha256, verified: Sha256) -> Result<(), Problem> {
     match read == verified {
         true => Ok(()),
-        false => Err(changed("its SHA-256 is another one")),
+        false => Err(changed("its SHA-256 differs")),
     }
 }
 

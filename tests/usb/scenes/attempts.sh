@@ -38,7 +38,7 @@ odd() { # odd WHAT TEXT BYTES: refused, and none of it is shown
     check "$1: not shown" sh -c '! grep -qa "4711\|$(printf "\303\237")" /run/words'
 }
 odd "a letter without a key" "US keyboard" '4711\303\237\n'
-odd "no text" "no UTF-8" '4711\377\376\n'
+odd "no text" "not UTF-8" '4711\377\376\n'
 odd "a zero byte" "US keyboard" '4711\0004\n'
 odd "a control character" "US keyboard" '4711\0334\n'
 odd "no PIN" "no PIN" '\n'

@@ -53,7 +53,7 @@ ends
 # Nothing that is known leads through the question.
 if [ "$LONG" = 1 ]; then
     touched --layout unknown
-    LIMIT=300 check "every known way was tried: exit code 11" says 11 "none of 10 known ways" "$RESCUE" authorize --unlocked
+    LIMIT=300 check "every known way was tried: exit code 11" says 11 "none of the 10 known ways" "$RESCUE" authorize --unlocked
     check "it asked each time" test "$(grep -c '^asks' /run/$T.log)" -ge 10
     check "nothing stays pressed" let_go
     ends

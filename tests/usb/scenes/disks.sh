@@ -42,7 +42,7 @@ disk() {
 
 # As the desktops of Debian mount them.
 check "a FAT stick" disk vfat loop,utf8=1,shortname=mixed,codepage=437,iocharset=ascii,flush mkfs.vfat
-check "vfat: a file of 5 GiB is named" says 3 "takes no file of more than" "${PULL[@]}" /storage/emulated/0/DCIM/Odd -o /run/disk/fat
+check "vfat: a file of 5 GiB is named" says 3 "cannot store a file of more than" "${PULL[@]}" /storage/emulated/0/DCIM/Odd -o /run/disk/fat
 check "vfat: nothing else is" grep -q "1 file .*failed" /run/words
 stands vfat /run/disk/fat
 umount /run/disk

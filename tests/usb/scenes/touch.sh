@@ -40,7 +40,7 @@ done
 
 # Live, at a terminal.
 : > /run/$T.log
-check "live: keys as they are typed, and the terminal as it was" says 0 "The keyboard is on" python3 "$PROJECT/tests/usb/at_terminal.py" 130 \
+check "live: keys as they are typed, and the terminal as it was" says 0 "Keys now go to" python3 "$PROJECT/tests/usb/at_terminal.py" 130 \
     "Ctrl-C ends" 'q\x1b[A\x1bOQ\x1b[<35;10;10M\x1b[<35;14;11M\r' "" '\x03' -- "$RESCUE" keys
 check "q, Up, Home, the mouse and Enter came" sh -c "grep -q 'event 1 16 1' /run/$T.log && grep -q 'event 1 103 1' /run/$T.log && grep -q 'event 2 0 40' /run/$T.log && grep -q 'event 2 1 20' /run/$T.log"
 check "nothing stays pressed" let_go
@@ -48,7 +48,7 @@ check "nothing stays pressed" let_go
 # Nothing is known of the outcome with USB debugging off.
 ends
 touched --no-adb --pin /run/touch/pin
-check "unlock with USB debugging off: typed once" pin says 0 "cannot be known from here" "$RESCUE" -vv unlock --pin-file -
+check "unlock with USB debugging off: typed once" pin says 0 "cannot be seen from here" "$RESCUE" -vv unlock --pin-file -
 check "it was right" times UNLOCKED 1
 check "the PIN is nowhere" nowhere
 check "again: wants a new yes" pin says 13 "last attempt" "$RESCUE" unlock --pin-file -
@@ -106,8 +106,8 @@ for trouble in stalls version0 version1 babbles hangs no-devices; do
     ends
 done
 touched --no-adb --pin /run/touch/pin --trouble version65535
-check "a version of which nobody has heard: newer ones take keyboards, too" pin says 0 "cannot be known" "$RESCUE" unlock --pin-file -
+check "a version of which nobody has heard: newer ones take keyboards, too" pin says 0 "cannot be seen" "$RESCUE" unlock --pin-file -
 ends
 touched --no-adb --pin /run/touch/pin --trouble keyboard-only
-check "a phone that takes a keyboard only" pin says 0 "cannot be known" "$RESCUE" unlock --pin-file -
+check "a phone that takes a keyboard only" pin says 0 "cannot be seen" "$RESCUE" unlock --pin-file -
 ends

@@ -37,7 +37,7 @@ check "no is no" says 0 "nothing was written" $TERMINAL 130 "y/N" 'n\n' -- $AS_U
 rm /run/programs/sudo
 check "nothing is there" test ! -e /etc/udev/rules.d/51-rescue.rules
 echo "# mine" > /etc/udev/rules.d/51-rescue.rules
-check "rules of somebody's own: told" says 0 "other rules in it" "$RESCUE" doctor --install-udev-rules --yes
+check "rules of somebody's own: told" says 0 "with other rules" "$RESCUE" doctor --install-udev-rules --yes
 check "rule as shipped" cmp /etc/udev/rules.d/51-rescue.rules "$PROJECT/udev-rules/51-rescue.rules"
 rm /etc/udev/rules.d/51-rescue.rules
 check "rule installed" says 0 "unplug the phone" "$RESCUE" doctor --install-udev-rules --yes
