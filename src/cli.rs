@@ -1,6 +1,7 @@
 //! The command line: types and help texts only.
 
 pub mod clouds;
+pub mod complete;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -163,7 +164,7 @@ pub enum Command {
     #[cfg(feature = "virtual-phone")]
     #[command(hide = true)]
     VirtualPhone(VirtualPhoneArgs),
-    /// Print shell completions or the manual page
+    /// Print shell completions or manual pages
     #[command(hide = true, subcommand)]
     Generate(Generate),
 }
@@ -311,7 +312,7 @@ pub struct PullArgs {
     ///
     /// Running again with the same folder pulls only new and unfinished files. Without -o the
     /// latest folder of this phone is continued.
-    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(short, long, value_name = "FOLDER", add = complete::rescue_folders())]
     pub output: Option<PathBuf>,
     /// Pull from every attached phone at once, each into its own folder (below the folder of -o)
     #[arg(long, conflicts_with_all = ["serial", "tcp"])]
@@ -333,7 +334,7 @@ pub struct PullArgs {
     #[arg(long, conflicts_with = "dry_run")]
     pub accept_failed: bool,
     /// Upload the folder to this remote afterwards
-    #[arg(long, value_name = "REMOTE", conflicts_with_all = ["dry_run", "all_phones"])]
+    #[arg(long, value_name = "REMOTE", conflicts_with_all = ["dry_run", "all_phones"], add = complete::remotes())]
     pub then_upload: Option<String>,
     /// What to take
     #[command(flatten)]
@@ -374,6 +375,7 @@ pub struct ChoiceArgs {
 #[derive(Debug, Clone, Args)]
 pub struct FolderArgs {
     /// The rescue folder
+    #[arg(add = complete::rescue_folders())]
     pub folder: PathBuf,
 }
 
@@ -381,6 +383,7 @@ pub struct FolderArgs {
 #[derive(Debug, Clone, Args)]
 pub struct VerifyArgs {
     /// The rescue folder
+    #[arg(add = complete::rescue_folders())]
     pub folder: PathBuf,
     /// Also compare with the phone's hashes again
     #[arg(long = "phone")]
@@ -402,6 +405,7 @@ pub struct VerifyArgs {
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {
     /// The rescue folder
+    #[arg(add = complete::rescue_folders())]
     pub folder: PathBuf,
     /// Archive to write [default: beside the folder, with its name and .zip]
     #[arg(short, long, value_name = "FILE.zip")]
@@ -518,6 +522,7 @@ pub enum RemoteCommand {
 #[derive(Debug, Clone, Args)]
 pub struct RemoteNameArgs {
     /// The remote's name
+    #[arg(add = complete::remotes())]
     pub name: String,
 }
 
@@ -635,9 +640,10 @@ pub enum RemoteKind {
 #[derive(Debug, Clone, Args)]
 pub struct UploadArgs {
     /// The rescue folder
+    #[arg(add = complete::rescue_folders())]
     pub folder: PathBuf,
     /// The remote's name
-    #[arg(long, value_name = "REMOTE")]
+    #[arg(long, value_name = "REMOTE", add = complete::remotes())]
     pub to: String,
     /// Sort files into months by the day they were taken
     #[arg(long)]
@@ -819,15 +825,18 @@ pub struct VirtualPhoneArgs {
 }
 
 /// What to print.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Generate {
-    /// Shell completions
+    /// Shell completions, also of remotes and rescue folders
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// The manual page, as roff
-    Man,
+    Man {
+        /// Folder to write one page per command into, instead of printing one page for all
+        folder: Option<PathBuf>,
+    },
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use rescue::error::Error;
 use rescue::ui::{Style, Ui};
 
 fn main() -> ExitCode {
+    rescue::cli::complete::answer_shell();
     let has_person = rescue::ui::terminal::is_there() && std::io::stdout().is_terminal();
     let read = match has_person {
         true => Cli::of_person(std::env::args_os()),
@@ -35,9 +36,9 @@ fn main() -> ExitCode {
     ExitCode::from(rescue::commands::run(cli, &ui))
 }
 
-/// Tells what is wrong with a command line; what asks for help gets it.
+/// Reports what is wrong with a command line, or prints the help that it asks for.
 fn refuse(error: clap::Error) -> ExitCode {
-    // What was asked for is not known when the rest makes no sense.
+    // An invalid command line does not say whether JSON is asked for.
     let asks_for_json = std::env::args_os().any(|argument| argument == "--json");
     if !(asks_for_json && error.use_stderr()) {
         error.exit();

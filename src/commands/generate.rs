@@ -1,24 +1,41 @@
-//! `rescue generate`: shell completions and the manual page, from the command line's own types.
+//! `rescue generate`: shell completions and manual pages, from the command line's own types.
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::{Command, CommandFactory as _};
 
 use super::Done;
+use crate::cli::complete::registration;
 use crate::cli::{Cli, Generate};
 use crate::error::{Error, Kind};
 
-pub(super) fn run(what: Generate) -> Result<Done, Error> {
-    let mut command = Cli::command();
+pub(super) fn run(what: &Generate) -> Result<Done, Error> {
     let mut text = Vec::new();
     match what {
-        Generate::Completions { shell } => {
-            clap_complete::generate(shell, &mut command, "rescue", &mut text)
+        Generate::Completions { shell } => registration(*shell, &mut text).map_err(failed)?,
+        Generate::Man { folder: None } => {
+            manual(Cli::command().term_width(76), &mut text).map_err(failed)?;
         }
-        Generate::Man => manual(command.term_width(76), &mut text).map_err(failed)?,
+        Generate::Man {
+            folder: Some(folder),
+        } => pages(folder)?,
     }
     io::stdout().lock().write_all(&text).map_err(failed)?;
     Ok(Done::All)
+}
+
+/// Writes `rescue.1`, `rescue-pull.1`, and so on.
+fn pages(folder: &Path) -> Result<(), Error> {
+    fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+        .map_err(|error| {
+            let message = format!("cannot write manual pages to {}", folder.display());
+            Error::new(Kind::Disk, message)
+                .caused_by(error)
+                .with_hint("choose a folder that you may write to")
+        })
 }
 
 fn failed(error: io::Error) -> Error {
@@ -78,5 +95,16 @@ mod tests {
             assert!(page.contains(told), "{told}");
         }
         assert!(!page.contains("(1)") && !page.contains("RESCUE HELP"));
+    }
+
+    #[test]
+    fn every_command_gets_a_page_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        pages(&folder.path().join("man1")).unwrap();
+        let read = |name| fs::read_to_string(folder.path().join("man1").join(name)).unwrap();
+        assert!(read("rescue.1").contains("rescue\\-pull(1)"));
+        assert!(read("rescue-pull.1").contains("\\-\\-all\\-phones"));
+        assert!(read("rescue-remote-add-webdav.1").contains("\\-\\-ca\\-file"));
+        assert!(!folder.path().join("man1/rescue-virtual-phone.1").exists());
     }
 }

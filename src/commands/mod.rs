@@ -134,7 +134,7 @@ async fn run_command(cli: Cli, ui: &Ui) -> u8 {
         Command::Demo(args) => Box::pin(demo::run(args, ui, halt)),
         #[cfg(feature = "virtual-phone")]
         Command::VirtualPhone(args) => Box::pin(virtual_phone::run(args, ui, halt)),
-        Command::Generate(what) => Box::pin(std::future::ready(generate::run(*what))),
+        Command::Generate(what) => Box::pin(std::future::ready(generate::run(what))),
     };
     let done = match (running.await, ui.output_error()) {
         (Ok(_), Some(error)) => Err(error),

@@ -225,7 +225,7 @@ pub(super) fn check(
         true => Ok(()),
         false => Err(ExportError::wrong(
             path,
-            "decrypted, it is another one".to_owned(),
+            "it differs when it is decrypted".to_owned(),
         )),
     }
 }

@@ -97,7 +97,7 @@ pub enum ExportError {
         path: PathBuf,
     },
     /// No file can bear the name.
-    #[error("{} is no name for an archive", path.display())]
+    #[error("an archive cannot be named {}", path.display())]
     NoName {
         /// The archive to be.
         path: PathBuf,

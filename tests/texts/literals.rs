@@ -104,8 +104,15 @@ fn escaped(begin: &str) -> Option<(String, usize)> {
     None
 }
 
+/// Words with which literals for a database begin.
+const OF_SQL: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE", "PRAGMA", "CREATE"];
+
 /// Whether a literal holds two words of a language: not a name, a path, a command for a phone or a format.
 fn is_for_people(literal: &str) -> bool {
+    let begin = literal.trim_start_matches("\\n").trim_start();
+    if OF_SQL.iter().any(|word| begin.starts_with(word)) {
+        return false;
+    }
     let words = literal.split(' ').filter(|word| {
         let bare = word.trim_matches(|c: char| c.is_ascii_punctuation());
         bare.len() > 1 && bare.chars().all(|c| c.is_alphabetic() || "'-".contains(c))
@@ -121,7 +128,7 @@ fn sentences_are_found_and_nothing_else() {
         #[error("the phone {serial} is gone")]
         const QUOTE: char = '"';
         fn f<'a>(x: &'a str) { g("one two \
-            three"); h("name"); i(r#"raw "words" here"#); j(b"bytes and words"); }
+            three"); h("name"); i(r#"raw "words" here"#); j(b"bytes and words"); k("SELECT words FROM those"); }
         #[cfg(test)]
 mod tests { k("not these words") }
     "##

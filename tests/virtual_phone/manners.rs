@@ -40,7 +40,7 @@ async fn progress_fits_the_window_and_a_stop_leaves_nothing_of_it() {
     for columns in WIDTHS {
         let (desk, phone) = (Desk::new(), slow_phone().serve().await.unwrap());
         let mut terminal = pull(&desk, &phone, columns);
-        terminal.shows("IMG_0").await;
+        terminal.shows(" left,").await;
         let live = terminal.screen();
         assert_whole_words(
             &live,

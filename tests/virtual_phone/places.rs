@@ -273,10 +273,7 @@ async fn choice_that_matches_nothing_is_an_error_that_says_what_would_match() {
             "'Nothing*' matches none at any depth",
         ),
         (&["--include", "Backups/*"], "1 file would match"),
-        (
-            &["--since", "2999-01-01"],
-            "the newest of them is of 2023-11-14",
-        ),
+        (&["--since", "2999-01-01"], "the newest is from 2023-11-14"),
         (&["--videos"], "none of them is a video"),
         (&["--exclude", "**"], "leaves nothing"),
         (

@@ -1,6 +1,6 @@
 //! What is printed for programs and for people who copy it.
 
-use crate::desk::{Desk, camera};
+use crate::desk::{Desk, camera, end};
 
 #[tokio::test]
 async fn command_lines_that_make_no_sense_end_in_json_too() {
@@ -79,4 +79,23 @@ async fn file_that_was_named_for_a_key_and_is_none_is_not_to_be_renamed() {
         let hint = ended.line("error")["hint"].as_str().unwrap();
         assert!(hint.contains("private key"), "{hint}");
     }
+}
+
+#[tokio::test]
+async fn shell_that_asks_is_told_the_remotes() {
+    let desk = Desk::new();
+    for name in ["nas", "neighbour", "cloud"] {
+        std::fs::create_dir(desk.dir.path().join(name)).unwrap();
+        desk.run(&["remote", "add", name, "folder", name])
+            .await
+            .expect(0);
+    }
+    let mut asking = desk.command(&["--", "rescue", "upload", "x", "--to", "n"]);
+    asking.envs([
+        ("RESCUE_COMPLETE", "bash"),
+        ("_CLAP_COMPLETE_INDEX", "4"),
+        ("_CLAP_IFS", "\n"),
+    ]);
+    let told = end(asking.spawn().unwrap()).await.expect(0);
+    assert_eq!(told.lines, ["nas", "neighbour"]);
 }

@@ -41,7 +41,7 @@ pub enum DiskError {
         path: PathBuf,
     },
     /// Something else stands where a file is needed.
-    #[error("something that is no file stands where one is needed: {}", path.display())]
+    #[error("something else stands where a file is needed: {}", path.display())]
     NotAFile {
         /// Where.
         path: PathBuf,
