@@ -340,7 +340,7 @@ impl From<FolderError> for Error {
                 &error,
                 match cfg!(windows) {
                     true => {
-                        "run `rescue pull` into it with the phone attached: what is here is recognised and stays"
+                        "run `rescue pull` into it with the phone attached: the files here are recognised and stay"
                     }
                     false => {
                         "run `rescue pull` into it with the phone attached: the files here are recognised and stay; `sha256sum -c manifest-sha256.txt` checks it meanwhile"
