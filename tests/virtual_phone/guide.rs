@@ -67,7 +67,7 @@ async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
     terminal.shows("What next?").await;
     let screen = terminal.screen();
     for words in [
-        "Safe: everything that was looked for on the phone is here.",
+        "Safe: everything asked for on the phone is here.",
         "Do not wipe the phone",
     ] {
         assert!(screen.contains(words), "{words} in\n{screen}");

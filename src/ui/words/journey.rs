@@ -59,7 +59,7 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
             let mut lines = vec![format!("Interrupted: {}.", plain(&trouble.message))];
             if *is_pull {
                 lines.extend(owned(&[
-                    "What is here is safe, and the rescue continues by itself.",
+                    "The files here are safe, and the rescue continues by itself.",
                 ]));
             }
             lines
@@ -83,7 +83,7 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
             lines
         }
         Note::Stopped => vec![
-            "Stopped. What is here is safe; `rescue` continues where it stopped.".to_owned(),
+            "Stopped. The files here are safe; `rescue` continues where it stopped.".to_owned(),
             format!("{WIPE} before the rest is here, too."),
         ],
     }
@@ -203,7 +203,7 @@ fn advised(counsel: &Counsel) -> String {
             "USB debugging can wait: what to do about it comes when the phone shows."
         }
         Counsel::PlugInAgain => {
-            "The phone is gone. Next: plug it in again, and unlock it if you can. What is here is safe, and the rescue \
+            "The phone is gone. Next: plug it in again, and unlock it if you can. The files here are safe, and the rescue \
              continues by itself."
         }
         Counsel::UnplugTwins => "Next: unplug all but one of them.",
@@ -411,7 +411,7 @@ fn trouble_lines(trouble: &Trouble) -> Vec<String> {
     lines.extend(causes.map(|cause| format!("  because: {}", plain(cause))));
     let hint = trouble.hint.as_deref().map(plain);
     lines.extend(hint.map(|hint| format!("Next: {}.", guided(&hint))));
-    lines.push("What is here is safe.".to_owned());
+    lines.push("The files here are safe.".to_owned());
     lines
 }
 

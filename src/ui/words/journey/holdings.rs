@@ -9,7 +9,7 @@ pub(super) fn lines(holdings: &Holdings) -> Vec<String> {
     let proven = "Each file's checksum is the same as the phone's own.";
     let verdict = match holdings.verdict() {
         Verdict::Everything => {
-            format!("Safe: everything that was looked for on the phone is here. {proven}")
+            format!("Safe: everything asked for on the phone is here. {proven}")
         }
         Verdict::Readable => {
             format!("Safe: everything that Android lets a computer read is here. {proven}")
