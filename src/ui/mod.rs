@@ -45,7 +45,8 @@ impl Ui {
     /// Talks in a style.
     pub fn new(style: Style) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
-        let live = is_terminal && moves_cursor() && !style.json && !style.quiet;
+        // A console that shows colours moves its cursor, too.
+        let live = is_terminal && terminal::takes_colors() && !style.json && !style.quiet;
         Self {
             style,
             progress: Arc::new(Mutex::new(Progress::new(style, live))),
@@ -311,12 +312,6 @@ struct JsonError<'a> {
     causes: &'a [String],
     hint: Option<&'a str>,
     exit_code: u8,
-}
-
-/// Whether terminals move their cursor when told to: on Windows a console may have to be asked, and an old
-/// one cannot.
-fn moves_cursor() -> bool {
-    anstyle_query::windows::enable_ansi_colors() != Some(false)
 }
 
 /// Whether something could not be written to the standard output.
