@@ -1,5 +1,5 @@
-//! What a command fails with: a kind that answers *retry? exit code? which guide page?*, what
-//! happened, what caused it, and one thing to do next.
+//! The error of a command: a kind that answers *retry? exit code? which guide page?*, a message, the
+//! causes, and one next step.
 
 use std::error::Error as StdError;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What steps tell while they work: the one stream from which the terminal and `--json` are fed.
+//! The events that steps emit while they work: the one stream behind the terminal and `--json`.
 //!
 //! Serialised, an event is one line of JSON with a `type`; the names and fields are a contract.
 //! Paths of the phone are shown as text with replacement characters; the catalogue has the bytes.
@@ -55,7 +55,7 @@ pub enum Event {
         /// Its folder below `data/`.
         volume: String,
     },
-    /// So many files were listed up to now.
+    /// The number of files listed up to now.
     Listed {
         /// Files seen, wanted or not.
         files: u64,
@@ -67,7 +67,7 @@ pub enum Event {
         /// Whether Android keeps it from every shell, so that nothing is wrong with this phone.
         expected: bool,
     },
-    /// What is to be done is settled.
+    /// The plan of the pull is complete.
     Planned {
         /// The rescue folder.
         folder: String,
@@ -109,7 +109,7 @@ pub enum Event {
         /// How many.
         bytes: u64,
     },
-    /// Bytes that arrived are of no use: their item starts over.
+    /// Received bytes were discarded: their item starts over.
     Discarded {
         /// How many.
         bytes: u64,
@@ -123,7 +123,7 @@ pub enum Event {
         /// Its size in bytes.
         size: u64,
     },
-    /// The phone says the same about an item.
+    /// The phone's own hash of an item matches.
     Verified {
         /// Its path on the phone.
         path: RemotePath,
@@ -146,7 +146,7 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
-    /// Not all of an item could be had; what could is kept beside its place.
+    /// Only parts of an item could be read; they are kept beside its place.
     Damaged {
         /// Its path on the phone.
         path: RemotePath,
@@ -158,7 +158,7 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
-    /// What is to be sent to a remote is settled.
+    /// The plan of an upload is complete.
     UploadPlanned {
         /// The remote's name.
         remote: String,
@@ -195,7 +195,7 @@ pub enum Event {
         #[serde(flatten)]
         copy: SentCopy,
     },
-    /// A file was sent as it is, though a copy was wished for.
+    /// A file was sent unchanged, although a copy was asked for.
     UploadedAsItIs {
         /// The file, below `data/`.
         source: String,
@@ -349,7 +349,7 @@ impl Events {
         Self(Arc::new(receive))
     }
 
-    /// Tells that something happened.
+    /// Sends an event.
     pub fn emit(&self, event: Event) {
         (self.0)(event);
     }

@@ -1,5 +1,5 @@
-//! What a failure means for the person, and the one thing to do next: facts come from below,
-//! advice is given here.
+//! Turns failures into advice: the meaning for the user, and the one next step. Lower rooms report facts
+//! only.
 
 mod accessory;
 pub(crate) mod journey;

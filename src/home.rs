@@ -1,5 +1,5 @@
-//! Where the program keeps what is its own, below the person's home folder, and how it is written:
-//! whole or not at all, and so that nobody else reads what is nobody else's.
+//! The program's own files below the user's home folder. Each is written completely or not at all, and is
+//! readable by the user only.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};

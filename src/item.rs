@@ -1,4 +1,4 @@
-//! What a phone tells about itself and its files, before anything is fetched.
+//! The facts that a phone reports about itself and its files before anything is pulled.
 
 use std::collections::BTreeMap;
 

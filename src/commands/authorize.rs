@@ -1,5 +1,5 @@
-//! `rescue authorize`: the question "Allow USB debugging?", answered by keys over the cable. One
-//! known way after the other, until the phone really lets this computer in; never on hope.
+//! `rescue authorize`: answers the question "Allow USB debugging?" by keys over the cable. Tries the
+//! known ways one after the other until the phone accepts a connection, which proves it.
 
 use std::pin::pin;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `rescue devices`: every phone that can be seen, and what to do about those that are not ready.
+//! `rescue devices`: lists every visible phone, with the next step for phones that are not ready.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `rescue doctor`: what stands between this computer and a phone, and the one next step.
+//! `rescue doctor`: finds the obstacle between this computer and a phone, and names the one next step.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! `rescue keys`: this computer's keyboard and mouse drive the phone, live or by a script.
+//! `rescue keys`: controls the phone with this computer's keyboard and mouse, live or by a script.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! The owner's PIN, password or pattern: from the terminal without an echo, from a file, or from
-//! the standard input. And what is remembered of attempts: when, and how often, never what.
+//! Reads the owner's PIN, password or pattern from the terminal without an echo, from a file, or from
+//! the standard input. Records the time and number of attempts, never the secret.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

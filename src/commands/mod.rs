@@ -1,5 +1,5 @@
-//! One file a subcommand: the only room that joins steps. In: a parsed command line. Out: whether
-//! everything asked for is done.
+//! Runs the subcommands, one file each: the only room that joins steps. In: a parsed command line. Out:
+//! an exit code.
 
 mod authorize;
 mod connect;

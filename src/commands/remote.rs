@@ -1,4 +1,4 @@
-//! `rescue remote add | login | list | test | remove`: the places that photos can be sent to.
+//! `rescue remote add | login | list | test | remove`: manages the places that files are uploaded to.
 
 mod client;
 mod sign_in;

@@ -1,4 +1,4 @@
-//! `rescue screen`: a picture of what the phone shows, or a page that shows it live.
+//! `rescue screen`: saves a picture of the phone's display, or serves a page that shows it live.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `rescue status FOLDER`: what a rescue folder holds, and what is missing.
+//! `rescue status FOLDER`: counts the files of a rescue folder, and lists the missing ones.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! `rescue unlock`: the owner's PIN, password or pattern, typed or drawn from here, once; then what
-//! is known of the outcome.
+//! `rescue unlock`: types or draws the owner's PIN, password or pattern once, and reports the outcome as
+//! far as it can be seen.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! `rescue verify FOLDER [--phone]`: every file of a rescue folder against what was recorded, and
-//! against the phone's own hashes.
+//! `rescue verify FOLDER [--phone]`: compares every file of a rescue folder with the catalogue, and with
+//! the phone's own hashes.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What it means that a phone takes no keys over its cable.
+//! Advice for phones that accept no keys over the cable.
 
 use super::wrap;
 use crate::error::{Error, Kind};

@@ -1,5 +1,5 @@
-//! Which phones have let this computer in, and when: so that one that asks again can be told from
-//! one that never did.
+//! Records which phones have allowed this computer, and when, to distinguish a phone that asks again from
+//! a phone that never allowed it.
 //!
 //! In: a phone's name, as its route has it. Out: the seconds since 1970 of the last time. It is a
 //! convenience: what cannot be read or written is passed over.

@@ -1,5 +1,4 @@
-//! From a chosen phone to one that answers: the handshake, the wait for "Allow", and what the
-//! phone says about itself.
+//! Connects to a chosen phone: the handshake, the wait for "Allow", and the phone's properties.
 
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Every phone that can be seen, also those that cannot be opened yet.
+//! Finds every visible phone, including phones that cannot be opened yet.
 
 use super::error::PhoneError;
 use super::server::ServerAddress;

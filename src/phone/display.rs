@@ -1,4 +1,4 @@
-//! The phone's display from afar: pictures of what it shows, touches and keys sent to it.
+//! Remote access to the phone's display: pictures of it, and touches and keys for it.
 //!
 //! Only the phone's own `screencap` and `input` are used; nothing is installed. Source: AOSP
 //! `frameworks/base/cmds/screencap`, `frameworks/base/services/.../InputShellCommand.java`.

@@ -1,4 +1,4 @@
-//! The keys by which phones know this computer, shared with adb.
+//! The keys by which phones recognise this computer, shared with adb.
 
 use std::fs;
 use std::io::{self, Read as _};

@@ -1,5 +1,5 @@
-//! Whether a phone is locked, by what it says itself, and its lock opened through `input` where
-//! USB debugging is allowed already.
+//! Reads whether a phone is locked, and unlocks it through `input` where USB debugging is allowed
+//! already.
 
 use std::time::Duration;
 

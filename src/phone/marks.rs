@@ -1,4 +1,4 @@
-//! What else than a serial number tells one phone from another.
+//! Marks other than the serial number that distinguish one phone from another.
 
 use super::{Phone, PhoneError};
 use crate::item::Marks;

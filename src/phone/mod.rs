@@ -1,4 +1,4 @@
-//! The I/O around the protocol: routes to a phone, and what can be asked of it.
+//! The I/O around the protocol: routes to a phone, and its services.
 //!
 //! In: a route. Out: a [`Phone`] that lists, stats, sends files, hashes and answers commands. It
 //! reports facts and errors; advice is [`crate::guide`]'s.

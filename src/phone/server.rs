@@ -1,4 +1,4 @@
-//! The route through an adb server that runs already: a socket for every stream.
+//! The route through a running adb server: a socket for every stream.
 //!
 //! Never starts a server: that would take the USB device from under other programs, and
 //! platform-tools may not even be installed.

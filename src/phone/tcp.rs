@@ -1,4 +1,4 @@
-//! The route straight to a phone's daemon over TCP, with no adb server between.
+//! The direct route to a phone's daemon over TCP, without an adb server.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! What is on the phone: its volumes, and every wanted file on them.
+//! Enumerates the phone: its volumes, and every wanted file on them.
 //!
 //! Folders are listed many requests ahead over one sync stream. An empty answer is questioned,
 //! because the phone gives the same one for a folder that it may not read. A folder that the phone

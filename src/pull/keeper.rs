@@ -1,5 +1,5 @@
-//! The one thread that changes the rescue folder: commits groups of finished files, records what
-//! became of every item, and tells of it only then.
+//! The one thread that changes the rescue folder: commits groups of finished files, records the outcome
+//! of every item, and only then reports it.
 
 mod beside;
 

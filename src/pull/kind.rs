@@ -1,4 +1,4 @@
-//! What an item is, judged by its name or its first bytes; and which items are the most precious.
+//! The kind of an item, judged by its name or its first bytes, and the order of preciousness.
 
 mod first_bytes;
 

@@ -1,5 +1,5 @@
-//! What to do: the items found against what the catalogue holds already. Pure, but for the names
-//! that it allocates.
+//! Plans a pull: compares the listed items with the catalogue. Pure, except for the names that it
+//! allocates.
 //!
 //! Entries come one at a time and are not kept; items are kept in few bytes each.
 

@@ -1,4 +1,4 @@
-//! The way back to a phone that went away: the same phone, by the route by which it was reached.
+//! Waits for a phone that disappeared: the same phone, over the same route.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

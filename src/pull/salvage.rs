@@ -1,4 +1,4 @@
-//! A file that the phone's storage cannot read in some place: everything around that place.
+//! Reads the readable parts of a file around places that the phone's storage cannot read.
 //!
 //! In: an item that failed each time, and a phone with `dd`. Out: what could be read, and which
 //! parts are missing. From where reading stops, blocks are tried further on, in steps that grow;

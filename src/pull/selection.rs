@@ -1,4 +1,4 @@
-//! What the person wants: which folders to walk and which items to take. Pure.
+//! The user's selection: folders to walk and items to take. Pure.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 

@@ -1,5 +1,5 @@
-//! The run itself: rounds of transfer and verification beside each other, until everything
-//! wanted is here or has its reason, over as many connections as it takes.
+//! Runs a pull: rounds of concurrent transfer and verification, until every wanted item is here or has a
+//! reason, over any number of connections.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

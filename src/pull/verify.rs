@@ -1,4 +1,4 @@
-//! The phone's own hashes against those of the bytes that came: beside the transfer, many files a
+//! Compares the phone's own hashes with those of the received bytes, beside the transfer: many files a
 //! call, on the phone's CPU.
 
 mod ahead;

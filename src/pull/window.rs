@@ -1,4 +1,4 @@
-//! How much is asked for ahead of the answers, and over how many streams.
+//! Sizes the pipeline: the bytes requested ahead of the answers, and the number of streams.
 //!
 //! In: when bytes came, on which link. Out: how many streams may work, and how many bytes each may
 //! have asked for. What is asked for comes in whatever order the streams take turns, and what

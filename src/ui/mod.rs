@@ -1,5 +1,5 @@
 //! The only room that prints. Standard output is data (results, JSON lines), standard error is
-//! everything else. Names that come from a phone are shown so that they cannot steer a terminal.
+//! everything else. Names that come from a phone are escaped, so that they cannot steer a terminal.
 
 mod fold;
 mod progress;
@@ -21,7 +21,7 @@ use crate::json;
 use progress::Progress;
 pub use text::{bytes, count, plain, rate, seconds, typed, typed_word, were};
 
-/// How to talk, as decided from the command line and the terminal.
+/// The style of the output, as decided from the command line and the terminal.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
     /// JSON lines on standard output.
@@ -32,7 +32,7 @@ pub struct Style {
     pub color: bool,
 }
 
-/// The way to the person; cheap to clone.
+/// The output to the user; cheap to clone.
 #[derive(Clone)]
 pub struct Ui {
     style: Style,
@@ -42,7 +42,7 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// Talks in a style.
+    /// Prints in a style.
     pub fn new(style: Style) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         // A console that shows colours moves its cursor, too.
@@ -54,8 +54,7 @@ impl Ui {
         }
     }
 
-    /// The way to the same person, and the same display, about one of several phones: every line
-    /// says which.
+    /// The same output for one of several phones: every line begins with its serial number.
     #[must_use]
     pub fn of_phone(&self, serial: &str) -> Self {
         Self {
@@ -64,7 +63,7 @@ impl Ui {
         }
     }
 
-    /// Where steps send what they tell.
+    /// The receiver of the steps' events.
     pub fn events(&self) -> Events {
         let (progress, phone) = (Arc::clone(&self.progress), self.phone.clone());
         Events::to(move |event| lock(&progress).event(phone.as_ref(), &event))
@@ -162,7 +161,7 @@ impl Ui {
         true
     }
 
-    /// Whether a person is there who can be asked, and told.
+    /// Whether a user sits at a terminal and can be asked.
     pub fn has_person(&self) -> bool {
         !self.style.json && !self.style.quiet && self.phone.is_none() && terminal::is_there()
     }

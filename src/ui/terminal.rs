@@ -1,5 +1,4 @@
-//! The person's keyboard: lines that are not shown, and keys as they are pressed. The terminal is
-//! given back as it was, whatever happens.
+//! Reads the user's keyboard: hidden lines, and single keys. The terminal is restored, whatever happens.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _, Write as _};

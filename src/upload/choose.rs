@@ -1,4 +1,4 @@
-//! Which files of a rescue folder go to a remote, in which order, and under which paths.
+//! Chooses the files of a rescue folder for a remote, their order, and their paths.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};

@@ -1,4 +1,4 @@
-//! Services with a tongue of their own, spoken here and not by OpenDAL: Google Cloud Storage,
+//! Services with a protocol of their own, implemented here and not by OpenDAL: Google Cloud Storage,
 //! Google Drive, Dropbox, OneDrive.
 //!
 //! What they share: a large file is sent in parts to a session that the service keeps, and goes on

@@ -1,4 +1,4 @@
-//! From settings to a remote that is ready to work.
+//! Connects to a remote from its settings.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The gate that every request passes: closed for all while there is no connection, or while the
-//! service wants to be left alone.
+//! The gate that every request passes: closed for all while there is no connection, or while the service
+//! asks for a pause.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

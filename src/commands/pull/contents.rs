@@ -1,4 +1,4 @@
-//! What a phone holds that is not here yet, for a person who chooses: by kind and by folder.
+//! Counts the files of a phone that are not on this computer yet, by kind and by folder, so that a user can choose.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Where a pull goes: into the folder that is named, if it is this phone's, else into the latest
-//! of this phone, else into a new one.
+//! Chooses the folder of a pull: the named one if it belongs to this phone, else this phone's latest
+//! one, else a new one.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What a rescue folder holds already: read, and looked at on the disk, while the phone lists;
-//! then compared with what the phone has.
+//! Reads the contents of a rescue folder, and checks them on the disk, while the phone lists its files;
+//! then compares the two.
 
 use std::cell::RefCell;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A choice that matches nothing on the phone: what was looked at, and what would have matched.
+//! Explains a choice that matches nothing on the phone, and names options that would match.
 
 use chrono::DateTime;
 

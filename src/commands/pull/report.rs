@@ -1,4 +1,4 @@
-//! What a pull says at its end.
+//! Reports the result of a pull.
 
 use std::collections::HashMap;
 use std::path::Path;

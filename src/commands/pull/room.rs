@@ -1,5 +1,5 @@
-//! Room on this computer's disk: what fits is taken, the most precious first; what does not is
-//! listed, and keeps nothing else from being here.
+//! Shares the room on this computer's disk: the most precious files that fit are pulled, and the others
+//! are listed as failed.
 
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Reason, ReasonCode};

@@ -1,5 +1,5 @@
-//! `rescue upload FOLDER --to REMOTE --check`: whether everything is there that should be, and by
-//! what that was seen.
+//! `rescue upload FOLDER --to REMOTE --check`: compares the remote with the receipts, and reports how it
+//! compared.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! `rescue upload --watch`: sends what each pull brings, until it is stopped. Whatever else wants the
-//! folder meanwhile goes first.
+//! `rescue upload --watch`: sends the files of each new pull until it is stopped. Other commands that
+//! need the folder go first.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! What is on USB, as the system tells it without anything being opened: for phones that offer no
-//! ADB, so that there is nothing to open.
+//! Lists the devices on USB as the system reports them, without opening any: for phones that offer no
+//! ADB.
 
 #[cfg(not(target_os = "linux"))]
 mod anywhere;

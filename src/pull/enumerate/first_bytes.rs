@@ -1,5 +1,5 @@
-//! Files whose names do not tell what they are, decided by their first bytes: one command of the
-//! phone's shell for some hundred of them.
+//! Judges files with uninformative names by their first bytes: one command of the phone's shell reads
+//! some hundred of them.
 
 use super::super::kind::{FIRST_BYTES, MediaKind};
 use super::Found;

@@ -1,4 +1,4 @@
-//! What a listing leaves on the phone, counted: so that nobody takes it for here.
+//! Counts the files that a listing skips, so that they are reported and not taken for rescued.
 
 use std::collections::{BTreeMap, HashMap};
 

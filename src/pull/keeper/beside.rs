@@ -1,5 +1,5 @@
-//! What is kept beside the places of items that are not here as they should be: copies that the
-//! phone contradicts, copies with gaps, and notes about those.
+//! Keeps copies that the phone contradicts, copies with gaps, and notes about them, beside the places of
+//! their items.
 
 use std::io::Read as _;
 

@@ -1,4 +1,4 @@
-//! What a file is by its first bytes, for those whose names do not tell. Pure.
+//! Recognises a file's kind by its first bytes, for names that do not tell it. Pure.
 
 use super::MediaKind::{self, Audio, Photo, Video};
 

@@ -1,4 +1,4 @@
-//! Whether there is anything to do at all: most runs after the first find all of it here.
+//! Decides early whether there is anything to do: most runs after the first find every file here.
 //!
 //! In: the catalogue's entries while the phone lists, then what it listed. Out: the plan of a run that
 //! does nothing, or none. Of each file 24 bytes are kept.

@@ -1,4 +1,4 @@
-//! The right to use a service: a token that is had anew before it ends.
+//! The access token of a service, renewed before it expires.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Where the clouds' files go: what of it is kept in the settings. No secrets.
+//! The destinations of the clouds, as kept in the settings. No secrets.
 
 use std::path::PathBuf;
 

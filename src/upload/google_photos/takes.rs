@@ -1,4 +1,4 @@
-//! What Google Photos takes, by a file's first bytes, its name and its size. Pure.
+//! Decides whether Google Photos accepts a file, by its first bytes, its name and its size. Pure.
 //!
 //! The content decides, for phones misname files; where the content says nothing, the name does,
 //! and Google has the last word. Types and limits are those of
