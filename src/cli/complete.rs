@@ -1,5 +1,5 @@
 //! Completions that know more than the command line: rescue folders and the names of remotes. The shell
-//! asks this program for them, with the variable [`VARIABLE`] set.
+//! asks this program for them, with the variable `RESCUE_COMPLETE` set.
 
 use std::ffi::OsStr;
 use std::io;
