@@ -160,9 +160,9 @@ async fn phone_that_is_locked_takes_the_pin_from_here_and_is_rescued_when_it_is_
     terminal.type_keys("4711\n");
     // This phone takes no keys: that is told, and the guide waits on.
     terminal
-        .shows("This went wrong: the phone takes no keys")
+        .shows("This went wrong: the phone does not accept")
         .await;
-    terminal.shows("What is here is safe.").await;
+    terminal.shows("The files here are safe.").await;
     drop(serving);
     let _serving = back(&phone, address.port()).await;
     terminal.shows("What do you want to take?").await;
@@ -295,7 +295,7 @@ async fn folders_that_the_person_leaves_stay_on_the_phone_and_are_told() {
     terminal.type_keys("3\n");
     terminal.shows("Here already: 1 file").await;
     terminal.type_keys("1\n");
-    terminal.shows("that was looked for").await;
+    terminal.shows("everything asked for").await;
     terminal.type_keys("3\n");
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
