@@ -4,7 +4,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::error::Kind;
 use crate::folder::{Count, Reason, ReasonCode, Summary, SurveyKind, Surveyed};
+use crate::guide::states::State;
 
 /// Turns in a row that neither ask, wait nor end.
 const MOST_BUSY_TURNS: usize = 12;

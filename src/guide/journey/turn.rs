@@ -1,0 +1,225 @@
+//! What goes into a turn of the journey, and what comes out of it.
+
+use std::path::PathBuf;
+
+use super::advice::{Action, Counsel, Doubt};
+use super::contents::{Contents, Group, Take, Wish};
+use super::holdings::Holdings;
+use crate::error::Kind;
+use crate::guide::states::{self, State};
+
+/// What happened since the last turn.
+#[derive(Debug, Clone)]
+pub(crate) enum Happened {
+    /// The person started the guide.
+    Began,
+    /// A look at the phones was taken.
+    Looked(Sight),
+    /// The person chose one of the choices, from 0.
+    Answered(usize),
+    /// The person chose several, or none.
+    AnsweredMany(Vec<usize>),
+    /// The person named a folder of this computer that exists; `None` takes the wish back.
+    Placed(Option<PathBuf>),
+    /// The phone let this computer in, after its owner was asked.
+    Allowed,
+    /// The phone was listed.
+    Listed(Contents),
+    /// A pull came to its end.
+    Pulled(Holdings),
+    /// A listing or a pull failed.
+    Failed(Trouble),
+    /// An action ended; whether it did what it was for.
+    Ran(bool),
+}
+
+/// The one thing to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Look at the phones once.
+    Look,
+    /// Ask, and hand back one choice.
+    Ask(Question),
+    /// Ask, and hand back any number of choices.
+    AskMany(Question),
+    /// Ask for a folder of this computer.
+    AskPlace,
+    /// Keep looking until the phones are in other states, or the person chooses.
+    Wait {
+        /// What the person can do beside waiting.
+        actions: Vec<Action>,
+        /// Whether the phone is to ask its owner "Allow USB debugging?" meanwhile.
+        asks_owner: bool,
+    },
+    /// List the phone; for a folder below this one, where one is named.
+    List(Option<PathBuf>),
+    /// Pull from the phone.
+    Pull(Take),
+    /// Run an action, which says itself what it does.
+    Run(Action),
+    /// Nothing: this is the end. Whether everything asked for is here and proven.
+    End(bool),
+}
+
+/// A turn of the journey.
+#[derive(Debug, Clone)]
+pub(crate) struct Turn {
+    /// What to tell first.
+    pub(crate) say: Vec<Note>,
+    /// What to do then.
+    pub(crate) next: Next,
+}
+
+/// Something to tell the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// What this is, and how to stop it.
+    Welcome,
+    /// Where to look what is already safe.
+    SafePlaces,
+    /// What to do about a phone that cannot be read yet.
+    Advice(Vec<Counsel>),
+    /// What else can be tried.
+    Alternatives(State),
+    /// The phone can be read.
+    Ready(Seen),
+    /// Something else about a phone that can be read.
+    Aside(Seen),
+    /// A dark screen can be seen on this computer.
+    ScreenInBrowser,
+    /// The phone is listed now.
+    Listing,
+    /// What was found on it.
+    Contents(Contents),
+    /// A pull resumes in this folder.
+    Resumes(PathBuf),
+    /// Something failed that a look at the phone explains; whether it was a pull.
+    Interrupted(Trouble, bool),
+    /// Something else failed.
+    Trouble(Trouble),
+    /// What is on this computer, and how sure that is.
+    Arrived(Holdings),
+    /// Where the pictures of this rescue folder can be looked at.
+    Pictures(PathBuf),
+    /// The person finished.
+    Farewell(Holdings),
+    /// The person stopped before the end.
+    Stopped,
+}
+
+/// A question with numbered choices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// What the person knows: yes, no, or not known.
+    Doubt(Doubt),
+    /// Which of these phones.
+    Phone(Vec<Seen>),
+    /// What to take, and where to.
+    Take(Contents, Vec<Wish>),
+    /// Which folders to leave.
+    Leave(Vec<Group>),
+    /// What to do about a failure: try again, another place, stop.
+    Failure,
+    /// What to do with the files.
+    Then(Vec<Action>),
+}
+
+impl Question {
+    /// How many choices there are.
+    pub(crate) fn choices(&self) -> usize {
+        match self {
+            Self::Doubt(_) | Self::Failure => 3,
+            Self::Take(_, wishes) => wishes.len(),
+            Self::Phone(phones) => phones.len(),
+            Self::Leave(groups) => groups.len(),
+            Self::Then(actions) => actions.len(),
+        }
+    }
+
+    /// The choice that Enter alone takes: a person who is not sure does not know, and one who presses
+    /// Enter again and again comes to the end.
+    pub(crate) fn usual(&self) -> usize {
+        match self {
+            Self::Doubt(_) => 2,
+            Self::Then(actions) => match actions.first() {
+                Some(Action::TryAgain | Action::Export) => 0,
+                _ => actions.len().saturating_sub(1),
+            },
+            _ => 0,
+        }
+    }
+}
+
+/// What a look at the phones found: the doctor's findings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Sight(pub(crate) Vec<Seen>);
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// What chooses the phone; `None` for what concerns no phone.
+    pub(crate) phone: Option<String>,
+    /// Its model.
+    pub(crate) model: Option<String>,
+    /// Its state.
+    pub(crate) state: State,
+    /// What was measured or said beyond the state.
+    pub(crate) detail: Option<String>,
+}
+
+impl Sight {
+    /// Whether the same phones are in the same states; measured values may differ.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let states = |sight: &Self| -> Vec<_> {
+            let seen = sight.0.iter();
+            seen.map(|seen| (seen.phone.clone(), seen.state.state))
+                .collect()
+        };
+        states(self) == states(other)
+    }
+
+    /// The phones in it, each once.
+    pub(super) fn phones(&self) -> Vec<&Seen> {
+        let mut phones: Vec<&Seen> = Vec::new();
+        for seen in self.0.iter().filter(|seen| seen.phone.is_some()) {
+            if !phones.iter().any(|known| known.phone == seen.phone) {
+                phones.push(seen);
+            }
+        }
+        phones
+    }
+
+    /// The finding that decides what is next: a phone that can be read, else what keeps it from that.
+    pub(super) fn main(&self) -> Option<&Seen> {
+        let is_ready = |seen: &&Seen| seen.state == states::ready;
+        let stands_in_the_way = |seen: &&Seen| seen.state.kind.is_some();
+        let mut seen = self.0.iter();
+        let ready = seen.clone().find(is_ready);
+        ready.or_else(|| seen.find(stands_in_the_way))
+    }
+}
+
+/// A failure, as a person reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) kind: Kind,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hint: Option<String>,
+}
+
+impl Trouble {
+    /// Whether the phone, its cable or its lock is the matter: a look at it says more.
+    pub(super) fn is_of_phone(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::NoPhone
+                | Kind::Unauthorized
+                | Kind::NoUsbPermission
+                | Kind::Locked
+                | Kind::PhoneNotReady
+                | Kind::PhoneGone
+                | Kind::AdbServer
+        )
+    }
+}
