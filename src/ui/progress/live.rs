@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::super::fold::{end_of_path, size_of};
@@ -125,23 +126,29 @@ impl Shown {
     }
 }
 
-/// The live lines on the terminal of standard error. Between two drawings the cursor stands at their
-/// beginning: so the terminal's own `^C`, or a window that becomes narrower, leaves nothing behind.
+/// The live lines on the terminal of standard error.
 pub(super) struct Live {
     screen: Arc<Mutex<Screen>>,
     /// Ends the thread that draws, when it is dropped.
     _until: Option<mpsc::Sender<()>>,
 }
 
-#[derive(Default)]
 struct Screen {
     shown: Shown,
-    has_ended: bool,
+    bar: ProgressBar,
 }
 
 impl Live {
     pub(super) fn start() -> Self {
-        let screen = Arc::<Mutex<Screen>>::default();
+        let target = ProgressDrawTarget::term_like(Box::<Below>::default());
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            bar.set_style(style);
+        }
+        let screen = Arc::new(Mutex::new(Screen {
+            shown: Shown::default(),
+            bar,
+        }));
         let drawn = Arc::clone(&screen);
         let (until, ended) = mpsc::channel();
         let redraw = move || {
@@ -166,17 +173,12 @@ impl Live {
 
     /// Prints something above the lines.
     pub(super) fn suspended(&self, print: impl FnOnce()) {
-        let screen = lock(&self.screen);
-        write_out(CLEAR);
-        print();
-        screen.draw();
+        lock(&self.screen).bar.suspend(print);
     }
 
     /// Removes them.
     pub(super) fn end(self) {
-        let mut screen = lock(&self.screen);
-        screen.has_ended = true;
-        write_out(CLEAR);
+        lock(&self.screen).bar.finish_and_clear();
     }
 }
 
@@ -184,31 +186,89 @@ fn lock(screen: &Mutex<Screen>) -> MutexGuard<'_, Screen> {
     screen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Clears from the beginning of the line to the end of the screen.
-const CLEAR: &str = "\r\x1b[J";
+fn size() -> (usize, usize) {
+    size_of(&io::stderr()).unwrap_or(USUAL_SIZE)
+}
 
 impl Screen {
     fn draw(&self) {
-        if self.has_ended {
+        if self.bar.is_finished() {
             return;
         }
-        let (columns, rows) = size_of(&io::stderr()).unwrap_or(USUAL_SIZE);
+        let (columns, rows) = size();
         // A full line would make some terminals begin another; a full screen would scroll.
         let mut lines = self.shown.lines(columns - 1, Instant::now());
         lines.truncate(rows.saturating_sub(1).max(1));
+        self.bar.set_message(lines.join("\n"));
+    }
+}
+
+/// The place below all that was printed. Between two drawings the cursor stands at its beginning, and
+/// not at its end: so the terminal's own `^C`, or a window that becomes narrower, leaves nothing behind.
+#[derive(Debug, Default)]
+struct Below(Mutex<Vec<String>>);
+
+impl Below {
+    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TermLike for Below {
+    fn width(&self) -> u16 {
+        u16::try_from(size().0).unwrap_or(u16::MAX)
+    }
+
+    fn height(&self) -> u16 {
+        u16::try_from(size().1).unwrap_or(u16::MAX)
+    }
+
+    // It is there already.
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        // The others fill lines up to the window's edge, or begin one.
+        if !text.trim().is_empty() {
+            self.lines().push(text.to_owned());
+        }
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// In one piece, so that no terminal shows half of it. Each line clears its own rest: to clear all
+    /// before would flicker.
+    fn flush(&self) -> io::Result<()> {
+        let lines = std::mem::take(&mut *self.lines());
         let up = match lines.len() {
             0 | 1 => String::new(),
             count => format!("\x1b[{}A", count - 1),
         };
-        // Each line clears its own rest: to clear all before would flicker.
-        write_out(&format!("\r{}\x1b[J{up}\r", lines.join("\x1b[K\n")));
+        let text = format!("\r{}\x1b[J{up}\r", lines.join("\x1b[K\n"));
+        let mut err = io::stderr().lock();
+        err.write_all(text.as_bytes())?;
+        err.flush()
     }
-}
-
-/// In one piece, so that no terminal shows half of it.
-fn write_out(text: &str) {
-    let mut err = io::stderr().lock();
-    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 
 #[cfg(test)]
