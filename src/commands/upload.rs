@@ -289,10 +289,10 @@ fn is_choice(args: &UploadArgs) -> bool {
         || !exclude.is_empty()
 }
 
-/// A choice that matches nothing was meant otherwise.
+/// A choice that matches nothing was meant otherwise; who watches may wait for the first.
 fn refuse_empty_choice(args: &UploadArgs, chosen: &Chosen) -> Result<(), Error> {
     let found = chosen.uploads.len() as u64 + chosen.unverified + chosen.damaged;
-    if found > 0 || !args.archive.is_empty() || !is_choice(args) {
+    if found > 0 || args.watch || !args.archive.is_empty() || !is_choice(args) {
         return Ok(());
     }
     let shown = args.folder.display();

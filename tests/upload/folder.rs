@@ -382,14 +382,13 @@ fn folder_that_a_disk_left_behind_is_not_taken_for_the_disk() {
 #[test]
 fn days_that_are_named_are_sent_too() {
     let desk = desk_with_nas(2);
-    for (days, items) in [
-        (["--since", "2023-11-15", "--until", "2023-11-15"], 0),
-        (["--since", "2023-11-13", "--until", "2023-11-13"], 0),
-        (["--since", "2023-11-14", "--until", "2023-11-14"], 2),
-    ] {
-        let ended = desk.upload("nas", &days).expect(0);
-        assert_eq!(ended.line("upload_planned")["items"], items, "{days:?}");
+    for day in ["2023-11-15", "2023-11-13"] {
+        desk.upload("nas", &["--since", day, "--until", day])
+            .expect(1);
     }
+    let day = "2023-11-14";
+    let ended = desk.upload("nas", &["--since", day, "--until", day]);
+    assert_eq!(ended.expect(0).line("upload_planned")["items"], 2);
 }
 
 #[test]
