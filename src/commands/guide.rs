@@ -312,7 +312,9 @@ impl Driver<'_> {
                 self.unless_stopped(doctor::run(&args, ui)).await?
             }
             Action::Export => {
-                let words = ["export".as_ref(), folder.as_os_str(), "--force".as_ref()];
+                let archive = free_name(folder);
+                let words = ["export".as_ref(), folder.as_os_str(), "-o".as_ref()];
+                let words = words.into_iter().chain([archive.as_os_str()]);
                 export::run(arguments(words)?, ui, self.halt).await
             }
             Action::Upload(remote) => upload::after_pull(folder, remote, ui, self.halt).await,
@@ -486,4 +488,18 @@ mod tests {
         }
         assert_eq!(path_in(" \n"), None);
     }
+}
+
+/// A name for a folder's archive that nothing has yet: what stands there may be the person's own.
+fn free_name(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let named = |number: u32| match number {
+        1 => folder.with_file_name(format!("{name}.zip")),
+        _ => folder.with_file_name(format!("{name} ({number}).zip")),
+    };
+    let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
+    (1..=999)
+        .map(named)
+        .find(is_free)
+        .unwrap_or_else(|| named(1))
 }

@@ -97,7 +97,14 @@ async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
         "{screen}"
     );
     assert!(screen.contains("Upload it to disk"), "{screen}");
-    terminal.type_keys("4\n");
+    // What stands where the archive would go may be the person's own.
+    let archive = folder(&desk).with_extension("zip");
+    std::fs::write(&archive, b"mine").unwrap();
+    terminal.type_keys("1\n");
+    terminal.shows("(2).zip").await;
+    terminal.shows("index.html in a browser").await;
+    assert_eq!(std::fs::read(&archive).unwrap(), b"mine");
+    terminal.type_keys("3\n");
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
 }
