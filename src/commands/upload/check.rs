@@ -262,7 +262,7 @@ impl Missing {
         let mut lines = Vec::new();
         if self.not_sent > 0 {
             lines.push(format!(
-                "{}, {}, were not sent yet: `rescue upload` sends them",
+                "missing there: {}, {}, never sent, or found lost or altered before; `rescue upload` sends them",
                 count(self.not_sent, "other file"),
                 bytes(self.not_sent_bytes)
             ));
