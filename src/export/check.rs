@@ -27,6 +27,14 @@ enum Told {
     Wrong(ExportError),
 }
 
+/// An entry to be read, and what it should hold.
+struct Job {
+    entry: ZipFileEntry<'static>,
+    held: Held,
+    /// Where the next one begins, or the list of all.
+    end: u64,
+}
+
 /// Checks the archive at `path`, whose files lie in the folder `base`: so many, and in this order.
 pub(super) fn check(
     path: &Path,
@@ -48,7 +56,16 @@ pub(super) fn check(
         return Err(ExportError::wrong(path, what));
     }
     let mut archive = archive.enforce_header_consistency(true);
-    let entries = archive.files().map_err(reading)?;
+    let mut entries = archive.files().map_err(reading)?.peekable();
+    let list_start = match entries.peek() {
+        Some(Ok(first)) if first.header_start() > 0 => {
+            let what = "something lies before its first file".to_owned();
+            return Err(ExportError::wrong(path, what));
+        }
+        Some(Ok(first)) => first.central_header_start(),
+        // Told when it is taken.
+        Some(Err(_)) | None => 0,
+    };
     std::thread::scope(|scope| {
         let (jobs, queue) = sync_channel(AHEAD);
         let (sender, told) = channel();
@@ -65,6 +82,10 @@ pub(super) fn check(
                 return Err(ExportError::wrong(path, format!("{name} is not listed")));
             };
             let entry = entry.map_err(reading)?;
+            let end = match entries.peek() {
+                Some(Ok(next)) => next.header_start(),
+                Some(Err(_)) | None => list_start,
+            };
             if entry.name_raw() != name.as_bytes() || entry.size() != held.size {
                 let what = format!("{name} is not listed as it was written");
                 return Err(ExportError::wrong(path, what));
@@ -73,7 +94,7 @@ pub(super) fn check(
                 let what = format!("{name} is not protected as asked for");
                 return Err(ExportError::wrong(path, what));
             }
-            if jobs.send((entry, held)).is_err() {
+            if jobs.send(Job { entry, held, end }).is_err() {
                 // All threads ended early: they said why.
                 break;
             }
@@ -94,12 +115,7 @@ fn take(
     }
 }
 
-fn work(
-    path: &Path,
-    protection: &Protection,
-    queue: &Mutex<Receiver<(ZipFileEntry<'static>, Held)>>,
-    told: &Sender<Told>,
-) {
+fn work(path: &Path, protection: &Protection, queue: &Mutex<Receiver<Job>>, told: &Sender<Told>) {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut file = match open(path) {
         Ok(file) => file,
@@ -110,14 +126,22 @@ fn work(
     };
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((entry, held)) = next else {
+        let Ok(Job { entry, held, end }) = next else {
             return;
         };
         let options = ZipReadOptions::new().password(protection.passphrase().map(str::as_bytes));
         let compared = entry
             .with_reader(&mut file, options)
             .map_err(|e| ExportError::reading(path, e))
-            .and_then(|mut entry| compare(path, &mut entry, &held, &mut buffer, told));
+            .and_then(|mut entry| {
+                // Nothing lies between two files, or in both.
+                let size = entry.compressed_size();
+                if entry.data_start().map(|start| start.saturating_add(size)) != Some(end) {
+                    let what = format!("{} does not end where the next file begins", held.path);
+                    return Err(ExportError::wrong(path, what));
+                }
+                compare(path, &mut entry, &held, &mut buffer, told)
+            });
         if let Err(error) = compared {
             let _ = told.send(Told::Wrong(error));
             return;

@@ -497,6 +497,15 @@ fn damage_on_the_way_to_the_disk_is_found_by_reading_back() {
     assert!(!unnoticed.iter().any(|at| (photo..photo + 9).contains(at)));
     fs::write(&path, &good[..good.len() - 1]).unwrap();
     assert!(look(&held).is_err());
+    // A file that no list names, behind the last of those that it does.
+    let list_at = good.len() - 6..good.len() - 2;
+    let list = u32::from_le_bytes(good[list_at.clone()].try_into().unwrap());
+    let mut hiding = good.clone();
+    hiding[list_at].copy_from_slice(&(list + 9).to_le_bytes());
+    hiding.splice(list as usize..list as usize, *b"one photo");
+    fs::write(&path, &hiding).unwrap();
+    assert_eq!(unpacked(&path).len(), 2);
+    assert!(look(&held).is_err());
     fs::write(&path, &good).unwrap();
     let mut other = held.clone();
     other.swap(0, 1);
