@@ -721,7 +721,7 @@ pub enum Quality {
 }
 
 /// What to send.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Choice")]
 pub struct UploadChoiceArgs {
     /// Send only photos (with --videos: photos and videos)

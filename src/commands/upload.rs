@@ -272,21 +272,11 @@ async fn send_to(
 
 /// Whether only some of the folder's files are wanted.
 fn is_choice(args: &UploadArgs) -> bool {
-    let UploadChoiceArgs {
-        photos,
-        videos,
-        since,
-        until,
-        include,
-        exclude,
-        unverified: _,
-    } = &args.choice;
-    *photos
-        || *videos
-        || since.is_some()
-        || until.is_some()
-        || !include.is_empty()
-        || !exclude.is_empty()
+    let all = UploadChoiceArgs {
+        unverified: args.choice.unverified,
+        ..UploadChoiceArgs::default()
+    };
+    args.choice != all
 }
 
 /// A choice that matches nothing was meant otherwise; who watches may wait for the first.
@@ -368,14 +358,8 @@ pub(super) fn remote_lines(
     is_whole: bool,
     looked_at_everything: bool,
 ) -> Vec<String> {
-    let sum = |states: &[UploadState]| {
-        let these = counts.iter().filter(|count| states.contains(&count.state));
-        these.fold((0, 0), |(files, bytes), count| {
-            (files + count.files, bytes + count.bytes)
-        })
-    };
-    let (there, there_bytes) = sum(&[UploadState::Sent, UploadState::There]);
-    let (waiting, waiting_bytes) = sum(&[UploadState::Waiting, UploadState::Sending]);
+    let (there, there_bytes) = sum(counts, &THERE);
+    let (waiting, waiting_bytes) = sum(counts, &WAITING);
     let mut lines = Vec::new();
     let left_out = counts.iter().filter(|count| {
         matches!(count.state, UploadState::Skipped | UploadState::Failed) && count.files > 0
@@ -420,15 +404,24 @@ pub(super) fn remote_lines(
 
 /// What is known of a remote that could not be looked at to the end.
 fn receipts_line(name: &str, counts: &[UploadCount]) -> String {
-    let files = |states: &[UploadState]| {
-        let these = counts.iter().filter(|count| states.contains(&count.state));
-        these.map(|count| count.files).sum()
-    };
+    let ((there, _), (waiting, _)) = (sum(counts, &THERE), sum(counts, &WAITING));
     format!(
-        "{name}: not finished; {} on record as sent, {} waiting",
-        count(files(&[UploadState::Sent, UploadState::There]), "file"),
-        files(&[UploadState::Waiting, UploadState::Sending])
+        "{name}: not finished; {} on record as sent, {waiting} waiting",
+        count(there, "file")
     )
+}
+
+/// What has a receipt...
+const THERE: [UploadState; 2] = [UploadState::Sent, UploadState::There];
+/// ...and what is still to be sent.
+const WAITING: [UploadState; 2] = [UploadState::Waiting, UploadState::Sending];
+
+/// Files and bytes in these states.
+fn sum(counts: &[UploadCount], states: &[UploadState]) -> (u64, u64) {
+    let these = counts.iter().filter(|count| states.contains(&count.state));
+    these.fold((0, 0), |(files, bytes), count| {
+        (files + count.files, bytes + count.bytes)
+    })
 }
 
 fn reason_in_words(reason: UploadReason) -> &'static str {
