@@ -16,7 +16,7 @@ use zip::{AesMode, CompressionMethod, ZipWriter};
 
 use super::ExportError;
 use super::age::{AgePipe, Lock};
-use super::directory::{Aside, Directory, Failed};
+use super::directory::{Aside, Directory};
 use super::pieces::Piece;
 use super::plan::Why;
 use super::rows::{ListedFile, TagFiles, WriteTag};
@@ -155,7 +155,7 @@ impl Target for AgePipe {
 pub(super) struct Archive<'a, T: Target> {
     /// The short archive under way; none once one has failed.
     zip: Option<ZipWriter<T::Writer>>,
-    /// Where it begins, when it cannot know that itself.
+    /// Where it begins.
     short_start: u64,
     short_files: usize,
     directory: Directory,
@@ -344,10 +344,7 @@ impl<T: Target> Archive<'_, T> {
     /// Ends the archive.
     pub(super) fn finish(mut self) -> Result<Finished, ExportError> {
         let mut to = self.end_short()?;
-        self.directory.write(&mut to).map_err(|e| match e {
-            Failed::List(error) => error.into(),
-            Failed::Archive(error) => ExportError::writing(self.path, error.into()),
-        })?;
+        self.directory.write(&mut to, self.path)?;
         let (file, length, lock) = to.into_inner().end()?;
         Ok(Finished {
             lock,
@@ -360,8 +357,8 @@ impl<T: Target> Archive<'_, T> {
 
     /// The short archive under way.
     fn zip(&mut self) -> Result<&mut ZipWriter<T::Writer>, ExportError> {
-        let gone = || ExportError::wrong(self.path, "an earlier write failed".to_owned());
-        self.zip.as_mut().ok_or_else(gone)
+        let path = self.path;
+        self.zip.as_mut().ok_or_else(|| gone(path))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), ExportError> {
@@ -372,12 +369,9 @@ impl<T: Target> Archive<'_, T> {
 
     /// Ends the short archive under way, but for its directory, and returns what it was written to.
     fn end_short(&mut self) -> Result<Aside<T>, ExportError> {
-        self.zip()?;
         let path = self.path;
         let writing = |e| ExportError::writing(path, e);
-        let Some(mut zip) = self.zip.take() else {
-            return Err(writing(ZipError::FileNotFound));
-        };
+        let mut zip = self.zip.take().ok_or_else(|| gone(path))?;
         // Ends the file that is being written; none has an empty name.
         match zip.hide_file("") {
             Ok(()) | Err(ZipError::FileNotFound) => {}
@@ -387,7 +381,9 @@ impl<T: Target> Archive<'_, T> {
             T::aside(writer).begin();
         }
         let mut to = T::into_aside(zip.finish().map_err(writing)?);
-        self.directory.take(&to.end(), self.short_start)?;
+        // What can be looked back in knows where its files begin; a stream counts from its own beginning.
+        let counted_from = if T::TAKES_BACK { 0 } else { self.short_start };
+        self.directory.take(&to.end(), counted_from)?;
         Ok(to)
     }
 
@@ -407,9 +403,7 @@ impl<T: Target> Archive<'_, T> {
         let position = writer.map_or(0, |writer| T::aside(writer).position());
         if self.short_files >= SHORT_FILES || position - self.short_start >= SHORT_BYTES {
             let to = self.end_short()?;
-            if !T::TAKES_BACK {
-                self.short_start = to.position();
-            }
+            self.short_start = to.position();
             self.short_files = 0;
             self.zip = Some(T::zip(to));
         }
@@ -454,6 +448,11 @@ impl<T: Target> TagFiles for Archive<'_, T> {
         });
         Ok(())
     }
+}
+
+/// The error of an archive whose short one under way has failed before.
+fn gone(path: &Path) -> ExportError {
+    ExportError::wrong(path, "an earlier write failed".to_owned())
 }
 
 /// A file's path in the bag.

@@ -6,7 +6,9 @@
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::path::Path;
 
+use super::ExportError;
 use super::spill::{Mark, Spill};
 use crate::folder::DiskError;
 
@@ -136,11 +138,16 @@ impl Directory {
         Ok(())
     }
 
-    /// Writes all of it, and the archive's end.
-    pub(super) fn write<T: Write>(&self, to: &mut Aside<T>) -> Result<(), Failed> {
+    /// Writes all of it, and the end of the archive at `path`.
+    pub(super) fn write<T: Write>(
+        &self,
+        to: &mut Aside<T>,
+        path: &Path,
+    ) -> Result<(), ExportError> {
+        let writing = |e: io::Error| ExportError::writing(path, e.into());
         let start = to.position();
         for mark in &self.marks {
-            to.write_all(&self.waiting.get(*mark).map_err(Failed::List)?)?;
+            to.write_all(&self.waiting.get(*mark)?).map_err(writing)?;
         }
         let end = to.position();
         let mut footer = Vec::new();
@@ -173,22 +180,7 @@ impl Directory {
         }
         // No comment.
         footer.extend_from_slice(&[0; 2]);
-        Ok(to.write_all(&footer)?)
-    }
-}
-
-/// Why a directory was not written.
-#[derive(Debug)]
-pub(super) enum Failed {
-    /// It does not come back from where it waited.
-    List(DiskError),
-    /// The archive does not take it.
-    Archive(io::Error),
-}
-
-impl From<io::Error> for Failed {
-    fn from(error: io::Error) -> Self {
-        Self::Archive(error)
+        to.write_all(&footer).map_err(writing)
     }
 }
 
@@ -256,7 +248,6 @@ fn put(bytes: &mut [u8], at: usize, value: &[u8]) -> Option<()> {
 mod tests {
     use std::fs::File;
     use std::io::Read as _;
-    use std::path::Path;
 
     use zip::write::{FullFileOptions, SimpleFileOptions};
     use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -292,7 +283,7 @@ mod tests {
             let records = to.end();
             directory.take(&records, start).unwrap();
         }
-        directory.write(&mut to).unwrap();
+        directory.write(&mut to, Path::new("x")).unwrap();
         to.into_inner()
     }
 

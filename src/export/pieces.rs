@@ -102,6 +102,11 @@ impl Pieces {
         self.marks.is_empty()
     }
 
+    /// The size of one of them in bytes; 0 behind the last.
+    pub(super) fn size(&self, index: usize) -> u64 {
+        self.sizes.get(index).copied().unwrap_or_default()
+    }
+
     /// Their bytes together. Sparse files claim sizes whose sum is no number any more.
     pub fn bytes(&self, range: Range<usize>) -> u64 {
         let sizes = self.sizes.get(range).unwrap_or_default();

@@ -110,7 +110,7 @@ impl<'a> Shared<'a> {
             if state.stopped || index >= self.end {
                 return None;
             }
-            let cost = cost(self.pieces.bytes(index..index + 1));
+            let cost = cost(self.pieces.size(index));
             if state.has_room_for(cost) {
                 state.next += 1;
                 state.ahead_bytes += cost;

@@ -93,10 +93,8 @@ impl<'a> Listed<'a> {
 
     /// Their bytes together.
     pub(super) fn bytes(&self) -> u64 {
-        let sizes = self.rows().iter().map(|row| {
-            let index = row.piece as usize;
-            self.pieces.bytes(index..index + 1)
-        });
+        let rows = self.rows().iter();
+        let sizes = rows.map(|row| self.pieces.size(row.piece as usize));
         sizes.fold(0, u64::saturating_add)
     }
 
