@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    Done, arguments, authorize, doctor, export, keys, name_of, options_of, pull, remote,
-    serial_from_environment, stopped, target_of, unlock, upload,
+    Done, arguments, authorize, doctor, export, keys, name_of, number_typed, options_of, pull,
+    remote, serial_from_environment, stopped, target_of, unlock, upload,
 };
 use crate::cli::{
     AuthorizeArgs, ChoiceArgs, DoctorArgs, GuideArgs, KeysArgs, PhoneArgs, PullArgs, RemoteAddArgs,
@@ -138,11 +138,9 @@ impl Driver<'_> {
     /// Asks on a line of its own, and reads a number of a list.
     async fn ask(&self, prompt: &str, choices: usize) -> Result<Typed, Error> {
         let line = self.line(prompt).await?;
-        let number = line.trim().parse::<usize>().ok();
-        let number = number.and_then(|number| number.checked_sub(1));
-        Ok(match (line.trim(), number) {
+        Ok(match (line.trim(), number_typed(&line, choices)) {
             ("", _) => Typed::Nothing,
-            (_, Some(number)) if number < choices => Typed::Number(number),
+            (_, Some(number)) => Typed::Number(number),
             _ => Typed::Other,
         })
     }
@@ -205,10 +203,7 @@ impl Driver<'_> {
             let line = self.line(prompt).await?;
             let words = line.split(|c: char| c == ',' || c.is_whitespace());
             let words = words.filter(|word| !word.is_empty());
-            let numbers = words.map(|word| {
-                let number = word.parse::<usize>().ok()?.checked_sub(1)?;
-                Some(number).filter(|number| *number < question.choices())
-            });
+            let numbers = words.map(|word| number_typed(word, question.choices()));
             match numbers.collect() {
                 Some(numbers) => return Ok(numbers),
                 None => self.remark_numbers(question.choices()),
@@ -468,6 +463,20 @@ fn path_in(line: &str) -> Option<PathBuf> {
     (!path.is_empty()).then(|| path.into())
 }
 
+/// A name for a folder's archive that nothing has yet: what stands there may be the person's own.
+fn free_name(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let named = |number: u32| match number {
+        1 => folder.with_file_name(format!("{name}.zip")),
+        _ => folder.with_file_name(format!("{name} ({number}).zip")),
+    };
+    let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
+    (1..=999)
+        .map(named)
+        .find(is_free)
+        .unwrap_or_else(|| named(1))
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
@@ -488,18 +497,4 @@ mod tests {
         }
         assert_eq!(path_in(" \n"), None);
     }
-}
-
-/// A name for a folder's archive that nothing has yet: what stands there may be the person's own.
-fn free_name(folder: &Path) -> PathBuf {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let named = |number: u32| match number {
-        1 => folder.with_file_name(format!("{name}.zip")),
-        _ => folder.with_file_name(format!("{name} ({number}).zip")),
-    };
-    let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
-    (1..=999)
-        .map(named)
-        .find(is_free)
-        .unwrap_or_else(|| named(1))
 }

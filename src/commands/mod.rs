@@ -365,6 +365,12 @@ fn choose_in(option: &str, value: &str) -> String {
     format!("{option}{joint}{}", typed_word(value))
 }
 
+/// What a person chose of so many by typing a number from 1, as an index.
+fn number_typed(text: &str, choices: usize) -> Option<usize> {
+    let index = text.trim().parse::<usize>().ok()?.checked_sub(1)?;
+    (index < choices).then_some(index)
+}
+
 /// As adb reads it; empty is as good as unset.
 fn serial_from_environment() -> Option<String> {
     let serial = std::env::var("ANDROID_SERIAL").ok();

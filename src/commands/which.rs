@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{doctor, stopped, target_of};
+use super::{doctor, number_typed, stopped, target_of};
 use crate::cli::PhoneArgs;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Wait};
@@ -78,10 +78,7 @@ fn absent(error: PhoneError, findings: &[doctor::Finding], ui: &Ui) -> Error {
 pub(super) async fn which(args: &PhoneArgs, ui: &Ui, halt: &Halt) -> Result<Target, Error> {
     let target = target_of(args);
     let phones = attached(args, ui, halt).await?;
-    if target != (Target::Discovered { serial: None }) {
-        return Ok(target);
-    }
-    if phones.len() < 2 {
+    if target != (Target::Discovered { serial: None }) || phones.len() < 2 {
         return Ok(target);
     }
     if !ui.has_person() {
@@ -109,8 +106,8 @@ pub(super) async fn which(args: &PhoneArgs, ui: &Ui, halt: &Halt) -> Result<Targ
                 .caused_by(error)
                 .with_hint("choose a phone with --serial")
         })?;
-        let number = answer.trim().parse::<usize>().ok();
-        if let Some(phone) = number.and_then(|number| phones.get(number.checked_sub(1)?)) {
+        let number = number_typed(&answer, phones.len());
+        if let Some(phone) = number.and_then(|number| phones.get(number)) {
             return Ok(Target::Discovered {
                 serial: Some(phone.choice(&phones)),
             });

@@ -356,7 +356,11 @@ impl Check<'_> {
                     }),
                 }
                 workers.hand_out(file, &mut |result| self.take(result));
-                Ok::<_, CheckError>(())
+                // Nothing is said about any file then, so that none more is read.
+                match self.shortage.take() {
+                    Some(error) => Err(CheckError::from(error)),
+                    None => Ok(()),
+                }
             })?;
             workers.finish(&mut |result| self.take(result));
             if let Some(error) = self.shortage.take() {
