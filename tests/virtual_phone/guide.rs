@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rescue::adb::features::Features;
 use rescue::virtual_phone::tree::Tree;
 use rescue::virtual_phone::{Serving, Trust, VirtualPhone, camera_roll};
 
@@ -212,15 +211,8 @@ async fn phone_unplugged_in_the_middle_resumes_by_itself_when_it_is_back() {
 
 #[tokio::test]
 async fn rescue_alone_asks_about_a_phone_that_is_not_there_and_begins_when_it_is() {
-    let mut shelf = Shelf {
-        features: Some(Features::all()),
-        ..Shelf::default()
-    };
     let phone = phone("ONE", 1).await;
-    shelf
-        .phones
-        .insert("transport-id:1".to_owned(), phone.address());
-    let (shelf, port) = shelf.serve("127.0.0.1").await;
+    let (shelf, port) = Shelf::of(&phone).serve("127.0.0.1").await;
     let desk = Desk::new();
     let mut command = desk.command(&[]);
     command.env("ANDROID_ADB_SERVER_PORT", port.to_string());

@@ -5,10 +5,10 @@ use std::io::Read as _;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::tcgetattr;
 
 use crate::desk::{Desk, end, kill, until};
+use crate::terminal::both_ends;
 
 #[tokio::test]
 async fn stopped_at_a_question_it_ends_at_once_and_the_terminal_is_as_it_was() {
@@ -21,14 +21,7 @@ async fn stopped_at_a_question_it_ends_at_once_and_the_terminal_is_as_it_was() {
     for (question, arguments) in questions {
         for signal in ["INT", "TERM"] {
             let desk = Desk::new();
-            let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-            grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
-            let name = ptsname(&master, Vec::new()).unwrap();
-            let slave = File::options()
-                .read(true)
-                .write(true)
-                .open(name.to_str().unwrap());
-            let slave = slave.unwrap();
+            let (master, slave) = both_ends();
             let before = format!("{:?}", tcgetattr(&slave).unwrap());
             let child = desk
                 .command(arguments)

@@ -28,6 +28,16 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
+    /// One with a phone that is known by its transport id, 1, and is not listed yet.
+    pub(crate) fn of(phone: &Serving) -> Self {
+        let choice = "transport-id:1".to_owned();
+        Self {
+            phones: HashMap::from([(choice, phone.address())]),
+            features: Some(Features::all()),
+            ..Self::default()
+        }
+    }
+
     /// Serves on these addresses of one port, until the test ends.
     pub(crate) async fn serve(self, address: &str) -> (Arc<Self>, u16) {
         let listener = TcpListener::bind((address, 0)).await.unwrap();
@@ -564,15 +574,8 @@ async fn several_phones_are_listed_and_one_is_chosen_by_its_number() {
 
 #[tokio::test]
 async fn pull_that_may_wait_begins_when_the_phone_is_attached() {
-    let mut shelf = Shelf {
-        features: Some(Features::all()),
-        ..Shelf::default()
-    };
     let phone = phone("ONE", 1).await;
-    shelf
-        .phones
-        .insert("transport-id:1".to_owned(), phone.address());
-    let (shelf, port) = shelf.serve("127.0.0.1").await;
+    let (shelf, port) = Shelf::of(&phone).serve("127.0.0.1").await;
     let desk = Desk::new();
     let mut command = desk.command(&["pull", "--wait", "100", "-o", "x"]);
     command.env("ANDROID_ADB_SERVER_PORT", port.to_string());

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,11 +19,22 @@ pub(crate) struct Terminal {
     child: Child,
 }
 
+/// A new pseudo-terminal: the end that a person sits at, and the one that a program does.
+pub(crate) fn both_ends() -> (OwnedFd, File) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let slave = File::options()
+        .read(true)
+        .write(true)
+        .open(name.to_str().unwrap());
+    (master, slave.unwrap())
+}
+
 impl Terminal {
     /// Starts a command on a terminal of so many columns.
     pub(crate) fn start(mut command: Command, columns: u16) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
+        let (master, slave) = both_ends();
         let size = Winsize {
             ws_row: 30,
             ws_col: columns,
@@ -30,12 +42,6 @@ impl Terminal {
             ws_ypixel: 0,
         };
         tcsetwinsize(&master, size).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = File::options()
-            .read(true)
-            .write(true)
-            .open(name.to_str().unwrap());
-        let slave = slave.unwrap();
         let child = command
             .stdin(slave.try_clone().unwrap())
             .stdout(slave.try_clone().unwrap())
