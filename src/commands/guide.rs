@@ -71,7 +71,7 @@ enum Typed {
 impl Driver<'_> {
     async fn drive(&self, mut journey: Journey) -> Result<Done, Error> {
         let mut happened = Happened::Began;
-        // What became of the files, for what is done with them.
+        // The rescue folder, for the actions after the pull.
         let mut folder = PathBuf::new();
         loop {
             let turn = journey.turn(happened);
@@ -463,7 +463,7 @@ fn path_in(line: &str) -> Option<PathBuf> {
     (!path.is_empty()).then(|| path.into())
 }
 
-/// A name for a folder's archive that nothing has yet: what stands there may be the person's own.
+/// Returns a free name for a folder's archive: an existing file may be the person's own.
 fn free_name(folder: &Path) -> PathBuf {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let named = |number: u32| match number {

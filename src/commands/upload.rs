@@ -257,7 +257,7 @@ async fn send_to(
     let mut lines = report_lines(&tally, elapsed);
     lines.extend(match ended {
         Ok(()) => remote_lines(&args.to, &counts, not_there, is_whole, everything),
-        // Nobody has looked whether what was sent earlier is there still.
+        // The files sent earlier were not looked at again.
         Err(_) => vec![receipts_line(&args.to, &counts)],
     });
     ui.result(&report, &lines);

@@ -34,9 +34,9 @@ const CHUNKS_AHEAD: usize = 4;
 /// Sizes from here on need zip64. A margin below 2^32 for what encryption adds.
 const LARGE_BYTES: u64 = u32::MAX as u64 - 64 * 1024;
 
-/// After so many files the `zip` crate is relieved of what it remembers of them...
+/// A short archive ends after this many files, so that the `zip` crate's list of them stays short...
 const SHORT_FILES: usize = 1024;
-/// ...and after so many bytes: offsets from there on need no more than 32 bits.
+/// ...or after this many bytes, so that every offset in it fits 32 bits.
 const SHORT_BYTES: u64 = 1 << 30;
 
 /// How the archive's files are kept from other eyes.
@@ -103,7 +103,8 @@ pub(super) trait Target: std::io::Write + Sized {
     /// The same, once it has ended.
     fn into_aside(writer: Self::Writer) -> Aside<Self>;
 
-    /// Ends the writing: the file, its length, and what is needed to read it back.
+    /// Ends the writing. Returns the file, its length in bytes, and the key to read it back if the whole
+    /// archive is encrypted.
     fn end(self) -> Result<(File, u64, Option<Lock>), ExportError>;
 }
 
