@@ -52,6 +52,8 @@ pub struct Paths {
     refuses: tokio::sync::OnceCell<bool>,
     /// The names of our notes, by folder.
     notes: Mutex<HashMap<String, HashSet<String>>>,
+    /// Held by who writes one.
+    noting: tokio::sync::Mutex<()>,
     /// The day of our notes.
     day: i64,
 }
@@ -67,6 +69,7 @@ impl Paths {
             listings: Listings::default(),
             refuses: tokio::sync::OnceCell::new(),
             notes: Mutex::default(),
+            noting: tokio::sync::Mutex::default(),
             day: today(),
         }
     }
@@ -130,7 +133,6 @@ impl Paths {
         }
         // It is to be sent: who else sends to this folder has to see that, and is looked for then.
         self.note(folder).await?;
-        self.forget(&upload.path);
         match self.survey_listed(upload, source).await? {
             Some(presence) => Ok(presence),
             None => Err(Problem::other("this folder accepts no uploads")),

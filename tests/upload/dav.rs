@@ -169,8 +169,15 @@ impl Dav {
 
     /// How often a method was used.
     pub(crate) fn requests(&self, method: &str) -> usize {
+        self.requests_for(method, "")
+    }
+
+    /// How often a method was used for paths with an ending.
+    pub(crate) fn requests_for(&self, method: &str, ending: &str) -> usize {
         let state = lock(&self.state);
-        state.log.iter().filter(|(used, _)| used == method).count()
+        let log = state.log.iter();
+        log.filter(|(used, path)| used == method && path.ends_with(ending))
+            .count()
     }
 }
 

@@ -114,6 +114,26 @@ fn two_people_on_webdav_that_writes_over_everything_lose_nothing() {
     }
 }
 
+/// Servers that are told the same thing several times at once may end with a note that they say is
+/// not there (`rclone serve s3` does): it would make longer names for others for a month.
+#[test]
+fn folder_gets_one_note_however_many_files_are_sent_at_once() {
+    let dav = Dav::with(Manners {
+        moves: false,
+        heeds_overwrite: false,
+        ..Manners::default()
+    });
+    let desk = Desk::new();
+    desk.run(&["remote", "add", "dav", "webdav", &dav.url()])
+        .expect(0);
+    desk.rescue_photos(24);
+    desk.upload("dav", &["--parallel", "12"]).expect(0);
+    assert_eq!(dav.requests_for("PUT", ".rescue-note"), 1);
+    assert_eq!(dav.requests_for("DELETE", ".rescue-note"), 1);
+    // To see what is there, once more after the note, and for the receipts.
+    assert_eq!(dav.requests_for("PROPFIND", "DCIM/Camera"), 3);
+}
+
 /// The catalogue says *sending*, which is no proof of anything.
 #[test]
 fn file_of_somebody_else_where_a_killed_run_was_sending_survives() {

@@ -59,8 +59,11 @@ impl Paths {
         notes.get(folder).is_some_and(|names| names.contains(&note))
     }
 
-    /// Says in a folder that we send files to it.
+    /// Says in a folder that we send files to it; whoever lists it from then on sees what is there.
     pub(super) async fn note(&self, folder: &str) -> Result<(), Problem> {
+        // Of many files of a folder the first one writes it: a server that is told the same thing three
+        // times at once may end with a note that it says is not there.
+        let _one_at_a_time = self.noting.lock().await;
         if self.has_noted(folder) {
             return Ok(());
         }
@@ -72,6 +75,8 @@ impl Paths {
             // They refuse to write over a file.
             Store::Folder(_) | Store::Sftp(_) | Store::Cloud(_) => return Ok(()),
         }
+        // What was listed before may lack what others sent until now.
+        self.listings.forget(folder);
         self.add_note(folder, &note);
         Ok(())
     }
