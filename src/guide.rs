@@ -209,15 +209,9 @@ impl From<DiskError> for Error {
             DiskError::NotWritable { .. } => {
                 (Kind::Disk, "choose a folder that you may write to with -o")
             }
-            DiskError::Io { source, .. } if is_short_of_files(source) => (
-                Kind::Disk,
-                match cfg!(windows) {
-                    true => "end other programs and run the same command again",
-                    false => {
-                        "allow this program more open files (`ulimit -n 1024`) and run the same command again"
-                    }
-                },
-            ),
+            DiskError::Io { source, .. } if is_short_of_files(source) => {
+                (Kind::Disk, MORE_OPEN_FILES)
+            }
             DiskError::Io { source, .. } if source.kind() == ErrorKind::IsADirectory => (
                 Kind::Disk,
                 "move the folder that stands there away and run the same command again",
@@ -260,6 +254,12 @@ pub fn next_for_items(code: ReasonCode) -> Option<&'static str> {
         ReasonCode::PhoneGone | ReasonCode::HashMismatch => "run again",
     })
 }
+
+/// What to do when the system gives this program no more open files.
+const MORE_OPEN_FILES: &str = match cfg!(windows) {
+    true => "end other programs and run the same command again",
+    false => "allow this program more open files (`ulimit -n 1024`) and run the same command again",
+};
 
 /// What to do when somebody took a catalogue away that was being written.
 pub const CATALOGUE_GONE: &str =
@@ -486,7 +486,7 @@ impl From<Problem> for Error {
                 Kind::NoConnection,
                 "check the connection and run the same command again (or give --wait): it resumes where it stopped",
             ),
-            Problem::Busy { .. } => (
+            Problem::Busy { .. } | Problem::Failing { .. } => (
                 Kind::Remote,
                 "run the same command again later: it resumes where it stopped",
             ),
@@ -528,6 +528,10 @@ impl From<Problem> for Error {
                 Kind::Remote,
                 "try `sftp` with the same address; on the server, .bashrc and the like must not print anything in a session without a terminal, and sshd_config needs the line Subsystem sftp",
             ),
+            Problem::NoWebDav { .. } => (
+                Kind::Remote,
+                "check the address: Nextcloud's looks like https://cloud.example/remote.php/dav/files/USER; to change it, `rescue remote remove` it and add it again",
+            ),
             Problem::Full { .. } => (
                 Kind::RemoteFull,
                 "make room there and run the same command again: it resumes where it stopped",
@@ -552,6 +556,7 @@ impl From<Problem> for Error {
                 Kind::Disk,
                 "check that the disk is still attached and healthy",
             ),
+            Problem::Shortage { .. } => (Kind::Disk, MORE_OPEN_FILES),
         };
         wrap(kind, &problem, hint)
     }

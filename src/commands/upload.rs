@@ -523,7 +523,7 @@ fn choice_of(args: &UploadArgs, phone: &PhoneIdentity, rules: &Rules) -> Result<
     };
     let layout = match (args.by_date, &args.into) {
         (true, _) => Layout::ByDate,
-        (false, Some(into)) => Layout::AsOnPhone(safe_path(into)),
+        (false, Some(into)) => Layout::AsOnPhone(safe_path(into)?),
         (false, None) => Layout::AsOnPhone(phone_name(phone)),
     };
     Ok(Choice {
@@ -548,15 +548,20 @@ fn phone_name(phone: &PhoneIdentity) -> String {
     }
 }
 
-fn safe_path(text: &str) -> String {
-    let names = text
-        .split('/')
-        .filter(|name| !matches!(*name, "" | "." | ".."));
+/// The folder of `--into`, as every service takes it.
+fn safe_path(text: &str) -> Result<String, Error> {
+    let names = text.split('/').filter(|name| !matches!(*name, "" | "."));
+    if names.clone().any(|name| name == "..") {
+        let message = format!("--into {text} leads out of the remote");
+        return Err(Error::new(Kind::Usage, message).with_hint(
+            "name a folder below the remote's own, as in --into Photos; for another place, `rescue remote add` it",
+        ));
+    }
     let names: Vec<_> = names.map(|name| spell(name.as_bytes())).collect();
-    match names.is_empty() {
+    Ok(match names.is_empty() {
         true => "rescue".to_owned(),
         false => names.join("/"),
-    }
+    })
 }
 
 /// Files of any kind, by their own hash as they are now.
@@ -567,7 +572,7 @@ async fn archives(
     halt: &Halt,
 ) -> Result<Chosen, Error> {
     let mut chosen = Chosen::default();
-    let top = args.into.as_deref().map(safe_path);
+    let top = args.into.as_deref().map(safe_path).transpose()?;
     for file in files {
         let unusable = |cause: String| {
             Error::new(Kind::Usage, format!("cannot use {}", file.display()))

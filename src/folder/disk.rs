@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::names::LocalPath;
 pub use error::DiskError;
+pub(crate) use error::is_shortage;
 pub(crate) use read_back::{ReadFrom, read_back};
 use system::open_unlinked;
 pub(crate) use within::Within;

@@ -57,8 +57,9 @@ pub use survey::{SurveyKind, Surveyed};
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 use contents::Contents;
+pub(crate) use disk::is_shortage;
 use disk::system::{Identity, are_on_one_disk, has_other_names, identity_of};
-pub(crate) use disk::system::{lies_in, whole_path};
+pub(crate) use disk::system::{lies_in, share_a_disk, whole_path};
 use disk::{DATA, PARTIAL};
 
 pub(crate) const CATALOGUE: &str = "rescue.db";

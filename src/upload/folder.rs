@@ -18,9 +18,9 @@ use super::problem::Problem;
 use super::source::{Source, blocking};
 use super::{Acknowledged, Counted, Found, folder_of, name_of};
 use crate::digest::{Hasher, Sha256};
-use crate::folder::disk::read_back;
 use crate::folder::disk::system::held::{Bearer, HeldFolder};
 use crate::folder::disk::system::{SYNC_WRITES, has_other_names};
+use crate::folder::disk::{is_shortage, read_back};
 
 /// How much is copied at once, in bytes.
 const PIECE_BYTES: usize = 1024 * 1024;
@@ -415,6 +415,7 @@ fn system_time(seconds: i64) -> Option<std::time::SystemTime> {
 fn failed(path: &Path, error: &std::io::Error) -> Problem {
     let words = format!("{}: {error}", path.display());
     match error.kind() {
+        _ if is_shortage(error) => Problem::Shortage { words },
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Problem::Full { words },
         ErrorKind::FileTooLarge => Problem::TooLarge { words },
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Problem::Denied { words },

@@ -328,7 +328,10 @@ impl GooglePhotos {
                 Err(problem) => problem,
             };
             let after = match problem.advice() {
-                Advice::WaitForConnection | Advice::Again | Advice::Later(None) => wait,
+                Advice::WaitForConnection
+                | Advice::Again
+                | Advice::LaterOrNever
+                | Advice::Later(None) => wait,
                 Advice::Later(Some(after)) => after,
                 _ => return Err(problem),
             };

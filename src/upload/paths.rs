@@ -374,9 +374,7 @@ impl Drop for Temporary {
 fn tempfile_of(bytes: &[u8]) -> Result<Temporary, Problem> {
     use std::io::Write as _;
     let path = std::env::temp_dir().join(format!("rescue-test-{}", random_name()));
-    let failed = |e: std::io::Error| Problem::SourceUnreadable {
-        words: e.to_string(),
-    };
+    let failed = |e: std::io::Error| super::source::unreadable(&e);
     let mut file = std::fs::File::create_new(&path).map_err(failed)?;
     let temporary = Temporary(path);
     file.write_all(bytes).map_err(failed)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
+use crate::folder::is_shortage;
 use crate::folder::upload::UploadReason;
 
 /// The most of a service's own words that is kept, in characters.
@@ -30,6 +31,12 @@ pub enum Problem {
     Busy {
         /// After how long, when it says so.
         after: Option<Duration>,
+        /// What it said.
+        words: String,
+    },
+    /// The service failed over this request; it may do so for this file only, each time again.
+    #[error("the service reports an error of its own ({words})")]
+    Failing {
         /// What it said.
         words: String,
     },
@@ -97,6 +104,12 @@ pub enum Problem {
         /// What it does instead.
         words: String,
     },
+    /// A WebDAV server answers, and has no folder where the remote points to.
+    #[error("there is no WebDAV folder at the remote's address ({words})")]
+    NoWebDav {
+        /// What it said.
+        words: String,
+    },
     /// The bucket is not there.
     #[error("the bucket does not exist ({words})")]
     NoBucket {
@@ -162,6 +175,12 @@ pub enum Problem {
         /// What the system said.
         words: String,
     },
+    /// This computer is short of open files or of memory, which says nothing of any file.
+    #[error("this computer has too few resources for the upload: {words}")]
+    Shortage {
+        /// What the system said.
+        words: String,
+    },
     /// The settings of the remote make no sense.
     #[error("the remote's settings are invalid: {words}")]
     Settings {
@@ -185,6 +204,8 @@ pub enum Advice {
     WaitForConnection,
     /// Try again, all of us not before this time has passed.
     Later(Option<Duration>),
+    /// Try again, all of us after a pause; this file may fail for ever.
+    LaterOrNever,
     /// Nothing is answered before this time, in seconds since 1970.
     Until(i64),
     /// Wait until it is there, when the person wishes that; no file is to blame.
@@ -208,6 +229,7 @@ impl Problem {
         match self {
             Self::Unreachable { .. } => A::WaitForConnection,
             Self::Busy { after, .. } => A::Later(*after),
+            Self::Failing { .. } => A::LaterOrNever,
             Self::Quota { until } => A::Until(*until),
             Self::NoBucket { .. } => A::WaitIfWished,
             Self::Denied { .. }
@@ -219,7 +241,9 @@ impl Problem {
             | Self::Untrusted { .. }
             | Self::HostKey { .. }
             | Self::NoSftp { .. }
+            | Self::NoWebDav { .. }
             | Self::Full { .. }
+            | Self::Shortage { .. }
             | Self::Settings { .. } => A::Stop,
             Self::TooLarge { .. } => A::Skip(UploadReason::TooLarge),
             Self::NameRefused { .. } => A::Skip(UploadReason::NameRefused),
@@ -239,12 +263,14 @@ impl Problem {
         match &mut self {
             Self::Unreachable { words, .. }
             | Self::Busy { words, .. }
+            | Self::Failing { words }
             | Self::Denied { words }
             | Self::Forbidden { words }
             | Self::ClockSkew { words }
             | Self::Untrusted { words, .. }
             | Self::HostKey { words, .. }
             | Self::NoSftp { words }
+            | Self::NoWebDav { words }
             | Self::NoBucket { words }
             | Self::Full { words }
             | Self::TooLarge { words }
@@ -263,7 +289,8 @@ impl Problem {
             | Self::Taken { .. }
             | Self::SourceChanged { .. }
             | Self::SourceGone
-            | Self::SourceUnreadable { .. } => {}
+            | Self::SourceUnreadable { .. }
+            | Self::Shortage { .. } => {}
         }
         self
     }
@@ -324,6 +351,9 @@ impl Problem {
             (403, _) => Self::Forbidden { words },
             (_, "NoSuchBucket" | "ContainerNotFound") => Self::NoBucket { words },
             (404, _) => Self::NotFound { what: words },
+            (500 | 502..=504 | 509 | 520..=599, _) if retry_after(headers).is_none() => {
+                Self::Failing { words }
+            }
             (408 | 423 | 425 | 429 | 500 | 502..=504 | 509 | 520..=599, _) => Self::Busy {
                 after: retry_after(headers),
                 words,
@@ -351,6 +381,9 @@ impl Problem {
         }
         if error.is_builder() {
             return Self::Settings { words };
+        }
+        if is_about_shortage(error) {
+            return Self::Shortage { words };
         }
         Self::Unreachable {
             host: host.to_owned(),
@@ -535,6 +568,21 @@ fn is_about_trust(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
+/// Whether the system had no more open files or memory for a request.
+fn is_about_shortage(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(is_shortage)
+        {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
 /// A time as the person's clock shows it.
 fn in_local_time(seconds: i64) -> String {
     chrono::DateTime::from_timestamp(seconds, 0).map_or_else(
@@ -572,7 +620,10 @@ mod tests {
         assert!(matches!(judge(401, ""), Problem::Denied { .. }));
         assert!(matches!(judge(413, ""), Problem::TooLarge { .. }));
         assert!(matches!(judge(507, ""), Problem::Full { .. }));
-        assert!(matches!(judge(503, ""), Problem::Busy { after: None, .. }));
+        assert!(matches!(judge(429, ""), Problem::Busy { after: None, .. }));
+        assert!(matches!(judge(503, ""), Problem::Failing { .. }));
+        let slow = "<Error><Code>SlowDown</Code></Error>";
+        assert!(matches!(judge(503, slow), Problem::Busy { .. }));
         let quota = r#"{"error":{"errors":[{"reason":"storageQuotaExceeded"}],"code":403}}"#;
         assert!(matches!(judge(403, quota), Problem::Full { .. }));
         let rate = r#"{"error":{"errors":[{"reason": "userRateLimitExceeded"}]}}"#;

@@ -33,7 +33,8 @@ use comparison::Comparison;
 use meter::Meter;
 use pieces::PieceReader;
 pub use pieces::Pieces;
-use place::{OTHER_SIZE, changed, read_through, unreadable};
+pub(super) use place::unreadable;
+use place::{OTHER_SIZE, changed, read_through};
 pub use place::{Part, Place};
 use proof::prove;
 

@@ -114,6 +114,7 @@ impl WebDavSender {
             match self.mkcol(folder).await? {
                 Made::Is => self.knows_folder(folder),
                 Made::ParentMissing => {
+                    self.look_for_base().await?;
                     return Err(Problem::other(format!(
                         "the folder {folder} cannot be made"
                     )));
@@ -238,14 +239,35 @@ impl WebDavSender {
     /// What an answer to a request for a file means that is no success.
     async fn failed(&self, answer: reqwest::Response) -> Problem {
         match answer.status().as_u16() {
+            405 | 501 => match self.look_for_base().await {
+                Ok(()) => self.http.problem(answer).await,
+                Err(problem) => problem,
+            },
             404 | 409 => {
                 self.forget_folders();
+                if let Err(problem) = self.look_for_base().await {
+                    return problem;
+                }
                 Problem::Other {
                     words: "the folder on the server is gone".to_owned(),
                     passing: true,
                 }
             }
             _ => self.http.problem(answer).await,
+        }
+    }
+
+    /// Looks whether the remote's own folder is there: a typing error in its address says of every file that
+    /// its folder is missing.
+    async fn look_for_base(&self) -> Result<(), Problem> {
+        let method = Method::from_bytes(b"PROPFIND").unwrap_or(Method::HEAD);
+        let request = self.request(method, "").header("Depth", "0");
+        let answer = self.http.answer(request).await?;
+        match answer.status().as_u16() {
+            404 | 405 | 410 | 501 => Err(Problem::NoWebDav {
+                words: format!("HTTP {}", answer.status()),
+            }),
+            _ => Ok(()),
         }
     }
 

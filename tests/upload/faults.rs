@@ -156,6 +156,46 @@ fn wrong_password_ends_at_once() {
 }
 
 #[test]
+fn typing_error_in_the_address_is_told_as_such() {
+    let dav = Dav::start(|_, path, _| path.starts_with("typo").then_some(Fault::Answer(404, None)));
+    let desk = Desk::new();
+    let address = format!("{}/typo", dav.url());
+    let add = ["remote", "add", "dav", "webdav", &address];
+    let said = desk.run(&add).expect(1).all;
+    assert!(
+        said.contains("no WebDAV folder at the remote's address (HTTP 404"),
+        "{said}"
+    );
+    assert!(!said.contains("gone"), "{said}");
+    desk.run(&[&add[..], &["--no-test"]].concat()).expect(0);
+    desk.rescue_photos(3);
+    let ended = desk.upload("dav", &[]).expect(1);
+    let words = ended.line("error")["message"].as_str().unwrap();
+    assert!(words.contains("no WebDAV folder"), "{words}");
+}
+
+/// A file that the server cannot read keeps nobody waiting: nothing is sent, and the others are compared.
+#[test]
+fn check_asks_a_server_that_fails_over_one_file_only_a_few_times() {
+    let dav = Dav::start(|method, path, _| {
+        (method == "GET" && path.ends_with("_000002.jpg")).then_some(Fault::Answer(500, None))
+    });
+    let desk = desk_with(&dav, 4);
+    desk.upload("dav", &[]).expect(0);
+    let before = dav.requests("GET");
+    let checked = desk.upload("dav", &["--check"]).expect(3);
+    assert_eq!(
+        checked.line("upload_checked")["there"],
+        3,
+        "{}",
+        checked.all
+    );
+    let words = checked.line("finding")["message"].as_str().unwrap();
+    assert!(words.contains("an error of its own (HTTP 500"), "{words}");
+    assert_eq!(dav.requests("GET") - before, 3 + 3);
+}
+
+#[test]
 fn part_that_a_killed_run_left_is_replaced() {
     let dav = Dav::start(|method, _, before| {
         (method == "PUT" && before == TRIED + 1).then_some(Fault::Hang)

@@ -466,6 +466,35 @@ fn nothing_is_written_or_read_through_links_in_the_remote() {
 }
 
 #[test]
+fn link_in_place_of_a_folder_is_told_with_a_count_and_not_for_each_file() {
+    let desk = desk_with_nas(30);
+    fs::create_dir(desk.path("outside")).unwrap();
+    let top = desk.path("nas").join(TOP).join("internal");
+    fs::create_dir_all(&top).unwrap();
+    std::os::unix::fs::symlink(desk.path("outside"), top.join("DCIM")).unwrap();
+    let said = desk
+        .run(&["upload", "rescued", "--to", "nas"])
+        .expect(3)
+        .all;
+    let told = said.matches("is a symbolic link").count();
+    assert!((2..15).contains(&told), "{said}");
+    assert!(said.contains("Failed: 20 more files ("), "{said}");
+}
+
+#[test]
+fn folder_above_the_remote_is_refused_in_a_sentence() {
+    let desk = desk_with_nas(1);
+    for into in ["../photos", "a/../../photos", ".."] {
+        let refused = desk.upload("nas", &["--into", into]).expect(2);
+        let words = refused.line("error")["message"].as_str().unwrap();
+        assert_eq!(words, format!("--into {into} leads out of the remote"));
+    }
+    assert!(desk.tree("nas").is_empty());
+    desk.upload("nas", &["--into", "./photos/"]).expect(0);
+    assert!(desk.path("nas/photos").is_dir());
+}
+
+#[test]
 fn part_that_an_earlier_run_left_is_resumed_only_as_far_as_it_is_right() {
     let desk = desk_with_nas(1);
     let video = photo(9, 9_000_000);

@@ -80,6 +80,11 @@ pub enum DiskError {
     },
 }
 
+/// Whether this computer is short of open files or memory.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    system::is_short_of_files(error) || error.kind() == ErrorKind::OutOfMemory
+}
+
 impl DiskError {
     /// Names the failure of one system call.
     pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
@@ -117,8 +122,7 @@ impl DiskError {
 
     /// Whether this computer is short of open files or memory: that says nothing about the file.
     pub(crate) fn is_shortage(&self) -> bool {
-        matches!(self, Self::Io { source, .. }
-            if system::is_short_of_files(source) || source.kind() == ErrorKind::OutOfMemory)
+        matches!(self, Self::Io { source, .. } if is_shortage(source))
     }
 
     /// Whether bytes that were written may be lost, of this and of other files, and nobody will be

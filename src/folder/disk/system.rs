@@ -509,6 +509,12 @@ pub(crate) fn identity_of(path: &Path) -> Option<Identity> {
         .ok();
 }
 
+/// Whether two folders lie on one disk, as far as the system tells.
+pub(crate) fn share_a_disk(one: &Path, other: &Path) -> bool {
+    let disk_of = |path| identity_of(path).map(|(disk, _)| disk);
+    disk_of(one).is_some_and(|disk| disk_of(other) == Some(disk))
+}
+
 /// Whether this open file is the one that bears the name.
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]

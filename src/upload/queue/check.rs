@@ -26,7 +26,7 @@ pub(crate) async fn check(
     (depth, halt): (Depth, &Halt),
 ) -> Result<Vec<Settled>, Ended> {
     let (learn, _) = mpsc::unbounded_channel();
-    let shared = Arc::new(Shared::new(reader, remote, options, events, learn));
+    let shared = Arc::new(Shared::new(reader, remote, options, events, learn).for_looking());
     let look = || shared.remote.look(sent, depth);
     let looked = tokio::select! {
         () = halt.stopped() => return Err(Ended::Stopped),

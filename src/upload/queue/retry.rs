@@ -15,6 +15,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A service that was too busy for so many files in a row, made no sense or refused them, is left
 /// alone.
 const GIVEN_UP: u32 = 16;
+/// How often a service is asked about something over which it fails, where nothing is sent.
+const LOOKS: u32 = 3;
 
 /// Why a file did not get there.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ impl Outcome {
 pub(super) struct Retries {
     gate: Gate,
     tries: u32,
+    /// How often something is tried over which the service fails.
+    failing_tries: u32,
     /// Files that the service was too busy for, or answered nonsense, since it last took something.
     given_up: AtomicU32,
     /// Whether it took a file in this run.
@@ -49,9 +53,18 @@ impl Retries {
         Self {
             gate,
             tries: tries.max(1),
+            failing_tries: tries.max(1),
             given_up: AtomicU32::new(0),
             has_taken: AtomicBool::new(false),
             forbidden: AtomicU32::new(0),
+        }
+    }
+
+    /// The same, for looking only: what the service cannot answer about one file is told, and not waited for.
+    pub(super) fn for_looking(self) -> Self {
+        Self {
+            failing_tries: self.tries.min(LOOKS),
+            ..self
         }
     }
 
@@ -94,9 +107,13 @@ impl Retries {
                 .out_of_quota(until, problem)
                 .map_err(Outcome::Stop),
             Advice::WaitIfWished => self.gate.missing(problem).map_err(Outcome::Stop),
-            Advice::Later(after) => {
+            advice @ (Advice::Later(_) | Advice::LaterOrNever) => {
                 *failures += 1;
-                if *failures >= self.tries {
+                let (tries, after) = match advice {
+                    Advice::Later(after) => (self.tries, after),
+                    _ => (self.failing_tries, None),
+                };
+                if *failures >= tries {
                     return Err(self.gives_up(UploadReason::Busy, problem));
                 }
                 let wait = after.unwrap_or_else(|| backoff(*failures));

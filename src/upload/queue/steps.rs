@@ -68,6 +68,14 @@ impl Shared {
         }
     }
 
+    /// The same, to look at what is there.
+    pub(super) fn for_looking(self) -> Self {
+        Self {
+            retries: self.retries.for_looking(),
+            ..self
+        }
+    }
+
     pub(super) fn source(&self, upload: &Upload) -> Result<Source, Problem> {
         let place = match upload.entry {
             Some(_) => match LocalPath::new(&upload.source) {
@@ -166,7 +174,7 @@ pub(super) async fn put(shared: Arc<Shared>, upload: Upload, known: Option<Xxh12
         match &delivered {
             Ok(_) => shared.retries.taken(),
             // A refusal is an answer: nothing was taken. After anything else nobody knows.
-            Err(Problem::Busy { .. } | Problem::Quota { .. }) => {}
+            Err(Problem::Busy { .. } | Problem::Failing { .. } | Problem::Quota { .. }) => {}
             Err(_) => look_first.store(true, Ordering::Relaxed),
         }
         delivered

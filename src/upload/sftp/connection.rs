@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::sign_in::sign_in;
 use super::{CHANNELS, Connected, HASHES, Login, PATIENCE};
+use crate::folder::is_shortage;
 use crate::phone::tcp;
 use crate::upload::problem::{Problem, brief};
 
@@ -167,6 +168,12 @@ fn unknown(login: &Login, known: &[PublicKey], offered: Option<&PublicKey>) -> P
 }
 
 pub(super) fn lost(login: &Login, error: &russh::Error) -> Problem {
+    if let russh::Error::IO(error) = error
+        && is_shortage(error)
+    {
+        let words = error.to_string();
+        return Problem::Shortage { words };
+    }
     Problem::Unreachable {
         host: login.host.clone(),
         words: brief(&error.to_string()),

@@ -38,7 +38,7 @@ impl Pieces {
             }
         });
         if let Err(error) = started {
-            let _ = refusing.try_send(Err(Problem::SourceUnreadable {
+            let _ = refusing.try_send(Err(Problem::Shortage {
                 words: error.to_string(),
             }));
         }

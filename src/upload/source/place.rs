@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::folder::DataReader;
 use crate::folder::reader::Found;
+use crate::folder::{DataReader, is_shortage};
 use crate::names::LocalPath;
 use crate::upload::problem::Problem;
 
@@ -88,6 +88,11 @@ impl Place {
                 Ok(Found::File(file)) => file,
                 Ok(Found::Nothing) => return Err(Problem::SourceGone),
                 Ok(Found::Other) => return Err(changed("it is a symbolic link, or not a file")),
+                Err(error) if error.is_shortage() => {
+                    return Err(Problem::Shortage {
+                        words: error.to_string(),
+                    });
+                }
                 Err(error) => {
                     return Err(Problem::SourceUnreadable {
                         words: error.to_string(),
@@ -189,8 +194,10 @@ pub(super) fn changed(what: &str) -> Problem {
     }
 }
 
-pub(super) fn unreadable(error: &std::io::Error) -> Problem {
-    Problem::SourceUnreadable {
-        words: error.to_string(),
+pub(in crate::upload) fn unreadable(error: &std::io::Error) -> Problem {
+    let words = error.to_string();
+    match is_shortage(error) {
+        true => Problem::Shortage { words },
+        false => Problem::SourceUnreadable { words },
     }
 }
