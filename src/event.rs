@@ -75,10 +75,12 @@ pub enum Event {
         items: u64,
         /// Their bytes.
         bytes: u64,
-        /// Items that are here already, from an earlier run.
+        /// Items that are here already and proven, from an earlier run.
         done_items: u64,
         /// Their bytes.
         done_bytes: u64,
+        /// Items that are here already, and still to be proven.
+        unproven_items: u64,
     },
     /// What stood in the place of a rescued file and was something else was moved away; the item
     /// is pulled again.

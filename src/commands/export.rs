@@ -52,12 +52,10 @@ pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
     };
     let mut lines: Vec<String> = outcome.packed.iter().map(told).collect();
     if losses > 0 {
-        let list = match ui.is_quiet() {
-            true => "run without -q for the list",
-            false => "the list is above",
-        };
         let files = count(losses as u64, "file");
-        lines.push(format!("{files} missing from it; {list}"));
+        lines.push(format!(
+            "{files} missing from it: its report.html lists them"
+        ));
     }
     let exported = Exported {
         r#type: "exported",

@@ -16,7 +16,7 @@ use crate::cli::{
     RemoteCommand, RemoteKind, UnlockArgs,
 };
 use crate::error::{Error, Kind};
-use crate::folder::{Folder, Run};
+use crate::folder::{Folder, Run, share_a_disk};
 use crate::guide::journey::{
     Action, Happened, Holdings, Journey, Next, Note, Question, Seen, Sight, Take, Trouble, What,
 };
@@ -84,7 +84,7 @@ impl Driver<'_> {
                 Next::AskMany(question) => {
                     Happened::AnsweredMany(self.choose_many(&question).await?)
                 }
-                Next::AskPlace => Happened::Placed(self.place().await?),
+                Next::AskPlace => Happened::Placed(self.place(None).await?),
                 Next::Wait {
                     actions,
                     asks_owner,
@@ -211,8 +211,9 @@ impl Driver<'_> {
         }
     }
 
-    /// Asks for a folder that exists; `None` where the person has none.
-    async fn place(&self) -> Result<Option<PathBuf>, Error> {
+    /// Asks for a folder that exists, and that is not on the disk of `original`; `None` where the person
+    /// has none.
+    async fn place(&self, original: Option<&Path>) -> Result<Option<PathBuf>, Error> {
         self.ui.remark("");
         let prompt =
             "Which folder? Type its path, or drag it into this window [Enter alone: back]: ";
@@ -221,6 +222,13 @@ impl Driver<'_> {
             let Some(path) = path_in(&line) else {
                 return Ok(None);
             };
+            if original.is_some_and(|it| path.is_dir() && share_a_disk(it, &path)) {
+                let shown = plain(&path.display().to_string());
+                self.ui.remark(&format!(
+                    "{shown} is on the same disk as the rescue folder: if that disk fails, both are lost. Name a folder on another disk."
+                ));
+                continue;
+            }
             if path.is_dir() {
                 return Ok(Some(std::path::absolute(&path).unwrap_or(path)));
             }
@@ -313,7 +321,7 @@ impl Driver<'_> {
                 export::run(arguments(words)?, ui, self.halt).await
             }
             Action::Upload(remote) => upload::after_pull(folder, remote, ui, self.halt).await,
-            Action::CopyToDisk => match self.place().await? {
+            Action::CopyToDisk => match self.place(Some(folder)).await? {
                 Some(place) => self.copy_to(folder, &place).await,
                 None => return Ok(false),
             },
@@ -333,16 +341,11 @@ impl Driver<'_> {
 
     /// Uploads to a folder, which becomes a remote unless it is one.
     async fn copy_to(&self, folder: &Path, place: &Path) -> Result<Done, Error> {
-        if place.starts_with(folder) {
-            let message = format!("{} is in the rescue folder itself", place.display());
-            let error = Error::new(Kind::Usage, message);
-            return Err(error.with_hint("choose a folder on another disk"));
-        }
         let settings = Settings::load()?;
         let mut remotes = settings.remotes().iter();
-        let known = remotes.find(
-            |(_, remote)| matches!(&remote.kind, SettingsKind::Folder { path } if path == place),
-        );
+        let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let is_there = |kind: &SettingsKind| matches!(kind, SettingsKind::Folder { path } if whole(path) == whole(place));
+        let known = remotes.find(|(_, remote)| is_there(&remote.kind));
         let name = match known {
             Some((name, _)) => name.clone(),
             None => {
@@ -351,6 +354,9 @@ impl Driver<'_> {
                     _ => format!("disk-{number}"),
                 });
                 let name = names.find(|name| !settings.has(name)).unwrap_or_default();
+                self.ui.remark(&format!(
+                    "rescue remembers this folder as the remote '{name}': next time choose \"Upload it to {name}\"."
+                ));
                 let add = RemoteCommand::Add(RemoteAddArgs {
                     name: name.clone(),
                     kind: RemoteKind::Folder {

@@ -237,9 +237,10 @@ async fn pull_into(
         bytes,
         done_items,
         done_bytes,
+        unproven_items: plan.unproven.len() as u64,
     });
     let (
-        Some(folder),
+        Some(mut folder),
         Some(Opened {
             run,
             bag_is_current,
@@ -253,6 +254,8 @@ async fn pull_into(
     let changes_nothing = plan.changes_nothing();
     check_room(&folder, &plan)?;
     set_aside(&folder, &plan, &events)?;
+    // Before the files come: a run that is cut short has looked there, too.
+    note_survey(&mut folder, &found)?;
     let pulled = transfer(method, phone, folder, plan, &reconnect, &events, halt).await;
     let (mut folder, mut outcome) = pulled?;
     if outcome.stopped.is_some() && !folder.is_still_there() {
@@ -276,7 +279,6 @@ async fn pull_into(
         Ok(_) => ended.outcome,
         Err(_) => RunOutcome::Failed,
     };
-    let noted = note_survey(&mut folder, &outcome, &found);
     let run_ended = folder.catalogue_mut().end_run(run, now(), run_outcome);
     let summary = match is_as_before {
         true => Ok(before),
@@ -308,7 +310,6 @@ async fn pull_into(
         Some(error) => Err(error),
         None => {
             bag?;
-            noted?;
             run_ended?;
             check_catalogue(&folder)?;
             Ok((ended.done, path))
@@ -557,14 +558,14 @@ impl RunEnd {
 }
 
 /// Notes what the listing left and could not look at.
-fn note_survey(folder: &mut Folder, outcome: &Outcome, found: &Enumeration) -> Result<(), Error> {
+fn note_survey(folder: &mut Folder, found: &Enumeration) -> Result<(), Error> {
     let survey = found.survey();
     // Most runs see what the one before saw, and leave the disk alone.
     let is_as_before = folder
         .catalogue()
         .survey()
         .is_ok_and(|before| before == survey);
-    if outcome.stopped.is_none() && !is_as_before {
+    if !is_as_before {
         folder.catalogue_mut().set_survey(&survey)?;
     }
     Ok(())

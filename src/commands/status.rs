@@ -6,7 +6,7 @@ use chrono::{Local, TimeZone as _};
 use serde::Serialize;
 
 use super::Done;
-use super::summary::{looked_at_everything, summary_lines, survey_lines};
+use super::summary::{Steps, looked_at_everything, summary_lines, survey_lines};
 use super::upload::remote_lines;
 use crate::adb::RemotePath;
 use crate::cli::FolderArgs;
@@ -70,7 +70,8 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         catalogue.last_run()?,
     );
     let (survey, accepted) = (catalogue.survey()?, catalogue.accepted()?);
-    let (mut vanished, mut known) = (0, 0);
+    let (mut vanished, mut known, mut lasting) = (0, 0, 0);
+    let mut steps = Steps::default();
     catalogue.for_each_failed(|entry: Entry| {
         let code = entry.reason.as_ref().map(|reason| reason.code);
         vanished += u64::from(code == Some(ReasonCode::Vanished));
@@ -89,6 +90,10 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         };
         let is_known = code.is_some_and(|code| accepted.get(path) == Some(&code));
         known += u64::from(is_known);
+        lasting += u64::from(!is_known && code.is_some_and(ReasonCode::is_lasting));
+        if let Some(code) = code.filter(|_| !is_known) {
+            steps.add(code);
+        }
         let known = if is_known { "; known" } else { "" };
         let line = format!(
             "{word}: {} ({}{known})",
@@ -201,11 +206,15 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         (0, missing) if missing == vanished => {
             "The missing files are gone from the phone: nothing more can be rescued".to_owned()
         }
+        (0, _) if lasting == 0 => {
+            format!("Some files could not be pulled; `rescue pull -o {word}` tries again")
+        }
         (0, _) => format!(
             "Some files could not be pulled; `rescue pull -o {word}` tries again, and --accept-failed accepts the files that stay missing"
         ),
         _ => format!("Not finished: plug the phone in and run `rescue pull -o {word}`"),
     };
+    lines.extend(steps.lines());
     lines.push(match pull {
         Some(run) => pull_under_way(&summary, run),
         None => stands,

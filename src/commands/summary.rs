@@ -1,6 +1,7 @@
 //! A rescue folder's counts in words, the same in every command.
 
-use crate::folder::{Summary, SurveyKind, Surveyed};
+use crate::folder::{ReasonCode, Summary, SurveyKind, Surveyed};
+use crate::guide;
 use crate::pull::enumerate::OTHER_ENDINGS;
 use crate::ui::{bytes, count, plain, were};
 
@@ -46,6 +47,44 @@ pub(super) fn summary_lines(summary: &Summary) -> Vec<String> {
         )
     })
     .collect()
+}
+
+/// What to do about files that are missing, once for each kind of reason.
+#[derive(Default)]
+pub(super) struct Steps(Vec<(&'static str, u64)>);
+
+impl Steps {
+    pub(super) fn add(&mut self, code: ReasonCode) {
+        let step = guide::next_for_items(code);
+        match self.0.iter_mut().find(|(known, _)| Some(*known) == step) {
+            Some((_, items)) => *items += 1,
+            None => self.0.extend(step.map(|step| (step, 1))),
+        }
+    }
+
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+        let line = |(step, items): &(&str, u64)| format!("For {items} of these: {step}");
+        self.0.iter().map(line)
+    }
+}
+
+/// What a rescue lacks, in a few words each; empty where everything is here and proven.
+pub(super) fn lacking(summary: &Summary, is_whole: bool) -> Vec<String> {
+    let states = [
+        (summary.planned, "not pulled yet"),
+        (summary.pulled, "not verified"),
+        (summary.verified_by_size, "verified by size only"),
+        (summary.damaged, "damaged"),
+        (summary.failed, "failed"),
+    ];
+    let lacking = states.iter().filter(|(state, _)| state.files > 0);
+    let lacking: Vec<_> = lacking
+        .map(|(state, words)| format!("{} {words}", count(state.files, "file")))
+        .collect();
+    match lacking.is_empty() && !is_whole {
+        true => vec!["the last run did not finish, or could not read every place".to_owned()],
+        false => lacking,
+    }
 }
 
 /// Where a listing looked, what it could not look at, and what it left.

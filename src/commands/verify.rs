@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::summary::lacking;
 use super::which::which;
 use super::{Done, connect_phone, options_of, stopped};
 use crate::adb::RemotePath;
@@ -13,7 +14,7 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::folder::check::{Finding, Progress, Report, check};
 use crate::folder::set_aside::SET_ASIDE;
-use crate::folder::{Access, CatalogueError, Entry, Folder, State, bag};
+use crate::folder::{Access, CatalogueError, Entry, Folder, Run, State, bag};
 use crate::phone::Phone;
 use crate::phone::hash::{Algorithm, Hashes};
 use crate::pull::halt::Halt;
@@ -37,6 +38,8 @@ struct Checked<'a> {
     set_aside: u64,
     /// That settles those findings that are of the bag.
     manifest_written: bool,
+    /// Whether the rescue itself is finished: everything on the phone is here and proven.
+    rescue_complete: bool,
     phone: Option<&'a Comparison>,
 }
 
@@ -47,6 +50,8 @@ struct Looked {
     wrong: Wrong,
     /// What was moved out of `data/`.
     set_aside: u64,
+    /// What the rescue lacks, although each of its files is as it was recorded.
+    lacking: Vec<String>,
 }
 
 /// Of what kinds the findings are, however many there are.
@@ -139,6 +144,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         report,
         wrong,
         set_aside,
+        lacking,
     } = &looked;
     ui.end_progress();
     for finding in report.findings.iter().take(TOLD_FINDINGS) {
@@ -159,12 +165,20 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     let strangers = format!("{} not part of this rescue", count(wrong.strangers, "file"));
     let wrong_count = report.finding_count.saturating_sub(wrong.strangers);
     lines.push(match (wrong_count, wrong.strangers) {
+        // That would be understood of the rescue, not of the files alone.
+        (0, 0) if !lacking.is_empty() => format!("{shown}: {read}, each as it was recorded"),
         (0, 0) => format!("{shown} is intact: {read}, each as it was recorded"),
         (0, _) => format!("{shown}: {strangers}; {read}, each as it was recorded"),
         (wrong, 0) if manifest_written => format!("{shown}: {wrong} were wrong; {read}"),
         (wrong, 0) => format!("{shown}: {wrong} wrong; {read}"),
         (wrong, _) => format!("{shown}: {wrong} wrong, {strangers}; {read}"),
     });
+    if !lacking.is_empty() {
+        lines.push(format!(
+            "The rescue is not complete: {}; `rescue status {word}` tells more",
+            lacking.join(", ")
+        ));
+    }
     if report.perhaps_from_memory_count > 0 {
         lines.push(format!(
             "{} may have been read from this computer's memory instead of the disk: to read the disk itself, eject it, attach it again and run `rescue verify {word}`",
@@ -216,6 +230,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         perhaps_from_memory: report.perhaps_from_memory_count,
         set_aside: *set_aside,
         manifest_written,
+        rescue_complete: lacking.is_empty(),
         phone: comparison,
     };
     ui.result(&checked, &lines);
@@ -278,6 +293,8 @@ fn is_out_of_place(finding: &Finding) -> bool {
 fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Looked, Error> {
     let folder = Folder::open_after_asking(path)?;
     let summary = folder.catalogue().summary()?;
+    let last_run = folder.catalogue().last_run()?;
+    let lacking = lacking(&summary, last_run.as_ref().is_some_and(Run::is_whole));
     let here = [summary.pulled, summary.verified, summary.superseded];
     events.emit(Event::Checking {
         items: here.iter().map(|count| count.files).sum(),
@@ -313,6 +330,7 @@ fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Looked,
         report,
         wrong,
         set_aside: moved,
+        lacking,
     })
 }
 

@@ -66,6 +66,7 @@ pub fn pack(
         events,
         pieces: &plan.pieces,
         left_out: plan.left_out,
+        not_chosen: plan.not_chosen,
         strangers: plan.strangers,
         packed: HashMap::new(),
         names: Spill::new(request.place.parent())?,
@@ -124,6 +125,7 @@ struct Run<'a> {
     events: &'a Events,
     pieces: &'a Pieces,
     left_out: Vec<LeftOut>,
+    not_chosen: u64,
     strangers: Vec<String>,
     /// What is in the archive, by the beginning of its hash; only by date, each only once.
     packed: HashMap<u64, PackedPiece>,
@@ -229,6 +231,7 @@ impl Run<'_> {
             runs: &catalogue.runs()?,
             now: self.request.now,
             left_out: &self.left_out,
+            not_chosen: self.not_chosen,
             strangers: &self.strangers,
             surveyed: &catalogue.survey()?,
             manifest,

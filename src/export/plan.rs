@@ -181,6 +181,8 @@ pub struct Plan {
     pub pieces: Pieces,
     /// The others.
     pub left_out: Vec<LeftOut>,
+    /// How many files the person did not choose.
+    pub not_chosen: u64,
     /// What lies in the folder besides, from its `data/`; told of for an export of everything.
     pub strangers: Vec<String>,
 }
@@ -195,6 +197,7 @@ pub fn plan(folder: &Folder, wish: &Wish, place: &Place) -> Result<Plan, ExportE
     let mut plan = Plan {
         pieces: Pieces::new(place.parent())?,
         left_out: Vec::new(),
+        not_chosen: 0,
         strangers: Vec::new(),
     };
     let reader = folder.data_reader();
@@ -223,6 +226,8 @@ pub fn plan(folder: &Folder, wish: &Wish, place: &Place) -> Result<Plan, ExportE
                 plan.add(piece, &entry, &reader)?;
             }
             plan.decide(entry, kind, wish, &reader)?;
+        } else {
+            plan.not_chosen += 1;
         }
         Ok::<_, ExportError>(())
     })?;
@@ -277,6 +282,8 @@ impl Plan {
                 size: entry.size,
                 why,
             });
+        } else {
+            self.not_chosen += 1;
         }
         Ok(())
     }
@@ -340,6 +347,7 @@ impl Plan {
             Ok::<_, DiskError>(all)
         })?;
         wanted.sort_unstable();
+        self.not_chosen += self.pieces.len().saturating_sub(wanted.len()) as u64;
         self.pieces
             .keep(|index| wanted.binary_search(&index).is_ok());
         Ok(())

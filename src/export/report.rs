@@ -29,6 +29,8 @@ pub(super) struct Facts<'a> {
     pub(super) runs: &'a [Run],
     pub(super) now: DateTime<Local>,
     pub(super) left_out: &'a [LeftOut],
+    /// How many files the person did not choose for the archive.
+    pub(super) not_chosen: u64,
     /// What lies in the rescue folder besides, and is not from the phone as far as it is known.
     pub(super) strangers: &'a [String],
     /// What the last listing left on the phone, or could not look at.
@@ -48,6 +50,7 @@ struct Head<'a> {
     files: usize,
     bytes: u64,
     left_out: usize,
+    not_chosen: u64,
 }
 
 #[derive(Serialize)]
@@ -81,6 +84,7 @@ pub(super) fn write(
         files: listed.rows().len(),
         bytes: listed.bytes(),
         left_out: facts.left_out.len(),
+        not_chosen: facts.not_chosen,
     };
     to.add_tag(JSON_PATH, &mut |to| {
         let failed = failed(JSON_PATH);
@@ -151,6 +155,7 @@ fn page(to: &mut dyn Write, head: &Head<'_>, facts: &Facts<'_>) -> std::io::Resu
     )?;
     let model = format!("{} {}", phone.manufacturer, phone.model);
     let left_out = match head.left_out {
+        0 if facts.not_chosen > 0 => "nothing of what was chosen".to_owned(),
         0 => "nothing".to_owned(),
         1 => "1 file, listed below".to_owned(),
         count => format!("{count} files, listed below"),
@@ -170,6 +175,13 @@ fn page(to: &mut dyn Write, head: &Head<'_>, facts: &Facts<'_>) -> std::io::Resu
         ),
     ] {
         to.write_all(row(name, value).as_bytes())?;
+    }
+    if facts.not_chosen > 0 {
+        let value = format!(
+            "{} files: this archive holds only a choice",
+            facts.not_chosen
+        );
+        to.write_all(row("Not chosen", &value).as_bytes())?;
     }
     to.write_all(
         b"</table>\n<p>The manifest lists the SHA-256 of every file, so its own SHA-256 fixes them all. \
@@ -220,6 +232,9 @@ fn page(to: &mut dyn Write, head: &Head<'_>, facts: &Facts<'_>) -> std::io::Resu
     if facts.left_out.is_empty() {
         let is_unknown = |one: &Surveyed| one.kind.is_unknown();
         match facts.surveyed.iter().any(is_unknown) {
+            _ if facts.not_chosen > 0 => {
+                to.write_all(b"<p>Nothing that was chosen for this archive is missing.</p>\n")?;
+            }
             false => to.write_all(b"<p>Nothing that was asked for is missing.</p>\n")?,
             true => to.write_all(
                 b"<p>Nothing that was found is missing; not all could be looked at, see below.</p>\n",

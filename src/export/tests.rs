@@ -985,3 +985,27 @@ fn the_sheet_of_a_whole_folder_lies_in_it_too() {
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }
+
+#[test]
+fn report_of_a_choice_counts_what_was_not_chosen() {
+    let (room, mut folder) = fresh();
+    rescue(
+        &mut folder,
+        &[("internal/DCIM/a.jpg", b"a"), ("internal/DCIM/b.jpg", b"b")],
+    );
+    pull(&mut folder, &[("internal/DCIM/c.jpg", b"c")]);
+    let place = place(&room, "x.zip");
+    let wish = Wish::default();
+    let wish = wish.with_globs(&["**/a.jpg".to_owned()], &[]).unwrap();
+    export(&folder, &place, &wish).unwrap();
+    let held = unpacked(place.path());
+    let text = |name: &str| String::from_utf8(held[&format!("x/{name}")].clone()).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&text("report.json")).unwrap();
+    assert_eq!(report["not_chosen"], 2);
+    let page = text("report.html");
+    assert!(
+        page.contains("2 files: this archive holds only a choice"),
+        "{page}"
+    );
+    assert!(!page.contains("<td>nothing</td>"), "{page}");
+}

@@ -196,6 +196,19 @@ impl ReasonCode {
             Self::Other => "other",
         }
     }
+
+    /// Whether it is likely to be the same the next time.
+    pub(crate) fn is_lasting(self) -> bool {
+        !matches!(
+            self,
+            Self::PhoneGone
+                | Self::StorageGone
+                | Self::LocalDisk
+                | Self::NoRoom
+                | Self::HashMismatch
+                | Self::ChangedWhileRead
+        )
+    }
 }
 
 /// A change to an entry, to be recorded with others in one transaction.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use self::live::{Countdown, Live, Shown};
-use super::sentence::{awaited, sentence};
+use super::sentence::{awaited, cause, sentence};
 use super::text::{bytes, count, plain, rate, seconds};
 use super::{Style, eprint_line, is_for_json, print_json};
 use crate::event::Event;
@@ -24,6 +24,8 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 const JSON_INTERVAL: Duration = Duration::from_secs(1);
 /// How far back the rate looks: long enough to be calm, short enough to be true.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
+/// Files that are named of those with one cause.
+const TOLD_FILES: u64 = 10;
 
 /// How far the work is.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -55,6 +57,8 @@ pub(super) struct Progress {
     done: Option<&'static str>,
     /// Nothing is verified by a phone then.
     uploading: bool,
+    /// Files left out or not sent, by verdict and cause.
+    causes: BTreeMap<(&'static str, String), u64>,
     /// The bytes that had arrived at some moments, the oldest first.
     samples: std::collections::VecDeque<(Instant, u64)>,
 }
@@ -75,6 +79,7 @@ impl Progress {
             current: String::new(),
             done: None,
             uploading: false,
+            causes: BTreeMap::new(),
             samples: std::collections::VecDeque::new(),
         }
     }
@@ -98,7 +103,9 @@ impl Progress {
         if self.style.quiet {
             return;
         }
-        if let Some(line) = sentence(event) {
+        if let Some(line) = sentence(event)
+            && self.is_told(event)
+        {
             self.line(&labelled(phone, &line));
         }
         self.note_wait(phone, event);
@@ -125,6 +132,7 @@ impl Progress {
     /// Ends this work: the live lines are removed, and other work begins at nothing.
     pub(super) fn end(&mut self) {
         self.pause();
+        self.tell_causes();
         self.totals.clear();
         self.waits.clear();
     }
@@ -285,9 +293,14 @@ impl Progress {
         });
         // Nothing moves while everything waits.
         if self.waits.is_empty() || self.waits.len() < self.totals.len() {
-            parts.push(rate(recent, elapsed));
             let left = totals.bytes.saturating_sub(totals.received_bytes);
-            if recent > 0 {
+            // Behind the last byte the phone still computes hashes, or a service has still to answer.
+            if left == 0 {
+                parts.extend(self.last_step(&totals));
+            } else {
+                parts.push(rate(recent, elapsed));
+            }
+            if left > 0 && recent > 0 {
                 let seconds_left = left as f64 * elapsed.as_secs_f64() / recent as f64;
                 let left = Duration::from_secs_f64(seconds_left.min(1e9));
                 parts.push(format!("{} left", seconds(left)));
@@ -303,6 +316,35 @@ impl Progress {
             }
         }
         parts
+    }
+}
+
+impl Progress {
+    /// What is still done when all bytes are there.
+    fn last_step(&self, totals: &Totals) -> Option<String> {
+        let is_pull = self.done.is_none() && !self.uploading;
+        let is_open = totals.verified_items + totals.failed_items < totals.items;
+        (is_pull && is_open).then(|| "comparing hashes".to_owned())
+    }
+
+    /// Whether an event has a line of its own: of one cause, the first files have, and the others are counted.
+    fn is_told(&mut self, event: &Event) -> bool {
+        let Some(cause) = cause(event) else {
+            return true;
+        };
+        let files = self.causes.entry(cause).or_default();
+        *files += 1;
+        *files <= TOLD_FILES
+    }
+
+    /// Prints how many more files met the same causes.
+    fn tell_causes(&mut self) {
+        for ((verdict, cause), files) in std::mem::take(&mut self.causes) {
+            if files > TOLD_FILES {
+                let more = count(files - TOLD_FILES, "more file");
+                self.line(&format!("{verdict}: {more} ({})", plain(&cause)));
+            }
+        }
     }
 }
 
@@ -329,6 +371,7 @@ struct JsonProgress<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::folder::upload::UploadReason;
 
     fn planned() -> Progress {
         let style = Style {
@@ -345,6 +388,7 @@ mod tests {
                 bytes: 2_000_000_000,
                 done_items: 0,
                 done_bytes: 0,
+                unproven_items: 0,
             },
         );
         progress
@@ -382,5 +426,36 @@ mod tests {
         let words = progress.parts(now).join(", ");
         let moving = "50%, 1.0 GB of 2.0 GB, 100.0 MB/s, 10 s left, 0/2 files, 0 verified";
         assert_eq!(words, moving);
+    }
+
+    #[test]
+    fn nothing_is_left_and_no_rate_is_told_while_hashes_are_compared() {
+        let mut progress = planned();
+        let now = progress.started + Duration::from_secs(5);
+        progress.add_up(
+            None,
+            &Event::Received {
+                bytes: 2_000_000_000,
+            },
+        );
+        let words = progress.parts(now).join(", ");
+        let comparing = "100%, 2.0 GB of 2.0 GB, comparing hashes, 0/2 files, 0 verified";
+        assert_eq!(words, comparing);
+    }
+
+    #[test]
+    fn files_with_one_cause_are_counted_after_the_first() {
+        let mut progress = planned();
+        let failed = |number: u64, message: &str| Event::UploadFailed {
+            source: format!("{number}.jpg"),
+            reason: UploadReason::Refused,
+            message: message.to_owned(),
+        };
+        let told = (0..100).filter(|number| progress.is_told(&failed(*number, "a link")));
+        assert_eq!(told.count() as u64, TOLD_FILES);
+        assert!(progress.is_told(&failed(100, "another cause")));
+        assert_eq!(progress.causes[&("Failed", "a link".to_owned())], 100);
+        progress.end();
+        assert!(progress.is_told(&failed(101, "a link")));
     }
 }

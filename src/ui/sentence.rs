@@ -5,6 +5,9 @@ use crate::adb::server::DeviceState;
 use crate::event::{Event, Wait};
 use crate::guide;
 
+/// Why an archive leaves a file of somebody else's out.
+const NOT_PULLED: &str = "no pull put it there";
+
 /// Returns the sentence for an event that needs one.
 pub(super) fn sentence(event: &Event) -> Option<String> {
     Some(match event {
@@ -65,11 +68,16 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             items,
             bytes: size,
             done_items,
+            unproven_items,
             ..
         } => {
-            let done = match done_items {
-                0 => String::new(),
-                done => format!("; {} here already", count(*done, "file")),
+            let done = match (done_items + unproven_items, unproven_items) {
+                (0, _) => String::new(),
+                (here, 0) => format!("; {} here already", count(here, "file")),
+                (here, unproven) => format!(
+                    "; {} here already, {unproven} of them not verified yet",
+                    count(here, "file")
+                ),
             };
             format!(
                 "{} to pull, {}{done}, into {}",
@@ -98,7 +106,7 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             )
         }
         Event::Stranger { path } => {
-            format!("Left out: data/{} (no pull put it there)", plain(path))
+            format!("Left out: data/{} ({NOT_PULLED})", plain(path))
         }
         Event::LeftOut { path, why, .. } => {
             format!(
@@ -110,6 +118,17 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
         // A failure is reported once, at the end, with its next step.
         _ => return None,
     })
+}
+
+/// Returns the verdict on a file and its cause, for events that many files can have for one cause.
+pub(super) fn cause(event: &Event) -> Option<(&'static str, String)> {
+    match event {
+        Event::UploadSkipped { message, .. } => Some(("Skipped", message.clone())),
+        Event::UploadFailed { message, .. } => Some(("Failed", message.clone())),
+        Event::LeftOut { why, .. } => Some(("Left out", why.sentence())),
+        Event::Stranger { .. } => Some(("Left out", NOT_PULLED.to_owned())),
+        _ => None,
+    }
 }
 
 /// Says what a wait is for, and what the user can do about it.

@@ -1,6 +1,6 @@
 //! `rescue` alone on a terminal: the guided run, from the first question to the last.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rescue::virtual_phone::tree::Tree;
@@ -49,12 +49,24 @@ fn rescued(desk: &Desk) -> Vec<String> {
         .collect()
 }
 
+/// A folder on another disk than this one: in memory, or in the system's own place.
+fn on_another_disk(here: &Path) -> tempfile::TempDir {
+    use std::os::unix::fs::MetadataExt as _;
+    let disk_of = |path: &Path| std::fs::metadata(path).map(|found| found.dev()).ok();
+    let mut places = ["/dev/shm", "/var/tmp"].iter().map(Path::new);
+    let place = places.find(|place| place.is_dir() && disk_of(place) != disk_of(here));
+    tempfile::tempdir_in(place.expect("a second disk")).unwrap()
+}
+
 #[tokio::test]
 async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
     let (phone, _) = camera(&[10_000; 3]);
     let serving = phone.serve().await.unwrap();
     let desk = Desk::new();
-    let disk = desk.dir.path().join("a disk");
+    let same = desk.dir.path().join("same disk");
+    std::fs::create_dir(&same).unwrap();
+    let other = on_another_disk(desk.dir.path());
+    let disk = other.path().join("a disk");
     std::fs::create_dir(&disk).unwrap();
     let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
     terminal.shows("What do you want to take?").await;
@@ -77,7 +89,14 @@ async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
     terminal.shows("Which folder?").await;
     terminal.type_keys("nowhere\n");
     terminal.shows("nowhere is not a folder").await;
-    terminal.type_keys("'a disk'\n");
+    terminal.type_keys("'same disk'\n");
+    terminal
+        .shows("is on the same disk as the rescue folder")
+        .await;
+    terminal.type_keys(&format!("'{}'\n", disk.display()));
+    terminal
+        .shows("rescue remembers this folder as the remote 'disk'")
+        .await;
     terminal.shows("disk: Backup complete").await;
     terminal.type_keys("\n");
     let (code, screen) = terminal.end().await;

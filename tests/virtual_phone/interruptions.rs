@@ -60,10 +60,13 @@ async fn stopped_by(signal: &str, code: i32) {
     assert_eq!(ended.code, code, "{:#?}\n{}", ended.lines, ended.stderr);
     // Whatever was safe is still right; a run that was killed has not written the manifest.
     let folder = desk.folder().to_str().unwrap().to_owned();
-    desk.run(&["--json", "verify", &folder])
-        .await
-        .expect(if code == -1 { 3 } else { 0 });
-    desk.run(&["--json", "status", &folder]).await.expect(3);
+    let ended = desk.run(&["--json", "verify", &folder]).await;
+    let ended = ended.expect(if code == -1 { 3 } else { 0 });
+    assert_eq!(ended.line("verified")["rescue_complete"], false);
+    let ended = desk.run(&["--json", "status", &folder]).await.expect(3);
+    let surveyed = ended.line("status")["surveyed"].as_array().unwrap();
+    let looked_at = |one: &&serde_json::Value| one["kind"] == "looked_at";
+    assert!(surveyed.iter().any(|one| looked_at(&one)), "{surveyed:?}");
     serving.forget_sent();
     desk.pull(&serving, &[]).await.expect(0);
     assert!(sent() < BIG / 3 * 2, "{} sent again", sent());
@@ -118,6 +121,7 @@ async fn ctrl_c_while_the_phone_hashes_is_not_waited_for() {
     assert!(asked.elapsed() < Duration::from_secs(20));
     assert_eq!(ended.line("summary")["pulled"]["files"], 1);
     let ended = desk.pull(&serving, &[]).await.expect(0);
+    assert_eq!(ended.line("planned")["unproven_items"], 1);
     assert_eq!(ended.line("summary")["verified"]["files"], 1);
     desk.expect_files(&refs(&expected));
 }

@@ -361,6 +361,10 @@ async fn what_has_no_room_is_listed_and_the_rest_comes() {
             .all(|path| !path.to_string().contains("huge"))
     );
     desk.expect_files(&refs(&expected));
+    let status = desk.command(&["status", "rescued"]).output().unwrap();
+    let words = String::from_utf8(status.stdout).unwrap();
+    assert!(words.contains("make room on this one"), "{words}");
+    assert!(!words.contains("--accept-failed"), "{words}");
     let desk = Desk::new();
     let ended = desk.pull(&serving, &["--videos"]).await.expect(1);
     assert!(

@@ -7,12 +7,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::super::Done;
-use super::super::summary::{looked_at_everything, summary_lines, survey_lines};
+use super::super::summary::{Steps, looked_at_everything, summary_lines, survey_lines};
 use super::Request;
 use crate::adb::RemotePath;
 use crate::event::{Event, Events};
 use crate::folder::{CatalogueError, Folder, Reason, ReasonCode, Summary, SurveyKind, Surveyed};
-use crate::guide;
 use crate::pull::enumerate::Enumeration;
 use crate::pull::plan::Plan;
 use crate::pull::session::Outcome;
@@ -105,7 +104,7 @@ impl Known {
         }
         if accept && outcome.stopped.is_none() {
             let new: Vec<_> = missing(outcome, found)
-                .filter(|(_, reason)| is_lasting(reason.code))
+                .filter(|(_, reason)| reason.code.is_lasting())
                 .map(|(path, reason)| (path.clone(), reason.code))
                 .collect();
             folder.catalogue_mut().accept(&new)?;
@@ -122,19 +121,6 @@ impl Known {
     pub(super) fn has_news(&self, outcome: &Outcome, found: &Enumeration) -> bool {
         missing(outcome, found).any(|(path, reason)| !self.has(path, reason))
     }
-}
-
-/// Whether a reason is likely to be the same the next time.
-fn is_lasting(code: ReasonCode) -> bool {
-    !matches!(
-        code,
-        ReasonCode::PhoneGone
-            | ReasonCode::StorageGone
-            | ReasonCode::LocalDisk
-            | ReasonCode::NoRoom
-            | ReasonCode::HashMismatch
-            | ReasonCode::ChangedWhileRead
-    )
 }
 
 /// What is not here after a run, and why.
@@ -294,14 +280,12 @@ fn missing_lines<'a>(missing: impl Iterator<Item = &'a Missing<'a>> + Clone) -> 
         lines.push(format!("    {path}: {why}{known}"));
     }
     let (mut told, mut known) = (0, 0);
-    let mut steps: Vec<(&str, u64)> = Vec::new();
+    let mut steps = Steps::default();
     for item in missing {
         told += 1;
         known += u64::from(item.known);
-        let step = guide::next_for_items(item.reason.code).filter(|_| !item.known);
-        match steps.iter_mut().find(|(known, _)| Some(*known) == step) {
-            Some((_, items)) => *items += 1,
-            None => steps.extend(step.map(|step| (step, 1))),
+        if !item.known {
+            steps.add(item.reason.code);
         }
     }
     if told > TOLD_FAILURES {
@@ -319,9 +303,7 @@ fn missing_lines<'a>(missing: impl Iterator<Item = &'a Missing<'a>> + Clone) -> 
             }
         ));
     }
-    for (step, items) in steps {
-        lines.push(format!("For {}: {step}", format_args!("{items} of these")));
-    }
+    lines.extend(steps.lines());
     lines
 }
 
