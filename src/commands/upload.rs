@@ -288,7 +288,7 @@ fn refuse_empty_choice(args: &UploadArgs, chosen: &Chosen) -> Result<(), Error> 
     let shown = args.folder.display();
     let message = format!("none of the files in {shown} matches the options given");
     Err(Error::new(Kind::Folder, message).with_hint(
-        "patterns match the whole path in data/, as in 'internal/DCIM/**' or '**/*.jpg'; `rescue status` shows what the folder contains",
+        "a pattern matches a whole path, as in 'DCIM/Camera/*.jpg' or '**/Voice*/**'; `rescue status` shows what the folder contains",
     ))
 }
 

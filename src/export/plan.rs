@@ -18,7 +18,7 @@ use crate::folder::{
 };
 use crate::names::{LocalPath, with_slashes};
 use crate::pull::kind::MediaKind;
-use crate::pull::selection::Globs;
+use crate::pull::selection::{Globs, Spot};
 use crate::threads::spawn_scoped;
 
 /// What the person wants in the archive.
@@ -39,8 +39,7 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// Adds glob patterns, matched against the path on the phone, against the path below `data/`
-    /// and against that without the volume's folder.
+    /// Adds glob patterns; see [`Globs::matches`].
     pub fn with_globs(mut self, include: &[String], exclude: &[String]) -> Result<Self, Error> {
         self.include = match include {
             [] => None,
@@ -71,13 +70,7 @@ impl Wish {
     }
 
     fn wants(&self, entry: &Entry, kind: MediaKind) -> bool {
-        let matches = |globs: &Globs| {
-            let local = entry.local.as_str();
-            let below_volume = local.split_once('/').map_or(local, |(_, below)| below);
-            globs.matches(&entry.path.to_string())
-                || globs.matches(local)
-                || globs.matches(below_volume)
-        };
+        let matches = |globs: &Globs| globs.matches(&entry.path, Spot::Pulled(&entry.local));
         (self.kinds.is_empty() || self.kinds.contains(&kind))
             && self.include.as_ref().is_none_or(matches)
             && !matches(&self.exclude)

@@ -9,8 +9,8 @@ use std::cmp::{Ordering, Reverse};
 
 use super::enumerate::{Enumeration, Found};
 use super::items::{Items, Number, Progress};
-use super::kind::{MediaKind, Precious, original_name};
-use super::selection::is_trash_folder;
+use super::kind::{MediaKind, Precious};
+use super::selection::in_data;
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::folder::{Entry, EntryId, NewEntry, Proof, ReasonCode, Record, State};
@@ -18,8 +18,6 @@ use crate::item::{Item, Volume};
 use crate::names::{LocalPath, Names};
 pub use settled::Settled;
 
-/// The folder below `data/` for what was in a recycle bin.
-const TRASH: &str = "trash";
 /// Stands for a card that is not in the phone now, only so that its entries' names stay taken.
 const GONE: &str = "gone";
 
@@ -430,20 +428,11 @@ fn place<'a>(path: &'a RemotePath, volumes: &[Volume]) -> (String, Vec<&'a [u8]>
         .iter()
         .filter_map(|volume| Some((volume, path.below(&volume.root)?)));
     // `/storage/x` lies below both `/storage/x` and `/`: the longer root is meant.
-    let (label, mut components) =
-        match inside.max_by_key(|(volume, _)| volume.root.as_bytes().len()) {
-            Some((volume, components)) => (volume.label.as_str(), components.collect::<Vec<_>>()),
-            None => (GONE, components_of(path)),
-        };
-    let thrown_away = components.last().and_then(|name| original_name(name));
-    if let (Some(original), Some(last)) = (thrown_away, components.last_mut()) {
-        *last = original;
-        return (format!("{TRASH}/{label}"), components);
-    }
-    if is_trash_folder(components.iter().copied()) {
-        return (format!("{TRASH}/{label}"), components);
-    }
-    (label.to_owned(), components)
+    let (label, components) = match inside.max_by_key(|(volume, _)| volume.root.as_bytes().len()) {
+        Some((volume, components)) => (volume.label.as_str(), components.collect::<Vec<_>>()),
+        None => (GONE, components_of(path)),
+    };
+    in_data(label, components)
 }
 
 fn components_of(path: &RemotePath) -> Vec<&[u8]> {

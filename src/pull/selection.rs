@@ -6,6 +6,7 @@ use super::kind::{FIRST_BYTES, MediaKind, original_name};
 use crate::adb::RemotePath;
 use crate::error::{Error, Kind};
 use crate::item::Item;
+use crate::names::LocalPath;
 
 /// Folders whose every file is taken, by their path below a volume's root. Elsewhere only files
 /// that look like photos, videos or sound are.
@@ -41,9 +42,21 @@ const WORTHLESS: &[&str] = &[".thumbnails", ".thumbs", ".cache"];
 /// where the phone lets them be.
 const PRIVATE: &[&str] = &["Android/data", "Android/obb"];
 
+/// Where the parts of a recycle bin lie below `data/`.
+const TRASH: &str = "trash";
+
 /// Glob patterns: the case does not count, `*` does not cross a `/`, `**` does.
 #[derive(Debug, Clone, Default)]
 pub struct Globs(GlobSet);
+
+/// Where a file lies besides its path on the phone.
+#[derive(Debug, Clone, Copy)]
+pub enum Spot<'a> {
+    /// On a volume with this root, whose folder below `data/` has this name.
+    Volume(&'a RemotePath, &'a str),
+    /// In the rescue folder.
+    Pulled(&'a LocalPath),
+}
 
 impl Globs {
     /// Patterns as a person writes them.
@@ -56,10 +69,70 @@ impl Globs {
         self.0.is_empty()
     }
 
-    /// Whether one of them matches a whole path.
-    pub fn matches(&self, path: &str) -> bool {
-        self.0.is_match(path)
+    /// Whether one of them matches a file, by any of its whole paths: the one on the phone
+    /// (`/storage/emulated/0/DCIM/a.jpg`), the one below its storage (`DCIM/a.jpg`), and the one in the
+    /// rescue folder (`internal/DCIM/a.jpg`). So a pattern means the same in every command.
+    pub fn matches(&self, path: &RemotePath, spot: Spot<'_>) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        if self.0.is_match(&*String::from_utf8_lossy(path.as_bytes())) {
+            return true;
+        }
+        let of_phone;
+        let root = match spot {
+            Spot::Volume(root, _) => root,
+            Spot::Pulled(_) => {
+                of_phone = volume_of(path);
+                &of_phone
+            }
+        };
+        let below: Option<Vec<&[u8]>> = path.below(root).map(Iterator::collect);
+        let joined =
+            |components: &[&[u8]]| String::from_utf8_lossy(&components.join(&b'/')).into_owned();
+        if below
+            .as_ref()
+            .is_some_and(|below| self.0.is_match(joined(below)))
+        {
+            return true;
+        }
+        match (spot, below) {
+            (Spot::Pulled(local), _) => self.0.is_match(local.as_str()),
+            (Spot::Volume(_, label), Some(below)) => {
+                let (folder, below) = in_data(label, below);
+                self.0.is_match(format!("{folder}/{}", joined(&below)))
+            }
+            (Spot::Volume(..), None) => false,
+        }
     }
+}
+
+/// Where the phone had mounted what a file lies on.
+fn volume_of(path: &RemotePath) -> RemotePath {
+    let bytes = path.as_bytes();
+    let depth = match bytes.starts_with(b"/storage/emulated/") {
+        true => 4,
+        false if bytes.starts_with(b"/storage/") => 3,
+        false => 1,
+    };
+    let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    let end = ends.map(|(at, _)| at).nth(depth - 1).filter(|at| *at > 0);
+    let root = end.and_then(|end| bytes.get(..end)).unwrap_or(b"/");
+    RemotePath::new(root).unwrap_or_else(|_| path.clone())
+}
+
+/// Where a file belongs, by its components below the root of a volume with this name: the folder below
+/// `data/`, and the components below that.
+pub fn in_data<'a>(label: &str, mut components: Vec<&'a [u8]>) -> (String, Vec<&'a [u8]>) {
+    let thrown_away = components.last().and_then(|name| original_name(name));
+    if let (Some(original), Some(last)) = (thrown_away, components.last_mut()) {
+        *last = original;
+        return (format!("{TRASH}/{label}"), components);
+    }
+    if is_trash_folder(components.iter().copied()) {
+        return (format!("{TRASH}/{label}"), components);
+    }
+    (label.to_owned(), components)
 }
 
 /// What the person asked for.
@@ -72,11 +145,11 @@ pub struct Selection {
     /// Take only items changed at or after this time, in seconds since 1970.
     pub since: Option<i64>,
     /// Take only what one of these matches; `None` takes all.
-    pub include: Option<GlobSet>,
+    pub include: Option<Globs>,
     /// The same patterns at any depth: what would have matched, where nothing does.
-    pub deeper: GlobSet,
+    pub deeper: Globs,
     /// Do not take what one of these matches.
-    pub exclude: GlobSet,
+    pub exclude: Globs,
 }
 
 /// What to do with a folder.
@@ -124,13 +197,12 @@ pub enum Filter {
 }
 
 impl Selection {
-    /// A selection by glob patterns, matched against the path below the volume's root
-    /// (`DCIM/Camera/x.jpg`) and against the absolute path; `*` does not cross a `/`, `**` does.
+    /// Adds glob patterns; see [`Globs::matches`].
     pub fn with_globs(mut self, include: &[String], exclude: &[String]) -> Result<Self, Error> {
         self.include = if include.is_empty() {
             None
         } else {
-            Some(globs(include)?)
+            Some(Globs::new(include)?)
         };
         let at_any_depth = |pattern: &String| {
             let pattern = pattern.trim_matches('/');
@@ -138,8 +210,8 @@ impl Selection {
         };
         let deeper: Vec<_> = include.iter().flat_map(at_any_depth).collect();
         // A pattern that cannot stand behind another is no reason to refuse it.
-        self.deeper = globs(&deeper).unwrap_or_default();
-        self.exclude = globs(exclude)?;
+        self.deeper = Globs::new(&deeper).unwrap_or_default();
+        self.exclude = Globs::new(exclude)?;
         Ok(self)
     }
 
@@ -171,16 +243,16 @@ impl Selection {
     }
 
     /// Whether to take an item of this kind found in a folder walked so.
-    pub fn judge(&self, item: &Item, kind: MediaKind, volume: &RemotePath, walk: Walk) -> Verdict {
+    pub fn judge(&self, item: &Item, kind: MediaKind, spot: Spot<'_>, walk: Walk) -> Verdict {
         let choice = |filter| Verdict::Left(Left::Choice(filter));
         if self.since.is_some_and(|since| item.mtime < since) {
             return choice(Filter::Since);
         }
         let include = self.include.as_ref();
-        if include.is_some_and(|globs| !matches(globs, &item.path, volume)) {
+        if include.is_some_and(|globs| !globs.matches(&item.path, spot)) {
             return choice(Filter::Include);
         }
-        if matches(&self.exclude, &item.path, volume) {
+        if self.exclude.matches(&item.path, spot) {
             return choice(Filter::Exclude);
         }
         let is_of_wanted_kind = self.kinds.is_empty() || self.kinds.contains(&kind);
@@ -205,8 +277,8 @@ impl Selection {
     }
 
     /// Whether a pattern would match an item if it stood for any depth.
-    pub fn matches_deeper(&self, path: &RemotePath, volume: &RemotePath) -> bool {
-        matches(&self.deeper, path, volume)
+    pub fn matches_deeper(&self, path: &RemotePath, spot: Spot<'_>) -> bool {
+        self.deeper.matches(path, spot)
     }
 
     /// Whether something that the phone lists without being able to tell what it is may be an item
@@ -260,16 +332,6 @@ fn globs(patterns: &[String]) -> Result<GlobSet, Error> {
     })
 }
 
-fn matches(globs: &GlobSet, path: &RemotePath, volume: &RemotePath) -> bool {
-    if globs.is_empty() {
-        return false;
-    }
-    let whole = String::from_utf8_lossy(path.as_bytes());
-    let below = whole.strip_prefix(&*String::from_utf8_lossy(volume.as_bytes()));
-    let below = below.map(|below| below.trim_start_matches('/'));
-    globs.is_match(&*whole) || below.is_some_and(|below| globs.is_match(below))
-}
-
 fn is_listed(list: &[&str], part: &[u8]) -> bool {
     list.iter()
         .any(|known| known.as_bytes().eq_ignore_ascii_case(part))
@@ -319,7 +381,7 @@ mod tests {
         let volume = RemotePath::new(b"/storage/emulated/0").unwrap();
         let name = item.path.name();
         let kind = MediaKind::of_name(original_name(name).unwrap_or(name));
-        selection.judge(item, kind, &volume, walk)
+        selection.judge(item, kind, Spot::Volume(&volume, "internal"), walk)
     }
 
     #[test]
@@ -391,6 +453,9 @@ mod tests {
         for (include, exclude, verdict) in [
             (&["dcim/**"][..], &[][..], Verdict::Wanted),
             (&["/storage/**/*.jpg"], &[], Verdict::Wanted),
+            (&["internal/DCIM/**"], &[], Verdict::Wanted),
+            (&["sd-*/**"], &[], by_choice(Filter::Include)),
+            (&[], &["internal/**"], by_choice(Filter::Exclude)),
             (&["*.jpg"], &[], by_choice(Filter::Include)),
             (&[], &["**/*.jpg"], by_choice(Filter::Exclude)),
         ] {
@@ -404,7 +469,7 @@ mod tests {
         let volume = RemotePath::new(b"/storage/emulated/0").unwrap();
         for (pattern, is_near) in [("*.jpg", true), ("Cam*", true), ("*.png", false)] {
             let selection = globs(&[pattern], &[]);
-            let near = selection.matches_deeper(&photo.path, &volume);
+            let near = selection.matches_deeper(&photo.path, Spot::Volume(&volume, "internal"));
             assert_eq!(near, is_near, "{pattern}");
         }
         assert_eq!(

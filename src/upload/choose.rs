@@ -6,13 +6,12 @@ use std::collections::{HashMap, HashSet};
 use chrono::{Datelike as _, Local, NaiveDate, TimeZone as _};
 
 use super::rules::Rules;
-use crate::adb::RemotePath;
 use crate::folder::upload::{NewUpload, RemoteId};
 use crate::folder::{Catalogue, CatalogueError, Entry, State};
 use crate::item::Item;
 use crate::names::{UploadPath, folded};
 use crate::pull::kind::{MediaKind, Precious, original_name};
-use crate::pull::selection::{Selection, Verdict, Walk};
+use crate::pull::selection::{Selection, Spot, Verdict, Walk};
 
 /// Where files go below the remote's root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +141,7 @@ impl Choice {
         let kind = kind_of(entry);
         let judge = || {
             self.selection
-                .judge(&item, kind, &volume_of(entry), Walk::Everything)
+                .judge(&item, kind, Spot::Pulled(&entry.local), Walk::Everything)
         };
         self.until.is_none_or(|until| entry.mtime < until) && judge() == Verdict::Wanted
     }
@@ -162,20 +161,6 @@ impl Choice {
             },
         }
     }
-}
-
-/// Where the phone had mounted what an entry lies on.
-fn volume_of(entry: &Entry) -> RemotePath {
-    let path = entry.path.as_bytes();
-    let depth = match path.starts_with(b"/storage/emulated/") {
-        true => 4,
-        false if path.starts_with(b"/storage/") => 3,
-        false => 1,
-    };
-    let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-    let end = ends.map(|(at, _)| at).nth(depth - 1).filter(|at| *at > 0);
-    let root = end.and_then(|end| path.get(..end)).unwrap_or(b"/");
-    RemotePath::new(root).unwrap_or_else(|_| entry.path.clone())
 }
 
 fn kind_of(entry: &Entry) -> MediaKind {

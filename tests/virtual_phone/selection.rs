@@ -123,3 +123,49 @@ async fn what_makes_no_sense_is_a_usage_error() {
     let ended = desk.pull(&serving, &some).await.expect(3);
     assert_eq!(ended.not_here()["/storage/emulated/0/Nowhere"], "vanished");
 }
+
+/// By the path on the phone, below its storage, or in the rescue folder.
+#[tokio::test]
+async fn pattern_means_the_same_to_pull_export_and_upload() {
+    let (mut phone, _) = camera(&[1000, 1000]);
+    let (trashed, card) = (
+        ".trashed-9999999999-gone.jpg",
+        "/storage/1A2B-3C4D/DCIM/card.jpg",
+    );
+    let trashed = format!("{INTERNAL}/DCIM/Camera/{trashed}");
+    phone.tree.add_file(&trashed, text("gone"), 1_700_000_000);
+    phone.tree.add_file(card, text("card"), 1_700_000_000);
+    let serving = phone.serve().await.unwrap();
+    let desk = Desk::new();
+    desk.pull(&serving, &[]).await.expect(0);
+    std::fs::create_dir(desk.dir.path().join("there")).unwrap();
+    let add = ["remote", "add", "there", "folder", "there"];
+    desk.run(&add).await.expect(0);
+    for (pattern, files) in [
+        ("/storage/emulated/0/DCIM/**", 3),
+        ("DCIM/**", 4),
+        ("dcim/camera/*.jpg", 3),
+        ("internal/DCIM/**", 2),
+        ("sd-1A2B-3C4D/**", 1),
+        ("trash/**", 1),
+        ("*/DCIM/**", 3),
+        ("**/0.jpg", 1),
+        ("**/DCIM/**", 4),
+    ] {
+        let choice = ["--include", pattern];
+        let fresh = ["--dry-run", "-o", "fresh", "--include", pattern];
+        let pulled = desk.pull(&serving, &fresh).await.expect(0);
+        assert_eq!(pulled.line("dry_run")["items"], files, "pull {pattern}");
+        let export = ["--json", "export", "rescued", "--force", "-o", "x.zip"];
+        let exported = desk.run(&[&export[..], &choice].concat()).await.expect(0);
+        assert_eq!(
+            exported.line("exported")["files"],
+            files,
+            "export {pattern}"
+        );
+        let upload = ["--json", "upload", "rescued", "--to", "there", "--dry-run"];
+        let sent = desk.run(&[&upload[..], &choice].concat()).await.expect(0);
+        let sent = sent.line("would_upload_summary");
+        assert_eq!(sent["items"], files, "upload {pattern}");
+    }
+}

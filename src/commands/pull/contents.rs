@@ -162,7 +162,8 @@ fn free_bytes(folder: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pull::selection::Globs;
+    use crate::adb::RemotePath;
+    use crate::pull::selection::{Globs, Spot};
 
     fn group(path: &str) -> Group {
         group_of(&path.split('/').map(str::as_bytes).collect::<Vec<_>>())
@@ -202,7 +203,10 @@ mod tests {
             let globs = Globs::new(&patterns).unwrap();
             for other in paths {
                 let is_same = group(other).name == name;
-                assert_eq!(globs.matches(other), is_same, "{patterns:?} and {other}");
+                let root = RemotePath::new(b"/storage/emulated/0").unwrap();
+                let whole = RemotePath::new(format!("/storage/emulated/0/{other}").as_bytes());
+                let matches = globs.matches(&whole.unwrap(), Spot::Volume(&root, "internal"));
+                assert_eq!(matches, is_same, "{patterns:?} and {other}");
             }
         }
     }

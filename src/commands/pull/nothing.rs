@@ -75,8 +75,7 @@ fn hint(request: &Request, found: &Enumeration) -> String {
             .collect();
         let example = near.example.as_ref().map(ToString::to_string);
         return format!(
-            "a pattern matches the whole path below the volume, as in 'DCIM/Camera/*.jpg'; {} would match \
-             {}, as {}",
+            "a pattern matches a whole path, as in 'DCIM/Camera/*.jpg'; {} would match {}, as {}",
             patterns(&deeper),
             count(near.deeper, "file"),
             plain(&example.unwrap_or_default())
@@ -84,8 +83,8 @@ fn hint(request: &Request, found: &Enumeration) -> String {
     }
     if near.not_included > 0 {
         return format!(
-            "a pattern matches the whole path below the volume, as in 'DCIM/Camera/*.jpg' or \
-             '**/Voice*/**'; {} matches none at any depth",
+            "a pattern matches a whole path, as in 'DCIM/Camera/*.jpg' or '**/Voice*/**'; {} matches none at any \
+             depth",
             patterns(&choice.include)
         );
     }

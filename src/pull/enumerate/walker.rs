@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::super::kind::{MediaKind, ending, original_name};
-use super::super::selection::{Filter, Left, Selection, Verdict, Walk, is_private_folder};
+use super::super::selection::{Filter, Left, Selection, Spot, Verdict, Walk, is_private_folder};
 use super::first_bytes;
 use super::tally::{Closed, Tally};
 use super::volumes::{INTERNAL, INTERNAL_ROOTS, Root, Standing, Volumes, list_operation};
@@ -515,7 +515,8 @@ impl<'a> Walker<'a> {
         self.folder_tally.files += 1;
         let name = item.path.name();
         let kind = MediaKind::of_name(original_name(name).unwrap_or(name));
-        let verdict = self.selection.judge(&item, kind, &volume.root, folder.walk);
+        let spot = Spot::Volume(&volume.root, &volume.label);
+        let verdict = self.selection.judge(&item, kind, spot, folder.walk);
         let verdict = match verdict {
             Verdict::Undecided if self.undecided.len() >= MAX_UNDECIDED => {
                 self.selection.left(kind, folder.walk)
@@ -542,7 +543,7 @@ impl<'a> Walker<'a> {
                 // Only where nothing matches anybody asks what almost did.
                 let is_near = why == Left::Choice(Filter::Include)
                     && self.found.items.is_empty()
-                    && self.selection.matches_deeper(&item.path, &volume.root);
+                    && self.selection.matches_deeper(&item.path, spot);
                 self.folder_tally.leave(&item, why, is_near);
             }
         }
@@ -576,7 +577,10 @@ impl<'a> Walker<'a> {
             };
             let verdict = match kind {
                 MediaKind::Other => self.selection.left(kind, walk),
-                kind => self.selection.judge(&found.item, kind, &volume.root, walk),
+                kind => {
+                    let spot = Spot::Volume(&volume.root, &volume.label);
+                    self.selection.judge(&found.item, kind, spot, walk)
+                }
             };
             match verdict {
                 Verdict::Wanted => {
