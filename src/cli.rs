@@ -348,11 +348,11 @@ pub struct PullArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Choice")]
 pub struct ChoiceArgs {
-    /// Include only matching paths, as in 'DCIM/**'; can be repeated
-    #[arg(long, value_name = "GLOB")]
+    /// Include only matching paths, as in 'DCIM/**' or '**/*.jpg'; can be repeated
+    #[arg(long, value_name = "PATTERN")]
     pub include: Vec<String>,
     /// Exclude matching paths; can be repeated
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
     /// Pull everything below this folder of the phone instead; can be repeated
     #[arg(long = "root", value_name = "PATH")]
@@ -468,11 +468,11 @@ pub struct ExportChoiceArgs {
     /// Include only videos (with --photos: photos and videos)
     #[arg(long)]
     pub videos: bool,
-    /// Include only matching paths, as in 'DCIM/**'; can be repeated
-    #[arg(long, value_name = "GLOB")]
+    /// Include only matching paths, as in 'DCIM/**' or '**/*.jpg'; can be repeated
+    #[arg(long, value_name = "PATTERN")]
     pub include: Vec<String>,
     /// Exclude matching paths; can be repeated
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
 }
 
@@ -736,11 +736,11 @@ pub struct UploadChoiceArgs {
     /// Send only files modified on this day (YYYY-MM-DD) or earlier
     #[arg(long, value_name = "DATE")]
     pub until: Option<chrono::NaiveDate>,
-    /// Send only matching paths, as in 'DCIM/**'; can be repeated
-    #[arg(long, value_name = "GLOB")]
+    /// Send only matching paths, as in 'DCIM/**' or '**/*.jpg'; can be repeated
+    #[arg(long, value_name = "PATTERN")]
     pub include: Vec<String>,
     /// Exclude matching paths; can be repeated
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
     /// Also send files that are not verified
     #[arg(long)]

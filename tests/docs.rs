@@ -163,6 +163,132 @@ fn scripting_page_names_every_type_and_field() {
     assert_eq!(missing, Vec::<&String>::new(), "not in docs/scripting.md");
 }
 
+/// The events and the fields of each, read from their source.
+fn events() -> Vec<(String, Vec<String>)> {
+    let source = fs::read_to_string(root().join("src/event.rs")).unwrap();
+    let (_, source) = source.split_once("pub enum Event {").unwrap();
+    let (source, _) = source.split_once("\n}").unwrap();
+    let mut events: Vec<(String, Vec<String>)> = Vec::new();
+    for line in source.lines() {
+        let name = line.trim().trim_end_matches([' ', '{', ',']);
+        let indent = line.len() - line.trim_start().len();
+        if indent == 4 && name.starts_with(char::is_uppercase) {
+            let name = name.split('(').next().unwrap();
+            events.push((snake_case(name), Vec::new()));
+        } else if indent == 8
+            && let Some((field, _)) = line.trim().split_once(": ")
+            && field
+                .chars()
+                .all(|letter| letter.is_lowercase() || letter == '_')
+        {
+            events.last_mut().unwrap().1.push(field.to_owned());
+        }
+    }
+    events
+}
+
+/// The fields of events that no row of this page names.
+fn unnamed_fields(page: &str) -> Vec<String> {
+    let row = |name: &str| {
+        let rows = page.lines().filter(|line| line.starts_with('|'));
+        let first = |line: &&str| {
+            line.split('|')
+                .nth(1)
+                .unwrap()
+                .contains(&format!("`{name}`"))
+        };
+        rows.filter(first).collect::<Vec<_>>().concat()
+    };
+    let mut unnamed = Vec::new();
+    for (event, fields) in events() {
+        let row = row(&event);
+        let is_unnamed = |field: &&String| !row.contains(&format!("`{field}`"));
+        unnamed.extend(
+            fields
+                .iter()
+                .filter(is_unnamed)
+                .map(|it| format!("{event}: {it}")),
+        );
+        if row.is_empty() {
+            unnamed.push(event);
+        }
+    }
+    unnamed
+}
+
+#[test]
+fn scripting_page_names_the_fields_of_each_event_in_its_row() {
+    let page = fs::read_to_string(root().join("docs/scripting.md")).unwrap();
+    let known = events();
+    let planned = known.iter().find(|(event, _)| event == "planned").unwrap();
+    assert!(planned.1.contains(&"unproven_items".to_owned()));
+    assert!(known.len() > 30);
+    assert_eq!(unnamed_fields(&page), Vec::<String>::new());
+    let without = page.replacen("`missing_bytes`", "", 1);
+    assert_eq!(unnamed_fields(&without), ["damaged: missing_bytes"]);
+}
+
+#[test]
+fn scripting_page_names_every_variable() {
+    let page = fs::read_to_string(root().join("docs/scripting.md")).unwrap();
+    let asks = [
+        "var(\"",
+        "var_os(\"",
+        "variable(\"",
+        "named(\"",
+        "folder(\"",
+        "is_set(\"",
+        "VARIABLE: &str = \"",
+    ];
+    let mut variables = BTreeSet::new();
+    for source in walkdir::WalkDir::new(root().join("src"))
+        .into_iter()
+        .map(Result::unwrap)
+    {
+        let path = source.path();
+        let is_code = path.extension().is_some_and(|ending| ending == "rs");
+        if !is_code || path.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let words = asks.iter().flat_map(|ask| code.split(ask).skip(1));
+        let names = words.filter_map(|rest| rest.split('"').next());
+        let is_name = |name: &&str| {
+            let fits = |letter: char| letter.is_ascii_uppercase() || letter == '_';
+            name.len() > 3 && name.chars().all(fits)
+        };
+        variables.extend(names.filter(is_name).map(str::to_owned));
+    }
+    assert!(variables.contains("RESCUE_REMOTE_SECRET") && variables.contains("HOME"));
+    let missing = variables
+        .iter()
+        .filter(|name| !page.contains(&format!("`{name}`")));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
+fn every_page_is_reached_from_the_readme() {
+    let mut reached = BTreeSet::from([root().join("README.md")]);
+    let mut next: Vec<_> = reached.iter().cloned().collect();
+    while let Some(path) = next.pop() {
+        let page = fs::read_to_string(&path).unwrap();
+        for link in links(&page) {
+            let file = link.split('#').next().unwrap();
+            let Ok(target) = path.parent().unwrap().join(file).canonicalize() else {
+                continue;
+            };
+            let is_page = target.extension().is_some_and(|ending| ending == "md");
+            if is_page && reached.insert(target.clone()) {
+                next.push(target);
+            }
+        }
+    }
+    let pages = pages().into_iter().map(|path| path.canonicalize().unwrap());
+    let lonely: Vec<_> = pages.filter(|path| !reached.contains(path)).collect();
+    assert_eq!(lonely, Vec::<PathBuf>::new());
+}
+
 #[test]
 fn scripting_page_names_every_exit_code() {
     let page = fs::read_to_string(root().join("docs/scripting.md")).unwrap();

@@ -71,7 +71,7 @@ pub struct B2Args {
 /// A service that the person signs in to in a browser.
 #[derive(Debug, Clone, Args)]
 pub struct DriveArgs {
-    /// Your client ID (docs/upload.md, "Signing in to a cloud")
+    /// Your own client ID: the service's page in docs/ says how to make it
     #[arg(long, value_name = "ID")]
     pub client_id: String,
     /// Folder to upload into
