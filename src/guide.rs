@@ -515,6 +515,11 @@ impl From<Problem> for Error {
                 Kind::RemoteDenied,
                 "check the address; if the server is yours, give its certificate with --ca-file, or add the remote again",
             ),
+            Problem::NoCertificates { .. } => (
+                Kind::RemoteDenied,
+                "install your system's package ca-certificates; or, if the server is yours, add the remote again \
+                 with its certificate (--ca-file)",
+            ),
             Problem::HostKey { .. } => (
                 Kind::RemoteDenied,
                 "ask the server's owner for the fingerprint of its host key; if it got a new key, \

@@ -37,56 +37,92 @@ const MAX_EMPTY_PAGES: usize = 1000;
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
+    peer: Peer,
+}
+
+/// Whom a client talks to, to judge what goes wrong.
+#[derive(Debug, Clone)]
+struct Peer {
     host: String,
+    /// This computer has no certificates to judge others by.
+    trusts_nobody: bool,
+}
+
+impl Peer {
+    fn problem(&self, error: &reqwest::Error) -> Problem {
+        match Problem::of_request(error, &self.host) {
+            Problem::Untrusted { host, .. } if self.trusts_nobody => {
+                Problem::NoCertificates { host }
+            }
+            problem => problem,
+        }
+    }
 }
 
 impl Http {
     /// A client that also trusts the certificates of a PEM file.
     pub fn new(host: &str, certificates: Option<&Path>) -> Result<Self, Problem> {
         // An address with a user in it would stand in the remarks of `-vv`.
-        let policy = reqwest::redirect::Policy::custom(|attempt| {
-            let url = attempt.url();
-            match url.username().is_empty() && url.password().is_none() {
-                true => reqwest::redirect::Policy::default().redirect(attempt),
-                false => attempt.stop(),
-            }
-        });
-        Self::build(host, certificates, Client::builder().redirect(policy))
+        let policy = || {
+            reqwest::redirect::Policy::custom(|attempt| {
+                let url = attempt.url();
+                match url.username().is_empty() && url.password().is_none() {
+                    true => reqwest::redirect::Policy::default().redirect(attempt),
+                    false => attempt.stop(),
+                }
+            })
+        };
+        Self::build(host, certificates, policy)
     }
 
     /// A client that stays where it is sent: what it carries is for one host only.
     pub fn without_redirects(host: &str, certificates: Option<&Path>) -> Result<Self, Problem> {
-        let builder = Client::builder().redirect(reqwest::redirect::Policy::none());
-        Self::build(host, certificates, builder)
+        Self::build(host, certificates, reqwest::redirect::Policy::none)
     }
 
     fn build(
         host: &str,
         certificates: Option<&Path>,
-        builder: reqwest::ClientBuilder,
+        redirects: impl Fn() -> reqwest::redirect::Policy,
     ) -> Result<Self, Problem> {
         // A second install is an error that means nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = builder
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .pool_idle_timeout(Duration::from_secs(20))
-            .tcp_nodelay(true)
-            .user_agent(concat!("rescue/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = certificates {
-            let settings = |words: String| Problem::Settings { words };
+        let builder = || {
+            Client::builder()
+                .redirect(redirects())
+                .connect_timeout(CONNECT)
+                .read_timeout(SILENCE)
+                .pool_idle_timeout(Duration::from_secs(20))
+                .tcp_nodelay(true)
+                .user_agent(concat!("rescue/", env!("CARGO_PKG_VERSION")))
+        };
+        let settings = |words: String| Problem::Settings { words };
+        let failed = |e: reqwest::Error| settings(e.to_string());
+        let (client, trusts_nobody) = if let Some(path) = certificates {
             let pem = crate::home::read(path, MAX_CERTIFICATES_BYTES)
                 .map_err(|e| settings(format!("cannot read {}: {e}", path.display())))?;
             let found = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
                 .map_err(|e| settings(format!("{} holds no certificates: {e}", path.display())))?;
-            builder = builder.tls_certs_merge(found);
-        }
-        let client = builder.build().map_err(|e| Problem::Settings {
-            words: e.to_string(),
-        })?;
+            let client = builder().tls_certs_merge(found).build();
+            (client.map_err(failed)?, false)
+        } else {
+            match builder().build() {
+                Ok(client) => (client, false),
+                // Without certificates, as in a small container, no client is made, not even for
+                // http. One that trusts nobody is; if it is not either, something else is wrong.
+                Err(error) => {
+                    let client = builder().tls_certs_only([]).build();
+                    (client.map_err(|_| failed(error))?, true)
+                }
+            }
+        };
+        let host = host.to_owned();
         Ok(Self {
             client,
-            host: host.to_owned(),
+            peer: Peer {
+                host,
+                trusts_nobody,
+            },
         })
     }
 
@@ -106,10 +142,7 @@ impl Http {
 
     /// Sends a request; any answer is one.
     pub async fn answer(&self, request: RequestBuilder) -> Result<Response, Problem> {
-        request
-            .send()
-            .await
-            .map_err(|e| Problem::of_request(&e, &self.host))
+        request.send().await.map_err(|e| self.peer.problem(&e))
     }
 
     /// What an answer that is no success means.
@@ -123,11 +156,7 @@ impl Http {
     pub async fn body(&self, answer: Response) -> Result<Bytes, Problem> {
         let mut answer = answer;
         let mut body = Vec::new();
-        while let Some(piece) = answer
-            .chunk()
-            .await
-            .map_err(|e| Problem::of_request(&e, &self.host))?
-        {
+        while let Some(piece) = answer.chunk().await.map_err(|e| self.peer.problem(&e))? {
             body.extend_from_slice(&piece);
             if body.len() > MAX_ANSWER_BYTES {
                 return Err(too_long());
@@ -139,14 +168,14 @@ impl Http {
     /// The next bytes of an answer; `None` at its end.
     pub async fn piece(&self, answer: &mut Response) -> Result<Option<Bytes>, Problem> {
         let piece = answer.chunk().await;
-        piece.map_err(|e| Problem::of_request(&e, &self.host))
+        piece.map_err(|e| self.peer.problem(&e))
     }
 
     /// The same for OpenDAL.
     pub fn transport(&self) -> Transport {
         Transport {
             inner: ReqwestTransport::new(self.client.clone()),
-            host: self.host.clone(),
+            peer: self.peer.clone(),
             empty_pages: AtomicUsize::new(0),
         }
     }
@@ -168,7 +197,7 @@ pub(super) async fn read_some(mut answer: Response, limit: usize) -> Vec<u8> {
 #[derive(Debug)]
 pub struct Transport {
     inner: ReqwestTransport,
-    host: String,
+    peer: Peer,
     /// Pages of listings in a row that held nothing.
     empty_pages: AtomicUsize,
 }
@@ -189,7 +218,7 @@ impl HttpTransport for Transport {
             let source = std::error::Error::source(&error);
             let problem = source
                 .and_then(|cause| cause.downcast_ref::<reqwest::Error>())
-                .map(|cause| Problem::of_request(cause, &self.host));
+                .map(|cause| self.peer.problem(cause));
             problem.map_or(error, as_opendal)
         })?;
         let (parts, body) = answer.into_parts();

@@ -90,6 +90,12 @@ pub enum Problem {
         /// What is wrong.
         words: String,
     },
+    /// This computer has no certificates to judge others by.
+    #[error("the connection to {host} cannot be trusted: this computer has no CA certificates")]
+    NoCertificates {
+        /// Which host.
+        host: String,
+    },
     /// An SSH server shows another key than the one that is known.
     #[error("{host} is not the known server: its host key differs ({words})")]
     HostKey {
@@ -239,6 +245,7 @@ impl Problem {
             | Self::SignedOut { .. }
             | Self::ClockSkew { .. }
             | Self::Untrusted { .. }
+            | Self::NoCertificates { .. }
             | Self::HostKey { .. }
             | Self::NoSftp { .. }
             | Self::NoWebDav { .. }
@@ -286,6 +293,7 @@ impl Problem {
                 words,
             } => (*also, *words) = (say(also), say(words)),
             Self::Quota { .. }
+            | Self::NoCertificates { .. }
             | Self::Taken { .. }
             | Self::SourceChanged { .. }
             | Self::SourceGone

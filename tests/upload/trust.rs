@@ -125,6 +125,58 @@ fn certificates_that_are_not_to_be_trusted_are_named() {
 }
 
 #[test]
+fn without_ca_certificates_https_says_what_to_install_and_http_works() {
+    let desk = Desk::new();
+    let (port, pem) = server(Certificate::Right);
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = plain.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in plain.incoming().flatten() {
+            let mut request = vec![0; 64 * 1024];
+            let _ = stream.read(&mut request);
+            let answer = "HTTP/1.1 401 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    fs::write(desk.path("ca.pem"), pem).unwrap();
+    let secure = format!("https://127.0.0.1:{port}/");
+    for (url, own, message, hint) in [
+        (
+            &secure,
+            false,
+            "no CA certificates",
+            "package ca-certificates",
+        ),
+        (&secure, true, "refuses access", "password"),
+        (
+            &format!("http://{address}/"),
+            false,
+            "refuses access",
+            "password",
+        ),
+    ] {
+        let mut arguments = vec!["remote", "add", "there", "--no-test", "webdav", url];
+        arguments.extend(["--user", "ada"]);
+        if own {
+            arguments.extend(["--ca-file", "ca.pem"]);
+        }
+        // As in a container without them: nothing is where the system would look.
+        let run = |arguments: &[&str], code| {
+            let mut command = desk.command(arguments);
+            command.env("RESCUE_REMOTE_SECRET", "PLANTED-ca-77aa");
+            command.env("SSL_CERT_FILE", desk.path("no-such-file"));
+            Ended::of(command.output().unwrap()).expect(code)
+        };
+        run(&arguments, 0);
+        let ended = run(&["remote", "test", "there", "--json"], 1);
+        let error = ended.line("error");
+        assert!(error["message"].as_str().unwrap().contains(message));
+        assert!(error["hint"].as_str().unwrap().contains(hint), "{error}");
+        run(&["remote", "remove", "there"], 0);
+    }
+}
+
+#[test]
 fn clock_that_is_wrong_is_named_and_ends_the_run() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
