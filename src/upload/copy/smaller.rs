@@ -6,8 +6,9 @@
 
 use std::io::Cursor;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use jpeg_decoder::PixelFormat;
 
 use super::jpeg::{self, EXIF_MARK, Header};
@@ -68,33 +69,47 @@ pub(super) fn smaller(original: &[u8], max_pixels: u64) -> Result<Vec<u8>, &'sta
     }
     let pixels = decoder.decode().map_err(not_decoded)?;
     let format = decoder.info().ok_or("it cannot be decoded")?.pixel_format;
-    let (pixel_type, colours) = match format {
-        PixelFormat::L8 => (PixelType::U8, jpeg_encoder::ColorType::Luma),
-        PixelFormat::RGB24 => (PixelType::U8x3, jpeg_encoder::ColorType::Rgb),
+    let (from, to) = ((wide, high), (width, height));
+    let (small, colours) = match format {
+        PixelFormat::L8 => (
+            resized::<U8>(&pixels, from, to),
+            jpeg_encoder::ColorType::Luma,
+        ),
+        PixelFormat::RGB24 => (
+            resized::<U8x3>(&pixels, from, to),
+            jpeg_encoder::ColorType::Rgb,
+        ),
         PixelFormat::L16 | PixelFormat::CMYK32 => {
             return Err("its colours are not those of photos");
         }
     };
     let failed = "it cannot be made smaller";
-    let large = ImageRef::new(wide.into(), high.into(), &pixels, pixel_type);
-    let large = large.map_err(|_| failed)?;
-    let mut small = Image::new(width.into(), height.into(), pixel_type);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
-    Resizer::new()
-        .resize(&large, &mut small, &options)
-        .map_err(|_| failed)?;
+    let small = small.ok_or(failed)?;
     drop(pixels);
     let mut encoded = Vec::new();
     let mut encoder = jpeg_encoder::Encoder::new(&mut encoded, QUALITY);
     encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
     encoder
-        .encode(small.buffer(), width, height, colours)
+        .encode(&small, width, height, colours)
         .map_err(|_| failed)?;
     let copy = with_metadata(&header, &encoded, width, height).ok_or(failed)?;
     match copy.len() < original.len() {
         true => Ok(copy),
         false => Err("a smaller copy would take no less room"),
     }
+}
+
+/// Pixels of a picture of another size, width and height first. Made for each kind of pixel that there is in photos:
+/// the library's choice at run time brings 3 MB of code for all others.
+fn resized<P: PixelTrait>(pixels: &[u8], from: (u16, u16), to: (u16, u16)) -> Option<Vec<u8>> {
+    let mut small = vec![0; usize::from(to.0) * usize::from(to.1) * size_of::<P>()];
+    let large = TypedImageRef::<P>::from_buffer(from.0.into(), from.1.into(), pixels).ok()?;
+    let mut target = TypedImage::<P>::from_buffer(to.0.into(), to.1.into(), &mut small).ok()?;
+    let how = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
+    Resizer::new()
+        .resize_typed(&large, &mut target, &how)
+        .ok()?;
+    Some(small)
 }
 
 /// The largest size of the same shape that is small enough.
