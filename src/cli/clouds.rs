@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 /// Where a secret is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KeepIn {
-    /// The desktop's keyring (through `secret-tool`)
+    /// The desktop's keyring (through `secret-tool`), or Windows' Credential Manager
     Keyring,
     /// The settings file, readable by you only
     File,

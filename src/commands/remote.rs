@@ -18,6 +18,7 @@ use crate::ui::{Ui, plain};
 use crate::upload::Remote;
 use crate::upload::cloud::settings as cloud;
 use crate::upload::connect::connect;
+use crate::upload::keyring::Keyring;
 use crate::upload::oauth::Grant;
 use crate::upload::problem::Problem;
 use crate::upload::secret::Secret;
@@ -147,7 +148,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     let mut lines = vec![format!("{} points to {}", args.name, plain(&target))];
     lines.extend(seen.map(|seen| format!("It works: {}", plain(&seen))));
     lines.extend(kept.map(|place| match place {
-        Place::Keyring => "Its secret is in this desktop's keyring".to_owned(),
+        Place::Keyring => format!("Its secret is in {}", Keyring::NAME),
         Place::File => {
             let file = plain(&settings.path().display().to_string());
             format!("Its secret is in {file}, which only you can read")

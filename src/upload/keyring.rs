@@ -1,153 +1,31 @@
-//! The desktop's keyring, where there is one: GNOME's, KDE's, or whatever else offers freedesktop's
-//! Secret Service, asked through `secret-tool`, the program of libsecret.
-//!
-//! A program and not a crate: those that speak D-Bus themselves add more to build than all of the
-//! clouds together. The secret goes through pipes, never through arguments or the environment. The
-//! kernel's own keyring is no place: it forgets everything when the computer starts anew.
+//! The place where the system keeps secrets: the desktop's keyring, or the Credential Manager of Windows.
 
-use std::ffi::OsString;
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+#[cfg(windows)]
+mod credential_manager;
+#[cfg(not(windows))]
+mod secret_tool;
 
-use super::secret::Secret;
-use crate::threads;
-
-/// How long a keyring may take; a person may have to unlock it.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// The longest secret that is read back, in bytes.
-const MAX_BYTES: u64 = 64 * 1024;
-
-/// A keyring that can be asked.
-#[derive(Debug, Clone)]
-pub struct Keyring {
-    program: PathBuf,
-    /// Which settings the secrets belong to.
-    settings: OsString,
-}
+#[cfg(windows)]
+pub use credential_manager::Keyring;
+#[cfg(not(windows))]
+pub use secret_tool::Keyring;
 
 /// What a keyring did not do.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// Its program cannot be run.
+    #[cfg(not(windows))]
     #[error("secret-tool cannot be run: {0}")]
     Program(std::io::Error),
     /// It did not answer.
+    #[cfg(not(windows))]
     #[error("the keyring did not answer; is it unlocked?")]
     Silent,
+    /// Windows did not do it.
+    #[cfg(windows)]
+    #[error("the Credential Manager failed: {0}")]
+    System(String),
     /// It refused, or has no such secret.
     #[error("the keyring has no such secret, or is locked")]
     Refused,
-}
-
-impl Keyring {
-    /// The keyring of this session; `None` where there is none, as on a server.
-    pub fn of_session(settings: &Path) -> Option<Self> {
-        let has_bus = std::env::var_os("DBUS_SESSION_BUS_ADDRESS")
-            .is_some_and(|bus| !bus.is_empty())
-            || std::env::var_os("XDG_RUNTIME_DIR")
-                .is_some_and(|folder| Path::new(&folder).join("bus").exists());
-        let path = std::env::var_os("PATH")?;
-        let mut places = std::env::split_paths(&path).map(|folder| folder.join("secret-tool"));
-        let program = places.find(|program| program.is_file());
-        Some(Self {
-            program: program.filter(|_| has_bus)?,
-            settings: settings.as_os_str().to_owned(),
-        })
-    }
-
-    /// Keeps a remote's secret, in place of an older one, and reads it back.
-    pub fn keep(&self, remote: &str, secret: &Secret) -> Result<(), KeyringError> {
-        let mut command = self.command("store");
-        command.arg(format!("--label=rescue: {remote}"));
-        // The label stands before what it is found by.
-        self.attributes(&mut command, remote);
-        self.run(command, Some(secret.reveal()))?;
-        match self.find(remote)? == *secret {
-            true => Ok(()),
-            false => Err(KeyringError::Refused),
-        }
-    }
-
-    /// A remote's secret.
-    pub fn find(&self, remote: &str) -> Result<Secret, KeyringError> {
-        let mut command = self.command("lookup");
-        self.attributes(&mut command, remote);
-        match self.run(command, None)? {
-            text if text.is_empty() => Err(KeyringError::Refused),
-            text => Ok(Secret::new(text)),
-        }
-    }
-
-    /// Forgets a remote's secret.
-    pub fn forget(&self, remote: &str) -> Result<(), KeyringError> {
-        let mut command = self.command("clear");
-        self.attributes(&mut command, remote);
-        self.run(command, None).map(|_| ())
-    }
-
-    fn command(&self, what: &str) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg(what);
-        command
-    }
-
-    fn attributes(&self, command: &mut Command, remote: &str) {
-        command
-            .args(["application", "rescue", "remote", remote, "settings"])
-            .arg(&self.settings);
-    }
-
-    fn run(&self, mut command: Command, input: Option<&str>) -> Result<String, KeyringError> {
-        let mut child = command
-            .stdin(match input {
-                Some(_) => Stdio::piped(),
-                None => Stdio::null(),
-            })
-            .stdout(Stdio::piped())
-            // It may repeat anything.
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(KeyringError::Program)?;
-        if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
-            // One that ends early tells by its exit code.
-            let _ = pipe.write_all(input.as_bytes());
-        }
-        let output = child.stdout.take();
-        let reading = threads::spawn(move || {
-            let mut text = String::new();
-            let read = output.map(|pipe| pipe.take(MAX_BYTES).read_to_string(&mut text));
-            read.and_then(Result::ok).map(|_| text).unwrap_or_default()
-        });
-        let reading = match reading {
-            Ok(reading) => reading,
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(KeyringError::Program(std::io::Error::other(error)));
-            }
-        };
-        match ends_well(&mut child) {
-            Some(true) => reading.join().map_err(|_| KeyringError::Silent),
-            Some(false) => Err(KeyringError::Refused),
-            None => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(KeyringError::Silent)
-            }
-        }
-    }
-}
-
-/// Whether a program ended well; `None` when it does not end.
-fn ends_well(child: &mut Child) -> Option<bool> {
-    let begin = Instant::now();
-    while begin.elapsed() < PATIENCE {
-        if let Ok(Some(status)) = child.try_wait() {
-            return Some(status.success());
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    None
 }
