@@ -9,12 +9,15 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The version, and where this program comes from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RESCUE_BUILD"), ")");
+
 /// Get the photos off an Android phone with a broken screen, proven byte for byte
 ///
 /// On a terminal, `rescue` alone leads you step by step. Or plug the phone in with USB debugging on
 /// and run `rescue pull`. The phone is only read; nothing on it is changed.
 #[derive(Debug, Parser)]
-#[command(name = "rescue", version, max_term_width = 100)]
+#[command(name = "rescue", version, long_version = VERSION, max_term_width = 100)]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]

@@ -16,7 +16,7 @@ pub(super) fn run(what: &Generate) -> Result<Done, Error> {
     match what {
         Generate::Completions { shell } => registration(*shell, &mut text).map_err(failed)?,
         Generate::Man { folder: None } => {
-            manual(Cli::command().term_width(76), &mut text).map_err(failed)?;
+            manual(command().term_width(76), &mut text).map_err(failed)?;
         }
         Generate::Man {
             folder: Some(folder),
@@ -26,10 +26,15 @@ pub(super) fn run(what: &Generate) -> Result<Done, Error> {
     Ok(Done::All)
 }
 
+/// The command line with a version that is the same for every system: pages made here go there, too.
+fn command() -> Command {
+    Cli::command().long_version(env!("CARGO_PKG_VERSION"))
+}
+
 /// Writes `rescue.1`, `rescue-pull.1`, and so on.
 fn pages(folder: &Path) -> Result<(), Error> {
     fs::create_dir_all(folder)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+        .and_then(|()| clap_mangen::generate_to(command(), folder))
         .map_err(|error| {
             let message = format!("cannot write manual pages to {}", folder.display());
             Error::new(Kind::Disk, message)
@@ -101,8 +106,10 @@ mod tests {
     fn every_command_gets_a_page_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
         pages(&folder.path().join("man1")).unwrap();
+        let target = env!("RESCUE_BUILD");
         let read = |name| fs::read_to_string(folder.path().join("man1").join(name)).unwrap();
         assert!(read("rescue.1").contains("rescue\\-pull(1)"));
+        assert!(!read("rescue.1").replace('\\', "").contains(target));
         assert!(read("rescue-pull.1").contains("\\-\\-all\\-phones"));
         assert!(read("rescue-remote-add-webdav.1").contains("\\-\\-ca\\-file"));
         assert!(!folder.path().join("man1/rescue-virtual-phone.1").exists());

@@ -99,3 +99,14 @@ async fn shell_that_asks_is_told_the_remotes() {
     let told = end(asking.spawn().unwrap()).await.expect(0);
     assert_eq!(told.lines, ["nas", "neighbour"]);
 }
+
+#[test]
+fn version_says_what_the_program_was_built_for() {
+    let output = Desk::new().command(&["--version"]).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let begin = concat!("rescue ", env!("CARGO_PKG_VERSION"), " (");
+    assert!(told.starts_with(begin) && told.ends_with(")\n"), "{told}");
+    for part in [std::env::consts::ARCH, std::env::consts::OS] {
+        assert!(told.contains(part), "{told}");
+    }
+}
