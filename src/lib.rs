@@ -42,7 +42,7 @@
 //! What only some systems have stands behind `cfg`, with the reason and
 //! what the others do instead, in few places: `folder::disk::system` (files), `home` (the program's own
 //! files), `ui::terminal` (keyboard, colours), `commands` (signals), `phone::usb` and `phone::accessory` (the
-//! bus), `pull::keeper` (the limit of open files); a line or two also in `phone::keys`, `phone::server`
+//! bus), `pull::keeper` (the limit of open files), `upload::keyring` (secrets), `main` (the allocator); a line or two also in `phone::keys`, `phone::server`
 //! and some commands. `tests/platforms/check` compiles the sources for Windows and reads them as macOS
 //! chooses among them.
 

@@ -7,6 +7,11 @@ use rescue::cli::{Cli, ColorChoice};
 use rescue::error::Error;
 use rescue::ui::{Style, Ui};
 
+// musl's own is slow.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     rescue::cli::complete::answer_shell();
     let has_person = rescue::ui::terminal::is_there() && std::io::stdout().is_terminal();
