@@ -87,7 +87,7 @@ fn export(
         replace: args.force,
         strict: args.strict,
         by_date: args.by_date,
-        sheet_in_folder: wish.is_for_all() && !args.by_date,
+        album_in_folder: true,
         split: args.split,
         protection,
         now: chrono::Local::now(),

@@ -1,5 +1,6 @@
 //! `rescue pull`: discover, connect, enumerate, plan, transfer and verify, report.
 
+mod album;
 mod all_phones;
 mod contents;
 mod destination;
@@ -256,7 +257,13 @@ async fn pull_into(
     set_aside(&folder, &plan, &events)?;
     // Before the files come: a run that is cut short has looked there, too.
     note_survey(&mut folder, &found)?;
-    let pulled = transfer(method, phone, folder, plan, &reconnect, &events, halt).await;
+    let beside = album::begin(&folder, &plan);
+    let heard = album::heard(beside.as_ref(), &events);
+    let pulled = transfer(method, phone, folder, plan, &reconnect, &heard, halt).await;
+    let looked = beside.map(|beside| {
+        let was_stopped = !matches!(&pulled, Ok((_, outcome)) if outcome.stopped.is_none());
+        beside.finish(was_stopped)
+    });
     let (mut folder, mut outcome) = pulled?;
     if outcome.stopped.is_some() && !folder.is_still_there() {
         outcome.stopped = outcome
@@ -293,10 +300,19 @@ async fn pull_into(
         (Err(_), Some(error)) => return Err(error),
         (Err(error), None) => return Err(error.into()),
     };
+    let album = match is_out_of_reach(&outcome) {
+        true => None,
+        false => Some(album::end(
+            &folder,
+            looked.unwrap_or_default(),
+            is_as_before,
+        )),
+    };
     report(
         ui,
         &path,
         &summary,
+        &album,
         &outcome,
         &found,
         &missing,
@@ -315,6 +331,12 @@ async fn pull_into(
             Ok((ended.done, path))
         }
     }
+}
+
+/// Whether the folder's disk is gone or full, so that no page can be put there.
+fn is_out_of_reach(outcome: &Outcome) -> bool {
+    let stopped = outcome.stopped.as_ref();
+    stopped.is_some_and(|error| matches!(error.kind, Kind::Disk | Kind::DiskFull | Kind::Folder))
 }
 
 /// A run that has begun in a phone's folder.

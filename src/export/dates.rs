@@ -186,6 +186,8 @@ pub(crate) struct MovieHeader {
     pub(crate) is_wide: bool,
     /// The time, in seconds since 1904.
     since_1904: u64,
+    /// How long the video is, rounded up; 0 when it does not say.
+    pub(crate) seconds: u32,
 }
 
 /// The header of an MP4, MOV or 3GP video (ISO 14496-12: `moov`, in it `mvhd`); `None` for all other
@@ -204,14 +206,36 @@ pub(crate) fn movie_header(file: &mut (impl Read + Seek)) -> Option<MovieHeader>
     };
     let at = start + 4;
     let times = if is_wide { 16 } else { 8 };
+    let seconds = seconds(file, start + 4 + times, is_wide).unwrap_or(0);
     (at + times <= end).then_some(MovieHeader {
         at,
         is_wide,
         since_1904,
+        seconds,
     })
 }
 
+/// What stands behind the times: ticks in a second, and how many ticks the video has.
+fn seconds(file: &mut (impl Read + Seek), at: u64, is_wide: bool) -> Option<u32> {
+    file.seek(SeekFrom::Start(at)).ok()?;
+    let a_second = u64::from(read_u32(file)?);
+    let ticks = match is_wide {
+        true => read_u64(file)?,
+        false => u64::from(read_u32(file)?),
+    };
+    // All ones: unknown.
+    let is_known = a_second > 0 && ticks < u64::from(u32::MAX);
+    is_known.then(|| u32::try_from(ticks.div_ceil(a_second)).ok())?
+}
+
 impl MovieHeader {
+    /// The time that it tells, as local time.
+    pub(super) fn taken(&self) -> Option<NaiveDateTime> {
+        let seconds = i64::try_from(self.since_1904).ok()?;
+        // Some programs count from 1970.
+        local(seconds.checked_sub(SINCE_1904)?).or_else(|| local(seconds))
+    }
+
     /// Whether it tells a time, be it one that no phone has seen: nothing, and the beginning of
     /// 1970, are what phones write that do not know the time.
     pub(crate) fn tells_a_time(&self) -> bool {
@@ -221,15 +245,8 @@ impl MovieHeader {
     }
 }
 
-/// What the header of a video says, as local time.
-pub(super) fn of_video(file: &mut (impl Read + Seek)) -> Option<NaiveDateTime> {
-    let seconds = i64::try_from(movie_header(file)?.since_1904).ok()?;
-    // Some programs count from 1970.
-    local(seconds.checked_sub(SINCE_1904)?).or_else(|| local(seconds))
-}
-
 /// Where the contents of the first box of this name begin and end.
-fn box_named(
+pub(super) fn box_named(
     file: &mut (impl Read + Seek),
     name: [u8; 4],
     start: u64,
@@ -356,6 +373,10 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+
+    fn of_video(file: &mut (impl Read + Seek)) -> Option<NaiveDateTime> {
+        movie_header(file)?.taken()
+    }
 
     fn at(text: &str) -> NaiveDateTime {
         NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap()
@@ -522,6 +543,7 @@ mod tests {
         let clip: &[u8] = include_bytes!("../../fixtures/clip.mp4");
         // 2024-08-18 15:30 UTC, written by ffmpeg.
         assert_eq!(of_video(&mut Cursor::new(clip)), local(1_723_995_000));
+        assert_eq!(movie_header(&mut Cursor::new(clip)).unwrap().seconds, 2);
         let endless = boxed(b"free", b"").repeat(MAX_BOXES * 2);
         assert_eq!(of_video(&mut Cursor::new(endless)), None);
     }

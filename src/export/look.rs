@@ -1,7 +1,10 @@
-//! What a picture or video shows of itself: when it was taken, and a small picture of it.
+//! What a picture or video shows of itself: when it was taken, facts, and a small picture of it.
 //!
 //! What goes in: a file's bytes, or the open file. Both are untrusted: reading is bounded in bytes
 //! and in memory, and a file that makes no sense simply shows nothing.
+
+mod facts;
+mod poster;
 
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use jpeg_decoder::{CodingProcess, PixelFormat};
 
+pub(crate) use facts::Facts;
+
 use super::dates::{self, Source, Taken};
 use crate::pull::kind::MediaKind;
 
@@ -17,6 +22,8 @@ use crate::pull::kind::MediaKind;
 const SIDE: usize = 192;
 /// The largest small picture, in bytes; a larger one that is found is made smaller.
 pub(super) const MAX_THUMB_BYTES: usize = 16 * 1024;
+/// The same where nothing is decoded that need not be.
+const MAX_FOUND_BYTES: usize = 32 * 1024;
 /// The most bytes that are read of one file to look at it; a picture of 200 megapixels has fewer.
 const MAX_READ_BYTES: u64 = 96 * 1024 * 1024;
 /// Raw pictures say all about themselves near their beginning.
@@ -44,13 +51,27 @@ pub(crate) struct Look {
     pub(crate) thumb: Option<Vec<u8>>,
     /// How the small picture is to be turned, as EXIF counts: 1 is upright.
     pub(crate) orientation: u8,
+    /// How long a video is, rounded up; 0 when nothing tells.
+    pub(crate) seconds: u32,
+    /// What its EXIF data tells besides.
+    pub(crate) facts: Facts,
+}
+
+/// Which small pictures are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Thumbs {
+    No,
+    /// Those that a file holds; it costs next to nothing to read one.
+    Found,
+    /// Where a file holds none, one is made of the whole picture.
+    Made,
 }
 
 /// Where one picture at a time takes much memory.
 #[derive(Debug)]
 pub(crate) struct Looker {
     large: Mutex<()>,
-    thumbs: bool,
+    thumbs: Thumbs,
     max_time: Duration,
 }
 
@@ -58,7 +79,7 @@ impl Default for Looker {
     fn default() -> Self {
         Self {
             large: Mutex::default(),
-            thumbs: false,
+            thumbs: Thumbs::No,
             max_time: MAX_TIME,
         }
     }
@@ -68,7 +89,15 @@ impl Looker {
     /// One that also gives small pictures, not only dates.
     pub(super) fn with_thumbs() -> Self {
         Self {
-            thumbs: true,
+            thumbs: Thumbs::Made,
+            ..Self::default()
+        }
+    }
+
+    /// One that gives the small pictures that files hold.
+    pub(super) fn with_found_thumbs() -> Self {
+        Self {
+            thumbs: Thumbs::Found,
             ..Self::default()
         }
     }
@@ -106,10 +135,16 @@ impl Looker {
                 look
             }
             MediaKind::Video => {
-                let at = dates::of_video(&mut file);
+                let header = dates::movie_header(&mut file);
+                let at = header.as_ref().and_then(dates::MovieHeader::taken);
                 let source = Source::Video;
+                let poster = (self.thumbs != Thumbs::No && header.is_some())
+                    .then(|| or_nothing(name, || self.poster(&mut file)).flatten());
                 Look {
                     taken: at.map(|at| Taken { at, source }).or_else(fallback),
+                    seconds: header.map_or(0, |header| header.seconds),
+                    thumb: poster.flatten(),
+                    orientation: 1,
                     ..Look::default()
                 }
             }
@@ -126,12 +161,16 @@ impl Looker {
             let source = Source::Exif;
             look.taken = dates::of_exif(&exif).map(|at| Taken { at, source });
             look.orientation = orientation(&exif);
-            if self.thumbs {
+            if self.thumbs != Thumbs::No {
+                look.facts = Facts::of(&exif);
                 look.thumb = thumb_of_exif(&exif)
                     .and_then(|thumb| or_nothing(name, || self.fitting(thumb)).flatten());
             }
         }
-        if self.thumbs && look.thumb.is_none() && file.seek(SeekFrom::Start(0)).is_ok() {
+        if self.thumbs == Thumbs::Made
+            && look.thumb.is_none()
+            && file.seek(SeekFrom::Start(0)).is_ok()
+        {
             // By itself, for the date that is known by now should stay.
             look.thumb = or_nothing(name, || match ending(name).as_str() {
                 "png" => self.small_png(file),
@@ -147,10 +186,21 @@ impl Looker {
         if !thumb.starts_with(&[0xFF, 0xD8, 0xFF]) {
             return None;
         }
-        match thumb.len() <= MAX_THUMB_BYTES {
+        let most = match self.thumbs {
+            Thumbs::Found => MAX_FOUND_BYTES,
+            _ => MAX_THUMB_BYTES,
+        };
+        match thumb.len() <= most {
             true => Some(thumb.to_owned()),
             false => self.small_jpeg(&mut Cursor::new(thumb)),
         }
+    }
+
+    /// The still picture that a video holds of itself, where it holds one.
+    fn poster(&self, file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
+        let held = poster::held(file)?;
+        // Decoded in any case: what looks like a picture there may be none.
+        self.small_jpeg(&mut Cursor::new(held))
     }
 
     fn small_jpeg(&self, file: &mut impl Read) -> Option<Vec<u8>> {
@@ -263,14 +313,22 @@ fn orientation(exif: &exif::Exif) -> u8 {
         .unwrap_or(1)
 }
 
+/// The small picture where EXIF has it, or where raw pictures of several makers have theirs.
 fn thumb_of_exif(exif: &exif::Exif) -> Option<&[u8]> {
-    let number = |tag| {
-        let field = exif.get_field(tag, exif::In::THUMBNAIL)?;
-        usize::try_from(field.value.get_uint(0)?).ok()
+    use exif::{In, Tag};
+    let part = |place, start, length| {
+        let number = |tag| {
+            let field = exif.get_field(tag, place)?;
+            usize::try_from(field.value.get_uint(0)?).ok()
+        };
+        let (start, length) = (number(start)?, number(length)?);
+        let bytes = exif.buf().get(start..start.checked_add(length)?)?;
+        bytes.starts_with(&[0xFF, 0xD8, 0xFF]).then_some(bytes)
     };
-    let start = number(exif::Tag::JPEGInterchangeFormat)?;
-    let length = number(exif::Tag::JPEGInterchangeFormatLength)?;
-    exif.buf().get(start..start.checked_add(length)?)
+    let (start, length) = (Tag::JPEGInterchangeFormat, Tag::JPEGInterchangeFormatLength);
+    part(In::THUMBNAIL, start, length)
+        .or_else(|| part(In::PRIMARY, start, length))
+        .or_else(|| part(In::PRIMARY, Tag::StripOffsets, Tag::StripByteCounts))
 }
 
 /// Averages rows of pixels down to a picture of at most [`SIDE`] on each side.
@@ -489,6 +547,63 @@ pub(crate) mod tests {
         let without =
             Looker::default().look(MediaKind::Photo, "a.jpg", 0, Cursor::new(jpeg(99, 99)));
         assert!(without.thumb.is_none());
+    }
+
+    fn found(name: &str, bytes: &[u8]) -> Look {
+        let kind = MediaKind::of_name(name.as_bytes());
+        Looker::with_found_thumbs().look(kind, name, 0, Cursor::new(bytes))
+    }
+
+    #[test]
+    fn only_what_a_file_holds_is_shown_where_nothing_is_to_be_made() {
+        let thumb = jpeg(16, 12);
+        let photo = with_exif(&jpeg(640, 480), "2024:08:18 09:30:01", 6, &thumb);
+        assert_eq!(found("a.jpg", &photo).thumb, Some(thumb));
+        assert_eq!(found("a.jpg", &jpeg(640, 480)).thumb, None);
+        // Taken as it is up to a size, and made smaller above.
+        let large = jpeg(1000, 750);
+        assert!(
+            large.len() > MAX_FOUND_BYTES && large.len() < 65_000,
+            "{}",
+            large.len()
+        );
+        let photo = with_exif(&jpeg(64, 48), "2024:08:18 09:30:01", 1, &large);
+        assert_eq!(size_of(&found("a.jpg", &photo).thumb.unwrap()), (192, 144));
+    }
+
+    #[test]
+    fn still_picture_that_a_video_holds_is_its_poster() {
+        let clip = include_bytes!("../../fixtures/clip.mp4");
+        let plain = found("a.mp4", clip);
+        assert_eq!((plain.thumb.is_some(), plain.seconds), (false, 2));
+        let a_box = |name: &[u8; 4], inside: &[u8]| {
+            [&(inside.len() as u32 + 8).to_be_bytes()[..], name, inside].concat()
+        };
+        let at = clip.windows(4).position(|it| it == b"moov").unwrap();
+        let (before, moov) = clip.split_at(at - 4);
+        let length = u32::from_be_bytes(*moov.first_chunk().unwrap()) as usize;
+        let inside = |cover: &[u8]| {
+            let udta = a_box(b"udta", &a_box(b"thmb", &[b"a title", cover].concat()));
+            let video = [
+                before,
+                &a_box(b"moov", &[&udta, &moov[8..length]].concat()),
+                &moov[length..],
+            ];
+            video.concat()
+        };
+        let with = found("a.mp4", &inside(&jpeg(320, 180)));
+        assert_eq!(size_of(&with.thumb.unwrap()), (192, 108));
+        assert_eq!(
+            (with.seconds, with.taken.unwrap().source),
+            (2, Source::Video)
+        );
+        for nothing in [
+            &jpeg(320, 180)[..400],
+            &[0xFF, 0xD8, 0xFF, 0xFF, 0xD9],
+            b"\xFF\xD8\xFF",
+        ] {
+            assert!(found("a.mp4", &inside(nothing)).thumb.is_none());
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! Nothing here prints, changes the phone's files, or follows a symbolic link out of the folder.
 
 mod age;
+pub mod album;
 mod archive;
 mod bag;
 mod check;
@@ -25,7 +26,6 @@ mod plan;
 mod prepare;
 mod report;
 mod rows;
-mod sheet;
 mod sink;
 mod spill;
 mod split;
@@ -190,9 +190,8 @@ pub struct Request<'a> {
     pub strict: bool,
     /// Whether to lay the files out by month, each only once.
     pub by_date: bool,
-    /// Whether to put the contact sheet into the rescue folder too: only for an export of all of
-    /// it, under the names that its files have there.
-    pub sheet_in_folder: bool,
+    /// Whether to bring the album of the rescue folder up to date too.
+    pub album_in_folder: bool,
     /// The most bytes of one archive; several are made when it does not suffice.
     pub split: Option<u64>,
     /// How its files are kept from other eyes.

@@ -1,4 +1,4 @@
-//! Joins the steps of one export: room, then for each archive files, bag, report, sheet, sync,
+//! Joins the steps of one export: room, then for each archive files, bag, report, album, sync,
 //! reading back; and at the end the names.
 
 use std::collections::HashMap;
@@ -15,12 +15,12 @@ use super::prepare::{Content, Preparation, Prepared, Shared};
 use super::rows::{self, Listed, Rows};
 use super::spill::{Mark, Spill};
 use super::{
-    ExportError, Outcome, Packed, Place, Request, Seconds, Share, age, bag, check, report, sheet,
+    ExportError, Outcome, Packed, Place, Request, Seconds, Share, age, album, bag, check, report,
     split,
 };
 use crate::digest::Sha256;
 use crate::event::{Event, Events};
-use crate::folder::{Access, Folder, disk};
+use crate::folder::{Folder, disk};
 use crate::names::{LocalPath, Names};
 
 /// Where files go whose month nobody knows.
@@ -70,7 +70,6 @@ pub fn pack(
         strangers: plan.strangers,
         packed: HashMap::new(),
         names: Spill::new(request.place.parent())?,
-        sheet_rows: None,
     };
     let mut done = Vec::new();
     let mut unnamed = Unnamed::default();
@@ -93,7 +92,12 @@ pub fn pack(
         place.name(&place.part(), request.replace)?;
         unnamed.parts.pop();
     }
-    run.put_sheet_into_folder();
+    // Comes last: a run that is stopped leaves the folder as it was, which is no worse without it.
+    if request.album_in_folder
+        && let Err(error) = album::write_to_folder(folder, album::Looked::default())
+    {
+        tracing::warn!(%error, "no album in the rescue folder");
+    }
     Ok(Outcome {
         packed: done,
         left_out: run.left_out,
@@ -131,8 +135,6 @@ struct Run<'a> {
     packed: HashMap<u64, PackedPiece>,
     /// The paths in the archive that differ from those in the rescue folder.
     names: Spill,
-    /// What the rescue folder's own sheet is to show, once the archive bears its name.
-    sheet_rows: Option<Rows>,
 }
 
 /// A piece in the archive, and where its path is.
@@ -198,9 +200,6 @@ impl Run<'_> {
         let listed = self.listed(&rows);
         self.check(&part, place, &file, listed)?;
         let (files, bytes) = (listed.rows().len() as u64, listed.bytes());
-        if share.of == 1 && self.request.sheet_in_folder {
-            self.sheet_rows = Some(rows);
-        }
         Ok(Packed {
             path: place.path().to_owned(),
             archive_bytes: file.length,
@@ -238,12 +237,11 @@ impl Run<'_> {
         };
         report::write(archive, self.folder, listed, &facts)?;
         self.request.go_on()?;
-        let facts = sheet::Facts {
+        let facts = album::Facts {
             phone: &phone,
             left_out: &self.left_out,
-            has_report: true,
         };
-        sheet::write(archive, listed, &facts)?;
+        album::write(archive, listed, &facts)?;
         self.request.go_on()?;
         bag::add_tag_manifest(archive)?;
         Ok(rows)
@@ -254,25 +252,6 @@ impl Run<'_> {
             pieces: self.pieces,
             rows,
             names: &self.names,
-        }
-    }
-
-    /// Comes last: a run that is stopped leaves the folder as it was. The folder is no worse
-    /// without it.
-    fn put_sheet_into_folder(&self) {
-        let (Some(rows), Access::ReadWrite) = (&self.sheet_rows, self.folder.access()) else {
-            return;
-        };
-        let put = || -> Result<(), ExportError> {
-            let facts = sheet::Facts {
-                phone: &self.folder.catalogue().identity()?,
-                left_out: &self.left_out,
-                has_report: false,
-            };
-            sheet::write_to_folder(self.folder.root(), self.listed(rows), &facts)
-        };
-        if let Err(error) = put() {
-            tracing::warn!(%error, "no contact sheet in the rescue folder");
         }
     }
 

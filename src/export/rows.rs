@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::ExportError;
+use super::album;
 use super::dates::Taken;
 use super::look::{Look, MAX_THUMB_BYTES};
 use super::pieces::{Piece, Pieces};
@@ -29,7 +30,10 @@ pub(super) struct Row {
     pub(super) taken: Option<Taken>,
     /// As EXIF numbers it, 1 to 8.
     pub(super) orientation: u8,
-    pub(super) thumb: Option<Mark>,
+    /// How long a video is.
+    pub(super) seconds: u32,
+    /// Its small picture and facts, as the album has them.
+    pub(super) entry: Option<Mark>,
 }
 
 /// All rows, and their small pictures.
@@ -52,18 +56,20 @@ impl Rows {
         &mut self,
         (piece, size): (usize, u64),
         name: Option<Mark>,
-        look: Look,
+        mut look: Look,
     ) -> Result<(), DiskError> {
         let most = most_thumb_bytes(size);
-        let thumb = look.thumb.filter(|bytes| bytes.len() as u64 <= most);
-        let thumb = thumb.map(|bytes| self.pictures.push(&bytes));
+        look.thumb = look.thumb.filter(|bytes| bytes.len() as u64 <= most);
+        let entry = album::entry(&look);
+        let entry = entry.map(|entry| self.pictures.push(entry.as_bytes()));
         self.rows.push(Row {
             // More files than that were refused when they were listed.
             piece: u32::try_from(piece).unwrap_or(u32::MAX),
             name,
             taken: look.taken,
             orientation: look.orientation,
-            thumb: thumb.transpose()?,
+            seconds: look.seconds,
+            entry: entry.transpose()?,
         });
         Ok(())
     }
@@ -114,9 +120,10 @@ impl<'a> Listed<'a> {
         self.rows().iter().map(move |row| self.file(row))
     }
 
-    /// A small picture's bytes.
-    pub(super) fn picture(&self, picture: Mark) -> Result<Vec<u8>, DiskError> {
-        self.rows.pictures.get(picture)
+    /// A small picture and facts, as they were made here.
+    pub(super) fn entry(&self, entry: Mark) -> Result<String, DiskError> {
+        let bytes = self.rows.pictures.get(entry)?;
+        String::from_utf8(bytes).map_err(|_| self.rows.pictures.wrong())
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use super::album::MAX_FACTS_BYTES;
 use super::pieces::Piece;
 use super::plan::{LeftOut, Plan, Why};
 use super::rows::most_thumb_bytes;
@@ -12,7 +13,7 @@ use crate::folder::{DiskError, Folder};
 use crate::pull::kind::MediaKind;
 
 /// What a file costs besides its bytes and its name: two headers with all their fields, the
-/// manifest's line, and what report and sheet tell about it.
+/// manifest's line, and what report and album tell about it.
 const ENTRY_BYTES: u64 = 1000;
 /// How often its name stands in an archive, counting each character of the reports as an escape.
 const NAMES: u64 = 16;
@@ -80,8 +81,10 @@ pub(super) fn needed_bytes(plan: &Plan, parts: usize, place: &Place) -> Result<u
 fn cost(piece: &Piece, place: &Place, thumb_bytes: u64) -> u64 {
     let name = (place.base().len() + piece.local.as_str().len()) as u64;
     let thumb = match piece.kind {
-        // As text, and its share of its file.
-        MediaKind::Photo => thumb_bytes.min(most_thumb_bytes(piece.size)) * 4 / 3 + 600,
+        // As text, with its share of its file and the facts beside it.
+        MediaKind::Photo | MediaKind::Video => {
+            thumb_bytes.min(most_thumb_bytes(piece.size)) * 4 / 3 + 600 + MAX_FACTS_BYTES as u64
+        }
         _ => 0,
     };
     // What does not compress grows a little.

@@ -40,7 +40,7 @@ pub(super) fn request(place: &Place) -> Request<'_> {
         replace: false,
         strict: false,
         by_date: false,
-        sheet_in_folder: false,
+        album_in_folder: false,
         split: None,
         protection: Protection::None,
         now: Local::now(),
@@ -364,7 +364,7 @@ fn a_stop_leaves_nothing() {
         let is_stopped = || left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 0;
         let request = Request {
             is_stopped: &is_stopped,
-            sheet_in_folder: true,
+            album_in_folder: true,
             ..request(&place)
         };
         match pack(&folder, planned(&folder), &request, &silent()) {
@@ -804,7 +804,7 @@ fn parts_are_bags_below_the_limit_that_hold_everything_together() {
 }
 
 #[test]
-fn report_and_sheet_tell_of_everything() {
+fn report_and_album_tell_of_everything() {
     let (room, mut folder) = fresh();
     let thumb = look::tests::jpeg(16, 12);
     let photo = look::tests::with_exif(
@@ -859,41 +859,42 @@ fn report_and_sheet_tell_of_everything() {
     );
     assert_eq!(outcome.left_out.len(), 1);
 
-    let items = text("sheet/items.js");
-    let items = items
-        .strip_prefix("sheetItems(")
-        .unwrap()
-        .strip_suffix(");\n")
+    let list = text("album/list-0.js");
+    let (head, lines) = list
+        .strip_prefix("albumList(")
+        .and_then(|list| list.split_once(",[\n"))
         .unwrap();
-    let items: serde_json::Value = serde_json::from_str(items).unwrap();
-    assert_eq!(items["missingCount"], 1);
-    assert_eq!(items["title"], "Rescued from Google Pixel 7");
-    let first = &items["items"][0];
+    let head: serde_json::Value = serde_json::from_str(head).unwrap();
+    assert_eq!(head["missingCount"], 1);
+    assert_eq!(head["phone"], "Google Pixel 7");
+    assert_eq!(head["report"], true);
+    assert_eq!(head["folders"][0], "internal/DCIM/");
+    let first = lines.lines().next().unwrap().trim_end_matches(',');
+    let first: serde_json::Value = serde_json::from_str(first).unwrap();
+    let sum = Sha256::of(&photo).to_string();
     let expected = serde_json::json!([
         0,
         "a.jpg",
         photo.len(),
-        "2024-08-18 09:30:01",
+        "20240818093001",
         0,
         6,
-        1,
-        Sha256::of(&photo).to_string()
+        0,
+        0,
+        0,
+        sum
     ]);
-    assert_eq!(*first, expected);
-    assert_eq!(items["folders"][0], "internal/DCIM/");
-    let pictures = text("sheet/t0.js");
-    let pictures = pictures
-        .strip_prefix("sheetPictures(0,")
-        .unwrap()
-        .strip_suffix(");\n")
-        .unwrap();
-    let pictures: Vec<String> = serde_json::from_str(pictures).unwrap();
+    assert_eq!(first, expected);
+    let part = text("album/p0.js");
+    let part = part.strip_prefix("albumPart(0,").unwrap();
+    let entries: serde_json::Value =
+        serde_json::from_str(part.strip_suffix(");\n").unwrap()).unwrap();
     use base64::Engine as _;
     let decoded = base64::engine::general_purpose::STANDARD
-        .decode(&pictures[0])
+        .decode(entries[0][0].as_str().unwrap())
         .unwrap();
-    assert_eq!((decoded, pictures.len()), (thumb, 3));
-    assert!(text("index.html").contains("sheet/items.js"));
+    assert_eq!((decoded, entries.as_array().unwrap().len()), (thumb, 1));
+    assert!(text("index.html").contains("<script src=\"album/list-0.js\">"));
 }
 
 #[test]
@@ -943,47 +944,6 @@ fn a_passphrase_keeps_the_bytes_from_others() {
     for index in 0..archive.len() {
         assert!(archive.by_index_raw(index).unwrap().encrypted());
     }
-}
-
-#[test]
-fn the_sheet_of_a_whole_folder_lies_in_it_too() {
-    let (room, mut folder) = fresh();
-    rescue(
-        &mut folder,
-        &[("internal/1.jpg", &look::tests::jpeg(640, 480))],
-    );
-    let stale = folder.root().join("sheet/t1.js");
-    fs::create_dir(folder.root().join("sheet")).unwrap();
-    fs::write(&stale, b"of a longer sheet").unwrap();
-    let place = place(&room, "x.zip");
-    let request = Request {
-        sheet_in_folder: true,
-        ..request(&place)
-    };
-    pack(&folder, planned(&folder), &request, &silent()).unwrap();
-    let held = unpacked(place.path());
-    for name in ["index.html", "sheet/t0.js"] {
-        let here = fs::read(folder.root().join(name)).unwrap();
-        assert!(here == held[&format!("x/{name}")], "{name}");
-    }
-    let items = fs::read_to_string(folder.root().join("sheet/items.js")).unwrap();
-    assert!(items.contains("\"report\":false"));
-    assert!(!stale.exists());
-    let partial = fs::read_dir(folder.root().join(".partial")).unwrap();
-    assert_eq!(partial.count(), 0);
-    let report = crate::folder::check::check(&folder, &mut |_| {}).unwrap();
-    let wrong: Vec<_> = report
-        .findings
-        .iter()
-        .filter(|it| {
-            !matches!(
-                it,
-                crate::folder::check::Finding::TagFileMissing { .. }
-                    | crate::folder::check::Finding::NotInManifest { .. }
-            )
-        })
-        .collect();
-    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]

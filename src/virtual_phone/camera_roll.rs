@@ -130,33 +130,117 @@ fn utc(time: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(time, 0).unwrap_or_default()
 }
 
-/// A sunset over waves that depends on `seed`, as a JPEG with EXIF.
+/// Sky above, sky at the horizon, sun, the farthest hill, the nearest, each as red, green and blue.
+const PALETTES: [[[f32; 3]; 5]; 7] = [
+    [
+        [52., 92., 150.],
+        [250., 196., 150.],
+        [255., 240., 205.],
+        [148., 128., 158.],
+        [38., 44., 66.],
+    ],
+    [
+        [86., 158., 220.],
+        [222., 238., 246.],
+        [255., 255., 240.],
+        [132., 168., 178.],
+        [52., 92., 58.],
+    ],
+    [
+        [72., 60., 120.],
+        [240., 130., 110.],
+        [255., 214., 150.],
+        [140., 84., 118.],
+        [34., 24., 52.],
+    ],
+    [
+        [128., 182., 196.],
+        [248., 232., 200.],
+        [255., 250., 225.],
+        [158., 172., 150.],
+        [88., 100., 48.],
+    ],
+    [
+        [22., 32., 66.],
+        [96., 110., 160.],
+        [238., 238., 226.],
+        [60., 74., 116.],
+        [12., 18., 36.],
+    ],
+    [
+        [168., 196., 214.],
+        [236., 236., 232.],
+        [255., 255., 250.],
+        [176., 190., 200.],
+        [84., 104., 118.],
+    ],
+    [
+        [214., 142., 92.],
+        [252., 218., 160.],
+        [255., 246., 214.],
+        [196., 138., 92.],
+        [96., 52., 34.],
+    ],
+];
+/// Rows of hills, one behind the other.
+const HILLS: usize = 5;
+
+/// Hills before a sky with a sun, or the sea; they depend on `seed`. A JPEG with EXIF.
 fn picture(width: u16, height: u16, seed: u32, time: i64) -> Vec<u8> {
     let mut pixels = Vec::with_capacity(usize::from(width) * usize::from(height) * 3);
-    let hue = seed as f32 * 0.37;
-    let colours = [(0.9, 0.0), (0.55, 1.0), (0.4, 2.1)]
-        .map(|(level, phase): (f32, f32)| (level, 0.25 * (hue + phase).sin().abs()));
-    // Sun and waves are products of what depends on the column and on the row alone: a table of
-    // each, not a sine for every pixel, or a debug build draws for seconds.
-    let columns: Vec<(f32, f32)> = (0..width)
+    let mut palettes = PALETTES.iter().copied().cycle();
+    let [above, horizon, sun, far, near] = palettes.nth(seed as usize).unwrap_or_default();
+    let turn = seed as f32 * 1.7;
+    let mix = |one: [f32; 3], other: [f32; 3], part: f32| {
+        let ([red, green, blue], part) = (one, part.clamp(0.0, 1.0));
+        let [to_red, to_green, to_blue] = other;
+        [(red, to_red), (green, to_green), (blue, to_blue)].map(|(it, to)| it + (to - it) * part)
+    };
+    let (sun_x, sun_y) = (0.5 + 0.32 * turn.sin(), 0.24 + 0.14 * (turn * 0.7).cos());
+    let is_by_the_sea = seed % 4 == 1;
+    let rows = if is_by_the_sea { 2 } else { HILLS };
+    // What depends on the column or on the row alone is made once, not for every pixel, or a debug
+    // build draws for seconds.
+    let columns: Vec<(f32, [f32; HILLS])> = (0..width)
         .map(|x| {
             let u = f32::from(x) / f32::from(width);
-            let sun = (-(u - 0.5 - 0.3 * hue.sin()).powi(2) * 30.0).exp();
-            (sun, (u * 40.0 + hue).sin() * 0.5)
+            let tops = std::array::from_fn(|hill| {
+                let (depth, own) = (hill as f32 / HILLS as f32, turn + hill as f32 * 2.3);
+                let wide = (u * (3.0 + 2.0 * depth) + own).sin();
+                let steep = (u * 11.0 + own * 1.9).sin() * 0.35 + (u * 31.0 + own).sin() * 0.08;
+                0.46 + 0.42 * depth * depth + 0.1 * depth - 0.075 * (wide + steep)
+            });
+            ((u - sun_x) * f32::from(width) / f32::from(height), tops)
         })
         .collect();
     for y in 0..height {
         let v = f32::from(y) / f32::from(height);
-        let sun_here = (-(v - 0.35).powi(2) * 30.0).exp();
-        let wave_here = (v * 60.0).cos();
-        let depth = if v > 0.55 { 0.25 } else { 0.0 };
-        let skies = colours.map(|(level, tint)| (level * (1.0 - v) + tint * v, level * sun_here));
-        for (x, (sun, wave)) in (0_u32..).zip(&columns) {
-            let wave = (wave * wave_here + 0.5) * depth;
-            let grain = (((x * 73) ^ (u32::from(y) * 151) ^ (seed * 31)) % 37) as f32 / 255.0;
+        let sky = mix(above, horizon, v / 0.62);
+        let hills: [[f32; 3]; HILLS] = std::array::from_fn(|hill| {
+            let colour = mix(far, near, hill as f32 / (HILLS - 1) as f32);
+            // Mist in the valleys.
+            mix(
+                colour,
+                horizon,
+                0.45 * (v - 0.5) * (1.0 - hill as f32 / HILLS as f32),
+            )
+        });
+        let sea = mix(mix(horizon, above, (v - 0.5) * 1.8), near, (v - 0.55) * 1.1);
+        for (x, (from_sun, tops)) in (0_u32..).zip(&columns) {
+            let grain = (((x * 73) ^ (u32::from(y) * 151) ^ (seed * 31)) % 11) as f32 - 5.0;
+            let mut hills = tops.iter().zip(&hills).take(rows).rev();
+            let hill = hills.find(|(top, _)| v > **top);
+            let far_off = from_sun * from_sun + (v - sun_y) * (v - sun_y);
+            let colour = match hill {
+                _ if is_by_the_sea && v > 0.6 => {
+                    let glitter = 0.4 * (1.0 - (from_sun / (v - 0.45)).abs());
+                    mix(sea, sun, if y % 6 > 2 { glitter } else { 0.0 })
+                }
+                Some((_, hill)) => *hill,
+                _ => mix(sky, sun, 0.0022 / (far_off + 0.0008) - 0.02),
+            };
             // Casting a float stops at 0 and 255 by itself.
-            let light = |(sky, glow): (f32, f32)| ((sky + sun * glow + wave + grain) * 255.0) as u8;
-            pixels.extend_from_slice(&skies.map(light));
+            pixels.extend(colour.map(|light| (light + grain) as u8));
         }
     }
     let mut jpeg = Vec::new();

@@ -235,18 +235,13 @@ pub(crate) fn assert_valid_bag(bag: &Path) {
     }
 }
 
-/// Opens a folder's contact sheet in Chromium; what it showed. The picture of it stays in
-/// `target/archive/NAME.png`.
+/// Opens a folder's album in Chromium; what it showed. The pictures of it stay in `target/archive/NAME*.png`.
 pub(crate) fn look(folder: &Path, name: &str) -> serde_json::Value {
-    let script = project().join("tests/archive/sheet.py");
-    let picture = target().join(format!("{name}.png"));
-    let seen = text(
-        command("/usr/bin/python3")
-            .arg(script)
-            .arg(folder)
-            .arg(picture),
-    );
-    serde_json::from_str(&seen).unwrap()
+    let script = project().join("tests/archive/album.py");
+    let mut looking = command("/usr/bin/python3");
+    looking.arg(script).arg(folder).arg(target().join(name));
+    looking.arg(target().join("axe/axe_playwright_python/axe.min.js"));
+    serde_json::from_str(&text(&mut looking)).unwrap()
 }
 
 /// Writes a figure down in `target/archive/figures.txt`.

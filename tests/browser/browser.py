@@ -47,6 +47,13 @@ class Browser:
         """Moves of the mouse, presses of keys: WebDriver's own input sources."""
         self._call("POST", self.session + "/actions", {"actions": list(sources)})
 
+    def emulate(self, width, height, scheme):
+        """A window of this size for a person who likes it light or dark."""
+        def tell(command, parameters):
+            self._call("POST", self.session + "/goog/cdp/execute", {"cmd": command, "params": parameters})
+        tell("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600})
+        tell("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
     def screenshot(self, path):
         with open(path, "wb") as file:
             file.write(base64.b64decode(self._call("GET", self.session + "/screenshot")))

@@ -8,6 +8,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod album;
 mod altered;
 mod android_4;
 mod changes;

@@ -42,7 +42,7 @@ async fn next_steps_can_be_copied_for_any_folder() {
         pulled.contains(r"`rescue verify 'Ada'\''s photos'`"),
         "{pulled}"
     );
-    assert!(pulled.contains("look into Ada's photos/data,"), "{pulled}");
+    assert!(pulled.contains("open Ada's photos/index.html,"), "{pulled}");
     let photo = desk.dir.path().join(folder);
     std::fs::remove_file(photo.join("data/internal/DCIM/Camera/0.jpg")).unwrap();
     let command = r"`rescue pull -o 'Ada'\''s photos'`";

@@ -9,8 +9,10 @@ use serde::Serialize;
 use super::super::Done;
 use super::super::summary::{Steps, looked_at_everything, summary_lines, survey_lines};
 use super::Request;
+use super::album::AlbumOutcome;
 use crate::adb::RemotePath;
 use crate::event::{Event, Events};
+use crate::export::album::PAGE;
 use crate::folder::{CatalogueError, Folder, Reason, ReasonCode, Summary, SurveyKind, Surveyed};
 use crate::pull::enumerate::Enumeration;
 use crate::pull::plan::Plan;
@@ -146,6 +148,8 @@ struct Report<'a> {
     looked_at_everything: bool,
     /// Files of this run that bear another date than on the phone.
     dates_not_kept: u64,
+    /// The page that shows the pictures, where it was written.
+    album: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -176,6 +180,7 @@ pub(super) fn report(
     ui: &Ui,
     path: &Path,
     summary: &Summary,
+    album: &Option<AlbumOutcome>,
     outcome: &Outcome,
     found: &Enumeration,
     known: &Known,
@@ -215,6 +220,7 @@ pub(super) fn report(
     };
     let missing = not_here.iter().chain(&not_proven);
     lines.extend(missing_lines(missing.filter(has_own_reason)));
+    lines.extend(album.as_ref().and_then(AlbumOutcome::line));
     let shown = plain(&path.display().to_string());
     lines.push(match outcome.stopped {
         Some(_) => format!("In {shown}, stopped after {}", seconds(took)),
@@ -222,9 +228,13 @@ pub(super) fn report(
     });
     // The error that ends a stopped run has the next step.
     if outcome.stopped.is_none() {
+        let (next, place) = match album {
+            Some(AlbumOutcome::Current) => ("open", PAGE),
+            _ => ("look into", "data"),
+        };
         lines.push(format!(
-            "Next: look into {}, and check it any time with `rescue verify {}`",
-            plain(&path.join("data").display().to_string()),
+            "Next: {next} {}, and check the files any time with `rescue verify {}`",
+            plain(&path.join(place).display().to_string()),
             typed(path)
         ));
     }
@@ -254,6 +264,8 @@ pub(super) fn report(
         surveyed: &surveyed,
         looked_at_everything: outcome.stopped.is_none() && looked_at_everything(&surveyed),
         dates_not_kept: outcome.without_date,
+        album: matches!(album, Some(AlbumOutcome::Current))
+            .then(|| path.join(PAGE).display().to_string()),
     };
     ui.result(&report, &lines);
 }

@@ -107,7 +107,7 @@ pub(crate) enum Action {
     TryAgain,
     /// Take what was left on the phone by choice.
     TakeRest,
-    /// Make one archive with a contact sheet.
+    /// Make one archive with an album.
     Export,
     /// Upload to a remote.
     Upload(String),

@@ -1,0 +1,63 @@
+//! The album of a pull: looked at while the files come, written when they are here. It is a page for people, which
+//! nothing is proven by: what goes wrong with it is told in one line and fails no pull.
+
+use crate::event::Events;
+use crate::export::album::{self, Beside, Looked};
+use crate::folder::Folder;
+use crate::pull::plan::Plan;
+use crate::ui::plain;
+
+/// What became of the album.
+#[derive(Debug, PartialEq)]
+pub(super) enum AlbumOutcome {
+    /// It shows what is here.
+    Current,
+    /// It shows what was here before, or there is none.
+    Failed(String),
+}
+
+impl AlbumOutcome {
+    /// What is said of one that failed.
+    pub(super) fn line(&self) -> Option<String> {
+        match self {
+            Self::Current => None,
+            Self::Failed(why) => Some(format!(
+                "The page with the pictures (index.html) was not written: {}. The files are not affected",
+                plain(why)
+            )),
+        }
+    }
+}
+
+/// Begins to look into what comes, where the plan brings anything. The small pictures get a part of the room that the
+/// files leave.
+pub(super) fn begin(folder: &Folder, plan: &Plan) -> Option<Beside> {
+    let (items, bytes) = plan.wanted();
+    if items == 0 {
+        return None;
+    }
+    let free = folder.free_bytes().unwrap_or(0);
+    Beside::start(folder, free.saturating_sub(bytes) / 2).ok()
+}
+
+/// The events that the pull emits, heard by the album too.
+pub(super) fn heard(beside: Option<&Beside>, events: &Events) -> Events {
+    match beside {
+        Some(beside) => beside.hear(events),
+        None => events.clone(),
+    }
+}
+
+/// Writes the album, unless it is there and nothing changed.
+pub(super) fn end(folder: &Folder, looked: Looked, is_as_before: bool) -> AlbumOutcome {
+    if is_as_before && album::is_current(folder.root()) {
+        return AlbumOutcome::Current;
+    }
+    match album::write_to_folder(folder, looked) {
+        Ok(()) => AlbumOutcome::Current,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            AlbumOutcome::Failed(format!("{error}{}", cause.unwrap_or_default()))
+        }
+    }
+}

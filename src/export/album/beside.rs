@@ -1,0 +1,183 @@
+//! Looks into files as a pull brings them, in a thread of its own, while their bytes are in memory still: read again
+//! at the end, 50,000 of them would cost a slow disk minutes.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use super::super::ExportError;
+use super::super::look::{Look, Looker};
+use super::super::rows::{TagFiles as _, failed};
+use super::folder::{InFolder, look, next_part};
+use super::known::Seen;
+use super::parts::{self, ENTRIES, Place};
+use crate::event::{Event, Events};
+use crate::folder::{DataReader, Folder};
+use crate::names::LocalPath;
+use crate::pull::kind::MediaKind;
+use crate::threads::{self, NoThread};
+
+/// A pull is looked at.
+#[derive(Debug)]
+pub struct Beside {
+    sender: Sender<Option<LocalPath>>,
+    thread: JoinHandle<Looked>,
+    stop: Arc<AtomicBool>,
+}
+
+/// What was seen of the files that came.
+#[derive(Debug, Default)]
+pub struct Looked {
+    seen: HashMap<LocalPath, Seen>,
+    pictures: Option<Pictures>,
+}
+
+impl Beside {
+    /// Begins to look. The small pictures take so many bytes at most: the disk's room is for the files.
+    pub fn start(folder: &Folder, most_bytes: u64) -> Result<Self, NoThread> {
+        let (sender, receiver) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (root, reader) = (folder.root().to_owned(), folder.data_reader());
+        let stopped = Arc::clone(&stop);
+        let thread = threads::spawn(move || run(&root, &reader, most_bytes, &receiver, &stopped))?;
+        Ok(Self {
+            sender,
+            thread,
+            stop,
+        })
+    }
+
+    /// The same events, which this hears as well.
+    pub fn hear(&self, events: &Events) -> Events {
+        let (sender, events) = (self.sender.clone(), events.clone());
+        Events::to(move |event| {
+            if let Event::Pulled { local, .. } = &event
+                && matches!(
+                    MediaKind::of_name(local.name().as_bytes()),
+                    MediaKind::Photo | MediaKind::Video
+                )
+            {
+                // Where it panicked, nobody looks.
+                let _ = sender.send(Some(local.clone()));
+            }
+            events.emit(event);
+        })
+    }
+
+    /// What was seen of all that came; of a run that was stopped only what was seen by now.
+    pub fn finish(self, was_stopped: bool) -> Looked {
+        self.stop.store(was_stopped, Ordering::Relaxed);
+        let _ = self.sender.send(None);
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+fn run(
+    root: &Path,
+    reader: &DataReader,
+    most_bytes: u64,
+    files: &Receiver<Option<LocalPath>>,
+    stop: &AtomicBool,
+) -> Looked {
+    let looker = Looker::with_found_thumbs();
+    let mut looked = Looked::default();
+    let mut pictures = Pictures::new(root);
+    pictures.limit(most_bytes);
+    while let Ok(Some(local)) = files.recv() {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        // The time on the disk is the phone's.
+        match look(reader, &looker, &local, 0, &mut pictures) {
+            Ok(Some(seen)) => drop(looked.seen.insert(local, seen)),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!(%error, "no small pictures any more");
+                break;
+            }
+        }
+    }
+    looked.pictures = Some(pictures);
+    looked
+}
+
+impl Looked {
+    /// What was seen of a file.
+    pub(super) fn of(&self, local: &LocalPath) -> Option<Seen> {
+        self.seen.get(local).copied()
+    }
+
+    pub(super) fn into_pictures(self, root: &Path) -> Pictures {
+        self.pictures.unwrap_or_else(|| Pictures::new(root))
+    }
+}
+
+/// Takes small pictures, and writes them where some dozens are together.
+#[derive(Debug)]
+pub(super) struct Pictures {
+    root: std::path::PathBuf,
+    entries: Vec<String>,
+    /// The number of the part that they are for; `None` before the first.
+    part: Option<u32>,
+    left_bytes: u64,
+}
+
+impl Pictures {
+    fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            entries: Vec::new(),
+            part: None,
+            left_bytes: 0,
+        }
+    }
+
+    /// How many more bytes they may take.
+    pub(super) fn limit(&mut self, bytes: u64) {
+        self.left_bytes = bytes;
+    }
+
+    /// Takes what was seen; where it stands, unless it says nothing, or there is no more room for it.
+    pub(super) fn push(&mut self, look: &Look) -> Result<Option<Place>, ExportError> {
+        let Some(entry) = parts::entry(look) else {
+            return Ok(None);
+        };
+        let bytes = entry.len() as u64 + 2;
+        if bytes > self.left_bytes {
+            return Ok(None);
+        }
+        self.left_bytes -= bytes;
+        let part = match self.part {
+            Some(part) => part,
+            None => *self.part.insert(next_part(&self.root)),
+        };
+        // Fewer than fit in a part: see below.
+        let place = (part, self.entries.len() as u8);
+        self.entries.push(entry);
+        if self.entries.len() == ENTRIES {
+            self.write(part)?;
+            self.part = Some(part.saturating_add(1));
+        }
+        Ok(Some(place))
+    }
+
+    /// Writes the last of them.
+    pub(super) fn end(&mut self) -> Result<(), ExportError> {
+        match self.part {
+            Some(part) if !self.entries.is_empty() => self.write(part),
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&mut self, part: u32) -> Result<(), ExportError> {
+        let (path, entries) = (parts::path(part), &self.entries);
+        InFolder::open(&self.root)?.add_tag(&path, &mut |to| {
+            parts::write(to, part, entries).map_err(failed(&path))
+        })?;
+        self.entries.clear();
+        Ok(())
+    }
+}

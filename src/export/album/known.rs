@@ -1,0 +1,97 @@
+//! What an earlier album saw of the files, read back from its list, which anybody may have changed: what is wrong
+//! in it is not known, and looked at again.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{BufRead as _, BufReader, Read as _};
+
+use chrono::NaiveDateTime;
+
+use super::list::{BEGIN, Head, Line, NOT_LOOKED_AT, TIME, VERSION};
+use super::parts::{ENTRIES, Place};
+use crate::digest::Sha256;
+
+/// The most bytes of a list that are read: millions of files.
+const MAX_LIST_BYTES: u64 = 1 << 30;
+/// The most bytes of a line; the first holds all folders.
+const MAX_LINE_BYTES: u64 = 64 << 20;
+
+/// What was seen of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Seen {
+    pub(super) taken: Option<NaiveDateTime>,
+    /// As EXIF numbers it.
+    pub(super) turn: u8,
+    pub(super) seconds: u32,
+    /// Where its small picture and facts are.
+    pub(super) place: Option<Place>,
+    /// Whether somebody has looked into it, not only at its name.
+    pub(super) is_looked_at: bool,
+}
+
+/// The files of an earlier album, by a hash of their paths and bytes: memory grows by some 40 bytes a file.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    seen: HashMap<u64, Seen>,
+    hashes: RandomState,
+}
+
+impl Known {
+    /// Reads a list; nothing is known of one that cannot be read.
+    pub(super) fn read(list: File) -> Self {
+        let mut known = Self::default();
+        let mut lines = BufReader::with_capacity(256 * 1024, list.take(MAX_LIST_BYTES));
+        let mut line = String::new();
+        let mut folders = Vec::new();
+        loop {
+            line.clear();
+            match (&mut lines).take(MAX_LINE_BYTES).read_line(&mut line) {
+                Ok(0) | Err(_) => return known,
+                Ok(_) => {}
+            }
+            if let Some(head) = line.strip_prefix(BEGIN) {
+                let head = head.trim_end().strip_suffix(",[").unwrap_or_default();
+                match serde_json::from_str::<Head>(head) {
+                    Ok(head) if head.version == VERSION => folders = head.folders,
+                    _ => return known,
+                }
+            } else if let Ok(line) =
+                serde_json::from_str::<Line<'_>>(line.trim_end().trim_end_matches(','))
+            {
+                known.add(&folders, &line);
+            }
+        }
+    }
+
+    fn add(&mut self, folders: &[String], line: &Line<'_>) {
+        let Line(folder, name, _, taken, _, turn, seconds, part, place, sha256) = line;
+        let Some(folder) = folders.get(*folder as usize) else {
+            return;
+        };
+        if *part <= NOT_LOOKED_AT || usize::from(*place) >= ENTRIES {
+            return;
+        }
+        let seen = Seen {
+            taken: NaiveDateTime::parse_from_str(taken, TIME).ok(),
+            turn: *turn,
+            seconds: *seconds,
+            place: u32::try_from(*part).ok().map(|part| (part, *place)),
+            is_looked_at: true,
+        };
+        let key = self
+            .hashes
+            .hash_one((folder.as_str(), name.as_ref(), sha256.as_ref()));
+        self.seen.insert(key, seen);
+    }
+
+    /// What is known of a file with these bytes.
+    pub(super) fn of(&self, folder: &str, name: &str, sha256: &Sha256) -> Option<Seen> {
+        if self.seen.is_empty() {
+            return None;
+        }
+        let key = (folder, name, sha256.to_string());
+        let key = self.hashes.hash_one((key.0, key.1, key.2.as_str()));
+        self.seen.get(&key).copied()
+    }
+}

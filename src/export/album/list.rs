@@ -1,0 +1,149 @@
+//! The list: `albumList(HEAD,[`, then one line a file, then `]);`. One line a file, so that the next pull reads it
+//! back without holding all of it.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::report::shown;
+use super::known::Seen;
+use crate::digest::Sha256;
+use crate::item::PhoneIdentity;
+use crate::names::LocalPath;
+use crate::pull::kind::MediaKind;
+
+/// The version of list and parts: what another version has seen is looked at again.
+pub(super) const VERSION: u32 = 1;
+pub(super) const BEGIN: &str = "albumList(";
+/// How a time is written.
+pub(super) const TIME: &str = "%Y%m%d%H%M%S";
+
+/// What stands before the files.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Head {
+    pub(super) version: u32,
+    /// Maker and model of the phone; empty when they are unknown.
+    pub(super) phone: String,
+    /// The day on which this was written, in this computer's time.
+    pub(super) day: String,
+    /// Whether `report.html` lies beside the page.
+    pub(super) report: bool,
+    pub(super) missing_count: u64,
+    /// Path on the phone, and why it is not here.
+    pub(super) missing: Vec<(String, String)>,
+    /// Folders below `data/`, each with a slash behind it.
+    pub(super) folders: Vec<String>,
+    #[serde(skip)]
+    numbers: HashMap<String, u32>,
+}
+
+impl Head {
+    pub(super) fn new(phone: &PhoneIdentity) -> Self {
+        let phone = format!("{} {}", phone.manufacturer, phone.model);
+        Self {
+            version: VERSION,
+            phone: shown(phone.trim()),
+            day: chrono::Local::now().format("%Y%m%d").to_string(),
+            ..Self::default()
+        }
+    }
+
+    /// The number of a file's folder, which is added where it is new.
+    pub(super) fn add_folder(&mut self, local: &LocalPath) -> u32 {
+        let folder = folder_of(local);
+        if let Some(number) = self.numbers.get(folder) {
+            return *number;
+        }
+        // No listing has as many folders.
+        let number = u32::try_from(self.folders.len()).unwrap_or(u32::MAX);
+        self.folders.push(folder.to_owned());
+        self.numbers.insert(folder.to_owned(), number);
+        number
+    }
+}
+
+/// A file: its folder's number, name, size in bytes, time, kind (0 picture, 1 video, 2 sound, 3 other), turn, length
+/// in seconds, part (-1: it shows nothing of itself; -2: nobody has looked), place in the part, SHA-256.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Line<'a>(
+    pub(super) u32,
+    #[serde(borrow)] pub(super) std::borrow::Cow<'a, str>,
+    pub(super) u64,
+    #[serde(borrow)] pub(super) std::borrow::Cow<'a, str>,
+    pub(super) u8,
+    pub(super) u8,
+    pub(super) u32,
+    pub(super) i64,
+    pub(super) u8,
+    #[serde(borrow)] pub(super) std::borrow::Cow<'a, str>,
+);
+
+/// In the place of a part: the file was looked at, and shows nothing.
+const NOTHING: i64 = -1;
+/// In the place of a part: nobody has looked yet.
+pub(super) const NOT_LOOKED_AT: i64 = -2;
+
+impl<'a> Line<'a> {
+    /// The line of a file whose folder the head knows.
+    pub(super) fn of(
+        head: &Head,
+        local: &'a LocalPath,
+        sha256: &Sha256,
+        size: u64,
+        seen: &Seen,
+    ) -> Self {
+        let folder = head.numbers.get(folder_of(local)).copied();
+        Self::new(folder.unwrap_or_default(), local.name(), sha256, size, seen)
+    }
+
+    pub(super) fn new(folder: u32, name: &'a str, sha256: &Sha256, size: u64, seen: &Seen) -> Self {
+        let taken = seen.taken.map(|at| at.format(TIME).to_string());
+        let (part, place) = match (seen.place, seen.is_looked_at) {
+            (Some((part, place)), _) => (i64::from(part), place),
+            (None, true) => (NOTHING, 0),
+            (None, false) => (NOT_LOOKED_AT, 0),
+        };
+        let kind = match MediaKind::of_name(name.as_bytes()) {
+            MediaKind::Photo => 0,
+            MediaKind::Video => 1,
+            MediaKind::Audio => 2,
+            MediaKind::Other => 3,
+        };
+        Self(
+            folder,
+            name.into(),
+            size,
+            taken.unwrap_or_default().into(),
+            kind,
+            seen.turn,
+            seen.seconds,
+            part,
+            place,
+            sha256.to_string().into(),
+        )
+    }
+}
+
+pub(super) fn begin(to: &mut dyn Write, head: &Head) -> io::Result<()> {
+    writeln!(to, "{BEGIN}{},[", json(head)?)
+}
+
+pub(super) fn line(to: &mut dyn Write, line: &Line<'_>) -> io::Result<()> {
+    writeln!(to, "{},", json(line)?)
+}
+
+pub(super) fn end(to: &mut dyn Write) -> io::Result<()> {
+    to.write_all(b"]);\n")
+}
+
+fn json(value: &impl Serialize) -> io::Result<String> {
+    crate::json::line(value).map_err(io::Error::other)
+}
+
+/// A file's folder below `data/`, with the slash behind it.
+pub(super) fn folder_of(local: &LocalPath) -> &str {
+    let end = local.as_str().len() - local.name().len();
+    local.as_str().get(..end).unwrap_or_default()
+}

@@ -1,0 +1,27 @@
+//! The page itself, in one file.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use crate::digest::Sha256;
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The page that shows the list at this path. Only its own script and those beside it may run: even where markup
+/// from a name got into the page, it would do nothing.
+pub(super) fn page(list: &str) -> String {
+    let hash = BASE64.encode(Sha256::of(SCRIPT.as_bytes()).0);
+    PAGE.replace("{{hash}}", &hash)
+        .replace("{{list}}", list)
+        .replace("{{style}}", STYLE)
+        .replace("{{script}}", SCRIPT)
+}
+
+/// Which list a page shows.
+pub(super) fn list_of(page: &str) -> Option<&str> {
+    let (_, rest) = page.split_once("<script src=\"")?;
+    let (list, _) = rest.split_once('"')?;
+    super::folder::list_number(list).map(|_| list)
+}

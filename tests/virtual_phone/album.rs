@@ -1,0 +1,102 @@
+//! The album that a pull leaves in the folder.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use rescue::virtual_phone::camera_roll;
+
+use crate::desk::{Desk, camera};
+
+/// The page, and the files beside it.
+fn album(folder: &Path) -> (String, BTreeSet<String>) {
+    let listing = fs::read_dir(folder.join("album")).unwrap();
+    let names = listing.map(|found| found.unwrap().file_name().into_string().unwrap());
+    let page = fs::read_to_string(folder.join("index.html")).unwrap();
+    (page, names.collect())
+}
+
+/// The names that the album's list shows.
+fn listed(folder: &Path) -> BTreeSet<String> {
+    let list = album(folder)
+        .1
+        .into_iter()
+        .find(|name| name.starts_with("list-"));
+    let list = fs::read_to_string(folder.join("album").join(list.unwrap())).unwrap();
+    let lines = list.lines().filter_map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line.trim_end_matches(',')).ok()?;
+        Some(line[1].as_str()?.to_owned())
+    });
+    lines.collect()
+}
+
+#[tokio::test]
+async fn every_pull_leaves_an_album_of_what_is_here() {
+    let (desk, serving) = (Desk::new(), camera_roll::phone().serve().await.unwrap());
+    let ended = desk.pull(&serving, &[]).await.expect(3);
+    let page = desk.folder().join("index.html").display().to_string();
+    assert_eq!(ended.line("summary")["album"], page);
+    let names = listed(&desk.folder());
+    assert_eq!(names.len(), 30, "{names:?}");
+    assert!(
+        names.iter().any(|name| name.starts_with("VID_")),
+        "{names:?}"
+    );
+    // Facts of the pictures as they came.
+    let (_, files) = album(&desk.folder());
+    assert_eq!(files, ["list-0.js", "p0.js"].map(str::to_owned).into());
+    let part = fs::read_to_string(desk.folder().join("album/p0.js")).unwrap();
+    assert!(part.contains("Rescue Virtual Phone"), "{part}");
+    desk.expect_sound();
+}
+
+#[tokio::test]
+async fn album_is_left_alone_where_nothing_is_new_and_grows_with_the_folder() {
+    let (phone, _) = camera(&[100, 200]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &["--include", "**/0.jpg"])
+        .await
+        .expect(0);
+    let first = album(&desk.folder());
+    desk.pull(&serving, &["--include", "**/0.jpg"])
+        .await
+        .expect(0);
+    assert_eq!(album(&desk.folder()), first);
+    desk.pull(&serving, &[]).await.expect(0);
+    assert_eq!(
+        listed(&desk.folder()),
+        ["0.jpg", "1.jpg"].map(str::to_owned).into()
+    );
+    // One that is lost comes back.
+    fs::remove_file(desk.folder().join("index.html")).unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    assert_eq!(listed(&desk.folder()).len(), 2);
+}
+
+#[tokio::test]
+async fn album_that_cannot_be_written_fails_no_pull() {
+    let (phone, _) = camera(&[100]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &["--include", "**/nothing"])
+        .await
+        .expect(1);
+    fs::create_dir_all(desk.folder()).unwrap();
+    desk.pull(&serving, &[]).await.expect(0);
+    fs::remove_file(desk.folder().join("index.html")).unwrap();
+    fs::create_dir(desk.folder().join("index.html")).unwrap();
+    let ended = desk.pull(&serving, &[]).await.expect(0);
+    assert!(
+        ended.line("summary")["album"].is_null(),
+        "{:?}",
+        ended.lines
+    );
+    let address = serving.address().to_string();
+    let mut told = desk.command(&["pull", "--tcp", &address, "-o", "rescued"]);
+    let told = tokio::task::spawn_blocking(move || told.output().unwrap())
+        .await
+        .unwrap();
+    let told = String::from_utf8([told.stdout, told.stderr].concat()).unwrap();
+    let line = "The page with the pictures (index.html) was not written:";
+    assert_eq!(told.matches(line).count(), 1, "{told}");
+    desk.expect_sound();
+}
