@@ -4,13 +4,17 @@
 //! entries, in order, one at a time. A file of `data/` is recorded only after it is on the disk, so
 //! the catalogue may lag behind the disk by a group, but never runs ahead of it.
 //!
-//! SQLite with a rollback journal that is truncated at each commit, and `synchronous=FULL`. Not
-//! WAL: its side files hold what is committed, a person may copy `rescue.db` alone, and it needs
-//! shared memory, which network shares do not give. Not the default DELETE: a journal whose
-//! removal is lost in a power cut undoes the last transaction; a truncation is synced. The journal
-//! is removed when the catalogue is closed. On a disk of this computer, others may read between two
-//! transactions (`rescue status` does). Elsewhere locks are taken once (`locking_mode=EXCLUSIVE`),
-//! for some shares answer every one of SQLite's own locks with an error or a long wait.
+//! SQLite with a rollback journal whose beginning is zeroed at each commit (`journal_mode=PERSIST`),
+//! and `synchronous=FULL`. Not WAL: its side files hold what is committed, a person may copy
+//! `rescue.db` alone, and it needs shared memory, which network shares do not give. Not the default
+//! DELETE: a journal whose removal is lost in a power cut undoes the last transaction. Not TRUNCATE:
+//! the next transaction gets the same clusters again, and on exFAT, as on every filesystem that may
+//! write a file's new length before its bytes, a power cut brings the journal of the last
+//! transaction back: SQLite undoes half of what it had committed. What was zeroed and synced does
+//! not come back. The journal is removed when the catalogue is closed. On a disk of this computer,
+//! others may read between two transactions (`rescue status` does). Elsewhere locks are taken once
+//! (`locking_mode=EXCLUSIVE`), for some shares answer every one of SQLite's own locks with an error
+//! or a long wait.
 //!
 //! The file is not trusted: it may come from anywhere. SQLite is told what no catalogue needs
 //! (`defence`), tables that differ from ours in a word are refused, and every value is checked
@@ -25,6 +29,7 @@ mod survey;
 mod uploads;
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,7 +63,7 @@ pub struct Catalogue {
     /// What reading it may take.
     effort: Effort,
     /// Dropped after the database is closed: Windows removes no file that is open.
-    _journal: EmptyJournal,
+    _journal: FinishedJournal,
 }
 
 impl Catalogue {
@@ -120,7 +125,7 @@ impl Catalogue {
             path: path.to_owned(),
             access,
             effort,
-            _journal: EmptyJournal(journal),
+            _journal: FinishedJournal(journal),
         })
     }
 
@@ -131,7 +136,7 @@ impl Catalogue {
                 self.db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
             }
             self.db
-                .pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))?;
+                .pragma_update_and_check(None, "journal_mode", "PERSIST", |_| Ok(()))?;
             self.db.pragma_update(None, "synchronous", "FULL")?;
             // 16 MiB: a large plan fits, so that its pages are written once, in order.
             self.db.pragma_update(None, "cache_size", -16_384)?;
@@ -313,15 +318,22 @@ impl Catalogue {
     }
 }
 
-/// Removes the journal, which is empty between transactions; one that is not is SQLite's to deal with.
+/// Removes the journal, which begins with zeros between transactions; one that does not is SQLite's to
+/// deal with (<https://sqlite.org/fileformat2.html>, "hot").
 #[derive(Debug)]
-struct EmptyJournal(Option<PathBuf>);
+struct FinishedJournal(Option<PathBuf>);
 
-impl Drop for EmptyJournal {
+impl Drop for FinishedJournal {
     fn drop(&mut self) {
-        if let Some(journal) = &self.0
-            && fs::symlink_metadata(journal).is_ok_and(|found| found.is_file() && found.len() == 0)
-        {
+        let is_finished = |journal: &Path| {
+            let is_file = fs::symlink_metadata(journal).is_ok_and(|found| found.is_file());
+            let mut first = [0];
+            is_file
+                && fs::File::open(journal)
+                    .and_then(|mut file| file.read(&mut first))
+                    .is_ok_and(|_| first == [0])
+        };
+        if let Some(journal) = self.0.as_deref().filter(|journal| is_finished(journal)) {
             let _ = fs::remove_file(journal);
         }
     }

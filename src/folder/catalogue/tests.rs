@@ -434,6 +434,21 @@ fn nothing_is_left_beside_a_closed_catalogue() {
     assert_eq!(names, ["rescue.db"]);
 }
 
+/// Cut off and written anew, it may show what stood on the disk before, and undo what is committed.
+#[test]
+fn journal_of_what_is_committed_cannot_come_back() {
+    let (folder, mut catalogue) = fresh();
+    let journal = || fs::read(folder.path().join("rescue.db-journal")).unwrap();
+    let mut longest = 0;
+    for name in ["a", "b", "c"] {
+        planned(&mut catalogue, &[name]);
+        let left = journal();
+        assert!(left.len() > 4096 && left.len() >= longest, "it was cut off");
+        assert!(left.starts_with(&[0; 28]), "{:?}", &left[..28]);
+        longest = left.len();
+    }
+}
+
 #[test]
 fn a_journal_that_a_kill_left_is_rolled_back() {
     let (folder, mut catalogue) = fresh();
