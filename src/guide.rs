@@ -16,7 +16,7 @@ use crate::folder::disk::system::is_short_of_files;
 use crate::folder::{CatalogueError, DiskError, FolderError, ReasonCode};
 use crate::phone::PhoneError;
 use crate::phone::display::DisplayError;
-use crate::phone::drive::LinkError;
+use crate::phone::error::LinkError;
 use crate::phone::keys::KeysError;
 use crate::threads::NoThread;
 use crate::upload::oauth::sign_in::SignInError;

@@ -15,6 +15,7 @@
 //! | [`adb`] | bytes from a peer | protocol events, bytes for the peer; no I/O, no clock |
 //! | [`phone`] | a route to a phone | the phone's folders, files, hashes and answers |
 //! | [`names`] | a phone's raw path bytes | a safe path on this disk |
+//! | [`media`] | a name, first bytes, a person's choice | what a file is, and whether it is wanted |
 //! | [`folder`] | finished files and facts about them | the rescue folder: catalogue, bag, commits |
 //! | [`pull`] | a phone and a folder | every wanted item in the folder, or its reason |
 //! | [`export`] | a rescue folder and a wish | an archive that anyone can open, check and look at |
@@ -27,6 +28,7 @@
 //! | `virtual_phone` | a description of a phone | the device side of ADB, for `rescue demo` and tests |
 //!
 //! Imports run one way: `commands` -> (`pull`, `export`, `upload`, `screen`, `guide`) -> (`folder`, `phone`) -> `adb`.
+//! No two files import each other, by whatever way around. `tests/house.rs` holds all of this.
 //!
 //! # What holds everywhere
 //!
@@ -57,9 +59,11 @@ pub mod folder;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod guide;
+pub mod halt;
 mod home;
 pub mod item;
 mod json;
+pub mod media;
 pub mod names;
 pub mod phone;
 pub mod pull;

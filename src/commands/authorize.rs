@@ -16,13 +16,14 @@ use crate::adb::server::DeviceState;
 use crate::cli::{AuthorizeArgs, LockSecretArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
+use crate::halt::Halt;
 use crate::phone::accessory::action::{Action, DIALOGS, Dialog, undo};
 use crate::phone::accessory::{Accessory, AccessoryError, candidates};
 use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
-use crate::phone::discover::{RouteName, choose, discover};
+use crate::phone::discover::{choose, discover};
+use crate::phone::seen::RouteName;
 use crate::phone::server::ServedPhone;
 use crate::phone::{Phone, PhoneError};
-use crate::pull::halt::Halt;
 use crate::ui::terminal::Mode;
 use crate::ui::{Ui, plain};
 

@@ -11,7 +11,8 @@ use crate::error::{Error, Kind};
 use crate::guide;
 use crate::guide::states;
 use crate::phone::PhoneError;
-use crate::phone::discover::{RouteName, SeenPhone, discover};
+use crate::phone::discover::discover;
+use crate::phone::seen::{RouteName, SeenPhone};
 use crate::ui::{Ui, plain};
 
 /// How often `--watch` looks: hotplug events can come late or never, and looking costs little.

@@ -11,8 +11,8 @@ use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::export::{ExportError, Outcome, Packed, Place, Protection, Request, Wish, pack, plan};
 use crate::folder::Folder;
-use crate::pull::halt::Halt;
-use crate::pull::kind::MediaKind;
+use crate::halt::Halt;
+use crate::media::kind::MediaKind;
 use crate::ui::{Ui, bytes, count, plain};
 
 #[derive(Serialize)]

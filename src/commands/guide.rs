@@ -21,9 +21,9 @@ use crate::guide::journey::{
     Action, Happened, Holdings, Journey, Next, Note, Question, Seen, Sight, Take, Trouble, What,
 };
 use crate::guide::states;
+use crate::halt::Halt;
 use crate::phone::allowed;
 use crate::phone::connect::{ConnectOptions, Patience, connect};
-use crate::pull::halt::Halt;
 use crate::ui::terminal::Mode;
 use crate::ui::words::journey::{asked, label, lines};
 use crate::ui::{Ui, plain};

@@ -40,12 +40,12 @@ use crate::adb::connection::Introduction;
 use crate::cli::{Cli, Command, PhoneArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
+use crate::halt::Halt;
 use crate::phone::connect::{
     ConnectOptions, Patience, Target, Waiting, connect as connect_to_phone,
 };
 use crate::phone::keys::KeySources;
 use crate::phone::{Phone, allowed};
-use crate::pull::halt::Halt;
 use crate::threads;
 use crate::ui::{Ui, typed, typed_word};
 

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use chrono::{Local, NaiveDate, TimeZone as _};
-
 pub(super) use self::contents::contents;
+use chrono::Local;
+
 use self::destination::{Claims, Destination};
 use self::known::Known;
 use self::nothing::nothing_matches;
@@ -30,15 +30,15 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::folder::{Folder, RunId, RunOutcome, Summary, bag};
 use crate::guide;
+use crate::halt::Halt;
 use crate::item::PhoneIdentity;
+use crate::media::choice::{Selection, start_of_day};
+use crate::media::kind::MediaKind;
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
 use crate::pull::enumerate::{Enumeration, Listing, Roots};
-use crate::pull::halt::Halt;
-use crate::pull::kind::MediaKind;
 use crate::pull::plan::Plan;
 use crate::pull::reconnect::Reconnect;
-use crate::pull::selection::Selection;
 use crate::pull::session::{Outcome, Session};
 use crate::pull::{Method, method_of};
 use crate::ui::Ui;
@@ -146,17 +146,6 @@ fn selection_of(choice: &ChoiceArgs) -> Result<Selection, Error> {
         ..Selection::default()
     }
     .with_globs(&choice.include, &choice.exclude)
-}
-
-/// When a day starts here, in seconds since 1970.
-pub(super) fn start_of_day(day: NaiveDate) -> i64 {
-    let midnight = day.and_time(chrono::NaiveTime::MIN);
-    // Where midnight is skipped or doubled by a clock change, the earliest is meant.
-    let start = Local
-        .from_local_datetime(&midnight)
-        .earliest()
-        .map(|start| start.timestamp());
-    start.unwrap_or_else(|| midnight.and_utc().timestamp())
 }
 
 fn remote_path(text: &str) -> Result<RemotePath, Error> {

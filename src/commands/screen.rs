@@ -9,10 +9,10 @@ use super::which::which;
 use super::{Done, connect_phone, options_of};
 use crate::cli::ScreenArgs;
 use crate::error::{Error, Kind};
+use crate::halt::Halt;
 use crate::names::harmless;
 use crate::phone::connect::{ConnectOptions, Patience, Target, connect};
 use crate::phone::{Phone, PhoneError};
-use crate::pull::halt::Halt;
 use crate::screen::{Connect, Live};
 use crate::ui::{Ui, bytes, plain};
 

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use self::check::{Comparison, check};
-use super::pull::start_of_day;
 use super::summary::looked_at_everything;
 use super::{Done, arguments, stopped};
 use crate::cli::{CheckHow, LimitsOf, Quality, UploadArgs, UploadChoiceArgs};
@@ -20,11 +19,11 @@ use crate::folder::upload::{
     NewUpload, RemoteId, SMALL_BYTES, UploadCount, UploadReason, UploadState,
 };
 use crate::folder::{Access, CatalogueError, Folder, lies_in, whole_path};
+use crate::halt::Halt;
 use crate::item::PhoneIdentity;
+use crate::media::choice::{Selection, start_of_day};
+use crate::media::kind::MediaKind;
 use crate::names::{UploadPath, spell};
-use crate::pull::halt::Halt;
-use crate::pull::kind::MediaKind;
-use crate::pull::selection::Selection;
 use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed};
 use crate::upload::albums::Albums;
 use crate::upload::choose::{Choice, Chosen, Layout, Places};

@@ -15,9 +15,9 @@ use crate::event::{Event, Events};
 use crate::folder::check::{Finding, Progress, Report, check};
 use crate::folder::set_aside::SET_ASIDE;
 use crate::folder::{Access, CatalogueError, Entry, Folder, Run, State, bag};
+use crate::halt::Halt;
 use crate::phone::Phone;
 use crate::phone::hash::{Algorithm, Hashes};
-use crate::pull::halt::Halt;
 use crate::pull::likeness::{Acquaintance, Chosen};
 use crate::ui::{Ui, bytes, count, plain, typed};
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Done;
 use crate::cli::VirtualPhoneArgs;
 use crate::error::{Error, Kind};
-use crate::pull::halt::Halt;
+use crate::halt::Halt;
 use crate::ui::Ui;
 use crate::virtual_phone::VirtualPhone;
 

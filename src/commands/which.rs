@@ -9,10 +9,11 @@ use crate::cli::PhoneArgs;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Wait};
 use crate::guide::states;
+use crate::halt::Halt;
 use crate::phone::PhoneError;
 use crate::phone::connect::Target;
-use crate::phone::discover::{SeenPhone, choose, discover};
-use crate::pull::halt::Halt;
+use crate::phone::discover::{choose, discover};
+use crate::phone::seen::SeenPhone;
 use crate::ui::Ui;
 use crate::ui::terminal::Mode;
 

@@ -6,7 +6,8 @@ use super::archive::{Archive, Held, Target};
 use super::rows::{Listed, TagFiles as _, failed};
 use super::{ExportError, Share};
 use crate::digest::Sha256;
-use crate::folder::bag::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST, one_line};
+use crate::folder::bag::one_line;
+use crate::folder::manifest::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
 use crate::item::PhoneIdentity;
 
 /// Adds the declaration, facts, and the manifest, whose hash comes back.

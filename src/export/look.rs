@@ -16,7 +16,7 @@ use jpeg_decoder::{CodingProcess, PixelFormat};
 pub(crate) use facts::Facts;
 
 use super::dates::{self, Source, Taken};
-use crate::pull::kind::MediaKind;
+use crate::media::kind::MediaKind;
 
 /// The longer side of a small picture that is made here, in pixels.
 const SIDE: usize = 192;

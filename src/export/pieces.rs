@@ -7,8 +7,8 @@ use std::path::Path;
 use super::spill::{Mark, Spill};
 use crate::digest::Sha256;
 use crate::folder::{DiskError, EntryId};
+use crate::media::kind::MediaKind;
 use crate::names::LocalPath;
-use crate::pull::kind::MediaKind;
 
 /// A file that goes into the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]

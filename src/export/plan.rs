@@ -16,9 +16,9 @@ use crate::folder::reader::{Found, FoundSize};
 use crate::folder::{
     CatalogueError, DataReader, DiskError, Entry, Folder, Reason, ReasonCode, State,
 };
+use crate::media::choice::{Globs, Spot};
+use crate::media::kind::MediaKind;
 use crate::names::{LocalPath, with_slashes};
-use crate::pull::kind::MediaKind;
-use crate::pull::selection::{Globs, Spot};
 use crate::threads::spawn_scoped;
 
 /// What the person wants in the archive.

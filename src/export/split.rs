@@ -10,7 +10,7 @@ use super::plan::{LeftOut, Plan, Why};
 use super::rows::most_thumb_bytes;
 use super::{ExportError, Place, Request};
 use crate::folder::{DiskError, Folder};
-use crate::pull::kind::MediaKind;
+use crate::media::kind::MediaKind;
 
 /// What a file costs besides its bytes and its name: two headers with all their fields, the
 /// manifest's line, and what report and album tell about it.

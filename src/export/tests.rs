@@ -127,7 +127,7 @@ fn an_archive_is_a_bag_of_what_the_phone_confirmed() {
     assert_eq!(held["photos/data/internal/empty.txt"], b"");
     assert!(held["photos/data/sd-1/film.mp4"] == film);
     let text = |name: &str| String::from_utf8(held[&format!("photos/{name}")].clone()).unwrap();
-    assert_eq!(text("bagit.txt"), crate::folder::bag::DECLARATION);
+    assert_eq!(text("bagit.txt"), crate::folder::manifest::DECLARATION);
     let manifest = text("manifest-sha256.txt");
     let payload = held.keys().filter(|name| name.starts_with("photos/data/"));
     assert_eq!(manifest.lines().count(), payload.count());
@@ -579,11 +579,11 @@ fn wishes_narrow_what_goes_in() {
         });
         names.collect::<Vec<_>>()
     };
-    let kinds = |kinds: &[crate::pull::kind::MediaKind]| Wish {
+    let kinds = |kinds: &[crate::media::kind::MediaKind]| Wish {
         kinds: kinds.to_vec(),
         ..Wish::default()
     };
-    use crate::pull::kind::MediaKind::{Photo, Video};
+    use crate::media::kind::MediaKind::{Photo, Video};
     assert_eq!(payload("1.zip", kinds(&[Photo])), ["DCIM/a.jpg"]);
     assert_eq!(
         payload("2.zip", kinds(&[Photo, Video])),

@@ -11,21 +11,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::{self, DiskError, PARTIAL, Within};
-use super::{CatalogueError, Companion, Entry, Folder, State, check};
+use super::manifest::{self, BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
+use super::{CatalogueError, Companion, Entry, Folder, State};
 use crate::digest::{Hasher, Sha256, Xxh128};
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
-
-/// The bag declaration.
-pub(crate) const BAGIT_TXT: &str = "bagit.txt";
-/// What `bagit.txt` holds (RFC 8493, 2.1.1).
-pub(crate) const DECLARATION: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
-/// Facts about the bag.
-pub(crate) const BAG_INFO_TXT: &str = "bag-info.txt";
-/// The payload's hashes.
-pub(crate) const MANIFEST: &str = "manifest-sha256.txt";
-/// The hashes of the other three.
-pub(crate) const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 
 /// More than the bag's own files take, but for the manifest, in bytes.
 const SHORT: u64 = 64 * 1024;
@@ -110,7 +100,7 @@ fn says(folder: &Folder, inventory: &Inventory) -> Result<bool, BagError> {
         || ![BAGIT_TXT, BAG_INFO_TXT, TAG_MANIFEST]
             .into_iter()
             .all(is_short)
-        || !check::bag_is_whole(root)?
+        || !manifest::bag_is_whole(root)?
     {
         return Ok(false);
     }
@@ -124,7 +114,8 @@ fn says(folder: &Folder, inventory: &Inventory) -> Result<bool, BagError> {
         return Ok(false);
     }
     let mut listed = Inventory::default();
-    let all_read = check::each_payload_line(root, |sha256, local| listed.add_line(sha256, local))?;
+    let all_read =
+        manifest::each_payload_line(root, |sha256, local| listed.add_line(sha256, local))?;
     Ok(all_read && listed.sum == inventory.sum)
 }
 

@@ -4,7 +4,6 @@
 //! What goes in: an open folder. What comes out: a [`Report`], and [`Progress`] on the way. Changes
 //! nothing, follows no symbolic link. Memory grows by some 10 bytes per file, not by their sizes.
 
-mod manifest;
 mod sorted;
 mod workers;
 
@@ -13,15 +12,13 @@ use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 
-use super::bag::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
 use super::disk::{self, DATA, DiskError};
-use super::partial::hash_rest;
-use super::strangers::each_file;
+use super::manifest::{self, BAG_INFO_TXT, BAGIT_TXT, DECLARATION, Line, MANIFEST, TAG_MANIFEST};
+use super::strangers::{Known, each_file};
 use super::{CatalogueError, Folder, RunOutcome, State};
 use crate::digest::{Hasher, Sha256};
 use crate::names::{LocalPath, with_slashes};
 use crate::threads::NoThread;
-use manifest::Line;
 use sorted::{Listed, Sorted};
 use workers::Workers;
 
@@ -245,27 +242,6 @@ struct Check<'a> {
     shortage: Option<DiskError>,
 }
 
-/// Local paths by their keyed hash, 8 bytes each. A chance meeting of two could only hide that one of
-/// them is not known; at a million files, its odds are one in thirty million.
-#[derive(Default)]
-pub(super) struct Known(Vec<u64>);
-
-impl Known {
-    pub(super) fn add(&mut self, hash: u64) {
-        self.0.push(hash);
-    }
-
-    /// To be called when all are added.
-    pub(super) fn sorted(mut self) -> Self {
-        self.0.sort_unstable();
-        self
-    }
-
-    pub(super) fn has(&self, hash: u64) -> bool {
-        self.0.binary_search(&hash).is_ok()
-    }
-}
-
 impl Check<'_> {
     /// The bag's own files against each other.
     fn tag_files(&mut self) -> Result<(), CheckError> {
@@ -463,56 +439,6 @@ impl Check<'_> {
             self.report.findings.push(finding);
         }
     }
-}
-
-/// Whether the bag's own files are all there and as they were written together: the tag manifest,
-/// which is written last, lists the other three, and each has the hash that it says.
-pub(super) fn bag_is_whole(root: &Path) -> Result<bool, DiskError> {
-    let mut missing = vec![BAGIT_TXT, BAG_INFO_TXT, MANIFEST];
-    for line in manifest::lines(root, TAG_MANIFEST)? {
-        let Line::Listed { sha256, path, .. } = line? else {
-            return Ok(false);
-        };
-        let Some(at) = missing.iter().position(|name| *name == path) else {
-            return Ok(false);
-        };
-        let path = root.join(missing.swap_remove(at));
-        // Read from memory too, where a run that ended well put it with its sync.
-        let Some(mut file) = disk::open_file(&path)? else {
-            return Ok(false);
-        };
-        if hash_rest(&mut file, &path, |_| {})?.0.finish() != sha256 {
-            return Ok(false);
-        }
-    }
-    Ok(missing.is_empty())
-}
-
-/// Calls `f` with what each of the manifest's lines says; false at one that says nothing of a file
-/// below `data/`.
-pub(super) fn each_payload_line(
-    root: &Path,
-    mut f: impl FnMut(Sha256, &str),
-) -> Result<bool, DiskError> {
-    for line in manifest::lines(root, MANIFEST)? {
-        let Line::Listed { sha256, path, .. } = line? else {
-            return Ok(false);
-        };
-        let Some(local) = below_data(&path) else {
-            return Ok(false);
-        };
-        f(sha256, local);
-    }
-    Ok(true)
-}
-
-/// The local path of a manifest's `data/...`.
-fn payload_path(path: &str) -> Option<LocalPath> {
-    LocalPath::new(below_data(path)?).ok()
-}
-
-fn below_data(path: &str) -> Option<&str> {
-    path.strip_prefix(DATA)?.strip_prefix('/')
 }
 
 /// What the disk holds; `None` when there is no such regular file, which is a finding of its own.

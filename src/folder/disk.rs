@@ -158,7 +158,8 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), DiskError> {
 /// of one file afterwards flushes it for all. Failures since `folder` was opened are reported.
 pub(crate) fn sync_filesystem(folder: &File, path: &Path) -> Result<bool, DiskError> {
     let began = || observed(|| Change::FilesystemSyncing(path.to_owned()));
-    let is_done = system::sync_filesystem(folder, path, began)?;
+    let is_done = system::sync_filesystem(folder, began)
+        .map_err(|error| DiskError::new("sync", path, error))?;
     if is_done {
         observed(|| Change::FilesystemSynced(path.to_owned()));
     }

@@ -28,6 +28,7 @@ pub(crate) mod disk;
 mod entry;
 mod gaps;
 mod giving_way;
+pub(crate) mod manifest;
 pub mod partial;
 mod patchwork;
 pub mod reader;

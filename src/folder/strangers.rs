@@ -3,10 +3,30 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 
-use super::check::Known;
 use super::disk::DATA;
 use super::{CatalogueError, Folder};
 use crate::names::LocalPath;
+
+/// Local paths by their keyed hash, 8 bytes each. A chance meeting of two could only hide that one of
+/// them is not known; at a million files, its odds are one in thirty million.
+#[derive(Default)]
+pub(super) struct Known(Vec<u64>);
+
+impl Known {
+    pub(super) fn add(&mut self, hash: u64) {
+        self.0.push(hash);
+    }
+
+    /// To be called when all are added.
+    pub(super) fn sorted(mut self) -> Self {
+        self.0.sort_unstable();
+        self
+    }
+
+    pub(super) fn has(&self, hash: u64) -> bool {
+        self.0.binary_search(&hash).is_ok()
+    }
+}
 
 /// Calls `f` with everything below `data/` but folders: its path from `data/`, and the same as a
 /// local path where it is one. Folders that cannot be read are passed over: their files are missed

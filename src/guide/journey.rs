@@ -10,6 +10,7 @@
 mod advice;
 mod contents;
 mod holdings;
+mod sight;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -21,7 +22,8 @@ pub(crate) use advice::{Action, Counsel, Doubt};
 use advice::{Replies, Reply, advice, open_doubt};
 pub(crate) use contents::{Amount, Contents, Group, Take, What, Wish};
 pub(crate) use holdings::{Holdings, Verdict};
-pub(crate) use turn::{Happened, Next, Note, Question, Seen, Sight, Trouble, Turn};
+pub(crate) use sight::{Seen, Sight};
+pub(crate) use turn::{Happened, Next, Note, Question, Trouble, Turn};
 
 /// After how many failures with a phone that looks ready the person is asked.
 const MOST_FAILURES: u32 = 3;

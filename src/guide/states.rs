@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use crate::adb::server::DeviceState;
 use crate::error::Kind;
 use crate::phone::PhoneError;
-use crate::phone::drive::LinkError;
+use crate::phone::error::LinkError;
 use crate::phone::keys::KeysError;
 
 /// What is known about one state.

@@ -7,10 +7,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::discover::{RouteName, SeenPhone, choose, discover};
-use super::drive::{Link, LinkError, LinkEvent};
+use super::discover::{choose, discover};
+use super::drive::{Link, LinkEvent};
+use super::error::LinkError;
 use super::error::PhoneError;
 use super::keys::{KeySources, computer_name};
+use super::seen::{RouteName, SeenPhone};
 use super::server::ServedPhone;
 use super::shell::ShellKind;
 use super::{Phone, Properties, Route, tcp, usb};

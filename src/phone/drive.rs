@@ -4,46 +4,20 @@
 //! and writes go on side by side, so that two ends that both have much to say cannot lock up.
 
 use std::collections::HashMap;
-use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::buffers::Buffers;
-use super::stream::ByteStream;
+use super::error::{LinkError, LinkFailure};
+use super::stream::{ByteStream, LinkWish, SEND_BUFFER};
 use crate::adb::auth::PublicKey;
-use crate::adb::connection::{Banner, Connection, ConnectionError, Event, StreamId};
+use crate::adb::connection::{Banner, Connection, Event, StreamId};
 
 /// Output that a peer may leave unread before it counts as hostile, in bytes.
 const MAX_UNREAD_OUTPUT: usize = 64 * 1024 * 1024;
-/// What a stream's writer may have on its way before it waits, in bytes.
-pub(crate) const SEND_BUFFER: usize = 2 * 1024 * 1024;
-
-/// Why a link to a phone ended.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkError {
-    /// The other side closed the connection.
-    #[error("the connection was closed by the other side")]
-    Closed,
-    /// The operating system reports an error on the connection.
-    #[error("the connection broke")]
-    Io(#[source] io::Error),
-    /// The other side broke the protocol.
-    #[error("the other side violates the ADB protocol")]
-    Protocol(#[source] ConnectionError),
-    /// The other side does not read what is sent to it.
-    #[error("the other side does not read what is sent to it")]
-    NotReading,
-}
-
-impl LinkError {
-    /// Whether the other side is a phone that wants encryption.
-    pub fn wants_tls(&self) -> bool {
-        matches!(self, Self::Protocol(ConnectionError::TlsWanted))
-    }
-}
 
 /// What happened on a link as a whole.
 #[derive(Debug)]
@@ -64,21 +38,8 @@ pub enum LinkEvent {
 /// are gone.
 #[derive(Debug, Clone)]
 pub struct Link {
-    wishes: mpsc::UnboundedSender<Wish>,
-    failure: Failure,
-}
-
-/// Set once, when the link ends.
-pub(super) type Failure = Arc<OnceLock<Arc<LinkError>>>;
-
-#[derive(Debug)]
-pub(super) enum Wish {
-    Open(Vec<u8>, oneshot::Sender<Option<ByteStream>>),
-    Write(StreamId, Bytes),
-    Consumed(StreamId, usize),
-    Close(StreamId),
-    Approve,
-    End,
+    wishes: mpsc::UnboundedSender<LinkWish>,
+    failure: LinkFailure,
 }
 
 impl Link {
@@ -92,7 +53,7 @@ impl Link {
     {
         let (wishes, inbox) = mpsc::unbounded_channel();
         let (events, event_receiver) = mpsc::unbounded_channel();
-        let failure = Failure::default();
+        let failure = LinkFailure::default();
         let link = Self {
             wishes: wishes.clone(),
             failure: Arc::clone(&failure),
@@ -125,7 +86,7 @@ impl Link {
         // A wish that comes back holds the other end of `answer`, which would wait for it for ever.
         if self
             .wishes
-            .send(Wish::Open(service.to_vec(), reply))
+            .send(LinkWish::Open(service.to_vec(), reply))
             .is_err()
         {
             return Err(self.failure());
@@ -135,13 +96,13 @@ impl Link {
 
     /// Ends the link, whoever else holds it, and lets go of the transport.
     pub async fn end(&self) {
-        let _ = self.wishes.send(Wish::End);
+        let _ = self.wishes.send(LinkWish::End);
         self.wishes.closed().await;
     }
 
     /// Device end: lets the computer in whose key was offered.
     pub fn approve(&self) {
-        let _ = self.wishes.send(Wish::Approve);
+        let _ = self.wishes.send(LinkWish::Approve);
     }
 
     /// Why the link ended.
@@ -168,8 +129,8 @@ impl Drop for OpenStream {
 struct Streams {
     open: HashMap<StreamId, OpenStream>,
     opening: HashMap<StreamId, oneshot::Sender<Option<ByteStream>>>,
-    wishes: mpsc::WeakUnboundedSender<Wish>,
-    failure: Failure,
+    wishes: mpsc::WeakUnboundedSender<LinkWish>,
+    failure: LinkFailure,
 }
 
 impl Streams {
@@ -206,7 +167,7 @@ impl Loop {
     async fn run<T>(
         &mut self,
         transport: T,
-        mut inbox: mpsc::UnboundedReceiver<Wish>,
+        mut inbox: mpsc::UnboundedReceiver<LinkWish>,
     ) -> Result<(), LinkError>
     where
         T: AsyncRead + AsyncWrite,
@@ -233,9 +194,9 @@ impl Loop {
                     }
                 }
                 wish = inbox.recv() => {
-                    let mut next = wish.unwrap_or(Wish::End);
+                    let mut next = wish.unwrap_or(LinkWish::End);
                     loop {
-                        if let Wish::End = next {
+                        if let LinkWish::End = next {
                             return Ok(());
                         }
                         self.grant(next);
@@ -248,26 +209,26 @@ impl Loop {
         }
     }
 
-    fn grant(&mut self, wish: Wish) {
+    fn grant(&mut self, wish: LinkWish) {
         match wish {
-            Wish::Open(service, reply) => {
+            LinkWish::Open(service, reply) => {
                 let id = self.connection.open(&service);
                 self.streams.opening.insert(id, reply);
             }
-            Wish::Write(id, data) => {
+            LinkWish::Write(id, data) => {
                 if let Some(stream) = self.streams.open.get_mut(&id) {
                     stream.unreturned += data.len().min(SEND_BUFFER);
                     self.connection.write(id, data);
                 }
             }
-            Wish::Consumed(id, bytes) => self.connection.consumed(id, bytes),
-            Wish::Close(id) => {
+            LinkWish::Consumed(id, bytes) => self.connection.consumed(id, bytes),
+            LinkWish::Close(id) => {
                 self.streams.open.remove(&id);
                 self.connection.close(id);
             }
-            Wish::Approve => self.connection.approve(),
+            LinkWish::Approve => self.connection.approve(),
             // The loop is over.
-            Wish::End => {}
+            LinkWish::End => {}
         }
     }
 

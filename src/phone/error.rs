@@ -1,14 +1,41 @@
 //! What can go wrong between this computer and a phone.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::drive::LinkError;
 use super::keys::KeysError;
+use crate::adb::connection::ConnectionError;
 use crate::adb::server::{DeviceState, NotAServer};
 use crate::adb::shell::ShellError;
 use crate::adb::sync::SyncError;
+
+/// Why a link to a phone ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The other side closed the connection.
+    #[error("the connection was closed by the other side")]
+    Closed,
+    /// The operating system reports an error on the connection.
+    #[error("the connection broke")]
+    Io(#[source] io::Error),
+    /// The other side broke the protocol.
+    #[error("the other side violates the ADB protocol")]
+    Protocol(#[source] ConnectionError),
+    /// The other side does not read what is sent to it.
+    #[error("the other side does not read what is sent to it")]
+    NotReading,
+}
+
+impl LinkError {
+    /// Whether the other side is a phone that wants encryption.
+    pub fn wants_tls(&self) -> bool {
+        matches!(self, Self::Protocol(ConnectionError::TlsWanted))
+    }
+}
+
+/// Set once, when the link ends.
+pub(super) type LinkFailure = Arc<OnceLock<Arc<LinkError>>>;
 
 /// What can go wrong between this computer and a phone.
 #[derive(Debug, Clone, thiserror::Error)]

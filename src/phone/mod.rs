@@ -15,6 +15,7 @@ pub mod hash;
 pub mod keys;
 pub mod lock;
 pub(crate) mod marks;
+pub mod seen;
 pub mod server;
 pub mod shell;
 pub mod stream;

@@ -13,9 +13,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::discover::SeenPhone;
 use super::error::PhoneError;
-use super::stream::ByteStream;
+use super::seen::SeenPhone;
+use super::stream::{ByteStream, acknowledge_quickly};
 use super::tcp;
 use crate::adb::features::Features;
 use crate::adb::server::{self, Device, Status};
@@ -296,14 +296,4 @@ impl Conversation {
             }
         }
     }
-}
-
-/// Asks the kernel to acknowledge at once: an adb server writes small pieces with Nagle's
-/// algorithm on, and would wait 40 ms for each delayed acknowledgement. The kernel forgets the
-/// wish, so it is renewed after each read.
-pub(super) fn acknowledge_quickly(socket: &TcpStream) {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::net::sockopt::set_tcp_quickack(socket, true);
-    #[cfg(not(target_os = "linux"))]
-    let _ = socket;
 }

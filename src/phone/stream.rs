@@ -5,11 +5,25 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::buffers::Buffers;
-use super::drive::{Failure, LinkError, SEND_BUFFER, Wish};
+use super::error::{LinkError, LinkFailure};
 use crate::adb::connection::StreamId;
+
+/// What a stream's writer may have on its way before it waits, in bytes.
+pub(crate) const SEND_BUFFER: usize = 2 * 1024 * 1024;
+
+/// What the users of a link want of the loop that drives it.
+#[derive(Debug)]
+pub(super) enum LinkWish {
+    Open(Vec<u8>, oneshot::Sender<Option<ByteStream>>),
+    Write(StreamId, Bytes),
+    Consumed(StreamId, usize),
+    Close(StreamId),
+    Approve,
+    End,
+}
 
 /// A stream to a service; dropping it closes it.
 #[derive(Debug)]
@@ -30,14 +44,14 @@ enum Kind {
 struct LinkStream {
     id: StreamId,
     data: mpsc::UnboundedReceiver<Bytes>,
-    wishes: mpsc::UnboundedSender<Wish>,
+    wishes: mpsc::UnboundedSender<LinkWish>,
     send_permits: Arc<Semaphore>,
-    failure: Failure,
+    failure: LinkFailure,
 }
 
 impl Drop for LinkStream {
     fn drop(&mut self) {
-        let _ = self.wishes.send(Wish::Close(self.id));
+        let _ = self.wishes.send(LinkWish::Close(self.id));
     }
 }
 
@@ -45,9 +59,9 @@ impl ByteStream {
     pub(super) fn of_link(
         id: StreamId,
         data: mpsc::UnboundedReceiver<Bytes>,
-        wishes: mpsc::UnboundedSender<Wish>,
+        wishes: mpsc::UnboundedSender<LinkWish>,
         send_permits: Arc<Semaphore>,
-        failure: Failure,
+        failure: LinkFailure,
     ) -> Self {
         Self(Kind::Link(LinkStream {
             id,
@@ -73,7 +87,9 @@ impl ByteStream {
         match &mut self.0 {
             Kind::Link(stream) => match stream.data.recv().await {
                 Some(bytes) => {
-                    let _ = stream.wishes.send(Wish::Consumed(stream.id, bytes.len()));
+                    let _ = stream
+                        .wishes
+                        .send(LinkWish::Consumed(stream.id, bytes.len()));
                     Ok(Some(bytes))
                 }
                 None => match stream.failure.get() {
@@ -89,7 +105,7 @@ impl ByteStream {
                 if input.is_empty() {
                     buffers.make_room(input, 0);
                     let read = socket.read_buf(input).await;
-                    super::server::acknowledge_quickly(socket);
+                    acknowledge_quickly(socket);
                     match read {
                         Ok(0) => return Ok(None),
                         // adb closes with what was sent unread when a service ends early.
@@ -117,7 +133,7 @@ impl ByteStream {
                         return Err(failure.unwrap_or_else(|| Arc::new(LinkError::Closed)));
                     }
                 }
-                let _ = stream.wishes.send(Wish::Write(stream.id, bytes));
+                let _ = stream.wishes.send(LinkWish::Write(stream.id, bytes));
                 Ok(())
             }
             Kind::Socket { socket, .. } => match socket.write_all(&bytes).await {
@@ -126,4 +142,14 @@ impl ByteStream {
             },
         }
     }
+}
+
+/// Asks the kernel to acknowledge at once: an adb server writes small pieces with Nagle's
+/// algorithm on, and would wait 40 ms for each delayed acknowledgement. The kernel forgets the
+/// wish, so it is renewed after each read.
+pub(super) fn acknowledge_quickly(socket: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::net::sockopt::set_tcp_quickack(socket, true);
+    #[cfg(not(target_os = "linux"))]
+    let _ = socket;
 }

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use nusb::{DeviceInfo, ErrorKind, Interface, InterfaceInfo};
 
-use super::discover::{RouteName, SeenPhone};
 use super::error::PhoneError;
+use super::seen::{RouteName, SeenPhone};
 use crate::adb::server::DeviceState;
 pub(super) use transport::UsbTransport;
 

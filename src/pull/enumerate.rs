@@ -4,6 +4,7 @@
 //! because the phone gives the same one for a folder that it may not read. A folder that the phone
 //! cannot list costs that folder, not the others.
 
+mod ask;
 mod first_bytes;
 mod mounts;
 mod tally;
@@ -12,29 +13,17 @@ mod volumes;
 mod walker;
 
 use super::items::Items;
-use super::kind::MediaKind;
-use super::selection::Selection;
 use crate::adb::RemotePath;
 use crate::event::{Event, Events};
-use crate::folder::{Reason, ReasonCode, SurveyKind, Surveyed};
-use crate::item::{Item, Volume};
+use crate::folder::{Reason, SurveyKind, Surveyed};
+use crate::item::Volume;
+use crate::media::choice::Selection;
 use crate::phone::{Phone, PhoneError};
 pub use tally::NearMisses;
 pub(crate) use tally::OTHER_ENDINGS;
 pub use volumes::{has_internal_storage, has_storage};
 pub(super) use volumes::{is_on_internal_storage, storage_of};
 use walker::Walker;
-
-/// A wanted item and where it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// The item.
-    pub item: Item,
-    /// What it is, by its name or its first bytes.
-    pub kind: MediaKind,
-    /// Index of its volume in [`Enumeration::volumes`].
-    pub volume: u32,
-}
 
 /// Everything that was found.
 #[derive(Debug, Default)]
@@ -120,7 +109,7 @@ impl<'a> Listing<'a> {
         };
         if self.asks_for_users {
             // On some phones the answer takes a second: meanwhile the rest is listed.
-            let asking = volumes::patiently(users::ask(phone));
+            let asking = ask::patiently(users::ask(phone));
             let (walked, users) = tokio::join!(walker.walk(phone, events), asking);
             walked?;
             self.asks_for_users = false;
@@ -149,61 +138,4 @@ impl<'a> Listing<'a> {
 fn known_path(path: &str) -> RemotePath {
     #[expect(clippy::expect_used, reason = "the program's own constants are paths")]
     RemotePath::new(path.as_bytes()).expect("a constant path")
-}
-
-/// The reason in the phone's own words of a failed sync request.
-pub(super) fn reason_of_fail(message: &[u8]) -> Reason {
-    let message =
-        String::from_utf8_lossy(message.get(..message.len().min(300)).unwrap_or_default());
-    let has = |words: &str| message.to_lowercase().contains(words);
-    let code = if has("permission denied") || has("operation not permitted") {
-        ReasonCode::PermissionDenied
-    } else if has("no such file") {
-        ReasonCode::Vanished
-    } else if has("i/o error") || has("input/output error") {
-        ReasonCode::PhoneIo
-    } else if has("is a directory") || has("not a regular") {
-        ReasonCode::NotAFile
-    } else {
-        ReasonCode::Refused
-    };
-    Reason {
-        code,
-        message: message.into_owned(),
-    }
-}
-
-/// The reason behind a Linux error number.
-pub(super) fn reason_of_errno(errno: u32) -> Reason {
-    let (code, message) = match errno {
-        2 => (ReasonCode::Vanished, "no such file"),
-        5 => (ReasonCode::PhoneIo, "I/O error"),
-        1 | 13 => (ReasonCode::PermissionDenied, "permission denied"),
-        _ => (ReasonCode::Other, "refused"),
-    };
-    Reason {
-        code,
-        message: format!("{message} (error {errno})"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reasons_are_read_from_the_phones_words() {
-        let code = |words: &str| reason_of_fail(words.as_bytes()).code;
-        assert_eq!(
-            code("open failed: Permission denied"),
-            ReasonCode::PermissionDenied
-        );
-        assert_eq!(
-            code("failed to open file '/x': No such file or directory"),
-            ReasonCode::Vanished
-        );
-        assert_eq!(code("read failed: I/O error"), ReasonCode::PhoneIo);
-        assert_eq!(code("dreaming"), ReasonCode::Refused);
-        assert!(reason_of_fail(&[0xff; 100_000]).message.len() < 2000);
-    }
 }

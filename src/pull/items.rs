@@ -7,17 +7,26 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 
-use super::enumerate::Found;
-use super::kind::{MediaKind, Precious};
-use super::plan::Task;
-use super::transfer::Resumable;
+use super::task::{Resumable, Task};
 use crate::adb::RemotePath;
 use crate::folder::EntryId;
 use crate::item::Item;
+use crate::media::kind::{MediaKind, Precious};
 use crate::names::LocalPath;
 
 /// A number of an item, in the order in which they came.
 pub type Number = u32;
+
+/// A wanted item and where it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The item.
+    pub item: Item,
+    /// What it is, by its name or its first bytes.
+    pub kind: MediaKind,
+    /// Index of its volume in [`super::enumerate::Enumeration::volumes`].
+    pub volume: u32,
+}
 
 /// Items, and where they belong on this disk once that is known.
 #[derive(Debug, Default)]

@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::halt::Halt;
-use super::plan::Task;
+use super::task::{Pulled, Task};
 use crate::adb::RemotePath;
 use crate::digest::{Sha256, Xxh128};
 use crate::error::{Error, Kind};
@@ -22,6 +21,7 @@ use crate::folder::{
     Committer, DiskError, EntryId, Finished, Folder, Gaps, Outcome, PartialFile, Proof, Reason,
     ReasonCode, Record, ToCommit,
 };
+use crate::halt::Halt;
 use crate::item::Item;
 use crate::names::{LocalPath, Names};
 use crate::threads::{self, OnPanic};
@@ -73,19 +73,6 @@ pub(super) enum Message {
     Replan(Arc<Task>),
     /// Everything told up to now is to be on the disk before this is answered.
     Barrier(oneshot::Sender<()>),
-}
-
-/// An item that was pulled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pulled {
-    /// Its path on the phone.
-    pub path: RemotePath,
-    /// Its place below `data/`.
-    pub local: LocalPath,
-    /// Its size in bytes.
-    pub size: u64,
-    /// The SHA-256 of its bytes as they arrived.
-    pub sha256: Sha256,
 }
 
 /// The way to the keeper; cheap to clone. The keeper ends when all clones are gone.

@@ -6,19 +6,20 @@
 //! ```
 
 pub mod enumerate;
-pub mod halt;
 pub mod items;
 mod keeper;
-pub mod kind;
 pub(crate) mod likeness;
 pub mod plan;
+mod reasons;
 pub mod reconnect;
 mod salvage;
-pub mod selection;
 pub mod session;
+pub mod task;
 mod transfer;
+mod unproven;
 mod verify;
 mod window;
 mod writer;
 
-pub use verify::{Method, method_of};
+pub use unproven::Method;
+pub use verify::method_of;

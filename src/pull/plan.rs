@@ -5,16 +5,16 @@
 
 mod settled;
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 
-use super::enumerate::{Enumeration, Found};
-use super::items::{Items, Number, Progress};
-use super::kind::{MediaKind, Precious};
-use super::selection::in_data;
+use super::enumerate::Enumeration;
+use super::items::{Found, Items, Number, Progress};
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::folder::{Entry, EntryId, NewEntry, Proof, ReasonCode, Record, State};
 use crate::item::{Item, Volume};
+use crate::media::choice::in_data;
+use crate::media::kind::{MediaKind, Precious};
 use crate::names::{LocalPath, Names};
 pub use settled::Settled;
 
@@ -23,33 +23,6 @@ const GONE: &str = "gone";
 
 /// More than any phone with its cards holds, in bytes.
 pub(crate) const LARGEST_STORAGE: u64 = 8 << 40;
-
-/// An item that is to be pulled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Task {
-    /// Its entry.
-    pub id: EntryId,
-    /// The item.
-    pub item: Item,
-    /// Its place below `data/`.
-    pub local: LocalPath,
-    /// How precious it is.
-    pub precious: Precious,
-    /// Whether it was refused before, so that it goes last.
-    pub was_refused: bool,
-    /// Whether what is held of it from before is of the same file.
-    pub may_resume: bool,
-    /// Failed tries in this run.
-    pub attempts: u32,
-}
-
-impl Task {
-    /// Its place in the order of a run: most precious first, newest first; what was refused before
-    /// comes last.
-    pub(super) fn rank(&self) -> (bool, Precious, Reverse<i64>) {
-        (self.was_refused, self.precious, Reverse(self.item.mtime))
-    }
-}
 
 /// An item that is here but not proven yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::enumerate::has_internal_storage;
-use super::halt::Halt;
 use super::likeness;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events, Wait};
+use crate::halt::Halt;
 use crate::item::{Item, Marks};
 use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
 use crate::phone::{Phone, PhoneError};

@@ -11,7 +11,7 @@ use crate::folder::{DiskError, Finished, Gaps, Patchwork};
 use crate::item::Item;
 use crate::phone::{Phone, PhoneError};
 
-use super::halt::Halt;
+use crate::halt::Halt;
 
 /// The unit in which storage is tried, in bytes: no storage has smaller blocks that fail alone.
 const BLOCK: u64 = 4096;

@@ -10,14 +10,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::enumerate::{has_internal_storage, storage_of};
-use super::halt::Halt;
 use super::items::{Items, Number};
-use super::keeper::{Keeper, Kept, Message, Pulled};
-use super::plan::{Task, Unproven as UnprovenItem};
+use super::keeper::{Keeper, Kept, Message};
+use super::plan::Unproven as UnprovenItem;
 use super::reconnect::Reconnect;
 use super::salvage::{self, Salvaged};
-use super::transfer::{Queue, Resumable, Setback, Work, Worker};
-use super::verify::{Method, News, ToVerify, Unproven, Verifier, stat, stats};
+use super::task::{Pulled, Resumable, Setback, Task};
+use super::transfer::{Queue, STREAMS, Work, Worker};
+use super::unproven::{Method, News, ToVerify, Unproven};
+use super::verify::{Verifier, stat, stats};
 use super::writer;
 use crate::adb::RemotePath;
 use crate::adb::sync::{FileType, Stat};
@@ -25,12 +26,11 @@ use crate::digest::Sha256;
 use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::folder::{DataReader, Finished, Folder, PartialFile, Patchwork, Reason, ReasonCode};
+use crate::halt::Halt;
 use crate::item::Item;
 use crate::names::Names;
 use crate::phone::{Phone, PhoneError};
 
-/// Streams at once.
-pub(super) const STREAMS: usize = 4;
 /// Tries for an item in one run.
 const MAX_ATTEMPTS: u32 = 3;
 /// A part of a file that is worth going on with, in bytes.

@@ -11,38 +11,28 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::enumerate::{has_internal_storage, is_on_internal_storage, reason_of_fail};
-use super::halt::Halt;
+use super::enumerate::{has_internal_storage, is_on_internal_storage};
 use super::items::{Items, Number};
-use super::keeper::Pulled;
-use super::plan::Task;
-use super::session::STREAMS;
+use super::reasons::reason_of_fail;
+use super::task::{Resumable, Setback, Task};
 use super::window::{FILE_OVERHEAD, MOST_BYTES, Pace};
 use super::writer::ToWriter;
 use crate::adb::shell::Output;
 use crate::adb::sync::{Answer, Operation};
 use crate::event::{Event, Events};
 use crate::folder::{EntryId, Reason, ReasonCode};
+use crate::halt::Halt;
 use crate::phone::sync::SyncStream;
 use crate::phone::{Phone, PhoneError};
 
+/// Streams at once.
+pub(super) const STREAMS: usize = 4;
 /// A file up to this size goes to its writer in one message, in bytes.
 pub(super) const WHOLE_BYTES: u64 = 256 * 1024;
 /// Pieces up to this size together are kept as one, in bytes.
 const SCRAP_BYTES: usize = 4096;
 /// Sizes modulo this are all that sync v1 tells.
 const V1_MODULUS: u64 = 1 << 32;
-
-/// A task that did not succeed, for now.
-#[derive(Debug)]
-pub(super) struct Setback {
-    pub(super) task: Arc<Task>,
-    pub(super) reason: Reason,
-    /// What came of it, when all came but cannot be proven.
-    pub(super) pulled: Option<Pulled>,
-    /// Whether it counts against the item: not when it only got stuck further on than before.
-    pub(super) counts: bool,
-}
 
 /// Work that the streams share, in the order of the plan. Each takes from its head what the pace
 /// of the link allows, so that files come in that order but for a few.
@@ -72,13 +62,6 @@ pub(super) struct Work {
     planned: VecDeque<Number>,
     /// In the same order.
     returned: VecDeque<Arc<Task>>,
-}
-
-/// A file of which a part may be held.
-pub(super) struct Resumable {
-    pub(super) id: EntryId,
-    pub(super) size: u64,
-    pub(super) may_resume: bool,
 }
 
 impl Work {

@@ -4,9 +4,7 @@
 mod ahead;
 mod waiting;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha1::Digest as _;
@@ -15,23 +13,20 @@ use tokio::task::JoinSet;
 
 use self::ahead::{Ahead, Answered};
 use self::waiting::Waiting;
-use super::enumerate::reason_of_errno;
-use super::halt::Halt;
-use super::keeper::{Keeper, Message, Pulled};
-use super::plan::Task;
-use super::transfer::Setback;
+use super::keeper::{Keeper, Message};
+use super::reasons::reason_of_errno;
+use super::task::Setback;
+use super::unproven::{Call, Method, News, ToVerify, Unproven, proof_of};
 use crate::adb::features::Feature;
 use crate::adb::sync::{Answer, FileType, Operation, Stat};
 use crate::digest::Hasher;
 use crate::folder::reader::Found;
-use crate::folder::{DataReader, EntryId, Proof, Reason, ReasonCode};
+use crate::folder::{DataReader, Proof, Reason, ReasonCode};
+use crate::halt::Halt;
 use crate::item::Item;
 use crate::phone::hash::{Algorithm, Hashes};
 use crate::phone::{Phone, PhoneError};
 
-/// A file of so many bytes is hashed on the phone while it comes: a smaller one is hashed in no
-/// time afterwards.
-pub(super) const WORTH_HASHING_AHEAD: u64 = 16 * 1024 * 1024;
 /// Failed calls, the last of them for it alone, after which a file is given up when one more fails:
 /// a loose cable can strike three times while the same file is hashed.
 const SUSPECT_AFTER: u32 = 3;
@@ -53,58 +48,6 @@ const METHOD_PAUSES: [Duration; 4] = [
 
 /// Questions about files ahead of the answers.
 const STATS_AHEAD: usize = 256;
-
-/// What the verifier hears of files.
-#[derive(Debug)]
-pub(super) enum News {
-    /// A large file begins to come.
-    Begun(Arc<Task>),
-    /// A file is here.
-    Here(ToVerify),
-}
-
-/// A file that is here and wants its proof.
-#[derive(Debug, Clone)]
-pub(super) struct ToVerify {
-    pub(super) task: Arc<Task>,
-    pub(super) pulled: Pulled,
-    /// Calls in which the phone was asked for its hash and went away or fell silent.
-    pub(super) failed_calls: u32,
-    /// Calls that ended without a hash of it.
-    pub(super) unanswered: u32,
-}
-
-impl ToVerify {
-    pub(super) fn new(task: Arc<Task>, pulled: Pulled) -> Self {
-        Self {
-            task,
-            pulled,
-            failed_calls: 0,
-            unanswered: 0,
-        }
-    }
-}
-
-/// What the phone can prove.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// It has a program for this hash.
-    Hash(Algorithm),
-    /// It has none: only sizes can be compared.
-    SizeOnly,
-    /// Nobody wants a proof (`--no-verify`).
-    Off,
-}
-
-impl Method {
-    /// The strongest proof that it can give.
-    pub fn best_proof(self) -> Proof {
-        match self {
-            Self::Hash(algorithm) => proof_of(algorithm),
-            Self::SizeOnly | Self::Off => Proof::Size,
-        }
-    }
-}
 
 /// Asks the phone what it can prove: the best hash that is right about nothing at all.
 ///
@@ -151,51 +94,6 @@ pub(super) struct Verifier {
     pub(super) setbacks: mpsc::UnboundedSender<Setback>,
     pub(super) unproven: Arc<Unproven>,
     pub(super) halt: Halt,
-}
-
-/// Files that are here and not proven yet: what a lost phone leaves to do.
-#[derive(Debug, Default)]
-pub(super) struct Unproven {
-    files: Mutex<HashMap<EntryId, ToVerify>>,
-    failed_calls: AtomicU32,
-    /// Whether the phone may have gone away over a file that it hashed while it came.
-    ahead_failed: AtomicBool,
-}
-
-impl Unproven {
-    /// Takes them all; those that the phone went away over come last.
-    pub(super) fn take(&self) -> Vec<ToVerify> {
-        let mut files: Vec<_> = self.lock().drain().map(|(_, file)| file).collect();
-        files.sort_by_key(|file| (file.failed_calls, file.task.id));
-        files
-    }
-
-    /// Calls that failed one after the other.
-    pub(super) fn failed_calls(&self) -> u32 {
-        self.failed_calls.load(Ordering::Relaxed)
-    }
-
-    /// Whether the phone may be given a file to hash that is still coming: one that went away over
-    /// such a file would do so again each time, and the file never come.
-    fn may_hash_ahead(&self) -> bool {
-        self.failed_calls() == 0 && !self.ahead_failed.load(Ordering::Relaxed)
-    }
-
-    fn note_failure_ahead(&self) {
-        self.ahead_failed.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn add(&self, file: &ToVerify) {
-        self.lock().insert(file.task.id, file.clone());
-    }
-
-    fn settle(&self, id: EntryId) {
-        self.lock().remove(&id);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EntryId, ToVerify>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Verifier {
@@ -327,7 +225,7 @@ impl Verifier {
             Err(error) if error.is_gone() => return self.after_failed_call(batch, error).await,
             Err(error) => return Err(error),
         };
-        self.unproven.failed_calls.store(0, Ordering::Relaxed);
+        self.unproven.note_call(Call::Answered);
         if algorithm != Algorithm::Sha256 {
             // Those hashes are made from the files on this disk: they have to be there first.
             self.keeper.barrier().await;
@@ -357,7 +255,7 @@ impl Verifier {
         batch: Vec<ToVerify>,
         error: PhoneError,
     ) -> Result<Vec<ToVerify>, PhoneError> {
-        self.unproven.failed_calls.fetch_add(1, Ordering::Relaxed);
+        self.unproven.note_call(Call::Failed);
         let alone = batch.len() == 1;
         let mut again = Vec::with_capacity(batch.len());
         for mut file in batch {
@@ -489,14 +387,6 @@ pub(super) async fn stats(phone: &Phone, items: &[&Item]) -> Result<Vec<Stat>, P
         }
     }
     Ok(stats)
-}
-
-fn proof_of(algorithm: Algorithm) -> Proof {
-    match algorithm {
-        Algorithm::Sha256 => Proof::Sha256,
-        Algorithm::Sha1 => Proof::Sha1,
-        Algorithm::Md5 => Proof::Md5,
-    }
 }
 
 fn digest(algorithm: Algorithm, bytes: &mut dyn std::io::Read) -> std::io::Result<Vec<u8>> {

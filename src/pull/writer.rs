@@ -10,11 +10,11 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::halt::Halt;
-use super::keeper::{Keeper, Message, Pulled, failed_within};
-use super::plan::Task;
-use super::verify::{Method, News, ToVerify, Unproven, WORTH_HASHING_AHEAD};
+use super::keeper::{Keeper, Message, failed_within};
+use super::task::{Pulled, Task};
+use super::unproven::{Method, News, ToVerify, Unproven, WORTH_HASHING_AHEAD};
 use crate::folder::{DiskError, PartialFile, Reason, ReasonCode};
+use crate::halt::Halt;
 use crate::phone::hash::Algorithm;
 use crate::threads::{self, NoThread, OnPanic};
 

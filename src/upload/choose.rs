@@ -9,9 +9,9 @@ use super::rules::Rules;
 use crate::folder::upload::{NewUpload, RemoteId};
 use crate::folder::{Catalogue, CatalogueError, Entry, State};
 use crate::item::Item;
+use crate::media::choice::{Selection, Spot, Verdict, Walk};
+use crate::media::kind::{MediaKind, Precious, original_name};
 use crate::names::{UploadPath, folded};
-use crate::pull::kind::{MediaKind, Precious, original_name};
-use crate::pull::selection::{Selection, Spot, Verdict, Walk};
 
 /// Where files go below the remote's root.
 #[derive(Debug, Clone, PartialEq, Eq)]

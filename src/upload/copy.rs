@@ -22,7 +22,7 @@ use super::problem::Problem;
 use super::source::{Part, Source, blocking};
 use crate::export::dates::{self, Source as Known, Taken};
 use crate::export::look::Looker;
-use crate::pull::kind::MediaKind;
+use crate::media::kind::MediaKind;
 
 /// The largest picture that is made smaller, in bytes.
 const MAX_READ_BYTES: u64 = 128 * 1024 * 1024;

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
 use super::batch::Made;
+use super::percent::encoded;
 use super::problem::Problem;
-use super::webdav::encoded;
 use super::{Acknowledged, Looked, Presence, Put, Settled};
 
 /// What stands where a secret stood.

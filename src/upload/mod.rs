@@ -43,6 +43,7 @@ pub mod objects;
 pub(crate) mod owner;
 mod parts;
 pub mod paths;
+mod percent;
 pub mod problem;
 pub mod queue;
 pub mod rules;

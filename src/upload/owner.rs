@@ -46,7 +46,7 @@ impl Owner {
 
 /// What the file holds; made the first time.
 fn known() -> Option<Vec<u8>> {
-    let file = super::settings::folder().ok()?.join(FILE);
+    let file = home::config()?.join(FILE);
     let read = || home::read(&file, MAX_FILE_BYTES).ok();
     if let Some(text) = read().filter(|text| !text.is_empty()) {
         return Some(text.into_bytes());

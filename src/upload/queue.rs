@@ -28,7 +28,7 @@ use crate::folder::upload::{
     SMALL_BYTES, Upload, UploadId, UploadReason, UploadRecord, UploadState,
 };
 use crate::folder::{Catalogue, CatalogueError, DataReader};
-use crate::pull::halt::Halt;
+use crate::halt::Halt;
 
 pub(crate) mod check;
 mod items;

@@ -18,7 +18,7 @@ use crate::event::Events;
 use crate::export::dates::Taken;
 use crate::export::look::Looker;
 use crate::folder::upload::SMALL_BYTES;
-use crate::pull::kind::MediaKind;
+use crate::media::kind::MediaKind;
 
 mod comparison;
 mod copy;

@@ -18,6 +18,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, 
 use super::body;
 use super::http::Http;
 use super::owner::Owner;
+use super::percent::encoded;
 use super::problem::Problem;
 use super::source::Source;
 use super::{Acknowledged, folder_of};
@@ -389,32 +390,4 @@ enum Renamed {
 enum Made {
     Is,
     ParentMissing,
-}
-
-/// A path as it stands in an address.
-pub(super) fn encoded(path: &str) -> String {
-    use std::fmt::Write as _;
-    let mut address = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                address.push(char::from(byte));
-            }
-            _ => {
-                // Writing to a String cannot fail.
-                let _ = write!(address, "%{byte:02X}");
-            }
-        }
-    }
-    address
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_encoded_for_addresses() {
-        assert_eq!(encoded("a b/ü#?.jpg"), "a%20b/%C3%BC%23%3F.jpg");
-    }
 }

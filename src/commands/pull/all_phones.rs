@@ -9,10 +9,11 @@ use super::{Request, pull};
 use crate::adb::server::DeviceState;
 use crate::commands::Done;
 use crate::error::{Error, Kind};
+use crate::halt::Halt;
 use crate::phone::PhoneError;
 use crate::phone::connect::{ConnectOptions, Target};
-use crate::phone::discover::{SeenPhone, discover};
-use crate::pull::halt::Halt;
+use crate::phone::discover::discover;
+use crate::phone::seen::SeenPhone;
 use crate::ui::{Ui, count};
 
 /// Pulls from every phone that can be seen. One that fails does not stop the others: its error is

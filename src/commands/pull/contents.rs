@@ -9,11 +9,11 @@ use crate::commands::{doctor, options_of, stopped, target_of};
 use crate::error::Error;
 use crate::event::Event;
 use crate::guide::journey::{Amount, Contents, Group};
+use crate::halt::Halt;
+use crate::media::kind::MediaKind;
 use crate::phone::connect::{Patience, Waiting, connect};
 use crate::pull::Method;
 use crate::pull::enumerate::Enumeration;
-use crate::pull::halt::Halt;
-use crate::pull::kind::MediaKind;
 use crate::pull::plan::Plan;
 use crate::pull::reconnect::Reconnect;
 use crate::ui::Ui;
@@ -163,7 +163,7 @@ fn free_bytes(folder: &Path) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::adb::RemotePath;
-    use crate::pull::selection::{Globs, Spot};
+    use crate::media::choice::{Globs, Spot};
 
     fn group(path: &str) -> Group {
         group_of(&path.split('/').map(str::as_bytes).collect::<Vec<_>>())

@@ -10,10 +10,10 @@ use crate::error::Error;
 use crate::folder::{
     CatalogueError, Count, Entry, Folder, FolderError, Presence, State, Summary, bag,
 };
+use crate::halt::Halt;
 use crate::names::LocalPath;
 use crate::pull::Method;
 use crate::pull::enumerate::Enumeration;
-use crate::pull::halt::Halt;
 use crate::pull::items::Items;
 use crate::pull::plan::{Plan, Planner, Settled};
 

@@ -4,8 +4,9 @@
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Reason, ReasonCode};
 use crate::pull::items::{Items, Number};
-use crate::pull::plan::{LARGEST_STORAGE, Plan, Task};
+use crate::pull::plan::{LARGEST_STORAGE, Plan};
 use crate::pull::session::held_bytes;
+use crate::pull::task::Task;
 use crate::ui::{bytes, count};
 
 /// Room for an empty catalogue and the bag's own files, in bytes.

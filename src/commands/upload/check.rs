@@ -11,7 +11,7 @@ use crate::commands::{Done, stopped};
 use crate::error::{Error, Kind};
 use crate::folder::upload::{RemoteId, Upload, UploadReason, UploadRecord, UploadState};
 use crate::folder::{Access, CatalogueError, Folder};
-use crate::pull::halt::Halt;
+use crate::halt::Halt;
 use crate::ui::{Ui, bytes, count, plain, typed};
 use crate::upload::queue::{Ended, Options, check as queue};
 use crate::upload::rules::Rules;

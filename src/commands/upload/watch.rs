@@ -9,7 +9,7 @@ use crate::cli::UploadArgs;
 use crate::commands::Done;
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, FolderError, GivesWay};
-use crate::pull::halt::Halt;
+use crate::halt::Halt;
 use crate::ui::Ui;
 
 /// How often the folder is looked at; one look asks the disk for one date.

@@ -16,8 +16,8 @@ use super::known::Seen;
 use super::parts::{self, ENTRIES, Place};
 use crate::event::{Event, Events};
 use crate::folder::{DataReader, Folder};
+use crate::media::kind::MediaKind;
 use crate::names::LocalPath;
-use crate::pull::kind::MediaKind;
 use crate::threads::{self, NoThread};
 
 /// A pull is looked at.

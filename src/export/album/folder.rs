@@ -20,8 +20,8 @@ use crate::folder::disk::system::held::Bearer;
 use crate::folder::disk::{self, Within};
 use crate::folder::reader::Found;
 use crate::folder::{Access, DataReader, DiskError, Entry, Folder, Reason, ReasonCode, State};
+use crate::media::kind::MediaKind;
 use crate::names::LocalPath;
-use crate::pull::kind::MediaKind;
 
 /// Files that nobody looked into while they came, because an earlier run was cut short or an older program made the
 /// folder: the album looks into so many of them, the newest first. The page shows the others all the same.

@@ -10,8 +10,8 @@ use super::super::report::shown;
 use super::known::Seen;
 use crate::digest::Sha256;
 use crate::item::PhoneIdentity;
+use crate::media::kind::MediaKind;
 use crate::names::LocalPath;
-use crate::pull::kind::MediaKind;
 
 /// The version of list and parts: what another version has seen is looked at again.
 pub(super) const VERSION: u32 = 1;

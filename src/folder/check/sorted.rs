@@ -9,11 +9,9 @@ use std::vec::IntoIter;
 
 use rusqlite::{Connection, params};
 
-use super::manifest::{self, Line};
-use super::payload_path;
 use crate::digest::Sha256;
-use crate::folder::bag::MANIFEST;
 use crate::folder::disk::DiskError;
+use crate::folder::manifest::{self, Line, MANIFEST, payload_path};
 use crate::names::LocalPath;
 
 /// Lines that are read from the sorted ones at once.

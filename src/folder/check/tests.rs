@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 
 use super::*;
+use crate::folder::manifest::bag_is_whole;
 use crate::folder::tests::{fresh, local, plan, pull};
 use crate::folder::{Companion, Reason, ReasonCode, Record, bag};
 

@@ -10,8 +10,6 @@ use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use rustix::io::Errno;
 
-use super::DiskError;
-
 pub(crate) mod held;
 
 /// Opens a file, but none behind a symbolic link, and waits for nobody at a fifo's other end.
@@ -367,11 +365,7 @@ fn tells_failures(release: &str) -> bool {
 /// Starts `syncfs` on the filesystem of `folder`: `began` is told before, and the result is `true` after
 /// it; `false`, and nothing told, where the filesystem is not known to do so and to report failures.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn sync_filesystem(
-    folder: &File,
-    path: &Path,
-    began: impl FnOnce(),
-) -> Result<bool, DiskError> {
+pub(super) fn sync_filesystem(folder: &File, began: impl FnOnce()) -> io::Result<bool> {
     static TELLS_FAILURES: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
         fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|it| tells_failures(&it))
     });
@@ -383,7 +377,7 @@ pub(super) fn sync_filesystem(
         return Ok(false);
     }
     began();
-    rustix::fs::syncfs(folder).map_err(|e| DiskError::new("sync", path, e.into()))?;
+    rustix::fs::syncfs(folder)?;
     Ok(true)
 }
 
@@ -434,11 +428,7 @@ pub(crate) fn are_on_one_disk(one: &Path, other: &Path) -> bool {
 
 /// Other systems have no such call: each file is synced by itself.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn sync_filesystem(
-    _folder: &File,
-    _path: &Path,
-    _began: impl FnOnce(),
-) -> Result<bool, DiskError> {
+pub(super) fn sync_filesystem(_folder: &File, _began: impl FnOnce()) -> io::Result<bool> {
     Ok(false)
 }
 

@@ -1,7 +1,7 @@
 //! What to do about a phone that cannot be read yet: its state from the one table, and what the person
 //! knows about it.
 
-use super::Seen;
+use super::sight::Seen;
 use crate::guide::states::{self, State};
 use crate::phone::accessory::script::Recipe;
 

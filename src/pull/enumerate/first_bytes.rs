@@ -1,10 +1,10 @@
 //! Judges files with uninformative names by their first bytes: one command of the phone's shell reads
 //! some hundred of them.
 
-use super::super::kind::{FIRST_BYTES, MediaKind};
-use super::Found;
-use super::volumes::unless_gone;
+use super::super::items::Found;
+use super::ask::unless_gone;
 use crate::adb::shell::quote;
+use crate::media::kind::{FIRST_BYTES, MediaKind};
 use crate::phone::{Phone, PhoneError};
 
 /// So many files are looked into, and no more: with more, each run would take long.

@@ -1,7 +1,7 @@
 //! The phone's mount table: which storage is there, whatever it is called. Reading it is pure.
 
 use super::super::enumerate::known_path;
-use super::volumes::unless_gone;
+use super::ask::unless_gone;
 use crate::adb::RemotePath;
 use crate::phone::{Phone, PhoneError};
 

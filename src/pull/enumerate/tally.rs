@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::super::kind::{ending, original_name};
-use super::super::selection::{Filter, Left};
 use crate::adb::RemotePath;
 use crate::folder::{Count, Reason, SurveyKind, Surveyed};
 use crate::item::Item;
+use crate::media::choice::{Filter, Left};
+use crate::media::kind::{ending, original_name};
 
 /// The longest ending that is counted by itself, in bytes.
 const MAX_ENDING: usize = 12;

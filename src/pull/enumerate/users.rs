@@ -3,8 +3,8 @@
 
 use std::ops::RangeInclusive;
 
+use super::ask::{list_folder, unless_gone};
 use super::known_path;
-use super::volumes::{list_folder, unless_gone};
 use crate::adb::RemotePath;
 use crate::adb::features::Feature;
 use crate::adb::sync::{Answer, FileType, Operation, Stat};

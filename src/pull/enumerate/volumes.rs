@@ -2,8 +2,8 @@
 //! the storage of other users. The same storage under two names is taken once.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
+use super::ask::{list_folder, patiently, unless_gone};
 use super::known_path;
 use super::mounts::Mounts;
 use super::users::{self, EMULATED, storage_of_user};
@@ -15,14 +15,10 @@ use crate::folder::{Reason, ReasonCode};
 use crate::item::Volume;
 use crate::phone::{Phone, PhoneError};
 
-/// Entries looked at to find volumes.
-const MAX_ROOT_ENTRIES: usize = 100_000;
 /// More cards than any phone has slots and ports for.
 const MAX_CARDS: usize = 32;
 /// More than the answer to which names lead to the same place, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
-/// How long to wait for answers that a pull can do without.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Where internal storage is, the best first: since Android 4.2, then older and odd ones.
 pub(super) const INTERNAL_ROOTS: [&str; 4] = [
     "/storage/emulated/0",
@@ -405,64 +401,6 @@ pub(in crate::pull) fn is_on_internal_storage(path: &RemotePath) -> bool {
     INTERNAL_ROOTS
         .iter()
         .any(|root| path.below(&known_path(root)).is_some())
-}
-
-/// One folder's entries; `None` when it is missing or refused.
-pub(super) async fn list_folder(
-    phone: &Phone,
-    path: &RemotePath,
-) -> Result<Option<Vec<(Stat, bytes::Bytes)>>, PhoneError> {
-    let mut sync = phone.sync().await?;
-    sync.request(list_operation(phone), path);
-    sync.flush().await?;
-    let mut entries = Vec::new();
-    loop {
-        match sync.next().await? {
-            Some(Answer::Entry(stat, name)) if entries.len() < MAX_ROOT_ENTRIES => {
-                entries.push((stat, name))
-            }
-            // A listing may have no end: dropping the stream stops it.
-            Some(_) => return Ok((!entries.is_empty()).then_some(entries)),
-            None => return Ok(None),
-        }
-    }
-}
-
-pub(super) fn list_operation(phone: &Phone) -> Operation {
-    if phone.features().has(Feature::LsV2) {
-        Operation::List2
-    } else {
-        Operation::List1
-    }
-}
-
-/// Waits for an answer that a pull can do without, but not for long; `None` when none comes.
-pub(super) async fn patiently<T>(asking: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, asking).await.ok()
-}
-
-/// An answer that a pull can do without: `None` when the phone gives none, an error only when the
-/// phone itself is gone.
-pub(super) async fn unless_gone<T>(
-    phone: &Phone,
-    answer: Result<T, PhoneError>,
-) -> Result<Option<T>, PhoneError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(
-            PhoneError::Idle { .. }
-            | PhoneError::Sync(_)
-            | PhoneError::Shell(_)
-            | PhoneError::StreamEnded { .. }
-            | PhoneError::ServiceRefused { .. }
-            | PhoneError::TooMuchOutput { .. },
-        ) => {
-            // Not the phone as a whole, when it still opens streams.
-            drop(phone.sync().await?);
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::super::kind::{MediaKind, ending, original_name};
-use super::super::selection::{Filter, Left, Selection, Spot, Verdict, Walk, is_private_folder};
+use super::super::items::Found;
+use super::super::reasons::{reason_of_errno, reason_of_fail};
+use super::ask::list_operation;
 use super::first_bytes;
 use super::tally::{Closed, Tally};
-use super::volumes::{INTERNAL, INTERNAL_ROOTS, Root, Standing, Volumes, list_operation};
-use super::{Enumeration, Found, Roots, known_path, reason_of_errno, reason_of_fail};
+use super::volumes::{INTERNAL, INTERNAL_ROOTS, Root, Standing, Volumes};
+use super::{Enumeration, Roots, known_path};
 use crate::adb::RemotePath;
 use crate::adb::features::Feature;
 use crate::adb::shell::quote;
@@ -16,6 +17,8 @@ use crate::adb::sync::{Answer, FileType, Stat};
 use crate::event::{Event, Events};
 use crate::folder::{Reason, ReasonCode, SurveyKind, Surveyed};
 use crate::item::{Item, Volume};
+use crate::media::choice::{Filter, Left, Selection, Spot, Verdict, Walk, is_private_folder};
+use crate::media::kind::{MediaKind, ending, original_name};
 use crate::phone::{Phone, PhoneError};
 
 /// Requests under way at once: enough to hide a slow link's latency.

@@ -3,8 +3,8 @@
 
 use std::io::Read as _;
 
-use super::super::plan::Task;
-use super::{Pulled, Thread, replan};
+use super::super::task::{Pulled, Task};
+use super::{Thread, replan};
 use crate::digest::Sha256;
 use crate::event::Event;
 use crate::folder::reader::Found;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::folder::Proof;
-use crate::pull::kind::original_name;
+use crate::media::kind::original_name;
 
 fn path(text: &str) -> RemotePath {
     RemotePath::new(text.as_bytes()).unwrap()

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::super::plan::Task;
-use super::{ToVerify, Unproven};
+use super::super::task::Task;
+use super::super::unproven::{ToVerify, Unproven};
 use crate::folder::EntryId;
 use crate::phone::hash::{Algorithm, Hashes};
 use crate::phone::{Phone, PhoneError};

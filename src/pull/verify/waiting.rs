@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ToVerify;
+use super::super::unproven::ToVerify;
 use crate::phone::Phone;
 
 /// Files in one call at most.

@@ -13,9 +13,9 @@ use super::sessions::Sessions;
 use super::{Parts, Progress, Stored, google, send_in_parts};
 use crate::digest::Sha256;
 use crate::upload::checksum::{Algorithm, Checksum};
+use crate::upload::percent::encoded;
 use crate::upload::problem::Problem;
 use crate::upload::source::Source;
-use crate::upload::webdav::encoded;
 use crate::upload::{Counted, Found};
 
 /// Google's own address.

@@ -12,7 +12,7 @@ use super::{Ended, Options};
 use crate::event::Events;
 use crate::folder::DataReader;
 use crate::folder::upload::Upload;
-use crate::pull::halt::Halt;
+use crate::halt::Halt;
 use crate::upload::problem::Problem;
 use crate::upload::{Depth, Found, Looked, Remote, Settled};
 

@@ -4,7 +4,7 @@
 use super::retry::Outcome;
 use super::{Ended, Run};
 use crate::folder::upload::{UploadId, UploadState};
-use crate::pull::halt::Halt;
+use crate::halt::Halt;
 
 /// Files whose presence is asked for at once.
 const SETTLE_AT_ONCE: usize = 10_000;

@@ -15,9 +15,8 @@ use russh_sftp::client::{RawSftpSession, SftpSession};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
-use super::sign_in::sign_in;
+use super::sign_in::{lost, sign_in};
 use super::{CHANNELS, Connected, HASHES, Login, PATIENCE};
-use crate::folder::is_shortage;
 use crate::phone::tcp;
 use crate::upload::problem::{Problem, brief};
 
@@ -164,19 +163,6 @@ fn unknown(login: &Login, known: &[PublicKey], offered: Option<&PublicKey>) -> P
     Problem::HostKey {
         host: login.host.clone(),
         words,
-    }
-}
-
-pub(super) fn lost(login: &Login, error: &russh::Error) -> Problem {
-    if let russh::Error::IO(error) = error
-        && is_shortage(error)
-    {
-        let words = error.to_string();
-        return Problem::Shortage { words };
-    }
-    Problem::Unreachable {
-        host: login.host.clone(),
-        words: brief(&error.to_string()),
     }
 }
 

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Asked};
+use russh::client::{AuthResult, Handle, Handler, KeyboardInteractiveAuthResponse as Asked};
 use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, decode_secret_key};
 use russh::{Disconnect, MethodKind, MethodSet};
 
 use super::Login;
-use super::connection::{Client, lost};
+use crate::folder::is_shortage;
 use crate::home;
 use crate::upload::problem::{Problem, brief};
 use crate::upload::secret::Secret;
@@ -22,8 +22,22 @@ const MAX_ROUNDS: usize = 8;
 /// No private key is larger, in bytes.
 const MAX_KEY_BYTES: u64 = 1024 * 1024;
 
+/// What an error on the way means.
+pub(super) fn lost(login: &Login, error: &russh::Error) -> Problem {
+    if let russh::Error::IO(error) = error
+        && is_shortage(error)
+    {
+        let words = error.to_string();
+        return Problem::Shortage { words };
+    }
+    Problem::Unreachable {
+        host: login.host.clone(),
+        words: brief(&error.to_string()),
+    }
+}
+
 /// Signs in, or says what the server wants.
-pub(super) async fn sign_in(ssh: &mut Handle<Client>, login: &Login) -> Result<(), Problem> {
+pub(super) async fn sign_in(ssh: &mut Handle<impl Handler>, login: &Login) -> Result<(), Problem> {
     let mut attempt = SignIn {
         login,
         is_partial: false,
@@ -59,7 +73,7 @@ struct SignIn<'a> {
 }
 
 impl SignIn<'_> {
-    async fn work(&mut self, ssh: &mut Handle<Client>) -> Result<bool, Problem> {
+    async fn work(&mut self, ssh: &mut Handle<impl Handler>) -> Result<bool, Problem> {
         let user = self.login.user.as_str();
         let secret = self.login.secret.as_ref();
         let mut is_passphrase = false;
@@ -145,7 +159,7 @@ impl SignIn<'_> {
     /// Answers the first hidden prompt with the password; there is nobody to answer more.
     async fn answer_prompts(
         &mut self,
-        ssh: &mut Handle<Client>,
+        ssh: &mut Handle<impl Handler>,
         password: &str,
     ) -> Result<bool, Problem> {
         let login = self.login;

@@ -1,12 +1,25 @@
-//! The lines of a manifest (RFC 8493, 2.1.3), which anybody may have written.
+//! The bag's own files (RFC 8493): what they are called, and the lines of its manifests, which
+//! anybody may have written.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::disk::{self, DATA, DiskError};
+use super::partial::hash_rest;
 use crate::digest::Sha256;
-use crate::folder::disk::{self, DiskError};
-use crate::names::MAX_LOCAL_BYTES;
+use crate::names::{LocalPath, MAX_LOCAL_BYTES};
+
+/// The bag declaration.
+pub(crate) const BAGIT_TXT: &str = "bagit.txt";
+/// What `bagit.txt` holds (RFC 8493, 2.1.1).
+pub(crate) const DECLARATION: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
+/// Facts about the bag.
+pub(crate) const BAG_INFO_TXT: &str = "bag-info.txt";
+/// The payload's hashes.
+pub(crate) const MANIFEST: &str = "manifest-sha256.txt";
+/// The hashes of the other three.
+pub(crate) const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 
 /// Longer lines hold no path of ours.
 const MAX_LINE_BYTES: usize = 64 + 2 + "data/".len() + MAX_LOCAL_BYTES + 2;
@@ -105,4 +118,54 @@ fn parsed(line: &[u8], number: u64) -> Line {
         })
     };
     listed().unwrap_or(Line::Bad { number })
+}
+
+/// Whether the bag's own files are all there and as they were written together: the tag manifest,
+/// which is written last, lists the other three, and each has the hash that it says.
+pub(super) fn bag_is_whole(root: &Path) -> Result<bool, DiskError> {
+    let mut missing = vec![BAGIT_TXT, BAG_INFO_TXT, MANIFEST];
+    for line in lines(root, TAG_MANIFEST)? {
+        let Line::Listed { sha256, path, .. } = line? else {
+            return Ok(false);
+        };
+        let Some(at) = missing.iter().position(|name| *name == path) else {
+            return Ok(false);
+        };
+        let path = root.join(missing.swap_remove(at));
+        // Read from memory too, where a run that ended well put it with its sync.
+        let Some(mut file) = disk::open_file(&path)? else {
+            return Ok(false);
+        };
+        if hash_rest(&mut file, &path, |_| {})?.0.finish() != sha256 {
+            return Ok(false);
+        }
+    }
+    Ok(missing.is_empty())
+}
+
+/// Calls `f` with what each of the manifest's lines says; false at one that says nothing of a file
+/// below `data/`.
+pub(super) fn each_payload_line(
+    root: &Path,
+    mut f: impl FnMut(Sha256, &str),
+) -> Result<bool, DiskError> {
+    for line in lines(root, MANIFEST)? {
+        let Line::Listed { sha256, path, .. } = line? else {
+            return Ok(false);
+        };
+        let Some(local) = below_data(&path) else {
+            return Ok(false);
+        };
+        f(sha256, local);
+    }
+    Ok(true)
+}
+
+/// The local path of a manifest's `data/...`.
+pub(super) fn payload_path(path: &str) -> Option<LocalPath> {
+    LocalPath::new(below_data(path)?).ok()
+}
+
+fn below_data(path: &str) -> Option<&str> {
+    path.strip_prefix(DATA)?.strip_prefix('/')
 }

@@ -1,5 +1,6 @@
 //! The user's selection: folders to walk and items to take. Pure.
 
+use chrono::{Local, NaiveDate, TimeZone as _};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::kind::{FIRST_BYTES, MediaKind, original_name};
@@ -353,6 +354,17 @@ fn is_app_cache<'a>(mut components: impl Iterator<Item = &'a [u8]> + Clone) -> b
         && components
             .nth(3)
             .is_some_and(|part| part.eq_ignore_ascii_case(b"cache"))
+}
+
+/// When a day starts here, in seconds since 1970.
+pub fn start_of_day(day: NaiveDate) -> i64 {
+    let midnight = day.and_time(chrono::NaiveTime::MIN);
+    // Where midnight is skipped or doubled by a clock change, the earliest is meant.
+    let start = Local
+        .from_local_datetime(&midnight)
+        .earliest()
+        .map(|start| start.timestamp());
+    start.unwrap_or_else(|| midnight.and_utc().timestamp())
 }
 
 #[cfg(test)]

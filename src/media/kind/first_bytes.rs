@@ -3,7 +3,7 @@
 use super::MediaKind::{self, Audio, Photo, Video};
 
 /// How many first bytes tell.
-pub(in crate::pull) const FIRST_BYTES: usize = 16;
+pub(crate) const FIRST_BYTES: usize = 16;
 
 /// What files of a kind begin with; at offset 0. Signatures of fewer than three bytes would be met
 /// by chance, and are looked at below.

@@ -2,7 +2,7 @@
 
 mod first_bytes;
 
-pub(super) use first_bytes::FIRST_BYTES;
+pub(crate) use first_bytes::FIRST_BYTES;
 
 /// What kind of media a file holds, by its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -1,0 +1,384 @@
+//! The rules of the house (docs/design.md), read from the sources: no circle between files, `adb`
+//! without I/O, only `ui` prints, and no step that knows a later one.
+//!
+//! A file and those in the folder of its name are one room to each other: a module and what is
+//! inside it may name each other, for that is how Rust hides what is inside.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the report"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// Sources by their module's path: `["pull", "enumerate", "walker"]`.
+type House = BTreeMap<Vec<String>, String>;
+
+/// What the steps may not name, in data's order: what comes after them, and who joins them.
+const LATER: [(&str, &[&str]); 8] = [
+    (
+        "adb",
+        &[
+            "phone", "folder", "media", "pull", "export", "upload", "event", "ui", "commands",
+        ],
+    ),
+    (
+        "phone",
+        &[
+            "folder", "media", "pull", "export", "upload", "event", "ui", "commands",
+        ],
+    ),
+    (
+        "folder",
+        &[
+            "phone", "media", "pull", "export", "upload", "event", "ui", "commands",
+        ],
+    ),
+    (
+        "media",
+        &[
+            "phone", "folder", "pull", "export", "upload", "event", "ui", "commands",
+        ],
+    ),
+    ("pull", &["export", "upload", "ui", "commands"]),
+    ("export", &["phone", "pull", "upload", "ui", "commands"]),
+    ("upload", &["pull", "ui", "commands"]),
+    ("ui", &["pull", "export", "upload", "commands"]),
+];
+
+fn sources() -> House {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = walkdir::WalkDir::new(&root)
+        .into_iter()
+        .map(|found| found.unwrap());
+    let files = files.filter(|found| found.path().extension().is_some_and(|it| it == "rs"));
+    files
+        .map(|found| {
+            let below = found.path().strip_prefix(&root).unwrap().with_extension("");
+            let names = below.iter().map(|name| name.to_str().unwrap().to_owned());
+            let mut module: Vec<String> = names.collect();
+            if matches!(module.last().unwrap().as_str(), "mod" | "lib") {
+                module.pop();
+            }
+            let text = fs::read_to_string(found.path()).unwrap();
+            (module, without_tests(&text))
+        })
+        .filter(|(module, _)| !module.ends_with(&["tests".to_owned()]) && *module != ["main"])
+        .collect()
+}
+
+/// A source without its comments and its tests, which are behind the rest.
+fn without_tests(text: &str) -> String {
+    let behind = text.match_indices("#[cfg(test)]\n").map(|(at, _)| at);
+    let is_of_tests = |at: &usize| {
+        text[*at..]
+            .lines()
+            .nth(1)
+            .is_some_and(|it| it.contains("mod tests"))
+    };
+    let text = &text[..behind.into_iter().find(is_of_tests).unwrap_or(text.len())];
+    let code = |line: &str| line.split("//").next().unwrap().to_owned() + "\n";
+    text.lines().map(code).collect()
+}
+
+/// The paths that a source names, each from the root: `use a::{b, c::d}` is two.
+fn named(module: &[String], text: &str) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("::") {
+        let (before, behind) = rest.split_at(at);
+        let is_of_name = |c: char| c.is_alphanumeric() || c == '_';
+        let name = before
+            .rfind(|c| !is_of_name(c))
+            .map_or(before, |end| &before[end + 1..]);
+        // What is before a name that stands at the beginning of a path is no "::".
+        let begins = !before[..before.len() - name.len()].ends_with("::");
+        rest = &behind[2..];
+        if begins && !name.is_empty() {
+            let mut whole = vec![name.to_owned()];
+            spread(rest, &mut whole, &mut paths);
+        }
+    }
+    paths
+        .iter()
+        .filter_map(|path| from_root(module, path))
+        .collect()
+}
+
+/// Follows a path behind its first `::`, into braces too; what was read of the text is returned.
+fn spread(text: &str, whole: &mut Vec<String>, paths: &mut Vec<Vec<String>>) -> usize {
+    let trimmed = text.trim_start();
+    let skipped = text.len() - trimmed.len();
+    if let Some(list) = trimmed.strip_prefix('{') {
+        let mut at = 0;
+        while let Some(next) = list.get(at..) {
+            let next = next.trim_start_matches([' ', '\n', ',']);
+            at = list.len() - next.len();
+            match next.chars().next() {
+                None | Some('}') => break,
+                _ => at += spread(next, whole, paths).max(1),
+            }
+        }
+        return skipped + at + 2;
+    }
+    let name: String = trimmed
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
+    let read = skipped + name.len();
+    whole.push(name);
+    let behind = text.get(read..).unwrap_or_default();
+    let read = match behind.strip_prefix("::") {
+        Some(deeper) => read + 2 + spread(deeper, whole, paths),
+        None => {
+            paths.push(whole.clone());
+            read
+        }
+    };
+    whole.pop();
+    read
+}
+
+/// A path as it reads from the crate's root; nothing for other crates' and for those of types.
+fn from_root(module: &[String], path: &[String]) -> Option<Vec<String>> {
+    let mut base = module.to_vec();
+    let mut path = path;
+    match path.first()?.as_str() {
+        "crate" => base.clear(),
+        "self" => {}
+        "super" => {
+            while path.get(1).is_some_and(|next| next == "super") {
+                base.pop();
+                path = &path[1..];
+            }
+            base.pop();
+        }
+        _ => return None,
+    }
+    base.extend(path[1..].iter().cloned());
+    Some(base)
+}
+
+/// The file that a path leads into: the deepest module on its way.
+fn file_of(house: &House, path: &[String]) -> Option<Vec<String>> {
+    let lengths = (1..=path.len()).rev();
+    lengths
+        .map(|length| path[..length].to_vec())
+        .find(|module| house.contains_key(module))
+}
+
+/// Which file names which others, but for those that it is inside of and that are inside of it.
+fn imports(house: &House) -> BTreeMap<&Vec<String>, BTreeSet<Vec<String>>> {
+    let of = |module: &Vec<String>, text: &str| {
+        let mut text = text.to_owned();
+        // A name that is declared here is a path of its own: `mod walker; ... walker::walk()`.
+        for inside in house
+            .keys()
+            .filter(|it| it.len() == module.len() + 1 && it.starts_with(module))
+        {
+            let name = inside.last().unwrap();
+            text = text.replace(&format!("use {name}::"), &format!("use self::{name}::"));
+        }
+        let others = named(module, &text).into_iter();
+        let others = others.filter_map(|path| file_of(house, &reexported(house, path)));
+        others
+            .filter(|other| !other.starts_with(module) && !module.starts_with(other))
+            .collect()
+    };
+    house
+        .iter()
+        .map(|(module, text)| (module, of(module, text)))
+        .collect()
+}
+
+/// Where a name is that a module gives on: `pub use inner::Name`.
+fn reexported(house: &House, path: Vec<String>) -> Vec<String> {
+    let Some(module) = file_of(house, &path) else {
+        return path;
+    };
+    let Some(name) = path.get(module.len()) else {
+        return path;
+    };
+    for inside in house
+        .keys()
+        .filter(|it| it.len() == module.len() + 1 && it.starts_with(&module))
+    {
+        let from = inside.last().unwrap();
+        let given = house[&module].split(';').filter(|line| {
+            line.contains("use ") && line.contains("pub") && line.contains(&format!("{from}::"))
+        });
+        let is_word = |line: &str| {
+            line.split(|c: char| !c.is_alphanumeric() && c != '_')
+                .any(|word| word == name)
+        };
+        if given.into_iter().any(is_word) {
+            return [inside.as_slice(), &path[module.len()..]].concat();
+        }
+    }
+    path
+}
+
+/// Files that lead back to themselves.
+fn circles(house: &House) -> Vec<String> {
+    let imports = imports(house);
+    let reaches = |from: &Vec<String>| {
+        let mut seen = BTreeSet::new();
+        let mut next = vec![from.clone()];
+        while let Some(module) = next.pop() {
+            for other in imports.get(&module).into_iter().flatten() {
+                if seen.insert(other.clone()) {
+                    next.push(other.clone());
+                }
+            }
+        }
+        seen
+    };
+    let reached: BTreeMap<_, _> = house
+        .keys()
+        .map(|module| (module, reaches(module)))
+        .collect();
+    let back = imports.iter().flat_map(|(module, others)| {
+        let others = others
+            .iter()
+            .filter(|other| reached.get(other).is_some_and(|it| it.contains(*module)));
+        others.map(|other| format!("{} -> {}", module.join("/"), other.join("/")))
+    });
+    back.collect()
+}
+
+/// Steps that name a later one, or whoever joins them.
+fn names_of_later(house: &House) -> Vec<String> {
+    let mut found = Vec::new();
+    for (module, others) in imports(house) {
+        let later = LATER
+            .iter()
+            .find(|(room, _)| module.first().is_some_and(|it| it == room));
+        let later = later.map_or(&[][..], |(_, later)| later);
+        for other in others
+            .iter()
+            .filter(|other| later.contains(&other[0].as_str()))
+        {
+            found.push(format!("{} -> {}", module.join("/"), other.join("/")));
+        }
+    }
+    found
+}
+
+/// Words that a room may not use.
+fn words(house: &House, is_of: impl Fn(&[String]) -> bool, words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (module, text) in house.iter().filter(|(module, _)| is_of(module)) {
+        for word in words.iter().filter(|word| text.contains(*word)) {
+            found.push(format!("{}: {word}", module.join("/")));
+        }
+    }
+    found
+}
+
+/// What does I/O, waits or looks at a clock.
+fn io_in_adb(house: &House) -> Vec<String> {
+    let is_adb = |module: &[String]| module.first().is_some_and(|room| room == "adb");
+    words(
+        house,
+        is_adb,
+        &[
+            "tokio",
+            "std::fs",
+            "std::net",
+            "std::time",
+            "std::thread",
+            "std::env",
+        ],
+    )
+}
+
+/// What prints; `generate` writes a file's bytes where the person wants them, which is no message.
+fn printing_elsewhere(house: &House) -> Vec<String> {
+    let is_elsewhere = |module: &[String]| {
+        module.first().is_some_and(|room| room != "ui") && module != ["commands", "generate"]
+    };
+    words(
+        house,
+        is_elsewhere,
+        &["print!(", "println!(", "stdout()", "stderr()", "dbg!("],
+    )
+}
+
+#[test]
+fn rules_hold() {
+    let house = sources();
+    assert!(house.len() > 200, "the sources were not found");
+    let all: usize = imports(&house).values().map(BTreeSet::len).sum();
+    assert!(all > 500, "imports are not read: {all}");
+    assert_eq!(circles(&house), [""; 0], "circles between files");
+    assert_eq!(io_in_adb(&house), [""; 0], "adb does I/O");
+    assert_eq!(printing_elsewhere(&house), [""; 0], "printing outside ui");
+    assert_eq!(names_of_later(&house), [""; 0], "a step knows a later one");
+}
+
+fn house_of(files: &[(&str, &str)]) -> House {
+    let module = |path: &str| path.split('/').map(str::to_owned).collect();
+    let files = files
+        .iter()
+        .map(|(path, text)| (module(path), without_tests(text)));
+    files.collect()
+}
+
+#[test]
+fn circle_is_seen() {
+    let house = house_of(&[
+        ("pull", "mod plan; mod task; pub use task::Task;"),
+        ("pull/plan", "use super::{Task, task::{self, Rank}};"),
+        ("pull/task", "fn f() { crate::pull::plan::make() }"),
+        (
+            "pull/writer",
+            "use crate::pull::plan::Plan; // use super::task::Task;",
+        ),
+        (
+            "item",
+            "#[cfg(test)]\nmod tests { use crate::pull::writer::Writer; }",
+        ),
+    ]);
+    assert_eq!(
+        circles(&house),
+        ["pull/plan -> pull/task", "pull/task -> pull/plan"]
+    );
+    // By what a module gives on.
+    let house = house_of(&[
+        ("pull", "mod plan; mod task; pub use task::Task;"),
+        ("pull/plan", "use super::Task;"),
+        ("pull/task", "use super::plan::Plan;"),
+    ]);
+    assert_eq!(circles(&house).len(), 2);
+}
+
+#[test]
+fn later_step_is_seen() {
+    let house = house_of(&[
+        (
+            "pull/plan",
+            "use crate::folder::Entry;\nuse crate::upload::Remote;",
+        ),
+        ("upload", "pub struct Remote;"),
+        ("folder", "pub struct Entry;"),
+        ("commands/pull", "use crate::upload::Remote;"),
+    ]);
+    assert_eq!(names_of_later(&house), ["pull/plan -> upload"]);
+}
+
+#[test]
+fn io_and_printing_are_seen() {
+    let house = house_of(&[
+        ("adb/wire", "use std::time::Duration;"),
+        (
+            "phone/tcp",
+            "use std::time::Duration; fn f() { eprintln!(\"no\"); }",
+        ),
+        ("ui", "fn f() { println!(\"yes\"); }"),
+    ]);
+    assert_eq!(io_in_adb(&house), ["adb/wire: std::time"]);
+    assert_eq!(printing_elsewhere(&house), ["phone/tcp: println!("]);
+}
