@@ -210,7 +210,8 @@ impl Model {
         let mut journal = path.as_os_str().to_owned();
         journal.push("-journal");
         let read = || {
-            let is_at_rest = fs::metadata(&journal).map_or(true, |journal| journal.len() == 0);
+            // What begins with zeros undoes nothing.
+            let is_at_rest = fs::read(&journal).map_or(true, |bytes| !bytes.starts_with(&[0xd9]));
             is_at_rest.then(|| fs::read(&path).unwrap())
         };
         if let (Some(catalogue), Some(again)) = (read(), read())

@@ -359,7 +359,8 @@ impl Problem {
             (403, _) => Self::Forbidden { words },
             (_, "NoSuchBucket" | "ContainerNotFound") => Self::NoBucket { words },
             (404, _) => Self::NotFound { what: words },
-            (500 | 502..=504 | 509 | 520..=599, _) if retry_after(headers).is_none() => {
+            // 503 is about the whole service; the others may be about this one file.
+            (500 | 502 | 504 | 509 | 520..=599, _) if retry_after(headers).is_none() => {
                 Self::Failing { words }
             }
             (408 | 423 | 425 | 429 | 500 | 502..=504 | 509 | 520..=599, _) => Self::Busy {
@@ -629,7 +630,8 @@ mod tests {
         assert!(matches!(judge(413, ""), Problem::TooLarge { .. }));
         assert!(matches!(judge(507, ""), Problem::Full { .. }));
         assert!(matches!(judge(429, ""), Problem::Busy { after: None, .. }));
-        assert!(matches!(judge(503, ""), Problem::Failing { .. }));
+        assert!(matches!(judge(500, ""), Problem::Failing { .. }));
+        assert!(matches!(judge(503, ""), Problem::Busy { .. }));
         let slow = "<Error><Code>SlowDown</Code></Error>";
         assert!(matches!(judge(503, slow), Problem::Busy { .. }));
         let quota = r#"{"error":{"errors":[{"reason":"storageQuotaExceeded"}],"code":403}}"#;
