@@ -1,6 +1,6 @@
-//! SHA-256 values: computed while bytes arrive, compared with what the phone says, written into
-//! catalogue and manifest. Beside them XXH3 values, which tell much sooner whether bytes are still
-//! the same, to whoever need not fear that somebody chose them.
+//! SHA-256 values: computed while bytes arrive, compared with the phone's, written into catalogue and manifest.
+//! Beside them XXH3 values, which are much faster and tell whether bytes are unchanged where nobody could have chosen
+//! them to collide.
 
 use std::fmt;
 use std::str::FromStr;

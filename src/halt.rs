@@ -1,4 +1,4 @@
-//! The one switch that stops a run: set once, seen by every task and thread.
+//! The one switch that stops a run: set once, visible to every task and thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,5 +1,5 @@
-//! JSON that cannot steer what shows it: programs read the same from it, and a terminal, an editor
-//! or a log that a person opens shows every character.
+//! JSON that cannot control a terminal or editor that shows it: programs read the same values, and a person sees
+//! every character.
 
 use std::fmt::Write as _;
 

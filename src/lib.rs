@@ -1,52 +1,74 @@
-//! `rescue` gets a person's photos, videos and other media off an Android phone whose screen is
-//! broken, proves that every byte arrived, and leaves a folder that needs no `rescue` to read.
+//! `rescue` gets a person's photos, videos and other files off an Android phone with a broken screen, proves that
+//! every byte arrived, and leaves a folder that needs no `rescue` to read.
 //!
-//! # The rooms, in the order that data passes through them
+//! # The way of the data
 //!
 //! ```text
-//! discover -> connect + authorise -> enumerate -> plan -> transfer -> verify -> catalogue -> export, upload -> report
+//!    the phone: adbd, its storage, its shell                                (untrusted)
+//!        |                         ^
+//!        | USB, an adb server, TCP | `sha256sum` on the phone's own files
+//!        v                         |
+//!    phone     discover -> connect + authorise          adb: the protocol, without I/O
+//!        |
+//!        v
+//!    pull      enumerate -> plan -> transfer  ------ bytes, hashed ------> .partial/
+//!        |                             |                                      | sync, rename, sync the folder
+//!        |                             v                                      v
+//!        |                          verify <--- equal hashes? -------------> data/
+//!        v                             |                                      |
+//!    folder    rescue.db, the manifest <------- recorded only now ------------+
+//!        |
+//!        +-->  export  plan -> prepare -> pack -> sync -> read back -> rename -> NAME.zip
+//!        |
+//!        +-->  upload  choose -> queue -> survey -> put -> settle -> receipts in rescue.db
+//!
+//!    every step emits events -> ui: sentences on a terminal, or JSON lines
 //! ```
 //!
-//! Each step depends only on those before it, takes values and returns values, and emits
-//! [`event::Event`]s. Only [`commands`] joins steps. Only [`ui`] prints.
+//! Each step depends only on those before it, takes values, returns values, and emits [`event::Event`]s. Only
+//! [`commands`] joins steps. Only [`ui`] prints.
+//!
+//! # The rooms
 //!
 //! | room | what goes in | what comes out |
 //! | --- | --- | --- |
 //! | [`adb`] | bytes from a peer | protocol events, bytes for the peer; no I/O, no clock |
 //! | [`phone`] | a route to a phone | the phone's folders, files, hashes and answers |
-//! | [`names`] | a phone's raw path bytes | a safe path on this disk |
-//! | [`media`] | a name, first bytes, a person's choice | what a file is, and whether it is wanted |
+//! | [`names`] | the raw bytes of a phone's path | a safe path on this disk |
+//! | [`media`] | a name, first bytes, a person's choice | the kind of a file, and whether it is wanted |
 //! | [`folder`] | finished files and facts about them | the rescue folder: catalogue, bag, commits |
 //! | [`pull`] | a phone and a folder | every wanted item in the folder, or its reason |
 //! | [`export`] | a rescue folder and a wish | an archive that anyone can open, check and look at |
 //! | [`upload`] | files of a folder and a remote | a receipt for each, or its reason |
-//! | [`screen`] | a phone, and a browser on this computer | what the phone shows; taps, swipes and text for it |
-//! | [`guide`] | a failure, a phone's state or a person's answer | its name, what it means, the next step |
+//! | [`screen`] | a phone, and a browser on this computer | the phone's display; taps, swipes and text for it |
+//! | [`guide`] | a failure, a phone's state or a person's answer | its name, its meaning, the next step |
 //! | [`ui`] | events and errors | words on a terminal, or JSON lines |
 //! | [`commands`] | a parsed command line | an exit code |
-//! | `fuzz` | any bytes, to every reader of foreign ones | nothing, or a panic: a bug |
+//! | `fuzz` | any bytes, for every reader of foreign bytes | nothing, or a panic: a bug |
 //! | `virtual_phone` | a description of a phone | the device side of ADB, for `rescue demo` and tests |
 //!
-//! Imports run one way: `commands` -> (`pull`, `export`, `upload`, `screen`, `guide`) -> (`folder`, `phone`) -> `adb`.
-//! No two files import each other, by whatever way around. `tests/house.rs` holds all of this.
+//! Imports run one way: `commands` -> (`pull`, `export`, `upload`, `screen`, `guide`) -> (`folder`, `phone`) ->
+//! `adb`. No two files import each other, directly or through others. `tests/house.rs` holds all of this.
+//!
+//! `cargo doc --document-private-items` shows the inner modules of each room as well.
 //!
 //! # What holds everywhere
 //!
-//! * A phone is untrusted: names, lengths and data are bounded and checked before use.
-//! * A file stands under its real name only when its bytes are synced to disk; it counts as
-//!   *verified* only when its SHA-256 equals the phone's own.
-//! * Towards the phone everything is read-only; keys are pressed only by `unlock`, `authorize` and
-//!   `keys`, for its owner and with the owner's PIN.
+//! * A phone is untrusted: names, lengths and data are bounded and checked before use. So are a rescue folder from
+//!   somebody else, and the answers of servers.
+//! * A file has its real name only after its bytes are synced to disk. It counts as *verified* only when its SHA-256
+//!   equals the phone's own.
+//! * The phone is only read. Only `unlock`, `authorize` and `keys` press keys, for its owner and with the owner's
+//!   PIN.
 //!
 //! # Systems
 //!
-//! The tests run on Linux, the unit tests also as a Windows program under Wine, and nothing ran on macOS yet.
-//! What only some systems have stands behind `cfg`, with the reason and
-//! what the others do instead, in few places: `folder::disk::system` (files), `home` (the program's own
-//! files), `ui::terminal` (keyboard, colours), `commands` (signals), `phone::usb` and `phone::accessory` (the
-//! bus), `pull::keeper` (the limit of open files), `upload::keyring` (secrets), `main` (the allocator); a line or two also in `phone::keys`, `phone::server`
-//! and some commands. `tests/platforms/check` compiles the sources for Windows and reads them as macOS
-//! chooses among them.
+//! The tests run on Linux, the unit tests also as a Windows program under Wine; nothing ran on macOS yet. Code for
+//! some systems only is behind `cfg`, with the reason and the replacement elsewhere, in a few places:
+//! `folder::disk::system` (files), `home` (the program's own files), `ui::terminal` (keyboard, colours), `commands`
+//! (signals), `phone::usb` and `phone::accessory` (the bus), `pull::keeper` (the limit of open files),
+//! `upload::keyring` (secrets), `main` (the allocator); a line or two also in `phone::keys`, `phone::server` and some
+//! commands. `tests/platforms/check` compiles the sources for Windows and checks which code macOS would choose.
 
 pub mod adb;
 pub mod cli;

@@ -1,5 +1,5 @@
-//! `rescue authorize`: answers the question "Allow USB debugging?" by keys over the cable. Tries the
-//! known ways one after the other until the phone accepts a connection, which proves it.
+//! `rescue authorize`: answers the question "Allow USB debugging?" with keys over the cable. Tries the known ways one
+//! after another until the phone accepts a connection, which proves success.
 
 use std::pin::pin;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! `rescue connect HOST:PORT [--pair CODE]`: a wireless phone, through the adb server that runs.
+//! `rescue connect HOST:PORT [--pair CODE]`: connects a wireless phone through the running adb server.
 //!
-//! The server answers in words alone, so that these are read. None is ever started: that would replace
-//! a running server of another version. The crate `adb_client` speaks to it where it can: it takes IPv4
-//! addresses only, and of a pairing that failed it does not give the words of newer servers.
+//! The server answers in words only, so these are parsed. No server is ever started: that would replace a running
+//! server of another version. The crate `adb_client` is used where possible: it takes IPv4 addresses only, and it
+//! does not return the words with which newer servers refuse a pairing.
 
 use std::io::ErrorKind;
 use std::time::Duration;

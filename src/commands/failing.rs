@@ -1,4 +1,4 @@
-//! A fault of this program, in whichever thread: the command ends, says so, and loses nothing.
+//! Handles a panic in any thread: the command ends, says so, and loses nothing.
 
 use std::path::Path;
 

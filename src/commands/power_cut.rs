@@ -1,10 +1,9 @@
-//! The plug is pulled after every single change to the files of two pulls, and what a disk may then
-//! hold is opened, checked and continued.
+//! Simulates a power cut after every single change to the files of two pulls. Every state that a disk may then hold
+//! is opened, checked and continued.
 //!
-//! Three disks stand for the possible ones: one that lost everything not synced, one that kept all
-//! names but none of the bytes not synced (the zero-length files of old), one that kept
-//! everything (as after `kill -9`). SQLite's own safety is SQLite's; each disk gets the catalogue
-//! as of the last finished transaction.
+//! Three disks stand for the possible ones: one lost everything not synced, one kept all names but none of the
+//! unsynced bytes (zero-length files), one kept everything (as after `kill -9`). SQLite's own safety is not tested:
+//! each disk gets the catalogue as of the last finished transaction.
 
 use std::collections::BTreeMap;
 use std::fs;

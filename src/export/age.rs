@@ -1,9 +1,9 @@
-//! Encrypts an archive on its way to the disk with the program `age` (<https://age-encryption.org>),
-//! for those who have it: nothing is ever on the disk in the clear.
+//! Encrypts an archive on its way to the disk with the program `age` (<https://age-encryption.org>), if it is
+//! installed. Nothing is ever on the disk in the clear.
 //!
-//! What goes in: the archive's bytes in order, and the recipients. What comes out: the file, and a
-//! [`Lock`] with which it can be read back once. Reading back needs a key: one is made for each
-//! archive, added as a recipient, held in memory only, and gone with this program.
+//! In: the archive's bytes in order, and the recipients. Out: the file, and a [`Lock`] with which it can be read back
+//! once. Reading back needs a key: one is made for each archive, added as a recipient, held in memory only, and gone
+//! when the program ends.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Write};

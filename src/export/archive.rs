@@ -1,8 +1,8 @@
 //! Writes one archive: a zip that holds a BagIt bag in one folder (RFC 8493, 4).
 //!
-//! What goes in: files, then the bag's own files. What comes out: `NAME.zip.part`, and the list of
-//! what it holds, for the check. Names cannot lead out of the folder that the archive is unpacked
-//! into: they are made of [`LocalPath`]s and of names in this program, and of nothing else.
+//! In: files, then the bag's own files. Out: `NAME.zip.part`, and the list of its contents, for the check. A name
+//! cannot lead out of the folder into which the archive is unpacked: names are made only of [`LocalPath`]s and of
+//! names in this program.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};

@@ -1,4 +1,4 @@
-//! The bag's own files in an archive (RFC 8493). They come last, when it is known what is in it.
+//! The bag's own files in an archive (RFC 8493). They come last, when its contents are known.
 
 use chrono::{DateTime, Local};
 

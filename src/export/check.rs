@@ -1,5 +1,5 @@
-//! Reads an archive back from the disk and compares it with what it should hold: every name, every
-//! size, every byte. Shares only the `zip` crate with what wrote it.
+//! Reads an archive back from the disk and compares it with what it should hold: every name, every size, every byte.
+//! Shares only the `zip` crate with the writer.
 
 use std::fs::File;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! When a picture or video was taken: what its own metadata says, else its name, else its
-//! modification time. Pure but for reading the metadata, which is untrusted.
+//! Determines when a picture or video was taken: from its own metadata, else its name, else its modification time.
+//! Pure, except for reading the metadata, which is untrusted.
 
 use std::io::{Read, Seek, SeekFrom};
 

@@ -1,8 +1,7 @@
-//! The directory at an archive's end: what it says of each file (PKWARE's APPNOTE 4.3.12 to 4.3.16).
+//! The directory at the end of an archive, with the facts about each file (PKWARE's APPNOTE 4.3.12 to 4.3.16).
 //!
-//! The `zip` crate keeps all of it in memory until an archive ends. So an archive is written here as
-//! a row of short ones, whose directories are taken aside, wait on the disk, and are written once,
-//! behind the last file, as one.
+//! The `zip` crate keeps the whole directory in memory until an archive ends. So an archive is written here as a row
+//! of short ones: their directories are collected on the disk and written once, as one, behind the last file.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};

@@ -1,7 +1,7 @@
-//! What a picture or video shows of itself: when it was taken, facts, and a small picture of it.
+//! Looks into a picture or video: when it was taken, facts, and a small picture of it.
 //!
-//! What goes in: a file's bytes, or the open file. Both are untrusted: reading is bounded in bytes
-//! and in memory, and a file that makes no sense simply shows nothing.
+//! In: a file's bytes, or the open file. Both are untrusted: reading is bounded in bytes and in memory, and an
+//! invalid file simply yields nothing.
 
 mod facts;
 mod poster;

@@ -1,15 +1,15 @@
-//! Makes one archive of a rescue folder that anyone can open, check and look at without `rescue`.
+//! Makes an archive of a rescue folder that anyone can open, check and look at without `rescue`.
 //!
-//! What goes in: an open rescue folder and a [`Wish`]. What comes out: a zip that holds a BagIt
-//! bag, and an [`Outcome`] that names everything that is not in it.
+//! In: an open rescue folder and a [`Wish`]. Out: a zip that holds a BagIt bag, and an [`Outcome`] that names every
+//! file that is not in it.
 //!
 //! ```text
 //! plan: which files -> prepare: read and hash ahead -> archive: write -> sync -> check: read back -> rename
 //! ```
 //!
-//! Until the last step the archive is called `NAME.zip.part`: whatever stops the program, nothing
-//! looks finished that is not. A file goes in only when its bytes hash to what the catalogue says.
-//! Nothing here prints, changes the phone's files, or follows a symbolic link out of the folder.
+//! Until the last step the archive is called `NAME.zip.part`: whatever stops the program, no unfinished archive looks
+//! finished. A file goes in only if its bytes hash to the value in the catalogue. Nothing here prints, changes the
+//! phone's files, or follows a symbolic link out of the folder.
 
 mod age;
 pub mod album;

@@ -1,5 +1,5 @@
-//! Joins the steps of one export: room, then for each archive files, bag, report, album, sync,
-//! reading back; and at the end the names.
+//! Joins the steps of one export: check the room; for each archive write files, bag, report and album, sync and read
+//! back; at the end give the names.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! The files of an archive to be, in their order. There may be a million of them: what is known of
-//! each waits on the disk, and 16 bytes of it stay in memory.
+//! The files of a future archive, in order. There may be a million: the facts about each wait on the disk, and 16
+//! bytes of each stay in memory.
 
 use std::ops::Range;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Where an archive goes, and the steps that make it safe: look first, write beside, rename last.
+//! The place of an archive, and the steps that make writing safe: look first, write beside, rename last.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};

@@ -1,5 +1,5 @@
-//! What goes into an archive, and what does not and why. Reads the catalogue, and looks at each
-//! file's size; opens files only when their dates decide.
+//! Decides which files go into an archive, and why the others do not. Reads the catalogue, and looks at each file's
+//! size; opens files only if their dates decide.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

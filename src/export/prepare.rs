@@ -1,8 +1,7 @@
 //! Reads and hashes files ahead of the writing, in several threads.
 //!
-//! What goes in: the pieces, in order. What comes out: the same, in the same order, each with its
-//! bytes when it is small, or open when it is large. Memory is bounded by [`AHEAD_BYTES`], however
-//! many and however large the files are.
+//! In: the pieces, in order. Out: the same pieces in the same order, small ones with their bytes, large ones open.
+//! Memory is bounded by [`AHEAD_BYTES`], whatever the number and size of the files.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! The report: where all this comes from, what is here, and what is not and why. `report.html` for
-//! people, `report.json` for programs, with every file.
+//! The report: the origin of the files, what is here, what is missing and why. `report.html` is for people,
+//! `report.json` for programs, with every file.
 
 use std::fmt::Write as _;
 use std::io::Write;

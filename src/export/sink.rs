@@ -1,5 +1,5 @@
-//! The file that an archive is written to: small pieces are gathered, large ones go straight to
-//! the system, and looking back a little costs no call.
+//! The file that an archive is written to. Small pieces are gathered, large ones go straight to the system, and
+//! seeking back a little costs no system call.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};

@@ -1,8 +1,8 @@
-//! Lists that wait on the disk, in files without a name: memory stays the same however many files
-//! an archive holds.
+//! Lists that wait on the disk in files without a name, so that memory does not grow with the number of files in an
+//! archive.
 //!
-//! In: values, one after the other. Out: a [`Mark`] for each, and the value again for its mark.
-//! What is short stays in memory, and no file is made for it.
+//! In: values, one after another. Out: a [`Mark`] for each, and later the value for its mark. Short lists stay in
+//! memory, and no file is made for them.
 
 use std::fs::File;
 use std::io;

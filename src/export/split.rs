@@ -1,5 +1,5 @@
-//! How large an archive becomes, and which files go into which of several. The sizes are upper
-//! bounds, so that the parts and their number are known before the first is begun.
+//! Computes how large an archive becomes, and which files go into which of several archives. The sizes are upper
+//! bounds, so that the number of parts is known before the first one is begun.
 
 use std::collections::HashSet;
 use std::ops::Range;

@@ -1,10 +1,9 @@
-//! The bag: BagIt 1.0 (RFC 8493), so that `sha256sum -c` and any BagIt program can check a rescue
-//! folder without `rescue`.
+//! The bag's own files: BagIt 1.0 (RFC 8493), so that `sha256sum -c` and any BagIt program can check a rescue folder
+//! without `rescue`.
 //!
-//! What goes in: the catalogue's payload. What comes out: `bagit.txt`, `bag-info.txt`,
-//! `manifest-sha256.txt` and `tagmanifest-sha256.txt`, each written beside its place, synced and
-//! renamed. The tag manifest, which is optional, is removed first and comes back last, so that a
-//! power cut in between leaves no file that contradicts another.
+//! In: the files in the catalogue. Out: `bagit.txt`, `bag-info.txt`, `manifest-sha256.txt` and
+//! `tagmanifest-sha256.txt`, each written beside its place, synced and renamed. The tag manifest is optional: it is
+//! removed first and written last, so that after a power cut no file contradicts another.
 
 use std::fs::File;
 use std::io;

@@ -1,24 +1,21 @@
-//! The catalogue, `rescue.db`: what is known about every file of the phone.
+//! The catalogue, `rescue.db`: all facts about every file of the phone.
 //!
-//! What goes in: new entries and [`Record`]s, whole groups per transaction. What comes out:
-//! entries, in order, one at a time. A file of `data/` is recorded only after it is on the disk, so
-//! the catalogue may lag behind the disk by a group, but never runs ahead of it.
+//! In: new entries and [`Record`]s, a whole group per transaction. Out: entries, in order, one at a time. A file in
+//! `data/` is recorded only after it is on the disk, so the catalogue may lag behind the disk by one group, but is
+//! never ahead of it.
 //!
-//! SQLite with a rollback journal whose beginning is zeroed at each commit (`journal_mode=PERSIST`),
-//! and `synchronous=FULL`. Not WAL: its side files hold what is committed, a person may copy
-//! `rescue.db` alone, and it needs shared memory, which network shares do not give. Not the default
-//! DELETE: a journal whose removal is lost in a power cut undoes the last transaction. Not TRUNCATE:
-//! the next transaction gets the same clusters again, and on exFAT, as on every filesystem that may
-//! write a file's new length before its bytes, a power cut brings the journal of the last
-//! transaction back: SQLite undoes half of what it had committed. What was zeroed and synced does
-//! not come back. The journal is removed when the catalogue is closed. On a disk of this computer,
-//! others may read between two transactions (`rescue status` does). Elsewhere locks are taken once
-//! (`locking_mode=EXCLUSIVE`), for some shares answer every one of SQLite's own locks with an error
-//! or a long wait.
+//! SQLite with a rollback journal whose beginning is zeroed at each commit (`journal_mode=PERSIST`), and
+//! `synchronous=FULL`. Not WAL: committed data would be in side files, a person may copy `rescue.db` alone, and WAL
+//! needs shared memory, which network shares do not provide. Not the default DELETE: if a power cut loses the
+//! journal's removal, the last transaction is undone. Not TRUNCATE: the next transaction gets the same clusters
+//! again, and on exFAT, as on every filesystem that may write a file's new length before its bytes, a power cut
+//! restores the journal of the last transaction, and SQLite undoes half of what it had committed. Zeroed and synced
+//! bytes do not come back. The journal is removed when the catalogue is closed. On a local disk, other processes may
+//! read between two transactions (`rescue status` does). Elsewhere SQLite takes its locks once
+//! (`locking_mode=EXCLUSIVE`), because some shares answer each of SQLite's locks with an error or a long wait.
 //!
-//! The file is not trusted: it may come from anywhere. SQLite is told what no catalogue needs
-//! (`defence`), tables that differ from ours in a word are refused, and every value is checked
-//! when its row is read.
+//! The file is untrusted: it may come from anywhere. SQLite is restricted to what a catalogue needs (`defence`),
+//! tables that differ from ours in a word are refused, and every value is checked when its row is read.
 
 mod defence;
 mod error;

@@ -1,8 +1,8 @@
-//! Checks a rescue folder: every byte below `data/` is read again, from the disk and not from
-//! memory, and compared with the catalogue and the manifest.
+//! Checks a rescue folder: reads every byte below `data/` again, from the disk and not from memory, and compares it
+//! with the catalogue and the manifest.
 //!
-//! What goes in: an open folder. What comes out: a [`Report`], and [`Progress`] on the way. Changes
-//! nothing, follows no symbolic link. Memory grows by some 10 bytes per file, not by their sizes.
+//! In: an open folder. Out: a [`Report`], and [`Progress`] on the way. Changes nothing, and follows no symbolic link.
+//! Memory grows by about 10 bytes per file, whatever the sizes of the files.
 
 mod sorted;
 mod workers;

@@ -1,9 +1,9 @@
-//! Group commit: finished files are synced together, renamed together, and their folders synced.
+//! Group commit: syncs finished files together, renames them together, and syncs their folders.
 //!
-//! What goes in: [`Finished`] files and the paths that they shall have. What comes out: one
-//! [`Outcome`] per file. When [`Committer::commit`] returns, every file reported as in place is on
-//! the disk under its name and survives a power cut; the caller records it *afterwards*. When the
-//! power goes in between, the file is found in place by the next run's commit and replaced.
+//! In: [`Finished`] files and the paths that they are to get. Out: one [`Outcome`] per file. When
+//! [`Committer::commit`] returns, every file reported as in place is on the disk under its name and survives a power
+//! cut; the caller records it *afterwards*. If the power fails in between, the commit of the next run finds the file
+//! in place and replaces it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;

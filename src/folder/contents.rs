@@ -1,4 +1,4 @@
-//! What stands where a rescue folder is wanted: nothing, one of ours however far its making came, or
+//! Decides what exists where a rescue folder is wanted: nothing, a rescue folder (finished or half made), or
 //! something else, which is left alone.
 
 use std::fs::{self, File, Metadata};

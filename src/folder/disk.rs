@@ -1,9 +1,8 @@
-//! Every change that is made to the rescue folder's files, one function each; only the catalogue's
-//! own file is written by SQLite.
+//! Every change to the rescue folder's files, one function each. Only the catalogue's own file is written elsewhere,
+//! by SQLite.
 //!
-//! What goes in: paths below the rescue folder. What comes out: done, or a [`DiskError`] that says
-//! which file and why. Being the only place that changes files, this is where the tests of a power
-//! cut listen in (`observed`).
+//! In: paths below the rescue folder. Out: success, or a [`DiskError`] that names the file and the cause. Because all
+//! changes pass through here, the tests of power cuts record them here (`observed`).
 
 mod error;
 mod read_back;

@@ -1,4 +1,4 @@
-//! What the catalogue says about each file of the phone.
+//! The facts in the catalogue about each file of the phone: its state, its reason, its counts.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What is missing of a file that could be read in part, and the note about it that a person reads.
+//! The missing parts of a file that could be read only in part, and the note about them for a person.
 
 use std::fmt::Write as _;
 use std::ops::Range;

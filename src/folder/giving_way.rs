@@ -1,6 +1,7 @@
-//! Who works on a folder for hours and can stop at any moment, as an upload that watches it, gives
-//! way to others: a file says so, and whoever removes it asks for the folder. No second lock: not
-//! every share can hold one, and a file left behind by a kill harms nobody.
+//! Lets a long-running command that can stop at any moment, such as `upload --watch`, give way to others.
+//!
+//! It places a file in the folder; another command removes that file to ask for the folder. There is no second lock:
+//! not every share can hold one, and a file left behind by a kill does no harm.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
-//! The bag's own files (RFC 8493): what they are called, and the lines of its manifests, which
-//! anybody may have written.
+//! Names the bag's own files (RFC 8493), and parses the lines of its manifests, which are untrusted.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};

@@ -1,23 +1,21 @@
-//! The rescue folder: what `rescue pull` leaves behind.
+//! The rescue folder: the result of `rescue pull`.
 //!
 //! ```text
 //! <folder>/bagit.txt bag-info.txt manifest-sha256.txt tagmanifest-sha256.txt    the bag's own files
-//! <folder>/data/internal/DCIM/Camera/IMG_0001.jpg      what was on the phone, by volume
+//! <folder>/data/internal/DCIM/Camera/IMG_0001.jpg      the phone's files, by volume
 //! <folder>/rescue.db                                   the catalogue
-//! <folder>/.partial/                                   files under way
-//! <folder>/set-aside/                                  what did not belong into data/
+//! <folder>/.partial/                                   unfinished files
+//! <folder>/set-aside/                                  files that do not belong into data/
 //! <folder>/.rescue.lock                                held by the one rescue that works on it
-//! <folder>/.rescue.gives-way                           there while that one lets others have it
+//! <folder>/.rescue.gives-way                           exists while that rescue lets others have it
 //! ```
 //!
-//! What goes in: bytes as they arrive ([`PartialFile`]), finished files ([`Committer`]), facts
-//! about them ([`Catalogue`]). What comes out: a BagIt bag ([`bag`]) that needs no `rescue` to be
-//! read or checked, and [`check`](check::check), which does so anyway.
+//! In: bytes as they arrive ([`PartialFile`]), finished files ([`Committer`]), facts about them ([`Catalogue`]). Out:
+//! a BagIt bag ([`bag`]) that can be read and checked without `rescue`. `check` checks it with `rescue`.
 //!
-//! The order that makes it safe against a pulled plug: bytes synced, then renamed, then the
-//! folder synced, then recorded. The caller keeps it: [`Committer::commit`] returns before
-//! [`Catalogue::record`] is called. All of it is synchronous; nothing here prints, and nothing
-//! follows a symbolic link out of the folder.
+//! The order that survives a pulled plug: sync the bytes, rename, sync the folder, then record. The caller keeps this
+//! order: [`Committer::commit`] returns before [`Catalogue::record`] is called. Everything here is synchronous,
+//! prints nothing, and follows no symbolic link out of the folder.
 
 pub mod bag;
 pub mod catalogue;

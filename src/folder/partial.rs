@@ -1,8 +1,7 @@
-//! A file under way: `.partial/<entry>`, hashed while it is written.
+//! An unfinished file: `.partial/<entry>`, hashed while it is written.
 //!
-//! What goes in: the file's bytes in order. What comes out: a [`Finished`] file whose size and
-//! SHA-256 are those of the bytes given, for [`Committer::commit`](super::Committer::commit).
-//! Nothing here waits for the disk.
+//! In: the file's bytes in order. Out: a [`Finished`] file with the size and SHA-256 of those bytes, for
+//! [`Committer::commit`](super::Committer::commit). Nothing here waits for the disk.
 
 use std::fs::{self, File, FileTimes};
 use std::io::{self, Read as _, Seek as _, SeekFrom};

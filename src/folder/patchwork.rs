@@ -1,7 +1,6 @@
-//! A file under way that comes in pieces, in any order, with parts that never come.
+//! An unfinished file whose pieces come in any order, and not all of them.
 //!
-//! What goes in: pieces and their places. What comes out: a [`Finished`] file of a given size, in
-//! which what did not come is zeros.
+//! In: pieces and their positions. Out: a [`Finished`] file of a given size; missing parts are zeros.
 
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};

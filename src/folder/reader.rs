@@ -1,4 +1,4 @@
-//! Reading files of `data/` from any thread, without the catalogue.
+//! Reads files of `data/` from any thread, without the catalogue.
 
 use std::cell::RefCell;
 use std::fs::File;

@@ -1,7 +1,7 @@
-//! Moves what does not belong into `data/` out of it: altered files, and files of somebody else.
+//! Moves altered files, and files of somebody else, out of `data/`.
 //!
-//! Nothing is deleted or replaced: below `set-aside/` each keeps its path, with a number when the
-//! path is taken. The bag is whole again once the next pull has brought what is missing then.
+//! Nothing is deleted or replaced: below `set-aside/` each file keeps its path, with a number if the path is taken.
+//! The bag is complete again after the next pull has fetched the missing files.
 
 use std::ffi::OsStr;
 use std::fs;

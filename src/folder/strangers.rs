@@ -1,4 +1,4 @@
-//! What lies below `data/` without being known: walked over, never opened, links never followed.
+//! Finds files below `data/` that are not in the catalogue. Opens none of them and follows no link.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What a listing of the phone left there, and what it could not look at.
+//! The types for what a listing of the phone skipped, and what it could not read.
 
 use serde::Serializer;
 

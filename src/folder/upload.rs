@@ -1,4 +1,4 @@
-//! What the catalogue says about each file and each remote: the queue, and the receipts.
+//! The types for each file and remote in the catalogue: the queue and the receipts.
 
 use crate::digest::{Sha256, Xxh128};
 use crate::folder::EntryId;

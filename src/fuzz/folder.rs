@@ -1,7 +1,7 @@
-//! A rescue folder from somebody else's hand: what it holds may be anything.
+//! A rescue folder of unknown origin: its contents may be anything.
 //!
-//! In: a way and its bytes. The bytes are the catalogue, or its journal, or the manifest; or
-//! changes to a true catalogue, at places that they name, so that a fuzzer gets past its header.
+//! In: a way and its bytes. The bytes are the catalogue, its journal or the manifest; or changes to a valid catalogue
+//! at given places, so that a fuzzer gets past its header.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,7 @@
-//! One end of a connection against a peer, and a user, that do anything.
+//! One end of a connection, with a peer and a user that may do anything.
 //!
-//! The bytes are a script: messages of the peer, raw bytes, and wishes of this end's user. What
-//! the end says and tells is checked against a small model of each stream, and has to be the same
-//! however the peer's bytes are cut.
+//! The bytes are a script: messages of the peer, raw bytes, and wishes of this end's user. The output of this end is
+//! checked against a small model of each stream, and must not depend on how the peer's bytes are cut.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::OnceLock;

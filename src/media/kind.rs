@@ -1,4 +1,4 @@
-//! The kind of an item, judged by its name or its first bytes, and the order of preciousness.
+//! The kind of an item, judged by its name or its first bytes, and the order of importance.
 
 mod first_bytes;
 

@@ -1,4 +1,4 @@
-//! One answer each to what a file is and whether it is wanted; pull, export and upload ask here.
+//! Answers what a file is and whether it is wanted: the same answers for pull, export and upload.
 
 pub mod choice;
 pub mod kind;

@@ -118,7 +118,7 @@ pub(crate) fn folded(name: &str) -> Cow<'_, str> {
     Cow::Owned(one_case.nfc().collect())
 }
 
-/// Whether a name is another one on Windows, or a device. [`spell`](super::spell) makes none such.
+/// Whether a name is another one on Windows, or a device. [`spell`] makes none such.
 pub(super) fn is_refused_by_windows(name: &str) -> bool {
     name.ends_with(['.', ' ']) || is_device_name(name)
 }

@@ -1,5 +1,5 @@
-//! Buffers for what is read, used again once nobody holds a piece of them: fresh memory costs a
-//! page fault for each page, which together is more than the copy out of the kernel.
+//! Read buffers that are reused as soon as nobody holds a piece of them. Fresh memory costs one page fault per page,
+//! which together takes longer than the copy out of the kernel.
 
 use std::collections::VecDeque;
 

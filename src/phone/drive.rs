@@ -1,7 +1,7 @@
 //! The one loop that joins [`Connection`], a transport and the tasks that use its streams.
 //!
-//! In: a transport's bytes and the tasks' wishes. Out: [`LinkEvent`]s and [`ByteStream`]s. Reads
-//! and writes go on side by side, so that two ends that both have much to say cannot lock up.
+//! In: a transport's bytes and the tasks' wishes. Out: [`LinkEvent`]s and `ByteStream`s. Reading and writing run side
+//! by side, so that two ends with much to send cannot block each other.
 
 use std::collections::HashMap;
 use std::sync::Arc;

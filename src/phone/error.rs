@@ -1,4 +1,4 @@
-//! What can go wrong between this computer and a phone.
+//! The errors between this computer and a phone.
 
 use std::io;
 use std::sync::{Arc, OnceLock};

@@ -1,7 +1,7 @@
-//! The route through a running adb server: a socket for every stream.
+//! The route through a running adb server: one socket per stream.
 //!
-//! Never starts a server: that would take the USB device from under other programs, and
-//! platform-tools may not even be installed.
+//! Never starts a server: it would take the USB device away from other programs, and platform-tools may not even be
+//! installed.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4};

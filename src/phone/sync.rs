@@ -1,4 +1,4 @@
-//! A sync stream of a phone: requests go ahead, answers come in order, silence is noticed.
+//! A sync stream of a phone: requests are sent ahead, answers come in order, and silence is detected.
 
 use std::time::Duration;
 

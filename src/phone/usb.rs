@@ -1,9 +1,9 @@
 //! The route over the cable: the phone's ADB interface on USB, opened by this program itself.
 //!
-//! In: a serial number. Out: a transport that carries ADB messages. Only interfaces whose
-//! descriptors say ADB are ever opened. On the wire a message is a transfer of 24 bytes and one
-//! with the payload; a computer ends a payload of whole packets with an empty one, a phone does
-//! not, so that nothing may be asked for beyond a payload's last packet but the next header.
+//! In: a serial number. Out: a transport that carries ADB messages. Only interfaces whose descriptors name ADB are
+//! opened. On the wire a message is a transfer of 24 bytes and one with the payload. A computer ends a payload of
+//! whole packets with an empty packet and a phone does not, so behind a payload's last packet only the next header
+//! may be requested.
 
 // Elsewhere the system tells no descriptors of a device that is not open.
 #[cfg(target_os = "linux")]

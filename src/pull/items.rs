@@ -1,8 +1,8 @@
-//! Items in few bytes each. A phone may hold a million files, and of all of them something has to be
-//! known at once: to order them, and to compare them with the catalogue.
+//! Stores items in few bytes each. A phone may hold a million files, and all of them have to be known at once, to
+//! order them and to compare them with the catalogue.
 //!
-//! In: items as a listing or the catalogue gives them. Out: the same, one at a time. An item takes 48
-//! bytes and its name; its folder is kept once for all that lie in it.
+//! In: items from a listing or the catalogue. Out: the same, one at a time. An item takes 48 bytes and its name; the
+//! path of its folder is stored once for all items in it.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;

@@ -1,9 +1,9 @@
-//! Whether a phone is the one that a rescue folder belongs to. A serial number does not tell:
-//! cheap phones and repaired boards share theirs, and some have none.
+//! Decides whether a phone is the one that a rescue folder belongs to. A serial number is not enough: cheap phones
+//! and repaired boards share theirs, and some have none.
 //!
-//! In: what the folder's catalogue knows, and a phone. Out: the same, or another and why. What
-//! belongs to one unit alone decides against it; else the phone's files do, which an update of its
-//! system leaves where they are.
+//! In: the facts in the folder's catalogue, and a phone. Out: the same phone, or another one and why. A property that
+//! belongs to one unit alone decides against it; otherwise the phone's files decide, which a system update leaves in
+//! place.
 
 use std::time::Duration;
 

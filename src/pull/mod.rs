@@ -1,8 +1,8 @@
-//! From a phone and a rescue folder to every wanted item in the folder, or its reason.
+//! Brings every wanted item of a phone into a rescue folder, or records its reason.
 //!
 //! ```text
-//! enumerate (what is there) -> plan (what to do, most precious first) -> transfer + verify, beside
-//! each other -> what failed once more, alone -> outcome
+//! enumerate (what exists) -> plan (what to do, most important first)
+//!     -> transfer + verify, side by side -> retry the failed items, alone -> outcome
 //! ```
 
 pub mod enumerate;

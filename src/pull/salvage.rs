@@ -1,8 +1,8 @@
 //! Reads the readable parts of a file around places that the phone's storage cannot read.
 //!
-//! In: an item that failed each time, and a phone with `dd`. Out: what could be read, and which
-//! parts are missing. From where reading stops, blocks are tried further on, in steps that grow;
-//! where one can be read, the way back to the bad place is taken block by block.
+//! In: an item that failed each time, and a phone with `dd`. Out: the readable bytes, and which parts are missing.
+//! Where reading stops, blocks further on are tried, in growing steps; from the first readable one, the way back to
+//! the bad place is read block by block.
 
 use crate::adb::RemotePath;
 use crate::adb::shell::Output;

@@ -1,7 +1,7 @@
-//! Files off the phone: a few sync streams at once, each with many requests ahead of the answers.
+//! Transfers files from the phone over a few sync streams, each with many requests ahead of the answers.
 //!
-//! A daemon that refuses a file closes the stream, and the requests behind it are lost: they are
-//! sent again on a new one. A large file holds up only its own stream.
+//! A daemon that refuses a file closes the stream, and the requests behind it are lost: they are sent again on a new
+//! stream. A large file delays only its own stream.
 
 use std::collections::{HashSet, VecDeque};
 use std::pin::pin;

@@ -1,11 +1,10 @@
-//! Sizes the pipeline: the bytes requested ahead of the answers, and the number of streams.
+//! Sizes the pipeline: the number of bytes requested ahead of the answers, and the number of streams.
 //!
-//! In: when bytes came, on which link. Out: how many streams may work, and how many bytes each may
-//! have asked for. What is asked for comes in whatever order the streams take turns, and what
-//! somebody else wants of the phone, such as hashes, waits behind it on the way. So it is never
-//! more than the link carries in a moment: a slow link gets one file after the other, in the order
-//! of the plan, and a fast one hundreds at a time. The moment is long enough to bridge the link's
-//! latency a few times over.
+//! In: when bytes arrived, on which link. Out: how many streams may work, and how many bytes each may have requested.
+//! Requested bytes come in whatever order the streams take turns, and any other request, such as for hashes, waits
+//! behind them. So it is never more than the link carries in a moment: a slow link gets one file after another, in
+//! the order of the plan, and a fast one hundreds at a time. The moment is long enough to cover the link's latency a
+//! few times over.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
-//! A thread for each stream that hashes what arrives and writes it to `.partial/`.
+//! One thread per stream, which hashes arriving bytes and writes them to `.partial/`.
 //!
-//! In: the pieces of one file after the other. Out: finished files for the keeper, and for the
-//! verifier. The thread waits for the keeper, and through it the stream waits for the disk.
+//! In: the pieces of one file after another. Out: finished files for the keeper and the verifier. The thread waits
+//! for the keeper, and through the thread the stream waits for the disk.
 
 use std::path::PathBuf;
 use std::sync::Arc;

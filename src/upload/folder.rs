@@ -1,12 +1,11 @@
-//! Kind `folder`: a folder on this computer, as a NAS share or a second disk.
+//! Kind `folder`: a folder on this computer, such as a share or a second disk.
 //!
-//! A file is written under a name of its own (`parts`), synced, and then given its own name only if
-//! nothing has it; a large one is resumed. Below the folder that the person named, nothing is read or written
-//! through a symbolic link.
+//! A file is written under a name of its own (`parts`), synced, and then gets its real name, but only if nothing has
+//! it; a large file is resumed. Below the folder that the user named, no symbolic link is followed.
 //!
-//! What another run wrote proves nothing before it was synced and read from the disk: memory may hold what a
-//! disk that failed for a moment never got. After a failed write or sync the part is thrown away, for a later
-//! sync would say that all is well.
+//! The bytes of an earlier run prove nothing before they are synced and read back from the disk: memory may hold
+//! bytes that a failing disk never got. After a failed write or sync the part is discarded, because a later sync
+//! would report success.
 
 use std::fs::{File, FileTimes};
 use std::io::ErrorKind;

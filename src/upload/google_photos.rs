@@ -1,12 +1,11 @@
 //! Kind `google-photos`: Google Photos through its Library API.
 //!
-//! The bytes of each file become an upload token, which the catalogue keeps; up to fifty tokens
-//! become media items in one `batchCreate`, one such call at a time. A token stands for its bytes:
-//! the same call again, after an answer that was lost, makes nothing twice, for Google answers a
-//! token or bytes that it has with the item that it has. So a kill costs no bytes and doubles
+//! The bytes of each file become an upload token, which the catalogue keeps. Up to fifty tokens become media items in
+//! one `batchCreate`, one such call at a time. A token stands for its bytes: if an answer is lost, the same call
+//! again creates nothing twice, because Google returns the existing item. So a kill costs no bytes and duplicates
 //! nothing.
 //!
-//! Google tells neither sizes nor checksums. An item's id is the receipt; `--check` asks for it.
+//! Google reports neither sizes nor checksums. The id of an item is the receipt, and `--check` asks for it.
 
 mod api;
 mod bytes;

@@ -1,4 +1,4 @@
-//! What a service must not be heard saying: the secrets that were told to it.
+//! Removes from a service's answers the secrets that were sent to it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 

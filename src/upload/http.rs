@@ -1,8 +1,7 @@
-//! HTTP for every kind that speaks it: one client, one judgement of what went wrong.
+//! HTTP for every kind that uses it: one client, one judgement of failures.
 //!
-//! TLS is rustls with ring and the system's own certificates. OpenDAL's requests pass through
-//! [`Transport`], so that status, `Retry-After` and the service's code are judged before OpenDAL
-//! turns them into text.
+//! TLS is rustls with ring and the system's own certificates. OpenDAL's requests pass through [`Transport`], so that
+//! status, `Retry-After` and the service's code are judged before OpenDAL turns them into text.
 
 use std::path::Path;
 use std::pin::Pin;

@@ -1,9 +1,8 @@
-//! Kind `immich`: an Immich server, as its OpenAPI description has it
-//! (<https://api.immich.app/>): what is there is asked by SHA-1, many at once; a file is one
-//! multipart request; there are no paths, but albums.
+//! Kind `immich`: an Immich server, as in its OpenAPI description (<https://api.immich.app/>). Existing files are
+//! looked up by SHA-1, many at once; a file is one multipart request; there are no paths, but albums.
 //!
-//! The server hashes what it gets by itself. That it knows a file's SHA-1 afterwards is the proof
-//! that all of it arrived.
+//! The server hashes each received file itself. That it knows a file's SHA-1 afterwards is the proof that all bytes
+//! arrived.
 
 mod form;
 mod together;

@@ -1,4 +1,9 @@
-//! The place where the system keeps secrets: the desktop's keyring, or the Credential Manager of Windows.
+//! The desktop's keyring, if there is one: GNOME's, KDE's, or any other with freedesktop's Secret Service, through
+//! `secret-tool`, the program of libsecret.
+//!
+//! A program and not a crate: the crates that speak D-Bus add more to the build than all clouds together. The secret
+//! goes through pipes, never through arguments or the environment. The kernel's own keyring is not suitable: it
+//! forgets everything at a restart.
 
 #[cfg(windows)]
 mod credential_manager;

@@ -1,26 +1,25 @@
-//! Uploading: from the rescue folder to any cloud, each file once, with a receipt.
+//! Uploads: from the rescue folder to any cloud, each file once, with a receipt.
 //!
-//! What goes in: files of a rescue folder with their SHA-256, and a [`Remote`]. What comes out: a
-//! receipt for each in the catalogue, or the reason why there is none.
+//! In: files of a rescue folder with their SHA-256, and a [`Remote`]. Out: a receipt for each in the catalogue, or
+//! the reason why there is none.
 //!
 //! ```text
 //! choose (which, where to) -> queue in the catalogue -> survey -> put (-> create) -> settle -> receipts
 //! ```
 //!
-//! * [`Remote::survey`] asks what is there already: the same file is recorded and not sent, another
-//!   one under its name is left alone.
-//! * [`Remote::put`] sends one file. The catalogue says *sending* before the first byte leaves, so
-//!   that after a crash the path is known to be ours; *sent* when the service acknowledged it.
-//! * `create` makes items of what was put, in batches, where a service wants that.
-//! * [`Remote::settle`] asks for many at once whether the service really has what it acknowledged.
+//! * [`Remote::survey`] asks what is there already: the same file is recorded and not sent, another file under its
+//!   name is left alone.
+//! * [`Remote::put`] sends one file. The catalogue records *sending* before the first byte leaves, so that after a
+//!   crash the path is known to be ours, and *sent* when the service has acknowledged it.
+//! * `create` turns sent bytes into items, in batches, if a service requires that.
+//! * [`Remote::settle`] asks for many files at once whether the service really has them.
 //!
-//! [`queue`] joins these steps, decides about retries and writes the receipts; [`source`] is a file
-//! on its way, with the proof that it is still the one that was verified.
+//! `queue` joins these steps, decides about retries and writes the receipts. `source` is a file on its way, with the
+//! proof that it is still the verified one.
 //!
-//! Kinds that hold files by path share [`paths`]; a kind that does not (a photo service with upload
-//! tokens and batches, or with checksums) is one more variant of [`Remote`] with its own three
-//! steps. What goes wrong is a [`problem::Problem`], which knows what it means for the file and for
-//! the run.
+//! Kinds that hold files by path share `paths`. Other kinds (a photo service with upload tokens and batches, or with
+//! checksums) are variants of [`Remote`] with three steps of their own. A failure is a `problem::Problem`, which says
+//! what it means for the file and for the run.
 
 pub mod albums;
 mod batch;

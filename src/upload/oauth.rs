@@ -1,11 +1,11 @@
-//! OAuth 2.0 for installed programs (RFC 8252): the person's own client ID, a redirect to this
-//! computer, PKCE and state.
+//! OAuth 2.0 for installed programs (RFC 8252): the user's own client ID, a redirect to this computer, PKCE and
+//! state.
 //!
-//! In: which [`Service`], and a client ID. Out: a [`Grant`] from [`sign_in`], which is kept as the
-//! remote's secret, and from it [`Tokens`]: access tokens that are renewed before they end.
+//! In: which [`Service`], and a client ID. Out: a [`Grant`] from [`sign_in`], which is stored as the remote's secret,
+//! and from it [`Tokens`]: access tokens that are renewed before they expire.
 //!
-//! The client secret of an installed program is no secret between the service and the program, but
-//! is treated as one here. Redirects are not followed: they would carry secrets elsewhere.
+//! The client secret of an installed program is not a real secret, but is treated as one here. Redirects are not
+//! followed: they would carry secrets elsewhere.
 
 pub mod sign_in;
 

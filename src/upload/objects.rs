@@ -1,5 +1,4 @@
-//! Every kind that OpenDAL speaks to: S3 and its like, Azure Blob, Google Cloud Storage, Backblaze
-//! B2, Google Drive, Dropbox, OneDrive; and the listing side of WebDAV.
+//! The kinds that use OpenDAL: S3 and compatible services, Azure Blob, Backblaze B2; and the listing side of WebDAV.
 
 use opendal::{EntryMode, Metadata, Operator};
 

@@ -1,8 +1,7 @@
-//! Whose something on a remote is: of this computer's user, and of which rescue folder.
+//! Marks temporary names on a remote as those of this computer's user and of one rescue folder.
 //!
-//! Two people may send to the same place at the same time. What either has there only for a while,
-//! a part of a file or a note, has a name that the other one never gives, and that the next run
-//! knows again.
+//! Two people may send to the same place at the same time. A part of a file, or a note, has a name that the other one
+//! never uses, and that the next run recognises.
 
 use std::path::Path;
 

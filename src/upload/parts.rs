@@ -1,15 +1,15 @@
-//! Under what names files lie on a remote until all of them is there, where names can be changed.
+//! Names of incomplete files on a remote that can rename files.
 //!
-//! A name is used once: it ends in random digits. What is written under it is never another try's, two files
-//! with the same bytes do not meet, and nobody can plant something where a file will be written.
+//! A name is used once: it ends in random digits. Another attempt never writes under it, two files with the same
+//! bytes do not meet, and nobody can plant something where a file will be written.
 //!
 //! ```text
 //! .MMMMMMMM-SSSSSSSS-RRRRRRRRRRRRRRRR.rescue-part
 //! ```
 //!
-//! `M` marks the rescue folder that the file comes from: what an earlier run of it left is known by that when
-//! a folder is listed. `S` is the beginning of the file's SHA-256. Neither proves anything: a left part is
-//! resumed only when its bytes are those of the file. `R` is random.
+//! `M` marks the rescue folder that the file comes from, so that a listing recognises what an earlier run left. `S`
+//! is the beginning of the file's SHA-256. Neither proves anything: a left part is resumed only if its bytes are
+//! those of the file. `R` is random.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! What all kinds share that hold files by path: listings, names that are taken, checks.
+//! The common part of all kinds that hold files by path: listings, taken names, checks.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What went wrong with a remote, and what that means for the file and for the run.
+//! The failures of a remote, and what each means for the file and for the run.
 
 use std::error::Error as StdError;
 use std::time::Duration;

@@ -1,16 +1,14 @@
-//! Works the queue off: survey, put, settle; several files at once, each as often as it takes.
+//! Works through the queue: survey, put, settle; several files at once, each with retries.
 //!
 //! ```text
-//! the queue -> steps (survey, put, create), each tried as often as retry says -> receipts -> settle
+//! the queue -> steps (survey, put, create), each retried as retry decides -> receipts -> settle
 //! ```
 //!
-//! What is recorded, and when, is what makes a kill harmless: *sending* before the first byte of a
-//! group leaves, *sent* soon after the service acknowledged. What was acknowledged but not yet
-//! recorded is found again by the next survey.
+//! The records make a kill harmless: *sending* is recorded before the first byte of a group leaves, *sent* soon after
+//! the service acknowledged. A file that was acknowledged but not yet recorded is found again by the next survey.
 //!
-//! A service that makes items of bytes in a step of its own ([`Remote::makes_items`]) gives a
-//! pledge for them, which is recorded at once; pledged uploads are made items in batches, one batch
-//! at a time.
+//! A service that creates items in a separate step ([`Remote::makes_items`]) returns a pledge for the bytes, which is
+//! recorded at once. Pledged uploads become items in batches, one batch at a time.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

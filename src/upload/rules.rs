@@ -1,7 +1,7 @@
-//! What a service takes: sizes and names. Pure.
+//! The sizes and names that a service accepts. Pure.
 //!
-//! Local paths already avoid what Windows, macOS and FAT refuse (see [`crate::names`]), which is
-//! most of what services refuse; here is the rest.
+//! Local paths already avoid the names that Windows, macOS and FAT refuse (see [`crate::names`]), which are most of
+//! the names that services refuse; the rest is here.
 
 use crate::names::{UploadPath, digest_mark, split_extension};
 

@@ -1,8 +1,7 @@
 //! Kind `sftp`: SSH servers, with `russh` and `russh-sftp`.
 //!
-//! A file is written under a name of its own (`parts`), which is created only where nothing is, and
-//! renamed when all of it is there; SFTP's rename gives no name that is taken. One SSH connection, several
-//! SFTP channels over it.
+//! A file is written under a name of its own (`parts`), which is created only if nothing has it, and renamed when it
+//! is complete; SFTP's rename refuses a taken name. There is one SSH connection with several SFTP channels.
 
 mod connection;
 mod sign_in;

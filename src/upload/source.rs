@@ -1,8 +1,8 @@
-//! A file to be sent: read whole or in pieces, and proven to be what was verified before its last
-//! byte leaves this computer.
+//! A file to be sent: read whole or in pieces, and proven to be the verified one before its last byte leaves this
+//! computer.
 //!
-//! What goes in: a [`Place`] and the size and SHA-256 that the file had when it was verified. What
-//! comes out: those bytes, or a [`Problem`] that says what is wrong with the file here.
+//! In: a [`Place`], and the size and SHA-256 that the file had when it was verified. Out: those bytes, or a
+//! [`Problem`] that says what is wrong with the file here.
 
 use std::fs::File;
 use std::io::Read as _;

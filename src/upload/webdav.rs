@@ -1,13 +1,12 @@
 //! Kind `webdav`: WebDAV servers, among them Nextcloud and ownCloud.
 //!
-//! OpenDAL lists, reads and removes. Files are sent here: OpenDAL's WebDAV holds a whole file in
-//! memory, and asks for the parent folders again with each.
+//! OpenDAL lists, reads and removes. Files are sent here, because OpenDAL's WebDAV holds a whole file in memory and
+//! asks for the parent folders with each file.
 //!
-//! A file is written under a name of our own and moved to its own name with `Overwrite: F`
-//! (RFC 4918, 9.9): what is whole has a name, and the server itself refuses one that is taken. A
-//! condition in the write itself (`If-None-Match: *`) is not as good: golang.org/x/net/webdav
-//! ignores it, and Apache looks before the first byte comes and renames after the last one. What a
-//! server really does is tried with tiny files, once in a run.
+//! A file is written under a name of our own and moved to its name with `Overwrite: F` (RFC 4918, 9.9): a named file
+//! is complete, and the server itself refuses a taken name. A condition in the write itself (`If-None-Match: *`) is
+//! weaker: golang.org/x/net/webdav ignores it, and Apache checks it before the first byte arrives and renames after
+//! the last one. The real behaviour of a server is tried once in a run, with tiny files.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! A small camera roll for `rescue demo`: real pictures with EXIF, a video, a messenger's folder,
-//! a thrown-away picture, odd names, a card, and one picture that cannot be read.
+//! A small camera roll for `rescue demo`: real pictures with EXIF, a video, a messenger's folder, a deleted picture
+//! in a recycle bin, odd names, a card, and one picture that cannot be read.
 
 use bytes::Bytes;
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};

@@ -1,4 +1,4 @@
-//! What goes wrong with a virtual phone, and how often.
+//! The faults of a virtual phone, and how often each occurs.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,9 +1,7 @@
-//! A phone that is a program: the device side of ADB on the same protocol core, for `rescue demo`
-//! and for tests.
+//! A phone in software: the device side of ADB on the same protocol core, for `rescue demo` and for tests.
 //!
-//! In: a description (properties, files, what goes wrong). Out: an address on loopback at which
-//! the phone answers. Files may be made on the fly, so that a phone with hundreds of thousands of
-//! them, or with one of many GiB, costs nothing.
+//! In: a description (properties, files, faults). Out: an address on loopback where the phone answers. Files may be
+//! generated on the fly, so that a phone with hundreds of thousands of files, or with one of many GiB, costs nothing.
 
 pub mod camera_roll;
 pub mod fault;

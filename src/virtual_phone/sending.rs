@@ -1,4 +1,4 @@
-//! A file on its way to a computer, by whichever service, with what goes wrong with it.
+//! A file on its way to a computer, through either service, with its faults.
 
 use bytes::{Bytes, BytesMut};
 

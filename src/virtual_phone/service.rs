@@ -1,4 +1,4 @@
-//! The services of a virtual phone: `sync:` as adbd does it, and the way to its shell.
+//! The services of a virtual phone: `sync:` as in adbd, and the way to its shell.
 
 use std::borrow::Cow;
 use std::sync::Arc;

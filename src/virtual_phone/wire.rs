@@ -1,5 +1,5 @@
-//! The wire itself, under the protocol: a transport that is slow, or breaks after so many bytes,
-//! wherever in a message that is.
+//! The wire below the protocol: a transport that is slow, or that breaks after a number of bytes, anywhere in a
+//! message.
 
 use std::io;
 use std::pin::Pin;

@@ -1,8 +1,8 @@
-//! What SQLite is told before it reads a catalogue from anywhere (<https://sqlite.org/security.html>).
+//! Restricts SQLite before it reads a catalogue of unknown origin (<https://sqlite.org/security.html>).
 //!
-//! In: a connection that was just opened. Out: one that runs none of the file's own code, takes no
-//! value larger than any of ours, and ends a statement that takes more steps than the file has
-//! bytes for: pages may lead in circles, so that a small file has rows without end.
+//! In: a connection that was just opened. Out: a connection that runs no code from the file, accepts no value larger
+//! than any of ours, and aborts a statement that takes more steps than the file can justify: pages may form circles,
+//! so that a small file has rows without end.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};

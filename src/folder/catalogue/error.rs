@@ -1,4 +1,4 @@
-//! What is wrong with a catalogue.
+//! The errors of a catalogue.
 
 use std::path::{Path, PathBuf};
 

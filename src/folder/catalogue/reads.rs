@@ -1,4 +1,4 @@
-//! What can be asked of a catalogue; lists come in order and one at a time.
+//! Queries of the catalogue. Lists come in order, one entry at a time.
 
 use std::collections::{BTreeSet, HashSet};
 

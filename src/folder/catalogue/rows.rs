@@ -1,4 +1,4 @@
-//! Rows of the catalogue to values and back; every value read is checked.
+//! Converts rows of the catalogue to values and back. Every value read is checked.
 
 use rusqlite::types::{FromSqlError, Type, ValueRef};
 use rusqlite::{Row, Statement, Transaction, params};

@@ -1,4 +1,4 @@
-//! The catalogue's tables, and how a file is told from one.
+//! The catalogue's tables, and how a file is recognised as a catalogue.
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 

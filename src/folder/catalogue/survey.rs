@@ -1,4 +1,4 @@
-//! What the last listing left on the phone or could not look at, and what is known to be missing.
+//! Records what the last listing skipped or could not read, and which missing files are accepted.
 
 use std::collections::HashMap;
 

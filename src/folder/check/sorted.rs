@@ -1,7 +1,7 @@
-//! What the manifest says about each file, in the order of the files' paths, whatever its length.
+//! Reads a manifest in the order of its paths, whatever its length.
 //!
-//! A manifest that `rescue` wrote is in that order already, and is read line by line beside the
-//! catalogue. One in another order is sorted on the disk, by SQLite: nothing grows in memory.
+//! A manifest that `rescue` wrote is in that order already and is read line by line, beside the catalogue. Any other
+//! manifest is sorted on the disk by SQLite, so that memory does not grow.
 
 use std::io;
 use std::path::{Path, PathBuf};

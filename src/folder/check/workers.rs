@@ -1,4 +1,4 @@
-//! Two threads that hash files, for one disk read and one being hashed keep each other busy.
+//! Two threads that hash files: one reads from the disk while the other hashes.
 
 use std::io::ErrorKind;
 use std::path::Path;

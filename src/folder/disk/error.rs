@@ -1,4 +1,4 @@
-//! What the disk did not do.
+//! The errors of a disk.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

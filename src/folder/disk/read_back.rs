@@ -1,8 +1,8 @@
-//! Reading what the disk holds, not what memory holds of it.
+//! Reads bytes from the disk itself, not from the system's memory.
 //!
-//! After a failed write the system keeps the bytes in memory and counts them as written: whoever
-//! reads them there finds them right, and a later sync has nothing to do. So whatever this process
-//! did not write itself proves nothing before it was synced and read from here.
+//! After a failed write the system keeps the bytes in memory and marks them as written: a reader gets the right
+//! bytes, and a later sync does nothing. So bytes that this process did not write itself prove nothing before they
+//! are synced and read through here.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};

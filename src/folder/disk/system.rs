@@ -1,7 +1,7 @@
-//! What the systems do differently with files, each with what is done where there is no such call.
+//! The differences between systems in handling files. Each function says what happens where a call is missing.
 //!
-//! Linux, Android and Apple's systems are told apart where only some of them have a call; `not(unix)` is
-//! Windows, whose calls come from std and the crate winapi-util.
+//! Linux, Android and Apple's systems are told apart where only some of them have a call. `not(unix)` is Windows,
+//! whose calls come from std and the crate winapi-util.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;

@@ -1,7 +1,7 @@
-//! A folder of the rescue folder, reached name by name and held: what is done in it is done there, also when
-//! somebody swaps a folder on the way for a symbolic link meanwhile.
+//! A folder inside the rescue folder, reached name by name and held open, so that operations stay in it even if
+//! somebody replaces a folder on the way with a symbolic link.
 //!
-//! In: the rescue folder's path, which its owner named, then names below it. Out: done, or a [`DiskError`] with
+//! In: the rescue folder's path, which its owner named, then names below it. Out: success, or a [`DiskError`] with
 //! the path. Symbolic links are never followed.
 
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! Recognises a file's kind by its first bytes, for names that do not tell it. Pure.
+//! Recognises a file's kind by its first bytes, if its name does not tell. Pure.
 
 use super::MediaKind::{self, Audio, Photo, Video};
 

@@ -1,5 +1,5 @@
-//! What is done on the phone: actions, the reports that make them, and the known ways through a
-//! lock screen and through the question "Allow USB debugging?". No I/O.
+//! The actions on a phone, the HID reports that perform them, and the known ways through a lock screen and through
+//! the question "Allow USB debugging?". No I/O.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! What a phone is told to have attached, and what happens on it: HID report descriptors and
-//! reports. No I/O.
+//! HID report descriptors, which tell a phone what is attached, and HID reports, which tell it what happens. No I/O.
 //!
 //! Sources: USB HID 1.11 (report descriptors), HID Usage Tables 1.5 (pages 01, 07, 0C, 0D).
 

@@ -1,10 +1,10 @@
-//! A keyboard, a pen and a mouse into the phone over its own cable (Android Open Accessory 2, HID):
-//! for phones whose touch is dead. USB debugging may be off, and an adb server may have the phone:
-//! the requests go to endpoint 0, and no interface is claimed.
+//! Acts as keyboard, pen and mouse over the phone's own cable (Android Open Accessory 2, HID), for phones with dead
+//! touch. USB debugging may be off, and an adb server may hold the phone: the requests go to endpoint 0, and no
+//! interface is claimed.
 //!
-//! In: a phone's name and [`Action`]s. Out: the phone has seen them. Only devices that look like
-//! phones are ever asked, and only the one that is meant. Whatever happens, nothing stays pressed:
-//! dropping an [`Accessory`] releases every key and takes its devices away.
+//! In: a phone's name and [`Action`]s. Out: the phone has received them. Only devices that look like phones are
+//! asked, and only the chosen one gets input. Nothing stays pressed: dropping an [`Accessory`] releases every key and
+//! removes its devices.
 //!
 //! Source: <https://source.android.com/docs/core/interaction/accessories/aoa2>.
 

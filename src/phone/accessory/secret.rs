@@ -1,4 +1,4 @@
-//! What opens a phone's lock, as its owner tells it. Never shown, overwritten when dropped.
+//! The PIN, password or pattern of a phone's lock, as its owner gives it. Never shown, and overwritten when dropped.
 
 use zeroize::{Zeroize as _, Zeroizing};
 

@@ -1,5 +1,5 @@
-//! Keys by their names and by what they type on a keyboard with the US layout, which is what
-//! Android takes an unknown keyboard for. No I/O.
+//! Keys by name, and by the characters they type on a keyboard with the US layout, which Android assumes for an
+//! unknown keyboard. No I/O.
 
 use zeroize::{Zeroize, Zeroizing};
 

@@ -1,4 +1,4 @@
-//! Where a transfer begins and ends; no I/O.
+//! Decides where a transfer begins and ends. No I/O.
 
 use std::collections::VecDeque;
 

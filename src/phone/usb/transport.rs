@@ -1,4 +1,4 @@
-//! Two bulk endpoints as a stream of bytes, in which ADB messages are cut as USB wants them.
+//! Presents two bulk endpoints as a stream of bytes, cut into transfers as USB requires.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,7 +1,7 @@
-//! Decides early whether there is anything to do: most runs after the first find every file here.
+//! Decides early whether there is anything to do: most runs after the first find every file here already.
 //!
-//! In: the catalogue's entries while the phone lists, then what it listed. Out: the plan of a run that
-//! does nothing, or none. Of each file 24 bytes are kept.
+//! In: the catalogue's entries while the phone is being listed, then the listing. Out: the plan of a run that does
+//! nothing, or none. Keeps 24 bytes of each file.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};

@@ -1,8 +1,7 @@
-//! Large files that the phone hashes while they come, so that hardly anything is left to wait for
-//! behind the last one.
+//! Has the phone hash large files while they arrive, so that almost nothing is left to wait for behind the last one.
 //!
-//! It reads the same bytes at the same time as the transfer, so that its storage reads them once; and
-//! the link carries nothing for it. Only when nothing that is here waits for its proof.
+//! The phone reads the same bytes at the same time as the transfer, so its storage reads them once, and the link
+//! carries nothing for it. Done only if no finished file waits for its proof.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Files that wait for their proof, and when they are enough for a call.
+//! Files that wait for their proof, and the decision when they are enough for one call.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,8 +1,7 @@
 //! Adds a date to EXIF data (a TIFF structure, EXIF 2.32). Pure; the data is untrusted.
 //!
-//! Nothing that is there moves: the two directories that change are written anew at the end, and
-//! everything that was pointed to stays where it was. So notes of the camera's maker, which nobody
-//! else can read, stay readable for who can.
+//! Existing data does not move: the two directories that change are written again at the end, and everything they
+//! point to stays in place. So the camera maker's notes, which only its own programs can read, stay readable.
 
 use chrono::NaiveDateTime;
 

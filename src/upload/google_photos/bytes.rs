@@ -1,5 +1,4 @@
-//! A file's bytes on their way to Google: raw in one request, or in a session that can be resumed.
-//! What comes out is an upload token.
+//! Sends a file's bytes to Google: raw in one request, or in a session that can be resumed. Returns an upload token.
 //!
 //! <https://developers.google.com/photos/library/guides/resumable-uploads>
 

@@ -1,5 +1,5 @@
-//! Questions of many, asked together: while one request is under way, those that come meanwhile
-//! gather for the next one. No clock: a fast server is asked at once, a slow one for many.
+//! Combines questions: while one request is in flight, new ones are collected for the next. There is no clock: a fast
+//! server is asked at once, a slow one for many.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

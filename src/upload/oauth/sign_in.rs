@@ -1,8 +1,7 @@
-//! The sign-in itself: a link for the person's browser, and the answer that comes back to this
-//! computer.
+//! The sign-in itself: a link for the user's browser, and the answer that returns to this computer.
 //!
-//! The answer comes to a port of 127.0.0.1, or is pasted by the person when the browser is on
-//! another computer. Either must carry the state that went out with the link.
+//! The answer comes to a port of 127.0.0.1, or is pasted by the user if the browser is on another computer. Either
+//! must carry the state that was sent with the link.
 
 use std::sync::Arc;
 use std::time::Duration;

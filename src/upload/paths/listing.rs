@@ -1,8 +1,8 @@
-//! What folders of a remote hold, by names that some services take for one, and in the spelling
-//! that the service gives them.
+//! The contents of a remote's folders, by names that some services consider equal, and in the spelling that the
+//! service uses.
 //!
-//! A disk of macOS keeps `é` as two characters, and a server of Windows takes `a.jpg` for `A.JPG`:
-//! names are compared folded, and asked for as the service itself spells them.
+//! A disk of macOS stores `é` as two characters, and a Windows server takes `a.jpg` for `A.JPG`: names are compared
+//! folded, and requested in the service's own spelling.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};

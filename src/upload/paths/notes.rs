@@ -1,13 +1,12 @@
-//! Notes that say who sends files to a folder, for services that write over a file without asking.
+//! Notes that say who sends files to a folder, for services that overwrite files without asking.
 //!
 //! ```text
 //! write our note -> list the folder -> another's note? then only names that hold the content's hash
 //! ```
 //!
-//! Each writes its note before it lists: of two that come at the same time at least one sees the
-//! other. Names with the hash of the content in them never meet another content. A note is removed
-//! when all is sent; one that a killed run left is that run's successor's, and nobody's after a
-//! month.
+//! Each writer writes its note before it lists: of two that start at the same time, at least one sees the other.
+//! Names with the hash of the content never meet other content. A note is removed at the end; a note of a killed run
+//! belongs to the next run of the same folder, and to nobody after a month.
 
 use super::{Paths, Store, joined, lock};
 use crate::digest::Sha256;

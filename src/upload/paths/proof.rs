@@ -1,5 +1,4 @@
-//! Whether what was acknowledged is there: by a listing, and by its content where that tells too
-//! little.
+//! Checks whether acknowledged files are there: by a listing, and by their content if that is not enough.
 
 use std::collections::{HashMap, HashSet};
 

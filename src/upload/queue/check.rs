@@ -1,4 +1,4 @@
-//! Compares what a remote has with the receipts. Nothing is sent, and nothing recorded here.
+//! Compares a remote with the receipts. Sends nothing and records nothing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

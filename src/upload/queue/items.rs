@@ -1,4 +1,4 @@
-//! The part of a run that makes items of pledged uploads.
+//! The part of a run that turns pledged uploads into items.
 
 use std::collections::{HashMap, VecDeque};
 

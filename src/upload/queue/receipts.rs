@@ -1,4 +1,4 @@
-//! What became of each file: counted, told, and recorded in the catalogue, in groups.
+//! The outcome of each file: counted, reported, and recorded in the catalogue in groups.
 
 use std::collections::HashSet;
 use std::time::Duration;

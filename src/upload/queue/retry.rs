@@ -1,6 +1,5 @@
-//! Whether, and when, something is tried again: after a backoff that doubles, after the pause that
-//! the service asks for (`Retry-After`), when the connection is back; and for how many files in a
-//! row before the service is left alone.
+//! Decides whether and when to retry: after a backoff that doubles, after the pause that the service requests
+//! (`Retry-After`), when the connection is back; and after how many failed files in a row to give up.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;

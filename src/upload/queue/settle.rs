@@ -1,5 +1,4 @@
-//! The part of a run that comes when everything was sent: whether it is really there, and in its
-//! albums.
+//! The last part of a run: checks whether everything is really there, and in its albums.
 
 use super::retry::Outcome;
 use super::{Ended, Run};

@@ -1,7 +1,7 @@
-//! What is done with one file or batch beside others: survey, put, create.
+//! The steps for one file or batch, side by side with others: survey, put, create.
 //!
-//! What goes in: an upload as the catalogue has it, and what the steps of a run share. What comes
-//! out: a [`Step`], which the run records. No step sees the catalogue.
+//! In: an upload from the catalogue, and what the steps of a run share. Out: a [`Step`], which the run records. No
+//! step accesses the catalogue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

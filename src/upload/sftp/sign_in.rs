@@ -1,5 +1,5 @@
-//! Signing in to an SSH server: with a key, with a password, or with one after the other, as the server wants
-//! it (RFC 4252), where passwords are also asked for by prompts (RFC 4256).
+//! Signs in to an SSH server: with a key, a password, or one after the other, as the server requires (RFC 4252),
+//! including prompts for passwords (RFC 4256).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How far other bytes are those of a file to be sent.
+//! Determines how far other bytes equal those of a file to be sent.
 
 use super::place::{Opened, Place, read_exactly};
 use crate::upload::problem::Problem;

@@ -1,4 +1,4 @@
-//! What a copy will be: its size and SHA-256, computed while the file that it is made of is proven.
+//! The size and SHA-256 of a copy, computed while its original is proven.
 
 use std::fs::File;
 use std::io::Read as _;

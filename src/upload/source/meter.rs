@@ -1,4 +1,4 @@
-//! How much of a file counts as sent, and how fast it may be.
+//! Counts the sent bytes of a file, and limits their rate.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

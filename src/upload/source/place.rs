@@ -1,7 +1,7 @@
-//! Where the bytes of a file to be sent are, and how they are read.
+//! The place of a file to be sent, and how it is read.
 //!
-//! In: a place and the size that the file had when it was verified. Out: the file, open, or a
-//! [`Problem`] that says what is wrong with it here.
+//! In: a place, and the size that the file had when it was verified. Out: the open file, or a [`Problem`] that says
+//! what is wrong with it here.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek as _, SeekFrom};

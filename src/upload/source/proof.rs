@@ -1,10 +1,8 @@
-//! The proof that the bytes read are those that were verified: before it, the last of them does not
-//! leave this computer.
+//! Proves that the bytes read are the verified ones: until then, the last of them does not leave this computer.
 //!
-//! Bytes whose XXH3 is known beside their SHA-256 are proven by that: where a service takes bytes as
-//! fast as this computer gives them, SHA-256 would take longer than all else. It is made for
-//! accidents, and so is this proof: whoever can change the file can change the catalogue, too. What
-//! it does not confirm, SHA-256 decides.
+//! Bytes whose XXH3 is recorded beside their SHA-256 are proven by it: for a service that takes bytes as fast as this
+//! computer reads them, SHA-256 would take longer than everything else. XXH3 detects accidents, and so does this
+//! proof: whoever can change the file can change the catalogue as well. If XXH3 differs, SHA-256 decides.
 
 use std::io::Read;
 

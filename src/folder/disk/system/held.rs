@@ -1,9 +1,9 @@
-//! A folder that is held open: what is done in it is done in this very folder, wherever its path leads by
-//! then, and by names that lead nowhere else.
+//! A folder that is held open. Operations happen in this very folder, wherever its path leads by then, and only on
+//! names directly inside it.
 //!
-//! In: a folder that a person named, then one name after the other. Out: files and folders in it. A symbolic
-//! link is never followed below the first folder, nor a junction of Windows. Names are checked first: a name
-//! with a slash, and `..`, is an error.
+//! In: a folder that the user named, then one name after another. Out: files and folders in it. Below the first
+//! folder, no symbolic link and no junction of Windows is followed. Names are checked first: a name with a slash, and
+//! `..`, are errors.
 
 use std::ffi::OsStr;
 use std::fs::File;

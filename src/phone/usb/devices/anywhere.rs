@@ -1,4 +1,4 @@
-//! The list of USB devices as the crate nusb has it, for systems that keep none in a folder.
+//! Lists USB devices through the crate nusb, for systems that do not list them in a folder.
 
 use nusb::{DeviceInfo, MaybeFuture as _};
 

@@ -1,4 +1,4 @@
-//! Linux's list of USB devices: a folder for each, with a file for each of its descriptors' values.
+//! Reads Linux's list of USB devices: a folder for each device, with one file per value of its descriptors.
 
 use std::fs;
 use std::path::Path;
