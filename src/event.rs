@@ -333,10 +333,10 @@ pub enum Wait {
 impl From<&Waiting> for Wait {
     fn from(waiting: &Waiting) -> Self {
         match waiting {
-            Waiting::ForApproval => Self::Approval,
-            Waiting::ForPhone => Self::Phone,
-            Waiting::ForAnswer => Self::Answer,
-            Waiting::ForState(state) => Self::State(state.clone()),
+            Waiting::Approval => Self::Approval,
+            Waiting::Phone => Self::Phone,
+            Waiting::Answer => Self::Answer,
+            Waiting::State(state) => Self::State(state.clone()),
         }
     }
 }

@@ -251,7 +251,7 @@ async fn attempt(
     let mut connecting = pin!(connect(target, &patient, Patience::ForReturn, &mut on_wait));
     let asking = async {
         while let Some(waiting) = told.recv().await {
-            if waiting == Waiting::ForApproval {
+            if waiting == Waiting::Approval {
                 return true;
             }
         }
@@ -415,7 +415,7 @@ async fn connect_or_answer(
         let mut connecting = pin!(connect(target, options, Patience::ForPerson, &mut on_wait));
         let asking = async {
             while let Some(waiting) = told.recv().await {
-                if waiting == Waiting::ForApproval {
+                if waiting == Waiting::Approval {
                     return;
                 }
             }

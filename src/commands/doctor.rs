@@ -355,7 +355,7 @@ async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> 
     let route = match seen.map(|phone| phone.route) {
         Some(RouteName::Usb) => "straight over USB",
         Some(RouteName::Server) => "through the adb server",
-        Some(RouteName::Tcp) | None => "over TCP",
+        None => "over TCP",
     };
     // What the phone calls itself, its server may never have heard of.
     let name = match target {

@@ -39,7 +39,7 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// Adds glob patterns; see [`Globs::matches`].
+    /// Adds glob patterns; they match as in a pull and an upload.
     pub fn with_globs(mut self, include: &[String], exclude: &[String]) -> Result<Self, Error> {
         self.include = match include {
             [] => None,

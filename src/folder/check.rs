@@ -23,7 +23,7 @@ use sorted::{Listed, Sorted};
 use workers::Workers;
 
 /// The most findings that a report keeps; all are counted, and [`Progress`] tells all.
-pub const MAX_KEPT_FINDINGS: usize = 1000;
+pub(crate) const MAX_KEPT_FINDINGS: usize = 1000;
 
 /// Why a folder could not be checked to the end.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub enum CheckError {
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// Files that the catalogue says are there.
     pub files: u64,
     /// Bytes read.
@@ -62,7 +62,7 @@ pub struct Report {
 
 impl Report {
     /// Whether every file is there, unaltered, and nothing else is.
-    pub fn is_intact(&self) -> bool {
+    pub(crate) fn is_intact(&self) -> bool {
         self.finding_count == 0
     }
 }
@@ -195,7 +195,7 @@ impl Finding {
 
 /// How a check goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress<'a> {
+pub(crate) enum Progress<'a> {
     /// So many more bytes were read.
     Bytes(u64),
     /// One more file was compared.
@@ -205,7 +205,7 @@ pub enum Progress<'a> {
 }
 
 /// Checks a whole folder.
-pub fn check(
+pub(crate) fn check(
     folder: &Folder,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Report, CheckError> {

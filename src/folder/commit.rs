@@ -20,7 +20,7 @@ use crate::names::LocalPath;
 
 /// The most files that one group should have: each is held open until its commit, and many
 /// systems let a process open 1,024 files unless it asks for more.
-pub const MAX_GROUP: usize = 256;
+pub(crate) const MAX_GROUP: usize = 256;
 
 /// From this many files on, one sync of the whole filesystem is cheaper than one per file.
 const SYNC_ALL_FROM: usize = 8;

@@ -18,19 +18,19 @@
 //! prints nothing, and follows no symbolic link out of the folder.
 
 pub mod bag;
-pub mod catalogue;
-pub mod check;
-pub mod commit;
+pub(crate) mod catalogue;
+pub(crate) mod check;
+pub(crate) mod commit;
 mod contents;
 pub(crate) mod disk;
 mod entry;
 mod gaps;
 mod giving_way;
 pub(crate) mod manifest;
-pub mod partial;
+pub(crate) mod partial;
 mod patchwork;
-pub mod reader;
-pub mod set_aside;
+pub(crate) mod reader;
+pub(crate) mod set_aside;
 mod strangers;
 mod survey;
 pub mod upload;

@@ -38,7 +38,7 @@ pub struct PartialFile {
 /// A complete file that still stands in `.partial/` and is not synced.
 ///
 /// Holds the file open, so that a write that fails late is reported to the sync; keep groups of
-/// them below [`MAX_GROUP`](super::commit::MAX_GROUP).
+/// them below `commit::MAX_GROUP`.
 #[derive(Debug)]
 pub struct Finished {
     /// Whose file it is.

@@ -13,7 +13,7 @@ use super::disk::{DATA, DiskError, Renaming, Within};
 use crate::names::LocalPath;
 
 /// The folder for it, in the rescue folder.
-pub const SET_ASIDE: &str = "set-aside";
+pub(crate) const SET_ASIDE: &str = "set-aside";
 
 impl Folder {
     /// Moves what stands at a path below `data/`, or in the place of one of its folders, to

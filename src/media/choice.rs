@@ -124,7 +124,7 @@ fn volume_of(path: &RemotePath) -> RemotePath {
 
 /// Where a file belongs, by its components below the root of a volume with this name: the folder below
 /// `data/`, and the components below that.
-pub fn in_data<'a>(label: &str, mut components: Vec<&'a [u8]>) -> (String, Vec<&'a [u8]>) {
+pub(crate) fn in_data<'a>(label: &str, mut components: Vec<&'a [u8]>) -> (String, Vec<&'a [u8]>) {
     let thrown_away = components.last().and_then(|name| original_name(name));
     if let (Some(original), Some(last)) = (thrown_away, components.last_mut()) {
         *last = original;
@@ -138,7 +138,7 @@ pub fn in_data<'a>(label: &str, mut components: Vec<&'a [u8]>) -> (String, Vec<&
 
 /// What the person asked for.
 #[derive(Debug, Clone, Default)]
-pub struct Selection {
+pub(crate) struct Selection {
     /// Take everything, not only media.
     pub everything: bool,
     /// Take only these kinds; empty takes all.
@@ -155,7 +155,7 @@ pub struct Selection {
 
 /// What to do with a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Walk {
+pub(crate) enum Walk {
     /// Take every file in it and below.
     Everything,
     /// Take media files in it, and look below.
@@ -166,7 +166,7 @@ pub enum Walk {
 
 /// Whether an item is wanted, as far as its name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It is.
     Wanted,
     /// Its first bytes may tell that it is.
@@ -177,7 +177,7 @@ pub enum Verdict {
 
 /// Why an item is left on the phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub(crate) enum Left {
     /// The person's choice leaves it.
     Choice(Filter),
     /// It is outside the known folders and no photo, video or sound.
@@ -186,7 +186,7 @@ pub enum Left {
 
 /// Which part of the person's choice leaves an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Filter {
+pub(crate) enum Filter {
     /// Its kind.
     Kind,
     /// The time of its last change.
@@ -199,7 +199,11 @@ pub enum Filter {
 
 impl Selection {
     /// Adds glob patterns; see [`Globs::matches`].
-    pub fn with_globs(mut self, include: &[String], exclude: &[String]) -> Result<Self, Error> {
+    pub(crate) fn with_globs(
+        mut self,
+        include: &[String],
+        exclude: &[String],
+    ) -> Result<Self, Error> {
         self.include = if include.is_empty() {
             None
         } else {
@@ -217,7 +221,7 @@ impl Selection {
     }
 
     /// Whether everything that is there is wanted, within the folders that are left alone.
-    pub fn takes_all(&self) -> bool {
+    pub(crate) fn takes_all(&self) -> bool {
         self.kinds.is_empty()
             && self.since.is_none()
             && self.include.is_none()
@@ -225,7 +229,7 @@ impl Selection {
     }
 
     /// What to do with a folder, by its components below the volume's root.
-    pub fn walk<'a>(&self, components: impl Iterator<Item = &'a [u8]> + Clone) -> Walk {
+    pub(crate) fn walk<'a>(&self, components: impl Iterator<Item = &'a [u8]> + Clone) -> Walk {
         if self.everything {
             return Walk::Everything;
         }
@@ -244,7 +248,13 @@ impl Selection {
     }
 
     /// Whether to take an item of this kind found in a folder walked so.
-    pub fn judge(&self, item: &Item, kind: MediaKind, spot: Spot<'_>, walk: Walk) -> Verdict {
+    pub(crate) fn judge(
+        &self,
+        item: &Item,
+        kind: MediaKind,
+        spot: Spot<'_>,
+        walk: Walk,
+    ) -> Verdict {
         let choice = |filter| Verdict::Left(Left::Choice(filter));
         if self.since.is_some_and(|since| item.mtime < since) {
             return choice(Filter::Since);
@@ -270,7 +280,7 @@ impl Selection {
     }
 
     /// Why an item is left whose kind is known for good.
-    pub fn left(&self, kind: MediaKind, walk: Walk) -> Verdict {
+    pub(crate) fn left(&self, kind: MediaKind, walk: Walk) -> Verdict {
         Verdict::Left(match (kind, walk) {
             (MediaKind::Other, Walk::MediaOnly | Walk::Skip) => Left::NoMedia,
             _ => Left::Choice(Filter::Kind),
@@ -278,13 +288,13 @@ impl Selection {
     }
 
     /// Whether a pattern would match an item if it stood for any depth.
-    pub fn matches_deeper(&self, path: &RemotePath, spot: Spot<'_>) -> bool {
+    pub(crate) fn matches_deeper(&self, path: &RemotePath, spot: Spot<'_>) -> bool {
         self.deeper.matches(path, spot)
     }
 
     /// Whether something that the phone lists without being able to tell what it is may be an item
     /// to take, or a folder with such.
-    pub fn may_want(&self, path: &RemotePath, volume: &RemotePath, walk: Walk) -> bool {
+    pub(crate) fn may_want(&self, path: &RemotePath, volume: &RemotePath, walk: Walk) -> bool {
         let below = path.below(volume);
         let is_left_alone = below.is_some_and(|below| self.walk(below) == Walk::Skip);
         if walk != Walk::MediaOnly || is_left_alone {
@@ -301,14 +311,14 @@ impl Selection {
 }
 
 /// Whether components below a volume's root lie in a recycle bin.
-pub fn is_trash_folder<'a>(components: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
+pub(crate) fn is_trash_folder<'a>(components: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
     TRASH_FOLDERS
         .iter()
         .any(|folder| lies_in(components.clone(), folder))
 }
 
 /// Whether Android keeps a folder from every shell, so that being refused says nothing.
-pub fn is_private_folder<'a>(components: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
+pub(crate) fn is_private_folder<'a>(components: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
     PRIVATE
         .iter()
         .any(|folder| lies_in(components.clone(), folder))
@@ -357,7 +367,7 @@ fn is_app_cache<'a>(mut components: impl Iterator<Item = &'a [u8]> + Clone) -> b
 }
 
 /// When a day starts here, in seconds since 1970.
-pub fn start_of_day(day: NaiveDate) -> i64 {
+pub(crate) fn start_of_day(day: NaiveDate) -> i64 {
     let midnight = day.and_time(chrono::NaiveTime::MIN);
     // Where midnight is skipped or doubled by a clock change, the earliest is meant.
     let start = Local

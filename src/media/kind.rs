@@ -75,14 +75,14 @@ impl MediaKind {
 }
 
 /// What stands behind the last dot of a name.
-pub fn ending(name: &[u8]) -> Option<&[u8]> {
+pub(crate) fn ending(name: &[u8]) -> Option<&[u8]> {
     let dot = name.iter().rposition(|byte| *byte == b'.')?;
     name.get(dot + 1..)
 }
 
 /// How precious an item is; the first comes first, since the phone may die at any moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Precious {
+pub(crate) enum Precious {
     /// Pictures that the camera took.
     CameraPhoto,
     /// Videos that the camera took.
@@ -97,7 +97,7 @@ pub enum Precious {
 
 impl Precious {
     /// Judges an item by its kind and its components below the volume.
-    pub fn of<'a>(kind: MediaKind, mut components: impl Iterator<Item = &'a [u8]>) -> Self {
+    pub(crate) fn of<'a>(kind: MediaKind, mut components: impl Iterator<Item = &'a [u8]>) -> Self {
         let camera = components
             .next()
             .is_some_and(|first| first.eq_ignore_ascii_case(b"DCIM"));
@@ -113,7 +113,7 @@ impl Precious {
 
 /// A recycle-bin name: the item's original name, when its name says that it was thrown away or
 /// never finished (MediaStore's `.trashed-EXPIRY-NAME` and `.pending-EXPIRY-NAME`).
-pub fn original_name(name: &[u8]) -> Option<&[u8]> {
+pub(crate) fn original_name(name: &[u8]) -> Option<&[u8]> {
     let rest = name
         .strip_prefix(b".trashed-")
         .or_else(|| name.strip_prefix(b".pending-"))?;

@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 64 * 1024;
 const MAX_PHONES: usize = 200;
 
 /// Notes that this phone let this computer in just now.
-pub fn note(name: &str) {
+pub(crate) fn note(name: &str) {
     let Some(path) = path() else { return };
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |since| since.as_secs());
@@ -26,7 +26,7 @@ pub fn note(name: &str) {
 }
 
 /// When this phone last let this computer in, in seconds since 1970.
-pub fn last(name: &str) -> Option<u64> {
+pub(crate) fn last(name: &str) -> Option<u64> {
     last_in(&path()?, name)
 }
 

@@ -45,7 +45,7 @@ pub enum Target {
 
 /// How to connect.
 #[derive(Debug, Clone)]
-pub struct ConnectOptions {
+pub(crate) struct ConnectOptions {
     /// Where keys are looked for.
     pub keys: KeySources,
     /// What to do where the phone knows none of them: what only looks leaves no question on a phone.
@@ -62,18 +62,18 @@ pub struct ConnectOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Waiting {
     /// Somebody has to tap "Allow" on the phone.
-    ForApproval,
+    Approval,
     /// The phone is in a state that passes by itself.
-    ForState(DeviceState),
+    State(DeviceState),
     /// The phone is not there.
-    ForPhone,
+    Phone,
     /// The phone is there and says nothing.
-    ForAnswer,
+    Answer,
 }
 
 /// Connects to a phone, waiting up to `options.wait` for what a person or time can mend.
 /// `on_wait` hears what is waited for, once for each change.
-pub async fn connect(
+pub(crate) async fn connect(
     target: &Target,
     options: &ConnectOptions,
     patience: Patience,
@@ -93,10 +93,8 @@ pub async fn connect(
             PhoneError::NotReady {
                 state: DeviceState::Unauthorized,
                 ..
-            } => Waiting::ForApproval,
-            PhoneError::NotReady { state, .. } if error.is_gone() => {
-                Waiting::ForState(state.clone())
-            }
+            } => Waiting::Approval,
+            PhoneError::NotReady { state, .. } if error.is_gone() => Waiting::State(state.clone()),
             // Somebody was there, who may not have said who it is: a cable pulled comes back.
             PhoneError::NoPhone
             | PhoneError::NoSuchPhone { .. }
@@ -105,15 +103,15 @@ pub async fn connect(
             | PhoneError::CannotOpen { .. }
                 if patience == Patience::ForReturn || options.awaits_arrival || broken > 0 =>
             {
-                Waiting::ForPhone
+                Waiting::Phone
             }
-            PhoneError::Idle { .. } if patience == Patience::ForReturn => Waiting::ForAnswer,
+            PhoneError::Idle { .. } if patience == Patience::ForReturn => Waiting::Answer,
             // Who has it lets go of it: this program a moment after a connection ended, or another.
             PhoneError::NotReady {
                 state: state @ DeviceState::Busy(_),
                 ..
-            } if patience == Patience::ForReturn => Waiting::ForState(state.clone()),
-            _ if error.is_gone() && patience == Patience::ForReturn => Waiting::ForPhone,
+            } if patience == Patience::ForReturn => Waiting::State(state.clone()),
+            _ if error.is_gone() && patience == Patience::ForReturn => Waiting::Phone,
             // It says what it wants, and would say so again.
             PhoneError::Lost(link) if link.wants_tls() => return Err(error),
             // A loose cable comes back; what is no phone never will.
@@ -121,7 +119,7 @@ pub async fn connect(
                 if broken < MOST_BROKEN =>
             {
                 broken += 1;
-                Waiting::ForPhone
+                Waiting::Phone
             }
             _ => return Err(error),
         };
@@ -141,7 +139,7 @@ pub async fn connect(
 
 /// What is worth waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub(crate) enum Patience {
     /// A person at the phone; a phone that is not there is an error at once.
     ForPerson,
     /// Also a phone that was there and went away.
@@ -308,7 +306,7 @@ async fn shake_hands(
                 asked = true;
                 to_be_approved.notify_one();
                 until = deadline;
-                tell(told, Waiting::ForApproval, on_wait);
+                tell(told, Waiting::Approval, on_wait);
             }
             Ok(Some(LinkEvent::NotKnown)) => {
                 let name = address.to_owned();

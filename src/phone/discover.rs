@@ -8,7 +8,7 @@ use crate::adb::server::DeviceState;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Discovery {
+pub(crate) struct Discovery {
     /// The phones, in the order that the routes list them.
     pub phones: Vec<SeenPhone>,
     /// The adb server's address.
@@ -18,7 +18,7 @@ pub struct Discovery {
 }
 
 /// Looks for phones on every route that can list them.
-pub async fn discover() -> Result<Discovery, PhoneError> {
+pub(crate) async fn discover() -> Result<Discovery, PhoneError> {
     let server = ServerAddress::from_environment().await?;
     let devices = server.devices().await?;
     let server_runs = devices.is_some();
@@ -68,7 +68,7 @@ fn merged(mut phones: Vec<SeenPhone>, on_usb: Vec<SeenPhone>) -> Vec<SeenPhone> 
 }
 
 /// Chooses the phone to work with: the one asked for by its serial number or place, else the only one.
-pub fn choose<'a>(
+pub(crate) fn choose<'a>(
     phones: &'a [SeenPhone],
     wanted: Option<&str>,
 ) -> Result<&'a SeenPhone, PhoneError> {

@@ -20,7 +20,7 @@ const END: &[u8] = b"\0\0\0\0IEND\xaeB`\x82";
 /// How far into the output a picture may begin: phones with two displays print a warning first.
 const MAX_PREAMBLE: usize = 4096;
 /// The longest text typed at once, in characters.
-pub const MAX_TEXT: usize = 500;
+pub(crate) const MAX_TEXT: usize = 500;
 
 /// Something done to the display, or by a key. Points are in pixels from the top left corner of
 /// the picture that [`Phone::screenshot`] gives.

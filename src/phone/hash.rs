@@ -114,7 +114,11 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 /// Reads `HASH  PATH` lines. The paths asked for are known, so that newlines in a name cannot
 /// pass for a line of their own; files that the phone could not read have no line. GNU's
 /// `\HASH  ESCAPED` form is read too.
-pub fn parse(output: &[u8], algorithm: Algorithm, paths: &[&RemotePath]) -> Vec<Option<Vec<u8>>> {
+pub(crate) fn parse(
+    output: &[u8],
+    algorithm: Algorithm,
+    paths: &[&RemotePath],
+) -> Vec<Option<Vec<u8>>> {
     let names: Vec<Name> = paths.iter().map(|path| Name::of(path)).collect();
     let mut hashes = vec![None; paths.len()];
     let mut rest = output;

@@ -42,7 +42,7 @@ pub enum KeysError {
 
 /// Where keys are looked for.
 #[derive(Debug, Clone, Default)]
-pub struct KeySources {
+pub(crate) struct KeySources {
     /// Files named on the command line; tried first.
     pub files: Vec<PathBuf>,
     /// The folder of the person's own key, `~/.android`; made when absent.
@@ -55,7 +55,7 @@ pub struct KeySources {
 
 impl KeySources {
     /// No key at all, for a phone that asks for none.
-    pub fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self {
             no_key_is_fine: true,
             ..Self::default()
@@ -63,7 +63,7 @@ impl KeySources {
     }
 
     /// What the environment names: `ANDROID_USER_HOME` or `HOME`, and `ADB_VENDOR_KEYS`.
-    pub fn from_environment(files: Vec<PathBuf>) -> Self {
+    pub(crate) fn from_environment(files: Vec<PathBuf>) -> Self {
         let folder = |name| {
             std::env::var_os(name)
                 .filter(|value| !value.is_empty())
@@ -100,13 +100,13 @@ impl KeySources {
     /// Reads all keys, those of the command line first, then the person's own (made when
     /// absent), then the vendor's. A vendor key that cannot be read is passed over with a
     /// warning, as adb does it; any other is an error.
-    pub fn load(&self) -> Result<Vec<PrivateKey>, KeysError> {
+    pub(crate) fn load(&self) -> Result<Vec<PrivateKey>, KeysError> {
         let named = self.load_named()?.into_iter();
         Ok(named.map(|(_, key)| key).collect())
     }
 
     /// The same, each with its file.
-    pub fn load_named(&self) -> Result<Vec<(PathBuf, PrivateKey)>, KeysError> {
+    pub(crate) fn load_named(&self) -> Result<Vec<(PathBuf, PrivateKey)>, KeysError> {
         let mut keys = Vec::new();
         for path in &self.files {
             keys.push((path.clone(), read(path)?));
@@ -142,7 +142,7 @@ impl KeySources {
 }
 
 /// How this computer calls itself beside its public key, as adb does: `user@host`.
-pub fn computer_name() -> String {
+pub(crate) fn computer_name() -> String {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let user = variable("USER")
         .or_else(|| variable("USERNAME"))

@@ -3,25 +3,25 @@
 //! In: a route. Out: a [`Phone`] that lists, stats, sends files, hashes and answers commands. It
 //! reports facts and errors; advice is [`crate::guide`]'s.
 
-pub mod accessory;
-pub mod allowed;
+pub(crate) mod accessory;
+pub(crate) mod allowed;
 mod buffers;
-pub mod connect;
-pub mod discover;
-pub mod display;
+pub(crate) mod connect;
+pub(crate) mod discover;
+pub(crate) mod display;
 pub mod drive;
 pub mod error;
-pub mod hash;
-pub mod keys;
-pub mod lock;
+pub(crate) mod hash;
+pub(crate) mod keys;
+pub(crate) mod lock;
 pub(crate) mod marks;
-pub mod seen;
-pub mod server;
-pub mod shell;
-pub mod stream;
-pub mod sync;
-pub mod tcp;
-pub mod usb;
+pub(crate) mod seen;
+pub(crate) mod server;
+pub(crate) mod shell;
+pub(crate) mod stream;
+pub(crate) mod sync;
+pub(crate) mod tcp;
+pub(crate) mod usb;
 
 pub use error::PhoneError;
 

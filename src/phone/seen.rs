@@ -9,7 +9,7 @@ const NAMELESS: &str = "(no serial number)";
 
 /// A phone that was seen.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct SeenPhone {
+pub(crate) struct SeenPhone {
     /// Its serial number, or `host:port`, as the route names it; its place where it has none.
     pub serial: String,
     /// Its state.
@@ -61,7 +61,7 @@ impl SeenPhone {
 
     /// What chooses this one among these phones: its serial number, or its place where another has the
     /// same.
-    pub fn choice(&self, among: &[Self]) -> String {
+    pub(crate) fn choice(&self, among: &[Self]) -> String {
         let same = among.iter().filter(|phone| phone.serial == self.serial);
         let place = self.where_it_is().filter(|_| same.count() > 1);
         place.unwrap_or_else(|| self.serial.clone())
@@ -71,11 +71,9 @@ impl SeenPhone {
 /// How a phone is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RouteName {
+pub(crate) enum RouteName {
     /// Through a running adb server.
     Server,
-    /// Straight to its daemon over TCP.
-    Tcp,
     /// Straight to its daemon over USB.
     Usb,
 }

@@ -21,7 +21,7 @@ use crate::adb::features::Features;
 use crate::adb::server::{self, Device, Status};
 
 /// Where adb servers listen when nothing else is said.
-pub const DEFAULT_PORT: u16 = 5037;
+pub(crate) const DEFAULT_PORT: u16 = 5037;
 /// How long an adb server may take to answer: it answers at once, or is stuck.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it may take to make contact with a wireless phone: a machine that is off says nothing.
@@ -29,7 +29,7 @@ pub(crate) const WIRELESS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The address of an adb server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerAddress {
+pub(crate) struct ServerAddress {
     name: String,
     addresses: Arc<[SocketAddr]>,
 }
@@ -44,7 +44,7 @@ impl ServerAddress {
     /// The address that the environment names, as adb reads it: `ADB_SERVER_SOCKET`
     /// (`tcp:PORT`, `tcp:HOST:PORT`), else `ANDROID_ADB_SERVER_ADDRESS` and
     /// `ANDROID_ADB_SERVER_PORT`, else this computer's own at port 5037.
-    pub async fn from_environment() -> Result<Self, PhoneError> {
+    pub(crate) async fn from_environment() -> Result<Self, PhoneError> {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let (host, port) = match variable("ADB_SERVER_SOCKET") {
             Some(socket) => {
@@ -86,7 +86,7 @@ impl ServerAddress {
     }
 
     /// The phones that the server sees, in whatever state; `None` when no server runs.
-    pub async fn devices(&self) -> Result<Option<Vec<Device>>, PhoneError> {
+    pub(crate) async fn devices(&self) -> Result<Option<Vec<Device>>, PhoneError> {
         let asked = match self.ask("host:devices-l").await {
             // A server from before there was the long list.
             Err(error) if is_unknown_service(&error) => self.ask("host:devices").await,
@@ -102,7 +102,7 @@ impl ServerAddress {
 
     /// Has the server make contact with a wireless phone, or pair with one. Returns its words, which
     /// alone tell whether that worked.
-    pub async fn request(&self, request: &str) -> Result<String, PhoneError> {
+    pub(crate) async fn request(&self, request: &str) -> Result<String, PhoneError> {
         let mut conversation = self.ask(request).await?;
         let text = conversation.text_within(WIRELESS_TIMEOUT).await?;
         Ok(text)
@@ -142,7 +142,7 @@ impl ServerAddress {
 
 /// A phone as its server knows it.
 #[derive(Debug, Clone)]
-pub struct ServedPhone {
+pub(crate) struct ServedPhone {
     server: ServerAddress,
     /// What it is called, for messages.
     name: String,
@@ -153,7 +153,7 @@ pub struct ServedPhone {
 
 impl ServedPhone {
     /// A phone that this server listed; `name` is what chooses it among all.
-    pub fn of(server: &ServerAddress, seen: &SeenPhone, name: &str) -> Self {
+    pub(crate) fn of(server: &ServerAddress, seen: &SeenPhone, name: &str) -> Self {
         let choice = match seen.transport {
             Some(id) => format!("transport-id:{id}"),
             None => format!("serial:{name}"),
@@ -166,7 +166,7 @@ impl ServedPhone {
     }
 
     /// What chooses it.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
@@ -184,7 +184,7 @@ impl ServedPhone {
     }
 
     /// Lets the server make contact with the phone anew, which asks its owner anew.
-    pub async fn reconnect(&self) -> Result<(), PhoneError> {
+    pub(crate) async fn reconnect(&self) -> Result<(), PhoneError> {
         let request = format!("host-{}:reconnect", self.choice);
         let mut conversation = self.server.ask(&request).await?;
         conversation.text().await.map(drop)

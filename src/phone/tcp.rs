@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::error::PhoneError;
 
 /// Where adbd listens after `adb tcpip` when nothing else is said.
-pub const DEFAULT_PORT: u16 = 5555;
+pub(crate) const DEFAULT_PORT: u16 = 5555;
 /// This computer.
 pub(super) const LOCALHOST: &str = "localhost";
 /// How long one address of a host may be silent before the next is tried beside it.

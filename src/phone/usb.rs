@@ -8,7 +8,7 @@
 // Elsewhere the system tells no descriptors of a device that is not open.
 #[cfg(target_os = "linux")]
 mod configuration;
-pub mod devices;
+pub(crate) mod devices;
 mod framing;
 mod transport;
 

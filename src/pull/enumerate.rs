@@ -19,15 +19,15 @@ use crate::folder::{Reason, SurveyKind, Surveyed};
 use crate::item::Volume;
 use crate::media::choice::Selection;
 use crate::phone::{Phone, PhoneError};
-pub use tally::NearMisses;
+pub(crate) use tally::NearMisses;
 pub(crate) use tally::OTHER_ENDINGS;
-pub use volumes::{has_internal_storage, has_storage};
+pub(crate) use volumes::{has_internal_storage, has_storage};
 pub(super) use volumes::{is_on_internal_storage, storage_of};
 use walker::Walker;
 
 /// Everything that was found.
 #[derive(Debug, Default)]
-pub struct Enumeration {
+pub(crate) struct Enumeration {
     /// The volumes walked.
     pub volumes: Vec<Volume>,
     /// The wanted items, in no order.
@@ -46,14 +46,14 @@ pub struct Enumeration {
 
 impl Enumeration {
     /// Whether internal storage is among the volumes.
-    pub fn has_internal_storage(&self) -> bool {
+    pub(crate) fn has_internal_storage(&self) -> bool {
         self.volumes
             .iter()
             .any(|volume| volume.label == volumes::INTERNAL)
     }
 
     /// What was looked at, and what was not, in words that a catalogue keeps.
-    pub fn survey(&self) -> Vec<Surveyed> {
+    pub(crate) fn survey(&self) -> Vec<Surveyed> {
         let unreadable = self.refused.iter().map(|(path, reason)| Surveyed {
             kind: SurveyKind::Unreadable,
             place: path.as_bytes().into(),
@@ -67,7 +67,7 @@ impl Enumeration {
 
 /// What to walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Roots {
+pub(crate) enum Roots {
     /// Internal storage, every card and every user's storage, as the selection says.
     Volumes,
     /// These folders, wholly.
@@ -76,7 +76,7 @@ pub enum Roots {
 
 /// A listing of everything wanted; it goes on over a new connection where the last one broke off.
 #[derive(Debug)]
-pub struct Listing<'a> {
+pub(crate) struct Listing<'a> {
     roots: &'a Roots,
     selection: &'a Selection,
     /// `None` until the volumes are known.
@@ -87,7 +87,7 @@ pub struct Listing<'a> {
 
 impl<'a> Listing<'a> {
     /// Of everything wanted; nothing is asked yet.
-    pub fn new(roots: &'a Roots, selection: &'a Selection) -> Self {
+    pub(crate) fn new(roots: &'a Roots, selection: &'a Selection) -> Self {
         Self {
             roots,
             selection,
@@ -97,7 +97,7 @@ impl<'a> Listing<'a> {
     }
 
     /// Lists to the end. After an error it can be called again, with the same phone connected anew.
-    pub async fn go_on(&mut self, phone: &Phone, events: &Events) -> Result<(), PhoneError> {
+    pub(crate) async fn go_on(&mut self, phone: &Phone, events: &Events) -> Result<(), PhoneError> {
         let walker = match &mut self.walker {
             Some(walker) => walker,
             None => {
@@ -124,12 +124,12 @@ impl<'a> Listing<'a> {
     }
 
     /// How many folders are settled: a connection after which there are more was not in vain.
-    pub fn settled_folders(&self) -> u64 {
+    pub(crate) fn settled_folders(&self) -> u64 {
         self.walker.as_ref().map_or(0, Walker::settled_folders)
     }
 
     /// What was found up to now.
-    pub fn into_found(self) -> Enumeration {
+    pub(crate) fn into_found(self) -> Enumeration {
         self.walker.map(Walker::into_found).unwrap_or_default()
     }
 }

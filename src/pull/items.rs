@@ -15,11 +15,11 @@ use crate::media::kind::{MediaKind, Precious};
 use crate::names::LocalPath;
 
 /// A number of an item, in the order in which they came.
-pub type Number = u32;
+pub(crate) type Number = u32;
 
 /// A wanted item and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// The item.
     pub item: Item,
     /// What it is, by its name or its first bytes.
@@ -30,7 +30,7 @@ pub struct Found {
 
 /// Items, and where they belong on this disk once that is known.
 #[derive(Debug, Default)]
-pub struct Items {
+pub(crate) struct Items {
     records: Chunked<Record>,
     /// The names of all, one behind the other; a listing is refused long before these are 4 GiB.
     text: Chunked<u8>,
@@ -180,22 +180,22 @@ impl Progress {
 
 impl Items {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// All numbers, in their order.
-    pub fn numbers(&self) -> impl Iterator<Item = Number> + use<> {
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = Number> + use<> {
         0..self.records.len() as Number
     }
 
     /// Adds one.
-    pub fn push(&mut self, found: Found) -> Number {
+    pub(crate) fn push(&mut self, found: Found) -> Number {
         let Found { item, kind, volume } = found;
         let number = self.records.len() as Number;
         // Only the root lies in no folder, and it is no file.
@@ -242,7 +242,7 @@ impl Items {
     }
 
     /// The numbers of all in the order of their paths, each path once.
-    pub fn in_order(&self) -> Vec<Number> {
+    pub(crate) fn in_order(&self) -> Vec<Number> {
         self.ordered(0..self.records.len() as Number)
     }
 
@@ -274,7 +274,7 @@ impl Items {
     }
 
     /// Writes an item's path into a buffer.
-    pub fn path_into(&self, number: Number, buffer: &mut Vec<u8>) {
+    pub(crate) fn path_into(&self, number: Number, buffer: &mut Vec<u8>) {
         buffer.clear();
         if let Some(record) = self.record(number) {
             buffer.extend(self.path_bytes(record));
@@ -282,7 +282,7 @@ impl Items {
     }
 
     /// An item as it was listed.
-    pub fn found(&self, number: Number) -> Option<Found> {
+    pub(crate) fn found(&self, number: Number) -> Option<Found> {
         let record = self.record(number)?;
         let (_, volume) = self.folders.get(record.folder as usize)?;
         Some(Found {
@@ -293,7 +293,7 @@ impl Items {
     }
 
     /// An item.
-    pub fn item(&self, number: Number) -> Option<Item> {
+    pub(crate) fn item(&self, number: Number) -> Option<Item> {
         self.item_of(self.record(number)?)
     }
 
@@ -308,18 +308,18 @@ impl Items {
     }
 
     /// What its size and modification time are, and whether that is all of its size.
-    pub fn size_and_time(&self, number: Number) -> Option<(u64, bool, i64)> {
+    pub(crate) fn size_and_time(&self, number: Number) -> Option<(u64, bool, i64)> {
         let record = self.record(number)?;
         Some((record.size, record.size_is_exact, record.mtime))
     }
 
     /// Its size in bytes.
-    pub fn size(&self, number: Number) -> u64 {
+    pub(crate) fn size(&self, number: Number) -> u64 {
         self.record(number).map_or(0, |record| record.size)
     }
 
     /// Where it belongs, once that is known.
-    pub fn local(&self, number: Number) -> Option<LocalPath> {
+    pub(crate) fn local(&self, number: Number) -> Option<LocalPath> {
         let record = self.record(number)?;
         let name = std::str::from_utf8(self.text(record.local_name())).ok()?;
         let folder = self.local_folders.get(record.local_folder as usize)?;
@@ -330,7 +330,7 @@ impl Items {
     }
 
     /// What is to be done about it, once its place is known.
-    pub fn task(&self, number: Number) -> Option<Task> {
+    pub(crate) fn task(&self, number: Number) -> Option<Task> {
         let (record, local) = (self.record(number)?, self.local(number)?);
         Some(Task {
             id: record.id,

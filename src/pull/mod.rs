@@ -5,16 +5,16 @@
 //!     -> transfer + verify, side by side -> retry the failed items, alone -> outcome
 //! ```
 
-pub mod enumerate;
-pub mod items;
+pub(crate) mod enumerate;
+pub(crate) mod items;
 mod keeper;
 pub(crate) mod likeness;
-pub mod plan;
+pub(crate) mod plan;
 mod reasons;
-pub mod reconnect;
+pub(crate) mod reconnect;
 mod salvage;
-pub mod session;
-pub mod task;
+pub(crate) mod session;
+pub(crate) mod task;
 mod transfer;
 mod unproven;
 mod verify;

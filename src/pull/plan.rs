@@ -16,7 +16,7 @@ use crate::item::{Item, Volume};
 use crate::media::choice::in_data;
 use crate::media::kind::{MediaKind, Precious};
 use crate::names::{LocalPath, Names};
-pub use settled::Settled;
+pub(crate) use settled::Settled;
 
 /// Stands for a card that is not in the phone now, only so that its entries' names stay taken.
 const GONE: &str = "gone";
@@ -26,7 +26,7 @@ pub(crate) const LARGEST_STORAGE: u64 = 8 << 40;
 
 /// An item that is here but not proven yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unproven {
+pub(crate) struct Unproven {
     /// Which.
     pub number: Number,
     /// The SHA-256 of the bytes that are here.
@@ -35,7 +35,7 @@ pub struct Unproven {
 
 /// An item that gets an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct New {
+pub(crate) struct New {
     /// Which.
     pub number: Number,
     /// See [`Entry::version`].
@@ -44,7 +44,7 @@ pub struct New {
 
 /// What to do.
 #[derive(Default)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The items found, and those of entries that were not listed.
     pub items: Items,
     /// Items that get an entry, in the order of their paths.
@@ -69,7 +69,7 @@ pub struct Plan {
 
 /// Compares what was found with the catalogue's entries, which come in the order of their paths and
 /// versions.
-pub struct Planner<'a, P> {
+pub(crate) struct Planner<'a, P> {
     plan: Plan,
     volumes: &'a [Volume],
     best_proof: Proof,
@@ -86,7 +86,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
     /// Takes what was found; no entry has come.
     ///
     /// `best_proof` is the strongest that the phone can give now.
-    pub fn new(enumeration: &'a mut Enumeration, best_proof: Proof, is_in_place: P) -> Self {
+    pub(crate) fn new(enumeration: &'a mut Enumeration, best_proof: Proof, is_in_place: P) -> Self {
         let items = std::mem::take(&mut enumeration.items);
         let order = items.in_order();
         let mut names = Names::new();
@@ -108,7 +108,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
     }
 
     /// Takes the next entry.
-    pub fn take(&mut self, entry: Entry) {
+    pub(crate) fn take(&mut self, entry: Entry) {
         let (prefix, components) = place(&entry.path, self.volumes);
         let names = &mut self.plan.names;
         names.remember(&prefix, components.iter().copied(), &entry.local);
@@ -122,7 +122,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
 
     /// The plan. `companions` are the places of files kept beside damaged ones, which nobody else
     /// gets.
-    pub fn finish(mut self, companions: &[LocalPath]) -> Plan {
+    pub(crate) fn finish(mut self, companions: &[LocalPath]) -> Plan {
         if let Some(last) = self.last.take() {
             self.settle(last);
         }
@@ -305,7 +305,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
 
 impl Plan {
     /// The entries to be made.
-    pub fn new_entries(&self) -> impl Iterator<Item = NewEntry> {
+    pub(crate) fn new_entries(&self) -> impl Iterator<Item = NewEntry> {
         self.new.iter().filter_map(|New { number, version }| {
             let Item {
                 path,
@@ -325,7 +325,7 @@ impl Plan {
     }
 
     /// Takes over the numbers of the entries just made, in their order.
-    pub fn set_ids(&mut self, ids: &[EntryId]) {
+    pub(crate) fn set_ids(&mut self, ids: &[EntryId]) {
         for (New { number, .. }, id) in self.new.iter().zip(ids) {
             self.items.set_id(*number, *id);
         }
@@ -333,7 +333,7 @@ impl Plan {
 
     /// What is to be pulled, in order: most precious first, newest first; what was refused before
     /// comes last.
-    pub fn in_order(&self) -> Vec<Number> {
+    pub(crate) fn in_order(&self) -> Vec<Number> {
         let new = self.new.iter().map(|new| new.number);
         let mut order: Vec<_> = self.tasks.iter().copied().chain(new).collect();
         order.sort_by_key(|number| self.items.rank(*number));
@@ -341,7 +341,7 @@ impl Plan {
     }
 
     /// Whether all is here and nothing is to be recorded.
-    pub fn changes_nothing(&self) -> bool {
+    pub(crate) fn changes_nothing(&self) -> bool {
         self.new.is_empty()
             && self.records.is_empty()
             && self.tasks.is_empty()
@@ -351,7 +351,7 @@ impl Plan {
     }
 
     /// How many items are to be pulled, and their bytes.
-    pub fn wanted(&self) -> (u64, u64) {
+    pub(crate) fn wanted(&self) -> (u64, u64) {
         self.sizes()
             .fold((0, 0), |(items, bytes): (u64, u64), size| {
                 (items + 1, bytes.saturating_add(size))
@@ -360,14 +360,14 @@ impl Plan {
 
     /// The bytes that they need on this disk, which takes files up to a size. One that no phone has
     /// room for is a lie of its listing, and shall not keep the others from being pulled.
-    pub fn needed_bytes(&self, largest_file: u64) -> u64 {
+    pub(crate) fn needed_bytes(&self, largest_file: u64) -> u64 {
         self.sizes()
             .filter(|size| *size <= LARGEST_STORAGE.min(largest_file))
             .fold(0, u64::saturating_add)
     }
 
     /// The smallest of them.
-    pub fn smallest(&self) -> Option<u64> {
+    pub(crate) fn smallest(&self) -> Option<u64> {
         self.sizes().min()
     }
 

@@ -16,14 +16,14 @@ use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
 use crate::phone::{Phone, PhoneError};
 
 /// Lost connections without any progress before a run ends.
-pub const MAX_VAIN_CONNECTIONS: u32 = 5;
+pub(crate) const MAX_VAIN_CONNECTIONS: u32 = 5;
 
 /// How often to look whether a phone that is back has its storage back.
 const STORAGE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Where to find the phone again.
 #[derive(Debug, Clone)]
-pub struct Reconnect {
+pub(crate) struct Reconnect {
     /// The phone's own serial number: another phone on the same route is not it.
     pub serial: String,
     /// What else belongs to this phone alone.
@@ -43,7 +43,7 @@ pub struct Reconnect {
 
 impl Reconnect {
     /// To this very phone.
-    pub fn to(phone: &Phone, options: ConnectOptions) -> Self {
+    pub(crate) fn to(phone: &Phone, options: ConnectOptions) -> Self {
         Self {
             serial: phone.serial().to_owned(),
             unit: phone.unit_marks(),
@@ -57,7 +57,7 @@ impl Reconnect {
 
     /// Waits for the phone after it was lost for the `vain`-th time without any progress; the
     /// error is what ends the run when it does not come back.
-    pub async fn wait(
+    pub(crate) async fn wait(
         &self,
         phone: &Phone,
         lost: PhoneError,
@@ -125,7 +125,7 @@ impl Reconnect {
     }
 
     /// How long the phone was gone, in all.
-    pub fn waited(&self) -> Duration {
+    pub(crate) fn waited(&self) -> Duration {
         Duration::from_millis(self.waited.load(Ordering::Relaxed))
     }
 
@@ -168,7 +168,7 @@ impl Reconnect {
         };
         let is_told = matches!(lost, PhoneError::Idle { .. });
         let mut tell = |waiting: &Waiting| {
-            if !(is_told && *waiting == Waiting::ForAnswer) {
+            if !(is_told && *waiting == Waiting::Answer) {
                 events.emit(Event::Waiting {
                     what: waiting.into(),
                     seconds,

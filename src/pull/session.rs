@@ -42,7 +42,7 @@ const UNSEEN_AT_ONCE: usize = 8192;
 
 /// How a run went.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Items that are not here, and why.
     pub failed: Vec<(RemotePath, Reason)>,
     /// Items of which not all could be had, or what came is not what the phone has.
@@ -57,7 +57,7 @@ pub struct Outcome {
 
 /// A run over one rescue folder.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     keeper: Keeper,
     thread: JoinHandle<Kept>,
     root: PathBuf,
@@ -83,7 +83,7 @@ struct Round {
 
 impl Session {
     /// Starts a run; the folder comes back from [`Session::finish`].
-    pub fn start(
+    pub(crate) fn start(
         folder: Folder,
         names: Names,
         method: Method,
@@ -110,7 +110,7 @@ impl Session {
     /// Pulls items, in this order, and verifies them, and what was here unproven. Goes on over new
     /// connections when the phone goes away; ends early only when the run is stopped or the phone
     /// does not come back.
-    pub async fn pull(
+    pub(crate) async fn pull(
         &mut self,
         phone: Phone,
         items: Arc<Items>,
@@ -216,7 +216,7 @@ impl Session {
     }
 
     /// Lists items that are not asked for, because this disk cannot hold them.
-    pub async fn refuse(&mut self, tasks: Vec<(Task, Reason)>) {
+    pub(crate) async fn refuse(&mut self, tasks: Vec<(Task, Reason)>) {
         for (task, reason) in tasks {
             self.fail(&task, reason).await;
         }
@@ -224,7 +224,12 @@ impl Session {
 
     /// Settles items of earlier runs that are not here and were not listed now: are they gone?
     /// Those that are there were not asked for, and wait.
-    pub async fn settle_unseen(&mut self, phone: &Phone, items: &Items, unseen: Vec<Number>) {
+    pub(crate) async fn settle_unseen(
+        &mut self,
+        phone: &Phone,
+        items: &Items,
+        unseen: Vec<Number>,
+    ) {
         let mut storages = Storages::default();
         for some in unseen.chunks(UNSEEN_AT_ONCE) {
             let some: Vec<_> = some.iter().filter_map(|it| items.task(*it)).collect();
@@ -364,7 +369,7 @@ impl Session {
     }
 
     /// Ends the run: everything told is on the disk when this returns.
-    pub async fn finish(mut self) -> (Folder, Outcome) {
+    pub(crate) async fn finish(mut self) -> (Folder, Outcome) {
         self.keeper.barrier().await;
         drop(self.keeper);
         let kept = match self.thread.join() {
@@ -652,7 +657,7 @@ fn is_begun(root: &Path, file: &Resumable) -> bool {
 }
 
 /// Bytes of unfinished files that the disk holds: what a lost connection did not cost.
-pub fn held_bytes(root: &Path) -> u64 {
+pub(crate) fn held_bytes(root: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(root.join(".partial")) else {
         return 0;
     };

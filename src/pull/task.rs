@@ -12,7 +12,7 @@ use crate::names::LocalPath;
 
 /// An item that is to be pulled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Task {
+pub(crate) struct Task {
     /// Its entry.
     pub id: EntryId,
     /// The item.

@@ -84,7 +84,7 @@ impl fmt::Display for Checksum {
 }
 
 /// Computes a checksum piece by piece.
-pub struct Summer {
+pub(crate) struct Summer {
     algorithm: Algorithm,
     state: State,
 }
@@ -106,7 +106,7 @@ enum State {
 
 impl Summer {
     /// Nothing so far.
-    pub fn new(algorithm: Algorithm) -> Self {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
         let state = match algorithm {
             Algorithm::Md5 => State::Md5(md5::Md5::default()),
             Algorithm::Sha1 => State::Sha1(sha1::Sha1::default()),
@@ -125,7 +125,7 @@ impl Summer {
     }
 
     /// Adds the next bytes.
-    pub fn update(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn update(&mut self, mut bytes: &[u8]) {
         use md5::Digest as _;
         match &mut self.state {
             State::Md5(hasher) => hasher.update(bytes),
@@ -163,7 +163,7 @@ impl Summer {
     }
 
     /// The checksum of all bytes added.
-    pub fn finish(self) -> Checksum {
+    pub(crate) fn finish(self) -> Checksum {
         use md5::Digest as _;
         let value = match self.state {
             State::Md5(hasher) => hasher.finalize().to_vec(),

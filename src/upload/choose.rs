@@ -15,7 +15,7 @@ use crate::names::{UploadPath, folded};
 
 /// Where files go below the remote's root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Layout {
+pub(crate) enum Layout {
     /// As on the phone, in a folder of this name: `NAME/internal/DCIM/Camera/IMG_1.jpg`.
     AsOnPhone(String),
     /// By the day each was taken: `2024/2024-05/IMG_1.jpg`.
@@ -24,7 +24,7 @@ pub enum Layout {
 
 /// What the person wants to have sent.
 #[derive(Debug)]
-pub struct Choice {
+pub(crate) struct Choice {
     /// Which files.
     pub selection: Selection,
     /// Only items changed before this time, in seconds since 1970.
@@ -37,7 +37,7 @@ pub struct Choice {
 
 /// What was chosen.
 #[derive(Debug, Default)]
-pub struct Chosen {
+pub(crate) struct Chosen {
     /// The uploads, the most precious first.
     pub uploads: Vec<NewUpload>,
     /// Files left out because the phone did not prove them.
@@ -48,14 +48,17 @@ pub struct Chosen {
 
 /// Which paths of a remote belong to which files.
 #[derive(Debug, Default)]
-pub struct Places {
+pub(crate) struct Places {
     taken: HashSet<String>,
     known: HashMap<String, UploadPath>,
 }
 
 impl Places {
     /// Those of what is queued for a remote.
-    pub fn on(catalogue: &Catalogue, remote: Option<RemoteId>) -> Result<Self, CatalogueError> {
+    pub(crate) fn on(
+        catalogue: &Catalogue,
+        remote: Option<RemoteId>,
+    ) -> Result<Self, CatalogueError> {
         let mut places = Self::default();
         if let Some(remote) = remote {
             catalogue.for_each_upload(remote, |upload| {
@@ -69,7 +72,7 @@ impl Places {
 
     /// The path of a file: the one that it has, else the one wanted, with a number where that is
     /// another file's.
-    pub fn of(&mut self, source: &str, wanted: impl FnOnce() -> UploadPath) -> UploadPath {
+    pub(crate) fn of(&mut self, source: &str, wanted: impl FnOnce() -> UploadPath) -> UploadPath {
         if let Some(path) = self.known.remove(source) {
             return path;
         }
@@ -86,7 +89,7 @@ impl Places {
 
 impl Choice {
     /// Chooses from a catalogue. Files that are queued already keep their paths.
-    pub fn uploads(
+    pub(crate) fn uploads(
         &self,
         catalogue: &Catalogue,
         remote: Option<RemoteId>,

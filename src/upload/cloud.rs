@@ -6,13 +6,13 @@
 
 pub(crate) mod access;
 pub(crate) mod api;
-pub mod drive;
-pub mod dropbox;
-pub mod gcs;
+pub(crate) mod drive;
+pub(crate) mod dropbox;
+pub(crate) mod gcs;
 pub(crate) mod google;
-pub mod onedrive;
+pub(crate) mod onedrive;
 pub(crate) mod sessions;
-pub mod settings;
+pub(crate) mod settings;
 
 use bytes::Bytes;
 

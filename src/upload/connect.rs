@@ -34,7 +34,7 @@ const USUAL_PATH_BYTES: usize = 1000;
 
 /// Makes a remote ready; nothing is asked of the service yet. A sign-in that the service renews is
 /// kept under the remote's name.
-pub fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem> {
+pub(crate) fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem> {
     let secret = settings.secret.as_ref();
     let hidden = Hidden::default();
     if let Some(secret) = secret {

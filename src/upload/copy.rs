@@ -47,7 +47,7 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// What is wished for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// Files without a date of their own get one.
     pub dates: bool,
     /// Pictures are made smaller when they have more than 16 megapixels.
@@ -56,7 +56,7 @@ pub struct Wish {
 
 /// What is to be sent.
 #[derive(Debug)]
-pub enum Prepared {
+pub(crate) enum Prepared {
     /// The file as it is; with a reason when it should have been another.
     Original(Option<String>),
     /// A copy, and what is different in it, in words.
@@ -65,7 +65,7 @@ pub enum Prepared {
 
 /// Makes copies, one large picture at a time.
 #[derive(Debug)]
-pub struct Copies {
+pub(crate) struct Copies {
     wish: Wish,
     turn: Semaphore,
 }
@@ -79,7 +79,7 @@ enum Plan {
 
 impl Copies {
     /// What is wished for all files of a run.
-    pub fn new(wish: Wish) -> Self {
+    pub(crate) fn new(wish: Wish) -> Self {
         Self {
             wish,
             turn: Semaphore::new(1),
@@ -88,7 +88,11 @@ impl Copies {
 
     /// What is to be sent of a file: itself or a copy. Its name tells its kind, and may tell its
     /// date.
-    pub async fn copy_for_upload(&self, source: &Source, name: &str) -> Result<Prepared, Problem> {
+    pub(crate) async fn copy_for_upload(
+        &self,
+        source: &Source,
+        name: &str,
+    ) -> Result<Prepared, Problem> {
         let wish = self.wish;
         if wish == Wish::default() {
             return Ok(Prepared::Original(None));

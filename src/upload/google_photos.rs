@@ -9,7 +9,7 @@
 
 mod api;
 mod bytes;
-pub mod takes;
+pub(crate) mod takes;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -30,7 +30,7 @@ use crate::digest::Sha256;
 use crate::folder::upload::{Pledge, Pledged, Upload, UploadId, UploadReason, UploadRecord};
 
 /// The library's own address.
-pub const API: &str = "https://photoslibrary.googleapis.com";
+pub(crate) const API: &str = "https://photoslibrary.googleapis.com";
 /// How long a check waits at most before it asks again for the same items.
 const LONGEST_CHECK_WAIT: Duration = Duration::from_secs(30);
 /// The longest title of an album.
@@ -40,7 +40,7 @@ const WHEN_SIGNED_OUT: &str = "look at console.cloud.google.com under \"Google A
 
 /// What signing in to Google Photos takes. Reading is for albums and for `--check`, and reaches
 /// only what this program put there.
-pub fn service() -> Service {
+pub(crate) fn service() -> Service {
     Service {
         name: "Google Photos",
         authorize_url: "https://accounts.google.com/o/oauth2/v2/auth".to_owned(),

@@ -384,7 +384,7 @@ fn as_opendal(problem: Problem) -> opendal::Error {
 }
 
 /// The host of an address, for messages.
-pub fn host_of(address: &str) -> String {
+pub(crate) fn host_of(address: &str) -> String {
     reqwest::Url::parse(address)
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned))

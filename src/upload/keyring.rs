@@ -13,11 +13,11 @@ mod secret_tool;
 #[cfg(windows)]
 pub use credential_manager::Keyring;
 #[cfg(not(windows))]
-pub use secret_tool::Keyring;
+pub(crate) use secret_tool::Keyring;
 
 /// What a keyring did not do.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyringError {
+pub(crate) enum KeyringError {
     /// Its program cannot be run.
     #[cfg(not(windows))]
     #[error("secret-tool cannot be run: {0}")]

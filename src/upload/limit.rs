@@ -41,7 +41,7 @@ impl Limit {
 }
 
 /// Reads a rate such as `5M`: bytes a second, with K, M or G for powers of 1024.
-pub fn parse_rate(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_rate(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text.get(digits.len()..).unwrap_or_default() {

@@ -21,36 +21,36 @@
 //! checksums) are variants of [`Remote`] with three steps of their own. A failure is a `problem::Problem`, which says
 //! what it means for the file and for the run.
 
-pub mod albums;
+pub(crate) mod albums;
 mod batch;
 mod body;
-pub mod checksum;
-pub mod choose;
-pub mod cloud;
-pub mod connect;
-pub mod copy;
-pub mod folder;
+pub(crate) mod checksum;
+pub(crate) mod choose;
+pub(crate) mod cloud;
+pub(crate) mod connect;
+pub(crate) mod copy;
+pub(crate) mod folder;
 mod gate;
-pub mod google_photos;
+pub(crate) mod google_photos;
 mod hidden;
-pub mod http;
-pub mod immich;
-pub mod keyring;
-pub mod limit;
-pub mod oauth;
-pub mod objects;
+pub(crate) mod http;
+pub(crate) mod immich;
+pub(crate) mod keyring;
+pub(crate) mod limit;
+pub(crate) mod oauth;
+pub(crate) mod objects;
 pub(crate) mod owner;
 mod parts;
-pub mod paths;
+pub(crate) mod paths;
 mod percent;
-pub mod problem;
-pub mod queue;
-pub mod rules;
-pub mod secret;
+pub(crate) mod problem;
+pub(crate) mod queue;
+pub(crate) mod rules;
+pub(crate) mod secret;
 pub mod settings;
-pub mod sftp;
-pub mod source;
-pub mod webdav;
+pub(crate) mod sftp;
+pub(crate) mod source;
+pub(crate) mod webdav;
 
 use std::path::Path;
 

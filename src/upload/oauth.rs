@@ -7,7 +7,7 @@
 //! The client secret of an installed program is not a real secret, but is treated as one here. Redirects are not
 //! followed: they would carry secrets elsewhere.
 
-pub mod sign_in;
+pub(crate) mod sign_in;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl Service {
 
 /// What a person granted, as it is kept in place of a password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
+pub(crate) struct Grant {
     /// The client's secret, where the service gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<Secret>,
@@ -113,7 +113,7 @@ pub struct Grant {
 
 impl Grant {
     /// Reads a remote's secret.
-    pub fn from_secret(service: &Service, secret: Option<&Secret>) -> Result<Self, Problem> {
+    pub(crate) fn from_secret(service: &Service, secret: Option<&Secret>) -> Result<Self, Problem> {
         let signed_out = |words: String| Problem::SignedOut {
             words,
             check: String::new(),
@@ -126,14 +126,14 @@ impl Grant {
     }
 
     /// The same as a remote's secret.
-    pub fn to_secret(&self) -> Secret {
+    pub(crate) fn to_secret(&self) -> Secret {
         // Two strings always become JSON.
         Secret::new(serde_json::to_string(self).unwrap_or_default())
     }
 }
 
 /// Keeps a remote's secret when the service replaced it.
-pub type Keep = Arc<dyn Fn(Secret) -> Result<(), Error> + Send + Sync>;
+pub(crate) type Keep = Arc<dyn Fn(Secret) -> Result<(), Error> + Send + Sync>;
 
 /// Access tokens of one remote; cheap to clone.
 #[derive(Clone)]

@@ -37,7 +37,7 @@ mod steps;
 
 use items::Items;
 use receipts::Receipts;
-pub use receipts::Tally;
+pub(crate) use receipts::Tally;
 use retry::Outcome;
 use steps::{Delivery, Shared, Step};
 
@@ -50,7 +50,7 @@ const MAX_MOVES: u32 = 16;
 
 /// How to work.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// Files sent at once.
     pub parallel: usize,
     /// How often a file is tried.
@@ -67,7 +67,7 @@ pub struct Options {
 
 /// Why a run ended before everything was tried.
 #[derive(Debug, thiserror::Error)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// The person stopped it, or a deadline did.
     #[error("stopped")]
     Stopped,
@@ -80,7 +80,7 @@ pub enum Ended {
 }
 
 /// One run over a remote.
-pub struct Run<'a> {
+pub(crate) struct Run<'a> {
     shared: Arc<Shared>,
     options: Options,
     receipts: Receipts<'a>,
@@ -106,7 +106,7 @@ struct UnderWay {
 
 impl<'a> Run<'a> {
     /// A run of a remote over a folder's files.
-    pub fn new(
+    pub(crate) fn new(
         catalogue: &'a mut Catalogue,
         reader: DataReader,
         remote: Remote,
@@ -135,7 +135,11 @@ impl<'a> Run<'a> {
     }
 
     /// Sends these uploads, in this order. What is done is recorded however it ends.
-    pub async fn send(mut self, ids: Vec<UploadId>, halt: &Halt) -> (Tally, Result<(), Ended>) {
+    pub(crate) async fn send(
+        mut self,
+        ids: Vec<UploadId>,
+        halt: &Halt,
+    ) -> (Tally, Result<(), Ended>) {
         let arranged = match self.shared.remote.arranges() {
             true => ids.clone(),
             false => Vec::new(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Kind};
 
 /// The environment variable that a secret is taken from.
-pub const VARIABLE: &str = "RESCUE_REMOTE_SECRET";
+pub(crate) const VARIABLE: &str = "RESCUE_REMOTE_SECRET";
 /// No secret is longer, in bytes; a service account's key has some 2,400.
 const MAX_BYTES: u64 = 64 * 1024;
 

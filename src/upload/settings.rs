@@ -206,7 +206,7 @@ impl Kind {
     }
 
     /// What a person signs in to in a browser, and with which client ID; `None` for kinds with
-    /// a password or key. The secret of such a remote is a [`super::oauth::Grant`].
+    /// a password or key. The secret of such a remote is a `oauth::Grant`.
     pub fn sign_in(&self) -> Option<(Service, &str)> {
         match self {
             Self::Folder { .. }

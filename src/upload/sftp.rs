@@ -26,7 +26,7 @@ use super::secret::Secret;
 use super::source::Source;
 use super::{Acknowledged, Counted, Found, Wanted, folder_of};
 use crate::digest::{Hasher, Sha256};
-pub use connection::host_key;
+pub(crate) use connection::host_key;
 use connection::{Client, connect};
 
 /// SFTP channels over one connection; sshd allows ten sessions, some are for `sha256sum`.

@@ -32,10 +32,10 @@ mod tests;
 use comparison::Comparison;
 use meter::Meter;
 use pieces::PieceReader;
-pub use pieces::Pieces;
+pub(crate) use pieces::Pieces;
 pub(super) use place::unreadable;
 use place::{OTHER_SIZE, changed, read_through};
-pub use place::{Part, Place};
+pub(crate) use place::{Part, Place};
 use proof::prove;
 
 /// A file to be sent; cheap to clone.

@@ -1,7 +1,7 @@
 //! The album: `index.html` and, beside it in `album/`, a list of the files and small pictures of them.
 //! It needs no network, no server and no `rescue`, and holds no byte of the files themselves: it refers to them.
 //!
-//! In: a rescue folder after a pull ([`folder`]), or the rows of an archive. Out: the same page for both.
+//! In: a rescue folder after a pull (`folder`), or the rows of an archive. Out: the same page for both.
 //!
 //! ```text
 //! index.html          the whole page; names the list, and so decides which one counts

@@ -20,7 +20,7 @@ const DRAG_STEPS: u32 = 12;
 
 /// Something done on the phone, whole: at its end nothing is pressed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Action {
+pub(crate) enum Action {
     /// A key.
     Key(Stroke),
     /// One or two buttons, held for so long.
@@ -62,12 +62,12 @@ impl Zeroize for Action {
 
 impl Action {
     /// A button, pressed as one presses a button.
-    pub fn button(button: Button) -> Self {
+    pub(crate) fn button(button: Button) -> Self {
         Self::Buttons(button, None, PRESSED)
     }
 
     /// The device it needs; `None` for waiting.
-    pub fn device(&self) -> Option<Device> {
+    pub(crate) fn device(&self) -> Option<Device> {
         match self {
             Self::Key(_) => Some(Device::Keyboard),
             Self::Buttons(..) => Some(Device::Consumer),
@@ -79,7 +79,7 @@ impl Action {
     }
 
     /// The reports that make it, each with how long to wait after it. The last one releases.
-    pub fn reports(&self) -> Vec<(Option<Report>, Duration)> {
+    pub(crate) fn reports(&self) -> Vec<(Option<Report>, Duration)> {
         let pressed = |report: Report, held: Duration| {
             vec![
                 (Some(report), held),
@@ -136,7 +136,7 @@ const CLEARING: usize = 20;
 
 /// From whatever the phone shows to the field for the PIN, or to the pattern: it is put to sleep,
 /// which locks it, so that nothing can be typed into an app, and woken again.
-pub fn to_lock_screen() -> Vec<Action> {
+pub(crate) fn to_lock_screen() -> Vec<Action> {
     vec![
         Action::Sleep,
         wait(900),
@@ -152,7 +152,10 @@ pub fn to_lock_screen() -> Vec<Action> {
 
 /// Types or draws what opens the lock. What was left in the field before is taken away, the space
 /// of [`to_lock_screen`] too.
-pub fn enter_secret(secret: &LockSecret, grid: Grid) -> Result<Zeroizing<Vec<Action>>, NoKey> {
+pub(crate) fn enter_secret(
+    secret: &LockSecret,
+    grid: Grid,
+) -> Result<Zeroizing<Vec<Action>>, NoKey> {
     Ok(Zeroizing::new(match secret {
         LockSecret::Text(text) => {
             let strokes = type_text(text)?;
@@ -179,7 +182,7 @@ pub fn enter_secret(secret: &LockSecret, grid: Grid) -> Result<Zeroizing<Vec<Act
 
 /// A way through the question "Allow USB debugging?".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dialog {
+pub(crate) struct Dialog {
     /// What it is called in messages.
     pub name: &'static str,
     /// The keys, in the order pressed.
@@ -195,7 +198,7 @@ use Stroke as K;
 /// buttons) has no focus while it was last touched: the first arrow or Tab only shows the focus,
 /// on the box. After keys it opens with the focus on the box already. Upwards from anywhere ends at
 /// the box in both cases. Enter presses everywhere; Space is younger.
-pub const DIALOGS: &[Dialog] = &[
+pub(crate) const DIALOGS: &[Dialog] = &[
     Dialog {
         name: "arrows: Android 5 to 15, buttons side by side",
         keys: &[
@@ -276,14 +279,14 @@ pub const DIALOGS: &[Dialog] = &[
 
 impl Dialog {
     /// What to do.
-    pub fn actions(&self) -> Vec<Action> {
+    pub(crate) fn actions(&self) -> Vec<Action> {
         let keys = self.keys.iter().map(|key| Action::Key(*key));
         keys.flat_map(|key| [key, wait(120)]).collect()
     }
 }
 
 /// Leaves whatever an attempt has opened: a dialog is dismissed, an app left.
-pub fn undo() -> Vec<Action> {
+pub(crate) fn undo() -> Vec<Action> {
     vec![
         Action::Key(Stroke::ESCAPE),
         wait(300),
@@ -294,7 +297,7 @@ pub fn undo() -> Vec<Action> {
 
 /// Both volume keys, held as long as Android wants it for its accessibility shortcut, which is
 /// TalkBack where nothing else was chosen.
-pub fn toggle_talkback() -> Action {
+pub(crate) fn toggle_talkback() -> Action {
     Action::Buttons(
         Button::VolumeUp,
         Some(Button::VolumeDown),

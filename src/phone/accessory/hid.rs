@@ -4,7 +4,7 @@
 
 /// A device of ours, from the phone's point of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Device {
+pub(crate) enum Device {
     /// A keyboard with six keys at once.
     Keyboard,
     /// A pen on the display: absolute places, which need no pointer and no drag from somewhere.
@@ -22,7 +22,8 @@ const LONGEST: usize = 8;
 
 impl Device {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    #[cfg(test)]
+    const ALL: [Self; 5] = [
         Self::Keyboard,
         Self::Touch,
         Self::Mouse,
@@ -31,7 +32,7 @@ impl Device {
     ];
 
     /// The number by which accessory mode knows it.
-    pub fn id(self) -> u16 {
+    pub(crate) fn id(self) -> u16 {
         match self {
             Self::Keyboard => 1,
             Self::Touch => 2,
@@ -42,7 +43,7 @@ impl Device {
     }
 
     /// Its name, for messages.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Keyboard => "keyboard",
             Self::Touch => "touch pointer",
@@ -53,7 +54,7 @@ impl Device {
     }
 
     /// How long its reports are, in bytes.
-    pub fn report_bytes(self) -> usize {
+    pub(crate) fn report_bytes(self) -> usize {
         match self {
             Self::Keyboard => 8,
             Self::Touch => 5,
@@ -63,7 +64,7 @@ impl Device {
     }
 
     /// Its report descriptor.
-    pub fn descriptor(self) -> &'static [u8] {
+    pub(crate) fn descriptor(self) -> &'static [u8] {
         match self {
             Self::Keyboard => KEYBOARD,
             Self::Touch => TOUCH,
@@ -74,7 +75,7 @@ impl Device {
     }
 
     /// Nothing is pressed.
-    pub fn released(self) -> Report {
+    pub(crate) fn released(self) -> Report {
         Report {
             device: self,
             bytes: [0; LONGEST],
@@ -139,7 +140,7 @@ const SYSTEM: &[u8] = &[
 
 /// What is pressed on a device at one moment. Shows nothing of itself: a PIN may be in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Report {
+pub(crate) struct Report {
     device: Device,
     bytes: [u8; LONGEST],
 }
@@ -152,7 +153,7 @@ impl std::fmt::Debug for Report {
 
 impl Report {
     /// One key with modifiers (the bits of page 07's E0 to E7).
-    pub fn key(modifiers: u8, usage: u8) -> Self {
+    pub(crate) fn key(modifiers: u8, usage: u8) -> Self {
         let bytes = [modifiers, 0, usage, 0, 0, 0, 0, 0];
         Self {
             device: Device::Keyboard,
@@ -161,11 +162,10 @@ impl Report {
     }
 
     /// The pen above or on a place.
-    pub fn pen(point: Point, tip: Tip) -> Self {
+    pub(crate) fn pen(point: Point, tip: Tip) -> Self {
         let flags = match tip {
             Tip::Down => 0b11,
             Tip::Near => 0b10,
-            Tip::Away => 0b00,
         };
         let ([x0, x1], [y0, y1]) = (point.x.to_le_bytes(), point.y.to_le_bytes());
         Self {
@@ -175,7 +175,7 @@ impl Report {
     }
 
     /// Buttons (bits: left, right, middle) and movements.
-    pub fn mouse(buttons: u8, x: i8, y: i8, wheel: i8) -> Self {
+    pub(crate) fn mouse(buttons: u8, x: i8, y: i8, wheel: i8) -> Self {
         let [x, y, wheel] = [x, y, wheel].map(i8::cast_unsigned);
         Self {
             device: Device::Mouse,
@@ -184,7 +184,7 @@ impl Report {
     }
 
     /// One or two buttons.
-    pub fn buttons(one: Button, other: Option<Button>) -> Self {
+    pub(crate) fn buttons(one: Button, other: Option<Button>) -> Self {
         let [a, b] = one.usage().to_le_bytes();
         let [c, d] = other.map_or(0, Button::usage).to_le_bytes();
         Self {
@@ -194,12 +194,12 @@ impl Report {
     }
 
     /// Wakes the phone; a phone that is awake stays so.
-    pub fn wake() -> Self {
+    pub(crate) fn wake() -> Self {
         Self::system(3)
     }
 
     /// Puts the phone to sleep, which locks it; a phone that sleeps goes on sleeping.
-    pub fn sleep() -> Self {
+    pub(crate) fn sleep() -> Self {
         Self::system(2)
     }
 
@@ -211,12 +211,12 @@ impl Report {
     }
 
     /// The device on which it is.
-    pub fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         self.device
     }
 
     /// Its bytes.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes
             .get(..self.device.report_bytes())
             .unwrap_or(&self.bytes)
@@ -225,13 +225,11 @@ impl Report {
 
 /// Where the pen is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tip {
+pub(crate) enum Tip {
     /// On the display.
     Down,
     /// Over it.
     Near,
-    /// Somewhere else.
-    Away,
 }
 
 /// A place on the display, from its upper left corner, 32767 being the whole width or height.
@@ -270,7 +268,7 @@ impl Point {
 
 /// A button of [`Device::Consumer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Button {
+pub(crate) enum Button {
     /// To the home screen.
     Home,
     /// Back.
@@ -289,7 +287,7 @@ pub enum Button {
 
 impl Button {
     /// All of them, with the names that scripts use.
-    pub const NAMED: [(&'static str, Self); 7] = [
+    pub(crate) const NAMED: [(&'static str, Self); 7] = [
         ("Home", Self::Home),
         ("Back", Self::Back),
         ("Recents", Self::Recents),

@@ -8,11 +8,11 @@
 //!
 //! Source: <https://source.android.com/docs/core/interaction/accessories/aoa2>.
 
-pub mod action;
-pub mod hid;
-pub mod script;
-pub mod secret;
-pub mod strokes;
+pub(crate) mod action;
+pub(crate) mod hid;
+pub(crate) mod script;
+pub(crate) mod secret;
+pub(crate) mod strokes;
 
 use std::fs::File;
 use std::time::Duration;
@@ -139,7 +139,7 @@ fn list(names: &[String]) -> String {
 
 /// A phone on USB that may take a keyboard; nothing was asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// Its serial number, or its place.
     pub name: String,
     /// Its model.
@@ -147,7 +147,7 @@ pub struct Candidate {
 }
 
 /// The phones on USB that may take a keyboard, sorted by name. Nothing is asked of them.
-pub async fn candidates() -> Result<Vec<Candidate>, AccessoryError> {
+pub(crate) async fn candidates() -> Result<Vec<Candidate>, AccessoryError> {
     let found = found().await?.into_iter().map(|device| Candidate {
         name: name_of(&device),
         model: device.product_string().map(str::to_owned),
@@ -198,7 +198,7 @@ fn looks_like_a_phone(device: &DeviceInfo) -> bool {
 }
 
 /// The devices of ours that are attached to a phone.
-pub struct Accessory {
+pub(crate) struct Accessory {
     device: nusb::Device,
     name: String,
     /// Held for as long as the phone is driven.
@@ -214,7 +214,7 @@ impl std::fmt::Debug for Accessory {
 
 impl Accessory {
     /// Opens the phone of this name, else the only one, and asks it whether it takes a keyboard.
-    pub async fn open(name: Option<&str>) -> Result<Self, AccessoryError> {
+    pub(crate) async fn open(name: Option<&str>) -> Result<Self, AccessoryError> {
         let found = found().await?;
         let present = || found.iter().map(name_of).collect();
         let chosen = match (name, found.as_slice()) {
@@ -281,12 +281,12 @@ impl Accessory {
     }
 
     /// The phone's serial number, or its place on the bus.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Attaches devices that are not attached yet, and waits until the phone listens to them.
-    pub async fn attach(&mut self, devices: &[Device]) -> Result<(), AccessoryError> {
+    pub(crate) async fn attach(&mut self, devices: &[Device]) -> Result<(), AccessoryError> {
         let mut is_new = false;
         for device in devices {
             if self.attached.contains(device) {
@@ -318,7 +318,7 @@ impl Accessory {
 
     /// Does one thing after the other. Where this future is dropped in the middle, a key may stay
     /// pressed until [`Self::release`], or until the accessory is dropped.
-    pub async fn play(&mut self, actions: &[Action]) -> Result<(), AccessoryError> {
+    pub(crate) async fn play(&mut self, actions: &[Action]) -> Result<(), AccessoryError> {
         let mut devices: Vec<_> = actions.iter().filter_map(Action::device).collect();
         devices.sort_unstable();
         devices.dedup();
@@ -348,7 +348,7 @@ impl Accessory {
     }
 
     /// Lets every key go.
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         for device in &self.attached {
             let released = device.released();
             let _ = send_now(
@@ -361,7 +361,7 @@ impl Accessory {
     }
 
     /// The same phone once more, after it has left the bus; waits for it at most so long.
-    pub async fn again(self, within: Duration) -> Result<Self, AccessoryError> {
+    pub(crate) async fn again(self, within: Duration) -> Result<Self, AccessoryError> {
         let name = self.name.clone();
         drop(self);
         let deadline = Instant::now() + within;

@@ -18,7 +18,7 @@ use super::hid::{Button, Point};
 use super::strokes::{Stroke, type_text};
 
 /// More than any sensible script, in bytes.
-pub const MAX_BYTES: u64 = 64 * 1024;
+pub(crate) const MAX_BYTES: u64 = 64 * 1024;
 /// A script's longest pause.
 const MAX_WAIT: Duration = Duration::from_secs(600);
 /// The most repetitions of one key.
@@ -26,7 +26,7 @@ const MAX_TIMES: u32 = 100;
 
 /// A step of a script.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Shown to the person.
     Say(String),
     /// Shown to the person, who has to agree before it goes on.
@@ -45,7 +45,7 @@ pub enum Step {
 /// A line that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} of the script: {why}")]
-pub struct BadScript {
+pub(crate) struct BadScript {
     /// Its number, counted from 1.
     pub line: usize,
     /// What is wrong with it.
@@ -53,7 +53,7 @@ pub struct BadScript {
 }
 
 /// Reads a script.
-pub fn parse(text: &str) -> Result<Vec<Step>, BadScript> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Step>, BadScript> {
     let mut steps = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();

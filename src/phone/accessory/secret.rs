@@ -163,7 +163,7 @@ impl Grid {
 
 /// Reads the secret out of bytes that a person or a pipe gave, without the end of the line; the
 /// bytes are overwritten.
-pub fn line_of(mut bytes: Zeroizing<Vec<u8>>) -> Option<Zeroizing<String>> {
+pub(crate) fn line_of(mut bytes: Zeroizing<Vec<u8>>) -> Option<Zeroizing<String>> {
     while matches!(bytes.last(), Some(b'\n' | b'\r')) {
         bytes.pop();
     }

@@ -4,17 +4,17 @@
 use zeroize::{Zeroize, Zeroizing};
 
 /// Left Control, Left Shift, Left Alt and Left Meta, as bits of a keyboard's report.
-pub const CONTROL: u8 = 1;
+pub(crate) const CONTROL: u8 = 1;
 /// See [`CONTROL`].
-pub const SHIFT: u8 = 2;
+pub(crate) const SHIFT: u8 = 2;
 /// See [`CONTROL`].
-pub const ALT: u8 = 4;
+pub(crate) const ALT: u8 = 4;
 /// See [`CONTROL`].
-pub const META: u8 = 8;
+pub(crate) const META: u8 = 8;
 
 /// A key with the modifiers held beside it. Shows nothing of itself: it may be part of a PIN.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Stroke {
+pub(crate) struct Stroke {
     /// Bits: [`CONTROL`], [`SHIFT`], [`ALT`], [`META`].
     pub modifiers: u8,
     /// The key's usage on HID page 07.
@@ -44,26 +44,26 @@ const fn plain(usage: u8) -> Stroke {
 
 impl Stroke {
     /// Enter.
-    pub const ENTER: Self = plain(0x28);
+    pub(crate) const ENTER: Self = plain(0x28);
     /// Escape, which Android takes for Back.
-    pub const ESCAPE: Self = plain(0x29);
+    pub(crate) const ESCAPE: Self = plain(0x29);
     /// Backspace.
-    pub const BACKSPACE: Self = plain(0x2a);
+    pub(crate) const BACKSPACE: Self = plain(0x2a);
     /// Tab.
-    pub const TAB: Self = plain(0x2b);
+    pub(crate) const TAB: Self = plain(0x2b);
     /// The space bar.
-    pub const SPACE: Self = plain(0x2c);
+    pub(crate) const SPACE: Self = plain(0x2c);
     /// Right.
-    pub const RIGHT: Self = plain(0x4f);
+    pub(crate) const RIGHT: Self = plain(0x4f);
     /// Left.
-    pub const LEFT: Self = plain(0x50);
+    pub(crate) const LEFT: Self = plain(0x50);
     /// Down.
-    pub const DOWN: Self = plain(0x51);
+    pub(crate) const DOWN: Self = plain(0x51);
     /// Up.
-    pub const UP: Self = plain(0x52);
+    pub(crate) const UP: Self = plain(0x52);
 
     /// The key that types a character.
-    pub fn of_char(c: char) -> Option<Self> {
+    pub(crate) fn of_char(c: char) -> Option<Self> {
         let shifted = |usage| Self {
             modifiers: SHIFT,
             usage,
@@ -92,7 +92,7 @@ impl Stroke {
     }
 
     /// A key by its name, as in `Tab`, `F5`, `a`, `Ctrl+Alt+z`; the case of names does not matter.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         let mut modifiers = 0;
         let mut rest = name;
         while let Some((modifier, after)) = rest.split_once('+').filter(|(_, key)| !key.is_empty())
@@ -157,7 +157,7 @@ pub struct NoKey {
 }
 
 /// The strokes that type a text.
-pub fn type_text(text: &str) -> Result<Zeroizing<Vec<Stroke>>, NoKey> {
+pub(crate) fn type_text(text: &str) -> Result<Zeroizing<Vec<Stroke>>, NoKey> {
     let of = text.chars().count();
     // At once in its size: what grows leaves copies behind.
     let mut strokes = Zeroizing::new(Vec::with_capacity(of));

@@ -22,7 +22,7 @@ const EMERGENCY: (u16, u16) = (0x05c6, 0x9008);
 
 /// A phone on USB.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsbPhone {
+pub(crate) struct UsbPhone {
     /// Its serial number; its place on the bus where it tells none.
     pub name: String,
     /// Its model.
@@ -33,7 +33,7 @@ pub struct UsbPhone {
 
 /// What a phone offers over USB, the most useful first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Offer {
+pub(crate) enum Offer {
     /// USB debugging.
     Adb,
     /// The bootloader's protocol.
@@ -47,7 +47,7 @@ pub enum Offer {
 }
 
 /// The phones on this computer's USB, sorted by name.
-pub fn phones() -> Vec<UsbPhone> {
+pub(crate) fn phones() -> Vec<UsbPhone> {
     let mut phones = listed::phones();
     phones.sort_by(|one, other| one.name.cmp(&other.name));
     phones

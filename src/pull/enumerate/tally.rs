@@ -33,7 +33,7 @@ pub(super) struct Tally {
 
 /// What almost matched, for a choice that matches nothing.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct NearMisses {
+pub(crate) struct NearMisses {
     /// Files of a kind that was not asked for.
     pub of_other_kinds: u64,
     /// Files changed before the time asked for.

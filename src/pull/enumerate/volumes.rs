@@ -88,7 +88,7 @@ pub(super) struct Volumes {
 
 /// Whether internal storage or a card can be listed; [`PhoneError::Locked`] when it cannot because
 /// nobody has unlocked the phone yet.
-pub async fn has_storage(phone: &Phone) -> Result<bool, PhoneError> {
+pub(crate) async fn has_storage(phone: &Phone) -> Result<bool, PhoneError> {
     if has_internal_storage(phone).await? {
         return Ok(true);
     }
@@ -96,7 +96,7 @@ pub async fn has_storage(phone: &Phone) -> Result<bool, PhoneError> {
 }
 
 /// Whether internal storage can be listed.
-pub async fn has_internal_storage(phone: &Phone) -> Result<bool, PhoneError> {
+pub(crate) async fn has_internal_storage(phone: &Phone) -> Result<bool, PhoneError> {
     Ok(find_internal(phone).await?.is_some())
 }
 

@@ -16,7 +16,7 @@ const EXACT: u64 = 1 << 63;
 
 /// What is here, proven and in its place.
 #[derive(Debug, Default)]
-pub struct Settled {
+pub(crate) struct Settled {
     files: Vec<File>,
     /// The highest versions of a path, superseded and other, where there is more than one.
     versions: HashMap<u64, (u32, u32)>,
@@ -37,7 +37,7 @@ struct File {
 impl Settled {
     /// Takes an entry; they come in any order. `is_in_place` looks whether its file stands in the
     /// folder, and is asked only where that counts.
-    pub fn add(&mut self, entry: &Entry, is_in_place: impl FnOnce() -> bool) {
+    pub(crate) fn add(&mut self, entry: &Entry, is_in_place: impl FnOnce() -> bool) {
         let path = self.hash(&entry.path);
         if entry.version > 1 || entry.state == State::Superseded {
             let (superseded, others) = self.versions.entry(path).or_default();
@@ -68,7 +68,7 @@ impl Settled {
 
     /// The plan of a run that finds all of it here, proven and in its place, as most runs after the
     /// first do: it needs no names, and nothing in order. `None` as soon as anything else is met.
-    pub fn nothing_to_do(mut self, found: &Items, best_proof: Proof) -> Option<Plan> {
+    pub(crate) fn nothing_to_do(mut self, found: &Items, best_proof: Proof) -> Option<Plan> {
         if self.has_others || self.weakest > Some(best_proof) {
             return None;
         }

@@ -19,7 +19,7 @@ use crate::upload::source::Source;
 use crate::upload::{Counted, Found};
 
 /// Google's own address.
-pub const ENDPOINT: &str = "https://storage.googleapis.com";
+pub(crate) const ENDPOINT: &str = "https://storage.googleapis.com";
 
 /// A bucket.
 #[derive(Debug)]

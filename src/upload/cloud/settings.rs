@@ -128,7 +128,7 @@ impl Drive {
 
 /// What signing in to Google Drive takes. With this scope only what this client ID put there is
 /// seen, and Google asks for no review.
-pub fn google_drive() -> Service {
+pub(crate) fn google_drive() -> Service {
     Service {
         name: "Google Drive",
         authorize_url: "https://accounts.google.com/o/oauth2/v2/auth".to_owned(),
@@ -146,7 +146,7 @@ pub fn google_drive() -> Service {
 }
 
 /// What signing in to Dropbox takes. Its redirect must be registered with its port.
-pub fn dropbox() -> Service {
+pub(crate) fn dropbox() -> Service {
     Service {
         name: "Dropbox",
         authorize_url: "https://www.dropbox.com/oauth2/authorize".to_owned(),
@@ -166,7 +166,7 @@ pub fn dropbox() -> Service {
 }
 
 /// What signing in to OneDrive takes: an app registration for mobile and desktop applications.
-pub fn onedrive() -> Service {
+pub(crate) fn onedrive() -> Service {
     Service {
         name: "OneDrive",
         authorize_url: "https://login.microsoftonline.com/common/oauth2/v2.0/authorize".to_owned(),

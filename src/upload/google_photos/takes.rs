@@ -7,7 +7,7 @@
 use crate::folder::upload::UploadReason;
 
 /// How much of a file [`judge`] looks at, in bytes; enough to find a JPEG's size behind a thumbnail.
-pub const HEAD_BYTES: usize = 256 * 1024;
+pub(crate) const HEAD_BYTES: usize = 256 * 1024;
 
 /// How large a file may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ const GB: u64 = 1024 * MB;
 
 /// A file that is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Taken {
+pub(crate) struct Taken {
     /// Its type, for `X-Goog-Upload-Content-Type`.
     pub mime: &'static str,
     /// Whether it is a video.
@@ -48,7 +48,7 @@ pub struct Taken {
 }
 
 /// Judges a file; the text is for the person.
-pub fn judge(
+pub(crate) fn judge(
     name: &str,
     head: &[u8],
     size: u64,

@@ -22,7 +22,7 @@ const MAX_BYTES: u64 = 64 * 1024;
 
 /// A keyring that can be asked.
 #[derive(Debug, Clone)]
-pub struct Keyring {
+pub(crate) struct Keyring {
     program: PathBuf,
     /// Which settings the secrets belong to.
     settings: OsString,
@@ -30,10 +30,10 @@ pub struct Keyring {
 
 impl Keyring {
     /// What people call it.
-    pub const NAME: &str = "this desktop's keyring";
+    pub(crate) const NAME: &str = "this desktop's keyring";
 
     /// The keyring of this session; `None` where there is none, as on a server.
-    pub fn of_session(settings: &Path) -> Option<Self> {
+    pub(crate) fn of_session(settings: &Path) -> Option<Self> {
         let has_bus = std::env::var_os("DBUS_SESSION_BUS_ADDRESS")
             .is_some_and(|bus| !bus.is_empty())
             || std::env::var_os("XDG_RUNTIME_DIR")
@@ -48,7 +48,7 @@ impl Keyring {
     }
 
     /// Keeps a remote's secret, in place of an older one, and reads it back.
-    pub fn keep(&self, remote: &str, secret: &Secret) -> Result<(), KeyringError> {
+    pub(crate) fn keep(&self, remote: &str, secret: &Secret) -> Result<(), KeyringError> {
         let mut command = self.command("store");
         command.arg(format!("--label=rescue: {remote}"));
         // The label stands before what it is found by.
@@ -61,7 +61,7 @@ impl Keyring {
     }
 
     /// A remote's secret.
-    pub fn find(&self, remote: &str) -> Result<Secret, KeyringError> {
+    pub(crate) fn find(&self, remote: &str) -> Result<Secret, KeyringError> {
         let mut command = self.command("lookup");
         self.attributes(&mut command, remote);
         match self.run(command, None)? {
@@ -71,7 +71,7 @@ impl Keyring {
     }
 
     /// Forgets a remote's secret.
-    pub fn forget(&self, remote: &str) -> Result<(), KeyringError> {
+    pub(crate) fn forget(&self, remote: &str) -> Result<(), KeyringError> {
         let mut command = self.command("clear");
         self.attributes(&mut command, remote);
         self.run(command, None).map(|_| ())

@@ -70,7 +70,7 @@ pub enum SignInError {
 }
 
 /// A sign-in that waits for the person.
-pub struct SignIn {
+pub(crate) struct SignIn {
     service: Service,
     client_id: String,
     client_secret: Option<Secret>,
@@ -89,7 +89,7 @@ impl std::fmt::Debug for SignIn {
 
 impl SignIn {
     /// Listens for the answer and makes the link.
-    pub async fn begin(
+    pub(crate) async fn begin(
         service: Service,
         client_id: &str,
         client_secret: Option<Secret>,
@@ -133,13 +133,16 @@ impl SignIn {
     }
 
     /// Where the person has to go.
-    pub fn link(&self) -> &str {
+    pub(crate) fn link(&self) -> &str {
         &self.link
     }
 
     /// Waits for the person, for as long as it takes, and fetches what was granted. `pasted` is the
     /// address that the browser ended at, when the person gives it by hand.
-    pub async fn finish(self, pasted: impl Future<Output = String>) -> Result<Grant, SignInError> {
+    pub(crate) async fn finish(
+        self,
+        pasted: impl Future<Output = String>,
+    ) -> Result<Grant, SignInError> {
         let code = tokio::select! {
             answer = answers(&self.listener, self.state.secret()) => answer,
             address = pasted => {

@@ -21,7 +21,7 @@ const GROUP_TIME: Duration = Duration::from_millis(500);
 
 /// What became of the files of one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Files sent.
     pub sent: u64,
     /// Their bytes.

@@ -56,7 +56,7 @@ impl client::Handler for Client {
 }
 
 /// A server's key, as it offers it: in OpenSSH's form, and its fingerprint.
-pub async fn host_key(host: &str, port: u16) -> Result<(String, String), Problem> {
+pub(crate) async fn host_key(host: &str, port: u16) -> Result<(String, String), Problem> {
     let login = Login {
         host: host.to_owned(),
         port,
