@@ -223,7 +223,7 @@ pub(super) fn report(
     lines.extend(album.as_ref().and_then(AlbumOutcome::line));
     let shown = plain(&path.display().to_string());
     lines.push(match outcome.stopped {
-        Some(_) => format!("In {shown}, stopped after {}", seconds(took)),
+        Some(_) => format!("In {shown}, after {}", seconds(took)),
         None => format!("In {shown}, after {}", pace(took, waited, wanted_bytes)),
     });
     // The error that ends a stopped run has the next step.
