@@ -1,27 +1,24 @@
 //! The report: the origin of the files, what is here, what is missing and why. `report.html` is for people,
 //! `report.json` for programs, with every file.
 
+pub(super) mod page;
+
 use std::fmt::Write as _;
-use std::io::Write;
 
 use chrono::{DateTime, Local, SecondsFormat};
 use serde::Serialize;
 
 use super::ExportError;
-use super::plan::LeftOut;
+use super::plan::{LeftOut, Why};
 use super::rows::{Listed, ListedFile, TagFiles, failed};
 use crate::digest::Sha256;
-use crate::folder::{CatalogueError, Folder, Run, State, Summary, SurveyKind, Surveyed};
+use crate::folder::{CatalogueError, Folder, Run, State, Summary, Surveyed};
 use crate::item::PhoneIdentity;
+use page::{Lies, Page, Tally};
 
 const JSON_PATH: &str = "report.json";
-const PAGE_PATH: &str = "report.html";
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1.2rem;\
-color:#1c1d1f;background:#fff}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}\
-table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.25rem .8rem .25rem 0;\
-border-bottom:1px solid #dcdcd8;overflow-wrap:anywhere}code{font-size:.85rem;overflow-wrap:anywhere}\
-@media print{a{color:inherit}}";
-
+/// The page for people.
+pub(super) const PAGE_PATH: &str = "report.html";
 /// What the report tells besides the files.
 pub(super) struct Facts<'a> {
     pub(super) phone: &'a PhoneIdentity,
@@ -86,6 +83,7 @@ pub(super) fn write(
         left_out: facts.left_out.len(),
         not_chosen: facts.not_chosen,
     };
+    let mut tally = Tally::default();
     to.add_tag(JSON_PATH, &mut |to| {
         let failed = failed(JSON_PATH);
         let head = json(&head).map_err(&failed)?;
@@ -112,11 +110,14 @@ pub(super) fn write(
             json(&facts.surveyed).map_err(&failed)?
         )
         .map_err(&failed)?;
+        tally = Tally::default();
         for (index, file) in listed.files().enumerate() {
             let ListedFile { row, piece, path } = file?;
             let entry = folder.catalogue().entry(piece.entry)?;
             let entry = entry.ok_or(CatalogueError::NoSuchEntry { id: piece.entry })?;
             let raw = entry.path.as_bytes();
+            let taken = row.taken.map(|taken| taken.at);
+            tally.add(path.name(), piece.size, entry.state, taken);
             let file = File {
                 path: path.as_str(),
                 phone_path: entry.path.to_string(),
@@ -132,165 +133,31 @@ pub(super) fn write(
         }
         to.write_all(b"]}\n").map_err(&failed)
     })?;
+    let of = |is_a_loss: bool| {
+        let some = facts.left_out.iter();
+        let some = some.filter(move |it| it.why.is_a_loss() == is_a_loss);
+        let told = some.map(|it| (it.path.to_string(), it.size, it.why.sentence()));
+        told.collect::<Vec<_>>()
+    };
+    let not_pulled = facts.left_out.iter();
+    let not_pulled = not_pulled.filter(|it| matches!(it.why, Why::NotPulled));
+    let page = Page {
+        lies: Lies::InArchive,
+        phone: facts.phone,
+        now: facts.now,
+        tally: &tally,
+        runs: facts.runs,
+        missing: &of(true),
+        not_pulled: not_pulled.count() as u64,
+        left_out: &of(false),
+        not_chosen: facts.not_chosen,
+        strangers: facts.strangers,
+        surveyed: facts.surveyed,
+        manifest: Some(facts.manifest),
+    };
     to.add_tag(PAGE_PATH, &mut |to| {
-        page(to, &head, facts).map_err(failed(PAGE_PATH))
+        page::write(to, &page).map_err(failed(PAGE_PATH))
     })
-}
-
-fn page(to: &mut dyn Write, head: &Head<'_>, facts: &Facts<'_>) -> std::io::Result<()> {
-    let phone = facts.phone;
-    let row = |name: &str, value: &str| {
-        format!(
-            "<tr><th>{}</th><td>{}</td></tr>\n",
-            escaped(name),
-            escaped(value)
-        )
-    };
-    write!(
-        to,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
-         <title>Rescue report</title><style>{STYLE}</style></head><body>\n<h1>Rescue report</h1>\n<table>\n"
-    )?;
-    let model = format!("{} {}", phone.manufacturer, phone.model);
-    let left_out = match head.left_out {
-        0 if facts.not_chosen > 0 => "nothing of what was chosen".to_owned(),
-        0 => "nothing".to_owned(),
-        1 => "1 file, listed below".to_owned(),
-        count => format!("{count} files, listed below"),
-    };
-    for (name, value) in [
-        ("Phone", model.trim()),
-        ("Serial number", &phone.serial),
-        ("Android version", &phone.android_version),
-        ("Made with", &head.tool),
-        ("Exported", &head.exported),
-        ("Files here", &head.files.to_string()),
-        ("Their bytes", &head.bytes.to_string()),
-        ("Not here", &left_out),
-        (
-            "SHA-256 of manifest-sha256.txt",
-            &head.manifest_sha256.to_string(),
-        ),
-    ] {
-        to.write_all(row(name, value).as_bytes())?;
-    }
-    if facts.not_chosen > 0 {
-        let value = format!(
-            "{} files: this archive holds only a choice",
-            facts.not_chosen
-        );
-        to.write_all(row("Not chosen", &value).as_bytes())?;
-    }
-    to.write_all(
-        b"</table>\n<p>The manifest lists the SHA-256 of every file, so its own SHA-256 fixes them all. \
-          To check them: <code>sha256sum -c manifest-sha256.txt</code>, or any BagIt validator. \
-          <a href=\"report.json\">report.json</a> tells of every file where it was on the phone and what \
-          proves it; <a href=\"index.html\">index.html</a> shows them.</p>\n<h2>What the phone proved</h2>\n<table>\n",
-    )?;
-    let summary = facts.summary;
-    for (words, count) in [
-        (
-            "the phone's own SHA-256 is the same",
-            summary.verified_by_sha256,
-        ),
-        (
-            "the phone's own SHA-1 is the same",
-            summary.verified_by_sha1,
-        ),
-        ("the phone's own MD5 is the same", summary.verified_by_md5),
-        (
-            "only the size is the same: the phone cannot hash",
-            summary.verified_by_size,
-        ),
-        ("pulled, not confirmed by the phone", summary.pulled),
-        ("older versions", summary.superseded),
-        ("damaged", summary.damaged),
-        ("failed", summary.failed),
-        ("not pulled", summary.planned),
-    ] {
-        if count.files > 0 {
-            let value = format!("{} files, {} bytes", count.files, count.bytes);
-            to.write_all(row(words, &value).as_bytes())?;
-        }
-    }
-    to.write_all(b"</table>\n<p>These are counts of the whole rescue folder.</p>\n<h2>Runs</h2>\n<table>\n<tr><th>Began</th><th>Ended</th><th>With</th><th>Outcome</th></tr>\n")?;
-    for run in facts.runs {
-        let ended = run.ended.and_then(time);
-        let outcome = run.outcome.map_or("", |outcome| outcome.as_str());
-        writeln!(
-            to,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            time(run.started).unwrap_or_default(),
-            ended.as_deref().unwrap_or("cut short"),
-            escaped(&run.tool),
-            escaped(outcome)
-        )?;
-    }
-    to.write_all(b"</table>\n<h2>Not here</h2>\n")?;
-    if facts.left_out.is_empty() {
-        let is_unknown = |one: &Surveyed| one.kind.is_unknown();
-        match facts.surveyed.iter().any(is_unknown) {
-            _ if facts.not_chosen > 0 => {
-                to.write_all(b"<p>Nothing that was chosen for this archive is missing.</p>\n")?;
-            }
-            false => to.write_all(b"<p>Nothing that was asked for is missing.</p>\n")?,
-            true => to.write_all(
-                b"<p>Nothing that was found is missing; not all could be looked at, see below.</p>\n",
-            )?,
-        }
-    } else {
-        to.write_all(b"<table>\n<tr><th>On the phone</th><th>Bytes</th><th>Why</th></tr>\n")?;
-        for left_out in facts.left_out {
-            writeln!(
-                to,
-                "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
-                escaped(&left_out.path.to_string()),
-                left_out.size,
-                escaped(&left_out.why.sentence())
-            )?;
-        }
-        to.write_all(b"</table>\n")?;
-    }
-    if !facts.surveyed.is_empty() {
-        to.write_all(
-            b"<h2>Looked at, and left</h2>\n<p>What the last listing of the phone found in each place, what it \
-              could not look at, and what it left there.</p>\n<table>\n<tr><th>What</th><th>Where</th>\
-              <th>How many</th><th>Bytes</th><th>Why</th></tr>\n",
-        )?;
-        for one in facts.surveyed {
-            let place = one.place_as_text();
-            let place = match one.kind {
-                SurveyKind::Ending if place.is_empty() => "without an ending".to_owned(),
-                SurveyKind::Ending if place == "*" => "other endings".to_owned(),
-                SurveyKind::Ending => format!(".{place}"),
-                _ => place,
-            };
-            let why = one.reason.as_ref().map_or("", |reason| &reason.message);
-            writeln!(
-                to,
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-                one.kind.words(),
-                escaped(&place),
-                one.items,
-                one.bytes,
-                escaped(why)
-            )?;
-        }
-        to.write_all(b"</table>\n")?;
-    }
-    if !facts.strangers.is_empty() {
-        to.write_all(
-            b"<h2>Not of this rescue</h2>\n<p>These lay in the rescue folder too. No pull put them there, \
-              so they are not in the archive.</p>\n<table>\n",
-        )?;
-        for path in facts.strangers {
-            writeln!(to, "<tr><td>{}</td></tr>", escaped(path))?;
-        }
-        to.write_all(b"</table>\n")?;
-    }
-    to.write_all(b"</body></html>\n")
 }
 
 /// Untrusted text that a person reads: it must not turn the text around it, nor break its line.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::ExportError;
-use super::album;
+use super::album::parts;
 use super::dates::Taken;
 use super::look::{Look, MAX_THUMB_BYTES};
 use super::pieces::{Piece, Pieces};
@@ -60,7 +60,7 @@ impl Rows {
     ) -> Result<(), DiskError> {
         let most = most_thumb_bytes(size);
         look.thumb = look.thumb.filter(|bytes| bytes.len() as u64 <= most);
-        let entry = album::entry(&look);
+        let entry = parts::entry(&look);
         let entry = entry.map(|entry| self.pictures.push(entry.as_bytes()));
         self.rows.push(Row {
             // More files than that were refused when they were listed.

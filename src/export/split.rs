@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::album::MAX_FACTS_BYTES;
+use super::album::parts::MAX_FACTS_BYTES;
 use super::pieces::Piece;
 use super::plan::{LeftOut, Plan, Why};
 use super::rows::most_thumb_bytes;

@@ -139,5 +139,17 @@ with browser() as window:
                 time.sleep(0.5)
                 window.screenshot(f"{picture}-{width}-{scheme}-viewer.png")
                 violations += [f"{here}, viewer: {found}" for found in accessible(window, source)]
+        # The report, also on paper.
+        if os.path.exists(os.path.join(folder, "report.html")):
+            for width, height in ((1280, 900), (390, 844)):
+                for scheme in ("light", "dark"):
+                    window.emulate(width, height, scheme)
+                    window.open(address.replace("index.html", "report.html"))
+                    window.screenshot(f"{picture}-report-{width}-{scheme}.png")
+                    seen["too_wide"][0] |= run("return document.documentElement.scrollWidth > innerWidth")
+                    violations += [f"report, {width} {scheme}: {found}" for found in accessible(window, source)]
+            seen["verdict"] = run("return document.querySelector('.verdict strong').textContent")
+            seen["report_markup"] = run("return document.querySelectorAll('script, img, b, [onerror]').length")
+            seen["report_sheets"] = window.sheets(picture + "-report.pdf")
         seen["violations"] = violations
 print(json.dumps(seen))

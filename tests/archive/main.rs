@@ -471,6 +471,14 @@ fn assert_accessible(seen: &serde_json::Value) {
     assert_eq!(seen["focused"], seen["focus_after"], "{seen}");
     assert!(seen["focused"][0].as_u64().unwrap() > 2, "{seen}");
     assert_eq!(seen["copied"], "Copied", "{seen}");
+    // The report: its verdict, no markup of a phone, and two sheets of paper.
+    let verdict = seen["verdict"].as_str().unwrap();
+    assert!(verdict.starts_with("One file is missing; "), "{seen}");
+    assert_eq!(
+        (&seen["report_markup"], &seen["report_sheets"]),
+        (&0.into(), &2.into()),
+        "{seen}"
+    );
 }
 
 #[test]

@@ -144,12 +144,14 @@ fn odd_places(daemon: Daemon) {
     let page = unzip("*report.html");
     assert!(
         page.contains(
-            "another user's storage, which Android keeps to that user</td><td>/storage/emulated/11"
+            "another user's storage, which Android keeps to that user</th><td>/storage/emulated/11"
         ),
         "{page}"
     );
     assert!(
-        page.contains("<td>.bin</td><td>100</td><td>200000</td>"),
+        page.contains(
+            "<td>files that end in .bin</td><td class=\"number\">100 files, 200.0 kB</td>"
+        ),
         "{page}"
     );
     assert!(

@@ -11,10 +11,11 @@ use std::thread::JoinHandle;
 use super::super::ExportError;
 use super::super::look::{Look, Looker};
 use super::super::rows::{TagFiles as _, failed};
-use super::folder::{InFolder, look, next_part};
-use super::known::Seen;
+use super::files::{InFolder, next_part};
+use super::list::Seen;
 use super::parts::{self, ENTRIES, Place};
 use crate::event::{Event, Events};
+use crate::folder::reader::Found;
 use crate::folder::{DataReader, Folder};
 use crate::media::kind::MediaKind;
 use crate::names::LocalPath;
@@ -102,6 +103,29 @@ fn run(
     }
     looked.pictures = Some(pictures);
     looked
+}
+
+/// Looks into a file; `None` when it is not there.
+pub(super) fn look(
+    reader: &DataReader,
+    looker: &Looker,
+    local: &LocalPath,
+    mtime: i64,
+    pictures: &mut Pictures,
+) -> Result<Option<Seen>, ExportError> {
+    let name = local.name();
+    let kind = MediaKind::of_name(name.as_bytes());
+    let Ok(Found::File(file)) = reader.open(local) else {
+        return Ok(None);
+    };
+    let look = looker.look(kind, name, mtime, file);
+    Ok(Some(Seen {
+        taken: look.taken.map(|taken| taken.at),
+        turn: look.orientation,
+        seconds: look.seconds,
+        place: pictures.push(&look)?,
+        is_looked_at: true,
+    }))
 }
 
 impl Looked {

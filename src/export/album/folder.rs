@@ -3,23 +3,26 @@
 
 use std::cmp::Reverse;
 use std::fs;
-use std::io::{BufWriter, Read as _, Write};
-use std::path::{Path, PathBuf};
+use std::io::{Read as _, Write};
+use std::path::Path;
 
 use super::super::ExportError;
 use super::super::dates::Taken;
 use super::super::look::Looker;
 use super::super::plan::Why;
-use super::super::rows::{TagFiles, WriteTag, failed};
-use super::beside::{Looked, Pictures};
-use super::known::{Known, Seen};
-use super::list::{self, Head, Line, folder_of};
-use super::{ALBUM, MAX_MISSING, PAGE, page, parts};
-use crate::digest::Sha256;
-use crate::folder::disk::system::held::Bearer;
+use super::super::report::page::{Lies, Page, Tally};
+use super::super::report::{self, PAGE_PATH};
+use super::super::rows::failed;
+use super::beside::{Looked, Pictures, look};
+use super::files::{InFolder, list_number, list_numbers, names};
+use super::known::Known;
+use super::list::{self, Head, Line, Seen, folder_of};
+use super::parts::{self, ALBUM};
+use super::{MAX_MISSING, PAGE, page};
+use crate::digest::{Hasher, Sha256};
 use crate::folder::disk::{self, Within};
-use crate::folder::reader::Found;
-use crate::folder::{Access, DataReader, DiskError, Entry, Folder, Reason, ReasonCode, State};
+use crate::folder::manifest::MANIFEST;
+use crate::folder::{Access, DiskError, Entry, Folder, Reason, ReasonCode, State};
 use crate::media::kind::MediaKind;
 use crate::names::LocalPath;
 
@@ -37,7 +40,9 @@ pub fn is_current(root: &Path) -> bool {
     let list = found.as_deref().and_then(page::list_of);
     list.is_some_and(|list| {
         let is_there = fs::symlink_metadata(root.join(list)).is_ok_and(|it| it.len() > 0);
-        is_there && found.as_deref() == Some(page::page(list).as_str())
+        is_there
+            && root.join(PAGE_PATH).is_file()
+            && found.as_deref() == Some(page::page(list).as_str())
     })
 }
 
@@ -54,14 +59,38 @@ pub fn write_to_folder(folder: &Folder, looked: Looked) -> Result<(), ExportErro
     let number = list_numbers(root)
         .max()
         .map_or(0, |last| last.saturating_add(1));
-    let (head, mut rows) = rows(folder, &looked)?;
+    let Shown {
+        head,
+        mut rows,
+        tally,
+        missing,
+        not_pulled,
+    } = shown(folder, &looked)?;
     let mut pictures = looked.into_pictures(root);
     look_late(folder, &head, &mut rows, &mut pictures)?;
     pictures.end()?;
     rows.sort_by_key(|row| Reverse(row.seen.taken));
 
-    let list = format!("{ALBUM}/list-{number}.js");
     let mut to = InFolder::open(root)?;
+    let catalogue = folder.catalogue();
+    let report = Page {
+        lies: Lies::InFolder,
+        phone: &catalogue.identity()?,
+        now: chrono::Local::now(),
+        tally: &tally,
+        runs: &catalogue.runs()?,
+        missing: &missing,
+        not_pulled,
+        left_out: &[],
+        not_chosen: 0,
+        strangers: &[],
+        surveyed: &catalogue.survey()?,
+        manifest: manifest(root),
+    };
+    to.put(PAGE_PATH, false, &mut |to| {
+        report::page::write(to, &report).map_err(failed(PAGE_PATH))
+    })?;
+    let list = format!("{ALBUM}/list-{number}.js");
     let write = |to: &mut dyn Write| {
         list::begin(to, &head).map_err(failed(&list))?;
         for row in &rows {
@@ -90,10 +119,22 @@ struct Row {
     seen: Seen,
 }
 
-fn rows(folder: &Folder, looked: &Looked) -> Result<(Head, Vec<Row>), ExportError> {
+/// What album and report show of a folder.
+struct Shown {
+    head: Head,
+    rows: Vec<Row>,
+    tally: Tally,
+    /// Path on the phone, size, and why it is not here.
+    missing: Vec<(String, u64, String)>,
+    not_pulled: u64,
+}
+
+fn shown(folder: &Folder, looked: &Looked) -> Result<Shown, ExportError> {
     let known = known(folder.root());
     let mut head = Head::new(&folder.catalogue().identity()?);
-    let mut rows = Vec::new();
+    head.report = true;
+    let (mut rows, mut missing) = (Vec::new(), Vec::new());
+    let (mut tally, mut not_pulled) = (Tally::default(), 0);
     folder.catalogue().for_each(|entry| {
         let is_here = matches!(
             entry.state,
@@ -108,6 +149,7 @@ fn rows(folder: &Folder, looked: &Looked) -> Result<(Head, Vec<Row>), ExportErro
                     .or_else(|| known.of(folder_of(local), name, &sha256))
                     .unwrap_or(by_name);
                 seen.taken = seen.taken.or(by_name.taken);
+                tally.add(name, entry.size, entry.state, seen.taken);
                 rows.push(Row {
                     folder: head.add_folder(&entry.local),
                     name: entry.local.name().into(),
@@ -118,19 +160,40 @@ fn rows(folder: &Folder, looked: &Looked) -> Result<(Head, Vec<Row>), ExportErro
                 });
             }
             None => {
-                head.missing_count += 1;
-                if head.missing.len() < MAX_MISSING {
-                    head.missing.push(why(entry));
-                }
+                not_pulled += u64::from(entry.state == State::Planned);
+                missing.push(why(entry));
             }
         }
         Ok::<_, ExportError>(())
     })?;
-    Ok((head, rows))
+    head.missing_count = missing.len() as u64;
+    let some = missing.iter().take(MAX_MISSING);
+    let some = some.map(|(path, _, why)| (path.clone(), why.clone()));
+    head.missing = some.collect();
+    Ok(Shown {
+        head,
+        rows,
+        tally,
+        missing,
+        not_pulled,
+    })
 }
 
-/// Path on the phone, and why it is not here.
-fn why(entry: Entry) -> (String, String) {
+/// The checksum of the folder's manifest, which a pull has just written.
+fn manifest(root: &Path) -> Option<Sha256> {
+    let mut file = disk::open_file(&root.join(MANIFEST)).ok()??;
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer).ok()? {
+            0 => return Some(hasher.finish()),
+            count => hasher.update(buffer.get(..count)?),
+        }
+    }
+}
+
+/// Path on the phone, size, and why it is not here.
+fn why(entry: Entry) -> (String, u64, String) {
     let reason = entry
         .reason
         .unwrap_or_else(|| Reason::new(ReasonCode::Other, "no reason was recorded"));
@@ -139,7 +202,7 @@ fn why(entry: Entry) -> (String, String) {
         State::Failed => Why::Failed(reason),
         _ => Why::NotPulled,
     };
-    (entry.path.to_string(), why.sentence())
+    (entry.path.to_string(), entry.size, why.sentence())
 }
 
 fn by_name(name: &str, mtime: i64) -> Seen {
@@ -182,29 +245,6 @@ fn look_late(
     Ok(())
 }
 
-/// Looks into a file; `None` when it is not there.
-pub(super) fn look(
-    reader: &DataReader,
-    looker: &Looker,
-    local: &LocalPath,
-    mtime: i64,
-    pictures: &mut Pictures,
-) -> Result<Option<Seen>, ExportError> {
-    let name = local.name();
-    let kind = MediaKind::of_name(name.as_bytes());
-    let Ok(Found::File(file)) = reader.open(local) else {
-        return Ok(None);
-    };
-    let look = looker.look(kind, name, mtime, file);
-    Ok(Some(Seen {
-        taken: look.taken.map(|taken| taken.at),
-        turn: look.orientation,
-        seconds: look.seconds,
-        place: pictures.push(&look)?,
-        is_looked_at: true,
-    }))
-}
-
 /// What the album that is there knows.
 fn known(root: &Path) -> Known {
     let page = found_page(root);
@@ -218,28 +258,6 @@ fn found_page(root: &Path) -> Option<String> {
     let mut page = String::new();
     file.take(MAX_PAGE_BYTES).read_to_string(&mut page).ok()?;
     Some(page)
-}
-
-/// The number of a list, from its path.
-pub(super) fn list_number(path: &str) -> Option<u32> {
-    let name = path.strip_prefix(ALBUM)?.strip_prefix("/list-")?;
-    name.strip_suffix(".js")?.parse().ok()
-}
-
-/// The names of the album's files.
-fn names(root: &Path) -> impl Iterator<Item = String> {
-    let listing = fs::read_dir(root.join(ALBUM)).into_iter().flatten();
-    listing.filter_map(|found| found.ok()?.file_name().into_string().ok())
-}
-
-fn list_numbers(root: &Path) -> impl Iterator<Item = u32> {
-    names(root).filter_map(|name| list_number(&format!("{ALBUM}/{name}")))
-}
-
-/// The number for the next part.
-pub(super) fn next_part(root: &Path) -> u32 {
-    let last = names(root).filter_map(|name| parts::number(&name)).max();
-    last.map_or(0, |last| last.saturating_add(1))
 }
 
 /// Removes what no page refers to any more. What stays behind harms nobody.
@@ -283,67 +301,4 @@ fn sweep_sheet(folder: &Within, root: &Path) -> Result<(), DiskError> {
     // Stays where somebody put something else into it.
     let _ = fs::remove_dir(root.join("sheet"));
     Ok(())
-}
-
-/// Puts the album's files into a rescue folder, each as a whole.
-pub(super) struct InFolder {
-    root: PathBuf,
-}
-
-/// The name under which a file of the album is written.
-const UNDER_WAY: &str = "album";
-
-impl InFolder {
-    pub(super) fn open(root: &Path) -> Result<Self, DiskError> {
-        Within::root(root)?.made(ALBUM)?;
-        let root = root.to_owned();
-        Ok(Self { root })
-    }
-
-    fn put(&mut self, path: &str, synced: bool, write: WriteTag<'_>) -> Result<(), ExportError> {
-        let put = self.try_to_put(path, synced, write);
-        if put.is_err() {
-            // Where the disk is full, what was written of it is in the way.
-            let _ = Within::partial(&self.root).and_then(|partial| partial.remove(UNDER_WAY));
-        }
-        put
-    }
-
-    fn try_to_put(
-        &mut self,
-        path: &str,
-        synced: bool,
-        write: WriteTag<'_>,
-    ) -> Result<(), ExportError> {
-        let (file, place) = disk::create_partial(&self.root, UNDER_WAY)?;
-        let mut file = BufWriter::with_capacity(256 * 1024, file);
-        write(&mut file)?;
-        let file = file.into_inner();
-        let file = file.map_err(|e| DiskError::new("write", &place, e.into_error()))?;
-        if synced {
-            disk::sync_file(&file, &place)?;
-        }
-        drop(file);
-        let (partial, mut folder) = (Within::partial(&self.root)?, Within::root(&self.root)?);
-        let mut names = path.split('/');
-        let target = names.next_back().unwrap_or_default();
-        for name in names {
-            folder = folder.existing(name)?;
-        }
-        if matches!(folder.bearer(target)?, Some(Bearer::Folder)) {
-            let error = std::io::ErrorKind::IsADirectory.into();
-            return Err(DiskError::new("replace", &folder.at(target), error).into());
-        }
-        partial.rename_over(UNDER_WAY, &folder, target)?;
-        if synced {
-            folder.sync()?;
-        }
-        Ok(())
-    }
-}
-
-impl TagFiles for InFolder {
-    fn add_tag(&mut self, path: &str, write: WriteTag<'_>) -> Result<(), ExportError> {
-        self.put(path, false, write)
-    }
 }

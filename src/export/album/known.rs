@@ -8,27 +8,14 @@ use std::io::{BufRead as _, BufReader, Read as _};
 
 use chrono::NaiveDateTime;
 
-use super::list::{BEGIN, Head, Line, NOT_LOOKED_AT, TIME, VERSION};
-use super::parts::{ENTRIES, Place};
+use super::list::{BEGIN, Head, Line, NOT_LOOKED_AT, Seen, TIME, VERSION};
+use super::parts::ENTRIES;
 use crate::digest::Sha256;
 
 /// The most bytes of a list that are read: millions of files.
 const MAX_LIST_BYTES: u64 = 1 << 30;
 /// The most bytes of a line; the first holds all folders.
 const MAX_LINE_BYTES: u64 = 64 << 20;
-
-/// What was seen of a file.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Seen {
-    pub(super) taken: Option<NaiveDateTime>,
-    /// As EXIF numbers it.
-    pub(super) turn: u8,
-    pub(super) seconds: u32,
-    /// Where its small picture and facts are.
-    pub(super) place: Option<Place>,
-    /// Whether somebody has looked into it, not only at its name.
-    pub(super) is_looked_at: bool,
-}
 
 /// The files of an earlier album, by a hash of their paths and bytes: memory grows by some 40 bytes a file.
 #[derive(Debug, Default)]

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use super::super::report::shown;
-use super::known::Seen;
+use super::parts::Place;
 use crate::digest::Sha256;
 use crate::item::PhoneIdentity;
 use crate::media::kind::MediaKind;
@@ -18,6 +19,19 @@ pub(super) const VERSION: u32 = 1;
 pub(super) const BEGIN: &str = "albumList(";
 /// How a time is written.
 pub(super) const TIME: &str = "%Y%m%d%H%M%S";
+
+/// What was seen of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Seen {
+    pub(super) taken: Option<NaiveDateTime>,
+    /// As EXIF numbers it.
+    pub(super) turn: u8,
+    pub(super) seconds: u32,
+    /// Where its small picture and facts are.
+    pub(super) place: Option<Place>,
+    /// Whether somebody has looked into it, not only at its name.
+    pub(super) is_looked_at: bool,
+}
 
 /// What stands before the files.
 #[derive(Debug, Default, Serialize, Deserialize)]

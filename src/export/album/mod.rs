@@ -13,15 +13,15 @@
 //! hostile: they stand in JSON strings only, and the page shows them as text only.
 
 mod beside;
+mod files;
 mod folder;
 mod known;
 mod list;
 mod page;
-mod parts;
+pub(super) mod parts;
 
 pub use beside::{Beside, Looked};
 pub use folder::{is_current, write_to_folder};
-pub(super) use parts::{MAX_FACTS_BYTES, entry};
 
 use super::ExportError;
 use super::plan::LeftOut;
@@ -32,8 +32,6 @@ use parts::{ENTRIES, PartName};
 
 /// The page.
 pub const PAGE: &str = "index.html";
-/// What the page loads.
-const ALBUM: &str = "album";
 /// The page lists so many files that are not there; the report lists all.
 const MAX_MISSING: usize = 2000;
 
@@ -74,7 +72,7 @@ pub(super) fn write(
         list::begin(to, &head).map_err(failed(LIST))?;
         for row in &order {
             let file = listed.file(row)?;
-            let seen = known::Seen {
+            let seen = list::Seen {
                 taken: row.taken.map(|taken| taken.at),
                 turn: row.orientation,
                 seconds: row.seconds,

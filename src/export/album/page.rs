@@ -23,5 +23,5 @@ pub(super) fn page(list: &str) -> String {
 pub(super) fn list_of(page: &str) -> Option<&str> {
     let (_, rest) = page.split_once("<script src=\"")?;
     let (list, _) = rest.split_once('"')?;
-    super::folder::list_number(list).map(|_| list)
+    super::files::list_number(list).map(|_| list)
 }

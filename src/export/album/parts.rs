@@ -6,8 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::super::look::Look;
-use super::ALBUM;
 
+/// The folder of what the page loads.
+pub(super) const ALBUM: &str = "album";
 /// Entries in one part.
 pub(super) const ENTRIES: usize = 48;
 /// The most bytes of one file's facts.

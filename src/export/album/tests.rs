@@ -41,7 +41,7 @@ fn shown(root: &Path) -> (Value, Vec<Value>) {
 }
 
 fn files(root: &Path) -> BTreeSet<String> {
-    let listing = fs::read_dir(root.join(ALBUM)).unwrap();
+    let listing = fs::read_dir(root.join(parts::ALBUM)).unwrap();
     listing
         .map(|found| found.unwrap().file_name().into_string().unwrap())
         .collect()
@@ -146,7 +146,7 @@ fn what_nothing_refers_to_any_more_is_removed() {
     for old in ["items.js", "t0.js", "t12.js"] {
         fs::write(root.join("sheet").join(old), b"of the sheet").unwrap();
     }
-    fs::create_dir(root.join(ALBUM)).unwrap();
+    fs::create_dir(root.join(parts::ALBUM)).unwrap();
     // A part that a killed pull left, and something of somebody else's.
     fs::write(root.join("album/p7.js"), b"albumPart(7,[]);\n").unwrap();
     fs::write(root.join("album/notes.txt"), b"mine").unwrap();

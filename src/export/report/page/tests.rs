@@ -1,0 +1,202 @@
+use std::sync::LazyLock;
+
+use super::*;
+use crate::folder::{Reason, ReasonCode};
+
+fn tally(files: &[(&str, State)]) -> Tally {
+    let mut tally = Tally::default();
+    let at = chrono::NaiveDate::from_ymd_opt(2024, 8, 18).and_then(|day| day.and_hms_opt(9, 30, 1));
+    files
+        .iter()
+        .for_each(|(name, state)| tally.add(name, 1_234_567, *state, at));
+    tally
+}
+
+const PROVEN: State = State::Verified(Proof::Sha256);
+
+static PHONE: LazyLock<PhoneIdentity> = LazyLock::new(|| PhoneIdentity {
+    serial: "LAB0000001".to_owned(),
+    model: "<b>Pixel".to_owned(),
+    manufacturer: "Google".to_owned(),
+    android_version: "14".to_owned(),
+});
+
+/// A page of these files, as a test changes it.
+fn with<'a, T>(
+    tally: &'a Tally,
+    change: impl FnOnce(&mut Page<'a>),
+    then: impl FnOnce(&Page<'_>) -> T,
+) -> T {
+    let mut page = Page {
+        lies: Lies::InFolder,
+        phone: &PHONE,
+        now: Local::now(),
+        tally,
+        runs: &[],
+        missing: &[],
+        not_pulled: 0,
+        left_out: &[],
+        not_chosen: 0,
+        strangers: &[],
+        surveyed: &[],
+        manifest: None,
+    };
+    change(&mut page);
+    then(&page)
+}
+
+fn written(page: &Page<'_>) -> String {
+    let mut bytes = Vec::new();
+    write(&mut bytes, page).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+fn surveyed(kind: SurveyKind) -> Surveyed {
+    Surveyed {
+        kind,
+        place: b"/storage/emulated/0/Android/<data>".as_slice().into(),
+        items: 3,
+        bytes: 0,
+        reason: Some(Reason::new(ReasonCode::PermissionDenied, "no <i>entry")),
+    }
+}
+
+#[test]
+fn verdict_is_as_good_as_the_worst_that_is_known() {
+    let (good, sized) = (
+        tally(&[("a.jpg", PROVEN)]),
+        tally(&[("a.jpg", PROVEN), ("b.jpg", State::Verified(Proof::Size))]),
+    );
+    let lost = [("/x.jpg".to_owned(), 1, "open failed".to_owned())];
+    let unknown = [surveyed(SurveyKind::Private)];
+    let left = [surveyed(SurveyKind::Caches)];
+    let all = with(&good, |_| {}, verdict);
+    assert_eq!(
+        (all.is_good, all.headline.as_str()),
+        (
+            true,
+            "Nothing is missing: 1 file is in this folder, and each is proven"
+        )
+    );
+    let lists = with(&good, |page| page.surveyed = &left, verdict);
+    assert!(lists.is_good, "{lists:?}");
+    for (verdict, begins) in [
+        (
+            with(&good, |page| page.missing = &lost, verdict),
+            "One file is missing; 1 file is in",
+        ),
+        (
+            with(&good, |page| page.surveyed = &unknown, verdict),
+            "Everything that was found is here",
+        ),
+        (
+            with(&sized, |_| {}, verdict),
+            "2 files are in this folder; 1 file is not proven",
+        ),
+        (
+            with(&tally(&[("a", State::Pulled)]), |_| {}, verdict),
+            "1 file is in this folder; 1 file is not proven",
+        ),
+        (
+            with(&good, |page| page.not_pulled = 2, verdict),
+            "The rescue is not finished",
+        ),
+        (
+            with(
+                &good,
+                |page| {
+                    page.missing = &lost;
+                    page.not_pulled = 1
+                },
+                verdict,
+            ),
+            "The rescue is not finished",
+        ),
+    ] {
+        assert!(
+            !verdict.is_good && verdict.headline.starts_with(begins),
+            "{verdict:?}"
+        );
+    }
+    let chosen = with(
+        &good,
+        |page| {
+            page.lies = Lies::InArchive;
+            page.not_chosen = 4
+        },
+        verdict,
+    );
+    assert!(
+        chosen.is_good && chosen.more.contains("4 files were not chosen"),
+        "{chosen:?}"
+    );
+}
+
+#[test]
+fn page_has_words_for_everything_and_no_markup_of_a_phone() {
+    let tally = tally(&[
+        ("a.jpg", PROVEN),
+        ("b.mp4", State::Verified(Proof::Md5)),
+        ("c.pdf", State::Superseded),
+        ("d.jpg", State::Pulled),
+    ]);
+    let missing: Vec<_> = (0..40)
+        .map(|n| {
+            (
+                format!("/DCIM/<img src={n}>.jpg"),
+                n,
+                "open & failed".to_owned(),
+            )
+        })
+        .collect();
+    let places = SurveyKind::ALL.map(surveyed);
+    let run = |outcome, ended| Run {
+        started: 1_700_000_000,
+        ended,
+        tool: "rescue <0>".to_owned(),
+        outcome,
+    };
+    let mut runs: Vec<_> = RunOutcome::ALL
+        .iter()
+        .map(|outcome| run(Some(*outcome), Some(1_700_000_060)))
+        .collect();
+    runs.push(run(None, None));
+    let page = with(
+        &tally,
+        |page| {
+            page.missing = &missing;
+            page.surveyed = &places;
+            page.runs = &runs;
+        },
+        written,
+    );
+    assert!(
+        page.contains("<summary>15 more missing files</summary>"),
+        "{page}"
+    );
+    assert!(page.contains("/DCIM/&lt;img src=39&gt;.jpg") && page.contains("&lt;b&gt;Pixel"));
+    for raw in [
+        "<img",
+        "<b>Pixel",
+        "<data>",
+        "<i>",
+        "<0>",
+        "looked_at",
+        "some_failed",
+        "verified_by",
+        "not_mounted",
+        "permission_denied",
+    ] {
+        assert!(!page.contains(raw), "{raw}");
+    }
+    for words in [
+        "cut short",
+        "stopped by a person",
+        "some files could not be copied",
+        "MD5, computed by the phone",
+        "Older versions",
+        "4.9 MB",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+}
