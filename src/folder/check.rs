@@ -78,7 +78,6 @@ pub enum Finding {
     },
     /// The file has another size.
     WrongSize {
-        /// Which file.
         local: LocalPath,
         /// Its size in the catalogue.
         expected_bytes: u64,
@@ -87,7 +86,6 @@ pub enum Finding {
     },
     /// The file has the right size and other bytes.
     WrongHash {
-        /// Which file.
         local: LocalPath,
         /// Its SHA-256 in the catalogue.
         expected: Sha256,
@@ -95,22 +93,11 @@ pub enum Finding {
         found: Sha256,
     },
     /// Something else, or a symbolic link, stands in the file's place or on the way to it.
-    NotAFile {
-        /// Where.
-        local: LocalPath,
-    },
+    NotAFile { local: LocalPath },
     /// The disk does not give the file's bytes.
-    Unreadable {
-        /// Which file.
-        local: LocalPath,
-        /// What the system said.
-        message: String,
-    },
+    Unreadable { local: LocalPath, message: String },
     /// This user may not read the file.
-    Forbidden {
-        /// Which file.
-        local: LocalPath,
-    },
+    Forbidden { local: LocalPath },
     /// A file below `data/` that the catalogue does not know.
     Extra {
         /// Where, from the rescue folder; what is not UTF-8 is replaced.
@@ -120,20 +107,11 @@ pub enum Finding {
         below_data: PathBuf,
     },
     /// The manifest does not list a file of the catalogue.
-    NotInManifest {
-        /// Which file.
-        local: LocalPath,
-    },
+    NotInManifest { local: LocalPath },
     /// The manifest lists a file with another hash than the catalogue.
-    ManifestDiffers {
-        /// Which file.
-        local: LocalPath,
-    },
+    ManifestDiffers { local: LocalPath },
     /// The manifest lists a file that the catalogue does not know, or one twice.
-    UnknownInManifest {
-        /// Which file.
-        local: LocalPath,
-    },
+    UnknownInManifest { local: LocalPath },
     /// A line that is no hash and path below `data/`.
     BadLine {
         /// The manifest's name.
@@ -142,15 +120,9 @@ pub enum Finding {
         line: u64,
     },
     /// One of the bag's own files is missing.
-    TagFileMissing {
-        /// Its name.
-        name: String,
-    },
+    TagFileMissing { name: String },
     /// One of the bag's own files does not hold what it should.
-    TagFileWrong {
-        /// Its name.
-        name: String,
-    },
+    TagFileWrong { name: String },
 }
 
 impl Finding {

@@ -313,7 +313,6 @@ impl Items {
         Some((record.size, record.size_is_exact, record.mtime))
     }
 
-    /// Its size in bytes.
     pub(crate) fn size(&self, number: Number) -> u64 {
         self.record(number).map_or(0, |record| record.size)
     }

@@ -44,7 +44,6 @@ pub(crate) struct Acquaintance {
 pub(crate) enum Chosen {
     /// Somebody who named it.
     BySomebody,
-    /// Its name.
     ByName,
 }
 

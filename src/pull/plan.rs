@@ -27,7 +27,6 @@ pub(crate) const LARGEST_STORAGE: u64 = 8 << 40;
 /// An item that is here but not proven yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unproven {
-    /// Which.
     pub number: Number,
     /// The SHA-256 of the bytes that are here.
     pub sha256: Sha256,
@@ -36,7 +35,6 @@ pub(crate) struct Unproven {
 /// An item that gets an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct New {
-    /// Which.
     pub number: Number,
     /// See [`Entry::version`].
     pub version: u32,
@@ -61,7 +59,6 @@ pub(crate) struct Plan {
     pub vacant: Vec<Number>,
     /// Items that are here and proven.
     pub done_items: u64,
-    /// Their bytes.
     pub done_bytes: u64,
     /// The names taken, for those that turn out to need another.
     pub names: Names,

@@ -51,7 +51,6 @@ pub(super) struct Pulled {
     pub path: RemotePath,
     /// Its place below `data/`.
     pub local: LocalPath,
-    /// Its size in bytes.
     pub size: u64,
     /// The SHA-256 of its bytes as they arrived.
     pub sha256: Sha256,

@@ -24,7 +24,6 @@ pub(crate) struct Batch {
 /// An upload whose bytes have arrived.
 #[derive(Debug)]
 pub(crate) struct Item {
-    /// Which.
     pub(super) upload: Upload,
     /// What the service gave for its bytes.
     pub(super) token: String,

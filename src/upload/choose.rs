@@ -31,7 +31,6 @@ pub(crate) struct Choice {
     pub until: Option<i64>,
     /// Also files that the phone did not prove.
     pub unverified: bool,
-    /// Where to.
     pub layout: Layout,
 }
 

@@ -48,7 +48,6 @@ pub enum Cloud {
 pub(crate) struct Stored {
     /// Its id, or the like.
     pub(crate) id: Option<String>,
-    /// Its size in bytes.
     pub(crate) size: Option<u64>,
     /// Its checksum.
     pub(crate) checksum: Option<Checksum>,

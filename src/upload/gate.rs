@@ -15,7 +15,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// The longest pause that a service may ask for, unless the person said to wait.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
-/// See the module.
 #[derive(Debug)]
 pub(super) struct Gate {
     patience: Option<Duration>,

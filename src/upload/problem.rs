@@ -20,50 +20,33 @@ const MAX_CODE_WORD: usize = 20;
 pub enum Problem {
     /// No connection could be made, or it broke.
     #[error("no connection to {host}: {words}")]
-    Unreachable {
-        /// Which host.
-        host: String,
-        /// What the system said.
-        words: String,
-    },
+    Unreachable { host: String, words: String },
     /// The service asks to come back later, or is in trouble itself.
     #[error("the service is busy ({words}){}", asked_to_wait(*.after))]
     Busy {
         /// After how long, when it says so.
         after: Option<Duration>,
-        /// What it said.
         words: String,
     },
     /// The service failed over this request; it may do so for this file only, each time again.
     #[error("the service reports an error of its own ({words})")]
-    Failing {
-        /// What it said.
-        words: String,
-    },
+    Failing { words: String },
     /// The service does not accept who we are, or what we may do.
     #[error("the service refuses access ({words})")]
-    Denied {
-        /// What it said.
-        words: String,
-    },
+    Denied { words: String },
     /// The service refuses this one request; others it may allow.
     #[error("the service does not allow it ({words})")]
-    Forbidden {
-        /// What it said.
-        words: String,
-    },
+    Forbidden { words: String },
     /// The service sends us to another address, where nobody said to send photos to.
     #[error("the service redirects to {to} ({words})")]
     Moved {
         /// Where to: scheme, host and port.
         to: String,
-        /// What it said.
         words: String,
     },
     /// The bucket is in another region than the settings say.
     #[error("the bucket is in the region {region} ({words})")]
     OtherRegion {
-        /// Which one.
         region: String,
         /// What the service said.
         words: String,
@@ -71,39 +54,22 @@ pub enum Problem {
     /// The person has to sign in again.
     #[error("{words}")]
     SignedOut {
-        /// What happened.
         words: String,
         /// What the person can check when it happens again and again; may be empty.
         check: String,
     },
     /// This computer's clock and the service's differ too much for signed requests.
     #[error("this computer's clock and the service's differ too much ({words})")]
-    ClockSkew {
-        /// What it said.
-        words: String,
-    },
+    ClockSkew { words: String },
     /// The connection cannot be secured.
     #[error("the connection to {host} cannot be trusted: {words}")]
-    Untrusted {
-        /// Which host.
-        host: String,
-        /// What is wrong.
-        words: String,
-    },
+    Untrusted { host: String, words: String },
     /// This computer has no certificates to judge others by.
     #[error("the connection to {host} cannot be trusted: this computer has no CA certificates")]
-    NoCertificates {
-        /// Which host.
-        host: String,
-    },
+    NoCertificates { host: String },
     /// An SSH server shows another key than the one that is known.
     #[error("{host} is not the known server: its host key differs ({words})")]
-    HostKey {
-        /// Which host.
-        host: String,
-        /// Which keys.
-        words: String,
-    },
+    HostKey { host: String, words: String },
     /// An SSH server lets us in, and has no SFTP for us.
     #[error("{words}")]
     NoSftp {
@@ -112,10 +78,7 @@ pub enum Problem {
     },
     /// A WebDAV server answers, and has no folder where the remote points to.
     #[error("there is no WebDAV folder at the remote's address ({words})")]
-    NoWebDav {
-        /// What it said.
-        words: String,
-    },
+    NoWebDav { words: String },
     /// The bucket is not there.
     #[error("the bucket does not exist ({words})")]
     NoBucket {
@@ -124,10 +87,7 @@ pub enum Problem {
     },
     /// The service has no room left.
     #[error("the service has no room left ({words})")]
-    Full {
-        /// What it said.
-        words: String,
-    },
+    Full { words: String },
     /// What the service allows in a day is used up.
     #[error("the service's daily quota is used up until {}", in_local_time(*.until))]
     Quota {
@@ -142,10 +102,7 @@ pub enum Problem {
     },
     /// The service does not take the name.
     #[error("the service does not take the name ({words})")]
-    NameRefused {
-        /// What it said.
-        words: String,
-    },
+    NameRefused { words: String },
     /// The service never takes this file.
     #[error("{words}")]
     Refused {
@@ -156,16 +113,10 @@ pub enum Problem {
     },
     /// Nothing is there.
     #[error("not there: {what}")]
-    NotFound {
-        /// What is not.
-        what: String,
-    },
+    NotFound { what: String },
     /// Something else has the name already.
     #[error("{path} already exists with other content")]
-    Taken {
-        /// Where.
-        path: String,
-    },
+    Taken { path: String },
     /// The file in the rescue folder is not what it was when it was verified.
     #[error("the file changed since it was verified: {what}")]
     SourceChanged {
@@ -177,26 +128,16 @@ pub enum Problem {
     SourceGone,
     /// The file in the rescue folder cannot be read.
     #[error("the file cannot be read: {words}")]
-    SourceUnreadable {
-        /// What the system said.
-        words: String,
-    },
+    SourceUnreadable { words: String },
     /// This computer is short of open files or of memory, which says nothing of any file.
     #[error("this computer has too few resources for the upload: {words}")]
-    Shortage {
-        /// What the system said.
-        words: String,
-    },
-    /// The settings of the remote make no sense.
+    Shortage { words: String },
+    /// The settings of the remote are invalid.
     #[error("the remote's settings are invalid: {words}")]
-    Settings {
-        /// What is wrong.
-        words: String,
-    },
+    Settings { words: String },
     /// The service answered something else.
     #[error("{words}")]
     Other {
-        /// What.
         words: String,
         /// Whether the same may work a moment later.
         passing: bool,

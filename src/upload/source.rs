@@ -42,7 +42,6 @@ use proof::prove;
 #[derive(Debug, Clone)]
 pub struct Source {
     place: Place,
-    /// Its size in bytes.
     pub size: u64,
     /// The SHA-256 of its bytes.
     pub sha256: Sha256,

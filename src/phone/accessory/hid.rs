@@ -21,7 +21,6 @@ pub(crate) enum Device {
 const LONGEST: usize = 8;
 
 impl Device {
-    /// All of them.
     #[cfg(test)]
     const ALL: [Self; 5] = [
         Self::Keyboard,
@@ -215,7 +214,6 @@ impl Report {
         self.device
     }
 
-    /// Its bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes
             .get(..self.device.report_bytes())

@@ -59,9 +59,7 @@ pub enum SignInError {
     /// This computer gives no port to listen at.
     #[error("cannot listen at {address} for the browser's answer: {error}")]
     Listen {
-        /// Where.
         address: String,
-        /// What the system said.
         error: std::io::Error,
     },
     /// The service could not be asked, or answered something else.

@@ -24,7 +24,6 @@ const GROUP_TIME: Duration = Duration::from_millis(500);
 pub(crate) struct Tally {
     /// Files sent.
     pub sent: u64,
-    /// Their bytes.
     pub sent_bytes: u64,
     /// Files of which a copy was sent.
     pub copies: u64,

@@ -30,7 +30,6 @@ pub enum Place {
     Copy {
         /// Where the file is.
         of: Box<Place>,
-        /// Its size in bytes.
         original_size: u64,
         /// What the copy consists of.
         parts: Arc<[Part]>,
