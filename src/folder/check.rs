@@ -22,7 +22,7 @@ use crate::threads::NoThread;
 use sorted::{Listed, Sorted};
 use workers::Workers;
 
-/// The most findings that a report keeps; all are counted, and [`Progress`] tells all.
+/// The number of findings that a report keeps; all are counted, and [`Progress`] reports all.
 pub(crate) const MAX_KEPT_FINDINGS: usize = 1000;
 
 /// Why a folder could not be checked to the end.
@@ -112,7 +112,7 @@ pub enum Finding {
     ManifestDiffers { local: LocalPath },
     /// The manifest lists a file that the catalogue does not know, or one twice.
     UnknownInManifest { local: LocalPath },
-    /// A line that is no hash and path below `data/`.
+    /// A line that is not a hash and a path below `data/`.
     BadLine {
         /// The manifest's name.
         manifest: String,
@@ -126,7 +126,7 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// Whether only the bag's own files are wrong, which can be written anew from the catalogue.
+    /// Whether only the bag's own files are wrong, which can be rebuilt from the catalogue.
     pub fn is_of_the_bag(&self) -> bool {
         match self {
             Self::NotInManifest { .. }
@@ -165,7 +165,7 @@ impl Finding {
     }
 }
 
-/// How a check goes on.
+/// The progress of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress<'a> {
     /// So many more bytes were read.

@@ -25,7 +25,7 @@ pub(crate) const MAX_GROUP: usize = 256;
 /// From this many files on, one sync of the whole filesystem is cheaper than one per file.
 const SYNC_ALL_FROM: usize = 8;
 
-/// A finished file and the path that it shall have.
+/// A finished file and the path that it is to get.
 #[derive(Debug)]
 pub struct ToCommit {
     /// The file.
@@ -63,7 +63,7 @@ pub struct Committer {
     /// Open since before the first write, so that the sync of the filesystem reports every failed
     /// write since then, also one that another program's sync has already been told of.
     root_folder: File,
-    /// Where the files under way are, held so that not each file is reached for anew.
+    /// The folder of unfinished files, held open so that it is not looked up for each file.
     partial: Within,
     /// Folders whose names are known to be on the disk. One that was found and not made by this
     /// run may have been made by a run that was killed before its sync.

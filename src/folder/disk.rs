@@ -39,7 +39,7 @@ pub(crate) fn create_partial(root: &Path, name: &str) -> Result<(File, PathBuf),
     Ok((folder.create(name)?, folder.at(name)))
 }
 
-/// Creates a file, anew when it exists; never through a symbolic link, nor into a file that bears
+/// Creates a file, or empties an existing one; never through a symbolic link, nor into a file that bears
 /// another name elsewhere too. A device, which somebody named on purpose, is written to.
 pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
     let mut options = OpenOptions::new();
@@ -81,7 +81,7 @@ pub(crate) fn open_file(path: &Path) -> Result<Option<File>, DiskError> {
     open_existing(OpenOptions::new().read(true), path)
 }
 
-/// Opens a file to go on writing it; `None` when there is none. Never through a symbolic link.
+/// Opens a file to continue writing it; `None` if it does not exist. Never through a symbolic link.
 pub(crate) fn reopen_file(path: &Path) -> Result<Option<File>, DiskError> {
     let mut options = OpenOptions::new();
     open_existing(system::sole_writer(options.read(true).write(true)), path)
@@ -171,7 +171,7 @@ pub(crate) fn write_out(folder: &Path) -> Result<(), DiskError> {
     system::write_out(folder).map_err(|e| DiskError::new("sync", folder, e))
 }
 
-/// The largest file that the disk of a folder takes, in bytes, as far as its kind tells.
+/// Returns the largest file size of the folder's disk in bytes, if its filesystem is known to have a limit.
 pub(crate) fn largest_file_bytes(folder: &Path) -> u64 {
     match system::is_fat(folder) {
         true => u64::from(u32::MAX),

@@ -146,7 +146,7 @@ pub enum ReasonCode {
     Refused,
     /// The phone went away.
     PhoneGone,
-    /// What was listed as a file is none.
+    /// It was listed as a file, and is something else.
     NotAFile,
     /// This computer's disk failed.
     LocalDisk,
@@ -154,7 +154,7 @@ pub enum ReasonCode {
     NameRefused,
     /// This computer's disk has no room for the file.
     NoRoom,
-    /// The phone's hash differs from that of the bytes that came.
+    /// The phone's hash differs from the hash of the received bytes.
     HashMismatch,
     /// Anything else.
     Other,
@@ -236,14 +236,14 @@ pub enum Record {
         /// What it said.
         proof: Proof,
     },
-    /// The file cannot be had, and nothing of it is below `data/`.
+    /// The file is not available, and nothing of it is below `data/`.
     Failed {
         /// Which entry.
         id: EntryId,
         /// Why.
         reason: Reason,
     },
-    /// Not all of the file can be had.
+    /// Only parts of the file are readable.
     Damaged {
         /// Which entry.
         id: EntryId,
@@ -261,7 +261,7 @@ pub enum Record {
         /// What it was.
         local: LocalPath,
     },
-    /// The file is to be pulled anew: it changed before it was here, or what came was wrong.
+    /// The file is to be pulled again: it changed before it was here, or wrong bytes arrived.
     Replan {
         /// Which entry.
         id: EntryId,
@@ -327,7 +327,7 @@ pub struct Count {
 }
 
 impl Count {
-    /// One file of so many bytes.
+    /// Counts one file of this size.
     pub fn of(bytes: u64) -> Self {
         Self { files: 1, bytes }
     }
@@ -394,7 +394,7 @@ pub enum RunOutcome {
     SomeFailed,
     /// The person stopped it.
     Interrupted,
-    /// It could not go on.
+    /// It failed.
     Failed,
 }
 
@@ -427,7 +427,7 @@ pub struct RunId(pub(super) i64);
 pub struct Run {
     /// When it began, in seconds since 1970.
     pub started: i64,
-    /// When it ended; `None` while it goes on, and when it was killed.
+    /// When it ended; `None` while it runs, and after a kill.
     pub ended: Option<i64>,
     /// Which version of `rescue` it was.
     pub tool: String,

@@ -66,7 +66,7 @@ impl Gaps {
     }
 }
 
-/// How many bytes a note says are missing; `None` when it is no such note.
+/// Returns the number of missing bytes that a note states; `None` if it is not such a note.
 pub fn missing_bytes_of_note(note: &str) -> Option<u64> {
     let mut lines = note.lines();
     lines.find_map(|line| {

@@ -50,7 +50,7 @@ impl Line {
     }
 }
 
-/// The manifest's lines; none when there is no such regular file.
+/// Returns the manifest's lines; none if it is not a regular file.
 pub(super) fn lines(
     root: &Path,
     name: &str,

@@ -70,7 +70,7 @@ pub enum FolderError {
     /// It, or what it would lie in, is something else.
     #[error("{} is not a folder", path.display())]
     NotAFolder {
-        /// What is no folder.
+        /// The path that is not a folder.
         path: PathBuf,
     },
     /// It holds something else.
@@ -98,7 +98,7 @@ pub enum FolderError {
         expected: String,
         /// The serial number of the phone at hand.
         got: String,
-        /// What is different.
+        /// The difference.
         why: String,
     },
     /// Another `rescue` works on it.
@@ -348,7 +348,7 @@ impl Folder {
     }
 }
 
-/// Why a path that leads to something else is no rescue folder.
+/// Explains why a path to something else is not a rescue folder.
 fn something_else(path: &Path) -> FolderError {
     let not_a_folder = { path.ancestors() }.find(|path| path.exists() && !path.is_dir());
     match not_a_folder {

@@ -27,7 +27,7 @@ pub struct PartialFile {
     hasher: Hasher,
     /// `None` where nobody will want it.
     quick: Option<QuickHasher>,
-    /// The bytes taken so far, those of `zeros` included.
+    /// Returns the number of bytes written so far, zeros included.
     size: u64,
     /// Zeros at the end that are not in the file yet, neither as bytes nor as a hole.
     zeros: u64,
@@ -58,7 +58,7 @@ pub struct Finished {
 }
 
 impl PartialFile {
-    /// Begins an entry's file anew; what was there is gone.
+    /// Begins an entry's file again and discards the old one.
     pub fn create(root: &Path, entry: EntryId) -> Result<Self, DiskError> {
         let (file, path) = disk::create_partial(root, &entry.to_string())?;
         Ok(Self {

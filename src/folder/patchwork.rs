@@ -19,7 +19,7 @@ pub struct Patchwork {
 }
 
 impl Patchwork {
-    /// Begins an entry's file anew; what was there is gone.
+    /// Begins an entry's file again and discards the old one.
     pub fn create(root: &Path, entry: EntryId) -> Result<Self, DiskError> {
         let (file, path) = disk::create_partial(root, &entry.to_string())?;
         Ok(Self { entry, path, file })

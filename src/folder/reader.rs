@@ -30,7 +30,7 @@ pub enum Found {
 /// The same, not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FoundSize {
-    /// A regular file of so many bytes.
+    /// A regular file, and its size in bytes.
     File(u64),
     /// Nothing.
     Nothing,
@@ -99,7 +99,7 @@ pub struct Presence {
 enum Way {
     /// Free of symbolic links.
     Open(Within),
-    /// It leads over a symbolic link, or over what is no folder.
+    /// Its path leads over a symbolic link, or over something that is not a folder.
     Blocked,
 }
 

@@ -48,7 +48,7 @@ pub enum SurveyKind {
     NotMounted,
     /// Folders of caches and thumbnails, which are left by choice.
     Caches,
-    /// Files outside the known folders that are no photos, videos or sound, by their ending.
+    /// Files outside the known folders that are not photos, videos or sound, by their ending.
     Ending,
     /// Files that the person's own choice leaves.
     Choice,

@@ -19,7 +19,7 @@ use super::CatalogueError;
 /// The largest value or row, in bytes; a row of ours takes some kilobytes.
 const MAX_ROW_BYTES: i32 = 1024 * 1024;
 
-/// What is more than any statement, table or expression of ours needs.
+/// A limit above everything that our statements, tables and expressions need.
 const LIMITS: [(Limit, i32); 11] = [
     (Limit::SQLITE_LIMIT_LENGTH, MAX_ROW_BYTES),
     (Limit::SQLITE_LIMIT_SQL_LENGTH, 16 * 1024),

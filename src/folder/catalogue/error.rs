@@ -9,10 +9,10 @@ use crate::adb::RemotePath;
 use crate::folder::disk::system::{is_unreadable, is_unwritable};
 use crate::folder::entry::EntryId;
 
-/// What is wrong with a catalogue.
+/// Why a catalogue cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
-    /// The file is no catalogue of `rescue`.
+    /// The file is not a catalogue of `rescue`.
     #[error("not a catalogue of rescue: {}", path.display())]
     NotACatalogue {
         /// The file.
@@ -36,7 +36,7 @@ pub enum CatalogueError {
         /// What does not make sense.
         what: String,
     },
-    /// It bears another name elsewhere too, so that who writes into it writes into another's file.
+    /// It has a second name elsewhere, so that writing to it would change another file.
     #[error("the file {} has another name elsewhere too (a hard link)", path.display())]
     Shared {
         /// The file.
@@ -45,7 +45,7 @@ pub enum CatalogueError {
     /// The disk is full.
     #[error("the disk is full: cannot {action} the catalogue {}", path.display())]
     Full {
-        /// What was to be done.
+        /// The intended action, as a verb.
         action: &'static str,
         /// The file.
         path: PathBuf,
@@ -95,7 +95,7 @@ pub enum CatalogueError {
     /// SQLite failed otherwise.
     #[error("cannot {action} the catalogue {}", path.display())]
     Sqlite {
-        /// What was to be done.
+        /// The intended action, as a verb.
         action: &'static str,
         /// The file.
         path: PathBuf,

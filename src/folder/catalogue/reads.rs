@@ -12,7 +12,7 @@ use crate::folder::entry::{Companion, Count, Entry, EntryId, Payload, Run, Summa
 use crate::item::{Marks, PhoneIdentity};
 use crate::names::LocalPath;
 
-/// The version in which what tells a phone from others came.
+/// The version that introduced the marks that distinguish phones.
 const MARKS_SINCE_VERSION: i64 = 6;
 
 /// Entries that are read at once where somebody may be slow to take them.
@@ -36,7 +36,7 @@ impl Catalogue {
         found.ok_or_else(|| self.corrupt("it does not name its phone"))
     }
 
-    /// What tells this rescue folder from others, wherever it lies: its phone and its first run.
+    /// Returns the identity of this rescue folder, wherever it lies: its phone and its first run.
     pub(crate) fn mark(&self) -> Result<Sha256, CatalogueError> {
         let facts: String = self
             .db
@@ -263,7 +263,7 @@ impl Catalogue {
         )
     }
 
-    /// What is kept of a damaged entry, the oldest first: each next one got a longer name.
+    /// Returns the kept files of a damaged entry, the oldest first: each later one has a longer name.
     pub fn companions(&self, id: EntryId) -> Result<Vec<Companion>, CatalogueError> {
         let mut found = Vec::new();
         let sql = "SELECT local, size, sha256 FROM companion WHERE entry = ? \

@@ -123,7 +123,7 @@ pub(super) fn reason(
     }))
 }
 
-/// What kind of reason a column tells.
+/// Reads the code of a reason from a column.
 pub(super) fn optional_code(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<ReasonCode>> {
     let Some(text) = row.get_ref(column)?.as_str_or_null()? else {
         return Ok(None);
@@ -177,7 +177,7 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
     }
 }
 
-/// A text of at most so many bytes.
+/// Reads a text of limited length in bytes.
 pub(super) fn text(row: &Row<'_>, column: usize, most: usize) -> rusqlite::Result<String> {
     let text = row.get_ref(column)?.as_str()?;
     match text.len() <= most {
@@ -204,7 +204,7 @@ pub(super) fn stored_message(text: &str) -> &str {
     text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
-/// A value that has the right type and makes no sense.
+/// A value of the right type that is invalid.
 pub(super) fn wrong(column: usize, kind: Type, what: &str) -> rusqlite::Error {
     let cause = FromSqlError::Other(format!("not a valid {what}").into());
     rusqlite::Error::FromSqlConversionFailure(column, kind, cause.into())
@@ -228,7 +228,7 @@ impl<'t> Recorder<'t> {
         }
     }
 
-    /// False when there is no such entry, or its state does not allow the record.
+    /// False if the entry does not exist, or its state does not allow the record.
     pub(super) fn record(&mut self, record: &Record) -> rusqlite::Result<bool> {
         let rows = match record {
             Record::Pulled {

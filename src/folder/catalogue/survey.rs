@@ -88,7 +88,7 @@ impl Catalogue {
         transaction.commit().map_err(failed)
     }
 
-    /// What is known to be missing, and why.
+    /// Returns the missing files that were accepted, with their reasons.
     pub fn accepted(&self) -> Result<HashMap<RemotePath, ReasonCode>, CatalogueError> {
         let mut found = HashMap::new();
         if self.has_survey()? {

@@ -28,7 +28,7 @@ pub(super) enum Result {
     Bytes(u64),
     /// A file is done.
     File {
-        /// What is wrong with it.
+        /// The finding.
         finding: Option<Finding>,
         /// Whether its bytes may have come from memory.
         perhaps_from_memory: bool,

@@ -11,7 +11,7 @@ pub enum DiskError {
     /// No space is left, or the quota is used up.
     #[error("the disk is full: cannot {action} {}", path.display())]
     Full {
-        /// What was to be done.
+        /// The intended action, as a verb.
         action: &'static str,
         /// With which file.
         path: PathBuf,
@@ -61,7 +61,7 @@ pub enum DiskError {
     /// This user may not write there, or nobody may.
     #[error("not writable: cannot {action} {}", path.display())]
     NotWritable {
-        /// What was to be done.
+        /// The intended action, as a verb.
         action: &'static str,
         /// With which file.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum DiskError {
     /// Anything else.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was to be done.
+        /// The intended action, as a verb.
         action: &'static str,
         /// With which file.
         path: PathBuf,

@@ -24,7 +24,7 @@ pub(crate) enum ReadFrom {
     PerhapsMemory,
 }
 
-/// Reads all of a regular file, whatever its position, and tells where the bytes came from.
+/// Reads a whole regular file, whatever its position, and returns where the bytes came from.
 ///
 /// Sync it first, where this system may still hold bytes that it has not written: a failed sync
 /// says that the file is not what it seems. Where the position is afterwards differs.

@@ -353,7 +353,7 @@ pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this Linux tells [`sync_filesystem`] of failed writes: 5.8 is the first that does.
+/// Whether [`sync_filesystem`] reports failed writes on this Linux: it does since 5.8.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn tells_failures(release: &str) -> bool {
     let mut numbers = release
@@ -499,7 +499,7 @@ pub(crate) fn identity_of(path: &Path) -> Option<Identity> {
         .ok();
 }
 
-/// Whether two folders lie on one disk, as far as the system tells.
+/// Whether two folders are on one disk, as far as the system reports it.
 pub(crate) fn share_a_disk(one: &Path, other: &Path) -> bool {
     let disk_of = |path| identity_of(path).map(|(disk, _)| disk);
     disk_of(one).is_some_and(|disk| disk_of(other) == Some(disk))
@@ -522,7 +522,7 @@ fn inode_of(found: &Metadata) -> Identity {
     (found.dev(), found.ino())
 }
 
-/// Whether a file bears other names too, so that who writes into it writes into another's.
+/// Whether a file has further names, so that writing to it would change another file.
 pub(crate) fn has_other_names(path: &Path, found: &Metadata) -> bool {
     #[cfg(unix)]
     let (_, names) = (path, std::os::unix::fs::MetadataExt::nlink(found));

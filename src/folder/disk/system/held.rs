@@ -18,7 +18,7 @@ use super::Identity;
 /// What bears a name in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bearer {
-    /// A regular file of so many bytes.
+    /// A regular file, and its size in bytes.
     File(u64),
     /// A folder.
     Folder,
