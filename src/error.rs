@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The command line asks for something that makes no sense.
+    /// The command line is invalid.
     Usage,
     /// No phone is attached, or not the one asked for.
     NoPhone,

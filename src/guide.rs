@@ -225,7 +225,7 @@ impl From<DiskError> for Error {
     }
 }
 
-/// The one next step for files and folders that could not be had for a reason; `None` when running
+/// The one next step for files and folders that are missing for a reason; `None` when running
 /// again is all there is to do.
 pub fn next_for_items(code: ReasonCode) -> Option<&'static str> {
     Some(match code {

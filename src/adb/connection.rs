@@ -123,7 +123,7 @@ pub enum ConnectionError {
     /// The phone wants TLS (wireless debugging), which this route does not speak.
     #[error("the phone wants TLS, as wireless debugging does")]
     TlsWanted,
-    /// A message that makes no sense now.
+    /// A message that is invalid in this state.
     #[error("unexpected {command:?} message from the peer: {why}")]
     Unexpected {
         /// The message's command.

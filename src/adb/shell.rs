@@ -168,7 +168,7 @@ impl Decoder {
     }
 }
 
-/// What a command shall read from its standard input, as a packet.
+/// Encodes bytes for a command's standard input, as a packet.
 pub fn input_packet(bytes: &[u8]) -> BytesMut {
     let mut out = BytesMut::with_capacity(5 + bytes.len());
     packet(&mut out, STDIN, bytes);

@@ -183,7 +183,7 @@ async fn authorize(
         let mut again = true;
         let answered = loop {
             match attempt(dialog, target, options, &way, &mut accessory).await {
-                // What the phone is on USB changes when it is unlocked or asked anew.
+                // What the phone is on USB changes when it is unlocked or asked again.
                 Err(Failure::Accessory(AccessoryError::Gone { .. })) if again => {
                     again = false;
                     accessory = accessory.again(RETURN).await?;

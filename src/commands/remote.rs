@@ -129,7 +129,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         in_keyring: false,
         patience_seconds: None,
     };
-    // Settings that make no sense are known at once, whether it is tried or not.
+    // Invalid settings are reported at once, whether it is tried or not.
     let connected = connect(&args.name, &remote)?;
     let target = remote.kind.target();
     let seen = match args.no_test {

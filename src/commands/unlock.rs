@@ -191,7 +191,7 @@ pub(super) async fn over_cable(
         if !matches!(error, AccessoryError::Gone { .. }) {
             return Err(error.into());
         }
-        // Nothing of the secret was typed yet, and a woken phone may show itself anew on USB.
+        // Nothing of the secret was typed yet, and a woken phone may appear again on USB.
         accessory = accessory.again(RETURN).await?;
         let way = without_refused(&mut accessory, to_lock_screen()).await?;
         accessory.play(&way).await?;

@@ -447,7 +447,7 @@ fn albums_of(args: &UploadArgs) -> Albums {
     }
 }
 
-/// Refuses what makes no sense for the kind of remote.
+/// Refuses options that do not fit the kind of remote.
 fn check_options(args: &UploadArgs, remote: &mut Remote) -> Result<(), Error> {
     let senseless =
         |what: &str, hint: &str| Err(Error::new(Kind::Usage, what.to_owned()).with_hint(hint));

@@ -57,7 +57,7 @@ struct Looked {
 /// Of what kinds the findings are, however many there are.
 #[derive(Clone, Copy, Default)]
 struct Wrong {
-    /// The bag's own files, which can be written anew.
+    /// The bag's own files, which can be rebuilt.
     bag: bool,
     /// Files that another user owns.
     forbidden: bool,
@@ -75,7 +75,7 @@ impl Looked {
         is_right && self.report.unrecorded_count == 0 && is_told_wrongly
     }
 
-    /// Writes the bag's own files anew.
+    /// Rebuilds the bag's own files.
     fn write_manifest(&mut self) -> Result<(), Error> {
         let root = self.folder.root().display();
         if self.folder.access() == Access::ReadOnly {

@@ -127,7 +127,7 @@ impl Committer {
         Ok(renaming == Renaming::Renamed)
     }
 
-    /// Removes a file from `data/`, durably; that there is none is fine too.
+    /// Removes a file from `data/`, durably; a missing file is not an error.
     ///
     /// For a file that is proven wrong, and for what was kept of a damaged one once all of it came.
     pub fn remove(&self, local: &LocalPath) -> Result<(), DiskError> {

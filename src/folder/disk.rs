@@ -246,7 +246,7 @@ pub(crate) fn rename_over(from: &Path, to: &Path) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Removes a file; that there is none is fine too.
+/// Removes a file; a missing file is not an error.
 pub(crate) fn remove_file(path: &Path) -> Result<(), DiskError> {
     match fs::remove_file(path) {
         Ok(()) => {

@@ -147,7 +147,7 @@ impl Folder {
             Contents::Missing => {
                 fs::create_dir_all(path).map_err(|e| DiskError::naming("create", path, e))?;
             }
-            // A catalogue that is lost is begun anew: what stands in its place is compared with
+            // A lost catalogue is started again: what stands in its place is compared with
             // what the phone sends, and kept either way.
             Contents::Empty | Contents::Rescue | Contents::Uncatalogued => {}
         }

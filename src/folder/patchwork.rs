@@ -42,7 +42,7 @@ impl Patchwork {
             mut file,
         } = self;
         disk::set_len(&file, &path, size)?;
-        // Not opened anew: something else may bear the name by now.
+        // Not opened again: something else may have the name by now.
         file.seek(SeekFrom::Start(0))
             .map_err(|e| DiskError::new("read", &path, e))?;
         let (hasher, size) = hash_rest(&mut file, &path, |_| {})?;

@@ -71,10 +71,10 @@ pub enum PhoneError {
         /// The service's name.
         service: &'static str,
     },
-    /// A sync answer that makes no sense.
+    /// An invalid sync answer.
     #[error(transparent)]
     Sync(#[from] SyncError),
-    /// A shell answer that makes no sense.
+    /// An invalid shell answer.
     #[error(transparent)]
     Shell(#[from] ShellError),
     /// A command printed more than anything sensible would.

@@ -183,7 +183,7 @@ impl ServedPhone {
         }
     }
 
-    /// Lets the server make contact with the phone anew, which asks its owner anew.
+    /// Lets the server reconnect to the phone, which asks its owner again.
     pub(crate) async fn reconnect(&self) -> Result<(), PhoneError> {
         let request = format!("host-{}:reconnect", self.choice);
         let mut conversation = self.server.ask(&request).await?;

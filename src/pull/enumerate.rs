@@ -96,7 +96,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// Lists to the end. After an error it can be called again, with the same phone connected anew.
+    /// Lists to the end. After an error it can be called again, with the same phone connected again.
     pub(crate) async fn go_on(&mut self, phone: &Phone, events: &Events) -> Result<(), PhoneError> {
         let walker = match &mut self.walker {
             Some(walker) => walker,

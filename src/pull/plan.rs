@@ -356,7 +356,7 @@ impl Plan {
     }
 
     /// The bytes that they need on this disk, which takes files up to a size. One that no phone has
-    /// room for is a lie of its listing, and shall not keep the others from being pulled.
+    /// room for is a lie of its listing, and must not keep the others from being pulled.
     pub(crate) fn needed_bytes(&self, largest_file: u64) -> u64 {
         self.sizes()
             .filter(|size| *size <= LARGEST_STORAGE.min(largest_file))

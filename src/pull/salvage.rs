@@ -22,7 +22,7 @@ const MAX_READS: u32 = 3000;
 /// How often the phone may fall silent over one file: each costs an idle timeout.
 const MAX_STALLS: u32 = 4;
 
-/// What could be had of a file.
+/// The readable parts of a file.
 #[derive(Debug)]
 pub(super) struct Salvaged {
     pub(super) finished: Finished,

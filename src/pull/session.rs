@@ -45,7 +45,7 @@ const UNSEEN_AT_ONCE: usize = 8192;
 pub(crate) struct Outcome {
     /// Items that are not here, and why.
     pub failed: Vec<(RemotePath, Reason)>,
-    /// Items of which not all could be had, or what came is not what the phone has.
+    /// Items that are readable only in part, or whose received bytes differ from the phone's.
     pub damaged: Vec<(RemotePath, Reason)>,
     /// Items that are here, but the phone can no longer prove it.
     pub unproven: Vec<(RemotePath, Reason)>,

@@ -217,7 +217,7 @@ impl Verifier {
         }
         let hashes = match answer {
             Ok(Hashes::Of(hashes)) => hashes,
-            // What makes no sense proves nothing.
+            // An invalid answer proves nothing.
             Ok(Hashes::NoProgram)
             | Err(PhoneError::Shell(_) | PhoneError::TooMuchOutput { .. }) => {
                 vec![None; batch.len()]

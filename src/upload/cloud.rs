@@ -86,7 +86,7 @@ pub(crate) trait Parts {
 }
 
 impl Cloud {
-    /// What is in a folder; nothing when there is none.
+    /// Lists a folder; empty if it does not exist.
     pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         match self {
             Self::Gcs(gcs) => gcs.list(folder).await,

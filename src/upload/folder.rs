@@ -45,7 +45,7 @@ impl LocalFolder {
         &self.parts
     }
 
-    /// What is in a folder; nothing when there is none.
+    /// Lists a folder; empty if it does not exist.
     pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         let (this, folder) = (self.clone(), folder.to_owned());
         blocking(move || {

@@ -231,7 +231,7 @@ impl GooglePhotos {
             .collect();
         let results = match self.api.batch_create(album.as_deref(), &items).await {
             Err(Problem::NotFound { what }) if album.is_some() => {
-                // Removed by the person: the next try makes it anew.
+                // Removed by the person: the next try makes it again.
                 self.albums.lock().await.take();
                 return Err(Problem::Other {
                     words: format!("the album is gone: {what}"),

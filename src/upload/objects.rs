@@ -94,7 +94,7 @@ impl Objects {
         }
     }
 
-    /// What is in a folder of what is wanted; nothing when there is none.
+    /// Lists the wanted files of a folder; empty if it does not exist.
     pub(crate) async fn list(
         &self,
         folder: &str,

@@ -205,7 +205,7 @@ impl Sftp {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is in a folder of what is wanted; nothing when there is none.
+    /// Lists the wanted files of a folder; empty if it does not exist.
     pub(crate) async fn list(
         &self,
         folder: &str,

@@ -80,7 +80,7 @@ impl WebDavSender {
         self.made().insert(folder.to_owned());
     }
 
-    /// Forgets which folders are there: the server may have been set up anew.
+    /// Forgets which folders are there: the server may have been set up again.
     fn forget_folders(&self) {
         self.made().clear();
     }

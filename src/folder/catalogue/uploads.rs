@@ -84,7 +84,7 @@ impl Catalogue {
     }
 
     /// Queues uploads, all in one transaction; their numbers come in the same order. A source that
-    /// is queued already keeps its place; with other bytes than before it is queued anew.
+    /// is queued already keeps its place; with other bytes than before it is queued again.
     pub fn queue_uploads(
         &mut self,
         remote: RemoteId,

@@ -189,7 +189,7 @@ impl Within {
         Ok(())
     }
 
-    /// Removes a file; that there is none is fine too.
+    /// Removes a file; a missing file is not an error.
     pub(crate) fn remove(&self, name: impl AsRef<OsStr>) -> Result<(), DiskError> {
         let path = self.at(&name);
         match self.held.vacate(&name) {

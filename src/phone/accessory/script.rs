@@ -42,7 +42,7 @@ pub(crate) enum Step {
     },
 }
 
-/// A line that makes no sense.
+/// An invalid line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} of the script: {why}")]
 pub(crate) struct BadScript {

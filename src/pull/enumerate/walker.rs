@@ -435,7 +435,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Keeps what a folder without end listed, once each: some phones begin anew in the middle.
+    /// Keeps what a folder without end listed, once each: some phones start again in the middle.
     fn give_up_endless(&mut self, folder: Folder, mark: &Mark) {
         self.found.items.drop_twins_from(mark.items);
         let mut folders = self.waiting.split_off(mark.waiting);

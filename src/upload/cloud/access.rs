@@ -24,7 +24,7 @@ const SHA256_PREFIX: [u8; 19] = [
     0x00, 0x04, 0x20,
 ];
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
-/// A token is had anew so long before it ends.
+/// How long before its end a token is renewed.
 const EARLY: Duration = Duration::from_secs(300);
 /// How long an assertion is good, in seconds: the most that Google allows.
 const ASSERTION_LIFE: i64 = 3600;

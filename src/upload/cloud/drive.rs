@@ -204,7 +204,7 @@ impl Drive {
         Ok(made.id)
     }
 
-    /// What is in a folder; nothing when there is none.
+    /// Lists a folder; empty if it does not exist.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         let Some(id) = self.folder(folder).await? else {
             return Ok(Vec::new());
@@ -257,7 +257,7 @@ impl Drive {
             .map_err(|problem| self.folder_gone(problem))
     }
 
-    /// A folder that is gone is made anew by the next try.
+    /// A missing folder is made again by the next try.
     fn folder_gone(&self, problem: Problem) -> Problem {
         match problem {
             Problem::NotFound { .. } => {

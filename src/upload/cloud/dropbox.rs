@@ -131,7 +131,7 @@ impl Dropbox {
         self.api.ask(request).await
     }
 
-    /// What is in a folder; nothing when there is none.
+    /// Lists a folder; empty if it does not exist.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         let first = json!({ "path": self.path(folder), "limit": 2000 });
         let mut answer = self.ask("list_folder", &first).await?;

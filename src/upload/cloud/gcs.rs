@@ -115,7 +115,7 @@ impl Gcs {
         description
     }
 
-    /// What is in a folder; nothing when there is none.
+    /// Lists a folder; empty if it does not exist.
     pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         let mut prefix = self.name(folder);
         if !folder.is_empty() {

@@ -148,7 +148,7 @@ impl OneDrive {
         self.api.http.client().request(method, address)
     }
 
-    /// What is in a folder; nothing when there is none.
+    /// Lists a folder; empty if it does not exist.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         let base = self.item(&self.full(folder), "/children");
         let mut address = format!("{base}?$top=1000&$select={FIELDS}");

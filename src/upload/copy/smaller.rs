@@ -135,7 +135,7 @@ fn with_metadata(header: &Header, encoded: &[u8], width: u16, height: u16) -> Op
             && let Some(tiff) = content.strip_prefix(EXIF_MARK)
         {
             let mut tiff = tiff.to_owned();
-            // One that makes no sense is kept as it is.
+            // An invalid one is kept unchanged.
             if tiff::set_size(&mut tiff, width, height).is_ok() {
                 content = [EXIF_MARK, &tiff].concat();
             }

@@ -23,7 +23,7 @@ const MAX_DATE: usize = 64;
 /// More than any directory has.
 const MAX_ENTRIES: usize = 1000;
 
-/// What makes no sense in EXIF data.
+/// Why EXIF data is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Damaged;
 

@@ -415,7 +415,7 @@ fn is_daily(body: &[u8]) -> bool {
     text.contains("per day") || text.contains("perday") || text.contains("daily")
 }
 
-/// The next midnight in California, when the daily quota begins anew, in seconds since 1970.
+/// The next midnight in California, when the daily quota starts again, in seconds since 1970.
 pub(super) fn next_midnight_pacific(now: i64) -> i64 {
     // Whether the day there is this or the next one depends on what is looked for; so both are
     // tried, and the first one that is still to come is it.

@@ -3,7 +3,7 @@
 //!
 //! A program and not a crate: those that speak D-Bus themselves add more to build than all of the
 //! clouds together. The secret goes through pipes, never through arguments or the environment. The
-//! kernel's own keyring is no place: it forgets everything when the computer starts anew.
+//! kernel's own keyring is no place: it forgets everything when the computer restarts.
 
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};

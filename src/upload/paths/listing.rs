@@ -105,7 +105,7 @@ impl Paths {
         Ok(cell)
     }
 
-    /// What is in a folder of what is wanted; nothing when there is none.
+    /// Lists the wanted files of a folder; empty if it does not exist.
     pub(super) async fn list(
         &self,
         folder: &str,

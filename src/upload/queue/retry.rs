@@ -67,7 +67,7 @@ impl Retries {
         }
     }
 
-    /// Tries something until it is done, or trying again makes no sense.
+    /// Tries something until it is done, or a retry is pointless.
     pub(super) async fn run<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Outcome>
     where
         F: Future<Output = Result<T, Problem>>,

@@ -217,7 +217,7 @@ async fn deliver(
         }
     };
     let put = shared.remote.put(upload, &sent).await;
-    // Of a copy it is of no use: it is made anew each time. Nor of a small file, which is proven whole.
+    // Of a copy it is of no use: it is made again each time. Nor of a small file, which is proven whole.
     let is_of_use = !matches!(sent_as, As::Copy(_)) && !sent.is_small();
     if let Some(xxh128) = sent.learnt().filter(|_| is_of_use) {
         let sha256 = sent.sha256;
