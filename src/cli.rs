@@ -147,6 +147,8 @@ pub enum Command {
     Pull(PullArgs),
     /// Count the files of a rescue folder, and list the missing ones
     Status(FolderArgs),
+    /// Show the pictures of a rescue folder in the browser
+    Open(OpenArgs),
     /// Read every file of a rescue folder again and compare it with the catalogue
     Verify(VerifyArgs),
     /// Pack a rescue folder into one archive that anyone can open and check
@@ -339,6 +341,13 @@ pub struct PullArgs {
     /// Upload the folder to this remote afterwards
     #[arg(long, value_name = "REMOTE", conflicts_with_all = ["dry_run", "all_phones"], add = complete::remotes())]
     pub then_upload: Option<String>,
+    /// Run this command when the pull has ended, however it ended
+    ///
+    /// The shell runs it (sh, or cmd on Windows) with RESCUE_FOLDER, RESCUE_SERIAL, RESCUE_EXIT_CODE
+    /// and RESCUE_RESULT (done, some_failed, interrupted or failed) set. With --all-phones it runs
+    /// once for each phone. Its own exit code changes nothing.
+    #[arg(long, value_name = "COMMAND", conflicts_with = "dry_run")]
+    pub on_done: Option<String>,
     /// What to take
     #[command(flatten)]
     pub choice: ChoiceArgs,
@@ -380,6 +389,14 @@ pub struct FolderArgs {
     /// The rescue folder
     #[arg(add = complete::rescue_folders())]
     pub folder: PathBuf,
+}
+
+/// A rescue folder to look at.
+#[derive(Debug, Clone, Args)]
+pub struct OpenArgs {
+    /// The rescue folder [default: the latest one in this folder]
+    #[arg(add = complete::rescue_folders())]
+    pub folder: Option<PathBuf>,
 }
 
 /// A rescue folder, and maybe its phone.

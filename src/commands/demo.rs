@@ -57,6 +57,7 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         same_phone: false,
         claims: Default::default(),
         accept_failed: false,
+        on_done: None,
         choice: ChoiceArgs::default(),
     };
     let options = ConnectOptions {

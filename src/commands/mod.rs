@@ -15,6 +15,7 @@ mod generate;
 mod guide;
 mod keys;
 mod lock_secret;
+mod open;
 #[cfg(test)]
 #[cfg(feature = "virtual-phone")]
 mod power_cut;
@@ -123,6 +124,7 @@ async fn run_command(cli: Cli, ui: &Ui) -> u8 {
         Command::Keys(args) => unless_stopped(halt, keys::run(args, ui)),
         Command::Pull(args) => Box::pin(pull::run(args, ui, halt)),
         Command::Status(args) => Box::pin(std::future::ready(status::run(args, ui))),
+        Command::Open(args) => unless_stopped(halt, open::run(args, ui)),
         Command::Verify(args) => Box::pin(verify::run(args, ui, halt)),
         Command::Export(args) => Box::pin(export::run(args.clone(), ui, halt)),
         Command::Screen(args) if args.live => until_stopped(halt, screen::run(args, ui, halt)),

@@ -4,6 +4,7 @@ mod album;
 mod all_phones;
 mod contents;
 mod destination;
+mod done;
 mod known;
 mod nothing;
 mod report;
@@ -17,6 +18,7 @@ pub(super) use self::contents::contents;
 use chrono::Local;
 
 use self::destination::{Claims, Destination};
+use self::done::About;
 use self::known::Known;
 use self::nothing::nothing_matches;
 use self::report::{Known as KnownMissing, report, tell_dry_run};
@@ -61,10 +63,32 @@ pub(super) async fn run(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         return all_phones::run(phones, request, options, ui, halt).await;
     }
     let target = which(&args.phone, ui, halt).await?;
-    let Some(remote) = &args.then_upload else {
-        return pull(&request, target, options, ui, halt).await;
+    let (began, mut about) = (Instant::now(), About::default());
+    let upload = args.then_upload.as_deref();
+    let ended = pull_and_send(&request, target, options, upload, ui, halt, &mut about).await;
+    if let Some(command) = &request.on_done {
+        done::run_command(command, &about, &ended, ui).await;
+    }
+    if !request.dry_run {
+        done::tell_desktop(&ended, began.elapsed(), ui);
+    }
+    ended
+}
+
+/// Pulls, and sends the folder to a remote where one is named.
+async fn pull_and_send(
+    request: &Request,
+    target: Target,
+    options: ConnectOptions,
+    upload: Option<&str>,
+    ui: &Ui,
+    halt: &Halt,
+    about: &mut About,
+) -> Result<Done, Error> {
+    let (pulled, path) = pull_into(request, target, options, ui, halt, about).await?;
+    let Some(remote) = upload else {
+        return Ok(pulled);
     };
-    let (pulled, path) = pull_into(&request, target, options, ui, halt).await?;
     let sent = super::upload::after_pull(&path, remote, ui, halt).await?;
     Ok(match (pulled, sent) {
         (Done::All, Done::All) => Done::All,
@@ -89,6 +113,8 @@ pub(super) struct Request {
     pub(super) claims: Claims,
     /// Whether what fails is known from now on.
     pub(super) accept_failed: bool,
+    /// What is run when it has ended.
+    pub(super) on_done: Option<String>,
     /// What the person typed.
     pub(super) choice: ChoiceArgs,
 }
@@ -104,6 +130,7 @@ impl Request {
             new_folder,
             same_phone,
             accept_failed,
+            on_done,
             ..
         } = args;
         let roots = match choice.roots.as_slice() {
@@ -127,6 +154,7 @@ impl Request {
             same_phone: *same_phone,
             claims: Claims::default(),
             accept_failed: *accept_failed,
+            on_done: on_done.clone(),
             choice: choice.clone(),
         })
     }
@@ -164,7 +192,8 @@ pub(super) async fn pull(
     ui: &Ui,
     halt: &Halt,
 ) -> Result<Done, Error> {
-    let (done, _) = pull_into(request, target, options, ui, halt).await?;
+    let mut about = About::default();
+    let (done, _) = pull_into(request, target, options, ui, halt, &mut about).await?;
     Ok(done)
 }
 
@@ -175,17 +204,20 @@ async fn pull_into(
     options: ConnectOptions,
     ui: &Ui,
     halt: &Halt,
+    about: &mut About,
 ) -> Result<(Done, PathBuf), Error> {
     let events = ui.events();
     let mut phone = connect_offering(&target, &options, ui, halt).await?;
     // Not before: the time until somebody taps "Allow" says nothing about the pull.
     let started = Instant::now();
     let identity = phone.identity();
+    about.serial = Some(identity.serial.clone());
     let destination = tokio::select! {
         () = halt.stopped() => return Err(stopped(halt)),
         destination = destination::choose(&phone, request, ui) => destination?,
     };
     let path = destination.path.clone();
+    about.folder = Some(path.clone());
     let mut reconnect = Reconnect::to(&phone, options);
     let opening = open_folder(destination, &identity, request.dry_run, halt);
     let proves = !request.no_verify && !request.dry_run;

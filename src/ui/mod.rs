@@ -184,6 +184,11 @@ impl Ui {
         self.style.quiet
     }
 
+    /// Where the words of a program go that this one runs: not among its own results.
+    pub fn beside_results(&self) -> std::process::Stdio {
+        std::io::stderr().into()
+    }
+
     /// Prints a remark for the person; JSON and quiet runs go without.
     pub fn remark(&self, line: &str) {
         if !self.style.json && !self.style.quiet {

@@ -100,3 +100,99 @@ async fn album_that_cannot_be_written_fails_no_pull() {
     assert_eq!(told.matches(line).count(), 1, "{told}");
     desk.expect_sound();
 }
+
+/// A program of this name that writes down what it was called with.
+#[cfg(unix)]
+fn fake(desk: &Desk, name: &str, code: i32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bin = desk.dir.path().join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let script = format!(
+        "#!/bin/sh\necho \"$1\" > '{}/opened'\nexit {code}\n",
+        desk.dir.path().display()
+    );
+    fs::write(bin.join(name), script).unwrap();
+    fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn open_shows_the_page_or_says_where_it_is() {
+    let (phone, _) = camera(&[100]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let open = async |arguments: &[&str], desktop: bool| {
+        let mut command = desk.command(&[&["--json", "open"], arguments].concat());
+        command.env("PATH", desk.dir.path().join("bin"));
+        if desktop {
+            command.env("DISPLAY", ":0");
+        }
+        crate::desk::end(command.spawn().unwrap()).await
+    };
+    let ended = open(&[], true).await.expect(1);
+    assert_eq!(ended.message(), "there is no rescue folder here");
+    desk.pull(&serving, &[]).await.expect(0);
+    let page = fs::canonicalize(desk.folder().join("index.html")).unwrap();
+    let page = page.display().to_string();
+    // No desktop, no program, and one that fails.
+    for (desktop, why) in [
+        (false, "no desktop"),
+        (true, "xdg-open: "),
+        (true, "exit status: 3"),
+    ] {
+        if why.starts_with("exit") {
+            fake(&desk, "xdg-open", 3);
+        }
+        let ended = open(&[], desktop).await.expect(1);
+        let error = ended.line("error");
+        assert!(error.to_string().contains(why), "{error}");
+        assert!(error["hint"].as_str().unwrap().contains(&page), "{error}");
+    }
+    fake(&desk, "xdg-open", 0);
+    // A page that is lost, as in a folder of an older version, is written first.
+    fs::remove_file(desk.folder().join("index.html")).unwrap();
+    for arguments in [&[][..], &["rescued"]] {
+        let ended = open(arguments, true).await.expect(0);
+        assert_eq!(ended.line("opened")["page"], page);
+        assert_eq!(
+            fs::read_to_string(desk.dir.path().join("opened"))
+                .unwrap()
+                .trim(),
+            page
+        );
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn command_is_run_when_a_pull_has_ended_however_it_ended() {
+    let (desk, serving) = (Desk::new(), camera_roll::phone().serve().await.unwrap());
+    let command = "echo \"$RESCUE_RESULT $RESCUE_EXIT_CODE $RESCUE_SERIAL $RESCUE_FOLDER\" > told; echo words; exit 9";
+    let told = || fs::read_to_string(desk.dir.path().join("told")).unwrap();
+    let folder = desk.folder().display().to_string();
+    let ended = desk.pull(&serving, &["--on-done", command]).await.expect(3);
+    assert_eq!(told(), format!("some_failed 3 DEMO0001 {folder}\n"));
+    // Its words are not the program's result, and its failure is said and changes nothing.
+    assert!(
+        ended.stderr.contains("words") && ended.stderr.contains("exit status: 9"),
+        "{}",
+        ended.stderr
+    );
+    let one = ["--on-done", command, "--include", "**/packing list.txt"];
+    desk.pull(&serving, &one).await.expect(0);
+    assert_eq!(told(), format!("done 0 DEMO0001 {folder}\n"));
+    let none = ["--on-done", command, "--include", "**/nothing"];
+    desk.pull(&serving, &none).await.expect(1);
+    assert_eq!(told(), format!("failed 1 DEMO0001 {folder}\n"));
+    // No phone, no folder.
+    let mut gone = desk.command(&[
+        "pull",
+        "--tcp",
+        "127.0.0.1:1",
+        "--wait",
+        "0",
+        "--on-done",
+        command,
+    ]);
+    let gone = crate::desk::end(gone.spawn().unwrap()).await;
+    assert_eq!(told(), format!("failed {}  \n", gone.code));
+}

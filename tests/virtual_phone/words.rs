@@ -42,7 +42,10 @@ async fn next_steps_can_be_copied_for_any_folder() {
         pulled.contains(r"`rescue verify 'Ada'\''s photos'`"),
         "{pulled}"
     );
-    assert!(pulled.contains("open Ada's photos/index.html,"), "{pulled}");
+    assert!(
+        pulled.contains(r"`rescue open 'Ada'\''s photos'`, and"),
+        "{pulled}"
+    );
     let photo = desk.dir.path().join(folder);
     std::fs::remove_file(photo.join("data/internal/DCIM/Camera/0.jpg")).unwrap();
     let command = r"`rescue pull -o 'Ada'\''s photos'`";

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::{Request, pull};
+use super::done::{self, About};
+use super::{Request, pull_into};
 use crate::adb::server::DeviceState;
 use crate::commands::Done;
 use crate::error::{Error, Kind};
@@ -75,7 +76,12 @@ pub(super) async fn run(
             let target = Target::Discovered {
                 serial: Some(phone.serial),
             };
-            let pulled = pull(&request, target, options, &ui, &halt).await;
+            let mut about = About::default();
+            let pulled = pull_into(&request, target, options, &ui, &halt, &mut about).await;
+            let pulled = pulled.map(|(done, _)| done);
+            if let Some(command) = &request.on_done {
+                done::run_command(command, &about, &pulled, &ui).await;
+            }
             if let Err(error) = &pulled {
                 ui.error(error);
             }

@@ -228,13 +228,17 @@ pub(super) fn report(
     });
     // The error that ends a stopped run has the next step.
     if outcome.stopped.is_none() {
-        let (next, place) = match album {
-            Some(AlbumOutcome::Current) => ("open", PAGE),
-            _ => ("look into", "data"),
+        let next = match album {
+            Some(AlbumOutcome::Current) => {
+                format!("see the pictures with `rescue open {}`", typed(path))
+            }
+            _ => format!(
+                "look into {}",
+                plain(&path.join("data").display().to_string())
+            ),
         };
         lines.push(format!(
-            "Next: {next} {}, and check the files any time with `rescue verify {}`",
-            plain(&path.join(place).display().to_string()),
+            "Next: {next}, and check the files any time with `rescue verify {}`",
             typed(path)
         ));
     }

@@ -1,0 +1,109 @@
+//! `rescue open [FOLDER]`: shows the album of a rescue folder in the browser.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Done;
+use crate::cli::OpenArgs;
+use crate::error::{Error, Kind};
+use crate::export::album;
+use crate::folder::{Folder, whole_path};
+use crate::ui::{Ui, plain};
+
+/// What opens a page goes on for as long as the browser is open, on some desktops.
+const OPENS_WITHIN: Duration = Duration::from_secs(5);
+
+#[derive(Serialize)]
+struct Opened {
+    r#type: &'static str,
+    page: String,
+}
+
+pub(super) async fn run(args: &OpenArgs, ui: &Ui) -> Result<Done, Error> {
+    let folder = match &args.folder {
+        Some(folder) => folder.clone(),
+        None => latest()?,
+    };
+    let page = tokio::task::spawn_blocking(move || page_of(&folder));
+    let page = match page.await {
+        Ok(page) => page?,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
+    let shown = page.display().to_string();
+    open(&page).await.map_err(|why| {
+        Error::new(Kind::System, "nothing on this computer opens the page")
+            .caused_by(why)
+            .with_hint(format!("open {} in a browser", plain(&shown)))
+    })?;
+    let line = format!("Opened {}", plain(&shown));
+    let opened = Opened {
+        r#type: "opened",
+        page: shown,
+    };
+    ui.result(&opened, &[line]);
+    Ok(Done::All)
+}
+
+/// The rescue folder here that was changed last.
+fn latest() -> Result<PathBuf, Error> {
+    let here = PathBuf::from(".");
+    let listing = std::fs::read_dir(&here).into_iter().flatten();
+    let below = listing.filter_map(|found| found.ok().map(|found| found.path()));
+    let folders = std::iter::once(here.clone()).chain(below);
+    let latest = folders
+        .filter_map(|path| Folder::changed(&path).map(|changed| (changed, path)))
+        .max_by_key(|(changed, _)| *changed);
+    latest.map(|(_, path)| path).ok_or_else(|| {
+        Error::new(Kind::Folder, "there is no rescue folder here")
+            .with_hint("name the folder: `rescue open FOLDER`")
+    })
+}
+
+/// The page of a folder; one that an older version of this program pulled into gets its page now.
+fn page_of(folder: &Path) -> Result<PathBuf, Error> {
+    if !album::is_current(folder) {
+        // While a pull works on it, it has the page of the pull before.
+        let written = Folder::open(folder)
+            .map_err(Error::from)
+            .and_then(|folder| Ok(album::write_to_folder(&folder, album::Looked::default())?));
+        match written {
+            Err(error) if !folder.join(album::PAGE).is_file() => return Err(error),
+            _ => {}
+        }
+    }
+    let page = folder.join(album::PAGE);
+    Ok(whole_path(&page).unwrap_or(page))
+}
+
+/// Opens a page with what the system has for it, without a shell. The end of the error says why not.
+async fn open(page: &Path) -> Result<(), String> {
+    let (program, words): (_, &[&str]) = match () {
+        () if cfg!(windows) => ("rundll32.exe", &["url.dll,FileProtocolHandler"]),
+        () if cfg!(target_os = "macos") => ("open", &[]),
+        () => ("xdg-open", &[]),
+    };
+    // Without a desktop it would show the page in this very terminal, where a browser for one is installed.
+    let has_desktop = ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"];
+    let has_desktop = has_desktop
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    if program == "xdg-open" && !has_desktop {
+        return Err("this session has no desktop".to_owned());
+    }
+    let mut command = Command::new(program);
+    command.args(words).arg(page);
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut child = child.map_err(|error| format!("{program}: {error}"))?;
+    let ended = tokio::task::spawn_blocking(move || child.wait());
+    match tokio::time::timeout(OPENS_WITHIN, ended).await {
+        Ok(Ok(Ok(status))) if !status.success() => Err(format!("{program} ended with {status}")),
+        _ => Ok(()),
+    }
+}

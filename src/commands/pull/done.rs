@@ -1,0 +1,119 @@
+//! What is done when a pull has ended, however it ended: the command of `--on-done`, and a word on the desktop.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::super::Done;
+use crate::error::{Error, Kind};
+use crate::folder::whole_path;
+use crate::ui::{Ui, plain};
+
+/// Somebody who waited so long may have turned to something else.
+const WORTH_TELLING: Duration = Duration::from_secs(30);
+
+/// Which phone and folder a pull turned out to be about, as far as it came.
+#[derive(Debug, Default)]
+pub(super) struct About {
+    pub(super) serial: Option<String>,
+    pub(super) folder: Option<PathBuf>,
+}
+
+/// Runs the command that the user named, through the shell, and waits for it. What it says goes to the standard
+/// error; how it ends changes nothing but what is said.
+pub(super) async fn run_command(
+    command: &str,
+    about: &About,
+    ended: &Result<Done, Error>,
+    ui: &Ui,
+) {
+    let (result, code) = match ended {
+        Ok(Done::All) => ("done", 0),
+        Ok(Done::SomeFailed) => ("some_failed", Kind::SomeItemsFailed.exit_code()),
+        Err(error) if error.kind == Kind::Interrupted => ("interrupted", error.kind.exit_code()),
+        Err(error) => ("failed", error.kind.exit_code()),
+    };
+    let (shell, option) = match cfg!(windows) {
+        true => ("cmd.exe", "/C"),
+        false => ("/bin/sh", "-c"),
+    };
+    let mut running = Command::new(shell);
+    running.arg(option).arg(command);
+    running
+        .env("RESCUE_RESULT", result)
+        .env("RESCUE_EXIT_CODE", code.to_string())
+        .env_remove("RESCUE_FOLDER")
+        .env_remove("RESCUE_SERIAL");
+    if let Some(folder) = &about.folder {
+        running.env(
+            "RESCUE_FOLDER",
+            whole_path(folder).as_ref().unwrap_or(folder),
+        );
+    }
+    if let Some(serial) = &about.serial {
+        // No variable holds a NUL.
+        running.env("RESCUE_SERIAL", serial.replace(char::from(0), ""));
+    }
+    // The standard output is this program's own.
+    running.stdin(Stdio::null()).stdout(ui.beside_results());
+    ui.end_progress();
+    let status = tokio::task::spawn_blocking(move || running.status()).await;
+    let why = match status {
+        Ok(Ok(status)) if status.success() => return,
+        Ok(Ok(status)) => format!("ended with {status}"),
+        Ok(Err(error)) => format!("could not be run: {error}"),
+        Err(_) => "could not be waited for".to_owned(),
+    };
+    let command = plain(command);
+    tracing::error!(%command, "the command of --on-done {why}; the pull is not affected");
+}
+
+/// Says on the desktop that a long pull has ended, where there is one. Nobody waits for it.
+pub(super) fn tell_desktop(ended: &Result<Done, Error>, took: Duration, ui: &Ui) {
+    if !is_worth_telling(took, ui.is_read_by_person()) {
+        return;
+    }
+    let words = match ended {
+        Ok(Done::All) => "The pull is done.",
+        Ok(Done::SomeFailed) => "The pull is done. Some files are missing.",
+        Err(error) if error.kind == Kind::Interrupted => return,
+        Err(_) => "The pull has stopped and needs you.",
+    };
+    let mut command = match () {
+        () if cfg!(windows) => return,
+        () if cfg!(target_os = "macos") => {
+            let mut command = Command::new("osascript");
+            command.arg("-e");
+            command.arg(format!(
+                "display notification \"{words}\" with title \"rescue\""
+            ));
+            command
+        }
+        () => {
+            let mut command = Command::new("notify-send");
+            command.args(["--app-name=rescue", "rescue", words]);
+            command
+        }
+    };
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null());
+    // There may be no such program, and no desktop.
+    if let Ok(mut child) = quiet.stderr(Stdio::null()).spawn() {
+        drop(crate::threads::spawn(move || drop(child.wait())));
+    }
+}
+
+fn is_worth_telling(took: Duration, is_read_by_person: bool) -> bool {
+    is_read_by_person && took >= WORTH_TELLING
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_person_who_waited_long_is_told() {
+        assert!(is_worth_telling(WORTH_TELLING, true));
+        assert!(!is_worth_telling(WORTH_TELLING, false));
+        assert!(!is_worth_telling(Duration::from_secs(3), true));
+    }
+}
