@@ -27,7 +27,7 @@ PULL=("$RESCUE" pull --tcp 127.0.0.1:5599 --all --root)
 stands() {
     check "$1: all of it, byte for byte" diff /run/wanted <(hashes "$2/data")
     check "$1: sha256sum agrees" sh -c "cd '$2' && sha256sum --quiet -c manifest-sha256.txt"
-    check "$1: rescue verify agrees" says 0 "is intact" "$RESCUE" verify "$2"
+    check "$1: rescue verify agrees" says 0 "each as it was recorded" "$RESCUE" verify "$2"
 }
 
 # disk KIND OPTIONS MKFS...: a new disk of that kind at /run/disk.
