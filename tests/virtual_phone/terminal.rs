@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -17,6 +18,8 @@ pub(crate) struct Terminal {
     written: Arc<Mutex<Vec<u8>>>,
     columns: u16,
     child: Child,
+    /// Ends when the last one who could write to the terminal has ended.
+    reading: JoinHandle<()>,
 }
 
 /// A new pseudo-terminal: the end that a person sits at, and the one that a program does.
@@ -51,7 +54,7 @@ impl Terminal {
         let keyboard = File::from(master);
         let (mut screen, written) = (keyboard.try_clone().unwrap(), Arc::default());
         let seen: Arc<Mutex<Vec<u8>>> = Arc::clone(&written);
-        std::thread::spawn(move || {
+        let reading = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = screen.read(&mut bytes) {
                 seen.lock().unwrap().extend(&bytes[..count]);
@@ -62,6 +65,7 @@ impl Terminal {
             written,
             columns,
             child,
+            reading,
         }
     }
 
@@ -90,14 +94,8 @@ impl Terminal {
             ended.is_some()
         })
         .await;
-        // What it wrote last may still be on its way.
-        let mut before = String::new();
-        until("a quiet screen", || {
-            let now = self.screen();
-            std::mem::replace(&mut before, now.clone()) == now
-        })
-        .await;
-        (ended.unwrap().code().unwrap_or(-1), before)
+        until("the last words", || self.reading.is_finished()).await;
+        (ended.unwrap().code().unwrap_or(-1), self.screen())
     }
 
     /// Everything that stands on the screen, and above it.
