@@ -525,6 +525,8 @@ fn size(text: &str) -> Result<u64, String> {
 pub enum RemoteCommand {
     /// Set up a remote
     ///
+    /// Without a name or a kind, it asks for everything, on a terminal.
+    ///
     /// Passwords and keys are read from a prompt, from --secret-file or from the variable
     /// RESCUE_REMOTE_SECRET; never from the command line, which others can see.
     Add(RemoteAddArgs),
@@ -551,10 +553,10 @@ pub struct RemoteNameArgs {
 pub struct RemoteAddArgs {
     /// Name for the remote
     #[arg(value_parser = remote_name)]
-    pub name: String,
+    pub name: Option<String>,
     /// What kind it is
     #[command(subcommand)]
-    pub kind: RemoteKind,
+    pub kind: Option<RemoteKind>,
     /// File with the password or key
     #[arg(long, value_name = "FILE", global = true)]
     pub secret_file: Option<PathBuf>,
@@ -898,7 +900,7 @@ mod tests {
             let words = line.split(' ').map(OsString::from).collect();
             let cli = Cli::try_parse_from(with_names_apart(words)).ok()?;
             match cli.command {
-                Command::Remote(RemoteCommand::Add(args)) => Some((args.name, args.kind)),
+                Command::Remote(RemoteCommand::Add(args)) => Some((args.name?, args.kind)),
                 _ => None,
             }
         };
@@ -906,18 +908,23 @@ mod tests {
             "rescue remote add s3 s3 s3 --access-key-id sftp",
             "rescue --color never remote -v add --keep-in file s3 --json s3 s3 --access-key-id x",
         ] {
-            let Some((name, RemoteKind::S3 { bucket, .. })) = read(line) else {
+            let Some((name, Some(RemoteKind::S3 { bucket, .. }))) = read(line) else {
                 panic!("{line}");
             };
             assert_eq!((name.as_str(), bucket.as_str()), ("s3", "s3"), "{line}");
         }
         let folder = read("rescue remote add webdav folder webdav");
         assert!(
-            matches!(&folder, Some((name, RemoteKind::Folder { .. })) if name == "webdav"),
+            matches!(&folder, Some((name, Some(RemoteKind::Folder { .. }))) if name == "webdav"),
             "{folder:?}"
         );
         assert!(read("rescue remote add s3 bucket --access-key-id x").is_none());
-        assert!(read("rescue remote add s3").is_none());
+        // The kind is asked for.
+        let name = read("rescue remote add s3");
+        assert!(
+            matches!(&name, Some((name, None)) if name == "s3"),
+            "{name:?}"
+        );
     }
 
     #[test]

@@ -358,10 +358,10 @@ impl Driver<'_> {
                     "rescue remembers this folder as the remote '{name}': next time choose \"Upload it to {name}\"."
                 ));
                 let add = RemoteCommand::Add(RemoteAddArgs {
-                    name: name.clone(),
-                    kind: RemoteKind::Folder {
+                    name: Some(name.clone()),
+                    kind: Some(RemoteKind::Folder {
                         path: place.to_owned(),
-                    },
+                    }),
                     secret_file: None,
                     keep_in: None,
                     no_test: false,

@@ -1,6 +1,7 @@
 //! `rescue remote add | login | list | test | remove`: manages the places that files are uploaded to.
 
 mod client;
+mod questions;
 mod sign_in;
 
 use std::io::IsTerminal as _;
@@ -84,17 +85,28 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
 }
 
 async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
-    check_name(&args.name)?;
+    let answered;
+    let args = match (&args.name, &args.kind) {
+        (Some(_), Some(_)) => args,
+        _ => {
+            answered = questions::ask(args, ui).await?;
+            &answered
+        }
+    };
+    let (Some(name), Some(chosen)) = (&args.name, &args.kind) else {
+        return Err(questions::incomplete());
+    };
+    check_name(name)?;
     let mut settings = Settings::load()?;
-    if settings.has(&args.name) {
+    if settings.has(name) {
         // Before a password is asked for.
-        let message = format!("the remote '{}' already exists", args.name);
+        let message = format!("the remote '{}' already exists", name);
         return Err(Error::new(ErrorKind::Usage, message).with_hint(format!(
             "choose another name, or run `rescue remote remove {}` first",
-            args.name
+            name
         )));
     }
-    let (mut kind, downloaded) = match &args.kind {
+    let (mut kind, downloaded) = match chosen {
         RemoteKind::GooglePhotos {
             client_id,
             client_file,
@@ -114,11 +126,11 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         ));
         *host_key = Some(key);
     }
-    let without_password = matches!(args.kind, RemoteKind::Sftp { own_keys: true, .. });
+    let without_password = matches!(chosen, RemoteKind::Sftp { own_keys: true, .. });
     let wanted = kind.secret_name().filter(|_| !without_password);
     let mut secret = match downloaded {
         Some(secret) => Some(secret),
-        None => secret_of(args, wanted, ui).await?,
+        None => secret_of(args, chosen, wanted, ui).await?,
     };
     if let Some((service, client_id)) = kind.sign_in() {
         secret = Some(sign_in::sign_in(service, client_id, secret, ui).await?);
@@ -130,22 +142,22 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         patience_seconds: None,
     };
     // Invalid settings are reported at once, whether it is tried or not.
-    let connected = connect(&args.name, &remote)?;
+    let connected = connect(name, &remote)?;
     let target = remote.kind.target();
     let seen = match args.no_test {
         true => None,
         false => Some(tried(&connected).await?),
     };
-    let kept = settings.add(&args.name, remote, args.keep_in.map(place_of))?;
+    let kept = settings.add(name, remote, args.keep_in.map(place_of))?;
     let listed = Listed {
         r#type: "remote_added",
-        name: &args.name,
-        kind: args.kind.name(),
+        name: name,
+        kind: chosen.name(),
         target: target.clone(),
         secret_in: kept,
         tested: Some(seen.is_some()),
     };
-    let mut lines = vec![format!("{} points to {}", args.name, plain(&target))];
+    let mut lines = vec![format!("{} points to {}", name, plain(&target))];
     lines.extend(seen.map(|seen| format!("It works: {}", plain(&seen))));
     lines.extend(kept.map(|place| match place {
         Place::Keyring => format!("Its secret is in {}", Keyring::NAME),
@@ -155,8 +167,8 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         }
     }));
     lines.push(match args.no_test {
-        true => format!("Try it: rescue remote test {}", args.name),
-        false => format!("Send photos there: rescue upload FOLDER --to {}", args.name),
+        true => format!("Try it: rescue remote test {}", name),
+        false => format!("Send photos there: rescue upload FOLDER --to {}", name),
     });
     ui.result(&listed, &lines);
     Ok(Done::All)
@@ -212,6 +224,7 @@ async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
 
 async fn secret_of(
     args: &RemoteAddArgs,
+    kind: &RemoteKind,
     wanted: Option<&str>,
     ui: &Ui,
 ) -> Result<Option<Secret>, Error> {
@@ -221,7 +234,7 @@ async fn secret_of(
     if let Some(secret) = Secret::from_environment()? {
         return Ok(Some(secret));
     }
-    if matches!(args.kind, RemoteKind::Gcs(_)) {
+    if matches!(kind, RemoteKind::Gcs(_)) {
         // A prompt takes one line.
         let message = "the service account's key is missing";
         return Err(Error::new(ErrorKind::Usage, message)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use rustix::termios::tcgetattr;
 
 use crate::desk::{Desk, end, kill, until};
-use crate::terminal::both_ends;
+use crate::terminal::{Terminal, both_ends};
 
 #[tokio::test]
 async fn stopped_at_a_question_it_ends_at_once_and_the_terminal_is_as_it_was() {
@@ -47,5 +47,44 @@ async fn stopped_at_a_question_it_ends_at_once_and_the_terminal_is_as_it_was() {
             let after = format!("{:?}", tcgetattr(&slave).unwrap());
             assert_eq!(after, before, "{question} {signal}");
         }
+    }
+}
+
+#[tokio::test]
+async fn remote_is_added_by_answers_alone_and_tried_before_it_is_kept() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.dir.path().join("second disk")).unwrap();
+    for (place, code) in [("missing", 2), ("second disk", 0)] {
+        let mut terminal = Terminal::start(desk.command(&["remote", "add"]), 100);
+        terminal.shows("A short name").await;
+        terminal.type_keys("disk\n");
+        // A number that none has, then one of the list.
+        terminal.shows("A folder on this computer").await;
+        terminal.type_keys("99\n");
+        terminal.shows("Its number or its name: 99").await;
+        terminal.type_keys("folder\n");
+        terminal.shows("The folder; must exist: ").await;
+        terminal.type_keys(&format!("{place}\n"));
+        let (ended, screen) = terminal.end().await;
+        assert_eq!(ended, code, "{screen}");
+        let listed = desk.run(&["--json", "remote", "list"]).await.expect(0);
+        assert_eq!(
+            listed.lines.len(),
+            usize::from(code == 0),
+            "{:?}",
+            listed.lines
+        );
+    }
+    // Where nobody can be asked, the command says what is missing.
+    for arguments in [
+        &["--json", "remote", "add"][..],
+        &["--json", "remote", "add", "nas"],
+    ] {
+        let ended = desk.run(arguments).await.expect(2);
+        assert!(
+            ended.message().contains("name and kind are missing"),
+            "{}",
+            ended.message()
+        );
     }
 }
