@@ -919,10 +919,11 @@ mod tests {
             "{folder:?}"
         );
         assert!(read("rescue remote add s3 bucket --access-key-id x").is_none());
+        assert!(read("rescue remote add s3").is_none());
         // The kind is asked for.
-        let name = read("rescue remote add s3");
+        let name = read("rescue remote add nas");
         assert!(
-            matches!(&name, Some((name, None)) if name == "s3"),
+            matches!(&name, Some((name, None)) if name == "nas"),
             "{name:?}"
         );
     }

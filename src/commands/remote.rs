@@ -151,7 +151,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     let kept = settings.add(name, remote, args.keep_in.map(place_of))?;
     let listed = Listed {
         r#type: "remote_added",
-        name: name,
+        name,
         kind: chosen.name(),
         target: target.clone(),
         secret_in: kept,

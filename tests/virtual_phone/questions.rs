@@ -57,7 +57,8 @@ async fn remote_is_added_by_answers_alone_and_tried_before_it_is_kept() {
     for (place, code) in [("missing", 2), ("second disk", 0)] {
         let mut terminal = Terminal::start(desk.command(&["remote", "add"]), 100);
         terminal.shows("A short name").await;
-        terminal.type_keys("disk\n");
+        // Called like a kind, too.
+        terminal.type_keys("folder\n");
         // A number that none has, then one of the list.
         terminal.shows("A folder on this computer").await;
         terminal.type_keys("99\n");

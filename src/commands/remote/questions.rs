@@ -68,7 +68,12 @@ pub(super) async fn ask(given: &RemoteAddArgs, ui: &Ui) -> Result<RemoteAddArgs,
             (None, false) => places.push(typed),
         }
     }
-    let mut words = vec!["add".to_owned(), name, kind.get_name().to_owned()];
+    // The space, which is taken off again, tells a name from a kind that is called like it.
+    let mut words = vec![
+        "add".to_owned(),
+        format!("{name} "),
+        kind.get_name().to_owned(),
+    ];
     words.extend(options);
     words.push("--".to_owned());
     words.extend(places);
