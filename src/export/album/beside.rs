@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::super::ExportError;
 use super::super::look::{Look, Looker};
 use super::super::rows::{TagFiles as _, failed};
+use super::MAX_FILES;
 use super::files::{InFolder, next_part};
 use super::list::Seen;
 use super::parts::{self, ENTRIES, Place};
@@ -51,15 +52,18 @@ impl Beside {
         })
     }
 
-    /// The same events, which this hears as well.
+    /// The same events, which this hears as well. The newest files come first: what comes behind as many as the
+    /// page shows is not looked into.
     pub fn hear(&self, events: &Events) -> Events {
         let (sender, events) = (self.sender.clone(), events.clone());
+        let heard = AtomicUsize::new(0);
         Events::to(move |event| {
             if let Event::Pulled { local, .. } = &event
                 && matches!(
                     MediaKind::of_name(local.name().as_bytes()),
                     MediaKind::Photo | MediaKind::Video
                 )
+                && heard.fetch_add(1, Ordering::Relaxed) < MAX_FILES
             {
                 // Where it panicked, nobody looks.
                 let _ = sender.send(Some(local.clone()));

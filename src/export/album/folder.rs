@@ -18,7 +18,7 @@ use super::files::{InFolder, list_number, list_numbers, names};
 use super::known::Known;
 use super::list::{self, Head, Line, Seen, folder_of};
 use super::parts::{self, ALBUM};
-use super::{MAX_MISSING, PAGE, page};
+use super::{MAX_FILES, MAX_MISSING, PAGE, page};
 use crate::digest::{Hasher, Sha256};
 use crate::folder::disk::{self, Within};
 use crate::folder::manifest::MANIFEST;
@@ -158,6 +158,9 @@ fn shown(folder: &Folder, looked: &Looked) -> Result<Shown, ExportError> {
                     sha256,
                     seen,
                 });
+                if rows.len() == 2 * MAX_FILES {
+                    head.older += keep_newest(&mut rows, MAX_FILES);
+                }
             }
             None => {
                 not_pulled += u64::from(entry.state == State::Planned);
@@ -166,6 +169,7 @@ fn shown(folder: &Folder, looked: &Looked) -> Result<Shown, ExportError> {
         }
         Ok::<_, ExportError>(())
     })?;
+    head.older += keep_newest(&mut rows, MAX_FILES);
     head.missing_count = missing.len() as u64;
     let some = missing.iter().take(MAX_MISSING);
     let some = some.map(|(path, _, why)| (path.clone(), why.clone()));
@@ -177,6 +181,16 @@ fn shown(folder: &Folder, looked: &Looked) -> Result<Shown, ExportError> {
         missing,
         not_pulled,
     })
+}
+
+/// Keeps the newest files, in no order; how many others there were.
+fn keep_newest(rows: &mut Vec<Row>, most: usize) -> u64 {
+    let older = rows.len().saturating_sub(most);
+    if older > 0 {
+        rows.select_nth_unstable_by_key(most, |row| Reverse(row.seen.taken));
+        rows.truncate(most);
+    }
+    older as u64
 }
 
 /// The checksum of the folder's manifest, which a pull has just written.
@@ -301,4 +315,32 @@ fn sweep_sheet(folder: &Within, root: &Path) -> Result<(), DiskError> {
     // Stays where somebody put something else into it.
     let _ = fs::remove_dir(root.join("sheet"));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newest_files_are_kept_and_the_others_counted() {
+        let row = |day: u32| Row {
+            folder: 0,
+            name: day.to_string().into(),
+            size: 0,
+            mtime: 0,
+            sha256: Sha256::of(b""),
+            seen: Seen {
+                taken: chrono::NaiveDate::from_ymd_opt(2024, 1, day)
+                    .and_then(|day| day.and_hms_opt(0, 0, 0)),
+                ..Seen::default()
+            },
+        };
+        // The last one has no date.
+        let mut rows: Vec<_> = [3, 9, 1, 7, 5, 99].map(row).into();
+        assert_eq!(keep_newest(&mut rows, 6), 0);
+        assert_eq!(keep_newest(&mut rows, 3), 3);
+        let mut names: Vec<_> = rows.iter().map(|row| &*row.name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["5", "7", "9"]);
+    }
 }

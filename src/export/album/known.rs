@@ -8,11 +8,12 @@ use std::io::{BufRead as _, BufReader, Read as _};
 
 use chrono::NaiveDateTime;
 
+use super::MAX_FILES;
 use super::list::{BEGIN, Head, Line, NOT_LOOKED_AT, Seen, TIME, VERSION};
 use super::parts::ENTRIES;
 use crate::digest::Sha256;
 
-/// The most bytes of a list that are read: millions of files.
+/// The most bytes of a list that are read; one of ours has some 15 MB.
 const MAX_LIST_BYTES: u64 = 1 << 30;
 /// The most bytes of a line; the first holds all folders.
 const MAX_LINE_BYTES: u64 = 64 << 20;
@@ -31,7 +32,7 @@ impl Known {
         let mut lines = BufReader::with_capacity(256 * 1024, list.take(MAX_LIST_BYTES));
         let mut line = String::new();
         let mut folders = Vec::new();
-        loop {
+        while known.seen.len() < MAX_FILES {
             line.clear();
             match (&mut lines).take(MAX_LINE_BYTES).read_line(&mut line) {
                 Ok(0) | Err(_) => return known,
@@ -49,6 +50,7 @@ impl Known {
                 known.add(&folders, &line);
             }
         }
+        known
     }
 
     fn add(&mut self, folders: &[String], line: &Line<'_>) {

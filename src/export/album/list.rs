@@ -44,6 +44,9 @@ pub(super) struct Head {
     pub(super) day: String,
     /// Whether `report.html` lies beside the page.
     pub(super) report: bool,
+    /// How many files are older than those below, and not listed.
+    #[serde(default)]
+    pub(super) older: u64,
     pub(super) missing_count: u64,
     /// Path on the phone, and why it is not here.
     pub(super) missing: Vec<(String, String)>,

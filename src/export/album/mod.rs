@@ -32,6 +32,9 @@ use parts::{ENTRIES, PartName};
 
 /// The page.
 pub const PAGE: &str = "index.html";
+/// The page shows so many files, the newest; of the others it says how many there are. It keeps both memory and
+/// browsers in bounds, for phones that hold a million.
+const MAX_FILES: usize = 100_000;
 /// The page lists so many files that are not there; the report lists all.
 const MAX_MISSING: usize = 2000;
 
@@ -51,6 +54,8 @@ pub(super) fn write(
     const LIST: &str = "album/list-0.js";
     let mut order: Vec<&Row> = listed.rows().iter().collect();
     order.sort_by_key(|row| std::cmp::Reverse(row.taken.map(|taken| taken.at)));
+    let older = order.len().saturating_sub(MAX_FILES) as u64;
+    order.truncate(MAX_FILES);
     to.add_tag(PAGE, &mut |to| {
         to.write_all(page::page(LIST).as_bytes())
             .map_err(failed(PAGE))
@@ -61,6 +66,7 @@ pub(super) fn write(
         .map(|it| (it.path.to_string(), it.why.sentence()));
     let mut head = Head::new(facts.phone);
     head.report = true;
+    head.older = older;
     head.missing = missing.collect();
     head.missing_count = losses().count() as u64;
     for row in &order {

@@ -23,6 +23,8 @@ function albumList(given, lines) {
   $("title").textContent = phone || "Rescued pictures";
   document.title = phone ? "Pictures from " + phone : "Rescued pictures";
   $("report").hidden = !head.report;
+  $("older").hidden = !head.older;
+  $("older").textContent = count(head.older, "older file is", "older files are") + " not shown here, but in the folder “data” beside this page.";
   showMissing();
   showFilters();
   show();
