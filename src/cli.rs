@@ -764,9 +764,9 @@ pub struct UploadChoiceArgs {
     /// Exclude matching paths; can be repeated
     #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
-    /// Also send files that are not verified
-    #[arg(long)]
-    pub unverified: bool,
+    /// Also send unverified files
+    #[arg(long, alias = "unverified")]
+    pub include_unverified: bool,
 }
 
 /// How to send.

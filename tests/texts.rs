@@ -111,6 +111,19 @@ fn help_reads_as_it_was_read_last() {
 }
 
 #[test]
+fn older_spellings_are_accepted_and_not_shown() {
+    let spelled = |option: &str| {
+        let words = ["rescue", "upload", "FOLDER", "--to", "nas", option];
+        Cli::of_arguments(words.map(Into::into)).map(|cli| format!("{:?}", cli.command))
+    };
+    assert_eq!(
+        spelled("--unverified").unwrap(),
+        spelled("--include-unverified").unwrap()
+    );
+    assert!(!help().contains(" --unverified"));
+}
+
+#[test]
 fn messages_read_as_they_were_read_last() {
     assert_reads("messages.txt", &messages());
 }

@@ -54,7 +54,7 @@ pub struct GcsArgs {
 pub struct B2Args {
     /// The bucket; must exist
     pub bucket: String,
-    /// The bucket's endpoint as shown on B2's page of buckets, as in s3.us-west-004.backblazeb2.com
+    /// The bucket's endpoint as B2's bucket page shows it, as in s3.us-west-004.backblazeb2.com
     #[arg(long, value_name = "HOST")]
     pub endpoint: String,
     /// The keyID of an application key (the applicationKey is asked for)

@@ -185,7 +185,7 @@ async fn send_to(
     refuse_empty_choice(args, &chosen)?;
     if chosen.unverified > 0 {
         ui.remark(&format!(
-            "{} not verified and left out; --unverified sends them too",
+            "{} not verified and left out; --include-unverified sends them too",
             count(chosen.unverified, "file")
         ));
     }
@@ -272,7 +272,7 @@ async fn send_to(
 /// Whether only some of the folder's files are wanted.
 fn is_choice(args: &UploadArgs) -> bool {
     let all = UploadChoiceArgs {
-        unverified: args.choice.unverified,
+        include_unverified: args.choice.include_unverified,
         ..UploadChoiceArgs::default()
     };
     args.choice != all
@@ -505,7 +505,7 @@ fn choice_of(args: &UploadArgs, phone: &PhoneIdentity, rules: &Rules) -> Result<
         until,
         include,
         exclude,
-        unverified,
+        include_unverified,
     } = &args.choice;
     let mut kinds = Vec::new();
     kinds.extend(photos.then_some(MediaKind::Photo));
@@ -529,7 +529,7 @@ fn choice_of(args: &UploadArgs, phone: &PhoneIdentity, rules: &Rules) -> Result<
         selection: selection.with_globs(include, exclude)?,
         // That day is one of them, as in an export.
         until: until.map(|day| start_of_day(day.succ_opt().unwrap_or(day))),
-        unverified: *unverified,
+        unverified: *include_unverified,
         layout,
     })
 }

@@ -287,7 +287,7 @@ async fn backup_is_complete_only_when_all_of_the_phone_is_there() {
     scene.pull(&["--no-verify"]).await.expect(0);
     for (more, code, left_out, not_there) in [
         (&[][..], 3, 3, 3),
-        (&["--unverified", "--include", "**/0.jpg"], 0, 0, 2),
+        (&["--include-unverified", "--include", "**/0.jpg"], 0, 0, 2),
     ] {
         let ended = desk.run(&[&upload[..], more].concat()).await.expect(code);
         assert_eq!(ended.line("upload_summary")["left_out"], left_out);
