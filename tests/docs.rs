@@ -1,5 +1,5 @@
-//! README and docs/ say what is so: links resolve, commands can be pasted and are accepted by the program, and
-//! the contract for scripts is complete.
+//! README and docs/ say what is so: links resolve, commands can be pasted and are accepted by the program
+//! (`tests/docs/commands.rs`), and the contract for scripts is complete.
 //! `tests/texts.rs` reads their sentences.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rescue::cli::Cli;
+#[path = "docs/commands.rs"]
+mod commands;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -90,110 +91,6 @@ fn every_link_resolves() {
         let page = format!("see [this]({link})");
         assert_eq!(broken_links(&readme, &page), [link]);
     }
-}
-
-/// What is wrong with the fenced blocks of a page: a block names no language, or somebody who pastes a command
-/// would pass an explanation behind it as arguments.
-fn unfit_to_paste(page: &str) -> Vec<String> {
-    let mut unfit = Vec::new();
-    let mut language = None;
-    for line in page.lines() {
-        if let Some(word) = line.trim_start().strip_prefix("```") {
-            language = match language {
-                None => Some(word),
-                Some(_) => None,
-            };
-            if language.is_some_and(|word| !["sh", "powershell", "text"].contains(&word)) {
-                unfit.push(format!("```{word} is not ```sh, ```powershell or ```text"));
-            }
-        } else if language.is_some_and(|word| word != "text") {
-            unfit.extend(wrong_command(line.trim()));
-        }
-    }
-    unfit
-}
-
-/// Why a line of a shell is not one command with its arguments, and perhaps a comment.
-fn wrong_command(line: &str) -> Option<String> {
-    let (words, has_gap) = shell_words(line);
-    if has_gap {
-        return Some(format!("no # before the explanation: {line}"));
-    }
-    let is_rescue = |word: &String| word == "rescue" || word == r".\rescue.exe";
-    // `rescue` alone leads through the questions.
-    if !words.first().is_some_and(is_rescue) || words.len() == 1 {
-        return None;
-    }
-    let error = Cli::of_arguments(words.into_iter().map(Into::into)).err()?;
-    let is_wrong = error.exit_code() != 0;
-    is_wrong.then(|| format!("{line}: {error}"))
-}
-
-/// The words of the first command of a line up to its comment, and whether several blanks set words apart, as
-/// people do before an explanation.
-fn shell_words(line: &str) -> (Vec<String>, bool) {
-    let mut words = vec![String::new()];
-    let mut quote = None;
-    let mut blanks = 0;
-    let (mut has_gap, mut is_first) = (false, true);
-    for letter in line.chars() {
-        if quote.is_none() && letter == ' ' {
-            blanks += 1;
-            continue;
-        }
-        if quote.is_none() && letter == '#' && blanks > 0 {
-            break;
-        }
-        has_gap |= blanks > 1;
-        is_first &= quote.is_some() || !matches!(letter, '|' | '>');
-        if is_first && blanks > 0 {
-            words.push(String::new());
-        }
-        blanks = 0;
-        match quote {
-            Some(mark) if mark == letter => quote = None,
-            None if matches!(letter, '\'' | '"') => quote = Some(letter),
-            _ if is_first => words.last_mut().unwrap().push(letter),
-            _ => {}
-        }
-    }
-    (words, has_gap)
-}
-
-#[test]
-fn every_command_can_be_pasted() {
-    for path in pages() {
-        let page = fs::read_to_string(&path).unwrap();
-        let unfit = unfit_to_paste(&page);
-        assert!(
-            unfit.is_empty(),
-            "{}:\n{}",
-            path.display(),
-            unfit.join("\n")
-        );
-    }
-    assert_eq!(
-        shell_words("rescue pull --include '**/a  b/**' # | x").0,
-        ["rescue", "pull", "--include", "**/a  b/**"]
-    );
-    for line in [
-        "curl https://sh.rustup.rs | sh # unless it is there",
-        "rescue pull --include '**/WhatsApp  Images/**'   # the pictures",
-        "rescue",
-    ] {
-        assert_eq!(wrong_command(line), None);
-    }
-    for line in [
-        "cargo install --locked   takes some minutes",
-        "curl https://sh.rustup.rs | sh     unless it is there",
-        "rescue doctor --install-udev-rules   lets you open the phone",
-        "rescue pull again",
-        "rescue upload FOLDER --to nas --no-such-option",
-        r".\rescue.exe docter",
-    ] {
-        assert!(wrong_command(line).is_some(), "{line}");
-    }
-    assert_eq!(unfit_to_paste("```\nrescue pull\n```").len(), 1);
 }
 
 /// The `type`s that the program prints and the fields of its events, read from its sources.
