@@ -12,33 +12,33 @@ use rsa::rand_core::CryptoRngCore;
 use rsa::traits::PublicKeyParts as _;
 use rsa::{BigUint, RsaPrivateKey, RsaPublicKey};
 
-/// The length of a phone's token in bytes.
+/// The length in bytes of the token that a phone sends to be signed.
 pub const TOKEN_BYTES: usize = 20;
-/// The length of the RSA modulus in bytes: phones take RSA-2048 and nothing else.
+/// The length in bytes of the RSA modulus: phones accept RSA-2048 keys only.
 const MODULUS_BYTES: usize = 256;
 const MODULUS_WORDS: u32 = 64;
-/// Two words, the modulus, R squared, the exponent.
+/// The length in bytes of Android's `RSAPublicKey`: two words, the modulus, R squared and the exponent.
 pub(crate) const PUBLIC_KEY_BYTES: usize = 4 + 4 + MODULUS_BYTES + MODULUS_BYTES + 4;
 
-/// A random token that a phone wants signed.
+/// A random token that a phone asks the computer to sign.
 pub type Token = [u8; TOKEN_BYTES];
 
-/// Why a key cannot be used.
+/// An error that makes a key unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// Not the private key format that adb writes.
+    /// The text is not a private key in PKCS #8 PEM, the format that adb writes.
     #[error("not a private key in PEM form (PKCS #8), as adb writes it")]
     NotPem(#[source] rsa::pkcs8::Error),
-    /// A key that phones do not take.
+    /// The key does not have the size that phones accept.
     #[error("an RSA key of {bits} bits; phones take 2048")]
     WrongSize {
-        /// The key's size.
+        /// The key's size in bits.
         bits: usize,
     },
-    /// The key cannot sign, or cannot be made.
+    /// Generating the key or signing with it failed.
     #[error("the RSA key cannot be used")]
     Rsa(#[from] rsa::Error),
-    /// Not the public key format that adb sends.
+    /// The text is not a public key in the format that adb sends.
     #[error("not a public key in adb's form")]
     NotPublicKey,
 }
@@ -48,12 +48,12 @@ pub enum KeyError {
 pub struct PrivateKey(RsaPrivateKey);
 
 impl PrivateKey {
-    /// Makes a new key; takes up to a few seconds.
+    /// Generates a new key; takes up to a few seconds.
     pub fn generate(random: &mut impl CryptoRngCore) -> Result<Self, KeyError> {
         Ok(Self(RsaPrivateKey::new(random, MODULUS_BYTES * 8)?))
     }
 
-    /// Reads the content of an `adbkey` file.
+    /// Parses the content of an `adbkey` file.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         let key = RsaPrivateKey::from_pkcs8_pem(text).map_err(KeyError::NotPem)?;
         match key.size() {
@@ -62,19 +62,19 @@ impl PrivateKey {
         }
     }
 
-    /// The content of an `adbkey` file.
+    /// Returns the content of an `adbkey` file for this key.
     pub fn to_pem(&self) -> Result<String, KeyError> {
         let pem = self.0.to_pkcs8_pem(LineEnding::LF);
         pem.map(|text| text.as_str().to_owned())
             .map_err(KeyError::NotPem)
     }
 
-    /// Signs a phone's token.
+    /// Signs a phone's token and returns the signature.
     pub fn sign(&self, token: &Token) -> Result<Vec<u8>, KeyError> {
         Ok(self.0.sign(Pkcs1v15Sign::new::<sha1::Sha1>(), token)?)
     }
 
-    /// The public half.
+    /// Returns the public half of this key.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.to_public_key())
     }
@@ -91,13 +91,13 @@ impl std::fmt::Debug for PrivateKey {
 pub struct PublicKey(RsaPublicKey);
 
 impl PublicKey {
-    /// The line of an `adbkey.pub` file: base64 of Android's `RSAPublicKey`, a space, a comment.
+    /// Returns the line of an `adbkey.pub` file: Android's `RSAPublicKey` in base64, a space, and the comment.
     pub fn to_line(&self, comment: &str) -> String {
         format!("{} {comment}", BASE64.encode(self.to_android()))
     }
 
-    /// The fingerprint by which a phone's question names the key (AOSP, `AdbDebuggingManager`): the
-    /// MD5 of Android's `RSAPublicKey`, as in `0A:1B:...`.
+    /// Returns the fingerprint that Android's "Allow USB debugging?" dialog shows for the key: the MD5 of Android's
+    /// `RSAPublicKey`, written as `0A:1B:...` (AOSP, `AdbDebuggingManager`).
     pub fn fingerprint(&self) -> String {
         use md5::Digest as _;
         let digest = md5::Md5::digest(self.to_android());
@@ -105,7 +105,7 @@ impl PublicKey {
         bytes.join(":")
     }
 
-    /// Reads such a line; a NUL byte at its end, as sent on the wire, is dropped.
+    /// Parses a line as written by [`PublicKey::to_line`]. A NUL byte at the end, as sent on the wire, is dropped.
     pub fn from_line(line: &[u8]) -> Result<Self, KeyError> {
         let end = line
             .iter()
@@ -128,14 +128,14 @@ impl PublicKey {
         Ok(Self(key.map_err(|_| KeyError::NotPublicKey)?))
     }
 
-    /// Whether a signature of a token was made with this key's private half.
+    /// Returns whether the private half of this key made `signature` from `token`.
     pub fn verifies(&self, token: &Token, signature: &[u8]) -> bool {
         self.0
             .verify(Pkcs1v15Sign::new::<sha1::Sha1>(), token, signature)
             .is_ok()
     }
 
-    /// Android's `RSAPublicKey`: little-endian words for Montgomery arithmetic.
+    /// Returns Android's `RSAPublicKey`: little-endian words prepared for Montgomery arithmetic.
     fn to_android(&self) -> Vec<u8> {
         let modulus = self.0.n();
         let two_to_32 = BigUint::from(1_u64 << 32);

@@ -20,43 +20,45 @@ const AUTH_TOKEN: u32 = 1;
 const AUTH_SIGNATURE: u32 = 2;
 const AUTH_PUBLIC_KEY: u32 = 3;
 
-/// How much a stream may hold that its reader has not consumed, in bytes; then the peer waits. A larger window
-/// brings nothing that lasts (docs/benchmarks.md has the figures), and takes memory.
+/// The most bytes that a stream holds for its reader before the peer has to wait. A larger window takes more memory and
+/// is no faster in the long run (figures in docs/benchmarks.md).
 pub const RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
-/// What comes at most before an honest peer waits, in bytes: adb sends a whole message while any
-/// of the window is left (AOSP `adb/socket.h`, `available_send_bytes`).
+/// The most bytes that an honest peer can send before it waits: adb sends a whole message while any of the window is
+/// left (AOSP `adb/socket.h`, `available_send_bytes`).
 const MAX_UNCONSUMED: u32 = RECEIVE_WINDOW + MAX_PAYLOAD;
-/// Messages that may wait for their reader on one stream: scraps take more memory than they count.
+/// The most messages that may wait for their reader on one stream: very small messages take more memory than their
+/// bytes.
 const MAX_UNCONSUMED_MESSAGES: u32 = 128 * 1024;
 /// Messages up to this length share a buffer on their way out.
 const SMALL_OUTPUT: usize = 4096;
-/// Data up to this length is copied, because a slice of it would hold in memory the whole buffer
-/// that the transport read it into.
+/// Data up to this length in bytes is copied, because a slice of it would keep the transport's whole read buffer in
+/// memory.
 const SMALL_DATA: usize = 16 * 1024;
-/// No peer's state is longer: `sideload`, `bootloader`; people are shown it.
+/// The longest peer state kept, in characters. Real ones (`sideload`, `bootloader`) are shorter, and the state is shown
+/// to the user.
 const MAX_STATE_CHARS: usize = 64;
-/// More streams than any honest peer opens on us.
+/// The most streams that a peer may open to this end; an honest peer opens far fewer.
 const MAX_STREAMS: usize = 1024;
 
-/// A stream of this connection, by our own number.
+/// A stream of one connection, identified by this end's number for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(u32);
 
 impl StreamId {
-    /// The number as it goes over the wire.
+    /// Returns the number that identifies the stream on the wire.
     pub(crate) fn number(self) -> u32 {
         self.0
     }
 }
 
-/// What a peer says about itself in `CNXN`.
+/// What a peer reports about itself in its `CNXN` message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Banner {
-    /// What it is: `device`, `recovery`, `sideload`, `host`...
+    /// The peer's state: `device`, `recovery`, `sideload`, `host`...
     pub state: String,
-    /// Its properties, such as `ro.product.model`, in the order sent.
+    /// The peer's properties, such as `ro.product.model`, in the order sent.
     pub properties: Vec<(String, String)>,
-    /// What both ends can do.
+    /// The features that both ends support.
     pub features: Features,
 }
 
@@ -79,7 +81,7 @@ impl Banner {
         }
     }
 
-    /// The value of a property, when the peer sent it.
+    /// Returns the value of a property, or `None` if the peer did not send it.
     pub fn property(&self, name: &str) -> Option<&str> {
         self.properties
             .iter()
@@ -88,33 +90,34 @@ impl Banner {
     }
 }
 
-/// What happened on a connection.
+/// An event on a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The handshake is done; streams can be opened.
+    /// The handshake is complete; streams can be opened.
     Connected(Banner),
-    /// The phone knows none of our keys and now asks its owner; it stays silent until then.
+    /// The phone knows none of the computer's keys and is asking its user to allow the computer. It stays silent until
+    /// the user answers.
     AwaitingApproval,
-    /// The phone knows none of our keys, and was not asked to ask for them.
+    /// The phone knows none of the computer's keys, and [`Introduction::SignaturesOnly`] kept it from asking its user.
     NotKnown,
-    /// Device end: an unknown computer offers its public key (see [`Connection::approve`]).
+    /// Device end: an unknown computer offers its public key; [`Connection::approve`] accepts it.
     KeyOffered(PublicKey),
-    /// A stream that we opened is open.
+    /// A stream opened with [`Connection::open`] is ready to use.
     Opened(StreamId),
-    /// The peer opened a stream to a service (its name without the NUL byte).
+    /// The peer opened a stream to a service; the bytes are the service's name without the NUL byte.
     Incoming(StreamId, Bytes),
-    /// Data came; say [`Connection::consumed`] when it was taken.
+    /// Data arrived on a stream. Call [`Connection::consumed`] once the reader has taken it.
     Data(StreamId, Bytes),
-    /// The peer took all that was written: time to write more.
+    /// All written data has been sent to the peer; more can be written.
     Drained(StreamId),
     /// The peer closed the stream, or refused to open it.
     Closed(StreamId),
 }
 
-/// What a peer did that ends the connection.
+/// A peer's action, or a failure, that ends the connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
-    /// Bytes that are no message.
+    /// The bytes received are not an ADB message.
     #[error(transparent)]
     Wire(#[from] WireError),
     /// A signature could not be made.
@@ -123,58 +126,57 @@ pub enum ConnectionError {
     /// The phone wants TLS (wireless debugging), which this route does not speak.
     #[error("the phone wants TLS, as wireless debugging does")]
     TlsWanted,
-    /// A message that is invalid in this state.
+    /// A message arrived that is invalid in the current state.
     #[error("unexpected {command:?} message from the peer: {why}")]
     Unexpected {
         /// The message's command.
         command: Command,
-        /// What is wrong with it.
+        /// Why it is invalid.
         why: &'static str,
     },
-    /// More data than was allowed before an acknowledgement.
+    /// The peer sent more data than it may before an acknowledgement.
     #[error("the peer sends more than it was allowed to")]
     Flood,
 }
 
-/// What a computer does where a phone knows none of its keys.
+/// What a computer does when the phone knows none of its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Introduction {
-    /// It offers its public key, so that the phone asks its owner. The question may stay on the phone's
-    /// screen when the connection is long gone.
+    /// Offers its public key, so that the phone asks its user to allow the computer. The question can remain on the
+    /// phone's screen after the connection has ended.
     #[default]
     OfferKey,
-    /// It leaves it at signatures, of which nothing shows on the phone.
+    /// Tries its signatures and stops there; nothing appears on the phone.
     SignaturesOnly,
 }
 
-/// What a computer brings to a connection.
+/// The settings of the computer's end of a connection.
 #[derive(Debug, Clone)]
 pub struct HostConfig {
-    /// The keys to try, in turn; the first one's public half is offered when none is known.
+    /// The keys to try, in this order. The public half of the first is offered if the phone knows none of them.
     pub keys: Vec<PrivateKey>,
-    /// The comment behind the public key, which the phone may show: `user@computer`.
+    /// The comment sent with the public key, which the phone may show: `user@computer`.
     pub name: String,
-    /// What to do where the phone knows none of them.
+    /// What to do when the phone knows none of the keys.
     pub introduction: Introduction,
-    /// What to offer.
+    /// The features to offer.
     pub features: Features,
 }
 
-/// What a phone brings to a connection.
+/// The settings of the phone's end of a connection.
 #[derive(Debug, Clone)]
 pub struct DeviceConfig {
-    /// What it is: `device`, `recovery`...
+    /// The phone's state: `device`, `recovery`...
     pub state: String,
-    /// Its properties; `features` is added.
+    /// The phone's properties; `features` is added to them.
     pub properties: Vec<(String, String)>,
-    /// What to offer.
+    /// The features to offer.
     pub features: Features,
-    /// The largest payload to announce, in bytes; brought between [`MIN_PAYLOAD`] and
-    /// [`MAX_PAYLOAD`].
+    /// The largest payload to announce, in bytes; clamped to [`MIN_PAYLOAD`] and [`MAX_PAYLOAD`].
     pub max_payload: u32,
-    /// What the names of services begin with that it does not know.
+    /// Prefixes of the service names that the phone refuses to open.
     pub refused: Vec<String>,
-    /// The token to have signed, and the keys whose signature is taken; `None` asks for nothing.
+    /// The token to have signed, and the keys whose signatures are accepted. With `None`, any computer is let in.
     pub auth: Option<(Token, Vec<PublicKey>)>,
 }
 
@@ -199,7 +201,7 @@ struct Stream {
     closing: bool,
 }
 
-/// One end of a connection.
+/// One end of an ADB connection.
 #[derive(Debug)]
 pub struct Connection {
     role: Role,
@@ -207,7 +209,7 @@ pub struct Connection {
     checksum: Checksum,
     peer_max_payload: u32,
     connected: bool,
-    /// Device end: the computer's hello, until it is let in.
+    /// Device end: the computer's banner, until the computer is let in.
     hello: Option<Banner>,
     delayed_ack: bool,
     streams: HashMap<u32, Stream>,
@@ -218,7 +220,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The computer's end: says hello at once.
+    /// Creates the computer's end and queues its `CNXN` message.
     pub fn host(config: HostConfig) -> Self {
         let banner = format!("host::features={}", config.features);
         let mut connection = Self::new(Role::Host {
@@ -229,7 +231,7 @@ impl Connection {
         connection
     }
 
-    /// The phone's end: waits for the computer's hello.
+    /// Creates the phone's end, which waits for the computer's `CNXN` message.
     pub fn device(mut config: DeviceConfig) -> Self {
         config.max_payload = config.max_payload.clamp(MIN_PAYLOAD, MAX_PAYLOAD);
         Self::new(Role::Device { config })
@@ -253,8 +255,8 @@ impl Connection {
         }
     }
 
-    /// Takes whole messages off the front of what was read. After an error the connection is of
-    /// no more use.
+    /// Handles all complete messages at the front of `input` and removes them from it. After an error the connection
+    /// can no longer be used.
     pub fn receive(&mut self, input: &mut BytesMut) -> Result<(), ConnectionError> {
         while let Some(message) = self.decoder.decode(input)? {
             self.handle(message)?;
@@ -262,30 +264,30 @@ impl Connection {
         Ok(())
     }
 
-    /// How many bytes are missing beyond those `held` until something can happen.
+    /// Returns how many more bytes than the `held` ones are needed to complete the next header or message.
     pub fn missing_bytes(&self, held: usize) -> usize {
         self.decoder.missing_bytes(held)
     }
 
-    /// The next thing that happened.
+    /// Returns the next event, or `None` if there is none.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// The next bytes for the peer.
+    /// Returns the next bytes to send to the peer, or `None` if there are none.
     pub fn poll_output(&mut self) -> Option<Bytes> {
         self.output
             .pop_front()
             .or_else(|| (!self.small_output.is_empty()).then(|| self.small_output.split().freeze()))
     }
 
-    /// The longest service name that can be opened, in bytes.
+    /// Returns the length in bytes of the longest service name that [`Connection::open`] accepts.
     pub fn max_service_bytes(&self) -> usize {
         self.peer_max_payload as usize - 1
     }
 
-    /// Opens a stream to a service of the peer; [`Event::Opened`] or [`Event::Closed`] follows.
-    /// A name longer than [`Connection::max_service_bytes`] is refused without asking.
+    /// Opens a stream to a service of the peer. [`Event::Opened`] or [`Event::Closed`] follows. A name longer than
+    /// [`Connection::max_service_bytes`] is refused without asking the peer.
     pub fn open(&mut self, service: &[u8]) -> StreamId {
         let id = self.add_stream(None, 0);
         if service.len() > self.max_service_bytes() {
@@ -307,8 +309,8 @@ impl Connection {
         StreamId(id)
     }
 
-    /// Queues data for a stream; it leaves as fast as the peer takes it. Data for a stream that
-    /// is gone or given up is dropped.
+    /// Queues data for a stream; it is sent as fast as the peer accepts it. Data for a stream that is closed or unknown
+    /// is dropped.
     pub fn write(&mut self, id: StreamId, data: Bytes) {
         let stream = self.streams.get_mut(&id.0);
         if let Some(stream) = stream.filter(|stream| !stream.closing && !data.is_empty()) {
@@ -317,14 +319,14 @@ impl Connection {
         }
     }
 
-    /// How much of what was written waits for the peer, in bytes.
+    /// Returns how many written bytes have not been sent yet.
     pub fn queued_bytes(&self, id: StreamId) -> usize {
         self.streams
             .get(&id.0)
             .map_or(0, |stream| stream.send_queue.iter().map(Bytes::len).sum())
     }
 
-    /// Says that a stream's reader took `bytes`; lets the peer send more.
+    /// Reports that a stream's reader took `bytes` bytes, which lets the peer send more.
     pub fn consumed(&mut self, id: StreamId, bytes: usize) {
         let Some(stream) = self.streams.get_mut(&id.0) else {
             return;
@@ -349,8 +351,7 @@ impl Connection {
         }
     }
 
-    /// Gives a stream up; it is closed once all that was written has left. Nothing that happens
-    /// to it from now on is told.
+    /// Closes a stream once all written data has been sent. No more events are reported for it.
     pub fn close(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id.0) else {
             return;
@@ -362,7 +363,7 @@ impl Connection {
         self.consumed(id, unread);
     }
 
-    /// Device end: takes an offered key; the connection is up.
+    /// Device end: accepts an offered key and completes the handshake.
     pub fn approve(&mut self) {
         self.accept_host();
     }

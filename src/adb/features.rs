@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-/// A feature that this program knows and uses.
+/// An ADB feature that this program uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Feature {
-    /// Shell with exit code and separate stdout and stderr (about Android 7).
+    /// `shell_v2`: a shell with an exit code and separate stdout and stderr (since about Android 7).
     ShellV2,
-    /// `STA2`/`LST2`: 64-bit sizes and error numbers (about Android 8).
+    /// `stat_v2`, the requests `STA2` and `LST2`: 64-bit sizes and error numbers (since about Android 8).
     StatV2,
-    /// `LIS2`: listing with 64-bit sizes (about Android 11).
+    /// `ls_v2`, the request `LIS2`: directory listings with 64-bit sizes (since about Android 11).
     LsV2,
-    /// `RCV2` (about Android 11).
+    /// `sendrecv_v2`, the request `RCV2` (since about Android 11).
     SendRecvV2,
-    /// Acknowledgement by bytes instead of by message (about Android 13).
+    /// `delayed_ack`: acknowledgement by bytes instead of by message (since about Android 13).
     DelayedAck,
 }
 
@@ -28,44 +28,44 @@ impl Feature {
     ];
 }
 
-/// A set of features; shown and read as names with commas between them.
+/// A set of features. Its text form is the features' names, separated by commas.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Features(u8);
 
 impl Features {
-    /// Every feature known here.
+    /// Returns the set of every feature that this program knows.
     pub fn all() -> Self {
         Feature::ALL
             .iter()
             .fold(Self::default(), |set, (feature, _)| set.with(*feature))
     }
 
-    /// Reads names with commas between them; unknown names are passed over.
+    /// Parses names separated by commas; unknown names are ignored.
     pub fn parse(names: &str) -> Self {
         let known = |name| Feature::ALL.iter().find(|(_, known)| *known == name);
         let found = names.split(',').filter_map(|name| known(name.trim()));
         found.fold(Self::default(), |set, (feature, _)| set.with(*feature))
     }
 
-    /// This set and one more.
+    /// Returns this set with `feature` added.
     #[must_use]
     pub fn with(self, feature: Feature) -> Self {
         Self(self.0 | 1 << feature as u8)
     }
 
-    /// This set but one.
+    /// Returns this set with `feature` removed.
     #[must_use]
     pub fn without(self, feature: Feature) -> Self {
         Self(self.0 & !(1 << feature as u8))
     }
 
-    /// What both sets hold.
+    /// Returns the features that are in both sets.
     #[must_use]
     pub fn common(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// Whether the set holds a feature.
+    /// Returns whether the set contains `feature`.
     pub fn has(self, feature: Feature) -> bool {
         self.0 & 1 << feature as u8 != 0
     }

@@ -7,28 +7,28 @@ pub const MAX_PATH_BYTES: usize = 1024;
 
 /// An absolute path on the phone: raw bytes, mostly but not always UTF-8.
 ///
-/// Holds between 1 and [`MAX_PATH_BYTES`] bytes, starts with `/`, has no NUL byte, no empty,
-/// `.` or `..` component and no slash at its end (but for the root itself): a phone's listing
-/// cannot make one that climbs out of the folder listed.
+/// It has 1 to [`MAX_PATH_BYTES`] bytes, starts with `/`, and contains no NUL byte, no empty, `.` or `..` component,
+/// and no trailing slash (except for the root itself). A name in a phone's listing therefore cannot lead out of the
+/// listed folder.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RemotePath(Box<[u8]>);
 
-/// Why bytes are no [`RemotePath`].
+/// The reason why bytes are not a valid [`RemotePath`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// Only absolute paths mean something on a phone.
+    /// The path is not absolute.
     #[error("the path does not start with /")]
     NotAbsolute,
-    /// Longer than the sync service takes.
+    /// The path is longer than [`MAX_PATH_BYTES`], which the sync service would refuse.
     #[error("the path is longer than {MAX_PATH_BYTES} bytes")]
     TooLong,
-    /// An empty, `.` or `..` component, or a NUL byte.
+    /// The path has an empty, `.` or `..` component, or a NUL byte.
     #[error("a part of the path is empty, '.', '..' or holds a NUL byte or a slash")]
     BadComponent,
 }
 
 impl RemotePath {
-    /// Checks an absolute path; slashes at its end are dropped.
+    /// Checks an absolute path and drops any trailing slashes.
     pub fn new(bytes: &[u8]) -> Result<Self, PathError> {
         let Some(rest) = bytes.strip_prefix(b"/") else {
             return Err(PathError::NotAbsolute);
@@ -49,7 +49,7 @@ impl RemotePath {
         Ok(Self(path.into_boxed_slice()))
     }
 
-    /// The path of an entry of this folder, whose name a phone sent.
+    /// Returns the path of an entry of this folder. `name` comes from the phone and is checked.
     pub fn join(&self, name: &[u8]) -> Result<Self, PathError> {
         if !is_component(name) {
             return Err(PathError::BadComponent);
@@ -62,12 +62,12 @@ impl RemotePath {
         Ok(Self(path.into_boxed_slice()))
     }
 
-    /// The raw bytes.
+    /// Returns the path's raw bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The last component; empty for the root.
+    /// Returns the last component; empty for the root.
     pub fn name(&self) -> &[u8] {
         self.0
             .rsplit(|byte| *byte == b'/')
@@ -75,7 +75,7 @@ impl RemotePath {
             .unwrap_or_default()
     }
 
-    /// The folder that holds this; `None` for the root.
+    /// Returns the folder that contains this path; `None` for the root.
     pub fn parent(&self) -> Option<Self> {
         if self.is_root() {
             return None;
@@ -84,7 +84,7 @@ impl RemotePath {
         Some(Self(Box::from(self.0.get(..cut.max(1))?)))
     }
 
-    /// The components below `folder`, or `None` when this does not lie below it.
+    /// Returns the components below `folder`, or `None` if this path is not inside it.
     pub fn below<'a>(
         &'a self,
         folder: &Self,
@@ -107,7 +107,8 @@ fn is_component(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..") && !name.iter().any(|byte| matches!(byte, 0 | b'/'))
 }
 
-/// Shows the path as text, with what is not UTF-8 replaced; for messages, not for the phone.
+/// Shows the path as text for messages. Bytes that are not UTF-8 are replaced, so the result must not be sent to the
+/// phone.
 impl fmt::Display for RemotePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(&self.0))

@@ -4,33 +4,34 @@
 
 use bytes::{Bytes, BytesMut};
 
-/// The longest text answer taken from a server, in bytes: its length field has four digits.
+/// The longest text answer accepted from a server, in bytes: its length field has four hexadecimal digits.
 pub const MAX_TEXT: usize = 0xffff;
 
-/// A request as it goes to the server; `None` when it is longer than four digits can say.
+/// Encodes a request for the server: four hexadecimal digits of length and the service's name. Returns `None` if the
+/// name is too long for the length field.
 pub fn request(service: &[u8]) -> Option<Vec<u8>> {
     (service.len() <= MAX_TEXT)
         .then(|| [format!("{:04x}", service.len()).as_bytes(), service].concat())
 }
 
-/// What a server answers first.
+/// The status at the start of a server's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
-    /// The request was taken.
+    /// The server accepted the request.
     Okay,
-    /// It was not, and why.
+    /// The server refused the request, for this reason.
     Fail(String),
 }
 
-/// Bytes that are no answer of an adb server.
+/// The error for bytes that are not an adb server's answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("what listens there is no adb server: it answered '{}'", got.escape_ascii())]
 pub struct NotAServer {
-    /// The first bytes that came.
+    /// The first bytes received.
     pub got: Bytes,
 }
 
-/// Takes a status off the front of what was read; `None` until it is whole.
+/// Removes a status from the front of `input`; returns `None` until it is complete.
 pub fn parse_status(input: &mut BytesMut) -> Result<Option<Status>, NotAServer> {
     let Some(word) = input.get(..4) else {
         return Ok(None);
@@ -55,7 +56,7 @@ pub fn parse_status(input: &mut BytesMut) -> Result<Option<Status>, NotAServer> 
     }
 }
 
-/// Takes a text with its length in front off what was read; `None` until it is whole.
+/// Removes a length-prefixed text from the front of `input`; returns `None` until it is complete.
 pub fn parse_text(input: &mut BytesMut) -> Result<Option<String>, NotAServer> {
     let Some(length) = text_length(input, 0)? else {
         return Ok(None);
@@ -68,8 +69,8 @@ pub fn parse_text(input: &mut BytesMut) -> Result<Option<String>, NotAServer> {
     Ok(Some(text))
 }
 
-/// Takes the text behind a status that was fine; `None` until it is whole. Newer servers take a request that
-/// lasts, and tell that it failed in a second status.
+/// Removes the text after an `OKAY` status from the front of `input`; returns `None` until it is complete. Newer
+/// servers accept a long-running request at first and report its failure in a second status: that is the inner `Err`.
 pub fn parse_answer(input: &mut BytesMut) -> Result<Option<Result<String, String>>, NotAServer> {
     // No length begins so.
     if input.starts_with(b"FAIL") {
@@ -99,42 +100,42 @@ fn not_a_server(input: &BytesMut) -> NotAServer {
     }
 }
 
-/// A phone's state as an adb server names it, or as it is seen on USB.
+/// A phone's state, as an adb server names it or as this program sees it on USB.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceState {
-    /// Ready.
+    /// Ready to use.
     Device,
-    /// The server is making contact.
+    /// The server is connecting to the phone.
     Connecting,
-    /// The server is proving who it is.
+    /// The server is proving its identity to the phone.
     Authorizing,
     /// The phone has not allowed this computer.
     Unauthorized,
-    /// Seen, but not answering.
+    /// The phone is known but does not answer.
     Offline,
-    /// In recovery.
+    /// In recovery mode.
     Recovery,
-    /// Waiting for an update to be sent.
+    /// In sideload mode: waiting for an update to be sent.
     Sideload,
-    /// In rescue mode (Android's, not this program's).
+    /// In Android's rescue mode (unrelated to this program).
     Rescue,
     /// In the bootloader.
     Bootloader,
-    /// The server may not open the USB device; with its words.
+    /// The server has no permission to open the USB device; with the server's explanation.
     NoPermissions(String),
-    /// Let go by the server, so that another program can have it.
+    /// Released by the server, so that another program can use the phone.
     Detached,
-    /// Another computer's end.
+    /// The `host` state: the other end is a computer, not a phone.
     Host,
-    /// Seen on USB by this program itself, and free to be opened; not asked anything yet.
+    /// Seen on USB by this program itself and free to be opened. No request has been sent to it yet.
     Attached,
-    /// Seen on USB by this program itself, and held by another one, whose name it is.
+    /// Seen on USB by this program itself, but held by another program; with that program's name.
     Busy(String),
-    /// Seen on USB by this program itself, and without a driver that lets programs in, which only Windows needs;
-    /// with the words of what refused it.
+    /// Seen on USB by this program itself, but without a driver that lets programs open it. Happens on Windows only;
+    /// with the system's error message.
     NoDriver(String),
-    /// A word that this program does not know.
+    /// A state that this program does not know, as the server wrote it.
     Other(String),
 }
 
@@ -156,7 +157,7 @@ impl DeviceState {
         }
     }
 
-    /// The state as a server would write it.
+    /// Returns the state as a server would write it.
     pub fn name(&self) -> &str {
         match self {
             Self::Device => "device",
@@ -179,23 +180,22 @@ impl DeviceState {
     }
 }
 
-/// How the state of a phone begins that the server may not open; the reason follows.
+/// The beginning of the state of a phone that the server has no permission to open; the reason follows.
 const NO_PERMISSIONS: &str = " no permissions";
 
-/// One line of the server's long device list.
+/// One line of the server's long device list (`adb devices -l`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// The phone's serial number, or `host:port`, without blanks around it; empty where the server
-    /// knows none.
+    /// The phone's serial number or `host:port`, without surrounding blanks; empty if the server knows none.
     pub serial: String,
-    /// Its state.
+    /// The phone's state.
     pub state: DeviceState,
-    /// `usb`, `product`, `model`, `device`, `transport_id`, in the order sent.
+    /// The properties `usb`, `product`, `model`, `device` and `transport_id`, in the order sent.
     pub properties: Vec<(String, String)>,
 }
 
 impl Device {
-    /// The value of a property, when the server sent it.
+    /// Returns the value of a property, or `None` if the server did not send it.
     pub fn property(&self, name: &str) -> Option<&str> {
         self.properties
             .iter()
@@ -204,12 +204,12 @@ impl Device {
     }
 }
 
-/// Reads the answer to `host:devices-l`, a line a phone. Lines without a state are passed over.
+/// Parses the answer to `host:devices-l`, one line per phone. Lines without a state are skipped.
 ///
-/// adb writes a line as `"%-22s %s"` of the serial number and the state, then ` usb:`, ` product:`,
-/// ` model:` and ` device:` where it knows them, and ` transport_id:` last. A serial number may hold
-/// blanks and colons, a product's name may too, and the state `no permissions` goes on with a reason
-/// and a link: so a line is read from its end.
+/// adb writes a line as `"%-22s %s"` of the serial number and the state, then ` usb:`, ` product:`, ` model:` and `
+/// device:` where it knows them, and ` transport_id:` last. Serial numbers may contain blanks and colons, and so may
+/// product names. The state `no permissions` is followed by a reason and a link. Each line is therefore parsed from its
+/// end.
 pub fn parse_devices(text: &str) -> Vec<Device> {
     text.lines().filter_map(parse_device).collect()
 }
@@ -247,7 +247,7 @@ fn parse_device(line: &str) -> Option<Device> {
     })
 }
 
-/// What stands before a state that is known, and the state.
+/// Splits the text before the properties at a known state: returns the part before the state, and the state.
 fn serial_and_state(head: &str) -> Option<(&str, DeviceState)> {
     if let Some((serial, word)) = head.rsplit_once([' ', '\t'])
         && let state = DeviceState::parse(word)
@@ -260,7 +260,7 @@ fn serial_and_state(head: &str) -> Option<(&str, DeviceState)> {
     Some((serial, DeviceState::NoPermissions(reason)))
 }
 
-/// The same for a state of one word that is not known.
+/// Does the same as [`serial_and_state`] for an unknown state of one word.
 fn unknown_state(head: &str) -> Option<(&str, DeviceState)> {
     let (serial, word) = head.trim_end().rsplit_once([' ', '\t'])?;
     Some((serial, DeviceState::Other(word.to_owned())))

@@ -10,27 +10,27 @@ const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const EXIT: u8 = 3;
-/// The largest packet taken, in bytes; adb's own buffer is smaller.
+/// The largest packet accepted, in bytes; adb's own buffer is smaller.
 const MAX_PACKET: u32 = super::wire::MAX_PAYLOAD;
 
-/// The service that runs a command with its output kept apart and its exit code told.
+/// Returns the name of the `shell,v2` service for a command: separate stdout and stderr, and an exit code.
 pub fn service_v2(command: &[u8]) -> Vec<u8> {
     [b"shell,v2,raw:", command].concat()
 }
 
-/// The service that runs a command and gives its output as it is, with no exit code.
+/// Returns the name of the `exec:` service for a command: its output unchanged, without an exit code.
 pub fn service_exec(command: &[u8]) -> Vec<u8> {
     [b"exec:", command].concat()
 }
 
-/// The service that runs a command in a terminal where it is not `shell_v2`: the only one of phones of
-/// before Android 5.
+/// Returns the name of the `shell:` service for a command. Without `shell_v2` it runs the command in a terminal. Phones
+/// before Android 5 have no other service.
 pub fn service_terminal(command: &[u8]) -> Vec<u8> {
     [b"shell:", command].concat()
 }
 
-/// Takes out of a terminal's output what the terminal put in: carriage returns before each newline,
-/// always as many. What was written comes out as it was, also bytes that are no text.
+/// A filter that removes from a terminal's output what the terminal added: a fixed number of carriage returns before
+/// each newline. The command's own output is restored exactly, even if it is not text.
 #[derive(Debug)]
 pub struct Returns {
     before_newline: usize,
@@ -38,7 +38,7 @@ pub struct Returns {
 }
 
 impl Returns {
-    /// For a terminal that puts so many before each newline.
+    /// Creates a filter for a terminal that adds `before_newline` carriage returns before each newline.
     pub fn new(before_newline: usize) -> Self {
         Self {
             before_newline,
@@ -46,7 +46,8 @@ impl Returns {
         }
     }
 
-    /// How many stand before the newline behind this word, in what a terminal printed of it.
+    /// Measures what a terminal adds: returns how many carriage returns stand between `word` and the newline after it
+    /// in `output`.
     pub fn behind(word: &[u8], output: &[u8]) -> Option<usize> {
         let at = output
             .windows(word.len())
@@ -57,7 +58,7 @@ impl Returns {
         all_returns.then_some(newline)
     }
 
-    /// The next bytes without them; those at the end wait for what follows.
+    /// Filters the next bytes. Carriage returns at their end are held back until the next bytes arrive.
     pub fn take_out(&mut self, bytes: &[u8]) -> Bytes {
         let mut out = BytesMut::with_capacity(bytes.len() + self.held);
         for byte in bytes {
@@ -76,13 +77,13 @@ impl Returns {
         out.freeze()
     }
 
-    /// What waits when the output is over.
+    /// Returns the bytes that are still held back; call it at the end of the output.
     pub fn rest(&mut self) -> Bytes {
         Bytes::from(vec![b'\r'; std::mem::take(&mut self.held)])
     }
 }
 
-/// Quotes a word so that the phone's shell takes every byte of it as it is.
+/// Quotes a word so that the phone's shell takes every byte of it literally.
 pub fn quote(word: &[u8]) -> Vec<u8> {
     let mut quoted = Vec::with_capacity(word.len() + 2);
     quoted.push(b'\'');
@@ -96,28 +97,28 @@ pub fn quote(word: &[u8]) -> Vec<u8> {
     quoted
 }
 
-/// What a shell stream tells.
+/// One piece of output of a shell stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Bytes that the command wrote to its standard output.
     Stdout(Bytes),
     /// Bytes that the command wrote to its standard error.
     Stderr(Bytes),
-    /// The command ended with this code.
+    /// The command ended with this exit code.
     Exit(u8),
 }
 
-/// Bytes that are no shell_v2 packet.
+/// The error for bytes that are not a `shell_v2` packet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("shell service: a packet of kind {kind} with {length} bytes")]
 pub struct ShellError {
-    /// The packet's kind.
+    /// The packet's id byte.
     pub kind: u8,
-    /// Its announced length in bytes.
+    /// The length in bytes that the packet announced.
     pub length: u32,
 }
 
-/// Reads the packets of a shell_v2 stream.
+/// A decoder for the packets of a `shell_v2` stream.
 #[derive(Debug, Default)]
 pub struct Decoder {
     input: Input,
@@ -126,12 +127,12 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Takes bytes that came on the stream.
+    /// Adds bytes received on the stream.
     pub fn feed(&mut self, bytes: Bytes) {
         self.input.push(bytes);
     }
 
-    /// The next output; `None` until more bytes come.
+    /// Returns the next output, or `None` until more bytes arrive.
     pub fn poll(&mut self) -> Result<Option<Output>, ShellError> {
         loop {
             if self.left == 0 {
@@ -168,14 +169,14 @@ impl Decoder {
     }
 }
 
-/// Encodes bytes for a command's standard input, as a packet.
+/// Encodes bytes for a command's standard input as a packet.
 pub fn input_packet(bytes: &[u8]) -> BytesMut {
     let mut out = BytesMut::with_capacity(5 + bytes.len());
     packet(&mut out, STDIN, bytes);
     out
 }
 
-/// The phone's end: writes one output as a packet.
+/// Device end: appends one output to `out` as a packet.
 pub fn output_packet(out: &mut BytesMut, output: &Output) {
     match output {
         Output::Stdout(bytes) => packet(out, STDOUT, bytes),

@@ -10,12 +10,12 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 use super::path::{MAX_PATH_BYTES, RemotePath};
 
-/// The service's name.
+/// The name of the sync service.
 pub const SERVICE: &[u8] = b"sync:";
-/// The largest piece of a file in one `DATA`, in bytes.
+/// The most bytes of a file that one `DATA` packet carries.
 pub const MAX_DATA: u32 = 64 * 1024;
-/// The longest name taken from a listing, in bytes. Linux knows none above 255, and no path takes one
-/// above 1,024: such a name is refused by itself, not with all its folder.
+/// The longest name accepted from a listing, in bytes. Linux allows 255 and a path allows 1,024, but a longer name
+/// should be refused alone, not together with its whole folder.
 const MAX_NAME: u32 = 64 * 1024;
 /// The longest error text kept, in bytes.
 const MAX_FAIL: u32 = 64 * 1024;
@@ -23,7 +23,7 @@ const MAX_FAIL: u32 = 64 * 1024;
 /// The file type bits of a mode (POSIX `S_IFMT`).
 const TYPE_MASK: u32 = 0o170_000;
 
-/// What a mode says a file is.
+/// The type of a file, as given by its mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileType {
     /// A regular file.
@@ -32,12 +32,12 @@ pub enum FileType {
     Folder,
     /// A symbolic link.
     Link,
-    /// A device, a socket, a named pipe, or nothing that POSIX knows.
+    /// A device, a socket, a named pipe, or a type that POSIX does not define.
     Other,
 }
 
 impl FileType {
-    /// Reads the type bits of a mode.
+    /// Returns the type that the type bits of `mode` name.
     pub fn of_mode(mode: u32) -> Self {
         match mode & TYPE_MASK {
             0o100_000 => Self::Regular,
@@ -48,14 +48,14 @@ impl FileType {
     }
 }
 
-/// What a client asks for.
+/// A request of the sync service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// `STAT`: mode, size modulo 2^32 and time of the path itself; zeros where there is none.
+    /// `STAT`: mode, size modulo 2^32 and modification time of the path itself; all zero if it does not exist.
     Stat1,
-    /// `LST2`: the path itself, with 64-bit size and error number.
+    /// `LST2`: like `lstat`, with 64-bit size and error number; does not follow a symbolic link.
     Lstat2,
-    /// `STA2`: what the path leads to, with 64-bit size and error number.
+    /// `STA2`: like `stat`, with 64-bit size and error number; follows symbolic links.
     Stat2,
     /// `LIST`: a folder's entries with 32-bit sizes.
     List1,
@@ -91,11 +91,11 @@ impl Operation {
     }
 }
 
-/// What a stat answer tells.
+/// The facts in an answer to a stat request, or about one entry of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stat {
-    /// The phone's error number (Linux: 2 missing, 13 refused), 0 for none; always 0 in v1,
-    /// where a mode of 0 says *missing or refused*.
+    /// The phone's `errno` (Linux: 2 missing, 13 permission denied), or 0 for success. Version 1 requests always give 0
+    /// here; there a mode of 0 means *missing or refused*.
     pub error: u32,
     /// POSIX mode.
     pub mode: u32,
@@ -105,25 +105,25 @@ pub struct Stat {
     pub mtime: i64,
     /// The device that it is on; 0 in v1.
     pub device: u64,
-    /// Its number there, the same for every way to it; 0 in v1.
+    /// The inode number on that device, equal for all hard links to a file; 0 in v1.
     pub inode: u64,
 }
 
-/// An answer, or a part of one.
+/// An answer to a request, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// To a stat request.
+    /// The answer to a stat request.
     Stat(Stat),
-    /// One entry of a folder; its name is as the phone sent it.
+    /// One entry of a folder, with its name as the phone sent it.
     Entry(Stat, Bytes),
     /// The end of a listing.
     ListEnd,
-    /// The next bytes of a file: at least one, in order.
+    /// The next bytes of a file, in order; at least one.
     Data(Bytes),
     /// The end of a file.
     ReceiveEnd,
-    /// The request failed, with the phone's words. Most daemons then close the stream, and the
-    /// requests behind this one are lost with it.
+    /// The request failed, with the phone's error message. Most daemons then close the stream, so the requests behind
+    /// this one are lost.
     Fail(Bytes),
 }
 
@@ -136,18 +136,18 @@ impl Answer {
     }
 }
 
-/// Bytes that are no answer.
+/// The error for bytes that are not a valid answer or request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SyncError {
-    /// An id that does not answer the request.
+    /// An answer whose id does not belong to the request.
     #[error("sync service: '{}' came as the answer to {request:?}", got.escape_ascii())]
     WrongId {
-        /// The request that is to be answered.
+        /// The request that was waiting for its answer.
         request: Operation,
-        /// The four bytes that came.
+        /// The four bytes received.
         got: [u8; 4],
     },
-    /// A length beyond what the protocol allows.
+    /// A length above the protocol's limit.
     #[error("sync service: {length} bytes announced, at most {limit} allowed")]
     TooLong {
         /// The length announced, in bytes.
@@ -155,18 +155,18 @@ pub enum SyncError {
         /// The limit, in bytes.
         limit: u32,
     },
-    /// Bytes came that nobody asked for.
+    /// Bytes arrived while no request was outstanding.
     #[error("sync service: an answer without a request")]
     Unasked,
-    /// Device end: a request that nobody knows.
+    /// Device end: an unknown request.
     #[error("sync service: unknown request '{}'", id.escape_ascii())]
     UnknownRequest {
-        /// The four bytes that came.
+        /// The four bytes received.
         id: [u8; 4],
     },
 }
 
-/// The client's end of a `sync:` stream.
+/// The client's end of a `sync:` stream: encodes requests and decodes answers.
 #[derive(Debug, Default)]
 pub struct Client {
     requests: VecDeque<Operation>,
@@ -176,7 +176,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Adds a request: its bytes go to `out`, its answer comes after those before it.
+    /// Appends a request to `out`. Answers arrive in the order of the requests.
     pub fn request(&mut self, operation: Operation, path: &RemotePath, out: &mut BytesMut) {
         out.extend_from_slice(&operation.id());
         out.put_u32_le(path.as_bytes().len() as u32);
@@ -188,17 +188,17 @@ impl Client {
         self.requests.push_back(operation);
     }
 
-    /// How many requests are not answered yet.
+    /// Returns how many requests have not been answered completely.
     pub fn outstanding(&self) -> usize {
         self.requests.len()
     }
 
-    /// Takes bytes that came on the stream.
+    /// Adds bytes received on the stream.
     pub fn feed(&mut self, bytes: Bytes) {
         self.input.push(bytes);
     }
 
-    /// The next answer; `None` until more bytes come.
+    /// Returns the next answer, or `None` until more bytes arrive.
     pub fn poll(&mut self) -> Result<Option<Answer>, SyncError> {
         while !self.input.is_empty() {
             let Some(&request) = self.requests.front() else {
@@ -334,28 +334,28 @@ fn stat_v2(fields: &mut Bytes) -> Stat {
     }
 }
 
-/// The phone's end of a `sync:` stream: reads requests.
+/// The phone's end of a `sync:` stream: decodes requests.
 #[derive(Debug, Default)]
 pub struct RequestDecoder {
     input: Input,
 }
 
-/// A request as the phone's end reads it.
+/// A request as the phone's end decodes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// An operation on a path, as raw bytes.
+    /// An operation on a path, given as raw bytes.
     Path(Operation, Bytes),
-    /// The client is done.
+    /// The client ends the session.
     Quit,
 }
 
 impl RequestDecoder {
-    /// Takes bytes that came on the stream.
+    /// Adds bytes received on the stream.
     pub fn feed(&mut self, bytes: Bytes) {
         self.input.push(bytes);
     }
 
-    /// The next request; `None` until more bytes come.
+    /// Returns the next request, or `None` until more bytes arrive.
     pub fn poll(&mut self) -> Result<Option<Request>, SyncError> {
         let Some(mut header) = self.input.peek(8) else {
             return Ok(None);
@@ -389,13 +389,13 @@ impl RequestDecoder {
     }
 }
 
-/// The phone's end: writes answers.
+/// Encoders for the phone's answers; each appends to `out`.
 pub mod answers {
     use bytes::{BufMut as _, BytesMut};
 
     use super::{Operation, Stat};
 
-    /// An answer to a stat request.
+    /// Appends the answer to a stat request.
     pub fn stat(out: &mut BytesMut, operation: Operation, stat: &Stat) {
         out.extend_from_slice(&operation.id());
         match operation {
@@ -404,7 +404,7 @@ pub mod answers {
         }
     }
 
-    /// One entry of a listing.
+    /// Appends one entry of a listing.
     pub fn entry(out: &mut BytesMut, operation: Operation, stat: &Stat, name: &[u8]) {
         match operation {
             Operation::List1 => {
@@ -420,7 +420,7 @@ pub mod answers {
         out.extend_from_slice(name);
     }
 
-    /// The end of a listing.
+    /// Appends the end of a listing.
     pub fn list_end(out: &mut BytesMut, operation: Operation) {
         out.extend_from_slice(b"DONE");
         out.put_bytes(
@@ -433,19 +433,19 @@ pub mod answers {
         );
     }
 
-    /// The header of the next `length` bytes of a file.
+    /// Appends the header of a `DATA` packet; the caller sends the `length` bytes of the file after it.
     pub fn data_header(out: &mut BytesMut, length: u32) {
         out.extend_from_slice(b"DATA");
         out.put_u32_le(length);
     }
 
-    /// The end of a file.
+    /// Appends the end of a file.
     pub fn receive_end(out: &mut BytesMut) {
         out.extend_from_slice(b"DONE");
         out.put_u32_le(0);
     }
 
-    /// A failure, in words.
+    /// Appends a failure with its message.
     pub fn fail(out: &mut BytesMut, message: &str) {
         out.extend_from_slice(b"FAIL");
         out.put_u32_le(message.len() as u32);
@@ -471,7 +471,8 @@ pub mod answers {
     }
 }
 
-/// Bytes of a stream in pieces as they came; copies only what straddles two pieces.
+/// The received bytes of a stream, kept in the pieces in which they arrived. Bytes are copied only where a request
+/// spans two pieces.
 #[derive(Debug, Default)]
 pub(super) struct Input {
     pieces: VecDeque<Bytes>,

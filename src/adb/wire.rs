@@ -5,33 +5,33 @@
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-/// The length of a header in bytes.
+/// The length in bytes of a message's header.
 pub const HEADER_BYTES: usize = 24;
-/// The largest payload that either side may announce, in bytes (1 MiB).
+/// The largest payload that either end may announce, in bytes (1 MiB).
 pub const MAX_PAYLOAD: u32 = 1024 * 1024;
-/// What a peer takes before its `CNXN` has said more, in bytes.
+/// The largest payload in bytes that may be sent before the peer has announced its own limit in `CNXN`.
 pub const MIN_PAYLOAD: u32 = 4096;
 /// The protocol version from which checksums are neither sent nor checked.
 pub const VERSION_SKIPS_CHECKSUM: u32 = 0x0100_0001;
-/// The oldest protocol version, with checksums.
+/// The oldest protocol version; its messages carry checksums.
 pub const VERSION_MIN: u32 = 0x0100_0000;
 
-/// The command word of a message.
+/// The command of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Announces version, largest payload and banner.
+    /// `CNXN`: announces version, largest payload and banner.
     Cnxn,
-    /// A token, a signature or a public key.
+    /// `AUTH`: carries a token, a signature or a public key.
     Auth,
-    /// Opens a stream to a service.
+    /// `OPEN`: opens a stream to a service.
     Open,
-    /// A stream is open, or its last data was taken.
+    /// `OKAY`: a stream is open, or its last data was accepted.
     Okay,
-    /// A stream is closed, or was refused.
+    /// `CLSE`: a stream is closed, or was refused.
     Clse,
-    /// Data for a stream.
+    /// `WRTE`: carries data for a stream.
     Wrte,
-    /// The peer wants to go on in TLS.
+    /// `STLS`: the peer wants to continue in TLS.
     Stls,
 }
 
@@ -59,21 +59,21 @@ impl Command {
     }
 }
 
-/// One message.
+/// One ADB message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// What it is.
+    /// The message's command.
     pub command: Command,
     /// First argument; the sender's stream id in stream messages.
     pub arg0: u32,
     /// Second argument; the receiver's stream id in stream messages.
     pub arg1: u32,
-    /// Up to [`MAX_PAYLOAD`] bytes.
+    /// The payload, at most [`MAX_PAYLOAD`] bytes.
     pub payload: Bytes,
 }
 
 impl Message {
-    /// A message with an empty payload.
+    /// Creates a message with an empty payload.
     pub fn bare(command: Command, arg0: u32, arg1: u32) -> Self {
         Self {
             command,
@@ -83,7 +83,7 @@ impl Message {
         }
     }
 
-    /// The header that goes before the payload.
+    /// Returns the encoded header that precedes the payload on the wire.
     pub fn header(&self, checksum: Checksum) -> [u8; HEADER_BYTES] {
         let sum = match checksum {
             Checksum::Sent => byte_sum(&self.payload),
@@ -100,19 +100,19 @@ impl Message {
     }
 }
 
-/// Whether messages carry the sum of their payload's bytes.
+/// Whether headers carry a checksum: the sum of the payload's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
-    /// Sent, and checked on arrival.
+    /// The checksum is sent, and verified on arrival.
     Sent,
-    /// Zero, and not looked at.
+    /// The checksum field is zero and ignored.
     Skipped,
 }
 
-/// Bytes that are no ADB message.
+/// The error for bytes that are not an ADB message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
-    /// The sixth word is not the complement of the first.
+    /// The sixth word of the header (the magic) is not the complement of the first (the command).
     #[error("not an ADB message: command {command:08x} with magic {magic:08x}")]
     BadMagic {
         /// The first word.
@@ -120,13 +120,13 @@ pub enum WireError {
         /// The sixth word.
         magic: u32,
     },
-    /// A well-formed header with a command that nobody knows.
+    /// A well-formed header with an unknown command.
     #[error("unknown ADB command {command:08x}")]
     UnknownCommand {
         /// The first word.
         command: u32,
     },
-    /// More payload announced than was agreed on.
+    /// The header announces a larger payload than was agreed.
     #[error("an ADB message of {length} bytes announced, at most {limit} agreed")]
     TooLong {
         /// The length announced, in bytes.
@@ -134,12 +134,12 @@ pub enum WireError {
         /// The limit, in bytes.
         limit: u32,
     },
-    /// The payload's bytes do not add up.
+    /// The payload does not match its checksum.
     #[error("an ADB message was damaged on its way: checksum {got:08x}, expected {expected:08x}")]
     BadChecksum {
-        /// The sum announced.
+        /// The checksum in the header.
         expected: u32,
-        /// The sum of the bytes that came.
+        /// The checksum of the received payload.
         got: u32,
     },
 }
@@ -153,7 +153,7 @@ struct Header {
     sum: u32,
 }
 
-/// Cuts a stream of bytes into messages.
+/// A decoder that cuts a stream of bytes into messages.
 #[derive(Debug)]
 pub struct Decoder {
     checksum: Option<Checksum>,
@@ -161,7 +161,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder for a peer of unknown version: a zero checksum and a right one are both taken.
+    /// Creates a decoder for a peer whose version is not known yet: it accepts a checksum that is correct or zero.
     pub fn new() -> Self {
         Self {
             checksum: None,
@@ -169,12 +169,12 @@ impl Decoder {
         }
     }
 
-    /// Settles whether checksums are checked, once the peer's version is known.
+    /// Sets whether checksums are verified, once the peer's version is known.
     pub fn set_checksum(&mut self, checksum: Checksum) {
         self.checksum = Some(checksum);
     }
 
-    /// Takes the next message off the front of `input`; `None` until it is whole.
+    /// Removes the next message from the front of `input`; returns `None` until it is complete.
     pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Message>, WireError> {
         let header = match self.header {
             Some(header) => header,
@@ -210,7 +210,8 @@ impl Decoder {
         }))
     }
 
-    /// How many bytes beyond `held` complete the next header or message: what to make room for.
+    /// Returns how many bytes beyond the `held` ones complete the next header or message. Use it to reserve buffer
+    /// space.
     pub fn missing_bytes(&self, held: usize) -> usize {
         self.header
             .map_or(HEADER_BYTES, |header| header.length)
