@@ -15,7 +15,7 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// Phones remembered; the oldest are forgotten.
 const MAX_PHONES: usize = 200;
 
-/// Notes that this phone let this computer in just now.
+/// Records that this phone has just allowed this computer.
 pub(crate) fn note(name: &str) {
     let Some(path) = path() else { return };
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -25,12 +25,12 @@ pub(crate) fn note(name: &str) {
     }
 }
 
-/// When this phone last let this computer in, in seconds since 1970.
+/// Returns when this phone last allowed this computer, in seconds since 1970.
 pub(crate) fn last(name: &str) -> Option<u64> {
     last_in(&path()?, name)
 }
 
-/// `allowed` among what this program remembers.
+/// Returns the path of the file `allowed` in this program's state folder.
 fn path() -> Option<PathBuf> {
     Some(home::state()?.join("allowed"))
 }
@@ -42,7 +42,7 @@ fn last_in(path: &Path, name: &str) -> Option<u64> {
         .find_map(|(seconds, known)| (known == name).then_some(seconds))
 }
 
-/// The notes, the newest first: lines of seconds, a space, and the phone's name.
+/// Reads the records, newest first: each line is a time in seconds since 1970, a space, and the phone's name.
 fn read(path: &Path) -> io::Result<Vec<(u64, String)>> {
     let text = home::read(path, MAX_BYTES)?;
     let line = |line: &str| {

@@ -12,15 +12,15 @@ const MIN_ROOM: usize = 64 * 1024;
 /// Buffers that wait for their last reader at most; more are given back to the system then.
 const MAX_SPENT: usize = 24;
 
-/// The buffers of one reader.
+/// The read buffers of one connection, reused once nothing refers to their bytes any more.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    /// Full ones, the oldest first: the first to be free again.
+    /// Full buffers, oldest first: the oldest is the first to become free.
     spent: VecDeque<BytesMut>,
 }
 
 impl Buffers {
-    /// Makes room for at least `missing` bytes behind those that `input` holds.
+    /// Makes room for at least `missing` more bytes at the end of `input`.
     pub(super) fn make_room(&mut self, input: &mut BytesMut, missing: usize) {
         let room = input.capacity() - input.len();
         if room >= missing.max(MIN_ROOM) {

@@ -31,48 +31,49 @@ const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// How often a first connection may break before there is a phone to wait for.
 const MOST_BROKEN: u32 = 4;
 
-/// The phone to connect to, as asked for.
+/// The phone to connect to, as requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// Any phone that can be discovered; with a serial number, only that one.
+    /// A phone found by discovery: any phone, or the one with this serial number.
     Discovered {
-        /// The serial number asked for.
+        /// The requested serial number.
         serial: Option<String>,
     },
-    /// `HOST` or `HOST:PORT` of a phone's daemon.
+    /// The `HOST` or `HOST:PORT` where a phone's adbd listens.
     Tcp(String),
 }
 
-/// How to connect.
+/// The settings for connecting to a phone.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectOptions {
-    /// Where keys are looked for.
+    /// Where to look for keys.
     pub keys: KeySources,
-    /// What to do where the phone knows none of them: what only looks leaves no question on a phone.
+    /// What to do if the phone knows none of the keys. Commands that only look at a phone must not leave a question on
+    /// its screen.
     pub introduction: Introduction,
-    /// How long to wait for a person to tap "Allow", or for a phone to come back.
+    /// How long to wait for the user to tap "Allow", or for a phone to come back.
     pub wait: Duration,
-    /// Whether to wait also for a phone that was never there.
+    /// Whether to wait for a phone that has not been seen yet.
     pub awaits_arrival: bool,
-    /// How long a phone may be silent while it is asked for something.
+    /// How long the phone may be silent while a request is outstanding.
     pub idle: Duration,
 }
 
-/// What connecting waits for.
+/// What a connection attempt is waiting for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Waiting {
-    /// Somebody has to tap "Allow" on the phone.
+    /// The user has to tap "Allow" on the phone.
     Approval,
-    /// The phone is in a state that passes by itself.
+    /// The phone is in a temporary state.
     State(DeviceState),
-    /// The phone is not there.
+    /// The phone is not attached or not reachable.
     Phone,
-    /// The phone is there and says nothing.
+    /// The phone is attached but does not answer.
     Answer,
 }
 
-/// Connects to a phone, waiting up to `options.wait` for what a person or time can mend.
-/// `on_wait` hears what is waited for, once for each change.
+/// Connects to a phone. Waits up to `options.wait` for conditions that the user or time can change; `on_wait` is called
+/// once for each change of what is being waited for.
 pub(crate) async fn connect(
     target: &Target,
     options: &ConnectOptions,
@@ -137,12 +138,12 @@ pub(crate) async fn connect(
     }
 }
 
-/// What is worth waiting for.
+/// The conditions that [`connect`] waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// A person at the phone; a phone that is not there is an error at once.
+    /// The user's consent. A missing phone is an immediate error.
     ForPerson,
-    /// Also a phone that was there and went away.
+    /// Also the return of a phone that was connected before.
     ForReturn,
 }
 
@@ -152,7 +153,7 @@ fn tell(told: &mut Option<Waiting>, waiting: Waiting, on_wait: &mut (dyn FnMut(&
     }
 }
 
-/// Tries once. A phone that was there is the one to wait for from then on.
+/// Tries to connect once. Once a phone has been found, `target` is narrowed to that phone.
 async fn attempt(
     target: &mut Target,
     options: &ConnectOptions,
@@ -231,10 +232,10 @@ async fn open_seen(seen: &SeenPhone, served: &ServedPhone) -> Result<Features, P
     }
 }
 
-/// Looks again and again, from when the phone was `asked`, whether it knows this computer meanwhile, in
-/// connections of their own and by signatures alone. A tap answers the question that the phone shows,
-/// which may be that of a connection that is gone; the phone then remembers the key, and tells the
-/// connection that waits nothing.
+/// Checks again and again, from the time the phone was `asked`, whether it has come to know this computer. Each check
+/// is a connection of its own that uses signatures only. This is needed because the user's tap may answer a question
+/// that an earlier connection left on the screen: the phone then remembers the key but reports nothing to the waiting
+/// connection.
 async fn known_meanwhile(
     address: &str,
     options: &ConnectOptions,
@@ -259,7 +260,7 @@ async fn known_meanwhile(
     }
 }
 
-/// Becomes one of the phone's trusted computers, straight to its daemon.
+/// Performs the handshake directly with the phone's adbd, until the phone trusts this computer.
 async fn shake_hands(
     transport: impl AsyncRead + AsyncWrite + Send + 'static,
     address: &str,

@@ -6,14 +6,14 @@ use super::server::ServerAddress;
 use super::usb;
 use crate::adb::server::DeviceState;
 
-/// What was found.
+/// The result of looking for phones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Discovery {
-    /// The phones, in the order that the routes list them.
+    /// The phones, in the order in which the routes list them.
     pub phones: Vec<SeenPhone>,
     /// The adb server's address.
     pub server: ServerAddress,
-    /// Whether an adb server runs there.
+    /// Whether an adb server runs at that address.
     pub server_runs: bool,
 }
 
@@ -31,8 +31,8 @@ pub(crate) async fn discover() -> Result<Discovery, PhoneError> {
     })
 }
 
-/// Lists each phone once. One that the server has is reached through the server, unless the server
-/// may not open it and this program may.
+/// Merges the lists so that each phone appears once. A phone that the server lists is reached through the server,
+/// unless the server has no permission to open it and this program has.
 fn merged(mut phones: Vec<SeenPhone>, on_usb: Vec<SeenPhone>) -> Vec<SeenPhone> {
     // Each of the server's is one on USB: of two that call themselves the same both are listed.
     // Where both tell a phone's place they tell it alike on Linux, elsewhere each in its own way.
@@ -67,7 +67,7 @@ fn merged(mut phones: Vec<SeenPhone>, on_usb: Vec<SeenPhone>) -> Vec<SeenPhone> 
     phones
 }
 
-/// Chooses the phone to work with: the one asked for by its serial number or place, else the only one.
+/// Chooses the phone to work with: the one with the requested serial number or place, otherwise the only phone.
 pub(crate) fn choose<'a>(
     phones: &'a [SeenPhone],
     wanted: Option<&str>,

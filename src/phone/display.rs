@@ -9,7 +9,7 @@ use super::Phone;
 use super::error::PhoneError;
 use crate::adb::shell::quote;
 
-/// The largest picture taken, in bytes: several times what a 4K display makes.
+/// The largest screenshot accepted, in bytes: several times the size of a 4K display's.
 const MAX_PICTURE: usize = 64 * 1024 * 1024;
 /// The most of what a phone says about a touch, in bytes.
 const MAX_WORDS: usize = 64 * 1024;
@@ -22,34 +22,34 @@ const MAX_PREAMBLE: usize = 4096;
 /// The longest text typed at once, in characters.
 pub(crate) const MAX_TEXT: usize = 500;
 
-/// Something done to the display, or by a key. Points are in pixels from the top left corner of
-/// the picture that [`Phone::screenshot`] gives.
+/// An input to the phone's display, or a key. Coordinates are pixels from the top left corner of the picture that
+/// [`Phone::screenshot`] returns.
 #[derive(Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Touch {
-    /// A finger for a moment.
+    /// A short touch with one finger.
     Tap {
-        /// From the left.
+        /// The distance from the left edge.
         x: u16,
-        /// From the top.
+        /// The distance from the top edge.
         y: u16,
     },
-    /// A finger that moves; one that stays is a long press.
+    /// A finger that moves from one point to another. With equal points it is a long press.
     Swipe {
-        /// Where it begins, from the left.
+        /// The start, from the left edge.
         x: u16,
-        /// Where it begins, from the top.
+        /// The start, from the top edge.
         y: u16,
-        /// Where it ends, from the left.
+        /// The end, from the left edge.
         to_x: u16,
-        /// Where it ends, from the top.
+        /// The end, from the top edge.
         to_y: u16,
-        /// How long it takes.
+        /// The duration in milliseconds.
         milliseconds: u16,
     },
-    /// Text, as typed on a keyboard. May be a secret: it is never shown.
+    /// Text to type. It may be a secret and is never shown or logged.
     Text(String),
-    /// A key.
+    /// A key to press.
     Key(Key),
 }
 
@@ -65,44 +65,44 @@ impl std::fmt::Debug for Touch {
     }
 }
 
-/// A key that may be pressed. None of them switches the phone off.
+/// A key that may be pressed. None of them can switch the phone off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Key {
-    /// Switches the display on, and does nothing when it is.
+    /// Turns the display on; does nothing if it is on already.
     Wake,
-    /// To the home screen.
+    /// Opens the home screen.
     Home,
-    /// One step back.
+    /// Goes back one step.
     Back,
-    /// The apps used last.
+    /// Opens the list of recent apps.
     Recents,
-    /// The menu of old apps; on many lock screens, the field for the PIN.
+    /// The menu key of old apps; on many lock screens it opens the PIN field.
     Menu,
     /// Enter.
     Enter,
     /// Deletes the character before the cursor.
     Backspace,
-    /// To the next field.
+    /// Moves to the next field.
     Tab,
     /// Escape.
     Escape,
-    /// Upwards.
+    /// The up arrow.
     Up,
-    /// Downwards.
+    /// The down arrow.
     Down,
-    /// To the left.
+    /// The left arrow.
     Left,
-    /// To the right.
+    /// The right arrow.
     Right,
-    /// Louder.
+    /// Volume up.
     VolumeUp,
-    /// Less loud.
+    /// Volume down.
     VolumeDown,
 }
 
 impl Key {
-    /// Android's name of it, as `input keyevent` takes it.
+    /// Returns Android's name of the key, as `input keyevent` takes it.
     fn code(self) -> &'static str {
         match self {
             Self::Wake => "KEYCODE_WAKEUP",
@@ -124,28 +124,28 @@ impl Key {
     }
 }
 
-/// Why the display gave no picture, or took no touch.
+/// An error while reading the display or sending input to it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DisplayError {
-    /// The phone could not be asked.
+    /// Communication with the phone failed.
     #[error(transparent)]
     Phone(#[from] PhoneError),
-    /// What came is no picture.
+    /// The phone's output is not a picture.
     #[error("the phone gave no picture of its display{}", said(words))]
     NoPicture {
-        /// What the phone said; untrusted.
+        /// The phone's output; untrusted text.
         words: String,
     },
-    /// The phone did not do what was asked.
+    /// The phone did not carry out the input.
     #[error("the phone did not take the touch{}", said(words))]
     NotTaken {
-        /// What the phone said; untrusted.
+        /// The phone's output; untrusted text.
         words: String,
     },
-    /// The phone's `input` types ASCII only.
+    /// The text contains characters other than ASCII, which the phone's `input` command cannot type.
     #[error("a phone can be sent only letters, digits and signs of a US keyboard")]
     CannotType,
-    /// More text than is typed at once.
+    /// The text is longer than what is typed at once.
     #[error("more than {MAX_TEXT} characters at once")]
     TooLong,
 }
@@ -158,8 +158,7 @@ fn said(words: &str) -> String {
 }
 
 impl Phone {
-    /// What the display shows now, as a PNG. Displays that an app or the system protects come
-    /// black.
+    /// Returns what the display shows now, as a PNG. Screens that an app or the system protects appear black.
     pub async fn screenshot(&self) -> Result<Vec<u8>, DisplayError> {
         let output = self
             .run("screencap", b"screencap -p", MAX_PICTURE, self.idle())
@@ -181,7 +180,7 @@ impl Phone {
         }
     }
 
-    /// Does something to the display, and waits until the phone did it.
+    /// Sends an input to the display and waits until the phone has carried it out.
     pub async fn touch(&self, touch: &Touch) -> Result<(), DisplayError> {
         for command in commands(touch)? {
             let idle = self.idle() + Duration::from_millis(duration(touch).into());
@@ -205,7 +204,7 @@ fn duration(touch: &Touch) -> u16 {
     }
 }
 
-/// The commands for the phone's shell, in order.
+/// Returns the shell commands that carry out the input, in order.
 fn commands(touch: &Touch) -> Result<Vec<Vec<u8>>, DisplayError> {
     Ok(match touch {
         Touch::Tap { x, y } => vec![format!("input tap {x} {y}").into_bytes()],
@@ -221,8 +220,8 @@ fn commands(touch: &Touch) -> Result<Vec<Vec<u8>>, DisplayError> {
     })
 }
 
-/// `input text` takes `%s` for a space and has no other escape, so a `%` that stands before an `s`
-/// is typed by a command of its own.
+/// Splits text for `input text`, which replaces `%s` by a space and knows no other escape: a `%` before an `s` is typed
+/// by a command of its own.
 fn typed(text: &str) -> Result<Vec<Vec<u8>>, DisplayError> {
     if text.chars().count() > MAX_TEXT {
         return Err(DisplayError::TooLong);

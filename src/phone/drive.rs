@@ -19,23 +19,23 @@ use crate::adb::connection::{Banner, Connection, Event, StreamId};
 /// Output that a peer may leave unread before it counts as hostile, in bytes.
 const MAX_UNREAD_OUTPUT: usize = 64 * 1024 * 1024;
 
-/// What happened on a link as a whole.
+/// An event on a link that does not belong to one of its streams.
 #[derive(Debug)]
 pub enum LinkEvent {
-    /// The handshake is done.
+    /// The handshake is complete.
     Connected(Banner),
-    /// The phone asks its owner whether to allow this computer.
+    /// The phone is asking its user whether to allow this computer.
     AwaitingApproval,
-    /// The phone knows none of the keys, and was not made to ask its owner.
+    /// The phone knows none of the keys, and its user was not asked.
     NotKnown,
-    /// Device end: an unknown computer offers its key; [`Link::approve`] lets it in.
+    /// Device end: an unknown computer offers its key; [`Link::approve`] accepts it.
     KeyOffered(PublicKey),
     /// Device end: the computer opened a stream to a service.
     Incoming(ByteStream, Bytes),
 }
 
-/// A connection that is being driven; cheap to clone. The loop ends when all clones and streams
-/// are gone.
+/// A handle to a connection that a background task drives. Clones are cheap. The task ends when all clones and streams
+/// are dropped.
 #[derive(Debug, Clone)]
 pub struct Link {
     wishes: mpsc::UnboundedSender<LinkWish>,
@@ -43,7 +43,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Starts the loop as a task of the current runtime.
+    /// Starts the task that drives the connection on the current runtime.
     pub fn start<T>(
         connection: Connection,
         transport: T,
@@ -80,7 +80,7 @@ impl Link {
         (link, event_receiver)
     }
 
-    /// Opens a stream; `Ok(None)` when the phone refuses the service.
+    /// Opens a stream to a service. Returns `Ok(None)` if the phone refuses it.
     pub async fn open(&self, service: &[u8]) -> Result<Option<ByteStream>, Arc<LinkError>> {
         let (reply, answer) = oneshot::channel();
         // A wish that comes back holds the other end of `answer`, which would wait for it for ever.
@@ -94,18 +94,18 @@ impl Link {
         answer.await.map_err(|_| self.failure())
     }
 
-    /// Ends the link, whoever else holds it, and lets go of the transport.
+    /// Ends the link, even if other clones exist, and releases the transport.
     pub async fn end(&self) {
         let _ = self.wishes.send(LinkWish::End);
         self.wishes.closed().await;
     }
 
-    /// Device end: lets the computer in whose key was offered.
+    /// Device end: accepts the key that the computer offered.
     pub fn approve(&self) {
         let _ = self.wishes.send(LinkWish::Approve);
     }
 
-    /// Why the link ended.
+    /// Returns why the link ended.
     pub fn failure(&self) -> Arc<LinkError> {
         self.failure
             .get()

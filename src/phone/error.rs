@@ -10,25 +10,25 @@ use crate::adb::server::{DeviceState, NotAServer};
 use crate::adb::shell::ShellError;
 use crate::adb::sync::SyncError;
 
-/// Why a link to a phone ended.
+/// The reason why a link to a phone ended.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// The other side closed the connection.
     #[error("the connection was closed by the other side")]
     Closed,
-    /// The operating system reports an error on the connection.
+    /// The operating system reported an error on the connection.
     #[error("the connection broke")]
     Io(#[source] io::Error),
-    /// The other side broke the protocol.
+    /// The other side violated the protocol.
     #[error("the other side violates the ADB protocol")]
     Protocol(#[source] ConnectionError),
-    /// The other side does not read what is sent to it.
+    /// The other side does not read the data sent to it.
     #[error("the other side does not read what is sent to it")]
     NotReading,
 }
 
 impl LinkError {
-    /// Whether the other side is a phone that wants encryption.
+    /// Returns whether the link ended because the phone requires TLS.
     pub fn wants_tls(&self) -> bool {
         matches!(self, Self::Protocol(ConnectionError::TlsWanted))
     }
@@ -37,47 +37,47 @@ impl LinkError {
 /// Set once, when the link ends.
 pub(super) type LinkFailure = Arc<OnceLock<Arc<LinkError>>>;
 
-/// What can go wrong between this computer and a phone.
+/// An error between this computer and a phone.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PhoneError {
-    /// The connection ended while it was used.
+    /// The connection ended while it was in use.
     #[error("the phone went away")]
     Lost(#[source] Arc<LinkError>),
-    /// An adb server says that the phone is not there (any more).
+    /// An adb server reports that the phone is not there, or no longer there.
     #[error("the phone {serial} is not there any more: {message}")]
     Gone {
         /// The phone's serial number.
         serial: String,
-        /// The server's words.
+        /// The server's message.
         message: String,
     },
-    /// Nothing came for too long.
+    /// The phone was silent for too long.
     #[error("the phone stopped answering: nothing came for {} seconds while {doing}", after.as_secs())]
     Idle {
-        /// What was going on.
+        /// The operation that was waiting.
         doing: &'static str,
-        /// How long nothing came.
+        /// The length of the silence.
         after: Duration,
     },
-    /// The phone refuses a service that every phone has.
+    /// The phone refuses a service that every phone offers.
     #[error("the phone refuses '{service}'")]
     ServiceRefused {
         /// The service's name.
         service: String,
     },
-    /// The stream of a service ended in the middle.
+    /// The stream of a service ended too early.
     #[error("the phone ended '{service}' in the middle")]
     StreamEnded {
         /// The service's name.
         service: &'static str,
     },
-    /// An invalid sync answer.
+    /// The phone sent an invalid sync answer.
     #[error(transparent)]
     Sync(#[from] SyncError),
-    /// An invalid shell answer.
+    /// The phone sent an invalid shell answer.
     #[error(transparent)]
     Shell(#[from] ShellError),
-    /// A command printed more than anything sensible would.
+    /// A command printed more than its limit allows.
     #[error("the phone answered '{command}' with more than {limit} bytes")]
     TooMuchOutput {
         /// The command's first word.
@@ -85,54 +85,54 @@ pub enum PhoneError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The phone lists more files and folders than anything sensible holds.
+    /// The phone lists more files and folders than the limit allows.
     #[error("the phone lists more than {limit} files and folders")]
     TooManyEntries {
         /// The limit.
         limit: u64,
     },
-    /// Nothing can be reached at an address.
+    /// The address cannot be reached.
     #[error("nothing answers at {address}")]
     Unreachable {
         /// The address.
         address: String,
-        /// What the operating system says.
+        /// The operating system's error.
         #[source]
         source: Arc<io::Error>,
     },
-    /// The system does not open the phone's USB device, for none of the usual reasons.
+    /// The system refused to open the phone's USB device, for none of the reasons that have a state of their own.
     #[error("the USB device {serial} cannot be opened")]
     CannotOpen {
         /// The phone's serial number.
         serial: String,
-        /// What the operating system says.
+        /// The operating system's error.
         #[source]
         source: Arc<io::Error>,
     },
-    /// The host of an address has a name that this computer cannot find.
+    /// The host name of an address cannot be resolved.
     #[error("there is no host '{host}'")]
     UnknownHost {
         /// The host's name.
         host: String,
-        /// What the operating system says.
+        /// The operating system's error.
         #[source]
         source: Arc<io::Error>,
     },
-    /// What answers is no adb server.
+    /// Something other than an adb server answers at the address.
     #[error("there is no adb server at {address}")]
     NotAServer {
         /// The address.
         address: String,
-        /// What came.
+        /// The unexpected answer.
         #[source]
         source: NotAServer,
     },
-    /// An address in an environment variable or option cannot be used.
+    /// An address in an environment variable or option is invalid.
     #[error("'{address}' is not an address: {why}")]
     BadAddress {
-        /// The text.
+        /// The invalid address.
         address: String,
-        /// What is wrong with it.
+        /// Why it is invalid.
         why: &'static str,
     },
     /// The adb server refused a request.
@@ -140,61 +140,61 @@ pub enum PhoneError {
     ServerRefused {
         /// The request.
         request: String,
-        /// The server's words.
+        /// The server's message.
         message: String,
     },
     /// The phone did not allow this computer in time.
     #[error("the phone has not allowed this computer")]
     Unauthorized {
-        /// The phone, as its route names it.
+        /// The phone's name on its route.
         name: String,
     },
-    /// There is no phone.
+    /// No phone was found.
     #[error("no phone found")]
     NoPhone,
-    /// The phone that was asked for is not there.
+    /// The requested phone was not found.
     #[error("no phone has the serial number {serial}; attached: {}", list(present))]
     NoSuchPhone {
-        /// The serial number asked for.
+        /// The requested serial number.
         serial: String,
-        /// Those that are there.
+        /// The serial numbers of the phones found.
         present: Vec<String>,
     },
-    /// Several phones and no choice.
+    /// Several phones were found and none was chosen.
     #[error("several phones are attached: {}", list(present))]
     SeveralPhones {
-        /// Their serial numbers.
+        /// The serial numbers of the phones found.
         present: Vec<String>,
     },
-    /// Two phones have the serial number that was asked for.
+    /// Two phones share the requested serial number.
     #[error("more than one phone has the serial number {serial}{}", at(places))]
     SameSerial {
         /// The serial number.
         serial: String,
-        /// Where they are, where that is known: each chooses one of them.
+        /// The known places of these phones; each place identifies one of them.
         places: Vec<String>,
     },
-    /// The phone is in a state that gives no files.
+    /// The phone is in a state in which it gives no access to files.
     #[error("the phone {serial} is not ready: {}", state.name())]
     NotReady {
-        /// Its serial number.
+        /// The phone's serial number.
         serial: String,
-        /// Its state.
+        /// The phone's state.
         state: DeviceState,
     },
     /// The phone has not been unlocked since it started.
     #[error("the phone has not been unlocked since it started: its storage is still encrypted")]
     Locked,
-    /// The phone answers, but its storage is not there any more: it is about to restart, or did.
+    /// The phone answers, but its storage is gone: it is about to restart or has just restarted.
     #[error("the phone's storage went away")]
     StorageGone,
-    /// A key file is of no use.
+    /// A key file cannot be used.
     #[error(transparent)]
     Keys(#[from] Arc<KeysError>),
 }
 
 impl PhoneError {
-    /// Whether the phone or the way to it is gone, so that waiting for it makes sense.
+    /// Returns whether the phone or the connection to it is gone, so that waiting for it can help.
     pub fn is_gone(&self) -> bool {
         match self {
             Self::Lost(_)

@@ -14,23 +14,23 @@ const MAX_OUTPUT: usize = 4 * 1024 * 1024;
 /// No phone's storage is slower than this when hashing, in bytes a second.
 const SLOWEST_BYTES_PER_SECOND: u64 = 2_000_000;
 
-/// A hash that a phone can compute, the best first.
+/// A hash that a phone can compute. The best comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
-    /// SHA-256: phones since about Android 6.
+    /// SHA-256, available on phones since about Android 6.
     Sha256,
-    /// SHA-1: good against accidents, not against malice.
+    /// SHA-1: detects accidental damage, but not deliberate changes.
     Sha1,
-    /// MD5: the same, on the oldest phones.
+    /// MD5, for the oldest phones: detects accidental damage, but not deliberate changes.
     Md5,
 }
 
 impl Algorithm {
-    /// All, the best first.
+    /// All algorithms, the best first.
     pub const ALL: [Self; 3] = [Self::Sha256, Self::Sha1, Self::Md5];
 
-    /// The programs that compute it, the usual one first. Phones of before Android 6 have `md5` alone,
-    /// of their toolbox, unless somebody put a busybox on them.
+    /// Returns the programs that compute the hash, the usual one first. Phones before Android 6 have only toolbox's
+    /// `md5`, unless somebody installed a busybox.
     fn programs(self) -> &'static [&'static str] {
         match self {
             Self::Sha256 => &["sha256sum", "busybox sha256sum"],
@@ -51,15 +51,15 @@ impl Algorithm {
 /// The phone's answer to a hash request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hashes {
-    /// For each path in order: the hash as bytes, or `None` where the phone could not read it.
+    /// The hash of each path in order, as bytes; `None` if the phone could not read that file.
     Of(Vec<Option<Vec<u8>>>),
-    /// The phone has no such program.
+    /// The phone has no program for this hash.
     NoProgram,
 }
 
 impl Phone {
-    /// Has the phone hash files. `total_bytes` is their size together: it bounds how long the
-    /// phone may be silent.
+    /// Makes the phone hash files. `total_bytes` is the sum of their sizes; it determines how long the phone may be
+    /// silent.
     pub async fn hash(
         &self,
         algorithm: Algorithm,
@@ -101,7 +101,7 @@ impl Phone {
         Ok(Hashes::Of(hashes))
     }
 
-    /// How many bytes a path takes in the command line of [`Phone::hash`], at most.
+    /// Returns the most bytes that a path can take in the command line of [`Phone::hash`].
     pub fn hash_command_bytes(path: &RemotePath) -> usize {
         1 + quote(path.as_bytes()).len()
     }
@@ -111,9 +111,8 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|window| window == word)
 }
 
-/// Reads `HASH  PATH` lines. The paths asked for are known, so that newlines in a name cannot
-/// pass for a line of their own; files that the phone could not read have no line. GNU's
-/// `\HASH  ESCAPED` form is read too.
+/// Parses lines of the form `HASH  PATH`, also in GNU's form `\HASH  ESCAPED`. The requested paths are known, so a
+/// newline in a name cannot fake a line. Files that the phone could not read have no line.
 pub(crate) fn parse(
     output: &[u8],
     algorithm: Algorithm,

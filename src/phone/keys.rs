@@ -12,49 +12,49 @@ use crate::home::write_new;
 /// More keys than anybody has; each costs the phone a signature check.
 const MAX_KEYS: usize = 64;
 
-/// What can go wrong with key files.
+/// An error with key files.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    /// The file cannot be read or written.
+    /// A key file cannot be read or written.
     #[error("cannot {action} the key file {}", path.display())]
     File {
-        /// What was tried: `read`, `write`.
+        /// The failed action: `read` or `write`.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
-    /// The file holds no usable key.
+    /// The file contains no usable key.
     #[error("{} holds no usable key", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the content.
         #[source]
         source: KeyError,
     },
-    /// There is nowhere to keep a key.
+    /// There is no home folder in which to keep a key.
     #[error("no home folder is known (HOME is not set), so there is nowhere to keep a key")]
     NoHome,
 }
 
-/// Where keys are looked for.
+/// The places where keys are looked for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeySources {
     /// Files named on the command line; tried first.
     pub files: Vec<PathBuf>,
-    /// The folder of the person's own key, `~/.android`; made when absent.
+    /// The folder of the user's own key, `~/.android`; created if it does not exist.
     pub android_folder: Option<PathBuf>,
-    /// `ADB_VENDOR_KEYS`: files, or folders of `*.adb_key` files.
+    /// The entries of `ADB_VENDOR_KEYS`: files, or folders of `*.adb_key` files.
     pub vendor: Vec<PathBuf>,
-    /// Whether to go without any key.
+    /// Whether having no key at all is acceptable.
     no_key_is_fine: bool,
 }
 
 impl KeySources {
-    /// No key at all, for a phone that asks for none.
+    /// Returns sources without any key, for a phone that requires no authorisation.
     pub(crate) fn none() -> Self {
         Self {
             no_key_is_fine: true,
@@ -62,7 +62,7 @@ impl KeySources {
         }
     }
 
-    /// What the environment names: `ANDROID_USER_HOME` or `HOME`, and `ADB_VENDOR_KEYS`.
+    /// Returns the sources that the environment names: `ANDROID_USER_HOME` or `HOME`, and `ADB_VENDOR_KEYS`.
     pub(crate) fn from_environment(files: Vec<PathBuf>) -> Self {
         let folder = |name| {
             std::env::var_os(name)
@@ -84,8 +84,8 @@ impl KeySources {
         }
     }
 
-    /// The keys, and why there are none when only this computer's own could not be read or made: a
-    /// phone that asks for none, or that an adb server stands before, does without.
+    /// Loads the available keys. If this computer's own key cannot be read or created, also returns that error: phones
+    /// that require no authorisation, and phones behind an adb server, work without a key.
     pub(crate) fn load_what_there_is(
         &self,
     ) -> Result<(Vec<PrivateKey>, Option<KeysError>), KeysError> {
@@ -97,15 +97,14 @@ impl KeySources {
         }
     }
 
-    /// Reads all keys, those of the command line first, then the person's own (made when
-    /// absent), then the vendor's. A vendor key that cannot be read is passed over with a
-    /// warning, as adb does it; any other is an error.
+    /// Loads all keys: first those of the command line, then the user's own (created if absent), then the vendor's. An
+    /// unreadable vendor key is skipped with a warning, as adb does; any other unreadable key is an error.
     pub(crate) fn load(&self) -> Result<Vec<PrivateKey>, KeysError> {
         let named = self.load_named()?.into_iter();
         Ok(named.map(|(_, key)| key).collect())
     }
 
-    /// The same, each with its file.
+    /// Does the same as [`KeySources::load`], and returns each key with its file.
     pub(crate) fn load_named(&self) -> Result<Vec<(PathBuf, PrivateKey)>, KeysError> {
         let mut keys = Vec::new();
         for path in &self.files {
@@ -141,7 +140,7 @@ impl KeySources {
     }
 }
 
-/// How this computer calls itself beside its public key, as adb does: `user@host`.
+/// Returns the name that this computer sends with its public key, in adb's form `user@host`.
 pub(crate) fn computer_name() -> String {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let user = variable("USER")

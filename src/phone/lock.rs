@@ -12,38 +12,38 @@ const MAX_OUTPUT: usize = 256 * 1024;
 /// How long one of them may be silent.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// What a phone says about its lock; `None` is what it does not say.
+/// What a phone reports about its lock; `None` where it reports nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct LockState {
-    /// It was not unlocked since it started, so that its storage is encrypted.
+    /// Whether the phone has not been unlocked since it started, so that its storage is still encrypted.
     pub since_boot: Option<bool>,
-    /// Its lock screen is in the way.
+    /// Whether the lock screen blocks access.
     pub screen: Option<bool>,
 }
 
 impl LockState {
-    /// Whether it is open for certain.
+    /// Returns whether the phone is certainly unlocked.
     pub fn is_open(self) -> bool {
         self.since_boot != Some(true) && self.screen == Some(false)
     }
 
-    /// Whether it is locked for certain.
+    /// Returns whether the phone is certainly locked.
     pub fn is_locked(self) -> bool {
         self.since_boot == Some(true) || self.screen == Some(true)
     }
 }
 
-/// How `input` did.
+/// The result of typing with the phone's `input` command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Typed {
-    /// It took everything.
+    /// The phone accepted everything.
     Yes,
     /// The phone does not let its shell press keys; nothing was typed.
     Refused,
 }
 
 impl Phone {
-    /// What the phone says about its lock now.
+    /// Asks the phone for the current state of its lock.
     pub async fn lock_state(&self) -> Result<LockState, PhoneError> {
         let properties = self
             .run("getprop", b"getprop", MAX_OUTPUT * 16, IDLE)
@@ -59,8 +59,8 @@ impl Phone {
         })
     }
 
-    /// Types a PIN or password with the phone's own `input`, once. The secret goes to a command's
-    /// standard input, so that it stands in no command and in no log here.
+    /// Types a PIN or password once, with the phone's own `input` command. The secret is passed on a command's standard
+    /// input, so that it appears in no command line and in no log on this computer.
     pub async fn type_secret(&self, secret: &LockSecret) -> Result<Typed, PhoneError> {
         let LockSecret::Text(text) = secret else {
             return Ok(Typed::Refused);
@@ -89,7 +89,7 @@ impl Phone {
     }
 }
 
-/// By the file-based encryption's own word; phones without it are open to this question.
+/// Reads the state of file-based encryption; returns `None` for phones that do not report it.
 fn locked_since_boot(properties: &Properties) -> Option<bool> {
     match properties.value("ro.crypto.type") {
         Some("file") => Some(properties.value("sys.user.0.ce_available") != Some("true")),

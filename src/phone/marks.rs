@@ -3,9 +3,9 @@
 use super::{Phone, PhoneError};
 use crate::item::Marks;
 
-/// Android's own number of an installation: it is another after the phone was wiped.
+/// The setting that identifies one installation of Android; it changes when the phone is reset.
 pub(crate) const ANDROID_ID: &str = "android_id";
-/// What one unit has alone, where a phone tells it to the shell.
+/// Properties that are unique to one unit, on phones that show them to the shell.
 pub(crate) const UNIT: [&str; 8] = [
     ANDROID_ID,
     "ro.boot.serialno",
@@ -16,7 +16,7 @@ pub(crate) const UNIT: [&str; 8] = [
     "ril.serialnumber",
     "ro.ril.oem.sno",
 ];
-/// What all phones of a model have in common until an update.
+/// Properties that all phones of a model share until the next update.
 pub(crate) const LOOKS: [&str; 2] = ["ro.build.fingerprint", "ro.product.device"];
 
 /// Every emulator of some years, and many a copied system, has this Android ID.
@@ -25,7 +25,7 @@ const ID_OF_MANY: &str = "9774d56d682e549c";
 const MAX_ID: usize = 4096;
 
 impl Phone {
-    /// What its properties tell.
+    /// Returns the identifying marks in these properties.
     pub fn marks(&self) -> Marks {
         let names = UNIT.iter().chain(&LOOKS);
         let told = names.filter_map(|name| {
@@ -35,14 +35,14 @@ impl Phone {
         Marks(told.collect())
     }
 
-    /// Those of them that belong to this unit alone.
+    /// Returns only the marks that are unique to this unit.
     pub(crate) fn unit_marks(&self) -> Marks {
         let mut marks = self.marks();
         marks.0.retain(|name, _| UNIT.contains(&name.as_str()));
         marks
     }
 
-    /// Its Android ID; `None` where the shell may not read it. Takes as long as a small program.
+    /// Returns the phone's Android ID; `None` if the shell may not read it. Starts a small program on the phone.
     pub async fn android_id(&self) -> Result<Option<String>, PhoneError> {
         let command = b"settings get secure android_id";
         let output = self.run("settings", command, MAX_ID, self.idle()).await?;

@@ -49,7 +49,7 @@ const MAX_SHOWN: usize = 200;
 /// The unit in which `dd` on the phone skips, in bytes.
 const READ_BLOCK: u64 = 1024 * 1024;
 
-/// A phone that answers.
+/// A connected phone that answers.
 #[derive(Debug)]
 pub struct Phone {
     route: Route,
@@ -58,11 +58,11 @@ pub struct Phone {
     shell: ShellKind,
     idle: Duration,
     properties: Properties,
-    /// Which of the programs that hash this phone turned out to have.
+    /// The index of the hash program that works on this phone.
     hash_program: AtomicUsize,
 }
 
-/// How the phone is reached.
+/// The way in which the phone is reached.
 #[derive(Debug)]
 enum Route {
     /// No adb server between, over whatever transport.
@@ -74,12 +74,12 @@ enum Route {
 }
 
 impl Phone {
-    /// The phone's own serial number; the route's name for it where it tells none.
+    /// Returns the phone's own serial number, or the route's name for the phone if it reports none.
     pub fn serial(&self) -> &str {
         &self.serial
     }
 
-    /// How to reach this very phone again.
+    /// Returns a target that reaches this same phone again.
     pub fn target(&self) -> Target {
         match &self.route {
             Route::Direct { target, .. } => target.clone(),
@@ -89,8 +89,8 @@ impl Phone {
         }
     }
 
-    /// Ends the connection, whoever else still holds this phone: over USB only one can have it, and a
-    /// phone that hangs is not to be in its own way.
+    /// Ends the connection, even if other clones of it exist. Over USB only one connection is possible, so a hanging
+    /// one would block the next.
     pub async fn leave(&self) {
         match &self.route {
             Route::Direct { link, .. } => link.end().await,
@@ -99,17 +99,17 @@ impl Phone {
         }
     }
 
-    /// What the phone can do.
+    /// Returns the features that both the phone and this program support.
     pub fn features(&self) -> Features {
         self.features
     }
 
-    /// The phone's properties, as read when it was connected.
+    /// Returns the phone's properties, as read when the connection was made.
     pub fn properties(&self) -> &Properties {
         &self.properties
     }
 
-    /// Who the phone is, in its own words.
+    /// Returns the phone's identity, as the phone reports it.
     pub fn identity(&self) -> PhoneIdentity {
         let value = |name| self.properties.value(name).unwrap_or_default().to_owned();
         // A phone that tells none is not what its address is called today.
@@ -126,7 +126,7 @@ impl Phone {
         }
     }
 
-    /// Opens a sync stream.
+    /// Opens a stream to the sync service.
     pub async fn sync(&self) -> Result<SyncStream, PhoneError> {
         let stream = self.open(crate::adb::sync::SERVICE).await?;
         let stream = stream.ok_or_else(|| PhoneError::ServiceRefused {
@@ -135,13 +135,13 @@ impl Phone {
         Ok(SyncStream::new(stream, self.idle))
     }
 
-    /// How long the phone may be silent while it is asked for something.
+    /// Returns how long the phone may be silent while a request is outstanding.
     pub fn idle(&self) -> Duration {
         self.idle
     }
 
-    /// Starts to read a file from somewhere before `offset` bytes: the command that prints it,
-    /// and how many bytes of its output come before `offset`.
+    /// Starts a command that prints a file from a block boundary at or before `offset` (in bytes). Also returns how
+    /// many bytes of the output come before `offset`.
     pub async fn read_from(
         &self,
         path: &RemotePath,
@@ -150,9 +150,9 @@ impl Phone {
         self.read_blocks(path, READ_BLOCK, offset, u64::MAX).await
     }
 
-    /// Starts to read up to `most` bytes of a file from `offset` bytes on, in blocks of so many
-    /// bytes: the command that prints them, and how many bytes of its output come before `offset`.
-    /// More than `most` may come, up to a block's end.
+    /// Starts a command that prints up to `most` bytes of a file from `offset` on, in blocks of `block_bytes`. Also
+    /// returns how many bytes of the output come before `offset`. The output ends at a block boundary, so it may exceed
+    /// `most`.
     pub async fn read_blocks(
         &self,
         path: &RemotePath,
@@ -173,12 +173,12 @@ impl Phone {
         Ok((running, before as usize))
     }
 
-    /// Opens a stream to a service; `None` when the phone refuses it.
+    /// Opens a stream to a service; returns `None` if the phone refuses it.
     async fn open(&self, service: &[u8]) -> Result<Option<ByteStream>, PhoneError> {
         self.open_shown_as(service, service).await
     }
 
-    /// The same; what `-v` shows of the service's name is `shown`.
+    /// Does the same as [`Phone::open`]; the log (`-v`) shows `shown` in place of the service's name.
     async fn open_shown_as(
         &self,
         service: &[u8],
@@ -218,13 +218,12 @@ impl Phone {
     }
 }
 
-/// A phone's system properties, as `getprop` prints them.
+/// A phone's system properties, as printed by `getprop`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Properties(std::collections::BTreeMap<String, String>);
 
 impl Properties {
-    /// Reads `[name]: [value]` lines; others are passed over, and so is what is beyond a value's
-    /// greatest length.
+    /// Parses lines of the form `[name]: [value]`. Other lines are skipped, and over-long values are cut off.
     pub fn parse(output: &[u8]) -> Self {
         let text = String::from_utf8_lossy(output);
         let pairs = text.lines().filter_map(|line| {
@@ -238,7 +237,7 @@ impl Properties {
         Self(pairs.collect())
     }
 
-    /// A property's value, when it is set to something.
+    /// Returns a property's value, or `None` if it is missing or empty.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.0
             .get(name)

@@ -2,26 +2,26 @@
 
 use crate::adb::server::{Device, DeviceState};
 
-/// How the number that an adb server gave a phone chooses it: of phones without a serial number or with
-/// the same, where nothing tells their places (a server on Windows, wireless ones).
+/// The prefix of a name that selects a phone by the number an adb server gave it. Needed for phones that have no serial
+/// number, or share one, and whose place is unknown (a server on Windows, wireless phones).
 pub(super) const ID: &str = "transport_id:";
 const NAMELESS: &str = "(no serial number)";
 
-/// A phone that was seen.
+/// A phone found by discovery.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct SeenPhone {
-    /// Its serial number, or `host:port`, as the route names it; its place where it has none.
+    /// The phone's serial number or `host:port`, as the route names it; its place if it has no serial number.
     pub serial: String,
-    /// Its state.
+    /// The phone's state.
     pub state: DeviceState,
-    /// Its model, where it could be asked.
+    /// The phone's model, if it is known.
     pub model: Option<String>,
-    /// The route over which it was seen.
+    /// The route on which the phone was found.
     pub route: RouteName,
-    /// The port that it is plugged into, as `usb:1-2.3`, where that is known. It chooses the phone as
-    /// its serial number does.
+    /// The USB port that the phone is plugged into, such as `usb:1-2.3`, if known. It can be used to select the phone
+    /// in place of its serial number.
     pub place: Option<String>,
-    /// The number that the adb server gave it, until it is plugged in again.
+    /// The number that the adb server gave the phone; it changes when the phone is plugged in again.
     #[serde(skip)]
     pub transport: Option<u64>,
 }
@@ -47,7 +47,7 @@ impl SeenPhone {
         seen
     }
 
-    /// What chooses it without its serial number.
+    /// Returns a name that selects the phone without its serial number.
     pub(crate) fn where_it_is(&self) -> Option<String> {
         let number = || self.transport.map(|id| format!("{ID}{id}"));
         self.place.clone().or_else(number)
@@ -59,8 +59,8 @@ impl SeenPhone {
             && self.place.as_ref() != Some(&self.serial)
     }
 
-    /// What chooses this one among these phones: its serial number, or its place where another has the
-    /// same.
+    /// Returns the name that selects this phone among `among`: its serial number, or its place if another phone has the
+    /// same serial number.
     pub(crate) fn choice(&self, among: &[Self]) -> String {
         let same = among.iter().filter(|phone| phone.serial == self.serial);
         let place = self.where_it_is().filter(|_| same.count() > 1);
@@ -68,12 +68,12 @@ impl SeenPhone {
     }
 }
 
-/// How a phone is reached.
+/// The route by which a phone is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RouteName {
     /// Through a running adb server.
     Server,
-    /// Straight to its daemon over USB.
+    /// Directly to the phone's adbd over USB.
     Usb,
 }

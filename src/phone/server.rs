@@ -20,11 +20,12 @@ use super::tcp;
 use crate::adb::features::Features;
 use crate::adb::server::{self, Device, Status};
 
-/// Where adb servers listen when nothing else is said.
+/// The port where adb servers listen by default.
 pub(crate) const DEFAULT_PORT: u16 = 5037;
 /// How long an adb server may take to answer: it answers at once, or is stuck.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long it may take to make contact with a wireless phone: a machine that is off says nothing.
+/// How long an adb server may take to connect to a wireless phone: a machine that is switched off sends no answer at
+/// all.
 pub(crate) const WIRELESS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The address of an adb server.
@@ -41,9 +42,8 @@ impl std::fmt::Display for ServerAddress {
 }
 
 impl ServerAddress {
-    /// The address that the environment names, as adb reads it: `ADB_SERVER_SOCKET`
-    /// (`tcp:PORT`, `tcp:HOST:PORT`), else `ANDROID_ADB_SERVER_ADDRESS` and
-    /// `ANDROID_ADB_SERVER_PORT`, else this computer's own at port 5037.
+    /// Reads the address from the environment as adb does: `ADB_SERVER_SOCKET` (`tcp:PORT`, `tcp:HOST:PORT`), otherwise
+    /// `ANDROID_ADB_SERVER_ADDRESS` and `ANDROID_ADB_SERVER_PORT`. The default is port 5037 on this computer.
     pub(crate) async fn from_environment() -> Result<Self, PhoneError> {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let (host, port) = match variable("ADB_SERVER_SOCKET") {
@@ -85,7 +85,7 @@ impl ServerAddress {
         })
     }
 
-    /// The phones that the server sees, in whatever state; `None` when no server runs.
+    /// Returns the phones that the server lists, in any state; `None` if no server runs.
     pub(crate) async fn devices(&self) -> Result<Option<Vec<Device>>, PhoneError> {
         let asked = match self.ask("host:devices-l").await {
             // A server from before there was the long list.
@@ -100,15 +100,15 @@ impl ServerAddress {
         Ok(Some(server::parse_devices(&conversation.text().await?)))
     }
 
-    /// Has the server make contact with a wireless phone, or pair with one. Returns its words, which
-    /// alone tell whether that worked.
+    /// Asks the server to connect to or pair with a wireless phone. Returns the server's message; only that text shows
+    /// whether it worked.
     pub(crate) async fn request(&self, request: &str) -> Result<String, PhoneError> {
         let mut conversation = self.ask(request).await?;
         let text = conversation.text_within(WIRELESS_TIMEOUT).await?;
         Ok(text)
     }
 
-    /// The first of its IPv4 addresses.
+    /// Returns the first of the server's IPv4 addresses.
     pub(crate) fn ipv4(&self) -> Option<SocketAddrV4> {
         self.addresses.iter().find_map(|address| match address {
             SocketAddr::V4(address) => Some(*address),
@@ -140,19 +140,19 @@ impl ServerAddress {
     }
 }
 
-/// A phone as its server knows it.
+/// A phone reached through an adb server.
 #[derive(Debug, Clone)]
 pub(crate) struct ServedPhone {
     server: ServerAddress,
-    /// What it is called, for messages.
+    /// The phone's name in messages.
     name: String,
-    /// What chooses it: `transport-id:7` where the server numbers its phones, which is plain also of
-    /// one without a serial number or with blanks in it; else `serial:X` with X as adb matches it.
+    /// The part of a request that selects the phone. It is `transport-id:7` if the server numbers its phones, which
+    /// works without a serial number and with blanks in it. Otherwise it is `serial:X`, with X as adb matches it.
     choice: String,
 }
 
 impl ServedPhone {
-    /// A phone that this server listed; `name` is what chooses it among all.
+    /// Creates a handle for a phone that this server listed; `name` selects it among all phones.
     pub(crate) fn of(server: &ServerAddress, seen: &SeenPhone, name: &str) -> Self {
         let choice = match seen.transport {
             Some(id) => format!("transport-id:{id}"),
@@ -165,12 +165,12 @@ impl ServedPhone {
         }
     }
 
-    /// What chooses it.
+    /// Returns the name that selects the phone.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// What the phone and the server both can do.
+    /// Returns the features that the phone and the server both support.
     pub(super) async fn features(&self) -> Result<Features, PhoneError> {
         let request = format!("host-{}:features", self.choice);
         match self.server.ask(&request).await {
@@ -183,14 +183,14 @@ impl ServedPhone {
         }
     }
 
-    /// Lets the server reconnect to the phone, which asks its owner again.
+    /// Asks the server to reconnect to the phone, which makes the phone ask its user again.
     pub(crate) async fn reconnect(&self) -> Result<(), PhoneError> {
         let request = format!("host-{}:reconnect", self.choice);
         let mut conversation = self.server.ask(&request).await?;
         conversation.text().await.map(drop)
     }
 
-    /// Opens a stream to a service of the phone.
+    /// Opens a stream to a service of the phone; returns `None` if the phone refuses it.
     pub(super) async fn open(&self, service: &[u8]) -> Result<Option<ByteStream>, PhoneError> {
         let transport = match self.choice.strip_prefix("serial:") {
             Some(serial) => format!("host:transport:{serial}"),
@@ -221,7 +221,7 @@ impl ServedPhone {
     }
 }
 
-/// Whether a server is too old for what it was asked: it answers "unknown host service".
+/// Returns whether the server is too old for the request: it answered "unknown host service".
 fn is_unknown_service(error: &PhoneError) -> bool {
     matches!(error, PhoneError::ServerRefused { message, .. } if message.contains("unknown"))
 }

@@ -21,31 +21,30 @@ const PROBE: &[u8] = b"rescue";
 /// More output than that prints, in bytes.
 const MAX_PROBE: usize = 4096;
 
-/// How a phone's shell is reached.
+/// The way in which a phone's shell is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum ShellKind {
-    /// In packets, with an exit code: phones since about Android 7.
+    /// Through `shell_v2` packets, with an exit code: phones since about Android 7.
     #[default]
     Packets,
-    /// By `exec:`, its output as it is: phones since about Android 5.
+    /// Through `exec:`, which leaves the output unchanged: phones since about Android 5.
     Raw,
-    /// By `shell:`, which is a terminal and puts so many carriage returns before each newline.
+    /// Through `shell:`, which is a terminal and adds this many carriage returns before each newline.
     Terminal(usize),
 }
 
-/// What a command printed, and how it ended.
+/// The output of a finished command and how it ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandOutput {
-    /// Its standard output; with the standard error mixed in where the phone is too old to tell
-    /// them apart.
+    /// The command's standard output. Phones too old to separate them mix the standard error in.
     pub stdout: Vec<u8>,
-    /// Its standard error.
+    /// The command's standard error.
     pub stderr: Vec<u8>,
-    /// Its exit code; `None` where the phone is too old to tell.
+    /// The command's exit code; `None` if the phone is too old to report it.
     pub exit: Option<u8>,
 }
 
-/// A command that is running; its standard output as it comes.
+/// A running command, whose standard output is read as it arrives.
 #[derive(Debug)]
 pub struct RunningCommand {
     stream: ByteStream,
@@ -60,7 +59,7 @@ enum Reading {
 }
 
 impl RunningCommand {
-    /// Gives the command something to read.
+    /// Sends bytes to the command's standard input.
     pub async fn send(&mut self, input: &[u8]) -> Result<(), PhoneError> {
         let bytes = match self.reading {
             Reading::Packets(_) => input_packet(input).freeze(),
@@ -69,7 +68,7 @@ impl RunningCommand {
         self.stream.send(bytes).await.map_err(PhoneError::Lost)
     }
 
-    /// The next piece of output; `None` when the command is over. Waits at most `idle` for it.
+    /// Returns the next piece of output, or `None` once the command has ended. Waits at most `idle` for it.
     pub async fn next(&mut self, idle: Duration) -> Result<Option<Output>, PhoneError> {
         // From here on: packets that say nothing do not count as an answer.
         let deadline = Instant::now() + idle;
@@ -107,7 +106,7 @@ impl RunningCommand {
 }
 
 impl Phone {
-    /// Finds out how this phone's shell is reached, by what a first command prints.
+    /// Finds out how this phone's shell is reached, from the output of a first command.
     pub(super) async fn find_shell(&mut self) -> Result<(), PhoneError> {
         if self.features.has(Feature::ShellV2) {
             return Ok(());
@@ -133,7 +132,7 @@ impl Phone {
         Ok(())
     }
 
-    /// Starts a command whose words are quoted already. `name` is for messages.
+    /// Starts a command whose words are already quoted. `name` is used in messages.
     pub async fn start(
         &self,
         name: &'static str,
@@ -142,7 +141,7 @@ impl Phone {
         self.start_shown_as(name, command, command).await
     }
 
-    /// Starts a command; what `-v` shows of it is `shown`.
+    /// Starts a command; the log (`-v`) shows `shown` in its place.
     async fn start_shown_as(
         &self,
         name: &'static str,
@@ -170,8 +169,8 @@ impl Phone {
         })
     }
 
-    /// Runs a command to its end. `limit` bounds each output in bytes, `idle` every silence; all of
-    /// it may take a few times as long, because a phone that drips never ends.
+    /// Runs a command to its end. `limit` is the most bytes of each output and `idle` the longest silence. The total
+    /// time is limited to a few times `idle`, because a phone that sends its output in drips would never end.
     pub async fn run(
         &self,
         name: &'static str,
@@ -183,7 +182,7 @@ impl Phone {
         self.finish(name, running, limit, idle).await
     }
 
-    /// The same for a command that may hold a secret: `-v` shows its name alone.
+    /// Does the same as [`Phone::run`] for a command that may contain a secret: the log (`-v`) shows only its name.
     pub async fn run_secret(
         &self,
         name: &'static str,
@@ -195,8 +194,7 @@ impl Phone {
         self.finish(name, running, limit, idle).await
     }
 
-    /// The same with something for the command to read, which is no part of the command and so
-    /// of no log.
+    /// Does the same as [`Phone::run`] and sends `input` to the command's standard input, which appears in no log.
     pub async fn run_with_input(
         &self,
         name: &'static str,
@@ -249,7 +247,7 @@ impl Phone {
         Ok(output)
     }
 
-    /// The longest command line to send, in bytes: phones cut longer ones off, or refuse them.
+    /// Returns the length in bytes of the longest command line to send: phones cut off or refuse longer ones.
     pub fn max_command_bytes(&self) -> usize {
         if self.features.has(Feature::ShellV2) {
             // Linux takes 128 KiB for one argument; an adb server's length field says 64 KiB.

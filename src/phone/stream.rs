@@ -11,7 +11,7 @@ use super::buffers::Buffers;
 use super::error::{LinkError, LinkFailure};
 use crate::adb::connection::StreamId;
 
-/// What a stream's writer may have on its way before it waits, in bytes.
+/// The most bytes that a stream's writer may have in transit before it waits.
 pub(crate) const SEND_BUFFER: usize = 2 * 1024 * 1024;
 
 /// What the users of a link want of the loop that drives it.
@@ -25,7 +25,7 @@ pub(super) enum LinkWish {
     End,
 }
 
-/// A stream to a service; dropping it closes it.
+/// A stream to a service of the phone. Dropping it closes the stream.
 #[derive(Debug)]
 pub struct ByteStream(Kind);
 
@@ -72,8 +72,8 @@ impl ByteStream {
         }))
     }
 
-    /// A socket on which an adb server has switched to the service; `input` holds what it sent
-    /// behind its answer.
+    /// Wraps a socket that an adb server has switched to a service. `input` holds the bytes that followed the server's
+    /// answer.
     pub(super) fn of_socket(socket: TcpStream, input: BytesMut) -> Self {
         Self(Kind::Socket {
             socket,
@@ -82,7 +82,7 @@ impl ByteStream {
         })
     }
 
-    /// The next bytes, at least one; `None` when the other side closed the stream.
+    /// Returns the next bytes, at least one; `None` once the other side has closed the stream.
     pub async fn receive(&mut self) -> Result<Option<Bytes>, Arc<LinkError>> {
         match &mut self.0 {
             Kind::Link(stream) => match stream.data.recv().await {
@@ -121,7 +121,7 @@ impl ByteStream {
         }
     }
 
-    /// Sends bytes; waits while much is on its way already.
+    /// Sends bytes; waits while much data is already in transit.
     pub async fn send(&mut self, bytes: Bytes) -> Result<(), Arc<LinkError>> {
         match &mut self.0 {
             Kind::Link(stream) => {
@@ -144,9 +144,8 @@ impl ByteStream {
     }
 }
 
-/// Asks the kernel to acknowledge at once: an adb server writes small pieces with Nagle's
-/// algorithm on, and would wait 40 ms for each delayed acknowledgement. The kernel forgets the
-/// wish, so it is renewed after each read.
+/// Asks the kernel to acknowledge data immediately: an adb server writes small pieces with Nagle's algorithm on, and
+/// would wait 40 ms for each delayed acknowledgement. The kernel forgets the setting, so it is renewed after each read.
 pub(super) fn acknowledge_quickly(socket: &TcpStream) {
     #[cfg(target_os = "linux")]
     let _ = rustix::net::sockopt::set_tcp_quickack(socket, true);

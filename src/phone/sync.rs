@@ -10,7 +10,7 @@ use super::stream::ByteStream;
 use crate::adb::RemotePath;
 use crate::adb::sync::{Answer, Client, Operation};
 
-/// A sync stream. Requests are collected until [`SyncStream::flush`] sends them together.
+/// A stream to the sync service. Requests are collected until [`SyncStream::flush`] sends them together.
 #[derive(Debug)]
 pub struct SyncStream {
     stream: ByteStream,
@@ -34,7 +34,7 @@ impl SyncStream {
         self.client.request(operation, path, &mut self.requests);
     }
 
-    /// How many requests are not answered yet.
+    /// Returns how many requests have not been answered completely.
     pub fn outstanding(&self) -> usize {
         self.client.outstanding()
     }
@@ -55,7 +55,7 @@ impl SyncStream {
         }
     }
 
-    /// The next answer; `None` when the phone closed the stream.
+    /// Returns the next answer, or `None` once the phone has closed the stream.
     pub async fn next(&mut self) -> Result<Option<Answer>, PhoneError> {
         // From here on, not from the last bytes: a phone may send without end and answer nothing.
         let deadline = Instant::now() + self.idle;

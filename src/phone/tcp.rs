@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 
 use super::error::PhoneError;
 
-/// Where adbd listens after `adb tcpip` when nothing else is said.
+/// The port where adbd listens after `adb tcpip` by default.
 pub(crate) const DEFAULT_PORT: u16 = 5555;
-/// This computer.
+/// The name of this computer.
 pub(super) const LOCALHOST: &str = "localhost";
 /// How long one address of a host may be silent before the next is tried beside it.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -37,9 +37,9 @@ pub(crate) async fn connect(address: &str) -> Result<TcpStream, PhoneError> {
     Ok(socket)
 }
 
-/// Connects to whichever of a host's addresses answers first. They are tried in turn, each as soon as
-/// the one before failed, or was silent for a moment: half of a name's addresses often lead nowhere
-/// (`localhost` as `::1`, an IPv6 address in a network without).
+/// Connects to the first of a host's addresses that answers. The addresses are tried in turn: each once the one before
+/// has failed or was silent for [`HEAD_START`]. Half of a name's addresses often lead nowhere (`localhost` as `::1`, an
+/// IPv6 address in a network without IPv6).
 pub(super) async fn first_that_answers(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut rest = addresses.iter().copied();
     let mut trying = JoinSet::new();
@@ -64,13 +64,12 @@ pub(super) async fn first_that_answers(addresses: &[SocketAddr]) -> io::Result<T
     }
 }
 
-/// Connects to a host that is named without brackets, at whichever of its addresses answers first. How long
-/// that may take is the caller's to say.
+/// Connects to a host, written without brackets, at the first of its addresses that answers. Has no timeout of its own.
 pub(crate) async fn connect_to(host: &str, port: u16) -> io::Result<TcpStream> {
     first_that_answers(&addresses_of(host, port).await?).await
 }
 
-/// The addresses of `HOST:PORT`, an IPv6 address in brackets.
+/// Resolves `HOST:PORT`; an IPv6 address is written in brackets.
 pub(super) async fn look_up(full: &str) -> Result<Vec<SocketAddr>, PhoneError> {
     let (host, port) = full.rsplit_once(':').unwrap_or((full, ""));
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -85,7 +84,7 @@ pub(super) async fn look_up(full: &str) -> Result<Vec<SocketAddr>, PhoneError> {
     })
 }
 
-/// Looks up a host; this computer's own name has both of its addresses, whatever its files say.
+/// Resolves a host. This computer's own name yields both loopback addresses, regardless of its hosts file.
 async fn addresses_of(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let is_here = host == LOCALHOST;
     let mut found: Vec<_> = match tokio::net::lookup_host((host, port)).await {
@@ -109,7 +108,7 @@ async fn addresses_of(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// `HOST:PORT` of what may lack the port, where there is one to fall back on.
+/// Returns the address as `HOST:PORT`, adding `default` if the port is missing.
 pub(crate) fn with_port(address: &str, default: Option<u16>) -> Result<String, PhoneError> {
     let bad = |why| PhoneError::BadAddress {
         address: address.to_owned(),
@@ -158,7 +157,7 @@ pub(crate) fn with_port(address: &str, default: Option<u16>) -> Result<String, P
 
 const NO_PORT: &str = "the port is not a number from 1 to 65535";
 
-/// A port in plain digits; `parse` alone would take a plus sign.
+/// Parses a port of plain digits; `parse` alone would accept a plus sign.
 fn port_number(text: &str) -> Option<u16> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| is_number && *port > 0)

@@ -24,8 +24,8 @@ pub(super) use transport::UsbTransport;
 /// Class, subclass and protocol of ADB's interface (AOSP, `adb.h`).
 const ADB: (u8, u8, u8) = (0xff, 0x42, 0x01);
 
-/// Every phone on USB that offers ADB, and whether this user can open it. Nothing is asked of a
-/// phone, so that nothing shows on its screen.
+/// Lists every phone on USB that offers ADB, and whether this user can open it. Sends no request to a phone, so nothing
+/// appears on its screen.
 pub(super) async fn phones() -> Vec<SeenPhone> {
     let mut phones = Vec::new();
     for (device, place) in devices().await {
@@ -47,7 +47,7 @@ pub(super) async fn phones() -> Vec<SeenPhone> {
     phones
 }
 
-/// Opens the phone of this name or at this place.
+/// Opens the phone with this name or at this place.
 pub(super) async fn open(name: &str) -> Result<UsbTransport, PhoneError> {
     let gone = || PhoneError::NoSuchPhone {
         serial: name.to_owned(),
@@ -65,10 +65,10 @@ pub(super) async fn open(name: &str) -> Result<UsbTransport, PhoneError> {
     })
 }
 
-/// Where a device has its ADB interface.
+/// The position of a device's ADB interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
-    /// The configuration to choose first; `None` when it is the one in use.
+    /// The configuration to select first; `None` if it is already in use.
     configuration: Option<u8>,
     interface: u8,
 }
@@ -120,7 +120,7 @@ fn is_adb(interface: &InterfaceInfo) -> bool {
     ) == ADB
 }
 
-/// The serial number; a phone that tells none is named by its place, as `usb:1-2.3`.
+/// Returns the serial number; a phone without one is named by its place, as in `usb:1-2.3`.
 pub(super) fn name_of(device: &DeviceInfo) -> String {
     match device.serial_number() {
         Some(serial) if !serial.is_empty() => serial.to_owned(),
@@ -134,7 +134,7 @@ fn place_of(device: &DeviceInfo) -> String {
     format!("usb:{}-{}", device.bus_id(), ports.join("."))
 }
 
-/// Whether a phone can be opened. Its configuration stays as it is.
+/// Checks whether a phone can be opened. Does not change its configuration.
 async fn probe(device: &DeviceInfo, place: Place) -> Result<(), PhoneError> {
     match place.configuration {
         None => claim(device, place).await.map(drop),
@@ -177,7 +177,7 @@ fn refused<T>(device: &DeviceInfo, error: &nusb::Error) -> Result<T, PhoneError>
     }
 }
 
-/// The state of a phone that cannot be opened, by what nusb says; `code` is Windows's.
+/// Returns the state of a phone that cannot be opened, from nusb's error. `code` is the Windows error code.
 fn state_of(kind: ErrorKind, code: Option<u32>, words: &str) -> Option<DeviceState> {
     /// WinUSB lets one program in: ERROR_ACCESS_DENIED, and ERROR_SHARING_VIOLATION.
     const HELD: [u32; 2] = [5, 32];
@@ -193,7 +193,7 @@ fn state_of(kind: ErrorKind, code: Option<u32>, words: &str) -> Option<DeviceSta
     }
 }
 
-/// The device's file, by which Linux gives it to programs.
+/// Returns the path of the device file through which Linux gives programs access.
 #[cfg(target_os = "linux")]
 pub(super) fn node_of(device: &DeviceInfo) -> Option<String> {
     let bus = device.bus_id().parse::<u16>().ok()?;
@@ -201,7 +201,7 @@ pub(super) fn node_of(device: &DeviceInfo) -> Option<String> {
     Some(format!("/dev/bus/usb/{bus:03}/{address:03}"))
 }
 
-/// The program that has the device open, as `adb (process 123)`, where that can be seen.
+/// Returns the program that has the device open, as `adb (process 123)`, if that can be found out.
 #[cfg(target_os = "linux")]
 fn holder(device: &DeviceInfo) -> Option<String> {
     let node = node_of(device)?;

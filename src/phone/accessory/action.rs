@@ -18,35 +18,35 @@ const DRAG_STEP: Duration = Duration::from_millis(12);
 /// Reports between two places of a drag.
 const DRAG_STEPS: u32 = 12;
 
-/// Something done on the phone, whole: at its end nothing is pressed.
+/// A complete action on the phone: nothing is pressed any more when it ends.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
-    /// A key.
+    /// Press and release one key.
     Key(Stroke),
-    /// One or two buttons, held for so long.
+    /// Hold one or two buttons for this long.
     Buttons(Button, Option<Button>, Duration),
     /// Wakes the phone.
     Wake,
     /// Puts the phone to sleep.
     Sleep,
-    /// The pen goes down at the first place and up at the last; one place is a tap.
+    /// Put the pen down at the first place, move it through the others and lift it at the last. One place is a tap.
     Drag(Vec<Point>),
-    /// The mouse moves, with these buttons held and let go.
+    /// Move the mouse while holding `buttons`, then release them.
     Mouse {
-        /// Bits: left, right, middle.
+        /// The held buttons, as bits: left, right, middle.
         buttons: u8,
-        /// To the right.
+        /// Movement to the right.
         x: i8,
-        /// Down.
+        /// Movement downwards.
         y: i8,
-        /// Away from the person.
+        /// Wheel movement away from the user.
         wheel: i8,
     },
-    /// Nothing, for so long.
+    /// Wait for this long without doing anything.
     Wait(Duration),
 }
 
-/// Overwrites what could be part of a PIN or pattern.
+/// Overwrites the parts of the action that may belong to a PIN or pattern.
 impl Zeroize for Action {
     fn zeroize(&mut self) {
         match self {
@@ -61,12 +61,12 @@ impl Zeroize for Action {
 }
 
 impl Action {
-    /// A button, pressed as one presses a button.
+    /// Returns a short press of one button.
     pub(crate) fn button(button: Button) -> Self {
         Self::Buttons(button, None, PRESSED)
     }
 
-    /// The device it needs; `None` for waiting.
+    /// Returns the device that the action needs; `None` for waiting.
     pub(crate) fn device(&self) -> Option<Device> {
         match self {
             Self::Key(_) => Some(Device::Keyboard),
@@ -78,7 +78,8 @@ impl Action {
         }
     }
 
-    /// The reports that make it, each with how long to wait after it. The last one releases.
+    /// Returns the reports that make up the action, each with the time to wait after it. The last report releases
+    /// everything.
     pub(crate) fn reports(&self) -> Vec<(Option<Report>, Duration)> {
         let pressed = |report: Report, held: Duration| {
             vec![
@@ -134,8 +135,8 @@ fn wait(milliseconds: u64) -> Action {
 /// As many times as any lock's field has characters.
 const CLEARING: usize = 20;
 
-/// From whatever the phone shows to the field for the PIN, or to the pattern: it is put to sleep,
-/// which locks it, so that nothing can be typed into an app, and woken again.
+/// Returns the actions that lead from any screen to the PIN field or pattern of the lock screen. They put the phone to
+/// sleep, which locks it, and wake it again, so that nothing can be typed into an app.
 pub(crate) fn to_lock_screen() -> Vec<Action> {
     vec![
         Action::Sleep,
@@ -150,8 +151,8 @@ pub(crate) fn to_lock_screen() -> Vec<Action> {
     ]
 }
 
-/// Types or draws what opens the lock. What was left in the field before is taken away, the space
-/// of [`to_lock_screen`] too.
+/// Returns the actions that type or draw the secret. They first clear what an earlier attempt, or [`to_lock_screen`],
+/// left in the field.
 pub(crate) fn enter_secret(
     secret: &LockSecret,
     grid: Grid,
@@ -180,24 +181,24 @@ pub(crate) fn enter_secret(
     }))
 }
 
-/// A way through the question "Allow USB debugging?".
+/// A sequence of keys that answers Android's question "Allow USB debugging?".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dialog {
-    /// What it is called in messages.
+    /// The sequence's name in messages.
     pub name: &'static str,
-    /// The keys, in the order pressed.
+    /// The keys, in the order in which they are pressed.
     pub keys: &'static [Stroke],
 }
 
 use Stroke as K;
 
-/// The known ways, the likeliest first and the one that could press "Cancel" last. All of them tick
-/// "Always allow" where there is such a box.
+/// The known sequences: the most likely first, and the one that could press "Cancel" last. All of them tick "Always
+/// allow" if there is such a box.
 ///
-/// Android's own dialog (`UsbDebuggingActivity`, an `AlertController` with a check box above the
-/// buttons) has no focus while it was last touched: the first arrow or Tab only shows the focus,
-/// on the box. After keys it opens with the focus on the box already. Upwards from anywhere ends at
-/// the box in both cases. Enter presses everywhere; Space is younger.
+/// Android's own dialog (`UsbDebuggingActivity`, an `AlertController` with a check box above the buttons) has no focus
+/// after it was last touched: the first arrow or Tab only shows the focus, on the box. After key input it opens with
+/// the focus on the box. Moving up from anywhere ends at the box in both cases. Enter presses the focused control on
+/// every Android version; Space does so only on newer ones.
 pub(crate) const DIALOGS: &[Dialog] = &[
     Dialog {
         name: "arrows: Android 5 to 15, buttons side by side",
@@ -278,14 +279,14 @@ pub(crate) const DIALOGS: &[Dialog] = &[
 ];
 
 impl Dialog {
-    /// What to do.
+    /// Returns the actions that press the sequence.
     pub(crate) fn actions(&self) -> Vec<Action> {
         let keys = self.keys.iter().map(|key| Action::Key(*key));
         keys.flat_map(|key| [key, wait(120)]).collect()
     }
 }
 
-/// Leaves whatever an attempt has opened: a dialog is dismissed, an app left.
+/// Returns the actions that leave whatever an attempt has opened: a dialog is dismissed, an app is left.
 pub(crate) fn undo() -> Vec<Action> {
     vec![
         Action::Key(Stroke::ESCAPE),
@@ -295,8 +296,8 @@ pub(crate) fn undo() -> Vec<Action> {
     ]
 }
 
-/// Both volume keys, held as long as Android wants it for its accessibility shortcut, which is
-/// TalkBack where nothing else was chosen.
+/// Returns the action that holds both volume keys for as long as Android's accessibility shortcut requires. The
+/// shortcut toggles TalkBack unless the user has chosen another service for it.
 pub(crate) fn toggle_talkback() -> Action {
     Action::Buttons(
         Button::VolumeUp,

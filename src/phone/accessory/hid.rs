@@ -2,18 +2,19 @@
 //!
 //! Sources: USB HID 1.11 (report descriptors), HID Usage Tables 1.5 (pages 01, 07, 0C, 0D).
 
-/// A device of ours, from the phone's point of view.
+/// An input device that this program presents to the phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Device {
-    /// A keyboard with six keys at once.
+    /// A keyboard that reports up to six keys at once.
     Keyboard,
-    /// A pen on the display: absolute places, which need no pointer and no drag from somewhere.
+    /// A pen on the display. It reports absolute places, so it needs neither a visible pointer nor a drag from a known
+    /// position.
     Touch,
     /// A mouse with three buttons and a wheel.
     Mouse,
-    /// Home, Back, Recents, volume and power keys; two at once.
+    /// Home, Back, Recents, volume and power keys; up to two at once.
     Consumer,
-    /// Wakes the phone and puts it to sleep, whichever of them it is not.
+    /// System keys that wake the phone or put it to sleep. Each does nothing if the phone is in that state already.
     System,
 }
 
@@ -30,7 +31,7 @@ impl Device {
         Self::System,
     ];
 
-    /// The number by which accessory mode knows it.
+    /// Returns the id under which the device is registered in accessory mode.
     pub(crate) fn id(self) -> u16 {
         match self {
             Self::Keyboard => 1,
@@ -41,7 +42,7 @@ impl Device {
         }
     }
 
-    /// Its name, for messages.
+    /// Returns the device's name for messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Keyboard => "keyboard",
@@ -52,7 +53,7 @@ impl Device {
         }
     }
 
-    /// How long its reports are, in bytes.
+    /// Returns the length of the device's reports in bytes.
     pub(crate) fn report_bytes(self) -> usize {
         match self {
             Self::Keyboard => 8,
@@ -62,7 +63,7 @@ impl Device {
         }
     }
 
-    /// Its report descriptor.
+    /// Returns the device's HID report descriptor.
     pub(crate) fn descriptor(self) -> &'static [u8] {
         match self {
             Self::Keyboard => KEYBOARD,
@@ -73,7 +74,7 @@ impl Device {
         }
     }
 
-    /// Nothing is pressed.
+    /// Returns the report in which nothing is pressed.
     pub(crate) fn released(self) -> Report {
         Report {
             device: self,
@@ -137,7 +138,8 @@ const SYSTEM: &[u8] = &[
     0xc0,
 ];
 
-/// What is pressed on a device at one moment. Shows nothing of itself: a PIN may be in it.
+/// A HID report: what is pressed on a device at one moment. Its `Debug` form hides the content, which may belong to a
+/// PIN.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Report {
     device: Device,
@@ -151,7 +153,7 @@ impl std::fmt::Debug for Report {
 }
 
 impl Report {
-    /// One key with modifiers (the bits of page 07's E0 to E7).
+    /// Returns the report for one key with modifiers (the bits of usages E0 to E7 on HID page 07).
     pub(crate) fn key(modifiers: u8, usage: u8) -> Self {
         let bytes = [modifiers, 0, usage, 0, 0, 0, 0, 0];
         Self {
@@ -160,7 +162,7 @@ impl Report {
         }
     }
 
-    /// The pen above or on a place.
+    /// Returns the report for the pen above or on a place.
     pub(crate) fn pen(point: Point, tip: Tip) -> Self {
         let flags = match tip {
             Tip::Down => 0b11,
@@ -173,7 +175,7 @@ impl Report {
         }
     }
 
-    /// Buttons (bits: left, right, middle) and movements.
+    /// Returns the report for mouse buttons (bits: left, right, middle) and movements.
     pub(crate) fn mouse(buttons: u8, x: i8, y: i8, wheel: i8) -> Self {
         let [x, y, wheel] = [x, y, wheel].map(i8::cast_unsigned);
         Self {
@@ -182,7 +184,7 @@ impl Report {
         }
     }
 
-    /// One or two buttons.
+    /// Returns the report for one or two buttons.
     pub(crate) fn buttons(one: Button, other: Option<Button>) -> Self {
         let [a, b] = one.usage().to_le_bytes();
         let [c, d] = other.map_or(0, Button::usage).to_le_bytes();
@@ -192,12 +194,12 @@ impl Report {
         }
     }
 
-    /// Wakes the phone; a phone that is awake stays so.
+    /// Returns the report that wakes the phone; a phone that is awake stays awake.
     pub(crate) fn wake() -> Self {
         Self::system(3)
     }
 
-    /// Puts the phone to sleep, which locks it; a phone that sleeps goes on sleeping.
+    /// Returns the report that puts the phone to sleep, which locks it; a sleeping phone stays asleep.
     pub(crate) fn sleep() -> Self {
         Self::system(2)
     }
@@ -209,7 +211,7 @@ impl Report {
         }
     }
 
-    /// The device on which it is.
+    /// Returns the device to which the report belongs.
     pub(crate) fn device(&self) -> Device {
         self.device
     }
@@ -221,29 +223,30 @@ impl Report {
     }
 }
 
-/// Where the pen is.
+/// The position of the pen's tip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tip {
-    /// On the display.
+    /// Touching the display.
     Down,
-    /// Over it.
+    /// Above the display.
     Near,
 }
 
-/// A place on the display, from its upper left corner, 32767 being the whole width or height.
+/// A place on the display, measured from its upper left corner; [`Point::MAX`] is the full width or height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Point {
-    /// From the left.
+    /// The distance from the left edge.
     pub x: u16,
-    /// From the top.
+    /// The distance from the upper edge.
     pub y: u16,
 }
 
 impl Point {
-    /// The end of both axes.
+    /// The largest value of both axes.
     pub const MAX: u16 = 32767;
 
-    /// A place in parts of the width and of the height, 0 to 1; beyond is on the edge.
+    /// Returns the place at these fractions of the width and the height, 0 to 1. Values outside that range are moved to
+    /// the edge.
     pub fn at(x: f64, y: f64) -> Self {
         let whole = |part: f64| (part.clamp(0.0, 1.0) * f64::from(Self::MAX)).round() as u16;
         Self {
@@ -252,7 +255,7 @@ impl Point {
         }
     }
 
-    /// The place at a part of the way to another one.
+    /// Returns the place that lies the fraction `part` of the way to `other`.
     pub fn towards(self, other: Self, part: f64) -> Self {
         let between = |from: u16, to: u16| {
             (f64::from(from) + (f64::from(to) - f64::from(from)) * part).round() as u16
@@ -267,24 +270,24 @@ impl Point {
 /// A button of [`Device::Consumer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Button {
-    /// To the home screen.
+    /// Opens the home screen.
     Home,
-    /// Back.
+    /// Goes back one step.
     Back,
-    /// The list of recent apps.
+    /// Opens the list of recent apps.
     Recents,
-    /// Search.
+    /// Opens the search.
     Search,
     /// Volume up.
     VolumeUp,
     /// Volume down.
     VolumeDown,
-    /// The power key: wakes, or puts to sleep; held, it may offer to switch the phone off.
+    /// The power key: wakes the phone or puts it to sleep. Held, it may offer to switch the phone off.
     Power,
 }
 
 impl Button {
-    /// All of them, with the names that scripts use.
+    /// All buttons, with their names in scripts.
     pub(crate) const NAMED: [(&'static str, Self); 7] = [
         ("Home", Self::Home),
         ("Back", Self::Back),

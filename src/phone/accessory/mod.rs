@@ -46,84 +46,84 @@ const NO_SUCH_FILE: u32 = 2;
 /// How often to look for a phone that went away.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Why the phone cannot be driven from here.
+/// The reason why the phone cannot be driven over USB.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessoryError {
-    /// Nothing on USB looks like a phone.
+    /// No device on USB looks like a phone.
     #[error("nothing on USB looks like a phone")]
     NoPhone,
-    /// The phone asked for is not there.
+    /// The requested phone is not on USB.
     #[error(
         "no phone on USB has the serial number {serial}; attached: {}",
         list(present)
     )]
     NoSuchPhone {
-        /// The serial number asked for.
+        /// The requested serial number.
         serial: String,
-        /// Those that are there.
+        /// The serial numbers of the attached phones.
         present: Vec<String>,
     },
-    /// Several phones and no choice.
+    /// Several phones are attached and none was chosen.
     #[error("several phones are on USB: {}", list(present))]
     SeveralPhones {
-        /// Their serial numbers.
+        /// The serial numbers of the attached phones.
         present: Vec<String>,
     },
-    /// This user may not open it.
+    /// The current user has no permission to open the USB device.
     #[error("this user may not open the phone {serial} on USB")]
     NoPermission {
-        /// Its serial number.
+        /// The phone's serial number.
         serial: String,
     },
-    /// It does not know accessory mode.
+    /// The phone does not support accessory mode.
     #[error("the phone {serial} refuses accessory mode, which a keyboard over the cable needs")]
     Refused {
-        /// Its serial number.
+        /// The phone's serial number.
         serial: String,
     },
-    /// It speaks a version without keyboards.
+    /// The phone supports a version of accessory mode without input devices.
     #[error(
         "the phone {serial} speaks version {version} of accessory mode, which has no keyboard (2 is needed)"
     )]
     TooOld {
-        /// Its serial number.
+        /// The phone's serial number.
         serial: String,
-        /// The version it speaks.
+        /// The phone's version of accessory mode.
         version: u16,
     },
-    /// It takes no such device.
+    /// The phone refused to register an input device.
     #[error("the phone {serial} accepts no {device} over its cable")]
     DeviceRefused {
-        /// Its serial number.
+        /// The phone's serial number.
         serial: String,
-        /// The device's name.
+        /// The refused device's name.
         device: &'static str,
     },
-    /// It went away, or came back as something else.
+    /// The phone left the bus, or came back as a different device.
     #[error("the phone {serial} left the USB bus")]
     Gone {
-        /// Its serial number.
+        /// The phone's serial number.
         serial: String,
     },
-    /// Another `rescue` drives it: two PINs typed at the same time are a wrong one.
+    /// Another `rescue` process drives the phone. Two PINs typed at the same time would mix into a wrong one.
     #[error("another `rescue` sends keys to the phone {serial} now")]
     Driven {
-        /// Its serial number.
+        /// The phone's serial number.
         serial: String,
     },
-    /// It does not answer.
+    /// The phone does not answer.
     #[error("the phone {serial} does not answer requests for accessory mode")]
     Silent {
-        /// Its serial number.
+        /// The phone's serial number.
         serial: String,
     },
-    /// USB itself does not work.
+    /// The system's USB support failed.
     #[error("USB cannot be used: {message}")]
     Usb {
-        /// What the system says.
+        /// The system's error message.
         message: String,
     },
-    /// This system gives no way.
+    /// This operating system offers no way to send the requests (Windows).
     #[error(
         "on this system a program cannot send keys to a phone: Windows gives requests to a device only through a driver of its interfaces"
     )]
@@ -137,16 +137,16 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// A phone on USB that may take a keyboard; nothing was asked of it.
+/// A phone on USB that may support accessory mode. No request has been sent to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
-    /// Its serial number, or its place.
+    /// The phone's serial number, or its place on the bus if it has none.
     pub name: String,
-    /// Its model.
+    /// The phone's model, if USB reports it.
     pub model: Option<String>,
 }
 
-/// The phones on USB that may take a keyboard, sorted by name. Nothing is asked of them.
+/// Returns the phones on USB that may support accessory mode, sorted by name. Sends no request to any of them.
 pub(crate) async fn candidates() -> Result<Vec<Candidate>, AccessoryError> {
     let found = found().await?.into_iter().map(|device| Candidate {
         name: name_of(&device),
@@ -155,7 +155,7 @@ pub(crate) async fn candidates() -> Result<Vec<Candidate>, AccessoryError> {
     Ok(found.collect())
 }
 
-/// Devices that look like phones: hubs, webcams, printers, disks and the like never do.
+/// Returns the devices that look like phones; leaves out hubs, webcams, printers, disks and the like.
 async fn found() -> Result<Vec<DeviceInfo>, AccessoryError> {
     let listed = match nusb::list_devices().await {
         Ok(listed) => listed,
@@ -197,11 +197,11 @@ fn looks_like_a_phone(device: &DeviceInfo) -> bool {
     }
 }
 
-/// The devices of ours that are attached to a phone.
+/// The input devices that this program has attached to one phone.
 pub(crate) struct Accessory {
     device: nusb::Device,
     name: String,
-    /// Held for as long as the phone is driven.
+    /// A lock on the phone, held while it is driven.
     _hold: Option<File>,
     attached: Vec<Device>,
 }
@@ -213,7 +213,8 @@ impl std::fmt::Debug for Accessory {
 }
 
 impl Accessory {
-    /// Opens the phone of this name, else the only one, and asks it whether it takes a keyboard.
+    /// Opens the phone with this name, or the only phone if `name` is `None`, and checks that it supports input
+    /// devices.
     pub(crate) async fn open(name: Option<&str>) -> Result<Self, AccessoryError> {
         let found = found().await?;
         let present = || found.iter().map(name_of).collect();
@@ -280,12 +281,12 @@ impl Accessory {
         }
     }
 
-    /// The phone's serial number, or its place on the bus.
+    /// Returns the phone's serial number, or its place on the bus if it has none.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Attaches devices that are not attached yet, and waits until the phone listens to them.
+    /// Attaches the devices that are not attached yet and waits until the phone listens to them.
     pub(crate) async fn attach(&mut self, devices: &[Device]) -> Result<(), AccessoryError> {
         let mut is_new = false;
         for device in devices {
@@ -316,8 +317,8 @@ impl Accessory {
         Ok(())
     }
 
-    /// Does one thing after the other. Where this future is dropped in the middle, a key may stay
-    /// pressed until [`Self::release`], or until the accessory is dropped.
+    /// Performs the actions in order. If this future is dropped midway, a key may stay pressed until [`Self::release`]
+    /// is called or the accessory is dropped.
     pub(crate) async fn play(&mut self, actions: &[Action]) -> Result<(), AccessoryError> {
         let mut devices: Vec<_> = actions.iter().filter_map(Action::device).collect();
         devices.sort_unstable();
@@ -347,7 +348,7 @@ impl Accessory {
         })
     }
 
-    /// Lets every key go.
+    /// Releases every key.
     pub(crate) fn release(&self) {
         for device in &self.attached {
             let released = device.released();
@@ -360,7 +361,7 @@ impl Accessory {
         }
     }
 
-    /// The same phone once more, after it has left the bus; waits for it at most so long.
+    /// Waits up to `within` for the same phone after it has left the bus, and opens it again.
     pub(crate) async fn again(self, within: Duration) -> Result<Self, AccessoryError> {
         let name = self.name.clone();
         drop(self);
@@ -404,11 +405,11 @@ impl Drop for Accessory {
     }
 }
 
-/// Somebody else holds the phone.
+/// Another process holds the phone.
 struct Driven;
 
-/// Takes hold of a phone among the programs that do so before they drive one. It ends with the
-/// program, however that ends, and no file is left.
+/// Locks the phone against other `rescue` processes. The lock ends with the process, however that ends, and leaves no
+/// file behind.
 #[cfg(target_os = "linux")]
 fn hold(device: &DeviceInfo) -> Result<Option<File>, Driven> {
     use rustix::fs::{FlockOperation, flock};

@@ -17,7 +17,7 @@ use super::action::Action;
 use super::hid::{Button, Point};
 use super::strokes::{Stroke, type_text};
 
-/// More than any sensible script, in bytes.
+/// The largest script accepted, in bytes.
 pub(crate) const MAX_BYTES: u64 = 64 * 1024;
 /// A script's longest pause.
 const MAX_WAIT: Duration = Duration::from_secs(600);
@@ -27,32 +27,32 @@ const MAX_TIMES: u32 = 100;
 /// A step of a script.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Step {
-    /// Shown to the person.
+    /// Show this text to the user.
     Say(String),
-    /// Shown to the person, who has to agree before it goes on.
+    /// Show this text to the user and wait for consent before continuing.
     Check(String),
-    /// Asks the person for a secret, which is typed, and Enter.
+    /// Ask the user for a secret with this text, type it and press Enter.
     Secret(String),
-    /// Done on the phone.
+    /// Perform actions on the phone.
     Do {
-        /// The line, for messages.
+        /// The script's line, for messages.
         line: String,
-        /// What it means.
+        /// The actions that the line stands for.
         actions: Vec<Action>,
     },
 }
 
-/// An invalid line.
+/// The error for an invalid line of a script.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} of the script: {why}")]
 pub(crate) struct BadScript {
-    /// Its number, counted from 1.
+    /// The line's number, counted from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// Why the line is invalid.
     pub why: String,
 }
 
-/// Reads a script.
+/// Parses a script into its steps.
 pub(crate) fn parse(text: &str) -> Result<Vec<Step>, BadScript> {
     let mut steps = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -186,7 +186,7 @@ pub enum Recipe {
 }
 
 impl Recipe {
-    /// Its text.
+    /// Returns the script's text.
     pub fn text(self) -> &'static str {
         match self {
             Self::AospDebugging => include_str!("recipes/aosp-debugging.txt"),

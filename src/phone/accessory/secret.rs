@@ -8,35 +8,36 @@ use super::strokes::{NoKey, type_text};
 /// More than any lock takes, in characters (Android takes 16).
 const MAX_CHARACTERS: usize = 128;
 
-/// A PIN, a password or a pattern. Shows nothing of itself.
+/// A PIN, a password or a pattern. Its `Debug` form hides the content.
 pub enum LockSecret {
-    /// A PIN or password: keys.
+    /// A PIN or password, typed as keys.
     Text(Zeroizing<String>),
-    /// A pattern: the dots' numbers, 1 at the upper left, 9 at the lower right.
+    /// A pattern as the numbers of its dots, 1 at the upper left and 9 at the lower right.
     Pattern(Zeroizing<Vec<u8>>),
 }
 
-/// What cannot be a phone's PIN, password or pattern.
+/// The reason why a text cannot be a phone's PIN, password or pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSecret {
-    /// There is nothing.
+    /// The text is empty.
     #[error("nothing was given")]
     Empty,
-    /// More than a phone takes.
+    /// The text is longer than any phone accepts.
     #[error("it has more than {MAX_CHARACTERS} characters")]
     TooLong,
-    /// It cannot be typed.
+    /// A character cannot be typed.
     #[error(transparent)]
     NoKey(#[from] NoKey),
-    /// Not only digits from 1 to 9, each once.
+    /// A pattern must consist of the digits 1 to 9, each at most once.
     #[error("a pattern is at least four of the digits 1 to 9, each once")]
     NoPattern,
-    /// A line between two dots passes over a third, which the phone would take as well.
+    /// The line between two dots passes over a third dot that has not been used, which the phone would add to the
+    /// pattern.
     #[error(
         "number {place} of the pattern cannot come next: the line to it passes over another dot"
     )]
     PassesOver {
-        /// Which digit, counted from 1.
+        /// The position of the offending digit, counted from 1.
         place: usize,
     },
 }
@@ -48,7 +49,7 @@ impl std::fmt::Debug for LockSecret {
 }
 
 impl LockSecret {
-    /// A PIN or password that can be typed.
+    /// Checks that a PIN or password can be typed.
     pub fn text(text: Zeroizing<String>) -> Result<Self, BadSecret> {
         match text.chars().count() {
             0 => return Err(BadSecret::Empty),
@@ -59,7 +60,7 @@ impl LockSecret {
         Ok(Self::Text(text))
     }
 
-    /// A pattern that can be drawn.
+    /// Checks that a pattern, given as digits, can be drawn.
     pub fn pattern(digits: &Zeroizing<String>) -> Result<Self, BadSecret> {
         if digits.is_empty() {
             return Err(BadSecret::Empty);
@@ -85,7 +86,7 @@ impl LockSecret {
         }
     }
 
-    /// What it is called.
+    /// Returns the kind of the secret, as a word for messages.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Text(_) => "PIN or password",
@@ -104,17 +105,17 @@ fn dot_between(one: u8, other: u8) -> Option<u8> {
         .filter(|middle| *middle != one && *middle != other)
 }
 
-/// Where the dots of a pattern are on the display.
+/// The position of the pattern's dots on the display.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Grid {
-    /// The dot 1, in parts of the width and the height.
+    /// The position of dot 1, as fractions of the width and the height.
     first: (f64, f64),
-    /// The dot 9.
+    /// The position of dot 9, as fractions of the width and the height.
     last: (f64, f64),
 }
 
 impl Default for Grid {
-    /// About where a phone of today shows it: over most of the width, below the middle.
+    /// Returns about where current phones show the pattern: over most of the width, below the middle.
     fn default() -> Self {
         Self {
             first: (0.24, 0.54),
@@ -126,7 +127,7 @@ impl Default for Grid {
 impl std::str::FromStr for Grid {
     type Err = String;
 
-    /// `X1,Y1,X9,Y9`: the places of the dots 1 and 9 in percent of the width and of the height.
+    /// Parses `X1,Y1,X9,Y9`: the positions of dots 1 and 9 in percent of the width and the height.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bad = || {
             "four numbers from 0 to 100 are needed, as in 24,54,76,78: the places of dot 1 and dot 9 in percent of width and height".to_owned()
@@ -150,7 +151,7 @@ impl std::str::FromStr for Grid {
 }
 
 impl Grid {
-    /// Where a dot from 1 to 9 is.
+    /// Returns the position of a dot, 1 to 9.
     pub fn dot(&self, dot: u8) -> Point {
         let index = dot.clamp(1, 9) - 1;
         let at = |from: f64, to: f64, step: u8| from + (to - from) * f64::from(step) / 2.0;
@@ -161,8 +162,7 @@ impl Grid {
     }
 }
 
-/// Reads the secret out of bytes that a person or a pipe gave, without the end of the line; the
-/// bytes are overwritten.
+/// Returns the secret in bytes read from a terminal or a pipe, without the line ending. The bytes are overwritten.
 pub(crate) fn line_of(mut bytes: Zeroizing<Vec<u8>>) -> Option<Zeroizing<String>> {
     while matches!(bytes.last(), Some(b'\n' | b'\r')) {
         bytes.pop();

@@ -3,19 +3,20 @@
 
 use zeroize::{Zeroize, Zeroizing};
 
-/// Left Control, Left Shift, Left Alt and Left Meta, as bits of a keyboard's report.
+/// The bit of Left Control in a keyboard report. The others are [`SHIFT`], [`ALT`] and [`META`].
 pub(crate) const CONTROL: u8 = 1;
-/// See [`CONTROL`].
+/// The bit of Left Shift in a keyboard report.
 pub(crate) const SHIFT: u8 = 2;
-/// See [`CONTROL`].
+/// The bit of Left Alt in a keyboard report.
 pub(crate) const ALT: u8 = 4;
-/// See [`CONTROL`].
+/// The bit of Left Meta in a keyboard report.
 pub(crate) const META: u8 = 8;
 
-/// A key with the modifiers held beside it. Shows nothing of itself: it may be part of a PIN.
+/// A key together with the modifiers held while it is pressed. Its `Debug` form hides the content, which may belong to
+/// a PIN.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stroke {
-    /// Bits: [`CONTROL`], [`SHIFT`], [`ALT`], [`META`].
+    /// The held modifiers, as bits: [`CONTROL`], [`SHIFT`], [`ALT`], [`META`].
     pub modifiers: u8,
     /// The key's usage on HID page 07.
     pub usage: u8,
@@ -45,7 +46,7 @@ const fn plain(usage: u8) -> Stroke {
 impl Stroke {
     /// Enter.
     pub(crate) const ENTER: Self = plain(0x28);
-    /// Escape, which Android takes for Back.
+    /// Escape, which Android treats as Back.
     pub(crate) const ESCAPE: Self = plain(0x29);
     /// Backspace.
     pub(crate) const BACKSPACE: Self = plain(0x2a);
@@ -53,16 +54,16 @@ impl Stroke {
     pub(crate) const TAB: Self = plain(0x2b);
     /// The space bar.
     pub(crate) const SPACE: Self = plain(0x2c);
-    /// Right.
+    /// The right arrow.
     pub(crate) const RIGHT: Self = plain(0x4f);
-    /// Left.
+    /// The left arrow.
     pub(crate) const LEFT: Self = plain(0x50);
-    /// Down.
+    /// The down arrow.
     pub(crate) const DOWN: Self = plain(0x51);
-    /// Up.
+    /// The up arrow.
     pub(crate) const UP: Self = plain(0x52);
 
-    /// The key that types a character.
+    /// Returns the stroke that types a character, or `None` if no key does.
     pub(crate) fn of_char(c: char) -> Option<Self> {
         let shifted = |usage| Self {
             modifiers: SHIFT,
@@ -91,7 +92,7 @@ impl Stroke {
         })
     }
 
-    /// A key by its name, as in `Tab`, `F5`, `a`, `Ctrl+Alt+z`; the case of names does not matter.
+    /// Returns the stroke with this name, such as `Tab`, `F5`, `a` or `Ctrl+Alt+z`. Names are not case-sensitive.
     pub(crate) fn named(name: &str) -> Option<Self> {
         let mut modifiers = 0;
         let mut rest = name;
@@ -146,17 +147,17 @@ fn usage_named(name: &str) -> Option<u8> {
     })
 }
 
-/// A character for which there is no key. Does not show it: it may be part of a password.
+/// The error for a character that no key types. It does not contain the character, which may belong to a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("character {place} of {of} is not on a US keyboard, the only layout that can be used here")]
 pub struct NoKey {
-    /// Its place, counted from 1.
+    /// The character's position, counted from 1.
     pub place: usize,
-    /// How many characters there are.
+    /// The number of characters in the text.
     pub of: usize,
 }
 
-/// The strokes that type a text.
+/// Returns the strokes that type a text.
 pub(crate) fn type_text(text: &str) -> Result<Zeroizing<Vec<Stroke>>, NoKey> {
     let of = text.chars().count();
     // At once in its size: what grows leaves copies behind.

@@ -9,8 +9,8 @@ const CONFIGURATION: u8 = 2;
 /// The kind of an interface's descriptor.
 const INTERFACE: u8 = 4;
 
-/// The first configuration with an ADB interface, in all of a device's descriptors one after the
-/// other; `None` also for what are no descriptors.
+/// Returns the first configuration with an ADB interface. The input is all of a device's descriptors, one after the
+/// other. Also returns `None` if the input is invalid.
 pub(super) fn with_adb(mut descriptors: &[u8]) -> Option<Place> {
     let mut configuration = None;
     while let [length, kind, ..] = *descriptors {

@@ -12,7 +12,7 @@ use anywhere as listed;
 #[cfg(target_os = "linux")]
 use sysfs as listed;
 
-/// Makers whose devices are phones unless they say otherwise.
+/// USB vendors whose devices are treated as phones unless they report otherwise.
 const PHONE_MAKERS: [u16; 22] = [
     0x18d1, 0x04e8, 0x2717, 0x12d1, 0x2a70, 0x22d9, 0x22b8, 0x0fce, 0x1004, 0x0bb4, 0x19d2, 0x0e8d,
     0x05c6, 0x2d95, 0x2ae5, 0x2e04, 0x1bbb, 0x2a45, 0x0421, 0x339b, 0x29a9, 0x1ebf,
@@ -23,11 +23,11 @@ const EMERGENCY: (u16, u16) = (0x05c6, 0x9008);
 /// A phone on USB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UsbPhone {
-    /// Its serial number; its place on the bus where it tells none.
+    /// The phone's serial number, or its place on the bus if it has none.
     pub name: String,
-    /// Its model.
+    /// The phone's model, if USB reports it.
     pub model: Option<String>,
-    /// What it offers.
+    /// What the phone offers over USB.
     pub offer: Offer,
 }
 
@@ -36,17 +36,17 @@ pub(crate) struct UsbPhone {
 pub(crate) enum Offer {
     /// USB debugging.
     Adb,
-    /// The bootloader's protocol.
+    /// The bootloader's fastboot protocol.
     Fastboot,
-    /// The chip's emergency mode.
+    /// The chip's emergency download mode.
     Emergency,
-    /// Files, pictures or a network, but no debugging.
+    /// File transfer, pictures or a network, but no debugging.
     FilesOrNetwork,
-    /// Nothing.
+    /// Nothing of use.
     Nothing,
 }
 
-/// The phones on this computer's USB, sorted by name.
+/// Returns the phones on this computer's USB, sorted by name.
 pub(crate) fn phones() -> Vec<UsbPhone> {
     let mut phones = listed::phones();
     phones.sort_by(|one, other| one.name.cmp(&other.name));
@@ -56,7 +56,7 @@ pub(crate) fn phones() -> Vec<UsbPhone> {
 /// An interface's class, subclass and protocol, and its name.
 type Interface = ((u8, u8, u8), String);
 
-/// `None` for what is no phone.
+/// Returns what a device offers; `None` if it is not a phone.
 pub(in crate::phone) fn offer_of(id: (u16, u16), interfaces: &[Interface]) -> Option<Offer> {
     let offers = |wanted| interfaces.iter().any(|(class, _)| *class == wanted);
     if offers((0xff, 0x42, 0x01)) {

@@ -13,7 +13,7 @@ const LENGTH_AT: usize = 12;
 /// Where the command with all bits turned stands in a header.
 const MAGIC_AT: usize = 20;
 
-/// What comes from the phone: transfers in, bytes of messages out.
+/// Turns transfers from the phone into the bytes of messages.
 #[derive(Debug)]
 pub(super) struct Incoming {
     packet: usize,
@@ -39,9 +39,9 @@ impl Incoming {
         }
     }
 
-    /// How many bytes the next transfer is to ask for when this many are asked for already: up to
-    /// `chunk` of the payload, else the packets of the header behind it; `None` for no more. Always
-    /// whole packets.
+    /// Returns the size in bytes to request for the next transfer when `asked` bytes are already requested: up to
+    /// `chunk` of the payload, otherwise the packets of the header after it. Returns `None` if nothing more should be
+    /// requested. The size is always a whole number of packets.
     pub(super) fn next_transfer(&self, asked: usize, chunk: usize) -> Option<usize> {
         let payload = self.left.next_multiple_of(self.packet);
         if self.is_broken {
@@ -57,7 +57,7 @@ impl Incoming {
         }
     }
 
-    /// Takes what one transfer brought, and gives what belongs to this conversation to `out`.
+    /// Handles the bytes of one transfer and passes those that belong to this conversation to `out`.
     pub(super) fn take(&mut self, mut bytes: &[u8], out: &mut impl FnMut(&[u8])) {
         while !bytes.is_empty() && !self.is_broken {
             if self.left > 0 {
@@ -91,7 +91,7 @@ impl Incoming {
     }
 }
 
-/// The command and the payload's length of a header; `None` when it is none.
+/// Parses the command and the payload's length of a header; returns `None` if it is invalid.
 fn read(header: &[u8; HEADER_BYTES]) -> Option<([u8; 4], u32)> {
     let command: [u8; 4] = *header.first_chunk()?;
     let magic = header.get(MAGIC_AT..)?;
@@ -100,7 +100,7 @@ fn read(header: &[u8; HEADER_BYTES]) -> Option<([u8; 4], u32)> {
     (magic == turned).then(|| (command, length.get_u32_le()))
 }
 
-/// What goes to the phone: bytes of messages in, transfers out.
+/// Turns the bytes of messages into transfers to the phone.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     packet: usize,
@@ -120,7 +120,7 @@ impl Outgoing {
         }
     }
 
-    /// Takes the next bytes of the messages, cut anywhere.
+    /// Adds the next bytes of the messages, which may be cut anywhere.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         self.waiting.extend_from_slice(bytes);
         loop {
@@ -144,7 +144,7 @@ impl Outgoing {
         }
     }
 
-    /// The next transfer.
+    /// Returns the next transfer, or `None` if there is none.
     pub(super) fn next_transfer(&mut self) -> Option<Vec<u8>> {
         self.transfers.pop_front()
     }

@@ -21,7 +21,7 @@ const MAX_STRAYS: usize = 32;
 /// The largest transfer from the phone, in bytes: a multiple of every packet size of USB.
 const CHUNK: usize = 128 * 1024;
 
-/// A phone's ADB interface.
+/// The transport over a phone's ADB interface.
 pub(in crate::phone) struct UsbTransport {
     input: Endpoint<Bulk, In>,
     output: Endpoint<Bulk, Out>,
@@ -36,7 +36,7 @@ pub(in crate::phone) struct UsbTransport {
 }
 
 impl UsbTransport {
-    /// Takes over an interface; `None` when it has not the two endpoints of ADB.
+    /// Takes over an interface; returns `None` if it lacks ADB's two endpoints.
     pub(in crate::phone) async fn of(interface: &Interface) -> Option<Self> {
         let descriptor = interface.descriptor()?;
         let is_input = |address: u8| address & 0x80 != 0;
@@ -70,7 +70,7 @@ impl UsbTransport {
         })
     }
 
-    /// Asks for what the phone sends next, no more than that.
+    /// Requests exactly what the phone sends next, and no more.
     fn ask(&mut self) {
         while self.asked.len() < MAX_IN {
             let under_way = self.asked.iter().sum();
@@ -89,7 +89,7 @@ impl UsbTransport {
         }
     }
 
-    /// Looks after transfers to the phone that are done; `Ready` when there is room for more.
+    /// Handles completed transfers to the phone; returns `Ready` when there is room for more.
     fn poll_room(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<()>> {
         while self.output.pending() > 0 {
             match self.output.poll_next_complete(cx) {

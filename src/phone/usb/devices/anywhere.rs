@@ -8,7 +8,7 @@ use crate::phone::usb::name_of;
 /// The class of a hub.
 const HUB: u8 = 0x09;
 
-/// The phones among the devices; none where they cannot be listed.
+/// Returns the phones among the USB devices; empty if the devices cannot be listed.
 pub(super) fn phones() -> Vec<UsbPhone> {
     match nusb::list_devices().wait() {
         Ok(listed) => listed.filter_map(|device| phone(&device)).collect(),

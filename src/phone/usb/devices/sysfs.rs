@@ -10,7 +10,7 @@ const SYSFS: &str = "/sys/bus/usb/devices";
 /// More than any file of a device's descriptors' text, in bytes.
 const MAX_TEXT: usize = 256;
 
-/// The phones that Linux lists.
+/// Returns the phones that Linux lists.
 pub(super) fn phones() -> Vec<UsbPhone> {
     phones_in(Path::new(SYSFS))
 }
