@@ -24,13 +24,13 @@ const FULL_BYTES: u64 = 64 * 1024;
 /// What is kept of what `age` complains about.
 const MAX_COMPLAINT_BYTES: u64 = 4096;
 
-/// What opens an archive once, and what it must hold then.
+/// The identity that decrypts an archive once, and the hash that its bytes must have.
 pub(super) struct Lock {
     identity: String,
     sha256: Sha256,
 }
 
-/// `age` at work.
+/// A pipe into the running program `age`.
 pub(super) struct AgePipe {
     child: Child,
     to: Option<BufWriter<ChildStdin>>,
@@ -43,7 +43,7 @@ pub(super) struct AgePipe {
 }
 
 impl AgePipe {
-    /// Starts to encrypt into an empty file.
+    /// Starts the program `age`, which encrypts into an empty file.
     pub(super) fn start(
         file: File,
         path: &Path,
@@ -94,7 +94,7 @@ impl AgePipe {
         })
     }
 
-    /// What gives the file up.
+    /// Returns a handle that gives the file up.
     pub(super) fn abandoned(&self) -> Abandoned {
         self.abandoned.clone()
     }
@@ -155,7 +155,7 @@ impl Drop for AgePipe {
 }
 
 impl AgePipe {
-    /// Ends the writing: the file, its length, and what it can be read back with.
+    /// Ends the writing. Returns the file, its length in bytes, and the lock to read it back with.
     pub(super) fn finish(self) -> Result<(File, u64, Lock), ExportError> {
         let mut pipe = self;
         if pipe.abandoned.is_set() {
@@ -184,7 +184,7 @@ impl AgePipe {
     }
 }
 
-/// Decrypts the file and compares every byte with what was written.
+/// Decrypts the file and verifies that every byte equals what was written.
 pub(super) fn check(
     path: &Path,
     lock: &Lock,

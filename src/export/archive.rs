@@ -39,15 +39,15 @@ const SHORT_FILES: usize = 1024;
 /// ...or after this many bytes, so that every offset in it fits 32 bits.
 const SHORT_BYTES: u64 = 1 << 30;
 
-/// How the archive's files are kept from other eyes.
+/// How the archive's files are protected from being read by others.
 #[derive(Clone, Default)]
 pub enum Protection {
-    /// Not at all.
+    /// No protection.
     #[default]
     None,
     /// AES-256 (WinZip's AE-2) with a passphrase.
     Passphrase(Box<str>),
-    /// The whole archive, encrypted to these recipients by the program `age`.
+    /// The whole archive is encrypted to these recipients by the program `age`.
     Age(Vec<String>),
 }
 
@@ -60,17 +60,17 @@ impl Protection {
     }
 }
 
-/// A file that the archive holds.
+/// A file in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
-    /// Its path from the bag's root.
+    /// The file's path, relative to the bag's root.
     pub(super) path: String,
     pub(super) size: u64,
     pub(super) sha256: Sha256,
 }
 
 impl Held {
-    /// What the archive holds of a listed file.
+    /// Returns the entry for a listed file.
     pub(super) fn of(file: &ListedFile<'_>) -> Self {
         Self {
             path: payload_path(&file.path),
@@ -87,24 +87,24 @@ impl std::fmt::Display for Held {
     }
 }
 
-/// What an archive is written to.
+/// The destination that an archive is written to.
 pub(super) trait Target: std::io::Write + Sized {
-    /// Whether what was written can be taken back.
+    /// Whether written bytes can be taken back.
     const TAKES_BACK: bool;
-    /// What the `zip` crate writes to.
+    /// The type that the `zip` crate writes to.
     type Writer: std::io::Write + std::io::Seek;
 
-    /// Begins a short archive.
+    /// Starts a short archive.
     fn zip(to: Aside<Self>) -> ZipWriter<Self::Writer>;
 
-    /// What a short archive is written to.
+    /// Returns the destination of a short archive.
     fn aside(writer: &Self::Writer) -> &Aside<Self>;
 
-    /// The same, once it has ended.
+    /// Returns the destination of a finished short archive.
     fn into_aside(writer: Self::Writer) -> Aside<Self>;
 
-    /// Ends the writing. Returns the file, its length in bytes, and the key to read it back if the whole
-    /// archive is encrypted.
+    /// Ends the writing. Returns the file, its length in bytes, and the key to read it back if the whole archive is
+    /// encrypted.
     fn end(self) -> Result<(File, u64, Option<Lock>), ExportError>;
 }
 
@@ -152,11 +152,11 @@ impl Target for AgePipe {
     }
 }
 
-/// An archive under way.
+/// An archive that is being written.
 pub(super) struct Archive<'a, T: Target> {
-    /// The short archive under way; none once one has failed.
+    /// The short archive being written; `None` after one has failed.
     zip: Option<ZipWriter<T::Writer>>,
-    /// Where it begins.
+    /// The offset at which the short archive begins.
     short_start: u64,
     short_files: usize,
     directory: Directory,
@@ -164,33 +164,32 @@ pub(super) struct Archive<'a, T: Target> {
     path: &'a Path,
     base: &'a str,
     protection: &'a Protection,
-    /// The time that the bag's own files get, in seconds since 1970.
+    /// The modification time of the bag's own files, in seconds since 1970.
     now: i64,
     tags: Vec<Held>,
 }
 
-/// An archive that is written.
+/// An archive whose writing has ended.
 pub(super) struct Finished {
-    /// What is needed to read it back when it is encrypted as a whole.
+    /// The key to read the archive back, if it is encrypted as a whole.
     pub(super) lock: Option<Lock>,
     file: File,
     path: PathBuf,
-    /// The bag's own files in it, behind the others.
+    /// The bag's own files in the archive, which come after the payload.
     pub(super) tags: Vec<Held>,
-    /// Its length in bytes.
+    /// The archive's length in bytes.
     pub(super) length: u64,
 }
 
 impl Finished {
-    /// Waits until all of it is on the disk.
+    /// Waits until the whole archive is on the disk.
     pub(super) fn sync(&self) -> Result<(), ExportError> {
         Ok(disk::sync_file(&self.file, &self.path)?)
     }
 }
 
 impl<'a> Archive<'a, Sink> {
-    /// Begins an archive in an empty file, which is at `path`; everything in it lies in the folder
-    /// `base`.
+    /// Starts an archive in the empty file at `path`; everything in the archive is inside the folder `base`.
     pub(super) fn create(
         file: File,
         path: &'a Path,
@@ -205,7 +204,7 @@ impl<'a> Archive<'a, Sink> {
 }
 
 impl<'a> Archive<'a, AgePipe> {
-    /// Begins an archive that `age` encrypts on its way to the file at `path`.
+    /// Starts an archive that `age` encrypts on its way to the file at `path`.
     pub(super) fn encrypted(
         file: File,
         path: &'a Path,
@@ -245,7 +244,7 @@ impl<'a, T: Target> Archive<'a, T> {
 }
 
 impl<T: Target> Archive<'_, T> {
-    /// Adds a file whose bytes are known to be right.
+    /// Adds a file whose bytes have already been verified.
     pub(super) fn add_whole(
         &mut self,
         piece: &Piece,
@@ -256,9 +255,8 @@ impl<T: Target> Archive<'_, T> {
         self.write(bytes)
     }
 
-    /// Adds a large file, comparing its bytes on the way: hashed by one thread, written by
-    /// another. A reason instead when they are not those that were rescued; nothing of the file is
-    /// in the archive then.
+    /// Adds a large file and verifies its bytes at the same time: one thread hashes, another writes. If they are not
+    /// the rescued bytes, the file is removed from the archive again and the reason is returned.
     pub(super) fn add_large(
         &mut self,
         piece: &Piece,
@@ -325,7 +323,7 @@ impl<T: Target> Archive<'_, T> {
         self.take_back(why)
     }
 
-    /// Removes the file that was begun last.
+    /// Removes the most recently started file.
     fn take_back(&mut self, why: Why) -> Result<Option<Why>, ExportError> {
         if !T::TAKES_BACK {
             let what = "a file changed while it was written".to_owned();
@@ -337,7 +335,7 @@ impl<T: Target> Archive<'_, T> {
         Ok(Some(why))
     }
 
-    /// The bag's own files in it up to now.
+    /// Returns the bag's own files that are in the archive so far.
     pub(super) fn tags(&self) -> &[Held] {
         &self.tags
     }
@@ -388,7 +386,7 @@ impl<T: Target> Archive<'_, T> {
         Ok(to)
     }
 
-    /// Gives the archive up; its file is of no use any more.
+    /// Gives the archive up; its file can no longer be used.
     pub(super) fn abandon(self) {
         self.abandoned.set();
     }
@@ -451,12 +449,12 @@ impl<T: Target> TagFiles for Archive<'_, T> {
     }
 }
 
-/// The error of an archive whose short one under way has failed before.
+/// Returns the error of an archive whose current short archive failed earlier.
 fn gone(path: &Path) -> ExportError {
     ExportError::wrong(path, "an earlier write failed".to_owned())
 }
 
-/// A file's path in the bag.
+/// Returns a file's path in the bag.
 pub(super) fn payload_path(name: &LocalPath) -> String {
     format!("{}/{name}", disk::DATA)
 }

@@ -10,7 +10,7 @@ use crate::folder::bag::one_line;
 use crate::folder::manifest::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
 use crate::item::PhoneIdentity;
 
-/// Adds the declaration, facts, and the manifest, whose hash comes back.
+/// Adds the bag declaration, the bag's information and the manifest. Returns the manifest's hash.
 pub(super) fn add<T: Target>(
     archive: &mut Archive<'_, T>,
     phone: &PhoneIdentity,
@@ -43,7 +43,7 @@ pub(super) fn add<T: Target>(
     Ok(sha256.unwrap_or_else(|| Sha256::of(b"")))
 }
 
-/// Adds the manifest of all of the bag's own files; the last file of an archive.
+/// Adds the manifest of the bag's own files, which is the archive's last file.
 pub(super) fn add_tag_manifest<T: Target>(archive: &mut Archive<'_, T>) -> Result<(), ExportError> {
     let tags = archive.tags().to_vec();
     archive.add_tag(TAG_MANIFEST, &mut |to| {

@@ -35,7 +35,8 @@ struct Job {
     end: u64,
 }
 
-/// Checks the archive at `path`, whose files lie in the folder `base`: so many, and in this order.
+/// Verifies the archive at `path`, whose files are in the folder `base`: that it holds the expected number of files, in
+/// the expected order, with the expected bytes.
 pub(super) fn check(
     path: &Path,
     base: &str,

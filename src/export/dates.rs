@@ -13,18 +13,18 @@ const FIRST_YEAR: i32 = 1990;
 const OLDEST_PICTURE: i32 = 1826;
 /// Longer than any date, in bytes.
 const MAX_DATE_TEXT: usize = 64;
-/// Seconds from 1904-01-01, where a video's clock begins, to 1970.
+/// The seconds from 1904-01-01, where a video's clock begins, to 1970-01-01.
 pub(crate) const SINCE_1904: i64 = 2_082_844_800;
 /// More boxes than any video has before its header is found.
 const MAX_BOXES: usize = 4096;
 
-/// When something was taken, in the local time of whoever took it, and how that is known.
+/// The time at which a picture or video was taken, in the photographer's local time, and its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Taken {
     /// The time.
     #[serde(serialize_with = "as_text")]
     pub at: NaiveDateTime,
-    /// How it is known.
+    /// The source of the time.
     pub source: Source,
 }
 
@@ -32,7 +32,7 @@ fn as_text<S: serde::Serializer>(at: &NaiveDateTime, serializer: S) -> Result<S:
     serializer.collect_str(&at.format("%Y-%m-%dT%H:%M:%S"))
 }
 
-/// How a time is known, the surest first.
+/// The source of a time, the most reliable first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -47,21 +47,21 @@ pub enum Source {
 }
 
 impl Taken {
-    /// What the name says, else the modification time.
+    /// Returns the time in the file's name, otherwise the modification time (in seconds since 1970).
     pub fn of_name_or_mtime(name: &str, mtime: i64) -> Option<Self> {
         let found = of_name(name).map(|at| (at, Source::Name));
         let found = found.or_else(|| local(mtime).map(|at| (at, Source::Modified)));
         found.map(|(at, source)| Self { at, source })
     }
 
-    /// The folder of its month: `2024/2024-08`.
+    /// Returns the folder of the time's month: `2024/2024-08`.
     pub fn month_folder(&self) -> String {
         let (year, month) = (self.at.year(), self.at.month());
         format!("{year:04}/{year:04}-{month:02}")
     }
 }
 
-/// What EXIF data says.
+/// Returns the time in EXIF data.
 pub(super) fn of_exif(exif: &exif::Exif) -> Option<NaiveDateTime> {
     use exif::{In, Tag, Value};
     [Tag::DateTimeOriginal, Tag::DateTimeDigitized, Tag::DateTime]
@@ -78,10 +78,10 @@ pub(super) fn of_exif(exif: &exif::Exif) -> Option<NaiveDateTime> {
         })
 }
 
-/// What a date in words says: as EXIF wants it, `2024:08:18 09:30:01`, or as programs write it
-/// besides: with `-`, `/` or `.`, as ISO 8601 with a `T` and a zone, without blanks, padded. The time
-/// is the local one of whoever took the picture, so that a zone beside it changes nothing; only of
-/// one that is told as UTC the local time is not known, and this computer's is taken.
+/// Parses a date as EXIF requires it, `2024:08:18 09:30:01`, or as other programs write it: with `-`, `/` or `.`, as
+/// ISO 8601 with a `T` and a zone, without blanks, or padded. The time is the photographer's local time, so a zone
+/// beside it is ignored. Only a time in UTC is converted, to this computer's local time, because the photographer's is
+/// unknown.
 pub(crate) fn of_text(text: &[u8]) -> Option<NaiveDateTime> {
     // More than a date has.
     let text = text.get(..MAX_DATE_TEXT).unwrap_or(text);
@@ -176,22 +176,20 @@ fn is_unset(at: NaiveDateTime) -> bool {
     [1904, 1970, 1980].into_iter().any(first_day)
 }
 
-/// Where a video keeps the time at which it was made.
+/// The time in the header of a video.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MovieHeader {
-    /// Where the time stands, in bytes from the file's beginning; the time of the last change
-    /// follows.
+    /// The offset of the creation time, in bytes from the beginning of the file. The modification time follows it.
     pub(crate) at: u64,
-    /// Whether both have 8 bytes, and not 4.
+    /// Whether both times have 8 bytes, not 4.
     pub(crate) is_wide: bool,
-    /// The time, in seconds since 1904.
+    /// The creation time, in seconds since 1904.
     since_1904: u64,
-    /// How long the video is, rounded up; 0 when it does not say.
+    /// The length of the video in seconds, rounded up; 0 if unknown.
     pub(crate) seconds: u32,
 }
 
-/// The header of an MP4, MOV or 3GP video (ISO 14496-12: `moov`, in it `mvhd`); `None` for all other
-/// files.
+/// Returns the header of an MP4, MOV or 3GP video (ISO 14496-12: box `mvhd` inside `moov`); `None` for all other files.
 pub(crate) fn movie_header(file: &mut (impl Read + Seek)) -> Option<MovieHeader> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
     let moov = box_named(file, *b"moov", 0, end)?;
@@ -215,7 +213,7 @@ pub(crate) fn movie_header(file: &mut (impl Read + Seek)) -> Option<MovieHeader>
     })
 }
 
-/// What stands behind the times: ticks in a second, and how many ticks the video has.
+/// Returns the length in seconds, from the fields behind the times: ticks per second, and the video's number of ticks.
 fn seconds(file: &mut (impl Read + Seek), at: u64, is_wide: bool) -> Option<u32> {
     file.seek(SeekFrom::Start(at)).ok()?;
     let a_second = u64::from(read_u32(file)?);
@@ -229,15 +227,15 @@ fn seconds(file: &mut (impl Read + Seek), at: u64, is_wide: bool) -> Option<u32>
 }
 
 impl MovieHeader {
-    /// The time that it tells, as local time.
+    /// Returns the creation time as local time.
     pub(super) fn taken(&self) -> Option<NaiveDateTime> {
         let seconds = i64::try_from(self.since_1904).ok()?;
         // Some programs count from 1970.
         local(seconds.checked_sub(SINCE_1904)?).or_else(|| local(seconds))
     }
 
-    /// Whether it tells a time, be it one that no phone has seen: nothing, and the beginning of
-    /// 1970, are what phones write that do not know the time.
+    /// Returns whether the header contains a time, however implausible. Zero and the beginning of 1970 count as no
+    /// time: phones that do not know the time write those.
     pub(crate) fn tells_a_time(&self) -> bool {
         let day = 24 * 60 * 60;
         let since_1970 = self.since_1904.checked_sub(SINCE_1904.unsigned_abs());
@@ -245,7 +243,7 @@ impl MovieHeader {
     }
 }
 
-/// Where the contents of the first box of this name begin and end.
+/// Returns where the content of the first box with this name begins and ends.
 pub(super) fn box_named(
     file: &mut (impl Read + Seek),
     name: [u8; 4],
@@ -287,9 +285,9 @@ fn read_u64(file: &mut impl Read) -> Option<u64> {
     Some(u64::from_be_bytes(bytes))
 }
 
-/// What a file's name says: `IMG_20240818_093000.jpg`, `PXL_20240818_093000123.jpg` (which is
-/// UTC), `IMG-20240818-WA0001.jpg`, `Screenshot_2024-08-18-09-30-00.png`,
-/// `WhatsApp Image 2024-08-18 at 09.30.00.jpeg`, `FB_IMG_1723973400000.jpg` and the like.
+/// Returns the time in a file's name: `IMG_20240818_093000.jpg`, `PXL_20240818_093000123.jpg` (which is UTC),
+/// `IMG-20240818-WA0001.jpg`, `Screenshot_2024-08-18-09-30-00.png`, `WhatsApp Image 2024-08-18 at 09.30.00.jpeg`,
+/// `FB_IMG_1723973400000.jpg` and the like.
 pub fn of_name(name: &str) -> Option<NaiveDateTime> {
     let numbers: Vec<&str> = name
         .split(|c: char| !c.is_ascii_digit())

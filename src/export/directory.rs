@@ -22,11 +22,12 @@ const ZIP64_VERSION: u16 = 45;
 /// The extra field that holds what has more than 32 bits.
 const ZIP64_FIELD: u16 = 1;
 
-/// Where an archive's bytes go; once told to, it takes them aside.
+/// A writer that passes bytes on to an archive. Between [`Aside::begin`] and [`Aside::end`] it collects them in memory
+/// instead.
 #[derive(Debug)]
 pub(super) struct Aside<T> {
     to: T,
-    /// Bytes that went through, of which nothing was taken back.
+    /// The number of bytes passed on, without those taken back.
     position: u64,
     is_aside: Cell<bool>,
     aside: Vec<u8>,
@@ -42,18 +43,18 @@ impl<T> Aside<T> {
         }
     }
 
-    /// What is written from now on goes aside.
+    /// Starts to collect the bytes written from now on.
     pub(super) fn begin(&self) {
         self.is_aside.set(true);
     }
 
-    /// Ends that, and returns what is aside.
+    /// Ends the collecting and returns the collected bytes.
     pub(super) fn end(&mut self) -> Vec<u8> {
         self.is_aside.set(false);
         std::mem::take(&mut self.aside)
     }
 
-    /// How many bytes went through.
+    /// Returns the number of bytes passed on.
     pub(super) fn position(&self) -> u64 {
         self.position
     }
@@ -95,10 +96,10 @@ impl<T: Seek> Seek for Aside<T> {
     }
 }
 
-/// The directory of an archive under way.
+/// The central directory of an archive that is being written.
 #[derive(Debug)]
 pub(super) struct Directory {
-    /// The records of each of the short archives.
+    /// The records of all short archives.
     waiting: Spill,
     marks: Vec<Mark>,
     records: u64,
@@ -137,7 +138,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Writes all of it, and the end of the archive at `path`.
+    /// Writes the whole directory and the end records of the archive at `path`.
     pub(super) fn write<T: Write>(
         &self,
         to: &mut Aside<T>,

@@ -20,7 +20,7 @@ use crate::media::kind::MediaKind;
 
 /// The longer side of a small picture that is made here, in pixels.
 const SIDE: usize = 192;
-/// The largest small picture, in bytes; a larger one that is found is made smaller.
+/// The largest small picture in bytes; a larger one found in a file is scaled down.
 pub(super) const MAX_THUMB_BYTES: usize = 16 * 1024;
 /// The same where nothing is decoded that need not be.
 const MAX_FOUND_BYTES: usize = 32 * 1024;
@@ -28,7 +28,7 @@ const MAX_FOUND_BYTES: usize = 32 * 1024;
 const MAX_READ_BYTES: u64 = 96 * 1024 * 1024;
 /// Raw pictures say all about themselves near their beginning.
 const MAX_RAW_BYTES: u64 = 4 * 1024 * 1024;
-/// Threads that read, hash and look.
+/// The number of threads that read, hash and look into files.
 pub(super) const READERS: usize = 2;
 /// Progressive pictures have to be held as a whole; larger ones get no small picture.
 const MAX_PROGRESSIVE_PIXELS: usize = 24_000_000;
@@ -42,32 +42,32 @@ const MAX_TIME: Duration = Duration::from_secs(10);
 /// Reads between two looks at the clock.
 const READS_A_LOOK: u8 = 64;
 
-/// What a file shows.
+/// What was found in a file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Look {
-    /// When it was taken, when anything tells.
+    /// When the picture or video was taken, if known.
     pub(crate) taken: Option<Taken>,
     /// A small picture, as a JPEG.
     pub(crate) thumb: Option<Vec<u8>>,
-    /// How the small picture is to be turned, as EXIF counts: 1 is upright.
+    /// The orientation of the small picture, as EXIF numbers it: 1 is upright.
     pub(crate) orientation: u8,
-    /// How long a video is, rounded up; 0 when nothing tells.
+    /// The length of a video in seconds, rounded up; 0 if unknown.
     pub(crate) seconds: u32,
-    /// What its EXIF data tells besides.
+    /// The other facts in the file's EXIF data.
     pub(crate) facts: Facts,
 }
 
-/// Which small pictures are wanted.
+/// The small pictures that are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Thumbs {
     No,
-    /// Those that a file holds; it costs next to nothing to read one.
+    /// Only those that files already contain, which are cheap to read.
     Found,
-    /// Where a file holds none, one is made of the whole picture.
+    /// Also new ones, made from the whole picture if a file contains none.
     Made,
 }
 
-/// Where one picture at a time takes much memory.
+/// Looks into files. Work that takes much memory is done for one picture at a time.
 #[derive(Debug)]
 pub(crate) struct Looker {
     large: Mutex<()>,
@@ -86,7 +86,7 @@ impl Default for Looker {
 }
 
 impl Looker {
-    /// One that also gives small pictures, not only dates.
+    /// Creates a looker that also returns small pictures, not only dates.
     pub(super) fn with_thumbs() -> Self {
         Self {
             thumbs: Thumbs::Made,
@@ -94,7 +94,7 @@ impl Looker {
         }
     }
 
-    /// One that gives the small pictures that files hold.
+    /// Creates a looker that returns the small pictures that files already contain.
     pub(super) fn with_found_thumbs() -> Self {
         Self {
             thumbs: Thumbs::Found,
@@ -102,7 +102,7 @@ impl Looker {
         }
     }
 
-    /// Looks at a file of this kind.
+    /// Looks into a file of this kind.
     pub(crate) fn look(
         &self,
         kind: MediaKind,
@@ -181,7 +181,7 @@ impl Looker {
         look
     }
 
-    /// A small picture that was found, made smaller where it is too large.
+    /// Returns a small picture found in a file, scaled down if it is too large.
     fn fitting(&self, thumb: &[u8]) -> Option<Vec<u8>> {
         if !thumb.starts_with(&[0xFF, 0xD8, 0xFF]) {
             return None;
@@ -196,7 +196,7 @@ impl Looker {
         }
     }
 
-    /// The still picture that a video holds of itself, where it holds one.
+    /// Returns the still picture that a video contains, if any.
     fn poster(&self, file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
         let held = poster::held(file)?;
         // Decoded in any case: what looks like a picture there may be none.
@@ -268,8 +268,8 @@ impl Looker {
     }
 }
 
-/// What a decoder makes of untrusted bytes; `None` when it panics, which is no reason to lose the
-/// file that they are of.
+/// Runs a decoder of untrusted bytes; returns `None` if it panics. The file that contains the bytes must not be lost
+/// because of that.
 fn or_nothing<T>(name: &str, look: impl FnOnce() -> T) -> Option<T> {
     // Nothing that it may have left half done is used any more.
     let seen = catch_unwind(AssertUnwindSafe(look));

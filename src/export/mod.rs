@@ -42,16 +42,16 @@ pub use plan::{LeftOut, Piece, Pieces, Plan, Why, Wish, plan};
 
 use crate::folder::{CatalogueError, DiskError};
 
-/// Why there is no archive.
+/// The reason why an export produced no archive.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The disk failed.
+    /// Writing to or reading from the disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The catalogue failed.
+    /// Reading the catalogue failed.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
-    /// Nobody can read the files.
+    /// No thread could be started to read the files.
     #[error(transparent)]
     NoThread(#[from] crate::threads::NoThread),
     /// The zip format does not allow what was to be written.
@@ -59,87 +59,87 @@ pub enum ExportError {
     Zip {
         /// The archive.
         path: PathBuf,
-        /// What the `zip` crate said.
+        /// The `zip` crate's error.
         source: zip::result::ZipError,
     },
-    /// What was read back is not what was written.
+    /// The bytes read back differ from those written.
     #[error("{} does not read back as it was written: {what}", path.display())]
     ReadBack {
-        /// The archive under way; it is removed.
+        /// The archive being written, which is removed.
         path: PathBuf,
         /// What differs.
         what: String,
     },
-    /// The program that encrypts did not do it.
+    /// The encryption program failed.
     #[error("{program} did not do its work: {said}")]
     Age {
-        /// Which program.
+        /// The program's name.
         program: &'static str,
-        /// What it said, or the system.
+        /// The message of the program or of the system.
         said: String,
     },
-    /// Something bears the name already.
+    /// A file with the archive's name already exists.
     #[error("there is something at {} already", path.display())]
     Exists {
-        /// The archive to be.
+        /// The path for the archive.
         path: PathBuf,
     },
-    /// Another export writes there.
+    /// Another export is writing to the same path.
     #[error("another rescue is making {}", path.display())]
     Busy {
-        /// The archive to be.
+        /// The path for the archive.
         path: PathBuf,
     },
-    /// The archive would lie in the folder that it is made of.
+    /// The archive would be inside the rescue folder that it is made from.
     #[error("{} lies in the rescue folder itself", path.display())]
     Inside {
-        /// The archive to be.
+        /// The path for the archive.
         path: PathBuf,
     },
-    /// No file can bear the name.
+    /// The path cannot be a file's name.
     #[error("an archive cannot be named {}", path.display())]
     NoName {
-        /// The archive to be.
+        /// The path for the archive.
         path: PathBuf,
     },
-    /// The disk has too little room.
+    /// The disk has too little free space.
     #[error("the archive needs {needed_bytes} bytes, and {} has {free_bytes} free", path.display())]
     NoRoom {
-        /// Where the archive was to be.
+        /// The path for the archive.
         path: PathBuf,
-        /// How many bytes it needs.
+        /// The number of bytes needed.
         needed_bytes: u64,
-        /// How many there are.
+        /// The number of bytes free.
         free_bytes: u64,
     },
-    /// Something is missing, and nothing may be (`--strict`).
+    /// Files are missing, and `--strict` does not allow that.
     #[error("missing from the archive: {count} of the files, the first of them {first}")]
     Incomplete {
-        /// How many.
+        /// The number of missing files.
         count: usize,
-        /// One of them.
+        /// The first of them.
         first: String,
     },
-    /// There is no folder to put the archive into.
+    /// The folder for the archive does not exist.
     #[error("there is no folder {}", path.display())]
     NoParent {
-        /// The folder that is not there.
+        /// The missing folder.
         path: PathBuf,
     },
-    /// Nothing is to be exported.
+    /// No files were selected for the export.
     #[error("no file of the rescue folder is to go into the archive")]
     Nothing,
-    /// Of what is to be exported, nothing can be.
+    /// None of the selected files can be exported.
     #[error(
         "none of the files can go into the archive: {count} left out, the first of them {first}"
     )]
     AllLeftOut {
-        /// How many.
+        /// The number of files left out.
         count: usize,
-        /// One of them.
+        /// The first of them.
         first: String,
     },
-    /// The person stopped it.
+    /// The user stopped the export.
     #[error("stopped")]
     Stopped,
 }
@@ -180,25 +180,25 @@ impl ExportError {
     }
 }
 
-/// How an archive is to be made.
+/// The settings of an export.
 pub struct Request<'a> {
-    /// Where.
+    /// Where to write the archive.
     pub place: &'a Place,
-    /// Whether what is in its place may be replaced.
+    /// Whether an existing archive may be replaced.
     pub replace: bool,
-    /// Whether to stop when anything is missing.
+    /// Whether to fail if any file is missing.
     pub strict: bool,
-    /// Whether to lay the files out by month, each only once.
+    /// Whether to arrange the files by month and include each only once.
     pub by_date: bool,
-    /// Whether to bring the album of the rescue folder up to date too.
+    /// Whether to also update the album of the rescue folder.
     pub album_in_folder: bool,
-    /// The most bytes of one archive; several are made when it does not suffice.
+    /// The largest size of one archive in bytes; if that is not enough, several are made.
     pub split: Option<u64>,
-    /// How its files are kept from other eyes.
+    /// How the files are protected from being read by others.
     pub protection: Protection,
-    /// The time now.
+    /// The current time.
     pub now: DateTime<Local>,
-    /// Asked now and then: whether to stop.
+    /// Returns whether to stop; called from time to time.
     pub is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -214,7 +214,7 @@ impl Request<'_> {
         }
     }
 
-    /// The error when no file goes in.
+    /// Returns the error for an export without any file.
     fn nothing(left_out: &[LeftOut]) -> ExportError {
         let mut losses = left_out.iter().filter(|left_out| left_out.why.is_a_loss());
         match losses.next() {
@@ -234,23 +234,23 @@ impl Request<'_> {
     }
 }
 
-/// An archive that is on the disk, checked, under its name.
+/// A finished archive: written, verified, and under its final name.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Packed {
-    /// Where it is; in JSON, what is not UTF-8 of it is replaced.
+    /// The archive's path. In JSON, bytes that are not UTF-8 are replaced.
     #[serde(serialize_with = "as_text")]
     pub path: PathBuf,
-    /// Its size in bytes.
+    /// The archive's size in bytes.
     pub archive_bytes: u64,
-    /// The rescued files in it.
+    /// The number of rescued files in the archive.
     pub files: u64,
-    /// Their bytes.
+    /// The total size of these files in bytes.
     pub bytes: u64,
-    /// How long it took to write it.
+    /// The time taken to write the archive.
     pub write_seconds: Seconds,
-    /// How long it took then until all of it was on the disk.
+    /// The time taken after that until all of it was on the disk.
     pub sync_seconds: Seconds,
-    /// How long it took to read it back.
+    /// The time taken to read the archive back.
     pub check_seconds: Seconds,
 }
 
@@ -258,7 +258,7 @@ fn as_text<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S:
     serializer.collect_str(&path.display())
 }
 
-/// A duration, in JSON a number of seconds.
+/// A duration; in JSON, a number of seconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Seconds(pub Duration);
 
@@ -268,21 +268,21 @@ impl serde::Serialize for Seconds {
     }
 }
 
-/// What became of an export.
+/// The result of an export.
 #[derive(Debug)]
 pub struct Outcome {
     /// The archives.
     pub packed: Vec<Packed>,
-    /// What is not in them.
+    /// The files that are in none of them.
     pub left_out: Vec<LeftOut>,
-    /// How many files of the folder are not in them because no pull put them there.
+    /// The number of files in the rescue folder that no pull put there; they are not exported.
     pub strangers: usize,
 }
 
-/// Which of how many archives.
+/// One archive of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Share {
-    /// From 1.
+    /// The archive's number, counted from 1.
     number: usize,
     of: usize,
 }

@@ -26,7 +26,7 @@ use crate::names::{LocalPath, Names};
 /// Where files go whose month nobody knows.
 const UNDATED: &str = "undated";
 
-/// Writes, checks and names archives of what was planned: one, or several with a limit.
+/// Writes, verifies and names the archives of a plan: one archive, or several if a size limit is set.
 pub fn pack(
     folder: &Folder,
     mut plan: Plan,
@@ -105,11 +105,11 @@ pub fn pack(
     })
 }
 
-/// Archives under way; removed when they do not get their names.
+/// Archives that are still under their temporary names. They are removed unless they get their final names.
 #[derive(Default)]
 struct Unnamed {
     parts: Vec<PathBuf>,
-    /// The first of them, held for its lock; as many as there may be would be too many open files.
+    /// The lock on the first archive only: there may be too many archives to keep all of them open.
     lock: Option<File>,
 }
 

@@ -10,20 +10,20 @@ use crate::folder::{DiskError, EntryId};
 use crate::media::kind::MediaKind;
 use crate::names::LocalPath;
 
-/// A file that goes into the archive.
+/// A file that goes into an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
-    /// The entry that it belongs to.
+    /// The catalogue entry of the file.
     pub entry: EntryId,
-    /// Where it is, below the folder's `data/`.
+    /// The file's path below the rescue folder's `data/`.
     pub local: LocalPath,
-    /// Its size in bytes.
+    /// The file's size in bytes.
     pub size: u64,
-    /// The phone's modification time, in seconds since 1970.
+    /// The file's modification time on the phone, in seconds since 1970.
     pub mtime: i64,
-    /// What its bytes must hash to.
+    /// The SHA-256 that the file's bytes must have.
     pub sha256: Sha256,
-    /// What it holds, judged by its name.
+    /// The file's kind, judged by its name.
     pub kind: MediaKind,
 }
 
@@ -64,18 +64,18 @@ impl Piece {
     }
 }
 
-/// All pieces.
+/// The list of all pieces, kept on disk.
 #[derive(Debug)]
 pub struct Pieces {
     spill: Spill,
     marks: Vec<Mark>,
-    /// Their sizes in bytes, for sums.
+    /// The sizes of the pieces in bytes, for sums.
     sizes: Vec<u64>,
     record: Vec<u8>,
 }
 
 impl Pieces {
-    /// None yet; what is known of them will wait on the disk of this folder.
+    /// Creates an empty list. Its records are stored in a nameless file on the disk of the folder `room`.
     pub(super) fn new(room: &Path) -> Result<Self, DiskError> {
         Ok(Self {
             spill: Spill::new(room)?,
@@ -92,32 +92,32 @@ impl Pieces {
         Ok(())
     }
 
-    /// How many there are.
+    /// Returns the number of pieces.
     pub fn len(&self) -> usize {
         self.marks.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no pieces.
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()
     }
 
-    /// The size of one of them in bytes; 0 behind the last.
+    /// Returns the size of a piece in bytes; 0 if the index is out of range.
     pub(super) fn size(&self, index: usize) -> u64 {
         self.sizes.get(index).copied().unwrap_or_default()
     }
 
-    /// Their bytes together. Sparse files claim sizes whose sum is no number any more.
+    /// Returns the total size of some pieces in bytes. The sum saturates, because sparse files can claim any size.
     pub fn bytes(&self, range: Range<usize>) -> u64 {
         let sizes = self.sizes.get(range).unwrap_or_default();
         sizes.iter().copied().fold(0, u64::saturating_add)
     }
 
-    /// One of them; `None` behind the last.
+    /// Returns a piece; `None` if the index is out of range.
     ///
     /// # Errors
     ///
-    /// The disk does not give it back.
+    /// The disk cannot return the record.
     pub fn get(&self, index: usize) -> Result<Option<Piece>, DiskError> {
         let Some(mark) = self.marks.get(index) else {
             return Ok(None);
@@ -126,12 +126,12 @@ impl Pieces {
         piece.ok_or_else(|| self.spill.wrong()).map(Some)
     }
 
-    /// Some of them, in their order.
+    /// Returns some of the pieces, in order.
     pub fn iter(&self, range: Range<usize>) -> impl Iterator<Item = Result<Piece, DiskError>> {
         range.map_while(|index| self.get(index).transpose())
     }
 
-    /// Keeps those whose numbers are wanted.
+    /// Keeps only the pieces whose indexes are wanted.
     pub(super) fn keep(&mut self, is_wanted: impl Fn(usize) -> bool) {
         let mut index = 0..;
         self.marks.retain(|_| index.next().is_some_and(&is_wanted));

@@ -10,20 +10,21 @@ use crate::folder::disk::{self, Renaming};
 use crate::folder::{DiskError, Folder};
 use crate::names::spell;
 
-/// An archive's place.
+/// The place of an archive: its final and temporary paths.
 #[derive(Debug, Clone)]
 pub struct Place {
     path: PathBuf,
     parent: PathBuf,
     base: String,
-    /// Its name without what follows.
+    /// The file name without its ending.
     stem: OsString,
-    /// `.zip`, `.zip.age`.
+    /// The ending of the file name: `.zip` or `.zip.age`.
     ending: OsString,
 }
 
 impl Place {
-    /// An archive at `path`.
+    /// Creates the place of an archive with this final path. Fails if the path has no file name or its folder does not
+    /// exist.
     pub fn new(path: &Path) -> Result<Self, ExportError> {
         let no_name = || ExportError::NoName {
             path: path.to_owned(),
@@ -57,25 +58,25 @@ impl Place {
         })
     }
 
-    /// Where the archive is when it is done.
+    /// Returns the archive's final path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The one folder in it.
+    /// Returns the name of the one top-level folder inside the archive.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// Where it is before.
+    /// Returns the archive's temporary path, which it has while it is written.
     pub(super) fn part(&self) -> PathBuf {
         let mut part = self.path.clone().into_os_string();
         part.push(".part");
         part.into()
     }
 
-    /// Creates the archive under way, anew when an interrupted export left one. It is locked for as
-    /// long as it is open: two exports at once must not write, check or name each other's bytes.
+    /// Creates the temporary file, or empties one that an interrupted export left. The file stays locked while it is
+    /// open, so that two exports at once do not write, verify or rename each other's bytes.
     pub(super) fn begin(&self) -> Result<File, ExportError> {
         let part = self.part();
         let left = match fs::symlink_metadata(&part) {
@@ -120,7 +121,7 @@ impl Place {
         }
     }
 
-    /// Whether it lies where an archive of the folder may: not in the folder itself.
+    /// Checks that the archive is not inside the rescue folder itself.
     pub(super) fn is_outside(&self, folder: &Folder) -> Result<(), ExportError> {
         match lies_in(&self.parent, folder.root()) {
             true => Err(ExportError::Inside {
@@ -130,7 +131,7 @@ impl Place {
         }
     }
 
-    /// Looks whether the archive may go there.
+    /// Checks that the archive may be written to this place.
     pub(super) fn look(&self, folder: &Folder, replace: bool) -> Result<(), ExportError> {
         self.is_outside(folder)?;
         match fs::symlink_metadata(&self.path) {
@@ -142,7 +143,7 @@ impl Place {
         }
     }
 
-    /// One of several archives: `NAME-1-of-3.zip`; the place itself when it is the only one.
+    /// Returns the place of one of several archives, `NAME-1-of-3.zip`; if there is only one, the place itself.
     pub(super) fn of_share(&self, share: Share) -> Self {
         if share.of < 2 {
             return self.clone();
@@ -163,12 +164,12 @@ impl Place {
         }
     }
 
-    /// The folder that it lies in.
+    /// Returns the folder that contains the archive.
     pub(super) fn parent(&self) -> &Path {
         &self.parent
     }
 
-    /// Finds out whether the disk has room for so many bytes.
+    /// Checks that the disk has this many bytes free.
     pub(super) fn room_for(&self, needed_bytes: u64) -> Result<(), ExportError> {
         let free_bytes = fs4::available_space(&self.parent)
             .map_err(|e| DiskError::new("measure the free space of", &self.parent, e))?;
@@ -182,7 +183,7 @@ impl Place {
         }
     }
 
-    /// Finds out before anything is written whether the disk takes a file of so many bytes.
+    /// Checks, before anything is written, that the disk can hold a file of this many bytes.
     pub(super) fn takes_file_of(&self, bytes: u64) -> Result<(), ExportError> {
         match bytes > disk::largest_file_bytes(&self.parent) {
             true => Err(DiskError::FileTooLarge {
@@ -193,7 +194,7 @@ impl Place {
         }
     }
 
-    /// Gives the finished archive its name.
+    /// Gives the finished archive its final name.
     pub(super) fn name(&self, part: &Path, replace: bool) -> Result<(), ExportError> {
         if replace {
             disk::rename_over(part, &self.path)?;

@@ -21,25 +21,25 @@ use crate::media::kind::MediaKind;
 use crate::names::{LocalPath, with_slashes};
 use crate::threads::spawn_scoped;
 
-/// What the person wants in the archive.
+/// The user's selection of files for an archive.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
-    /// Only these kinds; empty means all.
+    /// Only these kinds of files; empty for all.
     pub kinds: Vec<MediaKind>,
-    /// Only what one of these matches; `None` means all.
+    /// Only files that match one of these patterns; `None` for all.
     pub include: Option<Globs>,
-    /// Not what one of these matches.
+    /// Without the files that match one of these patterns.
     pub exclude: Globs,
-    /// Only what was taken on this day or later.
+    /// Only files taken on this day or later.
     pub since: Option<NaiveDate>,
-    /// Only what was taken on this day or earlier.
+    /// Only files taken on this day or earlier.
     pub until: Option<NaiveDate>,
-    /// Also what the phone did not confirm, older versions, and what is kept of damaged files.
+    /// Also unconfirmed files, older versions, and what was kept of damaged files.
     pub include_unverified: bool,
 }
 
 impl Wish {
-    /// Adds glob patterns; they match as in a pull and an upload.
+    /// Adds glob patterns, which match as they do in a pull and an upload.
     pub fn with_globs(mut self, include: &[String], exclude: &[String]) -> Result<Self, Error> {
         self.include = match include {
             [] => None,
@@ -49,7 +49,7 @@ impl Wish {
         Ok(self)
     }
 
-    /// Whether everything that is there is wanted.
+    /// Returns whether the selection includes every available file.
     pub fn is_for_all(&self) -> bool {
         self.kinds.is_empty()
             && self.include.is_none()
@@ -61,7 +61,7 @@ impl Wish {
         self.since.is_some() || self.until.is_some()
     }
 
-    /// Whether something taken then is wanted; what has no date is not when a date is asked for.
+    /// Returns whether a file with this date is selected. If dates are restricted, a file without a date is not.
     fn wants_date(&self, taken: Option<Taken>) -> bool {
         let Some(day) = taken.map(|taken| taken.at.date()) else {
             return !self.asks_for_dates();
@@ -80,19 +80,19 @@ impl Wish {
 /// A file of the phone that is not in the archive.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct LeftOut {
-    /// Its path on the phone.
+    /// The file's path on the phone.
     pub path: RemotePath,
-    /// Its path below `data/`, where it is or would be.
+    /// The file's path below `data/`, real or intended.
     pub local: LocalPath,
-    /// Its size in bytes, as listed or as it was rescued.
+    /// The file's size in bytes, as listed or as rescued.
     pub size: u64,
-    /// Why.
+    /// The reason.
     #[serde(flatten)]
     pub why: Why,
 }
 
 impl LeftOut {
-    /// A planned file that did not go in.
+    /// Creates the record of a planned file that could not be packed.
     pub(super) fn of(folder: &Folder, piece: &Piece, why: Why) -> Result<Self, CatalogueError> {
         let entry = folder.catalogue().entry(piece.entry)?;
         let entry = entry.ok_or(CatalogueError::NoSuchEntry { id: piece.entry })?;
@@ -105,36 +105,36 @@ impl LeftOut {
     }
 }
 
-/// Why a file is not in the archive.
+/// The reason why a file is not in the archive.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "why", content = "detail", rename_all = "snake_case")]
 pub enum Why {
-    /// It was never pulled.
+    /// The file was never pulled.
     NotPulled,
-    /// It could not be pulled.
+    /// The file could not be pulled.
     Failed(Reason),
-    /// Not all of it could be pulled.
+    /// The file could be pulled only in part.
     Damaged(Reason),
-    /// The phone did not confirm it.
+    /// The phone did not confirm the file.
     NotVerified,
-    /// The phone has a newer version.
+    /// The phone has a newer version of the file.
     OlderVersion,
-    /// The rescue folder does not hold it any more.
+    /// The file is no longer in the rescue folder.
     Missing,
-    /// Something else, or a symbolic link, stands in its place or on the way to it.
+    /// Something else, such as a symbolic link, is in the file's place or on the way to it.
     NotAFile,
-    /// It changed since it was rescued.
+    /// The file changed after it was rescued.
     Changed,
-    /// This computer's disk does not give its bytes.
+    /// This computer's disk cannot read the file.
     Unreadable(String),
-    /// The same bytes are in the archive already, under this path below `data/`.
+    /// The archive already contains the same bytes, under this path below `data/`.
     SameAs(LocalPath),
-    /// It is larger than a part of the archive may be.
+    /// The file is larger than one part of a split archive may be.
     TooLarge,
 }
 
 impl Why {
-    /// That this computer's disk does not give a file.
+    /// Returns the reason for a file that this computer's disk cannot read.
     pub(super) fn unreadable(error: &dyn std::error::Error) -> Self {
         let cause = error
             .source()
@@ -142,12 +142,12 @@ impl Why {
         Self::Unreadable(format!("{error}{cause}"))
     }
 
-    /// Whether the archive lacks something that it should have.
+    /// Returns whether the archive is incomplete without the file.
     pub fn is_a_loss(&self) -> bool {
         !matches!(self, Self::OlderVersion | Self::SameAs(_))
     }
 
-    /// In words.
+    /// Returns the reason as words for the user.
     pub fn sentence(&self) -> String {
         match self {
             Self::NotPulled => "not pulled from the phone yet".to_owned(),
@@ -167,24 +167,25 @@ impl Why {
     }
 }
 
-/// What goes in, in order, and what does not.
+/// The plan of an export: the files that go in, in order, and those that do not.
 #[derive(Debug)]
 pub struct Plan {
-    /// The files, ordered by their path on the phone.
+    /// The files to export, ordered by their path on the phone.
     pub pieces: Pieces,
-    /// The others.
+    /// The files left out, each with its reason.
     pub left_out: Vec<LeftOut>,
-    /// How many files the person did not choose.
+    /// The number of files that the user did not select.
     pub not_chosen: u64,
-    /// What lies in the folder besides, from its `data/`; told of for an export of everything.
+    /// Other files found below the rescue folder's `data/`; listed only for an export of everything.
     pub strangers: Vec<String>,
 }
 
-/// Decides about every entry of a folder. Long lists wait beside the archive's place.
+/// Decides for every entry of a rescue folder whether it is exported. Long lists are kept on the disk of the archive's
+/// folder.
 ///
 /// # Errors
 ///
-/// The place lies in the folder; the catalogue or a disk fails.
+/// The archive would be inside the rescue folder, or the catalogue or a disk fails.
 pub fn plan(folder: &Folder, wish: &Wish, place: &Place) -> Result<Plan, ExportError> {
     place.is_outside(folder)?;
     let mut plan = Plan {

@@ -19,7 +19,7 @@ use crate::folder::reader::Found;
 use crate::folder::{DataReader, DiskError};
 use crate::threads::{NoThread, spawn_up_to};
 
-/// Files up to this size are read and hashed as a whole before anything of them is written.
+/// Files up to this size in bytes are read and hashed completely before any of their bytes are written.
 pub(super) const SMALL_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes of files read ahead.
 const AHEAD_BYTES: u64 = 24 * 1024 * 1024;
@@ -28,15 +28,15 @@ const AHEAD_FILES: usize = 256;
 /// What an open file counts for, so that only a few are open at once: systems allow some hundreds.
 const OPEN_BYTES: u64 = 2 * 1024 * 1024;
 
-/// A file about to be written.
+/// The content of a file that is about to be written.
 pub(super) enum Content {
-    /// All bytes of a small one; they are those that were rescued.
+    /// All bytes of a small file, already verified.
     Whole(Vec<u8>),
-    /// A large one, open; its bytes are still to be compared.
+    /// A large file, open; its bytes still have to be verified.
     Open(File),
 }
 
-/// What became of a piece.
+/// The result of preparing a piece.
 pub(super) struct Prepared {
     pub(super) index: usize,
     pub(super) piece: Piece,
@@ -44,7 +44,7 @@ pub(super) struct Prepared {
     pub(super) look: Look,
 }
 
-/// The threads at work.
+/// The reading threads, as seen by the writer.
 pub(super) struct Preparation<'a> {
     shared: &'a Shared<'a>,
     results: Receiver<Result<Prepared, DiskError>>,
@@ -52,7 +52,7 @@ pub(super) struct Preparation<'a> {
     next: usize,
 }
 
-/// What the threads have in common; lives outside of their scope.
+/// The state shared by the threads; it outlives their scope.
 pub(super) struct Shared<'a> {
     pieces: &'a Pieces,
     /// The number behind the last piece.
@@ -155,11 +155,11 @@ impl<'a> Shared<'a> {
         }))
     }
 
-    /// The bytes of a piece, or why they cannot go in.
+    /// Returns the bytes of a piece, or why they cannot go into the archive.
     ///
     /// # Errors
     ///
-    /// This computer is short of something, which says nothing about the piece.
+    /// This computer is short of a resource; that is not the piece's fault.
     fn content(&self, piece: &Piece, buffer: Vec<u8>) -> Result<Result<Content, Why>, DiskError> {
         Ok(match self.reader.open(&piece.local) {
             Ok(Found::File(file)) => Self::read(piece, file, buffer),
@@ -187,7 +187,7 @@ impl<'a> Shared<'a> {
 }
 
 impl<'a> Preparation<'a> {
-    /// Starts to read ahead, with as many threads as there are, one at least.
+    /// Starts to read ahead, with at least one thread.
     pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         shared: &'a Shared<'a>,
@@ -209,7 +209,7 @@ impl<'a> Preparation<'a> {
         })
     }
 
-    /// The next piece and what became of it; `None` after the last.
+    /// Returns the next prepared piece; `None` after the last.
     pub(super) fn next(&mut self) -> Result<Option<Prepared>, DiskError> {
         let index = self.next;
         if index >= self.shared.end {
@@ -229,7 +229,7 @@ impl<'a> Preparation<'a> {
         }
     }
 
-    /// Gives a piece's room back, with its buffer.
+    /// Releases the memory reserved for a piece and returns its buffer for reuse.
     pub(super) fn done(&self, piece: &Piece, buffer: Option<Vec<u8>>) {
         let mut state = self.shared.lock();
         state.ahead_bytes = state.ahead_bytes.saturating_sub(cost(piece.size));

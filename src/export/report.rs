@@ -17,22 +17,22 @@ use crate::item::PhoneIdentity;
 use page::{Lies, Page, Tally};
 
 const JSON_PATH: &str = "report.json";
-/// The page for people.
+/// The path of the report page for people.
 pub(super) const PAGE_PATH: &str = "report.html";
-/// What the report tells besides the files.
+/// What the report shows besides the files.
 pub(super) struct Facts<'a> {
     pub(super) phone: &'a PhoneIdentity,
     pub(super) summary: &'a Summary,
     pub(super) runs: &'a [Run],
     pub(super) now: DateTime<Local>,
     pub(super) left_out: &'a [LeftOut],
-    /// How many files the person did not choose for the archive.
+    /// The number of files that the user did not select.
     pub(super) not_chosen: u64,
-    /// What lies in the rescue folder besides, and is not from the phone as far as it is known.
+    /// Other files in the rescue folder, which did not come from the phone as far as is known.
     pub(super) strangers: &'a [String],
-    /// What the last listing left on the phone, or could not look at.
+    /// What the last listing left on the phone or could not look into.
     pub(super) surveyed: &'a [Surveyed],
-    /// The manifest's own hash: it fixes all others.
+    /// The hash of the manifest itself, which determines all other hashes.
     pub(super) manifest: Sha256,
 }
 
@@ -54,7 +54,7 @@ struct Head<'a> {
 struct File<'a> {
     path: &'a str,
     phone_path: String,
-    /// As hexadecimal digits, where the path is not text.
+    /// The path's bytes in hexadecimal digits, if the path is not text.
     #[serde(skip_serializing_if = "Option::is_none")]
     phone_path_bytes: Option<String>,
     size: u64,
@@ -64,7 +64,7 @@ struct File<'a> {
     state: State,
 }
 
-/// Writes both reports.
+/// Writes both reports: `report.html` and `report.json`.
 pub(super) fn write(
     to: &mut dyn TagFiles,
     folder: &Folder,
@@ -160,7 +160,8 @@ pub(super) fn write(
     })
 }
 
-/// Untrusted text that a person reads: it must not turn the text around it, nor break its line.
+/// Makes untrusted text safe to show to people: it must not change the direction of the text around it or break its
+/// line.
 pub(super) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -175,12 +176,12 @@ pub(super) fn shown(text: &str) -> String {
     shown
 }
 
-/// Whether it changes the direction of the text around it, or ends its line.
+/// Returns whether the character changes the direction of the text around it or ends its line.
 fn is_direction(c: char) -> bool {
     matches!(c, '\u{61C}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The same as text in a page.
+/// Does the same as [`shown`], and escapes the text for HTML.
 fn escaped(text: &str) -> String {
     let mut page = String::with_capacity(text.len());
     for c in shown(text).chars() {

@@ -12,8 +12,8 @@ use super::spill::{Mark, Spill};
 use crate::folder::DiskError;
 use crate::names::LocalPath;
 
-/// The most bytes of a file's small picture. A picture of a few bytes has none that is much larger:
-/// then an archive's size is known before, also that of thousands of tiny pictures.
+/// Returns the most bytes that a file's small picture may take. It depends on the size of the picture, so that an
+/// archive's size can be estimated in advance even for thousands of tiny pictures.
 pub(super) fn most_thumb_bytes(size: u64) -> u64 {
     size.saturating_mul(2)
         .saturating_add(2048)
@@ -23,16 +23,16 @@ pub(super) fn most_thumb_bytes(size: u64) -> u64 {
 /// A file in the archive.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// Which of the pieces.
+    /// The index of the file's piece.
     piece: u32,
-    /// Where its path in the archive is, when that is another one than in the rescue folder.
+    /// The place of the file's path in the archive, if it differs from the path in the rescue folder.
     name: Option<Mark>,
     pub(super) taken: Option<Taken>,
-    /// As EXIF numbers it, 1 to 8.
+    /// The orientation, as EXIF numbers it, 1 to 8.
     pub(super) orientation: u8,
-    /// How long a video is.
+    /// The length of a video in seconds.
     pub(super) seconds: u32,
-    /// Its small picture and facts, as the album has them.
+    /// The file's small picture and facts, in the album's format.
     pub(super) entry: Option<Mark>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// No rows yet.
+    /// Creates an empty list of rows.
     pub(super) fn new(pictures: Spill) -> Self {
         Self {
             rows: Vec::new(),
@@ -75,7 +75,7 @@ impl Rows {
     }
 }
 
-/// The files of an archive, as what tells of them needs them.
+/// The files of an archive, as the manifest, the report and the album need them.
 #[derive(Clone, Copy)]
 pub(super) struct Listed<'a> {
     pub(super) pieces: &'a Pieces,
@@ -84,11 +84,11 @@ pub(super) struct Listed<'a> {
     pub(super) names: &'a Spill,
 }
 
-/// One of them.
+/// One file of [`Listed`].
 pub(super) struct ListedFile<'a> {
     pub(super) row: &'a Row,
     pub(super) piece: Piece,
-    /// Its path below the archive's `data/`.
+    /// The file's path below the archive's `data/`.
     pub(super) path: LocalPath,
 }
 
@@ -97,14 +97,14 @@ impl<'a> Listed<'a> {
         &self.rows.rows
     }
 
-    /// Their bytes together.
+    /// Returns the total size of the files in bytes.
     pub(super) fn bytes(&self) -> u64 {
         let rows = self.rows().iter();
         let sizes = rows.map(|row| self.pieces.size(row.piece as usize));
         sizes.fold(0, u64::saturating_add)
     }
 
-    /// A row's file.
+    /// Returns the file of a row.
     pub(super) fn file(&self, row: &'a Row) -> Result<ListedFile<'a>, DiskError> {
         let piece = self.pieces.get(row.piece as usize)?;
         let piece = piece.ok_or_else(|| self.names.wrong())?;
@@ -115,19 +115,19 @@ impl<'a> Listed<'a> {
         Ok(ListedFile { row, piece, path })
     }
 
-    /// All files, in the archive's order.
+    /// Returns all files, in the archive's order.
     pub(super) fn files(self) -> impl Iterator<Item = Result<ListedFile<'a>, DiskError>> {
         self.rows().iter().map(move |row| self.file(row))
     }
 
-    /// A small picture and facts, as they were made here.
+    /// Returns a small picture and its facts, as made by this program.
     pub(super) fn entry(&self, entry: Mark) -> Result<String, DiskError> {
         let bytes = self.rows.pictures.get(entry)?;
         String::from_utf8(bytes).map_err(|_| self.rows.pictures.wrong())
     }
 }
 
-/// A path that waits on the disk.
+/// Reads back a path that was stored on the disk.
 pub(super) fn path(names: &Spill, name: Mark) -> Result<LocalPath, DiskError> {
     let bytes = names.get(name)?;
     let path = std::str::from_utf8(&bytes).ok();
@@ -135,17 +135,17 @@ pub(super) fn path(names: &Spill, name: Mark) -> Result<LocalPath, DiskError> {
     path.ok_or_else(|| names.wrong())
 }
 
-/// Takes files of the bag itself: an archive, or the rescue folder.
+/// A destination for the bag's own files: an archive, or the rescue folder.
 pub(super) trait TagFiles {
-    /// Adds a file, given what writes it.
+    /// Adds a file whose content `write` produces.
     fn add_tag(&mut self, path: &str, write: WriteTag<'_>) -> Result<(), ExportError>;
 }
 
-/// Writes a file of the bag.
+/// A function that writes one of the bag's own files.
 pub(super) type WriteTag<'a> =
     &'a mut dyn FnMut(&mut dyn std::io::Write) -> Result<(), ExportError>;
 
-/// Names a failure to write one of the bag's own files.
+/// Returns a function that adds the path of one of the bag's own files to a write error.
 pub(super) fn failed(path: &str) -> impl Fn(std::io::Error) -> ExportError {
     let path = Path::new(path).to_owned();
     move |error| DiskError::new("write", &path, error).into()

@@ -20,7 +20,7 @@ const DIRECT_BYTES: usize = 128 * 1024;
 /// disk's pace and not the memory's, and little is left to wait for at the end.
 const SETTLING_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Ends the writing of a file that is given up: what is written from then on goes nowhere.
+/// A handle that stops the writing of a file: everything written afterwards is discarded.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Abandoned(Arc<AtomicBool>);
 
@@ -34,30 +34,30 @@ impl Abandoned {
     }
 }
 
-/// A file under way.
+/// A buffered writer for a file that is being created.
 #[derive(Debug)]
 pub(super) struct Sink {
     file: File,
     path: PathBuf,
-    /// Bytes not written yet, from `start` on.
+    /// The bytes that are not written yet, from offset `start` on.
     buffer: Vec<u8>,
     start: u64,
-    /// Where in the buffer the next byte goes; at most its length.
+    /// The position in the buffer of the next byte; at most the buffer's length.
     position: usize,
     abandoned: Abandoned,
     settling: Settling,
 }
 
-/// Sends what is written to a file on its way to the disk, now and then.
+/// Syncs a file to disk in steps while it is written.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
-    /// Bytes written since the last were sent.
+    /// The number of bytes written since the last step.
     unsettled: u64,
     settler: Option<Settler>,
 }
 
 impl Settling {
-    /// More was written; waits while the disk is two steps behind.
+    /// Reports that `more` bytes were written. Waits while the disk is two steps behind.
     pub(super) fn after(&mut self, file: &File, more: u64) -> io::Result<()> {
         self.unsettled += more;
         if self.unsettled < SETTLING_BYTES {
@@ -75,7 +75,7 @@ impl Settling {
         Ok(())
     }
 
-    /// Whether all steps went well; the rest is for a sync of the whole.
+    /// Returns whether all steps succeeded. A final sync of the whole file has to follow.
     pub(super) fn end(&mut self) -> io::Result<()> {
         self.settler.take().map_or(Ok(()), Settler::end)
     }
@@ -121,7 +121,7 @@ fn settled(synced: io::Result<()>) -> io::Result<()> {
 }
 
 impl Sink {
-    /// Writes to an empty file.
+    /// Creates a writer for an empty file.
     pub(super) fn new(file: File, path: PathBuf) -> Self {
         Self {
             file,
@@ -134,13 +134,13 @@ impl Sink {
         }
     }
 
-    /// What gives the file up.
+    /// Returns a handle that gives the file up.
     pub(super) fn abandoned(&self) -> Abandoned {
         self.abandoned.clone()
     }
 
-    /// Writes what is gathered and cuts the file where writing ended; its length in bytes. What
-    /// was written beyond, and taken back, is gone then.
+    /// Writes the buffered bytes and cuts the file off where writing ended, which removes bytes that were taken back.
+    /// Returns the file and its length in bytes.
     pub(super) fn finish(mut self) -> Result<(File, u64), DiskError> {
         self.buffer.truncate(self.position);
         let failed = |e| DiskError::new("write", &self.path, e);
@@ -169,8 +169,8 @@ impl Sink {
         written
     }
 
-    /// Writes to the file. A file that fails once is given up: the `zip` crate tries to end it all
-    /// the same when it is dropped, and complains on the terminal when it cannot.
+    /// Writes to the file. A file is given up after its first error: when the `zip` crate is dropped, it tries to
+    /// complete the archive and would print an error on the terminal.
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.abandoned.is_set() {
             return Ok(());

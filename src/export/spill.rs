@@ -21,7 +21,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// A value's length stands before it.
 const LENGTH_BYTES: usize = size_of::<u32>();
 
-/// Where a value is: one more than where it begins, so that an `Option` of it takes no more room.
+/// The place of a value: one more than its offset, so that `Option<Mark>` needs no extra memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark(NonZeroU64);
 
@@ -31,23 +31,22 @@ impl Mark {
     }
 }
 
-/// Values on the disk.
+/// Values kept on disk instead of in memory.
 #[derive(Debug)]
 pub(super) struct Spill {
-    /// Made when the first bytes are written; gone whenever the program ends.
+    /// The nameless file, created with the first bytes. The system removes it however the program ends.
     file: Option<File>,
-    /// The folder on whose disk it is.
+    /// The folder on whose disk the file is.
     room: PathBuf,
     buffer: Vec<u8>,
-    /// Bytes that are in the file; the buffer follows them.
+    /// The number of bytes in the file; the buffer's bytes follow them.
     written: u64,
     veil: LessSafeKey,
 }
 
 impl Spill {
-    /// No values yet. The disk that an encrypted archive goes to must not see anything of it in
-    /// the clear, not even in a file without a name: all is encrypted with a key that is nowhere
-    /// but in memory.
+    /// Creates an empty store. All values are encrypted with a key that exists only in memory: the disk that receives
+    /// an encrypted archive must not hold its content in the clear, not even in a nameless file.
     pub(super) fn new(room: &Path) -> Result<Self, DiskError> {
         let mut key = [0; 32];
         let made = SystemRandom::new().fill(&mut key);
@@ -62,7 +61,7 @@ impl Spill {
         })
     }
 
-    /// Adds a value.
+    /// Adds a value and returns its place.
     pub(super) fn push(&mut self, value: &[u8]) -> Result<Mark, DiskError> {
         let start = self.written + self.buffer.len() as u64;
         let length = u32::try_from(value.len() + CHACHA20_POLY1305.tag_len())
@@ -99,7 +98,7 @@ impl Spill {
         Ok(())
     }
 
-    /// A value again.
+    /// Reads a value back.
     pub(super) fn get(&self, mark: Mark) -> Result<Vec<u8>, DiskError> {
         let start = mark.start();
         let mut length = [0; LENGTH_BYTES];
@@ -140,7 +139,7 @@ impl Spill {
         }
     }
 
-    /// The failure when a value is not what was written.
+    /// Returns the error for a value that differs from what was written.
     pub(super) fn wrong(&self) -> DiskError {
         DiskError::new("read", &self.room, io::ErrorKind::InvalidData.into())
     }
@@ -150,7 +149,7 @@ fn veil_failed(action: &'static str, path: &Path, _said_nothing: Unspecified) ->
     DiskError::new(action, path, io::ErrorKind::Other.into())
 }
 
-/// Where a value begins is its own among all that are encrypted with the key.
+/// Returns the nonce of a value: its offset, which is unique among all values encrypted with the key.
 fn nonce(start: u64) -> Nonce {
     let mut nonce = [0; NONCE_LEN];
     let bytes = start.to_le_bytes();

@@ -24,7 +24,7 @@ const BAG_BYTES: u64 = 96 * 1024;
 /// A small picture, as most are.
 const COMMON_THUMB_BYTES: u64 = 8_500;
 
-/// The pieces of each part, in order. What is too large for any part goes to those left out.
+/// Assigns the pieces to parts, in order. A piece that is too large for any part is added to those left out.
 pub(super) fn parts(
     folder: &Folder,
     plan: &mut Plan,
@@ -68,7 +68,7 @@ pub(super) fn parts(
     Ok(parts)
 }
 
-/// About how many bytes the disk needs for all of it.
+/// Estimates how many bytes of free disk space the export needs.
 pub(super) fn needed_bytes(plan: &Plan, parts: usize, place: &Place) -> Result<u64, DiskError> {
     let mut pieces = plan.pieces.iter(0..plan.pieces.len());
     // Sparse files claim sizes whose sum is no number any more.

@@ -22,7 +22,7 @@ use crate::media::kind::MediaKind;
 use crate::names::LocalPath;
 use crate::threads::{self, NoThread};
 
-/// A pull is looked at.
+/// A background task that looks into files while a pull receives them.
 #[derive(Debug)]
 pub struct Beside {
     sender: Sender<Option<LocalPath>>,
@@ -30,7 +30,7 @@ pub struct Beside {
     stop: Arc<AtomicBool>,
 }
 
-/// What was seen of the files that came.
+/// What is known about the files that a pull received.
 #[derive(Debug, Default)]
 pub struct Looked {
     seen: HashMap<LocalPath, Seen>,
@@ -38,7 +38,8 @@ pub struct Looked {
 }
 
 impl Beside {
-    /// Begins to look. The small pictures take so many bytes at most: the disk's room is for the files.
+    /// Starts looking into files. The small pictures take at most `most_bytes` bytes, because the disk's free space is
+    /// needed for the files.
     pub fn start(folder: &Folder, most_bytes: u64) -> Result<Self, NoThread> {
         let (sender, receiver) = channel();
         let stop = Arc::new(AtomicBool::new(false));
@@ -52,8 +53,8 @@ impl Beside {
         })
     }
 
-    /// The same events, which this hears as well. The newest files come first: what comes behind as many as the
-    /// page shows is not looked into.
+    /// Returns events that this task also receives. The newest files must come first: files beyond the number that the
+    /// page shows are not looked into.
     pub fn hear(&self, events: &Events) -> Events {
         let (sender, events) = (self.sender.clone(), events.clone());
         let heard = AtomicUsize::new(0);
@@ -72,7 +73,7 @@ impl Beside {
         })
     }
 
-    /// What was seen of all that came; of a run that was stopped only what was seen by now.
+    /// Ends the task. Returns what was found in all received files; after a stopped run, only what was found by then.
     pub fn finish(self, was_stopped: bool) -> Looked {
         self.stop.store(was_stopped, Ordering::Relaxed);
         let _ = self.sender.send(None);
@@ -109,7 +110,7 @@ fn run(
     looked
 }
 
-/// Looks into a file; `None` when it is not there.
+/// Looks into a file; returns `None` if the file is missing.
 pub(super) fn look(
     reader: &DataReader,
     looker: &Looker,
@@ -133,7 +134,7 @@ pub(super) fn look(
 }
 
 impl Looked {
-    /// What was seen of a file.
+    /// Returns what is known about a file.
     pub(super) fn of(&self, local: &LocalPath) -> Option<Seen> {
         self.seen.get(local).copied()
     }
@@ -143,12 +144,12 @@ impl Looked {
     }
 }
 
-/// Takes small pictures, and writes them where some dozens are together.
+/// Collects small pictures and writes them in parts of some dozens each.
 #[derive(Debug)]
 pub(super) struct Pictures {
     root: std::path::PathBuf,
     entries: Vec<String>,
-    /// The number of the part that they are for; `None` before the first.
+    /// The number of the part being filled; `None` before the first.
     part: Option<u32>,
     left_bytes: u64,
 }
@@ -163,12 +164,13 @@ impl Pictures {
         }
     }
 
-    /// How many more bytes they may take.
+    /// Limits how many more bytes the pictures may take.
     pub(super) fn limit(&mut self, bytes: u64) {
         self.left_bytes = bytes;
     }
 
-    /// Takes what was seen; where it stands, unless it says nothing, or there is no more room for it.
+    /// Adds the result of looking into a file. Returns its place in the album, or `None` if there is nothing to show or
+    /// no room left.
     pub(super) fn push(&mut self, look: &Look) -> Result<Option<Place>, ExportError> {
         let Some(entry) = parts::entry(look) else {
             return Ok(None);
@@ -192,7 +194,7 @@ impl Pictures {
         Ok(Some(place))
     }
 
-    /// Writes the last of them.
+    /// Writes the last, incomplete part.
     pub(super) fn end(&mut self) -> Result<(), ExportError> {
         match self.part {
             Some(part) if !self.entries.is_empty() => self.write(part),

@@ -11,13 +11,13 @@ use crate::folder::DiskError;
 use crate::folder::disk::system::held::Bearer;
 use crate::folder::disk::{self, Within};
 
-/// The number of a list, from its path.
+/// Returns the number of a list, from its path.
 pub(super) fn list_number(path: &str) -> Option<u32> {
     let name = path.strip_prefix(ALBUM)?.strip_prefix("/list-")?;
     name.strip_suffix(".js")?.parse().ok()
 }
 
-/// The names of the album's files.
+/// Returns the names of the files in the album's folder.
 pub(super) fn names(root: &Path) -> impl Iterator<Item = String> {
     let listing = fs::read_dir(root.join(ALBUM)).into_iter().flatten();
     listing.filter_map(|found| found.ok()?.file_name().into_string().ok())
@@ -27,13 +27,13 @@ pub(super) fn list_numbers(root: &Path) -> impl Iterator<Item = u32> {
     names(root).filter_map(|name| list_number(&format!("{ALBUM}/{name}")))
 }
 
-/// The number for the next part.
+/// Returns the number for the next part.
 pub(super) fn next_part(root: &Path) -> u32 {
     let last = names(root).filter_map(|name| parts::number(&name)).max();
     last.map_or(0, |last| last.saturating_add(1))
 }
 
-/// Puts the album's files into a rescue folder, each as a whole.
+/// Writes the album's files into a rescue folder, each one atomically.
 pub(super) struct InFolder {
     root: PathBuf,
 }
@@ -48,7 +48,7 @@ impl InFolder {
         Ok(Self { root })
     }
 
-    /// Puts a file into its place; synced, with its name, where asked for.
+    /// Writes a file and moves it into place. If requested, the file and its name are synced to disk.
     pub(super) fn put(
         &mut self,
         path: &str,

@@ -34,7 +34,7 @@ const MAX_PAGE_BYTES: u64 = 1024 * 1024;
 /// Of the free room, the album's small pictures take this share at most.
 const SHARE_OF_ROOM: u64 = 20;
 
-/// Whether the page that this program writes is there.
+/// Returns whether the folder has a page that this version of the program writes.
 pub fn is_current(root: &Path) -> bool {
     let found = found_page(root);
     let list = found.as_deref().and_then(page::list_of);
@@ -46,11 +46,12 @@ pub fn is_current(root: &Path) -> bool {
     })
 }
 
-/// Writes the album of a folder: of all files in it, with what was seen of them as they came.
+/// Writes the album of a rescue folder: all its files, with what was found in them as they arrived.
 ///
 /// # Errors
 ///
-/// The disk or the catalogue fails. The earlier album is there still then, and nothing else of the folder changed.
+/// The disk or the catalogue fails. The earlier album is then still in place, and nothing else in the folder has
+/// changed.
 pub fn write_to_folder(folder: &Folder, looked: Looked) -> Result<(), ExportError> {
     if folder.access() != Access::ReadWrite {
         return Ok(());
@@ -109,7 +110,7 @@ pub fn write_to_folder(folder: &Folder, looked: Looked) -> Result<(), ExportErro
     Ok(())
 }
 
-/// A file of the album.
+/// One file of the album.
 struct Row {
     folder: u32,
     name: Box<str>,
@@ -119,12 +120,12 @@ struct Row {
     seen: Seen,
 }
 
-/// What album and report show of a folder.
+/// What the album and the report show of a folder.
 struct Shown {
     head: Head,
     rows: Vec<Row>,
     tally: Tally,
-    /// Path on the phone, size, and why it is not here.
+    /// The missing files: path on the phone, size in bytes, and the reason.
     missing: Vec<(String, u64, String)>,
     not_pulled: u64,
 }
@@ -206,7 +207,7 @@ fn manifest(root: &Path) -> Option<Sha256> {
     }
 }
 
-/// Path on the phone, size, and why it is not here.
+/// Returns an entry's path on the phone, its size in bytes, and why it is missing.
 fn why(entry: Entry) -> (String, u64, String) {
     let reason = entry
         .reason

@@ -18,7 +18,7 @@ const MAX_LIST_BYTES: u64 = 1 << 30;
 /// The most bytes of a line; the first holds all folders.
 const MAX_LINE_BYTES: u64 = 64 << 20;
 
-/// The files of an earlier album, by a hash of their paths and bytes: memory grows by some 40 bytes a file.
+/// The files of an earlier album, found by a hash of their paths and bytes. Takes about 40 bytes of memory per file.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     seen: HashMap<u64, Seen>,
@@ -26,7 +26,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Reads a list; nothing is known of one that cannot be read.
+    /// Reads a list. An unreadable list counts as empty.
     pub(super) fn read(list: File) -> Self {
         let mut known = Self::default();
         let mut lines = BufReader::with_capacity(256 * 1024, list.take(MAX_LIST_BYTES));
@@ -74,7 +74,7 @@ impl Known {
         self.seen.insert(key, seen);
     }
 
-    /// What is known of a file with these bytes.
+    /// Returns what is known about a file with these bytes.
     pub(super) fn of(&self, folder: &str, name: &str, sha256: &Sha256) -> Option<Seen> {
         if self.seen.is_empty() {
             return None;

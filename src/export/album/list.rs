@@ -14,33 +14,33 @@ use crate::item::PhoneIdentity;
 use crate::media::kind::MediaKind;
 use crate::names::LocalPath;
 
-/// The version of list and parts: what another version has seen is looked at again.
+/// The version of lists and parts. Files listed by another version are looked into again.
 pub(super) const VERSION: u32 = 1;
 pub(super) const BEGIN: &str = "albumList(";
-/// How a time is written.
+/// The format in which a time is written.
 pub(super) const TIME: &str = "%Y%m%d%H%M%S";
 
-/// What was seen of a file.
+/// What is known about a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Seen {
     pub(super) taken: Option<NaiveDateTime>,
-    /// As EXIF numbers it.
+    /// The orientation, as EXIF numbers it.
     pub(super) turn: u8,
     pub(super) seconds: u32,
-    /// Where its small picture and facts are.
+    /// The place of the file's small picture and facts.
     pub(super) place: Option<Place>,
-    /// Whether somebody has looked into it, not only at its name.
+    /// Whether the file's content was looked at, not only its name.
     pub(super) is_looked_at: bool,
 }
 
-/// What stands before the files.
+/// The beginning of a list, before the files.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Head {
     pub(super) version: u32,
-    /// Maker and model of the phone; empty when they are unknown.
+    /// The phone's maker and model; empty if unknown.
     pub(super) phone: String,
-    /// The day on which this was written, in this computer's time.
+    /// The day on which the list was written, in this computer's local time.
     pub(super) day: String,
     /// Whether `report.html` lies beside the page.
     pub(super) report: bool,
@@ -48,9 +48,9 @@ pub(super) struct Head {
     #[serde(default)]
     pub(super) older: u64,
     pub(super) missing_count: u64,
-    /// Path on the phone, and why it is not here.
+    /// The missing files: path on the phone and the reason.
     pub(super) missing: Vec<(String, String)>,
-    /// Folders below `data/`, each with a slash behind it.
+    /// The folders below `data/`, each with a trailing slash.
     pub(super) folders: Vec<String>,
     #[serde(skip)]
     numbers: HashMap<String, u32>,
@@ -67,7 +67,7 @@ impl Head {
         }
     }
 
-    /// The number of a file's folder, which is added where it is new.
+    /// Returns the number of a file's folder, and adds the folder if it is new.
     pub(super) fn add_folder(&mut self, local: &LocalPath) -> u32 {
         let folder = folder_of(local);
         if let Some(number) = self.numbers.get(folder) {
@@ -81,8 +81,9 @@ impl Head {
     }
 }
 
-/// A file: its folder's number, name, size in bytes, time, kind (0 picture, 1 video, 2 sound, 3 other), turn, length
-/// in seconds, part (-1: it shows nothing of itself; -2: nobody has looked), place in the part, SHA-256.
+/// A file as a line of the list: the number of its folder, name, size in bytes, time, kind (0 picture, 1 video, 2
+/// sound, 3 other), orientation, length in seconds, part (-1: nothing to show; -2: not looked into yet), place in the
+/// part, SHA-256.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Line<'a>(
     pub(super) u32,
@@ -97,13 +98,13 @@ pub(super) struct Line<'a>(
     #[serde(borrow)] pub(super) std::borrow::Cow<'a, str>,
 );
 
-/// In the place of a part: the file was looked at, and shows nothing.
+/// The value for the part of a file that was looked into and has nothing to show.
 const NOTHING: i64 = -1;
-/// In the place of a part: nobody has looked yet.
+/// The value for the part of a file that has not been looked into yet.
 pub(super) const NOT_LOOKED_AT: i64 = -2;
 
 impl<'a> Line<'a> {
-    /// The line of a file whose folder the head knows.
+    /// Returns the line of a file whose folder is in the head already.
     pub(super) fn of(
         head: &Head,
         local: &'a LocalPath,
@@ -159,7 +160,7 @@ fn json(value: &impl Serialize) -> io::Result<String> {
     crate::json::line(value).map_err(io::Error::other)
 }
 
-/// A file's folder below `data/`, with the slash behind it.
+/// Returns a file's folder below `data/`, with a trailing slash.
 pub(super) fn folder_of(local: &LocalPath) -> &str {
     let end = local.as_str().len() - local.name().len();
     local.as_str().get(..end).unwrap_or_default()

@@ -30,12 +30,12 @@ use crate::item::PhoneIdentity;
 use list::{Head, Line};
 use parts::{ENTRIES, PartName};
 
-/// The page.
+/// The name of the album's page.
 pub const PAGE: &str = "index.html";
 /// The page shows so many files, the newest; of the others it says how many there are. It keeps both memory and
 /// browsers in bounds, for phones that hold a million.
 const MAX_FILES: usize = 100_000;
-/// The page lists so many files that are not there; the report lists all.
+/// The most missing files that the page lists; the report lists all of them.
 const MAX_MISSING: usize = 2000;
 
 /// What an album shows besides the files.

@@ -9,8 +9,8 @@ const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The page that shows the list at this path. Only its own script and those beside it may run: even where markup
-/// from a name got into the page, it would do nothing.
+/// Returns the page that shows the list at this path. Its content security policy allows only its own script and those
+/// beside it, so that markup in a file's name would do nothing.
 pub(super) fn page(list: &str) -> String {
     let hash = BASE64.encode(Sha256::of(SCRIPT.as_bytes()).0);
     PAGE.replace("{{hash}}", &hash)
@@ -19,7 +19,7 @@ pub(super) fn page(list: &str) -> String {
         .replace("{{script}}", SCRIPT)
 }
 
-/// Which list a page shows.
+/// Returns the path of the list that a page shows.
 pub(super) fn list_of(page: &str) -> Option<&str> {
     let (_, rest) = page.split_once("<script src=\"")?;
     let (list, _) = rest.split_once('"')?;

@@ -7,17 +7,17 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::super::look::Look;
 
-/// The folder of what the page loads.
+/// The folder of the files that the page loads.
 pub(super) const ALBUM: &str = "album";
-/// Entries in one part.
+/// The number of entries in one part.
 pub(super) const ENTRIES: usize = 48;
-/// The most bytes of one file's facts.
+/// The largest size of one file's facts, in bytes.
 pub(in crate::export) const MAX_FACTS_BYTES: usize = 512;
 
-/// Where an entry stands: which part, and which of its entries.
+/// The place of an entry: the number of its part, and its position in it.
 pub(super) type Place = (u32, u8);
 
-/// What a part holds of a file; `None` when it would say nothing.
+/// Returns the entry of a file in a part; `None` if there is nothing to show.
 pub(in crate::export) fn entry(look: &Look) -> Option<String> {
     if look.thumb.is_none() && look.facts.is_empty() {
         return None;
@@ -32,12 +32,12 @@ pub(in crate::export) fn entry(look: &Look) -> Option<String> {
     ))
 }
 
-/// The path of a part.
+/// Returns the path of a part.
 pub(super) fn path(number: u32) -> String {
     format!("{ALBUM}/p{number}.js")
 }
 
-/// The number of a part, from the name of its file.
+/// Returns the number of a part, from the name of its file.
 pub(super) fn number(name: &str) -> Option<u32> {
     name.strip_prefix('p')?.strip_suffix(".js")?.parse().ok()
 }
@@ -51,7 +51,7 @@ pub(super) fn write(to: &mut dyn Write, number: u32, entries: &[String]) -> io::
     to.write_all(b"]);\n")
 }
 
-/// Hands out places, one after the other.
+/// Assigns places in the parts, in order.
 #[derive(Debug, Default)]
 pub(super) struct PartName {
     next: (u32, u8),

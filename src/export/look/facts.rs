@@ -6,26 +6,26 @@ use exif::{Exif, Field, In, Tag, Value};
 /// The longest text of one fact, in characters.
 const MAX_TEXT: usize = 64;
 
-/// Facts about a picture or video; what is unknown is left out.
+/// Facts about a picture or video, for display. Unknown ones are left out.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub(crate) struct Facts {
-    /// Maker and model, as in `Google Pixel 7`.
+    /// Maker and model, such as `Google Pixel 7`.
     #[serde(skip_serializing_if = "Option::is_none")]
     camera: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lens: Option<String>,
-    /// As in `1/120 s`.
+    /// The exposure time, such as `1/120 s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     exposure: Option<String>,
-    /// As in `f/1.9`.
+    /// The aperture, such as `f/1.9`.
     #[serde(skip_serializing_if = "Option::is_none")]
     aperture: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     iso: Option<String>,
-    /// As in `6.8 mm`.
+    /// The focal length, such as `6.8 mm`.
     #[serde(skip_serializing_if = "Option::is_none")]
     focal: Option<String>,
-    /// Latitude and longitude in degrees, as in `52.51627, 13.37770`.
+    /// Latitude and longitude in degrees, such as `52.51627, 13.37770`.
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<String>,
     /// Width and height in pixels.
@@ -34,7 +34,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// What EXIF data says.
+    /// Returns the facts in EXIF data.
     pub(super) fn of(exif: &Exif) -> Self {
         let shown = |tag| {
             let field = exif.get_field(tag, In::PRIMARY)?;
@@ -54,7 +54,7 @@ impl Facts {
         }
     }
 
-    /// Whether nothing is known.
+    /// Returns whether no fact is known.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -10,7 +10,8 @@ const MAX_BOX_BYTES: u64 = 1024 * 1024;
 const BEGIN: [u8; 3] = [0xFF, 0xD8, 0xFF];
 const END: [u8; 2] = [0xFF, 0xD9];
 
-/// The bytes from the beginning of the first JPEG to the last end of one; a decoder finds the right end.
+/// Returns the first JPEG in a video's metadata (box `udta` or `meta` inside `moov`). The bytes end with the last end
+/// marker found; a decoder finds the JPEG's real end.
 pub(super) fn held(file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
     let moov = box_named(file, *b"moov", 0, end)?;

@@ -17,7 +17,7 @@ const LISTED: usize = 25;
 /// Runs that are listed: of very many the latest.
 const RUNS: usize = 12;
 
-/// What the files are, and what proves them.
+/// Counts of the files, by kind and by how they are proven.
 #[derive(Debug, Default, Clone)]
 pub(in crate::export) struct Tally {
     photos: Count,
@@ -30,7 +30,7 @@ pub(in crate::export) struct Tally {
 }
 
 impl Tally {
-    /// Adds a file that is here.
+    /// Adds a file that is present.
     pub(in crate::export) fn add(
         &mut self,
         name: &str,
@@ -70,38 +70,38 @@ impl Tally {
         all.iter().fold(0, |sum, it| sum.saturating_add(it.bytes))
     }
 
-    /// Files that only their size speaks for, or nothing.
+    /// Returns the number of files that nothing but their size supports, or not even that.
     fn unproven(&self) -> u64 {
         self.not_compared + self.by_proof.last().copied().unwrap_or_default()
     }
 }
 
-/// Where the report lies.
+/// Where the report is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::export) enum Lies {
-    /// In an archive, with a `report.json`.
+    /// In an archive, together with a `report.json`.
     InArchive,
     /// In the rescue folder itself.
     InFolder,
 }
 
-/// What the page tells.
+/// The content of the report page.
 pub(in crate::export) struct Page<'a> {
     pub(in crate::export) lies: Lies,
     pub(in crate::export) phone: &'a PhoneIdentity,
     pub(in crate::export) now: DateTime<Local>,
     pub(in crate::export) tally: &'a Tally,
     pub(in crate::export) runs: &'a [Run],
-    /// Path on the phone, size and reason of what should be here.
+    /// The missing files: path on the phone, size in bytes, and reason.
     pub(in crate::export) missing: &'a [(String, u64, String)],
-    /// How many files the last run left for the next.
+    /// The number of files that the last run left for the next.
     pub(in crate::export) not_pulled: u64,
-    /// The same of what is left out and missed by nobody.
+    /// The files left out deliberately, in the same form as [`Page::missing`].
     pub(in crate::export) left_out: &'a [(String, u64, String)],
     pub(in crate::export) not_chosen: u64,
     pub(in crate::export) strangers: &'a [String],
     pub(in crate::export) surveyed: &'a [Surveyed],
-    /// The manifest's own checksum.
+    /// The checksum of the manifest itself.
     pub(in crate::export) manifest: Option<Sha256>,
 }
 

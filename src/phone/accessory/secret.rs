@@ -28,7 +28,7 @@ pub enum BadSecret {
     /// A character cannot be typed.
     #[error(transparent)]
     NoKey(#[from] NoKey),
-    /// A pattern must consist of the digits 1 to 9, each at most once.
+    /// The text is not a pattern: at least four digits from 1 to 9, each at most once.
     #[error("a pattern is at least four of the digits 1 to 9, each once")]
     NoPattern,
     /// The line between two dots passes over a third dot that has not been used, which the phone would add to the
