@@ -2,20 +2,20 @@
 
 use super::{folder_of, name_of};
 
-/// How files are put into albums.
+/// How uploaded files are put into albums.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Albums {
-    /// Not at all.
+    /// No albums.
     #[default]
     None,
-    /// All into one.
+    /// One album with this title for all files.
     One(String),
-    /// One for each folder of the phone, called after it.
+    /// One album for each folder of the phone, with the folder's name as its title.
     PerFolder,
 }
 
 impl Albums {
-    /// The album of a file, by its place below `data/`: `internal/DCIM/Camera/IMG_1.jpg`.
+    /// Returns the album of a file, from its path below `data/`, such as `internal/DCIM/Camera/IMG_1.jpg`.
     pub fn of<'a>(&'a self, source: &'a str) -> Option<&'a str> {
         match self {
             Self::None => None,

@@ -12,41 +12,41 @@ const FULL: usize = 50;
 /// A batch is not held back longer than this to be filled: tokens end after a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 60);
 
-/// Uploads that are made items together.
+/// Uploaded bytes that become items of the service in one request.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// The title of the album that they are put into.
+    /// The title of the album for the items.
     pub(super) album: Option<String>,
-    /// At most fifty.
+    /// The items, at most fifty.
     pub(super) items: Vec<Item>,
 }
 
-/// An upload whose bytes have arrived.
+/// An upload whose bytes the service has received.
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(super) upload: Upload,
-    /// What the service gave for its bytes.
+    /// The token that the service returned for the bytes.
     pub(super) token: String,
-    /// How often it was tried to make an item of it.
+    /// How many attempts were made to create the item.
     pub(super) tries: u32,
 }
 
-/// What became of an item.
+/// The result of creating an item.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Made {
-    /// It is there, under this id.
+    /// The item was created, with this id.
     There(String),
-    /// Its bytes have to be sent again: the service knows the token no more.
+    /// The service no longer knows the token, so the bytes have to be sent again.
     TokenEnded(String),
-    /// It may work a moment later.
+    /// The attempt failed, but may succeed later.
     Again(String),
-    /// The service does not take it.
+    /// The service refused the item.
     Refused(String),
-    /// The service has no room left.
+    /// The service has no storage space left.
     NoRoom(String),
 }
 
-/// Batches that are being filled, one for each album.
+/// The batches being filled, one for each album.
 #[derive(Debug, Default)]
 pub(super) struct Batches {
     filling: Vec<Filling>,
@@ -71,7 +71,7 @@ impl Batches {
         }
     }
 
-    /// A batch that is full, or has waited for long; any, when nothing more is to come.
+    /// Returns a batch that is full or has waited long enough. With `is_last`, returns any batch.
     pub(super) fn take(&mut self, is_last: bool) -> Option<Batch> {
         let at = self.filling.iter().position(|filling| {
             is_last || filling.items.len() >= FULL || filling.since.elapsed() >= LONGEST_WAIT
@@ -89,7 +89,7 @@ impl Batches {
 }
 
 impl Batch {
-    /// Two halves, when a service refuses the whole and does not say because of which item.
+    /// Splits the batch into two halves. Used when a service refuses a batch without naming the item at fault.
     pub(super) fn halves(mut self) -> (Self, Self) {
         let items = self.items.split_off(self.items.len() / 2);
         let album = self.album.clone();

@@ -16,8 +16,8 @@ use super::source::Source;
 /// The pieces that a file is sent in, in bytes.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// Sends a request with a file from an offset on. The request is cut off before its end when the
-/// file is not what was verified, so that no server takes it for whole.
+/// Sends a request whose body is a file from an offset on. If the file is no longer what was verified, the request is
+/// cut off before its end, so that no server takes it for complete.
 pub(super) async fn send(
     http: &Http,
     request: RequestBuilder,
@@ -54,14 +54,14 @@ pub(super) async fn send(
     }
 }
 
-/// What stands before and after the file in the body.
+/// The bytes before and after the file in a request's body.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Frame {
     pub(super) before: Bytes,
     pub(super) after: Bytes,
 }
 
-/// A service's answer, read as a whole.
+/// A service's answer, read completely.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -70,7 +70,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Sends a request; any answer is one.
+    /// Sends a request and returns its answer, whatever its status.
     pub(super) async fn of(http: &Http, request: RequestBuilder) -> Result<Self, Problem> {
         let answer = http.answer(request).await?;
         let (status, headers) = (answer.status(), answer.headers().clone());
@@ -86,14 +86,14 @@ impl Answer {
         })
     }
 
-    /// What an answer that is no success means.
+    /// Returns the problem that an unsuccessful answer means.
     pub(super) fn problem(&self) -> Problem {
         Problem::of_answer(self.status, &self.headers, &self.body)
     }
 }
 
-/// Sends a file in a frame; any answer is one. A service may answer before it has read all: nothing
-/// more is sent then.
+/// Sends a file in a frame and returns the answer, whatever its status. If the service answers before it has read
+/// everything, no more is sent.
 pub(super) async fn send_framed(
     http: &Http,
     request: RequestBuilder,

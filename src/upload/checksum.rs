@@ -9,7 +9,7 @@ const DROPBOX_BLOCK_BYTES: usize = 4 * 1024 * 1024;
 /// After so many bytes QuickXorHash is back at its first bit: it moves by 11 of 160 bits each time.
 const QUICK_XOR_BYTES: usize = 160;
 
-/// How a checksum is computed.
+/// A checksum algorithm that a service uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     /// MD5.
@@ -25,7 +25,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Its name in receipts; must never change.
+    /// Returns the algorithm's name in receipts, which must never change.
     pub fn name(self) -> &'static str {
         match self {
             Self::Md5 => "md5",
@@ -37,16 +37,16 @@ impl Algorithm {
     }
 }
 
-/// A checksum; shown as `md5:...`, in lowercase hexadecimal digits.
+/// A checksum. Its text form is `md5:...`, in lowercase hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checksum {
-    /// How it is computed.
+    /// The algorithm that computed it.
     pub algorithm: Algorithm,
     value: Vec<u8>,
 }
 
 impl Checksum {
-    /// What a service wrote in hexadecimal digits; `None` when it cannot be one.
+    /// Parses a checksum in hexadecimal digits; returns `None` if the text is invalid.
     pub fn of_hex(algorithm: Algorithm, text: &str) -> Option<Self> {
         let (pairs, rest) = text.as_bytes().as_chunks::<2>();
         let digit = |byte: u8| char::from(byte).to_digit(16);
@@ -57,7 +57,7 @@ impl Checksum {
         Self::of_bytes(algorithm, value.filter(|_| rest.is_empty())?)
     }
 
-    /// What a service wrote in base64; `None` when it cannot be one.
+    /// Parses a checksum in base64; returns `None` if the text is invalid.
     pub fn of_base64(algorithm: Algorithm, text: &str) -> Option<Self> {
         use base64::Engine as _;
         let value = base64::engine::general_purpose::STANDARD.decode(text);
@@ -83,7 +83,7 @@ impl fmt::Display for Checksum {
     }
 }
 
-/// Computes a checksum piece by piece.
+/// Computes a checksum incrementally.
 pub(crate) struct Summer {
     algorithm: Algorithm,
     state: State,
@@ -105,7 +105,7 @@ enum State {
 }
 
 impl Summer {
-    /// Nothing so far.
+    /// Starts a checksum with no bytes added.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         let state = match algorithm {
             Algorithm::Md5 => State::Md5(md5::Md5::default()),
@@ -162,7 +162,7 @@ impl Summer {
         }
     }
 
-    /// The checksum of all bytes added.
+    /// Returns the checksum of all bytes added.
     pub(crate) fn finish(self) -> Checksum {
         use md5::Digest as _;
         let value = match self.state {

@@ -13,39 +13,39 @@ use crate::media::choice::{Selection, Spot, Verdict, Walk};
 use crate::media::kind::{MediaKind, Precious, original_name};
 use crate::names::{UploadPath, folded};
 
-/// Where files go below the remote's root.
+/// The arrangement of the files below the remote's root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// As on the phone, in a folder of this name: `NAME/internal/DCIM/Camera/IMG_1.jpg`.
+    /// The same folders as on the phone, inside a folder with this name: `NAME/internal/DCIM/Camera/IMG_1.jpg`.
     AsOnPhone(String),
-    /// By the day each was taken: `2024/2024-05/IMG_1.jpg`.
+    /// Folders by the day on which a file was taken: `2024/2024-05/IMG_1.jpg`.
     ByDate,
 }
 
-/// What the person wants to have sent.
+/// The user's selection of files to upload.
 #[derive(Debug)]
 pub(crate) struct Choice {
-    /// Which files.
+    /// The selected files.
     pub selection: Selection,
     /// Only items changed before this time, in seconds since 1970.
     pub until: Option<i64>,
-    /// Also files that the phone did not prove.
+    /// Whether to include files that the phone did not confirm.
     pub unverified: bool,
     pub layout: Layout,
 }
 
-/// What was chosen.
+/// The selected files, and how many were left out.
 #[derive(Debug, Default)]
 pub(crate) struct Chosen {
-    /// The uploads, the most precious first.
+    /// The uploads, most valuable first.
     pub uploads: Vec<NewUpload>,
-    /// Files left out because the phone did not prove them.
+    /// The number of files left out because the phone did not confirm them.
     pub unverified: u64,
-    /// Files left out because the phone could not read all of them.
+    /// The number of files left out because the phone could not read them completely.
     pub damaged: u64,
 }
 
-/// Which paths of a remote belong to which files.
+/// The paths on a remote, and the files that they belong to.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     taken: HashSet<String>,
@@ -53,7 +53,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Those of what is queued for a remote.
+    /// Returns the paths of the uploads queued for a remote.
     pub(crate) fn on(
         catalogue: &Catalogue,
         remote: Option<RemoteId>,
@@ -69,8 +69,8 @@ impl Places {
         Ok(places)
     }
 
-    /// The path of a file: the one that it has, else the one wanted, with a number where that is
-    /// another file's.
+    /// Returns the path of a file: the path it already has, otherwise the wanted one. If another file has that path, a
+    /// number is added.
     pub(crate) fn of(&mut self, source: &str, wanted: impl FnOnce() -> UploadPath) -> UploadPath {
         if let Some(path) = self.known.remove(source) {
             return path;
@@ -87,7 +87,7 @@ impl Places {
 }
 
 impl Choice {
-    /// Chooses from a catalogue. Files that are queued already keep their paths.
+    /// Chooses uploads from a catalogue. Files that are already queued keep their paths.
     pub(crate) fn uploads(
         &self,
         catalogue: &Catalogue,
@@ -177,8 +177,8 @@ fn precious(entry: &Entry) -> Precious {
     Precious::of(kind, folders)
 }
 
-/// The day a file was made: as its name says (`IMG_20240517_123456.jpg`, `PXL_...`, `2024-05-17
-/// 12.34.56.jpg`), else as the phone's storage says.
+/// Returns the day on which a file was made: from its name (`IMG_20240517_123456.jpg`, `PXL_...`, `2024-05-17
+/// 12.34.56.jpg`), otherwise from the phone's storage.
 fn day_of(entry: &Entry) -> Option<NaiveDate> {
     if let Some(day) = day_in(entry.local.name()) {
         return Some(day);

@@ -30,7 +30,7 @@ use crate::digest::Sha256;
 /// Pieces of a file that are in memory at once: two read ahead, one being read, one being sent.
 const PIECES_IN_MEMORY: u64 = 4;
 
-/// A service with a tongue of its own.
+/// A cloud storage service with a protocol of its own.
 #[derive(Debug)]
 pub enum Cloud {
     /// Google Cloud Storage.
@@ -43,39 +43,40 @@ pub enum Cloud {
     OneDrive(OneDrive),
 }
 
-/// What a service says it has of a file.
+/// What a service reports about a stored file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stored {
-    /// Its id, or the like.
+    /// The service's id for the file, or something equivalent.
     pub(crate) id: Option<String>,
     pub(crate) size: Option<u64>,
-    /// Its checksum.
+    /// The service's checksum of the file.
     pub(crate) checksum: Option<Checksum>,
-    /// What changes when anybody writes over it: a condition for its removal.
+    /// A value that changes whenever the file is overwritten; makes a removal conditional.
     pub(crate) revision: Option<String>,
 }
 
-/// How far a session is.
+/// The progress of an upload session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// The service has so many bytes, and wants the next.
+    /// The service has received this many bytes and expects the next.
     Has(u64),
-    /// It has the whole file.
+    /// The service has the complete file.
     Done(Stored),
 }
 
-/// A service that takes a large file in parts.
+/// A service that accepts a large file in parts.
 pub(crate) trait Parts {
-    /// The size of a part, in bytes.
+    /// The size of a part in bytes.
     const PART_BYTES: usize;
 
-    /// Opens a session; what comes back leads to it, and is as good as a password for it.
+    /// Opens an upload session and returns the text that leads to it. Whoever has that text can write to the session,
+    /// so it must be kept secret.
     async fn begin(&self, path: &str, source: &Source) -> Result<String, Problem>;
 
-    /// Asks how far a session is; [`Problem::NotFound`] when it is over.
+    /// Asks for the progress of a session; returns [`Problem::NotFound`] if the session has ended.
     async fn received(&self, session: &str, source: &Source) -> Result<Progress, Problem>;
 
-    /// Sends the part that begins at an offset; the last one ends the session.
+    /// Sends the part that begins at an offset. The last part completes the session.
     async fn append(
         &self,
         session: &str,
@@ -86,7 +87,7 @@ pub(crate) trait Parts {
 }
 
 impl Cloud {
-    /// Lists a folder; empty if it does not exist.
+    /// Lists a folder; returns an empty list if it does not exist.
     pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         match self {
             Self::Gcs(gcs) => gcs.list(folder).await,
@@ -96,7 +97,7 @@ impl Cloud {
         }
     }
 
-    /// Sends a file to where nothing is.
+    /// Sends a file to a path, unless something is already there.
     pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
         let stored = match self {
             Self::Gcs(gcs) => gcs.put(path, source).await?,
@@ -129,7 +130,7 @@ impl Cloud {
         })
     }
 
-    /// Reads a file back: its size and SHA-256.
+    /// Reads a file back; returns its size in bytes and its SHA-256.
     pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         match self {
             Self::Gcs(gcs) => gcs.digest(path, most).await,
@@ -149,7 +150,7 @@ impl Cloud {
         }
     }
 
-    /// The bytes of memory that sending a file takes.
+    /// Returns how many bytes of memory sending a file takes.
     pub fn memory(&self, size: u64) -> u64 {
         let part = match self {
             Self::Gcs(_) => Gcs::PART_BYTES,
@@ -161,7 +162,7 @@ impl Cloud {
     }
 }
 
-/// Sends a large file in parts, from where an earlier try ended.
+/// Sends a large file in parts, and continues where an earlier attempt ended.
 pub(crate) async fn send_in_parts<P: Parts>(
     parts: &P,
     sessions: &Sessions,

@@ -32,8 +32,8 @@ use super::{Remote, RemoteKind};
 /// The longest path of most services, in bytes.
 const USUAL_PATH_BYTES: usize = 1000;
 
-/// Makes a remote ready; nothing is asked of the service yet. A sign-in that the service renews is
-/// kept under the remote's name.
+/// Creates a remote from its settings. Sends no request to the service. Renewed sign-ins are stored under the remote's
+/// name.
 pub(crate) fn connect(name: &str, settings: &RemoteSettings) -> Result<Remote, Problem> {
     let secret = settings.secret.as_ref();
     let hidden = Hidden::default();
@@ -215,7 +215,7 @@ fn signed_in(
     Ok(Api::new(http, Access::Tokens(tokens)))
 }
 
-/// The access tokens of a remote that a person signed in to.
+/// Returns the access tokens of a remote that the user has signed in to.
 fn tokens(name: &str, settings: &RemoteSettings, hidden: &Hidden) -> Result<Tokens, Problem> {
     let (service, client_id) = settings.kind.sign_in().ok_or_else(|| Problem::Settings {
         words: "a remote of this kind has no sign-in".to_owned(),
@@ -242,7 +242,7 @@ fn bucket_rules(path: &str) -> Rules {
     }
 }
 
-/// The sessions of large files under way; without a home, for this run only.
+/// Returns the store for the sessions of large files. Without a home folder, it lasts only for this run.
 fn sessions(kind: &Kind) -> Sessions {
     let file = super::settings::folder().ok();
     Sessions::new(

@@ -45,25 +45,25 @@ const XMP_DATES: [&[u8]; 4] = [
 const JPEG: &[u8] = &[0xFF, 0xD8, 0xFF];
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
-/// What is wished for.
+/// The changes that uploads should get.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Wish {
-    /// Files without a date of their own get one.
+    /// Whether to add a date to files that have none.
     pub dates: bool,
-    /// Pictures are made smaller when they have more than 16 megapixels.
+    /// Whether to scale down pictures of more than 16 megapixels.
     pub smaller: bool,
 }
 
-/// What is to be sent.
+/// The content to send for a file.
 #[derive(Debug)]
 pub(crate) enum Prepared {
-    /// The file as it is; with a reason when it should have been another.
+    /// The file itself. With a reason if a copy was wanted but is not possible.
     Original(Option<String>),
-    /// A copy, and what is different in it, in words.
+    /// A copy, and a description of what is different in it.
     Copy(Source, String),
 }
 
-/// Makes copies, one large picture at a time.
+/// Makes copies. Only one large picture is in memory at a time.
 #[derive(Debug)]
 pub(crate) struct Copies {
     wish: Wish,
@@ -78,7 +78,7 @@ enum Plan {
 }
 
 impl Copies {
-    /// What is wished for all files of a run.
+    /// Creates the copier with the changes for all files of a run.
     pub(crate) fn new(wish: Wish) -> Self {
         Self {
             wish,
@@ -86,8 +86,8 @@ impl Copies {
         }
     }
 
-    /// What is to be sent of a file: itself or a copy. Its name tells its kind, and may tell its
-    /// date.
+    /// Returns what to send for a file: the file itself or a copy. The name indicates the file's kind, and may contain
+    /// its date.
     pub(crate) async fn copy_for_upload(
         &self,
         source: &Source,

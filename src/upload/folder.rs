@@ -24,7 +24,7 @@ use crate::folder::disk::{is_shortage, read_back};
 /// How much is copied at once, in bytes.
 const PIECE_BYTES: usize = 1024 * 1024;
 
-/// A folder on this computer; cheap to clone.
+/// A folder on this computer as a remote. Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct LocalFolder {
     root: PathBuf,
@@ -32,7 +32,8 @@ pub struct LocalFolder {
 }
 
 impl LocalFolder {
-    /// The folder must exist: an unplugged disk is not to be written beside.
+    /// Creates the remote. The folder must exist before anything is sent: with a disk unplugged, files must not land in
+    /// its empty mount point.
     pub fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
@@ -40,12 +41,12 @@ impl LocalFolder {
         }
     }
 
-    /// The names of what is not all there yet.
+    /// Returns the names of unfinished files.
     pub(super) fn parts(&self) -> &PartNames {
         &self.parts
     }
 
-    /// Lists a folder; empty if it does not exist.
+    /// Lists a folder; returns an empty list if it does not exist.
     pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         let (this, folder) = (self.clone(), folder.to_owned());
         blocking(move || {
@@ -83,7 +84,7 @@ impl LocalFolder {
         .await
     }
 
-    /// Copies a file to where nothing is.
+    /// Copies a file to a path, unless something is already there.
     pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
         // Before anything is made there: it may not be what was verified.
         let small = match source.is_small() {
@@ -116,7 +117,7 @@ impl LocalFolder {
         blocking(move || part.finish(&file)).await
     }
 
-    /// Reads a file back from the disk: its size and SHA-256.
+    /// Reads a file back from the disk; returns its size in bytes and its SHA-256.
     pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         let (this, path) = (self.clone(), path.to_owned());
         blocking(move || {

@@ -27,12 +27,12 @@ struct State {
     closed_until: Option<Instant>,
     unreachable_since: Option<Instant>,
     waits: u32,
-    /// In seconds since 1970: computers sleep through the night, and their timers with them.
+    /// The time until which the quota is used up, in seconds since 1970: timers do not run while a computer sleeps.
     quota_until: Option<i64>,
 }
 
 impl Gate {
-    /// Waits so long for a connection; `None` for ever.
+    /// Creates a gate that waits at most `patience` for a connection; `None` waits without limit.
     pub(super) fn new(patience: Option<Duration>, events: Events) -> Self {
         Self {
             patience,
@@ -41,7 +41,7 @@ impl Gate {
         }
     }
 
-    /// Returns when requests may be made.
+    /// Waits until requests may be made.
     pub(super) async fn pass(&self) {
         loop {
             let (until, quota_until) = {
@@ -60,15 +60,15 @@ impl Gate {
         }
     }
 
-    /// A request was answered: there is a connection.
+    /// Reports that a request was answered, so there is a connection.
     pub(super) fn reached(&self) {
         let mut state = self.state();
         state.unreachable_since = None;
         state.waits = 0;
     }
 
-    /// What everything goes into is not there: all wait until it is, or the problem comes back when nobody
-    /// said to wait for as long as it takes.
+    /// Reports that the destination (such as a bucket) does not exist. All requests wait until it does. Returns the
+    /// problem instead if the user did not ask to wait without limit.
     pub(super) fn missing(&self, problem: Problem) -> Result<(), Problem> {
         match self.patience {
             Some(_) => Err(problem),
@@ -76,7 +76,8 @@ impl Gate {
         }
     }
 
-    /// A request found no connection: all wait, or the problem comes back when that was too long.
+    /// Reports that a request found no connection. All requests wait; once that has taken too long, the problem is
+    /// returned.
     pub(super) fn unreachable(&self, problem: Problem) -> Result<(), Problem> {
         self.closed_for(Wait::Connection, problem)
     }
@@ -110,8 +111,8 @@ impl Gate {
         Ok(())
     }
 
-    /// What the service allows in a day is used up: all wait for the next one, or the problem comes
-    /// back when nobody said to wait for as long as it takes.
+    /// Reports that the service's daily quota is used up. All requests wait for the next one. Returns the problem
+    /// instead if the user did not ask to wait without limit.
     pub(super) fn out_of_quota(&self, until: i64, problem: Problem) -> Result<(), Problem> {
         let mut state = self.state();
         let is_new = state.quota_until.is_none_or(|known| known < until);
@@ -131,8 +132,8 @@ impl Gate {
         Ok(())
     }
 
-    /// The service wants a pause from all; the problem comes back when that is too long for who did
-    /// not say to wait.
+    /// Reports that the service asks for a pause, which all requests observe. Returns the problem if the pause is too
+    /// long and the user did not ask to wait without limit.
     pub(super) fn pause(&self, wait: Duration, problem: Problem) -> Result<(), Problem> {
         tracing::debug!("pausing {} ms: {problem}", wait.as_millis());
         let until = Instant::now() + wait;

@@ -29,7 +29,7 @@ use super::{Presence, Proven, Put, Settled, name_of};
 use crate::digest::Sha256;
 use crate::folder::upload::{Pledge, Pledged, Upload, UploadId, UploadReason, UploadRecord};
 
-/// The library's own address.
+/// The address of the Google Photos Library API.
 pub(crate) const API: &str = "https://photoslibrary.googleapis.com";
 /// How long a check waits at most before it asks again for the same items.
 const LONGEST_CHECK_WAIT: Duration = Duration::from_secs(30);
@@ -38,8 +38,8 @@ const MAX_TITLE_CHARS: usize = 500;
 const WHEN_SIGNED_OUT: &str = "look at console.cloud.google.com under \"Google Auth Platform\" > \"Audience\": \
      while the project is in \"Testing\", every sign-in ends after 7 days; press \"Publish app\"";
 
-/// What signing in to Google Photos takes. Reading is for albums and for `--check`, and reaches
-/// only what this program put there.
+/// Returns how to sign in to Google Photos. The permission to read is needed for albums and for `--check`; it covers
+/// only what this program uploaded.
 pub(crate) fn service() -> Service {
     Service {
         name: "Google Photos",
@@ -58,23 +58,23 @@ pub(crate) fn service() -> Service {
     }
 }
 
-/// One person's library.
+/// One user's Google Photos library.
 #[derive(Debug)]
 pub struct GooglePhotos {
     api: Api,
     rules: Rules,
     limits: Limits,
     wish: Albums,
-    /// Where what is learnt on the way goes, to be recorded at once.
+    /// The channel for facts that must be recorded immediately.
     notes: OnceLock<UnboundedSender<UploadRecord>>,
-    /// Sessions of files that are under way, and what earlier runs left.
+    /// The sessions in progress, and what earlier runs left.
     given: Mutex<HashMap<UploadId, Given>>,
-    /// Albums by title, once they were asked for.
+    /// The albums by title, once they have been requested.
     albums: tokio::sync::Mutex<Option<HashMap<String, String>>>,
 }
 
-/// What Google gave for bytes. Good for these alone: a file may be sent as it is in one run and as
-/// a smaller copy in the next, and the rest of one must not follow the beginning of the other.
+/// A token or session that Google gave for certain bytes, and valid only for these. A file may be sent unchanged in one
+/// run and as a smaller copy in the next; the two must not be mixed.
 #[derive(Debug, Clone)]
 struct Given {
     sha256: Sha256,
@@ -84,7 +84,7 @@ struct Given {
 }
 
 impl GooglePhotos {
-    /// A library at an address.
+    /// Creates the remote for the API at an address.
     pub fn new(address: &str, tokens: Tokens) -> Result<Self, Problem> {
         Ok(Self {
             api: Api::new(address, tokens)?,
@@ -100,33 +100,33 @@ impl GooglePhotos {
         })
     }
 
-    /// The same with other limits.
+    /// Sets the size limits.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
     }
 
-    /// What goes into which album.
+    /// Sets how files are put into albums.
     pub fn set_albums(&mut self, albums: Albums) {
         self.wish = albums;
     }
 
-    /// The title of a file's album.
+    /// Returns the title of a file's album.
     pub(crate) fn album_of(&self, source: &str) -> Option<String> {
         self.wish.of(source).map(str::to_owned)
     }
 
-    /// What the service takes.
+    /// Returns the service's rules for files.
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
-    /// Where sessions are noted.
+    /// Sets the channel on which sessions are recorded.
     pub(crate) fn note_to(&self, notes: UnboundedSender<UploadRecord>) {
         // A second run over the same remote would be a mistake of ours; the first one is kept.
         let _ = self.notes.set(notes);
     }
 
-    /// Goes on with what was given in an earlier run.
+    /// Continues with a token or session from an earlier run.
     pub(crate) fn go_on(&self, id: UploadId, known: Pledged) {
         if let Pledge::Session(address) = &known.pledge {
             self.api.hide(address);
@@ -139,7 +139,7 @@ impl GooglePhotos {
         self.given().insert(id, given);
     }
 
-    /// See [`super::Remote::survey`]. Google is not asked: what is there is known by its token.
+    /// See [`super::Remote::survey`]. Sends no request: a file that is already there is recognised by its token.
     pub async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
         let head = source.head(HEAD_BYTES).await?;
         Ok(
@@ -150,7 +150,7 @@ impl GooglePhotos {
         )
     }
 
-    /// Sends a file's bytes: an upload token.
+    /// Sends a file's bytes and returns the upload token.
     pub async fn put(&self, upload: &Upload, source: &Source) -> Result<Put, Problem> {
         let known = self.given().remove(&upload.id);
         let known = known.filter(|given| given.sha256 == source.sha256);
@@ -215,7 +215,7 @@ impl GooglePhotos {
         }
     }
 
-    /// Makes media items of upload tokens, at most [`BATCH`].
+    /// Creates media items from upload tokens, at most [`BATCH`] of them.
     pub(crate) async fn create(&self, batch: &Batch) -> Result<Vec<Made>, Problem> {
         let album = match &batch.album {
             Some(title) => Some(self.album(title).await?),
@@ -254,7 +254,7 @@ impl GooglePhotos {
             .collect())
     }
 
-    /// The id of an album that this program made: as made in an earlier run, or a new one.
+    /// Returns the id of an album that this program made, in an earlier run or now.
     async fn album(&self, title: &str) -> Result<String, Problem> {
         let title: String = title
             .chars()
@@ -289,7 +289,7 @@ impl GooglePhotos {
         }
     }
 
-    /// Asks for items that were made; answers in the same order.
+    /// Asks for created items; the answers are in the same order.
     pub async fn check(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
         let mut settled = Vec::with_capacity(sent.len());
         for group in sent.chunks(BATCH) {
@@ -316,8 +316,8 @@ impl GooglePhotos {
         Ok(settled)
     }
 
-    /// Asks for some items: one answer for each, in the same order. Again, when that fails for a
-    /// moment.
+    /// Asks for some items, and repeats the request after a temporary failure. Returns one answer for each, in the same
+    /// order.
     async fn ask_for(&self, ids: &[&str]) -> Result<Vec<Settled>, Problem> {
         let mut wait = Duration::from_millis(500);
         loop {
@@ -342,7 +342,7 @@ impl GooglePhotos {
         }
     }
 
-    /// What was created is there, as far as Google tells.
+    /// Treats every created item as present; Google tells no more at this point.
     pub fn settle(&self, sent: &[Upload]) -> Vec<Settled> {
         sent.iter()
             .map(|upload| match upload.there {
@@ -355,7 +355,7 @@ impl GooglePhotos {
             .collect()
     }
 
-    /// Asks something small; nothing is sent, for nothing could be removed again.
+    /// Tests the connection with a small request. Sends no file, because the API cannot remove one again.
     pub async fn test(&self) -> Result<String, Problem> {
         self.api.test().await?;
         Ok(
@@ -384,8 +384,8 @@ fn all_checked(ids: &[&str], results: Vec<ItemResult>) -> Result<Vec<Settled>, P
     each.map(|(id, result)| checked(id, result)).collect()
 }
 
-/// What the answer for one item says. Only what says that the item is not there counts as that, for
-/// it would be sent again.
+/// Returns what the answer for one item says. Only an explicit "not there" counts as missing, because a missing file is
+/// sent again.
 fn checked(id: &str, result: ItemResult) -> Result<Settled, Problem> {
     let ItemResult {
         status, media_item, ..
@@ -412,7 +412,7 @@ fn no_clear_answer(message: &str) -> Problem {
     }
 }
 
-/// What a result means; the codes are those of `google.rpc.Code`.
+/// Returns what a result means; its codes are those of `google.rpc.Code`.
 fn made_of(result: ItemResult) -> Made {
     let ItemResult {
         status, media_item, ..

@@ -17,11 +17,11 @@ const SHORTEST: usize = 4;
 /// A shorter beginning of a secret, in bytes, at the end of a text that was cut off is left there.
 const BEGINNING: usize = 6;
 
-/// The secrets of one remote, in the spellings that a service may repeat them in. More come on the
-/// way, with new access tokens. Cheap to clone.
+/// The secrets of one remote, in all spellings in which a service may repeat them. New access tokens are added as they
+/// are received. Clones are cheap.
 #[derive(Clone, Default)]
 pub(crate) struct Hidden {
-    /// The longest first: one may be a part of another.
+    /// The spellings, longest first, because one may be a part of another.
     spellings: Arc<RwLock<Vec<String>>>,
 }
 
@@ -65,7 +65,7 @@ impl Hidden {
         spellings.dedup();
     }
 
-    /// A text without them.
+    /// Returns a text with all secrets replaced.
     fn text(&self, text: &str) -> String {
         let spellings = self
             .spellings
@@ -91,16 +91,16 @@ impl Hidden {
         self.text(text) != text
     }
 
-    /// What a remote said, without them.
+    /// Removes the secrets from a remote's answer or problem.
     pub(crate) fn left_out<T: Said>(&self, said: Result<T, Problem>) -> Result<T, Problem> {
         said.map_err(|problem| problem.said(|words| self.text(words)))
             .and_then(|said| said.without(self))
     }
 }
 
-/// An answer of a remote that may hold words of its service.
+/// An answer of a remote that may contain text from its service.
 pub(crate) trait Said: Sized {
-    /// The same without secrets; a problem where nothing is left of it.
+    /// Removes the secrets; returns a problem if nothing useful remains.
     fn without(self, hidden: &Hidden) -> Result<Self, Problem>;
 }
 
@@ -123,7 +123,7 @@ impl<T: Said> Said for Vec<T> {
 }
 
 impl Said for Acknowledged {
-    /// Receipts do without an id or checksum that is none.
+    /// Drops an id or checksum that contains a secret; receipts work without them.
     fn without(self, hidden: &Hidden) -> Result<Self, Problem> {
         let fine = |text: &String| !hidden.is_in(text);
         Ok(Self {

@@ -21,7 +21,7 @@ use super::problem::Problem;
 const CONNECT: Duration = Duration::from_secs(20);
 /// How long a service may say nothing while we wait for its answer.
 const SILENCE: Duration = Duration::from_secs(120);
-/// The most of an error's body that is read, in bytes.
+/// The most bytes of an error's body that are read.
 pub(super) const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// The most of an answer that is held, in bytes.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -32,18 +32,18 @@ const MAX_CERTIFICATES_BYTES: u64 = 4 * 1024 * 1024;
 /// The most pages of a listing in a row that may hold nothing: services that filter send some.
 const MAX_EMPTY_PAGES: usize = 1000;
 
-/// An HTTP client for one remote; cheap to clone.
+/// An HTTP client for one remote. Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
     peer: Peer,
 }
 
-/// Whom a client talks to, to judge what goes wrong.
+/// The other end of a client's connections, needed to judge errors.
 #[derive(Debug, Clone)]
 struct Peer {
     host: String,
-    /// This computer has no certificates to judge others by.
+    /// Whether this computer has no root certificates at all.
     trusts_nobody: bool,
 }
 
@@ -59,7 +59,7 @@ impl Peer {
 }
 
 impl Http {
-    /// A client that also trusts the certificates of a PEM file.
+    /// Creates a client that also trusts the certificates in a PEM file.
     pub fn new(host: &str, certificates: Option<&Path>) -> Result<Self, Problem> {
         // An address with a user in it would stand in the remarks of `-vv`.
         let policy = || {
@@ -74,7 +74,7 @@ impl Http {
         Self::build(host, certificates, policy)
     }
 
-    /// A client that stays where it is sent: what it carries is for one host only.
+    /// Creates a client that does not follow redirects, because its requests are meant for one host only.
     pub fn without_redirects(host: &str, certificates: Option<&Path>) -> Result<Self, Problem> {
         Self::build(host, certificates, reqwest::redirect::Policy::none)
     }
@@ -125,12 +125,12 @@ impl Http {
         })
     }
 
-    /// The client, to build requests with.
+    /// Returns the client, which builds requests.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Sends a request; an answer that is no success is a problem.
+    /// Sends a request; an unsuccessful answer is returned as a problem.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, Problem> {
         let answer = self.answer(request).await?;
         if answer.status().is_success() {
@@ -139,19 +139,19 @@ impl Http {
         Err(self.problem(answer).await)
     }
 
-    /// Sends a request; any answer is one.
+    /// Sends a request and returns the answer, whatever its status.
     pub async fn answer(&self, request: RequestBuilder) -> Result<Response, Problem> {
         request.send().await.map_err(|e| self.peer.problem(&e))
     }
 
-    /// What an answer that is no success means.
+    /// Returns the problem that an unsuccessful answer means.
     pub async fn problem(&self, answer: Response) -> Problem {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = read_some(answer, MAX_ERROR_BYTES).await;
         Problem::of_answer(status, &headers, &body)
     }
 
-    /// All of an answer, which must not be long.
+    /// Returns the body of an answer, which must not exceed the limit.
     pub async fn body(&self, answer: Response) -> Result<Bytes, Problem> {
         let mut answer = answer;
         let mut body = Vec::new();
@@ -164,13 +164,13 @@ impl Http {
         Ok(body.into())
     }
 
-    /// The next bytes of an answer; `None` at its end.
+    /// Returns the next bytes of an answer; `None` at its end.
     pub async fn piece(&self, answer: &mut Response) -> Result<Option<Bytes>, Problem> {
         let piece = answer.chunk().await;
         piece.map_err(|e| self.peer.problem(&e))
     }
 
-    /// The same for OpenDAL.
+    /// Returns a transport for OpenDAL that uses this client.
     pub fn transport(&self) -> Transport {
         Transport {
             inner: ReqwestTransport::new(self.client.clone()),
@@ -192,12 +192,12 @@ pub(super) async fn read_some(mut answer: Response, limit: usize) -> Vec<u8> {
     body
 }
 
-/// OpenDAL's way to the network.
+/// The HTTP transport that OpenDAL uses.
 #[derive(Debug)]
 pub struct Transport {
     inner: ReqwestTransport,
     peer: Peer,
-    /// Pages of listings in a row that held nothing.
+    /// The number of consecutive listing pages without an entry.
     empty_pages: AtomicUsize,
 }
 
@@ -383,7 +383,7 @@ fn as_opendal(problem: Problem) -> opendal::Error {
     opendal::Error::new(opendal::ErrorKind::Unexpected, "the request failed").set_source(problem)
 }
 
-/// The host of an address, for messages.
+/// Returns the host of an address, for messages.
 pub(crate) fn host_of(address: &str) -> String {
     reqwest::Url::parse(address)
         .ok()

@@ -45,24 +45,24 @@ const SUSPICIOUS_BYTES: u64 = 50 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Immich {
     http: Http,
-    /// With `/api` at its end.
+    /// The server's address, ending in `/api`.
     base: String,
     key: HeaderValue,
     rules: Rules,
     albums: Albums,
-    /// The server's version, and what it takes.
+    /// The server's version and the files that it accepts.
     server: OnceCell<Server>,
     hashing: Semaphore,
-    /// SHA-1 by SHA-256: a file is read for it once in a run.
+    /// The SHA-1 of files by their SHA-256, so that a file is read only once per run.
     known: Mutex<HashMap<Sha256, String>>,
     asking: Together,
 }
 
-/// What a server tells of itself.
+/// What a server reports about itself.
 #[derive(Debug)]
 struct Server {
     version: Version,
-    /// Endings of names, as `.jpg`, in lower case.
+    /// The accepted file name extensions in lower case, such as `.jpg`.
     endings: HashSet<String>,
 }
 
@@ -112,7 +112,7 @@ struct VerdictOfOne {
     is_trashed: bool,
 }
 
-/// What the server says of a checksum.
+/// What the server says about a checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Verdict {
     Absent,
@@ -146,7 +146,7 @@ struct Said {
 }
 
 impl Immich {
-    /// A server by its address, with or without `/api`.
+    /// Creates the remote for a server's address, with or without `/api`.
     pub fn new(http: Http, address: &str, key: &str) -> Result<Self, Problem> {
         let address = address.trim_end_matches('/');
         let address = address.strip_suffix("/api").unwrap_or(address);
@@ -167,17 +167,17 @@ impl Immich {
         })
     }
 
-    /// What goes into which album.
+    /// Sets how files are put into albums.
     pub fn set_albums(&mut self, albums: Albums) {
         self.albums = albums;
     }
 
-    /// What the service takes.
+    /// Returns the service's rules for files.
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
-    /// The bytes of memory that sending a file takes.
+    /// Returns how many bytes of memory sending a file takes.
     pub fn memory(&self, size: u64) -> u64 {
         size.min(SMALL_BYTES)
     }
@@ -288,7 +288,7 @@ impl Immich {
             .collect())
     }
 
-    /// Puts what is there into its albums; what is in them already stays.
+    /// Puts the present files into their albums; files that are in them already stay there.
     pub async fn arrange(&self, there: &[Upload]) -> Result<(), Problem> {
         let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for upload in there {
@@ -334,7 +334,7 @@ impl Immich {
         Ok(())
     }
 
-    /// Whether files are put into albums at all.
+    /// Returns whether files are put into albums at all.
     pub fn arranges(&self) -> bool {
         self.albums != Albums::None
     }
@@ -390,7 +390,7 @@ impl Immich {
         Ok(sha1)
     }
 
-    /// Asks for checksums.
+    /// Asks the server about checksums.
     async fn check(&self, wanted: &[String]) -> Result<HashMap<String, Verdict>, Problem> {
         let assets = wanted.iter().map(|sha1| Asked {
             id: sha1,
@@ -420,7 +420,7 @@ impl Immich {
         }
     }
 
-    /// A proxy that takes no large requests may cut the connection instead of saying so.
+    /// Returns why a request broke off. A proxy that refuses large requests may cut the connection without saying so.
     async fn why_broken(&self, source: &Source, host: String, words: String) -> Problem {
         match self.answer(Method::GET, "/server/ping", None).await {
             Err(_) => Problem::Unreachable { host, words },
@@ -445,7 +445,7 @@ impl Immich {
             .header("accept", "application/json")
     }
 
-    /// The answer to a request, which must be a success.
+    /// Sends a request and returns its answer; an unsuccessful answer is returned as a problem.
     async fn answer(
         &self,
         method: Method,
@@ -492,7 +492,7 @@ fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1_000_000))
 }
 
-/// The ending of a name as Immich reads it: `.jpg`, in lower case.
+/// Returns a file name's extension as Immich reads it: `.jpg`, in lower case.
 fn ending_of(name: &str) -> String {
     match name.rsplit_once('.') {
         Some((stem, ending)) if !stem.is_empty() => format!(".{}", ending.to_ascii_lowercase()),
@@ -500,7 +500,7 @@ fn ending_of(name: &str) -> String {
     }
 }
 
-/// An id goes into addresses and into the catalogue.
+/// Checks that an id is safe to use in addresses and in the catalogue.
 fn plain_id(id: String) -> Result<String, Problem> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     match (1..=MAX_ID_BYTES).contains(&id.len()) && id.chars().all(fine) {
@@ -513,8 +513,7 @@ fn read<T: for<'de> Deserialize<'de>>(answer: &Answer) -> Result<T, Problem> {
     serde_json::from_slice(&answer.body).map_err(|_| senseless())
 }
 
-/// What an answer that is no success means. Of the server's words only those are repeated that
-/// are known.
+/// Returns the problem that an unsuccessful answer means. Repeats only those texts of the server that are known.
 fn problem(answer: &Answer) -> Problem {
     let status = answer.status.as_u16();
     if (300..400).contains(&status) {
@@ -552,7 +551,8 @@ fn problem(answer: &Answer) -> Problem {
     }
 }
 
-/// Immich itself sets no limit: who says 413 is a proxy before it, and it mostly says its name.
+/// Returns the problem for a 413. Immich sets no limit itself, so a proxy in front of it answered, and usually the
+/// answer names the proxy.
 fn too_large_for(answer: &Answer, size: u64) -> Problem {
     let text = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
     let server = answer.headers.get("server");

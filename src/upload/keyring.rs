@@ -15,22 +15,22 @@ pub use credential_manager::Keyring;
 #[cfg(not(windows))]
 pub(crate) use secret_tool::Keyring;
 
-/// What a keyring did not do.
+/// An error of the keyring.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyringError {
-    /// Its program cannot be run.
+    /// The keyring's program cannot be run.
     #[cfg(not(windows))]
     #[error("secret-tool cannot be run: {0}")]
     Program(std::io::Error),
-    /// It did not answer.
+    /// The keyring did not answer in time.
     #[cfg(not(windows))]
     #[error("the keyring did not answer; is it unlocked?")]
     Silent,
-    /// Windows did not do it.
+    /// Windows reported an error.
     #[cfg(windows)]
     #[error("the Credential Manager failed: {0}")]
     System(String),
-    /// It refused, or has no such secret.
+    /// The keyring refused, or does not have the secret.
     #[error("the keyring has no such secret, or is locked")]
     Refused,
 }

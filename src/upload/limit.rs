@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Hands out bytes at a rate; without one, at once.
+/// A limit on the transfer rate.
 #[derive(Debug)]
 pub struct Limit {
     bytes_per_second: Option<u64>,
-    /// When all bytes handed out so far have had their time.
+    /// The time at which all bytes granted so far will have been sent at that rate.
     free: Mutex<Instant>,
 }
 
 impl Limit {
-    /// At most so many bytes a second; `None` for no limit.
+    /// Creates a limit in bytes per second; `None` for no limit.
     pub fn new(bytes_per_second: Option<u64>) -> Self {
         Self {
             bytes_per_second,
@@ -22,14 +22,14 @@ impl Limit {
         }
     }
 
-    /// Returns when these bytes may be sent; the first ones at once.
+    /// Waits until these bytes may be sent; the first ones may be sent immediately.
     pub async fn take(&self, bytes: usize) {
         if let Some(begin) = self.claim(bytes, Instant::now()) {
             tokio::time::sleep_until(begin).await;
         }
     }
 
-    /// When these bytes may be sent, after all that were claimed before.
+    /// Returns when these bytes may be sent, after all that were claimed before.
     fn claim(&self, bytes: usize, now: Instant) -> Option<Instant> {
         let rate = self.bytes_per_second?;
         let cost = Duration::from_secs_f64(bytes as f64 / rate.max(1) as f64);
@@ -40,7 +40,7 @@ impl Limit {
     }
 }
 
-/// Reads a rate such as `5M`: bytes a second, with K, M or G for powers of 1024.
+/// Parses a rate such as `5M`: bytes per second, with K, M or G for powers of 1024.
 pub(crate) fn parse_rate(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

@@ -73,8 +73,7 @@ use source::Source;
 const MAX_ENTRIES: usize = 5_000_000;
 const MAX_PAGES: usize = 50_000;
 
-/// Counts what a listing holds: one that does not end must neither fill the memory nor go on for
-/// ever.
+/// Counts the entries of a listing, so that an endless one neither fills the memory nor runs for ever.
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
     entries: usize,
@@ -82,13 +81,13 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    /// Counts a page of so many entries.
+    /// Counts a page with this many entries.
     pub(crate) fn page(&mut self, entries: usize) -> Result<(), Problem> {
         self.pages += 1;
         self.add(entries)
     }
 
-    /// Counts one more entry of a page.
+    /// Counts one more entry of the current page.
     pub(crate) fn entry(&mut self) -> Result<(), Problem> {
         self.add(1)
     }
@@ -102,74 +101,74 @@ impl Counted {
     }
 }
 
-/// Whether a name in a folder is of any interest: of a million others nothing is kept.
+/// A filter on the names in a folder: entries with other names are not kept in memory.
 pub(crate) type Wanted<'a> = dyn Fn(&str) -> bool + Send + Sync + 'a;
 
-/// What a service said when it took a file.
+/// What a service reported when it accepted a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Acknowledged {
-    /// Its own id of the file, or its ETag.
+    /// The service's id for the file, or its ETag.
     pub there: Option<String>,
-    /// Its checksum of the file, as `md5:...` or `sha1:...`.
+    /// The service's checksum of the file, as `md5:...` or `sha1:...`.
     pub checksum: Option<String>,
 }
 
-/// Something that is in a folder of a remote.
+/// An entry in a folder of a remote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Its name.
+    /// The entry's name.
     pub name: String,
-    /// Its size in bytes; `None` for a folder.
+    /// The entry's size in bytes; `None` for a folder.
     pub size: Option<u64>,
-    /// Its ETag.
+    /// The entry's ETag.
     pub etag: Option<String>,
-    /// What may be the MD5 of its content, as 32 hexadecimal digits.
+    /// A value that may be the MD5 of the content, as 32 hexadecimal digits.
     pub md5: Option<String>,
-    /// The service's checksum of its content.
+    /// The service's checksum of the content.
     pub checksum: Option<checksum::Checksum>,
 }
 
-/// What a remote has of an upload.
+/// What a remote already has in place of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presence {
-    /// Nothing is in its place: send it there.
+    /// Nothing is at the path, so the file has to be sent.
     Absent,
-    /// It is there already.
+    /// The file is already there.
     Same(Acknowledged),
-    /// It is there already, under this other path, for another file has its name.
+    /// The file is already there, under another path, because a different file has its name.
     Elsewhere {
-        /// The path.
+        /// The path of the file.
         path: UploadPath,
-        /// What the service says of it.
+        /// What the service reports about the file.
         acknowledged: Acknowledged,
     },
-    /// Another file has its name: send it to this path instead.
+    /// A different file has the name, so the file has to be sent to another path.
     Taken {
         /// A path where nothing is.
         free: UploadPath,
     },
-    /// The service never takes it.
+    /// The service refuses the file permanently.
     Refused(UploadReason, String),
 }
 
-/// What became of a file that was acknowledged.
+/// The result of verifying that an acknowledged file is on the remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// It is there in its full size.
+    /// The file is there in its full size.
     There {
-        /// The service's checksum, if it told one now.
+        /// The service's checksum of the file, if it reported one now.
         checksum: Option<String>,
-        /// Its path, where the service spells it otherwise.
+        /// The path of the file, if the service spells it differently.
         path: Option<String>,
-        /// By what that was seen.
+        /// How the file was verified.
         proven: Proven,
     },
-    /// It is not, or not all of it.
+    /// The file is missing, incomplete or different.
     Wrong(UploadReason, String),
 }
 
 impl Settled {
-    /// It is there, at a path that may be spelt otherwise than its own.
+    /// Returns the result for a file that is there, at a path that may be spelt differently.
     fn there(upload: &Upload, path: &str, checksum: Option<String>, proven: Proven) -> Self {
         Self::There {
             checksum,
@@ -178,7 +177,7 @@ impl Settled {
         }
     }
 
-    /// It is there, as far as was asked.
+    /// Returns the result for a file that is there, with this proof.
     fn there_by(proven: Proven) -> Self {
         Self::There {
             checksum: None,
@@ -188,62 +187,62 @@ impl Settled {
     }
 }
 
-/// By what it was seen that a file is there.
+/// The proof that a file is on the remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proven {
-    /// It was read back, byte by byte.
+    /// The file was read back and compared byte by byte.
     Content,
-    /// The service computed a checksum, and it is ours.
+    /// The service computed a checksum that equals this program's.
     Checksum,
-    /// It has its size, and the mark that the service gave it, where it gives one.
+    /// The file has the expected size, and the expected mark (such as an ETag) if the service gives one.
     Size,
-    /// The service lists it, and tells neither size nor checksum.
+    /// The service lists the file, but reports neither its size nor a checksum.
     Name,
 }
 
-/// How closely receipts are compared with what is there.
+/// How thoroughly receipts are compared with the remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// With what listings tell.
+    /// By listings only.
     Listing,
-    /// With the content, by a checksum that the service computed or by reading it back.
+    /// By content: with a checksum that the service computed, or by reading the file back.
     Content,
 }
 
-/// What listings tell of a file with a receipt.
+/// What listings show about a file with a receipt.
 #[derive(Debug)]
 pub(crate) enum Looked {
-    /// Enough.
+    /// The listing decides.
     Settled(Settled),
-    /// Too little: this is to be read back.
+    /// The listing does not decide: this entry has to be read back.
     Unsure(Found),
 }
 
-/// How far a file got when its bytes were sent.
+/// The result of sending a file's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Put {
-    /// It is there.
+    /// The file is stored.
     Done(Acknowledged),
-    /// Its bytes are, and this stands for them until an item is made of it.
+    /// The bytes are stored; this token stands for them until an item is created from it.
     Pledged(String),
-    /// The same since an earlier run: nothing was sent.
+    /// The bytes have been stored since an earlier run, under this token. Nothing was sent.
     Held(String),
 }
 
-/// A destination, ready to work.
+/// A destination that is ready to use.
 ///
-/// What its service says leaves it only without the secrets that were told to it: a hostile service,
-/// or an error page that shows the request, repeats them.
+/// Secrets known to it are removed from everything that its service reports, because a hostile service, or an error
+/// page that shows the request, may repeat them.
 #[derive(Debug)]
 pub struct Remote {
     kind: RemoteKind,
     hidden: Hidden,
 }
 
-/// What a destination is.
+/// The kind of a destination.
 #[derive(Debug)]
 pub enum RemoteKind {
-    /// A service that holds files by path.
+    /// A service that stores files by path.
     Paths(Box<Paths>),
     /// An Immich server.
     Immich(Immich),
@@ -252,18 +251,18 @@ pub enum RemoteKind {
 }
 
 impl Remote {
-    /// A destination of which nothing `hidden` is to be repeated.
+    /// Creates a destination; the secrets in `hidden` are removed from all its reports.
     pub(crate) fn new(kind: RemoteKind, hidden: Hidden) -> Self {
         Self { kind, hidden }
     }
 
-    /// What it is, to decide what can be done with it.
+    /// Returns the destination's kind, to configure it.
     pub fn kind_mut(&mut self) -> &mut RemoteKind {
         &mut self.kind
     }
 
-    /// Says which rescue folder is sent: what is there only for a while is told by it from what others
-    /// send to the same place.
+    /// Sets the rescue folder being uploaded. It marks the temporary files on the remote, so that those of other
+    /// senders can be told apart.
     pub fn of_folder(&mut self, folder: &Path) {
         match &mut self.kind {
             RemoteKind::Paths(paths) => paths.set_owner(folder),
@@ -271,7 +270,7 @@ impl Remote {
         }
     }
 
-    /// What the remote has of an upload.
+    /// Returns what the remote already has in place of an upload.
     pub async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
         let said = match &self.kind {
             RemoteKind::Paths(paths) => paths.survey(upload, source).await,
@@ -291,7 +290,7 @@ impl Remote {
         self.hidden.left_out(said)
     }
 
-    /// Whether bytes that were sent are no item before one is made of them.
+    /// Returns whether items have to be created from the bytes after they are sent.
     pub fn makes_items(&self) -> bool {
         match &self.kind {
             RemoteKind::Paths(_) | RemoteKind::Immich(_) => false,
@@ -299,7 +298,7 @@ impl Remote {
         }
     }
 
-    /// The album that [`Remote::create`] is to put a file into, by its place below `data/`.
+    /// Returns the title of the album that [`Remote::create`] puts a file into, from the file's path below `data/`.
     pub(crate) fn album_of(&self, source: &str) -> Option<String> {
         match &self.kind {
             RemoteKind::Paths(_) | RemoteKind::Immich(_) => None,
@@ -307,7 +306,7 @@ impl Remote {
         }
     }
 
-    /// Makes items of pledged bytes; answers in the same order.
+    /// Creates items from stored bytes; the results are in the same order.
     pub(crate) async fn create(&self, batch: &Batch) -> Result<Vec<Made>, Problem> {
         let said = match &self.kind {
             RemoteKind::Paths(_) | RemoteKind::Immich(_) => Ok(Vec::new()),
@@ -316,7 +315,7 @@ impl Remote {
         self.hidden.left_out(said)
     }
 
-    /// Where to note what has to be recorded at once.
+    /// Sets the channel for facts that must be recorded immediately.
     pub(crate) fn note_to(&self, notes: UnboundedSender<UploadRecord>) {
         match &self.kind {
             RemoteKind::Paths(_) | RemoteKind::Immich(_) => {}
@@ -324,7 +323,7 @@ impl Remote {
         }
     }
 
-    /// Goes on with an upload where an earlier run left it, when the same bytes are to be sent.
+    /// Continues an upload where an earlier run left it, if the same bytes are to be sent.
     pub(crate) fn go_on(&self, id: UploadId, known: Pledged) {
         match &self.kind {
             RemoteKind::Paths(_) | RemoteKind::Immich(_) => {}
@@ -332,8 +331,8 @@ impl Remote {
         }
     }
 
-    /// Asks whether acknowledged files are there, as far as that is not known from the
-    /// acknowledgement; answers in the same order.
+    /// Verifies that acknowledged files are there, unless the acknowledgement was proof enough. The results are in the
+    /// same order.
     pub async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
         let said = match &self.kind {
             RemoteKind::Paths(paths) => paths.settle(sent).await,
@@ -343,7 +342,7 @@ impl Remote {
         self.hidden.left_out(said)
     }
 
-    /// Asks whether files with a receipt are there; answers in the same order.
+    /// Checks whether files with a receipt are there; the results are in the same order.
     pub(crate) async fn look(&self, sent: &[Upload], depth: Depth) -> Result<Vec<Looked>, Problem> {
         let said = match &self.kind {
             RemoteKind::Paths(paths) => paths.look(sent, depth).await,
@@ -353,7 +352,7 @@ impl Remote {
         self.hidden.left_out(said)
     }
 
-    /// Compares the content of a file that was found there.
+    /// Compares the content of a file found on the remote.
     pub(crate) async fn read_back(
         &self,
         upload: &Upload,
@@ -369,7 +368,7 @@ impl Remote {
         self.hidden.left_out(said)
     }
 
-    /// Everything is sent: what was there only for that goes.
+    /// Removes what was on the remote only during the upload. Call it when everything has been sent.
     pub(crate) async fn leave(&self) {
         match &self.kind {
             RemoteKind::Paths(paths) => paths.leave().await,
@@ -377,7 +376,7 @@ impl Remote {
         }
     }
 
-    /// Whether a look at all receipts costs little: listings, and no quota.
+    /// Returns whether checking all receipts is cheap: listings suffice, and no quota is used.
     pub(crate) fn looks_cheaply(&self) -> bool {
         match &self.kind {
             RemoteKind::Paths(_) | RemoteKind::Immich(_) => true,
@@ -385,7 +384,7 @@ impl Remote {
         }
     }
 
-    /// Tries whether it works, and says how that was seen.
+    /// Tests whether the destination works and returns how that was seen.
     pub async fn test(&self) -> Result<String, Problem> {
         let said = match &self.kind {
             RemoteKind::Paths(paths) => paths.test().await,
@@ -395,7 +394,7 @@ impl Remote {
         self.hidden.left_out(said)
     }
 
-    /// What the service takes.
+    /// Returns the service's rules for files.
     pub fn rules(&self) -> &Rules {
         match &self.kind {
             RemoteKind::Paths(paths) => paths.rules(),
@@ -404,7 +403,7 @@ impl Remote {
         }
     }
 
-    /// Knows again what earlier runs left of files that come from this rescue folder.
+    /// Lets the remote recognise partial files that earlier runs left there from this rescue folder.
     pub(crate) fn come_from(&self, rescue_folder: Sha256) {
         match &self.kind {
             RemoteKind::Paths(paths) => paths.come_from(rescue_folder),
@@ -412,7 +411,7 @@ impl Remote {
         }
     }
 
-    /// Notes paths that are meant for other files.
+    /// Reserves paths that are meant for other files.
     pub fn reserve(&self, planned: impl IntoIterator<Item = UploadPath>) {
         match &self.kind {
             RemoteKind::Paths(paths) => paths.reserve(planned),
@@ -420,7 +419,7 @@ impl Remote {
         }
     }
 
-    /// Says what goes into which album.
+    /// Sets how files are put into albums; fails if this kind of remote has no albums.
     pub fn set_albums(&mut self, albums: Albums) -> Result<(), Problem> {
         match &mut self.kind {
             RemoteKind::Paths(_) if albums == Albums::None => Ok(()),
@@ -438,7 +437,7 @@ impl Remote {
         }
     }
 
-    /// Whether [`Remote::arrange`] has anything to do.
+    /// Returns whether [`Remote::arrange`] has anything to do.
     pub fn arranges(&self) -> bool {
         match &self.kind {
             RemoteKind::Paths(_) | RemoteKind::GooglePhotos(_) => false,
@@ -446,7 +445,7 @@ impl Remote {
         }
     }
 
-    /// Puts what is there into its albums; doing so twice changes nothing.
+    /// Puts the present files into their albums. Repeating it changes nothing.
     pub async fn arrange(&self, there: &[Upload]) -> Result<(), Problem> {
         let said = match &self.kind {
             RemoteKind::Paths(_) | RemoteKind::GooglePhotos(_) => Ok(()),
@@ -455,7 +454,7 @@ impl Remote {
         self.hidden.left_out(said)
     }
 
-    /// Whether a file needs a date of its own to be shown on the right day.
+    /// Returns whether a file must contain a date to be shown on the right day.
     pub fn needs_dates(&self) -> bool {
         match &self.kind {
             RemoteKind::Paths(_) => false,
@@ -465,7 +464,7 @@ impl Remote {
         }
     }
 
-    /// Whether files may be sent as copies: what holds files by path keeps them as they are.
+    /// Returns whether files may be sent as modified copies. Services that store files by path get them unchanged.
     pub fn takes_copies(&self) -> bool {
         match &self.kind {
             RemoteKind::Paths(_) => false,
@@ -473,7 +472,7 @@ impl Remote {
         }
     }
 
-    /// How many uploads it wants to be asked about at once, when `parallel` are sent at once.
+    /// Returns how many uploads should be surveyed at once while `parallel` files are sent at once.
     pub fn surveys_at_once(&self, parallel: usize) -> usize {
         match &self.kind {
             RemoteKind::Paths(_) | RemoteKind::GooglePhotos(_) => parallel,
@@ -482,7 +481,7 @@ impl Remote {
         }
     }
 
-    /// The bytes of memory that sending a file takes.
+    /// Returns how many bytes of memory sending a file takes.
     pub fn memory(&self, size: u64) -> u64 {
         match &self.kind {
             RemoteKind::Paths(paths) => paths.memory(size),
@@ -491,7 +490,7 @@ impl Remote {
         }
     }
 
-    /// Forgets what is known about a path's surroundings: an interrupted request may have changed it.
+    /// Forgets what is known about a path and its folder, because an interrupted request may have changed them.
     pub fn forget(&self, path: &str) {
         match &self.kind {
             RemoteKind::Paths(paths) => paths.forget(path),
@@ -504,17 +503,17 @@ fn all_settled(settled: Vec<Settled>) -> Vec<Looked> {
     settled.into_iter().map(Looked::Settled).collect()
 }
 
-/// The folder of a path; empty for the root.
+/// Returns the folder of a path; empty for the root.
 pub(crate) fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// The last name of a path.
+/// Returns the last component of a path.
 pub(crate) fn name_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-/// What a browser should take a file for, by its ending.
+/// Returns the MIME type for a file, from the extension of its name.
 pub(crate) fn content_type(path: &str) -> &'static str {
     let ending = path.rsplit('.').next().unwrap_or_default();
     match ending.to_ascii_lowercase().as_str() {

@@ -35,41 +35,41 @@ const RENEW_BEFORE: Duration = Duration::from_secs(300);
 /// The longest token that is believed, in bytes; Microsoft's have some 2,000.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// What there is to know of a service to sign in to it.
+/// The facts needed to sign in to a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// Its name, for people.
+    /// The service's name, for messages.
     pub name: &'static str,
-    /// The page where the person consents.
+    /// The address of the page where the user gives consent.
     pub authorize_url: String,
-    /// Where codes and refresh tokens become access tokens.
+    /// The address that exchanges codes and refresh tokens for access tokens.
     pub token_url: String,
-    /// What is asked for.
+    /// The permissions to ask for.
     pub scopes: Vec<&'static str>,
-    /// Whether each of [`Service::scopes`] must be in the answer, spelt alike: Google lets a person
-    /// tick them one by one.
+    /// Whether the answer must contain each of [`Service::scopes`], spelt the same way. Google lets the user tick them
+    /// one by one.
     pub all_scopes: bool,
-    /// More parameters of the consent page, such as `access_type=offline`.
+    /// Further parameters for the consent page, such as `access_type=offline`.
     pub extra: &'static [(&'static str, &'static str)],
-    /// The host of the redirect as registered: `127.0.0.1` or `localhost`.
+    /// The host of the registered redirect address: `127.0.0.1` or `localhost`.
     pub redirect_host: &'static str,
-    /// The port of the redirect; 0 for any that is free.
+    /// The port of the redirect address; 0 for any free port.
     pub redirect_port: u16,
-    /// What a person can check when the service accepts the sign-in no more.
+    /// What the user can check if the service no longer accepts the sign-in.
     pub when_signed_out: &'static str,
 }
 
-/// Other addresses than the service's own; a setting for tests that no option leads to.
+/// Replacements for a service's addresses. For tests; no option sets them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoints {
-    /// In place of [`Service::authorize_url`].
+    /// Replaces [`Service::authorize_url`].
     pub authorize: String,
-    /// In place of [`Service::token_url`].
+    /// Replaces [`Service::token_url`].
     pub token: String,
 }
 
 impl Service {
-    /// The same service at other addresses.
+    /// Returns the same service at other addresses.
     #[must_use]
     pub fn at(mut self, endpoints: Option<&Endpoints>) -> Self {
         if let Some(endpoints) = endpoints {
@@ -101,18 +101,18 @@ impl Service {
     }
 }
 
-/// What a person granted, as it is kept in place of a password.
+/// What the user granted. It is stored in place of a password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Grant {
-    /// The client's secret, where the service gives one.
+    /// The client secret, if the service issues one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<Secret>,
-    /// What access tokens are had for.
+    /// The token that is exchanged for access tokens.
     pub refresh_token: Secret,
 }
 
 impl Grant {
-    /// Reads a remote's secret.
+    /// Parses a grant stored as a remote's secret.
     pub(crate) fn from_secret(service: &Service, secret: Option<&Secret>) -> Result<Self, Problem> {
         let signed_out = |words: String| Problem::SignedOut {
             words,
@@ -125,17 +125,17 @@ impl Grant {
             .map_err(|_| signed_out(format!("the stored sign-in to {} is invalid", service.name)))
     }
 
-    /// The same as a remote's secret.
+    /// Returns the grant in the form in which it is stored as a remote's secret.
     pub(crate) fn to_secret(&self) -> Secret {
         // Two strings always become JSON.
         Secret::new(serde_json::to_string(self).unwrap_or_default())
     }
 }
 
-/// Keeps a remote's secret when the service replaced it.
+/// A function that stores a remote's secret after the service has replaced it.
 pub(crate) type Keep = Arc<dyn Fn(Secret) -> Result<(), Error> + Send + Sync>;
 
-/// Access tokens of one remote; cheap to clone.
+/// The access tokens of one remote. Clones are cheap.
 #[derive(Clone)]
 pub struct Tokens {
     shared: Arc<Shared>,
@@ -146,7 +146,7 @@ struct Shared {
     service: Service,
     client_id: String,
     keep: Keep,
-    /// What the service must not be heard saying.
+    /// The secrets that are removed from the service's messages.
     hidden: Hidden,
     state: tokio::sync::Mutex<State>,
 }
@@ -154,7 +154,7 @@ struct Shared {
 struct State {
     grant: Grant,
     access: Option<Access>,
-    /// The service wants the person; it is not asked again.
+    /// Set once the service requires a new sign-in; no more requests are made then.
     ended: Option<Problem>,
 }
 
@@ -170,7 +170,7 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Access tokens for a grant.
+    /// Creates the access tokens for a grant.
     pub(crate) fn new(
         service: Service,
         client_id: &str,
@@ -199,7 +199,8 @@ impl Tokens {
         })
     }
 
-    /// `Bearer ...`, good for some minutes at least; however many ask, one request renews it.
+    /// Returns the header value `Bearer ...` with a token that is valid for at least some minutes. Concurrent callers
+    /// share one renewal request.
     pub async fn bearer(&self) -> Result<HeaderValue, Problem> {
         let mut state = self.shared.state.lock().await;
         if let Some(access) = &state.access
@@ -224,12 +225,12 @@ impl Tokens {
         }
     }
 
-    /// Something else that the service must not be heard saying.
+    /// Adds a secret that is removed from the service's messages.
     pub(super) fn hide(&self, secret: &str) {
         self.shared.hidden.note(secret);
     }
 
-    /// The service did not accept this token, though its time is not over: the next one is new.
+    /// Reports that the service rejected a token before it expired; the next one will be new.
     pub async fn refused(&self, header: &HeaderValue) {
         let mut state = self.shared.state.lock().await;
         let is_it = |access: &Access| access.header == *header;
@@ -279,7 +280,7 @@ impl Shared {
 type Failed = RequestTokenError<Problem, oauth2::StandardErrorResponse<BasicErrorResponseType>>;
 
 impl Service {
-    /// What it means that the service gave no token. Its own words are untrusted, and brief.
+    /// Returns the problem when the service gave no token. Its own text is untrusted and is shortened.
     fn judge(&self, error: Failed) -> Problem {
         match error {
             RequestTokenError::Request(problem) => problem,

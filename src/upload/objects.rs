@@ -18,26 +18,26 @@ const MAX_PARTS: u64 = 9_000;
 /// Parts of one file under way at once.
 const PARTS_AT_ONCE: usize = 2;
 
-/// A service that OpenDAL speaks to.
+/// An object storage or other service reached through OpenDAL.
 #[derive(Debug, Clone)]
 pub struct Objects {
     operator: Operator,
     condition: Condition,
 }
 
-/// Whether a service refuses to write over an object when it is asked to (`If-None-Match: *`).
+/// Whether a service can refuse to overwrite an object (`If-None-Match: *`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// It does.
+    /// The service honours the condition.
     Heeded,
-    /// It does not know the condition, and refuses to write at all where it is told.
+    /// The service does not support the condition, and rejects writes that carry it.
     Unknown,
-    /// Nobody knows: it has to be tried.
+    /// Unknown; it has to be tested.
     Untried,
 }
 
 impl Objects {
-    /// A configured service, with our transport.
+    /// Creates the remote from a configured OpenDAL operator.
     pub fn new(operator: Operator, condition: Condition) -> Self {
         Self {
             operator,
@@ -45,8 +45,8 @@ impl Objects {
         }
     }
 
-    /// Whether the service refuses to write over an object; where nobody knows, that is tried with a
-    /// tiny one in a folder that files go to.
+    /// Returns whether the service refuses to overwrite an object. If that is unknown, tests it with a tiny object in a
+    /// folder that files are sent to.
     pub(super) async fn refuses(&self, folder: &str, owner: &Owner) -> Result<bool, Problem> {
         match self.condition {
             Condition::Heeded => return Ok(true),
@@ -80,13 +80,13 @@ impl Objects {
         }
     }
 
-    /// Writes something tiny, over what is there.
+    /// Writes a tiny object, and overwrites an existing one.
     pub(super) async fn note(&self, path: &str, text: &str) -> Result<(), Problem> {
         let written = self.operator.write(path, text.to_owned()).await;
         written.map(drop).map_err(|e| Problem::of_opendal(&e))
     }
 
-    /// The bytes of memory that sending a file takes.
+    /// Returns how many bytes of memory sending a file takes.
     pub fn memory(size: u64) -> u64 {
         match size {
             0..=PART_BYTES => size,
@@ -94,7 +94,7 @@ impl Objects {
         }
     }
 
-    /// Lists the wanted files of a folder; empty if it does not exist.
+    /// Lists the wanted files of a folder; returns an empty list if it does not exist.
     pub(crate) async fn list(
         &self,
         folder: &str,
@@ -139,7 +139,7 @@ impl Objects {
         Ok(found)
     }
 
-    /// Sends a file; if wished, only to where nothing is.
+    /// Sends a file; if requested, only to a path where nothing is.
     pub(super) async fn put(
         &self,
         path: &str,
@@ -189,7 +189,7 @@ impl Objects {
         }
     }
 
-    /// Reads a file back: its size and SHA-256.
+    /// Reads a file back; returns its size in bytes and its SHA-256.
     pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         let failed = |e: opendal::Error| Problem::of_opendal(&e);
         let reader = self.operator.reader(path).await.map_err(failed)?;
@@ -234,7 +234,7 @@ fn acknowledged(meta: &Metadata) -> Acknowledged {
     }
 }
 
-/// The MD5 of the content, as 32 hexadecimal digits; an ETag that looks like one may be it.
+/// Returns the MD5 of the content, as 32 hexadecimal digits. An ETag of that form may be the MD5, but need not be.
 fn md5_of(meta: &Metadata) -> Option<String> {
     use base64::Engine as _;
     if let Some(text) = meta.content_md5() {

@@ -14,13 +14,13 @@ const DIGITS: usize = 24;
 const FILE: &str = "owner";
 const MAX_FILE_BYTES: u64 = 100;
 
-/// Who sends; cheap to clone.
+/// The sender of files: a user of this computer, with a rescue folder. Clones are cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct Owner(Sha256);
 
 impl Owner {
-    /// The user of this computer who sends a rescue folder. Without a home it is another one in each
-    /// run: what a killed run left there is not known again, and harms nobody.
+    /// Returns the sender for a rescue folder. Without a home folder it is different in each run, so leftovers of a
+    /// killed run are not recognised, which is harmless.
     pub(crate) fn of(folder: Option<&Path>) -> Self {
         let user = known().unwrap_or_else(|| random_name().into_bytes());
         let folder = folder.map(|folder| {
@@ -30,12 +30,12 @@ impl Owner {
         Self(hash(&[&user, &folder.unwrap_or_default()]))
     }
 
-    /// What tells this one from others in a name.
+    /// Returns the mark that distinguishes this sender in file names.
     pub(crate) fn mark(&self) -> String {
         shortened(hash(&[&self.0.0, b"mark"]))
     }
 
-    /// A name that only this one gives, and gives to nothing else.
+    /// Returns a name that only this sender uses, and only for this purpose.
     pub(crate) fn name_for(&self, what: &[&[u8]]) -> String {
         let mut all = vec![self.0.0.as_slice()];
         all.extend(what);
@@ -43,7 +43,7 @@ impl Owner {
     }
 }
 
-/// What the file holds; made the first time.
+/// Returns the content of the file that identifies the user; creates it the first time.
 fn known() -> Option<Vec<u8>> {
     let file = home::config()?.join(FILE);
     let read = || home::read(&file, MAX_FILE_BYTES).ok();
@@ -58,7 +58,7 @@ fn known() -> Option<Vec<u8>> {
         .map(String::into_bytes)
 }
 
-/// A name that nobody else gives.
+/// Returns a random name that nobody else uses.
 pub(crate) fn random_name() -> String {
     let mut bytes = [0; 32];
     if getrandom::fill(&mut bytes).is_err() {

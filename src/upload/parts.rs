@@ -23,7 +23,7 @@ const ENDING: &str = ".rescue-part";
 const DIGITS: usize = 8;
 const RANDOM_DIGITS: usize = 16;
 
-/// The names that one run uses on one remote, and those that earlier runs left there.
+/// The names of partial files on one remote: those that this run uses and those that earlier runs left.
 #[derive(Debug)]
 pub(crate) struct PartNames {
     state: Mutex<State>,
@@ -32,14 +32,14 @@ pub(crate) struct PartNames {
 #[derive(Debug)]
 struct State {
     mark: String,
-    /// By folder and name: what this run writes now.
+    /// The files that this run is writing, by folder and name.
     in_use: BTreeSet<(String, String)>,
-    /// By folder: what earlier runs, or tries of this one, left.
+    /// The files that earlier runs, or earlier attempts of this run, left, by folder.
     left: HashMap<String, BTreeSet<String>>,
 }
 
 impl Default for PartNames {
-    /// Nothing that another run left is known again.
+    /// Creates a state that recognises no partial files of earlier runs.
     fn default() -> Self {
         let state = State {
             mark: random(DIGITS),
@@ -53,12 +53,12 @@ impl Default for PartNames {
 }
 
 impl PartNames {
-    /// Knows again what earlier runs left that came from the same rescue folder.
+    /// Recognises partial files that earlier runs left from the same rescue folder.
     pub(crate) fn come_from(&self, rescue_folder: Sha256) {
         self.state().mark = digits(&rescue_folder);
     }
 
-    /// A name that nothing bears, in use from now on.
+    /// Returns a new name and marks it as in use.
     pub(crate) fn fresh(&self, folder: &str, sha256: &Sha256) -> String {
         let mut state = self.state();
         let name = format!(
@@ -71,7 +71,7 @@ impl PartNames {
         name
     }
 
-    /// The name of something that was left of a file in a folder, if there is one; in use from now on.
+    /// Returns the name of a partial file left in a folder, if there is one, and marks it as in use.
     pub(crate) fn left_of(&self, folder: &str, sha256: &Sha256) -> Option<String> {
         let mut state = self.state();
         let begin = format!(".{}-{}-", state.mark, digits(sha256));
@@ -82,13 +82,13 @@ impl PartNames {
         Some(name)
     }
 
-    /// A name is used no more: nothing bears it.
+    /// Marks a name as free because its file no longer exists.
     pub(crate) fn done(&self, folder: &str, name: &str) {
         let key = (folder.to_owned(), name.to_owned());
         self.state().in_use.remove(&key);
     }
 
-    /// A name is used no more, and what bears it may be resumed.
+    /// Marks a name as free and its file as resumable.
     pub(crate) fn leave(&self, folder: &str, name: &str) {
         let key = (folder.to_owned(), name.to_owned());
         let mut state = self.state();
@@ -97,8 +97,8 @@ impl PartNames {
         left.insert(name.to_owned());
     }
 
-    /// Looks at a name that was listed in a folder. `true` when it is to be removed: a file so small is sent
-    /// again sooner than it is found out what is there of it.
+    /// Records a name found in the listing of a folder. Returns `true` if the file should be removed: a small file is
+    /// sent again faster than its partial copy is examined.
     pub(crate) fn seen(&self, folder: &str, name: &str, size: Option<u64>) -> bool {
         let Some(size) = size.filter(|_| is_part(name)) else {
             return false;
@@ -124,7 +124,7 @@ impl PartNames {
     }
 }
 
-/// Whether a name is one of these, of whatever rescue folder.
+/// Returns whether a name is that of a partial file, from any rescue folder.
 fn is_part(name: &str) -> bool {
     let parts = name
         .strip_prefix('.')

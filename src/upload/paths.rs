@@ -24,7 +24,7 @@ use crate::digest::Sha256;
 use crate::folder::upload::{SMALL_BYTES, Upload, UploadReason};
 use crate::names::{UploadPath, folded};
 
-/// Who holds the files.
+/// The service that stores the files.
 #[derive(Debug)]
 pub enum Store {
     /// A folder on this computer.
@@ -33,33 +33,33 @@ pub enum Store {
     WebDav(WebDavSender, Objects),
     /// An SFTP server.
     Sftp(Sftp),
-    /// A service that OpenDAL speaks to.
+    /// A service reached through OpenDAL.
     Objects(Objects),
-    /// A service with a tongue of its own.
+    /// A cloud storage service with a protocol of its own.
     Cloud(Cloud),
 }
 
-/// A remote that holds files by path.
+/// A remote that stores files by path.
 #[derive(Debug)]
 pub struct Paths {
     store: Store,
     rules: Rules,
     owner: Owner,
-    /// Paths that are meant for other files, folded.
+    /// The paths that are meant for other files, case-folded.
     reserved: Mutex<HashSet<String>>,
     listings: Listings,
-    /// Whether an object store refuses to write over a file, as it was tried.
+    /// Whether the object store refuses to overwrite a file, as tested.
     refuses: tokio::sync::OnceCell<bool>,
-    /// The names of our notes, by folder.
+    /// The names of this sender's notes, by folder.
     notes: Mutex<HashMap<String, HashSet<String>>>,
-    /// Held by who writes one.
+    /// Held while a note is written.
     noting: tokio::sync::Mutex<()>,
-    /// The day of our notes.
+    /// The day of this sender's notes.
     day: i64,
 }
 
 impl Paths {
-    /// A store and what it takes.
+    /// Creates the remote from a store and its rules.
     pub fn new(store: Store, rules: Rules) -> Self {
         Self {
             store,
@@ -79,7 +79,7 @@ impl Paths {
         self.owner = Owner::of(Some(folder));
     }
 
-    /// Whether the service itself refuses to write over a file; `folder` is where that may be tried.
+    /// Returns whether the service itself refuses to overwrite a file; `folder` is where that may be tested.
     async fn refuses(&self, folder: &str) -> Result<bool, Problem> {
         match &self.store {
             Store::Folder(_) | Store::Sftp(_) | Store::Cloud(_) => Ok(true),
@@ -97,7 +97,7 @@ impl Paths {
         }
     }
 
-    /// What the service takes.
+    /// Returns the service's rules for files.
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
@@ -111,7 +111,7 @@ impl Paths {
         }
     }
 
-    /// Notes paths that are meant for other files.
+    /// Reserves paths that are meant for other files.
     pub fn reserve(&self, planned: impl IntoIterator<Item = UploadPath>) {
         let planned = planned.into_iter().map(|path| folded(&path).into_owned());
         lock(&self.reserved).extend(planned);
@@ -139,8 +139,8 @@ impl Paths {
         }
     }
 
-    /// What a listing says of an upload; `None` when it has to be sent, and may not before a note
-    /// says so.
+    /// Returns what a listing shows about an upload. `None` means that the file has to be sent, but not before a note
+    /// announces it.
     async fn survey_listed(
         &self,
         upload: &Upload,
@@ -190,7 +190,7 @@ impl Paths {
         Err(Problem::other("all names are taken"))
     }
 
-    /// The first of what was found that is this very file.
+    /// Returns the first of the found entries that is the same file.
     async fn same(
         &self,
         folder: &str,
@@ -216,8 +216,8 @@ impl Paths {
         Ok(None)
     }
 
-    /// Whether what was found is this very file: same size, and same checksum, the service's own
-    /// where it has one. Without one, the file is read back: a size alone proves nothing.
+    /// Returns whether a found entry is the same file: same size and same checksum, as computed by the service if
+    /// possible. Otherwise the file is read back, because an equal size proves nothing.
     async fn compare(
         &self,
         path: &str,
@@ -314,7 +314,7 @@ impl Paths {
         })
     }
 
-    /// The bytes of memory that sending a file takes.
+    /// Returns how many bytes of memory sending a file takes.
     pub fn memory(&self, size: u64) -> u64 {
         match &self.store {
             Store::Objects(_) => Objects::memory(size),
@@ -328,8 +328,8 @@ impl Paths {
         self.listings.forget(folder_of(path));
     }
 
-    /// Reads a file back: its size and SHA-256. Of a file of more than `most` bytes it is not known how many,
-    /// for an answer may have no end.
+    /// Reads a file back; returns its size in bytes and its SHA-256. An answer may be endless, so reading stops once it
+    /// exceeds `most` bytes; the size is then only a lower bound.
     pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         match &self.store {
             Store::Folder(folder) => folder.digest(path, most).await,
@@ -350,7 +350,7 @@ impl Paths {
     }
 }
 
-/// A name in a folder, as a path.
+/// Returns the path of a name in a folder.
 fn joined(folder: &str, name: &str) -> String {
     match folder {
         "" => name.to_owned(),

@@ -10,7 +10,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-/// A path as it stands in an address.
+/// Returns a path, percent-encoded for use in an address.
 pub(super) fn encoded(path: &str) -> String {
     utf8_percent_encode(path, ESCAPED).to_string()
 }

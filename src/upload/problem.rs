@@ -15,162 +15,162 @@ const MAX_WORDS: usize = 300;
 const MAX_CODE: usize = 60;
 const MAX_CODE_WORD: usize = 20;
 
-/// What went wrong with a remote.
+/// A problem with a remote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// No connection could be made, or it broke.
+    /// No connection could be made, or the connection broke.
     #[error("no connection to {host}: {words}")]
     Unreachable { host: String, words: String },
-    /// The service asks to come back later, or is in trouble itself.
+    /// The service asks to come back later, or has trouble of its own.
     #[error("the service is busy ({words}){}", asked_to_wait(*.after))]
     Busy {
-        /// After how long, when it says so.
+        /// The time to wait, if the service says.
         after: Option<Duration>,
         words: String,
     },
-    /// The service failed over this request; it may do so for this file only, each time again.
+    /// The service failed while handling this request. It may fail for this file each time.
     #[error("the service reports an error of its own ({words})")]
     Failing { words: String },
-    /// The service does not accept who we are, or what we may do.
+    /// The service rejects the credentials, or the permissions that they give.
     #[error("the service refuses access ({words})")]
     Denied { words: String },
-    /// The service refuses this one request; others it may allow.
+    /// The service refuses this request, but may allow others.
     #[error("the service does not allow it ({words})")]
     Forbidden { words: String },
-    /// The service sends us to another address, where nobody said to send photos to.
+    /// The service redirects to another address, which the user has not chosen for the photos.
     #[error("the service redirects to {to} ({words})")]
     Moved {
-        /// Where to: scheme, host and port.
+        /// The redirect's scheme, host and port.
         to: String,
         words: String,
     },
-    /// The bucket is in another region than the settings say.
+    /// The bucket is in a different region from the one in the settings.
     #[error("the bucket is in the region {region} ({words})")]
     OtherRegion {
         region: String,
-        /// What the service said.
+        /// The service's message.
         words: String,
     },
-    /// The person has to sign in again.
+    /// The user has to sign in again.
     #[error("{words}")]
     SignedOut {
         words: String,
-        /// What the person can check when it happens again and again; may be empty.
+        /// What the user can check if it happens repeatedly; may be empty.
         check: String,
     },
-    /// This computer's clock and the service's differ too much for signed requests.
+    /// This computer's clock differs too much from the service's for signed requests.
     #[error("this computer's clock and the service's differ too much ({words})")]
     ClockSkew { words: String },
-    /// The connection cannot be secured.
+    /// The connection cannot be secured: the service's certificate is not trusted.
     #[error("the connection to {host} cannot be trusted: {words}")]
     Untrusted { host: String, words: String },
-    /// This computer has no certificates to judge others by.
+    /// This computer has no root certificates.
     #[error("the connection to {host} cannot be trusted: this computer has no CA certificates")]
     NoCertificates { host: String },
-    /// An SSH server shows another key than the one that is known.
+    /// An SSH server presents a different key from the known one.
     #[error("{host} is not the known server: its host key differs ({words})")]
     HostKey { host: String, words: String },
-    /// An SSH server lets us in, and has no SFTP for us.
+    /// An SSH server accepts the sign-in but offers no SFTP.
     #[error("{words}")]
     NoSftp {
-        /// What it does instead.
+        /// What the server does instead.
         words: String,
     },
-    /// A WebDAV server answers, and has no folder where the remote points to.
+    /// A WebDAV server answers, but has no folder at the remote's address.
     #[error("there is no WebDAV folder at the remote's address ({words})")]
     NoWebDav { words: String },
-    /// The bucket is not there.
+    /// The bucket does not exist.
     #[error("the bucket does not exist ({words})")]
     NoBucket {
-        /// What the service said.
+        /// The service's message.
         words: String,
     },
-    /// The service has no room left.
+    /// The service has no storage space left.
     #[error("the service has no room left ({words})")]
     Full { words: String },
-    /// What the service allows in a day is used up.
+    /// The service's daily quota is used up.
     #[error("the service's daily quota is used up until {}", in_local_time(*.until))]
     Quota {
-        /// When there is a new one, in seconds since 1970.
+        /// When the next quota starts, in seconds since 1970.
         until: i64,
     },
-    /// The service takes no file of this size.
+    /// The service does not accept files of this size.
     #[error("over this service's limit ({words})")]
     TooLarge {
-        /// What it said, or the limit.
+        /// The service's message, or the limit.
         words: String,
     },
-    /// The service does not take the name.
+    /// The service does not accept the file's name.
     #[error("the service does not take the name ({words})")]
     NameRefused { words: String },
-    /// The service never takes this file.
+    /// The service refuses this file permanently.
     #[error("{words}")]
     Refused {
-        /// What kind of refusal.
+        /// The kind of refusal.
         reason: UploadReason,
-        /// Why, in words.
+        /// The reason in words.
         words: String,
     },
-    /// Nothing is there.
+    /// The requested file or folder does not exist.
     #[error("not there: {what}")]
     NotFound { what: String },
-    /// Something else has the name already.
+    /// Something else already has the name.
     #[error("{path} already exists with other content")]
     Taken { path: String },
-    /// The file in the rescue folder is not what it was when it was verified.
+    /// The file in the rescue folder has changed since it was verified.
     #[error("the file changed since it was verified: {what}")]
     SourceChanged {
-        /// How that was seen.
+        /// What differs.
         what: String,
     },
-    /// The file in the rescue folder is gone.
+    /// The file in the rescue folder no longer exists.
     #[error("the file is gone from the rescue folder")]
     SourceGone,
     /// The file in the rescue folder cannot be read.
     #[error("the file cannot be read: {words}")]
     SourceUnreadable { words: String },
-    /// This computer is short of open files or of memory, which says nothing of any file.
+    /// This computer lacks file handles or memory. No file is at fault.
     #[error("this computer has too few resources for the upload: {words}")]
     Shortage { words: String },
     /// The settings of the remote are invalid.
     #[error("the remote's settings are invalid: {words}")]
     Settings { words: String },
-    /// The service answered something else.
+    /// The service answered in an unexpected way.
     #[error("{words}")]
     Other {
         words: String,
-        /// Whether the same may work a moment later.
+        /// Whether a repetition may succeed.
         passing: bool,
     },
 }
 
-/// What a problem means for a file and for the run.
+/// What a problem means for the file and for the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
-    /// Wait for the connection; no file is to blame.
+    /// Wait for the connection; no file is at fault.
     WaitForConnection,
-    /// Try again, all of us not before this time has passed.
+    /// Try again. All requests wait until this time has passed.
     Later(Option<Duration>),
-    /// Try again, all of us after a pause; this file may fail for ever.
+    /// Try again after a pause for all requests. This file may fail each time.
     LaterOrNever,
-    /// Nothing is answered before this time, in seconds since 1970.
+    /// Wait until this time, in seconds since 1970; until then, every request fails.
     Until(i64),
-    /// Wait until it is there, when the person wishes that; no file is to blame.
+    /// Wait until the destination exists, if the user wants that; no file is at fault.
     WaitIfWished,
     /// Try this file again.
     Again,
     /// Choose another name for the file.
     Rename,
-    /// The service never takes this file.
+    /// Skip this file, which the service refuses permanently.
     Skip(UploadReason),
-    /// This file fails; others may work.
+    /// This file fails; others may succeed.
     Fail(UploadReason),
-    /// Nothing will work.
+    /// Stop the run, because no file can succeed.
     Stop,
 }
 
 impl Problem {
-    /// What it means.
+    /// Returns what the problem means for the file and for the run.
     pub fn advice(&self) -> Advice {
         use Advice as A;
         match self {
@@ -206,7 +206,7 @@ impl Problem {
         }
     }
 
-    /// The same with other words: what was said passes through `say`.
+    /// Returns the same problem, with its texts passed through `say`.
     pub(super) fn said(mut self, say: impl Fn(&str) -> String) -> Self {
         match &mut self {
             Self::Unreachable { words, .. }
@@ -244,7 +244,7 @@ impl Problem {
         self
     }
 
-    /// A folder whose listing does not end, or is longer than anything a person has.
+    /// Returns the problem for a folder whose listing is endless or implausibly long.
     pub(super) fn too_many_entries() -> Self {
         Self::Settings {
             words:
@@ -253,7 +253,7 @@ impl Problem {
         }
     }
 
-    /// Something else that will not pass.
+    /// Returns a problem that will not pass by itself.
     pub fn other(words: impl Into<String>) -> Self {
         Self::Other {
             words: brief(&words.into()),
@@ -261,7 +261,7 @@ impl Problem {
         }
     }
 
-    /// Judges an HTTP answer that is no success. The body is the service's, and untrusted.
+    /// Returns the problem that an unsuccessful HTTP answer means. The body comes from the service and is untrusted.
     pub fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
         let code = code_in(&text);
@@ -320,7 +320,8 @@ impl Problem {
         }
     }
 
-    /// Judges a request that got no answer. Addresses are not repeated: they may hold secrets.
+    /// Returns the problem of a request without an answer. Addresses are not repeated, because they may contain
+    /// secrets.
     pub fn of_request(error: &reqwest::Error, host: &str) -> Self {
         let words = deepest(error);
         if is_about_trust(error) {
@@ -341,7 +342,8 @@ impl Problem {
         }
     }
 
-    /// Judges an error of OpenDAL's: one of ours that went through it, or its own.
+    /// Returns the problem that an OpenDAL error means. It may be OpenDAL's own, or one of this program's that passed
+    /// through OpenDAL.
     pub fn of_opendal(error: &opendal::Error) -> Self {
         let mut source: Option<&(dyn StdError + 'static)> = error.source();
         while let Some(cause) = source {
@@ -383,8 +385,7 @@ impl Problem {
     }
 }
 
-/// Where an answer leads that is a redirection. Only the origin of the address: the rest may hold
-/// a secret.
+/// Returns the problem of a redirect. Contains only the origin of its address, because the rest may contain a secret.
 fn moved(headers: &HeaderMap, words: String) -> Problem {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     // Amazon tells no address but this.
@@ -402,7 +403,7 @@ fn moved(headers: &HeaderMap, words: String) -> Problem {
     }
 }
 
-/// Whether this is one of Amazon's regions, such as `eu-west-1` or `us-gov-east-1`.
+/// Returns whether a text is one of Amazon's regions, such as `eu-west-1` or `us-gov-east-1`.
 fn is_region(text: &str) -> bool {
     let Some((place, number)) = text.rsplit_once('-') else {
         return false;
@@ -426,7 +427,7 @@ fn asked_to_wait(after: Option<Duration>) -> String {
     }
 }
 
-/// How long the service asks to wait: seconds, or a date.
+/// Returns how long the service asks to wait: a number of seconds, or until a date.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
@@ -437,8 +438,8 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(wait.clamp(0, 24 * 60 * 60) as u64))
 }
 
-/// A service's own code for an error: `<Code>SlowDown</Code>`, `"reason": "x"`, `"code": "x"`,
-/// `".tag": "x"`. Nothing else of an answer is repeated.
+/// Returns the service's own error code: `<Code>SlowDown</Code>`, `"reason": "x"`, `"code": "x"`, `".tag": "x"`.
+/// Nothing else of an answer is repeated.
 fn code_in(body: &str) -> Option<String> {
     let after = |mark: &str| body.find(mark).and_then(|at| body.get(at + mark.len()..));
     let until = |text: &str, end: char| text.split_once(end).and_then(|(word, _)| code_of(word));
@@ -459,9 +460,9 @@ fn code_in(body: &str) -> Option<String> {
     })
 }
 
-/// A service's code, such as `SlowDown`, `access_denied` or `path/not_found/..`, when it looks like
-/// one: a few words of letters. What has digits, or letters that make no words, may be a token or a
-/// key that the service repeats, and nothing of it is kept.
+/// Returns a text as an error code, such as `SlowDown`, `access_denied` or `path/not_found/..`, if it looks like one: a
+/// few words of letters. Texts with digits, or with letters that form no words, are dropped, because they may be a
+/// token or key that the service repeats.
 pub(super) fn code_of(text: &str) -> Option<String> {
     let code = text.trim_end_matches(['.', '/']);
     let (mut words, mut letters, mut in_word, mut before) = (0_usize, 0_usize, 0_usize, ' ');
@@ -488,8 +489,8 @@ pub(super) fn code_of(text: &str) -> Option<String> {
     (code.len() <= MAX_CODE && reads_well).then(|| code.to_owned())
 }
 
-/// The innermost cause, which is the one that says something. Not the error itself, which repeats
-/// the address.
+/// Returns the innermost cause, which is the informative one. The error itself is left out, because it repeats the
+/// address.
 fn deepest(error: &reqwest::Error) -> String {
     let Some(mut last) = error.source() else {
         return "the request failed".to_owned();
@@ -518,7 +519,7 @@ fn is_about_trust(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// Whether the system had no more open files or memory for a request.
+/// Returns whether the system lacked file handles or memory for a request.
 fn is_about_shortage(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(cause) = next {
@@ -545,7 +546,7 @@ fn in_local_time(seconds: i64) -> String {
     )
 }
 
-/// The beginning of a text, on one line.
+/// Returns the beginning of a text, on one line.
 pub(super) fn brief(text: &str) -> String {
     let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     one_line.chars().take(MAX_WORDS).collect()

@@ -41,37 +41,37 @@ pub(crate) use receipts::Tally;
 use retry::Outcome;
 use steps::{Delivery, Shared, Step};
 
-/// Uploads that are looked at ahead of those being sent.
+/// How many uploads are surveyed ahead of those being sent.
 pub(super) const AHEAD: usize = 64;
 
 /// How often another name is looked for because one turned out to be taken: others may send to the
 /// same folder, but a service that always says so is not worth more.
 const MAX_MOVES: u32 = 16;
 
-/// How to work.
+/// The settings of an upload run.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    /// Files sent at once.
+    /// The number of files sent in parallel.
     pub parallel: usize,
-    /// How often a file is tried.
+    /// The number of attempts for each file.
     pub tries: u32,
-    /// How long to wait for a connection; `None` for ever.
+    /// How long to wait for a connection; `None` for no limit.
     pub patience: Option<Duration>,
-    /// At most so many bytes a second.
+    /// The largest transfer rate in bytes per second.
     pub limit: Option<u64>,
-    /// Which files are sent as copies.
+    /// Which files are sent as modified copies.
     pub copies: Wish,
-    /// Whether what earlier runs sent is asked about again, where that costs little.
+    /// Whether to check files from earlier runs again, if that is cheap.
     pub looks_again: bool,
 }
 
-/// Why a run ended before everything was tried.
+/// The reason why a run ended early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Ended {
-    /// The person stopped it, or a deadline did.
+    /// The user or a deadline stopped the run.
     #[error("stopped")]
     Stopped,
-    /// Nothing would have worked any more.
+    /// No further file could succeed.
     #[error(transparent)]
     Problem(#[from] Problem),
     /// The catalogue failed.
@@ -79,33 +79,33 @@ pub(crate) enum Ended {
     Catalogue(#[from] CatalogueError),
 }
 
-/// One run over a remote.
+/// One upload run to a remote.
 pub(crate) struct Run<'a> {
     shared: Arc<Shared>,
     options: Options,
     receipts: Receipts<'a>,
     waiting: VecDeque<UploadId>,
     items: Items,
-    /// Whether what has a receipt is asked about again.
+    /// Whether files with a receipt are checked again.
     looks_again: bool,
-    /// How often the name of a file turned out to be taken when it was sent.
+    /// How often each upload's name turned out to be taken while the file was sent.
     moves: HashMap<UploadId, u32>,
-    /// What steps want to have recorded at once.
+    /// The facts that steps want recorded immediately.
     notes: mpsc::UnboundedReceiver<UploadRecord>,
 }
 
-/// What is under way.
+/// The work in progress.
 #[derive(Default)]
 struct UnderWay {
     tasks: JoinSet<Step>,
     surveying: usize,
-    /// Surveyed, and to be sent.
+    /// The surveyed uploads, ready to be sent.
     ready: VecDeque<Upload>,
     sending: usize,
 }
 
 impl<'a> Run<'a> {
-    /// A run of a remote over a folder's files.
+    /// Creates a run that uploads a folder's files to a remote.
     pub(crate) fn new(
         catalogue: &'a mut Catalogue,
         reader: DataReader,
@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Sends these uploads, in this order. What is done is recorded however it ends.
+    /// Sends these uploads in this order. Finished ones are recorded, however the run ends.
     pub(crate) async fn send(
         mut self,
         ids: Vec<UploadId>,
@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
         (self.receipts.tally(), ended)
     }
 
-    /// Sends what turned out not to be there any more.
+    /// Sends files again that turned out to be missing.
     async fn send_again(&mut self, halt: &Halt) -> Result<(), Ended> {
         let worked = self.work(halt).await;
         self.receipts.record()?;

@@ -5,21 +5,21 @@
 
 use crate::names::{UploadPath, digest_mark, split_extension};
 
-/// What a service takes.
+/// The limits that a service sets for files and names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// The largest file, in bytes.
+    /// The size of the largest file, in bytes.
     pub max_file_bytes: Option<u64>,
-    /// The longest path below the remote's root, in bytes of UTF-8.
+    /// The length of the longest path below the remote's root, in bytes of UTF-8.
     pub max_path_bytes: Option<usize>,
-    /// Whether it takes photos and videos only.
+    /// Whether the service accepts only photos and videos.
     pub media_only: bool,
-    /// Whether names follow OneDrive's and SharePoint's rules.
+    /// Whether names must follow the rules of OneDrive and SharePoint.
     pub sharepoint: bool,
 }
 
 impl Rules {
-    /// Spells a path so that the service takes it; mostly the path as it is.
+    /// Returns a path in a form that the service accepts; usually the path itself.
     pub fn spell(&self, path: &str) -> UploadPath {
         let mut spelt = path.to_owned();
         if self.sharepoint {
@@ -58,8 +58,8 @@ fn folded_vti(name: &str) -> String {
     out.trim_start().to_owned()
 }
 
-/// A path that is too long keeps its first folder and its name; a mark of the whole path stands
-/// for what lay between.
+/// Shortens a path that is too long: keeps its first folder and its name, and replaces what lies between by a mark of
+/// the whole path.
 fn shortened_path(path: &str, limit: usize) -> String {
     let (first, rest) = path.split_once('/').unwrap_or(("", path));
     let name = rest.rsplit('/').next().unwrap_or_default();

@@ -8,28 +8,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind};
 
-/// The environment variable that a secret is taken from.
+/// The environment variable from which a secret is read.
 pub(crate) const VARIABLE: &str = "RESCUE_REMOTE_SECRET";
 /// No secret is longer, in bytes; a service account's key has some 2,400.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// A password, key or token. Shows nothing of itself.
+/// A password, key or token. Its `Debug` form hides the content.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a secret.
+    /// Wraps a text as a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The secret itself, for the service only.
+    /// Returns the secret itself. Only the service may see it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// From a file, without the end of its line.
+    /// Reads a secret from a file, without the line ending.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let failed = |e: std::io::Error| {
             Error::new(
@@ -48,7 +48,7 @@ impl Secret {
         Self::trimmed(&text)
     }
 
-    /// From the environment, if it is there.
+    /// Reads the secret from the environment variable, if it is set.
     pub fn from_environment() -> Result<Option<Self>, Error> {
         match std::env::var(VARIABLE) {
             Ok(text) => Self::trimmed(&text).map(Some),
@@ -56,7 +56,7 @@ impl Secret {
         }
     }
 
-    /// From a line that a person typed.
+    /// Takes a secret from a line that the user typed.
     pub fn from_line(line: &str) -> Result<Self, Error> {
         Self::trimmed(line)
     }

@@ -17,116 +17,116 @@ use crate::home;
 /// More than any settings have, in bytes.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// All remotes.
+/// The settings of all remotes.
 #[derive(Debug)]
 pub struct Settings {
     path: PathBuf,
     remotes: BTreeMap<String, RemoteSettings>,
-    /// The file as it was read: what a newer version wrote into it stays there.
+    /// The file as it was read, so that what a newer version wrote into it is preserved.
     written: File,
 }
 
-/// One remote.
+/// The settings of one remote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteSettings {
-    /// Its kind, and where it is.
+    /// The remote's kind and address.
     #[serde(flatten)]
     pub kind: Kind,
-    /// Its password, key or token.
+    /// The remote's password, key or token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
-    /// Whether the secret is in the keyring instead.
+    /// Whether the secret is in the keyring.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_keyring: bool,
-    /// How long a connection is waited for without `--wait`, in seconds, when not for as long as
-    /// usual; a setting for tests that no option leads to.
+    /// How long to wait for a connection without `--wait`, in seconds, if not the usual time. For tests; no option sets
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience_seconds: Option<u64>,
 }
 
-/// Where a secret is kept.
+/// The place where a secret is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// The desktop's keyring.
     Keyring,
-    /// The settings file, readable by you only.
+    /// The settings file, readable by the user only.
     File,
 }
 
-/// What kind of remote, and where it is. No secrets.
+/// The kind of a remote and its address, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Kind {
     /// A folder on this computer.
     Folder {
-        /// Its absolute path.
+        /// The folder's absolute path.
         path: PathBuf,
     },
     /// A WebDAV server.
     WebDav {
         /// The address of the folder.
         url: String,
-        /// The user.
+        /// The user's name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<String>,
-        /// Certificates to trust beside the system's.
+        /// A PEM file with certificates to trust in addition to the system's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         certificates: Option<PathBuf>,
     },
-    /// S3, or a service that speaks it.
+    /// Amazon S3 or a compatible service.
     S3 {
-        /// The bucket.
+        /// The bucket's name.
         bucket: String,
-        /// The service; Amazon's when there is none.
+        /// The service's address; `None` for Amazon.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         endpoint: Option<String>,
         /// The region.
         region: String,
-        /// The access key's id.
+        /// The id of the access key.
         access_key_id: String,
-        /// The folder in the bucket.
+        /// The folder inside the bucket.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         path: String,
-        /// Certificates to trust beside the system's.
+        /// A PEM file with certificates to trust in addition to the system's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         certificates: Option<PathBuf>,
     },
     /// Google Photos.
     #[serde(rename = "google-photos")]
     GooglePhotos {
-        /// The person's own client ID.
+        /// The user's own client ID.
         client_id: String,
-        /// Another address than Google's; for tests, no option leads to it.
+        /// The service's address, if it is not Google's. For tests; no option sets it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         address: Option<String>,
-        /// The same for the sign-in.
+        /// The addresses for signing in, if they are not Google's. For tests; no option sets them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         endpoints: Option<Endpoints>,
     },
-    /// An SSH server.
+    /// An SSH server with SFTP.
     Sftp {
         /// The host.
         host: String,
         /// The port.
         port: u16,
-        /// The user.
+        /// The user's name.
         user: String,
-        /// The folder; relative to the user's home.
+        /// The folder, relative to the user's home folder.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         path: String,
-        /// The private key.
+        /// The file with the private key.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key_file: Option<PathBuf>,
-        /// The server's key as it was when the remote was added.
+        /// The server's key, as noted when the remote was added.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host_key: Option<String>,
     },
     /// An Immich server.
     Immich {
-        /// Its address.
+        /// The server's address.
         url: String,
-        /// Certificates to trust beside the system's.
+        /// A PEM file with certificates to trust in addition to the system's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         certificates: Option<PathBuf>,
     },
@@ -146,7 +146,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind's name on the command line.
+    /// Returns the kind's name on the command line.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Folder { .. } => "folder",
@@ -164,8 +164,7 @@ impl Kind {
         }
     }
 
-    /// What it leads to, in one line; also what tells remotes apart that had the same name one
-    /// after the other.
+    /// Returns the destination as one line. It also distinguishes remotes that had the same name at different times.
     pub fn target(&self) -> String {
         match self {
             Self::Folder { path } => path.display().to_string(),
@@ -205,8 +204,8 @@ impl Kind {
         }
     }
 
-    /// What a person signs in to in a browser, and with which client ID; `None` for kinds with
-    /// a password or key. The secret of such a remote is a `oauth::Grant`.
+    /// Returns the service that the user signs in to in a browser, and the client ID; `None` for kinds with a password
+    /// or key. The secret of such a remote is an `oauth::Grant`.
     pub fn sign_in(&self) -> Option<(Service, &str)> {
         match self {
             Self::Folder { .. }
@@ -226,7 +225,7 @@ impl Kind {
         }
     }
 
-    /// What its secret is called, when it needs one.
+    /// Returns what the kind's secret is called; `None` if it needs no secret.
     pub fn secret_name(&self) -> Option<&'static str> {
         match self {
             Self::Folder { .. } => None,
@@ -249,12 +248,12 @@ impl Kind {
 }
 
 impl Settings {
-    /// Reads the settings; none yet is fine.
+    /// Reads the user's settings; a missing file counts as empty.
     pub fn load() -> Result<Self, Error> {
         Self::load_from(&folder()?.join("remotes.toml"))
     }
 
-    /// Reads a file of settings.
+    /// Reads settings from a file.
     pub fn load_from(path: &Path) -> Result<Self, Error> {
         let text = match home::read(path, MAX_FILE_BYTES) {
             Ok(text) => text,
@@ -282,28 +281,28 @@ impl Settings {
         })
     }
 
-    /// The file.
+    /// Returns the path of the settings file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// All remotes by name.
+    /// Returns all remotes by name.
     pub fn remotes(&self) -> &BTreeMap<String, RemoteSettings> {
         &self.remotes
     }
 
-    /// The names of those that this version can make nothing of.
+    /// Returns the names of remotes that this version of the program does not understand.
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
         let names = self.written.remotes.keys().map(String::as_str);
         names.filter(|name| !self.remotes.contains_key(*name))
     }
 
-    /// Whether there is a remote of this name, also one that this version can make nothing of.
+    /// Returns whether a remote with this name exists, even if this version does not understand it.
     pub fn has(&self, name: &str) -> bool {
         self.remotes.contains_key(name) || self.written.remotes.contains_key(name)
     }
 
-    /// One remote.
+    /// Returns the settings of a remote.
     pub fn remote(&self, name: &str) -> Result<&RemoteSettings, Error> {
         self.remotes.get(name).ok_or_else(|| {
             if self.has(name) {
@@ -325,7 +324,7 @@ impl Settings {
         })
     }
 
-    /// One remote with its secret, wherever that is.
+    /// Returns the settings of a remote with its secret, wherever that is stored.
     pub fn with_secret(&self, name: &str) -> Result<RemoteSettings, Error> {
         let mut remote = self.remote(name)?.clone();
         if remote.in_keyring {
@@ -336,8 +335,8 @@ impl Settings {
         Ok(remote)
     }
 
-    /// Adds a remote, and writes the file. Its secret goes into the keyring where there is one,
-    /// unless `place` says otherwise; what comes back says where it went, if there is one.
+    /// Adds a remote and writes the file. The secret is stored in the keyring if there is one, unless `place` says
+    /// otherwise. Returns where the secret was stored, if there is one.
     pub fn add(
         &mut self,
         name: &str,
@@ -369,7 +368,7 @@ impl Settings {
         self.save().map(|()| kept)
     }
 
-    /// Replaces a remote's secret, and writes the file.
+    /// Replaces a remote's secret and writes the file.
     pub fn set_secret(&mut self, name: &str, secret: Secret) -> Result<(), Error> {
         if self.remote(name)?.in_keyring {
             let keyring = Keyring::of_session(&self.path).ok_or_else(|| locked(name, None))?;
@@ -382,7 +381,7 @@ impl Settings {
         self.save()
     }
 
-    /// Removes a remote, and writes the file.
+    /// Removes a remote and writes the file.
     pub fn remove(&mut self, name: &str) -> Result<(), Error> {
         let in_keyring = match (self.remote(name), self.written.remotes.get(name)) {
             (Ok(remote), _) => remote.in_keyring,
@@ -437,13 +436,13 @@ struct File {
 }
 
 impl std::fmt::Debug for File {
-    /// Without what may be a secret.
+    /// Leaves out the parts that may contain a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("File(..)")
     }
 }
 
-/// Whether a name can be a remote's: short, and nothing that looks like an option or a path.
+/// Checks that a name is suitable for a remote: short, and not like an option or a path.
 pub fn check_name(name: &str) -> Result<(), Error> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());

@@ -44,20 +44,20 @@ const ROOM: u64 = 1024 * 1024;
 /// What may not have reached the server's disk in order, in bytes.
 const UNSURE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// How to reach an SSH server.
+/// The facts needed to connect to an SSH server.
 #[derive(Debug, Clone)]
 pub struct Login {
     /// The host.
     pub host: String,
     /// The port.
     pub port: u16,
-    /// The user there.
+    /// The user's name on the server.
     pub user: String,
-    /// The password, or the passphrase of the key.
+    /// The user's password, or the passphrase of the private key.
     pub secret: Option<Secret>,
-    /// The private key.
+    /// The file with the private key.
     pub key_file: Option<PathBuf>,
-    /// The server's key as noted when the remote was added, in OpenSSH's form.
+    /// The server's key as noted when the remote was added, in OpenSSH's format.
     pub host_key: Option<String>,
 }
 
@@ -74,8 +74,8 @@ pub struct Sftp {
 struct Connected {
     ssh: Handle<Client>,
     channels: Vec<SftpSession>,
-    /// For listings, in pages: `SftpSession` copies all of a listing again with each page, and
-    /// takes one that does not end. `None` when the server allows one channel only.
+    /// The channel for listings, which are read page by page: `SftpSession` copies the whole listing again with each
+    /// page, and accepts an endless one. `None` if the server allows only one channel.
     lister: Option<RawSftpSession>,
     next: AtomicUsize,
     hashes: tokio::sync::Semaphore,
@@ -96,7 +96,7 @@ impl Connected {
 }
 
 impl Sftp {
-    /// Files go below `root`, which may be relative to the user's home.
+    /// Creates a remote whose files are stored below `root`, which may be relative to the user's home folder.
     pub fn new(login: Login, root: &str) -> Self {
         Self {
             login,
@@ -107,7 +107,7 @@ impl Sftp {
         }
     }
 
-    /// The names of what is not all there yet.
+    /// Returns the names of unfinished files.
     pub(super) fn parts(&self) -> &PartNames {
         &self.parts
     }
@@ -205,7 +205,7 @@ impl Sftp {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lists the wanted files of a folder; empty if it does not exist.
+    /// Lists the wanted files of a folder; returns an empty list if it does not exist.
     pub(crate) async fn list(
         &self,
         folder: &str,
@@ -327,7 +327,7 @@ impl Sftp {
         Ok(())
     }
 
-    /// Sends a file to where nothing is.
+    /// Sends a file to a path, unless something is already there.
     pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
         self.with(async |connection, sftp| {
             let folder = folder_of(path);
@@ -536,7 +536,7 @@ impl Sftp {
         }
     }
 
-    /// Reads a file back, or lets the server hash it: its size and SHA-256.
+    /// Returns a file's size in bytes and its SHA-256, by reading it back or by letting the server hash it.
     pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         let path = self.path(path);
         self.with(async |connection, sftp| self.digest_over(connection, sftp, &path, most).await)
@@ -599,7 +599,8 @@ fn below(folder: &str, name: &str) -> String {
     }
 }
 
-/// What the server's own `sha256sum` says, where there is one: a person may have only SFTP there.
+/// Returns the output of the server's own `sha256sum`; `None` if that is unavailable, for example because the user may
+/// use only SFTP.
 async fn remote_sha256(connection: &Connected, path: &str, size: Option<u64>) -> Option<Sha256> {
     let quoted = path.replace('\'', "'\\''");
     // Never closed.

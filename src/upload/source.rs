@@ -38,24 +38,24 @@ use place::{OTHER_SIZE, changed, read_through};
 pub(crate) use place::{Part, Place};
 use proof::prove;
 
-/// A file to be sent; cheap to clone.
+/// A verified file to upload. Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct Source {
     place: Place,
     pub size: u64,
-    /// The SHA-256 of its bytes.
+    /// The SHA-256 of the file's bytes.
     pub sha256: Sha256,
-    /// When it was last changed, in seconds since 1970.
+    /// The modification time, in seconds since 1970.
     pub mtime: Option<i64>,
-    /// What XXH3 makes of the same bytes, as far as that is recorded,
+    /// The recorded XXH3 of the same bytes, if any.
     known: Option<Xxh128>,
-    /// and as it turned out.
+    /// The XXH3 of the bytes as computed in this run.
     learnt: Arc<OnceLock<Xxh128>>,
     meter: Meter,
 }
 
 impl Source {
-    /// A file with the size and hash that it had when it was verified.
+    /// Creates a source from a file, with the size and hash that it had when it was verified.
     pub fn new(
         place: Place,
         (size, sha256): (u64, Sha256),
@@ -74,27 +74,27 @@ impl Source {
         }
     }
 
-    /// Which file of this computer it is, among all that are sent to one remote.
+    /// Returns bytes that identify the file among all that are sent to one remote.
     pub(super) fn origin(&self) -> Vec<u8> {
         self.place.origin()
     }
 
-    /// The same file, of which this is on record.
+    /// Returns the same file with its recorded XXH3.
     pub(super) fn known_as(self, known: Option<Xxh128>) -> Self {
         Self { known, ..self }
     }
 
-    /// The XXH3 of its bytes, when it was computed beside their SHA-256: to be recorded.
+    /// Returns the XXH3 of the bytes, if it was computed together with their SHA-256 and has to be recorded.
     pub(super) fn learnt(&self) -> Option<Xxh128> {
         self.learnt.get().copied()
     }
 
-    /// Whether [`Source::whole`] is for it.
+    /// Returns whether the file is small enough for [`Source::whole`].
     pub fn is_small(&self) -> bool {
         self.size <= SMALL_BYTES
     }
 
-    /// All its bytes, proven. For small files.
+    /// Returns all bytes of a small file, verified.
     pub async fn whole(&self) -> Result<Bytes, Problem> {
         let (place, size, sha256) = (self.place.clone(), self.size, self.sha256);
         let bytes = blocking(move || {
@@ -114,7 +114,7 @@ impl Source {
         Ok(bytes)
     }
 
-    /// All its bytes, proven, for what needs them all at once; nothing of it counts as sent.
+    /// Returns all bytes, verified, for callers that need them at once. None of them count as sent.
     pub(super) async fn whole_of_large(&self, max_bytes: u64) -> Result<Bytes, Problem> {
         let (place, size, sha256) = (self.place.clone(), self.size, self.sha256);
         blocking(move || {
@@ -130,8 +130,8 @@ impl Source {
         .await
     }
 
-    /// Its bytes from an offset on, in pieces of `piece_bytes` (the last one may be shorter). The
-    /// last piece comes only when all of the file is proven.
+    /// Reads the bytes from an offset on, in pieces of `piece_bytes` (the last may be shorter). The last piece is
+    /// returned only after the whole file has been verified.
     pub fn pieces(&self, piece_bytes: usize, offset: u64) -> Pieces {
         let reader = PieceReader {
             place: self.place.clone(),
@@ -145,12 +145,12 @@ impl Source {
         Pieces::read(reader, self.meter.clone())
     }
 
-    /// Compares what is there of it with it; blocks.
+    /// Starts to compare other bytes with the file. Blocks.
     pub(super) fn comparison(&self) -> Result<Comparison, Problem> {
         Comparison::with(&self.place, self.size)
     }
 
-    /// Its first bytes, to see what it is.
+    /// Returns the file's first bytes, to detect what it is.
     pub async fn head(&self, bytes: usize) -> Result<Vec<u8>, Problem> {
         let (place, size) = (self.place.clone(), self.size);
         blocking(move || {
@@ -165,13 +165,12 @@ impl Source {
         .await
     }
 
-    /// The MD5 of the file as it is now, for services that give theirs, as hexadecimal digits.
+    /// Returns the MD5 of the file's current content, as hexadecimal digits, for services that report theirs.
     pub async fn md5(&self) -> Result<String, Problem> {
         self.digest::<md5::Md5>().await
     }
 
-    /// The SHA-1 of the file, as hexadecimal digits; an error when it is not the file that was
-    /// verified.
+    /// Returns the SHA-1 of the file, as hexadecimal digits; fails if the file has changed since it was verified.
     pub async fn sha1(&self) -> Result<String, Problem> {
         self.digest::<sha1::Sha1>().await
     }
@@ -192,7 +191,7 @@ impl Source {
         .await
     }
 
-    /// A checksum of the file as it is now.
+    /// Returns a checksum of the file's current content.
     pub async fn checksum(&self, algorithm: Algorithm) -> Result<Checksum, Problem> {
         let (place, size) = (self.place.clone(), self.size);
         blocking(move || {
@@ -203,7 +202,7 @@ impl Source {
         .await
     }
 
-    /// When what it shows was made: by its own metadata, its name, or its date on the disk.
+    /// Returns when the picture or video was made: from its metadata, its name, or its modification time.
     pub async fn taken(&self, name: &str) -> Result<Option<Taken>, Problem> {
         let (place, size) = (self.place.clone(), self.size);
         let (name, mtime) = (name.to_owned(), self.mtime.unwrap_or_default());
@@ -215,7 +214,7 @@ impl Source {
         .await
     }
 
-    /// Calls `look` with the file, open.
+    /// Opens the file and calls `look` with it.
     pub(super) async fn look_into<T: Send + 'static>(
         &self,
         look: impl FnOnce(&mut File) -> T + Send + 'static,
@@ -224,8 +223,7 @@ impl Source {
         blocking(move || Ok(look(&mut place.open_original(size)?))).await
     }
 
-    /// A copy that consists of these parts, with its own size and SHA-256. The file is proven on
-    /// the way.
+    /// Returns a copy that consists of these parts, with its own size and SHA-256. Verifies the file in the process.
     pub(super) async fn copy_of(&self, parts: Vec<Part>) -> Result<Self, Problem> {
         let (place, verified) = (self.place.clone(), (self.size, self.sha256));
         let parts: Arc<[Part]> = parts.into();
@@ -247,18 +245,18 @@ impl Source {
         })
     }
 
-    /// Tells that bytes count as sent.
+    /// Reports that bytes count as sent.
     pub fn tell(&self, bytes: u64) {
         self.meter.tell(bytes);
     }
 
-    /// Takes back what was told to have been sent: it is sent again, or never.
+    /// Takes back the bytes reported as sent, because they will be sent again or not at all.
     pub fn withdraw(&self) {
         self.meter.withdraw();
     }
 }
 
-/// Runs what blocks on a thread of its own.
+/// Runs blocking work on a separate thread.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,

@@ -22,35 +22,35 @@ use super::problem::Problem;
 use super::source::Source;
 use super::{Acknowledged, folder_of};
 
-/// Sends files to a WebDAV server; cheap to clone.
+/// Sends files to a WebDAV server. Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct WebDavSender {
     http: Http,
-    /// Without a slash at the end.
+    /// The server's address, without a trailing slash.
     base: String,
     authorization: Option<HeaderValue>,
-    /// Folders that are known to be there.
+    /// The folders that are known to exist.
     made: Arc<Mutex<HashSet<String>>>,
-    /// Held while a folder is made: Apache answers 403 when two requests make the same one.
+    /// Held while a folder is created: Apache answers 403 if two requests create the same one.
     making: Arc<tokio::sync::Mutex<()>>,
-    /// What the server does, as it was tried.
+    /// The server's behaviour, as tested.
     ways: Arc<tokio::sync::OnceCell<Ways>>,
 }
 
-/// What a server does with requests that could write over a file.
+/// How a server handles requests that could overwrite a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ways {
-    /// It gives files other names, when these are told like this.
+    /// The form in which a move's destination must be written; `None` if the server cannot move files.
     moves: Option<Destination>,
-    /// It refuses to write over a file when it is asked to, with a move or, where it has none, with
-    /// the file itself.
+    /// Whether the server can be asked not to overwrite a file: with a move or, if it has none, when writing the file
+    /// itself.
     pub(super) refuses: bool,
-    /// A file's ETag stays what it was when the file was written.
+    /// Whether a file keeps the ETag that it got when it was written.
     keeps_etags: bool,
 }
 
 impl WebDavSender {
-    /// Sends below an address.
+    /// Creates a sender for files below an address.
     pub fn new(http: Http, base: &str, authorization: Option<HeaderValue>) -> Self {
         Self {
             http,
@@ -75,7 +75,7 @@ impl WebDavSender {
         }
     }
 
-    /// Notes that a folder is there.
+    /// Records that a folder exists.
     pub fn knows_folder(&self, folder: &str) {
         self.made().insert(folder.to_owned());
     }
@@ -124,8 +124,8 @@ impl WebDavSender {
         Ok(())
     }
 
-    /// What the server does with requests that could write over a file: tried once, with tiny files
-    /// in a folder that files go to.
+    /// Returns how the server handles requests that could overwrite a file. Tests it once, with tiny files in a folder
+    /// that files are sent to.
     pub(super) async fn ways(&self, folder: &str, owner: &Owner) -> Result<Ways, Problem> {
         let tried = self.ways.get_or_try_init(|| self.try_ways(folder, owner));
         tried.await.copied()
@@ -197,7 +197,7 @@ impl WebDavSender {
         }
     }
 
-    /// Writes something tiny, over what is there.
+    /// Writes a tiny file, and overwrites an existing one.
     pub(super) async fn note(&self, path: &str, text: &'static str) -> Result<(), Problem> {
         self.make_folder(folder_of(path)).await?;
         let request = self.request(Method::PUT, path).body(text);
@@ -283,7 +283,7 @@ impl WebDavSender {
         }
     }
 
-    /// Sends a file to where nothing is.
+    /// Sends a file to a path, unless something is already there.
     pub(super) async fn put(
         &self,
         path: &str,
@@ -350,10 +350,10 @@ impl WebDavSender {
     }
 }
 
-/// What tells the names of parts.
+/// The extension of partial files.
 pub(super) const PART: &str = ".rescue-part";
 
-/// Where a file is written until all of it is there.
+/// Returns the path under which a file is written until it is complete.
 pub(super) fn part_of(owner: &Owner, path: &str, source: &Source) -> String {
     let folder = folder_of(path);
     // Not of the file's own name there: that may turn out to be taken.
@@ -369,20 +369,20 @@ fn etag_of(answer: &reqwest::Response) -> Option<String> {
     Some(etag.to_owned())
 }
 
-/// How a server is told what a file is to be called.
+/// The form in which a server is told a file's new name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Destination {
-    /// By its whole address.
+    /// As a full address.
     Address,
-    /// By its path: behind a proxy that ends TLS, Apache takes the address for another server's.
+    /// As a path only: behind a proxy that ends TLS, Apache believes that the full address belongs to another server.
     Path,
 }
 
 enum Renamed {
     Is,
-    /// Something has the name.
+    /// The name is already taken.
     Taken,
-    /// This server does not do so, or not now; what it said.
+    /// The server cannot move files, or not now; with its answer.
     Never(reqwest::Response),
 }
 

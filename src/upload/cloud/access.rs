@@ -29,17 +29,17 @@ const EARLY: Duration = Duration::from_secs(300);
 /// How long an assertion is good, in seconds: the most that Google allows.
 const ASSERTION_LIFE: i64 = 3600;
 
-/// The right to use a service; cheap to clone.
+/// The authorisation to use a service. Clones are cheap.
 #[derive(Debug, Clone)]
 pub(crate) enum Access {
-    /// A service account of Google's.
+    /// A Google service account.
     Account(Arc<ServiceAccount>),
-    /// A person who signed in.
+    /// The tokens of a user who has signed in.
     Tokens(Tokens),
 }
 
 impl Access {
-    /// `Bearer ...`, good for some minutes at least.
+    /// Returns the header value `Bearer ...` with a token that is valid for at least some minutes.
     pub(crate) async fn bearer(&self) -> Result<HeaderValue, Problem> {
         match self {
             Self::Account(account) => account.bearer().await,
@@ -47,7 +47,7 @@ impl Access {
         }
     }
 
-    /// The service did not accept this token, though its time is not over: the next one is new.
+    /// Reports that the service rejected a token before it expired; the next one will be new.
     pub(crate) async fn refused(&self, bearer: &HeaderValue) {
         match self {
             Self::Account(account) => account.refused(bearer).await,
@@ -56,7 +56,7 @@ impl Access {
     }
 }
 
-/// A service account: its key signs for itself (RFC 7523).
+/// A service account, which signs its own requests for tokens with its key (RFC 7523).
 pub(crate) struct ServiceAccount {
     email: String,
     key_id: Option<String>,
@@ -88,7 +88,7 @@ struct Granted {
 }
 
 impl ServiceAccount {
-    /// Reads the JSON file that Google Cloud gives for a key.
+    /// Parses the JSON key file that Google Cloud provides.
     pub(crate) fn read(secret: Option<&Secret>, hidden: Hidden) -> Result<Self, Problem> {
         let settings = |words: &str| Problem::Settings {
             words: words.to_owned(),

@@ -10,14 +10,14 @@ use crate::digest::{Hasher, Sha256};
 use crate::upload::http::Http;
 use crate::upload::problem::Problem;
 
-/// A service with the right to use it; cheap to clone.
+/// A service's API, with the authorisation to use it. Clones are cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     pub(crate) http: Http,
     access: Access,
 }
 
-/// A service's answer, read as a whole.
+/// A service's answer, read completely.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -30,17 +30,18 @@ impl Api {
         Self { http, access }
     }
 
-    /// Sends a request with a token; a token that is refused is replaced once. Any answer is one.
+    /// Sends a request with a token and returns the answer, whatever its status. If the service rejects the token,
+    /// tries once more with a new one.
     pub(crate) async fn ask(&self, request: RequestBuilder) -> Result<Answer, Problem> {
         Answer::read(&self.http, self.respond(request).await?).await
     }
 
-    /// Sends a request that needs no token: its address is one.
+    /// Sends a request without a token, because its address already authorises it.
     pub(crate) async fn ask_openly(&self, request: RequestBuilder) -> Result<Answer, Problem> {
         Answer::read(&self.http, self.http.answer(request).await?).await
     }
 
-    /// Reads a file back: its size and SHA-256.
+    /// Reads a file back; returns its size in bytes and its SHA-256.
     pub(crate) async fn digest(
         &self,
         request: RequestBuilder,
@@ -94,14 +95,14 @@ impl Answer {
         self.status.is_success()
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         // Not serde's error: it may repeat what it read.
         serde_json::from_slice(&self.body)
             .map_err(|_| Problem::other("the service returned an invalid response"))
     }
 
-    /// The body of a success as JSON; anything else is a problem.
+    /// Parses the body of a successful answer as JSON; any other answer is returned as a problem.
     pub(crate) fn success<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         match self.is_success() {
             true => self.json(),
@@ -109,12 +110,12 @@ impl Answer {
         }
     }
 
-    /// What an answer that is no success means.
+    /// Returns the problem that an unsuccessful answer means.
     pub(crate) fn problem(&self) -> Problem {
         Problem::of_answer(self.status, &self.headers, &self.body)
     }
 
-    /// A header's text.
+    /// Returns the text of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

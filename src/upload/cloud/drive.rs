@@ -23,23 +23,23 @@ use crate::upload::problem::Problem;
 use crate::upload::source::Source;
 use crate::upload::{Counted, Found, folder_of, name_of};
 
-/// Google's own address.
+/// The address of Google's API.
 pub(crate) const ENDPOINT: &str = "https://www.googleapis.com";
 const FOLDER: &str = "application/vnd.google-apps.folder";
 /// What is told of a file.
 const FIELDS: &str = "id,name,size,mimeType,md5Checksum,sha256Checksum";
 
-/// A folder of a person's Drive.
+/// A folder in a user's Google Drive.
 #[derive(Debug)]
 pub struct Drive {
     api: Api,
     sessions: Sessions,
     endpoint: String,
-    /// The folder that everything goes into.
+    /// The folder that contains all uploads.
     root: String,
-    /// Ids of folders by path, below the Drive's own root.
+    /// The ids of folders, by their path below the Drive's own root.
     folders: Mutex<HashMap<String, String>>,
-    /// Held while a folder is made: Drive would make two.
+    /// Held while a folder is created, because Drive would create two of the same name.
     making: tokio::sync::Mutex<()>,
 }
 
@@ -57,7 +57,7 @@ struct File {
     id: String,
     #[serde(default)]
     name: String,
-    /// None for folders and Google's own documents.
+    /// The size in bytes; `None` for folders and Google's own documents.
     size: Option<String>,
     md5_checksum: Option<String>,
     sha256_checksum: Option<String>,
@@ -87,7 +87,7 @@ impl File {
 }
 
 impl Drive {
-    /// Files go below a folder of the Drive.
+    /// Creates a remote whose files are stored below the folder `root` of the Drive.
     pub(crate) fn new(api: Api, sessions: Sessions, endpoint: &str, root: &str) -> Self {
         Self {
             api,
@@ -116,7 +116,7 @@ impl Drive {
         self.folders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything that a query finds.
+    /// Returns all files that match a query.
     async fn query(&self, query: &str) -> Result<Vec<File>, Problem> {
         let base = format!(
             "/drive/v3/files?pageSize=1000&spaces=drive&orderBy=createdTime&fields={}&q={}",
@@ -140,12 +140,12 @@ impl Drive {
         }
     }
 
-    /// The id of a folder below the root, if it is there.
+    /// Returns the id of a folder below the root, if it exists.
     async fn folder(&self, folder: &str) -> Result<Option<String>, Problem> {
         self.walk(&self.full(folder), false).await
     }
 
-    /// The id of a folder, made with those above it where they are missing.
+    /// Returns the id of a folder; creates the folder and its parents if they are missing.
     async fn make_folder(&self, folder: &str) -> Result<String, Problem> {
         let full = self.full(folder);
         let known = self.folders().get(&full).cloned();
@@ -204,7 +204,7 @@ impl Drive {
         Ok(made.id)
     }
 
-    /// Lists a folder; empty if it does not exist.
+    /// Lists a folder; returns an empty list if it does not exist.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         let Some(id) = self.folder(folder).await? else {
             return Ok(Vec::new());
@@ -222,7 +222,7 @@ impl Drive {
         Ok(found.collect())
     }
 
-    /// Forgets which folders are there: somebody may have removed them.
+    /// Forgets which folders exist, because they may have been removed.
     fn forget(&self) {
         self.folders().clear();
     }
@@ -257,7 +257,7 @@ impl Drive {
             .map_err(|problem| self.folder_gone(problem))
     }
 
-    /// A missing folder is made again by the next try.
+    /// Makes the next attempt create a missing folder again.
     fn folder_gone(&self, problem: Problem) -> Problem {
         match problem {
             Problem::NotFound { .. } => {
@@ -271,7 +271,7 @@ impl Drive {
         }
     }
 
-    /// All files that have this path: a kill between two tries may have left two.
+    /// Returns the ids of all files with this path. A process killed between two attempts may have left two.
     async fn ids(&self, path: &str) -> Result<Vec<String>, Problem> {
         let Some(folder) = self.folder(folder_of(path)).await? else {
             return Ok(Vec::new());

@@ -20,19 +20,19 @@ use crate::upload::problem::Problem;
 use crate::upload::source::Source;
 use crate::upload::{Counted, Found};
 
-/// Where questions go.
+/// The address for requests about files.
 pub(crate) const API: &str = "https://api.dropboxapi.com";
-/// Where files go.
+/// The address for requests that carry files.
 pub(crate) const CONTENT: &str = "https://content.dropboxapi.com";
 
-/// A folder of a person's Dropbox.
+/// A folder in a user's Dropbox.
 #[derive(Debug)]
 pub struct Dropbox {
     api: Api,
     sessions: Sessions,
     api_endpoint: String,
     content_endpoint: String,
-    /// Empty, or with a slash at its beginning.
+    /// The root path: empty, or with a leading slash.
     root: String,
 }
 
@@ -47,7 +47,7 @@ struct Page {
 struct Entry {
     name: String,
     id: Option<String>,
-    /// None for folders.
+    /// The size in bytes; `None` for folders.
     size: Option<u64>,
     content_hash: Option<String>,
     rev: Option<String>,
@@ -74,7 +74,8 @@ struct Started {
 }
 
 impl Dropbox {
-    /// Files go below a folder. The two addresses are one where somebody else answers.
+    /// Creates a remote whose files are stored below a folder. The two addresses are equal if another server stands in
+    /// for Dropbox.
     pub(crate) fn new(
         api: Api,
         sessions: Sessions,
@@ -101,7 +102,7 @@ impl Dropbox {
         }
     }
 
-    /// A question, with its arguments as the body.
+    /// Sends a request with its arguments in the body.
     async fn ask(&self, what: &str, arguments: &Value) -> Result<Answer, Problem> {
         let address = format!("{}/2/files/{what}", self.api_endpoint);
         let request = self
@@ -114,7 +115,7 @@ impl Dropbox {
         self.api.ask(request).await
     }
 
-    /// A request about content, with its arguments in a header.
+    /// Builds a request that carries content, with its arguments in a header.
     fn content(&self, what: &str, arguments: &Value) -> RequestBuilder {
         let address = format!("{}/2/files/{what}", self.content_endpoint);
         let client = self.api.http.client();
@@ -131,7 +132,7 @@ impl Dropbox {
         self.api.ask(request).await
     }
 
-    /// Lists a folder; empty if it does not exist.
+    /// Lists a folder; returns an empty list if it does not exist.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         let first = json!({ "path": self.path(folder), "limit": 2000 });
         let mut answer = self.ask("list_folder", &first).await?;
@@ -160,7 +161,7 @@ impl Dropbox {
         }
     }
 
-    /// Where a file goes: only to where nothing is, and under no other name.
+    /// Returns the arguments that store a file: only if nothing is at the path, and under no other name.
     fn commit(&self, path: &str, source: &Source) -> Value {
         let mut commit = json!({
             "path": self.path(path),
@@ -189,7 +190,7 @@ impl Dropbox {
         self.api.digest(request, most).await
     }
 
-    /// Removes a file; only this revision of it, if one is given.
+    /// Removes a file. With `revision`, only that revision of it.
     pub(super) async fn remove(&self, path: &str, revision: Option<&str>) -> Result<(), Problem> {
         let mut arguments = json!({ "path": self.path(path) });
         if let (Some(revision), Some(object)) = (revision, arguments.as_object_mut()) {
@@ -213,8 +214,8 @@ fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
     }
 }
 
-/// What an answer that is no success means. 409 is Dropbox's status for everything that has to do
-/// with the request itself; its code is a path of tags.
+/// Returns the problem that an unsuccessful answer means. Dropbox uses status 409 for every error in the request
+/// itself, with a code made of tags separated by slashes.
 fn judge(path: &str, answer: &Answer) -> Problem {
     #[derive(Deserialize)]
     struct Summary {
@@ -254,7 +255,7 @@ fn judge(path: &str, answer: &Answer) -> Problem {
     }
 }
 
-/// The right offset, when an answer says that ours is wrong.
+/// Returns the correct offset, if the answer says that the offset sent was wrong.
 fn correct_offset(answer: &Answer) -> Option<u64> {
     // An append's answer holds it in `error`, a finish's one level below, in `lookup_failed`.
     let body: Value = answer.json().ok()?;
@@ -317,7 +318,7 @@ impl Parts for Dropbox {
     }
 }
 
-/// JSON for a header: everything but ASCII is escaped.
+/// Returns JSON for use in a header, with everything except ASCII escaped.
 fn in_a_header(json: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(json.len());

@@ -18,17 +18,17 @@ use crate::upload::problem::Problem;
 use crate::upload::source::Source;
 use crate::upload::{Counted, Found};
 
-/// Google's own address.
+/// The address of Google Cloud Storage.
 pub(crate) const ENDPOINT: &str = "https://storage.googleapis.com";
 
-/// A bucket.
+/// A bucket of Google Cloud Storage.
 #[derive(Debug)]
 pub struct Gcs {
     api: Api,
     sessions: Sessions,
     endpoint: String,
     bucket: String,
-    /// Empty, or with a slash at its end.
+    /// The prefix of all objects: empty, or with a trailing slash.
     prefix: String,
 }
 
@@ -67,7 +67,7 @@ impl Object {
 }
 
 impl Gcs {
-    /// Files go below `path` of a bucket.
+    /// Creates a remote whose files are stored below `path` in a bucket.
     pub(crate) fn new(
         api: Api,
         sessions: Sessions,
@@ -90,7 +90,7 @@ impl Gcs {
         format!("{}{path}", self.prefix)
     }
 
-    /// The address of an object, or of what is done with the bucket's objects.
+    /// Returns the address of an object, or of the bucket's list of objects.
     fn object(&self, path: &str) -> String {
         let name = encoded(&self.name(path)).replace('/', "%2F");
         format!("{}/storage/v1/b/{}/o/{name}", self.endpoint, self.bucket)
@@ -115,7 +115,7 @@ impl Gcs {
         description
     }
 
-    /// Lists a folder; empty if it does not exist.
+    /// Lists a folder; returns an empty list if it does not exist.
     pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         let mut prefix = self.name(folder);
         if !folder.is_empty() {
@@ -177,7 +177,7 @@ impl Gcs {
         stored(path, &self.api.ask(request).await?).map_err(bucket_gone)
     }
 
-    /// Reads a file back: its size and SHA-256.
+    /// Reads a file back; returns its size in bytes and its SHA-256.
     pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         let address = format!("{}?alt=media", self.object(path));
         self.api
@@ -185,7 +185,7 @@ impl Gcs {
             .await
     }
 
-    /// Removes a file; only this revision of it, if one is given.
+    /// Removes a file. With `revision`, only that revision of it.
     pub async fn remove(&self, path: &str, revision: Option<&str>) -> Result<(), Problem> {
         let condition = revision.map_or_else(String::new, |generation| {
             format!("?ifGenerationMatch={}", encoded(generation))
@@ -200,7 +200,7 @@ impl Gcs {
     }
 }
 
-/// What an upload's answer says.
+/// Returns what the answer to an upload says about the stored file.
 fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
     match answer.status.as_u16() {
         412 => Err(Problem::Taken {
@@ -245,7 +245,7 @@ impl Parts for Gcs {
     }
 }
 
-/// 404 where nothing but the bucket has to be there.
+/// Reads a 404 as a missing bucket, for requests that need nothing else to exist.
 fn bucket_gone(problem: Problem) -> Problem {
     match problem {
         Problem::NotFound { what } => Problem::NoBucket { words: what },
@@ -253,7 +253,7 @@ fn bucket_gone(problem: Problem) -> Problem {
     }
 }
 
-/// 412: something came to be there in the meantime.
+/// Reads a 412 as a path taken by somebody else in the meantime.
 fn taken(path: &str, problem: Problem) -> Problem {
     match problem {
         Problem::Other { words, .. } if words.contains("HTTP 412") => Problem::Taken {

@@ -11,16 +11,16 @@ use super::api::{Answer, Api};
 use crate::upload::problem::Problem;
 use crate::upload::source::Source;
 
-/// The size of a part, in bytes; must be a multiple of 256 KiB.
+/// The size of a part in bytes; must be a multiple of 256 KiB.
 pub(super) const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// How far a session is, with the answer that described the whole file.
+/// The progress of a session, with the final answer that describes the complete file.
 pub(super) enum Session {
     Has(u64),
     Done(Answer),
 }
 
-/// The request that sends a file with its description (`uploadType=multipart`).
+/// Returns the request with a body that holds a file and its description (`uploadType=multipart`).
 pub(super) fn with_description(
     request: RequestBuilder,
     description: &Value,
@@ -44,7 +44,7 @@ pub(super) fn with_description(
         .body(body.freeze())
 }
 
-/// Opens a session (`uploadType=resumable`); its address comes back.
+/// Opens a session (`uploadType=resumable`) and returns its address.
 pub(super) async fn begin(
     api: &Api,
     request: RequestBuilder,
@@ -65,7 +65,7 @@ pub(super) async fn begin(
     session.ok_or_else(|| Problem::other("the service opened no session"))
 }
 
-/// Asks how far a session is.
+/// Asks for the progress of a session.
 pub(super) async fn received(api: &Api, session: &str, size: u64) -> Result<Session, Problem> {
     let range = format!("bytes */{size}");
     put(api, session, &range, Bytes::new()).await

@@ -24,19 +24,19 @@ use crate::upload::problem::Problem;
 use crate::upload::source::Source;
 use crate::upload::{Counted, Found, folder_of, name_of};
 
-/// Microsoft's own address.
+/// The address of Microsoft Graph.
 pub(crate) const ENDPOINT: &str = "https://graph.microsoft.com";
 /// What is told of a file.
 const FIELDS: &str = "id,name,size,file,folder,eTag";
 
-/// A folder of a person's OneDrive.
+/// A folder in a user's OneDrive.
 #[derive(Debug)]
 pub struct OneDrive {
     api: Api,
     sessions: Sessions,
     endpoint: String,
     root: String,
-    /// Folders that are known to be there, below the OneDrive's own root.
+    /// Folders that are known to exist, below the OneDrive's own root.
     made: Mutex<HashSet<String>>,
 }
 
@@ -56,7 +56,7 @@ struct Item {
     size: Option<u64>,
     #[serde(rename = "eTag")]
     etag: Option<String>,
-    /// None for folders.
+    /// The facts about a file; `None` for folders.
     file: Option<File>,
 }
 
@@ -101,7 +101,7 @@ struct Session {
 }
 
 impl Session {
-    /// Where the next fragment begins; `12345-` or `12345-55232`.
+    /// Returns where the next fragment begins, from a range such as `12345-` or `12345-55232`.
     fn offset(&self) -> Option<u64> {
         let first = self.next_expected_ranges.first()?;
         first.split('-').next()?.parse().ok()
@@ -109,7 +109,7 @@ impl Session {
 }
 
 impl OneDrive {
-    /// Files go below a folder of the OneDrive.
+    /// Creates a remote whose files are stored below the folder `root` of the OneDrive.
     pub(crate) fn new(api: Api, sessions: Sessions, endpoint: &str, root: &str) -> Self {
         Self {
             api,
@@ -132,7 +132,7 @@ impl OneDrive {
         }
     }
 
-    /// The address of something by its full path, and of what is asked of it: `/children`.
+    /// Returns the address of an item by its full path, followed by the requested part of it, such as `/children`.
     fn item(&self, full: &str, what: &str) -> String {
         match full {
             "" => format!("{}/v1.0/me/drive/root{what}", self.endpoint),
@@ -148,7 +148,7 @@ impl OneDrive {
         self.api.http.client().request(method, address)
     }
 
-    /// Lists a folder; empty if it does not exist.
+    /// Lists a folder; returns an empty list if it does not exist.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         let base = self.item(&self.full(folder), "/children");
         let mut address = format!("{base}?$top=1000&$select={FIELDS}");
@@ -181,7 +181,7 @@ impl OneDrive {
         }
     }
 
-    /// Makes a folder and those above it, where they are missing.
+    /// Creates a folder and its parents if they are missing.
     async fn make_folder(&self, folder: &str) -> Result<(), Problem> {
         let full = self.full(folder);
         let mut above = String::new();
@@ -238,7 +238,7 @@ impl OneDrive {
             .await
     }
 
-    /// Removes a file; only this revision of it, if one is given.
+    /// Removes a file. With `revision`, only that revision of it.
     pub(super) async fn remove(&self, path: &str, revision: Option<&str>) -> Result<(), Problem> {
         let address = self.item(&self.full(path), "");
         let mut request = self.request(Method::DELETE, &address);
@@ -279,7 +279,7 @@ impl OneDrive {
     }
 }
 
-/// What an answer says about a file that was sent.
+/// Returns what an answer says about an uploaded file.
 fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
     match answer.status.as_u16() {
         409 | 412 => Err(Problem::Taken {

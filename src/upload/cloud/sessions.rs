@@ -19,9 +19,9 @@ const LIFE: i64 = 7 * 24 * 60 * 60;
 /// A larger file of sessions is not ours.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The sessions of one remote.
+/// The upload sessions of one remote, kept in a file so that a later run can continue them.
 pub(crate) struct Sessions {
-    /// `None` where there is no home: they last as long as this run.
+    /// The file; `None` if there is no home folder, in which case sessions last only for this run.
     file: Option<PathBuf>,
     target: String,
     known: Mutex<BTreeMap<String, Session>>,
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Sessions {
 }
 
 impl Sessions {
-    /// The sessions of the remote that leads to `target`.
+    /// Creates the sessions of the remote that leads to `target`.
     pub(crate) fn new(file: Option<PathBuf>, target: &str) -> Self {
         let known = file.as_deref().map(read).unwrap_or_default();
         Self {
@@ -50,14 +50,14 @@ impl Sessions {
         }
     }
 
-    /// What leads to the session of a file, if there is one.
+    /// Returns the text that leads to a file's session, if there is one.
     pub(crate) fn find(&self, path: &str, source: &Source) -> Option<String> {
         let known = self.known();
         let session = known.get(&self.key(path, source))?;
         Some(session.leads_to.reveal().to_owned())
     }
 
-    /// Keeps what leads to a session.
+    /// Stores the text that leads to a file's session.
     pub(crate) fn keep(&self, path: &str, source: &Source, leads_to: &str) {
         let session = Session {
             leads_to: Secret::new(leads_to),
@@ -68,7 +68,7 @@ impl Sessions {
         self.save(&known);
     }
 
-    /// Forgets a session.
+    /// Forgets a file's session.
     pub(crate) fn forget(&self, path: &str, source: &Source) {
         let mut known = self.known();
         if known.remove(&self.key(path, source)).is_some() {

@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::upload::oauth::{Endpoints, Service};
 
-/// A container of Azure Blob Storage.
+/// The settings of a container in Azure Blob Storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Azure {
-    /// The container.
+    /// The container's name.
     pub container: String,
-    /// The storage account.
+    /// The storage account's name.
     pub account: String,
-    /// Another address than the account's own.
+    /// The service's address, if it is not derived from the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// The folder in the container.
+    /// The folder inside the container.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
-    /// Certificates to trust beside the system's.
+    /// A PEM file with certificates to trust in addition to the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<PathBuf>,
 }
 
 impl Azure {
-    /// The service's address.
+    /// Returns the service's address.
     pub fn address(&self) -> String {
         match &self.endpoint {
             Some(endpoint) => endpoint.clone(),
@@ -33,55 +33,55 @@ impl Azure {
         }
     }
 
-    /// What it leads to, in one line.
+    /// Returns the destination as one line.
     pub fn target(&self) -> String {
         format!("{}/{} at {}", self.container, self.path, self.address())
     }
 }
 
-/// A bucket of Google Cloud Storage.
+/// The settings of a bucket in Google Cloud Storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bucket {
-    /// The bucket.
+    /// The bucket's name.
     pub bucket: String,
-    /// Another address than Google's.
+    /// The service's address, if it is not Google's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// The folder in the bucket.
+    /// The folder inside the bucket.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
-    /// Certificates to trust beside the system's.
+    /// A PEM file with certificates to trust in addition to the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<PathBuf>,
 }
 
 impl Bucket {
-    /// What it leads to, in one line.
+    /// Returns the destination as one line.
     pub fn target(&self) -> String {
         let service = self.endpoint.as_deref().unwrap_or("Google Cloud Storage");
         format!("{}/{} at {service}", self.bucket, self.path)
     }
 }
 
-/// A bucket of Backblaze B2.
+/// The settings of a bucket in Backblaze B2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct B2 {
-    /// The bucket.
+    /// The bucket's name.
     pub bucket: String,
-    /// The address of its S3 side.
+    /// The address of B2's S3-compatible API.
     pub endpoint: String,
-    /// The application key's id.
+    /// The id of the application key.
     pub key_id: String,
-    /// The folder in the bucket.
+    /// The folder inside the bucket.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
-    /// Certificates to trust beside the system's.
+    /// A PEM file with certificates to trust in addition to the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<PathBuf>,
 }
 
 impl B2 {
-    /// The region, which stands in the address: `https://s3.us-west-004.backblazeb2.com`.
+    /// Returns the region, which is part of the address: `https://s3.us-west-004.backblazeb2.com`.
     pub fn region(&self) -> &str {
         let host = self.endpoint.split("://").last().unwrap_or_default();
         let mut names = host.split('.');
@@ -91,43 +91,43 @@ impl B2 {
         }
     }
 
-    /// What it leads to, in one line.
+    /// Returns the destination as one line.
     pub fn target(&self) -> String {
         format!("{}/{} at {}", self.bucket, self.path, self.endpoint)
     }
 }
 
-/// A person's Google Drive, Dropbox or OneDrive.
+/// The settings of a user's Google Drive, Dropbox or OneDrive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drive {
-    /// The person's own client ID.
+    /// The user's own client ID.
     pub client_id: String,
-    /// The folder.
+    /// The folder for the uploads.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
-    /// Another address than the service's; for tests, no option leads to it.
+    /// The service's address, if it is not the usual one. For tests; no option sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// The same for the sign-in.
+    /// The addresses for signing in, if they are not the usual ones. For tests; no option sets them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Endpoints>,
 }
 
 impl Drive {
-    /// What a person signs in to, and with which client ID.
+    /// Returns the service to sign in to, with the client ID to use.
     pub fn sign_in(&self, service: Service) -> (Service, &str) {
         (service.at(self.endpoints.as_ref()), &self.client_id)
     }
 
-    /// What it leads to, in one line.
+    /// Returns the destination as one line.
     pub fn target(&self, service: &str) -> String {
         let address = self.address.as_deref().unwrap_or(service);
         format!("{address}/{} with client ID {}", self.path, self.client_id)
     }
 }
 
-/// What signing in to Google Drive takes. With this scope only what this client ID put there is
-/// seen, and Google asks for no review.
+/// Returns how to sign in to Google Drive. The scope gives access only to files created with this client ID, and does
+/// not require a review by Google.
 pub(crate) fn google_drive() -> Service {
     Service {
         name: "Google Drive",
@@ -145,7 +145,7 @@ pub(crate) fn google_drive() -> Service {
     }
 }
 
-/// What signing in to Dropbox takes. Its redirect must be registered with its port.
+/// Returns how to sign in to Dropbox. Its redirect address must be registered including the port.
 pub(crate) fn dropbox() -> Service {
     Service {
         name: "Dropbox",
@@ -165,7 +165,7 @@ pub(crate) fn dropbox() -> Service {
     }
 }
 
-/// What signing in to OneDrive takes: an app registration for mobile and desktop applications.
+/// Returns how to sign in to OneDrive. It needs an app registration for mobile and desktop applications.
 pub(crate) fn onedrive() -> Service {
     Service {
         name: "OneDrive",

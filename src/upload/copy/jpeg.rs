@@ -3,7 +3,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-/// What EXIF data begins with in its segment.
+/// The bytes that EXIF data begins with in its segment.
 pub(super) const EXIF_MARK: &[u8] = b"Exif\0\0";
 /// The longest content of a segment, in bytes.
 pub(super) const MAX_CONTENT: usize = 65_533;
@@ -12,25 +12,25 @@ const MAX_SEGMENTS: usize = 1000;
 /// More scans than any encoder makes; each one costs a decoder a walk over all pixels.
 const MAX_SCANS: usize = 64;
 
-/// Everything before the pixels.
+/// Everything in a JPEG before the pixels.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Header {
     pub(super) segments: Vec<Segment>,
-    /// Width, height and number of colours; the second of several frames counts for nothing.
+    /// Width, height and number of colours. Only the first frame counts.
     pub(super) frame: Option<Frame>,
-    /// Where the first scan begins.
+    /// The offset of the first scan.
     pub(super) scan_at: u64,
 }
 
-/// A segment: a marker, and contents with their length before them.
+/// A segment: a marker, a length and the content.
 #[derive(Debug, Clone)]
 pub(super) struct Segment {
     pub(super) marker: u8,
-    /// Where its marker stands.
+    /// The offset of the segment's marker.
     pub(super) at: u64,
-    /// Where the next one begins.
+    /// The offset of the next segment.
     pub(super) end: u64,
-    /// What it holds, for those that say something about the picture.
+    /// The content, for segments that describe the picture.
     pub(super) content: Vec<u8>,
 }
 
@@ -48,7 +48,7 @@ impl Frame {
 }
 
 impl Header {
-    /// `None` when it is no JPEG, or none that makes sense.
+    /// Reads the header; returns `None` if the file is not a valid JPEG.
     pub(super) fn read(file: &mut (impl Read + Seek)) -> Option<Self> {
         file.seek(SeekFrom::Start(0)).ok()?;
         let mut start = [0; 2];
@@ -115,15 +115,15 @@ impl Header {
         None
     }
 
-    /// The EXIF data's segment.
+    /// Returns the segment with the EXIF data.
     pub(super) fn exif(&self) -> Option<&Segment> {
         self.segments
             .iter()
             .find(|segment| segment.marker == 0xE1 && segment.content.starts_with(EXIF_MARK))
     }
 
-    /// Whether more pictures hang on, by the Multi-Picture Format's index (CIPA DC-007), which
-    /// tells sizes and places that a change would make wrong.
+    /// Returns whether the file contains further pictures, according to the index of the Multi-Picture Format (CIPA
+    /// DC-007). That index holds sizes and offsets that a change would make wrong.
     pub(super) fn has_more_pictures(&self) -> bool {
         let is_index = |segment: &Segment| segment.content.starts_with(b"MPF\0");
         self.segments
@@ -131,7 +131,7 @@ impl Header {
             .any(|segment| segment.marker == 0xE2 && is_index(segment))
     }
 
-    /// Whether a date stands beside the EXIF data: in XMP, or as IPTC's date of creation.
+    /// Returns whether there is a date outside the EXIF data: in XMP, or as IPTC's creation date.
     pub(super) fn has_date_elsewhere(&self) -> bool {
         self.segments.iter().any(|segment| {
             let content = &segment.content;
@@ -149,7 +149,7 @@ impl Header {
         })
     }
 
-    /// Whether its XMP says that a video hangs on.
+    /// Returns whether the XMP says that a video is appended.
     pub(super) fn is_motion_photo(&self) -> bool {
         let names: [&[u8]; 2] = [b"MotionPhoto", b"MicroVideo"];
         let says = |content: &[u8]| {
@@ -165,12 +165,12 @@ impl Header {
     }
 }
 
-/// A segment of EXIF data.
+/// Returns a segment with EXIF data; `None` if the data is too long.
 pub(super) fn exif_segment(tiff: &[u8]) -> Option<Vec<u8>> {
     segment(0xE1, &[EXIF_MARK, tiff].concat())
 }
 
-/// A segment; `None` when the content is too long for one.
+/// Returns a segment; `None` if the content is too long.
 pub(super) fn segment(marker: u8, content: &[u8]) -> Option<Vec<u8>> {
     if content.len() > MAX_CONTENT {
         return None;
@@ -179,8 +179,8 @@ pub(super) fn segment(marker: u8, content: &[u8]) -> Option<Vec<u8>> {
     Some([&[0xFF, marker][..], &length.to_be_bytes(), content].concat())
 }
 
-/// Where the picture ends whose first scan begins at `scan_at`: behind its EOI marker. `None` when
-/// there is none, or when there are more scans than make sense.
+/// Returns the offset behind the EOI marker of the picture whose first scan begins at `scan_at`. Returns `None` if
+/// there is no such marker or an implausible number of scans.
 pub(super) fn end_of(bytes: &[u8], scan_at: usize) -> Option<usize> {
     let mut at = scan_at;
     let mut scans = 0;

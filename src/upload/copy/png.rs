@@ -3,23 +3,23 @@
 use std::io::{Read, Seek, SeekFrom};
 
 const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
-/// Signature and the first chunk, which has 13 bytes.
+/// The length in bytes of the signature and the first chunk, whose data has 13 bytes.
 pub(super) const AFTER_FIRST: u64 = 8 + 12 + 13;
 /// More text than any picture has before its pixels, in bytes.
 const MAX_TEXT: u32 = 1024 * 1024;
 /// More chunks than any picture has before its pixels.
 const MAX_CHUNKS: usize = 1000;
 
-/// Whether EXIF data can be put into a PNG.
+/// Whether EXIF data can be added to a PNG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {
-    /// After its first chunk.
+    /// It can be added after the first chunk.
     Free,
-    /// It has some, or a date in another form.
+    /// It cannot: the file has EXIF data, or a date in another form.
     Taken,
 }
 
-/// What room a file has; `None` where it is no PNG that makes sense.
+/// Returns whether EXIF data can be added; `None` if the file is not a valid PNG.
 pub(super) fn room(file: &mut (impl Read + Seek)) -> Option<Room> {
     file.seek(SeekFrom::Start(0)).ok()?;
     let mut signature = [0; 8];
@@ -54,7 +54,7 @@ pub(super) fn room(file: &mut (impl Read + Seek)) -> Option<Room> {
     None
 }
 
-/// The chunk.
+/// Returns a chunk with EXIF data.
 pub(super) fn exif_chunk(tiff: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(tiff.len()).ok()?;
     let mut sum = crc32fast::Hasher::new();

@@ -14,7 +14,7 @@ use jpeg_decoder::PixelFormat;
 use super::jpeg::{self, EXIF_MARK, Header};
 use super::tiff;
 
-/// The most that a smaller copy has, in pixels.
+/// The largest number of pixels in a scaled-down copy.
 pub(super) const MAX_PIXELS: u64 = 16_000_000;
 /// The most that is decoded, in pixels; each takes up to six bytes.
 const MAX_DECODED: u64 = 64_000_000;
@@ -25,8 +25,7 @@ const MAX_CLAIMED: u64 = 300_000_000;
 /// As good as phones' own cameras save.
 const QUALITY: u8 = 90;
 
-/// Why a picture is sent as it is, from what its header says; `None` when a smaller copy is worth
-/// trying.
+/// Returns why a picture is not scaled down, judged by its header; `None` if scaling down is worth trying.
 pub(super) fn why_not(header: &Header) -> Option<&'static str> {
     let Some(frame) = header.frame else {
         return Some("it cannot be read as a JPEG");
@@ -47,7 +46,7 @@ pub(super) fn why_not(header: &Header) -> Option<&'static str> {
     None
 }
 
-/// A copy of at most so many pixels, or why there is none.
+/// Returns a copy with at most `max_pixels` pixels, or why that is not possible.
 pub(super) fn smaller(original: &[u8], max_pixels: u64) -> Result<Vec<u8>, &'static str> {
     let header = Header::read(&mut Cursor::new(original)).ok_or("it cannot be read as a JPEG")?;
     let scan_at = usize::try_from(header.scan_at).unwrap_or(usize::MAX);

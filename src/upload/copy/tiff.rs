@@ -23,16 +23,16 @@ const MAX_DATE: usize = 64;
 /// More than any directory has.
 const MAX_ENTRIES: usize = 1000;
 
-/// Why EXIF data is invalid.
+/// The error for invalid EXIF data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Damaged;
 
-/// Why no date is put into EXIF data.
+/// The reason why no date is added to EXIF data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unfit {
-    /// It cannot be read.
+    /// The EXIF data is invalid.
     Damaged,
-    /// It has one, in whatever form: nobody writes another over it.
+    /// The EXIF data contains a date, in any form. It is never overwritten.
     HasDate,
 }
 
@@ -42,14 +42,14 @@ impl From<Damaged> for Unfit {
     }
 }
 
-/// One entry of a directory, with its value or the place of it as the file has them.
+/// One entry of a directory, with its value or the value's offset, as in the file.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     tag: u16,
     kind: u16,
     count: u32,
     value: [u8; 4],
-    /// Where the value stands.
+    /// The offset of the value.
     at: usize,
 }
 
@@ -58,7 +58,7 @@ struct Directory {
     next: u32,
 }
 
-/// How numbers are written.
+/// The byte order of numbers.
 #[derive(Debug, Clone, Copy)]
 struct Order {
     is_little: bool,
@@ -129,7 +129,7 @@ fn directory(tiff: &[u8], order: Order, at: u32) -> Result<Directory, Damaged> {
     Ok(Directory { entries, next })
 }
 
-/// EXIF data with a date: what is there already and this, or nothing but this.
+/// Returns EXIF data with a date added to the existing data, or with only the date.
 pub(super) fn with_date(
     tiff: Option<&[u8]>,
     at: NaiveDateTime,
@@ -185,7 +185,7 @@ pub(super) fn with_date(
     Ok(out)
 }
 
-/// Corrects the size in pixels, where EXIF data tells one.
+/// Corrects the picture's size in pixels, if the EXIF data contains one.
 pub(super) fn set_size(tiff: &mut [u8], width: u16, height: u16) -> Result<(), Damaged> {
     let order = Order::of(tiff)?;
     let main = directory(tiff, order, order.read_u32(tiff, 4)?)?;

@@ -17,16 +17,16 @@ use crate::upload::problem::{Problem, brief, retry_after};
 const WAIT_AFTER_429: Duration = Duration::from_secs(30);
 /// Access tokens that are tried for one request: others may use one up in the meantime.
 const MAX_TOKENS: u32 = 4;
-/// Items in one request, at most.
+/// The most items in one request.
 pub(super) const BATCH: usize = 50;
 /// Albums in one answer, at most.
 const ALBUMS_PER_PAGE: usize = 50;
 /// Pages of albums that are read, at most.
 const MAX_PAGES: usize = 400;
-/// The longest id or token that is believed, in bytes.
+/// The longest id or token accepted, in bytes.
 pub(super) const MAX_ID_BYTES: usize = 8 * 1024;
 
-/// The API of one person's library; cheap to clone.
+/// The API of one user's library. Clones are cheap.
 #[derive(Debug, Clone)]
 pub(super) struct Api {
     pub(super) http: Http,
@@ -44,7 +44,7 @@ impl Api {
         })
     }
 
-    /// Notes something that must not be repeated.
+    /// Adds a secret that must not appear in any message.
     pub(super) fn hide(&self, secret: &str) {
         self.tokens.hide(secret);
     }
@@ -53,8 +53,8 @@ impl Api {
         format!("{}/v1/{path}", self.base)
     }
 
-    /// Whether an address that the service gave may be used, and whether the access token may go
-    /// there.
+    /// Returns whether an address given by the service may be used (`Some`), and whether the access token may be sent
+    /// there (`true`).
     pub(super) fn trusts(&self, address: &str) -> Option<bool> {
         let (url, own) = (Url::parse(address).ok()?, Url::parse(&self.base).ok()?);
         if url.origin() == own.origin() {
@@ -66,8 +66,7 @@ impl Api {
         (url.scheme() == "https" && is_google).then_some(false)
     }
 
-    /// Sends a request; again when the access token was not accepted. An answer that is no success
-    /// is a problem.
+    /// Sends a request; repeats it if the access token was rejected. Returns a problem for any unsuccessful answer.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, Problem> {
         let mut request = request;
         let mut tokens = 1;
@@ -88,12 +87,13 @@ impl Api {
         }
     }
 
-    /// `Bearer ...`, for a request whose body can be sent once only.
+    /// Returns the header value `Bearer ...` for a request whose body can be sent only once.
     pub(super) async fn bearer(&self) -> Result<reqwest::header::HeaderValue, Problem> {
         self.tokens.bearer().await
     }
 
-    /// The same for its answer.
+    /// Judges the answer to a request whose body can be sent only once. If the access token was rejected, the caller
+    /// has to build the request again.
     pub(super) async fn judged_once(
         &self,
         answer: Response,
@@ -156,7 +156,7 @@ impl Api {
         Ok(answer.media_item_results)
     }
 
-    /// The albums that this program made, as title and id.
+    /// Returns the title and id of each album that this program made.
     pub(super) async fn albums(&self) -> Result<Vec<(String, String)>, Problem> {
         let mut found = Vec::new();
         let mut page = String::new();
@@ -182,7 +182,7 @@ impl Api {
         Ok(found)
     }
 
-    /// Makes an album: its id.
+    /// Creates an album and returns its id.
     pub(super) async fn create_album(&self, title: &str) -> Result<String, Problem> {
         let body = body_of(&serde_json::json!({ "album": { "title": title } }))?;
         let address = self.address("albums");
@@ -193,7 +193,7 @@ impl Api {
         }
     }
 
-    /// Whether the sign-in works, with one request.
+    /// Checks with one request whether the sign-in works.
     pub(super) async fn test(&self) -> Result<(), Problem> {
         let address = format!(
             "{}?pageSize=1&excludeNonAppCreatedData=true",
@@ -221,12 +221,12 @@ fn no_url() -> Problem {
     }
 }
 
-/// Whether an id or token is one: printable, without spaces, not long.
+/// Returns whether an id or token is plausible: printable, without spaces, and not too long.
 pub(super) fn is_fine(id: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// One item to be made.
+/// One item to create.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NewItem<'a> {
     pub(super) token: &'a str,
@@ -283,7 +283,7 @@ struct BatchGot {
     media_item_results: Vec<ItemResult>,
 }
 
-/// What became of one item.
+/// The result for one item.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ItemResult {
@@ -292,7 +292,7 @@ pub(super) struct ItemResult {
     pub(super) media_item: Option<MediaItem>,
 }
 
-/// A `google.rpc.Status`; 0 is success.
+/// A `google.rpc.Status`; code 0 means success.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Status {
@@ -339,7 +339,7 @@ struct FailureBody {
     status: String,
 }
 
-/// Judges an answer that is no success.
+/// Returns the problem that an unsuccessful answer means.
 pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Problem {
     if status.is_redirection() {
         return Problem::of_answer(status, headers, b"");
@@ -403,7 +403,7 @@ fn busy_after_429(problem: Problem) -> Problem {
     }
 }
 
-/// Whether a message says that the person's storage is full.
+/// Returns whether a message says that the user's storage is full.
 pub(super) fn is_about_room(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     message.contains("storage") && (message.contains("not enough") || message.contains("full"))
@@ -415,7 +415,7 @@ fn is_daily(body: &[u8]) -> bool {
     text.contains("per day") || text.contains("perday") || text.contains("daily")
 }
 
-/// The next midnight in California, when the daily quota starts again, in seconds since 1970.
+/// Returns the next midnight in California, when the daily quota starts again, in seconds since 1970.
 pub(super) fn next_midnight_pacific(now: i64) -> i64 {
     // Whether the day there is this or the next one depends on what is looked for; so both are
     // tried, and the first one that is still to come is it.

@@ -11,20 +11,20 @@ use crate::upload::body;
 use crate::upload::problem::Problem;
 use crate::upload::source::Source;
 
-/// Larger files are sent in a session: it takes one request more, and saves the bytes.
+/// Larger files are sent in a session. That takes one more request, but can be resumed.
 pub(super) const MAX_RAW_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What `query` told of a session.
+/// The state of a session, as reported by `query`.
 enum Standing {
-    /// So many bytes have arrived.
+    /// This many bytes have arrived.
     Received(u64),
-    /// All have arrived; this is the upload token.
+    /// All bytes have arrived; this is the upload token.
     Final(String),
-    /// Google knows it no more.
+    /// Google no longer knows the session.
     Gone,
 }
 
-/// Sends a file in one request.
+/// Sends a file in one request and returns the upload token.
 pub(super) async fn raw(api: &Api, source: &Source, taken: Taken) -> Result<String, Problem> {
     let address = api.address("uploads");
     let request = api
@@ -48,7 +48,7 @@ pub(super) async fn raw(api: &Api, source: &Source, taken: Taken) -> Result<Stri
     token_of(api, answer).await
 }
 
-/// Begins a session: its address.
+/// Opens a session and returns its address.
 pub(super) async fn begin(api: &Api, source: &Source, taken: Taken) -> Result<String, Problem> {
     let address = api.address("uploads");
     let answer = api
@@ -73,8 +73,8 @@ pub(super) async fn begin(api: &Api, source: &Source, taken: Taken) -> Result<St
         .ok_or_else(|| nonsense("no usable address for the upload"))
 }
 
-/// Sends what a session still lacks. `is_new` says that nothing was sent to it yet. `None` when
-/// Google knows it no more.
+/// Sends the bytes that a session still lacks. With `is_new`, nothing has been sent to it yet. Returns `None` if Google
+/// no longer knows the session.
 pub(super) async fn resume(
     api: &Api,
     session: &str,

@@ -6,28 +6,28 @@
 
 use crate::folder::upload::UploadReason;
 
-/// How much of a file [`judge`] looks at, in bytes; enough to find a JPEG's size behind a thumbnail.
+/// How many bytes at the beginning of a file [`judge`] looks at; enough to find a JPEG's size behind a thumbnail.
 pub(crate) const HEAD_BYTES: usize = 256 * 1024;
 
-/// How large a file may be.
+/// The limits on the size of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Photos, in bytes.
+    /// The largest photo, in bytes.
     pub photo_bytes: u64,
-    /// Photos, in pixels.
+    /// The largest photo, in pixels.
     pub photo_pixels: Option<u64>,
-    /// Videos, in bytes.
+    /// The largest video, in bytes.
     pub video_bytes: u64,
 }
 
 impl Limits {
-    /// Those of today.
+    /// The current limits.
     pub const NOW: Self = Self {
         photo_bytes: 200 * MB,
         photo_pixels: None,
         video_bytes: 20 * GB,
     };
-    /// Those of 2018, for who wants to be sure that any client shows and edits a photo.
+    /// The limits of 2018, for users who want to be sure that every client can show and edit a photo.
     pub const OF_2018: Self = Self {
         photo_bytes: 75 * MB,
         photo_pixels: Some(100_000_000),
@@ -38,16 +38,16 @@ impl Limits {
 const MB: u64 = 1024 * 1024;
 const GB: u64 = 1024 * MB;
 
-/// A file that is taken.
+/// The facts about a file that the service accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Taken {
-    /// Its type, for `X-Goog-Upload-Content-Type`.
+    /// The file's MIME type, for `X-Goog-Upload-Content-Type`.
     pub mime: &'static str,
     /// Whether it is a video.
     pub is_video: bool,
 }
 
-/// Judges a file; the text is for the person.
+/// Checks whether the service accepts a file; the error text is for the user.
 pub(crate) fn judge(
     name: &str,
     head: &[u8],
@@ -135,7 +135,7 @@ fn ending(name: &str) -> String {
 
 enum Content {
     Media(Taken),
-    /// Something that is known not to be taken.
+    /// A kind of file that the service is known to refuse.
     Other(&'static str),
     Unknown,
 }

@@ -5,14 +5,14 @@ use bytes::Bytes;
 use crate::digest::Sha256;
 use crate::upload::body::Frame;
 
-/// A form that is being filled in; the file comes last.
+/// A multipart form under construction; the file comes last.
 pub(super) struct Form {
     boundary: String,
     text: String,
 }
 
 impl Form {
-    /// A form for a file: its boundary is of its hash, so that it does not occur in it.
+    /// Creates a form for a file. The boundary contains the file's hash, so it cannot occur in the file.
     pub(super) fn new(sha256: &Sha256) -> Self {
         Self {
             boundary: format!("rescue-{sha256}"),
@@ -20,7 +20,7 @@ impl Form {
         }
     }
 
-    /// The value of the request's `Content-Type`.
+    /// Returns the value of the request's `Content-Type` header.
     pub(super) fn content_type(&self) -> String {
         format!("multipart/form-data; boundary={}", self.boundary)
     }
@@ -33,7 +33,7 @@ impl Form {
         self.text.push_str("\r\n");
     }
 
-    /// Ends with a file: what stands before and after its bytes.
+    /// Completes the form with a file; returns the bytes before and after the file's content.
     pub(super) fn file(mut self, name: &str, file_name: &str, content_type: &str) -> Frame {
         let file_name = escaped(file_name);
         self.part(name, &format!("; filename=\"{file_name}\""));
@@ -53,7 +53,7 @@ impl Form {
     }
 }
 
-/// As browsers do: no name ends its own quotes or line.
+/// Escapes a name as browsers do, so that it cannot end its quotes or its line.
 fn escaped(name: &str) -> String {
     name.replace('"', "%22")
         .replace('\r', "%0D")

@@ -7,20 +7,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Verdict;
 use crate::upload::problem::Problem;
 
-/// Where questions gather.
+/// Collects questions so that one request answers many of them.
 #[derive(Debug, Default)]
 pub(super) struct Together {
-    /// Held by the one that asks.
+    /// Held by the caller that sends the request.
     turn: tokio::sync::Mutex<()>,
     waiting: Mutex<Vec<String>>,
-    /// Answers, and how many have yet to fetch them.
+    /// The answers, and how many callers have yet to fetch each.
     answers: Mutex<HashMap<String, (usize, Answer)>>,
 }
 
 type Answer = Result<Verdict, Problem>;
 
 impl Together {
-    /// The verdict on a checksum. `ask` asks for many.
+    /// Returns the server's verdict on a checksum. `ask` asks for many at once.
     pub(super) async fn ask(
         &self,
         sha1: String,

@@ -9,25 +9,26 @@ use windows_native_keyring_store::Store;
 use super::KeyringError;
 use crate::upload::secret::Secret;
 
-/// The Credential Manager.
+/// The Windows Credential Manager.
 #[derive(Debug, Clone)]
 pub struct Keyring {
-    /// Which settings the secrets belong to.
+    /// The settings file that the secrets belong to.
     settings: String,
 }
 
 impl Keyring {
-    /// What people call it.
+    /// The keyring's name for messages.
     pub const NAME: &str = "Windows' Credential Manager";
 
-    /// The Credential Manager, which is always there.
+    /// Returns the Credential Manager, which is always available.
     pub fn of_session(settings: &Path) -> Option<Self> {
         Some(Self {
             settings: settings.display().to_string(),
         })
     }
 
-    /// Keeps a remote's secret, in place of an older one, and reads it back. It takes no more than 2,560 bytes.
+    /// Stores a remote's secret, replacing an older one, and reads it back. The Credential Manager accepts at most
+    /// 2,560 bytes.
     pub fn keep(&self, remote: &str, secret: &Secret) -> Result<(), KeyringError> {
         let entry = self.entry(remote)?;
         entry
@@ -39,14 +40,14 @@ impl Keyring {
         }
     }
 
-    /// A remote's secret.
+    /// Returns a remote's secret.
     pub fn find(&self, remote: &str) -> Result<Secret, KeyringError> {
         let bytes = self.entry(remote)?.get_secret().map_err(failed)?;
         let text = String::from_utf8(bytes).map_err(|_| KeyringError::Refused)?;
         Ok(Secret::new(text))
     }
 
-    /// Forgets a remote's secret.
+    /// Deletes a remote's secret.
     pub fn forget(&self, remote: &str) -> Result<(), KeyringError> {
         self.entry(remote)?.delete_credential().map_err(failed)
     }

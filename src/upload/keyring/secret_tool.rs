@@ -20,19 +20,19 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The longest secret that is read back, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// A keyring that can be asked.
+/// A desktop keyring, reached through the program `secret-tool`.
 #[derive(Debug, Clone)]
 pub(crate) struct Keyring {
     program: PathBuf,
-    /// Which settings the secrets belong to.
+    /// The settings file that the secrets belong to.
     settings: OsString,
 }
 
 impl Keyring {
-    /// What people call it.
+    /// The keyring's name for messages.
     pub(crate) const NAME: &str = "this desktop's keyring";
 
-    /// The keyring of this session; `None` where there is none, as on a server.
+    /// Returns the keyring of this session; `None` if there is none, as on a server.
     pub(crate) fn of_session(settings: &Path) -> Option<Self> {
         let has_bus = std::env::var_os("DBUS_SESSION_BUS_ADDRESS")
             .is_some_and(|bus| !bus.is_empty())
@@ -47,7 +47,7 @@ impl Keyring {
         })
     }
 
-    /// Keeps a remote's secret, in place of an older one, and reads it back.
+    /// Stores a remote's secret, replacing an older one, and reads it back.
     pub(crate) fn keep(&self, remote: &str, secret: &Secret) -> Result<(), KeyringError> {
         let mut command = self.command("store");
         command.arg(format!("--label=rescue: {remote}"));
@@ -60,7 +60,7 @@ impl Keyring {
         }
     }
 
-    /// A remote's secret.
+    /// Returns a remote's secret.
     pub(crate) fn find(&self, remote: &str) -> Result<Secret, KeyringError> {
         let mut command = self.command("lookup");
         self.attributes(&mut command, remote);
@@ -70,7 +70,7 @@ impl Keyring {
         }
     }
 
-    /// Forgets a remote's secret.
+    /// Deletes a remote's secret.
     pub(crate) fn forget(&self, remote: &str) -> Result<(), KeyringError> {
         let mut command = self.command("clear");
         self.attributes(&mut command, remote);

@@ -27,47 +27,47 @@ const MAX_REQUEST_TIME: Duration = Duration::from_secs(60);
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 32;
 
-/// Why a sign-in came to nothing.
+/// The reason why a sign-in failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// The person, or the service, said no.
+    /// The user or the service refused.
     #[error("access to {service} was not granted ({code})")]
     Refused {
         /// The service's name.
         service: &'static str,
-        /// Its code, such as `access_denied`.
+        /// The service's error code, such as `access_denied`.
         code: String,
     },
-    /// The person granted less than what is needed.
+    /// The user granted fewer permissions than are needed.
     #[error("{service} granted only a part of what is needed")]
     ScopeMissing {
         /// The service's name.
         service: &'static str,
     },
-    /// An answer came that belongs to another sign-in, or was made up.
+    /// An answer arrived that belongs to another sign-in or is forged.
     #[error("an answer came back that does not belong to this sign-in (its state differs)")]
     WrongState,
-    /// What was pasted is no answer.
+    /// The pasted text is not an answer.
     #[error("the pasted text is not the address that the browser ended at")]
     NotAnAnswer,
-    /// No refresh token came.
+    /// The service sent no refresh token.
     #[error("{service} gave access for an hour only, with no refresh token")]
     NoRefreshToken {
         /// The service's name.
         service: &'static str,
     },
-    /// This computer gives no port to listen at.
+    /// This computer provides no port to listen on.
     #[error("cannot listen at {address} for the browser's answer: {error}")]
     Listen {
         address: String,
         error: std::io::Error,
     },
-    /// The service could not be asked, or answered something else.
+    /// The request to the service failed or was answered unexpectedly.
     #[error(transparent)]
     Problem(#[from] Problem),
 }
 
-/// A sign-in that waits for the person.
+/// A sign-in that waits for the user.
 pub(crate) struct SignIn {
     service: Service,
     client_id: String,
@@ -86,7 +86,7 @@ impl std::fmt::Debug for SignIn {
 }
 
 impl SignIn {
-    /// Listens for the answer and makes the link.
+    /// Starts to listen for the answer and creates the link.
     pub(crate) async fn begin(
         service: Service,
         client_id: &str,
@@ -130,13 +130,13 @@ impl SignIn {
         })
     }
 
-    /// Where the person has to go.
+    /// Returns the link that the user has to open.
     pub(crate) fn link(&self) -> &str {
         &self.link
     }
 
-    /// Waits for the person, for as long as it takes, and fetches what was granted. `pasted` is the
-    /// address that the browser ended at, when the person gives it by hand.
+    /// Waits without limit for the user, and then fetches the grant. `pasted` yields the address at which the browser
+    /// ended, if the user enters it by hand.
     pub(crate) async fn finish(
         self,
         pasted: impl Future<Output = String>,
@@ -190,7 +190,7 @@ impl SignIn {
     }
 }
 
-/// What came back.
+/// The answer of the consent page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Answer {
     Code(String),
@@ -198,7 +198,7 @@ enum Answer {
     WrongState,
 }
 
-/// The first answer that is one.
+/// Returns the first request to the listener that is an answer.
 async fn answers(listener: &TcpListener, state: &str) -> Answer {
     let state: Arc<str> = state.into();
     let (sender, mut receiver) = mpsc::channel(1);
@@ -276,7 +276,7 @@ async fn serve(mut stream: TcpStream, state: &str, sender: &mpsc::Sender<Answer>
     let _ = stream.shutdown().await;
 }
 
-/// Reads the query of the redirect; `None` when it is something else.
+/// Parses the query of the redirect; returns `None` if it is not an answer.
 fn read_answer(query: &str, state: &str) -> Option<Answer> {
     let query = query.split('#').next().unwrap_or_default();
     let url = reqwest::Url::parse(&format!("http://127.0.0.1/?{query}")).ok()?;

@@ -16,27 +16,27 @@ use crate::upload::problem::Problem;
 use crate::upload::webdav::PART;
 use crate::upload::{Found, Wanted, folder_of, name_of};
 
-/// What a folder holds, as listed in this run and with what was sent since.
+/// The content of a folder, as listed in this run plus the files sent since.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    /// By folded name.
+    /// The entries by case-folded name.
     found: Mutex<HashMap<String, Vec<Found>>>,
-    /// Parts of files, ours and others'.
+    /// The names of partial files, from this sender and others.
     parts: HashSet<String>,
-    /// Whether somebody else sends files here now.
+    /// Whether somebody else is currently sending files to the folder.
     pub(super) has_others: bool,
 }
 
-/// The folders that were listed, by their paths.
+/// The listings of folders, by path.
 #[derive(Debug, Default)]
 pub(super) struct Listings {
     listed: Mutex<HashMap<String, Arc<tokio::sync::OnceCell<Listing>>>>,
-    /// Folders that the service spells otherwise than we do.
+    /// Folders that the service spells differently from this program.
     spellings: Mutex<HashMap<String, String>>,
 }
 
 impl Listing {
-    /// What has a name, or one that some service takes for it.
+    /// Returns the entries with this name, or with one that some service treats as equal.
     pub(super) fn named(&self, name: &str) -> Vec<Found> {
         let found = lock(&self.found).get(folded(name).as_ref()).cloned();
         found.unwrap_or_default()
@@ -61,7 +61,7 @@ impl Listings {
         lock(&self.listed).remove(folder);
     }
 
-    /// Notes what was sent to a folder, when that was listed.
+    /// Records a file that was sent to a folder, if the folder has been listed.
     pub(super) fn add(&self, folder: &str, found: Found) {
         let known = lock(&self.listed).get(folder).cloned();
         if let Some(listing) = known.as_ref().and_then(|known| known.get()) {
@@ -71,7 +71,7 @@ impl Listings {
 }
 
 impl Paths {
-    /// What a folder holds; asked once, however many wait for it.
+    /// Returns the content of a folder. It is listed only once, however many callers wait for it.
     pub(super) async fn listing(
         &self,
         folder: &str,
@@ -105,7 +105,7 @@ impl Paths {
         Ok(cell)
     }
 
-    /// Lists the wanted files of a folder; empty if it does not exist.
+    /// Lists the wanted files of a folder; returns an empty list if it does not exist.
     pub(super) async fn list(
         &self,
         folder: &str,
@@ -132,13 +132,13 @@ impl Paths {
         Ok(found)
     }
 
-    /// A path in a folder as the service spells the folder.
+    /// Returns a path with its folder as the service spells it.
     pub(super) async fn spelt(&self, path: &str) -> Result<String, Problem> {
         let folder = self.spelt_folder(folder_of(path)).await?;
         Ok(joined(&folder, name_of(path)))
     }
 
-    /// A folder as the service spells it. Only where there is more than one way to spell it.
+    /// Returns a folder as the service spells it. Asks the service only if several spellings are possible.
     async fn spelt_folder(&self, folder: &str) -> Result<String, Problem> {
         if folder.is_ascii() {
             return Ok(folder.to_owned());

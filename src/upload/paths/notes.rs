@@ -20,11 +20,11 @@ const TEXT: &str = "rescue is sending files to this folder; it removes this note
 /// How much of a hash stands in the name of a file, in digits.
 const HASH_DIGITS: usize = 16;
 
-/// A note's name: `.MARK.DAY.rescue-note`.
+/// The name of a note: `.MARK.DAY.rescue-note`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Note {
     mark: String,
-    /// In days since 1970.
+    /// The day of the note, in days since 1970.
     day: i64,
 }
 
@@ -51,14 +51,15 @@ impl Paths {
         }
     }
 
-    /// Whether we said in a folder that we send files to it.
+    /// Returns whether this run has placed a note in a folder.
     pub(super) fn has_noted(&self, folder: &str) -> bool {
         let note = self.our_note().name();
         let notes = lock(&self.notes);
         notes.get(folder).is_some_and(|names| names.contains(&note))
     }
 
-    /// Says in a folder that we send files to it; whoever lists it from then on sees what is there.
+    /// Places a note in a folder: it tells other senders that this one sends files there. Senders that list the folder
+    /// from then on see the note.
     pub(super) async fn note(&self, folder: &str) -> Result<(), Problem> {
         // Of many files of a folder the first one writes it: a server that is told the same thing three
         // times at once may end with a note that it says is not there.
@@ -80,8 +81,8 @@ impl Paths {
         Ok(())
     }
 
-    /// Whether a note in a folder is somebody else's, and new enough. One of ours is to be removed when
-    /// all is sent: a killed run may have left it.
+    /// Returns whether a note in a folder belongs to somebody else and is recent. A note of this sender is scheduled
+    /// for removal, because a killed run may have left it.
     pub(super) fn is_of_others(&self, folder: &str, note: &Note) -> bool {
         if note.mark == self.owner.mark() {
             self.add_note(folder, note);
@@ -96,7 +97,7 @@ impl Paths {
         names.insert(note.name());
     }
 
-    /// Removes our notes: all is sent.
+    /// Removes this sender's notes, once everything has been sent.
     pub(in crate::upload) async fn leave(&self) {
         let notes = std::mem::take(&mut *lock(&self.notes));
         for (folder, names) in notes {
@@ -111,14 +112,14 @@ impl Paths {
     }
 }
 
-/// `a/IMG_1.jpg` becomes `a/IMG_1 (0123456789abcdef).jpg`.
+/// Adds a part of the hash to the name: `a/IMG_1.jpg` becomes `a/IMG_1 (0123456789abcdef).jpg`.
 pub(super) fn with_hash(path: &UploadPath, sha256: &Sha256) -> UploadPath {
     let mut digits = sha256.to_string();
     digits.truncate(HASH_DIGITS);
     path.marked(&digits)
 }
 
-/// Whether [`with_hash`] made a path of it.
+/// Returns whether a path was made by [`with_hash`].
 pub(super) fn has_hash(path: &str, sha256: &Sha256) -> bool {
     let mut digits = sha256.to_string();
     digits.truncate(HASH_DIGITS);

@@ -25,7 +25,7 @@ impl Paths {
         Ok(settled)
     }
 
-    /// Compares listings with receipts; answers in the same order.
+    /// Compares listings with receipts; the results are in the same order.
     pub(crate) async fn look(&self, sent: &[Upload], depth: Depth) -> Result<Vec<Looked>, Problem> {
         if sent.is_empty() {
             // A service that is not to be reached has nothing to say of them either.
@@ -63,8 +63,8 @@ impl Paths {
         Ok(looked.collect())
     }
 
-    /// Compares the content of a file that was found: by the service's checksum, where the file here
-    /// can be read for it, else byte by byte.
+    /// Compares the content of a file found on the remote: by the service's checksum if the local file can be read for
+    /// that, otherwise byte by byte.
     pub(crate) async fn read_back(
         &self,
         upload: &Upload,
@@ -100,7 +100,7 @@ impl Paths {
         Ok(Settled::there(upload, &path, checksum, Proven::Content))
     }
 
-    /// The service's checksum of a file, when it is ours.
+    /// Returns the service's checksum of a file, if it equals this program's.
     pub(super) async fn compare_checksums(
         &self,
         source: &Source,

@@ -16,8 +16,8 @@ use crate::halt::Halt;
 use crate::upload::problem::Problem;
 use crate::upload::{Depth, Found, Looked, Remote, Settled};
 
-/// Compares uploads that have a receipt; answers in the same order. What goes wrong for one file only
-/// is told as such.
+/// Compares uploads that have a receipt with the remote; the results are in the same order. A problem with a single
+/// file is returned as that file's result.
 pub(crate) async fn check(
     remote: Remote,
     reader: DataReader,

@@ -19,17 +19,17 @@ const SESSION_SECONDS: i64 = 6 * 24 * 60 * 60;
 /// How often the bytes of a file are sent because the service knows its token no more.
 const MAX_RENEWALS: u32 = 3;
 
-/// Pledged uploads on their way to become items.
+/// The uploads whose bytes are stored and that are about to become items.
 #[derive(Debug, Default)]
 pub(super) struct Items {
     batches: Batches,
-    /// Batches that were cut in two.
+    /// The batches that were split in two.
     halves: VecDeque<Batch>,
-    /// Whether a batch is under way.
+    /// Whether a batch is being created.
     is_creating: bool,
-    /// Files whose bytes are the same as those of one that is under way, by those bytes and album.
+    /// The files that wait for one with the same bytes and album, by those bytes and that album.
     twins: HashMap<Bytes, Vec<UploadId>>,
-    /// What the service calls the files that became items in this run.
+    /// The service's ids of the files that became items in this run.
     done: HashMap<Bytes, String>,
     renewals: HashMap<UploadId, u32>,
 }
@@ -37,7 +37,7 @@ pub(super) struct Items {
 type Bytes = (Sha256, Option<String>);
 
 impl Items {
-    /// The next batch, when none is under way.
+    /// Returns the next batch, unless one is already being created.
     pub(super) fn next(&mut self, no_more: bool) -> Option<Batch> {
         if self.is_creating {
             return None;
@@ -50,7 +50,7 @@ impl Items {
 }
 
 impl Run<'_> {
-    /// Whether an upload is to be prepared and sent. If not, it is on its way, or ended, already.
+    /// Returns whether an upload has to be prepared and sent. Otherwise it is already in progress or finished.
     pub(super) fn needs_bytes(&mut self, upload: &Upload) -> Result<bool, Ended> {
         if upload.state == UploadState::Skipped && upload.reason == Some(UploadReason::Refused) {
             // The same bytes are refused again; a request is better spent on others.
@@ -96,8 +96,8 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// An upload's bytes have arrived, or those of a copy, with this SHA-256. Recorded at once: they
-    /// are not sent again.
+    /// Records immediately that an upload's bytes, or those of a copy with this SHA-256, are stored, so that they are
+    /// not sent again.
     pub(super) fn pledged(
         &mut self,
         upload: &Upload,
@@ -124,7 +124,7 @@ impl Run<'_> {
         self.items.batches.push(album, item);
     }
 
-    /// What became of a batch.
+    /// Handles the result of creating a batch.
     pub(super) fn created(
         &mut self,
         batch: Batch,
@@ -220,7 +220,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// An upload has ended: those with the same bytes have their turn.
+    /// Ends an upload and lets those with the same bytes continue.
     pub(super) fn release(&mut self, upload: &Upload) {
         let bytes = self.bytes_of(upload);
         if let Some(twins) = self.items.twins.remove(&bytes) {

@@ -19,42 +19,42 @@ const GROUP: usize = 64;
 /// or when the first of them has waited so long.
 const GROUP_TIME: Duration = Duration::from_millis(500);
 
-/// What became of the files of one run.
+/// The results of one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Tally {
-    /// Files sent.
+    /// The number of files sent.
     pub sent: u64,
     pub sent_bytes: u64,
-    /// Files of which a copy was sent.
+    /// The number of files sent as a copy.
     pub copies: u64,
-    /// Files that were sent as they are, though a copy was wished for.
+    /// The number of files sent unchanged although a copy was wanted.
     pub as_they_are: u64,
-    /// Files that were there already.
+    /// The number of files that were already there.
     pub already_there: u64,
-    /// Files that got another name because theirs was taken.
+    /// The number of files that got another name because theirs was taken.
     pub renamed: u64,
-    /// Files that the service does not take.
+    /// The number of files that the service does not accept.
     pub skipped: u64,
-    /// Files that failed.
+    /// The number of files that failed.
     pub failed: u64,
-    /// Files with a receipt that were not there any more: they are sent again.
+    /// The number of files that had a receipt but were missing, and are sent again.
     pub sent_again: u64,
 }
 
-/// The receipts of one run, and the only way to its catalogue.
+/// The receipts of one run, and its only access to the catalogue.
 pub(super) struct Receipts<'a> {
     catalogue: &'a mut Catalogue,
     events: Events,
     tally: Tally,
-    /// To be recorded,
+    /// The records that are waiting to be written.
     records: Vec<UploadRecord>,
-    /// since when,
+    /// When the oldest waiting record was added.
     oldest: Option<Instant>,
-    /// and what steps learnt meanwhile.
+    /// The facts that steps learnt in the meantime.
     learnt: mpsc::UnboundedReceiver<UploadRecord>,
-    /// What the service acknowledged, and was not asked about since.
+    /// The acknowledged uploads that have not been verified yet.
     sent: Vec<UploadId>,
-    /// Those of them that an earlier run sent, whether it asked or not.
+    /// Those uploads among them that an earlier run sent, whether it verified them or not.
     sent_before: HashSet<UploadId>,
 }
 
@@ -76,7 +76,7 @@ impl<'a> Receipts<'a> {
         }
     }
 
-    /// What is recorded by now.
+    /// Returns the catalogue as recorded so far.
     pub(super) fn catalogue(&self) -> &Catalogue {
         self.catalogue
     }
@@ -85,24 +85,24 @@ impl<'a> Receipts<'a> {
         self.tally
     }
 
-    /// Keeps something to be recorded with the next group.
+    /// Adds a record to the next group.
     pub(super) fn push(&mut self, record: UploadRecord) {
         self.oldest.get_or_insert_with(Instant::now);
         self.records.push(record);
     }
 
-    /// When the next group is to be recorded at the latest.
+    /// Returns the latest time at which the next group has to be recorded.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.oldest.map(|oldest| oldest + GROUP_TIME)
     }
 
-    /// Whether the next group is to be recorded now.
+    /// Returns whether the next group has to be recorded now.
     pub(super) fn are_due(&self) -> bool {
         let is_late = self.deadline().is_some_and(|by| by <= Instant::now());
         is_late || self.records.len() >= GROUP
     }
 
-    /// Records everything up to now.
+    /// Records everything so far.
     pub(super) fn record(&mut self) -> Result<(), CatalogueError> {
         self.oldest = None;
         while let Ok(record) = self.learnt.try_recv() {
@@ -114,14 +114,14 @@ impl<'a> Receipts<'a> {
         Ok(())
     }
 
-    /// A file gets another name, for its own is taken.
+    /// Records that a file gets another name because its own is taken.
     pub(super) fn renamed(&mut self, upload: &Upload, path: String) {
         self.tally.renamed += 1;
         let source = upload.source.clone();
         self.events.emit(Event::UploadRenamed { source, path });
     }
 
-    /// Notes what went instead of a file. Before it counts as sent, or its bytes as arrived.
+    /// Records what was sent in place of a file. Must be called before the file counts as sent, or its bytes as stored.
     pub(super) fn sent_as(&mut self, upload: &Upload, sent_as: As) {
         let source = upload.source.clone();
         match sent_as {
@@ -143,7 +143,7 @@ impl<'a> Receipts<'a> {
         }
     }
 
-    /// The service acknowledged a file.
+    /// Records that the service acknowledged a file.
     pub(super) fn sent(&mut self, upload: &Upload, acknowledged: Acknowledged) {
         self.tally.sent += 1;
         self.tally.sent_bytes += upload.size;
@@ -160,18 +160,18 @@ impl<'a> Receipts<'a> {
         self.sent.push(upload.id);
     }
 
-    /// An earlier run sent this; it is asked about, once more or for the first time.
+    /// Adds an upload from an earlier run to those that will be verified.
     pub(super) fn sent_before(&mut self, id: UploadId) {
         self.sent_before.insert(id);
         self.sent.push(id);
     }
 
-    /// The uploads that the service is to be asked about.
+    /// Returns, and clears, the uploads to verify.
     pub(super) fn take_sent(&mut self) -> Vec<UploadId> {
         std::mem::take(&mut self.sent)
     }
 
-    /// What the service said about one of them; whether it is to be sent again in this run.
+    /// Records the result of verifying an upload; returns whether it has to be sent again in this run.
     pub(super) fn settled(&mut self, upload: &Upload, settled: Settled) -> bool {
         match settled {
             Settled::There { checksum, path, .. } => {
@@ -204,7 +204,7 @@ impl<'a> Receipts<'a> {
         }
     }
 
-    /// A file was there already.
+    /// Records that a file was already there.
     pub(super) fn found(&mut self, upload: &Upload, acknowledged: Acknowledged) {
         self.tally.already_there += 1;
         self.events.emit(Event::AlreadyThere {
@@ -230,7 +230,7 @@ impl<'a> Receipts<'a> {
         });
     }
 
-    /// A file did not get there; the problem comes back when none will.
+    /// Records that a file was not uploaded; returns the problem if no other file can succeed either.
     pub(super) fn ended(&mut self, upload: &Upload, outcome: Outcome) -> Result<(), Problem> {
         match outcome {
             Outcome::Skipped(reason, problem) => {

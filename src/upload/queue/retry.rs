@@ -17,7 +17,7 @@ const GIVEN_UP: u32 = 16;
 /// How often a service is asked about something over which it fails, where nothing is sent.
 const LOOKS: u32 = 3;
 
-/// Why a file did not get there.
+/// The reason why a file was not uploaded.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Skipped(UploadReason, Problem),
@@ -32,22 +32,22 @@ impl Outcome {
     }
 }
 
-/// What all tries of a run share.
+/// The state shared by all attempts of a run.
 pub(super) struct Retries {
     gate: Gate,
     tries: u32,
-    /// How often something is tried over which the service fails.
+    /// The number of attempts when the service itself fails.
     failing_tries: u32,
-    /// Files that the service was too busy for, or answered nonsense, since it last took something.
+    /// The files given up because the service was too busy or answered nonsense, since it last accepted one.
     given_up: AtomicU32,
-    /// Whether it took a file in this run.
+    /// Whether the service accepted a file in this run.
     has_taken: AtomicBool,
-    /// Files that it has not allowed since.
+    /// The files that the service has forbidden since it last accepted one.
     forbidden: AtomicU32,
 }
 
 impl Retries {
-    /// Everything is tried so often, at least once; all wait before the same gate.
+    /// Creates the state for `tries` attempts, at least one. All attempts wait at the same gate.
     pub(super) fn new(gate: Gate, tries: u32) -> Self {
         Self {
             gate,
@@ -59,7 +59,7 @@ impl Retries {
         }
     }
 
-    /// The same, for looking only: what the service cannot answer about one file is told, and not waited for.
+    /// Returns the same state for checking only: a failure of the service for one file is reported without waiting.
     pub(super) fn for_looking(self) -> Self {
         Self {
             failing_tries: self.tries.min(LOOKS),
@@ -67,7 +67,7 @@ impl Retries {
         }
     }
 
-    /// Tries something until it is done, or a retry is pointless.
+    /// Repeats an attempt until it succeeds or another one is pointless.
     pub(super) async fn run<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Outcome>
     where
         F: Future<Output = Result<T, Problem>>,
@@ -86,13 +86,13 @@ impl Retries {
         }
     }
 
-    /// The service took a file.
+    /// Records that the service accepted a file.
     pub(super) fn taken(&self) {
         self.has_taken.store(true, Ordering::Relaxed);
         self.forbidden.store(0, Ordering::Relaxed);
     }
 
-    /// Has all wait as after so many failures in a row.
+    /// Makes all requests pause as after this many consecutive failures.
     pub(super) fn pause(&self, failures: u32, problem: Problem) -> Result<(), Problem> {
         self.gate.pause(backoff(failures), problem)
     }

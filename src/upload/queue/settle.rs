@@ -9,8 +9,8 @@ use crate::halt::Halt;
 const SETTLE_AT_ONCE: usize = 10_000;
 
 impl Run<'_> {
-    /// Asks whether what was acknowledged is there: what this run sent, and what earlier ones did.
-    /// What is not is sent again when an earlier run had sent it, for it was there once.
+    /// Verifies that the files acknowledged in this run and in earlier ones are there. A missing file from an earlier
+    /// run is sent again, because it was there once.
     pub(super) async fn settle(&mut self, halt: &Halt) -> Result<(), Ended> {
         let mut by_path = Vec::new();
         for id in self.receipts.take_sent() {
@@ -40,8 +40,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Puts all that is there into its albums, also what was there before: a run that was killed
-    /// may not have come to this.
+    /// Puts all present files into their albums, including those that were there before: an earlier run may have been
+    /// killed before this step.
     pub(super) async fn arrange(&self, ids: &[UploadId], halt: &Halt) -> Result<(), Ended> {
         let mut there = Vec::new();
         for id in ids {

@@ -28,7 +28,7 @@ use crate::upload::{Acknowledged, Presence, Put, Remote, name_of};
 const MEMORY_UNITS: usize = 1024;
 const UNIT_BYTES: u64 = 64 * 1024;
 
-/// What the steps of a run share.
+/// The state shared by the steps of a run.
 pub(super) struct Shared {
     pub(super) remote: Remote,
     pub(super) events: Events,
@@ -39,7 +39,7 @@ pub(super) struct Shared {
     surveys: Semaphore,
     memory: Semaphore,
     copies: Copies,
-    /// Where quick hashes go that turned out.
+    /// The channel for quick hashes that were computed.
     learnt: mpsc::UnboundedSender<UploadRecord>,
 }
 
@@ -68,7 +68,7 @@ impl Shared {
         }
     }
 
-    /// The same, to look at what is there.
+    /// Returns the same state for checking only.
     pub(super) fn for_looking(self) -> Self {
         Self {
             retries: self.retries.for_looking(),
@@ -99,7 +99,7 @@ impl Shared {
     }
 }
 
-/// The file's own date, which the pull took over from the phone.
+/// Returns the file's modification time, which the pull took over from the phone.
 fn mtime_of(reader: &DataReader, upload: &Upload) -> Option<i64> {
     let modified = match upload.entry {
         Some(_) => {
@@ -115,34 +115,34 @@ fn mtime_of(reader: &DataReader, upload: &Upload) -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
-/// A step that has ended.
+/// A completed step.
 pub(super) enum Step {
     Surveyed(Box<Upload>, Result<Presence, Outcome>),
     Put(Box<Upload>, Result<(Delivery, As), Outcome>),
     Created(Batch, Result<Vec<Made>, Outcome>),
 }
 
-/// How a file came to be there.
+/// How a file was delivered.
 pub(super) enum Delivery {
     Sent(Acknowledged),
     Found(Acknowledged),
-    /// Its bytes, which have this SHA-256, have arrived; it is no item yet.
+    /// Its bytes, which have this SHA-256, are stored; no item exists yet.
     Pledged(String, Sha256),
-    /// The same since an earlier run, which recorded it.
+    /// Its bytes have been stored since an earlier run, which recorded that.
     Held(String),
-    /// Its name was taken while it was on its way.
+    /// It was not delivered: its name was taken in the meantime.
     Moved,
 }
 
-/// As what a file was sent.
+/// The form in which a file was sent.
 pub(super) enum As {
     Itself,
-    /// Though a copy was wished for; why.
+    /// Unchanged, although a copy was wanted; with the reason.
     ItselfOnly(String),
     Copy(SentCopy),
 }
 
-/// Asks what is there already.
+/// Asks the remote what it already has.
 pub(super) async fn survey(shared: Arc<Shared>, upload: Upload) -> Step {
     // Never closed.
     let _slot = shared.surveys.acquire().await;
@@ -160,7 +160,7 @@ pub(super) async fn survey(shared: Arc<Shared>, upload: Upload) -> Step {
     Step::Surveyed(Box::new(upload), presence)
 }
 
-/// Sends a file, of which this quick hash is on record.
+/// Sends a file; `known` is the quick hash recorded for it.
 pub(super) async fn put(shared: Arc<Shared>, upload: Upload, known: Option<Xxh128>) -> Step {
     // Never closed.
     let _slot = shared.slots.acquire().await;
@@ -241,7 +241,7 @@ async fn deliver(
     }
 }
 
-/// Makes items of a batch.
+/// Creates the items of a batch.
 pub(super) async fn create(shared: Arc<Shared>, batch: Batch) -> Step {
     let attempt = || shared.remote.create(&batch);
     let made = shared.retries.run(attempt).await;

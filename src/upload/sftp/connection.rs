@@ -23,14 +23,14 @@ use crate::upload::problem::{Problem, brief};
 /// The most of a text that a server prints where SFTP should begin, in bytes.
 const MAX_CHATTER: usize = 200;
 
-/// The SSH client's side of decisions.
+/// The handler for the SSH client's decisions, such as whether to accept a server's key.
 pub(super) struct Client {
     known: Vec<PublicKey>,
     seen: Seen,
     gone: watch::Sender<bool>,
 }
 
-/// The key that the server offered.
+/// The key that the server presented.
 type Seen = Arc<Mutex<Option<PublicKey>>>;
 
 impl Drop for Client {
@@ -55,7 +55,7 @@ impl client::Handler for Client {
     }
 }
 
-/// A server's key, as it offers it: in OpenSSH's form, and its fingerprint.
+/// Returns the key that a server presents, in OpenSSH's format, and its fingerprint.
 pub(crate) async fn host_key(host: &str, port: u16) -> Result<(String, String), Problem> {
     let login = Login {
         host: host.to_owned(),
@@ -84,7 +84,7 @@ fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 
-/// The keys that the server may have: the one of the settings, or those in OpenSSH's list.
+/// Returns the acceptable server keys: the one in the settings, or those in OpenSSH's list of known hosts.
 fn known_keys(login: &Login) -> Vec<PublicKey> {
     match &login.host_key {
         Some(text) => PublicKey::from_openssh(text).into_iter().collect(),
@@ -96,8 +96,8 @@ fn known_keys(login: &Login) -> Vec<PublicKey> {
     }
 }
 
-/// What is agreed on with the server. A server has keys of several kinds, and shows the one that we prefer: of
-/// the kinds that are known, so that one which it got since is no surprise.
+/// Returns the algorithms to offer. A server with keys of several kinds presents the kind that the client prefers.
+/// Known kinds are preferred, so that a key the server got later causes no alarm.
 fn preferred(known: &[PublicKey]) -> Preferred {
     let is_of = |kind: &Algorithm, key: &PublicKey| match kind {
         Algorithm::Rsa { .. } => key.algorithm().is_rsa(),
@@ -148,7 +148,7 @@ async fn open(
     (seen, watching, opened)
 }
 
-/// What it means that the server's key is another than those that are known.
+/// Returns the problem when the server's key differs from the known ones.
 fn unknown(login: &Login, known: &[PublicKey], offered: Option<&PublicKey>) -> Problem {
     let shown = |key: &PublicKey| format!("{} {}", key.algorithm(), fingerprint(key));
     let offered = offered.map_or_else(|| "a certificate".to_owned(), shown);
@@ -166,7 +166,7 @@ fn unknown(login: &Login, known: &[PublicKey], offered: Option<&PublicKey>) -> P
     }
 }
 
-/// Connects, signs in, and opens channels.
+/// Connects, signs in, and opens the channels.
 pub(super) async fn connect(login: &Login) -> Result<Connected, Problem> {
     let (_, gone, opened) = open(login, known_keys(login)).await;
     let mut ssh = opened?;
@@ -212,7 +212,7 @@ pub(super) async fn connect(login: &Login) -> Result<Connected, Problem> {
     })
 }
 
-/// A channel with SFTP at its other end, and where the text comes to stand that a server prints instead.
+/// Opens a channel for SFTP. Also returns the place for any text that the server prints instead.
 async fn subsystem(
     ssh: &Handle<Client>,
     login: &Login,
@@ -243,7 +243,7 @@ async fn subsystem(
     Ok((stream, chatter))
 }
 
-/// Waits until the server says whether there is SFTP.
+/// Waits until the server confirms or refuses SFTP.
 async fn granted(channel: &mut Channel<client::Msg>, login: &Login) -> Result<(), Problem> {
     loop {
         match channel.wait().await {
@@ -264,7 +264,7 @@ fn without_sftp(login: &Login, how: &str) -> Problem {
     }
 }
 
-/// What a server printed where SFTP should begin.
+/// The text that a server printed in place of SFTP.
 type Chatter = Arc<Mutex<Vec<u8>>>;
 
 fn chatters(login: &Login, text: &[u8]) -> Problem {
@@ -296,8 +296,8 @@ fn no_sftp(
     }
 }
 
-/// A stream that ends at once when it does not begin as SFTP does. The first packet has less than 16 MiB, so
-/// that its first byte is zero, and no text begins with that.
+/// A stream that ends immediately if it does not begin like SFTP. The first packet is shorter than 16 MiB, so its first
+/// byte is zero, and no text begins with that.
 struct FirstByte<S> {
     inner: S,
     is_sftp: bool,

@@ -22,7 +22,7 @@ const MAX_ROUNDS: usize = 8;
 /// No private key is larger, in bytes.
 const MAX_KEY_BYTES: u64 = 1024 * 1024;
 
-/// What an error on the way means.
+/// Returns the problem for an error while signing in.
 pub(super) fn lost(login: &Login, error: &russh::Error) -> Problem {
     if let russh::Error::IO(error) = error
         && is_shortage(error)
@@ -36,7 +36,7 @@ pub(super) fn lost(login: &Login, error: &russh::Error) -> Problem {
     }
 }
 
-/// Signs in, or says what the server wants.
+/// Signs in; fails with what the server requires.
 pub(super) async fn sign_in(ssh: &mut Handle<impl Handler>, login: &Login) -> Result<(), Problem> {
     let mut attempt = SignIn {
         login,
@@ -64,11 +64,11 @@ pub(super) async fn sign_in(ssh: &mut Handle<impl Handler>, login: &Login) -> Re
 
 struct SignIn<'a> {
     login: &'a Login,
-    /// The server took a key or password, and wants more.
+    /// Whether the server accepted a key or password and requires more.
     is_partial: bool,
-    /// What may be tried next, once the server has said so.
+    /// The methods that may still be tried, once the server has listed them.
     left: Option<MethodSet>,
-    /// What the server asked for that is no password.
+    /// A question of the server that does not ask for a password.
     unanswered: Option<String>,
 }
 
@@ -137,7 +137,7 @@ impl SignIn<'_> {
         self.left.as_ref().is_none_or(|left| left.contains(&method))
     }
 
-    /// Whether the server lets us in; notes what it wants otherwise.
+    /// Returns whether the server accepted the sign-in; otherwise records what it requires.
     fn takes(&mut self, answer: Result<AuthResult, russh::Error>) -> Result<bool, Problem> {
         match answer.map_err(|e| lost(self.login, &e))? {
             AuthResult::Success => Ok(true),
@@ -156,7 +156,7 @@ impl SignIn<'_> {
         self.left = Some(left);
     }
 
-    /// Answers the first hidden prompt with the password; there is nobody to answer more.
+    /// Answers the first hidden prompt with the password. Further prompts cannot be answered without a user.
     async fn answer_prompts(
         &mut self,
         ssh: &mut Handle<impl Handler>,
@@ -228,7 +228,7 @@ impl SignIn<'_> {
     }
 }
 
-/// The key in a file, and whether the secret is its passphrase.
+/// Reads the key in a file; also returns whether the secret was used as its passphrase.
 fn key_in(file: &Path, secret: Option<&Secret>) -> Result<(PrivateKey, bool), String> {
     let text = home::read(file, MAX_KEY_BYTES).map_err(|e| e.to_string())?;
     match (decode_secret_key(&text, None), secret) {
@@ -240,7 +240,7 @@ fn key_in(file: &Path, secret: Option<&Secret>) -> Result<(PrivateKey, bool), St
     }
 }
 
-/// The key of the settings, or those that OpenSSH would try when there is no password either.
+/// Returns the key file in the settings. If there is no password either, returns those that OpenSSH would try.
 fn key_files(login: &Login) -> Vec<PathBuf> {
     match (&login.key_file, &login.secret) {
         (Some(file), _) => vec![file.clone()],

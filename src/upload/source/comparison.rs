@@ -3,13 +3,13 @@
 use super::place::{Opened, Place, read_exactly};
 use crate::upload::problem::Problem;
 
-/// Compares other bytes with a file's, from its first one on.
+/// Compares a sequence of bytes with a file, from the file's beginning.
 pub(in crate::upload) struct Comparison {
     file: Opened,
     left: u64,
     buffer: Vec<u8>,
     same: u64,
-    /// No more is compared: something differs, the file is at its end, or it cannot be read.
+    /// Set once comparing has ended: the bytes differ, the file has ended, or it cannot be read.
     ended: Result<bool, Problem>,
 }
 
@@ -46,7 +46,7 @@ impl Comparison {
         self.ended = Ok(same < bytes.len() || self.left == 0);
     }
 
-    /// How many bytes were the same, from the first one on.
+    /// Returns how many bytes from the beginning were equal.
     pub(in crate::upload) fn same_bytes(self) -> Result<u64, Problem> {
         self.ended.map(|_| self.same)
     }

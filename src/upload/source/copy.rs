@@ -8,8 +8,7 @@ use super::proof::prove;
 use crate::digest::{Hasher, Sha256};
 use crate::upload::problem::Problem;
 
-/// The size in bytes and the SHA-256 of the copy with these parts, of a file with this size and
-/// SHA-256.
+/// Computes the size in bytes and the SHA-256 of a copy with these parts, made from a file with this size and SHA-256.
 pub(super) fn measure(
     file: File,
     (size, sha256): (u64, Sha256),

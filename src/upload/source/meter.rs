@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::event::{Event, Events};
 use crate::upload::limit::Limit;
 
-/// Counts the bytes of one file; its clones count together.
+/// Counts the sent bytes of one file. All clones share the count.
 #[derive(Debug, Clone)]
 pub(super) struct Meter {
     limit: Arc<Limit>,
@@ -15,7 +15,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// One that nothing has passed, under the limit of the run.
+    /// Creates a meter at zero, which observes the run's rate limit.
     pub(super) fn new(limit: Arc<Limit>, events: Events) -> Self {
         Self {
             limit,
@@ -24,19 +24,19 @@ impl Meter {
         }
     }
 
-    /// Returns when so many bytes may be sent; they count as sent then.
+    /// Waits until this many bytes may be sent, and counts them as sent.
     pub(super) async fn pass(&self, bytes: usize) {
         self.limit.take(bytes).await;
         self.tell(bytes as u64);
     }
 
-    /// Tells that bytes count as sent.
+    /// Reports that bytes count as sent.
     pub(super) fn tell(&self, bytes: u64) {
         self.told.fetch_add(bytes, Ordering::Relaxed);
         self.events.emit(Event::Received { bytes });
     }
 
-    /// Takes back what was told.
+    /// Takes back the bytes reported so far.
     pub(super) fn withdraw(&self) {
         let bytes = self.told.swap(0, Ordering::Relaxed);
         if bytes > 0 {

@@ -17,7 +17,7 @@ use crate::upload::problem::Problem;
 /// and none of the two should wait for the other.
 const AHEAD_BYTES: usize = 2 * 1024 * 1024;
 
-/// Pieces of a file, in order.
+/// The pieces of a file, in order.
 #[derive(Debug)]
 pub struct Pieces {
     receiver: mpsc::Receiver<Result<Bytes, Problem>>,
@@ -25,7 +25,7 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// Begins to read.
+    /// Starts to read.
     pub(super) fn read(reader: PieceReader, meter: Meter) -> Self {
         let ahead = AHEAD_BYTES / reader.piece_bytes.max(1);
         let (sender, receiver) = mpsc::channel(ahead.max(1));
@@ -45,7 +45,7 @@ impl Pieces {
         Self { receiver, meter }
     }
 
-    /// The next piece; `None` after the last.
+    /// Returns the next piece; `None` after the last.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         match self.receiver.recv().await.transpose()? {
             Some(piece) => {
@@ -57,17 +57,17 @@ impl Pieces {
     }
 }
 
-/// What is read, and what it is to be.
+/// A reader of a file in pieces, with the facts that verify the file.
 pub(super) struct PieceReader {
     pub(super) place: Place,
     pub(super) piece_bytes: usize,
-    /// The first byte of the first piece; those before it are read for the proof.
+    /// The offset of the first piece. The bytes before it are read only for the verification.
     pub(super) offset: u64,
     pub(super) size: u64,
     pub(super) sha256: Sha256,
-    /// What XXH3 makes of the same bytes, as far as that is recorded,
+    /// The recorded XXH3 of the same bytes, if any.
     pub(super) known: Option<Xxh128>,
-    /// and where it goes when it turns out.
+    /// Where the XXH3 is stored once it has been computed.
     pub(super) learnt: Arc<OnceLock<Xxh128>>,
 }
 

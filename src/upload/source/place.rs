@@ -19,19 +19,19 @@ use crate::upload::problem::Problem;
 /// it at hand.
 pub(super) const READ_BYTES: usize = 256 * 1024;
 
-/// Where the bytes are.
+/// The place where a source's bytes are.
 #[derive(Debug, Clone)]
 pub enum Place {
-    /// Below `data/` of a rescue folder.
+    /// A file below `data/` of a rescue folder.
     Data(DataReader, LocalPath),
-    /// Anywhere on this computer.
+    /// A file anywhere on this computer.
     File(PathBuf),
-    /// A copy: a file with other bytes in some places.
+    /// A copy: a file in which some bytes are replaced.
     Copy {
-        /// Where the file is.
+        /// The place of the file.
         of: Box<Place>,
         original_size: u64,
-        /// What the copy consists of.
+        /// The parts of the copy.
         parts: Arc<[Part]>,
     },
 }
@@ -39,19 +39,19 @@ pub enum Place {
 /// A part of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// Bytes of its own.
+    /// Bytes that are not in the file.
     Bytes(Bytes),
-    /// A range of the file. The ranges of a copy come in their order, and do not overlap.
+    /// A range of the file. The ranges of a copy are in ascending order and do not overlap.
     Original {
-        /// Its first byte.
+        /// The offset of the first byte.
         from: u64,
-        /// The byte behind its last one.
+        /// The offset behind the last byte.
         to: u64,
     },
 }
 
 impl Place {
-    /// Which file it is: below `data/`, or anywhere.
+    /// Returns bytes that identify the file.
     pub(super) fn origin(&self) -> Vec<u8> {
         match self {
             Self::Data(_, local) => local.as_str().as_bytes().to_vec(),
@@ -60,7 +60,7 @@ impl Place {
         }
     }
 
-    /// Opens the file, which is to have this size, or the copy.
+    /// Opens the file or copy. The file must have this size.
     pub(super) fn open(&self, size: u64) -> Result<Opened, Problem> {
         Ok(match self {
             Self::Copy {
@@ -77,7 +77,7 @@ impl Place {
         })
     }
 
-    /// Opens the file itself, also of a copy.
+    /// Opens the file itself, even for a copy.
     pub(super) fn open_original(&self, size: u64) -> Result<File, Problem> {
         let file = match self {
             Self::Copy {
@@ -114,13 +114,13 @@ impl Place {
     }
 }
 
-/// A file or a copy, open.
+/// An open file or copy.
 pub(super) enum Opened {
     File(File),
     Copy {
         file: File,
         parts: Arc<[Part]>,
-        /// Which part, and how much of it was read.
+        /// The index of the current part, and how much of it has been read.
         next: usize,
         done: u64,
     },
@@ -162,7 +162,7 @@ impl Read for Opened {
     }
 }
 
-/// Fills `bytes`; a file that ends before is not the one that was verified.
+/// Fills `bytes`. A file that ends too early has changed since it was verified.
 pub(super) fn read_exactly(file: &mut impl Read, bytes: &mut [u8]) -> Result<(), Problem> {
     match file.read_exact(bytes) {
         Ok(()) => Ok(()),
@@ -171,7 +171,7 @@ pub(super) fn read_exactly(file: &mut impl Read, bytes: &mut [u8]) -> Result<(),
     }
 }
 
-/// Reads to the end, and gives `each` what it reads.
+/// Reads to the end and passes each piece to `each`.
 pub(super) fn read_through(
     file: &mut impl Read,
     mut each: impl FnMut(&[u8]),

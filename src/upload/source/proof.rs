@@ -10,17 +10,17 @@ use super::place::{changed, read_through};
 use crate::digest::{Hasher, QuickHasher, Sha256, Xxh128};
 use crate::upload::problem::Problem;
 
-/// A proof under way.
+/// An ongoing verification of a file's bytes.
 pub(super) struct Proof {
     verified: Sha256,
     known: Option<Xxh128>,
     quick: QuickHasher,
-    /// Where nothing else is known of the bytes.
+    /// The SHA-256, computed only if no XXH3 is recorded.
     sha256: Option<Hasher>,
 }
 
 impl Proof {
-    /// A proof that bytes have this SHA-256; `known` is what XXH3 made of those that had.
+    /// Starts a verification that bytes have this SHA-256; `known` is the recorded XXH3 of the verified bytes.
     pub(super) fn new(verified: Sha256, known: Option<Xxh128>) -> Self {
         Self {
             verified,
@@ -41,8 +41,8 @@ impl Proof {
         }
     }
 
-    /// Whether all that was added are the bytes that were verified. What XXH3 makes of them comes
-    /// back where SHA-256 decided that; `reopen` gives them once more from the first on.
+    /// Checks that all bytes added are the verified ones. Returns their XXH3 if SHA-256 decided that. `reopen` provides
+    /// the bytes again from the beginning.
     pub(super) fn finish<R: Read>(
         self,
         reopen: impl FnOnce() -> Result<R, Problem>,
@@ -69,7 +69,7 @@ impl Proof {
     }
 }
 
-/// An error unless the bytes read have the SHA-256 of those that were verified.
+/// Fails unless the SHA-256 of the bytes read equals that of the verified ones.
 pub(super) fn prove(read: Sha256, verified: Sha256) -> Result<(), Problem> {
     match read == verified {
         true => Ok(()),
