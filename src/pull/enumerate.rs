@@ -25,34 +25,34 @@ pub(crate) use volumes::{has_internal_storage, has_storage};
 pub(super) use volumes::{is_on_internal_storage, storage_of};
 use walker::Walker;
 
-/// Everything that was found.
+/// The result of listing a phone.
 #[derive(Debug, Default)]
 pub(crate) struct Enumeration {
-    /// The volumes walked.
+    /// The volumes that were listed.
     pub volumes: Vec<Volume>,
-    /// The wanted items, in no order.
+    /// The wanted items, in no particular order.
     pub items: Items,
-    /// What cannot be taken, and why; folders and names that are no names.
+    /// The paths that cannot be pulled, with the reason: folders, and entries with invalid names.
     pub refused: Vec<(RemotePath, Reason)>,
-    /// What was looked at, and what was left or could not be looked at; without `refused`.
+    /// What was listed, left out, or could not be listed; does not include `refused`.
     pub surveyed: Vec<Surveyed>,
-    /// What almost matched the person's choice.
+    /// The items that almost matched the user's selection.
     pub near: NearMisses,
-    /// All files that were seen, wanted or not.
+    /// The number of all files seen, wanted or not.
     pub files_seen: u64,
-    /// Those that are wanted.
+    /// The number of wanted files.
     pub files_wanted: u64,
 }
 
 impl Enumeration {
-    /// Whether internal storage is among the volumes.
+    /// Returns whether internal storage is among the volumes.
     pub(crate) fn has_internal_storage(&self) -> bool {
         self.volumes
             .iter()
             .any(|volume| volume.label == volumes::INTERNAL)
     }
 
-    /// What was looked at, and what was not, in words that a catalogue keeps.
+    /// Returns what was listed and what was not, in the form stored in the catalogue.
     pub(crate) fn survey(&self) -> Vec<Surveyed> {
         let unreadable = self.refused.iter().map(|(path, reason)| Surveyed {
             kind: SurveyKind::Unreadable,
@@ -65,28 +65,28 @@ impl Enumeration {
     }
 }
 
-/// What to walk.
+/// The places to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Roots {
-    /// Internal storage, every card and every user's storage, as the selection says.
+    /// Internal storage, every card and every user's storage, as far as the selection includes them.
     Volumes,
-    /// These folders, wholly.
+    /// These folders, completely.
     Named(Vec<RemotePath>),
 }
 
-/// A listing of everything wanted; it goes on over a new connection where the last one broke off.
+/// A listing of everything wanted. If the connection breaks, it continues on a new one.
 #[derive(Debug)]
 pub(crate) struct Listing<'a> {
     roots: &'a Roots,
     selection: &'a Selection,
-    /// `None` until the volumes are known.
+    /// The walker; `None` until the volumes are known.
     walker: Option<Walker<'a>>,
-    /// Whether the phone's package manager is still to be asked for other users.
+    /// Whether the phone's package manager still has to be asked for other users.
     asks_for_users: bool,
 }
 
 impl<'a> Listing<'a> {
-    /// Of everything wanted; nothing is asked yet.
+    /// Creates a listing; nothing is requested from the phone yet.
     pub(crate) fn new(roots: &'a Roots, selection: &'a Selection) -> Self {
         Self {
             roots,
@@ -96,7 +96,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// Lists to the end. After an error it can be called again, with the same phone connected again.
+    /// Lists everything. After an error it can be called again, once the same phone is connected again.
     pub(crate) async fn go_on(&mut self, phone: &Phone, events: &Events) -> Result<(), PhoneError> {
         let walker = match &mut self.walker {
             Some(walker) => walker,
@@ -123,12 +123,12 @@ impl<'a> Listing<'a> {
         Ok(())
     }
 
-    /// How many folders are settled: a connection after which there are more was not in vain.
+    /// Returns how many folders are finished. If the number has grown, the connection made progress.
     pub(crate) fn settled_folders(&self) -> u64 {
         self.walker.as_ref().map_or(0, Walker::settled_folders)
     }
 
-    /// What was found up to now.
+    /// Returns what has been found so far.
     pub(crate) fn into_found(self) -> Enumeration {
         self.walker.map(Walker::into_found).unwrap_or_default()
     }

@@ -14,21 +14,21 @@ use crate::item::Item;
 use crate::media::kind::{MediaKind, Precious};
 use crate::names::LocalPath;
 
-/// A number of an item, in the order in which they came.
+/// The number of an item, assigned in the order of arrival.
 pub(crate) type Number = u32;
 
-/// A wanted item and where it was found.
+/// A wanted item and the place where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
     /// The item.
     pub item: Item,
-    /// What it is, by its name or its first bytes.
+    /// The item's kind, judged by its name or its first bytes.
     pub kind: MediaKind,
-    /// Index of its volume in [`super::enumerate::Enumeration::volumes`].
+    /// The index of the item's volume in [`super::enumerate::Enumeration::volumes`].
     pub volume: u32,
 }
 
-/// Items, and where they belong on this disk once that is known.
+/// A compact list of items, with their places on this disk once those are known.
 #[derive(Debug, Default)]
 pub(crate) struct Items {
     records: Chunked<Record>,
@@ -146,16 +146,16 @@ impl Record {
     }
 }
 
-/// What earlier runs did about an item.
+/// What earlier runs did with an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Nothing, or what is held of it is of the same file.
+    /// Nothing yet; or they hold a part, which is of the same file and can be continued.
     MayResume,
-    /// What is held of it may be of another.
+    /// They hold a part, which may be of another version of the file.
     StartsOver,
-    /// It was refused; what is held of it is of the same file.
+    /// The phone refused the item; a held part is of the same file.
     RefusedMayResume,
-    /// It was refused, and what is held of it may be of another.
+    /// The phone refused the item; a held part may be of another version of the file.
     Refused,
 }
 
@@ -179,22 +179,22 @@ impl Progress {
 }
 
 impl Items {
-    /// How many there are.
+    /// Returns the number of items.
     pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no items.
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// All numbers, in their order.
+    /// Returns all item numbers, in order.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = Number> + use<> {
         0..self.records.len() as Number
     }
 
-    /// Adds one.
+    /// Adds an item and returns its number.
     pub(crate) fn push(&mut self, found: Found) -> Number {
         let Found { item, kind, volume } = found;
         let number = self.records.len() as Number;
@@ -222,7 +222,7 @@ impl Items {
         number
     }
 
-    /// Forgets those from a number on; none of them may have its place yet.
+    /// Removes the items from number `length` on. None of them may have a place yet.
     pub(super) fn truncate(&mut self, length: usize) {
         if let Some(first) = self.records.get(length) {
             self.text.truncate(first.name as usize);
@@ -230,7 +230,7 @@ impl Items {
         self.records.truncate(length);
     }
 
-    /// Drops those from a number on that are there twice.
+    /// Removes duplicates among the items from number `start` on.
     pub(super) fn drop_twins_from(&mut self, start: usize) {
         let kept = self.ordered(start as Number..self.records.len() as Number);
         let kept: Vec<_> = kept
@@ -241,7 +241,7 @@ impl Items {
         kept.into_iter().for_each(|it| self.records.push(it));
     }
 
-    /// The numbers of all in the order of their paths, each path once.
+    /// Returns the item numbers in the order of their paths, each path once.
     pub(crate) fn in_order(&self) -> Vec<Number> {
         self.ordered(0..self.records.len() as Number)
     }
@@ -281,7 +281,7 @@ impl Items {
         }
     }
 
-    /// An item as it was listed.
+    /// Returns an item together with the place where it was found.
     pub(crate) fn found(&self, number: Number) -> Option<Found> {
         let record = self.record(number)?;
         let (_, volume) = self.folders.get(record.folder as usize)?;
@@ -292,7 +292,7 @@ impl Items {
         })
     }
 
-    /// An item.
+    /// Returns an item.
     pub(crate) fn item(&self, number: Number) -> Option<Item> {
         self.item_of(self.record(number)?)
     }
@@ -307,7 +307,7 @@ impl Items {
         })
     }
 
-    /// What its size and modification time are, and whether that is all of its size.
+    /// Returns an item's size in bytes, whether that size is exact, and its modification time.
     pub(crate) fn size_and_time(&self, number: Number) -> Option<(u64, bool, i64)> {
         let record = self.record(number)?;
         Some((record.size, record.size_is_exact, record.mtime))
@@ -317,7 +317,7 @@ impl Items {
         self.record(number).map_or(0, |record| record.size)
     }
 
-    /// Where it belongs, once that is known.
+    /// Returns an item's place below `data/`, once it is known.
     pub(crate) fn local(&self, number: Number) -> Option<LocalPath> {
         let record = self.record(number)?;
         let name = std::str::from_utf8(self.text(record.local_name())).ok()?;
@@ -328,7 +328,7 @@ impl Items {
         })
     }
 
-    /// What is to be done about it, once its place is known.
+    /// Returns the task of pulling an item, once its place is known.
     pub(crate) fn task(&self, number: Number) -> Option<Task> {
         let (record, local) = (self.record(number)?, self.local(number)?);
         Some(Task {
@@ -342,7 +342,7 @@ impl Items {
         })
     }
 
-    /// What decides whether it is gone on with.
+    /// Returns the facts that decide whether a held part of the item can be continued.
     pub(super) fn resumable(&self, number: Number) -> Option<Resumable> {
         let record = self.record(number)?;
         Some(Resumable {
@@ -383,7 +383,7 @@ impl Items {
         }
     }
 
-    /// Gives it its place.
+    /// Sets an item's place below `data/`.
     pub(super) fn set_local(&mut self, number: Number, local: &LocalPath) {
         let Some(name) = self.record(number).map(Record::name) else {
             return;

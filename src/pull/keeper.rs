@@ -45,62 +45,62 @@ const AGE_PER_COMMIT: u32 = 4;
 /// How long to wait before trying again to hand over a message.
 const FULL_PAUSE: Duration = Duration::from_millis(2);
 
-/// What the keeper is told.
+/// A message to the keeper.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// A file is whole and hashed, and stands in `.partial/`.
+    /// A file is complete and hashed, and is in `.partial/`.
     Finished(Arc<Task>, Finished),
-    /// As `Finished`, but its beginning is from an earlier connection, when the phone's file may
-    /// have been another: it gets its name only together with its proof. Without one it waits in
-    /// `.partial/`, for this run or the next.
+    /// Like `Finished`, but the file's beginning arrived over an earlier connection, when the phone's file may have
+    /// been a different one. The file gets its name only together with its proof; without one it stays in `.partial/`,
+    /// for this run or the next.
     Resumed(Arc<Task>, Finished),
-    /// There will be no proof of a finished file in this run; all of it came, and it is kept.
+    /// A finished file cannot be proven in this run. It arrived completely and is kept.
     Unprovable(EntryId),
-    /// The phone says the same about a finished file.
+    /// The phone confirmed a finished file.
     Proven(EntryId, Pulled, Proof),
-    /// What came is not what the phone says it has: it is kept under another name until a better
-    /// one is here, and the item is pulled again as this task says.
+    /// The received bytes differ from those that the phone reports. They are kept under another name until a better
+    /// copy arrives; the item is pulled again with this task.
     Wrong(Arc<Task>, Pulled, Reason),
-    /// These are here from an earlier run, and wait for their proof.
+    /// These items were pulled by an earlier run and wait for their proof.
     Unproven(Vec<(EntryId, RemotePath)>),
-    /// What came is wrong, and there is no further try: it is kept under another name.
+    /// The received bytes are wrong and no attempt is left. They are kept under another name.
     Damaged(Arc<Task>, Pulled, Reason),
-    /// What could be read around bad places is whole, and stands in `.partial/`.
+    /// Everything readable around bad places was read, and is in `.partial/`.
     Salvaged(Arc<Task>, Finished, Gaps, Reason),
-    /// Nothing came.
+    /// Nothing was received.
     Failed(EntryId, RemotePath, Reason),
     /// An item changed on the phone before it was pulled.
     Replan(Arc<Task>),
-    /// Everything told up to now is to be on the disk before this is answered.
+    /// Answered once everything reported so far is on the disk.
     Barrier(oneshot::Sender<()>),
 }
 
-/// The way to the keeper; cheap to clone. The keeper ends when all clones are gone.
+/// The sender of messages to the keeper. Clones are cheap. The keeper ends when all clones are dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Keeper {
     messages: SyncSender<Message>,
-    /// Files that could not have the place that was planned.
+    /// The places of files that could not have their planned place.
     moved: Arc<Mutex<HashMap<EntryId, LocalPath>>>,
-    /// Whether the disk may have lost bytes of files under way.
+    /// Whether the disk may have lost bytes of unfinished files.
     has_lost_bytes: Arc<AtomicBool>,
 }
 
-/// What the keeper leaves when it ends.
+/// The keeper's results at its end.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) folder: Folder,
-    /// Items that are not here, and why.
+    /// The items that were not pulled, with the reason.
     pub(super) failed: Vec<(RemotePath, Reason)>,
-    /// Items of which something else than all is here.
+    /// The items of which only a part or a wrong copy is kept, with the reason.
     pub(super) damaged: Vec<(RemotePath, Reason)>,
-    /// Items that are here without their proof.
+    /// The items that were pulled but not proven.
     pub(super) unproven: Vec<RemotePath>,
-    /// Files that came and bear another date than on the phone.
+    /// The number of files whose date could not be set to the phone's.
     pub(super) without_date: u64,
 }
 
 impl Keeper {
-    /// Starts the thread.
+    /// Starts the keeper's thread.
     pub(super) fn start(
         folder: Folder,
         names: Names,
@@ -174,26 +174,26 @@ impl Keeper {
         Ok((keeper, handle))
     }
 
-    /// Where a file is, when it is not where it was planned to be; right behind a barrier.
+    /// Returns a file's place if it differs from the planned one. Valid only directly after a barrier.
     pub(super) fn moved_to(&self, id: EntryId) -> Option<LocalPath> {
         let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
         moved.get(&id).cloned()
     }
 
-    /// Notes what the disk did not do: where bytes may be lost, nothing under way is gone on with.
+    /// Records a disk error. If bytes may have been lost, unfinished files are not continued.
     pub(super) fn note(&self, error: &DiskError) {
         if error.may_have_lost_bytes() {
             self.has_lost_bytes.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Tells the keeper from a thread of its own; waits while it is behind.
+    /// Sends a message from a thread; blocks while the keeper is behind.
     pub(super) fn tell_blocking(&self, message: Message) {
         // The keeper ends only after all its tellers.
         let _ = self.messages.send(message);
     }
 
-    /// Tells the keeper from a task; waits while it is behind.
+    /// Sends a message from a task; waits while the keeper is behind.
     pub(super) async fn tell(&self, mut message: Message) {
         while let Err(TrySendError::Full(back)) = self.messages.try_send(message) {
             message = back;
@@ -201,7 +201,7 @@ impl Keeper {
         }
     }
 
-    /// Returns when everything told up to now is on the disk.
+    /// Waits until everything reported so far is on the disk.
     pub(super) async fn barrier(&self) {
         let (reply, done) = oneshot::channel();
         self.tell(Message::Barrier(reply)).await;
@@ -254,7 +254,7 @@ struct Thread {
     group_age: Duration,
 }
 
-/// What is recorded of bytes that came.
+/// The facts that are recorded about received bytes.
 struct Came {
     sha256: Sha256,
     xxh128: Option<Xxh128>,
@@ -376,7 +376,7 @@ impl Thread {
         self.group.push((task, finished));
     }
 
-    /// Lets a file that was held back have its name.
+    /// Gives a file that was held back its name.
     fn release(&mut self, id: EntryId) {
         if let Some((task, finished)) = self.held.remove(&id) {
             self.add_to_group(task, finished);
@@ -404,7 +404,7 @@ impl Thread {
         });
     }
 
-    /// Commits the group, records everything, and tells of it.
+    /// Commits the group, records everything, and then emits the events.
     fn flush(&mut self) {
         if self.broken {
             self.group.clear();
@@ -437,7 +437,7 @@ impl Thread {
         self.discard(outdated);
     }
 
-    /// Stops because of the disk.
+    /// Stops because of a disk error.
     fn stop_for(&mut self, error: DiskError) {
         if error.may_have_lost_bytes() {
             self.has_lost_bytes.store(true, Ordering::Relaxed);
@@ -558,8 +558,8 @@ impl Thread {
         });
     }
 
-    /// Moves away what stands in the place that is planned for this item and is on no record: a
-    /// run that was killed put it there, or somebody else did. False when that is not so clear.
+    /// Moves away an unrecorded file from the place planned for this item. A run that was killed, or somebody else, put
+    /// it there. Returns false if the situation is not that clear.
     fn clear_place(&mut self, id: EntryId, local: &LocalPath) -> bool {
         let entry = self.folder.catalogue().entry_at(local);
         let is_ours = entry.is_ok_and(|entry| entry.is_some_and(|entry| entry.id == id));
@@ -594,20 +594,20 @@ impl Thread {
         self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where a task's file is, or is to be.
+    /// Returns the present or future place of a task's file.
     fn place_of(&self, task: &Task) -> LocalPath {
         let moved = self.moved();
         moved.get(&task.id).unwrap_or(&task.local).clone()
     }
 }
 
-/// What stops the others when one thread failed; the fault itself is told where the thread is joined.
+/// Returns the error that stops the others after one thread has failed. The failure itself is reported where the thread
+/// is joined.
 pub(super) fn failed_within() -> Error {
     Error::new(Kind::Bug, "a part of this program failed")
 }
 
-/// How many files a group and the queue before it may hold open; asks the system for more than it
-/// gives by itself.
+/// Returns how many open files a group and the queue before it may hold. Asks the system to raise its limit.
 fn limits() -> (usize, usize) {
     #[cfg(unix)]
     {

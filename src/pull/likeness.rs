@@ -29,36 +29,36 @@ const MAX_HASHED_BYTES: u64 = 64 * 1024 * 1024;
 /// How long the phone may think about its Android ID.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a catalogue knows of its phone.
+/// What a catalogue knows about its phone.
 #[derive(Debug)]
 pub(crate) struct Acquaintance {
-    /// The phone in its own words.
+    /// The identity that the phone reported.
     pub(crate) identity: PhoneIdentity,
-    /// What else tells it from others.
+    /// Further marks that distinguish the phone from others.
     pub(crate) marks: Marks,
     sample: Vec<Entry>,
 }
 
-/// Who chose the folder.
+/// Who chose the rescue folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Chosen {
-    /// Somebody who named it.
+    /// The user, by naming it.
     BySomebody,
     ByName,
 }
 
-/// What became of a few of the catalogue's files on the phone at hand.
+/// The result of looking for a few of the catalogue's files on the connected phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Traces {
-    /// The catalogue has none, or the phone's storage is not open.
+    /// Unknown: the catalogue has no files, or the phone's storage is locked.
     Unknown,
-    /// Enough of them are there, by size and date.
+    /// Enough of the files are there, by size and date.
     There,
-    /// And their bytes are the same.
+    /// Enough of the files are there, with the same bytes.
     Proven,
-    /// Their bytes are others.
+    /// The files are there, with different bytes.
     Wrong,
-    /// None of so many is there, or hardly any.
+    /// None or hardly any of this many files is there.
     Gone(usize),
 }
 
@@ -80,8 +80,8 @@ impl Acquaintance {
         })
     }
 
-    /// Looks whether this is the phone; the error says why it is not. Where somebody named the
-    /// folder, it takes more than a file or two that changed.
+    /// Checks whether the connected phone is the catalogue's; the error says why it is not. If the user named the
+    /// folder, a few changed files are not enough to reject the phone.
     pub(crate) async fn is_with(
         &self,
         phone: &Phone,
@@ -122,7 +122,7 @@ impl Acquaintance {
         Ok(self.judge(&marks, looks_other, traces))
     }
 
-    /// A property of one unit alone that is another.
+    /// Returns a property unique to one unit that differs.
     fn other_unit(&self, now: &PhoneIdentity, marks: &Marks) -> Option<Difference> {
         let serials = (&self.identity.serial, &now.serial);
         if !serials.0.is_empty() && !serials.1.is_empty() && serials.0 != serials.1 {
@@ -131,7 +131,7 @@ impl Acquaintance {
         self.other_mark(&UNIT, marks)
     }
 
-    /// What is another, of what all phones of a model and version have in common.
+    /// Returns a property shared by all phones of a model and version that differs.
     fn looks_other(&self, now: &PhoneIdentity, marks: &Marks) -> Option<Difference> {
         let named = [
             ("model", &self.identity.model, &now.model),
@@ -182,7 +182,7 @@ impl Acquaintance {
         }
     }
 
-    /// Looks for the sample on the phone.
+    /// Looks for a sample of the catalogue's files on the phone.
     async fn traces(&self, phone: &Phone, in_doubt: bool) -> Result<Traces, PhoneError> {
         let items: Vec<_> = self.sample.iter().map(item_of).collect();
         let known = stats(phone, &items.iter().collect::<Vec<_>>()).await?;
@@ -241,14 +241,14 @@ async fn prove(phone: &Phone, mut there: Vec<&Entry>) -> Result<Traces, PhoneErr
     })
 }
 
-/// Whether the phone has any of these files as they were listed, where there are any.
+/// Returns whether the phone has any of these files as they were listed. Without a single answer, returns true.
 pub(crate) async fn has_any(phone: &Phone, items: &[Item]) -> Result<bool, PhoneError> {
     let known = stats(phone, &items.iter().collect::<Vec<_>>()).await?;
     let mut answered = items.iter().zip(&known);
     Ok(known.is_empty() || answered.any(|(item, stat)| is_as_listed(item.size, item.mtime, stat)))
 }
 
-/// The phone's Android ID, as a mark; none where it does not tell.
+/// Returns the phone's Android ID as a mark; `None` if the phone does not report it.
 pub(crate) async fn android_id(phone: &Phone) -> Option<(String, String)> {
     let asked = tokio::time::timeout(PATIENCE, phone.android_id()).await;
     let id = asked.ok()?.ok()??;

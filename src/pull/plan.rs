@@ -21,18 +21,18 @@ pub(crate) use settled::Settled;
 /// Stands for a card that is not in the phone now, only so that its entries' names stay taken.
 const GONE: &str = "gone";
 
-/// More than any phone with its cards holds, in bytes.
+/// The largest plausible storage of a phone with its cards, in bytes (8 TiB).
 pub(crate) const LARGEST_STORAGE: u64 = 8 << 40;
 
-/// An item that is here but not proven yet.
+/// An item that is in the rescue folder but not proven yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unproven {
     pub number: Number,
-    /// The SHA-256 of the bytes that are here.
+    /// The SHA-256 of the bytes in the rescue folder.
     pub sha256: Sha256,
 }
 
-/// An item that gets an entry.
+/// An item that gets a new catalogue entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct New {
     pub number: Number,
@@ -40,49 +40,49 @@ pub(crate) struct New {
     pub version: u32,
 }
 
-/// What to do.
+/// The plan of a run.
 #[derive(Default)]
 pub(crate) struct Plan {
-    /// The items found, and those of entries that were not listed.
+    /// The items found, and those of entries that were not listed this time.
     pub items: Items,
-    /// Items that get an entry, in the order of their paths.
+    /// The items that get new entries, in the order of their paths.
     pub new: Vec<New>,
-    /// Changes to entries that are there.
+    /// The changes to existing entries.
     pub records: Vec<Record>,
-    /// What to pull of the entries that are there.
+    /// The items with existing entries that have to be pulled.
     pub tasks: Vec<Number>,
-    /// What is not here, and was not listed now: it is gone, or nobody asked for it this time.
+    /// The items that are neither in the rescue folder nor in this listing: they are gone, or were not selected this
+    /// time.
     pub unseen: Vec<Number>,
-    /// What to verify only: without a proof, or with a weaker one than the phone can give.
+    /// The items that only have to be verified: they have no proof, or a weaker one than the phone can give.
     pub unproven: Vec<Unproven>,
-    /// Items whose files were here; where something stands in their places, it is something else now.
+    /// The items whose files are no longer in their places. Whatever is there now is something else.
     pub vacant: Vec<Number>,
-    /// Items that are here and proven.
+    /// The number of items that are in the rescue folder and proven.
     pub done_items: u64,
     pub done_bytes: u64,
-    /// The names taken, for those that turn out to need another.
+    /// The names in use, needed when a file turns out to need another name.
     pub names: Names,
 }
 
-/// Compares what was found with the catalogue's entries, which come in the order of their paths and
-/// versions.
+/// Compares the listing with the catalogue's entries, which must be given in the order of their paths and versions.
 pub(crate) struct Planner<'a, P> {
     plan: Plan,
     volumes: &'a [Volume],
     best_proof: Proof,
-    /// Looks whether an entry's file, with its bytes, stands in the folder.
+    /// Checks whether an entry's file, with its bytes, is in the rescue folder.
     is_in_place: P,
-    /// What was found, in the order of the paths, and how much of it is decided.
+    /// The listed items in the order of their paths; the first `decided` of them are done.
     order: Vec<Number>,
     decided: usize,
-    /// The entry that came last; a later version of it may come.
+    /// The previous entry, because a later version of it may follow.
     last: Option<Entry>,
 }
 
 impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
-    /// Takes what was found; no entry has come.
+    /// Creates a planner for a listing, before any entry is given.
     ///
-    /// `best_proof` is the strongest that the phone can give now.
+    /// `best_proof` is the strongest proof that the phone can give now.
     pub(crate) fn new(enumeration: &'a mut Enumeration, best_proof: Proof, is_in_place: P) -> Self {
         let items = std::mem::take(&mut enumeration.items);
         let order = items.in_order();
@@ -104,7 +104,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
         }
     }
 
-    /// Takes the next entry.
+    /// Adds the next entry.
     pub(crate) fn take(&mut self, entry: Entry) {
         let (prefix, components) = place(&entry.path, self.volumes);
         let names = &mut self.plan.names;
@@ -117,8 +117,8 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
         }
     }
 
-    /// The plan. `companions` are the places of files kept beside damaged ones, which nobody else
-    /// gets.
+    /// Returns the plan. `companions` are the places of files kept beside damaged ones; no other file gets those
+    /// places.
     pub(crate) fn finish(mut self, companions: &[LocalPath]) -> Plan {
         if let Some(last) = self.last.take() {
             self.settle(last);
@@ -150,7 +150,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
         Some(number)
     }
 
-    /// Decides about an entry, and what was found before it.
+    /// Decides about an entry and the listed items before it.
     fn settle(&mut self, entry: Entry) {
         let mut path = Vec::new();
         while let Some(number) = self.order.get(self.decided).copied() {
@@ -168,8 +168,8 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
         self.add_unseen(entry);
     }
 
-    /// Takes an entry that was not listed: what once was here and is back is known again, and what
-    /// is not here is asked for, unless it is known to be gone.
+    /// Handles an entry that was not listed. If its file is back in the rescue folder, it is recorded again. Otherwise
+    /// the phone is asked about it, unless it is known to be gone.
     fn add_unseen(&mut self, entry: Entry) {
         let is_known_gone = || {
             let reason = entry.reason.as_ref();
@@ -285,7 +285,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
         }
     }
 
-    /// Notes which entry an item has.
+    /// Connects an item with its entry.
     fn known(&mut self, number: Number, entry: &Entry) {
         self.judge(number);
         self.plan.items.set_id(number, entry.id);
@@ -301,7 +301,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
 }
 
 impl Plan {
-    /// The entries to be made.
+    /// Returns the entries to create.
     pub(crate) fn new_entries(&self) -> impl Iterator<Item = NewEntry> {
         self.new.iter().filter_map(|New { number, version }| {
             let Item {
@@ -321,15 +321,14 @@ impl Plan {
         })
     }
 
-    /// Takes over the numbers of the entries just made, in their order.
+    /// Takes over the ids of the entries just created, which are in the same order.
     pub(crate) fn set_ids(&mut self, ids: &[EntryId]) {
         for (New { number, .. }, id) in self.new.iter().zip(ids) {
             self.items.set_id(*number, *id);
         }
     }
 
-    /// What is to be pulled, in order: most precious first, newest first; what was refused before
-    /// comes last.
+    /// Returns the items to pull, in order: the most valuable first, then the newest. Items refused before come last.
     pub(crate) fn in_order(&self) -> Vec<Number> {
         let new = self.new.iter().map(|new| new.number);
         let mut order: Vec<_> = self.tasks.iter().copied().chain(new).collect();
@@ -337,7 +336,7 @@ impl Plan {
         order
     }
 
-    /// Whether all is here and nothing is to be recorded.
+    /// Returns whether everything is in the rescue folder and nothing has to be recorded.
     pub(crate) fn changes_nothing(&self) -> bool {
         self.new.is_empty()
             && self.records.is_empty()
@@ -347,7 +346,7 @@ impl Plan {
             && self.vacant.is_empty()
     }
 
-    /// How many items are to be pulled, and their bytes.
+    /// Returns how many items have to be pulled, and their total size in bytes.
     pub(crate) fn wanted(&self) -> (u64, u64) {
         self.sizes()
             .fold((0, 0), |(items, bytes): (u64, u64), size| {
@@ -355,15 +354,16 @@ impl Plan {
             })
     }
 
-    /// The bytes that they need on this disk, which takes files up to a size. One that no phone has
-    /// room for is a lie of its listing, and must not keep the others from being pulled.
+    /// Returns how many bytes they need on this disk. Files larger than `largest_file`, which the disk cannot hold, do
+    /// not count. Neither do files too large for any phone: such a size is a false listing, and must not prevent the
+    /// others from being pulled.
     pub(crate) fn needed_bytes(&self, largest_file: u64) -> u64 {
         self.sizes()
             .filter(|size| *size <= LARGEST_STORAGE.min(largest_file))
             .fold(0, u64::saturating_add)
     }
 
-    /// The smallest of them.
+    /// Returns the size in bytes of the smallest item to pull.
     pub(crate) fn smallest(&self) -> Option<u64> {
         self.sizes().min()
     }
@@ -375,7 +375,7 @@ impl Plan {
     }
 }
 
-/// Whether an item is still what its entry says.
+/// Returns whether an item is unchanged from its entry.
 pub(super) fn is_same(item: &Item, entry: &Entry) -> bool {
     let size = match item.size_is_exact && entry.size_is_exact {
         true => item.size == entry.size,
@@ -392,7 +392,7 @@ fn judge(item: &Item, kind: MediaKind, volume: Option<&Volume>) -> Precious {
     }
 }
 
-/// Where an item belongs: the folder below `data/`, and the components below that.
+/// Returns where an item belongs: its folder below `data/`, and the path components below that.
 fn place<'a>(path: &'a RemotePath, volumes: &[Volume]) -> (String, Vec<&'a [u8]>) {
     let inside = volumes
         .iter()

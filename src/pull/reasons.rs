@@ -2,7 +2,7 @@
 
 use crate::folder::{Reason, ReasonCode};
 
-/// The reason in the phone's own words of a failed sync request.
+/// Returns the reason for a failed sync request, from the phone's message.
 pub(super) fn reason_of_fail(message: &[u8]) -> Reason {
     let message =
         String::from_utf8_lossy(message.get(..message.len().min(300)).unwrap_or_default());
@@ -24,7 +24,7 @@ pub(super) fn reason_of_fail(message: &[u8]) -> Reason {
     }
 }
 
-/// The reason behind a Linux error number.
+/// Returns the reason for a Linux error number.
 pub(super) fn reason_of_errno(errno: u32) -> Reason {
     let (code, message) = match errno {
         2 => (ReasonCode::Vanished, "no such file"),

@@ -15,34 +15,34 @@ use crate::item::{Item, Marks};
 use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
 use crate::phone::{Phone, PhoneError};
 
-/// Lost connections without any progress before a run ends.
+/// The number of lost connections without any progress after which a run ends.
 pub(crate) const MAX_VAIN_CONNECTIONS: u32 = 5;
 
 /// How often to look whether a phone that is back has its storage back.
 const STORAGE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Where to find the phone again.
+/// The facts needed to find the same phone again.
 #[derive(Debug, Clone)]
 pub(crate) struct Reconnect {
-    /// The phone's own serial number: another phone on the same route is not it.
+    /// The phone's own serial number, so that another phone on the same route is not mistaken for it.
     pub serial: String,
-    /// What else belongs to this phone alone.
+    /// Further marks that only this phone has.
     unit: Marks,
-    /// Some of its files: where none of them is, it is another phone, whatever it calls itself.
+    /// Some of the phone's files. A phone that has none of them is another one, whatever it reports.
     pub(crate) witnesses: Vec<Item>,
-    /// How it was reached.
+    /// The target by which the phone was reached.
     pub target: Target,
-    /// How to connect.
+    /// The settings for connecting.
     pub options: ConnectOptions,
-    /// Whether it is only back when its internal storage is: after a restart that comes later, and
-    /// not before the phone is unlocked.
+    /// Whether to wait for the internal storage too. After a restart it becomes available later than the phone, and
+    /// only once the phone is unlocked.
     pub needs_internal_storage: bool,
-    /// How long it was gone up to now, in milliseconds.
+    /// How long the phone has been gone so far, in milliseconds.
     waited: Arc<AtomicU64>,
 }
 
 impl Reconnect {
-    /// To this very phone.
+    /// Creates the facts for this phone.
     pub(crate) fn to(phone: &Phone, options: ConnectOptions) -> Self {
         Self {
             serial: phone.serial().to_owned(),
@@ -55,8 +55,8 @@ impl Reconnect {
         }
     }
 
-    /// Waits for the phone after it was lost for the `vain`-th time without any progress; the
-    /// error is what ends the run when it does not come back.
+    /// Waits for the phone after it was lost for the `vain`-th time without any progress. Returns the error that ends
+    /// the run if the phone does not come back.
     pub(crate) async fn wait(
         &self,
         phone: &Phone,
@@ -124,12 +124,12 @@ impl Reconnect {
         });
     }
 
-    /// How long the phone was gone, in all.
+    /// Returns how long the phone has been gone in total.
     pub(crate) fn waited(&self) -> Duration {
         Duration::from_millis(self.waited.load(Ordering::Relaxed))
     }
 
-    /// Waits until the storage of a phone that is back is there; false when it is not in time.
+    /// Waits until the storage of a phone that is back is available; returns false if that takes too long.
     async fn has_storage(
         &self,
         phone: &Phone,

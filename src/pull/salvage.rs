@@ -29,13 +29,13 @@ pub(super) struct Salvaged {
     pub(super) gaps: Gaps,
 }
 
-/// Why nothing was had.
+/// The reason why nothing was salvaged.
 pub(super) enum Failed {
-    /// The phone is gone.
+    /// The connection to the phone was lost.
     Lost(PhoneError),
     /// The computer's disk failed.
     Disk(DiskError),
-    /// Not one byte could be read, or the run was stopped.
+    /// Not a single byte could be read, or the run was stopped.
     Nothing,
 }
 
@@ -117,8 +117,8 @@ impl Reader<'_> {
         self.halt.is_set() || self.reads >= MAX_READS || self.stalls >= MAX_STALLS
     }
 
-    /// Reads up to `most` bytes from `from` on and keeps them; returns how many came before an
-    /// error, a silence or the end.
+    /// Reads up to `most` bytes from offset `from` on and keeps them. Returns how many arrived before an error, a
+    /// silence or the end of the file.
     async fn read(&mut self, from: u64, most: u64) -> Result<u64, Failed> {
         self.reads += 1;
         let began = self.phone.read_blocks(self.path, BLOCK, from, most).await;
@@ -162,8 +162,8 @@ impl Reader<'_> {
         Ok(got)
     }
 
-    /// Where the last gap ends at `end` because of a long step, looks block by block how far back
-    /// the file can be read.
+    /// Narrows the last gap, which ends at `end` because of a long step: reads block by block backwards from there as
+    /// far as possible.
     async fn fill_back(&mut self, gaps: &mut Gaps, end: u64) -> Result<(), Failed> {
         let Some(gap) = gaps.last().filter(|gap| gap.end == end).cloned() else {
             return Ok(());

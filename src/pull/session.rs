@@ -40,22 +40,22 @@ const UNPROVEN_AT_ONCE: usize = 8192;
 /// Items that the phone is asked about before their answers are looked at.
 const UNSEEN_AT_ONCE: usize = 8192;
 
-/// How a run went.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Items that are not here, and why.
+    /// The items that were not pulled, with the reason.
     pub failed: Vec<(RemotePath, Reason)>,
-    /// Items that are readable only in part, or whose received bytes differ from the phone's.
+    /// The items that are readable only in part, or whose received bytes differ from the phone's.
     pub damaged: Vec<(RemotePath, Reason)>,
-    /// Items that are here, but the phone can no longer prove it.
+    /// The items that were pulled but can no longer be proven by the phone.
     pub unproven: Vec<(RemotePath, Reason)>,
-    /// Files that came and bear another date than on the phone: the disk does not keep it.
+    /// The number of files whose date could not be set to the phone's, because the disk does not store it.
     pub without_date: u64,
-    /// What ended the run before its end.
+    /// The error that ended the run early.
     pub stopped: Option<Error>,
 }
 
-/// A run over one rescue folder.
+/// One run of a pull into a rescue folder.
 #[derive(Debug)]
 pub(crate) struct Session {
     keeper: Keeper,
@@ -66,15 +66,15 @@ pub(crate) struct Session {
     events: Events,
     halt: Halt,
     unproven: Arc<Unproven>,
-    /// Items that the phone's storage could not read to their end, with the reason.
+    /// The items whose storage on the phone could not be read to the end, with the reason.
     to_salvage: Vec<(Arc<Task>, Reason)>,
     outcome: Outcome,
 }
 
-/// Whether the storage at each root is there.
+/// Whether the storage at each root is available.
 type Storages = HashMap<RemotePath, bool>;
 
-/// How one round ended.
+/// The result of one round.
 struct Round {
     setbacks: Vec<Setback>,
     leftover: Work,
@@ -82,7 +82,7 @@ struct Round {
 }
 
 impl Session {
-    /// Starts a run; the folder comes back from [`Session::finish`].
+    /// Starts a run; [`Session::finish`] returns the folder.
     pub(crate) fn start(
         folder: Folder,
         names: Names,
@@ -107,9 +107,8 @@ impl Session {
         })
     }
 
-    /// Pulls items, in this order, and verifies them, and what was here unproven. Goes on over new
-    /// connections when the phone goes away; ends early only when the run is stopped or the phone
-    /// does not come back.
+    /// Pulls items in this order and verifies them, together with unproven items of earlier runs. Continues over new
+    /// connections if the phone goes away. Ends early only if the run is stopped or the phone does not come back.
     pub(crate) async fn pull(
         &mut self,
         phone: Phone,
@@ -203,7 +202,7 @@ impl Session {
         self.salvage(phone, reconnect).await;
     }
 
-    /// Takes items that are here from an earlier run, to be verified.
+    /// Prepares unproven items of an earlier run for verification.
     async fn take_from_before(&self, items: &Items, some: &[UnprovenItem]) -> Vec<ToVerify> {
         let some: Vec<_> = some
             .iter()
@@ -215,15 +214,15 @@ impl Session {
         some
     }
 
-    /// Lists items that are not asked for, because this disk cannot hold them.
+    /// Records items as failed that are not requested because this disk cannot hold them.
     pub(crate) async fn refuse(&mut self, tasks: Vec<(Task, Reason)>) {
         for (task, reason) in tasks {
             self.fail(&task, reason).await;
         }
     }
 
-    /// Settles items of earlier runs that are not here and were not listed now: are they gone?
-    /// Those that are there were not asked for, and wait.
+    /// Asks the phone about items of earlier runs that are neither in the rescue folder nor in this listing, and
+    /// records those that are gone. The others were not selected this time and are left for later.
     pub(crate) async fn settle_unseen(
         &mut self,
         phone: &Phone,
@@ -249,7 +248,7 @@ impl Session {
         }
     }
 
-    /// What the phone says about the items of tasks now; of none when it does not answer.
+    /// Returns the phone's current facts about the items of tasks; empty if the run is stopped or the phone does not answer.
     async fn stats_unless_stopped(
         &self,
         phone: &Phone,
@@ -262,7 +261,7 @@ impl Session {
         }
     }
 
-    /// Tells a file that is gone from one whose whole storage is; `None` when the phone does not
+    /// Distinguishes a file that is gone from a whole storage that is gone; returns `None` if the phone does not
     /// answer.
     async fn why_gone(
         &self,
@@ -298,7 +297,7 @@ impl Session {
         Some(Reason::new(ReasonCode::StorageGone, words))
     }
 
-    /// Reads what can be read of the items that the phone's storage could not read to their end.
+    /// Reads the readable parts of items whose storage on the phone is damaged.
     async fn salvage(&mut self, mut phone: Arc<Phone>, reconnect: &Reconnect) {
         let mut vain = 0;
         let mut whole = Vec::new();
@@ -350,7 +349,7 @@ impl Session {
         }
     }
 
-    /// Keeps an item all of which could be read after all; its proof is still to come.
+    /// Keeps an item that could be read completely after all; it still has to be verified.
     async fn keep_whole(&self, task: Arc<Task>, finished: Finished) -> ToVerify {
         let pulled = Pulled {
             path: task.item.path.clone(),
@@ -368,7 +367,7 @@ impl Session {
         salvage::salvage(phone, &task.item, file, &self.events, &self.halt).await
     }
 
-    /// Ends the run: everything told is on the disk when this returns.
+    /// Ends the run. When this returns, everything reported is on the disk.
     pub(crate) async fn finish(mut self) -> (Folder, Outcome) {
         self.keeper.barrier().await;
         drop(self.keeper);
@@ -485,8 +484,8 @@ impl Session {
         }
     }
 
-    /// When files are missing because all of internal storage is, the phone is as good as gone: it
-    /// restarts, and none of them is to be counted as missing. So it may be when it went away.
+    /// Checks whether files are missing because all of internal storage is gone. Then the phone is treated as lost: it
+    /// is restarting, and none of the files may be recorded as missing.
     async fn look_for_storage(&self, phone: &Phone, round: &mut Round) {
         let is_missing = |setback: &Setback| setback.reason.code == ReasonCode::Vanished;
         if !round.setbacks.iter().any(is_missing) {
@@ -516,9 +515,9 @@ impl Session {
         }
     }
 
-    /// Decides for each setback: once more at the end, or for good.
+    /// Decides for each setback whether the item is tried again at the end or has failed.
     ///
-    /// What came of them is out of `.partial/` when this returns: the next round writes there.
+    /// When this returns, the received parts have left `.partial/`, because the next round writes there.
     async fn settle(&mut self, setbacks: Vec<Setback>, postponed: &mut Vec<Arc<Task>>) {
         let may_be_held = setbacks.iter().any(|setback| setback.pulled.is_some());
         for Setback {
@@ -585,7 +584,7 @@ impl Session {
         self.keeper.tell(message).await;
     }
 
-    /// Asks what the postponed items are now, so that they are compared with that.
+    /// Asks the phone for the current state of the postponed items, so that they are compared with that.
     async fn refresh(&mut self, phone: &Phone, postponed: Vec<Arc<Task>>) -> Vec<Arc<Task>> {
         let mut tasks = Vec::with_capacity(postponed.len());
         let mut storages = Storages::default();
@@ -632,7 +631,7 @@ impl Session {
     }
 }
 
-/// Whether an answer says that there is no such file any more.
+/// Returns whether an answer says that the file no longer exists.
 fn is_gone(stat: &Stat) -> bool {
     let is_file = FileType::of_mode(stat.mode) == FileType::Regular;
     stat.error == 2 || stat.error == 0 && !is_file
@@ -648,7 +647,7 @@ fn as_to_verify(task: Task, sha256: Sha256) -> ToVerify {
     ToVerify::new(Arc::new(task), pulled)
 }
 
-/// Whether enough of a file is held to go on with it.
+/// Returns whether enough of a file is held to continue with it.
 fn is_begun(root: &Path, file: &Resumable) -> bool {
     let held = || std::fs::symlink_metadata(root.join(".partial").join(file.id.to_string()));
     file.may_resume
@@ -656,7 +655,7 @@ fn is_begun(root: &Path, file: &Resumable) -> bool {
         && held().is_ok_and(|held| (WORTH_RESUMING..=file.size).contains(&held.len()))
 }
 
-/// Bytes of unfinished files that the disk holds: what a lost connection did not cost.
+/// Returns how many bytes of unfinished files are on the disk; they need not be sent again after a lost connection.
 pub(crate) fn held_bytes(root: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(root.join(".partial")) else {
         return 0;
@@ -668,7 +667,7 @@ pub(crate) fn held_bytes(root: &Path) -> u64 {
         .fold(0, u64::saturating_add)
 }
 
-/// A task's own outcome; its panic goes on here.
+/// Returns a task's result, and resumes its panic if it panicked.
 fn unpanicked<T>(ended: Result<T, tokio::task::JoinError>) -> T {
     match ended {
         Ok(outcome) => outcome,

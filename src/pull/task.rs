@@ -10,28 +10,28 @@ use crate::item::Item;
 use crate::media::kind::Precious;
 use crate::names::LocalPath;
 
-/// An item that is to be pulled.
+/// The task of pulling an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Task {
-    /// Its entry.
+    /// The item's catalogue entry.
     pub id: EntryId,
     /// The item.
     pub item: Item,
-    /// Its place below `data/`.
+    /// The item's place below `data/`.
     pub local: LocalPath,
-    /// How precious it is.
+    /// How valuable the item is.
     pub precious: Precious,
-    /// Whether it was refused before, so that it goes last.
+    /// Whether the phone refused the item before, which puts it last.
     pub was_refused: bool,
-    /// Whether what is held of it from before is of the same file.
+    /// Whether a part held from before is of the same file and can be continued.
     pub may_resume: bool,
-    /// Failed tries in this run.
+    /// The number of failed attempts in this run.
     pub attempts: u32,
 }
 
 impl Task {
-    /// Its place in the order of a run: most precious first, newest first; what was refused before
-    /// comes last.
+    /// Returns the key by which tasks are ordered: the most valuable first, then the newest. Items refused before come
+    /// last.
     pub(super) fn rank(&self) -> (bool, Precious, Reverse<i64>) {
         (self.was_refused, self.precious, Reverse(self.item.mtime))
     }
@@ -44,25 +44,25 @@ pub(super) struct Resumable {
     pub(super) may_resume: bool,
 }
 
-/// An item that was pulled.
+/// An item whose bytes have been received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pulled {
-    /// Its path on the phone.
+    /// The item's path on the phone.
     pub path: RemotePath,
-    /// Its place below `data/`.
+    /// The item's place below `data/`.
     pub local: LocalPath,
     pub size: u64,
-    /// The SHA-256 of its bytes as they arrived.
+    /// The SHA-256 of the bytes as received.
     pub sha256: Sha256,
 }
 
-/// A task that did not succeed, for now.
+/// A task that has not succeeded so far.
 #[derive(Debug)]
 pub(super) struct Setback {
     pub(super) task: Arc<Task>,
     pub(super) reason: Reason,
-    /// What came of it, when all came but cannot be proven.
+    /// The received bytes, if they are complete but cannot be proven.
     pub(super) pulled: Option<Pulled>,
-    /// Whether it counts against the item: not when it only got stuck further on than before.
+    /// Whether the attempt counts against the item. It does not if it got further than the one before.
     pub(super) counts: bool,
 }

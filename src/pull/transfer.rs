@@ -25,47 +25,47 @@ use crate::halt::Halt;
 use crate::phone::sync::SyncStream;
 use crate::phone::{Phone, PhoneError};
 
-/// Streams at once.
+/// The number of parallel streams.
 pub(super) const STREAMS: usize = 4;
-/// A file up to this size goes to its writer in one message, in bytes.
+/// A file of up to this size in bytes is passed to its writer in one message.
 pub(super) const WHOLE_BYTES: u64 = 256 * 1024;
 /// Pieces up to this size together are kept as one, in bytes.
 const SCRAP_BYTES: usize = 4096;
 /// Sizes modulo this are all that sync v1 tells.
 const V1_MODULUS: u64 = 1 << 32;
 
-/// Work that the streams share, in the order of the plan. Each takes from its head what the pace
-/// of the link allows, so that files come in that order but for a few.
+/// The work shared by the streams, in the order of the plan. Each stream takes as much from its head as the speed of
+/// the link allows, so that files arrive in nearly that order.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
-    /// Told when a stream that may not work yet should look again.
+    /// Notified when a stream that has to wait should check again.
     changed: Notify,
 }
 
 #[derive(Debug)]
 struct Waiting {
     work: Work,
-    /// Files of which a part is held, to be gone on with.
+    /// The files of which a part is held and will be continued.
     begun: HashSet<EntryId>,
     pace: Pace,
-    /// Whether a stream found the phone gone.
+    /// Whether a stream found that the phone is gone.
     is_lost: bool,
 }
 
-/// What a round has to do: what was planned and nobody has begun, in few bytes each, and what came
-/// back from the streams or from earlier rounds.
+/// The work of one round: planned items that nobody has started, in a compact form, and tasks returned by the streams
+/// or by earlier rounds.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     items: Arc<Items>,
-    /// In the order of the plan.
+    /// The planned items, in the order of the plan.
     planned: VecDeque<Number>,
-    /// In the same order.
+    /// The returned tasks, in the same order.
     returned: VecDeque<Arc<Task>>,
 }
 
 impl Work {
-    /// Of what was planned, in its order.
+    /// Creates the work from planned items, in their order.
     pub(super) fn planned(items: Arc<Items>, order: Vec<Number>) -> Self {
         Self {
             items,
@@ -74,7 +74,7 @@ impl Work {
         }
     }
 
-    /// Of what came back, in any order.
+    /// Creates the work from returned tasks, in any order.
     pub(super) fn returned(tasks: Vec<Arc<Task>>) -> Self {
         Self {
             returned: tasks.into(),
@@ -90,7 +90,7 @@ impl Work {
         self.len() == 0
     }
 
-    /// Adds what came back, in any order.
+    /// Adds a returned task, in any order.
     pub(super) fn push(&mut self, task: Arc<Task>) {
         self.returned.push_back(task);
     }
@@ -146,7 +146,7 @@ enum Taken {
 }
 
 impl Queue {
-    /// `is_begun` looks whether a part of a file is held.
+    /// Creates a queue. `is_begun` checks whether a part of a file is held.
     pub(super) fn new(mut work: Work, is_begun: impl Fn(&Resumable) -> bool) -> Self {
         work.returned.make_contiguous().sort_by_key(|it| it.rank());
         let begun = work.resumable().filter(is_begun).map(|it| it.id);
@@ -162,12 +162,12 @@ impl Queue {
         }
     }
 
-    /// Everything that nobody took.
+    /// Removes and returns all work that no stream has taken.
     pub(super) fn drain(&self) -> Work {
         std::mem::take(&mut self.lock().work)
     }
 
-    /// Waits until a stream without work may take some; `false` when there is none left for it.
+    /// Waits until a stream without work may take some; returns `false` if none is left for it.
     async fn is_wanted(&self, stream: usize) -> bool {
         loop {
             let changed = pin!(self.changed.notified());
@@ -290,7 +290,7 @@ fn weight(task: &Task) -> u64 {
     task.item.size.saturating_add(FILE_OVERHEAD)
 }
 
-/// One stream's worth of work.
+/// The worker for one stream.
 pub(super) struct Worker {
     pub(super) phone: Arc<Phone>,
     pub(super) queue: Arc<Queue>,
@@ -298,9 +298,9 @@ pub(super) struct Worker {
     pub(super) setbacks: mpsc::UnboundedSender<Setback>,
     pub(super) events: Events,
     pub(super) halt: Halt,
-    /// Which of the streams it is: a slow link leaves only the first of them work.
+    /// The number of the stream. On a slow link only the first streams get work.
     pub(super) index: usize,
-    /// Whether only one file is asked for at a time: for those that failed before.
+    /// Whether to request only one file at a time, as for files that failed before.
     pub(super) alone: bool,
 }
 
@@ -396,7 +396,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Works on one sync stream. What is not done is left in `under_way`.
+    /// Works on one sync stream. Unfinished requests stay in `under_way`.
     async fn work(
         &mut self,
         under_way: &mut UnderWay,
@@ -482,8 +482,8 @@ impl Worker {
         }
     }
 
-    /// Asks for what may be asked for; returns a file of which only the rest is to come, which
-    /// takes another way.
+    /// Requests as many files as allowed. Returns a file of which only the rest is needed, which is read in another
+    /// way.
     async fn ask_ahead(
         &self,
         under_way: &mut UnderWay,
@@ -528,7 +528,7 @@ impl Worker {
         Ok(None)
     }
 
-    /// Takes a piece of a file; `false` when the file turned out not to be what was listed.
+    /// Handles a piece of a file; returns `false` if the file is not what was listed.
     async fn data(&self, task: &Arc<Task>, arrival: &mut Arrival, bytes: Bytes) -> bool {
         if bytes.is_empty() {
             return true;
@@ -591,7 +591,7 @@ impl Worker {
         self.set_back(task, reason, true);
     }
 
-    /// As [`Worker::give_up`], but what arrived of a large file is kept.
+    /// Does the same as [`Worker::give_up`], but keeps what arrived of a large file.
     async fn put_off(&self, task: Arc<Task>, arrival: Arrival, reason: Reason) {
         if arrival.begun {
             self.tell(ToWriter::Suspend).await;
@@ -614,9 +614,8 @@ impl Worker {
         });
     }
 
-    /// Leaves a stream: what was asked for on it goes back, what arrived of a large file is kept.
-    /// When the phone went away in the middle of a file, that file goes last from now on: reading
-    /// it may be what the phone dies of.
+    /// Leaves a stream: puts its requests back and keeps what arrived of a large file. If the phone went away in the
+    /// middle of a file, that file goes last from now on, because reading it may be what makes the phone fail.
     async fn leave(
         &self,
         under_way: VecDeque<Arc<Task>>,
@@ -642,8 +641,8 @@ impl Worker {
         self.queue.give_back(under_way);
     }
 
-    /// Goes on with a file of which a part is held: `dd` in the phone's shell can start in the
-    /// middle, which the sync service cannot. The whole file's hash proves the result.
+    /// Continues a file of which a part is held: `dd` in the phone's shell can start in the middle, which the sync
+    /// service cannot. The hash of the whole file proves the result.
     async fn receive_rest(&mut self, task: Arc<Task>) -> Result<(), PhoneError> {
         let (reply, held) = oneshot::channel();
         self.tell(ToWriter::Resume(Arc::clone(&task), reply)).await;

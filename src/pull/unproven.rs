@@ -8,27 +8,27 @@ use super::task::{Pulled, Task};
 use crate::folder::{EntryId, Proof};
 use crate::phone::hash::Algorithm;
 
-/// A file of so many bytes is hashed on the phone while it comes: a smaller one is hashed in no
-/// time afterwards.
+/// The size in bytes from which a file is hashed on the phone while it is being received. A smaller one is hashed
+/// quickly afterwards.
 pub(super) const WORTH_HASHING_AHEAD: u64 = 16 * 1024 * 1024;
 
-/// What the verifier hears of files.
+/// News about files for the verifier.
 #[derive(Debug)]
 pub(super) enum News {
-    /// A large file begins to come.
+    /// A large file has started to arrive.
     Begun(Arc<Task>),
-    /// A file is here.
+    /// A file has arrived completely.
     Here(ToVerify),
 }
 
-/// A file that is here and wants its proof.
+/// A file that has arrived and has to be verified.
 #[derive(Debug, Clone)]
 pub(super) struct ToVerify {
     pub(super) task: Arc<Task>,
     pub(super) pulled: Pulled,
-    /// Calls in which the phone was asked for its hash and went away or fell silent.
+    /// The number of calls for its hash in which the phone went away or fell silent.
     pub(super) failed_calls: u32,
-    /// Calls that ended without a hash of it.
+    /// The number of calls that ended without its hash.
     pub(super) unanswered: u32,
 }
 
@@ -43,19 +43,19 @@ impl ToVerify {
     }
 }
 
-/// What the phone can prove.
+/// The way in which the phone can prove files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// It has a program for this hash.
     Hash(Algorithm),
-    /// It has none: only sizes can be compared.
+    /// It has no hash program: only sizes can be compared.
     SizeOnly,
-    /// Nobody wants a proof (`--no-verify`).
+    /// Verification is switched off (`--no-verify`).
     Off,
 }
 
 impl Method {
-    /// The strongest proof that it can give.
+    /// Returns the strongest proof that this way can give.
     pub fn best_proof(self) -> Proof {
         match self {
             Self::Hash(algorithm) => proof_of(algorithm),
@@ -71,24 +71,24 @@ pub(super) enum Call {
     Failed,
 }
 
-/// Files that are here and not proven yet: what a lost phone leaves to do.
+/// The files that have arrived but are not proven yet: the work that remains if the phone is lost.
 #[derive(Debug, Default)]
 pub(super) struct Unproven {
     files: Mutex<HashMap<EntryId, ToVerify>>,
     failed_calls: AtomicU32,
-    /// Whether the phone may have gone away over a file that it hashed while it came.
+    /// Whether the phone may have gone away because it hashed a file while sending it.
     ahead_failed: AtomicBool,
 }
 
 impl Unproven {
-    /// Takes them all; those that the phone went away over come last.
+    /// Removes and returns all files; those during whose hashing the phone went away come last.
     pub(super) fn take(&self) -> Vec<ToVerify> {
         let mut files: Vec<_> = self.lock().drain().map(|(_, file)| file).collect();
         files.sort_by_key(|file| (file.failed_calls, file.task.id));
         files
     }
 
-    /// Notes how a call for hashes ended.
+    /// Records how a call for hashes ended.
     pub(super) fn note_call(&self, call: Call) {
         match call {
             Call::Answered => self.failed_calls.store(0, Ordering::Relaxed),
@@ -96,13 +96,13 @@ impl Unproven {
         }
     }
 
-    /// Calls that failed one after the other.
+    /// Returns the number of consecutive failed calls.
     pub(super) fn failed_calls(&self) -> u32 {
         self.failed_calls.load(Ordering::Relaxed)
     }
 
-    /// Whether the phone may be given a file to hash that is still coming: one that went away over
-    /// such a file would do so again each time, and the file never come.
+    /// Returns whether the phone may hash a file that is still arriving. A phone that went away because of that would
+    /// do so each time, and the file would never arrive.
     pub(super) fn may_hash_ahead(&self) -> bool {
         self.failed_calls() == 0 && !self.ahead_failed.load(Ordering::Relaxed)
     }

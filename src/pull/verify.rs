@@ -49,10 +49,10 @@ const METHOD_PAUSES: [Duration; 4] = [
 /// Questions about files ahead of the answers.
 const STATS_AHEAD: usize = 256;
 
-/// Asks the phone what it can prove: the best hash that is right about nothing at all.
+/// Finds out what the phone can prove: the best hash program that gives a correct result for empty input.
 ///
-/// A program that fails is asked again: a phone short of memory has it all the same. One that
-/// never answers is done without: the photos are worth more than their proof.
+/// A failed program is tried again, because a phone short of memory may have it nevertheless. A program that never
+/// answers is not used: the photos matter more than their proof.
 pub async fn method_of(phone: &Phone) -> Result<Method, PhoneError> {
     let Ok(nothing) = crate::adb::RemotePath::new(b"/dev/null") else {
         return Ok(Method::SizeOnly);
@@ -83,7 +83,7 @@ pub async fn method_of(phone: &Phone) -> Result<Method, PhoneError> {
     Ok(Method::SizeOnly)
 }
 
-/// Calls under way; each leaves the files that are to be asked for again.
+/// The calls in progress. Each returns the files that have to be asked for again.
 type Calls = JoinSet<Result<Vec<ToVerify>, PhoneError>>;
 
 pub(super) struct Verifier {
@@ -97,8 +97,8 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Verifies what comes until nothing more can come. What a lost phone leaves unproven stays
-    /// *pulled*, for the next run.
+    /// Verifies files until no more can arrive. Files that a lost phone leaves unproven stay *pulled*, for the next
+    /// run.
     pub(super) async fn run(
         self,
         mut news: mpsc::UnboundedReceiver<News>,
@@ -163,7 +163,7 @@ impl Verifier {
         }
     }
 
-    /// What is known of a file decides what comes next.
+    /// Decides about the next step for a file from what is known about it.
     fn go_on(self: &Arc<Self>, answered: Answered, waiting: &mut Waiting, calls: &mut Calls) {
         match answered {
             Answered::Hash(file, hash) => {
@@ -174,8 +174,8 @@ impl Verifier {
         }
     }
 
-    /// Takes the hash that the phone worked out while the file came. One that differs says nothing
-    /// yet, as the file may have changed before all of it came: it is asked for again.
+    /// Compares a file with the hash that the phone computed while the file was arriving. A different hash is not
+    /// final, because the file may have changed before all of it arrived: the phone is asked again.
     async fn compare(
         self: Arc<Self>,
         file: ToVerify,
@@ -188,7 +188,7 @@ impl Verifier {
         Ok(Vec::new())
     }
 
-    /// Asks for the hashes of some files; returns those that are to be asked for again.
+    /// Asks for the hashes of some files; returns those that have to be asked for again.
     async fn prove(self: Arc<Self>, batch: Vec<ToVerify>) -> Result<Vec<ToVerify>, PhoneError> {
         let algorithm = match self.method {
             Method::Hash(algorithm) => algorithm,
@@ -248,8 +248,8 @@ impl Verifier {
         Ok(again)
     }
 
-    /// The phone went away or fell silent over these files. Smaller calls find the one that it
-    /// cannot bear, which is given up; the others go on.
+    /// Handles a call during which the phone went away or fell silent. Smaller calls find the file that causes it,
+    /// which is given up; the others continue.
     async fn after_failed_call(
         &self,
         batch: Vec<ToVerify>,
@@ -322,7 +322,8 @@ impl Verifier {
             .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }
 
-    /// The phone says otherwise, or nothing: asks what the file is now, and has it pulled again.
+    /// Handles a file that the phone contradicts or does not confirm: asks what the file is now, and has it pulled
+    /// again.
     async fn doubt(&self, file: ToVerify, hashed: bool) -> Result<(), PhoneError> {
         let item = &file.task.item;
         let reason = match stat(&self.phone, item).await? {
@@ -354,14 +355,14 @@ impl Verifier {
     }
 }
 
-/// What the phone says about an item now.
+/// Returns the phone's current facts about an item.
 pub(super) async fn stat(phone: &Phone, item: &Item) -> Result<Option<Stat>, PhoneError> {
     stats(phone, &[item])
         .await
         .map(|stats| stats.first().copied())
 }
 
-/// What the phone says about items now, in their order; fewer answers when it stops answering.
+/// Returns the phone's current facts about items, in the same order. The list is shorter if the phone stops answering.
 pub(super) async fn stats(phone: &Phone, items: &[&Item]) -> Result<Vec<Stat>, PhoneError> {
     let modern = phone.features().has(Feature::StatV2);
     let operation = if modern {

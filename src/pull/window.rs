@@ -19,11 +19,11 @@ const CHUNK: u64 = 64 * 1024;
 /// The part of a stream's time that may be spent on waiting for acknowledgements is one in so many;
 /// above that another stream fills the gaps.
 const GAPS: u32 = 16;
-/// Bytes ahead on one stream at the most: little enough that the streams share the work.
+/// The most bytes requested ahead on one stream: few enough that the streams share the work.
 pub(super) const MOST_BYTES: u64 = 8 * 1024 * 1024;
 /// Requests ahead on one stream at the most: as many paths as a daemon has to hold in memory.
 const MOST_FILES: usize = 1024;
-/// What a request and the end of its answer weigh, in bytes, so that empty files count, too.
+/// The cost in bytes of a request and the end of its answer, so that empty files count, too.
 pub(super) const FILE_OVERHEAD: u64 = 1024;
 /// The speed that a link is taken to have before anything came, in bytes a second. A slower one is
 /// not flooded by the first requests, and a faster one is known for that within a few milliseconds.
@@ -36,17 +36,17 @@ const AVERAGED: Duration = Duration::from_millis(25);
 /// tries: it may be only the one file that does not come.
 const SILENCE: (Duration, u64) = (Duration::from_secs(1), 2 * 1024 * 1024);
 
-/// The speed of a link, as all streams together see it.
+/// The speed of a link, measured over all streams.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// Bytes a second.
+    /// The speed in bytes per second.
     rate: f64,
-    /// The shortest time in which the phone answered anything at all.
+    /// The shortest time in which the phone has answered any request.
     latency: Duration,
-    /// Since when bytes are counted.
+    /// The time since which bytes are counted.
     since: Instant,
     counted: u64,
-    /// When something came last.
+    /// The time at which data last arrived.
     heard: Instant,
 }
 
@@ -61,12 +61,12 @@ impl Pace {
         }
     }
 
-    /// The phone answered something small in so long.
+    /// Records how long the phone took to answer a small request.
     pub(super) fn answered_in(&mut self, took: Duration) {
         self.latency = self.latency.min(took);
     }
 
-    /// Bytes came.
+    /// Records that bytes arrived.
     pub(super) fn arrive(&mut self, now: Instant, bytes: u64) {
         self.heard = now;
         self.counted = self.counted.saturating_add(bytes);
@@ -81,7 +81,7 @@ impl Pace {
         (self.since, self.counted) = (now, 0);
     }
 
-    /// How many streams may work.
+    /// Returns how many streams may work.
     pub(super) fn streams(&self, now: Instant) -> usize {
         let without_gaps = self.bytes_in(MOMENT + self.known_latency() * GAPS) / CHUNK;
         let silence = now.saturating_duration_since(self.heard).as_secs_f64();
@@ -89,15 +89,15 @@ impl Pace {
         1 + usize::try_from(without_gaps).unwrap_or(usize::MAX) + silences as usize
     }
 
-    /// When another stream may work, if nothing comes until then.
+    /// Returns after how long a silence another stream may work.
     pub(super) fn silence(&self) -> Duration {
         let (least, bytes) = SILENCE;
         let takes = bytes as f64 / self.rate.max(1.0);
         least + Duration::try_from_secs_f64(takes).unwrap_or(Duration::MAX / 2)
     }
 
-    /// How many bytes a stream may ask for when `ahead` of them are asked for in `files` requests
-    /// and have not come: 0 while it has enough. One of `streams` that work.
+    /// Returns how many bytes a stream may request, if it is one of `streams` streams and is waiting for `ahead` bytes
+    /// in `files` requests. Returns 0 while it has requested enough.
     pub(super) fn room(&self, streams: usize, files: usize, ahead: u64) -> u64 {
         let all = self.bytes_in(MOMENT + self.known_latency() * LATENCIES);
         let share = (all / streams.max(1) as u64).clamp(CHUNK, MOST_BYTES);

@@ -23,27 +23,27 @@ const QUEUE: usize = 48;
 /// Messages that a writer takes at once at most: waking it for each costs more than a small file.
 const TAKEN: usize = 16;
 
-/// What a writer is told. Files come one after the other: a whole one in one message, or `Begin`
-/// or `Resume`, any number of `Piece`, and `End` or `Abort`.
+/// A message to a writer. Files follow one another: a small one is a single message; others are `Begin` or `Resume`,
+/// any number of `Piece`, and then `End`, `Suspend` or `Abort`.
 #[derive(Debug)]
 pub(super) enum ToWriter {
     /// A small file with all its bytes.
     Whole(Arc<Task>, Vec<Bytes>),
     /// A file begins.
     Begin(Arc<Task>),
-    /// A file goes on behind the bytes held; answers how many those are.
+    /// A file continues after the bytes already held; the answer is their number.
     Resume(Arc<Task>, oneshot::Sender<u64>),
     /// The next bytes.
     Piece(Bytes),
-    /// The file is whole.
+    /// The file is complete.
     End,
-    /// The rest of the file does not come; what is held is kept for the next try.
+    /// The rest of the file does not arrive now; what is held is kept for the next attempt.
     Suspend,
-    /// The file is of no use.
+    /// The file is discarded.
     Abort,
 }
 
-/// Starts a writer, where there is a thread for it; it ends when its sender is gone.
+/// Starts a writer if a thread is available. The writer ends when its sender is dropped.
 pub(super) fn start(
     root: PathBuf,
     keeper: Keeper,
@@ -82,11 +82,11 @@ pub(super) fn start(
     })
 }
 
-/// A writer at work.
+/// A running writer.
 pub(super) struct Started {
     pub(super) sender: mpsc::Sender<ToWriter>,
     pub(super) thread: JoinHandle<()>,
-    /// Ends when the writer does.
+    /// Completes when the writer ends.
     pub(super) ended: oneshot::Receiver<()>,
 }
 
@@ -97,8 +97,8 @@ struct Writer {
     unproven: Arc<Unproven>,
     halt: Halt,
     current: Option<Current>,
-    /// Whether a file of two connections waits for its proof before it gets its name. Only a
-    /// SHA-256 is compared without the file: other proofs need it in its place.
+    /// Whether a file received over two connections waits for its proof before it gets its name. That is possible only
+    /// with SHA-256, which is compared without the file; other proofs need the file in its place.
     holds_resumed: bool,
 }
 

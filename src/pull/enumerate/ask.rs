@@ -12,7 +12,7 @@ const MAX_ROOT_ENTRIES: usize = 100_000;
 /// How long to wait for answers that a pull can do without.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One folder's entries; `None` when it is missing or refused.
+/// Returns the entries of a folder; `None` if it is missing or refused.
 pub(super) async fn list_folder(
     phone: &Phone,
     path: &RemotePath,
@@ -41,13 +41,13 @@ pub(super) fn list_operation(phone: &Phone) -> Operation {
     }
 }
 
-/// Waits for an answer that a pull can do without, but not for long; `None` when none comes.
+/// Waits a short time for an answer that a pull can do without; returns `None` if it does not arrive.
 pub(super) async fn patiently<T>(asking: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(PATIENCE, asking).await.ok()
 }
 
-/// An answer that a pull can do without: `None` when the phone gives none, an error only when the
-/// phone itself is gone.
+/// Reads an answer that a pull can do without: returns `None` if the phone gives none, and an error only if the phone
+/// itself is gone.
 pub(super) async fn unless_gone<T>(
     phone: &Phone,
     answer: Result<T, PhoneError>,

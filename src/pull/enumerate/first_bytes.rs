@@ -7,12 +7,13 @@ use crate::adb::shell::quote;
 use crate::media::kind::{FIRST_BYTES, MediaKind};
 use crate::phone::{Phone, PhoneError};
 
-/// So many files are looked into, and no more: with more, each run would take long.
+/// The most files whose first bytes are read in one run; with more, each run would take long.
 pub(super) const MAX_FILES: usize = 4096;
 /// Not a file with first bytes, so that the one before it gets a headline too.
 const LAST: &[u8] = b"/dev/null";
 
-/// The kinds of files, in their order; [`MediaKind::Other`] where the phone does not tell.
+/// Returns the kinds of files, in their order, judged by their first bytes; [`MediaKind::Other`] if the phone does not
+/// answer.
 pub(super) async fn judge(phone: &Phone, files: &[Found]) -> Result<Vec<MediaKind>, PhoneError> {
     let mut kinds = Vec::with_capacity(files.len());
     while let Some(rest) = files.get(kinds.len()..).filter(|rest| !rest.is_empty()) {
@@ -38,7 +39,7 @@ pub(super) async fn judge(phone: &Phone, files: &[Found]) -> Result<Vec<MediaKin
     Ok(kinds)
 }
 
-/// A command line that prints the first bytes of files, and of how many.
+/// Returns a command line that prints the first bytes of files, and the number of files that fit into it.
 fn question(files: &[Found], max_bytes: usize) -> (Vec<u8>, usize) {
     let mut command = format!("head -c {FIRST_BYTES}").into_bytes();
     let mut asked = 0;
@@ -62,7 +63,7 @@ fn headline(path: &[u8]) -> Vec<u8> {
     [b"\n==> ", path, b" <==\n"].concat()
 }
 
-/// The first bytes of each file; `None` of one that cannot be read.
+/// Returns the first bytes of each file; `None` for a file that cannot be read.
 fn beginnings<'a>(output: &'a [u8], files: &[Found]) -> Vec<Option<&'a [u8]>> {
     let mut begun = Vec::with_capacity(files.len());
     // Above the first there is no blank line.

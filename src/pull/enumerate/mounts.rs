@@ -27,14 +27,14 @@ const OF_CARDS: [&[u8]; 14] = [
 /// Filesystems that hold nothing but places for others.
 const OF_PLACES: [&[u8]; 3] = [b"tmpfs", b"rootfs", b"ramfs"];
 
-/// What is mounted.
+/// The phone's table of mounted filesystems.
 #[derive(Debug, Default)]
 pub(super) struct Mounts {
     points: Vec<(RemotePath, Box<[u8]>)>,
 }
 
 impl Mounts {
-    /// Asks the phone; of nothing when it does not tell.
+    /// Reads the table from the phone; it is empty if the phone does not answer.
     pub(super) async fn read(phone: &Phone) -> Result<Self, PhoneError> {
         let table = phone
             .run("mounts", b"cat /proc/mounts", MAX_TABLE, phone.idle())
@@ -55,7 +55,7 @@ impl Mounts {
         }
     }
 
-    /// Cards and sticks mounted right in a folder.
+    /// Returns the cards and sticks that are mounted directly in a folder.
     pub(super) fn cards_in<'a>(
         &'a self,
         folder: &'a RemotePath,
@@ -67,8 +67,8 @@ impl Mounts {
         cards.map(|(point, _)| point)
     }
 
-    /// Whether a folder is only a place for a card, without one in it: nothing is mounted there, and
-    /// what it stands on holds no files.
+    /// Returns whether a folder is an empty mount point for a card: nothing is mounted there, and its own filesystem
+    /// cannot hold files.
     pub(super) fn is_empty_place(&self, folder: &RemotePath) -> bool {
         if self.points.iter().any(|(point, _)| point == folder) {
             return false;

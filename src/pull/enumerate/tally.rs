@@ -14,41 +14,41 @@ const MAX_ENDING: usize = 12;
 const MAX_ENDINGS: usize = 1000;
 /// Endings kept in the catalogue.
 const KEPT_ENDINGS: usize = 100;
-/// Stands for endings that are not counted by themselves.
+/// The placeholder for extensions that are not counted separately.
 pub(crate) const OTHER_ENDINGS: &[u8] = b"*";
 
-/// Counts of one folder, or of all that is listed to its end.
+/// Counts for one folder, or for everything listed completely.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// All files, wanted or not.
+    /// The number of files, wanted or not.
     pub(super) files: u64,
-    /// Links, devices and pipes.
+    /// The number of links, devices and pipes.
     pub(super) not_files: u64,
-    /// Folders of caches and thumbnails.
+    /// The number of folders with caches and thumbnails.
     pub(super) caches: u64,
     choice: Count,
     endings: HashMap<Box<[u8]>, Count>,
     pub(super) near: NearMisses,
 }
 
-/// What almost matched, for a choice that matches nothing.
+/// Counts of items that almost matched, to explain a selection that matches nothing.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct NearMisses {
-    /// Files of a kind that was not asked for.
+    /// Files of a kind that was not selected.
     pub of_other_kinds: u64,
-    /// Files changed before the time asked for.
+    /// Files changed before the selected time.
     pub too_old: u64,
     /// When the newest of those was changed.
     pub newest: Option<i64>,
-    /// Files that no pattern matches.
+    /// Files that match no `--include` pattern.
     pub not_included: u64,
-    /// Those of them that a pattern would match at any depth, and the first.
+    /// Those of them that a pattern would match at any depth.
     pub deeper: u64,
-    /// An example of those.
+    /// The first of those.
     pub example: Option<RemotePath>,
-    /// Files that a pattern of `--exclude` matches.
+    /// Files that match an `--exclude` pattern.
     pub excluded: u64,
-    /// Files outside the known folders that are no photos, videos or sound.
+    /// Files outside the known folders that are not photos, videos or sound.
     pub no_media: u64,
 }
 
@@ -90,7 +90,7 @@ impl Tally {
         }
     }
 
-    /// Adds what was counted in a folder; nothing is counted there any more.
+    /// Adds the counts of a folder and resets them there.
     pub(super) fn take_over(&mut self, folder: &mut Self) {
         let Self {
             files,
@@ -125,7 +125,7 @@ impl Tally {
         own.no_media += near.no_media;
     }
 
-    /// The groups that were left, the most frequent endings first.
+    /// Returns the groups of files left on the phone, the most frequent extensions first.
     pub(super) fn groups(&self) -> Vec<Surveyed> {
         let group = |kind, place: &[u8], count: Count| Surveyed {
             kind,
@@ -158,7 +158,7 @@ impl Tally {
     }
 }
 
-/// Places that could not be looked at, or need not be.
+/// Places that could not be listed or need not be.
 #[derive(Debug, Default)]
 pub(super) struct Closed {
     private: BTreeMap<RemotePath, u64>,
@@ -166,7 +166,7 @@ pub(super) struct Closed {
 }
 
 impl Closed {
-    /// One of the folders in `place` that Android keeps from every shell.
+    /// Adds a folder in `place` that Android hides from every shell.
     pub(super) fn add_private(&mut self, place: RemotePath) {
         *self.private.entry(place).or_default() += 1;
     }
@@ -194,7 +194,7 @@ impl Closed {
     }
 }
 
-/// The ending by which a file is counted: in lower case, empty where there is none.
+/// Returns the extension under which a file is counted: in lower case, empty if it has none.
 fn shown_ending(name: &[u8]) -> Box<[u8]> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'~');
     match ending(name) {

@@ -10,7 +10,7 @@ use crate::adb::features::Feature;
 use crate::adb::sync::{Answer, FileType, Operation, Stat};
 use crate::phone::{Phone, PhoneError};
 
-/// Where their storage is, each in a folder called by a number.
+/// The folder that contains each user's storage, in a folder named by the user's number.
 pub(super) const EMULATED: &str = "/storage/emulated";
 /// Numbers that phones give: 10 and on, 95, 128, 150 and 999 for apps that run twice or apart.
 const GIVEN: [RangeInclusive<u32>; 2] = [1..=255, 900..=999];
@@ -20,26 +20,27 @@ const GIVEN_TO_NOBODY: u32 = 4_000_000;
 const STATS_AHEAD: usize = 128;
 /// More than the list of any phone's users, in bytes.
 const MAX_LIST: usize = 256 * 1024;
-/// More users than any phone allows.
+/// The most users accepted; no phone allows that many.
 pub(super) const MAX_USERS: usize = 32;
 /// `EACCES`.
 const REFUSED: u32 = 13;
 
-/// Other users than the first.
+/// The phone's users other than the first.
 #[derive(Debug, Default)]
 pub(super) struct Users {
-    /// Their numbers.
+    /// The users' numbers.
     pub(super) present: Vec<u32>,
-    /// Whether the phone refuses to say which there are: its package manager knows.
+    /// Whether the phone refuses to show which users exist, so that its package manager has to be asked.
     pub(super) is_unsure: bool,
 }
 
-/// Where a user's storage is.
+/// Returns the root of a user's storage.
 pub(super) fn storage_of_user(user: u32) -> RemotePath {
     known_path(&format!("{EMULATED}/{user}"))
 }
 
-/// Looks for their storage: recent phones refuse each number alike, whether there is one or not.
+/// Looks for the storage of other users. Recent phones refuse access to every number alike, whether a user has it or
+/// not.
 pub(super) async fn look(phone: &Phone) -> Result<Users, PhoneError> {
     let emulated = known_path(EMULATED);
     let (listed, answers) = tokio::join!(list_folder(phone, &emulated), stats(phone));
@@ -89,7 +90,7 @@ async fn stats(phone: &Phone) -> Result<Vec<(u32, Stat)>, PhoneError> {
     Ok(answers)
 }
 
-/// Asks the phone's package manager; none when it does not answer.
+/// Asks the phone's package manager for the users; returns none if it does not answer.
 pub(super) async fn ask(phone: &Phone) -> Result<Vec<u32>, PhoneError> {
     let idle = phone.idle();
     let told = phone.run("pm", b"pm list users", MAX_LIST, idle).await;
@@ -97,7 +98,7 @@ pub(super) async fn ask(phone: &Phone) -> Result<Vec<u32>, PhoneError> {
     Ok(told.map_or_else(Vec::new, |told| of_list(&told.stdout)))
 }
 
-/// Reads lines like `UserInfo{10:Work profile:1030} running`.
+/// Parses lines such as `UserInfo{10:Work profile:1030} running`.
 fn of_list(list: &[u8]) -> Vec<u32> {
     let list = String::from_utf8_lossy(list);
     let users = list.lines().filter_map(|line| {

@@ -19,7 +19,7 @@ use crate::phone::{Phone, PhoneError};
 const MAX_CARDS: usize = 32;
 /// More than the answer to which names lead to the same place, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
-/// Where internal storage is, the best first: since Android 4.2, then older and odd ones.
+/// The possible roots of internal storage, best first: the one since Android 4.2, then older and unusual ones.
 pub(super) const INTERNAL_ROOTS: [&str; 4] = [
     "/storage/emulated/0",
     "/storage/emulated/legacy",
@@ -38,16 +38,16 @@ const OLD_STORAGE: &str = "/mnt";
 /// The folder below `data/` for internal storage.
 pub(super) const INTERNAL: &str = "internal";
 
-/// What a volume is, which says what it means when it cannot be read.
+/// The kind of a volume, which determines what it means if the volume cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Internal storage.
     Internal,
     /// A card or stick.
     Card,
-    /// A place for one, without one in it.
+    /// A mount point for a card, without a card.
     EmptyPlace,
-    /// Another user's storage.
+    /// The storage of another user.
     User,
 }
 
@@ -56,7 +56,7 @@ pub(super) enum Standing {
 pub(super) struct Root {
     pub(super) volume: Volume,
     pub(super) standing: Standing,
-    /// Its device and its number there, where the phone tells.
+    /// The root's device and inode numbers, if the phone reports them.
     pub(super) identity: Option<(u64, u64)>,
 }
 
@@ -69,25 +69,25 @@ impl Root {
         }
     }
 
-    /// Another user's storage.
+    /// Returns the root of another user's storage.
     pub(super) fn of_user(user: u32) -> Self {
         let label = format!("user-{user}");
         Self::new(storage_of_user(user), label, Standing::User)
     }
 }
 
-/// Where to look for files.
+/// The places to look for files.
 #[derive(Debug, Default)]
 pub(super) struct Volumes {
     pub(super) roots: Vec<Root>,
-    /// What could not be looked at.
+    /// The places that could not be accessed.
     pub(super) refused: Vec<(RemotePath, Reason)>,
-    /// Whether only the phone's package manager knows which other users there are.
+    /// Whether the phone's package manager has to be asked for other users.
     pub(super) asks_for_users: bool,
 }
 
-/// Whether internal storage or a card can be listed; [`PhoneError::Locked`] when it cannot because
-/// nobody has unlocked the phone yet.
+/// Returns whether internal storage or a card can be listed. Returns [`PhoneError::Locked`] if it cannot because the
+/// phone has not been unlocked yet.
 pub(crate) async fn has_storage(phone: &Phone) -> Result<bool, PhoneError> {
     if has_internal_storage(phone).await? {
         return Ok(true);
@@ -95,13 +95,13 @@ pub(crate) async fn has_storage(phone: &Phone) -> Result<bool, PhoneError> {
     Ok(!find(phone).await?.roots.is_empty())
 }
 
-/// Whether internal storage can be listed.
+/// Returns whether internal storage can be listed.
 pub(crate) async fn has_internal_storage(phone: &Phone) -> Result<bool, PhoneError> {
     Ok(find_internal(phone).await?.is_some())
 }
 
-/// Finds internal storage, cards and other users' storage. When a card keeps the phone from listing
-/// them, internal storage is had without them.
+/// Finds internal storage, cards and other users' storage. If a card makes the phone fail while it lists them, returns
+/// internal storage only.
 pub(super) async fn find(phone: &Phone) -> Result<Volumes, PhoneError> {
     let mut found = Volumes::default();
     let (storage, behind) = (known_path(STORAGE), known_path(BEHIND));
@@ -253,8 +253,8 @@ async fn find_internal(phone: &Phone) -> Result<Option<Root>, PhoneError> {
     Ok(None)
 }
 
-/// Takes out what is the same storage as one before it, and what is no folder. Phones that tell a
-/// file's number are asked for that, others where the name leads to.
+/// Removes roots that are the same storage as an earlier one, and those that are not folders. Compares inode numbers on
+/// phones that report them, otherwise the paths that the names lead to.
 async fn tell_apart(phone: &Phone, roots: &mut Vec<Root>) -> Result<(), PhoneError> {
     if roots.len() < 2
         && roots
@@ -383,7 +383,7 @@ fn is_locked(phone: &Phone) -> bool {
         && properties.value("sys.user.0.ce_available") != Some("true")
 }
 
-/// The root of the storage that a file is on, as its path tells it.
+/// Returns the root of the storage that a file is on, judged by its path.
 pub(in crate::pull) fn storage_of(path: &RemotePath) -> Option<RemotePath> {
     let known = INTERNAL_ROOTS.map(known_path);
     if let Some(internal) = known.into_iter().find(|root| path.below(root).is_some()) {
@@ -396,7 +396,7 @@ pub(in crate::pull) fn storage_of(path: &RemotePath) -> Option<RemotePath> {
     folder.join(path.below(&folder)?.next()?).ok()
 }
 
-/// Whether a file is on internal storage, as its path tells it.
+/// Returns whether a file is on internal storage, judged by its path.
 pub(in crate::pull) fn is_on_internal_storage(path: &RemotePath) -> bool {
     INTERNAL_ROOTS
         .iter()

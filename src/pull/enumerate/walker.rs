@@ -42,21 +42,21 @@ const MAX_UNDECIDED: usize = 4 * first_bytes::MAX_FILES;
 /// More than the answers to one round of questions, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// A folder to be listed.
+/// A folder that still has to be listed.
 #[derive(Debug, Clone)]
 struct Folder {
     path: RemotePath,
     volume: usize,
-    /// From which of the roots the walk came here.
+    /// The index of the root from which the walk reached the folder.
     root: usize,
     walk: Walk,
-    /// Where it is on the phone's storage, and the folders above it.
+    /// The identity of the folder and of the folders above it.
     place: Option<Arc<Place>>,
-    /// How often the phone stopped answering over it.
+    /// How often the phone stopped answering while it listed this folder.
     failures: u32,
 }
 
-/// A folder's identity on the phone's storage, and that of those above it.
+/// The identity of a folder and of those above it, used to detect loops.
 #[derive(Debug)]
 struct Place {
     device: u64,
@@ -65,7 +65,7 @@ struct Place {
 }
 
 impl Place {
-    /// Whether the folder is this one or one above it.
+    /// Returns whether `stat` describes this folder or one above it.
     fn is_within(&self, stat: &Stat) -> bool {
         let mut next = Some(self);
         while let Some(place) = next {
@@ -78,7 +78,7 @@ impl Place {
     }
 }
 
-/// How far the walk was before the folder that is being listed.
+/// The state of the walk before the current folder, to return to if its listing fails.
 #[derive(Debug, Clone, Copy, Default)]
 struct Mark {
     waiting: usize,
@@ -93,37 +93,37 @@ struct Mark {
 pub(super) struct Walker<'a> {
     selection: &'a Selection,
     found: Enumeration,
-    /// Of the volumes in `found`, in their order.
+    /// The kinds and identities of the volumes in `found`, in the same order.
     standings: Vec<(Standing, Option<(u64, u64)>)>,
-    /// Whether a folder of apps was asked for by its name.
+    /// Whether the user named a folder of apps.
     asks_for_private: bool,
-    /// What is counted in the folder that is being listed, and in those before it.
+    /// The counts of the current folder, which are not yet part of `tally`.
     folder_tally: Tally,
     tally: Tally,
-    /// Where the walk begins, and the files seen from there on.
+    /// The roots of the walk, and the number of files seen below each.
     roots: Vec<(RemotePath, u64)>,
     closed: Closed,
-    /// Wanted if their first bytes say so, and how their folders are walked.
+    /// Files that are wanted only if their first bytes show that, and how their folders are walked.
     undecided: Vec<(Found, Walk)>,
     waiting: VecDeque<Folder>,
-    /// Folders that answered nothing at all, not even `.`.
+    /// Folders whose listing was completely empty, without even `.`.
     suspicious: Vec<Folder>,
     entries: u64,
     path_bytes: usize,
     settled_folders: u64,
-    /// Folders over which the phone fell silent, one after the other.
+    /// The number of consecutive folders during which the phone fell silent.
     silences: u32,
 }
 
 /// How the work on one stream ended.
 enum Stream {
-    /// Nothing waits any more.
+    /// No folder is left to list.
     Done,
-    /// After a refusal the phone closed it, as most do: no folder is to blame.
+    /// The phone closed the stream after a refusal, as most phones do. No folder is at fault.
     Refused,
-    /// The first folder under way kept the phone from answering.
+    /// The first requested folder made the phone stop answering.
     Broken(PhoneError),
-    /// The first folder under way lists without end.
+    /// The listing of the first requested folder is endless.
     Endless,
 }
 
@@ -231,7 +231,7 @@ impl<'a> Walker<'a> {
         self.found.volumes.len() - 1
     }
 
-    /// Has other users' storage walked too.
+    /// Adds the storage of other users to the walk.
     pub(super) fn add_users(&mut self, users: &[u32], events: &Events) {
         for user in users {
             let place = Root::of_user(*user);
@@ -288,7 +288,7 @@ impl<'a> Walker<'a> {
         });
     }
 
-    /// Walks to the end, or until the phone is gone; can be called again then.
+    /// Walks until everything is listed or the phone is gone; in that case it can be called again.
     pub(super) async fn walk(&mut self, phone: &Phone, events: &Events) -> Result<(), PhoneError> {
         self.silences = 0;
         loop {
@@ -321,8 +321,8 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Lists folders over one stream. What is not answered is left in `under_way`; an error says
-    /// that there was no stream, or no end to what the phone lists.
+    /// Lists folders over one stream. Unanswered folders stay in `under_way`. An error means that the stream could not
+    /// be opened or that the phone lists without end.
     async fn walk_stream(
         &mut self,
         phone: &Phone,
@@ -394,8 +394,8 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Has a folder over which the phone stopped answering listed later, or gives it up. An error
-    /// says that it is the phone that is gone.
+    /// Lists a folder again later, or gives it up, after the phone stopped answering while listing it. An error means
+    /// that the phone itself is gone.
     fn blame(
         &mut self,
         mut folder: Folder,
@@ -435,7 +435,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Keeps what a folder without end listed, once each: some phones start again in the middle.
+    /// Keeps what an endless folder has listed, each entry once, because some phones start again in the middle.
     fn give_up_endless(&mut self, folder: Folder, mark: &Mark) {
         self.found.items.drop_twins_from(mark.items);
         let mut folders = self.waiting.split_off(mark.waiting);
@@ -510,7 +510,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// Takes a file, or counts it as left.
+    /// Adds a file to the items, or counts it as left on the phone.
     fn file(&mut self, item: Item, folder: &Folder) {
         let Some(volume) = self.found.volumes.get(folder.volume) else {
             return;
@@ -552,7 +552,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// What was counted in a folder counts: it will not be listed again.
+    /// Makes a folder's counts final; it will not be listed again.
     fn count_folder(&mut self, folder: &Folder) {
         if let Some((_, files)) = self.roots.get_mut(folder.root) {
             *files += self.folder_tally.files;
@@ -560,8 +560,8 @@ impl<'a> Walker<'a> {
         self.tally.take_over(&mut self.folder_tally);
     }
 
-    /// Decides by their first bytes about files whose names do not tell what they are, those without
-    /// an ending first.
+    /// Reads the first bytes of files whose names do not show their kind, and decides about them; files without an
+    /// extension come first.
     pub(super) async fn look_into_undecided(&mut self, phone: &Phone) -> Result<(), PhoneError> {
         let has_ending = |found: &Found| {
             let name = found.item.path.name();
@@ -596,7 +596,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// Has a folder walked that was found in another one.
+    /// Adds a folder found in another one to the walk.
     fn enter(&mut self, path: RemotePath, folder: &Folder, stat: &Stat) {
         let Some(volume) = self.found.volumes.get(folder.volume) else {
             return;
@@ -641,7 +641,7 @@ impl<'a> Walker<'a> {
         });
     }
 
-    /// Tells empty folders from those that the phone may not read.
+    /// Distinguishes empty folders from those that the phone may not read.
     async fn question_empty_folders(
         &mut self,
         phone: &Phone,
@@ -700,14 +700,14 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// What a path is, if it is a volume that nobody asked for by its name.
+    /// Returns the kind of the volume at a path, if it is one that the user did not name.
     fn standing_of(&self, path: &RemotePath) -> Option<Standing> {
         let mut volumes = self.found.volumes.iter().zip(&self.standings);
         let (_, (standing, _)) = volumes.find(|(volume, _)| volume.root == *path)?;
         Some(*standing)
     }
 
-    /// Notes a place that is not looked at and need not be.
+    /// Records a place that is not listed and need not be.
     fn close(&mut self, kind: SurveyKind, folder: &Folder, reason: Reason, events: &Events) {
         events.emit(Event::FolderRefused {
             path: folder.path.clone(),
@@ -754,7 +754,7 @@ enum Readable {
     Missing,
 }
 
-/// Asks the phone's shell about so many folders; `None` when it gives no answer that makes sense.
+/// Asks the phone's shell about `asked` folders; returns `None` if the answer is invalid.
 async fn ask(
     phone: &Phone,
     command: &[u8],

@@ -20,8 +20,8 @@ const NOTE: &str = ".txt";
 const MAX_NOTE_BYTES: u64 = 1024 * 1024;
 
 impl Thread {
-    /// Keeps what came beside its place, so that nothing wrong bears the real name, and nothing is
-    /// deleted that may turn out to be the best there is. It goes once the item is here and true.
+    /// Keeps received bytes beside the item's place, so that nothing wrong has the real name, and nothing is deleted
+    /// that may turn out to be the best copy. They are removed once the item is here and verified.
     pub(super) fn set_aside(
         &mut self,
         task: &Task,
@@ -95,7 +95,7 @@ impl Thread {
         self.discard_all_but(task.id, &kept, old.iter().chain([&new]));
     }
 
-    /// Gives a file that is in its place another name.
+    /// Renames a file that is in its place.
     fn rename_beside(&mut self, task: &Task) -> Result<LocalPath, DiskError> {
         // Its entry must not say that it is here once it is not: first recorded, then renamed.
         self.records.push(replan(task));
@@ -121,7 +121,7 @@ impl Thread {
         self.discard(files.map(|file| (id, file.local.clone())).collect());
     }
 
-    /// Removes files that are on record as kept, and then the record of each.
+    /// Removes files that are recorded as kept, and then their records.
     pub(super) fn discard(&mut self, files: Vec<(EntryId, LocalPath)>) {
         if self.broken || files.is_empty() {
             return;
@@ -143,8 +143,8 @@ impl Thread {
         }
     }
 
-    /// Of what earlier runs kept of an item, whole copies with other bytes than the proven ones are
-    /// not deleted: one may be from before the phone's file changed, and the run that knew is over.
+    /// Keeps complete copies of an item that earlier runs made and whose bytes differ from the proven ones. One of them
+    /// may date from before the file changed on the phone, and the run that knew has ended.
     pub(super) fn spare_copies_of_earlier_runs(&mut self, id: EntryId, proven: Sha256) {
         if !self.kept_before.remove(&id) {
             return;
@@ -166,8 +166,8 @@ impl Thread {
         Ok(())
     }
 
-    /// Keeps what was salvaged beside its place, with a note about what is missing; but what an
-    /// earlier run kept stays when that was more, or of another file, or without any gap.
+    /// Keeps salvaged bytes beside the item's place, with a note about the gaps. A copy from an earlier run stays if it
+    /// has more bytes, is of another version of the file, or has no gaps.
     pub(super) fn keep_salvaged(
         &mut self,
         task: &Task,
@@ -223,7 +223,7 @@ impl Thread {
         kept.unwrap_or_default()
     }
 
-    /// What of these still stands where it was put.
+    /// Returns which of these files are still where they were put.
     fn beside(&self, kept: &[Companion]) -> Beside {
         let presence = Presence::of(self.folder.root());
         let is_here = |file: &&Companion| presence.is_in_place(&file.local, file.size);
@@ -243,7 +243,7 @@ impl Thread {
         beside
     }
 
-    /// What the note among these files says is missing.
+    /// Returns how many bytes are missing, according to the note among these files.
     pub(super) fn missing_bytes_of(&self, kept: &[Companion]) -> Option<u64> {
         let note = kept
             .iter()

@@ -14,7 +14,7 @@ use crate::pull::items::Items;
 /// Marks a size that is all of a size; no file has as many bytes.
 const EXACT: u64 = 1 << 63;
 
-/// What is here, proven and in its place.
+/// The entries whose files are in their places and proven. A fast path for runs with nothing to do.
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
     files: Vec<File>,
@@ -35,8 +35,8 @@ struct File {
 }
 
 impl Settled {
-    /// Takes an entry; they come in any order. `is_in_place` looks whether its file stands in the
-    /// folder, and is asked only where that counts.
+    /// Adds an entry; entries may come in any order. `is_in_place` checks whether the entry's file is in the rescue
+    /// folder, and is called only if that matters.
     pub(crate) fn add(&mut self, entry: &Entry, is_in_place: impl FnOnce() -> bool) {
         let path = self.hash(&entry.path);
         if entry.version > 1 || entry.state == State::Superseded {
@@ -66,8 +66,8 @@ impl Settled {
         }
     }
 
-    /// The plan of a run that finds all of it here, proven and in its place, as most runs after the
-    /// first do: it needs no names, and nothing in order. `None` as soon as anything else is met.
+    /// Returns the plan of a run that finds every item already proven and in its place, as most runs after the first
+    /// do. It needs neither names nor an order. Returns `None` if any item is in another state.
     pub(crate) fn nothing_to_do(mut self, found: &Items, best_proof: Proof) -> Option<Plan> {
         if self.has_others || self.weakest > Some(best_proof) {
             return None;

@@ -17,32 +17,32 @@ use crate::phone::{Phone, PhoneError};
 /// Files that have begun to come, remembered at most: more than there are streams.
 const MAX_BEGUN: usize = 16;
 
-/// What is known of a file that is here.
+/// What is known about a file that has arrived.
 pub(super) enum Answered {
-    /// The phone's hash.
+    /// The phone's hash of the file.
     Hash(ToVerify, Vec<u8>),
-    /// It was not hashed: a call is to be made for it.
+    /// The file was not hashed ahead, so a call has to be made for it.
     Nothing(ToVerify),
-    /// The file is hashed now, or is not here yet.
+    /// The file is being hashed, or has not arrived yet.
     Later,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
-    /// Files that come and are not hashed yet.
+    /// The files that are arriving and are not hashed yet.
     begun: VecDeque<Arc<Task>>,
-    /// The file that is hashed now.
+    /// The file that is being hashed.
     hashing: Option<EntryId>,
-    /// Its only call.
+    /// The call that hashes it; there is at most one.
     call: JoinSet<Result<Hashes, PhoneError>>,
-    /// That file, once it is here.
+    /// That file, once it has arrived.
     here: Option<ToVerify>,
-    /// Hashes of files that are not here yet.
+    /// The hashes of files that have not arrived yet.
     known: HashMap<EntryId, Vec<u8>>,
 }
 
 impl Ahead {
-    /// A large file begins to come.
+    /// Reports that a large file has started to arrive.
     pub(super) fn begin(&mut self, task: Arc<Task>) {
         if self.begun.len() == MAX_BEGUN {
             self.begun.pop_front();
@@ -50,17 +50,17 @@ impl Ahead {
         self.begun.push_back(task);
     }
 
-    /// Calls under way.
+    /// Returns the number of calls in progress.
     pub(super) fn calls(&self) -> usize {
         self.call.len()
     }
 
-    /// Whether a file that is here waits for its call.
+    /// Returns whether a file that has arrived is waiting for its call.
     pub(super) fn is_awaited(&self) -> bool {
         self.here.is_some()
     }
 
-    /// Has the phone hash the next file, unless it hashes one.
+    /// Makes the phone hash the next file, unless it is already hashing one.
     pub(super) fn start(&mut self, phone: &Arc<Phone>) {
         if self.hashing.is_some() {
             return;
@@ -76,7 +76,7 @@ impl Ahead {
         });
     }
 
-    /// A file is here.
+    /// Reports that a file has arrived.
     pub(super) fn arrive(&mut self, file: ToVerify) -> Answered {
         let id = file.task.id;
         self.begun.retain(|task| task.id != id);
@@ -90,7 +90,7 @@ impl Ahead {
         }
     }
 
-    /// Waits for the call that is under way.
+    /// Waits for the call in progress.
     pub(super) async fn next(&mut self, unproven: &Unproven) -> Answered {
         let answer = match self.call.join_next().await {
             Some(Ok(answer)) => answer,

@@ -16,14 +16,14 @@ const BYTES_PER_CALL: u64 = 64 * 1024 * 1024;
 /// hash a hundred small files.
 const CALL_AGE: Duration = Duration::from_millis(300);
 
-/// The files, those that came first at the front.
+/// The files that wait for a call, in the order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     files: VecDeque<ToVerify>,
     bytes: u64,
-    /// Since when the first of them waits.
+    /// Since when the first of them has been waiting.
     since: Option<Instant>,
-    /// Whether a call was made for one of them before.
+    /// Whether a call was made before for one of them.
     has_been_asked: bool,
 }
 
@@ -39,7 +39,7 @@ impl Waiting {
         self.files.push_back(file);
     }
 
-    /// Whether a call is to be made while more files come.
+    /// Returns whether a call should be made while more files are arriving.
     pub(super) fn is_due(&self) -> bool {
         self.has_been_asked
             || self.files.len() >= FILES_PER_CALL
@@ -47,7 +47,7 @@ impl Waiting {
             || self.since.is_some_and(|since| since.elapsed() >= CALL_AGE)
     }
 
-    /// Returns when the first has waited long enough.
+    /// Waits until the first file has waited long enough.
     pub(super) async fn due(&self) {
         match self.since {
             Some(since) => tokio::time::sleep_until(since + CALL_AGE).await,
@@ -55,7 +55,7 @@ impl Waiting {
         }
     }
 
-    /// The files of the next call, whose command may have so many bytes.
+    /// Returns the files of the next call, whose command line may have `max_command_bytes` bytes.
     pub(super) fn next_batch(&mut self, max_command_bytes: usize) -> Vec<ToVerify> {
         let mut batch: Vec<ToVerify> = Vec::new();
         let (mut bytes, mut command) = (0_u64, 16);
