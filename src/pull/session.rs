@@ -248,7 +248,8 @@ impl Session {
         }
     }
 
-    /// Returns the phone's current facts about the items of tasks; empty if the run is stopped or the phone does not answer.
+    /// Returns the phone's current facts about the items of tasks; empty if the run is stopped or the phone does not
+    /// answer.
     async fn stats_unless_stopped(
         &self,
         phone: &Phone,

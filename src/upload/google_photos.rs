@@ -342,7 +342,7 @@ impl GooglePhotos {
         }
     }
 
-    /// Treats every created item as present; Google tells no more at this point.
+    /// Treats every created item as present; Google reports nothing more at this point.
     pub fn settle(&self, sent: &[Upload]) -> Vec<Settled> {
         sent.iter()
             .map(|upload| match upload.there {
