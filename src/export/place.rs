@@ -75,7 +75,7 @@ impl Place {
         part.into()
     }
 
-    /// Creates the temporary file, or empties one that an interrupted export left. The file stays locked while it is
+    /// Creates the temporary file, replacing one that an interrupted export left. The file stays locked while it is
     /// open, so that two exports at once do not write, verify or rename each other's bytes.
     pub(super) fn begin(&self) -> Result<File, ExportError> {
         let part = self.part();
