@@ -2,6 +2,7 @@
 //! an exit code.
 
 mod authorize;
+mod browser;
 mod connect;
 #[cfg(feature = "virtual-phone")]
 mod demo;

@@ -1,12 +1,11 @@
 //! `rescue open [FOLDER]`: shows the album of a rescue folder in the browser.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Done;
+use super::{Done, browser};
 use crate::cli::OpenArgs;
 use crate::error::{Error, Kind};
 use crate::export::album;
@@ -78,32 +77,14 @@ fn page_of(folder: &Path) -> Result<PathBuf, Error> {
     Ok(whole_path(&page).unwrap_or(page))
 }
 
-/// Opens a page with what the system has for it, without a shell. The end of the error says why not.
+/// Opens a page in the browser. The end of the error says why not.
 async fn open(page: &Path) -> Result<(), String> {
-    let (program, words): (_, &[&str]) = match () {
-        () if cfg!(windows) => ("rundll32.exe", &["url.dll,FileProtocolHandler"]),
-        () if cfg!(target_os = "macos") => ("open", &[]),
-        () => ("xdg-open", &[]),
-    };
-    // Without a desktop it would show the page in this very terminal, where a browser for one is installed.
-    let has_desktop = ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"];
-    let has_desktop = has_desktop
-        .iter()
-        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-    if program == "xdg-open" && !has_desktop {
-        return Err("this session has no desktop".to_owned());
-    }
-    let mut command = Command::new(program);
-    command.args(words).arg(page);
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let mut child = child.map_err(|error| format!("{program}: {error}"))?;
+    let mut child = browser::start(page.as_os_str())?;
     let ended = tokio::task::spawn_blocking(move || child.wait());
     match tokio::time::timeout(OPENS_WITHIN, ended).await {
-        Ok(Ok(Ok(status))) if !status.success() => Err(format!("{program} ended with {status}")),
+        Ok(Ok(Ok(status))) if !status.success() => {
+            Err(format!("what opens pages ended with {status}"))
+        }
         _ => Ok(()),
     }
 }

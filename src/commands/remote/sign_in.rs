@@ -1,10 +1,10 @@
 //! Lets the person sign in to a service, in a browser here or elsewhere.
 
 use std::io::{BufRead as _, IsTerminal as _};
-use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
+use crate::commands::browser;
 use crate::error::Error;
 use crate::threads;
 use crate::ui::{Ui, plain};
@@ -55,25 +55,7 @@ pub(super) async fn sign_in(
 
 /// Where there is a desktop, its browser; nobody is told when there is none, for the link is there.
 fn open_browser(link: &str) {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let opener: &[&str] = if cfg!(target_os = "macos") {
-        &["open"]
-    } else if cfg!(windows) {
-        // `start` is a word of its shell, which would read the link's `&` as one, too.
-        &["rundll32", "url.dll,FileProtocolHandler"]
-    } else if is_set("WAYLAND_DISPLAY") || is_set("DISPLAY") {
-        &["xdg-open"]
-    } else {
-        return;
-    };
-    let mut words = opener.iter().copied().chain([link]);
-    let started = Command::new(words.next().unwrap_or_default())
-        .args(words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    if let Ok(mut child) = started {
+    if let Ok(mut child) = browser::start(link.as_ref()) {
         // It ends soon, and somebody has to take note.
         let _ = threads::spawn(move || child.wait());
     }

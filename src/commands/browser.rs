@@ -1,0 +1,36 @@
+//! The browser of this computer.
+
+use std::ffi::OsStr;
+use std::process::{Child, Command, Stdio};
+
+/// Starts what the system has for pages, without a shell. What it starts may last as long as the browser.
+///
+/// # Errors
+///
+/// Why it cannot be started, as the end of a sentence.
+pub(super) fn start(page: &OsStr) -> Result<Child, String> {
+    let (program, words): (_, &[&str]) = if cfg!(windows) {
+        // `start` is a word of the shell, which would read a link's `&` as one, too.
+        ("rundll32.exe", &["url.dll,FileProtocolHandler"])
+    } else if cfg!(target_os = "macos") {
+        ("open", &[])
+    } else {
+        ("xdg-open", &[])
+    };
+    // Without a desktop it would show the page in this very terminal, where a browser for one is installed.
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let has_desktop = ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"]
+        .into_iter()
+        .any(is_set);
+    if program == "xdg-open" && !has_desktop {
+        return Err("this session has no desktop".to_owned());
+    }
+    Command::new(program)
+        .args(words)
+        .arg(page)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("{program}: {error}"))
+}
