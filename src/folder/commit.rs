@@ -18,10 +18,6 @@ use super::disk::{self, DATA, DiskError, Renaming, Within};
 use super::partial::{Finished, hash_rest};
 use crate::names::LocalPath;
 
-/// The most files that one group should have: each is held open until its commit, and many
-/// systems let a process open 1,024 files unless it asks for more.
-pub(crate) const MAX_GROUP: usize = 256;
-
 /// From this many files on, one sync of the whole filesystem is cheaper than one per file.
 const SYNC_ALL_FROM: usize = 8;
 

@@ -37,8 +37,8 @@ pub struct PartialFile {
 
 /// A complete file that still stands in `.partial/` and is not synced.
 ///
-/// Holds the file open, so that a write that fails late is reported to the sync; keep groups of
-/// them below `commit::MAX_GROUP`.
+/// Holds the file open, so that a write that fails late is reported to the sync: commit them before
+/// there are too many for the process.
 #[derive(Debug)]
 pub struct Finished {
     /// Whose file it is.

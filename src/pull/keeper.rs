@@ -611,8 +611,9 @@ pub(super) fn failed_within() -> Error {
 fn limits() -> (usize, usize) {
     #[cfg(unix)]
     {
-        use crate::folder::commit::MAX_GROUP;
         use rustix::process::{Resource, getrlimit, setrlimit};
+        /// Many systems let a process open 1,024 files unless it asks for more.
+        const MAX_GROUP: usize = 256;
         let mut limit = getrlimit(Resource::Nofile);
         if limit.current.is_some_and(|open| open < OPEN_FILES) {
             limit.current = Some(

@@ -11,7 +11,7 @@ mod credential_manager;
 mod secret_tool;
 
 #[cfg(windows)]
-pub use credential_manager::Keyring;
+pub(crate) use credential_manager::Keyring;
 #[cfg(not(windows))]
 pub(crate) use secret_tool::Keyring;
 

@@ -11,17 +11,17 @@ use crate::upload::secret::Secret;
 
 /// The Windows Credential Manager.
 #[derive(Debug, Clone)]
-pub struct Keyring {
+pub(crate) struct Keyring {
     /// The settings file that the secrets belong to.
     settings: String,
 }
 
 impl Keyring {
     /// The keyring's name for messages.
-    pub const NAME: &str = "Windows' Credential Manager";
+    pub(crate) const NAME: &str = "Windows' Credential Manager";
 
     /// Returns the Credential Manager, which is always available.
-    pub fn of_session(settings: &Path) -> Option<Self> {
+    pub(crate) fn of_session(settings: &Path) -> Option<Self> {
         Some(Self {
             settings: settings.display().to_string(),
         })
@@ -29,7 +29,7 @@ impl Keyring {
 
     /// Stores a remote's secret, replacing an older one, and reads it back. The Credential Manager accepts at most
     /// 2,560 bytes.
-    pub fn keep(&self, remote: &str, secret: &Secret) -> Result<(), KeyringError> {
+    pub(crate) fn keep(&self, remote: &str, secret: &Secret) -> Result<(), KeyringError> {
         let entry = self.entry(remote)?;
         entry
             .set_secret(secret.reveal().as_bytes())
@@ -41,14 +41,14 @@ impl Keyring {
     }
 
     /// Returns a remote's secret.
-    pub fn find(&self, remote: &str) -> Result<Secret, KeyringError> {
+    pub(crate) fn find(&self, remote: &str) -> Result<Secret, KeyringError> {
         let bytes = self.entry(remote)?.get_secret().map_err(failed)?;
         let text = String::from_utf8(bytes).map_err(|_| KeyringError::Refused)?;
         Ok(Secret::new(text))
     }
 
     /// Deletes a remote's secret.
-    pub fn forget(&self, remote: &str) -> Result<(), KeyringError> {
+    pub(crate) fn forget(&self, remote: &str) -> Result<(), KeyringError> {
         self.entry(remote)?.delete_credential().map_err(failed)
     }
 
