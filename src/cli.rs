@@ -373,7 +373,7 @@ pub struct ChoiceArgs {
     #[arg(long)]
     pub all: bool,
     /// Pull only files modified on this day (YYYY-MM-DD) or later
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub since: Option<chrono::NaiveDate>,
     /// Include only photos (with --videos: photos and videos)
     #[arg(long)]
@@ -477,10 +477,10 @@ pub struct ExportChoiceArgs {
     #[arg(long)]
     pub include_unverified: bool,
     /// Include only pictures taken on this day (YYYY-MM-DD) or later
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub since: Option<chrono::NaiveDate>,
     /// Include only pictures taken on this day (YYYY-MM-DD) or earlier
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub until: Option<chrono::NaiveDate>,
     /// Include only photos (with --videos: photos and videos)
     #[arg(long)]
@@ -494,6 +494,12 @@ pub struct ExportChoiceArgs {
     /// Exclude matching paths; can be repeated
     #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
+}
+
+/// Reads a day.
+fn day(text: &str) -> Result<chrono::NaiveDate, String> {
+    let day = text.trim().parse();
+    day.map_err(|_| "no such day: give one as in 2026-06-01".to_owned())
 }
 
 /// A number of bytes. A limit that is met in powers of 1000 is met in powers of 1024 too, so `4G`
@@ -753,10 +759,10 @@ pub struct UploadChoiceArgs {
     #[arg(long)]
     pub videos: bool,
     /// Send only files modified on this day (YYYY-MM-DD) or later
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub since: Option<chrono::NaiveDate>,
     /// Send only files modified on this day (YYYY-MM-DD) or earlier
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub until: Option<chrono::NaiveDate>,
     /// Send only matching paths, as in 'DCIM/**' or '**/*.jpg'; can be repeated
     #[arg(long, value_name = "PATTERN")]
@@ -865,6 +871,15 @@ pub enum Generate {
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
+
+    #[test]
+    fn days_that_are_none_are_answered_with_an_example() {
+        assert!(day("2024-02-29").is_ok());
+        for text in ["2024-02-31", "yesterday", "June", ""] {
+            let words = day(text).unwrap_err();
+            assert!(words.contains("2026-06-01"), "{text}: {words}");
+        }
+    }
 
     #[test]
     fn sizes_are_read_as_people_write_them() {

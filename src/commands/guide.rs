@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) async fn run(args: &GuideArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     if !ui.has_person() {
-        let message = "the guide asks questions, and standard input is not a terminal";
+        let message = "the guide asks questions: it needs a terminal, and no --json or --quiet";
         return Err(Error::new(Kind::Usage, message)
             .with_hint("without a terminal run `rescue doctor`, then `rescue pull`"));
     }

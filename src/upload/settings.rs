@@ -258,7 +258,10 @@ impl Settings {
         let text = match home::read(path, MAX_FILE_BYTES) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(unusable(path, &error.to_string())),
+            Err(error) => {
+                let hint = "make the file readable for yourself, and run the command again";
+                return Err(unusable(path, &error.to_string(), hint));
+            }
         };
         let file: File = toml::from_str(&text).map_err(|error| {
             // Not the error itself: it repeats the line, and the line may hold a secret.
@@ -267,7 +270,8 @@ impl Settings {
                 .and_then(|span| text.get(..span.start))
                 .map(|before| before.lines().count());
             let place = line.map_or(String::new(), |line| format!(" in line {}", line.max(1)));
-            unusable(path, &format!("it is invalid{place}"))
+            let hint = "correct the file, or give it another name and add the remotes again";
+            unusable(path, &format!("it is invalid{place}"), hint)
         })?;
         // Each by itself: one that only a newer version knows leaves the others usable.
         let known = file.remotes.iter().filter_map(|(name, table)| {
@@ -476,12 +480,12 @@ fn locked(name: &str, error: Option<KeyringError>) -> Error {
         ))
 }
 
-fn unusable(path: &Path, why: &str) -> Error {
+fn unusable(path: &Path, why: &str, hint: &str) -> Error {
     Error::new(
         ErrorKindOf::Usage,
         format!("cannot use the settings {}: {why}", path.display()),
     )
-    .with_hint("correct the file, or remove it and add the remotes again")
+    .with_hint(hint)
 }
 
 #[cfg(test)]
@@ -520,6 +524,18 @@ mod tests {
         assert_eq!(again.remote("cloud").unwrap(), &webdav());
         settings.remove("cloud").unwrap();
         assert!(Settings::load_from(&path).unwrap().remotes().is_empty());
+    }
+
+    /// A file that cannot be read holds the remotes and their secrets: nobody is told to remove it.
+    #[test]
+    fn settings_that_cannot_be_read_are_not_to_be_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Settings::load_from(folder.path()).unwrap_err();
+        let said = format!("{error:?}");
+        assert!(
+            said.contains("readable") && !said.contains("remove"),
+            "{said}"
+        );
     }
 
     #[test]
