@@ -38,6 +38,7 @@ use crate::media::choice::{Selection, start_of_day};
 use crate::media::kind::MediaKind;
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
+use crate::phone::seen::SeenPhone;
 use crate::pull::enumerate::{Enumeration, Listing, Roots};
 use crate::pull::plan::Plan;
 use crate::pull::reconnect::Reconnect;
@@ -53,26 +54,45 @@ const TOOL: &str = concat!("rescue ", env!("CARGO_PKG_VERSION"));
 
 pub(super) async fn run(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
     let options = options_of(&args.phone);
+    let (began, mut about) = (Instant::now(), About::default());
+    let ended = match prepare(args, ui, halt).await {
+        // Each phone's pull ends by itself.
+        Ok((request, Whom::All(phones))) => {
+            return all_phones::run(phones, request, options, ui, halt).await;
+        }
+        Ok((request, Whom::One(target))) => {
+            let upload = args.then_upload.as_deref();
+            pull_and_send(&request, target, options, upload, ui, halt, &mut about).await
+        }
+        Err(error) => Err(error),
+    };
+    if let Some(command) = &args.on_done {
+        done::run_command(command, &about, &ended, ui).await;
+    }
+    if !args.dry_run {
+        done::tell_desktop(&ended, began.elapsed(), ui);
+    }
+    ended
+}
+
+/// The phones to pull from.
+enum Whom {
+    One(Target),
+    All(Vec<SeenPhone>),
+}
+
+/// Finds out what is wanted, and from whom.
+async fn prepare(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<(Request, Whom), Error> {
     let request = Request::of(args)?;
     // A name that is wrong is known before hours of pulling.
     if let Some(remote) = &args.then_upload {
         Settings::load()?.remote(remote)?;
     }
-    if args.all_phones {
-        let phones = attached(&args.phone, ui, halt).await?;
-        return all_phones::run(phones, request, options, ui, halt).await;
-    }
-    let target = which(&args.phone, ui, halt).await?;
-    let (began, mut about) = (Instant::now(), About::default());
-    let upload = args.then_upload.as_deref();
-    let ended = pull_and_send(&request, target, options, upload, ui, halt, &mut about).await;
-    if let Some(command) = &request.on_done {
-        done::run_command(command, &about, &ended, ui).await;
-    }
-    if !request.dry_run {
-        done::tell_desktop(&ended, began.elapsed(), ui);
-    }
-    ended
+    let whom = match args.all_phones {
+        true => Whom::All(attached(&args.phone, ui, halt).await?),
+        false => Whom::One(which(&args.phone, ui, halt).await?),
+    };
+    Ok((request, whom))
 }
 
 /// Pulls, and sends the folder to a remote where one is named.

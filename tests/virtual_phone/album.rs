@@ -195,4 +195,26 @@ async fn command_is_run_when_a_pull_has_ended_however_it_ended() {
     ]);
     let gone = crate::desk::end(gone.spawn().unwrap()).await;
     assert_eq!(told(), format!("failed {}  \n", gone.code));
+    // What is wrong before any phone is asked; and a folder that was never made is none.
+    for wrong in [["--include", "["], ["--then-upload", "nowhere"]] {
+        fs::write(desk.dir.path().join("told"), "").unwrap();
+        let words = [&["--on-done", command][..], &wrong].concat();
+        desk.pull(&serving, &words).await.expect(2);
+        assert_eq!(told(), "failed 2  \n", "{wrong:?}");
+    }
+    let elsewhere = desk.dir.path().join("elsewhere").display().to_string();
+    let address = serving.address().to_string();
+    let nothing = [
+        "pull",
+        "--tcp",
+        &address,
+        "-o",
+        &elsewhere,
+        "--include",
+        "**/nothing",
+        "--on-done",
+        command,
+    ];
+    desk.run(&nothing).await.expect(1);
+    assert_eq!(told(), "failed 1 DEMO0001 \n");
 }

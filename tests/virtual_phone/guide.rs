@@ -365,7 +365,7 @@ async fn without_a_person_rescue_alone_shows_its_help_and_the_guide_refuses() {
     }
     let ended = end(desk.command(&["--json", "guide"]).spawn().unwrap()).await;
     let message = ended.expect(2).message();
-    assert!(message.contains("not a terminal"), "{message}");
+    assert!(message.contains("it needs a terminal"), "{message}");
     // A program reads JSON, and -q wants no words: neither is a person with questions.
     for arguments in [&["-q"][..], &["--json"]] {
         let (code, screen) = Terminal::start(desk.command(arguments), 80).end().await;

@@ -44,7 +44,7 @@ pub(super) async fn run_command(
         .env("RESCUE_EXIT_CODE", code.to_string())
         .env_remove("RESCUE_FOLDER")
         .env_remove("RESCUE_SERIAL");
-    if let Some(folder) = &about.folder {
+    if let Some(folder) = about.folder.as_ref().filter(|folder| folder.is_dir()) {
         running.env(
             "RESCUE_FOLDER",
             whole_path(folder).as_ref().unwrap_or(folder),
