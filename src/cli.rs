@@ -531,7 +531,7 @@ fn size(text: &str) -> Result<u64, String> {
 pub enum RemoteCommand {
     /// Set up a remote
     ///
-    /// Without a name or a kind, it asks for everything, on a terminal.
+    /// On a terminal, asks for everything if the name or the kind is missing.
     ///
     /// Passwords and keys are read from a prompt, from --secret-file or from the variable
     /// RESCUE_REMOTE_SECRET; never from the command line, which others can see.

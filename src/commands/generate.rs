@@ -26,7 +26,7 @@ pub(super) fn run(what: &Generate) -> Result<Done, Error> {
     Ok(Done::All)
 }
 
-/// The command line with a version that is the same for every system: pages made here go there, too.
+/// Returns the command line without the target in its version: manual pages made on one system serve all.
 fn command() -> Command {
     Cli::command().long_version(env!("CARGO_PKG_VERSION"))
 }

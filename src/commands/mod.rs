@@ -368,7 +368,7 @@ fn choose_in(option: &str, value: &str) -> String {
     format!("{option}{joint}{}", typed_word(value))
 }
 
-/// What a person chose of so many by typing a number from 1, as an index.
+/// Reads the number of a choice, counted from 1, as an index; `None` if there is no such choice.
 fn number_typed(text: &str, choices: usize) -> Option<usize> {
     let index = text.trim().parse::<usize>().ok()?.checked_sub(1)?;
     (index < choices).then_some(index)

@@ -81,7 +81,7 @@ enum Whom {
     All(Vec<SeenPhone>),
 }
 
-/// Finds out what is wanted, and from whom.
+/// Checks the options and chooses the phones.
 async fn prepare(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<(Request, Whom), Error> {
     let request = Request::of(args)?;
     // A name that is wrong is known before hours of pulling.

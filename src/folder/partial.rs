@@ -222,7 +222,7 @@ fn is_all_zeros(bytes: &[u8]) -> bool {
 }
 
 /// Hashes a file from its position to its end, telling what each step took.
-pub(super) fn hash_rest(
+pub(crate) fn hash_rest(
     file: &mut File,
     path: &Path,
     mut on_bytes: impl FnMut(&[u8]),

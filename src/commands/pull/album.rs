@@ -1,5 +1,5 @@
-//! The album of a pull: looked at while the files come, written when they are here. It is a page for people, which
-//! nothing is proven by: what goes wrong with it is told in one line and fails no pull.
+//! The album of a pull: files are examined as they arrive, and the page is written at the end. The page is for people
+//! and proves nothing: if it cannot be written, the pull says so in one line and does not fail.
 
 use crate::event::Events;
 use crate::export::album::{self, Beside, Looked};
@@ -10,14 +10,14 @@ use crate::ui::plain;
 /// What became of the album.
 #[derive(Debug, PartialEq)]
 pub(super) enum AlbumOutcome {
-    /// It shows what is here.
+    /// The album shows the files of this pull.
     Current,
-    /// It shows what was here before, or there is none.
+    /// The album shows an earlier state, or there is none.
     Failed(String),
 }
 
 impl AlbumOutcome {
-    /// What is said of one that failed.
+    /// Returns the message for an album that failed.
     pub(super) fn line(&self) -> Option<String> {
         match self {
             Self::Current => None,
@@ -29,7 +29,7 @@ impl AlbumOutcome {
     }
 }
 
-/// Begins to look into what comes, where the plan brings anything. The small pictures get a part of the room that the
+/// Starts examining files as they arrive, if the plan has any. The small pictures may use half of the space that the
 /// files leave.
 pub(super) fn begin(folder: &Folder, plan: &Plan) -> Option<Beside> {
     let (items, bytes) = plan.wanted();

@@ -1,4 +1,4 @@
-//! What is done when a pull has ended, however it ended: the command of `--on-done`, and a word on the desktop.
+//! What happens after every pull, successful or not: the command of `--on-done`, and a desktop notification.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use crate::error::{Error, Kind};
 use crate::folder::whole_path;
 use crate::ui::{Ui, plain};
 
-/// Somebody who waited so long may have turned to something else.
+/// After a pull of this length, the person may be doing something else.
 const WORTH_TELLING: Duration = Duration::from_secs(30);
 
 /// Which phone and folder a pull turned out to be about, as far as it came.

@@ -19,9 +19,10 @@ use super::known::Known;
 use super::list::{self, Head, Line, Seen, folder_of};
 use super::parts::{self, ALBUM};
 use super::{MAX_FILES, MAX_MISSING, PAGE, page};
-use crate::digest::{Hasher, Sha256};
+use crate::digest::Sha256;
 use crate::folder::disk::{self, Within};
 use crate::folder::manifest::MANIFEST;
+use crate::folder::partial::hash_rest;
 use crate::folder::{Access, DiskError, Entry, Folder, Reason, ReasonCode, State};
 use crate::media::kind::MediaKind;
 use crate::names::LocalPath;
@@ -196,15 +197,10 @@ fn keep_newest(rows: &mut Vec<Row>, most: usize) -> u64 {
 
 /// The checksum of the folder's manifest, which a pull has just written.
 fn manifest(root: &Path) -> Option<Sha256> {
-    let mut file = disk::open_file(&root.join(MANIFEST)).ok()??;
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut buffer).ok()? {
-            0 => return Some(hasher.finish()),
-            count => hasher.update(buffer.get(..count)?),
-        }
-    }
+    let path = root.join(MANIFEST);
+    let mut file = disk::open_file(&path).ok()??;
+    let (hasher, _) = hash_rest(&mut file, &path, |_| {}).ok()?;
+    Some(hasher.finish())
 }
 
 /// Returns an entry's path on the phone, its size in bytes, and why it is missing.

@@ -32,8 +32,8 @@ use parts::{ENTRIES, PartName};
 
 /// The name of the album's page.
 pub const PAGE: &str = "index.html";
-/// The page shows so many files, the newest; of the others it says how many there are. It keeps both memory and
-/// browsers in bounds, for phones that hold a million.
+/// The most files that the page shows: the newest ones. It says how many others there are. Without this limit, a
+/// phone with a million files would take too much memory here and in the browser.
 const MAX_FILES: usize = 100_000;
 /// The most missing files that the page lists; the report lists all of them.
 const MAX_MISSING: usize = 2000;
@@ -72,7 +72,6 @@ pub(super) fn write(
     for row in &order {
         head.add_folder(&listed.file(row)?.path);
     }
-    let with_entry = |(_, row): &(usize, &&Row)| row.entry.is_some();
     to.add_tag(LIST, &mut |to| {
         let mut places = PartName::default();
         list::begin(to, &head).map_err(failed(LIST))?;
@@ -96,12 +95,11 @@ pub(super) fn write(
         }
         list::end(to).map_err(failed(LIST))
     })?;
-    let entries: Vec<_> = order.iter().enumerate().filter(with_entry).collect();
-    for (number, part) in entries.chunks(ENTRIES).enumerate() {
+    let marks: Vec<_> = order.iter().filter_map(|row| row.entry).collect();
+    for (number, part) in marks.chunks(ENTRIES).enumerate() {
         let path = parts::path(number as u32);
         to.add_tag(&path, &mut |to| {
-            let entries = part.iter().filter_map(|(_, row)| row.entry);
-            let entries = entries.map(|mark| listed.entry(mark));
+            let entries = part.iter().map(|mark| listed.entry(*mark));
             let entries: Vec<_> = entries.collect::<Result<_, _>>()?;
             parts::write(to, number as u32, &entries).map_err(failed(&path))
         })?;
