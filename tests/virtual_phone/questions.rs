@@ -61,8 +61,11 @@ async fn remote_is_added_by_answers_alone_and_tried_before_it_is_kept() {
         terminal.type_keys("folder\n");
         // A number that none has, then one of the list.
         terminal.shows("A folder on this computer").await;
+        // What is typed before a question stands would be shown before it.
+        terminal.shows("Its number or its name: ").await;
         terminal.type_keys("99\n");
-        terminal.shows("Its number or its name: 99").await;
+        let again = "Its number or its name: 99\nIts number or its name: ";
+        terminal.shows(again).await;
         terminal.type_keys("folder\n");
         terminal.shows("The folder; must exist: ").await;
         terminal.type_keys(&format!("{place}\n"));
