@@ -35,7 +35,7 @@
 //! | [`adb`] | bytes from a peer | protocol events, bytes for the peer; no I/O, no clock |
 //! | [`phone`] | a route to a phone | the phone's folders, files, hashes and answers |
 //! | [`names`] | the raw bytes of a phone's path | a safe path on this disk |
-//! | [`media`] | a name, first bytes, a person's choice | the kind of a file, and whether it is wanted |
+//! | [`media`] | a name, bytes, a person's choice | a file's kind, date and look, a smaller copy, whether it is wanted |
 //! | [`folder`] | finished files and facts about them | the rescue folder: catalogue, bag, commits |
 //! | [`pull`] | a phone and a folder | every wanted item in the folder, or its reason |
 //! | [`export`] | a rescue folder and a wish | an archive that anyone can open, check and look at |

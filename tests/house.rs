@@ -45,7 +45,7 @@ const LATER: [(&str, &[&str]); 8] = [
     ),
     ("pull", &["export", "upload", "ui", "commands"]),
     ("export", &["phone", "pull", "upload", "ui", "commands"]),
-    ("upload", &["pull", "ui", "commands"]),
+    ("upload", &["pull", "export", "ui", "commands"]),
     ("ui", &["pull", "export", "upload", "commands"]),
 ];
 

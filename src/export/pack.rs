@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::archive::{Archive, Finished, Held, Protection, Target};
-use super::look::Look;
 use super::pieces::{Piece, Pieces};
 use super::plan::{LeftOut, Plan, Why};
 use super::prepare::{Content, Preparation, Prepared, Shared};
@@ -21,6 +20,7 @@ use super::{
 use crate::digest::Sha256;
 use crate::event::{Event, Events};
 use crate::folder::{Folder, disk};
+use crate::media::look::Look;
 use crate::names::{LocalPath, Names};
 
 /// Where files go whose month nobody knows.

@@ -6,8 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::NaiveDate;
 
-use super::dates::Taken;
-use super::look::{Looker, READERS};
 pub use super::pieces::{Piece, Pieces};
 use super::{ExportError, Place};
 use crate::adb::RemotePath;
@@ -18,6 +16,8 @@ use crate::folder::{
 };
 use crate::media::choice::{Globs, Spot};
 use crate::media::kind::MediaKind;
+use crate::media::look::{Looker, READERS};
+use crate::media::taken::Taken;
 use crate::names::{LocalPath, with_slashes};
 use crate::threads::spawn_scoped;
 

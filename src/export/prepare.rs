@@ -11,12 +11,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
-use super::look::{Look, Looker, READERS};
 use super::pieces::{Piece, Pieces};
 use super::plan::Why;
 use crate::digest::Sha256;
 use crate::folder::reader::Found;
 use crate::folder::{DataReader, DiskError};
+use crate::media::look::{Look, Looker, READERS};
 use crate::threads::{NoThread, spawn_up_to};
 
 /// Files up to this size in bytes are read and hashed completely before any of their bytes are written.

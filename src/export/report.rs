@@ -59,7 +59,7 @@ struct File<'a> {
     phone_path_bytes: Option<String>,
     size: u64,
     modified: Option<String>,
-    taken: Option<super::dates::Taken>,
+    taken: Option<crate::media::taken::Taken>,
     sha256: Sha256,
     state: State,
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::ExportError;
 use super::album::parts;
-use super::dates::Taken;
-use super::look::{Look, MAX_THUMB_BYTES};
 use super::pieces::{Piece, Pieces};
 use super::spill::{Mark, Spill};
 use crate::folder::DiskError;
+use crate::media::look::{Look, MAX_THUMB_BYTES};
+use crate::media::taken::Taken;
 use crate::names::LocalPath;
 
 /// Returns the most bytes that a file's small picture may take. It depends on the size of the picture, so that an

@@ -615,11 +615,11 @@ fn payload(path: &Path) -> Vec<String> {
 #[test]
 fn by_date_lays_out_months_and_packs_same_bytes_once() {
     let (room, mut folder) = fresh();
-    let photo = look::tests::with_exif(
-        &look::tests::jpeg(64, 48),
+    let photo = crate::media::look::tests::with_exif(
+        &crate::media::look::tests::jpeg(64, 48),
         "2023:12:31 23:59:59",
         1,
-        &look::tests::jpeg(16, 12),
+        &crate::media::look::tests::jpeg(16, 12),
     );
     rescue(
         &mut folder,
@@ -680,11 +680,11 @@ fn by_date_lays_out_months_and_packs_same_bytes_once() {
 #[test]
 fn days_narrow_what_goes_in_by_when_it_was_taken() {
     let (room, mut folder) = fresh();
-    let photo = look::tests::with_exif(
-        &look::tests::jpeg(64, 48),
+    let photo = crate::media::look::tests::with_exif(
+        &crate::media::look::tests::jpeg(64, 48),
         "2022:05:01 12:00:00",
         1,
-        &look::tests::jpeg(16, 12),
+        &crate::media::look::tests::jpeg(16, 12),
     );
     rescue(
         &mut folder,
@@ -806,9 +806,9 @@ fn parts_are_bags_below_the_limit_that_hold_everything_together() {
 #[test]
 fn report_and_album_tell_of_everything() {
     let (room, mut folder) = fresh();
-    let thumb = look::tests::jpeg(16, 12);
-    let photo = look::tests::with_exif(
-        &look::tests::jpeg(640, 480),
+    let thumb = crate::media::look::tests::jpeg(16, 12);
+    let photo = crate::media::look::tests::with_exif(
+        &crate::media::look::tests::jpeg(640, 480),
         "2024:08:18 09:30:01",
         6,
         &thumb,

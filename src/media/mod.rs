@@ -1,4 +1,13 @@
-//! Answers what a file is and whether it is wanted: the same answers for pull, export and upload.
+//! Answers what a file is, whether it is wanted, when it was taken, how it looks and how it is made smaller: the same
+//! answers for pull, export and upload.
 
 pub(crate) mod choice;
+pub(crate) mod copy;
+mod jpeg;
 pub(crate) mod kind;
+pub(crate) mod look;
+mod movie;
+mod png;
+pub(crate) mod smaller;
+pub(crate) mod taken;
+mod tiff;

@@ -18,7 +18,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::copy::Wish;
 use super::problem::Problem;
 use super::{Presence, Remote};
 use crate::event::Events;
@@ -27,6 +26,7 @@ use crate::folder::upload::{
 };
 use crate::folder::{Catalogue, CatalogueError, DataReader};
 use crate::halt::Halt;
+use crate::media::copy::Wish;
 
 pub(crate) mod check;
 mod items;

@@ -15,10 +15,11 @@ use super::limit::Limit;
 use super::problem::Problem;
 use crate::digest::{Hasher, Sha256, Xxh128};
 use crate::event::Events;
-use crate::export::dates::Taken;
-use crate::export::look::Looker;
 use crate::folder::upload::SMALL_BYTES;
+use crate::media::copy::Part;
 use crate::media::kind::MediaKind;
+use crate::media::look::Looker;
+use crate::media::taken::Taken;
 
 mod comparison;
 mod copy;
@@ -33,9 +34,9 @@ use comparison::Comparison;
 use meter::Meter;
 use pieces::PieceReader;
 pub(crate) use pieces::Pieces;
+pub(crate) use place::Place;
 pub(super) use place::unreadable;
 use place::{OTHER_SIZE, changed, read_through};
-pub(crate) use place::{Part, Place};
 use proof::prove;
 
 /// A verified file to upload. Clones are cheap.

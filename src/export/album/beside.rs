@@ -9,7 +9,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::super::ExportError;
-use super::super::look::{Look, Looker};
 use super::super::rows::{TagFiles as _, failed};
 use super::MAX_FILES;
 use super::files::{InFolder, next_part};
@@ -19,6 +18,7 @@ use crate::event::{Event, Events};
 use crate::folder::reader::Found;
 use crate::folder::{DataReader, Folder};
 use crate::media::kind::MediaKind;
+use crate::media::look::{Look, Looker};
 use crate::names::LocalPath;
 use crate::threads::{self, NoThread};
 

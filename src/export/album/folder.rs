@@ -7,8 +7,6 @@ use std::io::{Read as _, Write};
 use std::path::Path;
 
 use super::super::ExportError;
-use super::super::dates::Taken;
-use super::super::look::Looker;
 use super::super::plan::Why;
 use super::super::report::page::{Lies, Page, Tally};
 use super::super::report::{self, PAGE_PATH};
@@ -25,6 +23,8 @@ use crate::folder::manifest::MANIFEST;
 use crate::folder::partial::hash_rest;
 use crate::folder::{Access, DiskError, Entry, Folder, Reason, ReasonCode, State};
 use crate::media::kind::MediaKind;
+use crate::media::look::Looker;
+use crate::media::taken::Taken;
 use crate::names::LocalPath;
 
 /// Files that nobody looked into while they came, because an earlier run was cut short or an older program made the

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::super::look::Look;
+use crate::media::look::Look;
 
 /// The folder of the files that the page loads.
 pub(super) const ALBUM: &str = "album";

@@ -7,13 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use super::super::look::tests::{jpeg, with_exif};
 use super::super::tests::rescue;
 use super::*;
 use crate::digest::Sha256;
 use crate::folder::disk::{observe, stop_observing};
 use crate::folder::tests::{fresh, local, plan as plan_entry};
 use crate::folder::{Folder, Reason, ReasonCode, Record};
+use crate::media::look::tests::{jpeg, with_exif};
 
 fn photo(seed: u16) -> Vec<u8> {
     let thumb = jpeg(16, 12);

@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::Read as _;
 
-use super::place::{Part, READ_BYTES, unreadable};
+use super::place::{READ_BYTES, unreadable};
 use super::proof::prove;
 use crate::digest::{Hasher, Sha256};
+use crate::media::copy::Part;
 use crate::upload::problem::Problem;
 
 /// Computes the size in bytes and the SHA-256 of a copy with these parts, made from a file with this size and SHA-256.

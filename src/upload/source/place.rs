@@ -8,10 +8,9 @@ use std::io::{ErrorKind, Read, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::folder::reader::Found;
 use crate::folder::{DataReader, is_shortage};
+use crate::media::copy::Part;
 use crate::names::LocalPath;
 use crate::upload::problem::Problem;
 
@@ -33,20 +32,6 @@ pub enum Place {
         original_size: u64,
         /// The parts of the copy.
         parts: Arc<[Part]>,
-    },
-}
-
-/// A part of a copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
-    /// Bytes that are not in the file.
-    Bytes(Bytes),
-    /// A range of the file. The ranges of a copy are in ascending order and do not overlap.
-    Original {
-        /// The offset of the first byte.
-        from: u64,
-        /// The offset behind the last byte.
-        to: u64,
     },
 }
 

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::super::dates::box_named;
+use super::super::movie::box_named;
 
 /// The most bytes of a box that are searched.
 const MAX_BOX_BYTES: u64 = 1024 * 1024;

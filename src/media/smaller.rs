@@ -15,7 +15,7 @@ use super::jpeg::{self, EXIF_MARK, Header};
 use super::tiff;
 
 /// The largest number of pixels in a scaled-down copy.
-pub(super) const MAX_PIXELS: u64 = 16_000_000;
+pub(crate) const MAX_PIXELS: u64 = 16_000_000;
 /// The most that is decoded, in pixels; each takes up to six bytes.
 const MAX_DECODED: u64 = 64_000_000;
 /// The same for progressive pictures, whose coefficients have to be held too.

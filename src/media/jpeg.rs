@@ -12,6 +12,14 @@ const MAX_SEGMENTS: usize = 1000;
 /// More scans than any encoder makes; each one costs a decoder a walk over all pixels.
 const MAX_SCANS: usize = 64;
 
+/// What stands before a date in XMP, which may be in a picture's own format or beside EXIF data.
+const XMP_DATES: [&[u8]; 4] = [
+    b"DateTimeOriginal",
+    b"DateTimeDigitized",
+    b"DateCreated",
+    b"CreateDate",
+];
+
 /// Everything in a JPEG before the pixels.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Header {
@@ -145,7 +153,7 @@ impl Header {
                         .skip(5)
                         .any(|byte| matches!(byte, b'1'..=b'9'))
             });
-            is_xmp && super::has_xmp_date(content) || is_iptc && days
+            is_xmp && has_xmp_date(content) || is_iptc && days
         })
     }
 
@@ -203,4 +211,10 @@ pub(super) fn end_of(bytes: &[u8], scan_at: usize) -> Option<usize> {
             }
         }
     }
+}
+
+/// Returns whether XMP says when a picture was taken.
+pub(super) fn has_xmp_date(xmp: &[u8]) -> bool {
+    let mut names = XMP_DATES.iter();
+    names.any(|name| xmp.windows(name.len()).any(|window| window == *name))
 }

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use super::jpeg::has_xmp_date;
+
 const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 /// The length in bytes of the signature and the first chunk, whose data has 13 bytes.
 pub(super) const AFTER_FIRST: u64 = 8 + 12 + 13;
@@ -42,7 +44,7 @@ pub(super) fn room(file: &mut (impl Read + Seek)) -> Option<Room> {
             b"tEXt" | b"iTXt" if length <= MAX_TEXT => {
                 let mut text = vec![0; usize::try_from(length).ok()?];
                 file.read_exact(&mut text).ok()?;
-                if text.starts_with(b"Creation Time\0") || super::has_xmp_date(&text) {
+                if text.starts_with(b"Creation Time\0") || has_xmp_date(&text) {
                     return Some(Room::Taken);
                 }
             }

@@ -1,8 +1,6 @@
 //! Determines when a picture or video was taken: from its own metadata, else its name, else its modification time.
 //! Pure, except for reading the metadata, which is untrusted.
 
-use std::io::{Read, Seek, SeekFrom};
-
 use chrono::{
     DateTime, Datelike as _, Local, NaiveDate, NaiveDateTime, TimeDelta, TimeZone as _, Utc,
 };
@@ -13,10 +11,6 @@ const FIRST_YEAR: i32 = 1990;
 const OLDEST_PICTURE: i32 = 1826;
 /// Longer than any date, in bytes.
 const MAX_DATE_TEXT: usize = 64;
-/// The seconds from 1904-01-01, where a video's clock begins, to 1970-01-01.
-pub(crate) const SINCE_1904: i64 = 2_082_844_800;
-/// More boxes than any video has before its header is found.
-const MAX_BOXES: usize = 4096;
 
 /// The time at which a picture or video was taken, in the photographer's local time, and its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -176,119 +170,10 @@ fn is_unset(at: NaiveDateTime) -> bool {
     [1904, 1970, 1980].into_iter().any(first_day)
 }
 
-/// The time in the header of a video.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct MovieHeader {
-    /// The offset of the creation time, in bytes from the beginning of the file. The modification time follows it.
-    pub(crate) at: u64,
-    /// Whether both times have 8 bytes, not 4.
-    pub(crate) is_wide: bool,
-    /// The creation time, in seconds since 1904.
-    since_1904: u64,
-    /// The length of the video in seconds, rounded up; 0 if unknown.
-    pub(crate) seconds: u32,
-}
-
-/// Returns the header of an MP4, MOV or 3GP video (ISO 14496-12: box `mvhd` inside `moov`); `None` for all other files.
-pub(crate) fn movie_header(file: &mut (impl Read + Seek)) -> Option<MovieHeader> {
-    let end = file.seek(SeekFrom::End(0)).ok()?;
-    let moov = box_named(file, *b"moov", 0, end)?;
-    let (start, end) = box_named(file, *b"mvhd", moov.0, moov.1)?;
-    file.seek(SeekFrom::Start(start)).ok()?;
-    let mut version = [0; 4];
-    file.read_exact(&mut version).ok()?;
-    let is_wide = version.first() == Some(&1);
-    let since_1904 = match is_wide {
-        true => read_u64(file)?,
-        false => u64::from(read_u32(file)?),
-    };
-    let at = start + 4;
-    let times = if is_wide { 16 } else { 8 };
-    let seconds = seconds(file, start + 4 + times, is_wide).unwrap_or(0);
-    (at + times <= end).then_some(MovieHeader {
-        at,
-        is_wide,
-        since_1904,
-        seconds,
-    })
-}
-
-/// Returns the length in seconds, from the fields behind the times: ticks per second, and the video's number of ticks.
-fn seconds(file: &mut (impl Read + Seek), at: u64, is_wide: bool) -> Option<u32> {
-    file.seek(SeekFrom::Start(at)).ok()?;
-    let a_second = u64::from(read_u32(file)?);
-    let ticks = match is_wide {
-        true => read_u64(file)?,
-        false => u64::from(read_u32(file)?),
-    };
-    // All ones: unknown.
-    let is_known = a_second > 0 && ticks < u64::from(u32::MAX);
-    is_known.then(|| u32::try_from(ticks.div_ceil(a_second)).ok())?
-}
-
-impl MovieHeader {
-    /// Returns the creation time as local time.
-    pub(super) fn taken(&self) -> Option<NaiveDateTime> {
-        let seconds = i64::try_from(self.since_1904).ok()?;
-        // Some programs count from 1970.
-        local(seconds.checked_sub(SINCE_1904)?).or_else(|| local(seconds))
-    }
-
-    /// Returns whether the header contains a time, however implausible. Zero and the beginning of 1970 count as no
-    /// time: phones that do not know the time write those.
-    pub(crate) fn tells_a_time(&self) -> bool {
-        let day = 24 * 60 * 60;
-        let since_1970 = self.since_1904.checked_sub(SINCE_1904.unsigned_abs());
-        self.since_1904 > day && since_1970.is_none_or(|seconds| seconds > day)
-    }
-}
-
-/// Returns where the content of the first box with this name begins and ends.
-pub(super) fn box_named(
-    file: &mut (impl Read + Seek),
-    name: [u8; 4],
-    start: u64,
-    end: u64,
-) -> Option<(u64, u64)> {
-    let mut at = start;
-    for _ in 0..MAX_BOXES {
-        if at >= end {
-            return None;
-        }
-        file.seek(SeekFrom::Start(at)).ok()?;
-        let size = u64::from(read_u32(file)?);
-        let mut kind = [0; 4];
-        file.read_exact(&mut kind).ok()?;
-        let (header, size) = match size {
-            0 => (8, end - at),
-            1 => (16, read_u64(file)?),
-            size => (8, size),
-        };
-        let next = at.checked_add(size).filter(|_| size >= header)?;
-        if kind == name {
-            return Some((at + header, next.min(end)));
-        }
-        at = next;
-    }
-    None
-}
-
-fn read_u32(file: &mut impl Read) -> Option<u32> {
-    let mut bytes = [0; 4];
-    file.read_exact(&mut bytes).ok()?;
-    Some(u32::from_be_bytes(bytes))
-}
-
-fn read_u64(file: &mut impl Read) -> Option<u64> {
-    let mut bytes = [0; 8];
-    file.read_exact(&mut bytes).ok()?;
-    Some(u64::from_be_bytes(bytes))
-}
-
 /// Returns the time in a file's name: `IMG_20240818_093000.jpg`, `PXL_20240818_093000123.jpg` (which is UTC),
 /// `IMG-20240818-WA0001.jpg`, `Screenshot_2024-08-18-09-30-00.png`, `WhatsApp Image 2024-08-18 at 09.30.00.jpeg`,
 /// `FB_IMG_1723973400000.jpg` and the like.
-pub fn of_name(name: &str) -> Option<NaiveDateTime> {
+pub(crate) fn of_name(name: &str) -> Option<NaiveDateTime> {
     let numbers: Vec<&str> = name
         .split(|c: char| !c.is_ascii_digit())
         .filter(|number| !number.is_empty())
@@ -358,8 +243,8 @@ fn date(year: u32, month: u32, day: u32) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year, month, day)
 }
 
-/// Seconds since 1970 as this computer's local time, when a phone can have seen it.
-fn local(seconds: i64) -> Option<NaiveDateTime> {
+/// Returns seconds since 1970 as this computer's local time, if a phone can have seen that time.
+pub(super) fn local(seconds: i64) -> Option<NaiveDateTime> {
     let time = DateTime::from_timestamp(seconds, 0)?.with_timezone(&Local);
     (FIRST_YEAR..2100)
         .contains(&time.year())
@@ -368,13 +253,7 @@ fn local(seconds: i64) -> Option<NaiveDateTime> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use super::*;
-
-    fn of_video(file: &mut (impl Read + Seek)) -> Option<NaiveDateTime> {
-        movie_header(file)?.taken()
-    }
 
     fn at(text: &str) -> NaiveDateTime {
         NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap()
@@ -496,53 +375,5 @@ mod tests {
         assert_eq!(taken.source, Source::Modified);
         assert_eq!(Taken::of_name_or_mtime("x.jpg", 0), None);
         assert_eq!(Taken::of_name_or_mtime("x.jpg", i64::MAX), None);
-    }
-
-    fn boxed(name: &[u8; 4], contents: &[u8]) -> Vec<u8> {
-        let size = 8 + contents.len() as u32;
-        [&size.to_be_bytes(), &name[..], contents].concat()
-    }
-
-    #[test]
-    fn videos_tell_when_wherever_their_header_is() {
-        let seconds = 1_723_973_400_i64;
-        let old = (seconds + SINCE_1904) as u32;
-        let old = [&[0; 4][..], &old.to_be_bytes(), &[0; 20]].concat();
-        let new = ((seconds + SINCE_1904) as u64).to_be_bytes();
-        let new = [&[1, 0, 0, 0][..], &new, &[0; 20]].concat();
-        let expected = local(seconds);
-        assert!(expected.is_some());
-        for header in [old, new] {
-            let moov = boxed(
-                b"moov",
-                &[boxed(b"udta", b"x"), boxed(b"mvhd", &header)].concat(),
-            );
-            let before = [
-                boxed(b"ftyp", b"isom"),
-                moov.clone(),
-                boxed(b"mdat", &[7; 99]),
-            ]
-            .concat();
-            // A size of 64 bits.
-            let mdat = [&[0, 0, 0, 1][..], b"mdat", &26_u64.to_be_bytes(), &[7; 10]].concat();
-            let after = [boxed(b"ftyp", b"isom"), mdat, moov].concat();
-            for video in [before, after] {
-                assert_eq!(of_video(&mut Cursor::new(&video)), expected);
-                // However it is cut, it ends, and tells the time or nothing.
-                for length in 0..video.len() {
-                    let told = of_video(&mut Cursor::new(&video[..length]));
-                    assert!(told.is_none() || told == expected);
-                }
-            }
-        }
-        let from_1970 = [&[0; 4][..], &(seconds as u32).to_be_bytes(), &[0; 20]].concat();
-        let from_1970 = boxed(b"moov", &boxed(b"mvhd", &from_1970));
-        assert_eq!(of_video(&mut Cursor::new(from_1970)), expected);
-        let clip: &[u8] = include_bytes!("../../fixtures/clip.mp4");
-        // 2024-08-18 15:30 UTC, written by ffmpeg.
-        assert_eq!(of_video(&mut Cursor::new(clip)), local(1_723_995_000));
-        assert_eq!(movie_header(&mut Cursor::new(clip)).unwrap().seconds, 2);
-        let endless = boxed(b"free", b"").repeat(MAX_BOXES * 2);
-        assert_eq!(of_video(&mut Cursor::new(endless)), None);
     }
 }

@@ -15,13 +15,14 @@ use jpeg_decoder::{CodingProcess, PixelFormat};
 
 pub(crate) use facts::Facts;
 
-use super::dates::{self, Source, Taken};
-use crate::media::kind::MediaKind;
+use super::kind::{FIRST_BYTES, MediaKind};
+use super::movie::{MovieHeader, movie_header};
+use super::taken::{self, Source, Taken};
 
 /// The longer side of a small picture that is made here, in pixels.
 const SIDE: usize = 192;
 /// The largest small picture in bytes; a larger one found in a file is scaled down.
-pub(super) const MAX_THUMB_BYTES: usize = 16 * 1024;
+pub(crate) const MAX_THUMB_BYTES: usize = 16 * 1024;
 /// The same where nothing is decoded that need not be.
 const MAX_FOUND_BYTES: usize = 32 * 1024;
 /// The most bytes that are read of one file to look at it; a picture of 200 megapixels has fewer.
@@ -29,7 +30,7 @@ const MAX_READ_BYTES: u64 = 96 * 1024 * 1024;
 /// Raw pictures say all about themselves near their beginning.
 const MAX_RAW_BYTES: u64 = 4 * 1024 * 1024;
 /// The number of threads that read, hash and look into files.
-pub(super) const READERS: usize = 2;
+pub(crate) const READERS: usize = 2;
 /// Progressive pictures have to be held as a whole; larger ones get no small picture.
 const MAX_PROGRESSIVE_PIXELS: usize = 24_000_000;
 /// Larger pictures are no photos.
@@ -87,7 +88,7 @@ impl Default for Looker {
 
 impl Looker {
     /// Creates a looker that also returns small pictures, not only dates.
-    pub(super) fn with_thumbs() -> Self {
+    pub(crate) fn with_thumbs() -> Self {
         Self {
             thumbs: Thumbs::Made,
             ..Self::default()
@@ -95,7 +96,7 @@ impl Looker {
     }
 
     /// Creates a looker that returns the small pictures that files already contain.
-    pub(super) fn with_found_thumbs() -> Self {
+    pub(crate) fn with_found_thumbs() -> Self {
         Self {
             thumbs: Thumbs::Found,
             ..Self::default()
@@ -128,15 +129,15 @@ impl Looker {
         mut file: Bounded<impl Read + Seek>,
         fallback: impl Fn() -> Option<Taken>,
     ) -> Look {
-        match kind {
+        match kind_in(&mut file, kind) {
             MediaKind::Photo => {
                 let mut look = self.photo(name, &mut file);
                 look.taken = look.taken.or_else(fallback);
                 look
             }
             MediaKind::Video => {
-                let header = dates::movie_header(&mut file);
-                let at = header.as_ref().and_then(dates::MovieHeader::taken);
+                let header = movie_header(&mut file);
+                let at = header.as_ref().and_then(MovieHeader::taken);
                 let source = Source::Video;
                 let poster = (self.thumbs != Thumbs::No && header.is_some())
                     .then(|| or_nothing(name, || self.poster(&mut file)).flatten());
@@ -159,7 +160,7 @@ impl Looker {
         let mut look = Look::default();
         if let Some(exif) = exif_of(file) {
             let source = Source::Exif;
-            look.taken = dates::of_exif(&exif).map(|at| Taken { at, source });
+            look.taken = taken::of_exif(&exif).map(|at| Taken { at, source });
             look.orientation = orientation(&exif);
             if self.thumbs != Thumbs::No {
                 look.facts = Facts::of(&exif);
@@ -265,6 +266,26 @@ impl Looker {
             shrinking.row(reader.next_row().ok()??.data(), samples);
         }
         shrinking.finish()
+    }
+}
+
+/// Returns what a file is by its content, as far as that decides how to look into it: phones misname some files, and
+/// apps give some no ending. `named` is its kind by its name.
+pub(crate) fn kind_in(file: &mut (impl Read + Seek), named: MediaKind) -> MediaKind {
+    use MediaKind::{Audio, Photo, Video};
+    let mut first = Vec::new();
+    let is_read = file.seek(SeekFrom::Start(0)).is_ok()
+        && file
+            .take(FIRST_BYTES as u64)
+            .read_to_end(&mut first)
+            .is_ok()
+        && file.seek(SeekFrom::Start(0)).is_ok();
+    match (named, MediaKind::of_first_bytes(&first, 0)) {
+        _ if !is_read => named,
+        // A picture may have a movie's brand, and has no movie's header.
+        (Photo, Video) if movie_header(file).is_none() => Photo,
+        (Photo | Video | MediaKind::Other, seen @ (Photo | Video)) => seen,
+        (Audio | Photo | Video | MediaKind::Other, _) => named,
     }
 }
 
@@ -520,6 +541,23 @@ pub(crate) mod tests {
         assert_eq!(taken.source, Source::Exif);
         assert_eq!(taken.at.to_string(), "2024-08-18 09:30:01");
         assert_eq!((look.orientation, look.thumb), (6, Some(thumb)));
+    }
+
+    #[test]
+    fn content_decides_how_a_misnamed_file_is_looked_into() {
+        let photo = with_exif(&jpeg(64, 48), "2024:08:18 09:30:01", 6, &jpeg(16, 12));
+        let clip: &[u8] = include_bytes!("../../fixtures/clip.mp4");
+        for name in ["VID_20200101_000000.mp4", "IMG-20200101-WA0001", "x.bin"] {
+            let taken = look(name, &photo).taken.unwrap();
+            assert_eq!(taken.source, Source::Exif, "{name}");
+        }
+        for name in ["IMG_20200101_000000.jpg", "VID-20200101-WA0001"] {
+            let taken = look(name, clip).taken.unwrap();
+            assert_eq!(taken.source, Source::Video, "{name}");
+        }
+        // A sound with a movie's header has no time that anybody took it at.
+        let taken = look("AUD-20200101-WA0001.m4a", clip).taken.unwrap();
+        assert_eq!(taken.source, Source::Name);
     }
 
     #[test]
