@@ -372,7 +372,7 @@ pub struct ChoiceArgs {
     /// Pull every file, not only media
     #[arg(long)]
     pub all: bool,
-    /// Pull only files modified on this day (YYYY-MM-DD) or later
+    /// Pull only files of this day (YYYY-MM-DD) or later, by name or modification time
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub since: Option<chrono::NaiveDate>,
     /// Include only photos (with --videos: photos and videos)
@@ -476,10 +476,10 @@ pub struct ExportChoiceArgs {
     /// Include unverified files, older versions, and the remains of damaged files
     #[arg(long)]
     pub include_unverified: bool,
-    /// Include only pictures taken on this day (YYYY-MM-DD) or later
+    /// Include only files taken on this day (YYYY-MM-DD) or later
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub since: Option<chrono::NaiveDate>,
-    /// Include only pictures taken on this day (YYYY-MM-DD) or earlier
+    /// Include only files taken on this day (YYYY-MM-DD) or earlier
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub until: Option<chrono::NaiveDate>,
     /// Include only photos (with --videos: photos and videos)
@@ -758,10 +758,10 @@ pub struct UploadChoiceArgs {
     /// Send only videos (with --photos: photos and videos)
     #[arg(long)]
     pub videos: bool,
-    /// Send only files modified on this day (YYYY-MM-DD) or later
+    /// Send only files taken on this day (YYYY-MM-DD) or later
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub since: Option<chrono::NaiveDate>,
-    /// Send only files modified on this day (YYYY-MM-DD) or earlier
+    /// Send only files taken on this day (YYYY-MM-DD) or earlier
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub until: Option<chrono::NaiveDate>,
     /// Send only matching paths, as in 'DCIM/**' or '**/*.jpg'; can be repeated

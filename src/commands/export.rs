@@ -13,6 +13,7 @@ use crate::export::{ExportError, Outcome, Packed, Place, Protection, Request, Wi
 use crate::folder::Folder;
 use crate::halt::Halt;
 use crate::media::kind::MediaKind;
+use crate::media::taken::Days;
 use crate::ui::{Ui, bytes, count, plain};
 
 #[derive(Serialize)]
@@ -186,8 +187,10 @@ fn wish(choice: &ExportChoiceArgs) -> Result<Wish, Error> {
             .into_iter()
             .filter_map(|(wanted, kind)| wanted.then_some(kind))
             .collect(),
-        since: choice.since,
-        until: choice.until,
+        days: Days {
+            since: choice.since,
+            until: choice.until,
+        },
         include_unverified: choice.include_unverified,
         ..Wish::default()
     };

@@ -34,7 +34,7 @@ use crate::folder::{Folder, RunId, RunOutcome, Summary, bag};
 use crate::guide;
 use crate::halt::Halt;
 use crate::item::PhoneIdentity;
-use crate::media::choice::{Selection, start_of_day};
+use crate::media::choice::Selection;
 use crate::media::kind::MediaKind;
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
@@ -184,13 +184,12 @@ fn selection_of(choice: &ChoiceArgs) -> Result<Selection, Error> {
     let mut kinds = Vec::new();
     kinds.extend(choice.photos.then_some(MediaKind::Photo));
     kinds.extend(choice.videos.then_some(MediaKind::Video));
-    let since = choice.since.map(start_of_day);
     // What is named by its folder is wanted wholly.
     let everything = choice.all || !choice.roots.is_empty();
     Selection {
         everything,
         kinds,
-        since,
+        since: choice.since,
         ..Selection::default()
     }
     .with_globs(&choice.include, &choice.exclude)

@@ -21,9 +21,10 @@ use crate::folder::upload::{
 use crate::folder::{Access, CatalogueError, Folder, lies_in, whole_path};
 use crate::halt::Halt;
 use crate::item::PhoneIdentity;
-use crate::media::choice::{Selection, start_of_day};
+use crate::media::choice::Selection;
 use crate::media::copy::Wish;
 use crate::media::kind::MediaKind;
+use crate::media::taken::Days;
 use crate::names::{UploadPath, spell};
 use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed};
 use crate::upload::albums::Albums;
@@ -172,11 +173,7 @@ async fn send_to(
     }
     let known = folder.catalogue().known_remote(&args.to, &target)?;
     let chosen = match args.archive.as_slice() {
-        [] => choice_of(args, &folder.catalogue().identity()?, remote.rules())?.uploads(
-            folder.catalogue(),
-            known,
-            remote.rules(),
-        )?,
+        [] => uploads(args, &folder, known, remote.rules(), halt).await?,
         files => {
             let places = Places::on(folder.catalogue(), known)?;
             archives(files, args, places, halt).await?
@@ -497,6 +494,25 @@ fn copies_of(args: &UploadArgs, remote: &Remote) -> Result<Wish, Error> {
     })
 }
 
+/// The files of a folder that are wanted.
+async fn uploads(
+    args: &UploadArgs,
+    folder: &Folder,
+    known: Option<RemoteId>,
+    rules: &Rules,
+    halt: &Halt,
+) -> Result<Chosen, Error> {
+    let catalogue = folder.catalogue();
+    let choice = choice_of(args, &catalogue.identity()?, rules)?;
+    let from = (catalogue, folder.data_reader());
+    let chosen = choice.uploads(from, known, rules, halt).await;
+    chosen.map_err(|ended| match ended {
+        Ended::Stopped => stopped(halt),
+        Ended::Problem(problem) => problem.into(),
+        Ended::Catalogue(error) => error.into(),
+    })
+}
+
 fn choice_of(args: &UploadArgs, phone: &PhoneIdentity, rules: &Rules) -> Result<Choice, Error> {
     let UploadChoiceArgs {
         photos,
@@ -517,7 +533,6 @@ fn choice_of(args: &UploadArgs, phone: &PhoneIdentity, rules: &Rules) -> Result<
     let selection = Selection {
         everything: true,
         kinds,
-        since: since.map(start_of_day),
         ..Selection::default()
     };
     let layout = match (args.by_date, &args.into) {
@@ -527,8 +542,10 @@ fn choice_of(args: &UploadArgs, phone: &PhoneIdentity, rules: &Rules) -> Result<
     };
     Ok(Choice {
         selection: selection.with_globs(include, exclude)?,
-        // That day is one of them, as in an export.
-        until: until.map(|day| start_of_day(day.succ_opt().unwrap_or(day))),
+        days: Days {
+            since: *since,
+            until: *until,
+        },
         unverified: *include_unverified,
         layout,
     })

@@ -21,10 +21,8 @@ use crate::digest::Sha256;
 use crate::event::{Event, Events};
 use crate::folder::{Folder, disk};
 use crate::media::look::Look;
+use crate::media::taken::month_folder;
 use crate::names::{LocalPath, Names};
-
-/// Where files go whose month nobody knows.
-const UNDATED: &str = "undated";
 
 /// Writes, verifies and names the archives of a plan: one archive, or several if a size limit is set.
 pub fn pack(
@@ -408,9 +406,7 @@ enum Written {
 
 /// A name in the folder of the month.
 fn dated_name(names: &mut Names, piece: &Piece, look: &Look) -> LocalPath {
-    let month = look
-        .taken
-        .map_or_else(|| UNDATED.to_owned(), |taken| taken.month_folder());
+    let month = month_folder(look.taken);
     names.allocate(&month, [piece.local.name().as_bytes()])
 }
 

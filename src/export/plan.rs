@@ -2,9 +2,6 @@
 //! size; opens files only if their dates decide.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use chrono::NaiveDate;
 
 pub use super::pieces::{Piece, Pieces};
 use super::{ExportError, Place};
@@ -16,10 +13,9 @@ use crate::folder::{
 };
 use crate::media::choice::{Globs, Spot};
 use crate::media::kind::MediaKind;
-use crate::media::look::{Looker, READERS};
-use crate::media::taken::Taken;
+use crate::media::look::{Undated, taken_of_each};
+use crate::media::taken::{Days, Taken};
 use crate::names::{LocalPath, with_slashes};
-use crate::threads::spawn_scoped;
 
 /// The user's selection of files for an archive.
 #[derive(Debug, Clone, Default)]
@@ -30,10 +26,8 @@ pub struct Wish {
     pub include: Option<Globs>,
     /// Without the files that match one of these patterns.
     pub exclude: Globs,
-    /// Only files taken on this day or later.
-    pub since: Option<NaiveDate>,
-    /// Only files taken on this day or earlier.
-    pub until: Option<NaiveDate>,
+    /// Only files taken on these days.
+    pub days: Days,
     /// Also unconfirmed files, older versions, and what was kept of damaged files.
     pub include_unverified: bool,
 }
@@ -54,19 +48,7 @@ impl Wish {
         self.kinds.is_empty()
             && self.include.is_none()
             && self.exclude.is_empty()
-            && !self.asks_for_dates()
-    }
-
-    fn asks_for_dates(&self) -> bool {
-        self.since.is_some() || self.until.is_some()
-    }
-
-    /// Returns whether a file with this date is selected. If dates are restricted, a file without a date is not.
-    fn wants_date(&self, taken: Option<Taken>) -> bool {
-        let Some(day) = taken.map(|taken| taken.at.date()) else {
-            return !self.asks_for_dates();
-        };
-        self.since.is_none_or(|since| since <= day) && self.until.is_none_or(|until| day <= until)
+            && self.days.are_all()
     }
 
     fn wants(&self, entry: &Entry, kind: MediaKind) -> bool {
@@ -225,7 +207,7 @@ pub fn plan(folder: &Folder, wish: &Wish, place: &Place) -> Result<Plan, ExportE
         }
         Ok::<_, ExportError>(())
     })?;
-    if wish.asks_for_dates() {
+    if !wish.days.are_all() {
         plan.narrow(wish, &reader)?;
     }
     if wish.is_for_all() {
@@ -269,7 +251,10 @@ impl Plan {
             // The catalogue is not trusted: a file without a hash cannot be checked.
             (State::Pulled | State::Verified(_) | State::Superseded, None) => Why::NotVerified,
         };
-        if wish.wants_date(Taken::of_name_or_mtime(entry.local.name(), entry.mtime)) {
+        if wish
+            .days
+            .want(Taken::of_name_or_mtime(entry.local.name(), entry.mtime))
+        {
             self.left_out.push(LeftOut {
                 path: entry.path,
                 local: entry.local,
@@ -308,42 +293,26 @@ impl Plan {
 impl Plan {
     /// Keeps what was taken when the person wishes; looks into the files, several at once.
     fn narrow(&mut self, wish: &Wish, reader: &DataReader) -> Result<(), DiskError> {
-        let (looker, next, pieces) = (Looker::default(), AtomicUsize::new(0), &self.pieces);
-        let look = || {
-            let mut wanted = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(piece) = pieces.get(index)? else {
-                    return Ok(wanted);
-                };
-                let name = piece.local.name();
-                let taken = match reader.open(&piece.local) {
-                    Ok(Found::File(file)) => looker.look(piece.kind, name, piece.mtime, file).taken,
-                    _ => Taken::of_name_or_mtime(name, piece.mtime),
-                };
-                if wish.wants_date(taken) {
-                    wanted.push(index);
-                }
-            }
+        let pieces = &self.pieces;
+        let open = |index| {
+            let Some(piece) = pieces.get(index)? else {
+                return Ok(None);
+            };
+            let file = match reader.open(&piece.local) {
+                Ok(Found::File(file)) => Some(file),
+                _ => None,
+            };
+            Ok::<_, DiskError>(Some(Undated {
+                name: piece.local.name().to_owned(),
+                mtime: piece.mtime,
+                file,
+            }))
         };
-        let mut wanted: Vec<usize> = std::thread::scope(|scope| {
-            // This thread looks as well, so that there is one.
-            let others: Vec<_> = (1..READERS)
-                .filter_map(|_| spawn_scoped(scope, look).ok())
-                .collect();
-            let mut all = look()?;
-            for thread in others {
-                match thread.join() {
-                    Ok(wanted) => all.extend(wanted?),
-                    Err(panicked) => std::panic::resume_unwind(panicked),
-                }
-            }
-            Ok::<_, DiskError>(all)
-        })?;
-        wanted.sort_unstable();
-        self.not_chosen += self.pieces.len().saturating_sub(wanted.len()) as u64;
+        let taken = taken_of_each(pieces.len(), open)?;
+        let wanted: Vec<bool> = taken.into_iter().map(|at| wish.days.want(at)).collect();
+        self.not_chosen += wanted.iter().filter(|it| !**it).count() as u64;
         self.pieces
-            .keep(|index| wanted.binary_search(&index).is_ok());
+            .keep(|index| wanted.get(index).copied().unwrap_or_default());
         Ok(())
     }
 }

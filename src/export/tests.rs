@@ -12,6 +12,7 @@ use crate::digest::Sha256;
 use crate::event::Events;
 use crate::folder::tests::{fresh, local, plan as plan_entry, pull};
 use crate::folder::{Companion, Folder, Proof, Reason, ReasonCode, Record};
+use crate::media::taken::Days;
 
 /// Pulls files that the phone confirms.
 pub(super) fn rescue(folder: &mut Folder, files: &[(&str, &[u8])]) {
@@ -729,8 +730,7 @@ fn days_narrow_what_goes_in_by_when_it_was_taken() {
     ] {
         let place = place(&room, name);
         let wish = Wish {
-            since,
-            until,
+            days: Days { since, until },
             ..Wish::default()
         };
         let outcome = export(&folder, &place, &wish).unwrap();

@@ -1,9 +1,10 @@
 //! The user's selection: folders to walk and items to take. Pure.
 
-use chrono::{Local, NaiveDate, TimeZone as _};
+use chrono::NaiveDate;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::kind::{FIRST_BYTES, MediaKind, original_name};
+use super::taken::last_day;
 use crate::adb::RemotePath;
 use crate::error::{Error, Kind};
 use crate::item::Item;
@@ -143,8 +144,9 @@ pub(crate) struct Selection {
     pub everything: bool,
     /// Take only these kinds; empty takes all.
     pub kinds: Vec<MediaKind>,
-    /// Take only items changed at or after this time, in seconds since 1970.
-    pub since: Option<i64>,
+    /// Take only items of this day or later, by [`last_day`]; those of which no day is known too, because their bytes
+    /// may tell it.
+    pub since: Option<NaiveDate>,
     /// Take only what one of these matches; `None` takes all.
     pub include: Option<Globs>,
     /// The same patterns at any depth: what would have matched, where nothing does.
@@ -256,7 +258,7 @@ impl Selection {
         walk: Walk,
     ) -> Verdict {
         let choice = |filter| Verdict::Left(Left::Choice(filter));
-        if self.since.is_some_and(|since| item.mtime < since) {
+        if self.since.is_some_and(|since| is_older(item, since)) {
             return choice(Filter::Since);
         }
         let include = self.include.as_ref();
@@ -366,15 +368,10 @@ fn is_app_cache<'a>(mut components: impl Iterator<Item = &'a [u8]> + Clone) -> b
             .is_some_and(|part| part.eq_ignore_ascii_case(b"cache"))
 }
 
-/// When a day starts here, in seconds since 1970.
-pub(crate) fn start_of_day(day: NaiveDate) -> i64 {
-    let midnight = day.and_time(chrono::NaiveTime::MIN);
-    // Where midnight is skipped or doubled by a clock change, the earliest is meant.
-    let start = Local
-        .from_local_datetime(&midnight)
-        .earliest()
-        .map(|start| start.timestamp());
-    start.unwrap_or_else(|| midnight.and_utc().timestamp())
+/// Whether an item was surely made before a day.
+fn is_older(item: &Item, since: NaiveDate) -> bool {
+    let name = String::from_utf8_lossy(item.path.name());
+    last_day(&name, item.mtime).is_some_and(|day| day < since)
 }
 
 #[cfg(test)]
@@ -406,6 +403,9 @@ mod tests {
         selection.judge(item, kind, Spot::Volume(&volume, "internal"), walk)
     }
 
+    /// 2024-08-18 in UTC.
+    const NOON: i64 = 1_723_982_400;
+
     #[test]
     fn media_folders_are_taken_whole_and_others_by_kind() {
         let selection = Selection::default();
@@ -436,13 +436,13 @@ mod tests {
 
     #[test]
     fn filters_hold_together() {
-        let photo = item("/storage/emulated/0/DCIM/Camera/a.jpg", 100);
-        let video = item("/storage/emulated/0/DCIM/Camera/a.mp4", 100);
-        let trashed = item("/storage/emulated/0/DCIM/Camera/.trashed-1-a.jpg", 100);
-        let unknown = item("/storage/emulated/0/DCIM/Camera/a", 100);
+        let photo = item("/storage/emulated/0/DCIM/Camera/a.jpg", NOON);
+        let video = item("/storage/emulated/0/DCIM/Camera/a.mp4", NOON);
+        let trashed = item("/storage/emulated/0/DCIM/Camera/.trashed-1-a.jpg", NOON);
+        let unknown = item("/storage/emulated/0/DCIM/Camera/a", NOON);
         let photos = Selection {
             kinds: vec![MediaKind::Photo],
-            since: Some(100),
+            since: NaiveDate::from_ymd_opt(2024, 8, 18),
             ..Selection::default()
         };
         let by_choice = |filter| Verdict::Left(Left::Choice(filter));
@@ -464,8 +464,17 @@ mod tests {
             judged(&Selection::default(), &tiny, media),
             Verdict::Left(Left::NoMedia)
         );
-        let old = item("/storage/emulated/0/a.jpg", 99);
+        let old = item("/storage/emulated/0/a.jpg", NOON - 2 * 86_400);
         assert_eq!(judged(&photos, &old, everything), by_choice(Filter::Since));
+        // What its name or its bytes may make younger is not left.
+        for (name, mtime) in [("IMG_20240819_093001.jpg", NOON - 2 * 86_400), ("a.jpg", 0)] {
+            let item = item(&format!("/storage/emulated/0/{name}"), mtime);
+            assert_eq!(
+                judged(&photos, &item, everything),
+                Verdict::Wanted,
+                "{name}"
+            );
+        }
         let globs = |include: &[&str], exclude: &[&str]| {
             let own = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
             Selection::default()

@@ -9,6 +9,8 @@ use chrono::{
 const FIRST_YEAR: i32 = 1990;
 /// A picture may be of one on paper: the oldest is of this year.
 const OLDEST_PICTURE: i32 = 1826;
+/// The folder of files without a date.
+const UNDATED: &str = "undated";
 /// Longer than any date, in bytes.
 const MAX_DATE_TEXT: usize = 64;
 
@@ -47,12 +49,49 @@ impl Taken {
         let found = found.or_else(|| local(mtime).map(|at| (at, Source::Modified)));
         found.map(|(at, source)| Self { at, source })
     }
+}
 
-    /// Returns the folder of the time's month: `2024/2024-08`.
-    pub fn month_folder(&self) -> String {
-        let (year, month) = (self.at.year(), self.at.month());
-        format!("{year:04}/{year:04}-{month:02}")
+/// Returns the folder of the month in which a file was taken: `2024/2024-08`.
+pub(crate) fn month_folder(taken: Option<Taken>) -> String {
+    let Some(Taken { at, .. }) = taken else {
+        return UNDATED.to_owned();
+    };
+    let (year, month) = (at.year(), at.month());
+    format!("{year:04}/{year:04}-{month:02}")
+}
+
+/// The days from which a person wants files; both are included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Days {
+    /// Only files taken on this day or later.
+    pub since: Option<NaiveDate>,
+    /// Only files taken on this day or earlier.
+    pub until: Option<NaiveDate>,
+}
+
+impl Days {
+    /// Returns whether every day is wanted.
+    pub(crate) fn are_all(&self) -> bool {
+        *self == Self::default()
     }
+
+    /// Returns whether a file with this date is wanted. A file without a date is wanted only if every day is.
+    pub(crate) fn want(&self, taken: Option<Taken>) -> bool {
+        let Some(day) = taken.map(|taken| taken.at.date()) else {
+            return self.are_all();
+        };
+        self.since.is_none_or(|since| since <= day) && self.until.is_none_or(|until| day <= until)
+    }
+}
+
+/// Returns the last day on which a file can have been taken, as far as that can be known without its bytes: the later
+/// one of the day in its name and the day of its modification. `None` if neither is known.
+///
+/// A picture is written when it is taken or later, so that its modification time is rarely too early. Where it is, as
+/// after a battery ran empty, the name is right more often. So what a later day may be true of is not left on a phone
+/// that may not answer a second time; `export` and `upload` know better, and narrow it.
+pub(crate) fn last_day(name: &str, mtime: i64) -> Option<NaiveDate> {
+    of_name(name).max(local(mtime)).map(|at| at.date())
 }
 
 /// Returns the time in EXIF data.
@@ -365,15 +404,47 @@ mod tests {
     }
 
     #[test]
+    fn days_are_included_and_need_a_date() {
+        let day = |day| NaiveDate::from_ymd_opt(2024, 8, day);
+        let taken = |day| Taken {
+            at: at(&format!("2024-08-{day} 23:59:59")),
+            source: Source::Exif,
+        };
+        let days = Days {
+            since: day(18),
+            until: day(20),
+        };
+        let wanted: Vec<_> = (17..22).map(|day| days.want(Some(taken(day)))).collect();
+        assert_eq!(wanted, [false, true, true, true, false]);
+        assert!(!days.want(None) && Days::default().want(None));
+    }
+
+    #[test]
+    fn last_day_is_the_later_of_name_and_modification() {
+        let day = |day| NaiveDate::from_ymd_opt(2024, 8, day);
+        let mtime = |day: u32| {
+            let noon = at(&format!("2024-08-{day} 12:00:00"));
+            Local.from_local_datetime(&noon).unwrap().timestamp()
+        };
+        let name = "IMG_20240818_093001.jpg";
+        assert_eq!(last_day(name, mtime(20)), day(20));
+        assert_eq!(last_day(name, mtime(10)), day(18));
+        assert_eq!(last_day(name, 0), day(18));
+        assert_eq!(last_day("x.jpg", mtime(10)), day(10));
+        assert_eq!(last_day("x.jpg", 0), None);
+    }
+
+    #[test]
     fn the_name_counts_before_the_modification_time() {
         let taken = Taken::of_name_or_mtime("IMG_20240818_093001.jpg", 0).unwrap();
         assert_eq!(
-            (taken.source, taken.month_folder()),
+            (taken.source, month_folder(Some(taken))),
             (Source::Name, "2024/2024-08".to_owned())
         );
         let taken = Taken::of_name_or_mtime("x.jpg", 1_723_973_400).unwrap();
         assert_eq!(taken.source, Source::Modified);
         assert_eq!(Taken::of_name_or_mtime("x.jpg", 0), None);
+        assert_eq!(month_folder(None), "undated");
         assert_eq!(Taken::of_name_or_mtime("x.jpg", i64::MAX), None);
     }
 }

@@ -3,14 +3,18 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use chrono::{Datelike as _, Local, NaiveDate, TimeZone as _};
-
+use super::queue::Ended;
 use super::rules::Rules;
+use super::source::blocking;
+use crate::folder::reader::Found;
 use crate::folder::upload::{NewUpload, RemoteId};
-use crate::folder::{Catalogue, CatalogueError, Entry, State};
+use crate::folder::{Catalogue, CatalogueError, DataReader, Entry, State};
+use crate::halt::Halt;
 use crate::item::Item;
 use crate::media::choice::{Selection, Spot, Verdict, Walk};
 use crate::media::kind::{MediaKind, Precious, original_name};
+use crate::media::look::{Undated, taken_of_each};
+use crate::media::taken::{Days, Taken, month_folder};
 use crate::names::{UploadPath, folded};
 
 /// The arrangement of the files below the remote's root.
@@ -18,7 +22,7 @@ use crate::names::{UploadPath, folded};
 pub(crate) enum Layout {
     /// The same folders as on the phone, inside a folder with this name: `NAME/internal/DCIM/Camera/IMG_1.jpg`.
     AsOnPhone(String),
-    /// Folders by the day on which a file was taken: `2024/2024-05/IMG_1.jpg`.
+    /// Folders by the month in which a file was taken: `2024/2024-05/IMG_1.jpg`.
     ByDate,
 }
 
@@ -27,8 +31,8 @@ pub(crate) enum Layout {
 pub(crate) struct Choice {
     /// The selected files.
     pub selection: Selection,
-    /// Only items changed before this time, in seconds since 1970.
-    pub until: Option<i64>,
+    /// Only files taken on these days.
+    pub days: Days,
     /// Whether to include files that the phone did not confirm.
     pub unverified: bool,
     pub layout: Layout,
@@ -87,13 +91,15 @@ impl Places {
 }
 
 impl Choice {
-    /// Chooses uploads from a catalogue. Files that are already queued keep their paths.
-    pub(crate) fn uploads(
+    /// Chooses uploads from a catalogue. Files that are already queued keep their paths. Looks into the files if their
+    /// dates decide.
+    pub(crate) async fn uploads(
         &self,
-        catalogue: &Catalogue,
+        (catalogue, reader): (&Catalogue, DataReader),
         remote: Option<RemoteId>,
         rules: &Rules,
-    ) -> Result<Chosen, CatalogueError> {
+        halt: &Halt,
+    ) -> Result<Chosen, Ended> {
         let mut places = Places::on(catalogue, remote)?;
         let mut chosen = Chosen::default();
         let mut entries = Vec::new();
@@ -101,11 +107,11 @@ impl Choice {
             match entry.state {
                 State::Verified(_) => {}
                 State::Pulled if self.unverified => {}
-                State::Pulled if self.wants(&entry) => {
+                State::Pulled if self.wants_left_out(&entry) => {
                     chosen.unverified += 1;
                     return Ok(());
                 }
-                State::Damaged if self.wants(&entry) => {
+                State::Damaged if self.wants_left_out(&entry) => {
                     chosen.damaged += 1;
                     return Ok(());
                 }
@@ -117,10 +123,14 @@ impl Choice {
             Ok::<_, CatalogueError>(())
         })?;
         entries.sort_by_cached_key(|entry| (precious(entry), Reverse(entry.mtime)));
-        for entry in entries {
+        let (entries, taken) = self.dates(entries, &places, reader, halt).await?;
+        for (entry, taken) in entries.into_iter().zip(taken) {
             let Some(sha256) = entry.sha256 else { continue };
+            if !self.days.want(taken) {
+                continue;
+            }
             let source = entry.local.as_str().to_owned();
-            let path = places.of(&source, || rules.spell(&self.path_of(&entry)));
+            let path = places.of(&source, || rules.spell(&self.path_of(&entry, taken)));
             chosen.uploads.push(NewUpload {
                 entry: Some(entry.id),
                 source,
@@ -133,6 +143,49 @@ impl Choice {
         Ok(chosen)
     }
 
+    /// When the files were taken; `None` for those whose date decides nothing.
+    async fn dates(
+        &self,
+        entries: Vec<Entry>,
+        places: &Places,
+        reader: DataReader,
+        halt: &Halt,
+    ) -> Result<(Vec<Entry>, Vec<Option<Taken>>), Ended> {
+        let decides = |entry: &Entry| {
+            !self.days.are_all()
+                || self.layout == Layout::ByDate && !places.known.contains_key(entry.local.as_str())
+        };
+        let decides: Vec<bool> = entries.iter().map(decides).collect();
+        let halt = halt.clone();
+        blocking(move || {
+            let open = |number: usize| {
+                if halt.is_set() {
+                    return Err(Ended::Stopped);
+                }
+                let entry = entries.get(number);
+                let is_asked = decides.get(number).copied().unwrap_or_default();
+                Ok(entry.filter(|_| is_asked).map(|entry| Undated {
+                    name: entry.local.name().to_owned(),
+                    mtime: entry.mtime,
+                    file: match reader.open(&entry.local) {
+                        Ok(Found::File(file)) => Some(file),
+                        _ => None,
+                    },
+                }))
+            };
+            let taken = taken_of_each(entries.len(), open)?;
+            Ok((entries, taken))
+        })
+        .await
+    }
+
+    /// Whether a file is wanted that is left out: it may be damaged, so that it is not looked into.
+    fn wants_left_out(&self, entry: &Entry) -> bool {
+        let taken = || Taken::of_name_or_mtime(entry.local.name(), entry.mtime);
+        self.wants(entry) && (self.days.are_all() || self.days.want(taken()))
+    }
+
+    /// Whether a file is wanted, whenever it was taken.
     fn wants(&self, entry: &Entry) -> bool {
         let item = Item {
             path: entry.path.clone(),
@@ -141,26 +194,14 @@ impl Choice {
             mtime: entry.mtime,
         };
         let kind = kind_of(entry);
-        let judge = || {
-            self.selection
-                .judge(&item, kind, Spot::Pulled(&entry.local), Walk::Everything)
-        };
-        self.until.is_none_or(|until| entry.mtime < until) && judge() == Verdict::Wanted
+        let spot = Spot::Pulled(&entry.local);
+        self.selection.judge(&item, kind, spot, Walk::Everything) == Verdict::Wanted
     }
 
-    fn path_of(&self, entry: &Entry) -> String {
+    fn path_of(&self, entry: &Entry, taken: Option<Taken>) -> String {
         match &self.layout {
             Layout::AsOnPhone(top) => format!("{top}/{}", entry.local),
-            Layout::ByDate => match day_of(entry) {
-                Some(day) => format!(
-                    "{:04}/{:04}-{:02}/{}",
-                    day.year(),
-                    day.year(),
-                    day.month(),
-                    entry.local.name()
-                ),
-                None => format!("without date/{}", entry.local.name()),
-            },
+            Layout::ByDate => format!("{}/{}", month_folder(taken), entry.local.name()),
         }
     }
 }
@@ -175,58 +216,4 @@ fn precious(entry: &Entry) -> Precious {
     // Below the volume's folder.
     let folders = entry.local.components().skip(1).map(str::as_bytes);
     Precious::of(kind, folders)
-}
-
-/// Returns the day on which a file was made: from its name (`IMG_20240517_123456.jpg`, `PXL_...`, `2024-05-17
-/// 12.34.56.jpg`), otherwise from the phone's storage.
-fn day_of(entry: &Entry) -> Option<NaiveDate> {
-    if let Some(day) = day_in(entry.local.name()) {
-        return Some(day);
-    }
-    let made = (entry.mtime > 0).then(|| Local.timestamp_opt(entry.mtime, 0).single())??;
-    (made.year() <= 9999).then(|| made.date_naive())
-}
-
-fn day_in(name: &str) -> Option<NaiveDate> {
-    let digits: Vec<&str> = name.split(|c: char| !c.is_ascii_digit()).collect();
-    let day = |year: &str, month: &str, day: &str| {
-        let year: i32 = year
-            .parse()
-            .ok()
-            .filter(|year| (1990..2100).contains(year))?;
-        NaiveDate::from_ymd_opt(year, month.parse().ok()?, day.parse().ok()?)
-    };
-    let whole = digits.iter().find_map(|run| match run.len() {
-        // With the time behind it: 20240517, 20240517123456.
-        8 | 14 | 17 => day(run.get(..4)?, run.get(4..6)?, run.get(6..8)?),
-        _ => None,
-    });
-    whole.or_else(|| {
-        digits.windows(3).find_map(|runs| match runs {
-            [y, m, d] if y.len() == 4 && m.len() == 2 && d.len() == 2 => day(y, m, d),
-            _ => None,
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_read_from_names() {
-        let day = |name| day_in(name).map(|day| day.to_string());
-        for name in [
-            "IMG_20240517_123456.jpg",
-            "PXL_20240517_123456789.MP.jpg",
-            "VID-20240517-WA0003.mp4",
-            "Screenshot_2024-05-17-12-34-56.png",
-            "20240517123456.jpg",
-        ] {
-            assert_eq!(day(name).as_deref(), Some("2024-05-17"), "{name}");
-        }
-        for name in ["IMG_0001.jpg", "99999999.jpg", "IMG_20241399_1.jpg", ""] {
-            assert_eq!(day(name), None, "{name}");
-        }
-    }
 }

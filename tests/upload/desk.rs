@@ -145,6 +145,15 @@ pub(crate) fn photo(number: usize, size: usize) -> Vec<u8> {
 
 /// What `rescue pull` would leave behind.
 pub(crate) fn make_folder(path: &Path, files: &[(String, Vec<u8>)]) {
+    make_folder_of(path, files, |index| 1_700_000_000 + index as i64);
+}
+
+/// The same with modification times, by the number of each file.
+pub(crate) fn make_folder_of(
+    path: &Path,
+    files: &[(String, Vec<u8>)],
+    mtime: impl Fn(usize) -> i64,
+) {
     let phone = PhoneIdentity {
         serial: "LAB1".to_owned(),
         model: "Pixel 7".to_owned(),
@@ -161,7 +170,7 @@ pub(crate) fn make_folder(path: &Path, files: &[(String, Vec<u8>)]) {
             local: LocalPath::new(local).unwrap(),
             size: bytes.len() as u64,
             size_is_exact: true,
-            mtime: 1_700_000_000 + index as i64,
+            mtime: mtime(index),
         }
     });
     let catalogue = folder.catalogue_mut();

@@ -382,11 +382,12 @@ fn folder_that_a_disk_left_behind_is_not_taken_for_the_disk() {
 #[test]
 fn days_that_are_named_are_sent_too() {
     let desk = desk_with_nas(2);
-    for day in ["2023-11-15", "2023-11-13"] {
+    // Their names say when they were taken; their files are of another day.
+    for day in ["2023-11-14", "2023-12-31", "2024-01-02"] {
         desk.upload("nas", &["--since", day, "--until", day])
             .expect(1);
     }
-    let day = "2023-11-14";
+    let day = "2024-01-01";
     let ended = desk.upload("nas", &["--since", day, "--until", day]);
     assert_eq!(ended.expect(0).line("upload_planned")["items"], 2);
 }

@@ -8,6 +8,7 @@
 )]
 
 mod bounds;
+mod by_date;
 mod check;
 mod clouds;
 mod contrary;

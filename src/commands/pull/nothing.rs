@@ -1,7 +1,5 @@
 //! Explains a choice that matches nothing on the phone, and names options that would match.
 
-use chrono::DateTime;
-
 use super::Request;
 use crate::error::{Error, Kind};
 use crate::folder::SurveyKind;
@@ -89,17 +87,14 @@ fn hint(request: &Request, found: &Enumeration) -> String {
         );
     }
     if near.too_old > 0 {
-        let newest = near
-            .newest
-            .and_then(|newest| DateTime::from_timestamp(newest, 0))
-            .map(|newest| newest.with_timezone(&chrono::Local).format("%Y-%m-%d"));
         return format!(
             "{} older than --since; the newest is from {}",
             match near.too_old {
                 1 => "1 file is".to_owned(),
                 files => format!("{} are", count(files, "file")),
             },
-            newest.map_or_else(|| "an unknown day".to_owned(), |newest| newest.to_string())
+            near.newest
+                .map_or_else(|| "an unknown day".to_owned(), |newest| newest.to_string())
         );
     }
     if near.of_other_kinds > 0 {

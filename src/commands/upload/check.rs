@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::{TOLD_FAILURES, choice_of, is_choice, refuse_empty_choice};
+use super::{TOLD_FAILURES, is_choice, refuse_empty_choice, uploads};
 use crate::cli::UploadArgs;
 use crate::commands::{Done, stopped};
 use crate::error::{Error, Kind};
@@ -82,7 +82,7 @@ pub(super) async fn check(
         Ok::<_, CatalogueError>(())
     })?;
     let rules = remote.rules().clone();
-    let missing = Missing::of(args, folder, &rules, id, &mut sent)?;
+    let missing = Missing::of(args, folder, (&rules, id), &mut sent, halt).await?;
     let settled = queue::check(
         remote,
         folder.data_reader(),
@@ -212,12 +212,12 @@ struct Missing {
 impl Missing {
     /// The same choice as for sending, without what has a receipt; takes out of those sent what was
     /// not chosen.
-    fn of(
+    async fn of(
         args: &UploadArgs,
         folder: &Folder,
-        rules: &Rules,
-        id: RemoteId,
+        (rules, id): (&Rules, RemoteId),
         sent: &mut Vec<Upload>,
+        halt: &Halt,
     ) -> Result<Self, Error> {
         let mut missing = Self {
             not_sent: 0,
@@ -230,8 +230,7 @@ impl Missing {
             Some(not_on) if args.archive.is_empty() => not_on,
             _ => return Ok(missing),
         };
-        let choice = choice_of(args, &catalogue.identity()?, rules)?;
-        let chosen = choice.uploads(catalogue, Some(id), rules)?;
+        let chosen = uploads(args, folder, Some(id), rules, halt).await?;
         refuse_empty_choice(args, &chosen)?;
         if is_choice(args) {
             let wanted = chosen.uploads.iter().map(|it| it.source.as_str());

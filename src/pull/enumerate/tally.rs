@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::NaiveDate;
+
 use crate::adb::RemotePath;
 use crate::folder::{Count, Reason, SurveyKind, Surveyed};
 use crate::item::Item;
 use crate::media::choice::{Filter, Left};
 use crate::media::kind::{ending, original_name};
+use crate::media::taken::last_day;
 
 /// The longest ending that is counted by itself, in bytes.
 const MAX_ENDING: usize = 12;
@@ -38,8 +41,8 @@ pub(crate) struct NearMisses {
     pub of_other_kinds: u64,
     /// Files changed before the selected time.
     pub too_old: u64,
-    /// When the newest of those was changed.
-    pub newest: Option<i64>,
+    /// The day of the newest of those.
+    pub newest: Option<NaiveDate>,
     /// Files that match no `--include` pattern.
     pub not_included: u64,
     /// Those of them that a pattern would match at any depth.
@@ -75,7 +78,8 @@ impl Tally {
                     Filter::Kind => near.of_other_kinds += 1,
                     Filter::Since => {
                         near.too_old += 1;
-                        near.newest = near.newest.max(Some(item.mtime));
+                        let name = String::from_utf8_lossy(item.path.name());
+                        near.newest = near.newest.max(last_day(&name, item.mtime));
                     }
                     Filter::Include => {
                         near.not_included += 1;
