@@ -2,8 +2,9 @@
 //! of every item, and only then reports it.
 
 mod beside;
+mod ledger;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use self::beside::{KeptBeside, Tries};
+use self::ledger::{CommitGroup, Ledger, Proofs};
 use super::task::{Pulled, Task};
 use crate::adb::RemotePath;
 use crate::digest::{Sha256, Xxh128};
@@ -107,49 +110,26 @@ impl Keeper {
         events: Events,
         halt: Halt,
     ) -> Result<(Self, JoinHandle<Kept>), Error> {
-        let (group, queue) = limits();
+        let (max_files, queue) = limits();
         let (sender, receiver) = mpsc::sync_channel(queue);
         let committer = folder.committer()?;
-        // A run that was cut short may have left some.
-        let outdated = folder.catalogue().outdated_companions()?;
-        let with_companions = folder.catalogue().with_companions()?;
         let moved = Arc::<Mutex<HashMap<_, _>>>::default();
         let has_lost_bytes = Arc::<AtomicBool>::default();
         let mut thread = Thread {
+            group: CommitGroup::of(max_files),
+            proofs: Proofs::default(),
+            beside: KeptBeside::of(folder.catalogue())?,
+            ledger: Ledger::default(),
             folder,
             committer,
             names,
             events,
             halt,
-            group: Vec::new(),
-            group_bytes: 0,
-            proofs: HashMap::new(),
-            records: Vec::new(),
-            told: Vec::new(),
             moved: Arc::clone(&moved),
             has_lost_bytes: Arc::clone(&has_lost_bytes),
-            refused: HashSet::new(),
-            failed: Vec::new(),
-            damaged: Vec::new(),
-            unproven: HashMap::new(),
-            without_date: 0,
-            kept_before: with_companions.clone(),
-            with_companions,
-            from_before: HashSet::new(),
-            of_earlier_runs: HashSet::new(),
-            outdated,
-            held: HashMap::new(),
             broken: false,
-            max_group: group,
-            group_age: GROUP_AGE.0,
         };
-        let outdated: HashSet<_> = thread.outdated.iter().map(|(id, _)| *id).collect();
-        for id in outdated {
-            let entry = thread.folder.catalogue().entry(id)?;
-            if let Some(sha256) = entry.and_then(|entry| entry.sha256) {
-                thread.spare_copies_of_earlier_runs(id, sha256);
-            }
-        }
+        thread.spare_copies_beside_proven()?;
         let stopping = thread.halt.clone();
         let handle = threads::spawn(move || {
             let _ending = OnPanic(|| stopping.stop(failed_within()));
@@ -160,10 +140,10 @@ impl Keeper {
             }
             Kept {
                 folder: thread.folder,
-                failed: thread.failed,
-                damaged: thread.damaged,
-                unproven: thread.unproven.into_values().collect(),
-                without_date: thread.without_date,
+                failed: thread.ledger.failed,
+                damaged: thread.ledger.damaged,
+                unproven: thread.proofs.missing.into_values().collect(),
+                without_date: thread.ledger.without_date,
             }
         })?;
         let keeper = Self {
@@ -215,43 +195,16 @@ struct Thread {
     names: Names,
     events: Events,
     halt: Halt,
-    group: Vec<(Arc<Task>, Finished)>,
-    group_bytes: u64,
-    /// Proofs that came before their file's commit.
-    proofs: HashMap<EntryId, (Pulled, Proof)>,
-    records: Vec<Record>,
-    /// Told once the records are on the disk.
-    told: Vec<Event>,
+    group: CommitGroup,
+    proofs: Proofs,
+    beside: KeptBeside,
+    ledger: Ledger,
     /// Files that could not have the place that was planned.
     moved: Arc<Mutex<HashMap<EntryId, LocalPath>>>,
     /// Whether the disk may have lost bytes of files under way.
     has_lost_bytes: Arc<AtomicBool>,
-    /// Files that this disk did not take: what is told of them later is of nothing.
-    refused: HashSet<EntryId>,
-    failed: Vec<(RemotePath, Reason)>,
-    damaged: Vec<(RemotePath, Reason)>,
-    /// What is here without its proof.
-    unproven: HashMap<EntryId, RemotePath>,
-    /// Files that bear another date than on the phone.
-    without_date: u64,
-    /// Items of which something is kept beside their place.
-    with_companions: HashSet<EntryId>,
-    /// Items that an earlier run pulled, whose bytes are still those of then.
-    from_before: HashSet<EntryId>,
-    /// What is kept beside its place of bytes that an earlier run pulled.
-    of_earlier_runs: HashSet<LocalPath>,
-    /// Items of which an earlier run kept something beside their place.
-    kept_before: HashSet<EntryId>,
-    /// Files to be removed once the records are on the disk.
-    outdated: Vec<(EntryId, LocalPath)>,
-    /// Files that may be a mixture of two: no name until their proof is here.
-    held: HashMap<EntryId, (Arc<Task>, Finished)>,
     /// A disk or catalogue that failed once is not written to again in this run.
     broken: bool,
-    /// Files in a group at most.
-    max_group: usize,
-    /// How long the first file of a group waits.
-    group_age: Duration,
 }
 
 /// The facts that are recorded about received bytes.
@@ -289,14 +242,14 @@ impl Thread {
                 Err(RecvTimeoutError::Timeout) => self.flush(),
                 Err(RecvTimeoutError::Disconnected) => return self.flush(),
             }
-            if self.group.len() >= self.max_group || self.group_bytes >= GROUP_BYTES {
+            if self.group.is_full() {
                 self.flush();
             }
-            let idle = self.group.is_empty() && self.records.is_empty();
+            let idle = self.group.files.is_empty() && self.ledger.records.is_empty();
             deadline = if idle {
                 None
             } else {
-                deadline.or_else(|| Some(Instant::now() + self.group_age))
+                deadline.or_else(|| Some(Instant::now() + self.group.age))
             };
             if deadline.is_some_and(|at| at <= Instant::now()) {
                 self.flush();
@@ -307,97 +260,73 @@ impl Thread {
 
     fn handle(&mut self, message: Message) {
         match message {
-            Message::Finished(task, finished) => {
-                self.add_to_group(task, finished);
-            }
+            Message::Finished(task, finished) => self.group.add(task, finished),
             Message::Resumed(task, finished) => {
-                self.held.insert(task.id, (task, finished));
+                self.proofs.held.insert(task.id, (task, finished));
             }
             Message::Unprovable(id) => self.release(id),
             Message::Unproven(items) => {
                 for (id, path) in items {
-                    self.from_before.insert(id);
-                    self.unproven.insert(id, path);
+                    self.beside.from_before.insert(id);
+                    self.proofs.missing.insert(id, path);
                 }
             }
-            Message::Proven(id, ..) if self.refused.contains(&id) => {}
+            Message::Proven(id, ..) if self.proofs.refused.contains(&id) => {}
             Message::Wrong(task, ..) | Message::Damaged(task, ..)
-                if self.refused.contains(&task.id) => {}
+                if self.proofs.refused.contains(&task.id) => {}
             Message::Proven(id, pulled, proof) => {
                 self.release(id);
-                if self.is_in_group(id) {
-                    self.proofs.insert(id, (pulled, proof));
+                if self.group.position(id).is_some() {
+                    self.proofs.early.insert(id, (pulled, proof));
                 } else {
                     self.record_proof(id, pulled, proof);
                 }
             }
-            Message::Wrong(task, pulled, reason) => self.set_aside(&task, pulled, reason, false),
-            Message::Damaged(task, pulled, reason) => self.set_aside(&task, pulled, reason, true),
+            Message::Wrong(task, pulled, reason) => {
+                self.set_aside(&task, pulled, reason, Tries::Left);
+            }
+            Message::Damaged(task, pulled, reason) => {
+                self.set_aside(&task, pulled, reason, Tries::Used);
+            }
             Message::Salvaged(task, finished, gaps, reason) => {
                 self.keep_salvaged(&task, finished, &gaps, reason);
             }
             Message::Failed(id, path, reason) => {
                 // What an earlier run salvaged of it is still there.
-                let kept = self.folder.catalogue().companions(id).unwrap_or_default();
-                let because = reason.clone();
-                let local = kept.first().map(|kept| kept.local.clone());
-                let Some(local) = local else {
-                    self.failed.push((path.clone(), reason.clone()));
-                    self.records.push(Record::Failed {
-                        id,
-                        reason: because,
-                    });
-                    self.told.push(Event::Failed { path, reason });
-                    return;
-                };
-                self.damaged.push((path.clone(), reason.clone()));
-                let missing_bytes = self.missing_bytes_of(&kept).unwrap_or(0);
-                self.records.push(Record::Damaged {
-                    id,
-                    reason: because,
-                    kept,
-                });
-                self.told.push(Event::Damaged {
-                    path,
-                    local,
-                    missing_bytes,
-                    reason,
-                });
+                let kept = self.companions(id);
+                if kept.is_empty() {
+                    self.ledger.failed(id, path, reason);
+                } else {
+                    let missing_bytes = self.missing_bytes_of(&kept).unwrap_or(0);
+                    self.ledger.damaged(id, path, kept, missing_bytes, reason);
+                }
             }
-            Message::Replan(task) => self.records.push(replan(&task)),
+            Message::Replan(task) => self.ledger.records.push(replan(&task)),
             Message::Barrier(reply) => {
                 let _ = reply.send(());
             }
         }
     }
 
-    fn add_to_group(&mut self, task: Arc<Task>, finished: Finished) {
-        self.group_bytes += finished.size;
-        self.group.push((task, finished));
-    }
-
     /// Gives a file that was held back its name.
     fn release(&mut self, id: EntryId) {
-        if let Some((task, finished)) = self.held.remove(&id) {
-            self.add_to_group(task, finished);
+        if let Some((task, finished)) = self.proofs.held.remove(&id) {
+            self.group.add(task, finished);
         }
-    }
-
-    fn is_in_group(&self, id: EntryId) -> bool {
-        self.group.iter().any(|(task, _)| task.id == id)
     }
 
     fn record_proof(&mut self, id: EntryId, pulled: Pulled, proof: Proof) {
-        self.unproven.remove(&id);
-        if self.with_companions.remove(&id) {
+        self.proofs.missing.remove(&id);
+        if self.beside.items.remove(&id) {
             // What was kept while the item was damaged goes, now that it is here and true.
             self.spare_copies_of_earlier_runs(id, pulled.sha256);
-            let kept = self.folder.catalogue().companions(id);
-            let kept = kept.unwrap_or_default().into_iter();
-            self.outdated.extend(kept.map(|kept| (id, kept.local)));
+            let kept = self.companions(id).into_iter();
+            self.beside
+                .outdated
+                .extend(kept.map(|kept| (id, kept.local)));
         }
-        self.records.push(Record::Verified { id, proof });
-        self.told.push(Event::Verified {
+        self.ledger.records.push(Record::Verified { id, proof });
+        self.ledger.told.push(Event::Verified {
             path: pulled.path,
             proof,
             size: pulled.size,
@@ -407,19 +336,19 @@ impl Thread {
     /// Commits the group, records everything, and then emits the events.
     fn flush(&mut self) {
         if self.broken {
-            self.group.clear();
-            self.records.clear();
+            self.group.take();
+            self.ledger.records.clear();
             return;
         }
-        let (began, files) = (Instant::now(), self.group.len());
+        let (began, files) = (Instant::now(), self.group.files.len());
         if files > 0 {
             // When the last of these is said, only the disk is waited for.
-            tracing::debug!(files, bytes = self.group_bytes, "a group goes to the disk");
+            tracing::debug!(files, bytes = self.group.bytes, "a group goes to the disk");
         }
         if let Err(error) = self.commit() {
             return self.stop_for(error);
         }
-        let records = std::mem::take(&mut self.records);
+        let records = std::mem::take(&mut self.ledger.records);
         if !records.is_empty()
             && let Err(error) = self.folder.catalogue_mut().record(&records)
         {
@@ -428,12 +357,12 @@ impl Thread {
         if files > 0 {
             let took = began.elapsed();
             tracing::debug!(files, ?took, "a group is on the disk");
-            self.group_age = (took * AGE_PER_COMMIT).clamp(GROUP_AGE.0, GROUP_AGE.1);
+            self.group.age = (took * AGE_PER_COMMIT).clamp(GROUP_AGE.0, GROUP_AGE.1);
         }
-        for event in self.told.drain(..) {
+        for event in self.ledger.told.drain(..) {
             self.events.emit(event);
         }
-        let outdated = std::mem::take(&mut self.outdated);
+        let outdated = std::mem::take(&mut self.beside.outdated);
         self.discard(outdated);
     }
 
@@ -446,16 +375,15 @@ impl Thread {
     }
 
     fn stop(&mut self, error: Error) {
-        self.group.clear();
-        self.records.clear();
-        self.told.clear();
+        self.group.take();
+        self.ledger.records.clear();
+        self.ledger.told.clear();
         self.broken = true;
         self.halt.stop(error);
     }
 
     fn commit(&mut self) -> Result<(), DiskError> {
-        let mut waiting = std::mem::take(&mut self.group);
-        self.group_bytes = 0;
+        let mut waiting = self.group.take();
         // A second turn for those whose name is taken by something else.
         for _ in 0..3 {
             if waiting.is_empty() {
@@ -506,7 +434,7 @@ impl Thread {
             size,
             has_date,
         } = came;
-        self.without_date += u64::from(!has_date);
+        self.ledger.without_date += u64::from(!has_date);
         let planned = local == task.local;
         let record = Record::Pulled {
             id: task.id,
@@ -515,14 +443,15 @@ impl Thread {
             size,
             local: (!planned).then(|| local.clone()),
         };
-        self.records.push(record);
-        self.unproven.insert(task.id, task.item.path.clone());
-        self.told.push(Event::Pulled {
+        self.ledger.records.push(record);
+        let path = task.item.path.clone();
+        self.proofs.missing.insert(task.id, path);
+        self.ledger.told.push(Event::Pulled {
             path: task.item.path.clone(),
             local,
             size,
         });
-        if let Some((pulled, proof)) = self.proofs.remove(&task.id) {
+        if let Some((pulled, proof)) = self.proofs.early.remove(&task.id) {
             self.record_proof(task.id, pulled, proof);
         }
     }
@@ -544,18 +473,10 @@ impl Thread {
     }
 
     fn fail(&mut self, task: &Task, reason: Reason) {
-        self.proofs.remove(&task.id);
-        self.refused.insert(task.id);
-        self.failed.push((task.item.path.clone(), reason.clone()));
+        self.proofs.early.remove(&task.id);
+        self.proofs.refused.insert(task.id);
         let _ = PartialFile::discard(self.folder.root(), task.id);
-        self.records.push(Record::Failed {
-            id: task.id,
-            reason: reason.clone(),
-        });
-        self.told.push(Event::Failed {
-            path: task.item.path.clone(),
-            reason,
-        });
+        self.ledger.failed(task.id, task.item.path.clone(), reason);
     }
 
     /// Moves away an unrecorded file from the place planned for this item. A run that was killed, or somebody else, put

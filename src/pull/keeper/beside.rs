@@ -1,6 +1,7 @@
 //! Keeps copies that the phone contradicts, copies with gaps, and notes about them, beside the places of
 //! their items.
 
+use std::collections::HashSet;
 use std::io::Read as _;
 
 use super::super::task::{Pulled, Task};
@@ -9,8 +10,8 @@ use crate::digest::Sha256;
 use crate::event::Event;
 use crate::folder::reader::Found;
 use crate::folder::{
-    Companion, DiskError, EntryId, Finished, Gaps, Outcome, PartialFile, Presence, Reason, Record,
-    ToCommit, missing_bytes_of_note,
+    Catalogue, CatalogueError, Companion, DiskError, EntryId, Finished, Gaps, Outcome, PartialFile,
+    Presence, Reason, Record, ToCommit, missing_bytes_of_note,
 };
 use crate::names::LocalPath;
 
@@ -19,7 +20,57 @@ const NOTE: &str = ".txt";
 /// More than a note has, in bytes.
 const MAX_NOTE_BYTES: u64 = 1024 * 1024;
 
+/// What is known of the files that are kept beside their items' places.
+#[derive(Debug)]
+pub(super) struct KeptBeside {
+    /// Items of which something is kept.
+    pub(super) items: HashSet<EntryId>,
+    /// Items of which an earlier run kept something.
+    kept_before: HashSet<EntryId>,
+    /// Items that an earlier run pulled, whose bytes are still those of then.
+    pub(super) from_before: HashSet<EntryId>,
+    /// Kept files with bytes that an earlier run pulled.
+    of_earlier_runs: HashSet<LocalPath>,
+    /// Files to be removed once the records are on the disk.
+    pub(super) outdated: Vec<(EntryId, LocalPath)>,
+}
+
+impl KeptBeside {
+    pub(super) fn of(catalogue: &Catalogue) -> Result<Self, CatalogueError> {
+        let items = catalogue.with_companions()?;
+        Ok(Self {
+            kept_before: items.clone(),
+            items,
+            from_before: HashSet::new(),
+            of_earlier_runs: HashSet::new(),
+            // A run that was cut short may have left some.
+            outdated: catalogue.outdated_companions()?,
+        })
+    }
+}
+
+/// Whether an item whose bytes are wrong is pulled again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tries {
+    /// It is.
+    Left,
+    /// It was tried often enough.
+    Used,
+}
+
 impl Thread {
+    /// Spares copies beside items that are proven already.
+    pub(super) fn spare_copies_beside_proven(&mut self) -> Result<(), CatalogueError> {
+        let outdated: HashSet<_> = self.beside.outdated.iter().map(|(id, _)| *id).collect();
+        for id in outdated {
+            let entry = self.folder.catalogue().entry(id)?;
+            if let Some(sha256) = entry.and_then(|entry| entry.sha256) {
+                self.spare_copies_of_earlier_runs(id, sha256);
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps received bytes beside the item's place, so that nothing wrong has the real name, and nothing is deleted
     /// that may turn out to be the best copy. They are removed once the item is here and verified.
     pub(super) fn set_aside(
@@ -27,21 +78,20 @@ impl Thread {
         task: &Task,
         pulled: Pulled,
         reason: Reason,
-        is_final: bool,
+        attempts: Tries,
     ) {
         self.release(task.id);
-        let waiting = self.group.iter();
-        let waiting = { waiting }.position(|(grouped, _)| grouped.id == task.id);
-        let aside = match waiting {
-            Some(at) => {
-                let (_, finished) = self.group.swap_remove(at);
+        let aside = match self.group.remove(task.id) {
+            Some(finished) => {
                 self.flush();
                 match self.commit_beside(&task.local, ".damaged", finished) {
                     Ok(kept) => kept.local,
                     Err(error) if error.concerns_the_whole_disk() => {
                         return self.stop_for(error);
                     }
-                    Err(error) if is_final => return self.refused_by_disk(task, &error),
+                    Err(error) if attempts == Tries::Used => {
+                        return self.refused_by_disk(task, &error);
+                    }
                     // It comes again, and that is what counts then.
                     Err(error) => {
                         tracing::warn!(%error, "what came is wrong, and is not kept");
@@ -57,9 +107,9 @@ impl Thread {
         if self.broken {
             return;
         }
-        self.unproven.remove(&task.id);
-        if self.from_before.remove(&task.id) {
-            self.of_earlier_runs.insert(aside.clone());
+        self.proofs.missing.remove(&task.id);
+        if self.beside.from_before.remove(&task.id) {
+            self.beside.of_earlier_runs.insert(aside.clone());
         }
         let new = Companion {
             local: aside.clone(),
@@ -69,27 +119,23 @@ impl Thread {
         let mut old = self.companions(task.id);
         // Where it just got its place, what was there before is gone.
         old.retain(|old| old.local != new.local);
-        let Beside { whole, salvaged } = self.beside(&old);
+        let KeptCopies { whole, salvaged } = self.copies(&old);
         // The first may be the one that was right before the phone began to fail.
         let mut kept: Vec<Companion> = whole.into_iter().take(1).collect();
         if !kept.iter().any(|kept| kept.sha256 == new.sha256) {
             kept.push(new.clone());
         }
         kept.extend(salvaged);
-        self.with_companions.insert(task.id);
-        self.records.push(Record::Damaged {
-            id: task.id,
-            reason: reason.clone(),
-            kept: kept.clone(),
-        });
-        if is_final {
-            self.damaged.push((pulled.path.clone(), reason.clone()));
-            self.told.push(Event::Damaged {
-                path: pulled.path,
-                local: kept.first().map_or(aside, |kept| kept.local.clone()),
-                missing_bytes: 0,
+        self.beside.items.insert(task.id);
+        match attempts {
+            Tries::Left => self.ledger.records.push(Record::Damaged {
+                id: task.id,
                 reason,
-            });
+                kept: kept.clone(),
+            }),
+            Tries::Used => self
+                .ledger
+                .damaged(task.id, pulled.path, kept.clone(), 0, reason),
         }
         self.flush();
         self.discard_all_but(task.id, &kept, old.iter().chain([&new]));
@@ -98,7 +144,7 @@ impl Thread {
     /// Renames a file that is in its place.
     fn rename_beside(&mut self, task: &Task) -> Result<LocalPath, DiskError> {
         // Its entry must not say that it is here once it is not: first recorded, then renamed.
-        self.records.push(replan(task));
+        self.ledger.records.push(replan(task));
         self.flush();
         let local = self.place_of(task);
         loop {
@@ -128,7 +174,7 @@ impl Thread {
         }
         let mut records = Vec::with_capacity(files.len());
         for (id, local) in files {
-            let removed = match self.of_earlier_runs.remove(&local) {
+            let removed = match self.beside.of_earlier_runs.remove(&local) {
                 // The phone has something else now; what it had is not ours to delete.
                 true => self.move_out(&local),
                 false => self.committer.remove(&local),
@@ -146,12 +192,14 @@ impl Thread {
     /// Keeps complete copies of an item that earlier runs made and whose bytes differ from the proven ones. One of them
     /// may date from before the file changed on the phone, and the run that knew has ended.
     pub(super) fn spare_copies_of_earlier_runs(&mut self, id: EntryId, proven: Sha256) {
-        if !self.kept_before.remove(&id) {
+        if !self.beside.kept_before.remove(&id) {
             return;
         }
-        let Beside { whole, .. } = self.beside(&self.companions(id));
+        let KeptCopies { whole, .. } = self.copies(&self.companions(id));
         let others = whole.into_iter().filter(|copy| copy.sha256 != proven);
-        self.of_earlier_runs.extend(others.map(|copy| copy.local));
+        self.beside
+            .of_earlier_runs
+            .extend(others.map(|copy| copy.local));
     }
 
     fn move_out(&self, local: &LocalPath) -> Result<(), DiskError> {
@@ -177,7 +225,7 @@ impl Thread {
     ) {
         self.flush();
         let old = self.companions(task.id);
-        let Beside { whole, salvaged } = self.beside(&old);
+        let KeptCopies { whole, salvaged } = self.copies(&old);
         let of_this_file = salvaged.first().is_some_and(|it| it.size == finished.size);
         let missing_then = self.missing_bytes_of(&salvaged).filter(|_| of_this_file);
         let (missing_bytes, mut kept) = match missing_then {
@@ -198,22 +246,12 @@ impl Thread {
             },
         };
         kept.extend(whole);
-        let Some(local) = kept.first().map(|kept| kept.local.clone()) else {
+        if kept.is_empty() {
             return;
-        };
-        let (id, path) = (task.id, task.item.path.clone());
-        self.damaged.push((path.clone(), reason.clone()));
-        self.records.push(Record::Damaged {
-            id,
-            reason: reason.clone(),
-            kept: kept.clone(),
-        });
-        self.told.push(Event::Damaged {
-            path,
-            local,
-            missing_bytes,
-            reason,
-        });
+        }
+        let path = task.item.path.clone();
+        self.ledger
+            .damaged(task.id, path, kept.clone(), missing_bytes, reason);
         self.flush();
         self.discard_all_but(task.id, &kept, old.iter());
     }
@@ -224,23 +262,23 @@ impl Thread {
     }
 
     /// Returns which of these files are still where they were put.
-    fn beside(&self, kept: &[Companion]) -> Beside {
+    fn copies(&self, kept: &[Companion]) -> KeptCopies {
         let presence = Presence::of(self.folder.root());
         let is_here = |file: &&Companion| presence.is_in_place(&file.local, file.size);
         let is_note = |file: &Companion| file.local.as_str().ends_with(NOTE);
         let (notes, copies): (Vec<_>, Vec<_>) =
             kept.iter().filter(is_here).cloned().partition(is_note);
-        let mut beside = Beside::default();
+        let mut found = KeptCopies::default();
         for copy in copies {
             // A note's name begins with that of the copy that it is about.
             let is_about_it =
                 |note: &&Companion| note.local.as_str().starts_with(copy.local.as_str());
             match notes.iter().find(is_about_it) {
-                Some(note) => beside.salvaged.extend([copy.clone(), note.clone()]),
-                None => beside.whole.push(copy),
+                Some(note) => found.salvaged.extend([copy.clone(), note.clone()]),
+                None => found.whole.push(copy),
             }
         }
-        beside
+        found
     }
 
     /// Returns how many bytes are missing, according to the note among these files.
@@ -303,8 +341,8 @@ impl Thread {
 
 /// What is kept of an item beside its place.
 #[derive(Debug, Default)]
-struct Beside {
-    /// Copies all bytes of which came, and which the phone contradicts; the oldest first.
+struct KeptCopies {
+    /// KeptCopies all bytes of which came, and which the phone contradicts; the oldest first.
     whole: Vec<Companion>,
     /// A copy with gaps, and its note.
     salvaged: Vec<Companion>,
