@@ -2,6 +2,7 @@
 
 pub mod clouds;
 pub mod complete;
+pub mod incomplete;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -42,6 +43,12 @@ impl Cli {
         let names_no_command = |error: &clap::Error| {
             error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
         };
+        let lacks_something =
+            |error: &clap::Error| error.kind() == ErrorKind::MissingRequiredArgument;
+        if read.as_ref().is_err_and(lacks_something) {
+            let begun = incomplete::remote_begun(with_names_apart(arguments));
+            return begun.filter(Self::may_ask).map_or(read, Ok);
+        }
         if !read.as_ref().is_err_and(names_no_command) {
             return read;
         }
@@ -53,8 +60,11 @@ impl Cli {
     }
 
     fn is_for_person(&self) -> bool {
-        let OutputArgs { json, quiet, .. } = self.output;
-        matches!(self.command, Command::Guide(_)) && !json && !quiet
+        matches!(self.command, Command::Guide(_)) && self.may_ask()
+    }
+
+    fn may_ask(&self) -> bool {
+        !self.output.json && !self.output.quiet
     }
 }
 
@@ -531,7 +541,7 @@ fn size(text: &str) -> Result<u64, String> {
 pub enum RemoteCommand {
     /// Set up a remote
     ///
-    /// On a terminal, asks for everything if the name or the kind is missing.
+    /// On a terminal, asks for whatever is missing.
     ///
     /// Passwords and keys are read from a prompt, from --secret-file or from the variable
     /// RESCUE_REMOTE_SECRET; never from the command line, which others can see.
@@ -556,6 +566,7 @@ pub struct RemoteNameArgs {
 
 /// A remote to be.
 #[derive(Debug, Clone, Args)]
+#[command(subcommand_value_name = "KIND", subcommand_help_heading = "Kinds")]
 pub struct RemoteAddArgs {
     /// Name for the remote
     #[arg(value_parser = remote_name)]
@@ -569,21 +580,28 @@ pub struct RemoteAddArgs {
     /// Where to keep the secret [default: the keyring if there is one, else the settings file]
     #[arg(long, value_enum, value_name = "PLACE", global = true)]
     pub keep_in: Option<clouds::KeepIn>,
-    /// Save the remote without trying it first
+    /// Save the remote without trying it: nothing is sent over the network, except to sign in
     #[arg(long, global = true)]
     pub no_test: bool,
+    /// A kind whose required arguments are not all given
+    #[arg(skip)]
+    pub begun: Option<Box<incomplete::BegunKind>>,
 }
 
 /// What kind of remote.
 #[derive(Debug, Clone, Subcommand)]
 pub enum RemoteKind {
     /// A folder on this computer: a second disk, a share
+    #[command(override_usage = "rescue remote add <NAME> folder [OPTIONS] <PATH>")]
     Folder {
         /// The folder; must exist
         path: PathBuf,
     },
     /// A WebDAV server, such as Nextcloud
-    #[command(name = "webdav")]
+    #[command(
+        name = "webdav",
+        override_usage = "rescue remote add <NAME> webdav [OPTIONS] <URL>"
+    )]
     WebDav {
         /// The folder's address, as in `https://cloud.example/remote.php/dav/files/ada/Photos`
         url: String,
@@ -595,6 +613,9 @@ pub enum RemoteKind {
         ca_file: Option<PathBuf>,
     },
     /// Amazon S3, or a compatible service
+    #[command(
+        override_usage = "rescue remote add <NAME> s3 [OPTIONS] --access-key-id <ID> <BUCKET>"
+    )]
     S3 {
         /// The bucket; must exist
         bucket: String,
@@ -615,6 +636,7 @@ pub enum RemoteKind {
         ca_file: Option<PathBuf>,
     },
     /// Google Photos, with your own client ID (without options: explains how to create one)
+    #[command(override_usage = "rescue remote add <NAME> google-photos [OPTIONS]")]
     GooglePhotos {
         /// The client ID (its secret is asked for)
         #[arg(long, value_name = "ID", conflicts_with = "client_file")]
@@ -624,6 +646,7 @@ pub enum RemoteKind {
         client_file: Option<PathBuf>,
     },
     /// An SSH server
+    #[command(override_usage = "rescue remote add <NAME> sftp [OPTIONS] <USER@HOST[:PORT]>")]
     Sftp {
         /// Where, as in ada@nas.local or ada@nas.local:2222
         #[arg(value_name = "USER@HOST[:PORT]")]
@@ -637,11 +660,16 @@ pub enum RemoteKind {
         /// Use the keys in ~/.ssh, without a password
         #[arg(long, conflicts_with = "key_file")]
         own_keys: bool,
+        /// The server's host key, or its fingerprint, as the server's owner tells it (default: the
+        /// key that the server shows at the first connection)
+        #[arg(long, value_name = "SHA256:...")]
+        host_key: Option<String>,
     },
     /// An Immich server; its API key is asked for
     ///
     /// Make the key in Immich under Account Settings, API Keys. It needs asset.upload and, for
     /// albums, album.read, album.create and albumAsset.create.
+    #[command(override_usage = "rescue remote add <NAME> immich [OPTIONS] <URL>")]
     Immich {
         /// Its address, as in `https://photos.example`
         url: String,
@@ -650,17 +678,29 @@ pub enum RemoteKind {
         ca_file: Option<PathBuf>,
     },
     /// Azure Blob Storage
+    #[command(
+        override_usage = "rescue remote add <NAME> azure [OPTIONS] --account <NAME> <CONTAINER>"
+    )]
     Azure(clouds::AzureArgs),
     /// Google Cloud Storage
+    #[command(override_usage = "rescue remote add <NAME> gcs [OPTIONS] <BUCKET>")]
     Gcs(clouds::GcsArgs),
     /// Backblaze B2
+    #[command(
+        override_usage = "rescue remote add <NAME> b2 [OPTIONS] --endpoint <HOST> --key-id <ID> <BUCKET>"
+    )]
     B2(clouds::B2Args),
     /// Google Drive, with your own client ID
+    #[command(override_usage = "rescue remote add <NAME> google-drive [OPTIONS] --client-id <ID>")]
     GoogleDrive(clouds::DriveArgs),
     /// Dropbox, with your own app
+    #[command(override_usage = "rescue remote add <NAME> dropbox [OPTIONS] --client-id <ID>")]
     Dropbox(clouds::DriveArgs),
     /// OneDrive, with your own app registration
-    #[command(name = "onedrive")]
+    #[command(
+        name = "onedrive",
+        override_usage = "rescue remote add <NAME> onedrive [OPTIONS] --client-id <ID>"
+    )]
     OneDrive(clouds::DriveArgs),
 }
 
@@ -941,6 +981,31 @@ mod tests {
             matches!(&name, Some((name, None)) if name == "nas"),
             "{name:?}"
         );
+    }
+
+    /// clap leaves the name out, because it can be asked for.
+    #[test]
+    fn usage_of_each_kind_of_remote_has_its_name_in_place() {
+        let mut cli = Cli::command();
+        cli.build();
+        let add = cli.find_subcommand_mut("remote").unwrap();
+        let add = add.find_subcommand_mut("add").unwrap();
+        for kind in add
+            .get_subcommands_mut()
+            .filter(|kind| kind.get_name() != "help")
+        {
+            let shown = kind.render_usage().to_string();
+            let name = kind.get_name();
+            let reset = clap::builder::Resettable::Reset;
+            let own = kind
+                .clone()
+                .override_usage(reset)
+                .render_usage()
+                .to_string();
+            let expected = own.replace(&format!(" add {name} "), &format!(" add <NAME> {name} "));
+            assert_ne!(own, expected);
+            assert_eq!(shown, expected);
+        }
     }
 
     #[test]

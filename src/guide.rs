@@ -3,6 +3,7 @@
 
 mod accessory;
 pub(crate) mod journey;
+pub(crate) mod remote;
 pub mod states;
 
 use std::io::ErrorKind;
@@ -19,8 +20,6 @@ use crate::phone::display::DisplayError;
 use crate::phone::error::LinkError;
 use crate::phone::keys::KeysError;
 use crate::threads::NoThread;
-use crate::upload::oauth::sign_in::SignInError;
-use crate::upload::problem::Problem;
 
 impl From<clap::Error> for Error {
     /// What is wrong with a command line, in one line: clap says more, for a terminal.
@@ -466,135 +465,6 @@ impl From<ExportError> for Error {
                 "check the options and `rescue status`; --include-unverified adds files that the phone did not confirm",
             ),
             ExportError::Stopped => (Kind::Interrupted, "run the same command again"),
-        };
-        wrap(kind, &error, hint)
-    }
-}
-
-impl From<Problem> for Error {
-    fn from(problem: Problem) -> Self {
-        if let Problem::SignedOut { check, .. } = &problem {
-            let again = "sign in again: rescue remote login NAME";
-            let hint = match check.as_str() {
-                "" => again.to_owned(),
-                check => format!("{again}; if it happens again within days, {check}"),
-            };
-            return wrap(Kind::RemoteDenied, &problem, &hint);
-        }
-        let (kind, hint) = match &problem {
-            Problem::Unreachable { .. } => (
-                Kind::NoConnection,
-                "check the connection and run the same command again (or give --wait): it resumes where it stopped",
-            ),
-            Problem::Busy { .. } | Problem::Failing { .. } => (
-                Kind::Remote,
-                "run the same command again later: it resumes where it stopped",
-            ),
-            Problem::Quota { .. } => (
-                Kind::Remote,
-                "run the same command again then (or give --wait): it resumes where it stopped",
-            ),
-            Problem::Moved { .. } => (
-                Kind::RemoteDenied,
-                "open a page in a browser, for some networks want a sign-in first; if you trust that address, \
-                 `rescue remote remove` it, and add it again with that address",
-            ),
-            Problem::OtherRegion { .. } => (
-                Kind::RemoteDenied,
-                "`rescue remote remove` it, and add it again with that --region",
-            ),
-            Problem::SignedOut { .. } | Problem::Denied { .. } | Problem::Forbidden { .. } => (
-                Kind::RemoteDenied,
-                "check user, password and permissions; to change them, `rescue remote remove` it and add it again",
-            ),
-            Problem::ClockSkew { .. } => (
-                Kind::RemoteDenied,
-                "set this computer's date and time right, then run the same command again",
-            ),
-            Problem::Untrusted { .. } => (
-                Kind::RemoteDenied,
-                "check the address; if the server is yours, give its certificate with --ca-file, or add the remote again",
-            ),
-            Problem::NoCertificates { .. } => (
-                Kind::RemoteDenied,
-                "install your system's package ca-certificates; or, if the server is yours, add the remote again \
-                 with its certificate (--ca-file)",
-            ),
-            Problem::HostKey { .. } => (
-                Kind::RemoteDenied,
-                "ask the server's owner for the fingerprint of its host key; if it got a new key, \
-                 `rescue remote remove` the remote, and add it again",
-            ),
-            Problem::NoBucket { .. } => (
-                Kind::Remote,
-                "check the name of the bucket on the service's page; --wait waits until it is there",
-            ),
-            Problem::NoSftp { .. } => (
-                Kind::Remote,
-                "try `sftp` with the same address; on the server, .bashrc and the like must not print anything in a session without a terminal, and sshd_config needs the line Subsystem sftp",
-            ),
-            Problem::NoWebDav { .. } => (
-                Kind::Remote,
-                "check the address: Nextcloud's looks like https://cloud.example/remote.php/dav/files/USER; to change it, `rescue remote remove` it and add it again",
-            ),
-            Problem::Full { .. } => (
-                Kind::RemoteFull,
-                "make room there and run the same command again: it resumes where it stopped",
-            ),
-            Problem::Settings { .. } => {
-                (Kind::Usage, "`rescue remote remove` it, and add it again")
-            }
-            Problem::NotFound { .. } => (
-                Kind::Remote,
-                "check the address, bucket or folder of the remote",
-            ),
-            Problem::TooLarge { .. }
-            | Problem::Refused { .. }
-            | Problem::NameRefused { .. }
-            | Problem::Taken { .. }
-            | Problem::Other { .. } => (Kind::Remote, "run again with -v and report its output"),
-            Problem::SourceChanged { .. } | Problem::SourceGone => (
-                Kind::Folder,
-                "run `rescue verify` on the folder, then `rescue pull` with the phone attached",
-            ),
-            Problem::SourceUnreadable { .. } => (
-                Kind::Disk,
-                "check that the disk is still attached and healthy",
-            ),
-            Problem::Shortage { .. } => (Kind::Disk, MORE_OPEN_FILES),
-        };
-        wrap(kind, &problem, hint)
-    }
-}
-
-impl From<SignInError> for Error {
-    fn from(error: SignInError) -> Self {
-        let (kind, hint) = match error {
-            SignInError::Problem(problem) => return problem.into(),
-            SignInError::Refused { .. } => (
-                Kind::RemoteDenied,
-                "sign in again and press \"Allow\"; if the page did not let you, check that your address is among the test users of the project, or publish it",
-            ),
-            SignInError::ScopeMissing { .. } => (
-                Kind::RemoteDenied,
-                "sign in again and tick every box on the page",
-            ),
-            SignInError::WrongState => (
-                Kind::RemoteDenied,
-                "sign in again with the new link, and use it once only",
-            ),
-            SignInError::NotAnAnswer => (
-                Kind::Usage,
-                "run the same command again; paste the whole address, which begins with http:// and holds code=",
-            ),
-            SignInError::NoRefreshToken { .. } => (
-                Kind::RemoteDenied,
-                "remove rescue's access on the service's page of connected apps, then sign in again",
-            ),
-            SignInError::Listen { .. } => (
-                Kind::Usage,
-                "end the program that uses this port, then run the same command again",
-            ),
         };
         wrap(kind, &error, hint)
     }

@@ -1,6 +1,6 @@
 //! `rescue doctor`: finds the obstacle between this computer and a phone, and names the one next step.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -490,7 +490,11 @@ async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
             return Err(unasked());
         }
         let answer = ui.ask("Write it? [y/N] ", Mode::Lines).await;
-        let answer = answer.map_err(|error| unasked().caused_by(error))?;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => "n".to_owned().into(),
+            Err(error) => return Err(unasked().caused_by(error)),
+        };
         if !matches!(answer.trim(), "y" | "Y" | "yes") {
             return Err(Error::new(Kind::Interrupted, "nothing was written"));
         }

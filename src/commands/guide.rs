@@ -365,6 +365,7 @@ impl Driver<'_> {
                     secret_file: None,
                     keep_in: None,
                     no_test: false,
+                    begun: None,
                 });
                 self.unless_stopped(remote::run(&add, self.ui)).await??;
                 name

@@ -10,20 +10,21 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Done;
+use super::lock_secret::agreed;
 use crate::cli::clouds::{DriveArgs, KeepIn};
 use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteKind, RemoteNameArgs};
 use crate::error::{Error, Kind as ErrorKind};
 use crate::folder::whole_path;
+use crate::guide::remote::{Task, of_problem};
 use crate::ui::terminal::Mode;
-use crate::ui::{Ui, plain};
-use crate::upload::Remote;
+use crate::ui::{Ui, plain, typed_word};
 use crate::upload::cloud::settings as cloud;
 use crate::upload::connect::connect;
 use crate::upload::keyring::Keyring;
 use crate::upload::oauth::Grant;
 use crate::upload::problem::Problem;
 use crate::upload::secret::Secret;
-use crate::upload::settings::{Kind, Place, RemoteSettings, Settings, check_name};
+use crate::upload::settings::{Kind, Place, RemoteSettings, Settings};
 use crate::upload::sftp;
 
 #[derive(Serialize)]
@@ -60,9 +61,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
             Ok(Done::All)
         }
         RemoteCommand::Test(args) => {
-            let settings = Settings::load()?;
-            let remote = connect(&args.name, &settings.with_secret(&args.name)?)?;
-            let seen = remote.test().await?;
+            let seen = test(&args.name, ui).await?;
             let tested = Tested {
                 r#type: "remote_tested",
                 name: &args.name,
@@ -85,27 +84,22 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
 }
 
 async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
+    let mut settings = Settings::load()?;
+    // Before anything else is asked for.
+    if let Some(name) = &args.name {
+        settings.check_free(name)?;
+    }
     let answered;
     let args = match (&args.name, &args.kind) {
         (Some(_), Some(_)) => args,
         _ => {
-            answered = questions::ask(args, ui).await?;
+            answered = questions::ask(args, &settings, ui).await?;
             &answered
         }
     };
     let (Some(name), Some(chosen)) = (&args.name, &args.kind) else {
-        return Err(questions::incomplete());
+        return Err(questions::incomplete(args));
     };
-    check_name(name)?;
-    let mut settings = Settings::load()?;
-    if settings.has(name) {
-        // Before a password is asked for.
-        let message = format!("the remote '{}' already exists", name);
-        return Err(Error::new(ErrorKind::Usage, message).with_hint(format!(
-            "choose another name, or run `rescue remote remove {}` first",
-            name
-        )));
-    }
     let (mut kind, downloaded) = match chosen {
         RemoteKind::GooglePhotos {
             client_id,
@@ -114,13 +108,22 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         kind => (kind_of(kind)?, None),
     };
     if let Kind::Sftp {
+        key_file: Some(file),
+        ..
+    } = &kind
+    {
+        sftp::check_key_file(file).map_err(unsaved)?;
+    }
+    if let Kind::Sftp {
         host,
         port,
         host_key,
         ..
     } = &mut kind
+        && host_key.is_none()
+        && !args.no_test
     {
-        let (key, fingerprint) = sftp::host_key(host, *port).await?;
+        let (key, fingerprint) = sftp::host_key(host, *port).await.map_err(unsaved)?;
         ui.remark(&format!(
             "The server's key is {fingerprint}; compare it with the fingerprint that the server's owner gives you. Any other key will be refused."
         ));
@@ -133,7 +136,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         None => secret_of(args, chosen, wanted, ui).await?,
     };
     if let Some((service, client_id)) = kind.sign_in() {
-        secret = Some(sign_in::sign_in(service, client_id, secret, ui).await?);
+        secret = Some(sign_in::sign_in(service, client_id, secret, Task::Adding, ui).await?);
     }
     let remote = RemoteSettings {
         kind,
@@ -142,12 +145,13 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         patience_seconds: None,
     };
     // Invalid settings are reported at once, whether it is tried or not.
-    let connected = connect(name, &remote)?;
+    let connected = connect(name, &remote).map_err(unsaved)?;
     let target = remote.kind.target();
     let seen = match args.no_test {
         true => None,
-        false => Some(tried(&connected).await?),
+        false => Some(connected.test().await.map_err(untested)?),
     };
+    let is_to_confirm = lacks_host_key(&remote.kind).is_some();
     let kept = settings.add(name, remote, args.keep_in.map(place_of))?;
     let listed = Listed {
         r#type: "remote_added",
@@ -167,35 +171,67 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         }
     }));
     lines.push(match args.no_test {
-        true => format!("Try it: rescue remote test {}", name),
+        true if is_to_confirm => format!(
+            "Nothing is sent there before you confirm the server's host key: rescue remote test {name}"
+        ),
+        true => format!("Try it: rescue remote test {name}"),
         false => format!("Send photos there: rescue upload FOLDER --to {}", name),
     });
     ui.result(&listed, &lines);
     Ok(Done::All)
 }
 
-/// Tries a remote before it is saved: a wrong password is known at once, and nothing is kept of it.
-async fn tried(remote: &Remote) -> Result<String, Error> {
-    remote.test().await.map_err(|problem| {
-        // What it says for remotes that are saved is of no use here.
-        let again = match &problem {
-            Problem::Denied { .. } | Problem::Forbidden { .. } => {
-                "check user, password and permissions, and run the same command again"
-            }
-            Problem::Settings { .. } | Problem::NotFound { .. } => {
-                "check the options given, and run the same command again"
-            }
-            _ => "",
+fn unsaved(problem: Problem) -> Error {
+    of_problem(&problem, Task::Adding)
+}
+
+/// A remote is tried before it is saved: a wrong password is known at once, and nothing is kept of it.
+fn untested(problem: Problem) -> Error {
+    let error = unsaved(problem);
+    let hint = error.hint.clone().unwrap_or_default();
+    error.with_hint(format!(
+        "{hint}. Nothing was saved; `rescue remote add` with --no-test saves it untried"
+    ))
+}
+
+/// Tests a saved remote. A server whose key nobody confirmed gets no password.
+async fn test(name: &str, ui: &Ui) -> Result<String, Error> {
+    let word = typed_word(name);
+    let failed = |problem| of_problem(&problem, Task::Trying(&word));
+    let mut settings = Settings::load()?;
+    if let Some((host, port)) = lacks_host_key(&settings.remote(name)?.kind) {
+        let (key, fingerprint) = sftp::host_key(host, port).await.map_err(failed)?;
+        let unknown = Problem::HostKeyUnknown {
+            host: host.to_owned(),
+            words: format!("the server shows {fingerprint}"),
         };
-        let error = Error::from(problem);
-        let hint = match (again, &error.hint) {
-            ("", Some(hint)) => hint.clone(),
-            (again, _) => again.to_owned(),
-        };
-        error.with_hint(format!(
-            "{hint}. Nothing was saved; --no-test saves it without trying it"
-        ))
-    })
+        if !ui.has_person() {
+            return Err(failed(unknown));
+        }
+        ui.remark(&format!(
+            "The server's key is {fingerprint}; compare it with the fingerprint that the server's owner gives you."
+        ));
+        let question = "Are they the same? Then any other key will be refused.";
+        if !agreed(question, ui).await? {
+            return Err(failed(unknown));
+        }
+        settings.confirm_host_key(name, key)?;
+    }
+    let remote = connect(name, &settings.with_secret(name)?).map_err(failed)?;
+    remote.test().await.map_err(failed)
+}
+
+/// The host and port of an SSH server whose key is not known.
+fn lacks_host_key(kind: &Kind) -> Option<(&str, u16)> {
+    match kind {
+        Kind::Sftp {
+            host,
+            port,
+            host_key: None,
+            ..
+        } if !sftp::is_known(host, *port) => Some((host, *port)),
+        _ => None,
+    }
 }
 
 /// A new sign-in for a remote; its client secret stays what it is.
@@ -203,11 +239,7 @@ async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
     let settings = Settings::load()?;
     let remote = settings.with_secret(&args.name)?;
     let Some((service, client_id)) = remote.kind.sign_in() else {
-        let message = format!("a remote of the kind {} has no sign-in", remote.kind.name());
-        return Err(Error::new(ErrorKind::Usage, message).with_hint(format!(
-            "to change its password or key: `rescue remote remove {}`, then add it again",
-            args.name
-        )));
+        return Err(no_sign_in(&args.name, &remote.kind));
     };
     let known = Grant::from_secret(&service, remote.secret.as_ref());
     let client_secret = match known {
@@ -217,9 +249,32 @@ async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
             None => Some(asked("client secret", ui).await?),
         },
     };
-    let secret = sign_in::sign_in(service, client_id, client_secret, ui).await?;
+    let word = typed_word(&args.name);
+    let task = Task::Trying(&word);
+    let secret = sign_in::sign_in(service, client_id, client_secret, task, ui).await?;
     // As the settings are now: the person may have taken a while.
     Settings::load()?.set_secret(&args.name, secret)
+}
+
+/// Only some kinds are signed in to in a browser.
+fn no_sign_in(name: &str, kind: &Kind) -> Error {
+    let word = typed_word(name);
+    let (uses, hint) = match (kind, kind.secret_name()) {
+        (Kind::Folder { .. }, _) => (
+            "a folder on this computer".to_owned(),
+            format!("`rescue remote test {word}` tries whether it can be written to"),
+        ),
+        (kind, secret) => (
+            format!(
+                "of the kind {}, which uses a {}",
+                kind.name(),
+                secret.unwrap_or("key file")
+            ),
+            format!("to change that: `rescue remote remove {word}`, then add it again"),
+        ),
+    };
+    let message = format!("{name} needs no sign-in: it is {uses}");
+    Error::new(ErrorKind::Usage, message).with_hint(hint)
 }
 
 async fn secret_of(
@@ -298,15 +353,9 @@ fn list(ui: &Ui) -> Result<Done, Error> {
 
 fn kind_of(kind: &RemoteKind) -> Result<Kind, Error> {
     Ok(match kind {
-        RemoteKind::Folder { path } => {
-            let path = absolute(path)?;
-            if !path.is_dir() {
-                let message = format!("{} is not a folder", path.display());
-                return Err(Error::new(ErrorKind::Usage, message)
-                    .with_hint("name a folder that exists, as on a second disk"));
-            }
-            Kind::Folder { path }
-        }
+        RemoteKind::Folder { path } => Kind::Folder {
+            path: existing_folder(path)?,
+        },
         RemoteKind::WebDav { url, user, ca_file } => Kind::WebDav {
             url: address(url)?,
             user: user.clone(),
@@ -331,6 +380,7 @@ fn kind_of(kind: &RemoteKind) -> Result<Kind, Error> {
             address,
             path,
             key_file,
+            host_key,
             ..
         } => {
             let (user, host, port) = login(address)?;
@@ -340,7 +390,7 @@ fn kind_of(kind: &RemoteKind) -> Result<Kind, Error> {
                 user,
                 path: path.trim_end_matches('/').to_owned(),
                 key_file: key_file.as_deref().map(absolute).transpose()?,
-                host_key: None,
+                host_key: host_key.as_deref().map(server_key).transpose()?,
             }
         }
         RemoteKind::Immich { url, ca_file } => Kind::Immich {
@@ -366,11 +416,7 @@ fn kind_of(kind: &RemoteKind) -> Result<Kind, Error> {
         }),
         RemoteKind::B2(b2) => Kind::B2(cloud::B2 {
             bucket: b2.bucket.clone(),
-            // B2's page tells a host only.
-            endpoint: match b2.endpoint.contains("://") {
-                true => address(&b2.endpoint)?,
-                false => address(&format!("https://{}", b2.endpoint))?,
-            },
+            endpoint: address_or_host(&b2.endpoint)?,
             key_id: b2.key_id.clone(),
             path: b2.path.trim_matches('/').to_owned(),
             certificates: b2.ca_file.as_deref().map(absolute).transpose()?,
@@ -411,6 +457,52 @@ fn address(text: &str) -> Result<String, Error> {
         return Err(bad("must not hold a user or password: use --user"));
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// An address, or its host alone: B2's page shows no more.
+fn address_or_host(text: &str) -> Result<String, Error> {
+    match text.contains("://") {
+        true => address(text),
+        false => address(&format!("https://{text}")),
+    }
+}
+
+fn existing_folder(path: &Path) -> Result<std::path::PathBuf, Error> {
+    let path = absolute(path)?;
+    match path.is_dir() {
+        true => Ok(path),
+        false => {
+            let message = format!("{} is not a folder", path.display());
+            Err(Error::new(ErrorKind::Usage, message)
+                .with_hint("name a folder that exists, as on a second disk"))
+        }
+    }
+}
+
+fn server_key(text: &str) -> Result<String, Error> {
+    match sftp::is_host_key(text) {
+        true => Ok(text.trim().to_owned()),
+        false => {
+            let message = format!("'{text}' is not a host key");
+            Err(Error::new(ErrorKind::Usage, message).with_hint(
+                "give the fingerprint as in SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU, or the key as in 'ssh-ed25519 AAAA...'",
+            ))
+        }
+    }
+}
+
+/// Checks an answer that a person gave for an argument of a kind, as [`kind_of`] will.
+fn check_answer(kind: &str, argument: &str, text: &str) -> Result<(), Error> {
+    match (kind, argument) {
+        ("folder", "path") => existing_folder(Path::new(text)).map(drop),
+        ("b2", "endpoint") => address_or_host(text).map(drop),
+        (_, "url" | "endpoint") => address(text).map(drop),
+        ("sftp", "address") => login(text).map(drop),
+        ("google-photos", "client_id") => client::checked(text).map(drop),
+        (_, "key_file" | "client_file") => absolute(Path::new(text)).map(drop),
+        (_, "host_key") => server_key(text).map(drop),
+        _ => Ok(()),
+    }
 }
 
 fn login(text: &str) -> Result<(String, String, u16), Error> {

@@ -19,6 +19,7 @@ use crate::folder::upload::{
     NewUpload, RemoteId, SMALL_BYTES, UploadCount, UploadReason, UploadState,
 };
 use crate::folder::{Access, CatalogueError, Folder, lies_in, whole_path};
+use crate::guide::remote::{Task, of_problem};
 use crate::halt::Halt;
 use crate::item::PhoneIdentity;
 use crate::media::choice::Selection;
@@ -26,11 +27,12 @@ use crate::media::copy::Wish;
 use crate::media::kind::MediaKind;
 use crate::media::taken::Days;
 use crate::names::{UploadPath, spell};
-use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed};
+use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed, typed_word};
 use crate::upload::albums::Albums;
 use crate::upload::choose::{Choice, Chosen, Layout, Places};
 use crate::upload::connect::connect;
 use crate::upload::google_photos::takes::Limits;
+use crate::upload::problem::Problem;
 use crate::upload::queue::{Ended, Options, Run, Tally};
 use crate::upload::rules::Rules;
 use crate::upload::settings::{self, RemoteSettings, Settings};
@@ -138,7 +140,7 @@ async fn send_to(
             .with_hint("take a folder elsewhere, best on another disk: `rescue remote add`"));
     }
     let target = settings.kind.target();
-    let mut remote = connect(&args.to, settings)?;
+    let mut remote = connect(&args.to, settings).map_err(|problem| refused(&problem, args))?;
     remote.of_folder(folder.root());
     check_options(args, &mut remote)?;
     remote.set_albums(albums_of(args)).map_err(|problem| {
@@ -261,9 +263,20 @@ async fn send_to(
         Ok(()) if tally.failed + tally.skipped + left_out == 0 => Ok((Done::All, tally)),
         Ok(()) => Ok((Done::SomeFailed, tally)),
         Err(Ended::Stopped) => Err(stopped(halt)),
-        Err(Ended::Problem(problem)) => Err(problem.into()),
+        Err(Ended::Problem(problem)) => Err(refused(&problem, args)),
         Err(Ended::Catalogue(error)) => Err(error.into()),
     }
+}
+
+/// The error that a problem with the remote ends an upload with.
+fn refused(problem: &Problem, args: &UploadArgs) -> Error {
+    let name = typed_word(&args.to);
+    let waiting = format!("rescue upload {} --to {name} --wait", typed(&args.folder));
+    let task = Task::Sending {
+        name: &name,
+        waiting: &waiting,
+    };
+    of_problem(problem, task)
 }
 
 /// Whether only some of the folder's files are wanted.
@@ -508,7 +521,7 @@ async fn uploads(
     let chosen = choice.uploads(from, known, rules, halt).await;
     chosen.map_err(|ended| match ended {
         Ended::Stopped => stopped(halt),
-        Ended::Problem(problem) => problem.into(),
+        Ended::Problem(problem) => refused(&problem, args),
         Ended::Catalogue(error) => error.into(),
     })
 }

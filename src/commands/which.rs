@@ -1,5 +1,6 @@
 //! The phone that a command works with: waits until one is attached, and asks where there are several.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -103,20 +104,19 @@ pub(super) async fn which(args: &PhoneArgs, ui: &Ui, halt: &Halt) -> Result<Targ
             answer = ui.ask(&question, Mode::Lines) => answer,
         };
         let answer = answer.map_err(|error| {
-            Error::new(Kind::SeveralPhones, "the terminal cannot be read")
-                .caused_by(error)
-                .with_hint("choose a phone with --serial")
+            let refused = match error.kind() {
+                ErrorKind::UnexpectedEof => Error::new(Kind::SeveralPhones, "no phone was chosen"),
+                _ => {
+                    Error::new(Kind::SeveralPhones, "the terminal cannot be read").caused_by(error)
+                }
+            };
+            refused.with_hint("choose one with --serial")
         })?;
         let number = number_typed(&answer, phones.len());
         if let Some(phone) = number.and_then(|number| phones.get(number)) {
             return Ok(Target::Discovered {
                 serial: Some(phone.choice(&phones)),
             });
-        }
-        // The end of the input answers no question.
-        if answer.is_empty() {
-            return Err(Error::new(Kind::SeveralPhones, "no phone was chosen")
-                .with_hint("choose one with --serial"));
         }
     }
 }

@@ -216,14 +216,19 @@ impl Ui {
         let _ = write!(err, "{}", lines.join("\n")).and_then(|()| err.flush());
     }
 
-    /// Asks the person at the terminal for a line, which comes back without its end. Where this future is
-    /// dropped, the terminal is given back and nothing that is typed later is lost.
+    /// Asks the person at the terminal for a line, which comes back without its end; the end of the input
+    /// (Ctrl-D) is no line, but the error `UnexpectedEof`. Where this future is dropped, the terminal is
+    /// given back and nothing that is typed later is lost.
     pub async fn ask(
         &self,
         question: &str,
         mode: terminal::Mode,
     ) -> std::io::Result<Zeroizing<String>> {
         let line = self.ask_as_typed(question, mode).await?;
+        if line.is_empty() {
+            self.prompt("\n");
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
         let line = std::str::from_utf8(&line)
             .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
         Ok(Zeroizing::new(

@@ -171,7 +171,7 @@ impl LocalFolder {
             Ok(file) => Ok(Part::new(place, name, file, (self, path))),
             Err(error) => {
                 self.parts.done(&place.path, &name);
-                Err(place.failed(&name, &error))
+                Err(place.takes_none(&name, &error))
             }
         }
     }
@@ -221,7 +221,7 @@ impl LocalFolder {
                 let made = place.held.make(name);
                 // A folder's name is on the disk when the folder that it is in was synced.
                 made.and_then(|made| if made { place.held.sync() } else { Ok(()) })
-                    .map_err(|e| place.failed(name, &e))?;
+                    .map_err(|e| place.takes_none(name, &e))?;
                 below = place.held.below(name);
             }
             let below = below.map_err(|e| place.failed(name, &e))?;
@@ -250,6 +250,24 @@ struct Place {
 }
 
 impl Place {
+    /// What it means that nothing new can be made here. `/proc` and its like call it "not found" although they are
+    /// there.
+    fn takes_none(&self, name: &str, error: &std::io::Error) -> Problem {
+        let refuses = match error.kind() {
+            ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::Unsupported => true,
+            ErrorKind::NotFound => self.shown.is_dir(),
+            _ => false,
+        };
+        match refuses {
+            true => Problem::NoWriting {
+                words: format!("{}: {error}", self.shown.display()),
+            },
+            false => self.failed(name, error),
+        }
+    }
+
     /// What a failure with a name in it means.
     fn failed(&self, name: &str, error: &std::io::Error) -> Problem {
         let path = self.shown.join(name);

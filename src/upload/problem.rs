@@ -70,6 +70,12 @@ pub enum Problem {
     /// An SSH server presents a different key from the known one.
     #[error("{host} is not the known server: its host key differs ({words})")]
     HostKey { host: String, words: String },
+    /// No key of an SSH server is known, so that nobody can say who answers.
+    #[error("the host key of {host} is not confirmed yet ({words})")]
+    HostKeyUnknown { host: String, words: String },
+    /// A folder on this computer takes no files.
+    #[error("no file can be created there ({words})")]
+    NoWriting { words: String },
     /// An SSH server accepts the sign-in but offers no SFTP.
     #[error("{words}")]
     NoSftp {
@@ -188,6 +194,8 @@ impl Problem {
             | Self::Untrusted { .. }
             | Self::NoCertificates { .. }
             | Self::HostKey { .. }
+            | Self::HostKeyUnknown { .. }
+            | Self::NoWriting { .. }
             | Self::NoSftp { .. }
             | Self::NoWebDav { .. }
             | Self::Full { .. }
@@ -217,6 +225,8 @@ impl Problem {
             | Self::ClockSkew { words }
             | Self::Untrusted { words, .. }
             | Self::HostKey { words, .. }
+            | Self::HostKeyUnknown { words, .. }
+            | Self::NoWriting { words }
             | Self::NoSftp { words }
             | Self::NoWebDav { words }
             | Self::NoBucket { words }
@@ -248,7 +258,7 @@ impl Problem {
     pub(super) fn too_many_entries() -> Self {
         Self::Settings {
             words:
-                "the folder there holds too many files to be listed; choose another one with --into"
+                "the folder there holds too many files to be listed; `rescue upload --into` takes another one"
                     .to_owned(),
         }
     }

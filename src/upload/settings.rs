@@ -17,6 +17,9 @@ use crate::home;
 /// More than any settings have, in bytes.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
+/// The longest name of a remote, in bytes.
+const MAX_NAME: usize = 60;
+
 /// The settings of all remotes.
 #[derive(Debug)]
 pub struct Settings {
@@ -118,7 +121,7 @@ pub enum Kind {
         /// The file with the private key.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key_file: Option<PathBuf>,
-        /// The server's key, as noted when the remote was added.
+        /// The server's key as noted or confirmed, or its fingerprint; `None` where it is not known yet.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host_key: Option<String>,
     },
@@ -306,6 +309,18 @@ impl Settings {
         self.remotes.contains_key(name) || self.written.remotes.contains_key(name)
     }
 
+    /// Checks that a new remote may have this name.
+    pub fn check_free(&self, name: &str) -> Result<(), Error> {
+        check_name(name)?;
+        if !self.has(name) {
+            return Ok(());
+        }
+        let message = format!("the remote '{name}' already exists");
+        Err(Error::new(ErrorKindOf::Usage, message).with_hint(format!(
+            "choose another name, or run `rescue remote remove {name}` first"
+        )))
+    }
+
     /// Returns the settings of a remote.
     pub fn remote(&self, name: &str) -> Result<&RemoteSettings, Error> {
         self.remotes.get(name).ok_or_else(|| {
@@ -347,12 +362,7 @@ impl Settings {
         mut remote: RemoteSettings,
         place: Option<Place>,
     ) -> Result<Option<Place>, Error> {
-        if self.has(name) {
-            let message = format!("the remote '{name}' already exists");
-            return Err(Error::new(ErrorKindOf::Usage, message).with_hint(format!(
-                "choose another name, or run `rescue remote remove {name}` first"
-            )));
-        }
+        self.check_free(name)?;
         let mut kept = remote.secret.as_ref().map(|_| Place::File);
         if let (Some(secret), true) = (&remote.secret, place != Some(Place::File)) {
             let keyring = Keyring::of_session(&self.path);
@@ -381,6 +391,19 @@ impl Settings {
         }
         if let Some(remote) = self.remotes.get_mut(name) {
             remote.secret = Some(secret);
+        }
+        self.save()
+    }
+
+    /// Notes the host key of a remote's server, which has to be an SSH server, and writes the file.
+    pub fn confirm_host_key(&mut self, name: &str, key: String) -> Result<(), Error> {
+        self.remote(name)?;
+        if let Some(RemoteSettings {
+            kind: Kind::Sftp { host_key, .. },
+            ..
+        }) = self.remotes.get_mut(name)
+        {
+            *host_key = Some(key);
         }
         self.save()
     }
@@ -450,14 +473,18 @@ impl std::fmt::Debug for File {
 pub fn check_name(name: &str) -> Result<(), Error> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    match starts_well && name.len() <= 60 && name.chars().all(fine) {
-        true => Ok(()),
-        false => Err(Error::new(
-            ErrorKindOf::Usage,
-            format!("'{name}' cannot be a remote's name"),
-        )
-        .with_hint("use letters, digits, '-', '_' and '.'")),
-    }
+    let message = match name {
+        _ if starts_well && name.len() <= MAX_NAME && name.chars().all(fine) => return Ok(()),
+        "" => "a remote's name cannot be empty".to_owned(),
+        // Not the name itself, which fills a screen.
+        _ if name.len() > MAX_NAME => {
+            format!("the name has {} characters", name.chars().count())
+        }
+        name => format!("'{name}' cannot be a remote's name"),
+    };
+    Err(Error::new(ErrorKindOf::Usage, message).with_hint(format!(
+        "use at most {MAX_NAME} letters, digits, '-', '_' and '.', and begin with a letter or digit"
+    )))
 }
 
 pub(super) fn folder() -> Result<PathBuf, Error> {

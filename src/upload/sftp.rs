@@ -26,8 +26,9 @@ use super::secret::Secret;
 use super::source::Source;
 use super::{Acknowledged, Counted, Found, Wanted, folder_of};
 use crate::digest::{Hasher, Sha256};
-pub(crate) use connection::host_key;
 use connection::{Client, connect};
+pub(crate) use connection::{host_key, is_host_key, is_known};
+pub(crate) use sign_in::check_key_file;
 
 /// SFTP channels over one connection; sshd allows ten sessions, some are for `sha256sum`.
 const CHANNELS: usize = 4;
@@ -57,7 +58,7 @@ pub struct Login {
     pub secret: Option<Secret>,
     /// The file with the private key.
     pub key_file: Option<PathBuf>,
-    /// The server's key as noted when the remote was added, in OpenSSH's format.
+    /// The server's key in OpenSSH's format, or its fingerprint; `None` where only OpenSSH's own list counts.
     pub host_key: Option<String>,
 }
 

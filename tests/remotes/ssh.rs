@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
@@ -13,7 +14,7 @@ use russh::server::{Auth, Config, Handler, Msg, Response, Session, VerifiedPubli
 use russh::{Channel, ChannelId, MethodKind, MethodSet};
 
 use crate::desk::{Desk, Ended};
-use crate::server::{Kind, Server};
+use crate::server::{Kind, Server, whoami};
 
 const PASSWORD: &str = "PLANTED-password-7c1e";
 const SFTP_SERVER: &str = "/usr/lib/openssh/sftp-server";
@@ -82,6 +83,105 @@ fn host_key_of_a_new_kind_is_no_alarm_and_another_key_is_one_that_says_so() {
     server.restart();
     let ended = desk.run(&["remote", "test", "there"]).expect(1);
     assert!(ended.all.contains("host key"), "{}", ended.all);
+}
+
+/// The same environment for a command line on a terminal of its own.
+fn with_terminal(command: Command, typed: &str) -> Command {
+    let mut script = Command::new("script");
+    script.args(["-qec", typed, "/dev/null"]).env_clear();
+    for (name, value) in command.get_envs() {
+        script.env(name, value.unwrap_or_default());
+    }
+    script
+        .env("SHELL", "/bin/sh")
+        .current_dir(command.get_current_dir().unwrap());
+    script
+}
+
+/// The fingerprint of a public key's file, as OpenSSH shows it.
+fn fingerprint(desk: &Desk, name: &str) -> String {
+    let shown = Command::new("ssh-keygen")
+        .args(["-l", "-E", "sha256", "-f"])
+        .arg(desk.path(name))
+        .output();
+    let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
+    let mut words = shown.split(' ');
+    words.nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn untried_server_gets_nothing_before_its_host_key_is_confirmed_or_given() {
+    let desk = Desk::new();
+    let server = Server::start(Kind::OpenSsh, &desk);
+    desk.rescue_photos(1);
+    let address = format!("{}@127.0.0.1:{}", whoami(), server.port());
+    let files = desk.path("server/files").display().to_string();
+    let add = |name: &str, more: &[&str]| {
+        let add = ["remote", "add", name, "sftp", &address, "--path", &files];
+        let key = ["--key-file", "server/user", "--no-test"];
+        desk.run(&[&add[..], &key, more].concat())
+    };
+    let added = add("there", &[]).expect(0);
+    assert!(
+        added.all.contains("confirm the server's host key"),
+        "{}",
+        added.all
+    );
+    let known = fingerprint(&desk, "server/host.pub");
+    for arguments in [
+        &["remote", "test", "there", "--json"][..],
+        &["upload", "rescued", "--to", "there", "--json"],
+    ] {
+        let ended = desk.run(arguments).expect(1);
+        let error = ended.line("error").to_string();
+        for part in [
+            "is not confirmed yet",
+            &known,
+            "`rescue remote test there`",
+            "--host-key",
+        ] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+    assert_eq!(fs::read_dir(&files).unwrap().count(), 0);
+    // A person confirms it, and is not asked again.
+    for (answer, code) in [("no", 1), ("yes", 0), ("", 0)] {
+        let mut command = desk.command(&["remote", "test", "there"]);
+        let program = command.get_program().to_owned();
+        let typed = format!("{} remote test there", program.display());
+        command = with_terminal(command, &typed);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut keyboard = child.stdin.take().unwrap();
+        writeln!(keyboard, "{answer}").unwrap();
+        let ended = Ended::of(child.wait_with_output().unwrap()).expect(code);
+        assert_eq!(
+            ended.all.contains(&known),
+            !answer.is_empty(),
+            "{}",
+            ended.all
+        );
+        drop(keyboard);
+    }
+    // The right one, as its owner tells it, and another one.
+    add("told", &["--host-key", &known]).expect(0);
+    desk.run(&["remote", "test", "told"]).expect(0);
+    let text = fs::read_to_string(desk.path("server/host.pub")).unwrap();
+    add("whole", &["--host-key", &text]).expect(0);
+    desk.run(&["remote", "test", "whole"]).expect(0);
+    let other = fingerprint(&desk, "server/user.pub");
+    add("other", &["--host-key", &other]).expect(0);
+    let ended = desk.run(&["remote", "test", "other"]).expect(1);
+    assert!(
+        ended.all.contains(&format!("the known one is {other}")),
+        "{}",
+        ended.all
+    );
+    let ended = add("none", &["--host-key", "SHA256:no"]).expect(2);
+    assert!(ended.all.contains("is not a host key"), "{}", ended.all);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Kind `folder`, and what is the same for every kind.
 
 use std::fs;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use rescue::digest::{Sha256, Xxh128};
 use rescue::folder::upload::SMALL_BYTES;
 
-use super::desk::{Desk, FIRST, photo};
+use super::desk::{Desk, Ended, FIRST, photo};
+use super::secrets::be_impatient;
 
 const TOP: &str = "Google-Pixel-7-LAB1";
 
@@ -308,6 +310,75 @@ fn remotes_are_listed_tested_and_forgotten() {
     assert_eq!(unknown.line("error")["message"], "there is no remote 'nas'");
     desk.run(&["remote", "add", "x", "gopher", "y"]).expect(2);
     desk.run(&["remote", "add", "-", "folder", "."]).expect(2);
+}
+
+#[test]
+fn place_that_takes_no_files_is_called_so_before_it_is_added() {
+    let desk = Desk::new();
+    // It is there, and says "not found" of everything new.
+    let ended = desk
+        .run(&["remote", "add", "proc", "folder", "/proc"])
+        .expect(1);
+    assert!(
+        ended.all.contains("no file can be created there (/proc:"),
+        "{}",
+        ended.all
+    );
+    assert!(
+        ended.all.contains("name a folder that you may write to"),
+        "{}",
+        ended.all
+    );
+    assert!(
+        !ended.all.contains("gone") && !ended.all.contains("-v"),
+        "{}",
+        ended.all
+    );
+}
+
+#[test]
+fn hints_about_a_remote_fit_the_command() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("disk")).unwrap();
+    let refused = ["remote", "add", "dav", "webdav", "http://127.0.0.1:1/"];
+    let ended = desk.run(&refused).expect(1);
+    for other in ["--wait", "remote remove", "resumes"] {
+        assert!(!ended.all.contains(other), "{other}: {}", ended.all);
+    }
+    desk.run(&["remote", "add", "there", "folder", "disk"])
+        .expect(0);
+    let login = desk.run(&["remote", "login", "there"]).expect(2);
+    let said = "there needs no sign-in: it is a folder on this computer";
+    assert!(login.all.contains(said), "{}", login.all);
+    assert!(!login.all.contains("password"), "{}", login.all);
+    desk.rescue_photos(1);
+    fs::remove_dir(desk.path("disk")).unwrap();
+    let ended = desk.run(&["remote", "test", "there"]).expect(1);
+    assert!(!ended.all.contains("--wait"), "{}", ended.all);
+    be_impatient(&desk);
+    let ended = desk.run(&["upload", "rescued", "--to", "there"]).expect(1);
+    let waits = "`rescue upload rescued --to there --wait`";
+    assert!(ended.all.contains(waits), "{}", ended.all);
+}
+
+#[test]
+fn untested_remote_is_added_without_the_network() {
+    let desk = Desk::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (url, ssh) = (format!("http://{address}"), format!("ada@{address}"));
+    for kind in [
+        &["sftp", &ssh][..],
+        &["webdav", &url],
+        &["s3", "b", "--endpoint", &url, "--access-key-id", "ID"],
+        &["immich", &url],
+    ] {
+        let mut command = desk.command(&["remote", "add", kind[0], "--no-test"]);
+        command.args(kind).env("RESCUE_REMOTE_SECRET", "PLANTED");
+        Ended::of(command.output().unwrap()).expect(0);
+        assert!(listener.accept().is_err(), "{kind:?} connects");
+    }
 }
 
 #[test]

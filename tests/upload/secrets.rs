@@ -567,7 +567,8 @@ fn echoed_secrets_of_sftp_appear_nowhere() {
             desk: &desk,
             said: String::new(),
         };
-        let mut add = vec!["sftp", &address];
+        let host_key = key().public_key().to_openssh().unwrap();
+        let mut add = vec!["sftp", &address, "--host-key", &host_key];
         if has_key {
             // Encrypted with another passphrase than the one that is given.
             fs::create_dir(desk.path("given")).unwrap();

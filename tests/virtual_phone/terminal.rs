@@ -82,6 +82,11 @@ impl Terminal {
         }
     }
 
+    /// Waits until a question stands at the end of the screen.
+    pub(crate) async fn shows_question(&self) {
+        until("a question", || self.screen().ends_with(": ")).await;
+    }
+
     pub(crate) fn interrupt(&self) {
         kill(self.child.id(), "INT");
     }

@@ -115,7 +115,7 @@ fn from_file(path: &Path) -> Result<(String, Option<Secret>), Error> {
 }
 
 /// A client ID as Google spells it; anything else is a slip that would be known late.
-fn checked(id: &str) -> Result<String, Error> {
+pub(super) fn checked(id: &str) -> Result<String, Error> {
     let id = id.trim();
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     match id.len() <= 200 && id.chars().all(fine) && id.ends_with(".apps.googleusercontent.com") {

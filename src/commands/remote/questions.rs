@@ -1,34 +1,101 @@
-//! `rescue remote add` without a name or a kind: asks for both, and for what the kind needs, in the words of its help.
+//! `rescue remote add` without a name, a kind, or something that the kind needs: asks for what is missing, in the words
+//! of the help. An answer that cannot be used is refused at its own question.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
 
 use clap::{Arg, Args as _, Command};
 
 use super::super::{arguments, number_typed};
+use super::check_answer;
 use crate::cli::RemoteAddArgs;
 use crate::error::{Error, Kind};
 use crate::ui::Ui;
 use crate::ui::terminal::Mode;
+use crate::upload::settings::Settings;
 
 /// Options that hardly anybody needs; they can be given on the command line.
 const SELDOM: [&str; 2] = ["ca_file", "host_key"];
-/// Answers that make no sense, before it gives up.
+/// Answers that are refused, before it gives up.
 const MOST_ANSWERS: usize = 20;
 
 /// That something is missing, where nobody can be asked.
-pub(super) fn incomplete() -> Error {
-    Error::new(Kind::Usage, "the remote's name and kind are missing")
+pub(super) fn incomplete(given: &RemoteAddArgs) -> Error {
+    let missing = match (&given.name, &given.kind) {
+        (None, Some(_)) => "the remote's name is missing",
+        (Some(_), None) => "the remote's kind is missing",
+        _ => "the remote's name and kind are missing",
+    };
+    Error::new(Kind::Usage, missing)
         .with_hint("as in `rescue remote add nas sftp ada@nas.local`; `rescue remote add --help` lists the kinds")
 }
 
 /// Asks for what is missing, and returns the same as if all had been typed at once.
-pub(super) async fn ask(given: &RemoteAddArgs, ui: &Ui) -> Result<RemoteAddArgs, Error> {
+pub(super) async fn ask(
+    given: &RemoteAddArgs,
+    settings: &Settings,
+    ui: &Ui,
+) -> Result<RemoteAddArgs, Error> {
     if !ui.has_person() {
-        return Err(incomplete());
+        return Err(incomplete(given));
     }
-    let command = RemoteAddArgs::augment_args(Command::new("add"));
     let name = match &given.name {
         Some(name) => name.clone(),
-        None => answer("A short name for the place, as in nas", true, ui).await?,
+        None => {
+            let question = "A short name for the place, as in nas";
+            answer(question, true, &|name| settings.check_free(name), ui).await?
+        }
     };
+    if given.kind.is_some() {
+        return Ok(RemoteAddArgs {
+            name: Some(name),
+            ..given.clone()
+        });
+    }
+    let command = RemoteAddArgs::augment_args(Command::new("add"));
+    let begun = given.begun.as_ref();
+    let kind = match begun.and_then(|begun| command.find_subcommand(&begun.name)) {
+        Some(kind) => kind,
+        None => chosen_kind(&command, ui).await?,
+    };
+    let (mut options, mut places) = match begun {
+        Some(begun) => (begun.options.clone(), begun.places.clone()),
+        None => (Vec::new(), Vec::new()),
+    };
+    for arg in kind.get_arguments().filter(|arg| is_asked_for(arg)) {
+        let id = arg.get_id().as_str();
+        // A person who typed options leaves others out on purpose.
+        if begun.is_some_and(|it| !arg.is_required_set() || it.given.iter().any(|it| it == id)) {
+            continue;
+        }
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let check = |text: &str| check_answer(kind.get_name(), id, text);
+        let typed = answer(&help, arg.is_required_set(), &check, ui).await?;
+        match (arg.get_long(), typed.is_empty()) {
+            (_, true) => {}
+            (Some(long), false) => options.push(format!("--{long}={typed}").into()),
+            (None, false) => places.push(typed.into()),
+        }
+    }
+    // The space, which is taken off again, tells a name from a kind that is called like it.
+    let mut words: Vec<OsString> = vec![
+        "add".into(),
+        format!("{name} ").into(),
+        kind.get_name().into(),
+    ];
+    words.extend(options);
+    words.push("--".into());
+    words.extend(places);
+    let answered: RemoteAddArgs = arguments(words)?;
+    Ok(RemoteAddArgs {
+        secret_file: given.secret_file.clone(),
+        keep_in: given.keep_in,
+        no_test: given.no_test,
+        ..answered
+    })
+}
+
+async fn chosen_kind<'a>(command: &'a Command, ui: &Ui) -> Result<&'a Command, Error> {
     let kinds: Vec<&Command> = command
         .get_subcommands()
         .filter(|kind| !kind.is_hide_set())
@@ -45,45 +112,18 @@ pub(super) async fn ask(given: &RemoteAddArgs, ui: &Ui) -> Result<RemoteAddArgs,
             kind.get_name()
         ));
     }
-    let mut chosen = None;
-    for _ in 0..MOST_ANSWERS {
-        let typed = answer("Its number or its name", true, ui).await?;
+    let kind_of = |typed: &str| {
         let by_name = kinds.iter().find(|kind| kind.get_name() == typed);
-        chosen = number_typed(&typed, kinds.len())
-            .and_then(|index| kinds.get(index))
-            .or(by_name)
-            .copied();
-        if chosen.is_some() {
-            break;
-        }
-    }
-    let kind = chosen.ok_or_else(incomplete)?;
-    let (mut options, mut places) = (Vec::new(), Vec::new());
-    for arg in kind.get_arguments().filter(|arg| is_asked_for(arg)) {
-        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let typed = answer(&help, arg.is_required_set(), ui).await?;
-        match (arg.get_long(), typed.is_empty()) {
-            (_, true) => {}
-            (Some(long), false) => options.push(format!("--{long}={typed}")),
-            (None, false) => places.push(typed),
-        }
-    }
-    // The space, which is taken off again, tells a name from a kind that is called like it.
-    let mut words = vec![
-        "add".to_owned(),
-        format!("{name} "),
-        kind.get_name().to_owned(),
-    ];
-    words.extend(options);
-    words.push("--".to_owned());
-    words.extend(places);
-    let answered: RemoteAddArgs = arguments(words)?;
-    Ok(RemoteAddArgs {
-        secret_file: given.secret_file.clone(),
-        keep_in: given.keep_in,
-        no_test: given.no_test,
-        ..answered
-    })
+        let by_number = number_typed(typed, kinds.len()).and_then(|index| kinds.get(index));
+        by_number.or(by_name).copied().ok_or_else(|| {
+            let message = format!("'{typed}' is not on the list");
+            let hint = format!("type a number from 1 to {}, or a name", kinds.len());
+            Error::new(Kind::Usage, message).with_hint(hint)
+        })
+    };
+    let check = |typed: &str| kind_of(typed).map(drop);
+    let typed = answer("Its number or its name", true, &check, ui).await?;
+    kind_of(&typed)
 }
 
 fn is_asked_for(arg: &Arg) -> bool {
@@ -93,21 +133,39 @@ fn is_asked_for(arg: &Arg) -> bool {
         && !SELDOM.contains(&arg.get_id().as_str())
 }
 
-/// A line; not an empty one where one is needed.
-async fn answer(question: &str, is_needed: bool, ui: &Ui) -> Result<String, Error> {
+/// A line that passes a check; not an empty one where one is needed.
+async fn answer(
+    question: &str,
+    is_needed: bool,
+    check: &dyn Fn(&str) -> Result<(), Error>,
+    ui: &Ui,
+) -> Result<String, Error> {
     let end = if is_needed { "" } else { " (or just Enter)" };
-    let failed = |error: std::io::Error| {
-        Error::new(Kind::Usage, "the answer could not be read").caused_by(error)
-    };
     for _ in 0..MOST_ANSWERS {
         let line = ui.ask(&format!("{question}{end}: "), Mode::Lines).await;
-        let line = line.map_err(failed)?;
+        let line = line.map_err(|error| {
+            let stopped = Error::new(Kind::Interrupted, "nothing was added");
+            match error.kind() {
+                ErrorKind::UnexpectedEof => stopped,
+                _ => Error::new(Kind::Usage, "the answer could not be read").caused_by(error),
+            }
+            .with_hint("run the same command again")
+        })?;
         let line = line.trim();
-        if !line.is_empty() || !is_needed {
-            return Ok(line.to_owned());
+        match line.is_empty() {
+            true if !is_needed => return Ok(String::new()),
+            true => {}
+            false => match check(line) {
+                Ok(()) => return Ok(line.to_owned()),
+                Err(refused) => {
+                    let hint = refused.hint.as_deref().unwrap_or("try another answer");
+                    ui.remark(&format!("{}; {hint}.", refused.message));
+                }
+            },
         }
     }
-    Err(incomplete())
+    Err(Error::new(Kind::Usage, "too many answers cannot be used")
+        .with_hint("give the arguments on the command line: `rescue remote add --help`"))
 }
 
 #[cfg(test)]

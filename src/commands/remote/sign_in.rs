@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::commands::browser;
 use crate::error::Error;
+use crate::guide::remote::{Task, of_sign_in};
 use crate::threads;
 use crate::ui::{Ui, plain};
 use crate::upload::oauth::Service;
@@ -24,10 +25,13 @@ pub(super) async fn sign_in(
     service: Service,
     client_id: &str,
     client_secret: Option<Secret>,
+    task: Task<'_>,
     ui: &Ui,
 ) -> Result<Secret, Error> {
     let name = service.name;
-    let begun = SignIn::begin(service, client_id, client_secret).await?;
+    let begun = SignIn::begin(service, client_id, client_secret)
+        .await
+        .map_err(|error| of_sign_in(&error, task))?;
     let link = begun.link().to_owned();
     let mut lines = vec![
         format!("Open this link and allow rescue to use {name}:"),
@@ -49,7 +53,10 @@ pub(super) async fn sign_in(
     };
     ui.result(&shown, &lines);
     open_browser(&link);
-    let grant = begun.finish(pasted()).await?;
+    let grant = begun
+        .finish(pasted())
+        .await
+        .map_err(|error| of_sign_in(&error, task))?;
     Ok(grant.to_secret())
 }
 

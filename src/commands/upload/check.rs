@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::{TOLD_FAILURES, is_choice, refuse_empty_choice, uploads};
+use super::{TOLD_FAILURES, is_choice, refuse_empty_choice, refused, uploads};
 use crate::cli::UploadArgs;
 use crate::commands::{Done, stopped};
 use crate::error::{Error, Kind};
@@ -92,7 +92,7 @@ pub(super) async fn check(
     );
     let settled = settled.await.map_err(|ended| match ended {
         Ended::Stopped => stopped(halt),
-        Ended::Problem(problem) => problem.into(),
+        Ended::Problem(problem) => refused(&problem, args),
         Ended::Catalogue(error) => error.into(),
     })?;
     let mut records = Vec::new();

@@ -29,7 +29,7 @@ const MAX_CONNECTIONS: usize = 32;
 
 /// The reason why a sign-in failed.
 #[derive(Debug, thiserror::Error)]
-pub enum SignInError {
+pub(crate) enum SignInError {
     /// The user or the service refused.
     #[error("access to {service} was not granted ({code})")]
     Refused {

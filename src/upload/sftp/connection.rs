@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use russh::client::{self, Handle};
 use russh::keys::PublicKey;
-use russh::keys::ssh_key::{Algorithm, HashAlg};
+use russh::keys::ssh_key::{Algorithm, Fingerprint, HashAlg};
 use russh::{Channel, ChannelMsg, Preferred};
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::client::{RawSftpSession, SftpSession};
@@ -25,7 +25,7 @@ const MAX_CHATTER: usize = 200;
 
 /// The handler for the SSH client's decisions, such as whether to accept a server's key.
 pub(super) struct Client {
-    known: Vec<PublicKey>,
+    known: Vec<Known>,
     seen: Seen,
     gone: watch::Sender<bool>,
 }
@@ -50,9 +50,44 @@ impl client::Handler for Client {
             return Ok(false);
         };
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.clone());
-        let mut known = self.known.iter();
-        Ok(known.any(|known| known.key_data() == key.key_data()))
+        Ok(self.known.iter().any(|known| known.is(key)))
     }
+}
+
+/// A key that a server may present.
+#[derive(Debug, Clone, PartialEq)]
+enum Known {
+    Key(PublicKey),
+    /// A key of which only the fingerprint was given.
+    Fingerprint(Fingerprint),
+}
+
+impl Known {
+    /// Reads a key in OpenSSH's format, or a fingerprint as OpenSSH shows it.
+    fn read(text: &str) -> Option<Self> {
+        let text = text.trim();
+        match text.starts_with("SHA256:") {
+            true => text.parse().ok().map(Self::Fingerprint),
+            false => PublicKey::from_openssh(text).ok().map(Self::Key),
+        }
+    }
+
+    fn is(&self, key: &PublicKey) -> bool {
+        match self {
+            Self::Key(known) => known.key_data() == key.key_data(),
+            Self::Fingerprint(known) => key.fingerprint(HashAlg::Sha256) == *known,
+        }
+    }
+}
+
+/// Returns whether a text is a host key in OpenSSH's format, or the fingerprint of one.
+pub(crate) fn is_host_key(text: &str) -> bool {
+    Known::read(text).is_some()
+}
+
+/// Returns whether OpenSSH's list of known hosts has a key of this server.
+pub(crate) fn is_known(host: &str, port: u16) -> bool {
+    !listed_keys(host, port).is_empty()
 }
 
 /// Returns the key that a server presents, in OpenSSH's format, and its fingerprint.
@@ -85,23 +120,27 @@ fn fingerprint(key: &PublicKey) -> String {
 }
 
 /// Returns the acceptable server keys: the one in the settings, or those in OpenSSH's list of known hosts.
-fn known_keys(login: &Login) -> Vec<PublicKey> {
+fn known_keys(login: &Login) -> Vec<Known> {
     match &login.host_key {
-        Some(text) => PublicKey::from_openssh(text).into_iter().collect(),
-        None => {
-            let listed = russh::keys::known_hosts::known_host_keys(&login.host, login.port);
-            let listed = listed.unwrap_or_default().into_iter();
-            listed.map(|(_, key)| key).collect()
-        }
+        Some(text) => Known::read(text).into_iter().collect(),
+        None => listed_keys(&login.host, login.port),
     }
+}
+
+/// Returns the keys of a server in OpenSSH's list of known hosts.
+fn listed_keys(host: &str, port: u16) -> Vec<Known> {
+    let listed = russh::keys::known_hosts::known_host_keys(host, port);
+    let listed = listed.unwrap_or_default().into_iter();
+    listed.map(|(_, key)| Known::Key(key)).collect()
 }
 
 /// Returns the algorithms to offer. A server with keys of several kinds presents the kind that the client prefers.
 /// Known kinds are preferred, so that a key the server got later causes no alarm.
-fn preferred(known: &[PublicKey]) -> Preferred {
-    let is_of = |kind: &Algorithm, key: &PublicKey| match kind {
-        Algorithm::Rsa { .. } => key.algorithm().is_rsa(),
-        kind => key.algorithm() == *kind,
+fn preferred(known: &[Known]) -> Preferred {
+    let is_of = |kind: &Algorithm, known: &Known| match (kind, known) {
+        (_, Known::Fingerprint(_)) => false,
+        (Algorithm::Rsa { .. }, Known::Key(key)) => key.algorithm().is_rsa(),
+        (kind, Known::Key(key)) => key.algorithm() == *kind,
     };
     let mut kinds = Preferred::DEFAULT.key.into_owned();
     // Stable: otherwise the order stays.
@@ -114,7 +153,7 @@ fn preferred(known: &[PublicKey]) -> Preferred {
 
 async fn open(
     login: &Login,
-    known: Vec<PublicKey>,
+    known: Vec<Known>,
 ) -> (Seen, watch::Receiver<bool>, Result<Handle<Client>, Problem>) {
     let seen = Seen::default();
     let (gone, watching) = watch::channel(false);
@@ -149,15 +188,23 @@ async fn open(
 }
 
 /// Returns the problem when the server's key differs from the known ones.
-fn unknown(login: &Login, known: &[PublicKey], offered: Option<&PublicKey>) -> Problem {
+fn unknown(login: &Login, known: &[Known], offered: Option<&PublicKey>) -> Problem {
     let shown = |key: &PublicKey| format!("{} {}", key.algorithm(), fingerprint(key));
     let offered = offered.map_or_else(|| "a certificate".to_owned(), shown);
     let words = match known {
-        [] => format!("it is not known; the server shows {offered}"),
-        [known] => format!(
+        [] => {
+            return Problem::HostKeyUnknown {
+                host: login.host.clone(),
+                words: format!("the server shows {offered}"),
+            };
+        }
+        [Known::Key(known)] => format!(
             "the known one is {}, the server shows {offered}",
             shown(known)
         ),
+        [Known::Fingerprint(known)] => {
+            format!("the known one is {known}, the server shows {offered}")
+        }
         [..] => format!("none of the known ones is {offered}, which the server shows"),
     };
     Problem::HostKey {

@@ -228,6 +228,14 @@ impl SignIn<'_> {
     }
 }
 
+/// Checks that a file may hold a private key.
+pub(crate) fn check_key_file(file: &Path) -> Result<(), Problem> {
+    let read = home::read(file, MAX_KEY_BYTES);
+    read.map(drop).map_err(|error| Problem::Settings {
+        words: format!("the key {}: {error}", file.display()),
+    })
+}
+
 /// Reads the key in a file; also returns whether the secret was used as its passphrase.
 fn key_in(file: &Path, secret: Option<&Secret>) -> Result<(PrivateKey, bool), String> {
     let text = home::read(file, MAX_KEY_BYTES).map_err(|e| e.to_string())?;

@@ -1,0 +1,310 @@
+//! Advice about remotes: what to do next depends on whether the remote is saved yet, and on the command.
+
+use super::{MORE_OPEN_FILES, wrap};
+use crate::error::{Error, Kind};
+use crate::upload::oauth::sign_in::SignInError;
+use crate::upload::problem::Problem;
+
+/// What a remote is used for. Names and commands are as a person types them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Task<'a> {
+    /// It is set up, and not saved yet.
+    Adding,
+    /// The saved remote of this name is tested, or signed in to.
+    Trying(&'a str),
+    /// Files are sent to it.
+    Sending {
+        /// The remote's name.
+        name: &'a str,
+        /// The command that sends the same files and waits for a connection.
+        waiting: &'a str,
+    },
+}
+
+impl Task<'_> {
+    /// What to do once the cause is gone.
+    fn again(&self) -> &'static str {
+        match self {
+            Self::Adding | Self::Trying(_) => "run the same command again",
+            Self::Sending { .. } => "run the same command again: it resumes where it stopped",
+        }
+    }
+
+    /// How to change a setting of the remote; `change` says which one, and may be empty.
+    fn set_up_again(&self, change: &str) -> String {
+        match self {
+            Self::Adding => format!("run the same command again{change}"),
+            Self::Trying(name) | Self::Sending { name, .. } => {
+                format!("`rescue remote remove {name}`, and add it again{change}")
+            }
+        }
+    }
+
+    fn with_waiting(&self, hint: String) -> String {
+        match self {
+            Self::Adding | Self::Trying(_) => hint,
+            Self::Sending { waiting, .. } => format!("{hint}; `{waiting}` waits for it"),
+        }
+    }
+
+    fn sign_in(&self) -> String {
+        match self {
+            Self::Adding => "run the same command again to sign in".to_owned(),
+            Self::Trying(name) | Self::Sending { name, .. } => {
+                format!("sign in again: `rescue remote login {name}`")
+            }
+        }
+    }
+}
+
+/// The error that a problem with a remote ends a command with.
+pub(crate) fn of_problem(problem: &Problem, task: Task<'_>) -> Error {
+    let (kind, hint) = match problem {
+        Problem::SignedOut { check, .. } => (
+            Kind::RemoteDenied,
+            match check.as_str() {
+                "" => task.sign_in(),
+                check => format!("{}; if it happens again within days, {check}", task.sign_in()),
+            },
+        ),
+        Problem::Unreachable { .. } => (
+            Kind::NoConnection,
+            task.with_waiting(format!("check the connection and {}", task.again())),
+        ),
+        Problem::Busy { .. } | Problem::Failing { .. } => {
+            (Kind::Remote, format!("later, {}", task.again()))
+        }
+        Problem::Quota { .. } => (
+            Kind::Remote,
+            task.with_waiting(format!("when that time has come, {}", task.again())),
+        ),
+        Problem::Moved { .. } => (
+            Kind::RemoteDenied,
+            format!(
+                "open a page in a browser, for some networks want a sign-in first; if you trust that address, {}",
+                task.set_up_again(" with that address")
+            ),
+        ),
+        Problem::OtherRegion { .. } => {
+            (Kind::RemoteDenied, task.set_up_again(" with that --region"))
+        }
+        Problem::Denied { .. } | Problem::Forbidden { .. } => (
+            Kind::RemoteDenied,
+            match task {
+                Task::Adding => "check user, password and permissions, and run the same command again".to_owned(),
+                _ => format!(
+                    "check user, password and permissions; to change them: {}",
+                    task.set_up_again("")
+                ),
+            },
+        ),
+        Problem::ClockSkew { .. } => (
+            Kind::RemoteDenied,
+            format!("set this computer's date and time right, then {}", task.again()),
+        ),
+        Problem::Untrusted { .. } => (
+            Kind::RemoteDenied,
+            format!(
+                "check the address; if the server is yours, {}",
+                task.set_up_again(" with its certificate (--ca-file)")
+            ),
+        ),
+        Problem::NoCertificates { .. } => (
+            Kind::RemoteDenied,
+            format!(
+                "install your system's package ca-certificates; or, if the server is yours, {}",
+                task.set_up_again(" with its certificate (--ca-file)")
+            ),
+        ),
+        Problem::HostKey { .. } => (
+            Kind::RemoteDenied,
+            format!(
+                "ask the server's owner for the fingerprint of its host key; if it got a new key, {}",
+                task.set_up_again(" with --host-key SHA256:...")
+            ),
+        ),
+        Problem::HostKeyUnknown { .. } => (
+            Kind::RemoteDenied,
+            format!(
+                "compare it with the fingerprint that the server's owner gives you; {}",
+                match task {
+                    Task::Adding => "if it is the same, give it with --host-key".to_owned(),
+                    Task::Trying(name) | Task::Sending { name, .. } => format!(
+                        "`rescue remote test {name}` on a terminal asks you to confirm it, or remove the remote and add it again with --host-key SHA256:..."
+                    ),
+                }
+            ),
+        ),
+        Problem::NoWriting { .. } => (
+            Kind::RemoteDenied,
+            match task {
+                Task::Adding => "name a folder that you may write to".to_owned(),
+                _ => format!(
+                    "check the permissions of that folder, and that its disk is not read-only; or {}",
+                    task.set_up_again(" with another folder")
+                ),
+            },
+        ),
+        Problem::NoBucket { .. } => (
+            Kind::Remote,
+            task.with_waiting("check the name of the bucket on the service's page".to_owned()),
+        ),
+        Problem::NoSftp { .. } => (
+            Kind::Remote,
+            "try `sftp` with the same address; on the server, .bashrc and the like must not print anything in a session without a terminal, and sshd_config needs the line Subsystem sftp".to_owned(),
+        ),
+        Problem::NoWebDav { .. } => (
+            Kind::Remote,
+            format!(
+                "check the address: Nextcloud's looks like https://cloud.example/remote.php/dav/files/USER; to change it: {}",
+                task.set_up_again("")
+            ),
+        ),
+        Problem::Full { .. } => (
+            Kind::RemoteFull,
+            format!("make room there and {}", task.again()),
+        ),
+        Problem::Settings { .. } => (
+            Kind::Usage,
+            match task {
+                Task::Adding => "check the options given, and run the same command again".to_owned(),
+                _ => task.set_up_again(""),
+            },
+        ),
+        Problem::NotFound { .. } => (
+            Kind::Remote,
+            match task {
+                Task::Adding => "check the options given, and run the same command again".to_owned(),
+                _ => "check the address, bucket or folder of the remote".to_owned(),
+            },
+        ),
+        Problem::TooLarge { .. }
+        | Problem::Refused { .. }
+        | Problem::NameRefused { .. }
+        | Problem::Taken { .. }
+        | Problem::Other { .. } => {
+            (Kind::Remote, "run again with -v and report its output".to_owned())
+        }
+        Problem::SourceChanged { .. } | Problem::SourceGone => (
+            Kind::Folder,
+            "run `rescue verify` on the folder, then `rescue pull` with the phone attached".to_owned(),
+        ),
+        Problem::SourceUnreadable { .. } => (
+            Kind::Disk,
+            "check that the disk is still attached and healthy".to_owned(),
+        ),
+        Problem::Shortage { .. } => (Kind::Disk, MORE_OPEN_FILES.to_owned()),
+    };
+    wrap(kind, problem, &hint)
+}
+
+/// The error that a failed sign-in ends a command with.
+pub(crate) fn of_sign_in(error: &SignInError, task: Task<'_>) -> Error {
+    let (kind, hint) = match error {
+        SignInError::Problem(problem) => return of_problem(problem, task),
+        SignInError::Refused { .. } => (
+            Kind::RemoteDenied,
+            "sign in again and press \"Allow\"; if the page did not let you, check that your address is among the test users of the project, or publish it",
+        ),
+        SignInError::ScopeMissing { .. } => (
+            Kind::RemoteDenied,
+            "sign in again and tick every box on the page",
+        ),
+        SignInError::WrongState => (
+            Kind::RemoteDenied,
+            "sign in again with the new link, and use it once only",
+        ),
+        SignInError::NotAnAnswer => (
+            Kind::Usage,
+            "run the same command again; paste the whole address, which begins with http:// and holds code=",
+        ),
+        SignInError::NoRefreshToken { .. } => (
+            Kind::RemoteDenied,
+            "remove rescue's access on the service's page of connected apps, then sign in again",
+        ),
+        SignInError::Listen { .. } => (
+            Kind::Usage,
+            "end the program that uses this port, then run the same command again",
+        ),
+    };
+    wrap(kind, error, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems() -> Vec<Problem> {
+        let words = || "x".to_owned();
+        vec![
+            Problem::Unreachable {
+                host: words(),
+                words: words(),
+            },
+            Problem::Quota { until: 0 },
+            Problem::NoBucket { words: words() },
+            Problem::Moved {
+                to: words(),
+                words: words(),
+            },
+            Problem::OtherRegion {
+                region: words(),
+                words: words(),
+            },
+            Problem::Denied { words: words() },
+            Problem::Untrusted {
+                host: words(),
+                words: words(),
+            },
+            Problem::HostKey {
+                host: words(),
+                words: words(),
+            },
+            Problem::HostKeyUnknown {
+                host: words(),
+                words: words(),
+            },
+            Problem::NoWriting { words: words() },
+            Problem::NoWebDav { words: words() },
+            Problem::Settings { words: words() },
+            Problem::SignedOut {
+                words: words(),
+                check: words(),
+            },
+        ]
+    }
+
+    #[test]
+    fn only_a_saved_remote_is_to_be_removed_and_only_an_upload_waits() {
+        let hint = |problem: &Problem, task| of_problem(problem, task).hint.unwrap();
+        for problem in problems() {
+            let hint = hint(&problem, Task::Adding);
+            for other in [
+                "remote remove",
+                "remote login",
+                "--wait",
+                "add it again",
+                "resumes",
+            ] {
+                assert!(!hint.contains(other), "{problem:?}: {hint}");
+            }
+        }
+        for problem in problems() {
+            let hint = hint(&problem, Task::Trying("nas"));
+            assert!(
+                !hint.contains("--wait") && !hint.contains("resumes"),
+                "{problem:?}: {hint}"
+            );
+            assert!(!hint.contains("remote remove`"), "{problem:?}: {hint}");
+        }
+        let signed_out = problems().pop().unwrap();
+        let again = hint(&signed_out, Task::Trying("nas"));
+        assert!(again.contains("`rescue remote login nas`"), "{again}");
+        let waiting = "rescue upload f --to nas --wait";
+        let sending = Task::Sending {
+            name: "nas",
+            waiting,
+        };
+        assert!(hint(&problems()[0], sending).contains(waiting));
+    }
+}
