@@ -13,7 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use rescue::adb::RemotePath;
 use rescue::adb::sync::{Answer, Client, MAX_DATA, Operation, Stat, answers};
 use rescue::adb::wire::{Checksum, Command, Decoder, MAX_PAYLOAD, Message};
-use rescue::digest::{Sha256, Xxh128};
+use rescue::digest::Sha256;
 use rescue::folder::{EntryId, Folder, NewEntry, PartialFile, Proof, Record};
 use rescue::item::PhoneIdentity;
 use rescue::names::LocalPath;
@@ -156,7 +156,6 @@ fn catalogue(criterion: &mut Criterion) {
             let pulled = Record::Pulled {
                 id: *id,
                 sha256: Sha256::of(&id.0.to_le_bytes()),
-                xxh128: Some(Xxh128([7; 16])),
                 size: 3_000_000,
                 local: None,
             };

@@ -1,11 +1,10 @@
-//! SHA-256 values: computed while bytes arrive, compared with the phone's, written into catalogue and manifest.
-//! Beside them XXH3 values, which are much faster and tell whether bytes are unchanged where nobody could have chosen
-//! them to collide.
+//! SHA-256 values: computed while bytes arrive, compared with the phone's, written into catalogue and manifest, and
+//! proven again before bytes leave for a remote.
 
 use std::fmt;
 use std::str::FromStr;
 
-use sha2::Digest as _;
+use ring::digest::{Context, SHA256};
 
 /// A SHA-256 value (FIPS 180-4), 32 bytes; shown and parsed as 64 lowercase hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,9 +73,15 @@ impl FromStr for Sha256 {
     }
 }
 
-/// Hashes bytes piece by piece; uses the CPU's SHA instructions where it has them.
-#[derive(Clone, Default)]
-pub struct Hasher(sha2::Sha256);
+/// Hashes bytes piece by piece; with the processor's SHA instructions, else with its vector instructions.
+#[derive(Clone)]
+pub struct Hasher(Context);
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
 
 impl Hasher {
     /// Adds the next bytes.
@@ -86,43 +91,11 @@ impl Hasher {
 
     /// The value of all bytes added.
     pub fn finish(self) -> Sha256 {
-        Sha256(self.0.finalize().into())
-    }
-}
-
-/// An XXH3 value of 128 bits, the first byte the most significant one, as xxHash's own program
-/// prints it.
-///
-/// Of bytes that changed by accident one in 2^128 has the same value. Whoever wants to can make some
-/// that have: it never decides alone about bytes from a phone or a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Xxh128(pub [u8; 16]);
-
-impl Xxh128 {
-    /// Of bytes that are all at hand.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(twox_hash::XxHash3_128::oneshot(bytes).to_be_bytes())
-    }
-
-    /// Takes exactly 16 bytes, as stored in the catalogue; `None` for any other length.
-    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-}
-
-/// Computes XXH3 piece by piece, about twenty times as fast as SHA-256.
-#[derive(Clone, Default)]
-pub struct QuickHasher(twox_hash::XxHash3_128);
-
-impl QuickHasher {
-    /// Adds the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.write(bytes);
-    }
-
-    /// The value of all bytes added.
-    pub fn finish(&self) -> Xxh128 {
-        Xxh128(self.0.finish_128().to_be_bytes())
+        let mut value = [0; 32];
+        for (byte, hashed) in value.iter_mut().zip(self.0.finish().as_ref()) {
+            *byte = *hashed;
+        }
+        Sha256(value)
     }
 }
 
@@ -140,27 +113,16 @@ mod tests {
     }
 
     #[test]
-    fn quick_values_are_those_of_xxhash() {
-        // `xxh128sum` of the same bytes.
-        let mut hasher = QuickHasher::default();
-        hasher.update(b"a");
-        hasher.update(b"bc");
-        let value = u128::from_be_bytes(hasher.finish().0);
-        assert_eq!(value, 0x06b0_5ab6_733a_6185_78af_5f94_892f_3950);
-        assert_eq!(
-            Xxh128::from_slice(&hasher.finish().0),
-            Some(hasher.finish())
-        );
-        assert_eq!(Xxh128::from_slice(&[0; 15]), None);
-        // Also of many, whatever pieces they come in.
+    fn pieces_of_any_size_give_the_value_of_the_whole() {
+        // `sha256sum` of the same bytes.
         let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
-        let (mut whole, mut pieces) = (QuickHasher::default(), QuickHasher::default());
-        whole.update(&bytes);
-        bytes.chunks(65_521).for_each(|piece| pieces.update(piece));
-        assert_eq!(whole.finish(), pieces.finish());
-        assert_eq!(whole.finish(), Xxh128::of(&bytes));
-        let value = u128::from_be_bytes(whole.finish().0);
-        assert_eq!(value, 0x766f_642e_64b6_3d92_cc1a_5bed_6141_edab);
+        let text = "4d3870d4655ed773027a713ea136507d22e076248e0e9cc920a996039653b76f";
+        assert_eq!(Sha256::of(&bytes).to_string(), text);
+        for size in [1, 63, 64, 65_521] {
+            let mut hasher = Hasher::default();
+            bytes.chunks(size).for_each(|piece| hasher.update(piece));
+            assert_eq!(hasher.finish().to_string(), text, "{size}");
+        }
     }
 
     #[test]

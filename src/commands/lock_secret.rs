@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::cli::LockSecretArgs;
+use crate::digest::Sha256;
 use crate::error::{Error, Kind};
 use crate::phone::accessory::secret::{LockSecret, line_of};
 use crate::ui::Ui;
@@ -136,10 +136,9 @@ pub(super) struct Memory {
 impl Memory {
     /// What is known of a phone. Its serial number is kept as a hash.
     pub(super) fn of(serial: &str) -> Self {
-        let hash = Sha256::digest(serial.as_bytes());
         Self {
             file: crate::home::state().map(|state| state.join("unlock.json")),
-            phone: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            phone: Sha256::of(serial.as_bytes()).to_string(),
         }
     }
 

@@ -12,12 +12,10 @@ use self::check::{Comparison, check};
 use super::summary::looked_at_everything;
 use super::{Done, arguments, stopped};
 use crate::cli::{CheckHow, LimitsOf, Quality, UploadArgs, UploadChoiceArgs};
-use crate::digest::{Hasher, QuickHasher, Sha256, Xxh128};
+use crate::digest::{Hasher, Sha256};
 use crate::error::{Error, Kind};
 use crate::event::Event;
-use crate::folder::upload::{
-    NewUpload, RemoteId, SMALL_BYTES, UploadCount, UploadReason, UploadState,
-};
+use crate::folder::upload::{NewUpload, RemoteId, UploadCount, UploadReason, UploadState};
 use crate::folder::{Access, CatalogueError, Folder, lies_in, whole_path};
 use crate::guide::remote::{Task, of_problem};
 use crate::halt::Halt;
@@ -630,7 +628,7 @@ async fn archives(
             () = halt.stopped() => return Err(stopped(halt)),
             hashed = hashing => hashed,
         };
-        let (size, sha256, quick) = match hashed {
+        let (size, sha256) = match hashed {
             Ok(hashed) => hashed.map_err(|e| unusable(e.to_string()))?,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
@@ -643,26 +641,24 @@ async fn archives(
             source,
             size,
             sha256,
-            xxh128: (size > SMALL_BYTES).then_some(quick),
         });
     }
     Ok(chosen)
 }
 
-/// The size of a file in bytes, what SHA-256 makes of it, and what proves it while it is sent.
-fn hash(path: &Path) -> std::io::Result<(u64, Sha256, Xxh128)> {
+/// The size of a file in bytes, and its SHA-256.
+fn hash(path: &Path) -> std::io::Result<(u64, Sha256)> {
     use std::io::Read as _;
     let mut file = std::fs::File::open(path)?;
-    let (mut hasher, mut quick, mut size) = (Hasher::default(), QuickHasher::default(), 0);
+    let (mut hasher, mut size) = (Hasher::default(), 0);
     let mut buffer = vec![0; 256 * 1024];
     loop {
         let count = file.read(&mut buffer)?;
         if count == 0 {
-            return Ok((size, hasher.finish(), quick.finish()));
+            return Ok((size, hasher.finish()));
         }
         let bytes = buffer.get(..count).unwrap_or_default();
         hasher.update(bytes);
-        quick.update(bytes);
         size += count as u64;
     }
 }

@@ -6,13 +6,14 @@
 //! removed first and written last, so that after a power cut no file contradicts another.
 
 use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::{self, DiskError, PARTIAL, Within};
 use super::manifest::{self, BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
 use super::{CatalogueError, Companion, Entry, Folder, State};
-use crate::digest::{Hasher, Sha256, Xxh128};
+use crate::digest::{Hasher, Sha256};
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 
@@ -37,9 +38,9 @@ pub struct Inventory {
     oxum: Oxum,
     /// The manifest's length, in bytes.
     manifest_bytes: u64,
-    /// The sum of its lines' XXH3, against accidents only.
-    sum: u128,
-    line: Vec<u8>,
+    /// The sum of its lines' hashes, against accidents only: those of one list by one key.
+    sum: u64,
+    hashes: RandomState,
 }
 
 impl Inventory {
@@ -66,11 +67,8 @@ impl Inventory {
     }
 
     fn add_line(&mut self, sha256: Sha256, local: &str) {
-        self.line.clear();
-        self.line.extend_from_slice(&sha256.0);
-        self.line.extend_from_slice(local.as_bytes());
-        let hash = Xxh128::of(&self.line);
-        self.sum = self.sum.wrapping_add(u128::from_be_bytes(hash.0));
+        let hash = self.hashes.hash_one((sha256.0, local));
+        self.sum = self.sum.wrapping_add(hash);
         self.manifest_bytes += (64 + "  data/".len() + local.len() + 1) as u64;
     }
 }
@@ -112,7 +110,10 @@ fn says(folder: &Folder, inventory: &Inventory) -> Result<bool, BagError> {
     {
         return Ok(false);
     }
-    let mut listed = Inventory::default();
+    let mut listed = Inventory {
+        hashes: inventory.hashes.clone(),
+        ..Inventory::default()
+    };
     let all_read =
         manifest::each_payload_line(root, |sha256, local| listed.add_line(sha256, local))?;
     Ok(all_read && listed.sum == inventory.sum)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::adb::RemotePath;
-use crate::digest::{Sha256, Xxh128};
+use crate::digest::Sha256;
 use crate::names::LocalPath;
 
 /// An entry's number in its catalogue; also the name of its file under way.
@@ -221,8 +221,6 @@ pub enum Record {
         id: EntryId,
         /// The SHA-256 of the bytes.
         sha256: Sha256,
-        /// Their XXH3, when it was computed.
-        xxh128: Option<Xxh128>,
         /// Their number.
         size: u64,
         /// Where they are, when it is not where they were planned to be.

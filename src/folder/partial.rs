@@ -10,8 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use super::EntryId;
 use super::disk::{self, DiskError, Within};
-use super::upload::SMALL_BYTES;
-use crate::digest::{Hasher, QuickHasher, Sha256, Xxh128};
+use crate::digest::{Hasher, Sha256};
 
 /// From this many zeros in a row on, nothing is written: the file gets a hole.
 const HOLE_BYTES: u64 = 64 * 1024;
@@ -25,8 +24,6 @@ pub struct PartialFile {
     path: PathBuf,
     file: File,
     hasher: Hasher,
-    /// `None` where nobody will want it.
-    quick: Option<QuickHasher>,
     /// Returns the number of bytes written so far, zeros included.
     size: u64,
     /// Zeros at the end that are not in the file yet, neither as bytes nor as a hole.
@@ -47,8 +44,6 @@ pub struct Finished {
     pub size: u64,
     /// The SHA-256 of its bytes as they arrived.
     pub sha256: Sha256,
-    /// Their XXH3, of large files.
-    pub xxh128: Option<Xxh128>,
     /// The modification time asked for, in seconds since 1970.
     pub mtime: i64,
     /// Whether the file bears that time; some filesystems cannot.
@@ -66,19 +61,10 @@ impl PartialFile {
             path,
             file,
             hasher: Hasher::default(),
-            quick: Some(QuickHasher::default()),
             size: 0,
             zeros: 0,
             begun: 0,
         })
-    }
-
-    /// The same file, which is to have so many bytes: of a small one no quick hash is computed.
-    pub fn expecting(self, bytes: u64) -> Self {
-        Self {
-            quick: self.quick.filter(|_| bytes > SMALL_BYTES),
-            ..self
-        }
     }
 
     /// Goes on with an entry's file, of which this many bytes are held; `None` when there is none,
@@ -100,12 +86,10 @@ impl PartialFile {
             // It is another file, too, which is not ours to write to.
             return Ok(None);
         }
-        let (mut hasher, mut quick) = (Hasher::default(), QuickHasher::default());
-        let mut size = 0;
+        let (mut hasher, mut size) = (Hasher::default(), 0);
         let read = disk::sync_file(&file, &path).and_then(|()| {
             let take = |bytes: &[u8]| {
                 hasher.update(bytes);
-                quick.update(bytes);
                 size += bytes.len() as u64;
             };
             disk::read_back(&file, &path, take)
@@ -122,7 +106,6 @@ impl PartialFile {
                 path,
                 file,
                 hasher,
-                quick: Some(quick),
                 size,
                 zeros: 0,
                 begun: size,
@@ -165,9 +148,6 @@ impl PartialFile {
             disk::write(&mut self.file, &self.path, bytes)?;
         }
         self.hasher.update(bytes);
-        if let Some(quick) = &mut self.quick {
-            quick.update(bytes);
-        }
         self.size += bytes.len() as u64;
         if self.size - self.begun >= WRITE_BEHIND {
             // Else all of a long video would be left for the sync at its end.
@@ -185,10 +165,6 @@ impl PartialFile {
             entry: self.entry,
             size: self.size,
             sha256: self.hasher.finish(),
-            xxh128: self
-                .quick
-                .filter(|_| self.size > SMALL_BYTES)
-                .map(|quick| quick.finish()),
             mtime,
             mtime_is_set,
             path: self.path,
@@ -290,7 +266,6 @@ mod tests {
         let finished = file.finish(1_234_567_890).unwrap();
         assert_eq!((finished.size, finished.entry), (11, ENTRY));
         assert_eq!(finished.sha256, Sha256::of(b"hello world"));
-        assert_eq!(finished.xxh128, None);
         assert!(finished.mtime_is_set);
         assert_eq!(finished.path, folder.root().join(".partial/7"));
         assert_eq!(fs::read(&finished.path).unwrap(), b"hello world");
@@ -363,37 +338,6 @@ mod tests {
         PartialFile::discard(folder.root(), ENTRY).unwrap();
         PartialFile::discard(folder.root(), ENTRY).unwrap();
         assert!(PartialFile::resume(folder.root(), ENTRY).unwrap().is_none());
-    }
-
-    #[test]
-    fn quick_hash_of_a_large_file_is_kept_also_over_an_interruption() {
-        let (_place, folder) = fresh();
-        let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
-        let mut file = PartialFile::create(folder.root(), ENTRY).unwrap();
-        file.write(&bytes[..1_000_001]).unwrap();
-        drop(file);
-        let (mut file, _) = PartialFile::resume(folder.root(), ENTRY).unwrap().unwrap();
-        file.write(&bytes[1_000_001..]).unwrap();
-        assert_eq!(file.finish(0).unwrap().xxh128, Some(Xxh128::of(&bytes)));
-    }
-
-    #[test]
-    fn quick_hash_is_kept_only_of_what_is_not_sent_from_memory() {
-        let (_place, folder) = fresh();
-        let bytes = vec![7; SMALL_BYTES as usize + 1];
-        for (size, expected, is_kept) in [
-            (SMALL_BYTES, SMALL_BYTES, false),
-            (SMALL_BYTES + 1, SMALL_BYTES + 1, true),
-            // The phone said another size.
-            (SMALL_BYTES, SMALL_BYTES + 1, false),
-        ] {
-            let file = PartialFile::create(folder.root(), ENTRY).unwrap();
-            let mut file = file.expecting(expected);
-            let written = &bytes[..size as usize];
-            file.write(written).unwrap();
-            let wanted = is_kept.then(|| Xxh128::of(written));
-            assert_eq!(file.finish(0).unwrap().xxh128, wanted);
-        }
     }
 
     #[cfg(unix)]
@@ -488,9 +432,6 @@ mod tests {
             assert!(blocks * 512 < 1_000_000, "{blocks} blocks");
         }
         assert_eq!(finished.sha256, hasher.finish());
-        let mut quick = QuickHasher::default();
-        quick.update(&fs::read(&finished.path).unwrap());
-        assert_eq!(finished.xxh128, Some(quick.finish()));
         let (_, size) = PartialFile::resume(folder.root(), ENTRY).unwrap().unwrap();
         assert_eq!(size, finished.size);
     }

@@ -50,8 +50,6 @@ impl Patchwork {
             entry,
             size,
             sha256: hasher.finish(),
-            // What lacks parts is not sent.
-            xxh128: None,
             mtime,
             mtime_is_set: set_mtime(&file, mtime),
             path,

@@ -67,7 +67,6 @@ pub(crate) fn pull(folder: &mut Folder, files: &[(&str, &[u8])]) -> Vec<EntryId>
         records.push(Record::Pulled {
             id: *id,
             sha256: finished.sha256,
-            xxh128: finished.xxh128,
             size: finished.size,
             local: None,
         });

@@ -1,11 +1,10 @@
 //! The types for each file and remote in the catalogue: the queue and the receipts.
 
-use crate::digest::{Sha256, Xxh128};
+use crate::digest::Sha256;
 use crate::folder::EntryId;
 use crate::names::UploadPath;
 
 /// Files up to this size, in bytes, are sent from memory, where their SHA-256 proves them all at once.
-/// Of larger ones a quick hash is kept when they are pulled, and asked for when they are sent.
 pub const SMALL_BYTES: u64 = 2 * 1024 * 1024;
 
 /// A remote's number in a catalogue.
@@ -61,8 +60,6 @@ pub struct NewUpload {
     pub size: u64,
     /// See [`Upload::sha256`].
     pub sha256: Sha256,
-    /// What XXH3 makes of the same bytes, where it was just computed: to be recorded as well.
-    pub xxh128: Option<Xxh128>,
 }
 
 /// How far an upload is.
@@ -172,13 +169,6 @@ impl UploadReason {
 /// A change to an upload, to be recorded with others in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UploadRecord {
-    /// What XXH3 makes of bytes, whichever uploads have them.
-    QuickHash {
-        /// The bytes.
-        sha256: Sha256,
-        /// What it makes of them.
-        xxh128: Xxh128,
-    },
     /// Its path is taken, and bytes may go there from now on.
     Sending {
         /// Which upload.

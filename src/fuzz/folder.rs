@@ -86,7 +86,6 @@ fn template(root: &Path) -> Template {
     let pulled = Record::Pulled {
         id: ids[0],
         sha256: Sha256::of(PHOTO),
-        xxh128: None,
         size: PHOTO.len() as u64,
         local: None,
     };
@@ -108,7 +107,6 @@ fn template(root: &Path) -> Template {
         path: UploadPath::new("phone/a.jpg").unwrap(),
         size: PHOTO.len() as u64,
         sha256: Sha256::of(PHOTO),
-        xxh128: None,
     };
     let queued = catalogue.queue_uploads(remote, &[upload], 1).unwrap();
     let pledged = UploadRecord::Pledged {

@@ -17,7 +17,7 @@ use self::beside::{KeptBeside, Tries};
 use self::ledger::{CommitGroup, Ledger, Proofs};
 use super::task::{Pulled, Task};
 use crate::adb::RemotePath;
-use crate::digest::{Sha256, Xxh128};
+use crate::digest::Sha256;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::folder::{
@@ -210,7 +210,6 @@ struct Thread {
 /// The facts that are recorded about received bytes.
 struct Came {
     sha256: Sha256,
-    xxh128: Option<Xxh128>,
     size: u64,
     has_date: bool,
 }
@@ -219,7 +218,6 @@ impl Came {
     fn of(finished: &Finished) -> Self {
         Self {
             sha256: finished.sha256,
-            xxh128: finished.xxh128,
             size: finished.size,
             has_date: finished.mtime_is_set,
         }
@@ -430,7 +428,6 @@ impl Thread {
     fn pulled(&mut self, task: &Task, local: LocalPath, came: Came) {
         let Came {
             sha256,
-            xxh128,
             size,
             has_date,
         } = came;
@@ -439,7 +436,6 @@ impl Thread {
         let record = Record::Pulled {
             id: task.id,
             sha256,
-            xxh128,
             size,
             local: (!planned).then(|| local.clone()),
         };

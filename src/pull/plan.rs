@@ -181,7 +181,6 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
                 return self.plan.records.push(Record::Pulled {
                     id: entry.id,
                     sha256,
-                    xxh128: None,
                     size: entry.size,
                     local: None,
                 });
@@ -241,7 +240,6 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
                     self.plan.records.push(Record::Pulled {
                         id: entry.id,
                         sha256,
-                        xxh128: None,
                         size: entry.size,
                         local: None,
                     });

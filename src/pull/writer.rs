@@ -143,7 +143,6 @@ impl Writer {
     fn begin(&mut self, task: Arc<Task>) {
         match PartialFile::create(&self.root, task.id) {
             Ok(partial) => {
-                let partial = partial.expecting(task.item.size);
                 self.current = Some(Current {
                     task,
                     partial,

@@ -137,7 +137,6 @@ impl Choice {
                 path,
                 size: entry.size,
                 sha256,
-                xxh128: None,
             });
         }
         Ok(chosen)

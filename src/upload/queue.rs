@@ -21,9 +21,7 @@ use tokio::time::Instant;
 use super::problem::Problem;
 use super::{Presence, Remote};
 use crate::event::Events;
-use crate::folder::upload::{
-    SMALL_BYTES, Upload, UploadId, UploadReason, UploadRecord, UploadState,
-};
+use crate::folder::upload::{Upload, UploadId, UploadReason, UploadRecord, UploadState};
 use crate::folder::{Catalogue, CatalogueError, DataReader};
 use crate::halt::Halt;
 use crate::media::copy::Wish;
@@ -119,13 +117,12 @@ impl<'a> Run<'a> {
         if let Ok(mark) = catalogue.mark() {
             remote.come_from(mark);
         }
-        let (learn, learnt) = mpsc::unbounded_channel();
         let looks_again = options.looks_again && remote.looks_cheaply();
-        let shared = Shared::new(reader, remote, &options, events.clone(), learn);
+        let shared = Shared::new(reader, remote, &options, events.clone());
         Self {
             shared: Arc::new(shared),
             options,
-            receipts: Receipts::new(catalogue, events, learnt),
+            receipts: Receipts::new(catalogue, events),
             waiting: VecDeque::new(),
             items: Items::default(),
             looks_again,
@@ -254,13 +251,8 @@ impl<'a> Run<'a> {
         }
         self.receipts.record()?;
         for upload in under_way.ready.drain(..) {
-            // Smaller ones are proven as a whole.
-            let known = match upload.size > SMALL_BYTES {
-                true => self.receipts.catalogue().quick_hash(upload.sha256)?,
-                false => None,
-            };
             under_way.sending += 1;
-            let put = steps::put(Arc::clone(&self.shared), upload, known);
+            let put = steps::put(Arc::clone(&self.shared), upload);
             under_way.tasks.spawn(put);
         }
         Ok(())

@@ -6,14 +6,14 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::checksum::{Algorithm, Checksum, Summer};
 use super::limit::Limit;
 use super::problem::Problem;
-use crate::digest::{Hasher, Sha256, Xxh128};
+use crate::digest::{Hasher, Sha256};
 use crate::event::Events;
 use crate::folder::upload::SMALL_BYTES;
 use crate::media::copy::Part;
@@ -26,7 +26,6 @@ mod copy;
 mod meter;
 mod pieces;
 mod place;
-mod proof;
 #[cfg(test)]
 mod tests;
 
@@ -36,8 +35,7 @@ use pieces::PieceReader;
 pub(crate) use pieces::Pieces;
 pub(crate) use place::Place;
 pub(super) use place::unreadable;
-use place::{OTHER_SIZE, changed, read_through};
-use proof::prove;
+use place::{OTHER_SIZE, changed, prove, read_through};
 
 /// A verified file to upload. Clones are cheap.
 #[derive(Debug, Clone)]
@@ -48,10 +46,6 @@ pub struct Source {
     pub sha256: Sha256,
     /// The modification time, in seconds since 1970.
     pub mtime: Option<i64>,
-    /// The recorded XXH3 of the same bytes, if any.
-    known: Option<Xxh128>,
-    /// The XXH3 of the bytes as computed in this run.
-    learnt: Arc<OnceLock<Xxh128>>,
     meter: Meter,
 }
 
@@ -69,8 +63,6 @@ impl Source {
             size,
             sha256,
             mtime,
-            known: None,
-            learnt: Arc::default(),
             meter: Meter::new(limit, events),
         }
     }
@@ -78,16 +70,6 @@ impl Source {
     /// Returns bytes that identify the file among all that are sent to one remote.
     pub(super) fn origin(&self) -> Vec<u8> {
         self.place.origin()
-    }
-
-    /// Returns the same file with its recorded XXH3.
-    pub(super) fn known_as(self, known: Option<Xxh128>) -> Self {
-        Self { known, ..self }
-    }
-
-    /// Returns the XXH3 of the bytes, if it was computed together with their SHA-256 and has to be recorded.
-    pub(super) fn learnt(&self) -> Option<Xxh128> {
-        self.learnt.get().copied()
     }
 
     /// Returns whether the file is small enough for [`Source::whole`].
@@ -140,8 +122,6 @@ impl Source {
             offset,
             size: self.size,
             sha256: self.sha256,
-            known: self.known,
-            learnt: Arc::clone(&self.learnt),
         };
         Pieces::read(reader, self.meter.clone())
     }
@@ -239,9 +219,6 @@ impl Source {
             },
             size,
             sha256,
-            // What is known is known of the file.
-            known: None,
-            learnt: Arc::default(),
             ..self.clone()
         })
     }

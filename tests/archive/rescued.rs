@@ -87,7 +87,6 @@ pub(crate) fn make(path: &Path, files: impl IntoIterator<Item = File>) {
             records.push(Record::Pulled {
                 id,
                 sha256: finished.sha256,
-                xxh128: finished.xxh128,
                 size: finished.size,
                 local: None,
             });

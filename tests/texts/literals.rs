@@ -105,7 +105,9 @@ fn escaped(begin: &str) -> Option<(String, usize)> {
 }
 
 /// Words with which literals for a database begin.
-const OF_SQL: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE", "PRAGMA", "CREATE"];
+const OF_SQL: &[&str] = &[
+    "SELECT", "INSERT", "UPDATE", "DELETE", "PRAGMA", "CREATE", "DROP",
+];
 
 /// Whether a literal holds two words of a language: not a name, a path, a command for a phone or a format.
 fn is_for_people(literal: &str) -> bool {

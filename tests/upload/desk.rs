@@ -5,8 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use rescue::digest::{Sha256, Xxh128};
-use rescue::folder::upload::SMALL_BYTES;
+use rescue::digest::Sha256;
 use rescue::folder::{Folder, NewEntry, Proof, Record, RunOutcome, SurveyKind, Surveyed};
 use rescue::item::PhoneIdentity;
 use rescue::names::LocalPath;
@@ -193,8 +192,6 @@ pub(crate) fn make_folder_of(
         records.push(Record::Pulled {
             id,
             sha256: Sha256::of(bytes),
-            // As a pull does.
-            xxh128: (bytes.len() as u64 > SMALL_BYTES).then(|| Xxh128::of(bytes)),
             size: bytes.len() as u64,
             local: None,
         });

@@ -292,7 +292,6 @@ fn give_receipts(desk: &Desk) -> String {
                 path,
                 size,
                 sha256,
-                xxh128: None,
             }
         })
         .collect();

@@ -4,7 +4,7 @@ use rusqlite::types::{FromSqlError, Type, ValueRef};
 use rusqlite::{Row, Statement, Transaction, params};
 
 use crate::adb::RemotePath;
-use crate::digest::{Sha256, Xxh128};
+use crate::digest::Sha256;
 use crate::folder::entry::{
     Companion, Entry, EntryId, Proof, Reason, ReasonCode, Record, Run, RunOutcome, State,
 };
@@ -215,7 +215,6 @@ pub(super) struct Recorder<'t> {
     transaction: &'t Transaction<'t>,
     pulled: Option<Statement<'t>>,
     verified: Option<Statement<'t>>,
-    quick: Option<Statement<'t>>,
 }
 
 impl<'t> Recorder<'t> {
@@ -224,7 +223,6 @@ impl<'t> Recorder<'t> {
             transaction,
             pulled: None,
             verified: None,
-            quick: None,
         }
     }
 
@@ -234,13 +232,9 @@ impl<'t> Recorder<'t> {
             Record::Pulled {
                 id,
                 sha256,
-                xxh128,
                 size,
                 local,
             } => {
-                if let Some(xxh128) = xxh128 {
-                    quick_hash(self.transaction, &mut self.quick, *sha256, *xxh128)?;
-                }
                 let local = local.as_ref().map(LocalPath::as_str);
                 prepared(
                     self.transaction,
@@ -315,21 +309,6 @@ impl<'t> Recorder<'t> {
             ],
         )
     }
-}
-
-/// Records what XXH3 makes of bytes.
-pub(super) fn quick_hash<'t>(
-    transaction: &'t Transaction<'t>,
-    slot: &mut Option<Statement<'t>>,
-    sha256: Sha256,
-    xxh128: Xxh128,
-) -> rusqlite::Result<usize> {
-    prepared(
-        transaction,
-        slot,
-        "INSERT OR REPLACE INTO quick_hash (sha256, xxh128) VALUES (?, ?)",
-    )?
-    .execute(params![sha256.0, xxh128.0])
 }
 
 fn prepared<'a, 't>(

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::adb::RemotePath;
-use crate::digest::{Sha256, Xxh128};
+use crate::digest::Sha256;
 use crate::folder::entry::{Companion, Count, Entry, Proof, Reason, ReasonCode, State, Summary};
 use crate::folder::survey::{SurveyKind, Surveyed};
 use crate::folder::upload::{NewUpload, Pledge, UploadRecord};
@@ -51,7 +51,6 @@ fn pulled(id: EntryId, bytes: &[u8]) -> Record {
     Record::Pulled {
         id,
         sha256: Sha256::of(bytes),
-        xxh128: None,
         size: bytes.len() as u64,
         local: None,
     }
@@ -145,7 +144,6 @@ fn records_move_an_entry_from_state_to_state() {
     let entry = after(Record::Pulled {
         id,
         sha256,
-        xxh128: None,
         size: 3,
         local: moved.clone(),
     });
@@ -538,14 +536,14 @@ fn a_newer_catalogue_is_named_as_such() {
     let (folder, catalogue) = fresh();
     drop(catalogue);
     let path = folder.path().join("rescue.db");
-    tamper(&path, "PRAGMA user_version = 7");
+    tamper(&path, "PRAGMA user_version = 8");
     let error = Catalogue::open(&path, Access::ReadWrite).unwrap_err();
     assert!(
         matches!(
             error,
             CatalogueError::NewerVersion {
-                found: 7,
-                known: 6,
+                found: 8,
+                known: 7,
                 ..
             }
         ),
@@ -554,48 +552,44 @@ fn a_newer_catalogue_is_named_as_such() {
 }
 
 #[test]
-fn quick_hashes_are_kept_and_an_older_catalogue_gets_room_for_them() {
-    let (folder, mut catalogue) = fresh();
+fn older_catalogue_loses_its_quick_hashes_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rescue.db");
-    let (known, other) = (Sha256::of(b"abc"), Sha256::of(b"other"));
-    let id = planned(&mut catalogue, &["a.mp4"])[0];
-    let record = |xxh128| Record::Pulled {
-        id,
-        sha256: known,
-        xxh128,
-        size: 3,
-        local: None,
+    let mut db = Connection::open(&path).unwrap();
+    schema::create_version(&mut db, &phone(), 6).unwrap();
+    let sha256 = Sha256::of(b"abc");
+    // As a pull and an upload of that version left it.
+    db.execute(
+        "INSERT INTO entry (id, path, version, local, size, size_is_exact, mtime, state, proof, sha256, attempts) \
+         VALUES (7, CAST('/storage/emulated/0/a.mp4' AS BLOB), 1, 'internal/a.mp4', 3, 1, 0, 'verified', 'sha256', ?, 1)",
+        [sha256.0],
+    )
+    .unwrap();
+    db.execute_batch("INSERT INTO remote (id, name, target) VALUES (1, 'nas', '/nas')")
+        .unwrap();
+    db.execute(
+        "INSERT INTO upload (remote, entry, source, path, size, sha256, state, attempts, changed) \
+         VALUES (1, 7, 'internal/a.mp4', 'x/a.mp4', 3, ?, 'sent', 1, 0)",
+        [sha256.0],
+    )
+    .unwrap();
+    let quick_hash = "INSERT INTO quick_hash (sha256, xxh128) VALUES (?, zeroblob(16))";
+    db.execute(quick_hash, [sha256.0]).unwrap();
+    drop(db);
+    let holds_all = |catalogue: &Catalogue| {
+        let entry = catalogue.entry(EntryId(7)).unwrap().unwrap();
+        assert_eq!(entry.state, State::Verified(Proof::Sha256));
+        assert_eq!(entry.sha256, Some(sha256));
+        let remote = catalogue.known_remote("nas", "/nas").unwrap().unwrap();
+        assert_eq!(catalogue.not_on(remote).unwrap(), Some(0));
     };
-    catalogue.record(&[record(Some(Xxh128([1; 16])))]).unwrap();
-    // Pulled again, or learnt by an upload.
-    catalogue.record(&[record(Some(Xxh128([2; 16])))]).unwrap();
-    assert_eq!(catalogue.quick_hash(known).unwrap(), Some(Xxh128([2; 16])));
-    let learnt = UploadRecord::QuickHash {
-        sha256: known,
-        xxh128: Xxh128([3; 16]),
-    };
-    catalogue.record_uploads(&[learnt], 0).unwrap();
-    assert_eq!(catalogue.quick_hash(known).unwrap(), Some(Xxh128([3; 16])));
-    // What is known of the bytes stays when the file is only recognised.
-    catalogue.record(&[record(None)]).unwrap();
-    assert_eq!(catalogue.quick_hash(known).unwrap(), Some(Xxh128([3; 16])));
-    assert_eq!(catalogue.quick_hash(other).unwrap(), None);
-    drop(catalogue);
-
-    tamper(&path, "UPDATE quick_hash SET xxh128 = x'00'");
-    let catalogue = Catalogue::open(&path, Access::ReadOnly).unwrap();
-    assert_eq!(catalogue.quick_hash(known).unwrap(), None);
-    drop(catalogue);
-
-    tamper(
-        &path,
-        "DROP TABLE phone_mark; DROP TABLE survey; DROP TABLE accepted; DROP TABLE quick_hash; PRAGMA user_version = 3",
-    );
-    let old = Catalogue::open(&path, Access::ReadOnly).unwrap();
-    assert_eq!(old.entry(id).unwrap().unwrap().sha256, Some(known));
-    drop(old);
-    let catalogue = Catalogue::open(&path, Access::ReadWrite).unwrap();
-    assert_eq!(catalogue.quick_hash(known).unwrap(), None);
+    // On media that cannot be written it stays as it is.
+    holds_all(&Catalogue::open(&path, Access::ReadOnly).unwrap());
+    holds_all(&Catalogue::open(&path, Access::ReadWrite).unwrap());
+    let db = Connection::open(&path).unwrap();
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'quick_hash'";
+    let tables: i64 = db.query_row(tables, [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, 0);
 }
 
 #[test]
@@ -612,7 +606,6 @@ fn only_the_bytes_that_are_here_count_as_sent() {
         path: UploadPath::new(name).unwrap(),
         size: 1,
         sha256: Sha256::of(name.as_bytes()),
-        xxh128: None,
     };
     let send = |catalogue: &mut Catalogue, upload: NewUpload| {
         let queued = catalogue.queue_uploads(remote, &[upload], 0).unwrap();
@@ -672,7 +665,7 @@ fn catalogue_that_cannot_be_written_says_so_and_is_read() {
     // From before there were uploads.
     tamper(
         &path,
-        "DROP TABLE phone_mark; DROP TABLE survey; DROP TABLE accepted; DROP TABLE quick_hash; DROP TABLE pledge; DROP TABLE upload; DROP TABLE remote; \
+        "DROP TABLE phone_mark; DROP TABLE survey; DROP TABLE accepted; DROP TABLE pledge; DROP TABLE upload; DROP TABLE remote; \
          PRAGMA user_version = 1",
     );
     let old = Catalogue::open(&path, Access::ReadOnly).unwrap();
@@ -1088,7 +1081,6 @@ fn values_of_other_tables_are_checked_when_they_are_read() {
             path: UploadPath::new("phone/a").unwrap(),
             size: 1,
             sha256: Sha256::of(b"a"),
-            xxh128: None,
         };
         let id = catalogue.queue_uploads(remote, &[upload], 0).unwrap()[0];
         let pledged = UploadRecord::Pledged {

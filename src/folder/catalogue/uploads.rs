@@ -4,11 +4,10 @@ use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, TransactionBehavior, params};
 
 use super::rows::{
-    MAX_MESSAGE_BYTES, MAX_WORD_BYTES, count, optional_text, quick_hash, sha256, stored_message,
-    stored_size, text, time, whole, wrong,
+    MAX_MESSAGE_BYTES, MAX_WORD_BYTES, count, optional_text, sha256, stored_message, stored_size,
+    text, time, whole, wrong,
 };
 use super::{Catalogue, CatalogueError};
-use crate::digest::{Sha256, Xxh128};
 use crate::folder::EntryId;
 use crate::folder::upload::{
     KnownRemote, NewUpload, Pledge, Pledged, RemoteId, Upload, UploadCount, UploadId, UploadReason,
@@ -110,11 +109,7 @@ impl Catalogue {
                      changed = CASE WHEN sha256 = ?6 THEN changed ELSE ?7 END RETURNING id",
                 )
                 .map_err(failed)?;
-            let mut slot = None;
             for upload in uploads {
-                if let Some(xxh128) = upload.xxh128 {
-                    quick_hash(&transaction, &mut slot, upload.sha256, xxh128).map_err(failed)?;
-                }
                 let entry = upload.entry.map(|entry| entry.0);
                 let values = params![
                     remote.0,
@@ -155,19 +150,6 @@ impl Catalogue {
                 given: time(row, 3)?,
             })
         })
-    }
-
-    /// What XXH3 makes of the bytes with this SHA-256, if that was recorded. A row that is none counts
-    /// for nothing, as one that is wrong does: SHA-256 decides then.
-    pub fn quick_hash(&self, sha256: Sha256) -> Result<Option<Xxh128>, CatalogueError> {
-        self.db
-            .prepare("SELECT xxh128 FROM quick_hash WHERE sha256 = ?")
-            .and_then(|mut statement| {
-                let row = |row: &Row<'_>| Ok(Xxh128::from_slice(row.get_ref(0)?.as_blob()?));
-                statement.query_row(params![sha256.0], row).optional()
-            })
-            .map(Option::flatten)
-            .map_err(|e| self.failed("read", e))
     }
 
     /// What the service calls another file with the same bytes that the same remote has. One of
@@ -270,9 +252,6 @@ impl Catalogue {
                 transaction.prepare(sql)?.execute(values)
             };
             match record {
-                R::QuickHash { sha256, xxh128 } => {
-                    quick_hash(&transaction, &mut None, *sha256, *xxh128)
-                }
                 R::Sending { id, path } => run(
                     "UPDATE upload SET state = 'sending', path = coalesce(?2, path), there = NULL, \
                      checksum = NULL, reason = NULL, message = NULL, changed = ?3 WHERE id = ?1",

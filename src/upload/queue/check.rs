@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::retry::Outcome;
@@ -25,8 +24,7 @@ pub(crate) async fn check(
     sent: &[Upload],
     (depth, halt): (Depth, &Halt),
 ) -> Result<Vec<Settled>, Ended> {
-    let (learn, _) = mpsc::unbounded_channel();
-    let shared = Arc::new(Shared::new(reader, remote, options, events, learn).for_looking());
+    let shared = Arc::new(Shared::new(reader, remote, options, events).for_looking());
     let look = || shared.remote.look(sent, depth);
     let looked = tokio::select! {
         () = halt.stopped() => return Err(Ended::Stopped),

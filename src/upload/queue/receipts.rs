@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::retry::Outcome;
@@ -50,8 +49,6 @@ pub(super) struct Receipts<'a> {
     records: Vec<UploadRecord>,
     /// When the oldest waiting record was added.
     oldest: Option<Instant>,
-    /// The facts that steps learnt in the meantime.
-    learnt: mpsc::UnboundedReceiver<UploadRecord>,
     /// The acknowledged uploads that have not been verified yet.
     sent: Vec<UploadId>,
     /// Those uploads among them that an earlier run sent, whether it verified them or not.
@@ -59,18 +56,13 @@ pub(super) struct Receipts<'a> {
 }
 
 impl<'a> Receipts<'a> {
-    pub(super) fn new(
-        catalogue: &'a mut Catalogue,
-        events: Events,
-        learnt: mpsc::UnboundedReceiver<UploadRecord>,
-    ) -> Self {
+    pub(super) fn new(catalogue: &'a mut Catalogue, events: Events) -> Self {
         Self {
             catalogue,
             events,
             tally: Tally::default(),
             records: Vec::new(),
             oldest: None,
-            learnt,
             sent: Vec::new(),
             sent_before: HashSet::new(),
         }
@@ -105,9 +97,6 @@ impl<'a> Receipts<'a> {
     /// Records everything so far.
     pub(super) fn record(&mut self) -> Result<(), CatalogueError> {
         self.oldest = None;
-        while let Ok(record) = self.learnt.try_recv() {
-            self.records.push(record);
-        }
         self.catalogue
             .record_uploads(&self.records, chrono::Utc::now().timestamp())?;
         self.records.clear();

@@ -6,15 +6,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
 use super::Options;
 use super::retry::{Outcome, Retries};
-use crate::digest::{Sha256, Xxh128};
+use crate::digest::Sha256;
 use crate::event::{Events, SentCopy};
 use crate::folder::DataReader;
 use crate::folder::reader::Found;
-use crate::folder::upload::{Upload, UploadRecord};
+use crate::folder::upload::Upload;
 use crate::names::LocalPath;
 use crate::upload::batch::{Batch, Made};
 use crate::upload::copy::{Copies, Prepared};
@@ -39,8 +39,6 @@ pub(super) struct Shared {
     surveys: Semaphore,
     memory: Semaphore,
     copies: Copies,
-    /// The channel for quick hashes that were computed.
-    learnt: mpsc::UnboundedSender<UploadRecord>,
 }
 
 impl Shared {
@@ -49,7 +47,6 @@ impl Shared {
         remote: Remote,
         options: &Options,
         events: Events,
-        learnt: mpsc::UnboundedSender<UploadRecord>,
     ) -> Self {
         let parallel = options.parallel.max(1);
         let surveys = remote.surveys_at_once(parallel);
@@ -64,7 +61,6 @@ impl Shared {
             surveys: Semaphore::new(surveys),
             memory: Semaphore::new(MEMORY_UNITS),
             copies: Copies::new(options.copies),
-            learnt,
         }
     }
 
@@ -160,8 +156,8 @@ pub(super) async fn survey(shared: Arc<Shared>, upload: Upload) -> Step {
     Step::Surveyed(Box::new(upload), presence)
 }
 
-/// Sends a file; `known` is the quick hash recorded for it.
-pub(super) async fn put(shared: Arc<Shared>, upload: Upload, known: Option<Xxh128>) -> Step {
+/// Sends a file.
+pub(super) async fn put(shared: Arc<Shared>, upload: Upload) -> Step {
     // Never closed.
     let _slot = shared.slots.acquire().await;
     let units = shared.remote.memory(upload.size).div_ceil(UNIT_BYTES);
@@ -170,7 +166,7 @@ pub(super) async fn put(shared: Arc<Shared>, upload: Upload, known: Option<Xxh12
     let look_first = AtomicBool::new(false);
     let attempt = || async {
         let looks = look_first.load(Ordering::Relaxed);
-        let delivered = deliver(&shared, &upload, known, looks).await;
+        let delivered = deliver(&shared, &upload, looks).await;
         match &delivered {
             Ok(_) => shared.retries.taken(),
             // A refusal is an answer: nothing was taken. After anything else nobody knows.
@@ -186,10 +182,9 @@ pub(super) async fn put(shared: Arc<Shared>, upload: Upload, known: Option<Xxh12
 async fn deliver(
     shared: &Shared,
     upload: &Upload,
-    known: Option<Xxh128>,
     look_first: bool,
 ) -> Result<(Delivery, As), Problem> {
-    let source = shared.source(upload)?.known_as(known);
+    let source = shared.source(upload)?;
     if look_first && !shared.remote.makes_items() {
         shared.remote.forget(&upload.path);
         match shared.remote.survey(upload, &source).await? {
@@ -217,15 +212,6 @@ async fn deliver(
         }
     };
     let put = shared.remote.put(upload, &sent).await;
-    // Of a copy it is of no use: it is made again each time. Nor of a small file, which is proven whole.
-    let is_of_use = !matches!(sent_as, As::Copy(_)) && !sent.is_small();
-    if let Some(xxh128) = sent.learnt().filter(|_| is_of_use) {
-        let sha256 = sent.sha256;
-        // A run that is at its end records no more.
-        let _ = shared
-            .learnt
-            .send(UploadRecord::QuickHash { sha256, xxh128 });
-    }
     match put {
         Ok(Put::Done(acknowledged)) => Ok((Delivery::Sent(acknowledged), sent_as)),
         Ok(Put::Pledged(token)) => Ok((Delivery::Pledged(token, sent.sha256), sent_as)),

@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::io::Read as _;
 
-use super::place::{READ_BYTES, unreadable};
-use super::proof::prove;
+use super::place::{READ_BYTES, prove, unreadable};
 use crate::digest::{Hasher, Sha256};
 use crate::media::copy::Part;
 use crate::upload::problem::Problem;

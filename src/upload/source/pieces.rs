@@ -1,15 +1,16 @@
 //! A file in pieces: read, hashed and proven on a thread of its own while they are sent.
 
 use std::io::Read as _;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::meter::Meter;
-use super::place::{OTHER_SIZE, Opened, Place, READ_BYTES, changed, read_exactly, unreadable};
-use super::proof::Proof;
-use crate::digest::{Sha256, Xxh128};
+use super::place::{
+    OTHER_SIZE, Opened, Place, READ_BYTES, changed, prove, read_exactly, unreadable,
+};
+use crate::digest::{Hasher, Sha256};
 use crate::threads;
 use crate::upload::problem::Problem;
 
@@ -65,16 +66,12 @@ pub(super) struct PieceReader {
     pub(super) offset: u64,
     pub(super) size: u64,
     pub(super) sha256: Sha256,
-    /// The recorded XXH3 of the same bytes, if any.
-    pub(super) known: Option<Xxh128>,
-    /// Where the XXH3 is stored once it has been computed.
-    pub(super) learnt: Arc<OnceLock<Xxh128>>,
 }
 
 impl PieceReader {
     fn read(&self, sender: &mpsc::Sender<Result<Bytes, Problem>>) -> Result<(), Problem> {
         let mut file = self.place.open(self.size)?;
-        let mut proof = Proof::new(self.sha256, self.known);
+        let mut proof = Hasher::default();
         let buffers = Buffers::default();
         let mut position = 0;
         while position < self.offset {
@@ -101,15 +98,11 @@ impl PieceReader {
     }
 
     /// Whether what was read is all, and what was verified.
-    fn prove(&self, mut file: Opened, proof: Proof) -> Result<(), Problem> {
+    fn prove(&self, mut file: Opened, proof: Hasher) -> Result<(), Problem> {
         if file.read(&mut [0]).map_err(|e| unreadable(&e))? > 0 {
             return Err(changed(OTHER_SIZE));
         }
-        if let Some(learnt) = proof.finish(|| self.place.open(self.size))? {
-            // One that an earlier try learnt is the same.
-            let _ = self.learnt.set(learnt);
-        }
-        Ok(())
+        prove(proof.finish(), self.sha256)
     }
 }
 

@@ -8,6 +8,7 @@ use std::io::{ErrorKind, Read, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::digest::Sha256;
 use crate::folder::reader::Found;
 use crate::folder::{DataReader, is_shortage};
 use crate::media::copy::Part;
@@ -183,5 +184,13 @@ pub(in crate::upload) fn unreadable(error: &std::io::Error) -> Problem {
     match is_shortage(error) {
         true => Problem::Shortage { words },
         false => Problem::SourceUnreadable { words },
+    }
+}
+
+/// Fails unless the SHA-256 of the bytes read equals that of the verified ones.
+pub(super) fn prove(read: Sha256, verified: Sha256) -> Result<(), Problem> {
+    match read == verified {
+        true => Ok(()),
+        false => Err(changed("its SHA-256 differs")),
     }
 }

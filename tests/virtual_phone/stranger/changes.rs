@@ -33,7 +33,7 @@ impl Rng {
     }
 }
 
-const COLUMNS: [(&str, &str); 44] = [
+const COLUMNS: [(&str, &str); 43] = [
     ("phone", "serial"),
     ("phone", "model"),
     ("phone", "manufacturer"),
@@ -77,7 +77,6 @@ const COLUMNS: [(&str, &str); 44] = [
     ("upload", "message"),
     ("upload", "attempts"),
     ("upload", "changed"),
-    ("quick_hash", "xxh128"),
 ];
 
 const TEXTS: [&str; 30] = [
