@@ -553,6 +553,135 @@ mod tests {
         assert!(Settings::load_from(&path).unwrap().remotes().is_empty());
     }
 
+    /// Each kind as version 0.1.0 wrote it, with all that it may hold, and what it leads to.
+    const WRITTEN: &str = r#"
+[remotes.azure]
+kind = "azure"
+account = "ada"
+certificates = "/etc/ca.pem"
+container = "photos"
+endpoint = "https://azure.example"
+path = "old/phone"
+secret = "hunter2"
+
+[remotes.b2]
+kind = "b2"
+bucket = "photos"
+certificates = "/etc/ca.pem"
+endpoint = "https://s3.us-west-004.backblazeb2.com"
+in_keyring = true
+key_id = "0042"
+path = "old"
+
+[remotes.dropbox]
+address = "https://dropbox.example"
+client_id = "abc"
+kind = "dropbox"
+path = "old"
+
+[remotes.dropbox.endpoints]
+authorize = "https://a.example"
+token = "https://t.example"
+
+[remotes.folder]
+kind = "folder"
+path = "/mnt/disk"
+
+[remotes.gcs]
+bucket = "photos"
+certificates = "/etc/ca.pem"
+endpoint = "https://gcs.example"
+kind = "gcs"
+path = "old"
+
+[remotes.google-drive]
+client_id = "abc"
+kind = "google-drive"
+
+[remotes.google-photos]
+address = "https://photos.example"
+client_id = "abc"
+kind = "google-photos"
+patience_seconds = 7
+
+[remotes.google-photos.endpoints]
+authorize = "https://a.example"
+token = "https://t.example"
+
+[remotes.immich]
+certificates = "/etc/ca.pem"
+kind = "immich"
+url = "https://immich.example"
+
+[remotes.onedrive]
+client_id = "abc"
+kind = "onedrive"
+
+[remotes.s3]
+access_key_id = "AK"
+bucket = "photos"
+certificates = "/etc/ca.pem"
+endpoint = "https://s3.example"
+kind = "s3"
+path = "old"
+region = "eu-west-1"
+
+[remotes.s3-of-amazon]
+access_key_id = "AK"
+bucket = "photos"
+kind = "s3"
+region = "us-east-1"
+
+[remotes.sftp]
+host = "nas.local"
+host_key = "ssh-ed25519 AAAA"
+key_file = "/home/ada/.ssh/key"
+kind = "sftp"
+path = "photos"
+port = 2222
+user = "ada"
+
+[remotes.webdav]
+certificates = "/etc/ca.pem"
+kind = "webdav"
+url = "https://cloud.example/dav"
+user = "ada"
+"#;
+    const LEAD_TO: [(&str, &str); 13] = [
+        ("azure", "photos/old/phone at https://azure.example"),
+        ("b2", "photos/old at https://s3.us-west-004.backblazeb2.com"),
+        ("dropbox", "https://dropbox.example/old with client ID abc"),
+        ("folder", "/mnt/disk"),
+        ("gcs", "photos/old at https://gcs.example"),
+        ("google-drive", "Google Drive/ with client ID abc"),
+        ("google-photos", "https://photos.example with client ID abc"),
+        ("immich", "https://immich.example"),
+        ("onedrive", "OneDrive/ with client ID abc"),
+        ("s3", "photos/old at https://s3.example"),
+        ("s3-of-amazon", "photos/ at Amazon S3"),
+        ("sftp", "ada@nas.local:2222 photos"),
+        ("webdav", "https://cloud.example/dav as ada"),
+    ];
+
+    #[test]
+    fn remotes_that_older_versions_wrote_are_read_and_written_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("remotes.toml");
+        fs::write(&path, WRITTEN).unwrap();
+        let settings = Settings::load_from(&path).unwrap();
+        assert_eq!(settings.unknown().count(), 0);
+        let lead_to = settings.remotes().iter();
+        let lead_to = lead_to.map(|(name, remote)| (name.as_str(), remote.kind.target()));
+        let expected = LEAD_TO.map(|(name, target)| (name, target.to_owned()));
+        assert_eq!(lead_to.collect::<Vec<_>>(), expected);
+        let written: File = toml::from_str(WRITTEN).unwrap();
+        for (name, remote) in settings.remotes() {
+            assert!(name.starts_with(remote.kind.name()), "{name}");
+            let again = toml::Table::try_from(remote).unwrap();
+            assert_eq!(written.remotes.get(name), Some(&again), "{name}");
+        }
+    }
+
     /// A file that cannot be read holds the remotes and their secrets: nobody is told to remove it.
     #[test]
     fn settings_that_cannot_be_read_are_not_to_be_removed() {
