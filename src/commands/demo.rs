@@ -17,7 +17,9 @@ use crate::phone::connect::{ConnectOptions, Target};
 use crate::phone::keys::KeySources;
 use crate::pull::enumerate::Roots;
 use crate::ui::{Ui, typed};
-use crate::upload::settings::{Kind as RemoteKind, RemoteSettings};
+use crate::upload::kinds::KindSettings;
+use crate::upload::kinds::folder::FolderSettings;
+use crate::upload::settings::RemoteSettings;
 use crate::virtual_phone::camera_roll;
 
 /// Where the demonstration goes when nothing else is said.
@@ -157,9 +159,9 @@ async fn upload_to(folder: &Path, copy: &Path, ui: &Ui, halt: &Halt) -> Result<D
     };
     std::fs::create_dir_all(copy).map_err(failed)?;
     let remote = RemoteSettings {
-        kind: RemoteKind::Folder {
+        kind: KindSettings::Folder(FolderSettings {
             path: whole_path(copy).map_err(failed)?,
-        },
+        }),
         secret: None,
         in_keyring: false,
         patience_seconds: None,

@@ -27,7 +27,7 @@ use crate::phone::connect::{ConnectOptions, Patience, connect};
 use crate::ui::terminal::Mode;
 use crate::ui::words::journey::{asked, label, lines};
 use crate::ui::{Ui, plain};
-use crate::upload::settings::{Kind as SettingsKind, Settings};
+use crate::upload::settings::Settings;
 
 /// How often to look for something new.
 const LOOK_EVERY: Duration = Duration::from_millis(700);
@@ -344,8 +344,8 @@ impl Driver<'_> {
         let settings = Settings::load()?;
         let mut remotes = settings.remotes().iter();
         let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let is_there = |kind: &SettingsKind| matches!(kind, SettingsKind::Folder { path } if whole(path) == whole(place));
-        let known = remotes.find(|(_, remote)| is_there(&remote.kind));
+        let is_there = |path: &Path| whole(path) == whole(place);
+        let known = remotes.find(|(_, remote)| remote.kind.folder().is_some_and(is_there));
         let name = match known {
             Some((name, _)) => name.clone(),
             None => {

@@ -18,14 +18,14 @@ use crate::folder::whole_path;
 use crate::guide::remote::{Task, of_problem};
 use crate::ui::terminal::Mode;
 use crate::ui::{Ui, plain, typed_word};
-use crate::upload::cloud::settings as cloud;
+use crate::upload::cloud::drives::DriveSettings;
 use crate::upload::connect::connect;
 use crate::upload::keyring::Keyring;
+use crate::upload::kinds::{self, KindSettings, sftp};
 use crate::upload::oauth::Grant;
 use crate::upload::problem::Problem;
 use crate::upload::secret::Secret;
-use crate::upload::settings::{Kind, Place, RemoteSettings, Settings};
-use crate::upload::sftp;
+use crate::upload::settings::{Place, RemoteSettings, Settings};
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -107,27 +107,21 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         } => client::google_photos(client_id.as_deref(), client_file.as_deref(), ui).await?,
         kind => (kind_of(kind)?, None),
     };
-    if let Kind::Sftp {
-        key_file: Some(file),
-        ..
-    } = &kind
+    if let KindSettings::Sftp(server) = &kind
+        && let Some(file) = &server.key_file
     {
         sftp::check_key_file(file).map_err(unsaved)?;
     }
-    if let Kind::Sftp {
-        host,
-        port,
-        host_key,
-        ..
-    } = &mut kind
-        && host_key.is_none()
+    if let KindSettings::Sftp(server) = &mut kind
+        && server.host_key.is_none()
         && !args.no_test
     {
-        let (key, fingerprint) = sftp::host_key(host, *port).await.map_err(unsaved)?;
+        let found = sftp::host_key(&server.host, server.port).await;
+        let (key, fingerprint) = found.map_err(unsaved)?;
         ui.remark(&format!(
             "The server's key is {fingerprint}; compare it with the fingerprint that the server's owner gives you. Any other key will be refused."
         ));
-        *host_key = Some(key);
+        server.host_key = Some(key);
     }
     let without_password = matches!(chosen, RemoteKind::Sftp { own_keys: true, .. });
     let wanted = kind.secret_name().filter(|_| !without_password);
@@ -222,14 +216,13 @@ async fn test(name: &str, ui: &Ui) -> Result<String, Error> {
 }
 
 /// The host and port of an SSH server whose key is not known.
-fn lacks_host_key(kind: &Kind) -> Option<(&str, u16)> {
+fn lacks_host_key(kind: &KindSettings) -> Option<(&str, u16)> {
     match kind {
-        Kind::Sftp {
-            host,
-            port,
-            host_key: None,
-            ..
-        } if !sftp::is_known(host, *port) => Some((host, *port)),
+        KindSettings::Sftp(server)
+            if server.host_key.is_none() && !sftp::is_known(&server.host, server.port) =>
+        {
+            Some((&server.host, server.port))
+        }
         _ => None,
     }
 }
@@ -257,10 +250,10 @@ async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
 }
 
 /// Only some kinds are signed in to in a browser.
-fn no_sign_in(name: &str, kind: &Kind) -> Error {
+fn no_sign_in(name: &str, kind: &KindSettings) -> Error {
     let word = typed_word(name);
     let (uses, hint) = match (kind, kind.secret_name()) {
-        (Kind::Folder { .. }, _) => (
+        (KindSettings::Folder(_), _) => (
             "a folder on this computer".to_owned(),
             format!("`rescue remote test {word}` tries whether it can be written to"),
         ),
@@ -351,16 +344,18 @@ fn list(ui: &Ui) -> Result<Done, Error> {
     Ok(Done::All)
 }
 
-fn kind_of(kind: &RemoteKind) -> Result<Kind, Error> {
+fn kind_of(kind: &RemoteKind) -> Result<KindSettings, Error> {
     Ok(match kind {
-        RemoteKind::Folder { path } => Kind::Folder {
+        RemoteKind::Folder { path } => KindSettings::Folder(kinds::folder::FolderSettings {
             path: existing_folder(path)?,
-        },
-        RemoteKind::WebDav { url, user, ca_file } => Kind::WebDav {
-            url: address(url)?,
-            user: user.clone(),
-            certificates: ca_file.as_deref().map(absolute).transpose()?,
-        },
+        }),
+        RemoteKind::WebDav { url, user, ca_file } => {
+            KindSettings::WebDav(kinds::webdav::WebDavSettings {
+                url: address(url)?,
+                user: user.clone(),
+                certificates: ca_file.as_deref().map(absolute).transpose()?,
+            })
+        }
         RemoteKind::S3 {
             bucket,
             endpoint,
@@ -368,14 +363,14 @@ fn kind_of(kind: &RemoteKind) -> Result<Kind, Error> {
             access_key_id,
             path,
             ca_file,
-        } => Kind::S3 {
+        } => KindSettings::S3(kinds::s3::S3Settings {
             bucket: bucket.clone(),
             endpoint: endpoint.as_deref().map(address).transpose()?,
             region: region.clone(),
             access_key_id: access_key_id.clone(),
             path: path.trim_matches('/').to_owned(),
             certificates: ca_file.as_deref().map(absolute).transpose()?,
-        },
+        }),
         RemoteKind::Sftp {
             address,
             path,
@@ -384,46 +379,56 @@ fn kind_of(kind: &RemoteKind) -> Result<Kind, Error> {
             ..
         } => {
             let (user, host, port) = login(address)?;
-            Kind::Sftp {
+            KindSettings::Sftp(kinds::sftp::SftpSettings {
                 host,
                 port,
                 user,
                 path: path.trim_end_matches('/').to_owned(),
                 key_file: key_file.as_deref().map(absolute).transpose()?,
                 host_key: host_key.as_deref().map(server_key).transpose()?,
-            }
+            })
         }
-        RemoteKind::Immich { url, ca_file } => Kind::Immich {
-            url: address(url)?,
-            certificates: ca_file.as_deref().map(absolute).transpose()?,
-        },
+        RemoteKind::Immich { url, ca_file } => {
+            KindSettings::Immich(kinds::immich::ImmichSettings {
+                url: address(url)?,
+                certificates: ca_file.as_deref().map(absolute).transpose()?,
+            })
+        }
         // Takes more than options; see `client`.
         RemoteKind::GooglePhotos { .. } => {
             return Err(Error::new(ErrorKind::Usage, "the client ID is missing"));
         }
-        RemoteKind::Azure(azure) => Kind::Azure(cloud::Azure {
+        RemoteKind::Azure(azure) => KindSettings::Azure(kinds::azure::AzureSettings {
             container: azure.container.clone(),
             account: azure.account.clone(),
             endpoint: azure.endpoint.as_deref().map(address).transpose()?,
             path: azure.path.trim_matches('/').to_owned(),
             certificates: azure.ca_file.as_deref().map(absolute).transpose()?,
         }),
-        RemoteKind::Gcs(gcs) => Kind::Gcs(cloud::Bucket {
+        RemoteKind::Gcs(gcs) => KindSettings::Gcs(kinds::gcs::GcsSettings {
             bucket: gcs.bucket.clone(),
             endpoint: gcs.endpoint.as_deref().map(address).transpose()?,
             path: gcs.path.trim_matches('/').to_owned(),
             certificates: gcs.ca_file.as_deref().map(absolute).transpose()?,
         }),
-        RemoteKind::B2(b2) => Kind::B2(cloud::B2 {
+        RemoteKind::B2(b2) => KindSettings::B2(kinds::b2::B2Settings {
             bucket: b2.bucket.clone(),
             endpoint: address_or_host(&b2.endpoint)?,
             key_id: b2.key_id.clone(),
             path: b2.path.trim_matches('/').to_owned(),
             certificates: b2.ca_file.as_deref().map(absolute).transpose()?,
         }),
-        RemoteKind::GoogleDrive(args) => Kind::GoogleDrive(drive_of(args)),
-        RemoteKind::Dropbox(args) => Kind::Dropbox(drive_of(args)),
-        RemoteKind::OneDrive(args) => Kind::OneDrive(drive_of(args)),
+        RemoteKind::GoogleDrive(args) => {
+            KindSettings::GoogleDrive(kinds::google_drive::GoogleDriveSettings {
+                drive: drive_of(args),
+            })
+        }
+        RemoteKind::Dropbox(args) => KindSettings::Dropbox(kinds::dropbox::DropboxSettings {
+            drive: drive_of(args),
+        }),
+        RemoteKind::OneDrive(args) => KindSettings::OneDrive(kinds::onedrive::OneDriveSettings {
+            drive: drive_of(args),
+        }),
     })
 }
 
@@ -434,8 +439,8 @@ fn place_of(keep_in: KeepIn) -> Place {
     }
 }
 
-fn drive_of(args: &DriveArgs) -> cloud::Drive {
-    cloud::Drive {
+fn drive_of(args: &DriveArgs) -> DriveSettings {
+    DriveSettings {
         client_id: args.client_id.clone(),
         path: args.path.trim_matches('/').to_owned(),
         address: None,

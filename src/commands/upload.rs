@@ -29,12 +29,11 @@ use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed, typed_word};
 use crate::upload::albums::Albums;
 use crate::upload::choose::{Choice, Chosen, Layout, Places};
 use crate::upload::connect::connect;
-use crate::upload::google_photos::takes::Limits;
 use crate::upload::problem::Problem;
 use crate::upload::queue::{Ended, Options, Run, Tally};
 use crate::upload::rules::Rules;
-use crate::upload::settings::{self, RemoteSettings, Settings};
-use crate::upload::{Depth, Remote, RemoteKind};
+use crate::upload::settings::{RemoteSettings, Settings};
+use crate::upload::{Depth, Masked, Wishes};
 
 /// How long a connection is waited for without `--wait`.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -126,7 +125,7 @@ async fn send_to(
         return Err(Error::new(Kind::Folder, message)
             .with_hint("copy the folder to a disk that can be written, and upload the copy"));
     }
-    if let settings::Kind::Folder { path } = &settings.kind
+    if let Some(path) = settings.kind.folder()
         && lies_in(path, folder.root())
     {
         let message = format!(
@@ -196,7 +195,7 @@ async fn send_to(
         let done = dry_run(args, &chosen, &folder, known, ui)?;
         return Ok((done, Tally::default()));
     }
-    if let (settings::Kind::Folder { path }, Some(id)) = (&settings.kind, known) {
+    if let (Some(path), Some(id)) = (settings.kind.folder(), known) {
         look_for_disk(&folder, id, args, path)?;
     }
     let now = chrono::Utc::now().timestamp();
@@ -456,43 +455,23 @@ fn albums_of(args: &UploadArgs) -> Albums {
 }
 
 /// Refuses options that do not fit the kind of remote.
-fn check_options(args: &UploadArgs, remote: &mut Remote) -> Result<(), Error> {
-    let senseless =
-        |what: &str, hint: &str| Err(Error::new(Kind::Usage, what.to_owned()).with_hint(hint));
+fn check_options(args: &UploadArgs, remote: &mut Masked) -> Result<(), Error> {
     if args
         .album
         .as_ref()
         .is_some_and(|title| title.trim().is_empty())
     {
-        return senseless("an album needs a title", "give one: --album 'Old phone'");
+        return Err(Error::new(Kind::Usage, "an album needs a title")
+            .with_hint("give one: --album 'Old phone'"));
     }
-    match remote.kind_mut() {
-        RemoteKind::GooglePhotos(photos) => {
-            if args.into.is_some() || args.by_date {
-                return senseless(
-                    "Google Photos has no folders",
-                    "leave out --into and --by-date; --album and --album-per-folder make albums",
-                );
-            }
-            if !args.archive.is_empty() {
-                return senseless(
-                    "Google Photos takes photos and videos, no archives",
-                    "send the archive to a remote of another kind",
-                );
-            }
-            if args.limits == LimitsOf::Of2018 {
-                photos.set_limits(Limits::OF_2018);
-            }
-            Ok(())
-        }
-        RemoteKind::Paths(_) | RemoteKind::Immich(_) if args.limits != LimitsOf::Now => {
-            senseless("--limits is for Google Photos only", "leave out --limits")
-        }
-        RemoteKind::Paths(_) | RemoteKind::Immich(_) => Ok(()),
-    }
+    remote.heed(&Wishes {
+        folders: args.into.is_some() || args.by_date,
+        archives: !args.archive.is_empty(),
+        limits_of_2018: args.limits == LimitsOf::Of2018,
+    })
 }
 
-fn copies_of(args: &UploadArgs, remote: &Remote) -> Result<Wish, Error> {
+fn copies_of(args: &UploadArgs, remote: &Masked) -> Result<Wish, Error> {
     let smaller = args.quality == Quality::StorageSaver;
     if smaller && !remote.takes_copies() {
         let message = "this kind of remote keeps files as they are";

@@ -42,7 +42,7 @@ pub(crate) struct Wish {
 
 /// A part of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// Bytes that are not in the file.
     Bytes(Bytes),
     /// A range of the file. The ranges of a copy are in ascending order and do not overlap.

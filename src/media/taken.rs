@@ -16,7 +16,7 @@ const MAX_DATE_TEXT: usize = 64;
 
 /// The time at which a picture or video was taken, in the photographer's local time, and its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Taken {
+pub(crate) struct Taken {
     /// The time.
     #[serde(serialize_with = "as_text")]
     pub at: NaiveDateTime,
@@ -31,7 +31,7 @@ fn as_text<S: serde::Serializer>(at: &NaiveDateTime, serializer: S) -> Result<S:
 /// The source of a time, the most reliable first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub(crate) enum Source {
     /// The picture's EXIF data.
     Exif,
     /// The video's header.
@@ -44,7 +44,7 @@ pub enum Source {
 
 impl Taken {
     /// Returns the time in the file's name, otherwise the modification time (in seconds since 1970).
-    pub fn of_name_or_mtime(name: &str, mtime: i64) -> Option<Self> {
+    pub(crate) fn of_name_or_mtime(name: &str, mtime: i64) -> Option<Self> {
         let found = of_name(name).map(|at| (at, Source::Name));
         let found = found.or_else(|| local(mtime).map(|at| (at, Source::Modified)));
         found.map(|(at, source)| Self { at, source })

@@ -4,7 +4,7 @@ use super::{folder_of, name_of};
 
 /// How uploaded files are put into albums.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Albums {
+pub(crate) enum Albums {
     /// No albums.
     #[default]
     None,
@@ -16,7 +16,7 @@ pub enum Albums {
 
 impl Albums {
     /// Returns the album of a file, from its path below `data/`, such as `internal/DCIM/Camera/IMG_1.jpg`.
-    pub fn of<'a>(&'a self, source: &'a str) -> Option<&'a str> {
+    pub(crate) fn of<'a>(&'a self, source: &'a str) -> Option<&'a str> {
         match self {
             Self::None => None,
             Self::One(name) => Some(name),

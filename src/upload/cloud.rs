@@ -6,42 +6,24 @@
 
 pub(crate) mod access;
 pub(crate) mod api;
-pub(crate) mod drive;
-pub(crate) mod dropbox;
-pub(crate) mod gcs;
+pub(crate) mod drives;
 pub(crate) mod google;
-pub(crate) mod onedrive;
 pub(crate) mod sessions;
-pub(crate) mod settings;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 
-use self::drive::Drive;
-use self::dropbox::Dropbox;
-use self::gcs::Gcs;
-use self::onedrive::OneDrive;
 use self::sessions::Sessions;
 use super::checksum::Checksum;
+use super::owner::Owner;
+use super::paths::Store;
 use super::problem::Problem;
 use super::source::Source;
-use super::{Acknowledged, Found};
+use super::{Acknowledged, Found, Wanted};
 use crate::digest::Sha256;
 
 /// Pieces of a file that are in memory at once: two read ahead, one being read, one being sent.
 const PIECES_IN_MEMORY: u64 = 4;
-
-/// A cloud storage service with a protocol of its own.
-#[derive(Debug)]
-pub enum Cloud {
-    /// Google Cloud Storage.
-    Gcs(Gcs),
-    /// Google Drive.
-    Drive(Drive),
-    /// Dropbox.
-    Dropbox(Dropbox),
-    /// OneDrive.
-    OneDrive(OneDrive),
-}
 
 /// What a service reports about a stored file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,10 +46,26 @@ pub(crate) enum Progress {
     Done(Stored),
 }
 
-/// A service that accepts a large file in parts.
-pub(crate) trait Parts {
+/// A cloud storage service with a protocol of its own, which accepts a large file in parts.
+#[async_trait]
+pub(crate) trait Cloud: std::fmt::Debug + Send + Sync {
     /// The size of a part in bytes.
     const PART_BYTES: usize;
+
+    /// Returns where the sessions of large files are kept.
+    fn sessions(&self) -> &Sessions;
+
+    /// Lists a folder; returns an empty list if it does not exist.
+    async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem>;
+
+    /// Sends a file to a path, unless something is already there.
+    async fn send(&self, path: &str, source: &Source) -> Result<Stored, Problem>;
+
+    /// Reads a file back; returns its size in bytes and its SHA-256.
+    async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem>;
+
+    /// Removes a file; with `stored`, only if nobody has written over it since.
+    async fn remove(&self, path: &str, stored: Option<&Stored>) -> Result<(), Problem>;
 
     /// Opens an upload session and returns the text that leads to it. Whoever has that text can write to the session,
     /// so it must be kept secret.
@@ -86,39 +84,21 @@ pub(crate) trait Parts {
     ) -> Result<Progress, Problem>;
 }
 
-impl Cloud {
-    /// Lists a folder; returns an empty list if it does not exist.
-    pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
-        match self {
-            Self::Gcs(gcs) => gcs.list(folder).await,
-            Self::Drive(drive) => drive.list(folder).await,
-            Self::Dropbox(dropbox) => dropbox.list(folder).await,
-            Self::OneDrive(onedrive) => onedrive.list(folder).await,
-        }
+#[async_trait]
+impl<C: Cloud> Store for C {
+    async fn list(&self, folder: &str, _: &Wanted<'_>) -> Result<Vec<Found>, Problem> {
+        Cloud::list(self, folder).await
     }
 
-    /// Sends a file to a path, unless something is already there.
-    pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
-        let stored = match self {
-            Self::Gcs(gcs) => gcs.put(path, source).await?,
-            Self::Drive(drive) => drive.put(path, source).await?,
-            Self::Dropbox(dropbox) => dropbox.put(path, source).await?,
-            Self::OneDrive(onedrive) => onedrive.put(path, source).await?,
-        };
+    async fn put(&self, path: &str, source: &Source, _: &Owner) -> Result<Acknowledged, Problem> {
+        let stored = self.send(path, source).await?;
         let mut whole = stored.size.is_none_or(|size| size == source.size);
         if let (true, Some(there)) = (whole, &stored.checksum) {
             whole = source.checksum(there.algorithm).await? == *there;
         }
         if !whole {
             // It is of no use to anybody, as long as it is ours: somebody may have written over it.
-            let revision = stored.revision.as_deref();
-            match (self, &stored.id) {
-                (Self::Gcs(gcs), _) => gcs.remove(path, revision).await?,
-                (Self::Drive(drive), Some(id)) => drive.remove_id(id).await?,
-                (Self::Drive(_), None) => {}
-                (Self::Dropbox(dropbox), _) => dropbox.remove(path, revision).await?,
-                (Self::OneDrive(onedrive), _) => onedrive.remove(path, revision).await?,
-            }
+            Cloud::remove(self, path, Some(&stored)).await?;
             return Err(Problem::Other {
                 words: "the service's copy differs from the file that was sent".to_owned(),
                 passing: true,
@@ -130,46 +110,26 @@ impl Cloud {
         })
     }
 
-    /// Reads a file back; returns its size in bytes and its SHA-256.
-    pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
-        match self {
-            Self::Gcs(gcs) => gcs.digest(path, most).await,
-            Self::Drive(drive) => drive.digest(path, most).await,
-            Self::Dropbox(dropbox) => dropbox.digest(path, most).await,
-            Self::OneDrive(onedrive) => onedrive.digest(path, most).await,
-        }
+    async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
+        Cloud::digest(self, path, most).await
     }
 
-    /// Removes a file.
-    pub async fn remove(&self, path: &str) -> Result<(), Problem> {
-        match self {
-            Self::Gcs(gcs) => gcs.remove(path, None).await,
-            Self::Drive(drive) => drive.remove(path).await,
-            Self::Dropbox(dropbox) => dropbox.remove(path, None).await,
-            Self::OneDrive(onedrive) => onedrive.remove(path, None).await,
-        }
+    async fn remove(&self, path: &str) -> Result<(), Problem> {
+        Cloud::remove(self, path, None).await
     }
 
-    /// Returns how many bytes of memory sending a file takes.
-    pub fn memory(&self, size: u64) -> u64 {
-        let part = match self {
-            Self::Gcs(_) => Gcs::PART_BYTES,
-            Self::Drive(_) => Drive::PART_BYTES,
-            Self::Dropbox(_) => Dropbox::PART_BYTES,
-            Self::OneDrive(_) => OneDrive::PART_BYTES,
-        };
-        size.min(part as u64 * PIECES_IN_MEMORY)
+    fn memory(&self, size: u64) -> u64 {
+        size.min(Self::PART_BYTES as u64 * PIECES_IN_MEMORY)
     }
 }
 
 /// Sends a large file in parts, and continues where an earlier attempt ended.
-pub(crate) async fn send_in_parts<P: Parts>(
-    parts: &P,
-    sessions: &Sessions,
+pub(crate) async fn send_in_parts<C: Cloud>(
+    cloud: &C,
     path: &str,
     source: &Source,
 ) -> Result<Stored, Problem> {
-    let sent = send_parts(parts, sessions, path, source).await;
+    let sent = send_parts(cloud, path, source).await;
     match &sent {
         // Nothing to go on with.
         Ok(_)
@@ -180,7 +140,7 @@ pub(crate) async fn send_in_parts<P: Parts>(
             | Problem::TooLarge { .. }
             | Problem::NameRefused { .. }
             | Problem::Other { passing: false, .. },
-        ) => sessions.forget(path, source),
+        ) => cloud.sessions().forget(path, source),
         Err(_) => {}
     }
     match sent {
@@ -192,14 +152,10 @@ pub(crate) async fn send_in_parts<P: Parts>(
     }
 }
 
-async fn send_parts<P: Parts>(
-    parts: &P,
-    sessions: &Sessions,
-    path: &str,
-    source: &Source,
-) -> Result<Stored, Problem> {
+async fn send_parts<C: Cloud>(cloud: &C, path: &str, source: &Source) -> Result<Stored, Problem> {
+    let sessions = cloud.sessions();
     let (session, mut position) = match sessions.find(path, source) {
-        Some(session) => match parts.received(&session, source).await? {
+        Some(session) => match cloud.received(&session, source).await? {
             Progress::Done(stored) => return Ok(stored),
             Progress::Has(offset) if offset < source.size => (session, offset),
             Progress::Has(_) => {
@@ -209,7 +165,7 @@ async fn send_parts<P: Parts>(
             }
         },
         None => {
-            let session = parts.begin(path, source).await?;
+            let session = cloud.begin(path, source).await?;
             sessions.keep(path, source, &session);
             (session, 0)
         }
@@ -218,10 +174,10 @@ async fn send_parts<P: Parts>(
         tracing::debug!("going on with {path} at {position}");
         source.tell(position);
     }
-    let mut pieces = source.pieces(P::PART_BYTES, position);
+    let mut pieces = source.pieces(C::PART_BYTES, position);
     while let Some(piece) = pieces.next().await? {
         let end = position + piece.len() as u64;
-        match parts
+        match cloud
             .append(&session, (path, source), position, piece)
             .await?
         {
@@ -240,4 +196,11 @@ async fn send_parts<P: Parts>(
         }
     }
     Err(Problem::other("the service did not complete the file"))
+}
+
+/// The file's own date as services want it: `2024-05-17T12:34:56Z`.
+pub(crate) fn date_of(source: &Source) -> Option<String> {
+    let mtime = source.mtime.filter(|mtime| *mtime > 0)?;
+    let date = chrono::DateTime::from_timestamp(mtime, 0)?;
+    Some(date.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

@@ -34,7 +34,7 @@ const MAX_EMPTY_PAGES: usize = 1000;
 
 /// An HTTP client for one remote. Clones are cheap.
 #[derive(Debug, Clone)]
-pub struct Http {
+pub(crate) struct Http {
     client: Client,
     peer: Peer,
 }
@@ -60,7 +60,7 @@ impl Peer {
 
 impl Http {
     /// Creates a client that also trusts the certificates in a PEM file.
-    pub fn new(host: &str, certificates: Option<&Path>) -> Result<Self, Problem> {
+    pub(crate) fn new(host: &str, certificates: Option<&Path>) -> Result<Self, Problem> {
         // An address with a user in it would stand in the remarks of `-vv`.
         let policy = || {
             reqwest::redirect::Policy::custom(|attempt| {
@@ -75,7 +75,10 @@ impl Http {
     }
 
     /// Creates a client that does not follow redirects, because its requests are meant for one host only.
-    pub fn without_redirects(host: &str, certificates: Option<&Path>) -> Result<Self, Problem> {
+    pub(crate) fn without_redirects(
+        host: &str,
+        certificates: Option<&Path>,
+    ) -> Result<Self, Problem> {
         Self::build(host, certificates, reqwest::redirect::Policy::none)
     }
 
@@ -126,33 +129,24 @@ impl Http {
     }
 
     /// Returns the client, which builds requests.
-    pub fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Sends a request; an unsuccessful answer is returned as a problem.
-    pub async fn send(&self, request: RequestBuilder) -> Result<Response, Problem> {
-        let answer = self.answer(request).await?;
-        if answer.status().is_success() {
-            return Ok(answer);
-        }
-        Err(self.problem(answer).await)
-    }
-
     /// Sends a request and returns the answer, whatever its status.
-    pub async fn answer(&self, request: RequestBuilder) -> Result<Response, Problem> {
+    pub(crate) async fn answer(&self, request: RequestBuilder) -> Result<Response, Problem> {
         request.send().await.map_err(|e| self.peer.problem(&e))
     }
 
     /// Returns the problem that an unsuccessful answer means.
-    pub async fn problem(&self, answer: Response) -> Problem {
+    pub(crate) async fn problem(&self, answer: Response) -> Problem {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = read_some(answer, MAX_ERROR_BYTES).await;
         Problem::of_answer(status, &headers, &body)
     }
 
     /// Returns the body of an answer, which must not exceed the limit.
-    pub async fn body(&self, answer: Response) -> Result<Bytes, Problem> {
+    pub(crate) async fn body(&self, answer: Response) -> Result<Bytes, Problem> {
         let mut answer = answer;
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(|e| self.peer.problem(&e))? {
@@ -165,13 +159,13 @@ impl Http {
     }
 
     /// Returns the next bytes of an answer; `None` at its end.
-    pub async fn piece(&self, answer: &mut Response) -> Result<Option<Bytes>, Problem> {
+    pub(crate) async fn piece(&self, answer: &mut Response) -> Result<Option<Bytes>, Problem> {
         let piece = answer.chunk().await;
         piece.map_err(|e| self.peer.problem(&e))
     }
 
     /// Returns a transport for OpenDAL that uses this client.
-    pub fn transport(&self) -> Transport {
+    pub(crate) fn transport(&self) -> Transport {
         Transport {
             inner: ReqwestTransport::new(self.client.clone()),
             peer: self.peer.clone(),
@@ -194,7 +188,7 @@ pub(super) async fn read_some(mut answer: Response, limit: usize) -> Vec<u8> {
 
 /// The HTTP transport that OpenDAL uses.
 #[derive(Debug)]
-pub struct Transport {
+pub(crate) struct Transport {
     inner: ReqwestTransport,
     peer: Peer,
     /// The number of consecutive listing pages without an entry.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// A limit on the transfer rate.
 #[derive(Debug)]
-pub struct Limit {
+pub(crate) struct Limit {
     bytes_per_second: Option<u64>,
     /// The time at which all bytes granted so far will have been sent at that rate.
     free: Mutex<Instant>,
@@ -15,7 +15,7 @@ pub struct Limit {
 
 impl Limit {
     /// Creates a limit in bytes per second; `None` for no limit.
-    pub fn new(bytes_per_second: Option<u64>) -> Self {
+    pub(crate) fn new(bytes_per_second: Option<u64>) -> Self {
         Self {
             bytes_per_second,
             free: Mutex::new(Instant::now()),
@@ -23,7 +23,7 @@ impl Limit {
     }
 
     /// Waits until these bytes may be sent; the first ones may be sent immediately.
-    pub async fn take(&self, bytes: usize) {
+    pub(crate) async fn take(&self, bytes: usize) {
         if let Some(begin) = self.claim(bytes, Instant::now()) {
             tokio::time::sleep_until(begin).await;
         }

@@ -17,10 +17,11 @@
 //! `queue` joins these steps, decides about retries and writes the receipts. `source` is a file on its way, with the
 //! proof that it is still the verified one.
 //!
-//! Kinds that hold files by path share `paths`. Other kinds (a photo service with upload tokens and batches, or with
-//! checksums) are variants of [`Remote`] with three steps of their own. A failure is a `problem::Problem`, which says
-//! what it means for the file and for the run.
+//! `kinds` has a room for each kind of remote, with all that the program knows of it. Kinds that hold files by path
+//! share `paths`; a photo service (with upload tokens and batches, or with checksums) is a [`Remote`] of its own. A
+//! failure is a `problem::Problem`, which says what it means for the file and for the run.
 
+pub(crate) mod account;
 pub(crate) mod albums;
 mod batch;
 mod body;
@@ -29,13 +30,11 @@ pub(crate) mod choose;
 pub(crate) mod cloud;
 pub(crate) mod connect;
 pub(crate) mod copy;
-pub(crate) mod folder;
 mod gate;
-pub(crate) mod google_photos;
 mod hidden;
 pub(crate) mod http;
-pub(crate) mod immich;
 pub(crate) mod keyring;
+pub(crate) mod kinds;
 pub(crate) mod limit;
 pub(crate) mod oauth;
 pub(crate) mod objects;
@@ -48,23 +47,20 @@ pub(crate) mod queue;
 pub(crate) mod rules;
 pub(crate) mod secret;
 pub mod settings;
-pub(crate) mod sftp;
 pub(crate) mod source;
-pub(crate) mod webdav;
 
 use std::path::Path;
 
+use async_trait::async_trait;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::digest::Sha256;
+use crate::error::{Error, Kind};
 use crate::folder::upload::{Pledged, SMALL_BYTES, Upload, UploadId, UploadReason, UploadRecord};
 use crate::names::UploadPath;
 use albums::Albums;
 use batch::{Batch, Made};
-use google_photos::GooglePhotos;
 use hidden::Hidden;
-use immich::Immich;
-use paths::Paths;
 use problem::Problem;
 use rules::Rules;
 use source::Source;
@@ -229,278 +225,218 @@ pub enum Put {
     Held(String),
 }
 
-/// A destination that is ready to use.
-///
-/// Secrets known to it are removed from everything that its service reports, because a hostile service, or an error
-/// page that shows the request, may repeat them.
-#[derive(Debug)]
-pub struct Remote {
-    kind: RemoteKind,
-    hidden: Hidden,
-}
+/// A destination that is ready to use. What a kind has no use for does nothing.
+#[async_trait]
+pub(crate) trait Remote: std::fmt::Debug + Send + Sync {
+    /// Returns the service's rules for files.
+    fn rules(&self) -> &Rules;
 
-/// The kind of a destination.
-#[derive(Debug)]
-pub enum RemoteKind {
-    /// A service that stores files by path.
-    Paths(Box<Paths>),
-    /// An Immich server.
-    Immich(Immich),
-    /// Google Photos.
-    GooglePhotos(GooglePhotos),
-}
+    /// Returns what the remote already has in place of an upload.
+    async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem>;
 
-impl Remote {
-    /// Creates a destination; the secrets in `hidden` are removed from all its reports.
-    pub(crate) fn new(kind: RemoteKind, hidden: Hidden) -> Self {
-        Self { kind, hidden }
+    /// Sends a file to its path.
+    async fn put(&self, upload: &Upload, source: &Source) -> Result<Put, Problem>;
+
+    /// Verifies that acknowledged files are there, unless the acknowledgement was proof enough. The results are in the
+    /// same order.
+    async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem>;
+
+    /// Tests whether the destination works and returns how that was seen.
+    async fn test(&self) -> Result<String, Problem>;
+
+    /// Checks whether files with a receipt are there; the results are in the same order.
+    async fn look(&self, sent: &[Upload], _: Depth) -> Result<Vec<Looked>, Problem> {
+        let settled = self.settle(sent).await?;
+        Ok(settled.into_iter().map(Looked::Settled).collect())
     }
 
-    /// Returns the destination's kind, to configure it.
-    pub fn kind_mut(&mut self) -> &mut RemoteKind {
-        &mut self.kind
+    /// Compares the content of a file found on the remote, which [`Remote::look`] left undecided.
+    async fn read_back(
+        &self,
+        _: &Upload,
+        _: Option<&Source>,
+        _: &Found,
+    ) -> Result<Settled, Problem> {
+        Ok(Settled::there_by(Proven::Name))
+    }
+
+    /// Returns how many bytes of memory sending a file takes.
+    fn memory(&self, size: u64) -> u64 {
+        size.min(2 * SMALL_BYTES)
+    }
+
+    /// Returns how many uploads should be surveyed at once while `parallel` files are sent at once.
+    fn surveys_at_once(&self, parallel: usize) -> usize {
+        parallel
+    }
+
+    /// Returns whether checking all receipts is cheap: listings suffice, and no quota is used.
+    fn looks_cheaply(&self) -> bool {
+        true
+    }
+
+    /// Returns whether a file must contain a date to be shown on the right day.
+    fn needs_dates(&self) -> bool {
+        false
+    }
+
+    /// Returns whether files may be sent as modified copies.
+    fn takes_copies(&self) -> bool {
+        false
+    }
+
+    /// Heeds what a person wishes; refuses what makes no sense here.
+    fn heed(&mut self, wishes: &Wishes) -> Result<(), Error> {
+        match wishes.limits_of_2018 {
+            true => Err(
+                Error::new(Kind::Usage, "--limits is for Google Photos only")
+                    .with_hint("leave out --limits"),
+            ),
+            false => Ok(()),
+        }
+    }
+
+    /// Sets how files are put into albums; fails if this kind of remote has no albums.
+    fn set_albums(&mut self, albums: Albums) -> Result<(), Problem> {
+        match albums {
+            Albums::None => Ok(()),
+            Albums::One(_) | Albums::PerFolder => Err(Problem::Settings {
+                words: "this kind of remote has no albums".to_owned(),
+            }),
+        }
     }
 
     /// Sets the rescue folder being uploaded. It marks the temporary files on the remote, so that those of other
     /// senders can be told apart.
-    pub fn of_folder(&mut self, folder: &Path) {
-        match &mut self.kind {
-            RemoteKind::Paths(paths) => paths.set_owner(folder),
-            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {}
-        }
+    fn of_folder(&mut self, _: &Path) {}
+
+    /// Lets the remote recognise partial files that earlier runs left there from this rescue folder.
+    fn come_from(&self, _: Sha256) {}
+
+    /// Reserves paths that are meant for other files.
+    fn reserve(&self, _: Vec<UploadPath>) {}
+
+    /// Forgets what is known about a path and its folder, because an interrupted request may have changed them.
+    fn forget(&self, _: &str) {}
+
+    /// Removes what was on the remote only during the upload. Call it when everything has been sent.
+    async fn leave(&self) {}
+
+    /// Returns whether [`Remote::arrange`] has anything to do.
+    fn arranges(&self) -> bool {
+        false
     }
 
-    /// Returns what the remote already has in place of an upload.
-    pub async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
-        let said = match &self.kind {
-            RemoteKind::Paths(paths) => paths.survey(upload, source).await,
-            RemoteKind::Immich(immich) => immich.survey(upload, source).await,
-            RemoteKind::GooglePhotos(photos) => photos.survey(upload, source).await,
-        };
-        self.hidden.left_out(said)
-    }
-
-    /// Sends a file to its path.
-    pub async fn put(&self, upload: &Upload, source: &Source) -> Result<Put, Problem> {
-        let said = match &self.kind {
-            RemoteKind::Paths(paths) => paths.put(&upload.path, source).await.map(Put::Done),
-            RemoteKind::Immich(immich) => immich.put(&upload.path, source).await.map(Put::Done),
-            RemoteKind::GooglePhotos(photos) => photos.put(upload, source).await,
-        };
-        self.hidden.left_out(said)
+    /// Puts the present files into their albums. Repeating it changes nothing.
+    async fn arrange(&self, _: &[Upload]) -> Result<(), Problem> {
+        Ok(())
     }
 
     /// Returns whether items have to be created from the bytes after they are sent.
-    pub fn makes_items(&self) -> bool {
-        match &self.kind {
-            RemoteKind::Paths(_) | RemoteKind::Immich(_) => false,
-            RemoteKind::GooglePhotos(_) => true,
-        }
+    fn makes_items(&self) -> bool {
+        false
     }
 
     /// Returns the title of the album that [`Remote::create`] puts a file into, from the file's path below `data/`.
-    pub(crate) fn album_of(&self, source: &str) -> Option<String> {
-        match &self.kind {
-            RemoteKind::Paths(_) | RemoteKind::Immich(_) => None,
-            RemoteKind::GooglePhotos(photos) => photos.album_of(source),
-        }
+    fn album_of(&self, _: &str) -> Option<String> {
+        None
     }
 
     /// Creates items from stored bytes; the results are in the same order.
-    pub(crate) async fn create(&self, batch: &Batch) -> Result<Vec<Made>, Problem> {
-        let said = match &self.kind {
-            RemoteKind::Paths(_) | RemoteKind::Immich(_) => Ok(Vec::new()),
-            RemoteKind::GooglePhotos(photos) => photos.create(batch).await,
-        };
-        self.hidden.left_out(said)
+    async fn create(&self, _: &Batch) -> Result<Vec<Made>, Problem> {
+        Ok(Vec::new())
     }
 
     /// Sets the channel for facts that must be recorded immediately.
-    pub(crate) fn note_to(&self, notes: UnboundedSender<UploadRecord>) {
-        match &self.kind {
-            RemoteKind::Paths(_) | RemoteKind::Immich(_) => {}
-            RemoteKind::GooglePhotos(photos) => photos.note_to(notes),
-        }
-    }
+    fn note_to(&self, _: UnboundedSender<UploadRecord>) {}
 
     /// Continues an upload where an earlier run left it, if the same bytes are to be sent.
-    pub(crate) fn go_on(&self, id: UploadId, known: Pledged) {
-        match &self.kind {
-            RemoteKind::Paths(_) | RemoteKind::Immich(_) => {}
-            RemoteKind::GooglePhotos(photos) => photos.go_on(id, known),
-        }
+    fn go_on(&self, _: UploadId, _: Pledged) {}
+}
+
+/// Wishes of a person that not every kind of remote can fulfil.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wishes {
+    /// Files in folders of the person's choice.
+    pub(crate) folders: bool,
+    /// Archives instead of the rescued files.
+    pub(crate) archives: bool,
+    /// The size limits that Google Photos had in 2018.
+    pub(crate) limits_of_2018: bool,
+}
+
+/// A remote behind a mask: the secrets known to it are removed from everything that its service reports, because a
+/// hostile service, or an error page that shows the request, may repeat them.
+///
+/// Every answer of [`Remote`] is asked for here; the rest of it comes from this program, and is reached directly.
+#[derive(Debug)]
+pub(crate) struct Masked {
+    remote: Box<dyn Remote>,
+    hidden: Hidden,
+}
+
+impl Masked {
+    /// Removes the secrets in `hidden` from all reports of a remote.
+    pub(crate) fn new(remote: Box<dyn Remote>, hidden: Hidden) -> Self {
+        Self { remote, hidden }
     }
 
-    /// Verifies that acknowledged files are there, unless the acknowledgement was proof enough. The results are in the
-    /// same order.
-    pub async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
-        let said = match &self.kind {
-            RemoteKind::Paths(paths) => paths.settle(sent).await,
-            RemoteKind::Immich(immich) => immich.settle(sent).await,
-            RemoteKind::GooglePhotos(photos) => Ok(photos.settle(sent)),
-        };
-        self.hidden.left_out(said)
+    pub(crate) async fn survey(
+        &self,
+        upload: &Upload,
+        source: &Source,
+    ) -> Result<Presence, Problem> {
+        self.hidden
+            .left_out(self.remote.survey(upload, source).await)
     }
 
-    /// Checks whether files with a receipt are there; the results are in the same order.
+    pub(crate) async fn put(&self, upload: &Upload, source: &Source) -> Result<Put, Problem> {
+        self.hidden.left_out(self.remote.put(upload, source).await)
+    }
+
+    pub(crate) async fn create(&self, batch: &Batch) -> Result<Vec<Made>, Problem> {
+        self.hidden.left_out(self.remote.create(batch).await)
+    }
+
+    pub(crate) async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
+        self.hidden.left_out(self.remote.settle(sent).await)
+    }
+
     pub(crate) async fn look(&self, sent: &[Upload], depth: Depth) -> Result<Vec<Looked>, Problem> {
-        let said = match &self.kind {
-            RemoteKind::Paths(paths) => paths.look(sent, depth).await,
-            RemoteKind::Immich(immich) => immich.settle(sent).await.map(all_settled),
-            RemoteKind::GooglePhotos(photos) => photos.check(sent).await.map(all_settled),
-        };
-        self.hidden.left_out(said)
+        self.hidden.left_out(self.remote.look(sent, depth).await)
     }
 
-    /// Compares the content of a file found on the remote.
     pub(crate) async fn read_back(
         &self,
         upload: &Upload,
         source: Option<&Source>,
         found: &Found,
     ) -> Result<Settled, Problem> {
-        let said = match &self.kind {
-            RemoteKind::Paths(paths) => paths.read_back(upload, source, found).await,
-            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {
-                Ok(Settled::there_by(Proven::Name))
-            }
-        };
-        self.hidden.left_out(said)
+        let read = self.remote.read_back(upload, source, found).await;
+        self.hidden.left_out(read)
     }
 
-    /// Removes what was on the remote only during the upload. Call it when everything has been sent.
-    pub(crate) async fn leave(&self) {
-        match &self.kind {
-            RemoteKind::Paths(paths) => paths.leave().await,
-            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {}
-        }
+    pub(crate) async fn arrange(&self, there: &[Upload]) -> Result<(), Problem> {
+        self.hidden.left_out(self.remote.arrange(there).await)
     }
 
-    /// Returns whether checking all receipts is cheap: listings suffice, and no quota is used.
-    pub(crate) fn looks_cheaply(&self) -> bool {
-        match &self.kind {
-            RemoteKind::Paths(_) | RemoteKind::Immich(_) => true,
-            RemoteKind::GooglePhotos(_) => false,
-        }
-    }
-
-    /// Tests whether the destination works and returns how that was seen.
-    pub async fn test(&self) -> Result<String, Problem> {
-        let said = match &self.kind {
-            RemoteKind::Paths(paths) => paths.test().await,
-            RemoteKind::Immich(immich) => immich.test().await,
-            RemoteKind::GooglePhotos(photos) => photos.test().await,
-        };
-        self.hidden.left_out(said)
-    }
-
-    /// Returns the service's rules for files.
-    pub fn rules(&self) -> &Rules {
-        match &self.kind {
-            RemoteKind::Paths(paths) => paths.rules(),
-            RemoteKind::Immich(immich) => immich.rules(),
-            RemoteKind::GooglePhotos(photos) => photos.rules(),
-        }
-    }
-
-    /// Lets the remote recognise partial files that earlier runs left there from this rescue folder.
-    pub(crate) fn come_from(&self, rescue_folder: Sha256) {
-        match &self.kind {
-            RemoteKind::Paths(paths) => paths.come_from(rescue_folder),
-            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {}
-        }
-    }
-
-    /// Reserves paths that are meant for other files.
-    pub fn reserve(&self, planned: impl IntoIterator<Item = UploadPath>) {
-        match &self.kind {
-            RemoteKind::Paths(paths) => paths.reserve(planned),
-            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {}
-        }
-    }
-
-    /// Sets how files are put into albums; fails if this kind of remote has no albums.
-    pub fn set_albums(&mut self, albums: Albums) -> Result<(), Problem> {
-        match &mut self.kind {
-            RemoteKind::Paths(_) if albums == Albums::None => Ok(()),
-            RemoteKind::Paths(_) => Err(Problem::Settings {
-                words: "this kind of remote has no albums".to_owned(),
-            }),
-            RemoteKind::Immich(immich) => {
-                immich.set_albums(albums);
-                Ok(())
-            }
-            RemoteKind::GooglePhotos(photos) => {
-                photos.set_albums(albums);
-                Ok(())
-            }
-        }
-    }
-
-    /// Returns whether [`Remote::arrange`] has anything to do.
-    pub fn arranges(&self) -> bool {
-        match &self.kind {
-            RemoteKind::Paths(_) | RemoteKind::GooglePhotos(_) => false,
-            RemoteKind::Immich(immich) => immich.arranges(),
-        }
-    }
-
-    /// Puts the present files into their albums. Repeating it changes nothing.
-    pub async fn arrange(&self, there: &[Upload]) -> Result<(), Problem> {
-        let said = match &self.kind {
-            RemoteKind::Paths(_) | RemoteKind::GooglePhotos(_) => Ok(()),
-            RemoteKind::Immich(immich) => immich.arrange(there).await,
-        };
-        self.hidden.left_out(said)
-    }
-
-    /// Returns whether a file must contain a date to be shown on the right day.
-    pub fn needs_dates(&self) -> bool {
-        match &self.kind {
-            RemoteKind::Paths(_) => false,
-            // It takes dates beside the file.
-            RemoteKind::Immich(_) => false,
-            RemoteKind::GooglePhotos(_) => true,
-        }
-    }
-
-    /// Returns whether files may be sent as modified copies. Services that store files by path get them unchanged.
-    pub fn takes_copies(&self) -> bool {
-        match &self.kind {
-            RemoteKind::Paths(_) => false,
-            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => true,
-        }
-    }
-
-    /// Returns how many uploads should be surveyed at once while `parallel` files are sent at once.
-    pub fn surveys_at_once(&self, parallel: usize) -> usize {
-        match &self.kind {
-            RemoteKind::Paths(_) | RemoteKind::GooglePhotos(_) => parallel,
-            // It answers for many in one request.
-            RemoteKind::Immich(_) => queue::AHEAD,
-        }
-    }
-
-    /// Returns how many bytes of memory sending a file takes.
-    pub fn memory(&self, size: u64) -> u64 {
-        match &self.kind {
-            RemoteKind::Paths(paths) => paths.memory(size),
-            RemoteKind::Immich(immich) => immich.memory(size),
-            RemoteKind::GooglePhotos(_) => size.min(2 * SMALL_BYTES),
-        }
-    }
-
-    /// Forgets what is known about a path and its folder, because an interrupted request may have changed them.
-    pub fn forget(&self, path: &str) {
-        match &self.kind {
-            RemoteKind::Paths(paths) => paths.forget(path),
-            RemoteKind::Immich(_) | RemoteKind::GooglePhotos(_) => {}
-        }
+    pub(crate) async fn test(&self) -> Result<String, Problem> {
+        self.hidden.left_out(self.remote.test().await)
     }
 }
 
-fn all_settled(settled: Vec<Settled>) -> Vec<Looked> {
-    settled.into_iter().map(Looked::Settled).collect()
+impl std::ops::Deref for Masked {
+    type Target = dyn Remote;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.remote
+    }
+}
+
+impl std::ops::DerefMut for Masked {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut *self.remote
+    }
 }
 
 /// Returns the folder of a path; empty for the root.

@@ -37,7 +37,7 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// The facts needed to sign in to a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service {
+pub(crate) struct Service {
     /// The service's name, for messages.
     pub name: &'static str,
     /// The address of the page where the user gives consent.
@@ -61,7 +61,7 @@ pub struct Service {
 
 /// Replacements for a service's addresses. For tests; no option sets them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoints {
+pub(crate) struct Endpoints {
     /// Replaces [`Service::authorize_url`].
     pub authorize: String,
     /// Replaces [`Service::token_url`].
@@ -71,7 +71,7 @@ pub struct Endpoints {
 impl Service {
     /// Returns the same service at other addresses.
     #[must_use]
-    pub fn at(mut self, endpoints: Option<&Endpoints>) -> Self {
+    pub(crate) fn at(mut self, endpoints: Option<&Endpoints>) -> Self {
         if let Some(endpoints) = endpoints {
             self.authorize_url.clone_from(&endpoints.authorize);
             self.token_url.clone_from(&endpoints.token);
@@ -137,7 +137,7 @@ pub(crate) type Keep = Arc<dyn Fn(Secret) -> Result<(), Error> + Send + Sync>;
 
 /// The access tokens of one remote. Clones are cheap.
 #[derive(Clone)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     shared: Arc<Shared>,
 }
 
@@ -201,7 +201,7 @@ impl Tokens {
 
     /// Returns the header value `Bearer ...` with a token that is valid for at least some minutes. Concurrent callers
     /// share one renewal request.
-    pub async fn bearer(&self) -> Result<HeaderValue, Problem> {
+    pub(crate) async fn bearer(&self) -> Result<HeaderValue, Problem> {
         let mut state = self.shared.state.lock().await;
         if let Some(access) = &state.access
             && access.renew > Instant::now()
@@ -231,7 +231,7 @@ impl Tokens {
     }
 
     /// Reports that the service rejected a token before it expired; the next one will be new.
-    pub async fn refused(&self, header: &HeaderValue) {
+    pub(crate) async fn refused(&self, header: &HeaderValue) {
         let mut state = self.shared.state.lock().await;
         let is_it = |access: &Access| access.header == *header;
         if state.access.as_ref().is_some_and(is_it) {

@@ -1,11 +1,16 @@
 //! The kinds that use OpenDAL: S3 and compatible services, Azure Blob, Backblaze B2; and the listing side of WebDAV.
 
-use opendal::{EntryMode, Metadata, Operator};
+use std::path::Path;
 
+use async_trait::async_trait;
+use opendal::{EntryMode, HttpTransporter, Metadata, OperationContext, Operator};
+
+use super::http::{Http, host_of};
 use super::owner::Owner;
+use super::paths::Store;
 use super::problem::Problem;
 use super::source::Source;
-use super::{Acknowledged, Counted, Found, Wanted};
+use super::{Acknowledged, Counted, Found, Wanted, content_type, folder_of};
 use crate::digest::{Hasher, Sha256};
 use crate::names::folded;
 
@@ -19,15 +24,16 @@ const MAX_PARTS: u64 = 9_000;
 const PARTS_AT_ONCE: usize = 2;
 
 /// An object storage or other service reached through OpenDAL.
-#[derive(Debug, Clone)]
-pub struct Objects {
+#[derive(Debug)]
+pub(crate) struct Objects {
     operator: Operator,
-    condition: Condition,
+    /// Whether the service refuses to overwrite an object, as known or tested.
+    refuses: tokio::sync::OnceCell<bool>,
 }
 
 /// Whether a service can refuse to overwrite an object (`If-None-Match: *`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// The service honours the condition.
     Heeded,
     /// The service does not support the condition, and rejects writes that carry it.
@@ -37,22 +43,39 @@ pub enum Condition {
 }
 
 impl Objects {
-    /// Creates the remote from a configured OpenDAL operator.
-    pub fn new(operator: Operator, condition: Condition) -> Self {
-        Self {
-            operator,
-            condition,
-        }
+    /// Creates the remote from the settings of an OpenDAL service.
+    pub(crate) fn new(
+        builder: impl opendal::Builder,
+        http: &Http,
+        condition: Condition,
+    ) -> Result<Self, Problem> {
+        let operator = Operator::new(builder).map_err(|e| Problem::of_opendal(&e))?;
+        let transport = HttpTransporter::new(http.transport());
+        let context = OperationContext::new().with_http_transport(transport);
+        let refuses = match condition {
+            Condition::Heeded => Some(true),
+            Condition::Unknown => Some(false),
+            Condition::Untried => None,
+        };
+        Ok(Self {
+            operator: operator.with_context(context),
+            refuses: tokio::sync::OnceCell::new_with(refuses),
+        })
     }
 
-    /// Returns whether the service refuses to overwrite an object. If that is unknown, tests it with a tiny object in a
-    /// folder that files are sent to.
-    pub(super) async fn refuses(&self, folder: &str, owner: &Owner) -> Result<bool, Problem> {
-        match self.condition {
-            Condition::Heeded => return Ok(true),
-            Condition::Unknown => return Ok(false),
-            Condition::Untried => {}
-        }
+    /// Creates the remote for a bucket of the service at an address.
+    pub(crate) fn at(
+        address: &str,
+        certificates: Option<&Path>,
+        bucket: impl opendal::Builder,
+        condition: Condition,
+    ) -> Result<Self, Problem> {
+        let http = Http::without_redirects(&host_of(address), certificates)?;
+        Self::new(bucket, &http, condition)
+    }
+
+    /// Tests with a tiny object whether the service refuses to overwrite one.
+    async fn try_condition(&self, folder: &str, owner: &Owner) -> Result<bool, Problem> {
         let name = format!(".{}.rescue-test", owner.mark());
         let path = match folder {
             "" => name,
@@ -79,27 +102,11 @@ impl Objects {
             Err(problem) => Err(problem),
         }
     }
+}
 
-    /// Writes a tiny object, and overwrites an existing one.
-    pub(super) async fn note(&self, path: &str, text: &str) -> Result<(), Problem> {
-        let written = self.operator.write(path, text.to_owned()).await;
-        written.map(drop).map_err(|e| Problem::of_opendal(&e))
-    }
-
-    /// Returns how many bytes of memory sending a file takes.
-    pub fn memory(size: u64) -> u64 {
-        match size {
-            0..=PART_BYTES => size,
-            _ => part_bytes(size) * (PARTS_AT_ONCE as u64 + 2),
-        }
-    }
-
-    /// Lists the wanted files of a folder; returns an empty list if it does not exist.
-    pub(crate) async fn list(
-        &self,
-        folder: &str,
-        wanted: &Wanted<'_>,
-    ) -> Result<Vec<Found>, Problem> {
+#[async_trait]
+impl Store for Objects {
+    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<Found>, Problem> {
         let path = match folder {
             "" => "/".to_owned(),
             folder => format!("{folder}/"),
@@ -139,15 +146,15 @@ impl Objects {
         Ok(found)
     }
 
-    /// Sends a file; if requested, only to a path where nothing is.
-    pub(super) async fn put(
+    async fn put(
         &self,
         path: &str,
         source: &Source,
-        only_new: bool,
+        owner: &Owner,
     ) -> Result<Acknowledged, Problem> {
+        let only_new = self.refuses(folder_of(path), owner).await?;
         let failed = |e: opendal::Error| Problem::of_opendal(&e);
-        let content_type = super::content_type(path);
+        let content_type = content_type(path);
         let typed = self.operator.info().capability().write_with_content_type;
         if source.is_small() {
             let bytes = source.whole().await?;
@@ -189,8 +196,7 @@ impl Objects {
         }
     }
 
-    /// Reads a file back; returns its size in bytes and its SHA-256.
-    pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
+    async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         let failed = |e: opendal::Error| Problem::of_opendal(&e);
         let reader = self.operator.reader(path).await.map_err(failed)?;
         let mut stream = reader.into_stream(..).await.map_err(failed)?;
@@ -206,12 +212,30 @@ impl Objects {
         Ok((size, hasher.finish()))
     }
 
-    /// Removes a file.
-    pub async fn remove(&self, path: &str) -> Result<(), Problem> {
+    async fn remove(&self, path: &str) -> Result<(), Problem> {
         self.operator
             .delete(path)
             .await
             .map_err(|e| Problem::of_opendal(&e))
+    }
+
+    fn memory(&self, size: u64) -> u64 {
+        match size {
+            0..=PART_BYTES => size,
+            _ => part_bytes(size) * (PARTS_AT_ONCE as u64 + 2),
+        }
+    }
+
+    async fn refuses(&self, folder: &str, owner: &Owner) -> Result<bool, Problem> {
+        let tried = self
+            .refuses
+            .get_or_try_init(|| self.try_condition(folder, owner));
+        tried.await.copied()
+    }
+
+    async fn note(&self, path: &str, text: &'static str) -> Result<(), Problem> {
+        let written = self.operator.write(path, text).await;
+        written.map(drop).map_err(|e| Problem::of_opendal(&e))
     }
 }
 

@@ -14,11 +14,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::folder_of;
+use super::owner::Owner;
+use super::source::Source;
 use crate::digest::Sha256;
 use crate::folder::upload::SMALL_BYTES;
 
 /// What such a name ends with.
-const ENDING: &str = ".rescue-part";
+pub(super) const PART: &str = ".rescue-part";
 /// The digits of the mark, and of the SHA-256.
 const DIGITS: usize = 8;
 const RANDOM_DIGITS: usize = 16;
@@ -62,7 +65,7 @@ impl PartNames {
     pub(crate) fn fresh(&self, folder: &str, sha256: &Sha256) -> String {
         let mut state = self.state();
         let name = format!(
-            ".{}-{}-{}{ENDING}",
+            ".{}-{}-{}{PART}",
             state.mark,
             digits(sha256),
             random(RANDOM_DIGITS)
@@ -124,11 +127,22 @@ impl PartNames {
     }
 }
 
+/// Returns the path under which a file is written until it is complete.
+pub(crate) fn part_of(owner: &Owner, path: &str, source: &Source) -> String {
+    let folder = folder_of(path);
+    // Not of the file's own name there: that may turn out to be taken.
+    let name = owner.name_for(&[folder.as_bytes(), &source.origin(), &source.sha256.0]);
+    match folder {
+        "" => format!(".{name}{PART}"),
+        folder => format!("{folder}/.{name}{PART}"),
+    }
+}
+
 /// Returns whether a name is that of a partial file, from any rescue folder.
 fn is_part(name: &str) -> bool {
     let parts = name
         .strip_prefix('.')
-        .and_then(|name| name.strip_suffix(ENDING));
+        .and_then(|name| name.strip_suffix(PART));
     let lengths = [DIGITS, DIGITS, RANDOM_DIGITS];
     parts.is_some_and(|parts| {
         parts.split('-').map(str::len).eq(lengths)

@@ -4,51 +4,79 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
+
 mod listing;
 mod notes;
 mod proof;
 
 use self::listing::Listings;
 use self::notes::{has_hash, today, with_hash};
-use super::cloud::Cloud;
-use super::folder::LocalFolder;
-use super::objects::Objects;
 use super::owner::{Owner, random_name};
+use super::parts::part_of;
 use super::problem::Problem;
 use super::rules::Rules;
-use super::sftp::Sftp;
 use super::source::Source;
-use super::webdav::{WebDavSender, part_of};
-use super::{Acknowledged, Found, Presence, folder_of, name_of};
+use super::{
+    Acknowledged, Depth, Found, Looked, Presence, Put, Remote, Settled, Wanted, folder_of, name_of,
+};
 use crate::digest::Sha256;
 use crate::folder::upload::{SMALL_BYTES, Upload, UploadReason};
 use crate::names::{UploadPath, folded};
 
-/// The service that stores the files.
-#[derive(Debug)]
-pub enum Store {
-    /// A folder on this computer.
-    Folder(LocalFolder),
-    /// A WebDAV server.
-    WebDav(WebDavSender, Objects),
-    /// An SFTP server.
-    Sftp(Sftp),
-    /// A service reached through OpenDAL.
-    Objects(Objects),
-    /// A cloud storage service with a protocol of its own.
-    Cloud(Cloud),
+/// A service that stores files by path. Its defaults are those of a service that refuses to overwrite a file.
+#[async_trait]
+pub(crate) trait Store: std::fmt::Debug + Send + Sync {
+    /// Lists the files of a folder, or only the wanted ones; returns an empty list if it does not exist.
+    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<Found>, Problem>;
+
+    /// Sends a file to a path, unless something is already there.
+    async fn put(
+        &self,
+        path: &str,
+        source: &Source,
+        owner: &Owner,
+    ) -> Result<Acknowledged, Problem>;
+
+    /// Reads a file back; returns its size in bytes and its SHA-256. An answer may be endless, so reading stops once it
+    /// exceeds `most` bytes; the size is then only a lower bound.
+    async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem>;
+
+    /// Removes a file.
+    async fn remove(&self, path: &str) -> Result<(), Problem>;
+
+    /// Returns how many bytes of memory sending a file takes.
+    fn memory(&self, size: u64) -> u64 {
+        size.min(2 * SMALL_BYTES)
+    }
+
+    /// Returns whether the service itself refuses to overwrite a file; `folder` is where that may be tested.
+    async fn refuses(&self, _folder: &str, _: &Owner) -> Result<bool, Problem> {
+        Ok(true)
+    }
+
+    /// Writes a tiny file, and overwrites an existing one. Only a service that may not refuse that is asked to.
+    async fn note(&self, _path: &str, _text: &'static str) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    /// Records that a folder exists.
+    fn knows_folder(&self, _: &str) {}
+
+    /// Recognises partial files that earlier runs left there from this rescue folder.
+    fn come_from(&self, _rescue_folder: Sha256) {}
 }
 
 /// A remote that stores files by path.
 #[derive(Debug)]
-pub struct Paths {
-    store: Store,
+pub(crate) struct Paths {
+    store: Box<dyn Store>,
     rules: Rules,
     owner: Owner,
     /// The paths that are meant for other files, case-folded.
     reserved: Mutex<HashSet<String>>,
     listings: Listings,
-    /// Whether the object store refuses to overwrite a file, as tested.
+    /// Whether the service refuses to overwrite a file, as tested.
     refuses: tokio::sync::OnceCell<bool>,
     /// The names of this sender's notes, by folder.
     notes: Mutex<HashMap<String, HashSet<String>>>,
@@ -60,9 +88,9 @@ pub struct Paths {
 
 impl Paths {
     /// Creates the remote from a store and its rules.
-    pub fn new(store: Store, rules: Rules) -> Self {
-        Self {
-            store,
+    pub(crate) fn boxed(store: impl Store + 'static, rules: Rules) -> Box<dyn Remote> {
+        Box::new(Self {
+            store: Box::new(store),
             rules,
             owner: Owner::of(None),
             reserved: Mutex::default(),
@@ -71,72 +99,16 @@ impl Paths {
             notes: Mutex::default(),
             noting: tokio::sync::Mutex::default(),
             day: today(),
-        }
-    }
-
-    /// See [`super::Remote::of_folder`].
-    pub(super) fn set_owner(&mut self, folder: &Path) {
-        self.owner = Owner::of(Some(folder));
+        })
     }
 
     /// Returns whether the service itself refuses to overwrite a file; `folder` is where that may be tested.
     async fn refuses(&self, folder: &str) -> Result<bool, Problem> {
-        match &self.store {
-            Store::Folder(_) | Store::Sftp(_) | Store::Cloud(_) => Ok(true),
-            Store::WebDav(sender, _) => {
-                let folder = self.spelt(&joined(folder, "x")).await?;
-                let ways = sender.ways(folder_of(&folder), &self.owner).await?;
-                Ok(ways.refuses)
-            }
-            Store::Objects(objects) => {
-                let tried = self
-                    .refuses
-                    .get_or_try_init(|| objects.refuses(folder, &self.owner));
-                tried.await.copied()
-            }
-        }
-    }
-
-    /// Returns the service's rules for files.
-    pub fn rules(&self) -> &Rules {
-        &self.rules
-    }
-
-    /// See [`super::Remote::come_from`].
-    pub(super) fn come_from(&self, rescue_folder: Sha256) {
-        match &self.store {
-            Store::Folder(folder) => folder.parts().come_from(rescue_folder),
-            Store::Sftp(sftp) => sftp.parts().come_from(rescue_folder),
-            Store::WebDav(..) | Store::Objects(_) | Store::Cloud(_) => {}
-        }
-    }
-
-    /// Reserves paths that are meant for other files.
-    pub fn reserve(&self, planned: impl IntoIterator<Item = UploadPath>) {
-        let planned = planned.into_iter().map(|path| folded(&path).into_owned());
-        lock(&self.reserved).extend(planned);
-    }
-
-    /// See [`super::Remote::survey`].
-    pub async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
-        if let Some(limit) = self.rules.max_file_bytes.filter(|max| upload.size > *max) {
-            let words = format!("this service takes files of up to {limit} bytes");
-            return Ok(Presence::Refused(UploadReason::TooLarge, words));
-        }
-        let folder = folder_of(&upload.path);
-        if lock(&self.reserved).insert(folded(&upload.path).into_owned()) {
-            // Nobody looked for this name so far.
-            self.forget(&upload.path);
-        }
-        if let Some(presence) = self.survey_listed(upload, source).await? {
-            return Ok(presence);
-        }
-        // It is to be sent: who else sends to this folder has to see that, and is looked for then.
-        self.note(folder).await?;
-        match self.survey_listed(upload, source).await? {
-            Some(presence) => Ok(presence),
-            None => Err(Problem::other("this folder accepts no uploads")),
-        }
+        let tried = self.refuses.get_or_try_init(|| async {
+            let folder = self.spelt_folder(folder).await?;
+            self.store.refuses(&folder, &self.owner).await
+        });
+        tried.await.copied()
     }
 
     /// Returns what a listing shows about an upload. `None` means that the file has to be sent, but not before a note
@@ -158,7 +130,7 @@ impl Paths {
             let same = self.same(folder, upload, source, found).await?;
             if same.is_some() && listing.has_part(name_of(&part)) {
                 // A killed run left it, and nobody asks for it any more.
-                let _ = self.remove(&self.spelt(&part).await?).await;
+                let _ = self.store.remove(&self.spelt(&part).await?).await;
             }
             Ok::<_, Problem>((same, is_free))
         };
@@ -239,7 +211,11 @@ impl Paths {
             None if found.checksum.is_some() => return Ok(None),
             None => {}
         }
-        let (size, sha256) = match self.digest(&self.spelt(path).await?, upload.size).await {
+        let (size, sha256) = match self
+            .store
+            .digest(&self.spelt(path).await?, upload.size)
+            .await
+        {
             // It was there a moment ago.
             Err(Problem::NotFound { .. }) => return Ok(None),
             read => read?,
@@ -248,19 +224,10 @@ impl Paths {
         Ok(is_same.then(|| same(format!("sha256:{sha256}"))).flatten())
     }
 
-    /// See [`super::Remote::put`].
-    pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
+    /// Sends a file to a path, unless something is already there.
+    async fn send(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
         let spelt = self.spelt(path).await?;
-        let done = match &self.store {
-            Store::Folder(folder) => folder.put(&spelt, source).await,
-            Store::WebDav(sender, _) => sender.put(&spelt, source, &self.owner).await,
-            Store::Sftp(sftp) => sftp.put(&spelt, source).await,
-            Store::Objects(objects) => {
-                let only_new = self.refuses(folder_of(&spelt)).await?;
-                objects.put(&spelt, source, only_new).await
-            }
-            Store::Cloud(cloud) => cloud.put(&spelt, source).await,
-        };
+        let done = self.store.put(&spelt, source, &self.owner).await;
         let acknowledged = done.map_err(|problem| match problem {
             // Whatever that was, it is made again, and the file is not to blame.
             Problem::NotFound { what } => Problem::Other {
@@ -278,9 +245,74 @@ impl Paths {
         self.listings.add(folder_of(path), found);
         Ok(acknowledged)
     }
+}
 
-    /// See [`super::Remote::test`].
-    pub async fn test(&self) -> Result<String, Problem> {
+#[async_trait]
+impl Remote for Paths {
+    async fn put(&self, upload: &Upload, source: &Source) -> Result<Put, Problem> {
+        self.send(&upload.path, source).await.map(Put::Done)
+    }
+
+    async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
+        self.settled(sent).await
+    }
+
+    async fn look(&self, sent: &[Upload], depth: Depth) -> Result<Vec<Looked>, Problem> {
+        self.looked(sent, depth).await
+    }
+
+    async fn read_back(
+        &self,
+        upload: &Upload,
+        source: Option<&Source>,
+        found: &Found,
+    ) -> Result<Settled, Problem> {
+        self.compared(upload, source, found).await
+    }
+
+    async fn leave(&self) {
+        self.remove_notes().await;
+    }
+
+    fn of_folder(&mut self, folder: &Path) {
+        self.owner = Owner::of(Some(folder));
+    }
+
+    fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    fn come_from(&self, rescue_folder: Sha256) {
+        self.store.come_from(rescue_folder);
+    }
+
+    fn reserve(&self, planned: Vec<UploadPath>) {
+        let planned = planned.into_iter().map(|path| folded(&path).into_owned());
+        lock(&self.reserved).extend(planned);
+    }
+
+    async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
+        if let Some(limit) = self.rules.max_file_bytes.filter(|max| upload.size > *max) {
+            let words = format!("this service takes files of up to {limit} bytes");
+            return Ok(Presence::Refused(UploadReason::TooLarge, words));
+        }
+        let folder = folder_of(&upload.path);
+        if lock(&self.reserved).insert(folded(&upload.path).into_owned()) {
+            // Nobody looked for this name so far.
+            self.forget(&upload.path);
+        }
+        if let Some(presence) = self.survey_listed(upload, source).await? {
+            return Ok(presence);
+        }
+        // It is to be sent: who else sends to this folder has to see that, and is looked for then.
+        self.note(folder).await?;
+        match self.survey_listed(upload, source).await? {
+            Some(presence) => Ok(presence),
+            None => Err(Problem::other("this folder accepts no uploads")),
+        }
+    }
+
+    async fn test(&self) -> Result<String, Problem> {
         use super::limit::Limit;
         use super::source::Place;
         use crate::event::Events;
@@ -294,9 +326,9 @@ impl Paths {
             Events::to(|_| {}),
         );
         let path = format!(".rescue-test-{}.txt", random_name());
-        self.put(&path, &source).await?;
-        let back = self.digest(&path, source.size).await;
-        self.remove(&path).await?;
+        self.send(&path, &source).await?;
+        let back = self.store.digest(&path, source.size).await;
+        self.store.remove(&path).await?;
         let (size, sha256) = back?;
         if (size, sha256) != (source.size, source.sha256) {
             return Err(Problem::other(
@@ -314,39 +346,12 @@ impl Paths {
         })
     }
 
-    /// Returns how many bytes of memory sending a file takes.
-    pub fn memory(&self, size: u64) -> u64 {
-        match &self.store {
-            Store::Objects(_) => Objects::memory(size),
-            Store::Cloud(cloud) => cloud.memory(size),
-            Store::Folder(_) | Store::WebDav(..) | Store::Sftp(_) => size.min(2 * SMALL_BYTES),
-        }
+    fn memory(&self, size: u64) -> u64 {
+        self.store.memory(size)
     }
 
-    /// See [`super::Remote::forget`].
-    pub fn forget(&self, path: &str) {
+    fn forget(&self, path: &str) {
         self.listings.forget(folder_of(path));
-    }
-
-    /// Reads a file back; returns its size in bytes and its SHA-256. An answer may be endless, so reading stops once it
-    /// exceeds `most` bytes; the size is then only a lower bound.
-    pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
-        match &self.store {
-            Store::Folder(folder) => folder.digest(path, most).await,
-            Store::WebDav(_, objects) | Store::Objects(objects) => objects.digest(path, most).await,
-            Store::Sftp(sftp) => sftp.digest(path, most).await,
-            Store::Cloud(cloud) => cloud.digest(path, most).await,
-        }
-    }
-
-    /// Removes a file.
-    async fn remove(&self, path: &str) -> Result<(), Problem> {
-        match &self.store {
-            Store::Folder(folder) => folder.remove(path).await,
-            Store::WebDav(_, objects) | Store::Objects(objects) => objects.remove(path).await,
-            Store::Sftp(sftp) => sftp.remove(path).await,
-            Store::Cloud(cloud) => cloud.remove(path).await,
-        }
     }
 }
 

@@ -17,7 +17,7 @@ const MAX_CODE_WORD: usize = 20;
 
 /// A problem with a remote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// No connection could be made, or the connection broke.
     #[error("no connection to {host}: {words}")]
     Unreachable { host: String, words: String },
@@ -152,7 +152,7 @@ pub enum Problem {
 
 /// What a problem means for the file and for the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Advice {
+pub(crate) enum Advice {
     /// Wait for the connection; no file is at fault.
     WaitForConnection,
     /// Try again. All requests wait until this time has passed.
@@ -177,7 +177,7 @@ pub enum Advice {
 
 impl Problem {
     /// Returns what the problem means for the file and for the run.
-    pub fn advice(&self) -> Advice {
+    pub(crate) fn advice(&self) -> Advice {
         use Advice as A;
         match self {
             Self::Unreachable { .. } => A::WaitForConnection,
@@ -264,7 +264,7 @@ impl Problem {
     }
 
     /// Returns a problem that will not pass by itself.
-    pub fn other(words: impl Into<String>) -> Self {
+    pub(crate) fn other(words: impl Into<String>) -> Self {
         Self::Other {
             words: brief(&words.into()),
             passing: false,
@@ -272,7 +272,7 @@ impl Problem {
     }
 
     /// Returns the problem that an unsuccessful HTTP answer means. The body comes from the service and is untrusted.
-    pub fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(crate) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
         let code = code_in(&text);
         let words = match &code {
@@ -332,7 +332,7 @@ impl Problem {
 
     /// Returns the problem of a request without an answer. Addresses are not repeated, because they may contain
     /// secrets.
-    pub fn of_request(error: &reqwest::Error, host: &str) -> Self {
+    pub(crate) fn of_request(error: &reqwest::Error, host: &str) -> Self {
         let words = deepest(error);
         if is_about_trust(error) {
             return Self::Untrusted {
@@ -354,7 +354,7 @@ impl Problem {
 
     /// Returns the problem that an OpenDAL error means. It may be OpenDAL's own, or one of this program's that passed
     /// through OpenDAL.
-    pub fn of_opendal(error: &opendal::Error) -> Self {
+    pub(crate) fn of_opendal(error: &opendal::Error) -> Self {
         let mut source: Option<&(dyn StdError + 'static)> = error.source();
         while let Some(cause) = source {
             if let Some(problem) = cause.downcast_ref::<Self>() {

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::problem::Problem;
-use super::{Presence, Remote};
+use super::{Masked, Presence};
 use crate::event::Events;
 use crate::folder::upload::{Upload, UploadId, UploadReason, UploadRecord, UploadState};
 use crate::folder::{Catalogue, CatalogueError, DataReader};
@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
     pub(crate) fn new(
         catalogue: &'a mut Catalogue,
         reader: DataReader,
-        remote: Remote,
+        remote: Masked,
         options: Options,
         events: Events,
     ) -> Self {

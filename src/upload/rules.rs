@@ -7,7 +7,7 @@ use crate::names::{UploadPath, digest_mark, split_extension};
 
 /// The limits that a service sets for files and names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// The size of the largest file, in bytes.
     pub max_file_bytes: Option<u64>,
     /// The length of the longest path below the remote's root, in bytes of UTF-8.
@@ -18,9 +18,29 @@ pub struct Rules {
     pub sharepoint: bool,
 }
 
+/// The longest path of most services, in bytes.
+const USUAL_PATH_BYTES: usize = 1000;
+
 impl Rules {
+    /// Returns the rules of most services.
+    pub(crate) fn usual() -> Self {
+        Self {
+            max_path_bytes: Some(USUAL_PATH_BYTES),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the rules for a folder of a bucket. A key has 1,024 bytes, an object 5 TiB, at all of them.
+    pub(crate) fn of_bucket(path: &str) -> Self {
+        Self {
+            max_file_bytes: Some(5 * 1024 * 1024 * 1024 * 1024),
+            max_path_bytes: Some(1024 - path.len().min(512) - 2),
+            ..Self::default()
+        }
+    }
+
     /// Returns a path in a form that the service accepts; usually the path itself.
-    pub fn spell(&self, path: &str) -> UploadPath {
+    pub(crate) fn spell(&self, path: &str) -> UploadPath {
         let mut spelt = path.to_owned();
         if self.sharepoint {
             spelt = spelt

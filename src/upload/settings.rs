@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::cloud::settings as cloud;
-use super::google_photos;
 use super::keyring::{Keyring, KeyringError};
-use super::oauth::{Endpoints, Service};
+use super::kinds::KindSettings;
 use super::secret::Secret;
 use crate::error::{Error, Kind as ErrorKindOf};
 use crate::home;
@@ -34,7 +32,7 @@ pub struct Settings {
 pub struct RemoteSettings {
     /// The remote's kind and address.
     #[serde(flatten)]
-    pub kind: Kind,
+    pub(crate) kind: KindSettings,
     /// The remote's password, key or token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
@@ -47,6 +45,18 @@ pub struct RemoteSettings {
     pub patience_seconds: Option<u64>,
 }
 
+impl RemoteSettings {
+    /// Returns the name of the remote's kind.
+    pub fn kind(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    /// Returns the destination as one line.
+    pub fn target(&self) -> String {
+        self.kind.target()
+    }
+}
+
 /// The place where a secret is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,199 +65,6 @@ pub enum Place {
     Keyring,
     /// The settings file, readable by the user only.
     File,
-}
-
-/// The kind of a remote and its address, without secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Kind {
-    /// A folder on this computer.
-    Folder {
-        /// The folder's absolute path.
-        path: PathBuf,
-    },
-    /// A WebDAV server.
-    WebDav {
-        /// The address of the folder.
-        url: String,
-        /// The user's name.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        user: Option<String>,
-        /// A PEM file with certificates to trust in addition to the system's.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        certificates: Option<PathBuf>,
-    },
-    /// Amazon S3 or a compatible service.
-    S3 {
-        /// The bucket's name.
-        bucket: String,
-        /// The service's address; `None` for Amazon.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        endpoint: Option<String>,
-        /// The region.
-        region: String,
-        /// The id of the access key.
-        access_key_id: String,
-        /// The folder inside the bucket.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        path: String,
-        /// A PEM file with certificates to trust in addition to the system's.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        certificates: Option<PathBuf>,
-    },
-    /// Google Photos.
-    #[serde(rename = "google-photos")]
-    GooglePhotos {
-        /// The user's own client ID.
-        client_id: String,
-        /// The service's address, if it is not Google's. For tests; no option sets it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        address: Option<String>,
-        /// The addresses for signing in, if they are not Google's. For tests; no option sets them.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        endpoints: Option<Endpoints>,
-    },
-    /// An SSH server with SFTP.
-    Sftp {
-        /// The host.
-        host: String,
-        /// The port.
-        port: u16,
-        /// The user's name.
-        user: String,
-        /// The folder, relative to the user's home folder.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        path: String,
-        /// The file with the private key.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        key_file: Option<PathBuf>,
-        /// The server's key as noted or confirmed, or its fingerprint; `None` where it is not known yet.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        host_key: Option<String>,
-    },
-    /// An Immich server.
-    Immich {
-        /// The server's address.
-        url: String,
-        /// A PEM file with certificates to trust in addition to the system's.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        certificates: Option<PathBuf>,
-    },
-    /// Azure Blob Storage.
-    Azure(cloud::Azure),
-    /// Google Cloud Storage.
-    Gcs(cloud::Bucket),
-    /// Backblaze B2.
-    B2(cloud::B2),
-    /// Google Drive.
-    #[serde(rename = "google-drive")]
-    GoogleDrive(cloud::Drive),
-    /// Dropbox.
-    Dropbox(cloud::Drive),
-    /// OneDrive.
-    OneDrive(cloud::Drive),
-}
-
-impl Kind {
-    /// Returns the kind's name on the command line.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Folder { .. } => "folder",
-            Self::WebDav { .. } => "webdav",
-            Self::S3 { .. } => "s3",
-            Self::Sftp { .. } => "sftp",
-            Self::Immich { .. } => "immich",
-            Self::GooglePhotos { .. } => "google-photos",
-            Self::Azure(_) => "azure",
-            Self::Gcs(_) => "gcs",
-            Self::B2(_) => "b2",
-            Self::GoogleDrive(_) => "google-drive",
-            Self::Dropbox(_) => "dropbox",
-            Self::OneDrive(_) => "onedrive",
-        }
-    }
-
-    /// Returns the destination as one line. It also distinguishes remotes that had the same name at different times.
-    pub fn target(&self) -> String {
-        match self {
-            Self::Folder { path } => path.display().to_string(),
-            Self::WebDav { url, user, .. } => match user {
-                Some(user) => format!("{url} as {user}"),
-                None => url.clone(),
-            },
-            Self::S3 {
-                bucket,
-                endpoint,
-                path,
-                ..
-            } => {
-                let service = endpoint.as_deref().unwrap_or("Amazon S3");
-                format!("{bucket}/{path} at {service}")
-            }
-            Self::Sftp {
-                host,
-                port,
-                user,
-                path,
-                ..
-            } => format!("{user}@{host}:{port} {path}").trim_end().to_owned(),
-            Self::Immich { url, .. } => url.clone(),
-            Self::GooglePhotos {
-                client_id, address, ..
-            } => {
-                let address = address.as_deref().unwrap_or("Google Photos");
-                format!("{address} with client ID {client_id}")
-            }
-            Self::Azure(azure) => azure.target(),
-            Self::Gcs(bucket) => bucket.target(),
-            Self::B2(bucket) => bucket.target(),
-            Self::GoogleDrive(drive) => drive.target("Google Drive"),
-            Self::Dropbox(drive) => drive.target("Dropbox"),
-            Self::OneDrive(drive) => drive.target("OneDrive"),
-        }
-    }
-
-    /// Returns the service that the user signs in to in a browser, and the client ID; `None` for kinds with a password
-    /// or key. The secret of such a remote is an `oauth::Grant`.
-    pub fn sign_in(&self) -> Option<(Service, &str)> {
-        match self {
-            Self::Folder { .. }
-            | Self::WebDav { .. }
-            | Self::S3 { .. }
-            | Self::Sftp { .. }
-            | Self::Immich { .. } => None,
-            Self::GooglePhotos {
-                client_id,
-                endpoints,
-                ..
-            } => Some((google_photos::service().at(endpoints.as_ref()), client_id)),
-            Self::Azure(_) | Self::Gcs(_) | Self::B2(_) => None,
-            Self::GoogleDrive(drive) => Some(drive.sign_in(cloud::google_drive())),
-            Self::Dropbox(drive) => Some(drive.sign_in(cloud::dropbox())),
-            Self::OneDrive(drive) => Some(drive.sign_in(cloud::onedrive())),
-        }
-    }
-
-    /// Returns what the kind's secret is called; `None` if it needs no secret.
-    pub fn secret_name(&self) -> Option<&'static str> {
-        match self {
-            Self::Folder { .. } => None,
-            Self::WebDav { user, .. } => user.as_ref().map(|_| "password"),
-            Self::S3 { .. } => Some("secret access key"),
-            Self::Sftp { key_file, .. } => match key_file {
-                Some(_) => None,
-                None => Some("password"),
-            },
-            Self::Immich { .. } => Some("API key"),
-            Self::GooglePhotos { .. } => Some("client secret"),
-            Self::Azure(_) => Some("account's key"),
-            Self::Gcs(_) => Some("service account's key"),
-            Self::B2(_) => Some("applicationKey"),
-            Self::GoogleDrive(_) => Some("client secret"),
-            // PKCE is enough for these.
-            Self::Dropbox(_) | Self::OneDrive(_) => None,
-        }
-    }
 }
 
 impl Settings {
@@ -398,12 +215,10 @@ impl Settings {
     /// Notes the host key of a remote's server, which has to be an SSH server, and writes the file.
     pub fn confirm_host_key(&mut self, name: &str, key: String) -> Result<(), Error> {
         self.remote(name)?;
-        if let Some(RemoteSettings {
-            kind: Kind::Sftp { host_key, .. },
-            ..
-        }) = self.remotes.get_mut(name)
+        if let Some(remote) = self.remotes.get_mut(name)
+            && let KindSettings::Sftp(server) = &mut remote.kind
         {
-            *host_key = Some(key);
+            server.host_key = Some(key);
         }
         self.save()
     }
@@ -518,15 +333,16 @@ fn unusable(path: &Path, why: &str, hint: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upload::kinds::webdav::WebDavSettings;
     use std::fs;
 
     fn webdav() -> RemoteSettings {
         RemoteSettings {
-            kind: Kind::WebDav {
+            kind: KindSettings::WebDav(WebDavSettings {
                 url: "https://cloud.example/dav".to_owned(),
                 user: Some("ada".to_owned()),
                 certificates: None,
-            },
+            }),
             secret: Some(Secret::new("hunter2")),
             in_keyring: false,
             patience_seconds: None,

@@ -39,7 +39,7 @@ use place::{OTHER_SIZE, changed, prove, read_through};
 
 /// A verified file to upload. Clones are cheap.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub(crate) struct Source {
     place: Place,
     pub size: u64,
     /// The SHA-256 of the file's bytes.
@@ -51,7 +51,7 @@ pub struct Source {
 
 impl Source {
     /// Creates a source from a file, with the size and hash that it had when it was verified.
-    pub fn new(
+    pub(crate) fn new(
         place: Place,
         (size, sha256): (u64, Sha256),
         mtime: Option<i64>,
@@ -73,12 +73,12 @@ impl Source {
     }
 
     /// Returns whether the file is small enough for [`Source::whole`].
-    pub fn is_small(&self) -> bool {
+    pub(crate) fn is_small(&self) -> bool {
         self.size <= SMALL_BYTES
     }
 
     /// Returns all bytes of a small file, verified.
-    pub async fn whole(&self) -> Result<Bytes, Problem> {
+    pub(crate) async fn whole(&self) -> Result<Bytes, Problem> {
         let (place, size, sha256) = (self.place.clone(), self.size, self.sha256);
         let bytes = blocking(move || {
             let file = place.open(size)?;
@@ -115,7 +115,7 @@ impl Source {
 
     /// Reads the bytes from an offset on, in pieces of `piece_bytes` (the last may be shorter). The last piece is
     /// returned only after the whole file has been verified.
-    pub fn pieces(&self, piece_bytes: usize, offset: u64) -> Pieces {
+    pub(crate) fn pieces(&self, piece_bytes: usize, offset: u64) -> Pieces {
         let reader = PieceReader {
             place: self.place.clone(),
             piece_bytes,
@@ -132,7 +132,7 @@ impl Source {
     }
 
     /// Returns the file's first bytes, to detect what it is.
-    pub async fn head(&self, bytes: usize) -> Result<Vec<u8>, Problem> {
+    pub(crate) async fn head(&self, bytes: usize) -> Result<Vec<u8>, Problem> {
         let (place, size) = (self.place.clone(), self.size);
         blocking(move || {
             let mut head = Vec::new();
@@ -147,12 +147,12 @@ impl Source {
     }
 
     /// Returns the MD5 of the file's current content, as hexadecimal digits, for services that report theirs.
-    pub async fn md5(&self) -> Result<String, Problem> {
+    pub(crate) async fn md5(&self) -> Result<String, Problem> {
         self.digest::<md5::Md5>().await
     }
 
     /// Returns the SHA-1 of the file, as hexadecimal digits; fails if the file has changed since it was verified.
-    pub async fn sha1(&self) -> Result<String, Problem> {
+    pub(crate) async fn sha1(&self) -> Result<String, Problem> {
         self.digest::<sha1::Sha1>().await
     }
 
@@ -173,7 +173,7 @@ impl Source {
     }
 
     /// Returns a checksum of the file's current content.
-    pub async fn checksum(&self, algorithm: Algorithm) -> Result<Checksum, Problem> {
+    pub(crate) async fn checksum(&self, algorithm: Algorithm) -> Result<Checksum, Problem> {
         let (place, size) = (self.place.clone(), self.size);
         blocking(move || {
             let mut summer = Summer::new(algorithm);
@@ -184,7 +184,7 @@ impl Source {
     }
 
     /// Returns when the picture or video was made: from its metadata, its name, or its modification time.
-    pub async fn taken(&self, name: &str) -> Result<Option<Taken>, Problem> {
+    pub(crate) async fn taken(&self, name: &str) -> Result<Option<Taken>, Problem> {
         let (place, size) = (self.place.clone(), self.size);
         let (name, mtime) = (name.to_owned(), self.mtime.unwrap_or_default());
         blocking(move || {
@@ -224,12 +224,12 @@ impl Source {
     }
 
     /// Reports that bytes count as sent.
-    pub fn tell(&self, bytes: u64) {
+    pub(crate) fn tell(&self, bytes: u64) {
         self.meter.tell(bytes);
     }
 
     /// Takes back the bytes reported as sent, because they will be sent again or not at all.
-    pub fn withdraw(&self) {
+    pub(crate) fn withdraw(&self) {
         self.meter.withdraw();
     }
 }

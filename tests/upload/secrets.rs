@@ -275,8 +275,8 @@ pub(super) fn be_impatient(desk: &Desk) {
 /// Receipts for the first two photos, so that there is something to check. Tells the remote's kind.
 fn give_receipts(desk: &Desk) -> String {
     let settings = Settings::load_from(&desk.path("home/.config/rescue/remotes.toml")).unwrap();
-    let kind = &settings.remote("there").unwrap().kind;
-    let target = kind.target();
+    let kept = settings.remote("there").unwrap();
+    let target = kept.target();
     let mut folder = Folder::open_after_asking(&desk.path("rescued")).unwrap();
     let catalogue = folder.catalogue_mut();
     let remote = catalogue.remote("there", &target).unwrap();
@@ -318,7 +318,7 @@ fn give_receipts(desk: &Desk) -> String {
     catalogue
         .record_uploads(&sent.collect::<Vec<_>>(), 1)
         .unwrap();
-    kind.name().to_owned()
+    kept.kind().to_owned()
 }
 
 /// Everything that leads to a service, while it refuses in every manner.

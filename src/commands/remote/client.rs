@@ -8,8 +8,9 @@ use serde::Deserialize;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::ui::Ui;
 use crate::ui::terminal::Mode;
+use crate::upload::kinds::KindSettings;
+use crate::upload::kinds::google_photos::GooglePhotosSettings;
 use crate::upload::secret::Secret;
-use crate::upload::settings::Kind;
 
 /// The file that Google lets one download has some 400 bytes.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -37,17 +38,17 @@ pub(super) async fn google_photos(
     client_id: Option<&str>,
     client_file: Option<&Path>,
     ui: &Ui,
-) -> Result<(Kind, Option<Secret>), Error> {
+) -> Result<(KindSettings, Option<Secret>), Error> {
     let (client_id, secret) = match (client_id, client_file) {
         (_, Some(file)) => from_file(file)?,
         (Some(id), None) => (id.to_owned(), None),
         (None, None) => from_person(ui).await?,
     };
-    let kind = Kind::GooglePhotos {
+    let kind = KindSettings::GooglePhotos(GooglePhotosSettings {
         client_id: checked(&client_id)?,
         address: None,
         endpoints: None,
-    };
+    });
     Ok((kind, secret))
 }
 

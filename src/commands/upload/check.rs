@@ -15,7 +15,7 @@ use crate::halt::Halt;
 use crate::ui::{Ui, bytes, count, plain, typed};
 use crate::upload::queue::{Ended, Options, check as queue};
 use crate::upload::rules::Rules;
-use crate::upload::{Depth, Proven, Remote, Settled};
+use crate::upload::{Depth, Masked, Proven, Settled};
 
 /// What is to be compared, and how.
 pub(super) struct Comparison<'a> {
@@ -61,7 +61,7 @@ struct Wrong<'a> {
 pub(super) async fn check(
     work: Comparison<'_>,
     folder: &mut Folder,
-    remote: Remote,
+    remote: Masked,
     ui: &Ui,
     halt: &Halt,
 ) -> Result<Done, Error> {

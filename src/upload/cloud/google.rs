@@ -12,16 +12,16 @@ use crate::upload::problem::Problem;
 use crate::upload::source::Source;
 
 /// The size of a part in bytes; must be a multiple of 256 KiB.
-pub(super) const PART_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// The progress of a session, with the final answer that describes the complete file.
-pub(super) enum Session {
+pub(crate) enum Session {
     Has(u64),
     Done(Answer),
 }
 
 /// Returns the request with a body that holds a file and its description (`uploadType=multipart`).
-pub(super) fn with_description(
+pub(crate) fn with_description(
     request: RequestBuilder,
     description: &Value,
     content_type: &str,
@@ -45,7 +45,7 @@ pub(super) fn with_description(
 }
 
 /// Opens a session (`uploadType=resumable`) and returns its address.
-pub(super) async fn begin(
+pub(crate) async fn begin(
     api: &Api,
     request: RequestBuilder,
     description: &Value,
@@ -66,13 +66,13 @@ pub(super) async fn begin(
 }
 
 /// Asks for the progress of a session.
-pub(super) async fn received(api: &Api, session: &str, size: u64) -> Result<Session, Problem> {
+pub(crate) async fn received(api: &Api, session: &str, size: u64) -> Result<Session, Problem> {
     let range = format!("bytes */{size}");
     put(api, session, &range, Bytes::new()).await
 }
 
 /// Sends a part.
-pub(super) async fn append(
+pub(crate) async fn append(
     api: &Api,
     session: &str,
     (offset, size): (u64, u64),

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::notes::Note;
-use super::{Paths, Store, joined, lock};
+use super::{Paths, joined, lock};
 use crate::names::folded;
+use crate::upload::parts::PART;
 use crate::upload::problem::Problem;
-use crate::upload::webdav::PART;
 use crate::upload::{Found, Wanted, folder_of, name_of};
 
 /// The content of a folder, as listed in this run plus the files sent since.
@@ -86,8 +86,8 @@ impl Paths {
                     || lock(&self.reserved).contains(folded(&joined(folder, name)).as_ref())
             };
             let found = self.list(folder, &is_planned).await?;
-            if let (Store::WebDav(sender, _), false) = (&self.store, found.is_empty()) {
-                sender.knows_folder(folder);
+            if !found.is_empty() {
+                self.store.knows_folder(folder);
             }
             let mut listing = Listing::default();
             for found in found {
@@ -120,14 +120,7 @@ impl Paths {
         folder: &str,
         wanted: &Wanted<'_>,
     ) -> Result<Vec<Found>, Problem> {
-        let mut found = match &self.store {
-            Store::Folder(store) => store.list(folder).await,
-            Store::WebDav(_, objects) | Store::Objects(objects) => {
-                objects.list(folder, wanted).await
-            }
-            Store::Sftp(sftp) => sftp.list(folder, wanted).await,
-            Store::Cloud(cloud) => cloud.list(folder).await,
-        }?;
+        let mut found = self.store.list(folder, wanted).await?;
         found.retain(|found| wanted(&found.name));
         Ok(found)
     }
@@ -139,7 +132,7 @@ impl Paths {
     }
 
     /// Returns a folder as the service spells it. Asks the service only if several spellings are possible.
-    async fn spelt_folder(&self, folder: &str) -> Result<String, Problem> {
+    pub(super) async fn spelt_folder(&self, folder: &str) -> Result<String, Problem> {
         if folder.is_ascii() {
             return Ok(folder.to_owned());
         }

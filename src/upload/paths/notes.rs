@@ -8,7 +8,7 @@
 //! Names with the hash of the content never meet other content. A note is removed at the end; a note of a killed run
 //! belongs to the next run of the same folder, and to nobody after a month.
 
-use super::{Paths, Store, joined, lock};
+use super::{Paths, joined, lock};
 use crate::digest::Sha256;
 use crate::names::{UploadPath, split_extension};
 use crate::upload::problem::Problem;
@@ -69,12 +69,7 @@ impl Paths {
         }
         let note = self.our_note();
         let path = self.spelt(&joined(folder, &note.name())).await?;
-        match &self.store {
-            Store::WebDav(sender, _) => sender.note(&path, TEXT).await?,
-            Store::Objects(objects) => objects.note(&path, TEXT).await?,
-            // They refuse to write over a file.
-            Store::Folder(_) | Store::Sftp(_) | Store::Cloud(_) => return Ok(()),
-        }
+        self.store.note(&path, TEXT).await?;
         // What was listed before may lack what others sent until now.
         self.listings.forget(folder);
         self.add_note(folder, &note);
@@ -91,24 +86,24 @@ impl Paths {
         self.day.saturating_sub(note.day) <= LIFE
     }
 
-    fn add_note(&self, folder: &str, note: &Note) {
-        let mut notes = lock(&self.notes);
-        let names = notes.entry(folder.to_owned()).or_default();
-        names.insert(note.name());
-    }
-
     /// Removes this sender's notes, once everything has been sent.
-    pub(in crate::upload) async fn leave(&self) {
+    pub(super) async fn remove_notes(&self) {
         let notes = std::mem::take(&mut *lock(&self.notes));
         for (folder, names) in notes {
             for name in names {
                 // One that stays makes longer names for others, for a while.
                 let _ = match self.spelt(&joined(&folder, &name)).await {
-                    Ok(path) => self.remove(&path).await,
+                    Ok(path) => self.store.remove(&path).await,
                     Err(problem) => Err(problem),
                 };
             }
         }
+    }
+
+    fn add_note(&self, folder: &str, note: &Note) {
+        let mut notes = lock(&self.notes);
+        let names = notes.entry(folder.to_owned()).or_default();
+        names.insert(note.name());
     }
 }
 

@@ -12,21 +12,25 @@ use crate::upload::source::Source;
 use crate::upload::{Depth, Found, Looked, Proven, Settled, folder_of, name_of};
 
 impl Paths {
-    /// See [`super::super::Remote::settle`].
-    pub async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
-        let looked = self.look(sent, Depth::Listing).await?;
+    /// See [`Remote::settle`].
+    pub(super) async fn settled(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
+        let looked = self.looked(sent, Depth::Listing).await?;
         let mut settled = Vec::with_capacity(sent.len());
         for (upload, looked) in sent.iter().zip(looked) {
             settled.push(match looked {
                 Looked::Settled(settled) => settled,
-                Looked::Unsure(found) => self.read_back(upload, None, &found).await?,
+                Looked::Unsure(found) => self.compared(upload, None, &found).await?,
             });
         }
         Ok(settled)
     }
 
     /// Compares listings with receipts; the results are in the same order.
-    pub(crate) async fn look(&self, sent: &[Upload], depth: Depth) -> Result<Vec<Looked>, Problem> {
+    pub(super) async fn looked(
+        &self,
+        sent: &[Upload],
+        depth: Depth,
+    ) -> Result<Vec<Looked>, Problem> {
         if sent.is_empty() {
             // A service that is not to be reached has nothing to say of them either.
             self.list("", &|_| false).await?;
@@ -65,7 +69,7 @@ impl Paths {
 
     /// Compares the content of a file found on the remote: by the service's checksum if the local file can be read for
     /// that, otherwise byte by byte.
-    pub(crate) async fn read_back(
+    pub(super) async fn compared(
         &self,
         upload: &Upload,
         source: Option<&Source>,
@@ -85,7 +89,7 @@ impl Paths {
             }
         }
         let spelt = self.spelt(&path).await?;
-        let (size, sha256) = match self.digest(&spelt, upload.size).await {
+        let (size, sha256) = match self.store.digest(&spelt, upload.size).await {
             Ok(digest) => digest,
             Err(Problem::NotFound { .. }) => return Ok(missing()),
             Err(problem) => return Err(problem),

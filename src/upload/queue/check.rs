@@ -13,12 +13,12 @@ use crate::folder::DataReader;
 use crate::folder::upload::Upload;
 use crate::halt::Halt;
 use crate::upload::problem::Problem;
-use crate::upload::{Depth, Found, Looked, Remote, Settled};
+use crate::upload::{Depth, Found, Looked, Masked, Settled};
 
 /// Compares uploads that have a receipt with the remote; the results are in the same order. A problem with a single
 /// file is returned as that file's result.
 pub(crate) async fn check(
-    remote: Remote,
+    remote: Masked,
     reader: DataReader,
     (options, events): (&Options, Events),
     sent: &[Upload],

@@ -22,7 +22,7 @@ use crate::upload::gate::Gate;
 use crate::upload::limit::Limit;
 use crate::upload::problem::{Advice, Problem};
 use crate::upload::source::{Place, Source};
-use crate::upload::{Acknowledged, Presence, Put, Remote, name_of};
+use crate::upload::{Acknowledged, Masked, Presence, Put, name_of};
 
 /// What sending may take of memory, in units of 64 KiB: 64 MiB.
 const MEMORY_UNITS: usize = 1024;
@@ -30,7 +30,7 @@ const UNIT_BYTES: u64 = 64 * 1024;
 
 /// The state shared by the steps of a run.
 pub(super) struct Shared {
-    pub(super) remote: Remote,
+    pub(super) remote: Masked,
     pub(super) events: Events,
     pub(super) retries: Retries,
     reader: DataReader,
@@ -44,7 +44,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(
         reader: DataReader,
-        remote: Remote,
+        remote: Masked,
         options: &Options,
         events: Events,
     ) -> Self {

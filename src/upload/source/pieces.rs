@@ -20,7 +20,7 @@ const AHEAD_BYTES: usize = 2 * 1024 * 1024;
 
 /// The pieces of a file, in order.
 #[derive(Debug)]
-pub struct Pieces {
+pub(crate) struct Pieces {
     receiver: mpsc::Receiver<Result<Bytes, Problem>>,
     meter: Meter,
 }
@@ -47,7 +47,7 @@ impl Pieces {
     }
 
     /// Returns the next piece; `None` after the last.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         match self.receiver.recv().await.transpose()? {
             Some(piece) => {
                 self.meter.pass(piece.len()).await;

@@ -21,7 +21,7 @@ pub(super) const READ_BYTES: usize = 256 * 1024;
 
 /// The place where a source's bytes are.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub(crate) enum Place {
     /// A file below `data/` of a rescue folder.
     Data(DataReader, LocalPath),
     /// A file anywhere on this computer.

@@ -9,56 +9,120 @@
 //! the last one. The real behaviour of a server is tried once in a run, with tiny files.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
+use async_trait::async_trait;
+use opendal::services;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
+use serde::{Deserialize, Serialize};
 
-use super::body;
-use super::http::Http;
-use super::owner::Owner;
-use super::percent::encoded;
-use super::problem::Problem;
-use super::source::Source;
-use super::{Acknowledged, folder_of};
+use super::Kind;
+use crate::digest::Sha256;
+use crate::upload::account::Account;
+use crate::upload::body;
+use crate::upload::http::{Http, host_of};
+use crate::upload::objects::{Condition, Objects};
+use crate::upload::owner::Owner;
+use crate::upload::parts::part_of;
+use crate::upload::paths::{Paths, Store};
+use crate::upload::percent::encoded;
+use crate::upload::problem::Problem;
+use crate::upload::rules::Rules;
+use crate::upload::source::Source;
+use crate::upload::{Acknowledged, Found, Remote, Wanted, content_type, folder_of};
 
-/// Sends files to a WebDAV server. Clones are cheap.
-#[derive(Debug, Clone)]
-pub struct WebDavSender {
+/// A WebDAV server, such as Nextcloud
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WebDavSettings {
+    /// The address of the folder.
+    pub(crate) url: String,
+    /// The user's name.
+    pub(crate) user: Option<String>,
+    /// A PEM file with certificates to trust in addition to the system's.
+    pub(crate) certificates: Option<PathBuf>,
+}
+
+impl Kind for WebDavSettings {
+    fn target(&self) -> String {
+        match &self.user {
+            Some(user) => format!("{} as {user}", self.url),
+            None => self.url.clone(),
+        }
+    }
+
+    fn secret_name(&self) -> Option<&'static str> {
+        self.user.as_ref().map(|_| "password")
+    }
+
+    fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {
+        let http = Http::without_redirects(&host_of(&self.url), self.certificates.as_deref())?;
+        let mut builder = services::Webdav::default().endpoint(self.url.trim_end_matches('/'));
+        let mut authorization = None;
+        if let Some(user) = &self.user {
+            let password = account.password();
+            account.hidden.note(&format!("{user}:{password}"));
+            builder = builder.username(user).password(password);
+            authorization = Some(basic(user, password)?);
+        }
+        // Files are sent by ways of its own.
+        let objects = Objects::new(builder, &http, Condition::Untried)?;
+        let webdav = WebDav::new(http, &self.url, authorization, objects);
+        Ok(Paths::boxed(webdav, Rules::usual()))
+    }
+}
+
+fn basic(user: &str, password: &str) -> Result<HeaderValue, Problem> {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    let mut value =
+        HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| Problem::Settings {
+            words: "the user or password cannot be sent".to_owned(),
+        })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A folder on a WebDAV server.
+#[derive(Debug)]
+struct WebDav {
     http: Http,
+    objects: Objects,
     /// The server's address, without a trailing slash.
     base: String,
     authorization: Option<HeaderValue>,
     /// The folders that are known to exist.
-    made: Arc<Mutex<HashSet<String>>>,
+    made: Mutex<HashSet<String>>,
     /// Held while a folder is created: Apache answers 403 if two requests create the same one.
-    making: Arc<tokio::sync::Mutex<()>>,
+    making: tokio::sync::Mutex<()>,
     /// The server's behaviour, as tested.
-    ways: Arc<tokio::sync::OnceCell<Ways>>,
+    ways: tokio::sync::OnceCell<Ways>,
 }
 
 /// How a server handles requests that could overwrite a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ways {
+struct Ways {
     /// The form in which a move's destination must be written; `None` if the server cannot move files.
     moves: Option<Destination>,
     /// Whether the server can be asked not to overwrite a file: with a move or, if it has none, when writing the file
     /// itself.
-    pub(super) refuses: bool,
+    refuses: bool,
     /// Whether a file keeps the ETag that it got when it was written.
     keeps_etags: bool,
 }
 
-impl WebDavSender {
-    /// Creates a sender for files below an address.
-    pub fn new(http: Http, base: &str, authorization: Option<HeaderValue>) -> Self {
+impl WebDav {
+    /// Creates the remote for files below an address.
+    fn new(http: Http, base: &str, authorization: Option<HeaderValue>, objects: Objects) -> Self {
         Self {
             http,
+            objects,
             base: base.trim_end_matches('/').to_owned(),
             authorization,
-            made: Arc::default(),
-            making: Arc::default(),
-            ways: Arc::default(),
+            made: Mutex::default(),
+            making: tokio::sync::Mutex::default(),
+            ways: tokio::sync::OnceCell::new(),
         }
     }
 
@@ -73,11 +137,6 @@ impl WebDavSender {
             Some(value) => request.header(AUTHORIZATION, value),
             None => request,
         }
-    }
-
-    /// Records that a folder exists.
-    pub fn knows_folder(&self, folder: &str) {
-        self.made().insert(folder.to_owned());
     }
 
     /// Forgets which folders are there: the server may have been set up again.
@@ -126,7 +185,7 @@ impl WebDavSender {
 
     /// Returns how the server handles requests that could overwrite a file. Tests it once, with tiny files in a folder
     /// that files are sent to.
-    pub(super) async fn ways(&self, folder: &str, owner: &Owner) -> Result<Ways, Problem> {
+    async fn ways(&self, folder: &str, owner: &Owner) -> Result<Ways, Problem> {
         let tried = self.ways.get_or_try_init(|| self.try_ways(folder, owner));
         tried.await.copied()
     }
@@ -194,17 +253,6 @@ impl WebDavSender {
         match answer.status().as_u16() {
             status @ (200..=299 | 412) => Ok((status, etag_of(&answer))),
             _ => Err(self.failed(answer).await),
-        }
-    }
-
-    /// Writes a tiny file, and overwrites an existing one.
-    pub(super) async fn note(&self, path: &str, text: &'static str) -> Result<(), Problem> {
-        self.make_folder(folder_of(path)).await?;
-        let request = self.request(Method::PUT, path).body(text);
-        let answer = self.http.answer(request).await?;
-        match answer.status().is_success() {
-            true => Ok(()),
-            false => Err(self.failed(answer).await),
         }
     }
 
@@ -283,34 +331,6 @@ impl WebDavSender {
         }
     }
 
-    /// Sends a file to a path, unless something is already there.
-    pub(super) async fn put(
-        &self,
-        path: &str,
-        source: &Source,
-        owner: &Owner,
-    ) -> Result<Acknowledged, Problem> {
-        let ways = self.ways(folder_of(path), owner).await?;
-        let Some(told) = ways.moves else {
-            return self.write(path, source, ways.refuses, path).await;
-        };
-        let part = part_of(owner, path, source);
-        let written = self.write(&part, source, false, path).await?;
-        match self.rename(&part, path, told).await? {
-            Renamed::Is => Ok(Acknowledged {
-                there: written.there.filter(|_| ways.keeps_etags),
-                ..written
-            }),
-            Renamed::Taken => {
-                // It goes again under another name.
-                let _ = self.http.answer(self.request(Method::DELETE, &part)).await;
-                let path = path.to_owned();
-                Err(Problem::Taken { path })
-            }
-            Renamed::Never(answer) => Err(self.failed(answer).await),
-        }
-    }
-
     /// Writes a file, if wished only where nothing is; `to` is what it is to be called in the end.
     async fn write(
         &self,
@@ -323,7 +343,7 @@ impl WebDavSender {
         let mut request = self
             .request(Method::PUT, path)
             .header(CONTENT_LENGTH, source.size)
-            .header(CONTENT_TYPE, super::content_type(to));
+            .header(CONTENT_TYPE, content_type(to));
         if let Some(mtime) = source.mtime.filter(|mtime| *mtime > 0) {
             // Nextcloud, ownCloud and rclone keep the date; others ignore this.
             request = request.header("X-OC-Mtime", mtime);
@@ -350,17 +370,63 @@ impl WebDavSender {
     }
 }
 
-/// The extension of partial files.
-pub(super) const PART: &str = ".rescue-part";
+#[async_trait]
+impl Store for WebDav {
+    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<Found>, Problem> {
+        self.objects.list(folder, wanted).await
+    }
 
-/// Returns the path under which a file is written until it is complete.
-pub(super) fn part_of(owner: &Owner, path: &str, source: &Source) -> String {
-    let folder = folder_of(path);
-    // Not of the file's own name there: that may turn out to be taken.
-    let name = owner.name_for(&[folder.as_bytes(), &source.origin(), &source.sha256.0]);
-    match folder {
-        "" => format!(".{name}{PART}"),
-        folder => format!("{folder}/.{name}{PART}"),
+    async fn put(
+        &self,
+        path: &str,
+        source: &Source,
+        owner: &Owner,
+    ) -> Result<Acknowledged, Problem> {
+        let ways = self.ways(folder_of(path), owner).await?;
+        let Some(told) = ways.moves else {
+            return self.write(path, source, ways.refuses, path).await;
+        };
+        let part = part_of(owner, path, source);
+        let written = self.write(&part, source, false, path).await?;
+        match self.rename(&part, path, told).await? {
+            Renamed::Is => Ok(Acknowledged {
+                there: written.there.filter(|_| ways.keeps_etags),
+                ..written
+            }),
+            Renamed::Taken => {
+                // It goes again under another name.
+                let _ = self.http.answer(self.request(Method::DELETE, &part)).await;
+                let path = path.to_owned();
+                Err(Problem::Taken { path })
+            }
+            Renamed::Never(answer) => Err(self.failed(answer).await),
+        }
+    }
+
+    async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
+        self.objects.digest(path, most).await
+    }
+
+    async fn remove(&self, path: &str) -> Result<(), Problem> {
+        self.objects.remove(path).await
+    }
+
+    async fn refuses(&self, folder: &str, owner: &Owner) -> Result<bool, Problem> {
+        Ok(self.ways(folder, owner).await?.refuses)
+    }
+
+    async fn note(&self, path: &str, text: &'static str) -> Result<(), Problem> {
+        self.make_folder(folder_of(path)).await?;
+        let request = self.request(Method::PUT, path).body(text);
+        let answer = self.http.answer(request).await?;
+        match answer.status().is_success() {
+            true => Ok(()),
+            false => Err(self.failed(answer).await),
+        }
+    }
+
+    fn knows_folder(&self, folder: &str) {
+        self.made().insert(folder.to_owned());
     }
 }
 

@@ -3,27 +3,74 @@
 //!
 //! OpenDAL speaks to it too, but starts a large file over, and tells no checksum with the answer.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::api::{Answer, Api};
-use super::sessions::Sessions;
-use super::{Parts, Progress, Stored, google, send_in_parts};
+use super::Kind;
 use crate::digest::Sha256;
+use crate::upload::account::Account;
 use crate::upload::checksum::{Algorithm, Checksum};
+use crate::upload::cloud::access::{Access, ServiceAccount};
+use crate::upload::cloud::api::{Answer, Api};
+use crate::upload::cloud::sessions::Sessions;
+use crate::upload::cloud::{Cloud, Progress, Stored, google, send_in_parts};
+use crate::upload::http::{Http, host_of};
+use crate::upload::paths::Paths;
 use crate::upload::percent::encoded;
 use crate::upload::problem::Problem;
+use crate::upload::rules::Rules;
 use crate::upload::source::Source;
-use crate::upload::{Counted, Found};
+use crate::upload::{Counted, Found, Remote, content_type};
 
 /// The address of Google Cloud Storage.
-pub(crate) const ENDPOINT: &str = "https://storage.googleapis.com";
+const ENDPOINT: &str = "https://storage.googleapis.com";
+
+/// Google Cloud Storage
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GcsSettings {
+    /// The bucket's name.
+    pub(crate) bucket: String,
+    /// The service's address, if it is not Google's.
+    pub(crate) endpoint: Option<String>,
+    /// The folder inside the bucket.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) path: String,
+    /// A PEM file with certificates to trust in addition to the system's.
+    pub(crate) certificates: Option<PathBuf>,
+}
+
+impl Kind for GcsSettings {
+    fn target(&self) -> String {
+        let service = self.endpoint.as_deref().unwrap_or("Google Cloud Storage");
+        format!("{}/{} at {service}", self.bucket, self.path)
+    }
+
+    fn secret_name(&self) -> Option<&'static str> {
+        Some("service account's key")
+    }
+
+    fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {
+        let endpoint = self.endpoint.as_deref().unwrap_or(ENDPOINT);
+        let http = Http::without_redirects(&host_of(endpoint), self.certificates.as_deref())?;
+        let key = ServiceAccount::read(account.secret.as_ref(), account.hidden.clone())?;
+        let gcs = Gcs::new(
+            Api::new(http, Access::Account(Arc::new(key))),
+            account.sessions(),
+            (endpoint, &self.bucket, &self.path),
+        );
+        Ok(Paths::boxed(gcs, Rules::of_bucket(&self.path)))
+    }
+}
 
 /// A bucket of Google Cloud Storage.
 #[derive(Debug)]
-pub struct Gcs {
+struct Gcs {
     api: Api,
     sessions: Sessions,
     endpoint: String,
@@ -68,11 +115,7 @@ impl Object {
 
 impl Gcs {
     /// Creates a remote whose files are stored below `path` in a bucket.
-    pub(crate) fn new(
-        api: Api,
-        sessions: Sessions,
-        (endpoint, bucket, path): (&str, &str, &str),
-    ) -> Self {
+    fn new(api: Api, sessions: Sessions, (endpoint, bucket, path): (&str, &str, &str)) -> Self {
         let path = path.trim_matches('/');
         Self {
             api,
@@ -114,9 +157,34 @@ impl Gcs {
         }
         description
     }
+}
 
-    /// Lists a folder; returns an empty list if it does not exist.
-    pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+/// Returns what the answer to an upload says about the stored file.
+fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
+    match answer.status.as_u16() {
+        412 => Err(Problem::Taken {
+            path: path.to_owned(),
+        }),
+        _ => answer.success::<Object>().map(Object::stored),
+    }
+}
+
+fn progress(path: &str, session: google::Session) -> Result<Progress, Problem> {
+    match session {
+        google::Session::Has(count) => Ok(Progress::Has(count)),
+        google::Session::Done(answer) => stored(path, &answer).map(Progress::Done),
+    }
+}
+
+#[async_trait]
+impl Cloud for Gcs {
+    const PART_BYTES: usize = google::PART_BYTES;
+
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
         let mut prefix = self.name(folder);
         if !folder.is_empty() {
             prefix.push('/');
@@ -161,12 +229,12 @@ impl Gcs {
         }
     }
 
-    pub(super) async fn put(&self, path: &str, source: &Source) -> Result<Stored, Problem> {
+    async fn send(&self, path: &str, source: &Source) -> Result<Stored, Problem> {
         if !source.is_small() {
-            return send_in_parts(self, &self.sessions, path, source).await;
+            return send_in_parts(self, path, source).await;
         }
         let bytes = source.whole().await?;
-        let content_type = crate::upload::content_type(path);
+        let content_type = content_type(path);
         let request = google::with_description(
             self.upload("multipart", path),
             &self.description(path, source),
@@ -177,16 +245,15 @@ impl Gcs {
         stored(path, &self.api.ask(request).await?).map_err(bucket_gone)
     }
 
-    /// Reads a file back; returns its size in bytes and its SHA-256.
-    pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
+    async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
         let address = format!("{}?alt=media", self.object(path));
         self.api
             .digest(self.api.http.client().get(address), most)
             .await
     }
 
-    /// Removes a file. With `revision`, only that revision of it.
-    pub async fn remove(&self, path: &str, revision: Option<&str>) -> Result<(), Problem> {
+    async fn remove(&self, path: &str, stored: Option<&Stored>) -> Result<(), Problem> {
+        let revision = stored.and_then(|stored| stored.revision.as_deref());
         let condition = revision.map_or_else(String::new, |generation| {
             format!("?ifGenerationMatch={}", encoded(generation))
         });
@@ -198,32 +265,11 @@ impl Gcs {
             false => Err(answer.problem()),
         }
     }
-}
-
-/// Returns what the answer to an upload says about the stored file.
-fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
-    match answer.status.as_u16() {
-        412 => Err(Problem::Taken {
-            path: path.to_owned(),
-        }),
-        _ => answer.success::<Object>().map(Object::stored),
-    }
-}
-
-fn progress(path: &str, session: google::Session) -> Result<Progress, Problem> {
-    match session {
-        google::Session::Has(count) => Ok(Progress::Has(count)),
-        google::Session::Done(answer) => stored(path, &answer).map(Progress::Done),
-    }
-}
-
-impl Parts for Gcs {
-    const PART_BYTES: usize = google::PART_BYTES;
 
     async fn begin(&self, path: &str, source: &Source) -> Result<String, Problem> {
         let request = self.upload("resumable", path);
         let description = self.description(path, source);
-        let content_type = crate::upload::content_type(path);
+        let content_type = content_type(path);
         google::begin(&self.api, request, &description, content_type, source)
             .await
             .map_err(|problem| bucket_gone(taken(path, problem)))

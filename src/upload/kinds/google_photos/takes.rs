@@ -11,7 +11,7 @@ pub(crate) const HEAD_BYTES: usize = 256 * 1024;
 
 /// The limits on the size of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub(super) struct Limits {
     /// The largest photo, in bytes.
     pub photo_bytes: u64,
     /// The largest photo, in pixels.
@@ -22,13 +22,13 @@ pub struct Limits {
 
 impl Limits {
     /// The current limits.
-    pub const NOW: Self = Self {
+    pub(super) const NOW: Self = Self {
         photo_bytes: 200 * MB,
         photo_pixels: None,
         video_bytes: 20 * GB,
     };
     /// The limits of 2018, for users who want to be sure that every client can show and edit a photo.
-    pub const OF_2018: Self = Self {
+    pub(super) const OF_2018: Self = Self {
         photo_bytes: 75 * MB,
         photo_pixels: Some(100_000_000),
         video_bytes: 10 * GB,

@@ -4,30 +4,85 @@
 //! that it can be gone on with. A session cannot be asked how far it is, but an offset that is
 //! wrong is answered with the right one.
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::RequestBuilder;
 use reqwest::header::CONTENT_TYPE;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::api::{Answer, Api};
-use super::drive::date_of;
-use super::sessions::Sessions;
-use super::{Parts, Progress, Stored, send_in_parts};
+use super::Kind;
 use crate::digest::Sha256;
+use crate::upload::account::Account;
 use crate::upload::checksum::{Algorithm, Checksum};
-use crate::upload::problem::Problem;
+use crate::upload::cloud::api::{Answer, Api};
+use crate::upload::cloud::drives::DriveSettings;
+use crate::upload::cloud::sessions::Sessions;
+use crate::upload::cloud::{Cloud, Progress, Stored, date_of, send_in_parts};
+use crate::upload::oauth::Service;
+use crate::upload::paths::Paths;
+use crate::upload::problem::{Problem, brief};
+use crate::upload::rules::Rules;
 use crate::upload::source::Source;
-use crate::upload::{Counted, Found};
+use crate::upload::{Counted, Found, Remote};
 
 /// The address for requests about files.
-pub(crate) const API: &str = "https://api.dropboxapi.com";
+const API: &str = "https://api.dropboxapi.com";
 /// The address for requests that carry files.
-pub(crate) const CONTENT: &str = "https://content.dropboxapi.com";
+const CONTENT: &str = "https://content.dropboxapi.com";
+
+/// Dropbox, with your own app
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DropboxSettings {
+    #[serde(flatten)]
+    pub(crate) drive: DriveSettings,
+}
+
+impl Kind for DropboxSettings {
+    fn target(&self) -> String {
+        self.drive.target("Dropbox")
+    }
+
+    fn sign_in(&self) -> Option<(Service, &str)> {
+        Some(self.drive.sign_in(service()))
+    }
+
+    fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {
+        let address = self.drive.address.as_deref();
+        let addresses = (address.unwrap_or(API), address.unwrap_or(CONTENT));
+        let api = account.api(self.drive.sign_in(service()), addresses.0)?;
+        let dropbox = Dropbox::new(api, account.sessions(), addresses, &self.drive.path);
+        let rules = Rules {
+            max_file_bytes: Some(350 * 1024 * 1024 * 1024),
+            ..Rules::usual()
+        };
+        Ok(Paths::boxed(dropbox, rules))
+    }
+}
+
+/// Returns how to sign in to Dropbox. Its redirect address must be registered including the port.
+fn service() -> Service {
+    Service {
+        name: "Dropbox",
+        authorize_url: "https://www.dropbox.com/oauth2/authorize".to_owned(),
+        token_url: "https://api.dropboxapi.com/oauth2/token".to_owned(),
+        scopes: vec![
+            "files.metadata.read",
+            "files.content.read",
+            "files.content.write",
+        ],
+        all_scopes: false,
+        extra: &[("token_access_type", "offline")],
+        redirect_host: "localhost",
+        redirect_port: 53_482,
+        when_signed_out: "look at dropbox.com under \"Settings\" > \"Connected apps\" whether \
+             your app is still there",
+    }
+}
 
 /// A folder in a user's Dropbox.
 #[derive(Debug)]
-pub struct Dropbox {
+struct Dropbox {
     api: Api,
     sessions: Sessions,
     api_endpoint: String,
@@ -76,7 +131,7 @@ struct Started {
 impl Dropbox {
     /// Creates a remote whose files are stored below a folder. The two addresses are equal if another server stands in
     /// for Dropbox.
-    pub(crate) fn new(
+    fn new(
         api: Api,
         sessions: Sessions,
         (api_endpoint, content_endpoint): (&str, &str),
@@ -124,41 +179,17 @@ impl Dropbox {
             .header("Dropbox-API-Arg", in_a_header(&arguments.to_string()))
     }
 
-    async fn send(&self, what: &str, arguments: &Value, body: Bytes) -> Result<Answer, Problem> {
+    async fn ask_with(
+        &self,
+        what: &str,
+        arguments: &Value,
+        body: Bytes,
+    ) -> Result<Answer, Problem> {
         let request = self
             .content(what, arguments)
             .header(CONTENT_TYPE, "application/octet-stream")
             .body(body);
         self.api.ask(request).await
-    }
-
-    /// Lists a folder; returns an empty list if it does not exist.
-    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
-        let first = json!({ "path": self.path(folder), "limit": 2000 });
-        let mut answer = self.ask("list_folder", &first).await?;
-        let mut found = Vec::new();
-        let mut counted = Counted::default();
-        loop {
-            if !answer.is_success() {
-                return match judge(folder, &answer) {
-                    Problem::NotFound { .. } => Ok(Vec::new()),
-                    problem => Err(problem),
-                };
-            }
-            let page: Page = answer.json()?;
-            counted.page(page.entries.len())?;
-            found.extend(page.entries.into_iter().map(|entry| Found {
-                size: entry.size,
-                checksum: entry.checksum(),
-                name: entry.name,
-                ..Found::default()
-            }));
-            if !page.has_more {
-                return Ok(found);
-            }
-            let next = json!({ "cursor": page.cursor });
-            answer = self.ask("list_folder/continue", &next).await?;
-        }
     }
 
     /// Returns the arguments that store a file: only if nothing is at the path, and under no other name.
@@ -174,36 +205,6 @@ impl Dropbox {
             object.insert("client_modified".to_owned(), date.into());
         }
         commit
-    }
-
-    pub(super) async fn put(&self, path: &str, source: &Source) -> Result<Stored, Problem> {
-        if !source.is_small() {
-            return send_in_parts(self, &self.sessions, path, source).await;
-        }
-        let bytes = source.whole().await?;
-        let commit = self.commit(path, source);
-        stored(path, &self.send("upload", &commit, bytes).await?)
-    }
-
-    pub(super) async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
-        let request = self.content("download", &json!({ "path": self.path(path) }));
-        self.api.digest(request, most).await
-    }
-
-    /// Removes a file. With `revision`, only that revision of it.
-    pub(super) async fn remove(&self, path: &str, revision: Option<&str>) -> Result<(), Problem> {
-        let mut arguments = json!({ "path": self.path(path) });
-        if let (Some(revision), Some(object)) = (revision, arguments.as_object_mut()) {
-            object.insert("parent_rev".to_owned(), revision.into());
-        }
-        let answer = self.ask("delete_v2", &arguments).await?;
-        if answer.is_success() {
-            return Ok(());
-        }
-        match judge(path, &answer) {
-            Problem::NotFound { .. } | Problem::Taken { .. } => Ok(()),
-            problem => Err(problem),
-        }
     }
 }
 
@@ -225,7 +226,7 @@ fn judge(path: &str, answer: &Answer) -> Problem {
         Ok(summary) if answer.status.as_u16() == 409 => summary.error_summary,
         _ => return answer.problem(),
     };
-    let words = super::super::problem::brief(&format!(
+    let words = brief(&format!(
         "HTTP 409: {}",
         summary.trim_end_matches(['.', '/'])
     ));
@@ -264,14 +265,77 @@ fn correct_offset(answer: &Answer) -> Option<u64> {
     inner.get("correct_offset")?.as_u64()
 }
 
-impl Parts for Dropbox {
+#[async_trait]
+impl Cloud for Dropbox {
     /// Dropbox likes multiples of 4 MiB.
     const PART_BYTES: usize = 8 * 1024 * 1024;
+
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+        let first = json!({ "path": self.path(folder), "limit": 2000 });
+        let mut answer = self.ask("list_folder", &first).await?;
+        let mut found = Vec::new();
+        let mut counted = Counted::default();
+        loop {
+            if !answer.is_success() {
+                return match judge(folder, &answer) {
+                    Problem::NotFound { .. } => Ok(Vec::new()),
+                    problem => Err(problem),
+                };
+            }
+            let page: Page = answer.json()?;
+            counted.page(page.entries.len())?;
+            found.extend(page.entries.into_iter().map(|entry| Found {
+                size: entry.size,
+                checksum: entry.checksum(),
+                name: entry.name,
+                ..Found::default()
+            }));
+            if !page.has_more {
+                return Ok(found);
+            }
+            let next = json!({ "cursor": page.cursor });
+            answer = self.ask("list_folder/continue", &next).await?;
+        }
+    }
+
+    async fn send(&self, path: &str, source: &Source) -> Result<Stored, Problem> {
+        if !source.is_small() {
+            return send_in_parts(self, path, source).await;
+        }
+        let bytes = source.whole().await?;
+        let commit = self.commit(path, source);
+        stored(path, &self.ask_with("upload", &commit, bytes).await?)
+    }
+
+    async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
+        let request = self.content("download", &json!({ "path": self.path(path) }));
+        self.api.digest(request, most).await
+    }
+
+    async fn remove(&self, path: &str, stored: Option<&Stored>) -> Result<(), Problem> {
+        let revision = stored.and_then(|stored| stored.revision.as_deref());
+        let mut arguments = json!({ "path": self.path(path) });
+        if let (Some(revision), Some(object)) = (revision, arguments.as_object_mut()) {
+            object.insert("parent_rev".to_owned(), revision.into());
+        }
+        let answer = self.ask("delete_v2", &arguments).await?;
+        if answer.is_success() {
+            return Ok(());
+        }
+        match judge(path, &answer) {
+            Problem::NotFound { .. } | Problem::Taken { .. } => Ok(()),
+            problem => Err(problem),
+        }
+    }
 
     async fn begin(&self, _: &str, _: &Source) -> Result<String, Problem> {
         let arguments = json!({ "close": false });
         let answer = self
-            .send("upload_session/start", &arguments, Bytes::new())
+            .ask_with("upload_session/start", &arguments, Bytes::new())
             .await?;
         match answer.is_success() {
             true => answer.json().map(|started: Started| started.session_id),
@@ -283,7 +347,7 @@ impl Parts for Dropbox {
         // Nothing is added, at a place that is right only for a new session.
         let arguments = json!({ "cursor": { "session_id": session, "offset": 0 }, "close": false });
         let answer = self
-            .send("upload_session/append_v2", &arguments, Bytes::new())
+            .ask_with("upload_session/append_v2", &arguments, Bytes::new())
             .await?;
         match (answer.is_success(), correct_offset(&answer)) {
             (true, _) => Ok(Progress::Has(0)),
@@ -304,12 +368,14 @@ impl Parts for Dropbox {
         if end == source.size {
             let commit = self.commit(path, source);
             let arguments = json!({ "cursor": cursor, "commit": commit });
-            let answer = self.send("upload_session/finish", &arguments, part).await?;
+            let answer = self
+                .ask_with("upload_session/finish", &arguments, part)
+                .await?;
             return stored(path, &answer).map(Progress::Done);
         }
         let arguments = json!({ "cursor": cursor, "close": false });
         let answer = self
-            .send("upload_session/append_v2", &arguments, part)
+            .ask_with("upload_session/append_v2", &arguments, part)
             .await?;
         match answer.is_success() {
             true => Ok(Progress::Has(end)),

@@ -8,8 +8,10 @@ mod form;
 mod together;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use async_trait::async_trait;
 use chrono::{DateTime, Local, SecondsFormat, TimeZone as _};
 use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
@@ -18,15 +20,18 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use self::form::Form;
 use self::together::Together;
-use super::albums::Albums;
-use super::body::{self, Answer};
-use super::http::Http;
-use super::problem::{Problem, brief};
-use super::rules::Rules;
-use super::source::Source;
-use super::{Acknowledged, Presence, Proven, Settled, name_of};
+use super::Kind;
 use crate::digest::Sha256;
 use crate::folder::upload::{SMALL_BYTES, Upload, UploadReason};
+use crate::upload::account::Account;
+use crate::upload::albums::Albums;
+use crate::upload::body::{self, Answer};
+use crate::upload::http::{Http, host_of};
+use crate::upload::problem::{Problem, brief};
+use crate::upload::queue::AHEAD;
+use crate::upload::rules::Rules;
+use crate::upload::source::Source;
+use crate::upload::{Acknowledged, Presence, Proven, Put, Remote, Settled, content_type, name_of};
 
 /// Files asked for in one request, when all are asked for at the end.
 const ASKED_AT_ONCE: usize = 1000;
@@ -41,9 +46,34 @@ const MAX_ID_BYTES: usize = 100;
 /// Over this size a broken connection may well be a proxy's limit, in bytes.
 const SUSPICIOUS_BYTES: u64 = 50 * 1024 * 1024;
 
+/// An Immich server; its API key is asked for
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ImmichSettings {
+    /// The server's address.
+    pub(crate) url: String,
+    /// A PEM file with certificates to trust in addition to the system's.
+    pub(crate) certificates: Option<PathBuf>,
+}
+
+impl Kind for ImmichSettings {
+    fn target(&self) -> String {
+        self.url.clone()
+    }
+
+    fn secret_name(&self) -> Option<&'static str> {
+        Some("API key")
+    }
+
+    fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {
+        let http = Http::without_redirects(&host_of(&self.url), self.certificates.as_deref())?;
+        let immich = Immich::new(http, &self.url, account.password())?;
+        Ok(Box::new(immich))
+    }
+}
+
 /// An Immich server.
 #[derive(Debug)]
-pub struct Immich {
+struct Immich {
     http: Http,
     /// The server's address, ending in `/api`.
     base: String,
@@ -147,7 +177,7 @@ struct Said {
 
 impl Immich {
     /// Creates the remote for a server's address, with or without `/api`.
-    pub fn new(http: Http, address: &str, key: &str) -> Result<Self, Problem> {
+    fn new(http: Http, address: &str, key: &str) -> Result<Self, Problem> {
         let address = address.trim_end_matches('/');
         let address = address.strip_suffix("/api").unwrap_or(address);
         let mut key = HeaderValue::from_str(key).map_err(|_| Problem::Settings {
@@ -165,192 +195,6 @@ impl Immich {
             known: Mutex::default(),
             asking: Together::default(),
         })
-    }
-
-    /// Sets how files are put into albums.
-    pub fn set_albums(&mut self, albums: Albums) {
-        self.albums = albums;
-    }
-
-    /// Returns the service's rules for files.
-    pub fn rules(&self) -> &Rules {
-        &self.rules
-    }
-
-    /// Returns how many bytes of memory sending a file takes.
-    pub fn memory(&self, size: u64) -> u64 {
-        size.min(SMALL_BYTES)
-    }
-
-    /// See [`super::Remote::survey`].
-    pub async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
-        let name = name_of(&upload.path);
-        if upload.size == 0 {
-            let words = "the file is empty: there is no picture in it".to_owned();
-            return Ok(Presence::Refused(UploadReason::Refused, words));
-        }
-        let ending = ending_of(name);
-        if !self.server().await?.endings.contains(&ending) {
-            return Ok(Presence::Refused(
-                UploadReason::TypeRefused,
-                not_taken(&ending),
-            ));
-        }
-        let sha1 = self.sha1(source).await?;
-        let verdict = self
-            .asking
-            .ask(sha1.clone(), async |wanted| self.check(&wanted).await)
-            .await?;
-        Ok(match verdict {
-            Verdict::Absent => Presence::Absent,
-            Verdict::There(id) => Presence::Same(acknowledged(id, &sha1)),
-            Verdict::InTrash => Presence::Refused(UploadReason::Refused, in_trash()),
-            Verdict::Unsupported => {
-                Presence::Refused(UploadReason::TypeRefused, not_taken(&ending))
-            }
-        })
-    }
-
-    /// See [`super::Remote::put`].
-    pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
-        let sha1 = self.sha1(source).await?;
-        let name = name_of(path);
-        let modified = source
-            .mtime
-            .and_then(|mtime| DateTime::from_timestamp(mtime, 0));
-        let modified = modified.map(|utc| utc.with_timezone(&Local));
-        let taken = source.taken(name).await?;
-        let taken = taken.and_then(|taken| Local.from_local_datetime(&taken.at).earliest());
-        let text = |time: DateTime<Local>| time.to_rfc3339_opts(SecondsFormat::Millis, false);
-        // The server wants both; where nothing tells, it is now.
-        let modified = modified.or(taken).unwrap_or_else(Local::now);
-        let taken = taken.unwrap_or(modified);
-        let mut form = Form::new(&source.sha256);
-        form.field("fileCreatedAt", &text(taken));
-        form.field("fileModifiedAt", &text(modified));
-        form.field("isFavorite", "false");
-        if self.server().await?.version.wants_devices() {
-            form.field("deviceId", "rescue");
-            form.field("deviceAssetId", &source.sha256.to_string());
-        }
-        let kind = form.content_type();
-        let frame = form.file("assetData", name, super::content_type(path));
-        let request = self
-            .request(Method::POST, "/assets")
-            .header("x-immich-checksum", &sha1)
-            .header("content-type", kind);
-        let answer = match body::send_framed(&self.http, request, source, frame).await {
-            Err(Problem::Unreachable { host, words }) if source.size > SUSPICIOUS_BYTES => {
-                return Err(self.why_broken(source, host, words).await);
-            }
-            answer => answer?,
-        };
-        match answer.status.as_u16() {
-            200 | 201 => {
-                let taken: Taken = read(&answer)?;
-                match taken.status.as_str() {
-                    "created" | "duplicate" | "replaced" => {
-                        Ok(acknowledged(plain_id(taken.id)?, &sha1))
-                    }
-                    _ => Err(senseless()),
-                }
-            }
-            413 => Err(too_large_for(&answer, source.size)),
-            _ => Err(problem(&answer)),
-        }
-    }
-
-    /// See [`super::Remote::settle`].
-    pub async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
-        let sha1_of = |upload: &Upload| {
-            let checksum = upload.checksum.as_deref().unwrap_or_default();
-            checksum.strip_prefix("sha1:").map(str::to_owned)
-        };
-        let known: Vec<String> = sent.iter().filter_map(sha1_of).collect();
-        let mut verdicts = HashMap::new();
-        for some in known.chunks(ASKED_AT_ONCE) {
-            verdicts.extend(self.check(some).await?);
-        }
-        let missing = || {
-            let words = "the server does not have it".to_owned();
-            Settled::Wrong(UploadReason::Missing, words)
-        };
-        Ok(sent
-            .iter()
-            .map(|upload| {
-                let sha1 = sha1_of(upload);
-                match sha1.and_then(|sha1| verdicts.get(&sha1)) {
-                    Some(Verdict::There(_)) => Settled::there_by(Proven::Checksum),
-                    Some(Verdict::InTrash) => Settled::Wrong(UploadReason::Missing, in_trash()),
-                    _ => missing(),
-                }
-            })
-            .collect())
-    }
-
-    /// Puts the present files into their albums; files that are in them already stay there.
-    pub async fn arrange(&self, there: &[Upload]) -> Result<(), Problem> {
-        let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for upload in there {
-            if let (Some(album), Some(id)) = (self.albums.of(&upload.source), &upload.there) {
-                wanted.entry(album).or_default().push(id);
-            }
-        }
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        let listed = self.answer(Method::GET, "/albums", None).await?;
-        let listed: Vec<Album> = read(&listed)?;
-        let mut albums = HashMap::new();
-        for album in listed {
-            // Of several with one name, the one that is listed first.
-            albums.entry(album.album_name).or_insert(album.id);
-        }
-        for (name, ids) in wanted {
-            let id = match albums.remove(name) {
-                Some(id) => plain_id(id)?,
-                None => {
-                    let new = serde_json::json!({ "albumName": name });
-                    let made = self.answer(Method::POST, "/albums", Some(&new)).await?;
-                    plain_id(read::<Album>(&made)?.id)?
-                }
-            };
-            for some in ids.chunks(ARRANGED_AT_ONCE) {
-                let path = format!("/albums/{id}/assets");
-                let body = serde_json::json!({ "ids": some });
-                let answer = self.answer(Method::PUT, &path, Some(&body)).await?;
-                let arranged: Vec<Arranged> = read(&answer)?;
-                let refused = arranged
-                    .iter()
-                    .find(|one| !one.success && one.error.as_deref() != Some("duplicate"));
-                if let Some(refused) = refused {
-                    let why = refused.error.as_deref().unwrap_or("no reason given");
-                    let words =
-                        format!("not every file could be added to the album '{name}' ({why})");
-                    return Err(Problem::other(words));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns whether files are put into albums at all.
-    pub fn arranges(&self) -> bool {
-        self.albums != Albums::None
-    }
-
-    /// See [`super::Remote::test`].
-    pub async fn test(&self) -> Result<String, Problem> {
-        let Version {
-            major,
-            minor,
-            patch,
-        } = self.server().await?.version;
-        // Asks for what only a key that may upload is answered.
-        self.check(&["0".repeat(40)]).await?;
-        Ok(format!(
-            "Immich {major}.{minor}.{patch} answers and takes the key"
-        ))
     }
 
     async fn server(&self) -> Result<&Server, Problem> {
@@ -463,6 +307,196 @@ impl Immich {
             true => Ok(answer),
             false => Err(problem(&answer)),
         }
+    }
+}
+
+#[async_trait]
+impl Remote for Immich {
+    fn set_albums(&mut self, albums: Albums) -> Result<(), Problem> {
+        self.albums = albums;
+        Ok(())
+    }
+
+    fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    fn memory(&self, size: u64) -> u64 {
+        size.min(SMALL_BYTES)
+    }
+
+    async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
+        let name = name_of(&upload.path);
+        if upload.size == 0 {
+            let words = "the file is empty: there is no picture in it".to_owned();
+            return Ok(Presence::Refused(UploadReason::Refused, words));
+        }
+        let ending = ending_of(name);
+        if !self.server().await?.endings.contains(&ending) {
+            return Ok(Presence::Refused(
+                UploadReason::TypeRefused,
+                not_taken(&ending),
+            ));
+        }
+        let sha1 = self.sha1(source).await?;
+        let verdict = self
+            .asking
+            .ask(sha1.clone(), async |wanted| self.check(&wanted).await)
+            .await?;
+        Ok(match verdict {
+            Verdict::Absent => Presence::Absent,
+            Verdict::There(id) => Presence::Same(acknowledged(id, &sha1)),
+            Verdict::InTrash => Presence::Refused(UploadReason::Refused, in_trash()),
+            Verdict::Unsupported => {
+                Presence::Refused(UploadReason::TypeRefused, not_taken(&ending))
+            }
+        })
+    }
+
+    async fn put(&self, upload: &Upload, source: &Source) -> Result<Put, Problem> {
+        let sha1 = self.sha1(source).await?;
+        let name = name_of(&upload.path);
+        let modified = source
+            .mtime
+            .and_then(|mtime| DateTime::from_timestamp(mtime, 0));
+        let modified = modified.map(|utc| utc.with_timezone(&Local));
+        let taken = source.taken(name).await?;
+        let taken = taken.and_then(|taken| Local.from_local_datetime(&taken.at).earliest());
+        let text = |time: DateTime<Local>| time.to_rfc3339_opts(SecondsFormat::Millis, false);
+        // The server wants both; where nothing tells, it is now.
+        let modified = modified.or(taken).unwrap_or_else(Local::now);
+        let taken = taken.unwrap_or(modified);
+        let mut form = Form::new(&source.sha256);
+        form.field("fileCreatedAt", &text(taken));
+        form.field("fileModifiedAt", &text(modified));
+        form.field("isFavorite", "false");
+        if self.server().await?.version.wants_devices() {
+            form.field("deviceId", "rescue");
+            form.field("deviceAssetId", &source.sha256.to_string());
+        }
+        let kind = form.content_type();
+        let frame = form.file("assetData", name, content_type(name));
+        let request = self
+            .request(Method::POST, "/assets")
+            .header("x-immich-checksum", &sha1)
+            .header("content-type", kind);
+        let answer = match body::send_framed(&self.http, request, source, frame).await {
+            Err(Problem::Unreachable { host, words }) if source.size > SUSPICIOUS_BYTES => {
+                return Err(self.why_broken(source, host, words).await);
+            }
+            answer => answer?,
+        };
+        match answer.status.as_u16() {
+            200 | 201 => {
+                let taken: Taken = read(&answer)?;
+                match taken.status.as_str() {
+                    "created" | "duplicate" | "replaced" => {
+                        Ok(Put::Done(acknowledged(plain_id(taken.id)?, &sha1)))
+                    }
+                    _ => Err(senseless()),
+                }
+            }
+            413 => Err(too_large_for(&answer, source.size)),
+            _ => Err(problem(&answer)),
+        }
+    }
+
+    async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
+        let sha1_of = |upload: &Upload| {
+            let checksum = upload.checksum.as_deref().unwrap_or_default();
+            checksum.strip_prefix("sha1:").map(str::to_owned)
+        };
+        let known: Vec<String> = sent.iter().filter_map(sha1_of).collect();
+        let mut verdicts = HashMap::new();
+        for some in known.chunks(ASKED_AT_ONCE) {
+            verdicts.extend(self.check(some).await?);
+        }
+        let missing = || {
+            let words = "the server does not have it".to_owned();
+            Settled::Wrong(UploadReason::Missing, words)
+        };
+        Ok(sent
+            .iter()
+            .map(|upload| {
+                let sha1 = sha1_of(upload);
+                match sha1.and_then(|sha1| verdicts.get(&sha1)) {
+                    Some(Verdict::There(_)) => Settled::there_by(Proven::Checksum),
+                    Some(Verdict::InTrash) => Settled::Wrong(UploadReason::Missing, in_trash()),
+                    _ => missing(),
+                }
+            })
+            .collect())
+    }
+
+    async fn arrange(&self, there: &[Upload]) -> Result<(), Problem> {
+        let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for upload in there {
+            if let (Some(album), Some(id)) = (self.albums.of(&upload.source), &upload.there) {
+                wanted.entry(album).or_default().push(id);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let listed = self.answer(Method::GET, "/albums", None).await?;
+        let listed: Vec<Album> = read(&listed)?;
+        let mut albums = HashMap::new();
+        for album in listed {
+            // Of several with one name, the one that is listed first.
+            albums.entry(album.album_name).or_insert(album.id);
+        }
+        for (name, ids) in wanted {
+            let id = match albums.remove(name) {
+                Some(id) => plain_id(id)?,
+                None => {
+                    let new = serde_json::json!({ "albumName": name });
+                    let made = self.answer(Method::POST, "/albums", Some(&new)).await?;
+                    plain_id(read::<Album>(&made)?.id)?
+                }
+            };
+            for some in ids.chunks(ARRANGED_AT_ONCE) {
+                let path = format!("/albums/{id}/assets");
+                let body = serde_json::json!({ "ids": some });
+                let answer = self.answer(Method::PUT, &path, Some(&body)).await?;
+                let arranged: Vec<Arranged> = read(&answer)?;
+                let refused = arranged
+                    .iter()
+                    .find(|one| !one.success && one.error.as_deref() != Some("duplicate"));
+                if let Some(refused) = refused {
+                    let why = refused.error.as_deref().unwrap_or("no reason given");
+                    let words =
+                        format!("not every file could be added to the album '{name}' ({why})");
+                    return Err(Problem::other(words));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn arranges(&self) -> bool {
+        self.albums != Albums::None
+    }
+
+    async fn test(&self) -> Result<String, Problem> {
+        let Version {
+            major,
+            minor,
+            patch,
+        } = self.server().await?.version;
+        // Asks for what only a key that may upload is answered.
+        self.check(&["0".repeat(40)]).await?;
+        Ok(format!(
+            "Immich {major}.{minor}.{patch} answers and takes the key"
+        ))
+    }
+
+    fn takes_copies(&self) -> bool {
+        true
+    }
+
+    fn surveys_at_once(&self, _: usize) -> usize {
+        // It answers for many in one request.
+        AHEAD
     }
 }
 

@@ -7,31 +7,84 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, IF_MATCH};
 use reqwest::{Method, RequestBuilder};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::api::{Answer, Api};
-use super::drive::date_of;
-use super::sessions::Sessions;
-use super::{Parts, Progress, Stored, send_in_parts};
+use super::Kind;
 use crate::digest::Sha256;
+use crate::upload::account::Account;
 use crate::upload::checksum::{Algorithm, Checksum};
+use crate::upload::cloud::api::{Answer, Api};
+use crate::upload::cloud::drives::DriveSettings;
+use crate::upload::cloud::sessions::Sessions;
+use crate::upload::cloud::{Cloud, Progress, Stored, date_of, send_in_parts};
+use crate::upload::oauth::Service;
+use crate::upload::paths::Paths;
 use crate::upload::percent::encoded;
 use crate::upload::problem::Problem;
+use crate::upload::rules::Rules;
 use crate::upload::source::Source;
-use crate::upload::{Counted, Found, folder_of, name_of};
+use crate::upload::{Counted, Found, Remote, content_type, folder_of, name_of};
 
 /// The address of Microsoft Graph.
-pub(crate) const ENDPOINT: &str = "https://graph.microsoft.com";
+const ENDPOINT: &str = "https://graph.microsoft.com";
 /// What is told of a file.
 const FIELDS: &str = "id,name,size,file,folder,eTag";
 
+/// OneDrive, with your own app registration
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OneDriveSettings {
+    #[serde(flatten)]
+    pub(crate) drive: DriveSettings,
+}
+
+impl Kind for OneDriveSettings {
+    fn target(&self) -> String {
+        self.drive.target("OneDrive")
+    }
+
+    fn sign_in(&self) -> Option<(Service, &str)> {
+        Some(self.drive.sign_in(service()))
+    }
+
+    fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {
+        let address = self.drive.address.as_deref().unwrap_or(ENDPOINT);
+        let api = account.api(self.drive.sign_in(service()), address)?;
+        let onedrive = OneDrive::new(api, account.sessions(), address, &self.drive.path);
+        let rules = Rules {
+            max_file_bytes: Some(250 * 1024 * 1024 * 1024),
+            // 400 characters, which take up to three bytes each.
+            max_path_bytes: Some(400 - self.drive.path.len().min(200) - 1),
+            sharepoint: true,
+            ..Rules::default()
+        };
+        Ok(Paths::boxed(onedrive, rules))
+    }
+}
+
+/// Returns how to sign in to OneDrive. It needs an app registration for mobile and desktop applications.
+fn service() -> Service {
+    Service {
+        name: "OneDrive",
+        authorize_url: "https://login.microsoftonline.com/common/oauth2/v2.0/authorize".to_owned(),
+        token_url: "https://login.microsoftonline.com/common/oauth2/v2.0/token".to_owned(),
+        scopes: vec!["Files.ReadWrite", "offline_access"],
+        all_scopes: false,
+        extra: &[],
+        redirect_host: "localhost",
+        redirect_port: 0,
+        when_signed_out: "look at account.microsoft.com under \"Privacy\" > \"Apps and services\" \
+             whether your app is still there",
+    }
+}
+
 /// A folder in a user's OneDrive.
 #[derive(Debug)]
-pub struct OneDrive {
+struct OneDrive {
     api: Api,
     sessions: Sessions,
     endpoint: String,
@@ -110,7 +163,7 @@ impl Session {
 
 impl OneDrive {
     /// Creates a remote whose files are stored below the folder `root` of the OneDrive.
-    pub(crate) fn new(api: Api, sessions: Sessions, endpoint: &str, root: &str) -> Self {
+    fn new(api: Api, sessions: Sessions, endpoint: &str, root: &str) -> Self {
         Self {
             api,
             sessions,
@@ -148,39 +201,6 @@ impl OneDrive {
         self.api.http.client().request(method, address)
     }
 
-    /// Lists a folder; returns an empty list if it does not exist.
-    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
-        let base = self.item(&self.full(folder), "/children");
-        let mut address = format!("{base}?$top=1000&$select={FIELDS}");
-        let mut found = Vec::new();
-        let mut counted = Counted::default();
-        loop {
-            let request = self.request(Method::GET, &address);
-            let answer = self.api.ask(request).await?;
-            if answer.status.as_u16() == 404 && found.is_empty() {
-                return Ok(found);
-            }
-            let page: Page = answer.success()?;
-            counted.page(page.value.len())?;
-            found.extend(page.value.into_iter().map(|item| Found {
-                size: item.size.filter(|_| item.file.is_some()),
-                checksum: item.checksum(),
-                name: item.name,
-                ..Found::default()
-            }));
-            match page.next {
-                // The token goes along: to no other host.
-                Some(next) if next.starts_with(&format!("{}/", self.endpoint)) => address = next,
-                Some(_) => {
-                    return Err(Problem::other(
-                        "the service's next page is at another address",
-                    ));
-                }
-                None => return Ok(found),
-            }
-        }
-    }
-
     /// Creates a folder and its parents if they are missing.
     async fn make_folder(&self, folder: &str) -> Result<(), Problem> {
         let full = self.full(folder);
@@ -212,44 +232,6 @@ impl OneDrive {
             above = path;
         }
         Ok(())
-    }
-
-    pub(super) async fn put(&self, path: &str, source: &Source) -> Result<Stored, Problem> {
-        if source.size > 0 {
-            return send_in_parts(self, &self.sessions, path, source).await;
-        }
-        // A session takes no empty file.
-        self.make_folder(folder_of(path)).await?;
-        let address = format!(
-            "{}?@microsoft.graph.conflictBehavior=fail",
-            self.item(&self.full(path), "/content")
-        );
-        let request = self
-            .request(Method::PUT, &address)
-            .header(CONTENT_TYPE, super::super::content_type(path))
-            .body(source.whole().await?);
-        stored(path, &self.api.ask(request).await?)
-    }
-
-    pub(super) async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
-        let address = self.item(&self.full(path), "/content");
-        self.api
-            .digest(self.request(Method::GET, &address), most)
-            .await
-    }
-
-    /// Removes a file. With `revision`, only that revision of it.
-    pub(super) async fn remove(&self, path: &str, revision: Option<&str>) -> Result<(), Problem> {
-        let address = self.item(&self.full(path), "");
-        let mut request = self.request(Method::DELETE, &address);
-        if let Some(revision) = revision {
-            request = request.header(IF_MATCH, revision);
-        }
-        let answer = self.api.ask(request).await?;
-        match answer.is_success() || matches!(answer.status.as_u16(), 404 | 412) {
-            true => Ok(()),
-            false => Err(answer.problem()),
-        }
     }
 
     async fn fragment(&self, path: &str, request: RequestBuilder) -> Result<Progress, Problem> {
@@ -289,9 +271,84 @@ fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
     }
 }
 
-impl Parts for OneDrive {
+#[async_trait]
+impl Cloud for OneDrive {
     /// A multiple of 320 KiB, below 60 MiB.
     const PART_BYTES: usize = 32 * 320 * 1024;
+
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+        let base = self.item(&self.full(folder), "/children");
+        let mut address = format!("{base}?$top=1000&$select={FIELDS}");
+        let mut found = Vec::new();
+        let mut counted = Counted::default();
+        loop {
+            let request = self.request(Method::GET, &address);
+            let answer = self.api.ask(request).await?;
+            if answer.status.as_u16() == 404 && found.is_empty() {
+                return Ok(found);
+            }
+            let page: Page = answer.success()?;
+            counted.page(page.value.len())?;
+            found.extend(page.value.into_iter().map(|item| Found {
+                size: item.size.filter(|_| item.file.is_some()),
+                checksum: item.checksum(),
+                name: item.name,
+                ..Found::default()
+            }));
+            match page.next {
+                // The token goes along: to no other host.
+                Some(next) if next.starts_with(&format!("{}/", self.endpoint)) => address = next,
+                Some(_) => {
+                    return Err(Problem::other(
+                        "the service's next page is at another address",
+                    ));
+                }
+                None => return Ok(found),
+            }
+        }
+    }
+
+    async fn send(&self, path: &str, source: &Source) -> Result<Stored, Problem> {
+        if source.size > 0 {
+            return send_in_parts(self, path, source).await;
+        }
+        // A session takes no empty file.
+        self.make_folder(folder_of(path)).await?;
+        let address = format!(
+            "{}?@microsoft.graph.conflictBehavior=fail",
+            self.item(&self.full(path), "/content")
+        );
+        let request = self
+            .request(Method::PUT, &address)
+            .header(CONTENT_TYPE, content_type(path))
+            .body(source.whole().await?);
+        stored(path, &self.api.ask(request).await?)
+    }
+
+    async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
+        let address = self.item(&self.full(path), "/content");
+        self.api
+            .digest(self.request(Method::GET, &address), most)
+            .await
+    }
+
+    async fn remove(&self, path: &str, stored: Option<&Stored>) -> Result<(), Problem> {
+        let revision = stored.and_then(|stored| stored.revision.as_deref());
+        let address = self.item(&self.full(path), "");
+        let mut request = self.request(Method::DELETE, &address);
+        if let Some(revision) = revision {
+            request = request.header(IF_MATCH, revision);
+        }
+        let answer = self.api.ask(request).await?;
+        match answer.is_success() || matches!(answer.status.as_u16(), 404 | 412) {
+            true => Ok(()),
+            false => Err(answer.problem()),
+        }
+    }
 
     async fn begin(&self, path: &str, source: &Source) -> Result<String, Problem> {
         self.make_folder(folder_of(path)).await?;

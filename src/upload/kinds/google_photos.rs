@@ -9,28 +9,33 @@
 
 mod api;
 mod bytes;
-pub(crate) mod takes;
+mod takes;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
 use self::api::{Api, BATCH, ItemResult, NewItem, is_about_room, is_fine};
 use self::takes::{HEAD_BYTES, Limits, judge};
-use super::albums::Albums;
-use super::batch::{Batch, Made};
-use super::oauth::{Service, Tokens};
-use super::problem::{Advice, Problem, brief};
-use super::rules::Rules;
-use super::source::Source;
-use super::{Presence, Proven, Put, Settled, name_of};
+use super::Kind;
 use crate::digest::Sha256;
+use crate::error::{Error, Kind as ErrorKind};
 use crate::folder::upload::{Pledge, Pledged, Upload, UploadId, UploadReason, UploadRecord};
+use crate::upload::account::Account;
+use crate::upload::albums::Albums;
+use crate::upload::batch::{Batch, Made};
+use crate::upload::oauth::{Endpoints, Service, Tokens};
+use crate::upload::problem::{Advice, Problem, brief};
+use crate::upload::rules::Rules;
+use crate::upload::source::Source;
+use crate::upload::{Depth, Looked, Presence, Proven, Put, Remote, Settled, Wishes, name_of};
 
 /// The address of the Google Photos Library API.
-pub(crate) const API: &str = "https://photoslibrary.googleapis.com";
+const API: &str = "https://photoslibrary.googleapis.com";
 /// How long a check waits at most before it asks again for the same items.
 const LONGEST_CHECK_WAIT: Duration = Duration::from_secs(30);
 /// The longest title of an album.
@@ -38,9 +43,42 @@ const MAX_TITLE_CHARS: usize = 500;
 const WHEN_SIGNED_OUT: &str = "look at console.cloud.google.com under \"Google Auth Platform\" > \"Audience\": \
      while the project is in \"Testing\", every sign-in ends after 7 days; press \"Publish app\"";
 
+/// Google Photos, with your own client ID (without options: explains how to create one)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GooglePhotosSettings {
+    /// The user's own client ID.
+    pub(crate) client_id: String,
+    /// The service's address, if it is not Google's. For tests; no option sets it.
+    pub(crate) address: Option<String>,
+    /// The addresses for signing in, if they are not Google's. For tests; no option sets them.
+    pub(crate) endpoints: Option<Endpoints>,
+}
+
+impl Kind for GooglePhotosSettings {
+    fn target(&self) -> String {
+        let address = self.address.as_deref().unwrap_or("Google Photos");
+        format!("{address} with client ID {}", self.client_id)
+    }
+
+    fn secret_name(&self) -> Option<&'static str> {
+        Some("client secret")
+    }
+
+    fn sign_in(&self) -> Option<(Service, &str)> {
+        Some((service().at(self.endpoints.as_ref()), &self.client_id))
+    }
+
+    fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {
+        let service = service().at(self.endpoints.as_ref());
+        let tokens = account.tokens((service, &self.client_id))?;
+        let address = self.address.as_deref().unwrap_or(API);
+        Ok(Box::new(GooglePhotos::new(address, tokens)?))
+    }
+}
+
 /// Returns how to sign in to Google Photos. The permission to read is needed for albums and for `--check`; it covers
 /// only what this program uploaded.
-pub(crate) fn service() -> Service {
+fn service() -> Service {
     Service {
         name: "Google Photos",
         authorize_url: "https://accounts.google.com/o/oauth2/v2/auth".to_owned(),
@@ -60,7 +98,7 @@ pub(crate) fn service() -> Service {
 
 /// One user's Google Photos library.
 #[derive(Debug)]
-pub struct GooglePhotos {
+struct GooglePhotos {
     api: Api,
     rules: Rules,
     limits: Limits,
@@ -85,7 +123,7 @@ struct Given {
 
 impl GooglePhotos {
     /// Creates the remote for the API at an address.
-    pub fn new(address: &str, tokens: Tokens) -> Result<Self, Problem> {
+    fn new(address: &str, tokens: Tokens) -> Result<Self, Problem> {
         Ok(Self {
             api: Api::new(address, tokens)?,
             rules: Rules {
@@ -98,78 +136,6 @@ impl GooglePhotos {
             given: Mutex::default(),
             albums: tokio::sync::Mutex::default(),
         })
-    }
-
-    /// Sets the size limits.
-    pub fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
-    }
-
-    /// Sets how files are put into albums.
-    pub fn set_albums(&mut self, albums: Albums) {
-        self.wish = albums;
-    }
-
-    /// Returns the title of a file's album.
-    pub(crate) fn album_of(&self, source: &str) -> Option<String> {
-        self.wish.of(source).map(str::to_owned)
-    }
-
-    /// Returns the service's rules for files.
-    pub fn rules(&self) -> &Rules {
-        &self.rules
-    }
-
-    /// Sets the channel on which sessions are recorded.
-    pub(crate) fn note_to(&self, notes: UnboundedSender<UploadRecord>) {
-        // A second run over the same remote would be a mistake of ours; the first one is kept.
-        let _ = self.notes.set(notes);
-    }
-
-    /// Continues with a token or session from an earlier run.
-    pub(crate) fn go_on(&self, id: UploadId, known: Pledged) {
-        if let Pledge::Session(address) = &known.pledge {
-            self.api.hide(address);
-        }
-        let given = Given {
-            sha256: known.sha256,
-            pledge: known.pledge,
-            is_used: true,
-        };
-        self.given().insert(id, given);
-    }
-
-    /// See [`super::Remote::survey`]. Sends no request: a file that is already there is recognised by its token.
-    pub async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
-        let head = source.head(HEAD_BYTES).await?;
-        Ok(
-            match judge(name_of(&upload.path), &head, upload.size, &self.limits) {
-                Ok(_) => Presence::Absent,
-                Err((reason, words)) => Presence::Refused(reason, words),
-            },
-        )
-    }
-
-    /// Sends a file's bytes and returns the upload token.
-    pub async fn put(&self, upload: &Upload, source: &Source) -> Result<Put, Problem> {
-        let known = self.given().remove(&upload.id);
-        let known = known.filter(|given| given.sha256 == source.sha256);
-        let session = match known {
-            Some(Given {
-                pledge: Pledge::Token(token),
-                ..
-            }) => {
-                source.tell(source.size);
-                return Ok(Put::Held(token));
-            }
-            Some(Given {
-                pledge: Pledge::Session(address),
-                is_used,
-                ..
-            }) => Some((address, is_used)),
-            None => None,
-        };
-        self.send(upload, source, session).await.map(Put::Pledged)
     }
 
     async fn send(
@@ -215,45 +181,6 @@ impl GooglePhotos {
         }
     }
 
-    /// Creates media items from upload tokens, at most [`BATCH`] of them.
-    pub(crate) async fn create(&self, batch: &Batch) -> Result<Vec<Made>, Problem> {
-        let album = match &batch.album {
-            Some(title) => Some(self.album(title).await?),
-            None => None,
-        };
-        let items: Vec<_> = batch
-            .items
-            .iter()
-            .map(|item| NewItem {
-                token: &item.token,
-                name: name_of(&item.upload.path),
-            })
-            .collect();
-        let results = match self.api.batch_create(album.as_deref(), &items).await {
-            Err(Problem::NotFound { what }) if album.is_some() => {
-                // Removed by the person: the next try makes it again.
-                self.albums.lock().await.take();
-                return Err(Problem::Other {
-                    words: format!("the album is gone: {what}"),
-                    passing: true,
-                });
-            }
-            results => results?,
-        };
-        let mut by_token: HashMap<String, ItemResult> = results
-            .into_iter()
-            .map(|result| (result.upload_token.clone(), result))
-            .collect();
-        Ok(batch
-            .items
-            .iter()
-            .map(|item| match by_token.remove(&item.token) {
-                Some(result) => made_of(result),
-                None => Made::Again("Google Photos did not report on it".to_owned()),
-            })
-            .collect())
-    }
-
     /// Returns the id of an album that this program made, in an earlier run or now.
     async fn album(&self, title: &str) -> Result<String, Problem> {
         let title: String = title
@@ -290,7 +217,7 @@ impl GooglePhotos {
     }
 
     /// Asks for created items; the answers are in the same order.
-    pub async fn check(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
+    async fn check(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
         let mut settled = Vec::with_capacity(sent.len());
         for group in sent.chunks(BATCH) {
             let ids: Vec<&str> = group
@@ -342,28 +269,6 @@ impl GooglePhotos {
         }
     }
 
-    /// Treats every created item as present; Google reports nothing more at this point.
-    pub fn settle(&self, sent: &[Upload]) -> Vec<Settled> {
-        sent.iter()
-            .map(|upload| match upload.there {
-                Some(_) => Settled::there_by(Proven::Name),
-                None => Settled::Wrong(
-                    UploadReason::Missing,
-                    "Google Photos gave no id for it".to_owned(),
-                ),
-            })
-            .collect()
-    }
-
-    /// Tests the connection with a small request. Sends no file, because the API cannot remove one again.
-    pub async fn test(&self) -> Result<String, Problem> {
-        self.api.test().await?;
-        Ok(
-            "the sign-in is accepted (nothing was sent, because nothing can be removed there)"
-                .to_owned(),
-        )
-    }
-
     fn note(&self, record: UploadRecord) {
         if let Some(notes) = self.notes.get() {
             // Nobody listens any more when the run has ended.
@@ -373,6 +278,173 @@ impl GooglePhotos {
 
     fn given(&self) -> std::sync::MutexGuard<'_, HashMap<UploadId, Given>> {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Remote for GooglePhotos {
+    fn set_albums(&mut self, albums: Albums) -> Result<(), Problem> {
+        self.wish = albums;
+        Ok(())
+    }
+
+    fn album_of(&self, source: &str) -> Option<String> {
+        self.wish.of(source).map(str::to_owned)
+    }
+
+    fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    fn note_to(&self, notes: UnboundedSender<UploadRecord>) {
+        // A second run over the same remote would be a mistake of ours; the first one is kept.
+        let _ = self.notes.set(notes);
+    }
+
+    fn go_on(&self, id: UploadId, known: Pledged) {
+        if let Pledge::Session(address) = &known.pledge {
+            self.api.hide(address);
+        }
+        let given = Given {
+            sha256: known.sha256,
+            pledge: known.pledge,
+            is_used: true,
+        };
+        self.given().insert(id, given);
+    }
+
+    // Sends no request: a file that is already there is recognised by its token.
+    async fn survey(&self, upload: &Upload, source: &Source) -> Result<Presence, Problem> {
+        let head = source.head(HEAD_BYTES).await?;
+        Ok(
+            match judge(name_of(&upload.path), &head, upload.size, &self.limits) {
+                Ok(_) => Presence::Absent,
+                Err((reason, words)) => Presence::Refused(reason, words),
+            },
+        )
+    }
+
+    async fn put(&self, upload: &Upload, source: &Source) -> Result<Put, Problem> {
+        let known = self.given().remove(&upload.id);
+        let known = known.filter(|given| given.sha256 == source.sha256);
+        let session = match known {
+            Some(Given {
+                pledge: Pledge::Token(token),
+                ..
+            }) => {
+                source.tell(source.size);
+                return Ok(Put::Held(token));
+            }
+            Some(Given {
+                pledge: Pledge::Session(address),
+                is_used,
+                ..
+            }) => Some((address, is_used)),
+            None => None,
+        };
+        self.send(upload, source, session).await.map(Put::Pledged)
+    }
+
+    // At most `BATCH` of them.
+    async fn create(&self, batch: &Batch) -> Result<Vec<Made>, Problem> {
+        let album = match &batch.album {
+            Some(title) => Some(self.album(title).await?),
+            None => None,
+        };
+        let items: Vec<_> = batch
+            .items
+            .iter()
+            .map(|item| NewItem {
+                token: &item.token,
+                name: name_of(&item.upload.path),
+            })
+            .collect();
+        let results = match self.api.batch_create(album.as_deref(), &items).await {
+            Err(Problem::NotFound { what }) if album.is_some() => {
+                // Removed by the person: the next try makes it again.
+                self.albums.lock().await.take();
+                return Err(Problem::Other {
+                    words: format!("the album is gone: {what}"),
+                    passing: true,
+                });
+            }
+            results => results?,
+        };
+        let mut by_token: HashMap<String, ItemResult> = results
+            .into_iter()
+            .map(|result| (result.upload_token.clone(), result))
+            .collect();
+        Ok(batch
+            .items
+            .iter()
+            .map(|item| match by_token.remove(&item.token) {
+                Some(result) => made_of(result),
+                None => Made::Again("Google Photos did not report on it".to_owned()),
+            })
+            .collect())
+    }
+
+    // Every created item is treated as present; Google reports nothing more at this point.
+    async fn settle(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
+        Ok(sent
+            .iter()
+            .map(|upload| match upload.there {
+                Some(_) => Settled::there_by(Proven::Name),
+                None => Settled::Wrong(
+                    UploadReason::Missing,
+                    "Google Photos gave no id for it".to_owned(),
+                ),
+            })
+            .collect())
+    }
+
+    // Sends no file, because the API cannot remove one again.
+    async fn test(&self) -> Result<String, Problem> {
+        self.api.test().await?;
+        Ok(
+            "the sign-in is accepted (nothing was sent, because nothing can be removed there)"
+                .to_owned(),
+        )
+    }
+
+    async fn look(&self, sent: &[Upload], _: Depth) -> Result<Vec<Looked>, Problem> {
+        let checked = self.check(sent).await?;
+        Ok(checked.into_iter().map(Looked::Settled).collect())
+    }
+
+    fn heed(&mut self, wishes: &Wishes) -> Result<(), Error> {
+        if wishes.folders {
+            return Err(
+                Error::new(ErrorKind::Usage, "Google Photos has no folders").with_hint(
+                    "leave out --into and --by-date; --album and --album-per-folder make albums",
+                ),
+            );
+        }
+        if wishes.archives {
+            let message = "Google Photos takes photos and videos, no archives";
+            return Err(Error::new(ErrorKind::Usage, message)
+                .with_hint("send the archive to a remote of another kind"));
+        }
+        if wishes.limits_of_2018 {
+            self.limits = Limits::OF_2018;
+        }
+        Ok(())
+    }
+
+    fn makes_items(&self) -> bool {
+        true
+    }
+
+    fn looks_cheaply(&self) -> bool {
+        false
+    }
+
+    fn needs_dates(&self) -> bool {
+        true
+    }
+
+    fn takes_copies(&self) -> bool {
+        true
     }
 }
 

@@ -11,22 +11,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use russh::ChannelMsg;
 use russh::client::Handle;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::client::fs::File as RemoteFile;
 use russh_sftp::client::{RawSftpSession, SftpSession};
 use russh_sftp::protocol::{File, FileAttributes, OpenFlags, StatusCode};
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
-use super::parts::PartNames;
-use super::problem::{Problem, brief};
-use super::secret::Secret;
-use super::source::Source;
-use super::{Acknowledged, Counted, Found, Wanted, folder_of};
+use self::connection::{Client, connect};
+use super::Kind;
 use crate::digest::{Hasher, Sha256};
-use connection::{Client, connect};
+use crate::upload::account::Account;
+use crate::upload::owner::Owner;
+use crate::upload::parts::PartNames;
+use crate::upload::paths::{Paths, Store};
+use crate::upload::problem::{Problem, brief};
+use crate::upload::rules::Rules;
+use crate::upload::secret::Secret;
+use crate::upload::source::Source;
+use crate::upload::{Acknowledged, Counted, Found, Remote, Wanted, folder_of};
 pub(crate) use connection::{host_key, is_host_key, is_known};
 pub(crate) use sign_in::check_key_file;
 
@@ -45,9 +52,59 @@ const ROOM: u64 = 1024 * 1024;
 /// What may not have reached the server's disk in order, in bytes.
 const UNSURE_BYTES: u64 = 8 * 1024 * 1024;
 
+/// An SSH server
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SftpSettings {
+    /// The host.
+    pub(crate) host: String,
+    /// The port.
+    pub(crate) port: u16,
+    /// The user's name.
+    pub(crate) user: String,
+    /// The folder, relative to the user's home folder.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) path: String,
+    /// The file with the private key.
+    pub(crate) key_file: Option<PathBuf>,
+    /// The server's key as noted or confirmed, or its fingerprint; `None` where it is not known yet.
+    pub(crate) host_key: Option<String>,
+}
+
+impl Kind for SftpSettings {
+    fn target(&self) -> String {
+        let Self {
+            user,
+            host,
+            port,
+            path,
+            ..
+        } = self;
+        format!("{user}@{host}:{port} {path}").trim_end().to_owned()
+    }
+
+    fn secret_name(&self) -> Option<&'static str> {
+        match self.key_file {
+            Some(_) => None,
+            None => Some("password"),
+        }
+    }
+
+    fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {
+        let login = Login {
+            host: self.host.clone(),
+            port: self.port,
+            user: self.user.clone(),
+            secret: account.secret.clone(),
+            key_file: self.key_file.clone(),
+            host_key: self.host_key.clone(),
+        };
+        Ok(Paths::boxed(Sftp::new(login, &self.path), Rules::usual()))
+    }
+}
+
 /// The facts needed to connect to an SSH server.
 #[derive(Debug, Clone)]
-pub struct Login {
+pub(crate) struct Login {
     /// The host.
     pub host: String,
     /// The port.
@@ -64,7 +121,7 @@ pub struct Login {
 
 /// An SFTP server.
 #[derive(Debug)]
-pub struct Sftp {
+struct Sftp {
     login: Login,
     root: String,
     connected: tokio::sync::Mutex<Option<Arc<Connected>>>,
@@ -98,7 +155,7 @@ impl Connected {
 
 impl Sftp {
     /// Creates a remote whose files are stored below `root`, which may be relative to the user's home folder.
-    pub fn new(login: Login, root: &str) -> Self {
+    fn new(login: Login, root: &str) -> Self {
         Self {
             login,
             root: root.trim_end_matches('/').to_owned(),
@@ -106,11 +163,6 @@ impl Sftp {
             made: Mutex::default(),
             parts: PartNames::default(),
         }
-    }
-
-    /// Returns the names of unfinished files.
-    pub(super) fn parts(&self) -> &PartNames {
-        &self.parts
     }
 
     fn path(&self, path: &str) -> String {
@@ -206,51 +258,6 @@ impl Sftp {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lists the wanted files of a folder; returns an empty list if it does not exist.
-    pub(crate) async fn list(
-        &self,
-        folder: &str,
-        wanted: &Wanted<'_>,
-    ) -> Result<Vec<Found>, Problem> {
-        let path = self.path(folder);
-        let mut found = Vec::new();
-        let mut left = Vec::new();
-        let listed = self
-            .with(async |connection, sftp| {
-                let mut note = |name: String, attributes: &FileAttributes| {
-                    let is_file = attributes.file_type().is_file();
-                    let size = attributes.size.filter(|_| is_file);
-                    if self.parts.seen(folder, &name, size) {
-                        left.push(name);
-                    } else if !matches!(name.as_str(), "." | "..") && wanted(&name) {
-                        found.push(Found {
-                            name,
-                            size,
-                            ..Found::default()
-                        });
-                    }
-                };
-                match &connection.lister {
-                    Some(lister) => self.list_over(lister, path, &mut note).await?,
-                    None => {
-                        let entries = sftp.read_dir(path).await.map_err(|e| self.failed(e))?;
-                        entries.for_each(|entry| note(entry.file_name(), &entry.metadata()));
-                    }
-                }
-                for name in &left {
-                    // Where that fails, it is in nobody's way.
-                    let _ = sftp.remove_file(self.path(&below(folder, name))).await;
-                }
-                Ok(())
-            })
-            .await;
-        match listed {
-            Ok(()) => Ok(found),
-            Err(Problem::NotFound { .. }) => Ok(Vec::new()),
-            Err(problem) => Err(problem),
-        }
-    }
-
     async fn list_over(
         &self,
         lister: &RawSftpSession,
@@ -326,53 +333,6 @@ impl Sftp {
             self.made().insert(path.to_owned());
         }
         Ok(())
-    }
-
-    /// Sends a file to a path, unless something is already there.
-    pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
-        self.with(async |connection, sftp| {
-            let folder = folder_of(path);
-            self.make_folder(sftp, folder).await?;
-            let small = match source.is_small() {
-                true => Some(source.whole().await?),
-                false => None,
-            };
-            let part = match small {
-                Some(_) => None,
-                None => self.resumable(sftp, folder, source).await,
-            };
-            let part = match part {
-                Some(part) => part,
-                None => self.fresh(sftp, folder, source).await?,
-            };
-            let (name, offset) = (part.name.clone(), part.offset);
-            let full = self.path(&below(folder, &name));
-            let written = match small {
-                Some(bytes) => self.write_small(sftp, &full, part, &bytes).await,
-                None => self.write_pieces(sftp, &full, part, source).await,
-            };
-            let sent = async {
-                let file = written?;
-                self.finish(sftp, &full, file, source).await?;
-                if offset > 0 {
-                    self.prove(connection, sftp, &full, source).await?;
-                }
-                self.name(sftp, &full, path).await
-            };
-            let sent = sent.await;
-            match &sent {
-                Ok(_) => self.parts.done(folder, &name),
-                // The connection is gone, or the server does not want more now.
-                Err(Problem::Unreachable { .. }) => self.parts.leave(folder, &name),
-                Err(_) => {
-                    // Of no use to anybody.
-                    let _ = sftp.remove_file(full).await;
-                    self.parts.done(folder, &name);
-                }
-            }
-            sent
-        })
-        .await
     }
 
     /// A new part, where nothing bears its name.
@@ -537,13 +497,6 @@ impl Sftp {
         }
     }
 
-    /// Returns a file's size in bytes and its SHA-256, by reading it back or by letting the server hash it.
-    pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
-        let path = self.path(path);
-        self.with(async |connection, sftp| self.digest_over(connection, sftp, &path, most).await)
-            .await
-    }
-
     async fn digest_over(
         &self,
         connection: &Connected,
@@ -570,9 +523,103 @@ impl Sftp {
             size += count as u64;
         }
     }
+}
 
-    /// Removes a file.
-    pub async fn remove(&self, path: &str) -> Result<(), Problem> {
+#[async_trait]
+impl Store for Sftp {
+    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<Found>, Problem> {
+        let path = self.path(folder);
+        let mut found = Vec::new();
+        let mut left = Vec::new();
+        let listed = self
+            .with(async |connection, sftp| {
+                let mut note = |name: String, attributes: &FileAttributes| {
+                    let is_file = attributes.file_type().is_file();
+                    let size = attributes.size.filter(|_| is_file);
+                    if self.parts.seen(folder, &name, size) {
+                        left.push(name);
+                    } else if !matches!(name.as_str(), "." | "..") && wanted(&name) {
+                        found.push(Found {
+                            name,
+                            size,
+                            ..Found::default()
+                        });
+                    }
+                };
+                match &connection.lister {
+                    Some(lister) => self.list_over(lister, path, &mut note).await?,
+                    None => {
+                        let entries = sftp.read_dir(path).await.map_err(|e| self.failed(e))?;
+                        entries.for_each(|entry| note(entry.file_name(), &entry.metadata()));
+                    }
+                }
+                for name in &left {
+                    // Where that fails, it is in nobody's way.
+                    let _ = sftp.remove_file(self.path(&below(folder, name))).await;
+                }
+                Ok(())
+            })
+            .await;
+        match listed {
+            Ok(()) => Ok(found),
+            Err(Problem::NotFound { .. }) => Ok(Vec::new()),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    async fn put(&self, path: &str, source: &Source, _: &Owner) -> Result<Acknowledged, Problem> {
+        self.with(async |connection, sftp| {
+            let folder = folder_of(path);
+            self.make_folder(sftp, folder).await?;
+            let small = match source.is_small() {
+                true => Some(source.whole().await?),
+                false => None,
+            };
+            let part = match small {
+                Some(_) => None,
+                None => self.resumable(sftp, folder, source).await,
+            };
+            let part = match part {
+                Some(part) => part,
+                None => self.fresh(sftp, folder, source).await?,
+            };
+            let (name, offset) = (part.name.clone(), part.offset);
+            let full = self.path(&below(folder, &name));
+            let written = match small {
+                Some(bytes) => self.write_small(sftp, &full, part, &bytes).await,
+                None => self.write_pieces(sftp, &full, part, source).await,
+            };
+            let sent = async {
+                let file = written?;
+                self.finish(sftp, &full, file, source).await?;
+                if offset > 0 {
+                    self.prove(connection, sftp, &full, source).await?;
+                }
+                self.name(sftp, &full, path).await
+            };
+            let sent = sent.await;
+            match &sent {
+                Ok(_) => self.parts.done(folder, &name),
+                // The connection is gone, or the server does not want more now.
+                Err(Problem::Unreachable { .. }) => self.parts.leave(folder, &name),
+                Err(_) => {
+                    // Of no use to anybody.
+                    let _ = sftp.remove_file(full).await;
+                    self.parts.done(folder, &name);
+                }
+            }
+            sent
+        })
+        .await
+    }
+
+    async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
+        let path = self.path(path);
+        self.with(async |connection, sftp| self.digest_over(connection, sftp, &path, most).await)
+            .await
+    }
+
+    async fn remove(&self, path: &str) -> Result<(), Problem> {
         let path = self.path(path);
         self.with(async |_, sftp| match sftp.remove_file(path).await {
             Ok(()) => Ok(()),
@@ -582,6 +629,10 @@ impl Sftp {
             },
         })
         .await
+    }
+
+    fn come_from(&self, rescue_folder: Sha256) {
+        self.parts.come_from(rescue_folder);
     }
 }
 

@@ -12,21 +12,50 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::parts::PartNames;
-use super::problem::Problem;
-use super::source::{Source, blocking};
-use super::{Acknowledged, Counted, Found, folder_of, name_of};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
 use crate::digest::{Hasher, Sha256};
 use crate::folder::disk::system::held::{Bearer, HeldFolder};
 use crate::folder::disk::system::{SYNC_WRITES, has_other_names};
 use crate::folder::disk::{is_shortage, read_back};
+use crate::upload::account::Account;
+use crate::upload::owner::Owner;
+use crate::upload::parts::PartNames;
+use crate::upload::paths::{Paths, Store};
+use crate::upload::problem::Problem;
+use crate::upload::rules::Rules;
+use crate::upload::source::{Source, blocking};
+use crate::upload::{Acknowledged, Counted, Found, Remote, Wanted, folder_of, name_of};
 
 /// How much is copied at once, in bytes.
 const PIECE_BYTES: usize = 1024 * 1024;
 
+/// A folder on this computer: a second disk, a share
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FolderSettings {
+    /// The folder's absolute path.
+    pub(crate) path: PathBuf,
+}
+
+impl Kind for FolderSettings {
+    fn target(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
+    fn connect(&self, _: &Account) -> Result<Box<dyn Remote>, Problem> {
+        Ok(Paths::boxed(LocalFolder::new(&self.path), Rules::default()))
+    }
+}
+
 /// A folder on this computer as a remote. Clones are cheap.
 #[derive(Debug, Clone)]
-pub struct LocalFolder {
+struct LocalFolder {
     root: PathBuf,
     parts: Arc<PartNames>,
 }
@@ -34,132 +63,11 @@ pub struct LocalFolder {
 impl LocalFolder {
     /// Creates the remote. The folder must exist before anything is sent: with a disk unplugged, files must not land in
     /// its empty mount point.
-    pub fn new(root: &Path) -> Self {
+    fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
             parts: Arc::default(),
         }
-    }
-
-    /// Returns the names of unfinished files.
-    pub(super) fn parts(&self) -> &PartNames {
-        &self.parts
-    }
-
-    /// Lists a folder; returns an empty list if it does not exist.
-    pub async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
-        let (this, folder) = (self.clone(), folder.to_owned());
-        blocking(move || {
-            let Some(place) = this.folder(&folder, Missing::IsFine)? else {
-                return Ok(Vec::new());
-            };
-            let (mut found, mut counted, mut left) = (Vec::new(), Counted::default(), Vec::new());
-            let mut count = Ok(());
-            let listed = place.held.each(|name, bearer| {
-                let size = match bearer {
-                    Bearer::File(size) => Some(size),
-                    Bearer::Folder | Bearer::Link | Bearer::Other => None,
-                };
-                match this.parts.seen(&folder, name, size) {
-                    true => left.push(name.to_owned()),
-                    false => found.push(Found {
-                        name: name.to_owned(),
-                        size,
-                        ..Found::default()
-                    }),
-                }
-                count = counted.entry();
-                count.is_ok()
-            });
-            listed.map_err(|e| failed(&place.shown, &e))?;
-            count?;
-            for name in left {
-                place
-                    .held
-                    .remove(&name)
-                    .map_err(|e| place.failed(&name, &e))?;
-            }
-            Ok(found)
-        })
-        .await
-    }
-
-    /// Copies a file to a path, unless something is already there.
-    pub async fn put(&self, path: &str, source: &Source) -> Result<Acknowledged, Problem> {
-        // Before anything is made there: it may not be what was verified.
-        let small = match source.is_small() {
-            true => Some(source.whole().await?),
-            false => None,
-        };
-        let (this, file, target) = (self.clone(), source.clone(), path.to_owned());
-        if let Some(bytes) = small {
-            return blocking(move || {
-                let mut part = this.fresh(&target, &file)?;
-                part.write(&bytes)?;
-                part.finish(&file)
-            })
-            .await;
-        }
-        let resumed = blocking(move || this.resume(&target, &file)).await?;
-        let (mut part, offset) = match resumed {
-            Some(resumed) => resumed,
-            None => {
-                let (this, file, target) = (self.clone(), source.clone(), path.to_owned());
-                (blocking(move || this.fresh(&target, &file)).await?, 0)
-            }
-        };
-        source.tell(offset);
-        let mut pieces = source.pieces(PIECE_BYTES, offset);
-        while let Some(piece) = pieces.next().await.inspect_err(|_| part.discard())? {
-            part = blocking(move || part.write(&piece).map(|()| part)).await?;
-        }
-        let file = source.clone();
-        blocking(move || part.finish(&file)).await
-    }
-
-    /// Reads a file back from the disk; returns its size in bytes and its SHA-256.
-    pub async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
-        let (this, path) = (self.clone(), path.to_owned());
-        blocking(move || {
-            let gone = || Problem::NotFound {
-                what: this.root.join(&path).display().to_string(),
-            };
-            let place = this.folder(folder_of(&path), Missing::IsFine)?;
-            let place = place.ok_or_else(gone)?;
-            let name = name_of(&path);
-            let failed = |e: std::io::Error| place.failed(name, &e);
-            let file = place.held.file(name, SYNC_WRITES).map_err(failed)?;
-            let file = file.ok_or_else(gone)?;
-            let held = file.metadata().map_err(failed)?.len();
-            if held > most {
-                return Ok((held, Sha256::of(b"")));
-            }
-            // It may be what a run left that was killed before it synced.
-            file.sync_all().map_err(failed)?;
-            place.held.sync().map_err(failed)?;
-            let (mut hasher, mut size) = (Hasher::default(), 0);
-            read_back(&file, &place.shown.join(name), |bytes| {
-                hasher.update(bytes);
-                size += bytes.len() as u64;
-            })
-            .map_err(|e| Problem::other(e.to_string()))?;
-            Ok((size, hasher.finish()))
-        })
-        .await
-    }
-
-    /// Removes a file.
-    pub async fn remove(&self, path: &str) -> Result<(), Problem> {
-        let (this, path) = (self.clone(), path.to_owned());
-        blocking(move || {
-            let Some(place) = this.folder(folder_of(&path), Missing::IsFine)? else {
-                return Ok(());
-            };
-            let name = name_of(&path);
-            let removed = place.held.remove(name);
-            removed.map(drop).map_err(|e| place.failed(name, &e))
-        })
-        .await
     }
 
     /// A new part of a file.
@@ -229,6 +137,125 @@ impl LocalFolder {
             place.shown.push(name);
         }
         Ok(Some(place))
+    }
+}
+
+#[async_trait]
+impl Store for LocalFolder {
+    async fn list(&self, folder: &str, _: &Wanted<'_>) -> Result<Vec<Found>, Problem> {
+        let (this, folder) = (self.clone(), folder.to_owned());
+        blocking(move || {
+            let Some(place) = this.folder(&folder, Missing::IsFine)? else {
+                return Ok(Vec::new());
+            };
+            let (mut found, mut counted, mut left) = (Vec::new(), Counted::default(), Vec::new());
+            let mut count = Ok(());
+            let listed = place.held.each(|name, bearer| {
+                let size = match bearer {
+                    Bearer::File(size) => Some(size),
+                    Bearer::Folder | Bearer::Link | Bearer::Other => None,
+                };
+                match this.parts.seen(&folder, name, size) {
+                    true => left.push(name.to_owned()),
+                    false => found.push(Found {
+                        name: name.to_owned(),
+                        size,
+                        ..Found::default()
+                    }),
+                }
+                count = counted.entry();
+                count.is_ok()
+            });
+            listed.map_err(|e| failed(&place.shown, &e))?;
+            count?;
+            for name in left {
+                place
+                    .held
+                    .remove(&name)
+                    .map_err(|e| place.failed(&name, &e))?;
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn put(&self, path: &str, source: &Source, _: &Owner) -> Result<Acknowledged, Problem> {
+        // Before anything is made there: it may not be what was verified.
+        let small = match source.is_small() {
+            true => Some(source.whole().await?),
+            false => None,
+        };
+        let (this, file, target) = (self.clone(), source.clone(), path.to_owned());
+        if let Some(bytes) = small {
+            return blocking(move || {
+                let mut part = this.fresh(&target, &file)?;
+                part.write(&bytes)?;
+                part.finish(&file)
+            })
+            .await;
+        }
+        let resumed = blocking(move || this.resume(&target, &file)).await?;
+        let (mut part, offset) = match resumed {
+            Some(resumed) => resumed,
+            None => {
+                let (this, file, target) = (self.clone(), source.clone(), path.to_owned());
+                (blocking(move || this.fresh(&target, &file)).await?, 0)
+            }
+        };
+        source.tell(offset);
+        let mut pieces = source.pieces(PIECE_BYTES, offset);
+        while let Some(piece) = pieces.next().await.inspect_err(|_| part.discard())? {
+            part = blocking(move || part.write(&piece).map(|()| part)).await?;
+        }
+        let file = source.clone();
+        blocking(move || part.finish(&file)).await
+    }
+
+    async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
+        let (this, path) = (self.clone(), path.to_owned());
+        blocking(move || {
+            let gone = || Problem::NotFound {
+                what: this.root.join(&path).display().to_string(),
+            };
+            let place = this.folder(folder_of(&path), Missing::IsFine)?;
+            let place = place.ok_or_else(gone)?;
+            let name = name_of(&path);
+            let failed = |e: std::io::Error| place.failed(name, &e);
+            let file = place.held.file(name, SYNC_WRITES).map_err(failed)?;
+            let file = file.ok_or_else(gone)?;
+            let held = file.metadata().map_err(failed)?.len();
+            if held > most {
+                return Ok((held, Sha256::of(b"")));
+            }
+            // It may be what a run left that was killed before it synced.
+            file.sync_all().map_err(failed)?;
+            place.held.sync().map_err(failed)?;
+            let (mut hasher, mut size) = (Hasher::default(), 0);
+            read_back(&file, &place.shown.join(name), |bytes| {
+                hasher.update(bytes);
+                size += bytes.len() as u64;
+            })
+            .map_err(|e| Problem::other(e.to_string()))?;
+            Ok((size, hasher.finish()))
+        })
+        .await
+    }
+
+    async fn remove(&self, path: &str) -> Result<(), Problem> {
+        let (this, path) = (self.clone(), path.to_owned());
+        blocking(move || {
+            let Some(place) = this.folder(folder_of(&path), Missing::IsFine)? else {
+                return Ok(());
+            };
+            let name = name_of(&path);
+            let removed = place.held.remove(name);
+            removed.map(drop).map_err(|e| place.failed(name, &e))
+        })
+        .await
+    }
+
+    fn come_from(&self, rescue_folder: Sha256) {
+        self.parts.come_from(rescue_folder);
     }
 }
 

@@ -8,30 +8,88 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::{Method, RequestBuilder};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::api::Api;
-use super::sessions::Sessions;
-use super::{Parts, Progress, Stored, google, send_in_parts};
+use super::Kind;
 use crate::digest::Sha256;
+use crate::upload::account::Account;
 use crate::upload::checksum::{Algorithm, Checksum};
+use crate::upload::cloud::api::Api;
+use crate::upload::cloud::drives::DriveSettings;
+use crate::upload::cloud::sessions::Sessions;
+use crate::upload::cloud::{Cloud, Progress, Stored, date_of, google, send_in_parts};
+use crate::upload::oauth::Service;
+use crate::upload::paths::Paths;
 use crate::upload::percent::encoded;
 use crate::upload::problem::Problem;
+use crate::upload::rules::Rules;
 use crate::upload::source::Source;
-use crate::upload::{Counted, Found, folder_of, name_of};
+use crate::upload::{Counted, Found, Remote, content_type, folder_of, name_of};
 
 /// The address of Google's API.
-pub(crate) const ENDPOINT: &str = "https://www.googleapis.com";
+const ENDPOINT: &str = "https://www.googleapis.com";
 const FOLDER: &str = "application/vnd.google-apps.folder";
 /// What is told of a file.
 const FIELDS: &str = "id,name,size,mimeType,md5Checksum,sha256Checksum";
 
+/// Google Drive, with your own client ID
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GoogleDriveSettings {
+    #[serde(flatten)]
+    pub(crate) drive: DriveSettings,
+}
+
+impl Kind for GoogleDriveSettings {
+    fn target(&self) -> String {
+        self.drive.target("Google Drive")
+    }
+
+    fn secret_name(&self) -> Option<&'static str> {
+        Some("client secret")
+    }
+
+    fn sign_in(&self) -> Option<(Service, &str)> {
+        Some(self.drive.sign_in(service()))
+    }
+
+    fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {
+        let address = self.drive.address.as_deref().unwrap_or(ENDPOINT);
+        let api = account.api(self.drive.sign_in(service()), address)?;
+        let drive = Drive::new(api, account.sessions(), address, &self.drive.path);
+        let rules = Rules {
+            max_file_bytes: Some(5 * 1024 * 1024 * 1024 * 1024),
+            ..Rules::usual()
+        };
+        Ok(Paths::boxed(drive, rules))
+    }
+}
+
+/// Returns how to sign in to Google Drive. The scope gives access only to files created with this client ID, and does
+/// not require a review by Google.
+fn service() -> Service {
+    Service {
+        name: "Google Drive",
+        authorize_url: "https://accounts.google.com/o/oauth2/v2/auth".to_owned(),
+        token_url: "https://oauth2.googleapis.com/token".to_owned(),
+        scopes: vec!["https://www.googleapis.com/auth/drive.file"],
+        all_scopes: true,
+        // A refresh token comes only when asked for in this way.
+        extra: &[("access_type", "offline"), ("prompt", "consent")],
+        redirect_host: "127.0.0.1",
+        redirect_port: 0,
+        when_signed_out: "look at console.cloud.google.com under \"Google Auth Platform\" > \
+             \"Audience\": while the project is in \"Testing\", every sign-in ends after 7 days; \
+             press \"Publish app\"",
+    }
+}
+
 /// A folder in a user's Google Drive.
 #[derive(Debug)]
-pub struct Drive {
+struct Drive {
     api: Api,
     sessions: Sessions,
     endpoint: String,
@@ -88,7 +146,7 @@ impl File {
 
 impl Drive {
     /// Creates a remote whose files are stored below the folder `root` of the Drive.
-    pub(crate) fn new(api: Api, sessions: Sessions, endpoint: &str, root: &str) -> Self {
+    fn new(api: Api, sessions: Sessions, endpoint: &str, root: &str) -> Self {
         Self {
             api,
             sessions,
@@ -204,24 +262,6 @@ impl Drive {
         Ok(made.id)
     }
 
-    /// Lists a folder; returns an empty list if it does not exist.
-    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
-        let Some(id) = self.folder(folder).await? else {
-            return Ok(Vec::new());
-        };
-        let query = format!("'{}' in parents and trashed = false", escaped(&id));
-        let files = self.query(&query).await.inspect_err(|_| self.forget())?;
-        let found = files.into_iter().map(|file| Found {
-            size: file.size(),
-            checksum: file.checksum(),
-            name: file.name,
-            // It tells namesakes apart.
-            etag: Some(file.id),
-            ..Found::default()
-        });
-        Ok(found.collect())
-    }
-
     /// Forgets which folders exist, because they may have been removed.
     fn forget(&self) {
         self.folders().clear();
@@ -239,22 +279,6 @@ impl Drive {
     fn upload(&self, kind: &str) -> RequestBuilder {
         let address = format!("/upload/drive/v3/files?uploadType={kind}&fields={FIELDS}");
         self.request(Method::POST, &address)
-    }
-
-    pub(super) async fn put(&self, path: &str, source: &Source) -> Result<Stored, Problem> {
-        if !source.is_small() {
-            return send_in_parts(self, &self.sessions, path, source).await;
-        }
-        let bytes = source.whole().await?;
-        let description = self.description(path, source).await?;
-        let content_type = crate::upload::content_type(path);
-        let request = self.upload("multipart");
-        let request = google::with_description(request, &description, content_type, source, &bytes);
-        let answer = self.api.ask(request).await?;
-        answer
-            .success()
-            .map(File::stored)
-            .map_err(|problem| self.folder_gone(problem))
     }
 
     /// Makes the next attempt create a missing folder again.
@@ -285,27 +309,8 @@ impl Drive {
         Ok(files.map(|file| file.id).collect())
     }
 
-    pub(super) async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
-        let id = self.ids(path).await?.into_iter().next();
-        let id = id.ok_or_else(|| Problem::NotFound {
-            what: path.to_owned(),
-        })?;
-        let address = format!("/drive/v3/files/{}?alt=media", encoded(&id));
-        self.api
-            .digest(self.request(Method::GET, &address), most)
-            .await
-    }
-
-    /// Removes a file by its path.
-    pub(super) async fn remove(&self, path: &str) -> Result<(), Problem> {
-        for id in self.ids(path).await? {
-            self.remove_id(&id).await?;
-        }
-        Ok(())
-    }
-
     /// Removes a file by its id.
-    pub(super) async fn remove_id(&self, id: &str) -> Result<(), Problem> {
+    async fn remove_id(&self, id: &str) -> Result<(), Problem> {
         let address = format!("/drive/v3/files/{}", encoded(id));
         let answer = self.api.ask(self.request(Method::DELETE, &address)).await?;
         match answer.is_success() || answer.status.as_u16() == 404 {
@@ -322,12 +327,72 @@ fn progress(session: google::Session) -> Result<Progress, Problem> {
     })
 }
 
-impl Parts for Drive {
+#[async_trait]
+impl Cloud for Drive {
     const PART_BYTES: usize = google::PART_BYTES;
+
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+        let Some(id) = self.folder(folder).await? else {
+            return Ok(Vec::new());
+        };
+        let query = format!("'{}' in parents and trashed = false", escaped(&id));
+        let files = self.query(&query).await.inspect_err(|_| self.forget())?;
+        let found = files.into_iter().map(|file| Found {
+            size: file.size(),
+            checksum: file.checksum(),
+            name: file.name,
+            // It tells namesakes apart.
+            etag: Some(file.id),
+            ..Found::default()
+        });
+        Ok(found.collect())
+    }
+
+    async fn send(&self, path: &str, source: &Source) -> Result<Stored, Problem> {
+        if !source.is_small() {
+            return send_in_parts(self, path, source).await;
+        }
+        let bytes = source.whole().await?;
+        let description = self.description(path, source).await?;
+        let content_type = content_type(path);
+        let request = self.upload("multipart");
+        let request = google::with_description(request, &description, content_type, source, &bytes);
+        let answer = self.api.ask(request).await?;
+        answer
+            .success()
+            .map(File::stored)
+            .map_err(|problem| self.folder_gone(problem))
+    }
+
+    async fn digest(&self, path: &str, most: u64) -> Result<(u64, Sha256), Problem> {
+        let id = self.ids(path).await?.into_iter().next();
+        let id = id.ok_or_else(|| Problem::NotFound {
+            what: path.to_owned(),
+        })?;
+        let address = format!("/drive/v3/files/{}?alt=media", encoded(&id));
+        self.api
+            .digest(self.request(Method::GET, &address), most)
+            .await
+    }
+
+    async fn remove(&self, path: &str, stored: Option<&Stored>) -> Result<(), Problem> {
+        let ids = match stored {
+            Some(stored) => stored.id.iter().cloned().collect(),
+            None => self.ids(path).await?,
+        };
+        for id in ids {
+            self.remove_id(&id).await?;
+        }
+        Ok(())
+    }
 
     async fn begin(&self, path: &str, source: &Source) -> Result<String, Problem> {
         let description = self.description(path, source).await?;
-        let content_type = crate::upload::content_type(path);
+        let content_type = content_type(path);
         let request = self.upload("resumable");
         google::begin(&self.api, request, &description, content_type, source)
             .await
@@ -352,13 +417,6 @@ impl Parts for Drive {
 /// A text inside the quotes of a query.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\'', "\\'")
-}
-
-/// The file's own date as services want it: `2024-05-17T12:34:56Z`.
-pub(super) fn date_of(source: &Source) -> Option<String> {
-    let mtime = source.mtime.filter(|mtime| *mtime > 0)?;
-    let date = chrono::DateTime::from_timestamp(mtime, 0)?;
-    Some(date.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 #[cfg(test)]
