@@ -2,8 +2,37 @@
 //!
 //! ```text
 //! enumerate (what exists) -> plan (what to do, most important first)
-//!     -> transfer + verify, side by side -> retry the failed items, alone -> outcome
+//!     -> rounds of transfer and verification -> retry the failed items, alone -> salvage -> outcome
 //! ```
+//!
+//! A round, with who sends what to whom:
+//!
+//! ```text
+//!              phone
+//!        bytes |   ^ | hashes
+//!              v   | v
+//!   worker (4 tasks)         verifier (task)
+//!      |   |                   ^       |   \
+//!      |   | ToWriter     News |       |    \ Setback
+//!      |   v                   |       |     \
+//!      |  writer (4 threads) --+       |      \
+//!      |   |                           |       \
+//!      |   | Finished, Resumed, Failed | Proven \
+//!      |   v                           v         v
+//!      |  keeper (thread): commits  <------- session: settles the setbacks when the round has ended
+//!      |  groups, records, reports    Wrong, Damaged, Failed, Unprovable, Salvaged, Replan, Barrier
+//!      |                                         ^
+//!      +------------------- Setback -------------+
+//! ```
+//!
+//! Who may be late:
+//!
+//! * The **disk**: the keeper's queue and each writer's are bounded. A keeper that is behind makes the writers wait,
+//!   a writer its worker, and a worker the phone. Nothing else slows the phone down.
+//! * The **verifier** is never waited for while files arrive. What it has not proven when the phone goes away is in
+//!   `unproven` and is asked again in the next round; the round ends when the verifier does.
+//! * A **proof** may be there before its file is committed. The keeper holds it until then (`keeper::ledger`).
+//! * A **setback** is decided between two rounds, when nobody writes: that is when a received part may leave `.partial/`.
 
 pub(crate) mod enumerate;
 pub(crate) mod items;

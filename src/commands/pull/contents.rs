@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{Request, check_storage, destination, list, open_folder};
+use super::listing::{check_storage, list};
+use super::opening::open_folder;
+use super::{Request, destination};
 use crate::cli::PullArgs;
 use crate::commands::{doctor, options_of, stopped, target_of};
 use crate::error::Error;

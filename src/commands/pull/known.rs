@@ -67,10 +67,10 @@ impl Known {
         let presence = Presence::of(folder.root());
         folder.catalogue().for_each(|entry| {
             known.inventory.add_entry(&entry);
-            known.summary.add(entry.state, Count::of(entry.size));
+            known.summary.add(entry.state, Count::of(entry.item.size));
             known.entries += 1;
             known.settled.add(&entry, || {
-                looks_on(known.looked) && presence.is_in_place(&entry.local, entry.size)
+                looks_on(known.looked) && presence.is_in_place(&entry.local, entry.item.size)
             });
             Ok::<_, CatalogueError>(())
         })?;
@@ -146,8 +146,10 @@ impl Known {
                     _ => false,
                 };
                 let is_here = match (entry.sha256, is_settled || halted.is_set()) {
-                    (Some(sha256), false) => presence.has_bytes(&entry.local, entry.size, sha256),
-                    (_, true) => presence.look(&entry.local, entry.size),
+                    (Some(sha256), false) => {
+                        presence.has_bytes(&entry.local, entry.item.size, sha256)
+                    }
+                    (_, true) => presence.look(&entry.local, entry.item.size),
                     (None, false) => Ok(false),
                 };
                 is_here.unwrap_or_else(|error| {

@@ -135,7 +135,7 @@ fn missing<'a>(
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct PullSummary<'a> {
     r#type: &'static str,
     folder: String,
     seconds: f64,
@@ -172,106 +172,120 @@ impl<'a> Missing<'a> {
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a report is made of everything that happened"
-)]
-pub(super) fn report(
-    ui: &Ui,
-    path: &Path,
-    summary: &Summary,
-    album: &Option<AlbumOutcome>,
-    outcome: &Outcome,
-    found: &Enumeration,
-    known: &Known,
-    request: &Request,
-    took: Duration,
-    waited: Duration,
-    wanted_bytes: u64,
-) {
-    let not_here: Vec<_> = missing(outcome, found)
-        .map(|one| Missing::of(one, known))
-        .collect();
-    let not_proven: Vec<_> = outcome
-        .unproven
-        .iter()
-        .map(|one| Missing::of(one, known))
-        .collect();
-    let surveyed = found.survey();
-    let mut lines = vec![String::new()];
-    lines.extend(summary_lines(summary));
-    // What could not be read is listed below, with the files.
-    let but_unreadable: Vec<_> = surveyed
-        .iter()
-        .filter(|one| one.kind != SurveyKind::Unreadable)
-        .cloned()
-        .collect();
-    lines.extend(survey_lines(&but_unreadable));
-    lines.extend(empty_phone_line(request, found));
-    if outcome.without_date > 0 {
-        lines.push(format!(
+/// What is reported of a pull.
+pub(super) struct PullReport<'a> {
+    pub(super) path: &'a Path,
+    pub(super) summary: &'a Summary,
+    /// None where no page could be written at all.
+    pub(super) album: Option<&'a AlbumOutcome>,
+    pub(super) outcome: &'a Outcome,
+    pub(super) found: &'a Enumeration,
+    pub(super) known: &'a Known,
+    pub(super) request: &'a Request,
+    pub(super) took: Duration,
+    /// How long the phone was gone meanwhile.
+    pub(super) waited: Duration,
+    pub(super) wanted_bytes: u64,
+}
+
+impl PullReport<'_> {
+    pub(super) fn tell(self, ui: &Ui) {
+        let Self {
+            path,
+            summary,
+            album,
+            outcome,
+            found,
+            known,
+            request,
+            took,
+            waited,
+            wanted_bytes,
+        } = self;
+        let not_here: Vec<_> = missing(outcome, found)
+            .map(|one| Missing::of(one, known))
+            .collect();
+        let not_proven: Vec<_> = outcome
+            .unproven
+            .iter()
+            .map(|one| Missing::of(one, known))
+            .collect();
+        let surveyed = found.survey();
+        let mut lines = vec![String::new()];
+        lines.extend(summary_lines(summary));
+        // What could not be read is listed below, with the files.
+        let but_unreadable: Vec<_> = surveyed
+            .iter()
+            .filter(|one| one.kind != SurveyKind::Unreadable)
+            .cloned()
+            .collect();
+        lines.extend(survey_lines(&but_unreadable));
+        lines.extend(empty_phone_line(request, found));
+        if outcome.without_date > 0 {
+            lines.push(format!(
             "{} with a different date than on the phone, because this disk cannot store it; the catalogue has the right date",
             count(outcome.without_date, "file")
         ));
-    }
-    // A run that was stopped has no word for each file that was under way.
-    let has_own_reason = |item: &&Missing<'_>| {
-        outcome.stopped.is_none() || item.reason.code != ReasonCode::PhoneGone
-    };
-    let missing = not_here.iter().chain(&not_proven);
-    lines.extend(missing_lines(missing.filter(has_own_reason)));
-    lines.extend(album.as_ref().and_then(AlbumOutcome::line));
-    let shown = plain(&path.display().to_string());
-    lines.push(match outcome.stopped {
-        Some(_) => format!("In {shown}, after {}", seconds(took)),
-        None => format!("In {shown}, after {}", pace(took, waited, wanted_bytes)),
-    });
-    // The error that ends a stopped run has the next step.
-    if outcome.stopped.is_none() {
-        let next = match album {
-            Some(AlbumOutcome::Current) => {
-                format!("see the pictures with `rescue open {}`", typed(path))
-            }
-            _ => format!(
-                "look into {}",
-                plain(&path.join("data").display().to_string())
-            ),
+        }
+        // A run that was stopped has no word for each file that was under way.
+        let has_own_reason = |item: &&Missing<'_>| {
+            outcome.stopped.is_none() || item.reason.code != ReasonCode::PhoneGone
         };
-        lines.push(format!(
-            "Next: {next}, and check the files any time with `rescue verify {}`",
-            typed(path)
-        ));
+        let missing = not_here.iter().chain(&not_proven);
+        lines.extend(missing_lines(missing.filter(has_own_reason)));
+        lines.extend(album.and_then(AlbumOutcome::line));
+        let shown = plain(&path.display().to_string());
+        lines.push(match outcome.stopped {
+            Some(_) => format!("In {shown}, after {}", seconds(took)),
+            None => format!("In {shown}, after {}", pace(took, waited, wanted_bytes)),
+        });
+        // The error that ends a stopped run has the next step.
+        if outcome.stopped.is_none() {
+            let next = match album {
+                Some(AlbumOutcome::Current) => {
+                    format!("see the pictures with `rescue open {}`", typed(path))
+                }
+                _ => format!(
+                    "look into {}",
+                    plain(&path.join("data").display().to_string())
+                ),
+            };
+            lines.push(format!(
+                "Next: {next}, and check the files any time with `rescue verify {}`",
+                typed(path)
+            ));
+        }
+        let unproven = [
+            summary.planned,
+            summary.pulled,
+            summary.failed,
+            summary.damaged,
+            summary.verified_by_size,
+        ];
+        let is_complete = outcome.stopped.is_none()
+            && not_here.is_empty()
+            && unproven.iter().all(|state| state.files == 0);
+        let verification = match (request.no_verify, is_complete) {
+            (true, _) => "off",
+            (false, true) => "complete",
+            (false, false) => "partial",
+        };
+        let report = PullSummary {
+            r#type: "summary",
+            folder: path.display().to_string(),
+            seconds: took.as_secs_f64(),
+            verification,
+            summary,
+            not_here,
+            not_proven,
+            surveyed: &surveyed,
+            looked_at_everything: outcome.stopped.is_none() && looked_at_everything(&surveyed),
+            dates_not_kept: outcome.without_date,
+            album: matches!(album, Some(AlbumOutcome::Current))
+                .then(|| path.join(PAGE).display().to_string()),
+        };
+        ui.result(&report, &lines);
     }
-    let unproven = [
-        summary.planned,
-        summary.pulled,
-        summary.failed,
-        summary.damaged,
-        summary.verified_by_size,
-    ];
-    let is_complete = outcome.stopped.is_none()
-        && not_here.is_empty()
-        && unproven.iter().all(|state| state.files == 0);
-    let verification = match (request.no_verify, is_complete) {
-        (true, _) => "off",
-        (false, true) => "complete",
-        (false, false) => "partial",
-    };
-    let report = Report {
-        r#type: "summary",
-        folder: path.display().to_string(),
-        seconds: took.as_secs_f64(),
-        verification,
-        summary,
-        not_here,
-        not_proven,
-        surveyed: &surveyed,
-        looked_at_everything: outcome.stopped.is_none() && looked_at_everything(&surveyed),
-        dates_not_kept: outcome.without_date,
-        album: matches!(album, Some(AlbumOutcome::Current))
-            .then(|| path.join(PAGE).display().to_string()),
-    };
-    ui.result(&report, &lines);
 }
 
 /// How long a run took and how fast it was: the rate is that of the time in which the phone was there.

@@ -1,0 +1,98 @@
+//! Lists the phone and asks how it can prove what it sends, over any number of connections.
+
+use super::super::stopped;
+use super::Request;
+use crate::error::{Error, Kind};
+use crate::event::Events;
+use crate::halt::Halt;
+use crate::phone::Phone;
+use crate::pull::enumerate::{Enumeration, Listing};
+use crate::pull::reconnect::Reconnect;
+use crate::pull::{Method, method_of};
+
+/// Lists the phone; one that goes away meanwhile is waited for, and the listing goes on. How it can
+/// prove what it sends is asked beside the listing, where that is wanted; `None` when there is no
+/// answer yet.
+pub(super) async fn list(
+    phone: &mut Phone,
+    request: &Request,
+    proves: bool,
+    reconnect: &Reconnect,
+    events: &Events,
+    halt: &Halt,
+) -> Result<(Enumeration, Option<Method>), Error> {
+    let mut listing = Listing::new(&request.roots, &request.selection);
+    let (mut vain, mut settled_folders) = (0, 0);
+    let mut method = None;
+    // Once: a phone that goes away over that question can still be listed.
+    let mut asks = proves;
+    loop {
+        let listed = {
+            let (going_on, asking) = (listing.go_on(phone, events), method_of(phone));
+            tokio::pin!(going_on, asking);
+            let mut listed = None;
+            loop {
+                tokio::select! {
+                    () = halt.stopped() => return Err(stopped(halt)),
+                    // To its end, whatever the other says: what is under way would be lost.
+                    ended = &mut going_on, if listed.is_none() => listed = Some(ended),
+                    asked = &mut asking, if asks => {
+                        asks = false;
+                        method = asked.ok();
+                    }
+                }
+                match listed {
+                    Some(Ok(())) if asks => {}
+                    Some(listed) => break listed,
+                    None => {}
+                }
+            }
+        };
+        asks = false;
+        match listed {
+            Ok(()) => return Ok((listing.into_found(), method)),
+            Err(lost) => {
+                let now = listing.settled_folders();
+                vain = if now > settled_folders { 1 } else { vain + 1 };
+                settled_folders = now;
+                *phone = reconnect.wait(phone, lost, vain, events, halt).await?;
+            }
+        }
+    }
+}
+
+/// Asks the phone how it can prove what it sends.
+pub(super) async fn ask_for_method(
+    phone: &mut Phone,
+    reconnect: &Reconnect,
+    events: &Events,
+    halt: &Halt,
+) -> Result<Method, Error> {
+    let mut vain = 0;
+    loop {
+        let asked = tokio::select! {
+            () = halt.stopped() => return Err(stopped(halt)),
+            method = method_of(phone) => method,
+        };
+        match asked {
+            Ok(method) => return Ok(method),
+            Err(lost) => {
+                vain += 1;
+                *phone = reconnect.wait(phone, lost, vain, events, halt).await?;
+            }
+        }
+    }
+}
+
+pub(super) fn check_storage(found: &Enumeration) -> Result<(), Error> {
+    if !found.volumes.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::PhoneNotReady,
+        "the phone shows no storage: neither internal storage nor a card",
+    )
+    .with_hint(
+        "unlock the phone and wait a minute after it was switched on, then run the same command",
+    ))
+}
