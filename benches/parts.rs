@@ -129,12 +129,15 @@ fn catalogue(criterion: &mut Criterion) {
         (0..FILES).map(|index| {
             let name = format!("DCIM/Camera/IMG_20240101_{index:06}.jpg");
             NewEntry {
-                path: RemotePath::new(format!("/storage/emulated/0/{name}").as_bytes()).unwrap(),
+                item: rescue::item::Item {
+                    path: RemotePath::new(format!("/storage/emulated/0/{name}").as_bytes())
+                        .unwrap(),
+                    size: 3_000_000,
+                    size_is_exact: true,
+                    mtime: 1_700_000_000 + index,
+                },
                 version: 1,
                 local: LocalPath::new(&format!("internal/{name}")).unwrap(),
-                size: 3_000_000,
-                size_is_exact: true,
-                mtime: 1_700_000_000 + index,
             }
         })
     };

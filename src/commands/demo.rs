@@ -176,7 +176,7 @@ fn check_outcome(folder: &Path) -> Result<(), Error> {
     folder.catalogue().for_each_by_path(|entry| {
         match entry.state {
             State::Verified(_) => {}
-            State::Failed => missing.push(entry.path.to_string()),
+            State::Failed => missing.push(entry.item.path.to_string()),
             _ => unproven += 1,
         }
         Ok::<_, CatalogueError>(())

@@ -17,6 +17,7 @@ use crate::folder::{
     CatalogueError, Entry, Folder, FolderError, Presence, ReasonCode, Run, RunOutcome, State,
     Summary, SurveyKind, Surveyed,
 };
+use crate::item::Item;
 use crate::item::PhoneIdentity;
 use crate::ui::{Ui, bytes, count, plain, typed};
 
@@ -76,7 +77,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         let code = entry.reason.as_ref().map(|reason| reason.code);
         vanished += u64::from(code == Some(ReasonCode::Vanished));
         let Entry {
-            path,
+            item: Item { path, .. },
             state,
             reason,
             attempts,

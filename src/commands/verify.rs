@@ -355,8 +355,8 @@ async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparis
         if halt.is_set() {
             return Err(stopped(halt));
         }
-        let paths: Vec<_> = batch.iter().map(|entry| &entry.path).collect();
-        let sizes = batch.iter().map(|entry| entry.size);
+        let paths: Vec<_> = batch.iter().map(|entry| &entry.item.path).collect();
+        let sizes = batch.iter().map(|entry| entry.item.size);
         let total = sizes.fold(0, u64::saturating_add);
         let Hashes::Of(hashes) = phone.hash(Algorithm::Sha256, &paths, total).await? else {
             return Err(
@@ -367,9 +367,9 @@ async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparis
         for (entry, hash) in batch.iter().zip(hashes) {
             let ours = entry.sha256.map(|sha256| sha256.0.to_vec());
             match hash {
-                None => comparison.not_readable.push(entry.path.clone()),
+                None => comparison.not_readable.push(entry.item.path.clone()),
                 theirs if theirs == ours => comparison.same += 1,
-                Some(_) => comparison.differs.push(entry.path.clone()),
+                Some(_) => comparison.differs.push(entry.item.path.clone()),
             }
         }
     }

@@ -52,7 +52,7 @@ impl Wish {
     }
 
     fn wants(&self, entry: &Entry, kind: MediaKind) -> bool {
-        let matches = |globs: &Globs| globs.matches(&entry.path, Spot::Pulled(&entry.local));
+        let matches = |globs: &Globs| globs.matches(&entry.item.path, Spot::Pulled(&entry.local));
         (self.kinds.is_empty() || self.kinds.contains(&kind))
             && self.include.as_ref().is_none_or(matches)
             && !matches(&self.exclude)
@@ -79,7 +79,7 @@ impl LeftOut {
         let entry = folder.catalogue().entry(piece.entry)?;
         let entry = entry.ok_or(CatalogueError::NoSuchEntry { id: piece.entry })?;
         Ok(Self {
-            path: entry.path,
+            path: entry.item.path,
             local: piece.local.clone(),
             size: piece.size,
             why,
@@ -195,7 +195,7 @@ pub fn plan(folder: &Folder, wish: &Wish, place: &Place) -> Result<Plan, ExportE
                     entry: entry.id,
                     local: kept.local,
                     size: kept.size,
-                    mtime: entry.mtime,
+                    mtime: entry.item.mtime,
                     sha256: kept.sha256,
                     kind: MediaKind::Other,
                 };
@@ -241,8 +241,8 @@ impl Plan {
                 let piece = Piece {
                     entry: entry.id,
                     local: entry.local.clone(),
-                    size: entry.size,
-                    mtime: entry.mtime,
+                    size: entry.item.size,
+                    mtime: entry.item.mtime,
                     sha256,
                     kind,
                 };
@@ -251,14 +251,14 @@ impl Plan {
             // The catalogue is not trusted: a file without a hash cannot be checked.
             (State::Pulled | State::Verified(_) | State::Superseded, None) => Why::NotVerified,
         };
-        if wish
-            .days
-            .want(Taken::of_name_or_mtime(entry.local.name(), entry.mtime))
-        {
+        if wish.days.want(Taken::of_name_or_mtime(
+            entry.local.name(),
+            entry.item.mtime,
+        )) {
             self.left_out.push(LeftOut {
-                path: entry.path,
+                path: entry.item.path,
                 local: entry.local,
-                size: entry.size,
+                size: entry.item.size,
                 why,
             });
         } else {
@@ -280,7 +280,7 @@ impl Plan {
         match why {
             None => self.pieces.push(&piece)?,
             Some(why) => self.left_out.push(LeftOut {
-                path: entry.path.clone(),
+                path: entry.item.path.clone(),
                 local: piece.local,
                 size: piece.size,
                 why,

@@ -115,12 +115,12 @@ pub(super) fn write(
             let ListedFile { row, piece, path } = file?;
             let entry = folder.catalogue().entry(piece.entry)?;
             let entry = entry.ok_or(CatalogueError::NoSuchEntry { id: piece.entry })?;
-            let raw = entry.path.as_bytes();
+            let raw = entry.item.path.as_bytes();
             let taken = row.taken.map(|taken| taken.at);
             tally.add(path.name(), piece.size, entry.state, taken);
             let file = File {
                 path: path.as_str(),
-                phone_path: entry.path.to_string(),
+                phone_path: entry.item.path.to_string(),
                 phone_path_bytes: std::str::from_utf8(raw).is_err().then(|| hexadecimal(raw)),
                 size: piece.size,
                 modified: time(piece.mtime),

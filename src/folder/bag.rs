@@ -51,7 +51,7 @@ impl Inventory {
             State::Pulled | State::Verified(_) | State::Superseded
         );
         if let (true, Some(sha256)) = (is_here, entry.sha256) {
-            self.add(&entry.local, entry.size, sha256);
+            self.add(&entry.local, entry.item.size, sha256);
         }
     }
 

@@ -211,17 +211,19 @@ impl Catalogue {
                 .map_err(failed)?;
             for entry in entries {
                 let values = params![
-                    entry.path.as_bytes(),
+                    entry.item.path.as_bytes(),
                     entry.version,
                     entry.local.as_str(),
-                    stored_size(entry.size),
-                    entry.size_is_exact,
-                    entry.mtime,
+                    stored_size(entry.item.size),
+                    entry.item.size_is_exact,
+                    entry.item.mtime,
                 ];
                 match insert.insert(values) {
                     Ok(id) => ids.push(EntryId(id)),
                     Err(e) if e.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                        return Err(CatalogueError::AlreadyThere { path: entry.path });
+                        return Err(CatalogueError::AlreadyThere {
+                            path: entry.item.path,
+                        });
                     }
                     Err(e) => return Err(failed(e)),
                 }

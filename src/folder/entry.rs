@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::adb::RemotePath;
 use crate::digest::Sha256;
+use crate::item::Item;
 use crate::names::LocalPath;
 
 /// An entry's number in its catalogue; also the name of its file under way.
@@ -21,19 +21,13 @@ impl fmt::Display for EntryId {
 pub struct Entry {
     /// Its number.
     pub id: EntryId,
-    /// Its path on the phone.
-    pub path: RemotePath,
+    /// The file on the phone; its size is as listed, or as pulled once it is.
+    pub item: Item,
     /// 1 for the first file seen under this path, one more each time the phone's file changed
     /// after it was pulled.
     pub version: u32,
     /// Its path below `data/`, also before it is there.
     pub local: LocalPath,
-    /// Its size in bytes: as listed, or as pulled once it is.
-    pub size: u64,
-    /// Whether `size` is the whole of it, not its remainder modulo 2^32.
-    pub size_is_exact: bool,
-    /// Its modification time, in seconds since 1970.
-    pub mtime: i64,
     /// How far it is.
     pub state: State,
     /// The SHA-256 of the file below `data/`; when it is not there any more, of what was there, so
@@ -48,18 +42,12 @@ pub struct Entry {
 /// An entry to be, for a file that a listing showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEntry {
-    /// Its path on the phone.
-    pub path: RemotePath,
+    /// The file on the phone, as listed.
+    pub item: Item,
     /// See [`Entry::version`].
     pub version: u32,
     /// Its path below `data/`.
     pub local: LocalPath,
-    /// Its size in bytes, as listed.
-    pub size: u64,
-    /// See [`Entry::size_is_exact`].
-    pub size_is_exact: bool,
-    /// Its modification time, in seconds since 1970.
-    pub mtime: i64,
 }
 
 /// How far an entry is.
@@ -265,7 +253,7 @@ pub enum Record {
         id: EntryId,
         /// Its size in bytes, as listed now.
         size: u64,
-        /// See [`Entry::size_is_exact`].
+        /// See [`Item::size_is_exact`].
         size_is_exact: bool,
         /// Its modification time, as listed now.
         mtime: i64,

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::adb::RemotePath;
+use crate::item::Item;
 
 /// A temporary folder; in memory where the system has such, for syncs to cost nothing.
 pub(crate) fn temporary() -> TempDir {
@@ -38,12 +39,14 @@ pub(crate) fn local(text: &str) -> LocalPath {
 /// Plans a file of the phone that shall have this local path.
 pub(crate) fn plan(folder: &mut Folder, local_path: &str) -> EntryId {
     let entry = NewEntry {
-        path: RemotePath::new(format!("/storage/{local_path}").as_bytes()).unwrap(),
+        item: Item {
+            path: RemotePath::new(format!("/storage/{local_path}").as_bytes()).unwrap(),
+            size: 0,
+            size_is_exact: true,
+            mtime: 1_700_000_000,
+        },
         version: 1,
         local: local(local_path),
-        size: 0,
-        size_is_exact: true,
-        mtime: 1_700_000_000,
     };
     folder.catalogue_mut().insert_planned([entry]).unwrap()[0]
 }

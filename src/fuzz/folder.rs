@@ -14,6 +14,7 @@ use crate::folder::upload::{NewUpload, Pledge, UploadRecord};
 use crate::folder::{
     CatalogueError, Folder, NewEntry, Proof, Reason, ReasonCode, Record, RunOutcome, bag,
 };
+use crate::item::Item;
 use crate::item::PhoneIdentity;
 use crate::names::{LocalPath, UploadPath};
 
@@ -73,12 +74,14 @@ fn template(root: &Path) -> Template {
     fs::create_dir_all(photo.parent().unwrap()).unwrap();
     fs::write(photo, PHOTO).unwrap();
     let planned = [PHOTO_AT, "internal/DCIM/b.jpg", "internal/DCIM/c.jpg"].map(|local| NewEntry {
-        path: RemotePath::new(format!("/sdcard/{local}").as_bytes()).unwrap(),
+        item: Item {
+            path: RemotePath::new(format!("/sdcard/{local}").as_bytes()).unwrap(),
+            size: PHOTO.len() as u64,
+            size_is_exact: true,
+            mtime: 1_700_000_000,
+        },
         version: 1,
         local: LocalPath::new(local).unwrap(),
-        size: PHOTO.len() as u64,
-        size_is_exact: true,
-        mtime: 1_700_000_000,
     });
     let catalogue = folder.catalogue_mut();
     let run = catalogue.begin_run(1_700_000_000, "rescue").unwrap();
@@ -202,6 +205,6 @@ fn read(folder: &Folder) -> Result<(), CatalogueError> {
     catalogue.for_each_by_path(|entry| {
         catalogue.companions(entry.id)?;
         catalogue.entry(entry.id)?;
-        catalogue.latest(&entry.path).map(drop)
+        catalogue.latest(&entry.item.path).map(drop)
     })
 }

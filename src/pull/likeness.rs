@@ -193,7 +193,7 @@ impl Acquaintance {
             .sample
             .iter()
             .zip(&known)
-            .filter(|(entry, stat)| is_as_listed(entry.size, entry.mtime, stat))
+            .filter(|(entry, stat)| is_as_listed(entry.item.size, entry.item.mtime, stat))
             .map(|(entry, _)| entry)
             .collect();
         if there.len() * ONE_IN < items.len() {
@@ -214,12 +214,12 @@ impl Acquaintance {
 async fn prove(phone: &Phone, mut there: Vec<&Entry>) -> Result<Traces, PhoneError> {
     there.retain(|entry| {
         let is_proven = entry.state == State::Verified(Proof::Sha256);
-        is_proven && (1..=MAX_HASHED_BYTES).contains(&entry.size)
+        is_proven && (1..=MAX_HASHED_BYTES).contains(&entry.item.size)
     });
-    there.sort_by_key(|entry| entry.size);
+    there.sort_by_key(|entry| entry.item.size);
     there.truncate(HASHED);
-    let paths: Vec<_> = there.iter().map(|entry| &entry.path).collect();
-    let bytes = there.iter().map(|entry| entry.size).sum();
+    let paths: Vec<_> = there.iter().map(|entry| &entry.item.path).collect();
+    let bytes = there.iter().map(|entry| entry.item.size).sum();
     if paths.is_empty() {
         return Ok(Traces::There);
     }
@@ -257,10 +257,10 @@ pub(crate) async fn android_id(phone: &Phone) -> Option<(String, String)> {
 
 fn item_of(entry: &Entry) -> Item {
     Item {
-        path: entry.path.clone(),
-        size: entry.size,
-        size_is_exact: entry.size_is_exact,
-        mtime: entry.mtime,
+        path: entry.item.path.clone(),
+        size: entry.item.size,
+        size_is_exact: entry.item.size_is_exact,
+        mtime: entry.item.mtime,
     }
 }
 

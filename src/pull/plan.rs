@@ -106,12 +106,16 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
 
     /// Adds the next entry.
     pub(crate) fn take(&mut self, entry: Entry) {
-        let (prefix, components) = place(&entry.path, self.volumes);
+        let (prefix, components) = place(&entry.item.path, self.volumes);
         let names = &mut self.plan.names;
         names.remember(&prefix, components.iter().copied(), &entry.local);
         match self.last.replace(entry) {
             // The latest version counts.
-            Some(last) if self.last.as_ref().is_some_and(|it| it.path == last.path) => {}
+            Some(last)
+                if self
+                    .last
+                    .as_ref()
+                    .is_some_and(|it| it.item.path == last.item.path) => {}
             Some(last) => self.settle(last),
             None => {}
         }
@@ -155,7 +159,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
         let mut path = Vec::new();
         while let Some(number) = self.order.get(self.decided).copied() {
             self.plan.items.path_into(number, &mut path);
-            match (*path).cmp(entry.path.as_bytes()) {
+            match (*path).cmp(entry.item.path.as_bytes()) {
                 Ordering::Less => self.add_new(number, 1),
                 Ordering::Equal => {
                     self.decided += 1;
@@ -181,7 +185,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
                 return self.plan.records.push(Record::Pulled {
                     id: entry.id,
                     sha256,
-                    size: entry.size,
+                    size: entry.item.size,
                     local: None,
                 });
             }
@@ -195,10 +199,10 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
         let items = &mut self.plan.items;
         let number = items.push(Found {
             item: Item {
-                path: entry.path,
-                size: entry.size,
-                size_is_exact: entry.size_is_exact,
-                mtime: entry.mtime,
+                path: entry.item.path,
+                size: entry.item.size,
+                size_is_exact: entry.item.size_is_exact,
+                mtime: entry.item.mtime,
             },
             kind: MediaKind::Other,
             volume: 0,
@@ -230,7 +234,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
             (State::Superseded, ..) => self.add_new(number, entry.version + 1),
             (State::Verified(proof), true, true) if proof <= self.best_proof => {
                 self.plan.done_items += 1;
-                self.plan.done_bytes += entry.size;
+                self.plan.done_bytes += entry.item.size;
             }
             (_, true, true) => {
                 let Some(sha256) = entry.sha256 else {
@@ -240,14 +244,14 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
                     self.plan.records.push(Record::Pulled {
                         id: entry.id,
                         sha256,
-                        size: entry.size,
+                        size: entry.item.size,
                         local: None,
                     });
                 }
                 self.known(number, &entry);
                 // As it is here.
-                let (items, size) = (&mut self.plan.items, entry.size);
-                items.set_size(number, size, entry.size_is_exact);
+                let (items, size) = (&mut self.plan.items, entry.item.size);
+                items.set_size(number, size, entry.item.size_is_exact);
                 items.set_progress(number, Progress::of(false, false));
                 self.plan.unproven.push(Unproven { number, sha256 });
             }
@@ -302,19 +306,10 @@ impl Plan {
     /// Returns the entries to create.
     pub(crate) fn new_entries(&self) -> impl Iterator<Item = NewEntry> {
         self.new.iter().filter_map(|New { number, version }| {
-            let Item {
-                path,
-                size,
-                size_is_exact,
-                mtime,
-            } = self.items.item(*number)?;
             Some(NewEntry {
-                path,
+                item: self.items.item(*number)?,
                 version: *version,
                 local: self.items.local(*number)?,
-                size,
-                size_is_exact,
-                mtime,
             })
         })
     }
@@ -375,11 +370,11 @@ impl Plan {
 
 /// Returns whether an item is unchanged from its entry.
 pub(super) fn is_same(item: &Item, entry: &Entry) -> bool {
-    let size = match item.size_is_exact && entry.size_is_exact {
-        true => item.size == entry.size,
-        false => item.size as u32 == entry.size as u32,
+    let size = match item.size_is_exact && entry.item.size_is_exact {
+        true => item.size == entry.item.size,
+        false => item.size as u32 == entry.item.size as u32,
     };
-    size && item.mtime == entry.mtime
+    size && item.mtime == entry.item.mtime
 }
 
 fn judge(item: &Item, kind: MediaKind, volume: Option<&Volume>) -> Precious {

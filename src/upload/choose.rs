@@ -122,7 +122,7 @@ impl Choice {
             }
             Ok::<_, CatalogueError>(())
         })?;
-        entries.sort_by_cached_key(|entry| (precious(entry), Reverse(entry.mtime)));
+        entries.sort_by_cached_key(|entry| (precious(entry), Reverse(entry.item.mtime)));
         let (entries, taken) = self.dates(entries, &places, reader, halt).await?;
         for (entry, taken) in entries.into_iter().zip(taken) {
             let Some(sha256) = entry.sha256 else { continue };
@@ -135,7 +135,7 @@ impl Choice {
                 entry: Some(entry.id),
                 source,
                 path,
-                size: entry.size,
+                size: entry.item.size,
                 sha256,
             });
         }
@@ -165,7 +165,7 @@ impl Choice {
                 let is_asked = decides.get(number).copied().unwrap_or_default();
                 Ok(entry.filter(|_| is_asked).map(|entry| Undated {
                     name: entry.local.name().to_owned(),
-                    mtime: entry.mtime,
+                    mtime: entry.item.mtime,
                     file: match reader.open(&entry.local) {
                         Ok(Found::File(file)) => Some(file),
                         _ => None,
@@ -180,17 +180,17 @@ impl Choice {
 
     /// Whether a file is wanted that is left out: it may be damaged, so that it is not looked into.
     fn wants_left_out(&self, entry: &Entry) -> bool {
-        let taken = || Taken::of_name_or_mtime(entry.local.name(), entry.mtime);
+        let taken = || Taken::of_name_or_mtime(entry.local.name(), entry.item.mtime);
         self.wants(entry) && (self.days.are_all() || self.days.want(taken()))
     }
 
     /// Whether a file is wanted, whenever it was taken.
     fn wants(&self, entry: &Entry) -> bool {
         let item = Item {
-            path: entry.path.clone(),
-            size: entry.size,
+            path: entry.item.path.clone(),
+            size: entry.item.size,
             size_is_exact: true,
-            mtime: entry.mtime,
+            mtime: entry.item.mtime,
         };
         let kind = kind_of(entry);
         let spot = Spot::Pulled(&entry.local);
@@ -206,7 +206,7 @@ impl Choice {
 }
 
 fn kind_of(entry: &Entry) -> MediaKind {
-    let name = entry.path.name();
+    let name = entry.item.path.name();
     MediaKind::of_name(original_name(name).unwrap_or(name))
 }
 

@@ -508,12 +508,14 @@ fn nothing_that_a_phone_calls_itself_becomes_markup() {
     // The same phone under another name.
     let mut folder = rescue::folder::Folder::create_or_open(&path, &phone).unwrap();
     let entry = rescue::folder::NewEntry {
-        path: rescue::adb::RemotePath::new(format!("/storage/{HARM}").as_bytes()).unwrap(),
+        item: rescue::item::Item {
+            path: rescue::adb::RemotePath::new(format!("/storage/{HARM}").as_bytes()).unwrap(),
+            size: 1,
+            size_is_exact: true,
+            mtime: rescued::FIRST_TIME,
+        },
         version: 1,
         local: rescue::names::LocalPath::new("internal/failed").unwrap(),
-        size: 1,
-        size_is_exact: true,
-        mtime: rescued::FIRST_TIME,
     };
     let id = folder.catalogue_mut().insert_planned([entry]).unwrap()[0];
     let reason = rescue::folder::Reason::new(rescue::folder::ReasonCode::Refused, HARM);

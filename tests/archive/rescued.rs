@@ -56,13 +56,15 @@ pub(crate) fn make(path: &Path, files: impl IntoIterator<Item = File>) {
     while files.peek().is_some() {
         let group: Vec<File> = files.by_ref().take(200).collect();
         let entries = group.iter().map(|file| NewEntry {
-            path: RemotePath::new(format!("/storage/emulated/0/{}", file.local).as_bytes())
-                .unwrap(),
+            item: rescue::item::Item {
+                path: RemotePath::new(format!("/storage/emulated/0/{}", file.local).as_bytes())
+                    .unwrap(),
+                size: 0,
+                size_is_exact: true,
+                mtime: file.mtime,
+            },
             version: 1,
             local: LocalPath::new(&file.local).unwrap(),
-            size: 0,
-            size_is_exact: true,
-            mtime: file.mtime,
         });
         let ids = folder
             .catalogue_mut()

@@ -94,12 +94,14 @@ fn what_the_phone_did_not_give_is_counted_by_a_check() {
     desk.upload("there", &[]).expect(0);
     let mut folder = Folder::open(&desk.path("rescued")).unwrap();
     let planned = NewEntry {
-        path: RemotePath::new(b"/storage/emulated/0/DCIM/lost.jpg").unwrap(),
+        item: rescue::item::Item {
+            path: RemotePath::new(b"/storage/emulated/0/DCIM/lost.jpg").unwrap(),
+            size: 7,
+            size_is_exact: true,
+            mtime: 0,
+        },
         version: 1,
         local: LocalPath::new("internal/DCIM/lost.jpg").unwrap(),
-        size: 7,
-        size_is_exact: true,
-        mtime: 0,
     };
     folder.catalogue_mut().insert_planned([planned]).unwrap();
     drop(folder);

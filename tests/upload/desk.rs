@@ -163,13 +163,17 @@ pub(crate) fn make_folder_of(
     let planned = files.iter().enumerate().map(|(index, (local, bytes))| {
         let below = local.split_once('/').unwrap().1;
         NewEntry {
-            path: rescue::adb::RemotePath::new(format!("/storage/emulated/0/{below}").as_bytes())
+            item: rescue::item::Item {
+                path: rescue::adb::RemotePath::new(
+                    format!("/storage/emulated/0/{below}").as_bytes(),
+                )
                 .unwrap(),
+                size: bytes.len() as u64,
+                size_is_exact: true,
+                mtime: mtime(index),
+            },
             version: 1,
             local: LocalPath::new(local).unwrap(),
-            size: bytes.len() as u64,
-            size_is_exact: true,
-            mtime: mtime(index),
         }
     });
     let catalogue = folder.catalogue_mut();

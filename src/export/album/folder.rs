@@ -145,18 +145,18 @@ fn shown(folder: &Folder, looked: &Looked) -> Result<Shown, ExportError> {
         match entry.sha256.filter(|_| is_here) {
             Some(sha256) => {
                 let (local, name) = (&entry.local, entry.local.name());
-                let by_name = by_name(name, entry.mtime);
+                let by_name = by_name(name, entry.item.mtime);
                 let mut seen = looked
                     .of(local)
                     .or_else(|| known.of(folder_of(local), name, &sha256))
                     .unwrap_or(by_name);
                 seen.taken = seen.taken.or(by_name.taken);
-                tally.add(name, entry.size, entry.state, seen.taken);
+                tally.add(name, entry.item.size, entry.state, seen.taken);
                 rows.push(Row {
                     folder: head.add_folder(&entry.local),
                     name: entry.local.name().into(),
-                    size: entry.size,
-                    mtime: entry.mtime,
+                    size: entry.item.size,
+                    mtime: entry.item.mtime,
                     sha256,
                     seen,
                 });
@@ -213,7 +213,7 @@ fn why(entry: Entry) -> (String, u64, String) {
         State::Failed => Why::Failed(reason),
         _ => Why::NotPulled,
     };
-    (entry.path.to_string(), entry.size, why.sentence())
+    (entry.item.path.to_string(), entry.item.size, why.sentence())
 }
 
 fn by_name(name: &str, mtime: i64) -> Seen {

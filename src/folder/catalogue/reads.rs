@@ -139,7 +139,7 @@ impl Catalogue {
             "entry",
             &format!("SELECT {COLUMNS} FROM entry ORDER BY path, version"),
             entry,
-            self.ascending("entry", |it: &Entry| (it.path.clone(), it.version), f),
+            self.ascending("entry", |it: &Entry| (it.item.path.clone(), it.version), f),
         )
     }
 
@@ -169,7 +169,7 @@ impl Catalogue {
             let Some(last) = page.last() else {
                 return Ok(());
             };
-            after = (last.path.as_bytes().to_owned(), last.version);
+            after = (last.item.path.as_bytes().to_owned(), last.version);
             page.into_iter().try_for_each(&mut f)?;
         }
     }
@@ -184,7 +184,7 @@ impl Catalogue {
             page.push(entry);
             Ok::<_, CatalogueError>(())
         };
-        let f = self.ascending("entry", |it: &Entry| (it.path.clone(), it.version), f);
+        let f = self.ascending("entry", |it: &Entry| (it.item.path.clone(), it.version), f);
         self.each_of("entry", &sql, params![path, version, PAGE], entry, f)?;
         Ok(page)
     }

@@ -8,6 +8,7 @@ use crate::digest::Sha256;
 use crate::folder::entry::{
     Companion, Entry, EntryId, Proof, Reason, ReasonCode, Record, Run, RunOutcome, State,
 };
+use crate::item::Item;
 use crate::names::LocalPath;
 
 /// What [`entry`] reads, in this order.
@@ -41,12 +42,14 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     }
     Ok(Entry {
         id: EntryId(row.get(0)?),
-        path,
+        item: Item {
+            path,
+            size: whole(row, 4)?,
+            size_is_exact: row.get(5)?,
+            mtime: row.get(6)?,
+        },
         version: count(row, 2)?,
         local: local(row, 3)?,
-        size: whole(row, 4)?,
-        size_is_exact: row.get(5)?,
-        mtime: row.get(6)?,
         state,
         sha256,
         reason: reason(row, 10, 11)?,

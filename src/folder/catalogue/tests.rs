@@ -9,6 +9,7 @@ use crate::digest::Sha256;
 use crate::folder::entry::{Companion, Count, Entry, Proof, Reason, ReasonCode, State, Summary};
 use crate::folder::survey::{SurveyKind, Surveyed};
 use crate::folder::upload::{NewUpload, Pledge, UploadRecord};
+use crate::item::Item;
 use crate::names::{LocalPath, UploadPath};
 
 fn phone() -> PhoneIdentity {
@@ -32,12 +33,14 @@ fn local(text: &str) -> LocalPath {
 
 fn new_entry(name: &str) -> NewEntry {
     NewEntry {
-        path: RemotePath::new(format!("/sd/{name}").as_bytes()).unwrap(),
+        item: Item {
+            path: RemotePath::new(format!("/sd/{name}").as_bytes()).unwrap(),
+            size: 1000,
+            size_is_exact: true,
+            mtime: 1_700_000_000,
+        },
         version: 1,
         local: local(&format!("internal/{name}")),
-        size: 1000,
-        size_is_exact: true,
-        mtime: 1_700_000_000,
     }
 }
 
@@ -92,9 +95,9 @@ fn tamper(path: &Path, sql: &str) {
 fn what_was_planned_comes_back_in_order_after_reopening() {
     let (folder, mut catalogue) = fresh();
     let mut entries: Vec<_> = ["b", "a/z", "a"].map(new_entry).into();
-    entries[0].path = RemotePath::new(b"/sd/\xff\xfe").unwrap();
-    entries[1].mtime = -5;
-    entries[2].size_is_exact = false;
+    entries[0].item.path = RemotePath::new(b"/sd/\xff\xfe").unwrap();
+    entries[1].item.mtime = -5;
+    entries[2].item.size_is_exact = false;
     let ids = catalogue.insert_planned(entries.clone()).unwrap();
     drop(catalogue);
 
@@ -107,11 +110,11 @@ fn what_was_planned_comes_back_in_order_after_reopening() {
         [ids[2], ids[1], ids[0]]
     );
     for (entry, new) in found.iter().rev().zip(&entries) {
-        assert_eq!(entry.path, new.path);
+        assert_eq!(entry.item.path, new.item.path);
         assert_eq!(entry.local, new.local);
         assert_eq!(
-            (entry.size, entry.size_is_exact, entry.mtime),
-            (1000, new.size_is_exact, new.mtime)
+            (entry.item.size, entry.item.size_is_exact, entry.item.mtime),
+            (1000, new.item.size_is_exact, new.item.mtime)
         );
         assert_eq!(
             (entry.state, entry.version, entry.attempts),
@@ -119,7 +122,10 @@ fn what_was_planned_comes_back_in_order_after_reopening() {
         );
         assert_eq!((&entry.sha256, &entry.reason), (&None, &None));
         assert_eq!(catalogue.entry(entry.id).unwrap().as_ref(), Some(entry));
-        assert_eq!(catalogue.latest(&entry.path).unwrap().as_ref(), Some(entry));
+        assert_eq!(
+            catalogue.latest(&entry.item.path).unwrap().as_ref(),
+            Some(entry)
+        );
     }
     assert_eq!(catalogue.entry(EntryId(99)).unwrap(), None);
 }
@@ -148,7 +154,7 @@ fn records_move_an_entry_from_state_to_state() {
         local: moved.clone(),
     });
     assert_eq!(
-        (entry.state, entry.attempts, entry.size),
+        (entry.state, entry.attempts, entry.item.size),
         (State::Pulled, 2, 3)
     );
     assert_eq!(
@@ -182,7 +188,7 @@ fn records_move_an_entry_from_state_to_state() {
         (State::Planned, 0, None)
     );
     assert_eq!(
-        (entry.size, entry.size_is_exact, entry.mtime),
+        (entry.item.size, entry.item.size_is_exact, entry.item.mtime),
         (7, false, 8)
     );
     assert_eq!(Some(entry.local), moved);
@@ -309,7 +315,7 @@ fn a_path_planned_twice_is_refused_with_its_whole_group() {
         local: local("internal/a (2)"),
         ..new_entry("a")
     };
-    let path = next.path.clone();
+    let path = next.item.path.clone();
     let ids = catalogue.insert_planned([next]).unwrap();
     assert_eq!(
         catalogue.latest(&path).unwrap().map(|entry| entry.id),
@@ -363,12 +369,13 @@ fn the_summary_counts_every_state() {
 #[test]
 fn sizes_that_no_file_has_break_nothing() {
     let (_folder, mut catalogue) = fresh();
-    let huge = ["a", "b", "c"].map(|name| NewEntry {
-        size: u64::MAX,
-        ..new_entry(name)
+    let huge = ["a", "b", "c"].map(|name| {
+        let mut entry = new_entry(name);
+        entry.item.size = u64::MAX;
+        entry
     });
     catalogue.insert_planned(huge).unwrap();
-    assert_eq!(all(&catalogue).unwrap()[0].size, i64::MAX as u64);
+    assert_eq!(all(&catalogue).unwrap()[0].item.size, i64::MAX as u64);
     assert_eq!(catalogue.summary().unwrap().planned.files, 3);
 }
 
@@ -697,7 +704,7 @@ fn survey_is_of_the_last_run_and_what_was_accepted_stays() {
     let path = |name: &str| RemotePath::new(format!("/sdcard/{name}").as_bytes()).unwrap();
     let denied = ReasonCode::PermissionDenied;
     let ids = planned(&mut catalogue, &["a"]);
-    let here = catalogue.entry(ids[0]).unwrap().unwrap().path;
+    let here = catalogue.entry(ids[0]).unwrap().unwrap().item.path;
     catalogue
         .accept(&[(path("x"), denied), (here.clone(), denied)])
         .unwrap();
@@ -1026,7 +1033,7 @@ fn values_that_make_no_sense_are_errors() {
         let catalogue = Catalogue::open(&path, Access::ReadWrite).unwrap();
         let result = all(&catalogue);
         if change == "size_is_exact = 9" {
-            assert!(result.unwrap()[0].size_is_exact);
+            assert!(result.unwrap()[0].item.size_is_exact);
         } else {
             assert!(
                 matches!(result, Err(CatalogueError::Corrupt { .. })),

@@ -38,7 +38,7 @@ impl Settled {
     /// Adds an entry; entries may come in any order. `is_in_place` checks whether the entry's file is in the rescue
     /// folder, and is called only if that matters.
     pub(crate) fn add(&mut self, entry: &Entry, is_in_place: impl FnOnce() -> bool) {
-        let path = self.hash(&entry.path);
+        let path = self.hash(&entry.item.path);
         if entry.version > 1 || entry.state == State::Superseded {
             let (superseded, others) = self.versions.entry(path).or_default();
             let highest = match entry.state {
@@ -54,8 +54,8 @@ impl Settled {
                 self.weakest = self.weakest.max(Some(proof));
                 self.files.push(File {
                     path,
-                    mtime: entry.mtime,
-                    size: entry.size | if entry.size_is_exact { EXACT } else { 0 },
+                    mtime: entry.item.mtime,
+                    size: entry.item.size | if entry.item.size_is_exact { EXACT } else { 0 },
                 });
             }
             _ => self.has_others = true,

@@ -51,7 +51,12 @@ fn plan(
         settled.add(entry, || is_in_place(entry));
     }
     let nothing = settled.nothing_to_do(&enumeration.items, best_proof);
-    entries.sort_by(|a, b| a.path.cmp(&b.path).then(a.version.cmp(&b.version)));
+    entries.sort_by(|a, b| {
+        a.item
+            .path
+            .cmp(&b.item.path)
+            .then(a.version.cmp(&b.version))
+    });
     let mut planner = Planner::new(enumeration, best_proof, is_in_place);
     entries.into_iter().for_each(|entry| planner.take(entry));
     let plan = planner.finish(companions);
@@ -70,12 +75,14 @@ fn local_of(plan: &Plan, number: Number) -> String {
 fn entry(id: i64, below: &str, size: u64, mtime: i64, state: State) -> Entry {
     Entry {
         id: EntryId(id),
-        path: path(&format!("/storage/emulated/0/{below}")),
+        item: Item {
+            path: path(&format!("/storage/emulated/0/{below}")),
+            size,
+            size_is_exact: true,
+            mtime,
+        },
         version: 1,
         local: LocalPath::new(&format!("internal/{below}")).unwrap(),
-        size,
-        size_is_exact: true,
-        mtime,
         state,
         sha256: matches!(state, State::Verified(_)).then(|| Sha256::of(b"")),
         reason: None,
