@@ -7,8 +7,10 @@ pub mod incomplete;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::json::plain;
 
 /// The version, and where this program comes from.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RESCUE_BUILD"), ")");
@@ -33,7 +35,7 @@ impl Cli {
     pub fn of_arguments(
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, clap::Error> {
-        Self::try_parse_from(with_names_apart(arguments.into_iter().collect()))
+        Self::try_parse_from(with_names_apart(arguments.into_iter().collect())).map_err(harmless)
     }
 
     /// As [`Cli::of_arguments`], for a person at a terminal: without a command, the guide is meant.
@@ -66,6 +68,28 @@ impl Cli {
     fn may_ask(&self) -> bool {
         !self.output.json && !self.output.quiet
     }
+}
+
+/// An error without characters that steer a terminal: clap repeats arguments as they are.
+fn harmless(mut error: clap::Error) -> clap::Error {
+    let plain = |text: &str| plain(text);
+    let steering: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| {
+            let value = match value {
+                ContextValue::String(text) => ContextValue::String(plain(text)),
+                ContextValue::Strings(texts) => {
+                    ContextValue::Strings(texts.iter().map(|text| plain(text)).collect())
+                }
+                _ => return None,
+            };
+            Some((kind, value))
+        })
+        .collect();
+    for (kind, value) in steering {
+        error.insert(kind, value);
+    }
+    error
 }
 
 /// `remote add s3 s3 bucket`: clap takes a name that is a kind's for the kind, unless it differs.
@@ -111,7 +135,7 @@ pub struct OutputArgs {
     /// Print JSON lines on standard output, each with a "type"
     #[arg(long, global = true)]
     pub json: bool,
-    /// Print nothing but results and errors
+    /// Print nothing but errors, and lists that were asked for
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Log more details, for a bug report
@@ -918,6 +942,32 @@ mod tests {
         for text in ["2024-02-31", "yesterday", "June", ""] {
             let words = day(text).unwrap_err();
             assert!(words.contains("2026-06-01"), "{text}: {words}");
+        }
+    }
+
+    #[test]
+    fn arguments_cannot_steer_a_terminal_in_an_error() {
+        let name = "a\nerror: b\u{1b}[2J\u{202e}c";
+        for line in [
+            &["rescue", name][..],
+            &["rescue", "pull", &format!("--{name}")],
+            &["rescue", "export", "f", "--split", name],
+            &["rescue", "upload", "f", "--to", "x", "--quality", name],
+            &["rescue", "remote", "add", "x", name],
+            &["rescue", "status", "f", name],
+            &["rescue", "keys", "--recipe", name],
+            &["rescue", "unlock", "--pattern", "--grid", name],
+            &["rescue", "pull", "--wait", name],
+            &["rescue", "generate", "completions", name],
+        ] {
+            let error = Cli::of_arguments(line.iter().map(OsString::from)).unwrap_err();
+            let shown = error.to_string();
+            assert!(
+                !shown.contains('\u{1b}') && !shown.contains('\u{202e}'),
+                "{shown:?}"
+            );
+            assert!(!shown.lines().any(|line| line == "error: b"), "{shown}");
+            assert!(shown.contains("\\u{202e}c"), "{shown}");
         }
     }
 

@@ -68,7 +68,7 @@ impl From<PhoneError> for Error {
             | PhoneError::NoPhone
             | PhoneError::NoSuchPhone { .. } => Kind::NoPhone,
             PhoneError::NotAServer { .. } | PhoneError::ServerRefused { .. } => Kind::AdbServer,
-            PhoneError::BadAddress { .. } => Kind::Usage,
+            PhoneError::BadAddress { .. } | PhoneError::BadVariable { .. } => Kind::Usage,
             PhoneError::Unauthorized { .. } => Kind::Unauthorized,
             PhoneError::SeveralPhones { .. } | PhoneError::SameSerial { .. } => Kind::SeveralPhones,
             PhoneError::CannotOpen { .. } => Kind::PhoneNotReady,
@@ -138,9 +138,12 @@ pub fn hint(error: &PhoneError) -> String {
         PhoneError::CannotOpen { .. } => states::offline.next,
         PhoneError::NotAServer { .. } => "check ADB_SERVER_SOCKET and ANDROID_ADB_SERVER_PORT",
         PhoneError::ServerRefused { .. } => "restart the adb server: `adb kill-server`, then `adb start-server`",
+        PhoneError::BadVariable { name, .. } => {
+            return format!("correct {name}, or unset it: then this computer's own adb server at port 5037 is used");
+        }
         PhoneError::BadAddress { .. } => "give HOST:PORT, as in 192.168.1.7:5555",
         PhoneError::NoPhone => "run `rescue doctor`; try another cable and another port, or name the phone with --tcp HOST:PORT",
-        PhoneError::NoSuchPhone { .. } => "run `rescue devices` to see the phones that are there",
+        PhoneError::NoSuchPhone { .. } => "run `rescue devices` to see the phones that are there; --serial or the environment variable ANDROID_SERIAL chose this one",
         PhoneError::SeveralPhones { .. } => "choose one with --serial",
         PhoneError::SameSerial { places, .. } => match &**places {
             [] => "attach one of them at a time, each with a folder of its own (-o)",
@@ -160,7 +163,7 @@ pub fn hint(error: &PhoneError) -> String {
             {
                 "name a private key as adb writes it: a file adbkey, not adbkey.pub"
             }
-            KeysError::NoHome => "set HOME, or name a key file with --key",
+            KeysError::NoHome { .. } => "set HOME to your home folder, or name a key file with --key",
             KeysError::File { .. } | KeysError::Content { .. } => states::of_keys(error).next,
         },
     }

@@ -12,9 +12,35 @@ use crate::folder::disk::system::rename;
 /// How old a file has to be that is written beside another, for no run to be writing it any more.
 const LEFT_OVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The person's home folder: `HOME`, which Windows calls `USERPROFILE`.
+/// The variables that name the person's home folder; the second one is that of Windows.
+const HOME: [&str; 2] = ["HOME", "USERPROFILE"];
+
+/// The person's home folder: `HOME`, which Windows calls `USERPROFILE`. What is no folder is none.
 pub(crate) fn folder() -> Option<PathBuf> {
-    named("HOME").or_else(|| named("USERPROFILE"))
+    let named = HOME.iter().find_map(|variable| named(variable));
+    named.filter(|path| !is_something_else(path))
+}
+
+fn is_something_else(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_dir())
+}
+
+/// Why there is no home folder, in words.
+pub(crate) fn why_none() -> String {
+    let is_set = |variable: &&&str| std::env::var_os(variable).is_some_and(|it| !it.is_empty());
+    let Some(variable) = HOME.iter().find(is_set) else {
+        let usual = if cfg!(windows) { HOME[1] } else { HOME[0] };
+        return format!("the environment variable {usual} is not set");
+    };
+    let value = PathBuf::from(std::env::var_os(variable).unwrap_or_default());
+    let fault = match value.is_absolute() {
+        true => "is not a folder",
+        false => "is not an absolute path",
+    };
+    format!(
+        "the environment variable {variable} is {}, which {fault}",
+        value.display()
+    )
 }
 
 /// `$XDG_CONFIG_HOME/rescue`, below `~/.config` where that is not set.

@@ -28,6 +28,20 @@ pub(crate) fn line(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(escaped)
 }
 
+/// Text made harmless: characters that [steer](steers) are shown as escapes, so that they can neither control a
+/// terminal nor forge a line.
+pub(crate) fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) {
+            let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 /// Whether a character does something to a screen, or to the text around it, instead of showing: C0
 /// and C1 controls, DEL, line separators, what turns the direction, and what has no shape at all.
 pub(crate) fn steers(c: char) -> bool {

@@ -45,16 +45,29 @@ fn main() -> ExitCode {
 fn refuse(error: clap::Error) -> ExitCode {
     // An invalid command line does not say whether JSON is asked for.
     let asks_for_json = std::env::args_os().any(|argument| argument == "--json");
-    if !(asks_for_json && error.use_stderr()) {
-        error.exit();
-    }
-    let error = Error::from(error);
-    let code = error.kind.exit_code();
-    Ui::new(Style {
-        json: true,
+    let is_json = asks_for_json && error.use_stderr();
+    let (code, error) = match is_json {
+        true => {
+            let error = Error::from(error);
+            (error.kind.exit_code(), Some(error))
+        }
+        false => {
+            let printed = error.print();
+            if let (Err(failed), false) = (printed, error.use_stderr()) {
+                rescue::ui::note_output_failure(&failed);
+            }
+            (u8::try_from(error.exit_code()).unwrap_or(2), None)
+        }
+    };
+    let ui = Ui::new(Style {
+        json: is_json,
         quiet: false,
         color: false,
-    })
-    .error(&error);
+    });
+    let error = error.or_else(|| ui.output_error());
+    let code = error.as_ref().map_or(code, |error| error.kind.exit_code());
+    if let Some(error) = error {
+        ui.error(&error);
+    }
     ExitCode::from(code)
 }

@@ -85,7 +85,7 @@ pub(super) async fn run(args: &AuthorizeArgs, ui: &Ui) -> Result<Done, Error> {
             pull,
         ],
     };
-    ui.result(
+    ui.report(
         &Authorized {
             r#type: "authorized",
             phone_name: &name,
@@ -94,6 +94,7 @@ pub(super) async fn run(args: &AuthorizeArgs, ui: &Ui) -> Result<Done, Error> {
             lasting,
         },
         &lines,
+        true,
     );
     Ok(Done::All)
 }

@@ -62,13 +62,14 @@ pub(super) async fn run(args: &ConnectArgs, ui: &Ui) -> Result<Done, Error> {
         None => ("Connected to", next_step(&address).await),
     };
     let lines = [format!("{done} {}", plain(&address)), next];
-    ui.result(
+    ui.report(
         &Connected {
             r#type: "connected",
             address: &address,
             paired: args.pair.is_some(),
         },
         &lines,
+        true,
     );
     Ok(Done::All)
 }

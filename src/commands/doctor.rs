@@ -515,7 +515,7 @@ async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
         "Next: unplug the phone, plug it in again, and run `rescue doctor`".to_owned(),
     ];
     let value = serde_json::json!({"type": "udev_rules_installed", "path": UDEV_RULES_PATH});
-    ui.result(&value, &lines);
+    ui.report(&value, &lines, true);
     Ok(Done::All)
 }
 

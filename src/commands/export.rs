@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Done;
+use super::{Done, check_days};
 use crate::cli::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 use crate::error::{Error, Kind};
 use crate::event::Events;
@@ -27,6 +27,7 @@ struct Exported<'a> {
 }
 
 pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+    check_days(args.choice.since, args.choice.until)?;
     let (events, asked) = (ui.events(), halt.clone());
     let protection = ask_for(&args.protection, ui, halt).await?;
     let exporting = tokio::task::spawn_blocking(move || export(&args, protection, &events, &asked));
@@ -66,7 +67,7 @@ pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
         left_out: outcome.left_out.len() as u64,
         strangers: outcome.strangers as u64,
     };
-    ui.result(&exported, &lines);
+    ui.report(&exported, &lines, losses == 0);
     Ok(match losses {
         0 => Done::All,
         _ => Done::SomeFailed,

@@ -10,6 +10,7 @@ use super::Done;
 use crate::cli::complete::registration;
 use crate::cli::{Cli, Generate};
 use crate::error::{Error, Kind};
+use crate::ui::note_output_failure;
 
 pub(super) fn run(what: &Generate) -> Result<Done, Error> {
     let mut text = Vec::new();
@@ -22,7 +23,10 @@ pub(super) fn run(what: &Generate) -> Result<Done, Error> {
             folder: Some(folder),
         } => pages(folder)?,
     }
-    io::stdout().lock().write_all(&text).map_err(failed)?;
+    let mut out = io::stdout().lock();
+    if let Err(error) = out.write_all(&text).and_then(|()| out.flush()) {
+        note_output_failure(&error);
+    }
     Ok(Done::All)
 }
 
@@ -43,8 +47,9 @@ fn pages(folder: &Path) -> Result<(), Error> {
         })
 }
 
+/// Nothing is written to a disk here.
 fn failed(error: io::Error) -> Error {
-    Error::new(Kind::Disk, "cannot write to the standard output").caused_by(error)
+    Error::new(Kind::Bug, "the text could not be made").caused_by(error)
 }
 
 /// One page for everything: there are no others that it could lead to.

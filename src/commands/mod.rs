@@ -35,6 +35,7 @@ mod which;
 use std::pin::Pin;
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
@@ -376,8 +377,22 @@ fn number_typed(text: &str, choices: usize) -> Option<usize> {
 
 /// As adb reads it; empty is as good as unset.
 fn serial_from_environment() -> Option<String> {
-    let serial = std::env::var("ANDROID_SERIAL").ok();
-    serial.filter(|serial| !serial.is_empty())
+    let serial = std::env::var_os("ANDROID_SERIAL")?;
+    // What is no text is no phone's, and is named as what was looked for.
+    Some(serial.to_string_lossy().into_owned()).filter(|serial| !serial.is_empty())
+}
+
+/// Refuses a time that ends before it begins: nothing is of it, and another hint would lead astray.
+fn check_days(since: Option<NaiveDate>, until: Option<NaiveDate>) -> Result<(), Error> {
+    match (since, until) {
+        (Some(since), Some(until)) if since > until => {
+            let message =
+                format!("--since {since} is later than --until {until}: no day lies between");
+            let hint = format!("swap them: --since {until} --until {since}");
+            Err(Error::new(Kind::Usage, message).with_hint(hint))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn options_of(args: &PhoneArgs) -> ConnectOptions {

@@ -42,7 +42,7 @@ pub(super) async fn run(args: &OpenArgs, ui: &Ui) -> Result<Done, Error> {
         r#type: "opened",
         page: shown,
     };
-    ui.result(&opened, &[line]);
+    ui.report(&opened, &[line], true);
     Ok(Done::All)
 }
 

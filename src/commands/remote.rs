@@ -57,7 +57,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
                 name: &args.name,
             };
             let line = format!("Signed in to {}", plain(&args.name));
-            ui.result(&signed_in, &[line]);
+            ui.report(&signed_in, &[line], true);
             Ok(Done::All)
         }
         RemoteCommand::Test(args) => {
@@ -67,7 +67,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
                 name: &args.name,
             };
             let line = format!("{} works: {}", plain(&args.name), plain(&seen));
-            ui.result(&tested, &[line]);
+            ui.report(&tested, &[line], true);
             Ok(Done::All)
         }
         RemoteCommand::Remove(args) => {
@@ -77,7 +77,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
                 name: &args.name,
             };
             let line = format!("Removed {}; the sent files stay there", plain(&args.name));
-            ui.result(&removed, &[line]);
+            ui.report(&removed, &[line], true);
             Ok(Done::All)
         }
     }
@@ -171,7 +171,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         true => format!("Try it: rescue remote test {name}"),
         false => format!("Send photos there: rescue upload FOLDER --to {}", name),
     });
-    ui.result(&listed, &lines);
+    ui.report(&listed, &lines, true);
     Ok(Done::All)
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn run(args: &ScreenArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         file,
         bytes: picture.len() as u64,
     };
-    ui.result(&result, &[line]);
+    ui.report(&result, &[line], true);
     Ok(Done::All)
 }
 

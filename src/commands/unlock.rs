@@ -301,7 +301,7 @@ fn tell(
                 .to_owned(),
         ],
     };
-    ui.result(
+    ui.report(
         &Unlock {
             r#type: "unlock",
             phone_name: name,
@@ -310,5 +310,6 @@ fn tell(
             storage,
         },
         &lines,
+        true,
     );
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use self::check::{Comparison, check};
 use super::summary::looked_at_everything;
-use super::{Done, arguments, stopped};
+use super::{Done, arguments, check_days, stopped};
 use crate::cli::{CheckHow, LimitsOf, Quality, UploadArgs, UploadChoiceArgs};
 use crate::digest::{Hasher, Sha256};
 use crate::error::{Error, Kind};
@@ -58,6 +58,7 @@ struct Report<'a> {
 }
 
 pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+    check_days(args.choice.since, args.choice.until)?;
     match args.watch {
         true => watch::watch(args, ui, halt).await,
         false => once(args, ui, halt).await,
@@ -249,15 +250,17 @@ async fn send_to(
     let last_run = folder.catalogue().last_run()?;
     let is_whole = last_run.is_some_and(|run| run.is_whole());
     let everything = looked_at_everything(&folder.catalogue().survey()?);
-    let mut lines = report_lines(&tally, elapsed);
+    let before = planned.2.saturating_sub(tally.sent_again);
+    let mut lines = report_lines(&tally, before, elapsed, ended.is_ok());
     lines.extend(match ended {
         Ok(()) => remote_lines(&args.to, &counts, not_there, is_whole, everything),
         // The files sent earlier were not looked at again.
         Err(_) => vec![receipts_line(&args.to, &counts)],
     });
-    ui.result(&report, &lines);
+    let is_good = ended.is_err() || tally.failed + tally.skipped + left_out == 0;
+    ui.report(&report, &lines, is_good);
     match ended {
-        Ok(()) if tally.failed + tally.skipped + left_out == 0 => Ok((Done::All, tally)),
+        Ok(()) if is_good => Ok((Done::All, tally)),
         Ok(()) => Ok((Done::SomeFailed, tally)),
         Err(Ended::Stopped) => Err(stopped(halt)),
         Err(Ended::Problem(problem)) => Err(refused(&problem, args)),
@@ -325,19 +328,38 @@ fn look_for_disk(
     )))
 }
 
-fn report_lines(tally: &Tally, elapsed: Duration) -> Vec<String> {
-    let mut lines = vec![format!(
-        "{} sent, {} in {} ({}); {} there already",
-        count(tally.sent, "file"),
-        bytes(tally.sent_bytes),
-        seconds(elapsed),
-        rate(tally.sent_bytes, elapsed),
-        count(tally.already_there, "file"),
-    )];
+/// What a run did; `before` files were sent by earlier ones. What it did not do is left out.
+fn report_lines(tally: &Tally, before: u64, elapsed: Duration, is_finished: bool) -> Vec<String> {
+    let others = [
+        (tally.already_there, "there already"),
+        (before, "sent before"),
+        (tally.failed, "failed"),
+        (tally.skipped, "skipped"),
+    ];
+    let nothing_was_due = is_finished && tally.failed + tally.skipped == 0;
+    let sent = match tally.sent {
+        0 if nothing_was_due => "Nothing to send".to_owned(),
+        0 => "No file sent".to_owned(),
+        sent => format!(
+            "{} sent, {} in {} ({})",
+            count(sent, "file"),
+            bytes(tally.sent_bytes),
+            seconds(elapsed),
+            rate(tally.sent_bytes, elapsed)
+        ),
+    };
+    let others = others.iter().filter(|(files, _)| *files > 0);
+    let others = others.map(|(files, words)| format!("{} {words}", count(*files, "file")));
+    let mut lines = vec![
+        std::iter::once(sent)
+            .chain(others)
+            .collect::<Vec<_>>()
+            .join("; "),
+    ];
     if tally.sent_again > 0 {
         let files = count(tally.sent_again, "file");
         lines.push(format!(
-            "{files} with a receipt were missing or changed there, and were due again"
+            "{files} with a receipt missing or changed there, and due again"
         ));
     }
     if tally.copies > 0 {
@@ -383,6 +405,7 @@ pub(super) fn remote_lines(
         ));
     }
     let here = format!("{}, {}", count(there, "file"), bytes(there_bytes));
+    let are = if there == 1 { "is" } else { "are" };
     lines.push(match (waiting, lines.is_empty()) {
         (0, true) => match not_there {
             Some(0) if is_whole && looked_at_everything => {
@@ -391,16 +414,16 @@ pub(super) fn remote_lines(
             Some(0) if is_whole => {
                 format!("{name}: Backup complete, of all that Android lets rescue read ({here})")
             }
-            Some(0) => format!("{name}: {here} are there, all that the last run could read"),
+            Some(0) => format!("{name}: {here} {are} there, all that the last run could read"),
             Some(missing) => format!(
-                "{name}: {here} are there; {} of the phone not (not sent, not proven or not rescued)",
+                "{name}: {here} {are} there; {} of the phone missing there, because not chosen, not verified or not rescued",
                 count(missing, "other file")
             ),
-            None => format!("{name}: {here} are there"),
+            None => format!("{name}: {here} {are} there"),
         },
-        (0, false) => format!("{name}: {here} are there"),
+        (0, false) => format!("{name}: {here} {are} there"),
         _ => format!(
-            "{name}: {here} are there; {} waiting, {}",
+            "{name}: {here} {are} there; {} waiting, {}",
             count(waiting, "file"),
             bytes(waiting_bytes)
         ),

@@ -233,19 +233,17 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         rescue_complete: lacking.is_empty(),
         phone: comparison,
     };
-    ui.result(&checked, &lines);
+    let same = comparison.is_none_or(|comparison| {
+        comparison.differs.is_empty() && comparison.not_readable.is_empty()
+    });
+    let is_whole = report.is_intact() || manifest_written;
+    let is_written = report.unwritten_count == 0 || manifest_written;
+    let is_good = is_whole && same && is_written && report.unrecorded_count == 0;
+    ui.report(&checked, &lines, is_good);
     written?;
-    let comparison = compared?;
-    if report.is_intact() || manifest_written {
-        let same = comparison.is_none_or(|comparison| {
-            comparison.differs.is_empty() && comparison.not_readable.is_empty()
-        });
-        let is_written = report.unwritten_count == 0 || manifest_written;
-        return Ok(if same && is_written && report.unrecorded_count == 0 {
-            Done::All
-        } else {
-            Done::SomeFailed
-        });
+    compared?;
+    if is_whole {
+        return Ok(if is_good { Done::All } else { Done::SomeFailed });
     }
     let hint = if wrong.forbidden {
         format!(

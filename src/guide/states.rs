@@ -258,7 +258,7 @@ pub fn of_address(error: &PhoneError) -> Option<State> {
 pub fn of_keys(error: &KeysError) -> State {
     match error {
         KeysError::File { source, .. } if source.kind() == ErrorKind::InvalidData => key_damaged,
-        KeysError::File { .. } | KeysError::NoHome => key_unreadable,
+        KeysError::File { .. } | KeysError::NoHome { .. } => key_unreadable,
         KeysError::Content { .. } => key_damaged,
     }
 }

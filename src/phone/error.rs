@@ -135,6 +135,16 @@ pub enum PhoneError {
         /// Why it is invalid.
         why: &'static str,
     },
+    /// An environment variable that names the adb server has a value that cannot be used.
+    #[error("the environment variable {name} cannot be used: '{value}' is not {wanted}")]
+    BadVariable {
+        /// The variable's name.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it has to be.
+        wanted: &'static str,
+    },
     /// The adb server refused a request.
     #[error("the adb server refused '{request}': {message}")]
     ServerRefused {

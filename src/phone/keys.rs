@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rsa::rand_core::OsRng;
 
 use crate::adb::auth::{KeyError, PrivateKey};
-use crate::home::write_new;
+use crate::home::{self, write_new};
 
 /// More keys than anybody has; each costs the phone a signature check.
 const MAX_KEYS: usize = 64;
@@ -36,8 +36,11 @@ pub enum KeysError {
         source: KeyError,
     },
     /// There is no home folder in which to keep a key.
-    #[error("no home folder is known (HOME is not set), so there is nowhere to keep a key")]
-    NoHome,
+    #[error("no home folder to keep a key in: {why}")]
+    NoHome {
+        /// Why there is none.
+        why: String,
+    },
 }
 
 /// The places where keys are looked for.
@@ -69,9 +72,8 @@ impl KeySources {
                 .filter(|value| !value.is_empty())
                 .map(PathBuf::from)
         };
-        let home = folder("HOME").or_else(|| folder("USERPROFILE"));
-        let android_folder =
-            folder("ANDROID_USER_HOME").or_else(|| home.map(|home| home.join(".android")));
+        let android_folder = folder("ANDROID_USER_HOME")
+            .or_else(|| home::folder().map(|home| home.join(".android")));
         let vendor = std::env::var_os("ADB_VENDOR_KEYS");
         let vendor = vendor
             .map(|paths| std::env::split_paths(&paths).collect())
@@ -113,7 +115,9 @@ impl KeySources {
         let own = match &self.android_folder {
             Some(folder) => own_key(folder).map(|key| Some((folder.join("adbkey"), key))),
             None if self.no_key_is_fine => Ok(None),
-            None => Err(KeysError::NoHome),
+            None => Err(KeysError::NoHome {
+                why: home::why_none(),
+            }),
         };
         let missing = match own {
             Ok(own) => {
@@ -316,6 +320,6 @@ mod tests {
         assert!(sources(Vec::new()).load().is_err());
         assert_eq!(sources(vec![named.clone()]).load().unwrap().len(), 1);
         let error = KeySources::default().load().unwrap_err();
-        assert!(matches!(error, KeysError::NoHome));
+        assert!(matches!(error, KeysError::NoHome { .. }));
     }
 }

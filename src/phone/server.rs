@@ -45,25 +45,44 @@ impl ServerAddress {
     /// Reads the address from the environment as adb does: `ADB_SERVER_SOCKET` (`tcp:PORT`, `tcp:HOST:PORT`), otherwise
     /// `ANDROID_ADB_SERVER_ADDRESS` and `ANDROID_ADB_SERVER_PORT`. The default is port 5037 on this computer.
     pub(crate) async fn from_environment() -> Result<Self, PhoneError> {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let (host, port) = match variable("ADB_SERVER_SOCKET") {
-            Some(socket) => {
-                let bad = || PhoneError::BadAddress {
-                    address: socket.clone(),
-                    why: "ADB_SERVER_SOCKET has to be tcp:PORT or tcp:HOST:PORT",
-                };
-                let rest = socket.strip_prefix("tcp:").ok_or_else(bad)?;
-                match rest.rsplit_once(':') {
-                    Some((host, port)) => (Some(host.to_owned()), port.to_owned()),
-                    None => (None, rest.to_owned()),
-                }
-            }
-            None => (
-                variable("ANDROID_ADB_SERVER_ADDRESS"),
-                variable("ANDROID_ADB_SERVER_PORT").unwrap_or_else(|| DEFAULT_PORT.to_string()),
-            ),
+        const SOCKET: &str = "ADB_SERVER_SOCKET";
+        const ADDRESS: &str = "ANDROID_ADB_SERVER_ADDRESS";
+        const PORT: &str = "ANDROID_ADB_SERVER_PORT";
+        // What is no text is not as good as unset: it is named.
+        let variable = |name| {
+            let value = std::env::var_os(name)?;
+            Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
         };
-        Self::of(host.as_deref(), &port).await
+        let bad = |name, value: &str, wanted| PhoneError::BadVariable {
+            name,
+            value: value.to_owned(),
+            wanted,
+        };
+        if let Some(socket) = variable(SOCKET) {
+            let bad = |_| bad(SOCKET, &socket, "tcp:PORT or tcp:HOST:PORT");
+            let rest = socket.strip_prefix("tcp:").ok_or(()).map_err(bad)?;
+            let (host, port) = match rest.rsplit_once(':') {
+                Some((host, port)) => (Some(host), port),
+                None => (None, rest),
+            };
+            return Self::of(host, port).await.map_err(|error| match error {
+                PhoneError::BadAddress { .. } => bad(()),
+                error => error,
+            });
+        }
+        let (host, port) = (variable(ADDRESS), variable(PORT));
+        if let Some(port) = port
+            .as_deref()
+            .filter(|port| tcp::port_number(port).is_none())
+        {
+            return Err(bad(PORT, port, "a port from 1 to 65535"));
+        }
+        let port = port.unwrap_or_else(|| DEFAULT_PORT.to_string());
+        let of = Self::of(host.as_deref(), &port).await;
+        of.map_err(|error| match (error, &host) {
+            (PhoneError::BadAddress { .. }, Some(host)) => bad(ADDRESS, host, "a host"),
+            (error, _) => error,
+        })
     }
 
     /// The address at a host, or of this computer's own server, which listens at either loopback.
@@ -72,11 +91,11 @@ impl ServerAddress {
             Ok(_) => format!("[{host}]:{port}"),
             Err(_) => format!("{host}:{port}"),
         };
+        let at = name(host.map_or(tcp::LOCALHOST, str::trim));
         let bad = |_| PhoneError::BadAddress {
-            address: name(host.unwrap_or_default()),
+            address: at.clone(),
             why: "an adb server's HOST:PORT is expected",
         };
-        let at = name(host.map_or(tcp::LOCALHOST, str::trim));
         let full = tcp::with_port(&at, None).map_err(bad)?;
         let addresses = tcp::look_up(&full).await.map_err(bad)?;
         Ok(Self {

@@ -158,7 +158,7 @@ pub(crate) fn with_port(address: &str, default: Option<u16>) -> Result<String, P
 const NO_PORT: &str = "the port is not a number from 1 to 65535";
 
 /// Parses a port of plain digits; `parse` alone would accept a plus sign.
-fn port_number(text: &str) -> Option<u16> {
+pub(super) fn port_number(text: &str) -> Option<u16> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| is_number && *port > 0)
 }

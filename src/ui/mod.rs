@@ -9,8 +9,7 @@ mod text;
 pub(crate) mod words;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -85,6 +84,15 @@ impl Ui {
                     .for_each(|line| print_line(&self.labelled(line)));
             }
         });
+    }
+
+    /// Prints how work ended: as [`Ui::result`], but in a quiet run only where it did not go well.
+    pub fn report(&self, value: &impl Serialize, lines: &[String], is_good: bool) {
+        if self.style.json || !self.style.quiet || !is_good {
+            self.result(value, lines);
+        } else if self.phone.is_none() {
+            self.end_progress();
+        }
     }
 
     /// Prints; the live display ends before, but goes on where other phones are still at work.
@@ -198,11 +206,7 @@ impl Ui {
 
     /// The error to end with when results could not be written to the standard output.
     pub fn output_error(&self) -> Option<Error> {
-        let message = "the result could not be written to the standard output";
-        OUTPUT_FAILED.load(Ordering::Relaxed).then(|| {
-            Error::new(Kind::Disk, message)
-                .with_hint("the pulled files are safe: see `rescue status`")
-        })
+        OUTPUT_FAILED.get().map(|cause| unwritable(cause))
     }
 
     /// Asks the person for something, on the same line.
@@ -262,7 +266,8 @@ impl Ui {
 
     fn print_error(&self, error: &Error) {
         let causes = error.causes();
-        if self.style.json {
+        // Where nothing can be written to the standard output, standard error takes the words.
+        if self.style.json && OUTPUT_FAILED.get().is_none() {
             print_json(
                 self.phone.as_ref(),
                 &JsonError {
@@ -274,7 +279,10 @@ impl Ui {
                     exit_code: error.kind.exit_code(),
                 },
             );
-            return;
+            // That it could not be written is known only now.
+            if OUTPUT_FAILED.get().is_none() {
+                return;
+            }
         }
         let paint =
             |line: String, name: &str, code: u8| match (self.style.color, line.split_once(name)) {
@@ -323,8 +331,22 @@ struct JsonError<'a> {
     exit_code: u8,
 }
 
-/// Whether something could not be written to the standard output.
-static OUTPUT_FAILED: AtomicBool = AtomicBool::new(false);
+/// Why something could not be written to the standard output.
+static OUTPUT_FAILED: OnceLock<String> = OnceLock::new();
+
+/// The error for a standard output that takes nothing.
+pub fn unwritable(cause: &str) -> Error {
+    Error::new(Kind::Disk, "standard output cannot be written")
+        .caused_by(cause.to_owned())
+        .with_hint("check where standard output goes, such as a file on a full disk, and run the same command again")
+}
+
+/// Notes that standard output takes nothing; a reader that went away (`| head`) wants no more, which is no failure.
+pub fn note_output_failure(error: &std::io::Error) {
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
+        let _ = OUTPUT_FAILED.set(error.to_string());
+    }
+}
 
 /// The terminal as it was before a question that hides what is typed.
 static ASKING: Mutex<Option<terminal::Settings>> = Mutex::new(None);
@@ -382,10 +404,8 @@ fn fitted(line: &str, width: Option<usize>) -> String {
 /// the standard output; the latter is told at the end.
 fn print_raw(line: &str) {
     let mut out = std::io::stdout().lock();
-    if let Err(error) = writeln!(out, "{line}")
-        && error.kind() != std::io::ErrorKind::BrokenPipe
-    {
-        OUTPUT_FAILED.store(true, Ordering::Relaxed);
+    if let Err(error) = writeln!(out, "{line}") {
+        note_output_failure(&error);
     }
 }
 
@@ -426,10 +446,16 @@ pub fn start_tracing(verbose: u8) {
         1 => "rescue=debug",
         _ => "trace",
     };
-    let filter = std::env::var("RESCUE_LOG")
-        .ok()
-        .and_then(|text| EnvFilter::try_new(text).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
+    let usual = || EnvFilter::new(level);
+    let filter = match std::env::var_os("RESCUE_LOG").filter(|text| !text.is_empty()) {
+        Some(text) => EnvFilter::try_new(text.to_string_lossy()).unwrap_or_else(|error| {
+            eprint_line(&format!(
+                "warning: RESCUE_LOG is not used: {error}; set it as in RESCUE_LOG=rescue=debug"
+            ));
+            usual()
+        }),
+        None => usual(),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| PlainStderr)

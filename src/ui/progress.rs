@@ -100,13 +100,16 @@ impl Progress {
             });
             return;
         }
-        if self.style.quiet {
+        if self.style.quiet && !matches!(event, Event::UploadFailed { .. }) {
             return;
         }
         if let Some(line) = sentence(event)
             && self.is_told(event)
         {
             self.line(&labelled(phone, &line));
+        }
+        if self.style.quiet {
+            return;
         }
         self.note_wait(phone, event);
         if self.wants_live {

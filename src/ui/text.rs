@@ -1,22 +1,11 @@
 //! Numbers and untrusted names as text.
 
-use std::fmt::Write as _;
 use std::path::Path;
-
-use crate::json::steers;
 
 /// Text that a phone sent, made harmless: control and direction-changing characters are shown as
 /// escapes, so that they can neither steer a terminal nor forge a line.
 pub fn plain(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if steers(c) {
-            let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
+    crate::json::plain(text)
 }
 
 /// A path as a person has to type it, for command lines that are shown to be copied: in quotes where a

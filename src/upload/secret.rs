@@ -1,5 +1,6 @@
 //! Passwords, keys and tokens: text that is never shown.
 
+use std::env::VarError;
 use std::fmt;
 use std::io::Read as _;
 use std::path::Path;
@@ -52,7 +53,14 @@ impl Secret {
     pub fn from_environment() -> Result<Option<Self>, Error> {
         match std::env::var(VARIABLE) {
             Ok(text) => Self::trimmed(&text).map(Some),
-            Err(_) => Ok(None),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => {
+                let message = format!(
+                    "the environment variable {VARIABLE} cannot be used: it is not valid UTF-8"
+                );
+                Err(Error::new(Kind::Usage, message)
+                    .with_hint("set it to the password or key itself, or unset it"))
+            }
         }
     }
 

@@ -304,8 +304,12 @@ pub fn check_name(name: &str) -> Result<(), Error> {
 
 pub(super) fn folder() -> Result<PathBuf, Error> {
     home::config().ok_or_else(|| {
-        let message = "there is no home folder to keep the settings in";
-        Error::new(ErrorKindOf::Usage, message).with_hint("set HOME")
+        let message = format!(
+            "no home folder to keep the settings in: {}",
+            home::why_none()
+        );
+        Error::new(ErrorKindOf::Usage, message)
+            .with_hint("set HOME to your home folder, as in HOME=/home/ada")
     })
 }
 

@@ -310,6 +310,62 @@ fn remotes_are_listed_tested_and_forgotten() {
     desk.run(&["remote", "add", "-", "folder", "."]).expect(2);
 }
 
+/// What an upload says of itself, on the lines of standard output.
+fn said(desk: &Desk, more: &[&str]) -> Vec<String> {
+    let mut command = desk.command(&["upload", "rescued", "--to", "nas", "--tries", "1"]);
+    let output = command.args(more).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    stdout.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn report_of_an_upload_names_what_there_was_and_nothing_else() {
+    let desk = desk_with_nas(1);
+    let lines = said(&desk, &[]);
+    assert!(lines[0].starts_with("1 file sent, "), "{lines:?}");
+    assert!(
+        !lines[0].contains("already") && !lines[0].contains("before"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].starts_with("nas: Backup complete (1 file, "),
+        "{lines:?}"
+    );
+    assert_eq!(said(&desk, &[])[0], "Nothing to send; 1 file sent before");
+    // Another rescue of the same phone: everything is there, and there are no receipts.
+    fs::remove_dir_all(desk.path("rescued")).unwrap();
+    desk.rescue_photos(3);
+    let lines = said(&desk, &["--include", "**/*_000001.jpg"]);
+    assert_eq!(
+        lines[0], "Nothing to send; 1 file there already",
+        "{lines:?}"
+    );
+    let missing = "nas: 1 file, ";
+    let why = " is there; 2 other files of the phone missing there, because not chosen, not verified or not rescued";
+    assert!(
+        lines[1].starts_with(missing) && lines[1].ends_with(why),
+        "{lines:?}"
+    );
+    // Some fail.
+    let below = format!("rescued/data/internal/DCIM/Camera/{}", name_of_photo(&desk));
+    fs::remove_file(desk.path(&below)).unwrap();
+    let lines = said(&desk, &[]);
+    assert!(lines[0].starts_with("1 file sent, "), "{lines:?}");
+    assert!(
+        lines[0].ends_with("; 1 file sent before; 1 file failed"),
+        "{lines:?}"
+    );
+    let lines = said(&desk, &[]);
+    assert_eq!(lines[0], "No file sent; 2 files sent before; 1 file failed");
+}
+
+/// The name of the last photo.
+fn name_of_photo(desk: &Desk) -> String {
+    let camera = fs::read_dir(desk.path("rescued/data/internal/DCIM/Camera")).unwrap();
+    let names = camera.map(|found| found.unwrap().file_name().into_string().unwrap());
+    names.max().unwrap()
+}
+
 #[test]
 fn place_that_takes_no_files_is_called_so_before_it_is_added() {
     let desk = Desk::new();

@@ -22,6 +22,7 @@ mod interruptions;
 mod listings;
 mod manners;
 mod names;
+mod odd;
 mod places;
 mod questions;
 mod screen;

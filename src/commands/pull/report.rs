@@ -211,7 +211,9 @@ impl PullReport<'_> {
             .map(|one| Missing::of(one, known))
             .collect();
         let surveyed = found.survey();
-        let mut lines = vec![String::new()];
+        let mut lines = Vec::new();
+        // Apart from the lines of the run.
+        lines.extend((!ui.is_quiet()).then(String::new));
         lines.extend(summary_lines(summary));
         // What could not be read is listed below, with the files.
         let but_unreadable: Vec<_> = surveyed
@@ -240,7 +242,7 @@ impl PullReport<'_> {
             None => format!("In {shown}, after {}", pace(took, waited, wanted_bytes)),
         });
         // The error that ends a stopped run has the next step.
-        if outcome.stopped.is_none() {
+        if outcome.stopped.is_none() && !ui.is_quiet() {
             let next = match album {
                 Some(AlbumOutcome::Current) => {
                     format!("see the pictures with `rescue open {}`", typed(path))
@@ -284,7 +286,9 @@ impl PullReport<'_> {
             album: matches!(album, Some(AlbumOutcome::Current))
                 .then(|| path.join(PAGE).display().to_string()),
         };
-        ui.result(&report, &lines);
+        // A stopped run ends with an error of its own.
+        let is_good = outcome.stopped.is_some() || is_complete;
+        ui.report(&report, &lines, is_good);
     }
 }
 

@@ -162,8 +162,9 @@ pub(super) async fn check(
         left_out: missing.left_out,
         compared,
     };
-    ui.result(&report, &lines);
-    Ok(match wrong + missing.not_sent + missing.left_out {
+    let lacking = wrong + missing.not_sent + missing.left_out;
+    ui.report(&report, &lines, lacking == 0);
+    Ok(match lacking {
         0 => Done::All,
         _ => Done::SomeFailed,
     })
