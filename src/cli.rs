@@ -496,9 +496,9 @@ pub struct ProtectionArgs {
     /// Read the passphrase from the first line of this file; "-" is standard input
     #[arg(long, value_name = "FILE", requires = "encrypt")]
     pub passphrase_file: Option<PathBuf>,
-    /// Encrypt the whole archive to this recipient with the program age; can be repeated
+    /// Encrypt the whole archive to this recipient of age; can be repeated
     ///
-    /// Names and sizes are hidden too. Both sides need age installed.
+    /// Names and sizes are hidden too. Only the recipient needs age, or another program for its format.
     #[arg(long, value_name = "RECIPIENT", conflicts_with = "encrypt")]
     pub age: Vec<String>,
 }

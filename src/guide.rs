@@ -432,9 +432,9 @@ impl From<ExportError> for Error {
                 Kind::Disk,
                 "this disk does not return the bytes that were written: choose another one with -o",
             ),
-            ExportError::Age { .. } => (
+            ExportError::NoRecipient { .. } => (
                 Kind::Usage,
-                "check that age is installed (age-encryption.org), and the recipient: it looks like age1...",
+                "a recipient looks like age1..., as age-keygen prints it, or is an SSH public key: ssh-ed25519 or ssh-rsa",
             ),
             ExportError::Exists { .. } => (
                 Kind::Usage,

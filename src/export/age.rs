@@ -1,96 +1,67 @@
-//! Encrypts an archive on its way to the disk with the program `age` (<https://age-encryption.org>), if it is
-//! installed. Nothing is ever on the disk in the clear.
+//! Encrypts an archive on its way to the disk (<https://age-encryption.org/v1>), so that the program `age` opens it.
+//! Nothing is ever on the disk in the clear.
 //!
 //! In: the archive's bytes in order, and the recipients. Out: the file, and a [`Lock`] with which it can be read back
 //! once. Reading back needs a key: one is made for each archive, added as a recipient, held in memory only, and gone
 //! when the program ends.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read as _, Write};
+use std::io::{self, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+
+use age::stream::StreamWriter;
+use age::x25519::Identity;
+use age::{Decryptor, Encryptor, Recipient};
 
 use super::ExportError;
-use super::sink::{Abandoned, Settling};
+use super::sink::{Abandoned, Sink};
 use crate::digest::{Hasher, Sha256};
 use crate::folder::DiskError;
 use crate::folder::disk::{self, system::forget_contents};
 
-const AGE: &str = "age";
-const AGE_KEYGEN: &str = "age-keygen";
 const BUFFER_BYTES: usize = 256 * 1024;
-/// A disk with less free than this is full.
-const FULL_BYTES: u64 = 64 * 1024;
-/// What is kept of what `age` complains about.
-const MAX_COMPLAINT_BYTES: u64 = 4096;
 
 /// The identity that decrypts an archive once, and the hash that its bytes must have.
 pub(super) struct Lock {
-    identity: String,
+    identity: Identity,
     sha256: Sha256,
 }
 
-/// A pipe into the running program `age`.
-pub(super) struct AgePipe {
-    child: Child,
-    to: Option<BufWriter<ChildStdin>>,
-    file: File,
+/// Encrypts into a file.
+pub(super) struct AgeFile {
+    to: StreamWriter<Sink>,
     path: PathBuf,
-    identity: String,
+    identity: Identity,
     hasher: Hasher,
     abandoned: Abandoned,
-    settling: Settling,
 }
 
-impl AgePipe {
-    /// Starts the program `age`, which encrypts into an empty file.
+impl AgeFile {
+    /// Starts to encrypt into an empty file.
     pub(super) fn start(
         file: File,
         path: &Path,
         recipients: &[String],
     ) -> Result<Self, ExportError> {
-        let made = Command::new(AGE_KEYGEN).stdin(Stdio::null()).output();
-        let made = made.map_err(|e| ExportError::age(AGE_KEYGEN, e.to_string()))?;
-        let text = String::from_utf8_lossy(&made.stdout);
-        let line = |start: &str| text.lines().find_map(|line| line.strip_prefix(start));
-        let (Some(public), Some(secret)) = (line("# public key: "), line("AGE-SECRET-KEY-")) else {
-            return Err(ExportError::age(AGE_KEYGEN, "it made no key".to_owned()));
-        };
-        let identity = format!("AGE-SECRET-KEY-{secret}\n");
-        let encrypt = || {
-            let mut command = Command::new(AGE);
-            for recipient in recipients.iter().map(String::as_str).chain([public]) {
-                command.args(["-r", recipient]);
-            }
-            command
-        };
-        // Whether it knows the recipients is better learnt before anything is written.
-        let tried = encrypt().stdin(Stdio::null()).output();
-        let tried = tried.map_err(|e| ExportError::age(AGE, e.to_string()))?;
-        if !tried.status.success() {
-            return Err(ExportError::age(AGE, first_line(&tried.stderr)));
-        }
-        let mut command = encrypt();
-        let to = file
-            .try_clone()
-            .map_err(|e| DiskError::new("open", path, e))?;
-        command
-            .stdin(Stdio::piped())
-            .stdout(to)
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .map_err(|e| ExportError::age(AGE, e.to_string()))?;
-        let to = child.stdin.take();
+        let identity = Identity::generate();
+        let mut all = recipients
+            .iter()
+            .map(|text| recipient(text))
+            .collect::<Result<Vec<_>, _>>()?;
+        all.push(Box::new(identity.to_public()));
+        let all = all.iter().map(|it| &**it as &dyn Recipient);
+        let failed = |e| DiskError::new("write", path, e);
+        let encryptor = Encryptor::with_recipients(all);
+        let encryptor = encryptor.map_err(|e| failed(io::Error::other(e.to_string())))?;
+        let sink = Sink::new(file, path.to_owned());
+        let abandoned = sink.abandoned();
+        let to = encryptor.wrap_output(sink);
         Ok(Self {
-            child,
-            to: to.map(|to| BufWriter::with_capacity(BUFFER_BYTES, to)),
-            file,
+            to: to.map_err(failed)?,
             path: path.to_owned(),
             identity,
             hasher: Hasher::default(),
-            abandoned: Abandoned::default(),
-            settling: Settling::default(),
+            abandoned,
         })
     }
 
@@ -99,43 +70,27 @@ impl AgePipe {
         self.abandoned.clone()
     }
 
-    fn why_it_ended(&mut self) -> io::Error {
-        let said = complaint(&mut self.child);
-        let free = self.path.parent().map(fs4::available_space);
-        match free {
-            // It says so in words only.
-            Some(Ok(free)) if free < FULL_BYTES => io::ErrorKind::StorageFull.into(),
-            _ => io::Error::other(said),
-        }
+    /// Ends the writing. Returns the file, its length in bytes, and the lock to read it back with.
+    pub(super) fn finish(self) -> Result<(File, u64, Lock), ExportError> {
+        let sink = self.to.finish();
+        let sink = sink.map_err(|e| DiskError::new("write", &self.path, e))?;
+        let (file, length) = sink.finish()?;
+        let lock = Lock {
+            identity: self.identity,
+            sha256: self.hasher.finish(),
+        };
+        Ok((file, length, lock))
     }
 }
 
-impl Write for AgePipe {
+impl Write for AgeFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.abandoned.is_set() {
             return Ok(bytes.len());
         }
-        let Some(to) = &mut self.to else {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        };
-        match to.write(bytes) {
-            Ok(count) => {
-                self.hasher.update(bytes.get(..count).unwrap_or_default());
-                let settled = self.settling.after(&self.file, count as u64);
-                if settled.is_err() {
-                    self.abandoned.set();
-                }
-                settled.map(|()| count)
-            }
-            // It ended early, and said why; the rest of the archive goes nowhere.
-            Err(error) => {
-                self.abandoned.set();
-                Err(match error.kind() {
-                    io::ErrorKind::BrokenPipe => self.why_it_ended(),
-                    _ => error,
-                })
-            }
-        }
+        let count = self.to.write(bytes)?;
+        self.hasher.update(bytes.get(..count).unwrap_or_default());
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -143,44 +98,16 @@ impl Write for AgePipe {
     }
 }
 
-impl Drop for AgePipe {
-    fn drop(&mut self) {
-        if let Some(to) = self.to.take() {
-            // Given up: nothing more is to reach the file.
-            let _ = self.child.kill();
-            drop(to.into_parts());
-        }
-        let _ = self.child.wait();
+/// Parses a recipient as the program `age` takes it: its own public keys, and those of SSH.
+fn recipient(text: &str) -> Result<Box<dyn Recipient>, ExportError> {
+    if let Ok(own) = text.parse::<age::x25519::Recipient>() {
+        return Ok(Box::new(own));
     }
-}
-
-impl AgePipe {
-    /// Ends the writing. Returns the file, its length in bytes, and the lock to read it back with.
-    pub(super) fn finish(self) -> Result<(File, u64, Lock), ExportError> {
-        let mut pipe = self;
-        if pipe.abandoned.is_set() {
-            return Err(ExportError::age(AGE, "an earlier write failed".to_owned()));
-        }
-        let flushed = pipe.to.take().map_or(Ok(()), |mut to| to.flush());
-        let status = pipe.child.wait();
-        if flushed.is_err() || !status.is_ok_and(|status| status.success()) {
-            let error = pipe.why_it_ended();
-            return Err(match error.kind() {
-                io::ErrorKind::StorageFull => DiskError::new("write", &pipe.path, error).into(),
-                _ => ExportError::age(AGE, error.to_string()),
-            });
-        }
-        pipe.settling
-            .end()
-            .map_err(|e| DiskError::new("write", &pipe.path, e))?;
-        let failed = |e| DiskError::new("look at", &pipe.path, e);
-        let file = pipe.file.try_clone().map_err(failed)?;
-        let length = file.metadata().map_err(failed)?.len();
-        let lock = Lock {
-            identity: pipe.identity.clone(),
-            sha256: std::mem::take(&mut pipe.hasher).finish(),
-        };
-        Ok((file, length, lock))
+    match text.parse::<age::ssh::Recipient>() {
+        Ok(of_ssh) => Ok(Box::new(of_ssh)),
+        Err(_) => Err(ExportError::NoRecipient {
+            recipient: text.to_owned(),
+        }),
     }
 }
 
@@ -190,36 +117,26 @@ pub(super) fn check(
     lock: &Lock,
     on_bytes: &mut dyn FnMut(u64) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
-    if let Some(file) = disk::open_file(path)? {
-        forget_contents(&file);
-    }
-    let mut command = Command::new(AGE);
-    command.args(["-d", "-i", "-"]).arg(path);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let failed = |e: io::Error| ExportError::age(AGE, e.to_string());
-    let mut decrypting = Decrypting(command.spawn().map_err(failed)?);
-    if let Some(mut to) = decrypting.0.stdin.take() {
-        to.write_all(lock.identity.as_bytes()).map_err(failed)?;
-    }
+    let Some(file) = disk::open_file(path)? else {
+        return Err(ExportError::wrong(path, "it is gone".to_owned()));
+    };
+    forget_contents(&file);
+    let undecryptable = |error: String| ExportError::wrong(path, error);
+    let encrypted = BufReader::with_capacity(BUFFER_BYTES, file);
+    let decrypting = Decryptor::new_buffered(encrypted)
+        .and_then(|opened| opened.decrypt(std::iter::once(&lock.identity as &dyn age::Identity)));
+    let mut from = decrypting.map_err(|error| undecryptable(error.to_string()))?;
     let mut hasher = Hasher::default();
-    if let Some(mut from) = decrypting.0.stdout.take() {
-        let mut buffer = vec![0; BUFFER_BYTES];
-        loop {
-            let count = from.read(&mut buffer).map_err(failed)?;
-            if count == 0 {
-                break;
-            }
-            hasher.update(buffer.get(..count).unwrap_or_default());
-            on_bytes(count as u64)?;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        let count = from
+            .read(&mut buffer)
+            .map_err(|error| ExportError::reading(path, zip::result::ZipError::Io(error)))?;
+        if count == 0 {
+            break;
         }
-    }
-    let status = decrypting.0.wait();
-    if !status.is_ok_and(|status| status.success()) {
-        let said = complaint(&mut decrypting.0);
-        return Err(ExportError::wrong(path, format!("age says {said:?}")));
+        hasher.update(buffer.get(..count).unwrap_or_default());
+        on_bytes(count as u64)?;
     }
     match hasher.finish() == lock.sha256 {
         true => Ok(()),
@@ -230,30 +147,71 @@ pub(super) fn check(
     }
 }
 
-/// `age` decrypting; ended with this.
-struct Decrypting(Child);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Drop for Decrypting {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+    /// A file encrypted to nobody else, and what is in it.
+    fn encrypted(path: &Path) -> (Lock, Vec<u8>) {
+        let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
+        let mut to = AgeFile::start(File::create(path).unwrap(), path, &[]).unwrap();
+        bytes
+            .chunks(7000)
+            .for_each(|piece| to.write_all(piece).unwrap());
+        let (file, length, lock) = to.finish().unwrap();
+        assert_eq!(file.metadata().unwrap().len(), length);
+        (lock, bytes)
     }
-}
 
-/// What the program said before its end.
-fn complaint(child: &mut Child) -> String {
-    let mut said = Vec::new();
-    if let Some(from) = child.stderr.take() {
-        let _ = from.take(MAX_COMPLAINT_BYTES).read_to_end(&mut said);
+    #[test]
+    fn written_file_reads_back_and_every_altered_byte_is_found() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("x.zip.age");
+        let (lock, bytes) = encrypted(&path);
+        let mut seen = 0;
+        let mut on_bytes = |more| {
+            seen += more;
+            Ok(())
+        };
+        check(&path, &lock, &mut on_bytes).unwrap();
+        assert_eq!(seen, bytes.len() as u64);
+        let whole = std::fs::read(&path).unwrap();
+        let refused = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            let error = check(&path, &lock, &mut |_| Ok(())).unwrap_err();
+            assert!(matches!(error, ExportError::ReadBack { .. }), "{error:?}");
+        };
+        // In the header, the nonce and the content, and cut off at the end of a chunk.
+        for at in [3, 60, 200, 350, 70_000, whole.len() - 1] {
+            let mut altered = whole.clone();
+            altered[at] ^= 1;
+            refused(&altered);
+        }
+        for length in [0, 100, 150_000, whole.len() - 1] {
+            refused(&whole[..length]);
+        }
+        let (other, _) = encrypted(&room.path().join("other"));
+        std::fs::write(&path, &whole).unwrap();
+        assert!(check(&path, &other, &mut |_| Ok(())).is_err());
     }
-    first_line(&said)
-}
 
-fn first_line(said: &[u8]) -> String {
-    let said = String::from_utf8_lossy(said);
-    // Behind the first line comes how to report errors of age.
-    match said.trim().lines().next() {
-        Some(said) => said.to_owned(),
-        None => "it ended early and did not say why".to_owned(),
+    #[test]
+    fn recipients_are_keys_of_age_and_of_ssh() {
+        let own = Identity::generate().to_public().to_string();
+        let of_ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN me@home";
+        for text in [&own, of_ssh] {
+            assert!(recipient(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "nobody",
+            "age1",
+            &own[..own.len() - 1],
+            "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t",
+            "ssh-dss AAAA",
+        ] {
+            let error = recipient(text).map(|_| ()).unwrap_err();
+            assert!(matches!(error, ExportError::NoRecipient { .. }), "{text}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use zip::write::{FullFileOptions, SimpleFileOptions, StreamWriter};
 use zip::{AesMode, CompressionMethod, ZipWriter};
 
 use super::ExportError;
-use super::age::{AgePipe, Lock};
+use super::age::{AgeFile, Lock};
 use super::directory::{Aside, Directory};
 use super::pieces::Piece;
 use super::plan::Why;
@@ -47,7 +47,7 @@ pub enum Protection {
     None,
     /// AES-256 (WinZip's AE-2) with a passphrase.
     Passphrase(Box<str>),
-    /// The whole archive is encrypted to these recipients by the program `age`.
+    /// The whole archive is encrypted to these recipients, in the format of `age`.
     Age(Vec<String>),
 }
 
@@ -130,7 +130,7 @@ impl Target for Sink {
     }
 }
 
-impl Target for AgePipe {
+impl Target for AgeFile {
     const TAKES_BACK: bool = false;
     type Writer = StreamWriter<Aside<Self>>;
 
@@ -203,8 +203,8 @@ impl<'a> Archive<'a, Sink> {
     }
 }
 
-impl<'a> Archive<'a, AgePipe> {
-    /// Starts an archive that `age` encrypts on its way to the file at `path`.
+impl<'a> Archive<'a, AgeFile> {
+    /// Starts an archive that is encrypted on its way to the file at `path`.
     pub(super) fn encrypted(
         file: File,
         path: &'a Path,
@@ -212,9 +212,9 @@ impl<'a> Archive<'a, AgePipe> {
         recipients: &[String],
         now: i64,
     ) -> Result<Self, ExportError> {
-        let pipe = AgePipe::start(file, path, recipients)?;
-        let abandoned = pipe.abandoned();
-        Self::begin(pipe, abandoned, path, base, &Protection::None, now)
+        let to = AgeFile::start(file, path, recipients)?;
+        let abandoned = to.abandoned();
+        Self::begin(to, abandoned, path, base, &Protection::None, now)
     }
 }
 

@@ -68,13 +68,11 @@ pub enum ExportError {
         /// What differs.
         what: String,
     },
-    /// The encryption program failed.
-    #[error("{program} did not do its work: {said}")]
-    Age {
-        /// The program's name.
-        program: &'static str,
-        /// The message of the program or of the system.
-        said: String,
+    /// The archive cannot be encrypted to a recipient.
+    #[error("{recipient:?} is not a recipient of age")]
+    NoRecipient {
+        /// The text that was given.
+        recipient: String,
     },
     /// A file with the archive's name already exists.
     #[error("there is something at {} already", path.display())]
@@ -164,10 +162,6 @@ impl ExportError {
             }
             error => Self::wrong(path, error.to_string()),
         }
-    }
-
-    fn age(program: &'static str, said: String) -> Self {
-        Self::Age { program, said }
     }
 
     fn wrong(path: &Path, what: String) -> Self {
