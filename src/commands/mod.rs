@@ -17,8 +17,10 @@ mod guide;
 mod keys;
 mod lock_secret;
 mod open;
-#[cfg(test)]
-#[cfg(feature = "virtual-phone")]
+// Among the tests of torture, and a part of the crate: it hears of each change to the disk, which the program that
+// people get tells nobody.
+#[cfg(all(test, feature = "virtual-phone"))]
+#[path = "../../tests/torture/power_cut.rs"]
 mod power_cut;
 mod pull;
 mod remote;
