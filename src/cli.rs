@@ -1,6 +1,5 @@
 //! The command line: types and help texts only.
 
-pub mod clouds;
 pub mod complete;
 pub mod incomplete;
 
@@ -11,6 +10,8 @@ use clap::error::{ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::json::plain;
+use crate::upload::kinds::{KindOptions, KindSettings};
+use crate::upload::settings::{Place, check_name};
 
 /// The version, and where this program comes from.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RESCUE_BUILD"), ")");
@@ -35,7 +36,9 @@ impl Cli {
     pub fn of_arguments(
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, clap::Error> {
-        Self::try_parse_from(with_names_apart(arguments.into_iter().collect())).map_err(harmless)
+        let arguments: Vec<_> = arguments.into_iter().collect();
+        refuse_kind_as_name(&arguments)?;
+        Self::try_parse_from(arguments).map_err(harmless)
     }
 
     /// As [`Cli::of_arguments`], for a person at a terminal: without a command, the guide is meant.
@@ -48,7 +51,7 @@ impl Cli {
         let lacks_something =
             |error: &clap::Error| error.kind() == ErrorKind::MissingRequiredArgument;
         if read.as_ref().is_err_and(lacks_something) {
-            let begun = incomplete::remote_begun(with_names_apart(arguments));
+            let begun = incomplete::remote_begun(arguments);
             return begun.filter(Self::may_ask).map_or(read, Ok);
         }
         if !read.as_ref().is_err_and(names_no_command) {
@@ -92,40 +95,23 @@ fn harmless(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// `remote add s3 s3 bucket`: clap takes a name that is a kind's for the kind, unless it differs.
-/// With a space behind, which [`remote_name`] takes off again, it does.
-fn with_names_apart(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let kinds = RemoteKind::augment_subcommands(clap::Command::new("kinds"));
-    let is_kind = |word: &OsString| {
-        word.to_str()
-            .is_some_and(|word| kinds.find_subcommand(word).is_some())
-    };
-    let (mut words, mut is_value) = (Vec::new(), true);
-    for (at, argument) in arguments.iter().enumerate() {
-        let starts_with_dash = argument.as_encoded_bytes().starts_with(b"-");
-        if !starts_with_dash && !is_value {
-            words.push(at);
+/// Refuses `remote add s3 s3 bucket` with a sentence: clap takes a name that is a kind's for the kind.
+fn refuse_kind_as_name(words: &[OsString]) -> Result<(), clap::Error> {
+    let is_kind = |word: &OsString| KindSettings::NAMES.iter().any(|kind| word == kind);
+    for words in words.windows(4) {
+        if let [remote, add, name, kind] = words
+            && remote == "remote"
+            && add == "add"
+            && is_kind(name)
+            && is_kind(kind)
+            && let Err(refused) = check_name(&name.to_string_lossy())
+        {
+            let hint = refused.hint.unwrap_or_default();
+            let message = format!("{}; {hint}\n", refused.message);
+            return Err(clap::Error::raw(ErrorKind::ValueValidation, message));
         }
-        is_value = ["--color", "--secret-file", "--keep-in"]
-            .iter()
-            .any(|option| argument == option);
     }
-    let word = |nth: usize| words.get(nth).and_then(|at| arguments.get(*at));
-    let adds =
-        word(0).is_some_and(|word| word == "remote") && word(1).is_some_and(|word| word == "add");
-    if adds
-        && word(2).is_some_and(is_kind)
-        && word(3).is_some_and(is_kind)
-        && let Some(name) = words.get(2).and_then(|at| arguments.get_mut(*at))
-    {
-        name.push(" ");
-    }
-    arguments
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "clap wants a result of a parser")]
-fn remote_name(text: &str) -> Result<String, std::convert::Infallible> {
-    Ok(text.strip_suffix(' ').unwrap_or(text).to_owned())
+    Ok(())
 }
 
 /// How to talk.
@@ -593,139 +579,22 @@ pub struct RemoteNameArgs {
 #[command(subcommand_value_name = "KIND", subcommand_help_heading = "Kinds")]
 pub struct RemoteAddArgs {
     /// Name for the remote
-    #[arg(value_parser = remote_name)]
     pub name: Option<String>,
     /// What kind it is
     #[command(subcommand)]
-    pub kind: Option<RemoteKind>,
+    pub(crate) kind: Option<KindOptions>,
     /// File with the password or key
     #[arg(long, value_name = "FILE", global = true)]
     pub secret_file: Option<PathBuf>,
     /// Where to keep the secret [default: the keyring if there is one, else the settings file]
     #[arg(long, value_enum, value_name = "PLACE", global = true)]
-    pub keep_in: Option<clouds::KeepIn>,
+    pub keep_in: Option<Place>,
     /// Save the remote without trying it: nothing is sent over the network, except to sign in
     #[arg(long, global = true)]
     pub no_test: bool,
     /// A kind whose required arguments are not all given
     #[arg(skip)]
     pub begun: Option<Box<incomplete::BegunKind>>,
-}
-
-/// What kind of remote.
-#[derive(Debug, Clone, Subcommand)]
-pub enum RemoteKind {
-    /// A folder on this computer: a second disk, a share
-    #[command(override_usage = "rescue remote add <NAME> folder [OPTIONS] <PATH>")]
-    Folder {
-        /// The folder; must exist
-        path: PathBuf,
-    },
-    /// A WebDAV server, such as Nextcloud
-    #[command(
-        name = "webdav",
-        override_usage = "rescue remote add <NAME> webdav [OPTIONS] <URL>"
-    )]
-    WebDav {
-        /// The folder's address, as in `https://cloud.example/remote.php/dav/files/ada/Photos`
-        url: String,
-        /// The user
-        #[arg(long)]
-        user: Option<String>,
-        /// PEM file with more certificates to trust
-        #[arg(long, value_name = "FILE")]
-        ca_file: Option<PathBuf>,
-    },
-    /// Amazon S3, or a compatible service
-    #[command(
-        override_usage = "rescue remote add <NAME> s3 [OPTIONS] --access-key-id <ID> <BUCKET>"
-    )]
-    S3 {
-        /// The bucket; must exist
-        bucket: String,
-        /// The service's address [default: Amazon's]
-        #[arg(long, value_name = "URL")]
-        endpoint: Option<String>,
-        /// The region
-        #[arg(long, default_value = "us-east-1")]
-        region: String,
-        /// The access key's id (the secret one is asked for)
-        #[arg(long, value_name = "ID")]
-        access_key_id: String,
-        /// Folder of the bucket to upload into
-        #[arg(long, value_name = "FOLDER", default_value = "")]
-        path: String,
-        /// PEM file with more certificates to trust
-        #[arg(long, value_name = "FILE")]
-        ca_file: Option<PathBuf>,
-    },
-    /// Google Photos, with your own client ID (without options: explains how to create one)
-    #[command(override_usage = "rescue remote add <NAME> google-photos [OPTIONS]")]
-    GooglePhotos {
-        /// The client ID (its secret is asked for)
-        #[arg(long, value_name = "ID", conflicts_with = "client_file")]
-        client_id: Option<String>,
-        /// The file that Google offers for download with the client ID (client_secret_....json)
-        #[arg(long, value_name = "FILE")]
-        client_file: Option<PathBuf>,
-    },
-    /// An SSH server
-    #[command(override_usage = "rescue remote add <NAME> sftp [OPTIONS] <USER@HOST[:PORT]>")]
-    Sftp {
-        /// Where, as in ada@nas.local or ada@nas.local:2222
-        #[arg(value_name = "USER@HOST[:PORT]")]
-        address: String,
-        /// Folder to upload into, relative to the user's home
-        #[arg(long, value_name = "FOLDER", default_value = "")]
-        path: String,
-        /// Private key file (default: a password, or the keys in ~/.ssh)
-        #[arg(long, value_name = "FILE")]
-        key_file: Option<PathBuf>,
-        /// Use the keys in ~/.ssh, without a password
-        #[arg(long, conflicts_with = "key_file")]
-        own_keys: bool,
-        /// The server's host key, or its fingerprint, as the server's owner tells it (default: the
-        /// key that the server shows at the first connection)
-        #[arg(long, value_name = "SHA256:...")]
-        host_key: Option<String>,
-    },
-    /// An Immich server; its API key is asked for
-    ///
-    /// Make the key in Immich under Account Settings, API Keys. It needs asset.upload and, for
-    /// albums, album.read, album.create and albumAsset.create.
-    #[command(override_usage = "rescue remote add <NAME> immich [OPTIONS] <URL>")]
-    Immich {
-        /// Its address, as in `https://photos.example`
-        url: String,
-        /// PEM file with more certificates to trust
-        #[arg(long, value_name = "FILE")]
-        ca_file: Option<PathBuf>,
-    },
-    /// Azure Blob Storage
-    #[command(
-        override_usage = "rescue remote add <NAME> azure [OPTIONS] --account <NAME> <CONTAINER>"
-    )]
-    Azure(clouds::AzureArgs),
-    /// Google Cloud Storage
-    #[command(override_usage = "rescue remote add <NAME> gcs [OPTIONS] <BUCKET>")]
-    Gcs(clouds::GcsArgs),
-    /// Backblaze B2
-    #[command(
-        override_usage = "rescue remote add <NAME> b2 [OPTIONS] --endpoint <HOST> --key-id <ID> <BUCKET>"
-    )]
-    B2(clouds::B2Args),
-    /// Google Drive, with your own client ID
-    #[command(override_usage = "rescue remote add <NAME> google-drive [OPTIONS] --client-id <ID>")]
-    GoogleDrive(clouds::DriveArgs),
-    /// Dropbox, with your own app
-    #[command(override_usage = "rescue remote add <NAME> dropbox [OPTIONS] --client-id <ID>")]
-    Dropbox(clouds::DriveArgs),
-    /// OneDrive, with your own app registration
-    #[command(
-        name = "onedrive",
-        override_usage = "rescue remote add <NAME> onedrive [OPTIONS] --client-id <ID>"
-    )]
-    OneDrive(clouds::DriveArgs),
 }
 
 /// What to send, and where to.
@@ -1000,36 +869,33 @@ mod tests {
     }
 
     #[test]
-    fn remote_may_be_called_like_a_kind() {
-        let read = |line: &str| {
-            let words = line.split(' ').map(OsString::from).collect();
-            let cli = Cli::try_parse_from(with_names_apart(words)).ok()?;
-            match cli.command {
-                Command::Remote(RemoteCommand::Add(args)) => Some((args.name?, args.kind)),
-                _ => None,
-            }
-        };
+    fn remote_called_like_a_kind_is_refused_with_a_sentence() {
+        let read = |line: &str| Cli::of_arguments(line.split(' ').map(OsString::from));
         for line in [
             "rescue remote add s3 s3 s3 --access-key-id sftp",
-            "rescue --color never remote -v add --keep-in file s3 --json s3 s3 --access-key-id x",
+            "rescue --color never remote add webdav folder webdav",
+            "rescue remote add folder folder",
         ] {
-            let Some((name, Some(RemoteKind::S3 { bucket, .. }))) = read(line) else {
-                panic!("{line}");
-            };
-            assert_eq!((name.as_str(), bucket.as_str()), ("s3", "s3"), "{line}");
+            let words = read(line).unwrap_err().to_string();
+            assert!(words.contains("which is a kind of remote; "), "{words}");
         }
-        let folder = read("rescue remote add webdav folder webdav");
-        assert!(
-            matches!(&folder, Some((name, Some(RemoteKind::Folder { .. }))) if name == "webdav"),
-            "{folder:?}"
-        );
-        assert!(read("rescue remote add s3 bucket --access-key-id x").is_none());
-        assert!(read("rescue remote add s3").is_none());
-        // The kind is asked for.
-        let name = read("rescue remote add nas");
-        assert!(
-            matches!(&name, Some((name, None)) if name == "nas"),
-            "{name:?}"
+        let named = |line: &str| match read(line).map(|cli| cli.command) {
+            Ok(Command::Remote(RemoteCommand::Add(args))) => {
+                (args.name, args.kind.map(|kind| format!("{kind:?}")))
+            }
+            other => panic!("{line}: {other:?}"),
+        };
+        // A kind's name elsewhere is nothing special.
+        let (name, kind) = named("rescue remote add nas s3 folder --access-key-id sftp");
+        assert_eq!(name.as_deref(), Some("nas"));
+        assert!(kind.is_some_and(|kind| kind.contains("bucket: \"folder\"")));
+        // What is missing is asked for.
+        assert!(read("rescue remote add s3").is_err());
+        let (name, kind) = named("rescue remote add s3 bucket --access-key-id x");
+        assert!(name.is_none() && kind.is_some());
+        assert_eq!(
+            named("rescue remote add nas"),
+            (Some("nas".to_owned()), None)
         );
     }
 

@@ -91,8 +91,9 @@ impl Kind {
         }
     }
 
-    /// Whether the same command can succeed later without any change but the phone's.
-    pub fn is_worth_retrying(self) -> bool {
+    /// Whether the same command can succeed later although the person changes nothing on this computer: the phone, a
+    /// connection or a service may be otherwise by then.
+    pub(crate) fn is_worth_retrying(self) -> bool {
         match self {
             Self::NoPhone
             | Self::Unauthorized
@@ -100,6 +101,8 @@ impl Kind {
             | Self::PhoneNotReady
             | Self::PhoneGone
             | Self::NoConnection
+            | Self::Remote
+            | Self::RemoteFull
             | Self::AdbServer => true,
             Self::Usage
             | Self::NothingMatches
@@ -115,8 +118,6 @@ impl Kind {
             | Self::System
             | Self::Bug
             | Self::RemoteDenied
-            | Self::RemoteFull
-            | Self::Remote
             | Self::SomeItemsFailed
             | Self::Interrupted => false,
         }

@@ -76,6 +76,18 @@ fn broken_links(path: &Path, page: &str) -> Vec<String> {
 }
 
 #[test]
+fn kind_of_remote_that_a_page_shows_is_the_real_one() {
+    let page = fs::read_to_string(root().join("docs/adding-a-remote.md")).unwrap();
+    let (_, shown) = page.split_once("```rust\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let kind = fs::read_to_string(root().join("src/upload/kinds/azure.rs")).unwrap();
+    assert!(
+        shown.contains("connect") && kind.ends_with(shown),
+        "{shown}"
+    );
+}
+
+#[test]
 fn every_link_resolves() {
     for path in pages() {
         let page = fs::read_to_string(&path).unwrap();
@@ -243,6 +255,7 @@ fn scripting_page_names_every_variable() {
         "folder(\"",
         "is_set(\"",
         "VARIABLE: &str = \"",
+        "[&str; 2] = [\"",
     ];
     let mut variables = BTreeSet::new();
     for source in walkdir::WalkDir::new(root().join("src"))

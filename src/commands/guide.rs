@@ -13,7 +13,7 @@ use super::{
 };
 use crate::cli::{
     AuthorizeArgs, ChoiceArgs, DoctorArgs, GuideArgs, KeysArgs, PhoneArgs, PullArgs, RemoteAddArgs,
-    RemoteCommand, RemoteKind, UnlockArgs,
+    RemoteCommand, UnlockArgs,
 };
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Run, share_a_disk};
@@ -27,6 +27,8 @@ use crate::phone::connect::{ConnectOptions, Patience, connect};
 use crate::ui::terminal::Mode;
 use crate::ui::words::journey::{asked, label, lines};
 use crate::ui::{Ui, plain};
+use crate::upload::kinds::KindOptions;
+use crate::upload::kinds::folder::FolderSettings;
 use crate::upload::settings::Settings;
 
 /// How often to look for something new.
@@ -359,9 +361,9 @@ impl Driver<'_> {
                 ));
                 let add = RemoteCommand::Add(RemoteAddArgs {
                     name: Some(name.clone()),
-                    kind: Some(RemoteKind::Folder {
+                    kind: Some(KindOptions::Folder(FolderSettings {
                         path: place.to_owned(),
-                    }),
+                    })),
                     secret_file: None,
                     keep_in: None,
                     no_test: false,

@@ -1,27 +1,23 @@
 //! `rescue remote add | login | list | test | remove`: manages the places that files are uploaded to.
 
-mod client;
 mod questions;
 mod sign_in;
 
 use std::io::IsTerminal as _;
-use std::path::Path;
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::Done;
 use super::lock_secret::agreed;
-use crate::cli::clouds::{DriveArgs, KeepIn};
-use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteKind, RemoteNameArgs};
+use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteNameArgs};
 use crate::error::{Error, Kind as ErrorKind};
-use crate::folder::whole_path;
 use crate::guide::remote::{Task, of_problem};
 use crate::ui::terminal::Mode;
 use crate::ui::{Ui, plain, typed_word};
-use crate::upload::cloud::drives::DriveSettings;
 use crate::upload::connect::connect;
 use crate::upload::keyring::Keyring;
-use crate::upload::kinds::{self, KindSettings, sftp};
+use crate::upload::kinds::{HostKey, KindSettings, NeededSecret, NewSecret, Person};
 use crate::upload::oauth::Grant;
 use crate::upload::problem::Problem;
 use crate::upload::secret::Secret;
@@ -100,34 +96,21 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     let (Some(name), Some(chosen)) = (&args.name, &args.kind) else {
         return Err(questions::incomplete(args));
     };
-    let (mut kind, downloaded) = match chosen {
-        RemoteKind::GooglePhotos {
-            client_id,
-            client_file,
-        } => client::google_photos(client_id.as_deref(), client_file.as_deref(), ui).await?,
-        kind => (kind_of(kind)?, None),
-    };
-    if let KindSettings::Sftp(server) = &kind
-        && let Some(file) = &server.key_file
-    {
-        sftp::check_key_file(file).map_err(unsaved)?;
-    }
-    if let KindSettings::Sftp(server) = &mut kind
-        && server.host_key.is_none()
+    let (mut kind, secret) = chosen.clone().set_up(ui).await?;
+    if let Some(HostKey::Listed | HostKey::Unknown) = kind.host_key()
         && !args.no_test
     {
-        let found = sftp::host_key(&server.host, server.port).await;
-        let (key, fingerprint) = found.map_err(unsaved)?;
+        let shown = kind.ask_host_key().await.map_err(unsaved)?;
         ui.remark(&format!(
-            "The server's key is {fingerprint}; compare it with the fingerprint that the server's owner gives you. Any other key will be refused."
+            "The server's key is {}; compare it with the fingerprint that the server's owner gives you. Any other key will be refused.",
+            shown.fingerprint
         ));
-        server.host_key = Some(key);
+        kind.set_host_key(shown.key);
     }
-    let without_password = matches!(chosen, RemoteKind::Sftp { own_keys: true, .. });
-    let wanted = kind.secret_name().filter(|_| !without_password);
-    let mut secret = match downloaded {
-        Some(secret) => Some(secret),
-        None => secret_of(args, chosen, wanted, ui).await?,
+    let mut secret = match secret {
+        NewSecret::AsUsual => secret_of(args, kind.needed_secret(), ui).await?,
+        NewSecret::NotNeeded => secret_of(args, None, ui).await?,
+        NewSecret::Known(secret) => Some(secret),
     };
     if let Some((service, client_id)) = kind.sign_in() {
         secret = Some(sign_in::sign_in(service, client_id, secret, Task::Adding, ui).await?);
@@ -145,12 +128,13 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         true => None,
         false => Some(connected.test().await.map_err(untested)?),
     };
-    let is_to_confirm = lacks_host_key(&remote.kind).is_some();
-    let kept = settings.add(name, remote, args.keep_in.map(place_of))?;
+    let kind = remote.kind.name();
+    let is_to_confirm = remote.kind.host_key() == Some(HostKey::Unknown);
+    let kept = settings.add(name, remote, args.keep_in)?;
     let listed = Listed {
         r#type: "remote_added",
         name,
-        kind: chosen.name(),
+        kind,
         target: target.clone(),
         secret_in: kept,
         tested: Some(seen.is_some()),
@@ -193,10 +177,12 @@ async fn test(name: &str, ui: &Ui) -> Result<String, Error> {
     let word = typed_word(name);
     let failed = |problem| of_problem(&problem, Task::Trying(&word));
     let mut settings = Settings::load()?;
-    if let Some((host, port)) = lacks_host_key(&settings.remote(name)?.kind) {
-        let (key, fingerprint) = sftp::host_key(host, port).await.map_err(failed)?;
+    let mut kind = settings.remote(name)?.kind.clone();
+    if kind.host_key() == Some(HostKey::Unknown) {
+        let shown = kind.ask_host_key().await.map_err(failed)?;
+        let fingerprint = shown.fingerprint;
         let unknown = Problem::HostKeyUnknown {
-            host: host.to_owned(),
+            host: shown.host,
             words: format!("the server shows {fingerprint}"),
         };
         if !ui.has_person() {
@@ -209,22 +195,11 @@ async fn test(name: &str, ui: &Ui) -> Result<String, Error> {
         if !agreed(question, ui).await? {
             return Err(failed(unknown));
         }
-        settings.confirm_host_key(name, key)?;
+        kind.set_host_key(shown.key);
+        settings.set_kind(name, kind)?;
     }
     let remote = connect(name, &settings.with_secret(name)?).map_err(failed)?;
     remote.test().await.map_err(failed)
-}
-
-/// The host and port of an SSH server whose key is not known.
-fn lacks_host_key(kind: &KindSettings) -> Option<(&str, u16)> {
-    match kind {
-        KindSettings::Sftp(server)
-            if server.host_key.is_none() && !sftp::is_known(&server.host, server.port) =>
-        {
-            Some((&server.host, server.port))
-        }
-        _ => None,
-    }
 }
 
 /// A new sign-in for a remote; its client secret stays what it is.
@@ -252,19 +227,21 @@ async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
 /// Only some kinds are signed in to in a browser.
 fn no_sign_in(name: &str, kind: &KindSettings) -> Error {
     let word = typed_word(name);
-    let (uses, hint) = match (kind, kind.secret_name()) {
-        (KindSettings::Folder(_), _) => (
+    let (uses, hint) = match kind.folder() {
+        Some(_) => (
             "a folder on this computer".to_owned(),
             format!("`rescue remote test {word}` tries whether it can be written to"),
         ),
-        (kind, secret) => (
-            format!(
-                "of the kind {}, which uses a {}",
-                kind.name(),
-                secret.unwrap_or("key file")
-            ),
-            format!("to change that: `rescue remote remove {word}`, then add it again"),
-        ),
+        None => {
+            let secret = kind
+                .needed_secret()
+                .map(NeededSecret::name)
+                .unwrap_or("key file");
+            (
+                format!("of the kind {}, which uses a {secret}", kind.name()),
+                format!("to change that: `rescue remote remove {word}`, then add it again"),
+            )
+        }
     };
     let message = format!("{name} needs no sign-in: it is {uses}");
     Error::new(ErrorKind::Usage, message).with_hint(hint)
@@ -272,8 +249,7 @@ fn no_sign_in(name: &str, kind: &KindSettings) -> Error {
 
 async fn secret_of(
     args: &RemoteAddArgs,
-    kind: &RemoteKind,
-    wanted: Option<&str>,
+    wanted: Option<NeededSecret>,
     ui: &Ui,
 ) -> Result<Option<Secret>, Error> {
     if let Some(file) = &args.secret_file {
@@ -282,14 +258,14 @@ async fn secret_of(
     if let Some(secret) = Secret::from_environment()? {
         return Ok(Some(secret));
     }
-    if matches!(kind, RemoteKind::Gcs(_)) {
-        // A prompt takes one line.
-        let message = "the service account's key is missing";
-        return Err(Error::new(ErrorKind::Usage, message)
-            .with_hint("give its JSON file with --secret-file FILE"));
-    }
     match wanted {
-        Some(what) => asked(what, ui).await.map(Some),
+        Some(NeededSecret::Line(what)) => asked(what, ui).await.map(Some),
+        // A prompt takes one line.
+        Some(NeededSecret::File(what)) => Err(Error::new(
+            ErrorKind::Usage,
+            format!("the {what} is missing"),
+        )
+        .with_hint("give its JSON file with --secret-file FILE")),
         None => Ok(None),
     }
 }
@@ -344,244 +320,16 @@ fn list(ui: &Ui) -> Result<Done, Error> {
     Ok(Done::All)
 }
 
-fn kind_of(kind: &RemoteKind) -> Result<KindSettings, Error> {
-    Ok(match kind {
-        RemoteKind::Folder { path } => KindSettings::Folder(kinds::folder::FolderSettings {
-            path: existing_folder(path)?,
-        }),
-        RemoteKind::WebDav { url, user, ca_file } => {
-            KindSettings::WebDav(kinds::webdav::WebDavSettings {
-                url: address(url)?,
-                user: user.clone(),
-                certificates: ca_file.as_deref().map(absolute).transpose()?,
-            })
-        }
-        RemoteKind::S3 {
-            bucket,
-            endpoint,
-            region,
-            access_key_id,
-            path,
-            ca_file,
-        } => KindSettings::S3(kinds::s3::S3Settings {
-            bucket: bucket.clone(),
-            endpoint: endpoint.as_deref().map(address).transpose()?,
-            region: region.clone(),
-            access_key_id: access_key_id.clone(),
-            path: path.trim_matches('/').to_owned(),
-            certificates: ca_file.as_deref().map(absolute).transpose()?,
-        }),
-        RemoteKind::Sftp {
-            address,
-            path,
-            key_file,
-            host_key,
-            ..
-        } => {
-            let (user, host, port) = login(address)?;
-            KindSettings::Sftp(kinds::sftp::SftpSettings {
-                host,
-                port,
-                user,
-                path: path.trim_end_matches('/').to_owned(),
-                key_file: key_file.as_deref().map(absolute).transpose()?,
-                host_key: host_key.as_deref().map(server_key).transpose()?,
-            })
-        }
-        RemoteKind::Immich { url, ca_file } => {
-            KindSettings::Immich(kinds::immich::ImmichSettings {
-                url: address(url)?,
-                certificates: ca_file.as_deref().map(absolute).transpose()?,
-            })
-        }
-        // Takes more than options; see `client`.
-        RemoteKind::GooglePhotos { .. } => {
-            return Err(Error::new(ErrorKind::Usage, "the client ID is missing"));
-        }
-        RemoteKind::Azure(azure) => KindSettings::Azure(kinds::azure::AzureSettings {
-            container: azure.container.clone(),
-            account: azure.account.clone(),
-            endpoint: azure.endpoint.as_deref().map(address).transpose()?,
-            path: azure.path.trim_matches('/').to_owned(),
-            certificates: azure.ca_file.as_deref().map(absolute).transpose()?,
-        }),
-        RemoteKind::Gcs(gcs) => KindSettings::Gcs(kinds::gcs::GcsSettings {
-            bucket: gcs.bucket.clone(),
-            endpoint: gcs.endpoint.as_deref().map(address).transpose()?,
-            path: gcs.path.trim_matches('/').to_owned(),
-            certificates: gcs.ca_file.as_deref().map(absolute).transpose()?,
-        }),
-        RemoteKind::B2(b2) => KindSettings::B2(kinds::b2::B2Settings {
-            bucket: b2.bucket.clone(),
-            endpoint: address_or_host(&b2.endpoint)?,
-            key_id: b2.key_id.clone(),
-            path: b2.path.trim_matches('/').to_owned(),
-            certificates: b2.ca_file.as_deref().map(absolute).transpose()?,
-        }),
-        RemoteKind::GoogleDrive(args) => {
-            KindSettings::GoogleDrive(kinds::google_drive::GoogleDriveSettings {
-                drive: drive_of(args),
-            })
-        }
-        RemoteKind::Dropbox(args) => KindSettings::Dropbox(kinds::dropbox::DropboxSettings {
-            drive: drive_of(args),
-        }),
-        RemoteKind::OneDrive(args) => KindSettings::OneDrive(kinds::onedrive::OneDriveSettings {
-            drive: drive_of(args),
-        }),
-    })
-}
-
-fn place_of(keep_in: KeepIn) -> Place {
-    match keep_in {
-        KeepIn::Keyring => Place::Keyring,
-        KeepIn::File => Place::File,
-    }
-}
-
-fn drive_of(args: &DriveArgs) -> DriveSettings {
-    DriveSettings {
-        client_id: args.client_id.clone(),
-        path: args.path.trim_matches('/').to_owned(),
-        address: None,
-        endpoints: None,
-    }
-}
-
-/// An address that a browser would take, with no secret in it.
-fn address(text: &str) -> Result<String, Error> {
-    let bad = |what: &str| {
-        Error::new(ErrorKind::Usage, format!("the address {what}"))
-            .with_hint("give it as in https://cloud.example/photos")
-    };
-    let url = reqwest::Url::parse(text).map_err(|_| bad("is invalid"))?;
-    if !matches!(url.scheme(), "https" | "http") {
-        return Err(bad("must begin with https:// or http://"));
-    }
-    if url.password().is_some() || !url.username().is_empty() {
-        return Err(bad("must not hold a user or password: use --user"));
-    }
-    Ok(text.trim_end_matches('/').to_owned())
-}
-
-/// An address, or its host alone: B2's page shows no more.
-fn address_or_host(text: &str) -> Result<String, Error> {
-    match text.contains("://") {
-        true => address(text),
-        false => address(&format!("https://{text}")),
-    }
-}
-
-fn existing_folder(path: &Path) -> Result<std::path::PathBuf, Error> {
-    let path = absolute(path)?;
-    match path.is_dir() {
-        true => Ok(path),
-        false => {
-            let message = format!("{} is not a folder", path.display());
-            Err(Error::new(ErrorKind::Usage, message)
-                .with_hint("name a folder that exists, as on a second disk"))
-        }
-    }
-}
-
-fn server_key(text: &str) -> Result<String, Error> {
-    match sftp::is_host_key(text) {
-        true => Ok(text.trim().to_owned()),
-        false => {
-            let message = format!("'{text}' is not a host key");
-            Err(Error::new(ErrorKind::Usage, message).with_hint(
-                "give the fingerprint as in SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU, or the key as in 'ssh-ed25519 AAAA...'",
-            ))
-        }
-    }
-}
-
-/// Checks an answer that a person gave for an argument of a kind, as [`kind_of`] will.
-fn check_answer(kind: &str, argument: &str, text: &str) -> Result<(), Error> {
-    match (kind, argument) {
-        ("folder", "path") => existing_folder(Path::new(text)).map(drop),
-        ("b2", "endpoint") => address_or_host(text).map(drop),
-        (_, "url" | "endpoint") => address(text).map(drop),
-        ("sftp", "address") => login(text).map(drop),
-        ("google-photos", "client_id") => client::checked(text).map(drop),
-        (_, "key_file" | "client_file") => absolute(Path::new(text)).map(drop),
-        (_, "host_key") => server_key(text).map(drop),
-        _ => Ok(()),
-    }
-}
-
-fn login(text: &str) -> Result<(String, String, u16), Error> {
-    let bad = || {
-        Error::new(ErrorKind::Usage, format!("'{text}' is not an SSH address"))
-            .with_hint("give it as in ada@nas.local or ada@nas.local:2222")
-    };
-    let (user, rest) = text.rsplit_once('@').ok_or_else(bad)?;
-    let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, rest)) => (host, rest.strip_prefix(':')),
-        None => match rest.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (rest, None),
-        },
-    };
-    let port = match port {
-        Some(port) => port.parse().map_err(|_| bad())?,
-        None => 22,
-    };
-    match user.is_empty() || host.is_empty() || user.contains(':') {
-        true => Err(bad()),
-        false => Ok((user.to_owned(), host.to_owned(), port)),
-    }
-}
-
-fn absolute(path: &Path) -> Result<std::path::PathBuf, Error> {
-    whole_path(path).map_err(|error| {
-        Error::new(ErrorKind::Usage, format!("cannot use {}", path.display()))
-            .caused_by(error.to_string())
-            .with_hint("check the path; it must exist")
-    })
-}
-
-impl RemoteKind {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Folder { .. } => "folder",
-            Self::WebDav { .. } => "webdav",
-            Self::S3 { .. } => "s3",
-            Self::Sftp { .. } => "sftp",
-            Self::Immich { .. } => "immich",
-            Self::GooglePhotos { .. } => "google-photos",
-            Self::Azure(_) => "azure",
-            Self::Gcs(_) => "gcs",
-            Self::B2(_) => "b2",
-            Self::GoogleDrive(_) => "google-drive",
-            Self::Dropbox(_) => "dropbox",
-            Self::OneDrive(_) => "onedrive",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ssh_addresses_are_read() {
-        let read = |text| login(text).ok();
-        let some = |user: &str, host: &str, port| Some((user.to_owned(), host.to_owned(), port));
-        assert_eq!(read("ada@nas"), some("ada", "nas", 22));
-        assert_eq!(read("ada@nas:2222"), some("ada", "nas", 2222));
-        assert_eq!(read("ada@[::1]:22"), some("ada", "::1", 22));
-        for bad in ["nas", "@nas", "ada@", "ada@nas:x", "ada:secret@nas"] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
+impl Person for Ui {
+    fn explain(&self, text: &str) {
+        self.prompt(text);
     }
 
-    #[test]
-    fn addresses_hold_no_secrets() {
-        assert!(address("https://cloud.example/dav/").is_ok());
-        for bad in ["ftp://x", "cloud", "https://ada:secret@cloud.example"] {
-            let error = address(bad).unwrap_err();
-            assert!(!error.message.contains("secret"), "{bad}");
-        }
+    async fn ask(&self, question: &str) -> std::io::Result<Zeroizing<String>> {
+        Ui::ask(self, question, Mode::Lines).await
+    }
+
+    fn failed(&self, problem: Problem) -> Error {
+        unsaved(problem)
     }
 }

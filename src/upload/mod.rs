@@ -31,6 +31,7 @@ pub(crate) mod cloud;
 pub(crate) mod connect;
 pub(crate) mod copy;
 mod gate;
+pub(crate) mod given;
 mod hidden;
 pub(crate) mod http;
 pub(crate) mod keyring;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::keyring::{Keyring, KeyringError};
@@ -58,12 +59,12 @@ impl RemoteSettings {
 }
 
 /// The place where a secret is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
-    /// The desktop's keyring.
+    /// The desktop's keyring (through `secret-tool`), or Windows' Credential Manager
     Keyring,
-    /// The settings file, readable by the user only.
+    /// The settings file, readable by you only
     File,
 }
 
@@ -212,13 +213,11 @@ impl Settings {
         self.save()
     }
 
-    /// Notes the host key of a remote's server, which has to be an SSH server, and writes the file.
-    pub fn confirm_host_key(&mut self, name: &str, key: String) -> Result<(), Error> {
+    /// Replaces the settings of a remote's kind and writes the file.
+    pub(crate) fn set_kind(&mut self, name: &str, kind: KindSettings) -> Result<(), Error> {
         self.remote(name)?;
-        if let Some(remote) = self.remotes.get_mut(name)
-            && let KindSettings::Sftp(server) = &mut remote.kind
-        {
-            server.host_key = Some(key);
+        if let Some(remote) = self.remotes.get_mut(name) {
+            remote.kind = kind;
         }
         self.save()
     }
@@ -288,6 +287,11 @@ impl std::fmt::Debug for File {
 pub fn check_name(name: &str) -> Result<(), Error> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if KindSettings::NAMES.contains(&name) {
+        let message = format!("a remote cannot be called '{name}', which is a kind of remote");
+        return Err(Error::new(ErrorKindOf::Usage, message)
+            .with_hint(format!("choose another name, as in my-{name}")));
+    }
     let message = match name {
         _ if starts_well && name.len() <= MAX_NAME && name.chars().all(fine) => return Ok(()),
         "" => "a remote's name cannot be empty".to_owned(),
@@ -570,5 +574,10 @@ user = "ada"
         for name in ["", "-x", "a/b", "a b", ".x", &"x".repeat(61)] {
             assert!(check_name(name).is_err(), "{name}");
         }
+        for name in ["s3", "folder", "google-photos"] {
+            let error = check_name(name).unwrap_err();
+            assert!(error.message.contains("a kind of remote"), "{error:?}");
+        }
+        assert!(check_name("my-s3").is_ok());
     }
 }

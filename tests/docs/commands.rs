@@ -19,10 +19,11 @@ fn unfit_to_paste(page: &str) -> Vec<String> {
                 None => Some(word),
                 Some(_) => None,
             };
-            if language.is_some_and(|word| !["sh", "powershell", "text"].contains(&word)) {
-                unfit.push(format!("```{word} is not ```sh, ```powershell or ```text"));
+            let known = ["sh", "powershell", "text", "rust"];
+            if language.is_some_and(|word| !known.contains(&word)) {
+                unfit.push(format!("```{word} is none of {known:?}"));
             }
-        } else if language.is_some_and(|word| word != "text") {
+        } else if language.is_some_and(|word| !["text", "rust"].contains(&word)) {
             unfit.extend(wrong_command(line.trim()));
         }
     }

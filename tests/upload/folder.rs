@@ -44,6 +44,33 @@ fn photos_arrive_as_they_are_and_are_sent_once() {
 }
 
 #[test]
+fn new_remote_is_not_called_like_a_kind_and_an_old_one_still_works() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("nas")).unwrap();
+    desk.rescue_photos(2);
+    let refused = desk.run(&["remote", "add", "folder", "folder", "nas"]);
+    let all = refused.expect(2).all;
+    assert!(
+        all.contains("a remote cannot be called 'folder'") && all.contains("my-folder"),
+        "{all}"
+    );
+    // Older versions took such a name.
+    let settings = desk.path("home/.config/rescue/remotes.toml");
+    fs::create_dir_all(settings.parent().unwrap()).unwrap();
+    let nas = desk.path("nas");
+    let text = format!(
+        "[remotes.folder]\nkind = \"folder\"\npath = '{}'\n",
+        nas.display()
+    );
+    fs::write(&settings, text).unwrap();
+    desk.run(&["remote", "test", "folder"]).expect(0);
+    let ended = desk.upload("folder", &[]).expect(0);
+    assert_eq!(ended.line("upload_summary")["sent"], 2);
+    assert_eq!(desk.tree("nas").len(), 2);
+    desk.run(&["remote", "remove", "folder"]).expect(0);
+}
+
+#[test]
 fn file_that_is_there_already_is_recorded_and_not_sent() {
     let desk = desk_with_nas(3);
     let target = desk.path("nas").join(TOP).join(FIRST);
@@ -428,7 +455,8 @@ fn untested_remote_is_added_without_the_network() {
         &["s3", "b", "--endpoint", &url, "--access-key-id", "ID"],
         &["immich", &url],
     ] {
-        let mut command = desk.command(&["remote", "add", kind[0], "--no-test"]);
+        let name = format!("my-{}", kind[0]);
+        let mut command = desk.command(&["remote", "add", &name, "--no-test"]);
         command.args(kind).env("RESCUE_REMOTE_SECRET", "PLANTED");
         Ended::of(command.output().unwrap()).expect(0);
         assert!(listener.accept().is_err(), "{kind:?} connects");

@@ -200,14 +200,15 @@ fn clock_that_is_wrong_is_named_and_ends_the_run() {
         &["b2", "bucket", "--endpoint", &url, "--key-id", "ID"],
     ];
     for kind in kinds {
-        let mut arguments = vec!["remote", "add", kind[0], "--no-test"];
+        let name = format!("my-{}", kind[0]);
+        let mut arguments = vec!["remote", "add", &name, "--no-test"];
         arguments.extend(kind);
         let mut command = desk.command(&arguments);
         command.env("RESCUE_REMOTE_SECRET", "PLANTED-clock-55aa");
         Ended::of(command.output().unwrap()).expect(0);
         for ended in [
-            desk.run(&["remote", "test", kind[0], "--json"]),
-            desk.upload(kind[0], &["--wait"]),
+            desk.run(&["remote", "test", &name, "--json"]),
+            desk.upload(&name, &["--wait"]),
         ] {
             let ended = ended.expect(1);
             let error = ended.line("error");

@@ -65,6 +65,7 @@ async fn remote_is_added_by_answers_alone_and_a_bad_one_is_asked_for_again() {
         ("a\u{7}b", "'a\\u{7}b' cannot be a remote's name"),
         (&long, "the name has 300 characters"),
         ("taken", "the remote 'taken' already exists"),
+        ("folder", "a remote cannot be called 'folder'"),
     ] {
         let asked = |screen: &str| screen.matches("A short name").count();
         let before = asked(&terminal.screen());
@@ -73,8 +74,7 @@ async fn remote_is_added_by_answers_alone_and_a_bad_one_is_asked_for_again() {
         until(name, || asked(&terminal.screen()) == before + 1).await;
     }
     assert!(!terminal.screen().contains("What kind"));
-    // Called like a kind, too.
-    terminal.type_keys("folder\n");
+    terminal.type_keys("disk\n");
     // A number that none has, then one of the list.
     terminal.shows("A folder on this computer").await;
     // What is typed before a question stands would be shown before it.

@@ -7,15 +7,15 @@ use std::io::ErrorKind;
 use clap::{Arg, Args as _, Command};
 
 use super::super::{arguments, number_typed};
-use super::check_answer;
 use crate::cli::RemoteAddArgs;
 use crate::error::{Error, Kind};
 use crate::ui::Ui;
 use crate::ui::terminal::Mode;
+use crate::upload::kinds::KindOptions;
 use crate::upload::settings::Settings;
 
 /// Options that hardly anybody needs; they can be given on the command line.
-const SELDOM: [&str; 2] = ["ca_file", "host_key"];
+const SELDOM: [&str; 2] = ["certificates", "host_key"];
 /// Answers that are refused, before it gives up.
 const MOST_ANSWERS: usize = 20;
 
@@ -69,7 +69,7 @@ pub(super) async fn ask(
             continue;
         }
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let check = |text: &str| check_answer(kind.get_name(), id, text);
+        let check = |text: &str| KindOptions::check(kind.get_name(), id, text);
         let typed = answer(&help, arg.is_required_set(), &check, ui).await?;
         match (arg.get_long(), typed.is_empty()) {
             (_, true) => {}
@@ -77,12 +77,7 @@ pub(super) async fn ask(
             (None, false) => places.push(typed.into()),
         }
     }
-    // The space, which is taken off again, tells a name from a kind that is called like it.
-    let mut words: Vec<OsString> = vec![
-        "add".into(),
-        format!("{name} ").into(),
-        kind.get_name().into(),
-    ];
+    let mut words: Vec<OsString> = vec!["add".into(), name.into(), kind.get_name().into()];
     words.extend(options);
     words.push("--".into());
     words.extend(places);

@@ -106,12 +106,7 @@ async fn unless_asked(
         Ok((_, tally)) if tally.failed == 0 => Ok(Ended::All),
         Ok(_) => Ok(Ended::SomeFailed),
         // A service in trouble, or without room: it may be otherwise later.
-        Err(error)
-            if matches!(
-                error.kind,
-                Kind::Remote | Kind::RemoteFull | Kind::NoConnection
-            ) =>
-        {
+        Err(error) if error.kind.is_worth_retrying() => {
             ui.remark(&format!("{}: trying again later", error.message));
             Ok(Ended::SomeFailed)
         }

@@ -1,24 +1,36 @@
 //! What the kinds have in common that a person signs in to in a browser: Google Drive, Dropbox, OneDrive.
 
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use crate::upload::given;
 use crate::upload::oauth::{Endpoints, Service};
 
-/// The settings of a user's drive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The settings of a user's drive
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
 pub(crate) struct DriveSettings {
-    /// The user's own client ID.
+    /// Your own client ID: the service's page in docs/ says how to make it
+    #[arg(long, value_name = "ID")]
     pub(crate) client_id: String,
-    /// The folder for the uploads.
+    /// Folder to upload into
+    #[arg(long, value_name = "FOLDER", default_value = "")]
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) path: String,
     /// The service's address, if it is not the usual one. For tests; no option sets it.
+    #[arg(skip)]
     pub(crate) address: Option<String>,
     /// The addresses for signing in, if they are not the usual ones. For tests; no option sets them.
+    #[arg(skip)]
     pub(crate) endpoints: Option<Endpoints>,
 }
 
 impl DriveSettings {
+    /// Returns what was given, in the form in which the settings keep it.
+    pub(crate) fn set_up(self) -> Self {
+        let path = given::inside(&self.path);
+        Self { path, ..self }
+    }
+
     /// Returns the service to sign in to, with the client ID to use.
     pub(crate) fn sign_in(&self, service: Service) -> (Service, &str) {
         (service.at(self.endpoints.as_ref()), &self.client_id)

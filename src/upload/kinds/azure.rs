@@ -2,31 +2,37 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
 use opendal::services;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
-use crate::upload::Remote;
-use crate::upload::account::Account;
+use super::{
+    Account, Error, NeededSecret, NewSecret, Person, Problem, Remote, RemoteKind, RemoteOptions,
+    given,
+};
 use crate::upload::objects::{Condition, Objects};
 use crate::upload::paths::Paths;
-use crate::upload::problem::Problem;
 use crate::upload::rules::Rules;
 
 /// Azure Blob Storage
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[command(override_usage = "rescue remote add <NAME> azure [OPTIONS] --account <NAME> <CONTAINER>")]
 pub(crate) struct AzureSettings {
-    /// The container's name.
-    pub(crate) container: String,
-    /// The storage account's name.
-    pub(crate) account: String,
-    /// The service's address, if it is not derived from the account.
-    pub(crate) endpoint: Option<String>,
-    /// The folder inside the container.
+    /// The container; must exist
+    container: String,
+    /// The storage account's name (its key is asked for)
+    #[arg(long, value_name = "NAME")]
+    account: String,
+    /// The service's address `[default: https://ACCOUNT.blob.core.windows.net]`
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Folder of the container to upload into
+    #[arg(long, value_name = "FOLDER", default_value = "")]
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) path: String,
-    /// A PEM file with certificates to trust in addition to the system's.
-    pub(crate) certificates: Option<PathBuf>,
+    path: String,
+    /// PEM file with more certificates to trust
+    #[arg(long = "ca-file", value_name = "FILE")]
+    certificates: Option<PathBuf>,
 }
 
 impl AzureSettings {
@@ -38,13 +44,27 @@ impl AzureSettings {
     }
 }
 
-impl Kind for AzureSettings {
+impl RemoteOptions for AzureSettings {
+    type Settings = Self;
+
+    async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
+        let settings = Self {
+            endpoint: self.endpoint.as_deref().map(given::address).transpose()?,
+            path: given::inside(&self.path),
+            certificates: given::file(self.certificates)?,
+            ..self
+        };
+        Ok((settings, NewSecret::AsUsual))
+    }
+}
+
+impl RemoteKind for AzureSettings {
     fn target(&self) -> String {
         format!("{}/{} at {}", self.container, self.path, self.address())
     }
 
-    fn secret_name(&self) -> Option<&'static str> {
-        Some("account's key")
+    fn needed_secret(&self) -> Option<NeededSecret> {
+        Some(NeededSecret::Line("account's key"))
     }
 
     fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {

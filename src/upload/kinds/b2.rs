@@ -2,31 +2,39 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
 use opendal::services;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
-use crate::upload::Remote;
-use crate::upload::account::Account;
+use super::{
+    Account, Error, NeededSecret, NewSecret, Person, Problem, Remote, RemoteKind, RemoteOptions,
+    given,
+};
 use crate::upload::objects::{Condition, Objects};
 use crate::upload::paths::Paths;
-use crate::upload::problem::Problem;
 use crate::upload::rules::Rules;
 
 /// Backblaze B2
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[command(
+    override_usage = "rescue remote add <NAME> b2 [OPTIONS] --endpoint <HOST> --key-id <ID> <BUCKET>"
+)]
 pub(crate) struct B2Settings {
-    /// The bucket's name.
-    pub(crate) bucket: String,
-    /// The address of B2's S3-compatible API.
-    pub(crate) endpoint: String,
-    /// The id of the application key.
-    pub(crate) key_id: String,
-    /// The folder inside the bucket.
+    /// The bucket; must exist
+    bucket: String,
+    /// The bucket's endpoint as B2's bucket page shows it, as in s3.us-west-004.backblazeb2.com
+    #[arg(long, value_name = "HOST")]
+    endpoint: String,
+    /// The keyID of an application key (the applicationKey is asked for)
+    #[arg(long, value_name = "ID")]
+    key_id: String,
+    /// Folder of the bucket to upload into
+    #[arg(long, value_name = "FOLDER", default_value = "")]
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) path: String,
-    /// A PEM file with certificates to trust in addition to the system's.
-    pub(crate) certificates: Option<PathBuf>,
+    path: String,
+    /// PEM file with more certificates to trust
+    #[arg(long = "ca-file", value_name = "FILE")]
+    certificates: Option<PathBuf>,
 }
 
 impl B2Settings {
@@ -41,13 +49,34 @@ impl B2Settings {
     }
 }
 
-impl Kind for B2Settings {
+impl RemoteOptions for B2Settings {
+    type Settings = Self;
+
+    async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
+        let settings = Self {
+            endpoint: address_or_host(&self.endpoint)?,
+            path: given::inside(&self.path),
+            certificates: given::file(self.certificates)?,
+            ..self
+        };
+        Ok((settings, NewSecret::AsUsual))
+    }
+
+    fn check(option: &str, answer: &str) -> Result<(), Error> {
+        match option {
+            "endpoint" => address_or_host(answer).map(drop),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl RemoteKind for B2Settings {
     fn target(&self) -> String {
         format!("{}/{} at {}", self.bucket, self.path, self.endpoint)
     }
 
-    fn secret_name(&self) -> Option<&'static str> {
-        Some("applicationKey")
+    fn needed_secret(&self) -> Option<NeededSecret> {
+        Some(NeededSecret::Line("applicationKey"))
     }
 
     fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {
@@ -65,6 +94,14 @@ impl Kind for B2Settings {
         // B2 answers 501 to a condition.
         let objects = Objects::at(&self.endpoint, certificates, builder, Condition::Unknown)?;
         Ok(Paths::boxed(objects, Rules::of_bucket(&self.path)))
+    }
+}
+
+/// Returns an address from an address or its host alone: B2's page shows no more.
+fn address_or_host(text: &str) -> Result<String, Error> {
+    match text.contains("://") {
+        true => given::address(text),
+        false => given::address(&format!("https://{text}")),
     }
 }
 

@@ -6,20 +6,19 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use clap::Args;
 use reqwest::RequestBuilder;
 use reqwest::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Kind;
+use super::{Account, Error, NewSecret, Person, RemoteKind, RemoteOptions, Service};
 use crate::digest::Sha256;
-use crate::upload::account::Account;
 use crate::upload::checksum::{Algorithm, Checksum};
 use crate::upload::cloud::api::{Answer, Api};
 use crate::upload::cloud::drives::DriveSettings;
 use crate::upload::cloud::sessions::Sessions;
 use crate::upload::cloud::{Cloud, Progress, Stored, date_of, send_in_parts};
-use crate::upload::oauth::Service;
 use crate::upload::paths::Paths;
 use crate::upload::problem::{Problem, brief};
 use crate::upload::rules::Rules;
@@ -32,17 +31,30 @@ const API: &str = "https://api.dropboxapi.com";
 const CONTENT: &str = "https://content.dropboxapi.com";
 
 /// Dropbox, with your own app
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[command(override_usage = "rescue remote add <NAME> dropbox [OPTIONS] --client-id <ID>")]
 pub(crate) struct DropboxSettings {
+    /// The drive
+    #[command(flatten)]
     #[serde(flatten)]
-    pub(crate) drive: DriveSettings,
+    drive: DriveSettings,
 }
 
-impl Kind for DropboxSettings {
+impl RemoteOptions for DropboxSettings {
+    type Settings = Self;
+
+    async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
+        let drive = self.drive.set_up();
+        Ok((Self { drive }, NewSecret::AsUsual))
+    }
+}
+
+impl RemoteKind for DropboxSettings {
     fn target(&self) -> String {
         self.drive.target("Dropbox")
     }
 
+    // PKCE needs no client secret.
     fn sign_in(&self) -> Option<(Service, &str)> {
         Some(self.drive.sign_in(service()))
     }

@@ -13,18 +13,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{Account, NewSecret, Person, Problem, RemoteKind, RemoteOptions, given};
 use crate::digest::{Hasher, Sha256};
+use crate::error::{self, Error};
 use crate::folder::disk::system::held::{Bearer, HeldFolder};
 use crate::folder::disk::system::{SYNC_WRITES, has_other_names};
 use crate::folder::disk::{is_shortage, read_back};
-use crate::upload::account::Account;
 use crate::upload::owner::Owner;
 use crate::upload::parts::PartNames;
 use crate::upload::paths::{Paths, Store};
-use crate::upload::problem::Problem;
 use crate::upload::rules::Rules;
 use crate::upload::source::{Source, blocking};
 use crate::upload::{Acknowledged, Counted, Found, Remote, Wanted, folder_of, name_of};
@@ -33,13 +33,27 @@ use crate::upload::{Acknowledged, Counted, Found, Remote, Wanted, folder_of, nam
 const PIECE_BYTES: usize = 1024 * 1024;
 
 /// A folder on this computer: a second disk, a share
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[command(override_usage = "rescue remote add <NAME> folder [OPTIONS] <PATH>")]
 pub(crate) struct FolderSettings {
-    /// The folder's absolute path.
+    /// The folder; must exist
     pub(crate) path: PathBuf,
 }
 
-impl Kind for FolderSettings {
+impl RemoteOptions for FolderSettings {
+    type Settings = Self;
+
+    async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
+        let path = existing(&self.path)?;
+        Ok((Self { path }, NewSecret::AsUsual))
+    }
+
+    fn check(_: &str, answer: &str) -> Result<(), Error> {
+        existing(answer.as_ref()).map(drop)
+    }
+}
+
+impl RemoteKind for FolderSettings {
     fn target(&self) -> String {
         self.path.display().to_string()
     }
@@ -50,6 +64,18 @@ impl Kind for FolderSettings {
 
     fn connect(&self, _: &Account) -> Result<Box<dyn Remote>, Problem> {
         Ok(Paths::boxed(LocalFolder::new(&self.path), Rules::default()))
+    }
+}
+
+fn existing(path: &Path) -> Result<PathBuf, Error> {
+    let path = given::absolute(path)?;
+    match path.is_dir() {
+        true => Ok(path),
+        false => {
+            let message = format!("{} is not a folder", path.display());
+            Err(Error::new(error::Kind::Usage, message)
+                .with_hint("name a folder that exists, as on a second disk"))
+        }
     }
 }
 

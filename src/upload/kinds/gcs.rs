@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use clap::Args;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Kind;
+use super::{
+    Account, Error, NeededSecret, NewSecret, Person, Problem, RemoteKind, RemoteOptions, given,
+};
 use crate::digest::Sha256;
-use crate::upload::account::Account;
 use crate::upload::checksum::{Algorithm, Checksum};
 use crate::upload::cloud::access::{Access, ServiceAccount};
 use crate::upload::cloud::api::{Answer, Api};
@@ -23,7 +25,6 @@ use crate::upload::cloud::{Cloud, Progress, Stored, google, send_in_parts};
 use crate::upload::http::{Http, host_of};
 use crate::upload::paths::Paths;
 use crate::upload::percent::encoded;
-use crate::upload::problem::Problem;
 use crate::upload::rules::Rules;
 use crate::upload::source::Source;
 use crate::upload::{Counted, Found, Remote, content_type};
@@ -32,27 +33,46 @@ use crate::upload::{Counted, Found, Remote, content_type};
 const ENDPOINT: &str = "https://storage.googleapis.com";
 
 /// Google Cloud Storage
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[command(override_usage = "rescue remote add <NAME> gcs [OPTIONS] <BUCKET>")]
 pub(crate) struct GcsSettings {
-    /// The bucket's name.
-    pub(crate) bucket: String,
-    /// The service's address, if it is not Google's.
-    pub(crate) endpoint: Option<String>,
-    /// The folder inside the bucket.
+    /// The bucket; must exist. The key of a service account that may create, list, read and delete
+    /// its objects goes into --secret-file, as the JSON file that Google Cloud gives
+    bucket: String,
+    /// The service's address `[default: Google's]`
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Folder of the bucket to upload into
+    #[arg(long, value_name = "FOLDER", default_value = "")]
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) path: String,
-    /// A PEM file with certificates to trust in addition to the system's.
-    pub(crate) certificates: Option<PathBuf>,
+    path: String,
+    /// PEM file with more certificates to trust
+    #[arg(long = "ca-file", value_name = "FILE")]
+    certificates: Option<PathBuf>,
 }
 
-impl Kind for GcsSettings {
+impl RemoteOptions for GcsSettings {
+    type Settings = Self;
+
+    async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
+        let settings = Self {
+            endpoint: self.endpoint.as_deref().map(given::address).transpose()?,
+            path: given::inside(&self.path),
+            certificates: given::file(self.certificates)?,
+            ..self
+        };
+        Ok((settings, NewSecret::AsUsual))
+    }
+}
+
+impl RemoteKind for GcsSettings {
     fn target(&self) -> String {
         let service = self.endpoint.as_deref().unwrap_or("Google Cloud Storage");
         format!("{}/{} at {service}", self.bucket, self.path)
     }
 
-    fn secret_name(&self) -> Option<&'static str> {
-        Some("service account's key")
+    fn needed_secret(&self) -> Option<NeededSecret> {
+        Some(NeededSecret::File("service account's key"))
     }
 
     fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {

@@ -10,22 +10,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use clap::Args;
 use reqwest::{Method, RequestBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Kind;
+use super::{
+    Account, Error, NeededSecret, NewSecret, Person, Problem, RemoteKind, RemoteOptions, Service,
+};
 use crate::digest::Sha256;
-use crate::upload::account::Account;
 use crate::upload::checksum::{Algorithm, Checksum};
 use crate::upload::cloud::api::Api;
 use crate::upload::cloud::drives::DriveSettings;
 use crate::upload::cloud::sessions::Sessions;
 use crate::upload::cloud::{Cloud, Progress, Stored, date_of, google, send_in_parts};
-use crate::upload::oauth::Service;
 use crate::upload::paths::Paths;
 use crate::upload::percent::encoded;
-use crate::upload::problem::Problem;
 use crate::upload::rules::Rules;
 use crate::upload::source::Source;
 use crate::upload::{Counted, Found, Remote, content_type, folder_of, name_of};
@@ -37,19 +37,31 @@ const FOLDER: &str = "application/vnd.google-apps.folder";
 const FIELDS: &str = "id,name,size,mimeType,md5Checksum,sha256Checksum";
 
 /// Google Drive, with your own client ID
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[command(override_usage = "rescue remote add <NAME> google-drive [OPTIONS] --client-id <ID>")]
 pub(crate) struct GoogleDriveSettings {
+    /// The drive
+    #[command(flatten)]
     #[serde(flatten)]
-    pub(crate) drive: DriveSettings,
+    drive: DriveSettings,
 }
 
-impl Kind for GoogleDriveSettings {
+impl RemoteOptions for GoogleDriveSettings {
+    type Settings = Self;
+
+    async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
+        let drive = self.drive.set_up();
+        Ok((Self { drive }, NewSecret::AsUsual))
+    }
+}
+
+impl RemoteKind for GoogleDriveSettings {
     fn target(&self) -> String {
         self.drive.target("Google Drive")
     }
 
-    fn secret_name(&self) -> Option<&'static str> {
-        Some("client secret")
+    fn needed_secret(&self) -> Option<NeededSecret> {
+        Some(NeededSecret::Line("client secret"))
     }
 
     fn sign_in(&self) -> Option<(Service, &str)> {

@@ -9,23 +9,25 @@
 
 mod api;
 mod bytes;
+mod client;
 mod takes;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
 use self::api::{Api, BATCH, ItemResult, NewItem, is_about_room, is_fine};
 use self::takes::{HEAD_BYTES, Limits, judge};
-use super::Kind;
+use super::{Account, NeededSecret, NewSecret, Person, RemoteKind, RemoteOptions, given};
 use crate::digest::Sha256;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::folder::upload::{Pledge, Pledged, Upload, UploadId, UploadReason, UploadRecord};
-use crate::upload::account::Account;
 use crate::upload::albums::Albums;
 use crate::upload::batch::{Batch, Made};
 use crate::upload::oauth::{Endpoints, Service, Tokens};
@@ -44,24 +46,65 @@ const WHEN_SIGNED_OUT: &str = "look at console.cloud.google.com under \"Google A
      while the project is in \"Testing\", every sign-in ends after 7 days; press \"Publish app\"";
 
 /// Google Photos, with your own client ID (without options: explains how to create one)
+#[derive(Debug, Clone, Args)]
+#[command(override_usage = "rescue remote add <NAME> google-photos [OPTIONS]")]
+pub(crate) struct GooglePhotosOptions {
+    /// The client ID (its secret is asked for)
+    #[arg(long, value_name = "ID", conflicts_with = "client_file")]
+    client_id: Option<String>,
+    /// The file that Google offers for download with the client ID (client_secret_....json)
+    #[arg(long, value_name = "FILE")]
+    client_file: Option<PathBuf>,
+}
+
+/// The settings of a Google Photos library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct GooglePhotosSettings {
     /// The user's own client ID.
-    pub(crate) client_id: String,
+    client_id: String,
     /// The service's address, if it is not Google's. For tests; no option sets it.
-    pub(crate) address: Option<String>,
+    address: Option<String>,
     /// The addresses for signing in, if they are not Google's. For tests; no option sets them.
-    pub(crate) endpoints: Option<Endpoints>,
+    endpoints: Option<Endpoints>,
 }
 
-impl Kind for GooglePhotosSettings {
+impl RemoteOptions for GooglePhotosOptions {
+    type Settings = GooglePhotosSettings;
+
+    async fn set_up(
+        self,
+        person: &impl Person,
+    ) -> Result<(GooglePhotosSettings, NewSecret), Error> {
+        let found = client::client(self.client_id, self.client_file.as_deref(), person);
+        let (client_id, secret) = found.await?;
+        let settings = GooglePhotosSettings {
+            client_id,
+            address: None,
+            endpoints: None,
+        };
+        Ok((
+            settings,
+            secret.map_or(NewSecret::AsUsual, NewSecret::Known),
+        ))
+    }
+
+    fn check(option: &str, answer: &str) -> Result<(), Error> {
+        match option {
+            "client_id" => client::checked(answer).map(drop),
+            "client_file" => given::absolute(answer.as_ref()).map(drop),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl RemoteKind for GooglePhotosSettings {
     fn target(&self) -> String {
         let address = self.address.as_deref().unwrap_or("Google Photos");
         format!("{address} with client ID {}", self.client_id)
     }
 
-    fn secret_name(&self) -> Option<&'static str> {
-        Some("client secret")
+    fn needed_secret(&self) -> Option<NeededSecret> {
+        Some(NeededSecret::Line("client secret"))
     }
 
     fn sign_in(&self) -> Option<(Service, &str)> {

@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Local, SecondsFormat, TimeZone as _};
+use clap::Args;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
 use serde::{Deserialize, Serialize};
@@ -20,10 +21,9 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use self::form::Form;
 use self::together::Together;
-use super::Kind;
+use super::{Account, Error, NeededSecret, NewSecret, Person, RemoteKind, RemoteOptions, given};
 use crate::digest::Sha256;
 use crate::folder::upload::{SMALL_BYTES, Upload, UploadReason};
-use crate::upload::account::Account;
 use crate::upload::albums::Albums;
 use crate::upload::body::{self, Answer};
 use crate::upload::http::{Http, host_of};
@@ -47,21 +47,38 @@ const MAX_ID_BYTES: usize = 100;
 const SUSPICIOUS_BYTES: u64 = 50 * 1024 * 1024;
 
 /// An Immich server; its API key is asked for
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Make the key in Immich under Account Settings, API Keys. It needs asset.upload and, for
+/// albums, album.read, album.create and albumAsset.create.
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[command(override_usage = "rescue remote add <NAME> immich [OPTIONS] <URL>")]
 pub(crate) struct ImmichSettings {
-    /// The server's address.
-    pub(crate) url: String,
-    /// A PEM file with certificates to trust in addition to the system's.
-    pub(crate) certificates: Option<PathBuf>,
+    /// Its address, as in `https://photos.example`
+    url: String,
+    /// PEM file with more certificates to trust
+    #[arg(long = "ca-file", value_name = "FILE")]
+    certificates: Option<PathBuf>,
 }
 
-impl Kind for ImmichSettings {
+impl RemoteOptions for ImmichSettings {
+    type Settings = Self;
+
+    async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
+        let settings = Self {
+            url: given::address(&self.url)?,
+            certificates: given::file(self.certificates)?,
+        };
+        Ok((settings, NewSecret::AsUsual))
+    }
+}
+
+impl RemoteKind for ImmichSettings {
     fn target(&self) -> String {
         self.url.clone()
     }
 
-    fn secret_name(&self) -> Option<&'static str> {
-        Some("API key")
+    fn needed_secret(&self) -> Option<NeededSecret> {
+        Some(NeededSecret::Line("API key"))
     }
 
     fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {

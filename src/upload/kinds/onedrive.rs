@@ -9,23 +9,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use clap::Args;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, IF_MATCH};
 use reqwest::{Method, RequestBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Kind;
+use super::{Account, Error, NewSecret, Person, Problem, RemoteKind, RemoteOptions, Service};
 use crate::digest::Sha256;
-use crate::upload::account::Account;
 use crate::upload::checksum::{Algorithm, Checksum};
 use crate::upload::cloud::api::{Answer, Api};
 use crate::upload::cloud::drives::DriveSettings;
 use crate::upload::cloud::sessions::Sessions;
 use crate::upload::cloud::{Cloud, Progress, Stored, date_of, send_in_parts};
-use crate::upload::oauth::Service;
 use crate::upload::paths::Paths;
 use crate::upload::percent::encoded;
-use crate::upload::problem::Problem;
 use crate::upload::rules::Rules;
 use crate::upload::source::Source;
 use crate::upload::{Counted, Found, Remote, content_type, folder_of, name_of};
@@ -36,17 +34,30 @@ const ENDPOINT: &str = "https://graph.microsoft.com";
 const FIELDS: &str = "id,name,size,file,folder,eTag";
 
 /// OneDrive, with your own app registration
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[command(override_usage = "rescue remote add <NAME> onedrive [OPTIONS] --client-id <ID>")]
 pub(crate) struct OneDriveSettings {
+    /// The drive
+    #[command(flatten)]
     #[serde(flatten)]
-    pub(crate) drive: DriveSettings,
+    drive: DriveSettings,
 }
 
-impl Kind for OneDriveSettings {
+impl RemoteOptions for OneDriveSettings {
+    type Settings = Self;
+
+    async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
+        let drive = self.drive.set_up();
+        Ok((Self { drive }, NewSecret::AsUsual))
+    }
+}
+
+impl RemoteKind for OneDriveSettings {
     fn target(&self) -> String {
         self.drive.target("OneDrive")
     }
 
+    // PKCE needs no client secret.
     fn sign_in(&self) -> Option<(Service, &str)> {
         Some(self.drive.sign_in(service()))
     }

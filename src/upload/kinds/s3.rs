@@ -2,43 +2,64 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
 use opendal::services;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
-use crate::upload::Remote;
-use crate::upload::account::Account;
+use super::{
+    Account, Error, NeededSecret, NewSecret, Person, Problem, Remote, RemoteKind, RemoteOptions,
+    given,
+};
 use crate::upload::objects::{Condition, Objects};
 use crate::upload::paths::Paths;
-use crate::upload::problem::Problem;
 use crate::upload::rules::Rules;
 
 /// Amazon S3, or a compatible service
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[command(override_usage = "rescue remote add <NAME> s3 [OPTIONS] --access-key-id <ID> <BUCKET>")]
 pub(crate) struct S3Settings {
-    /// The bucket's name.
-    pub(crate) bucket: String,
-    /// The service's address; `None` for Amazon.
-    pub(crate) endpoint: Option<String>,
-    /// The region.
-    pub(crate) region: String,
-    /// The id of the access key.
-    pub(crate) access_key_id: String,
-    /// The folder inside the bucket.
+    /// The bucket; must exist
+    bucket: String,
+    /// The service's address [default: Amazon's]
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// The region
+    #[arg(long, default_value = "us-east-1")]
+    region: String,
+    /// The access key's id (the secret one is asked for)
+    #[arg(long, value_name = "ID")]
+    access_key_id: String,
+    /// Folder of the bucket to upload into
+    #[arg(long, value_name = "FOLDER", default_value = "")]
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) path: String,
-    /// A PEM file with certificates to trust in addition to the system's.
-    pub(crate) certificates: Option<PathBuf>,
+    path: String,
+    /// PEM file with more certificates to trust
+    #[arg(long = "ca-file", value_name = "FILE")]
+    certificates: Option<PathBuf>,
 }
 
-impl Kind for S3Settings {
+impl RemoteOptions for S3Settings {
+    type Settings = Self;
+
+    async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
+        let settings = Self {
+            endpoint: self.endpoint.as_deref().map(given::address).transpose()?,
+            path: given::inside(&self.path),
+            certificates: given::file(self.certificates)?,
+            ..self
+        };
+        Ok((settings, NewSecret::AsUsual))
+    }
+}
+
+impl RemoteKind for S3Settings {
     fn target(&self) -> String {
         let service = self.endpoint.as_deref().unwrap_or("Amazon S3");
         format!("{}/{} at {service}", self.bucket, self.path)
     }
 
-    fn secret_name(&self) -> Option<&'static str> {
-        Some("secret access key")
+    fn needed_secret(&self) -> Option<NeededSecret> {
+        Some(NeededSecret::Line("secret access key"))
     }
 
     fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use clap::Args;
 use russh::ChannelMsg;
 use russh::client::Handle;
 use russh_sftp::client::error::Error as SftpError;
@@ -22,10 +23,13 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
-use self::connection::{Client, connect};
-use super::Kind;
+use self::connection::{Client, connect, is_host_key, is_known, shown_key};
+use self::sign_in::check_key_file;
+use super::{
+    Account, HostKey, NeededSecret, NewSecret, Person, RemoteKind, RemoteOptions, ShownKey, given,
+};
 use crate::digest::{Hasher, Sha256};
-use crate::upload::account::Account;
+use crate::error::{self, Error};
 use crate::upload::owner::Owner;
 use crate::upload::parts::PartNames;
 use crate::upload::paths::{Paths, Store};
@@ -34,8 +38,6 @@ use crate::upload::rules::Rules;
 use crate::upload::secret::Secret;
 use crate::upload::source::Source;
 use crate::upload::{Acknowledged, Counted, Found, Remote, Wanted, folder_of};
-pub(crate) use connection::{host_key, is_host_key, is_known};
-pub(crate) use sign_in::check_key_file;
 
 /// SFTP channels over one connection; sshd allows ten sessions, some are for `sha256sum`.
 const CHANNELS: usize = 4;
@@ -53,24 +55,77 @@ const ROOM: u64 = 1024 * 1024;
 const UNSURE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// An SSH server
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SftpSettings {
-    /// The host.
-    pub(crate) host: String,
-    /// The port.
-    pub(crate) port: u16,
-    /// The user's name.
-    pub(crate) user: String,
-    /// The folder, relative to the user's home folder.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) path: String,
-    /// The file with the private key.
-    pub(crate) key_file: Option<PathBuf>,
-    /// The server's key as noted or confirmed, or its fingerprint; `None` where it is not known yet.
-    pub(crate) host_key: Option<String>,
+#[derive(Debug, Clone, Args)]
+#[command(override_usage = "rescue remote add <NAME> sftp [OPTIONS] <USER@HOST[:PORT]>")]
+pub(crate) struct SftpOptions {
+    /// Where, as in ada@nas.local or ada@nas.local:2222
+    #[arg(value_name = "USER@HOST[:PORT]")]
+    address: String,
+    /// Folder to upload into, relative to the user's home
+    #[arg(long, value_name = "FOLDER", default_value = "")]
+    path: String,
+    /// Private key file (default: a password, or the keys in ~/.ssh)
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Use the keys in ~/.ssh, without a password
+    #[arg(long, conflicts_with = "key_file")]
+    own_keys: bool,
+    /// The server's host key, or its fingerprint, as the server's owner tells it (default: the
+    /// key that the server shows at the first connection)
+    #[arg(long, value_name = "SHA256:...")]
+    host_key: Option<String>,
 }
 
-impl Kind for SftpSettings {
+/// The settings of an SSH server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SftpSettings {
+    host: String,
+    port: u16,
+    user: String,
+    /// The folder, relative to the user's home folder.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    path: String,
+    /// The file with the private key.
+    key_file: Option<PathBuf>,
+    /// The server's key as noted or confirmed, or its fingerprint; `None` where it is not known yet.
+    host_key: Option<String>,
+}
+
+impl RemoteOptions for SftpOptions {
+    type Settings = SftpSettings;
+
+    async fn set_up(self, person: &impl Person) -> Result<(SftpSettings, NewSecret), Error> {
+        let (user, host, port) = login(&self.address)?;
+        let settings = SftpSettings {
+            host,
+            port,
+            user,
+            path: self.path.trim_end_matches('/').to_owned(),
+            key_file: given::file(self.key_file)?,
+            host_key: self.host_key.as_deref().map(server_key).transpose()?,
+        };
+        if let Some(file) = &settings.key_file {
+            check_key_file(file).map_err(|problem| person.failed(problem))?;
+        }
+        let secret = match self.own_keys {
+            true => NewSecret::NotNeeded,
+            false => NewSecret::AsUsual,
+        };
+        Ok((settings, secret))
+    }
+
+    fn check(option: &str, answer: &str) -> Result<(), Error> {
+        match option {
+            "address" => login(answer).map(drop),
+            "key_file" => given::absolute(answer.as_ref()).map(drop),
+            "host_key" => server_key(answer).map(drop),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl RemoteKind for SftpSettings {
     fn target(&self) -> String {
         let Self {
             user,
@@ -82,47 +137,94 @@ impl Kind for SftpSettings {
         format!("{user}@{host}:{port} {path}").trim_end().to_owned()
     }
 
-    fn secret_name(&self) -> Option<&'static str> {
+    fn needed_secret(&self) -> Option<NeededSecret> {
         match self.key_file {
             Some(_) => None,
-            None => Some("password"),
+            None => Some(NeededSecret::Line("password")),
         }
     }
 
     fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {
         let login = Login {
-            host: self.host.clone(),
-            port: self.port,
-            user: self.user.clone(),
+            server: self.clone(),
             secret: account.secret.clone(),
-            key_file: self.key_file.clone(),
-            host_key: self.host_key.clone(),
         };
-        Ok(Paths::boxed(Sftp::new(login, &self.path), Rules::usual()))
+        Ok(Paths::boxed(Sftp::new(login), Rules::usual()))
+    }
+
+    fn host_key(&self) -> Option<HostKey> {
+        Some(match self.host_key {
+            Some(_) => HostKey::Noted,
+            None if is_known(&self.host, self.port) => HostKey::Listed,
+            None => HostKey::Unknown,
+        })
+    }
+
+    async fn ask_host_key(&self) -> Result<ShownKey, Problem> {
+        let (key, fingerprint) = shown_key(self).await?;
+        Ok(ShownKey {
+            host: self.host.clone(),
+            key,
+            fingerprint,
+        })
+    }
+
+    fn set_host_key(&mut self, key: String) {
+        self.host_key = Some(key);
     }
 }
 
-/// The facts needed to connect to an SSH server.
+fn login(text: &str) -> Result<(String, String, u16), Error> {
+    let bad = || {
+        Error::new(
+            error::Kind::Usage,
+            format!("'{text}' is not an SSH address"),
+        )
+        .with_hint("give it as in ada@nas.local or ada@nas.local:2222")
+    };
+    let (user, rest) = text.rsplit_once('@').ok_or_else(bad)?;
+    let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        None => match rest.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (rest, None),
+        },
+    };
+    let port = match port {
+        Some(port) => port.parse().map_err(|_| bad())?,
+        None => 22,
+    };
+    match user.is_empty() || host.is_empty() || user.contains(':') {
+        true => Err(bad()),
+        false => Ok((user.to_owned(), host.to_owned(), port)),
+    }
+}
+
+fn server_key(text: &str) -> Result<String, Error> {
+    match is_host_key(text) {
+        true => Ok(text.trim().to_owned()),
+        false => {
+            let message = format!("'{text}' is not a host key");
+            Err(Error::new(error::Kind::Usage, message).with_hint(
+                "give the fingerprint as in SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU, or the key as in 'ssh-ed25519 AAAA...'",
+            ))
+        }
+    }
+}
+
+/// Who signs in, and where.
 #[derive(Debug, Clone)]
-pub(crate) struct Login {
-    /// The host.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-    /// The user's name on the server.
-    pub user: String,
+struct Login {
+    server: SftpSettings,
     /// The user's password, or the passphrase of the private key.
-    pub secret: Option<Secret>,
-    /// The file with the private key.
-    pub key_file: Option<PathBuf>,
-    /// The server's key in OpenSSH's format, or its fingerprint; `None` where only OpenSSH's own list counts.
-    pub host_key: Option<String>,
+    secret: Option<Secret>,
 }
 
 /// An SFTP server.
 #[derive(Debug)]
 struct Sftp {
     login: Login,
+    /// The folder for the files, which may be relative to the user's home folder.
     root: String,
     connected: tokio::sync::Mutex<Option<Arc<Connected>>>,
     made: Mutex<std::collections::HashSet<String>>,
@@ -154,11 +256,10 @@ impl Connected {
 }
 
 impl Sftp {
-    /// Creates a remote whose files are stored below `root`, which may be relative to the user's home folder.
-    fn new(login: Login, root: &str) -> Self {
+    fn new(login: Login) -> Self {
         Self {
+            root: login.server.path.trim_end_matches('/').to_owned(),
             login,
-            root: root.trim_end_matches('/').to_owned(),
             connected: tokio::sync::Mutex::default(),
             made: Mutex::default(),
             parts: PartNames::default(),
@@ -207,7 +308,7 @@ impl Sftp {
 
     fn lost(&self, words: &str) -> Problem {
         Problem::Unreachable {
-            host: self.login.host.clone(),
+            host: self.login.server.host.clone(),
             words: words.to_owned(),
         }
     }
@@ -688,4 +789,21 @@ async fn remote_sha256(connection: &Connected, path: &str, size: Option<u64>) ->
     let answer = tokio::time::timeout(PATIENCE + reading, ask).await;
     let _ = channel.close().await;
     answer.ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ssh_addresses_are_read() {
+        let read = |text| login(text).ok();
+        let some = |user: &str, host: &str, port| Some((user.to_owned(), host.to_owned(), port));
+        assert_eq!(read("ada@nas"), some("ada", "nas", 22));
+        assert_eq!(read("ada@nas:2222"), some("ada", "nas", 2222));
+        assert_eq!(read("ada@[::1]:22"), some("ada", "::1", 22));
+        for bad in ["nas", "@nas", "ada@", "ada@nas:x", "ada:secret@nas"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
 }

@@ -13,14 +13,16 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use clap::Args;
 use opendal::services;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{
+    Account, Error, NeededSecret, NewSecret, Person, Problem, RemoteKind, RemoteOptions, given,
+};
 use crate::digest::Sha256;
-use crate::upload::account::Account;
 use crate::upload::body;
 use crate::upload::http::{Http, host_of};
 use crate::upload::objects::{Condition, Objects};
@@ -28,23 +30,38 @@ use crate::upload::owner::Owner;
 use crate::upload::parts::part_of;
 use crate::upload::paths::{Paths, Store};
 use crate::upload::percent::encoded;
-use crate::upload::problem::Problem;
 use crate::upload::rules::Rules;
 use crate::upload::source::Source;
 use crate::upload::{Acknowledged, Found, Remote, Wanted, content_type, folder_of};
 
 /// A WebDAV server, such as Nextcloud
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[command(override_usage = "rescue remote add <NAME> webdav [OPTIONS] <URL>")]
 pub(crate) struct WebDavSettings {
-    /// The address of the folder.
+    /// The folder's address, as in `https://cloud.example/remote.php/dav/files/ada/Photos`
     pub(crate) url: String,
-    /// The user's name.
+    /// The user
+    #[arg(long)]
     pub(crate) user: Option<String>,
-    /// A PEM file with certificates to trust in addition to the system's.
+    /// PEM file with more certificates to trust
+    #[arg(long = "ca-file", value_name = "FILE")]
     pub(crate) certificates: Option<PathBuf>,
 }
 
-impl Kind for WebDavSettings {
+impl RemoteOptions for WebDavSettings {
+    type Settings = Self;
+
+    async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
+        let settings = Self {
+            url: given::address(&self.url)?,
+            certificates: given::file(self.certificates)?,
+            ..self
+        };
+        Ok((settings, NewSecret::AsUsual))
+    }
+}
+
+impl RemoteKind for WebDavSettings {
     fn target(&self) -> String {
         match &self.user {
             Some(user) => format!("{} as {user}", self.url),
@@ -52,8 +69,8 @@ impl Kind for WebDavSettings {
         }
     }
 
-    fn secret_name(&self) -> Option<&'static str> {
-        self.user.as_ref().map(|_| "password")
+    fn needed_secret(&self) -> Option<NeededSecret> {
+        self.user.as_ref().map(|_| NeededSecret::Line("password"))
     }
 
     fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {

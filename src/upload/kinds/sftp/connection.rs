@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
 use super::sign_in::{lost, sign_in};
-use super::{CHANNELS, Connected, HASHES, Login, PATIENCE};
+use super::{CHANNELS, Connected, HASHES, Login, PATIENCE, SftpSettings};
 use crate::phone::tcp;
 use crate::upload::problem::{Problem, brief};
 
@@ -81,24 +81,20 @@ impl Known {
 }
 
 /// Returns whether a text is a host key in OpenSSH's format, or the fingerprint of one.
-pub(crate) fn is_host_key(text: &str) -> bool {
+pub(super) fn is_host_key(text: &str) -> bool {
     Known::read(text).is_some()
 }
 
 /// Returns whether OpenSSH's list of known hosts has a key of this server.
-pub(crate) fn is_known(host: &str, port: u16) -> bool {
+pub(super) fn is_known(host: &str, port: u16) -> bool {
     !listed_keys(host, port).is_empty()
 }
 
 /// Returns the key that a server presents, in OpenSSH's format, and its fingerprint.
-pub(crate) async fn host_key(host: &str, port: u16) -> Result<(String, String), Problem> {
+pub(super) async fn shown_key(server: &SftpSettings) -> Result<(String, String), Problem> {
     let login = Login {
-        host: host.to_owned(),
-        port,
-        user: String::new(),
+        server: server.clone(),
         secret: None,
-        key_file: None,
-        host_key: None,
     };
     // One that OpenSSH knows already is preferred.
     let (seen, _, opened) = open(&login, known_keys(&login)).await;
@@ -121,9 +117,9 @@ fn fingerprint(key: &PublicKey) -> String {
 
 /// Returns the acceptable server keys: the one in the settings, or those in OpenSSH's list of known hosts.
 fn known_keys(login: &Login) -> Vec<Known> {
-    match &login.host_key {
+    match &login.server.host_key {
         Some(text) => Known::read(text).into_iter().collect(),
-        None => listed_keys(&login.host, login.port),
+        None => listed_keys(&login.server.host, login.server.port),
     }
 }
 
@@ -168,7 +164,7 @@ async fn open(
         gone,
     };
     let connecting = async {
-        let socket = tcp::connect_to(&login.host, login.port).await?;
+        let socket = tcp::connect_to(&login.server.host, login.server.port).await?;
         let _ = socket.set_nodelay(true);
         client::connect_stream(Arc::new(config), socket, client).await
     };
@@ -180,7 +176,7 @@ async fn open(
         }
         Ok(Err(error)) => Err(lost(login, &error)),
         Err(_) => Err(Problem::Unreachable {
-            host: login.host.clone(),
+            host: login.server.host.clone(),
             words: "no answer".to_owned(),
         }),
     };
@@ -194,7 +190,7 @@ fn unknown(login: &Login, known: &[Known], offered: Option<&PublicKey>) -> Probl
     let words = match known {
         [] => {
             return Problem::HostKeyUnknown {
-                host: login.host.clone(),
+                host: login.server.host.clone(),
                 words: format!("the server shows {offered}"),
             };
         }
@@ -208,7 +204,7 @@ fn unknown(login: &Login, known: &[Known], offered: Option<&PublicKey>) -> Probl
         [..] => format!("none of the known ones is {offered}, which the server shows"),
     };
     Problem::HostKey {
-        host: login.host.clone(),
+        host: login.server.host.clone(),
         words,
     }
 }
@@ -276,7 +272,7 @@ async fn subsystem(
         Ok(asked) => asked?,
         Err(_) => {
             return Err(Problem::Unreachable {
-                host: login.host.clone(),
+                host: login.server.host.clone(),
                 words: "no answer to the request for SFTP".to_owned(),
             });
         }
@@ -307,7 +303,10 @@ async fn granted(channel: &mut Channel<client::Msg>, login: &Login) -> Result<()
 
 fn without_sftp(login: &Login, how: &str) -> Problem {
     Problem::NoSftp {
-        words: format!("{} has no SFTP for user {}{how}", login.host, login.user),
+        words: format!(
+            "{} has no SFTP for user {}{how}",
+            login.server.host, login.server.user
+        ),
     }
 }
 
@@ -319,7 +318,7 @@ fn chatters(login: &Login, text: &[u8]) -> Problem {
     Problem::NoSftp {
         words: format!(
             "{} prints text where SFTP should begin: \"{}\"",
-            login.host,
+            login.server.host,
             brief(&String::from_utf8_lossy(text))
         ),
     }
@@ -338,7 +337,7 @@ fn no_sftp(
         (text, _) => return chatters(login, text),
     }
     Problem::Unreachable {
-        host: login.host.clone(),
+        host: login.server.host.clone(),
         words: format!("no SFTP there: {}", brief(&error.to_string())),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn lost(login: &Login, error: &russh::Error) -> Problem {
         return Problem::Shortage { words };
     }
     Problem::Unreachable {
-        host: login.host.clone(),
+        host: login.server.host.clone(),
         words: brief(&error.to_string()),
     }
 }
@@ -48,7 +48,7 @@ pub(super) async fn sign_in(ssh: &mut Handle<impl Handler>, login: &Login) -> Re
         Ok(done) => done?,
         Err(_) => {
             return Err(Problem::Unreachable {
-                host: login.host.clone(),
+                host: login.server.host.clone(),
                 words: "no answer to the sign-in".to_owned(),
             });
         }
@@ -74,7 +74,7 @@ struct SignIn<'a> {
 
 impl SignIn<'_> {
     async fn work(&mut self, ssh: &mut Handle<impl Handler>) -> Result<bool, Problem> {
-        let user = self.login.user.as_str();
+        let user = self.login.server.user.as_str();
         let secret = self.login.secret.as_ref();
         let mut is_passphrase = false;
         for file in key_files(self.login) {
@@ -83,7 +83,7 @@ impl SignIn<'_> {
                     is_passphrase |= used;
                     key
                 }
-                Err(words) if self.login.key_file.is_some() => {
+                Err(words) if self.login.server.key_file.is_some() => {
                     return Err(Problem::Settings {
                         words: format!("the key {}: {words}", file.display()),
                     });
@@ -111,7 +111,7 @@ impl SignIn<'_> {
         let Some(password) = password else {
             return Ok(false);
         };
-        if self.login.key_file.is_some() && !self.is_partial {
+        if self.login.server.key_file.is_some() && !self.is_partial {
             // A person who names a key does not want to sign in without it.
             return Ok(false);
         }
@@ -164,7 +164,7 @@ impl SignIn<'_> {
     ) -> Result<bool, Problem> {
         let login = self.login;
         let failed = |e: russh::Error| lost(login, &e);
-        let begin = ssh.authenticate_keyboard_interactive_start(login.user.as_str(), None);
+        let begin = ssh.authenticate_keyboard_interactive_start(login.server.user.as_str(), None);
         let mut asked = begin.await.map_err(failed)?;
         let mut answered: Option<String> = None;
         for _ in 0..MAX_ROUNDS {
@@ -200,7 +200,7 @@ impl SignIn<'_> {
     }
 
     fn refused(&self) -> Problem {
-        let user = &self.login.user;
+        let user = &self.login.server.user;
         let names: Vec<&str> = match &self.left {
             Some(left) => left.iter().map(<&str>::from).collect(),
             None => Vec::new(),
@@ -209,7 +209,7 @@ impl SignIn<'_> {
             Some(prompt) => {
                 format!("for user {user} it also asks \"{prompt}\", which only a person can answer")
             }
-            None if self.is_partial && self.login.key_file.is_some() => format!(
+            None if self.is_partial && self.login.server.key_file.is_some() => format!(
                 "it took the first proof of user {user}, and wants {} too: give a password with --secret-file, \
                  and a key without passphrase",
                 names.join(" or ")
@@ -229,7 +229,7 @@ impl SignIn<'_> {
 }
 
 /// Checks that a file may hold a private key.
-pub(crate) fn check_key_file(file: &Path) -> Result<(), Problem> {
+pub(super) fn check_key_file(file: &Path) -> Result<(), Problem> {
     let read = home::read(file, MAX_KEY_BYTES);
     read.map(drop).map_err(|error| Problem::Settings {
         words: format!("the key {}: {error}", file.display()),
@@ -250,7 +250,7 @@ fn key_in(file: &Path, secret: Option<&Secret>) -> Result<(PrivateKey, bool), St
 
 /// Returns the key file in the settings. If there is no password either, returns those that OpenSSH would try.
 fn key_files(login: &Login) -> Vec<PathBuf> {
-    match (&login.key_file, &login.secret) {
+    match (&login.server.key_file, &login.secret) {
         (Some(file), _) => vec![file.clone()],
         (None, Some(_)) => Vec::new(),
         (None, None) => {

@@ -6,10 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Error, Kind as ErrorKind};
-use crate::ui::Ui;
-use crate::ui::terminal::Mode;
-use crate::upload::kinds::KindSettings;
-use crate::upload::kinds::google_photos::GooglePhotosSettings;
+use crate::upload::kinds::Person;
 use crate::upload::secret::Secret;
 
 /// The file that Google lets one download has some 400 bytes.
@@ -33,27 +30,22 @@ When you sign in, Google warns that it has not verified the app. The app is your
 \"Advanced\", then \"Go to ...\". On the next page, tick every box.
 ";
 
-/// The kind, and the client's secret when a file held it.
-pub(super) async fn google_photos(
-    client_id: Option<&str>,
+/// Returns the client ID, and the client's secret if a file held it.
+pub(super) async fn client(
+    client_id: Option<String>,
     client_file: Option<&Path>,
-    ui: &Ui,
-) -> Result<(KindSettings, Option<Secret>), Error> {
-    let (client_id, secret) = match (client_id, client_file) {
+    person: &impl Person,
+) -> Result<(String, Option<Secret>), Error> {
+    let (id, secret) = match (client_id, client_file) {
         (_, Some(file)) => from_file(file)?,
-        (Some(id), None) => (id.to_owned(), None),
-        (None, None) => from_person(ui).await?,
+        (Some(id), None) => (id, None),
+        (None, None) => from_person(person).await?,
     };
-    let kind = KindSettings::GooglePhotos(GooglePhotosSettings {
-        client_id: checked(&client_id)?,
-        address: None,
-        endpoints: None,
-    });
-    Ok((kind, secret))
+    Ok((checked(&id)?, secret))
 }
 
-async fn from_person(ui: &Ui) -> Result<(String, Option<Secret>), Error> {
-    ui.prompt(HOW_TO);
+async fn from_person(person: &impl Person) -> Result<(String, Option<Secret>), Error> {
+    person.explain(HOW_TO);
     if !std::io::stdin().is_terminal() {
         return Err(
             Error::new(ErrorKind::Usage, "the client ID is missing").with_hint(
@@ -62,7 +54,7 @@ async fn from_person(ui: &Ui) -> Result<(String, Option<Secret>), Error> {
         );
     }
     let question = "\nThe downloaded file, or the client ID: ";
-    let line = ui.ask(question, Mode::Lines).await.map_err(|error| {
+    let line = person.ask(question).await.map_err(|error| {
         Error::new(ErrorKind::Usage, "the client ID could not be read").caused_by(error)
     })?;
     let line = line.trim().trim_matches(['\'', '"']);
