@@ -317,13 +317,13 @@ pub struct KeysArgs {
     ///
     /// One step per line: press Tab Down*3 Ctrl+a Home; type TEXT; wait MILLISECONDS; tap X Y; swipe X Y
     /// X Y (percent); hold VolumeUp VolumeDown 3500; wake; sleep; say TEXT; check TEXT; secret TEXT.
-    #[arg(long, value_name = "FILE", conflicts_with = "recipe")]
+    #[arg(long, value_name = "FILE", conflicts_with = "recipe", group = "steps")]
     pub script: Option<PathBuf>,
     /// Run this recipe, step by step
-    #[arg(long)]
+    #[arg(long, group = "steps")]
     pub recipe: Option<crate::phone::accessory::script::Recipe>,
     /// Print the recipe or script without pressing anything
-    #[arg(long)]
+    #[arg(long, requires = "steps")]
     pub show: bool,
     /// Continue at each "check" without asking
     #[arg(long)]

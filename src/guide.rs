@@ -335,7 +335,7 @@ impl From<FolderError> for Error {
             FolderError::NotAFolder { .. } | FolderError::NotARescueFolder { .. } => wrap(
                 Kind::Folder,
                 &error,
-                "name a folder that `rescue pull` made, or a new one to pull into",
+                "name a folder that `rescue pull` made, or a new folder with -o",
             ),
             FolderError::NoCatalogue { .. } => wrap(
                 Kind::Folder,

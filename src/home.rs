@@ -17,7 +17,7 @@ const HOME: [&str; 2] = ["HOME", "USERPROFILE"];
 
 /// The person's home folder: `HOME`, which Windows calls `USERPROFILE`. What is no folder is none.
 pub(crate) fn folder() -> Option<PathBuf> {
-    let named = HOME.iter().find_map(|variable| named(variable));
+    let named = named("HOME").or_else(|| named("USERPROFILE"));
     named.filter(|path| !is_something_else(path))
 }
 

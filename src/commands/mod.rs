@@ -3,6 +3,7 @@
 
 mod authorize;
 mod browser;
+mod children;
 mod connect;
 #[cfg(feature = "virtual-phone")]
 mod demo;
@@ -14,6 +15,7 @@ mod export;
 mod failing;
 mod generate;
 mod guide;
+mod hints;
 mod keys;
 mod lock_secret;
 mod open;
@@ -150,7 +152,9 @@ async fn run_command(cli: Cli, ui: &Ui) -> u8 {
     match done {
         Ok(Done::All) => 0,
         Ok(Done::SomeFailed) => Kind::SomeItemsFailed.exit_code(),
-        Err(error) => {
+        Err(mut error) => {
+            let hint = error.hint.take();
+            error.hint = hint.and_then(|hint| hints::for_command(&hint, &cli.command));
             ui.error(&error);
             error.kind.exit_code()
         }
@@ -216,6 +220,7 @@ async fn stop_when_asked(mut requests: StopRequests, halt: Halt) {
     // Who presses it twice at once still has the keys let go that a phone holds.
     tokio::time::sleep_until(first + LETTING_GO).await;
     crate::ui::terminal::restore();
+    children::end_all();
     #[expect(
         clippy::exit,
         reason = "the person does not want to wait for a stuck disk or phone"

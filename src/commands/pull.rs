@@ -47,7 +47,7 @@ pub(super) async fn run(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         Err(error) => Err(error),
     };
     if let Some(command) = &args.on_done {
-        done::run_command(command, &about, &ended, ui).await;
+        done::run_command(command, &about, &ended, halt, ui).await;
     }
     if !args.dry_run {
         done::tell_desktop(&ended, began.elapsed(), ui);

@@ -324,7 +324,7 @@ fn look_for_disk(
     Err(Error::new(Kind::NoConnection, message).with_hint(format!(
         "plug it in and run the same command again; if it was emptied on purpose, `rescue upload {} --to {} --check` records that, and everything is sent again",
         typed(&args.folder),
-        args.to
+        typed_word(&args.to)
     )))
 }
 

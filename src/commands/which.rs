@@ -71,7 +71,7 @@ fn absent(error: PhoneError, findings: &[doctor::Finding], ui: &Ui) -> Error {
     if !ui.is_read_by_person() || findings.is_empty() {
         return explained;
     }
-    Error::new(explained.kind, "there is no phone to pull from yet")
+    Error::new(explained.kind, "no phone can be read yet")
         .with_hint("take the first step above; with --wait 600 the same command waits for the phone and then starts")
 }
 

@@ -45,9 +45,9 @@ impl ServerAddress {
     /// Reads the address from the environment as adb does: `ADB_SERVER_SOCKET` (`tcp:PORT`, `tcp:HOST:PORT`), otherwise
     /// `ANDROID_ADB_SERVER_ADDRESS` and `ANDROID_ADB_SERVER_PORT`. The default is port 5037 on this computer.
     pub(crate) async fn from_environment() -> Result<Self, PhoneError> {
-        const SOCKET: &str = "ADB_SERVER_SOCKET";
-        const ADDRESS: &str = "ANDROID_ADB_SERVER_ADDRESS";
-        const PORT: &str = "ANDROID_ADB_SERVER_PORT";
+        const SOCKET_VARIABLE: &str = "ADB_SERVER_SOCKET";
+        const ADDRESS_VARIABLE: &str = "ANDROID_ADB_SERVER_ADDRESS";
+        const PORT_VARIABLE: &str = "ANDROID_ADB_SERVER_PORT";
         // What is no text is not as good as unset: it is named.
         let variable = |name| {
             let value = std::env::var_os(name)?;
@@ -58,8 +58,8 @@ impl ServerAddress {
             value: value.to_owned(),
             wanted,
         };
-        if let Some(socket) = variable(SOCKET) {
-            let bad = |_| bad(SOCKET, &socket, "tcp:PORT or tcp:HOST:PORT");
+        if let Some(socket) = variable(SOCKET_VARIABLE) {
+            let bad = |_| bad(SOCKET_VARIABLE, &socket, "tcp:PORT or tcp:HOST:PORT");
             let rest = socket.strip_prefix("tcp:").ok_or(()).map_err(bad)?;
             let (host, port) = match rest.rsplit_once(':') {
                 Some((host, port)) => (Some(host), port),
@@ -70,17 +70,17 @@ impl ServerAddress {
                 error => error,
             });
         }
-        let (host, port) = (variable(ADDRESS), variable(PORT));
+        let (host, port) = (variable(ADDRESS_VARIABLE), variable(PORT_VARIABLE));
         if let Some(port) = port
             .as_deref()
             .filter(|port| tcp::port_number(port).is_none())
         {
-            return Err(bad(PORT, port, "a port from 1 to 65535"));
+            return Err(bad(PORT_VARIABLE, port, "a port from 1 to 65535"));
         }
         let port = port.unwrap_or_else(|| DEFAULT_PORT.to_string());
         let of = Self::of(host.as_deref(), &port).await;
         of.map_err(|error| match (error, &host) {
-            (PhoneError::BadAddress { .. }, Some(host)) => bad(ADDRESS, host, "a host"),
+            (PhoneError::BadAddress { .. }, Some(host)) => bad(ADDRESS_VARIABLE, host, "a host"),
             (error, _) => error,
         })
     }

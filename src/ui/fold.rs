@@ -12,13 +12,13 @@ const INDENT: usize = 2;
 
 /// The columns of the terminal behind a stream; `None` where it is not a terminal.
 pub(super) fn width_of(stream: &(impl IsTerminal + Stream)) -> Option<usize> {
-    Some(size_of(stream)?.0)
+    Some(size_of(stream)?.0.max(NARROWEST))
 }
 
 /// Its columns and rows.
 pub(super) fn size_of(stream: &(impl IsTerminal + Stream)) -> Option<(usize, usize)> {
     let (Width(columns), Height(rows)) = stream.is_terminal().then(|| stream.size())??;
-    Some((usize::from(columns).max(NARROWEST), usize::from(rows)))
+    Some((usize::from(columns), usize::from(rows)))
 }
 
 /// The standard output or standard error.

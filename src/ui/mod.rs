@@ -6,6 +6,7 @@ mod progress;
 mod sentence;
 pub mod terminal;
 mod text;
+mod typed;
 pub(crate) mod words;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -18,7 +19,8 @@ use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::json;
 use progress::Progress;
-pub use text::{bytes, count, plain, rate, seconds, typed, typed_word, were};
+pub use text::{bytes, count, plain, rate, seconds, were};
+pub use typed::{typed, typed_word};
 
 /// The style of the output, as decided from the command line and the terminal.
 #[derive(Debug, Clone, Copy)]
@@ -202,6 +204,12 @@ impl Ui {
         if !self.style.json && !self.style.quiet {
             lock(&self.progress).line(line);
         }
+    }
+
+    /// Prints that something beside the work failed, whatever else is printed or not.
+    pub fn warn(&self, words: &str) {
+        let line = self.labelled(&format!("warning: {words}"));
+        lock(&self.progress).line(&line);
     }
 
     /// The error to end with when results could not be written to the standard output.

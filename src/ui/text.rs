@@ -1,42 +1,9 @@
 //! Numbers and untrusted names as text.
 
-use std::path::Path;
-
 /// Text that a phone sent, made harmless: control and direction-changing characters are shown as
 /// escapes, so that they can neither steer a terminal nor forge a line.
 pub fn plain(text: &str) -> String {
     crate::json::plain(text)
-}
-
-/// A path as a person has to type it, for command lines that are shown to be copied: in quotes where a
-/// shell would take it apart, and never like an option.
-pub fn typed(path: &Path) -> String {
-    let shown = plain(&path.display().to_string());
-    match shown.starts_with('-') {
-        true => quoted(&format!("./{shown}")),
-        false => quoted(&shown),
-    }
-}
-
-/// A word of a command line that is shown to be copied, such as a serial number.
-pub fn typed_word(word: &str) -> String {
-    quoted(&plain(word))
-}
-
-fn quoted(word: &str) -> String {
-    // Not "=": zsh makes the path of a program of a word that begins with it.
-    let is_safe = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
-    let fits = |safe: &dyn Fn(char) -> bool| !word.is_empty() && word.chars().all(safe);
-    if cfg!(windows) {
-        return match fits(&|c| is_safe(c) || c == '\\') {
-            true => word.to_owned(),
-            false => format!("\"{word}\""),
-        };
-    }
-    match fits(&is_safe) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }
 
 /// A number of bytes: `532 B`, `1.4 MB` (powers of 1000, as disks and phones count).
@@ -105,32 +72,6 @@ pub fn rate(total_bytes: u64, duration: std::time::Duration) -> String {
 mod tests {
     use super::*;
     use std::time::Duration;
-
-    #[cfg(unix)]
-    #[test]
-    fn paths_are_one_word_to_a_shell() {
-        for (path, word) in [
-            (
-                "Pixel-7a-LAB0000001-2026-11-23",
-                "Pixel-7a-LAB0000001-2026-11-23",
-            ),
-            ("/media/ada/disk/größer", "/media/ada/disk/größer"),
-            ("My Photos", "'My Photos'"),
-            ("Ada's", r"'Ada'\''s'"),
-            ("~/x;$(id)", "'~/x;$(id)'"),
-            ("=ls", "'=ls'"),
-            ("-o", "./-o"),
-            ("-r f", "'./-r f'"),
-        ] {
-            assert_eq!(typed(Path::new(path)), word);
-            let echoed = std::process::Command::new("sh")
-                .arg("-c")
-                .arg(format!("printf %s {word}"))
-                .output();
-            let echoed = String::from_utf8(echoed.unwrap().stdout).unwrap();
-            assert_eq!(echoed.strip_prefix("./").unwrap_or(&echoed), path);
-        }
-    }
 
     #[test]
     fn names_cannot_steer_a_terminal() {

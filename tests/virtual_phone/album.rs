@@ -173,7 +173,7 @@ async fn command_is_run_when_a_pull_has_ended_however_it_ended() {
     assert_eq!(told(), format!("some_failed 3 DEMO0001 {folder}\n"));
     // Its words are not the program's result, and its failure is said and changes nothing.
     assert!(
-        ended.stderr.contains("words") && ended.stderr.contains("exit status: 9"),
+        ended.stderr.contains("words") && ended.stderr.contains("ended with exit code 9"),
         "{}",
         ended.stderr
     );

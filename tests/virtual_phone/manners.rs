@@ -72,6 +72,28 @@ async fn progress_fits_the_window_and_a_stop_leaves_nothing_of_it() {
     }
 }
 
+/// A terminal that wraps a live line scrolls with every drawing.
+#[tokio::test]
+async fn progress_scrolls_nothing_on_a_terminal_of_few_columns() {
+    for columns in [20, 27, 33] {
+        let (desk, phone) = (Desk::new(), slow_phone().serve().await.unwrap());
+        let terminal = pull(&desk, &phone, columns);
+        terminal.shows("verified").await;
+        // Drawn many times.
+        terminal.shows(" 3% ").await;
+        let live = terminal.screen();
+        assert_eq!(live.matches('%').count(), 1, "{columns}:\n{live}");
+        for line in live.lines() {
+            assert!(line.chars().count() <= columns.into(), "{columns}: {line}");
+        }
+        assert_whole_words(&live, &["/500 files", " of 100.0 MB"]);
+        terminal.interrupt();
+        let (code, screen) = terminal.end().await;
+        assert_eq!(code, 130, "{screen}");
+        assert!(!screen.contains('%'), "{columns}:\n{screen}");
+    }
+}
+
 #[tokio::test]
 async fn lost_phone_is_waited_for_with_a_countdown_until_it_is_back() {
     for columns in WIDTHS {

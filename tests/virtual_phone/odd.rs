@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use rescue::virtual_phone::fault::Fault;
 
-use crate::desk::{CAMERA, Desk, camera};
+use crate::desk::{CAMERA, Desk, camera, kill, until};
 
 fn output(command: &mut Command) -> (i32, String, String) {
     let Output {
@@ -176,4 +176,85 @@ async fn quiet_commands_print_nothing_but_faults_and_lists() {
         stderr.contains("Failed: ") && stderr.contains("0.jpg"),
         "{stderr}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hints_name_only_what_the_command_has() {
+    let (phone, _) = camera(&[1000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    desk.pull(&serving, &[]).await.expect(0);
+    fs::create_dir(desk.dir.path().join("full")).unwrap();
+    fs::write(desk.dir.path().join("full/letter.txt"), "dear").unwrap();
+    for arguments in [
+        &["demo", "rescued"][..],
+        &["demo", "full"],
+        &["open", "full"],
+        &["status", "full"],
+        &["verify", "full"],
+        &["upload", "full", "--to", "x"],
+    ] {
+        let (code, _, stderr) = output(&mut desk.command(arguments));
+        assert_ne!(code, 0, "{arguments:?}");
+        for other in [" -o", "--same-phone", "pull into"] {
+            assert!(!stderr.contains(other), "{arguments:?}: {stderr}");
+        }
+    }
+    let (code, _, stderr) = output(&mut desk.command(&["keys", "--show"]));
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("--recipe"), "{stderr}");
+    for arguments in [&["screen"][..], &["verify", "rescued", "--phone"]] {
+        let mut command = desk.command(arguments);
+        let (code, _, stderr) = output(command.env("ANDROID_ADB_SERVER_PORT", "1"));
+        assert_eq!(code, 10, "{stderr}");
+        assert!(!stderr.contains("pull from"), "{stderr}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_command_of_on_done_is_told_in_words() {
+    let (phone, _) = camera(&[1000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let address = serving.address().to_string();
+    let pull = ["pull", "--tcp", &address, "-o", "rescued", "--on-done"];
+    for more in [&[][..], &["-q"], &["--json"]] {
+        let mut command = desk.command(&pull);
+        let (code, _, stderr) = output(command.arg("exit 7").args(more));
+        assert_eq!(code, 0, "{stderr}");
+        let told = "warning: the command of --on-done ended with exit code 7; \
+                    the pull and its files are not affected. It was: exit 7\n";
+        assert!(stderr.ends_with(told), "{stderr}");
+        assert!(!stderr.contains("ERROR"), "{stderr}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn second_stop_ends_the_command_of_on_done_with_the_program() {
+    let (phone, _) = camera(&[1000]);
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    let address = serving.address().to_string();
+    let stubborn = "trap '' INT TERM; echo $$ > new; mv new pid; while :; do sleep 1; done";
+    let pull = [
+        "pull",
+        "--tcp",
+        &address,
+        "-o",
+        "rescued",
+        "--on-done",
+        stubborn,
+    ];
+    let mut child = desk.command(&pull).stdout(Stdio::null()).spawn().unwrap();
+    let noted = desk.dir.path().join("pid");
+    until("the command", || noted.exists()).await;
+    let id = fs::read_to_string(noted).unwrap();
+    // Those that come at once are one.
+    until("the end", || {
+        kill(child.id(), "INT");
+        child.try_wait().unwrap().is_some()
+    })
+    .await;
+    until("the command's end", || {
+        let asked = Command::new("kill").args(["-0", id.trim()]).output();
+        !asked.unwrap().status.success()
+    })
+    .await;
 }

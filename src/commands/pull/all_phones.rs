@@ -80,7 +80,7 @@ pub(super) async fn run(
             let pulled = pull_into(&request, target, options, &ui, &halt, &mut about).await;
             let pulled = pulled.map(|(done, _)| done);
             if let Some(command) = &request.on_done {
-                done::run_command(command, &about, &pulled, &ui).await;
+                done::run_command(command, &about, &pulled, &halt, &ui).await;
             }
             if let Err(error) = &pulled {
                 ui.error(error);

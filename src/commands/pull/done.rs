@@ -1,13 +1,14 @@
 //! What happens after every pull, successful or not: the command of `--on-done`, and a desktop notification.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use super::super::Done;
+use super::super::{Done, children};
 use crate::error::{Error, Kind};
 use crate::folder::whole_path;
-use crate::ui::{Ui, plain};
+use crate::halt::Halt;
+use crate::ui::Ui;
 
 /// After a pull of this length, the person may be doing something else.
 const WORTH_TELLING: Duration = Duration::from_secs(30);
@@ -25,6 +26,7 @@ pub(super) async fn run_command(
     command: &str,
     about: &About,
     ended: &Result<Done, Error>,
+    halt: &Halt,
     ui: &Ui,
 ) {
     let (result, code) = match ended {
@@ -57,15 +59,23 @@ pub(super) async fn run_command(
     // The standard output is this program's own.
     running.stdin(Stdio::null()).stdout(ui.beside_results());
     ui.end_progress();
-    let status = tokio::task::spawn_blocking(move || running.status()).await;
-    let why = match status {
-        Ok(Ok(status)) if status.success() => return,
-        Ok(Ok(status)) => format!("ended with {status}"),
-        Ok(Err(error)) => format!("could not be run: {error}"),
-        Err(_) => "could not be waited for".to_owned(),
+    let how = match children::run(running, halt).await {
+        Ok(status) if status.success() => return,
+        Ok(status) => how_ended(status),
+        Err(error) => format!("could not be run: {error}"),
     };
-    let command = plain(command);
-    tracing::error!(%command, "the command of --on-done {why}; the pull is not affected");
+    ui.warn(&format!(
+        "the command of --on-done {how}; the pull and its files are not affected. It was: {command}"
+    ));
+}
+
+/// How a program ended, in words.
+fn how_ended(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("ended with exit code {code}"),
+        // Only a signal leaves none.
+        None => format!("was stopped ({status})"),
+    }
 }
 
 /// Says on the desktop that a long pull has ended, where there is one. Nobody waits for it.

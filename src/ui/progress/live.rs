@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::super::fold::{end_of_path, size_of};
+use super::super::fold::{end_of_path, folded, size_of};
 use super::super::text::whole_seconds;
 
 /// How often they are drawn where no event comes.
@@ -23,6 +23,8 @@ const SHORTEST_BAR: usize = 4;
 const LONGEST_BAR: usize = 40;
 /// The columns of the percentage, and how far in the lines below it stand.
 const INDENT: usize = 5;
+/// A terminal with fewer columns is a narrow one.
+const NARROW: usize = 30;
 
 /// What the live lines show.
 #[derive(Debug, Default)]
@@ -71,19 +73,23 @@ impl Countdown {
 }
 
 impl Shown {
-    /// The lines for a terminal of so many columns. No word is cut.
+    /// The lines for a terminal of so many columns. No word is cut; one that does not fit at all is left out.
     fn lines(&self, columns: usize, now: Instant) -> Vec<String> {
         let mut lines = self.state(columns);
-        let fits = |line: String| end_of_path(&line, columns);
+        let indent = indent(columns);
         match (self.waits.is_empty(), self.item.is_empty()) {
-            (false, _) => lines.extend(self.waits.iter().map(|wait| fits(wait.line(now)))),
-            (true, false) if columns > INDENT => {
-                let item = end_of_path(&self.item, columns - INDENT);
-                lines.push(format!("{:INDENT$}{item}", ""));
+            (false, _) => lines.extend(self.waits.iter().map(|wait| wait.line(now))),
+            (true, false) if columns > indent => {
+                let item = end_of_path(&self.item, columns - indent);
+                lines.push(format!("{:indent$}{item}", ""));
             }
             _ => {}
         }
-        lines
+        let folded = lines.iter().map(|line| folded(line, columns));
+        let folded: Vec<_> = folded.collect();
+        let fits = |line: &&str| line.width() <= columns;
+        let lines = folded.iter().flat_map(|lines| lines.lines());
+        lines.filter(fits).map(str::to_owned).collect()
     }
 
     /// The percentage, the bar, and the rest: in one line with a bar that takes what is left, or in
@@ -101,6 +107,7 @@ impl Shown {
             let bar = self.bar(bar.min(LONGEST_BAR));
             return vec![format!("{first:>4} {bar}  {words}")];
         }
+        let indent = indent(columns);
         let mut lines = vec![format!("{first:>4} ")];
         for (at, part) in rest.iter().enumerate() {
             let comma = if at + 1 < rest.len() { "," } else { "" };
@@ -109,8 +116,8 @@ impl Shown {
                 break;
             };
             let blank = usize::from(line.width() > INDENT);
-            if line.width() + blank + part.width() > columns && line.width() > INDENT {
-                lines.push(format!("{:INDENT$}{part}", ""));
+            if line.width() + blank + part.width() > columns && line.width() >= indent {
+                lines.push(format!("{:indent$}{part}", ""));
             } else {
                 let _ = write!(line, "{:blank$}{part}", "");
             }
@@ -123,6 +130,14 @@ impl Shown {
         let head = usize::from(done < length);
         let rest = length - done - head;
         format!("{}{}{:rest$}", "━".repeat(done), "╸".repeat(head), "")
+    }
+}
+
+/// How far in the lines below the percentage stand; a narrow terminal has no columns to give away.
+fn indent(columns: usize) -> usize {
+    match columns {
+        0..NARROW => 0,
+        _ => INDENT,
     }
 }
 
@@ -197,7 +212,7 @@ impl Screen {
         }
         let (columns, rows) = size();
         // A full line would make some terminals begin another; a full screen would scroll.
-        let mut lines = self.shown.lines(columns - 1, Instant::now());
+        let mut lines = self.shown.lines(columns.saturating_sub(1), Instant::now());
         lines.truncate(rows.saturating_sub(1).max(1));
         self.bar.set_message(lines.join("\n"));
     }
@@ -310,6 +325,44 @@ mod tests {
             }
             assert!(lines.last().unwrap().ends_with("IMG_20260101_120000.jpg"));
         }
+    }
+
+    #[test]
+    fn narrow_lines_fit_and_cut_no_word() {
+        let mut shown = shown(LONG);
+        shown.item = "/storage/emulated/0/DCIM/a.jpg".to_owned();
+        for columns in 0..39 {
+            let lines = shown.lines(columns, Instant::now());
+            for line in &lines {
+                assert!(line.width() <= columns, "{columns}: {line}");
+            }
+            let words = lines.iter().flat_map(|line| line.split_whitespace());
+            for word in words.filter(|word| !word.contains('…')) {
+                let word = word.trim_end_matches(',');
+                let is_whole = LONG.iter().any(|part| part.split(' ').any(|it| it == word));
+                assert!(is_whole || word.ends_with("a.jpg"), "{columns}: {word}");
+            }
+            let all = lines.join(" ");
+            for part in LONG
+                .iter()
+                .filter(|_| columns >= 19)
+                .flat_map(|part| part.split(' '))
+            {
+                assert!(all.contains(part), "{columns}: {part} in {all}");
+            }
+        }
+        let label = "Waiting for the phone to answer".to_owned();
+        shown.waits = vec![Countdown::new(label, Instant::now(), 0)];
+        let lines = shown.lines(19, Instant::now());
+        let all = lines
+            .iter()
+            .map(|line| line.trim())
+            .collect::<Vec<_>>()
+            .join(" ");
+        assert!(
+            all.ends_with("Waiting for the phone to answer: 0 s"),
+            "{all}"
+        );
     }
 
     #[test]

@@ -4,7 +4,8 @@ mod holdings;
 
 use std::path::Path;
 
-use super::super::text::{bytes, count, plain, typed};
+use super::super::text::{bytes, count, plain};
+use super::super::typed::typed;
 use crate::guide::journey::{
     Action, Amount, Contents, Counsel, Doubt, Group, Note, Question, Seen, Trouble, Verdict, Wish,
 };
