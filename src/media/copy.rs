@@ -7,7 +7,8 @@
 //! sends nothing else than the one before. What cannot be done is said, and the file is sent as it is.
 //! Pure, except for reading the file, which is untrusted.
 
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use crate::media::ReadSeek;
+use std::io::{Cursor, SeekFrom};
 
 use bytes::Bytes;
 use chrono::{Local, TimeZone as _};
@@ -80,13 +81,7 @@ impl Plan {
 }
 
 /// Looks at a file's beginning, which is enough to know what is to be done.
-pub(crate) fn plan(
-    file: &mut (impl Read + Seek),
-    size: u64,
-    wish: Wish,
-    name: &str,
-    mtime: i64,
-) -> Plan {
+pub(crate) fn plan(file: &mut dyn ReadSeek, size: u64, wish: Wish, name: &str, mtime: i64) -> Plan {
     let kind = kind_in(file, MediaKind::of_name(name.as_bytes()));
     if size == 0 || !matches!(kind, MediaKind::Photo | MediaKind::Video) {
         return Plan::Original(None);
@@ -133,7 +128,7 @@ pub(crate) fn plan(
 
 /// A file with its date put in, and that in words; nothing where it has one.
 fn dated(
-    file: &mut (impl Read + Seek),
+    file: &mut dyn ReadSeek,
     size: u64,
     name: &str,
     mtime: i64,
@@ -172,7 +167,7 @@ fn dated(
 /// Which bytes go in the place of which, as from and to.
 type PutIn = Result<(u64, u64, Vec<u8>), &'static str>;
 
-fn into_photo(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
+fn into_photo(file: &mut dyn ReadSeek, taken: Taken) -> PutIn {
     let local = Local.from_local_datetime(&taken.at).earliest();
     let offset = local.map(|local| local.format("%:z").to_string());
     let no_room = "there is no room for it in its EXIF data";
@@ -214,7 +209,7 @@ fn into_photo(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
 }
 
 /// Whether a picture that is no JPEG says itself that it needs no smaller copy, as screenshots do.
-fn is_small_enough(file: &mut (impl Read + Seek)) -> bool {
+fn is_small_enough(file: &mut dyn ReadSeek) -> bool {
     let mut sides = [0; 8];
     let png = begins(file, 0, PNG) && begins(file, 12, b"IHDR");
     let gif = begins(file, 0, b"GIF8");
@@ -240,12 +235,12 @@ fn is_small_enough(file: &mut (impl Read + Seek)) -> bool {
 }
 
 /// Whether a file has these bytes at a place.
-fn begins(file: &mut (impl Read + Seek), at: u64, mark: &[u8]) -> bool {
+fn begins(file: &mut dyn ReadSeek, at: u64, mark: &[u8]) -> bool {
     let mut found = vec![0; mark.len()];
     file.seek(SeekFrom::Start(at)).is_ok() && file.read_exact(&mut found).is_ok() && found == mark
 }
 
-fn into_video(file: &mut (impl Read + Seek), taken: Taken) -> PutIn {
+fn into_video(file: &mut dyn ReadSeek, taken: Taken) -> PutIn {
     let Some(header) = movie_header(file) else {
         return Err(match begins(file, 4, b"ftyp") {
             true => DAMAGED_VIDEO,

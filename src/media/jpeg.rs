@@ -1,7 +1,8 @@
 //! A JPEG's segments (ITU T.81, annex B), as far as a copy needs them. Untrusted: bounded in
 //! number and size.
 
-use std::io::{Read, Seek, SeekFrom};
+use crate::media::ReadSeek;
+use std::io::SeekFrom;
 
 /// The bytes that EXIF data begins with in its segment.
 pub(super) const EXIF_MARK: &[u8] = b"Exif\0\0";
@@ -57,7 +58,7 @@ impl Frame {
 
 impl Header {
     /// Reads the header; returns `None` if the file is not a valid JPEG.
-    pub(super) fn read(file: &mut (impl Read + Seek)) -> Option<Self> {
+    pub(super) fn read(file: &mut dyn ReadSeek) -> Option<Self> {
         file.seek(SeekFrom::Start(0)).ok()?;
         let mut start = [0; 2];
         file.read_exact(&mut start).ok()?;

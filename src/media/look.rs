@@ -6,6 +6,7 @@
 mod facts;
 mod poster;
 
+use crate::media::ReadSeek;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -111,12 +112,12 @@ impl Looker {
         kind: MediaKind,
         name: &str,
         mtime: i64,
-        file: impl Read + Seek,
+        mut file: impl Read + Seek,
     ) -> Look {
         let fallback = || Taken::of_name_or_mtime(name, mtime);
         let file = Bounded {
             left: MAX_READ_BYTES,
-            inner: file,
+            inner: &mut file,
         };
         or_nothing(name, || self.seen(kind, name, file, fallback)).unwrap_or_else(|| Look {
             taken: fallback(),
@@ -128,7 +129,7 @@ impl Looker {
         &self,
         kind: MediaKind,
         name: &str,
-        mut file: Bounded<impl Read + Seek>,
+        mut file: Bounded<'_>,
         fallback: impl Fn() -> Option<Taken>,
     ) -> Look {
         match kind_in(&mut file, kind) {
@@ -158,7 +159,7 @@ impl Looker {
         }
     }
 
-    fn photo(&self, name: &str, file: &mut (impl Read + Seek)) -> Look {
+    fn photo(&self, name: &str, file: &mut dyn ReadSeek) -> Look {
         let mut look = Look::default();
         if let Some(exif) = exif_of(file) {
             let source = Source::Exif;
@@ -200,19 +201,19 @@ impl Looker {
     }
 
     /// Returns the still picture that a video contains, if any.
-    fn poster(&self, file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
+    fn poster(&self, file: &mut dyn ReadSeek) -> Option<Vec<u8>> {
         let held = poster::held(file)?;
         // Decoded in any case: what looks like a picture there may be none.
         self.small_jpeg(&mut Cursor::new(held))
     }
 
-    fn small_jpeg(&self, file: &mut impl Read) -> Option<Vec<u8>> {
-        let timed = Timed {
+    fn small_jpeg(&self, file: &mut dyn Read) -> Option<Vec<u8>> {
+        let mut timed = Timed {
             inner: BufReader::new(file),
             end: Instant::now() + self.max_time,
             reads: 0,
         };
-        let mut decoder = jpeg_decoder::Decoder::new(timed);
+        let mut decoder = jpeg_decoder::Decoder::new(&mut timed as &mut dyn Read);
         decoder.set_max_decoding_buffer_size(MAX_PIXEL_BYTES);
         decoder.read_info().ok()?;
         let info = decoder.info()?;
@@ -246,7 +247,7 @@ impl Looker {
     }
 
     /// Reads a PNG row by row. One whose rows come out of order gets no small picture.
-    fn small_png(&self, file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
+    fn small_png(&self, file: &mut dyn ReadSeek) -> Option<Vec<u8>> {
         let limits = png::Limits {
             bytes: MAX_PIXEL_BYTES,
         };
@@ -333,7 +334,7 @@ pub(crate) fn taken_of_each<F: Read + Seek, E: Send>(
 
 /// Returns what a file is by its content, as far as that decides how to look into it: phones misname some files, and
 /// apps give some no ending. `named` is its kind by its name.
-pub(crate) fn kind_in(file: &mut (impl Read + Seek), named: MediaKind) -> MediaKind {
+pub(crate) fn kind_in(file: &mut dyn ReadSeek, named: MediaKind) -> MediaKind {
     use MediaKind::{Audio, Photo, Video};
     let mut first = Vec::new();
     let is_read = file.seek(SeekFrom::Start(0)).is_ok()
@@ -368,7 +369,7 @@ fn ending(name: &str) -> String {
         .map_or_else(String::new, |(_, ending)| ending.to_ascii_lowercase())
 }
 
-fn exif_of(file: &mut (impl Read + Seek)) -> Option<exif::Exif> {
+fn exif_of(file: &mut dyn ReadSeek) -> Option<exif::Exif> {
     let mut start = [0; 4];
     file.read_exact(&mut start).ok()?;
     file.seek(SeekFrom::Start(0)).ok()?;
@@ -495,12 +496,12 @@ fn on_white(value: u8, alpha: u8) -> u8 {
 }
 
 /// Stops after so many bytes: lengths in a file can claim anything.
-struct Bounded<R> {
-    inner: R,
+struct Bounded<'a> {
+    inner: &'a mut dyn ReadSeek,
     left: u64,
 }
 
-impl<R: Read> Read for Bounded<R> {
+impl Read for Bounded<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
             return Ok(0);
@@ -511,20 +512,20 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-impl<R: Seek> Seek for Bounded<R> {
+impl Seek for Bounded<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.inner.seek(to)
     }
 }
 
 /// Ends after a time: how long a picture takes says nothing about its bytes.
-struct Timed<R> {
-    inner: R,
+struct Timed<'a> {
+    inner: BufReader<&'a mut dyn Read>,
     end: Instant,
     reads: u8,
 }
 
-impl<R: Read> Read for Timed<R> {
+impl Read for Timed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.reads = (self.reads + 1) % READS_A_LOOK;
         match self.reads == 0 && Instant::now() > self.end {
@@ -800,8 +801,13 @@ pub(crate) mod tests {
                 Ok(buffer.len())
             }
         }
+        impl Seek for Endless {
+            fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+                Ok(0)
+            }
+        }
         let mut bounded = Bounded {
-            inner: Endless,
+            inner: &mut Endless,
             left: 1_000_000,
         };
         assert!(io::copy(&mut bounded, &mut io::sink()).unwrap() < 1_100_000);

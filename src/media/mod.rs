@@ -11,3 +11,10 @@ mod png;
 pub(crate) mod smaller;
 pub(crate) mod taken;
 mod tiff;
+
+use std::io::{Read, Seek};
+
+/// A file, or bytes, to look into. A type of its own and no parameter, so that the decoders are compiled once.
+pub(crate) trait ReadSeek: Read + Seek {}
+
+impl<T: Read + Seek> ReadSeek for T {}

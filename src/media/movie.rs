@@ -1,7 +1,8 @@
 //! The header of a video (MP4, MOV, 3GP), as far as it says when the video was taken and how long it is. The video is
 //! untrusted: reading is bounded.
 
-use std::io::{Read, Seek, SeekFrom};
+use crate::media::ReadSeek;
+use std::io::{Read, SeekFrom};
 
 use chrono::NaiveDateTime;
 
@@ -26,7 +27,7 @@ pub(crate) struct MovieHeader {
 }
 
 /// Returns the header of an MP4, MOV or 3GP video (ISO 14496-12: box `mvhd` inside `moov`); `None` for all other files.
-pub(crate) fn movie_header(file: &mut (impl Read + Seek)) -> Option<MovieHeader> {
+pub(crate) fn movie_header(file: &mut dyn ReadSeek) -> Option<MovieHeader> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
     let moov = box_named(file, *b"moov", 0, end)?;
     let (start, end) = box_named(file, *b"mvhd", moov.0, moov.1)?;
@@ -50,7 +51,7 @@ pub(crate) fn movie_header(file: &mut (impl Read + Seek)) -> Option<MovieHeader>
 }
 
 /// Returns the length in seconds, from the fields behind the times: ticks per second, and the video's number of ticks.
-fn seconds(file: &mut (impl Read + Seek), at: u64, is_wide: bool) -> Option<u32> {
+fn seconds(file: &mut dyn ReadSeek, at: u64, is_wide: bool) -> Option<u32> {
     file.seek(SeekFrom::Start(at)).ok()?;
     let a_second = u64::from(read_u32(file)?);
     let ticks = match is_wide {
@@ -81,7 +82,7 @@ impl MovieHeader {
 
 /// Returns where the content of the first box with this name begins and ends.
 pub(super) fn box_named(
-    file: &mut (impl Read + Seek),
+    file: &mut dyn ReadSeek,
     name: [u8; 4],
     start: u64,
     end: u64,
@@ -109,13 +110,13 @@ pub(super) fn box_named(
     None
 }
 
-fn read_u32(file: &mut impl Read) -> Option<u32> {
+fn read_u32(file: &mut dyn Read) -> Option<u32> {
     let mut bytes = [0; 4];
     file.read_exact(&mut bytes).ok()?;
     Some(u32::from_be_bytes(bytes))
 }
 
-fn read_u64(file: &mut impl Read) -> Option<u64> {
+fn read_u64(file: &mut dyn Read) -> Option<u64> {
     let mut bytes = [0; 8];
     file.read_exact(&mut bytes).ok()?;
     Some(u64::from_be_bytes(bytes))
@@ -127,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    fn of_video(file: &mut (impl Read + Seek)) -> Option<NaiveDateTime> {
+    fn of_video(file: &mut dyn ReadSeek) -> Option<NaiveDateTime> {
         movie_header(file)?.taken()
     }
 

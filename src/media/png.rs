@@ -1,6 +1,7 @@
 //! A PNG's place for EXIF data: the `eXIf` chunk, before the pixels (PNG, third edition, 11.3.4.6).
 
-use std::io::{Read, Seek, SeekFrom};
+use crate::media::ReadSeek;
+use std::io::SeekFrom;
 
 use super::jpeg::has_xmp_date;
 
@@ -22,7 +23,7 @@ pub(super) enum Room {
 }
 
 /// Returns whether EXIF data can be added; `None` if the file is not a valid PNG.
-pub(super) fn room(file: &mut (impl Read + Seek)) -> Option<Room> {
+pub(super) fn room(file: &mut dyn ReadSeek) -> Option<Room> {
     file.seek(SeekFrom::Start(0)).ok()?;
     let mut signature = [0; 8];
     file.read_exact(&mut signature).ok()?;

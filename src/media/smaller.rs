@@ -4,11 +4,11 @@
 //! Memory is bounded by [`MAX_DECODED`]: what is much larger is decoded at a half, a quarter or an
 //! eighth of its size, which a JPEG allows.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{U8, U8x3};
-use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::TypedImage;
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use jpeg_decoder::PixelFormat;
 
 use super::jpeg::{self, EXIF_MARK, Header};
@@ -56,7 +56,9 @@ pub(super) fn smaller(original: &[u8], max_pixels: u64) -> Result<Vec<u8>, &'sta
     }
     let frame = header.frame.ok_or("it cannot be read as a JPEG")?;
     let (width, height) = fitting(frame.width, frame.height, max_pixels);
-    let mut decoder = jpeg_decoder::Decoder::new(original);
+    let mut bytes = original;
+    // As in `look`, so that the decoder is compiled once.
+    let mut decoder = jpeg_decoder::Decoder::new(&mut bytes as &mut dyn Read);
     decoder.set_max_decoding_buffer_size(MAX_DECODED as usize * 6);
     let not_decoded = |_| "it cannot be decoded";
     let (wide, high) = match frame.pixels() > MAX_DECODED {
@@ -69,22 +71,23 @@ pub(super) fn smaller(original: &[u8], max_pixels: u64) -> Result<Vec<u8>, &'sta
     let pixels = decoder.decode().map_err(not_decoded)?;
     let format = decoder.info().ok_or("it cannot be decoded")?.pixel_format;
     let (from, to) = ((wide, high), (width, height));
+    let failed = "it cannot be made smaller";
     let (small, colours) = match format {
-        PixelFormat::L8 => (
-            resized::<U8>(&pixels, from, to),
-            jpeg_encoder::ColorType::Luma,
-        ),
+        PixelFormat::L8 => {
+            let coloured = pixels.iter().flat_map(|grey| [*grey; 3]).collect();
+            drop(pixels);
+            let small = resized(coloured, from, to).ok_or(failed)?;
+            let grey = small.into_iter().step_by(3).collect();
+            (grey, jpeg_encoder::ColorType::Luma)
+        }
         PixelFormat::RGB24 => (
-            resized::<U8x3>(&pixels, from, to),
+            resized(pixels, from, to).ok_or(failed)?,
             jpeg_encoder::ColorType::Rgb,
         ),
         PixelFormat::L16 | PixelFormat::CMYK32 => {
             return Err("its colours are not those of photos");
         }
     };
-    let failed = "it cannot be made smaller";
-    let small = small.ok_or(failed)?;
-    drop(pixels);
     let mut encoded = Vec::new();
     let mut encoder = jpeg_encoder::Encoder::new(&mut encoded, QUALITY);
     encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
@@ -98,12 +101,12 @@ pub(super) fn smaller(original: &[u8], max_pixels: u64) -> Result<Vec<u8>, &'sta
     }
 }
 
-/// Pixels of a picture of another size, width and height first. Made for each kind of pixel that there is in photos:
-/// the library's choice at run time brings 3 MB of code for all others.
-fn resized<P: PixelTrait>(pixels: &[u8], from: (u16, u16), to: (u16, u16)) -> Option<Vec<u8>> {
-    let mut small = vec![0; usize::from(to.0) * usize::from(to.1) * size_of::<P>()];
-    let large = TypedImageRef::<P>::from_buffer(from.0.into(), from.1.into(), pixels).ok()?;
-    let mut target = TypedImage::<P>::from_buffer(to.0.into(), to.1.into(), &mut small).ok()?;
+/// Pixels of a picture of another size, width and height first. Red, green and blue only, and the same type for both
+/// pictures: the library's code is compiled for each pair again, thirty times.
+fn resized(mut pixels: Vec<u8>, from: (u16, u16), to: (u16, u16)) -> Option<Vec<u8>> {
+    let mut small = vec![0; usize::from(to.0) * usize::from(to.1) * size_of::<U8x3>()];
+    let large = TypedImage::<U8x3>::from_buffer(from.0.into(), from.1.into(), &mut pixels).ok()?;
+    let mut target = TypedImage::<U8x3>::from_buffer(to.0.into(), to.1.into(), &mut small).ok()?;
     let how = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
     Resizer::new()
         .resize_typed(&large, &mut target, &how)
