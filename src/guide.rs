@@ -218,6 +218,15 @@ impl From<DiskError> for Error {
                 Kind::Disk,
                 "move the folder that stands there away and run the same command again",
             ),
+            // `/proc` and its like say so of everything new.
+            DiskError::Io { action, source, .. }
+                if *action == "create" && source.kind() == ErrorKind::NotFound =>
+            {
+                (
+                    Kind::Disk,
+                    "nothing can be made there: choose another place with -o",
+                )
+            }
             DiskError::Io { .. } => (
                 Kind::Disk,
                 "check that the disk is still attached and healthy",
@@ -335,7 +344,7 @@ impl From<FolderError> for Error {
             FolderError::NotAFolder { .. } | FolderError::NotARescueFolder { .. } => wrap(
                 Kind::Folder,
                 &error,
-                "name a folder that `rescue pull` made, or a new folder with -o",
+                "name a folder that `rescue pull` made",
             ),
             FolderError::NoCatalogue { .. } => wrap(
                 Kind::Folder,

@@ -48,7 +48,8 @@ pub(super) fn folded(line: &str, columns: usize) -> String {
     let (mut used, mut is_begun) = (0, false);
     for word in words(line) {
         let (text, blanks) = word.split_at(word.trim_end_matches(' ').len());
-        if is_begun && used + text.width() > columns {
+        // Blanks alone begin no line.
+        if is_begun && !text.is_empty() && used + text.width() > columns {
             lines.truncate(lines.trim_end_matches(' ').len());
             lines.push('\n');
             lines.push_str(&hanging);
@@ -110,6 +111,10 @@ mod tests {
         assert_eq!(
             folded("  2 files   1.0 MB  verified", 24),
             "  2 files   1.0 MB\n    verified"
+        );
+        assert_eq!(
+            folded("  d1/index.html                     every photo", 20),
+            "  d1/index.html\n    every photo"
         );
         assert_eq!(folded("写真 写真 写真", 10), "写真 写真\n  写真");
         assert_eq!(folded("password: ", 40), "password: ");

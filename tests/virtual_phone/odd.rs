@@ -189,13 +189,21 @@ async fn hints_name_only_what_the_command_has() {
         &["demo", "rescued"][..],
         &["demo", "full"],
         &["open", "full"],
+        &["open", "/dev/null"],
+        &["demo", "/proc/demo"],
         &["status", "full"],
         &["verify", "full"],
         &["upload", "full", "--to", "x"],
     ] {
         let (code, _, stderr) = output(&mut desk.command(arguments));
         assert_ne!(code, 0, "{arguments:?}");
-        for other in [" -o", "--same-phone", "pull into"] {
+        for other in [
+            " -o",
+            "--same-phone",
+            "pull into",
+            "or a new folder",
+            "healthy",
+        ] {
             assert!(!stderr.contains(other), "{arguments:?}: {stderr}");
         }
     }

@@ -4,7 +4,7 @@ use super::destination::Destination;
 use super::known::Known;
 use super::now;
 use crate::error::Error;
-use crate::folder::{Folder, RunId, RunOutcome, Summary};
+use crate::folder::{Folder, FolderError, RunId, RunOutcome, Summary};
 use crate::halt::Halt;
 use crate::item::PhoneIdentity;
 
@@ -47,6 +47,16 @@ pub(super) fn forget(opened: Option<Opened>, known: Known) -> Result<(), Error> 
     Ok(())
 }
 
+/// A pull may begin a new folder; other commands need one that is there.
+fn refused(error: FolderError) -> Error {
+    match &error {
+        FolderError::NotAFolder { .. } | FolderError::NotARescueFolder { .. } => {
+            Error::from(error).with_hint("name a folder that `rescue pull` made, or a new one")
+        }
+        _ => error.into(),
+    }
+}
+
 /// Opens or makes the phone's folder, notes in it that a run begins and reads what it holds, in a
 /// thread of its own; no folder when nothing is to be changed.
 pub(super) async fn open_folder(
@@ -62,7 +72,8 @@ pub(super) async fn open_folder(
             return Ok((None, Known::of_existing(&path, &halt)?));
         }
         let was_there = std::fs::symlink_metadata(&path).is_ok();
-        let mut folder = Folder::after_asking(&path, || Folder::create_or_open(&path, &phone))?;
+        let opened = Folder::after_asking(&path, || Folder::create_or_open(&path, &phone));
+        let mut folder = opened.map_err(refused)?;
         folder.catalogue_mut().set_marks(&marks)?;
         let before = folder.catalogue().last_run()?;
         let run = folder.catalogue_mut().begin_run(now(), TOOL)?;
