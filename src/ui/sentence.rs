@@ -16,6 +16,8 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
         Event::PhoneBack { after_seconds } => {
             format!("The phone is back after {}", whole_seconds(*after_seconds))
         }
+        // The report says so.
+        Event::UploadPlanned { items: 0, .. } => return None,
         Event::UploadPlanned {
             remote,
             items,

@@ -341,6 +341,8 @@ fn remotes_are_listed_tested_and_forgotten() {
 fn said(desk: &Desk, more: &[&str]) -> Vec<String> {
     let mut command = desk.command(&["upload", "rescued", "--to", "nas", "--tries", "1"]);
     let output = command.args(more).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(!stderr.starts_with("0 files"), "{stderr}");
     let stdout = String::from_utf8(output.stdout).unwrap();
     stdout.lines().map(str::to_owned).collect()
 }
