@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::json::plain;
 use crate::upload::kinds::{KindOptions, KindSettings};
-use crate::upload::settings::{Place, check_name};
+use crate::upload::settings::{SecretPlace, check_name};
 
 /// The version, and where this program comes from.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RESCUE_BUILD"), ")");
@@ -588,7 +588,7 @@ pub struct RemoteAddArgs {
     pub secret_file: Option<PathBuf>,
     /// Where to keep the secret [default: the keyring if there is one, else the settings file]
     #[arg(long, value_enum, value_name = "PLACE", global = true)]
-    pub keep_in: Option<Place>,
+    pub keep_in: Option<SecretPlace>,
     /// Save the remote without trying it: nothing is sent over the network, except to sign in
     #[arg(long, global = true)]
     pub no_test: bool,

@@ -21,7 +21,7 @@ use crate::upload::kinds::{HostKey, KindSettings, NeededSecret, NewSecret, Perso
 use crate::upload::oauth::Grant;
 use crate::upload::problem::Problem;
 use crate::upload::secret::Secret;
-use crate::upload::settings::{Place, RemoteSettings, Settings};
+use crate::upload::settings::{RemoteSettings, SecretPlace, Settings};
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -30,7 +30,7 @@ struct Listed<'a> {
     kind: &'static str,
     target: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret_in: Option<Place>,
+    secret_in: Option<SecretPlace>,
     /// Whether it was tried before it was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     tested: Option<bool>,
@@ -142,8 +142,8 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     let mut lines = vec![format!("{} points to {}", name, plain(&target))];
     lines.extend(seen.map(|seen| format!("It works: {}", plain(&seen))));
     lines.extend(kept.map(|place| match place {
-        Place::Keyring => format!("Its secret is in {}", Keyring::NAME),
-        Place::File => {
+        SecretPlace::Keyring => format!("Its secret is in {}", Keyring::NAME),
+        SecretPlace::File => {
             let file = plain(&settings.path().display().to_string());
             format!("Its secret is in {file}, which only you can read")
         }
@@ -296,8 +296,8 @@ fn list(ui: &Ui) -> Result<Done, Error> {
             kind: remote.kind.name(),
             target: remote.kind.target(),
             secret_in: match (remote.in_keyring, &remote.secret) {
-                (true, _) => Some(Place::Keyring),
-                (false, Some(_)) => Some(Place::File),
+                (true, _) => Some(SecretPlace::Keyring),
+                (false, Some(_)) => Some(SecretPlace::File),
                 (false, None) => None,
             },
             tested: None,

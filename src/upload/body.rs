@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_LENGTH, HeaderMap};
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::RequestBuilder;
+use reqwest::header::CONTENT_LENGTH;
 use tokio::sync::mpsc;
 
-use super::http::{Http, MAX_ERROR_BYTES, read_some};
+use super::http::{Answer, Http};
 use super::problem::Problem;
 use super::source::Source;
 
@@ -61,37 +61,6 @@ pub(super) struct Frame {
     pub(super) after: Bytes,
 }
 
-/// A service's answer, read completely.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-}
-
-impl Answer {
-    /// Sends a request and returns its answer, whatever its status.
-    pub(super) async fn of(http: &Http, request: RequestBuilder) -> Result<Self, Problem> {
-        let answer = http.answer(request).await?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        // What went wrong is known by the status already, however the rest of it arrives.
-        let body = match status.is_success() {
-            true => http.body(answer).await?,
-            false => read_some(answer, MAX_ERROR_BYTES).await.into(),
-        };
-        Ok(Self {
-            status,
-            headers,
-            body,
-        })
-    }
-
-    /// Returns the problem that an unsuccessful answer means.
-    pub(super) fn problem(&self) -> Problem {
-        Problem::of_answer(self.status, &self.headers, &self.body)
-    }
-}
-
 /// Sends a file in a frame and returns the answer, whatever its status. If the service answers before it has read
 /// everything, no more is sent.
 pub(super) async fn send_framed(
@@ -104,7 +73,7 @@ pub(super) async fn send_framed(
     let request = request.header(CONTENT_LENGTH, length);
     let (sender, receiver) = mpsc::channel(1);
     let body = reqwest::Body::wrap_stream(Body { receiver });
-    let asking = Answer::of(http, request.body(body));
+    let asking = http.ask(request.body(body));
     let reading = feed(source, frame, sender);
     tokio::pin!(asking);
     tokio::select! {

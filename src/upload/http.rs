@@ -13,7 +13,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use opendal::{Buffer, HttpBody, HttpTransport};
 use opendal_http_transport_reqwest::ReqwestTransport;
+use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 
@@ -22,7 +24,7 @@ const CONNECT: Duration = Duration::from_secs(20);
 /// How long a service may say nothing while we wait for its answer.
 const SILENCE: Duration = Duration::from_secs(120);
 /// The most bytes of an error's body that are read.
-pub(super) const MAX_ERROR_BYTES: usize = 64 * 1024;
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// The most of an answer that is held, in bytes.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// The most of a listing that is held, in bytes: WebDAV tells all of a folder in one answer.
@@ -138,6 +140,26 @@ impl Http {
         request.send().await.map_err(|e| self.peer.problem(&e))
     }
 
+    /// Sends a request and reads the answer, whatever its status.
+    pub(crate) async fn ask(&self, request: RequestBuilder) -> Result<Answer, Problem> {
+        self.read(self.answer(request).await?).await
+    }
+
+    /// Reads an answer completely, whatever its status.
+    pub(crate) async fn read(&self, answer: Response) -> Result<Answer, Problem> {
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        // What went wrong is known by the status already, however the rest of it arrives.
+        let body = match status.is_success() {
+            true => self.body(answer).await?,
+            false => read_some(answer, MAX_ERROR_BYTES).await.into(),
+        };
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
+    }
+
     /// Returns the problem that an unsuccessful answer means.
     pub(crate) async fn problem(&self, answer: Response) -> Problem {
         let (status, headers) = (answer.status(), answer.headers().clone());
@@ -174,7 +196,46 @@ impl Http {
     }
 }
 
-pub(super) async fn read_some(mut answer: Response, limit: usize) -> Vec<u8> {
+/// A service's answer, read completely.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.is_success()
+    }
+
+    /// Parses the body as JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        // Not serde's error: it may repeat what it read.
+        serde_json::from_slice(&self.body)
+            .map_err(|_| Problem::other("the service returned an invalid response"))
+    }
+
+    /// Parses the body of a successful answer as JSON; any other answer is returned as a problem.
+    pub(crate) fn success<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        match self.is_success() {
+            true => self.json(),
+            false => Err(self.problem()),
+        }
+    }
+
+    /// Returns the problem that an unsuccessful answer means.
+    pub(crate) fn problem(&self) -> Problem {
+        Problem::of_answer(self.status, &self.headers, &self.body)
+    }
+
+    /// Returns the text of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+async fn read_some(mut answer: Response, limit: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(piece)) = answer.chunk().await {
         body.extend_from_slice(&piece);

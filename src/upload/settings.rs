@@ -61,7 +61,7 @@ impl RemoteSettings {
 /// The place where a secret is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum SecretPlace {
     /// The desktop's keyring (through `secret-tool`), or Windows' Credential Manager
     Keyring,
     /// The settings file, readable by you only
@@ -178,21 +178,23 @@ impl Settings {
         &mut self,
         name: &str,
         mut remote: RemoteSettings,
-        place: Option<Place>,
-    ) -> Result<Option<Place>, Error> {
+        place: Option<SecretPlace>,
+    ) -> Result<Option<SecretPlace>, Error> {
         self.check_free(name)?;
-        let mut kept = remote.secret.as_ref().map(|_| Place::File);
-        if let (Some(secret), true) = (&remote.secret, place != Some(Place::File)) {
+        let mut kept = remote.secret.as_ref().map(|_| SecretPlace::File);
+        if let (Some(secret), true) = (&remote.secret, place != Some(SecretPlace::File)) {
             let keyring = Keyring::of_session(&self.path);
             let result = keyring.map(|keyring| keyring.keep(name, secret));
             match (result, place) {
                 (Some(Ok(())), _) => {
                     remote.in_keyring = true;
                     remote.secret = None;
-                    kept = Some(Place::Keyring);
+                    kept = Some(SecretPlace::Keyring);
                 }
-                (None, Some(Place::Keyring)) => return Err(locked(name, None)),
-                (Some(Err(error)), Some(Place::Keyring)) => return Err(locked(name, Some(error))),
+                (None, Some(SecretPlace::Keyring)) => return Err(locked(name, None)),
+                (Some(Err(error)), Some(SecretPlace::Keyring)) => {
+                    return Err(locked(name, Some(error)));
+                }
                 (None | Some(Err(_)), _) => {}
             }
         }
@@ -362,8 +364,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/remotes.toml");
         let mut settings = Settings::load_from(&path).unwrap();
-        let kept = settings.add("cloud", webdav(), Some(Place::File)).unwrap();
-        assert_eq!(kept, Some(Place::File));
+        let kept = settings
+            .add("cloud", webdav(), Some(SecretPlace::File))
+            .unwrap();
+        assert_eq!(kept, Some(SecretPlace::File));
         assert!(settings.add("cloud", webdav(), None).is_err());
         #[cfg(unix)]
         {
@@ -545,8 +549,8 @@ user = "ada"
         assert!(error.message.contains("'moon'"), "{}", error.message);
         assert!(!format!("{error:?} {settings:?}").contains("hunter"));
         assert!(settings.add("moon", webdav(), None).is_err());
-        let kept = settings.add("other", webdav(), Some(Place::File));
-        assert_eq!(kept.unwrap(), Some(Place::File));
+        let kept = settings.add("other", webdav(), Some(SecretPlace::File));
+        assert_eq!(kept.unwrap(), Some(SecretPlace::File));
         settings
             .set_secret("cloud", Secret::new("hunter4"))
             .unwrap();

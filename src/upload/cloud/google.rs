@@ -7,7 +7,8 @@ use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-use super::api::{Answer, Api};
+use super::api::Api;
+use crate::upload::http::Answer;
 use crate::upload::problem::Problem;
 use crate::upload::source::Source;
 

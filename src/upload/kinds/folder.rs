@@ -97,12 +97,12 @@ impl LocalFolder {
     }
 
     /// A new part of a file.
-    fn fresh(&self, path: &str, source: &Source) -> Result<Part, Problem> {
+    fn fresh(&self, path: &str, source: &Source) -> Result<FolderPart, Problem> {
         let place = self.folder(folder_of(path), Missing::IsMade)?;
         let place = place.ok_or_else(|| Problem::other("no folder"))?;
         let name = self.parts.fresh(&place.path, &source.sha256);
         match place.held.create_new(&name) {
-            Ok(file) => Ok(Part::new(place, name, file, (self, path))),
+            Ok(file) => Ok(FolderPart::new(place, name, file, (self, path))),
             Err(error) => {
                 self.parts.done(&place.path, &name);
                 Err(place.takes_none(&name, &error))
@@ -112,7 +112,7 @@ impl LocalFolder {
 
     /// Goes on with what an earlier run left of a file, as far as the disk has it: the part, and how much of
     /// it is right.
-    fn resume(&self, path: &str, source: &Source) -> Result<Option<(Part, u64)>, Problem> {
+    fn resume(&self, path: &str, source: &Source) -> Result<Option<(FolderPart, u64)>, Problem> {
         let Some(place) = self.folder(folder_of(path), Missing::IsFine)? else {
             return Ok(None);
         };
@@ -124,7 +124,7 @@ impl LocalFolder {
             self.parts.done(&place.path, &name);
             return Ok(None);
         };
-        let mut part = Part::new(place, name, file, (self, path));
+        let mut part = FolderPart::new(place, name, file, (self, path));
         match part.sure_bytes(source)? {
             0 => {
                 part.discard();
@@ -340,7 +340,7 @@ impl Place {
 
 /// A file that is being written, under a name of its own.
 #[derive(Debug)]
-struct Part {
+struct FolderPart {
     place: Place,
     name: String,
     file: File,
@@ -350,7 +350,7 @@ struct Part {
     target: String,
 }
 
-impl Part {
+impl FolderPart {
     fn new(place: Place, name: String, file: File, (of, path): (&LocalFolder, &str)) -> Self {
         Self {
             place,
@@ -515,7 +515,7 @@ mod tests {
     }
 
     /// A part of which the disk takes no byte, and in its place one that could be resumed.
-    fn failing(remote: &LocalFolder, device: &str) -> (Part, PathBuf) {
+    fn failing(remote: &LocalFolder, device: &str) -> (FolderPart, PathBuf) {
         let mut part = remote.fresh("a/1.mp4", &source(9)).unwrap();
         let path = part.place.shown.join(&part.name);
         part.file = File::options().write(true).open(device).unwrap();

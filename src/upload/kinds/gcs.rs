@@ -19,10 +19,10 @@ use super::{
 use crate::digest::Sha256;
 use crate::upload::checksum::{Algorithm, Checksum};
 use crate::upload::cloud::access::{Access, ServiceAccount};
-use crate::upload::cloud::api::{Answer, Api};
+use crate::upload::cloud::api::Api;
 use crate::upload::cloud::sessions::Sessions;
 use crate::upload::cloud::{Cloud, Progress, Stored, google, send_in_parts};
-use crate::upload::http::{Http, host_of};
+use crate::upload::http::{Answer, Http, host_of};
 use crate::upload::paths::Paths;
 use crate::upload::percent::encoded;
 use crate::upload::rules::Rules;

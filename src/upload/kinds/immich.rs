@@ -25,8 +25,8 @@ use super::{Account, Error, NeededSecret, NewSecret, Person, RemoteKind, RemoteO
 use crate::digest::Sha256;
 use crate::folder::upload::{SMALL_BYTES, Upload, UploadReason};
 use crate::upload::albums::Albums;
-use crate::upload::body::{self, Answer};
-use crate::upload::http::{Http, host_of};
+use crate::upload::body;
+use crate::upload::http::{Answer, Http, host_of};
 use crate::upload::problem::{Problem, brief};
 use crate::upload::queue::AHEAD;
 use crate::upload::rules::Rules;
@@ -319,7 +319,7 @@ impl Immich {
                 .header("content-type", "application/json")
                 .body(body.to_string());
         }
-        let answer = Answer::of(&self.http, request).await?;
+        let answer = self.http.ask(request).await?;
         match answer.status.is_success() {
             true => Ok(answer),
             false => Err(problem(&answer)),

@@ -442,12 +442,12 @@ impl Sftp {
         sftp: &SftpSession,
         folder: &str,
         source: &Source,
-    ) -> Result<Part, Problem> {
+    ) -> Result<SftpPart, Problem> {
         let name = self.parts.fresh(folder, &source.sha256);
         let flags = OpenFlags::CREATE | OpenFlags::EXCLUDE | OpenFlags::WRITE;
         let full = self.path(&below(folder, &name));
         match sftp.open_with_flags(full, flags).await {
-            Ok(file) => Ok(Part {
+            Ok(file) => Ok(SftpPart {
                 name,
                 file,
                 offset: 0,
@@ -461,7 +461,12 @@ impl Sftp {
 
     /// What is there already of a file. A link that bears its name is not followed, and nothing is written
     /// before the server has on its disk what is there.
-    async fn resumable(&self, sftp: &SftpSession, folder: &str, source: &Source) -> Option<Part> {
+    async fn resumable(
+        &self,
+        sftp: &SftpSession,
+        folder: &str,
+        source: &Source,
+    ) -> Option<SftpPart> {
         let name = self.parts.left_of(folder, &source.sha256)?;
         let full = self.path(&below(folder, &name));
         let opened = async {
@@ -476,7 +481,7 @@ impl Sftp {
             Some((file, offset))
         };
         match opened.await {
-            Some((file, offset)) => Some(Part { name, file, offset }),
+            Some((file, offset)) => Some(SftpPart { name, file, offset }),
             None => {
                 let _ = sftp.remove_file(full).await;
                 self.parts.done(folder, &name);
@@ -489,7 +494,7 @@ impl Sftp {
         &self,
         sftp: &SftpSession,
         full: &str,
-        part: Part,
+        part: SftpPart,
         bytes: &[u8],
     ) -> Result<RemoteFile, Problem> {
         let mut file = part.file;
@@ -503,7 +508,7 @@ impl Sftp {
         &self,
         sftp: &SftpSession,
         full: &str,
-        part: Part,
+        part: SftpPart,
         source: &Source,
     ) -> Result<RemoteFile, Problem> {
         let mut file = part.file;
@@ -738,7 +743,7 @@ impl Store for Sftp {
 }
 
 /// A file that is being written, under a name of its own.
-struct Part {
+struct SftpPart {
     name: String,
     file: RemoteFile,
     offset: u64,

@@ -151,9 +151,9 @@ impl SignIn {
             }
         };
         let code = match code {
-            Answer::Code(code) => code,
-            Answer::WrongState => return Err(SignInError::WrongState),
-            Answer::Error(code) => {
+            Redirected::Code(code) => code,
+            Redirected::WrongState => return Err(SignInError::WrongState),
+            Redirected::Error(code) => {
                 return Err(SignInError::Refused {
                     service: self.service.name,
                     code,
@@ -192,14 +192,14 @@ impl SignIn {
 
 /// The answer of the consent page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Answer {
+enum Redirected {
     Code(String),
     Error(String),
     WrongState,
 }
 
 /// Returns the first request to the listener that is an answer.
-async fn answers(listener: &TcpListener, state: &str) -> Answer {
+async fn answers(listener: &TcpListener, state: &str) -> Redirected {
     let state: Arc<str> = state.into();
     let (sender, mut receiver) = mpsc::channel(1);
     let mut connections = JoinSet::new();
@@ -229,7 +229,7 @@ async fn answers(listener: &TcpListener, state: &str) -> Answer {
     }
 }
 
-async fn serve(mut stream: TcpStream, state: &str, sender: &mpsc::Sender<Answer>) {
+async fn serve(mut stream: TcpStream, state: &str, sender: &mpsc::Sender<Redirected>) {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         let mut buffer = [0; 2048];
@@ -247,15 +247,15 @@ async fn serve(mut stream: TcpStream, state: &str, sender: &mpsc::Sender<Answer>
         .and_then(|rest| rest.split([' ', '\r']).next())
         .and_then(|query| read_answer(query, state));
     let (status, words) = match &answer {
-        Some(Answer::Code(_)) => (
+        Some(Redirected::Code(_)) => (
             "200 OK",
             "Thank you. rescue has the answer; you can close this page.",
         ),
-        Some(Answer::Error(_)) => (
+        Some(Redirected::Error(_)) => (
             "200 OK",
             "Access was not granted. rescue has stopped; you can close this page.",
         ),
-        Some(Answer::WrongState) => (
+        Some(Redirected::WrongState) => (
             "400 Bad Request",
             "This answer does not belong to the sign-in that is under way. rescue has stopped it.",
         ),
@@ -277,7 +277,7 @@ async fn serve(mut stream: TcpStream, state: &str, sender: &mpsc::Sender<Answer>
 }
 
 /// Parses the query of the redirect; returns `None` if it is not an answer.
-fn read_answer(query: &str, state: &str) -> Option<Answer> {
+fn read_answer(query: &str, state: &str) -> Option<Redirected> {
     let query = query.split('#').next().unwrap_or_default();
     let url = reqwest::Url::parse(&format!("http://127.0.0.1/?{query}")).ok()?;
     let value = |name: &str| {
@@ -289,11 +289,11 @@ fn read_answer(query: &str, state: &str) -> Option<Answer> {
         return None;
     }
     if value("state").as_deref() != Some(state) {
-        return Some(Answer::WrongState);
+        return Some(Redirected::WrongState);
     }
     match (error, code) {
-        (Some(error), _) => Some(Answer::Error(word(&error))),
-        (None, Some(code)) if !code.is_empty() => Some(Answer::Code(code)),
+        (Some(error), _) => Some(Redirected::Error(word(&error))),
+        (None, Some(code)) if !code.is_empty() => Some(Redirected::Code(code)),
         (None, _) => None,
     }
 }

@@ -14,10 +14,10 @@ pub(super) struct Together {
     turn: tokio::sync::Mutex<()>,
     waiting: Mutex<Vec<String>>,
     /// The answers, and how many callers have yet to fetch each.
-    answers: Mutex<HashMap<String, (usize, Answer)>>,
+    answers: Mutex<HashMap<String, (usize, Judged)>>,
 }
 
-type Answer = Result<Verdict, Problem>;
+type Judged = Result<Verdict, Problem>;
 
 impl Together {
     /// Returns the server's verdict on a checksum. `ask` asks for many at once.
@@ -25,7 +25,7 @@ impl Together {
         &self,
         sha1: String,
         ask: impl AsyncFnOnce(Vec<String>) -> Result<HashMap<String, Verdict>, Problem>,
-    ) -> Answer {
+    ) -> Judged {
         lock(&self.waiting).push(sha1.clone());
         let _turn = self.turn.lock().await;
         if let Some(answer) = self.fetch(&sha1) {
@@ -60,7 +60,7 @@ impl Together {
             .unwrap_or_else(|| Err(Problem::other("the server did not answer for every file")))
     }
 
-    fn fetch(&self, sha1: &str) -> Option<Answer> {
+    fn fetch(&self, sha1: &str) -> Option<Judged> {
         let mut answers = lock(&self.answers);
         let (askers, answer) = answers.get_mut(sha1)?;
         *askers -= 1;
