@@ -21,7 +21,8 @@ mod lock_secret;
 mod open;
 // Among the tests of torture, and a part of the crate: it hears of each change to the disk, which the program that
 // people get tells nobody.
-#[cfg(all(test, feature = "virtual-phone"))]
+#[cfg(test)]
+#[cfg(feature = "virtual-phone")]
 #[path = "../../tests/torture/power_cut.rs"]
 mod power_cut;
 mod pull;
