@@ -1,24 +1,24 @@
 //! Uploads: from the rescue folder to any cloud, each file once, with a receipt.
 //!
-//! In: files of a rescue folder with their SHA-256, and a [`Remote`]. Out: a receipt for each in the catalogue, or
+//! In: files of a rescue folder with their SHA-256, and a `Remote`. Out: a receipt for each in the catalogue, or
 //! the reason why there is none.
 //!
 //! ```text
 //! choose (which, where to) -> queue in the catalogue -> survey -> put (-> create) -> settle -> receipts
 //! ```
 //!
-//! * [`Remote::survey`] asks what is there already: the same file is recorded and not sent, another file under its
+//! * `Remote::survey` asks what is there already: the same file is recorded and not sent, another file under its
 //!   name is left alone.
-//! * [`Remote::put`] sends one file. The catalogue records *sending* before the first byte leaves, so that after a
+//! * `Remote::put` sends one file. The catalogue records *sending* before the first byte leaves, so that after a
 //!   crash the path is known to be ours, and *sent* when the service has acknowledged it.
 //! * `create` turns sent bytes into items, in batches, if a service requires that.
-//! * [`Remote::settle`] asks for many files at once whether the service really has them.
+//! * `Remote::settle` asks for many files at once whether the service really has them.
 //!
 //! `queue` joins these steps, decides about retries and writes the receipts. `source` is a file on its way, with the
 //! proof that it is still the verified one.
 //!
 //! `kinds` has a room for each kind of remote, with all that the program knows of it. Kinds that hold files by path
-//! share `paths`; a photo service (with upload tokens and batches, or with checksums) is a [`Remote`] of its own. A
+//! share `paths`; a photo service (with upload tokens and batches, or with checksums) is a `Remote` of its own. A
 //! failure is a `problem::Problem`, which says what it means for the file and for the run.
 
 pub(crate) mod account;

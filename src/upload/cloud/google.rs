@@ -60,7 +60,7 @@ pub(crate) async fn begin(
         .body(description.to_string());
     let answer = api.ask(request).await?;
     if !answer.is_success() {
-        return Err(answer.problem());
+        return Err(refused(&answer));
     }
     let session = answer.header("location").map(str::to_owned);
     session.ok_or_else(|| Problem::other("the service opened no session"))
@@ -104,7 +104,18 @@ async fn put(api: &Api, session: &str, range: &str, part: Bytes) -> Result<Sessi
         404 | 410 | 499 => Err(Problem::NotFound {
             what: format!("HTTP {}", answer.status.as_u16()),
         }),
-        _ => Err(answer.problem()),
+        _ => Err(refused(&answer)),
+    }
+}
+
+/// What an unsuccessful answer about a session means: with 412, somebody else has the path by now. Whose path it is,
+/// the caller knows.
+fn refused(answer: &Answer) -> Problem {
+    match answer.status.as_u16() {
+        412 => Problem::Taken {
+            path: String::new(),
+        },
+        _ => answer.problem(),
     }
 }
 

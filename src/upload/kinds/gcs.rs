@@ -319,10 +319,10 @@ fn bucket_gone(problem: Problem) -> Problem {
     }
 }
 
-/// Reads a 412 as a path taken by somebody else in the meantime.
+/// Says which path somebody else took in the meantime.
 fn taken(path: &str, problem: Problem) -> Problem {
     match problem {
-        Problem::Other { words, .. } if words.contains("HTTP 412") => Problem::Taken {
+        Problem::Taken { .. } => Problem::Taken {
             path: path.to_owned(),
         },
         problem => problem,

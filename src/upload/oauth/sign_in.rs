@@ -3,14 +3,21 @@
 //! The answer comes to a port of 127.0.0.1, or is pasted by the user if the browser is on another computer. Either
 //! must carry the state that was sent with the link.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use oauth2::{
     AuthorizationCode, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
     TokenResponse as _,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -229,51 +236,56 @@ async fn answers(listener: &TcpListener, state: &str) -> Redirected {
     }
 }
 
-async fn serve(mut stream: TcpStream, state: &str, sender: &mpsc::Sender<Redirected>) {
-    let mut head = Vec::new();
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        let mut buffer = [0; 2048];
-        match stream.read(&mut buffer).await {
-            Ok(count @ 1..) => head.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-            _ => return,
+async fn serve(stream: TcpStream, state: &str, sender: &mpsc::Sender<Redirected>) {
+    let service = service_fn(async |request: Request<Incoming>| {
+        let is_redirect = request.method() == Method::GET && request.uri().path() == "/";
+        let query = request.uri().query().filter(|_| is_redirect);
+        let answer = query.and_then(|query| read_answer(query, state));
+        let response = page(answer.as_ref());
+        if let Some(answer) = answer {
+            // One answer is enough; the channel is full when there is one.
+            let _ = sender.try_send(answer);
         }
-        if head.len() > MAX_REQUEST_BYTES {
-            return;
-        }
+        Ok::<_, Infallible>(response)
+    });
+    let served = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(MAX_REQUEST_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a browser's connection ended");
     }
-    let answer = std::str::from_utf8(&head)
-        .ok()
-        .and_then(|head| head.strip_prefix("GET /?"))
-        .and_then(|rest| rest.split([' ', '\r']).next())
-        .and_then(|query| read_answer(query, state));
-    let (status, words) = match &answer {
+}
+
+/// The page that the browser shows. Nothing of what came in goes out again.
+fn page(answer: Option<&Redirected>) -> Response<Full<Bytes>> {
+    let (status, words) = match answer {
         Some(Redirected::Code(_)) => (
-            "200 OK",
+            StatusCode::OK,
             "Thank you. rescue has the answer; you can close this page.",
         ),
         Some(Redirected::Error(_)) => (
-            "200 OK",
+            StatusCode::OK,
             "Access was not granted. rescue has stopped; you can close this page.",
         ),
         Some(Redirected::WrongState) => (
-            "400 Bad Request",
+            StatusCode::BAD_REQUEST,
             "This answer does not belong to the sign-in that is under way. rescue has stopped it.",
         ),
-        None => ("404 Not Found", "Nothing is here."),
+        None => (StatusCode::NOT_FOUND, "Nothing is here."),
     };
-    // Nothing of what came in goes out again.
     let page = format!("<!doctype html><meta charset=utf-8><title>rescue</title><p>{words}</p>");
-    let answered = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n\
-         Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n\r\n{page}",
-        page.len()
-    );
-    if let Some(answer) = answer {
-        // One answer is enough; the channel is full when there is one.
-        let _ = sender.try_send(answer);
+    let mut response = Response::new(Full::from(page));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
     }
-    let _ = stream.write_all(answered.as_bytes()).await;
-    let _ = stream.shutdown().await;
+    response
 }
 
 /// Parses the query of the redirect; returns `None` if it is not an answer.

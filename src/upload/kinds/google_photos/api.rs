@@ -354,7 +354,15 @@ pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Pro
     let code = brief(&code);
     let words = match (code.is_empty(), message.is_empty()) {
         (true, true) if status != StatusCode::UNAUTHORIZED => {
-            return busy_after_429(Problem::of_answer(status, headers, b""));
+            return match Problem::of_answer(status, headers, b"") {
+                Problem::Busy { after: None, words } if status == StatusCode::TOO_MANY_REQUESTS => {
+                    Problem::Busy {
+                        after: Some(WAIT_AFTER_429),
+                        words,
+                    }
+                }
+                problem => problem,
+            };
         }
         (_, true) => format!("HTTP {}: {code}", status.as_u16()),
         _ => format!("HTTP {}: {message}", status.as_u16()),
@@ -390,16 +398,6 @@ pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Pro
             words: format!("refused by Google: {words}"),
             passing: false,
         },
-    }
-}
-
-fn busy_after_429(problem: Problem) -> Problem {
-    match problem {
-        Problem::Busy { after: None, words } if words.contains("429") => Problem::Busy {
-            after: Some(WAIT_AFTER_429),
-            words,
-        },
-        other => other,
     }
 }
 
