@@ -176,7 +176,11 @@ async fn refusal_wrong_state_and_missing_scope_are_told_apart() {
         "access to Somewhere was not granted (access_denied)"
     );
     assert!(page.contains("not granted"), "{page}");
-    for query in ["?state=other&code=x", "?code=x", "?error=%3Cscript%3E&state=1"] {
+    for query in [
+        "?state=other&code=x",
+        "?code=x",
+        "?error=%3Cscript%3E&state=1",
+    ] {
         let (ended, page) = sign_in(&stand, |_| query.to_owned()).await;
         assert!(matches!(ended, Err(SignInError::WrongState)), "{query}");
         assert!(!page.contains("<script>"), "{page}");
