@@ -80,6 +80,8 @@ impl Driver<'_> {
             let told = turn.say.iter().flat_map(lines);
             told.for_each(|line| self.ui.remark(&line));
             let phone = self.phone(journey.phone());
+            // A key pressed while files came is no answer to the question behind them.
+            let took_long = matches!(turn.next, Next::List(_) | Next::Pull(_) | Next::Run(_));
             happened = match turn.next {
                 Next::Look => Happened::Looked(self.unless_stopped(look(&phone)).await?),
                 Next::Ask(question) => Happened::Answered(self.choose(&question).await?),
@@ -107,6 +109,9 @@ impl Driver<'_> {
                 Next::End(true) => return Ok(Done::All),
                 Next::End(false) => return Ok(Done::SomeFailed),
             };
+            if took_long {
+                self.ui.forget_typed();
+            }
         }
     }
 

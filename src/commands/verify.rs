@@ -61,6 +61,8 @@ struct Wrong {
     bag: bool,
     /// Files that another user owns.
     forbidden: bool,
+    /// Files of the rescue that are not here as they were recorded, or that nobody can tell about.
+    rescued: bool,
     /// Files that are not of this rescue: they are nobody's fault.
     strangers: u64,
     /// Anything else that is still so, and strangers that still stand in the way.
@@ -230,7 +232,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         perhaps_from_memory: report.perhaps_from_memory_count,
         set_aside: *set_aside,
         manifest_written,
-        rescue_complete: lacking.is_empty(),
+        rescue_complete: lacking.is_empty() && !wrong.rescued,
         phone: comparison,
     };
     let same = comparison.is_none_or(|comparison| {
@@ -305,7 +307,9 @@ fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Looked,
             if set_aside {
                 out_of_place.extend(finding.out_of_place());
             }
-            wrong.strangers += u64::from(matches!(finding, Finding::Extra { .. }));
+            let is_stranger = matches!(finding, Finding::Extra { .. });
+            wrong.strangers += u64::from(is_stranger);
+            wrong.rescued |= !is_stranger && !finding.is_of_the_bag();
             match finding {
                 found if found.is_of_the_bag() => wrong.bag = true,
                 Finding::Forbidden { .. } => wrong.forbidden = true,

@@ -42,7 +42,7 @@ pub enum CheckError {
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Report {
-    /// Files that the catalogue says are there.
+    /// Files that were read to their end.
     pub files: u64,
     /// Bytes read.
     pub bytes: u64,
@@ -284,7 +284,6 @@ impl Check<'_> {
             let mut workers = Workers::start(scope, folder.root())?;
             folder.catalogue().for_each_payload(|file| {
                 known.add(self.hashes.hash_one(&file.local));
-                self.report.files += 1;
                 while let Some((local, _)) = listed.peek()
                     && *local < file.local
                 {
@@ -376,6 +375,8 @@ impl Check<'_> {
                 perhaps_from_memory,
             } => {
                 self.report.perhaps_from_memory_count += u64::from(perhaps_from_memory);
+                let was_read = matches!(finding, None | Some(Finding::WrongHash { .. }));
+                self.report.files += u64::from(was_read);
                 if let Some(finding) = finding {
                     self.find(finding);
                 }

@@ -228,6 +228,13 @@ impl Ui {
         let _ = write!(err, "{}", lines.join("\n")).and_then(|()| err.flush());
     }
 
+    /// Throws away what was typed until now: it cannot answer a question that comes later.
+    pub fn forget_typed(&self) {
+        if terminal::is_there() {
+            terminal::forget_typed();
+        }
+    }
+
     /// Asks the person at the terminal for a line, which comes back without its end; the end of the input
     /// (Ctrl-D) is no line, but the error `UnexpectedEof`. Where this future is dropped, the terminal is
     /// given back and nothing that is typed later is lost.

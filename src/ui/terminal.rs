@@ -72,6 +72,11 @@ pub fn is_there() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// Throws away what was typed before the next question is shown; on Windows, it stays.
+pub(super) fn forget_typed() {
+    system::forget_typed();
+}
+
 /// The terminal while it is read from; dropping it gives it back.
 #[derive(Debug)]
 pub struct Terminal(Mode);

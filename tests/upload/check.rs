@@ -158,6 +158,31 @@ fn archives_are_checked_without_the_photos_that_were_never_meant_to_go() {
     desk.upload("there", &["--archive", "all.zip"]).expect(0);
     let checked = desk.upload("there", &["--check"]).expect(0);
     assert_eq!(checked.line("upload_checked")["not_sent"], 0);
+
+    // One that never went there, and one that is not there any more: also when it is looked for again.
+    fs::write(desk.path("other.zip"), photo(6, 30_000)).unwrap();
+    let other = ["--check", "--archive", "other.zip"];
+    let checked = desk.upload("there", &other).expect(3);
+    let report = checked.line("upload_checked");
+    assert_eq!(
+        (&report["there"], &report["not_sent"]),
+        (&0.into(), &1.into())
+    );
+    let both = ["--check", "--archive", "all.zip", "--archive", "other.zip"];
+    let checked = desk.upload("there", &both).expect(3);
+    let report = checked.line("upload_checked");
+    assert_eq!(
+        (&report["there"], &report["not_sent"]),
+        (&1.into(), &1.into())
+    );
+    let there = desk.path("there").join("all.zip");
+    fs::remove_file(&there).unwrap();
+    desk.upload("there", &["--check"]).expect(3);
+    let said = desk.run(&["upload", "rescued", "--to", "there", "--check"]);
+    assert_eq!(said.code, 3, "{}", said.all);
+    assert!(said.all.contains("all.zip` sends it"), "{}", said.all);
+    desk.upload("there", &["--archive", "all.zip"]).expect(0);
+    desk.upload("there", &["--check"]).expect(0);
 }
 
 /// A receipt of yesterday says nothing of today.

@@ -191,6 +191,10 @@ async fn what_verify_sets_aside_is_fetched_anew_and_nothing_is_lost() {
     let ended = desk.run(&["--json", "status", &shown]).await.expect(3);
     assert_eq!(ended.line("status")["not_in_place"], 2);
     let ended = desk.run(&["--json", "verify", &shown]).await.expect(1);
+    let verified = ended.line("verified");
+    // Read to their end: the one that is right, and the one with other bytes.
+    assert_eq!(verified["files"], 2, "{verified}");
+    assert_eq!(verified["rescue_complete"], false);
     let hint = ended.line("error")["hint"].to_string();
     assert!(hint.contains("--set-aside"), "{hint}");
     // What an earlier --set-aside left there is not replaced.

@@ -98,6 +98,7 @@ async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
         .shows("rescue remembers this folder as the remote 'disk'")
         .await;
     terminal.shows("disk: Backup complete").await;
+    terminal.shows_question().await;
     terminal.type_keys("\n");
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
@@ -226,6 +227,26 @@ async fn phone_unplugged_in_the_middle_resumes_by_itself_when_it_is_back() {
     assert_eq!(code, 0, "{screen}");
     assert!(screen.contains("Safe: everything"), "{screen}");
     assert_eq!(rescued(&desk).len(), 20);
+}
+
+#[tokio::test]
+async fn keys_pressed_while_files_come_answer_no_question() {
+    let (phone, _) = camera(&[100_000; 10]);
+    let mut slow = phone.clone();
+    slow.rate = Some(400_000);
+    let serving = slow.serve().await.unwrap();
+    let desk = Desk::new();
+    let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
+    terminal.shows("What do you want to take?").await;
+    terminal.type_keys("1\n");
+    terminal.shows("of 1.0 MB").await;
+    terminal.type_keys("\n1\n2");
+    terminal.shows("What next?").await;
+    terminal.shows_question().await;
+    terminal.type_keys("3\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0, "{screen}");
+    assert!(!folder(&desk).with_extension("zip").exists(), "{screen}");
 }
 
 #[tokio::test]

@@ -5,14 +5,15 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::{TOLD_FAILURES, is_choice, refuse_empty_choice, refused, uploads};
+use super::{TOLD_FAILURES, archives, is_choice, refuse_empty_choice, refused, uploads};
 use crate::cli::UploadArgs;
 use crate::commands::{Done, stopped};
 use crate::error::{Error, Kind};
-use crate::folder::upload::{RemoteId, Upload, UploadReason, UploadRecord, UploadState};
+use crate::folder::upload::{NewUpload, RemoteId, Upload, UploadReason, UploadRecord, UploadState};
 use crate::folder::{Access, CatalogueError, Folder};
 use crate::halt::Halt;
 use crate::ui::{Ui, bytes, count, plain, typed};
+use crate::upload::choose::Places;
 use crate::upload::queue::{Ended, Options, check as queue};
 use crate::upload::rules::Rules;
 use crate::upload::{Depth, Masked, Proven, Settled};
@@ -74,15 +75,25 @@ pub(super) async fn check(
             args.to
         )));
     };
-    let mut sent: Vec<Upload> = Vec::new();
+    let (mut sent, mut archives) = (Vec::new(), Vec::new());
     folder.catalogue().for_each_upload(id, |upload| {
-        if matches!(upload.state, UploadState::Sent | UploadState::There) {
-            sent.push(upload);
+        match upload.state {
+            UploadState::Sent | UploadState::There => sent.push(upload),
+            // The service takes no such file.
+            UploadState::Skipped => {}
+            UploadState::Waiting | UploadState::Sending | UploadState::Failed => {
+                if upload.entry.is_none() {
+                    archives.push(upload);
+                }
+            }
         }
         Ok::<_, CatalogueError>(())
     })?;
     let rules = remote.rules().clone();
-    let missing = Missing::of(args, folder, (&rules, id), &mut sent, halt).await?;
+    let missing = match args.archive.is_empty() {
+        true => Missing::of(args, folder, (&rules, id), &mut sent, archives, halt).await?,
+        false => Missing::of_archives(args, folder, id, &mut sent, halt).await?,
+    };
     let settled = queue::check(
         remote,
         folder.data_reader(),
@@ -146,7 +157,7 @@ pub(super) async fn check(
             count(wrong, "file")
         ));
     }
-    lines.extend(missing.in_words());
+    lines.extend(missing.in_words(args));
     if !is_kept {
         let shown = plain(&args.folder.display().to_string());
         lines.push(format!(
@@ -208,9 +219,39 @@ struct Missing {
     not_sent: u64,
     not_sent_bytes: u64,
     left_out: u64,
+    /// Where the archives are that were not sent, or are not there any more.
+    archives: Vec<String>,
 }
 
 impl Missing {
+    /// Of the archives that the person named; nothing else is compared then.
+    async fn of_archives(
+        args: &UploadArgs,
+        folder: &Folder,
+        id: RemoteId,
+        sent: &mut Vec<Upload>,
+        halt: &Halt,
+    ) -> Result<Self, Error> {
+        let places = Places::on(folder.catalogue(), Some(id))?;
+        let wanted = archives(&args.archive, args, places, halt).await?.uploads;
+        sent.retain(|it| {
+            let is_it = |new: &NewUpload| new.source == it.source && new.sha256 == it.sha256;
+            wanted.iter().any(is_it)
+        });
+        let is_sent = |new: &NewUpload| sent.iter().any(|it| it.source == new.source);
+        let archives: Vec<_> = wanted
+            .into_iter()
+            .filter(|new| !is_sent(new))
+            .map(|new| new.source)
+            .collect();
+        Ok(Self {
+            not_sent: archives.len() as u64,
+            not_sent_bytes: 0,
+            left_out: 0,
+            archives,
+        })
+    }
+
     /// The same choice as for sending, without what has a receipt; takes out of those sent what was
     /// not chosen.
     async fn of(
@@ -218,18 +259,23 @@ impl Missing {
         folder: &Folder,
         (rules, id): (&Rules, RemoteId),
         sent: &mut Vec<Upload>,
+        archives: Vec<Upload>,
         halt: &Halt,
     ) -> Result<Self, Error> {
+        let archives: Vec<_> = match is_choice(args) {
+            true => Vec::new(),
+            false => archives.into_iter().map(|it| it.source).collect(),
+        };
         let mut missing = Self {
-            not_sent: 0,
+            not_sent: archives.len() as u64,
             not_sent_bytes: 0,
             left_out: 0,
+            archives,
         };
         let catalogue = folder.catalogue();
         // Where only archives were sent, the photos were never meant to go.
-        let not_on = match catalogue.not_on(id)? {
-            Some(not_on) if args.archive.is_empty() => not_on,
-            _ => return Ok(missing),
+        let Some(not_on) = catalogue.not_on(id)? else {
+            return Ok(missing);
         };
         let chosen = uploads(args, folder, Some(id), rules, halt).await?;
         refuse_empty_choice(args, &chosen)?;
@@ -258,13 +304,23 @@ impl Missing {
         Ok(missing)
     }
 
-    fn in_words(&self) -> Vec<String> {
+    fn in_words(&self, args: &UploadArgs) -> Vec<String> {
         let mut lines = Vec::new();
-        if self.not_sent > 0 {
+        let files = self.not_sent - self.archives.len() as u64;
+        if files > 0 {
             lines.push(format!(
                 "missing there: {}, {}, never sent, or found lost or altered before; `rescue upload` sends them",
-                count(self.not_sent, "other file"),
+                count(files, "other file"),
                 bytes(self.not_sent_bytes)
+            ));
+        }
+        for archive in self.archives.iter().take(TOLD_FAILURES) {
+            lines.push(format!(
+                "missing there: {}, never sent, or found lost or altered before; `rescue upload {} --to {} --archive {}` sends it",
+                plain(archive),
+                typed(&args.folder),
+                args.to,
+                typed(archive.as_ref())
             ));
         }
         if self.left_out > 0 {

@@ -115,6 +115,9 @@ fn one_line() -> io::Result<String> {
     io::stdin().read_line(&mut line).map(|_| line)
 }
 
+/// Nothing here throws away what was typed and not read.
+pub(super) fn forget_typed() {}
+
 /// Some of the standard input, through std's buffer.
 pub(super) fn read_stdin(buffer: &mut [u8]) -> io::Result<usize> {
     io::stdin().lock().read(buffer)

@@ -6,7 +6,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+    InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush,
+    tcgetattr, tcsetattr,
 };
 use zeroize::Zeroizing;
 
@@ -93,6 +94,12 @@ pub(super) async fn line(_mode: Mode) -> io::Result<Zeroizing<Vec<u8>>> {
         }
     }
     Ok(line)
+}
+
+/// Throws away what was typed and not read.
+pub(super) fn forget_typed() {
+    // Harmless where the input is no terminal.
+    let _ = tcflush(io::stdin(), QueueSelector::IFlush);
 }
 
 /// Some of the standard input, without a buffer between.
