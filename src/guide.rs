@@ -241,8 +241,8 @@ impl From<DiskError> for Error {
 pub fn next_for_items(code: ReasonCode) -> Option<&'static str> {
     Some(match code {
         ReasonCode::PermissionDenied => {
-            "Android keeps it from adb: open it in its own app on the phone and save or share a copy into \
-             Download, then run again; or accept it as missing with `rescue pull --accept-failed`"
+            "Android does not let adb read it: on the phone, open it in the app that it belongs to and save \
+             or share a copy into Download, then run again; or accept it as missing with `rescue pull --accept-failed`"
         }
         ReasonCode::PhoneIo => {
             "the phone's storage fails there: run again once or twice, with the phone cool and charged; \

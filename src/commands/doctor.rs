@@ -496,7 +496,8 @@ async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
             Err(error) => return Err(unasked().caused_by(error)),
         };
         if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            return Err(Error::new(Kind::Interrupted, "nothing was written"));
+            ui.remark("Nothing was written.");
+            return Ok(Done::All);
         }
     }
     let by_hand = "install the output of `rescue doctor --print-udev-rules` by hand";

@@ -4,7 +4,9 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
+use super::unmatched::TriedChoice;
 use super::{Done, check_days};
 use crate::cli::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 use crate::error::{Error, Kind};
@@ -95,7 +97,18 @@ fn export(
         now: chrono::Local::now(),
         is_stopped: &|| halt.is_set(),
     };
-    Ok(pack(&folder, plan, &request, events)?)
+    pack(&folder, plan, &request, events).or_else(|error| {
+        let choice = TriedChoice {
+            include: &args.choice.include,
+            exclude: &args.choice.exclude,
+            is_of_kinds: args.choice.photos || args.choice.videos,
+            is_of_days: args.choice.since.is_some() || args.choice.until.is_some(),
+        };
+        Err(match error {
+            ExportError::Nothing => choice.error(&folder, &args.folder)?.unwrap_or(error.into()),
+            error => error.into(),
+        })
+    })
 }
 
 /// The longest passphrase that is read, in bytes.
@@ -105,31 +118,29 @@ const MAX_PASSPHRASE_BYTES: usize = 99;
 
 /// Asks beside the halt: a person, or a pipe that nobody writes to, may take for ever.
 async fn ask_for(args: &ProtectionArgs, ui: &Ui, halt: &Halt) -> Result<Protection, Error> {
-    let (args, asking) = (args.clone(), ui.clone());
-    let answer = tokio::task::spawn_blocking(move || protection(&args, &asking));
     tokio::select! {
         biased;
         () = halt.stopped() => {
-            ui.end_asking();
+            ui.prompt("\n");
             Err(halt.take_reason().unwrap_or_else(|| ExportError::Stopped.into()))
         }
-        answer = answer => match answer {
-            Ok(answer) => answer,
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        },
+        answer = protection(args, ui) => answer,
     }
 }
 
-fn protection(args: &ProtectionArgs, ui: &Ui) -> Result<Protection, Error> {
+async fn protection(args: &ProtectionArgs, ui: &Ui) -> Result<Protection, Error> {
     if !args.age.is_empty() {
         return Ok(Protection::Age(args.age.clone()));
     }
     if !args.encrypt {
         return Ok(Protection::None);
     }
-    let passphrase = match &args.passphrase_file {
-        None => ui.ask_new_passphrase()?,
-        Some(path) => first_line(path)?,
+    let passphrase = match args.passphrase_file.clone() {
+        None => ui.ask_new_passphrase().await?,
+        Some(path) => match tokio::task::spawn_blocking(move || first_line(&path)).await {
+            Ok(line) => line?,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        },
     };
     let refused = |message: &str| {
         Error::new(Kind::Usage, message).with_hint("choose a passphrase of a few words")
@@ -145,11 +156,11 @@ fn protection(args: &ProtectionArgs, ui: &Ui) -> Result<Protection, Error> {
     if passphrase.chars().any(char::is_control) {
         return Err(refused("the passphrase contains a control character"));
     }
-    Ok(Protection::Passphrase(passphrase.into()))
+    Ok(Protection::Passphrase(passphrase))
 }
 
 /// The first line of a file, or of the standard input when it is called `-`.
-fn first_line(path: &Path) -> Result<String, Error> {
+fn first_line(path: &Path) -> Result<Zeroizing<String>, Error> {
     let shown = path.display();
     let failed = |error: std::io::Error| {
         Error::new(
@@ -159,14 +170,14 @@ fn first_line(path: &Path) -> Result<String, Error> {
         .caused_by(error)
         .with_hint("check the file: the passphrase is its first line")
     };
-    let read = |from: &mut dyn Read| -> std::io::Result<String> {
+    let read = |from: &mut dyn Read| -> std::io::Result<Zeroizing<String>> {
         let mut line = Vec::new();
         let mut limited = BufReader::new(from.take(MAX_READ_BYTES + 2));
         limited.read_until(b'\n', &mut line)?;
         let text = String::from_utf8(line).map_err(std::io::Error::other)?;
         let text = text.trim_end_matches(['\n', '\r']).to_owned();
         match text.len() as u64 <= MAX_READ_BYTES {
-            true => Ok(text),
+            true => Ok(text.into()),
             false => Err(std::io::Error::other("its first line is too long")),
         }
     };

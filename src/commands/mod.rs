@@ -31,6 +31,7 @@ mod screen;
 mod status;
 mod summary;
 mod unlock;
+mod unmatched;
 mod upload;
 mod verify;
 #[cfg(feature = "virtual-phone")]

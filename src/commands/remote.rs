@@ -281,8 +281,12 @@ async fn asked(what: &str, ui: &Ui) -> Result<Secret, Error> {
         );
     }
     let line = ui.ask(&format!("{what}: "), Mode::Hidden).await;
-    let line = line.map_err(|error| {
-        Error::new(ErrorKind::Usage, format!("the {what} could not be read")).caused_by(error)
+    let line = line.map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => {
+            Error::new(ErrorKind::Interrupted, format!("no {what} was given"))
+                .with_hint("run the same command again")
+        }
+        _ => Error::new(ErrorKind::Usage, format!("the {what} could not be read")).caused_by(error),
     })?;
     Secret::from_line(&line)
 }

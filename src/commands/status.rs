@@ -182,7 +182,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     }
     if not_in_place > 0 {
         lines.push(format!(
-            "{} no longer in their place: `rescue verify {word}` names them, `rescue pull -o {word}` fetches them again",
+            "{} no longer in place: `rescue verify {word}` says which; `rescue pull -o {word}` fetches the missing files",
             count(not_in_place, "file")
         ));
     }
@@ -213,7 +213,9 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         (0, _) => format!(
             "Some files could not be pulled; `rescue pull -o {word}` tries again, and --accept-failed accepts the files that stay missing"
         ),
-        _ => format!("Not finished: plug the phone in and run `rescue pull -o {word}`"),
+        _ => format!(
+            "Not finished: plug the phone in and run `rescue pull -o {word}`, with --tcp or --serial as before"
+        ),
     };
     lines.extend(steps.lines());
     lines.push(match pull {

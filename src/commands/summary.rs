@@ -63,7 +63,8 @@ impl Steps {
     }
 
     pub(super) fn lines(&self) -> impl Iterator<Item = String> {
-        let line = |(step, items): &(&str, u64)| format!("For {items} of these: {step}");
+        let line =
+            |(step, items): &(&str, u64)| format!("For {}: {step}", count(*items, "missing file"));
         self.0.iter().map(line)
     }
 }

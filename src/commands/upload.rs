@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use self::check::{Comparison, check};
 use super::summary::looked_at_everything;
+use super::unmatched::TriedChoice;
 use super::{Done, arguments, check_days, stopped};
 use crate::cli::{CheckHow, LimitsOf, Quality, UploadArgs, UploadChoiceArgs};
 use crate::digest::{Hasher, Sha256};
@@ -179,7 +180,7 @@ async fn send_to(
             archives(files, args, places, halt).await?
         }
     };
-    refuse_empty_choice(args, &chosen)?;
+    refuse_empty_choice(args, &folder, &chosen)?;
     if chosen.unverified > 0 {
         ui.remark(&format!(
             "{} not verified and left out; --include-unverified sends them too",
@@ -289,16 +290,18 @@ fn is_choice(args: &UploadArgs) -> bool {
 }
 
 /// A choice that matches nothing was meant otherwise; who watches may wait for the first.
-fn refuse_empty_choice(args: &UploadArgs, chosen: &Chosen) -> Result<(), Error> {
+fn refuse_empty_choice(args: &UploadArgs, folder: &Folder, chosen: &Chosen) -> Result<(), Error> {
     let found = chosen.uploads.len() as u64 + chosen.unverified + chosen.damaged;
     if found > 0 || args.watch || !args.archive.is_empty() || !is_choice(args) {
         return Ok(());
     }
-    let shown = args.folder.display();
-    let message = format!("none of the files in {shown} matches the options given");
-    Err(Error::new(Kind::Folder, message).with_hint(
-        "a pattern matches a whole path, as in 'DCIM/Camera/*.jpg' or '**/Voice*/**'; `rescue status` shows what the folder contains",
-    ))
+    let choice = TriedChoice {
+        include: &args.choice.include,
+        exclude: &args.choice.exclude,
+        is_of_kinds: args.choice.photos || args.choice.videos,
+        is_of_days: args.choice.since.is_some() || args.choice.until.is_some(),
+    };
+    choice.error(folder, &args.folder)?.map_or(Ok(()), Err)
 }
 
 /// A disk that is not plugged in leaves an empty folder in its place, on this computer's own disk:

@@ -343,7 +343,7 @@ async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparis
         .await?
         .map_err(|other| {
             Error::from(other)
-                .with_hint("attach the folder's own phone, or choose it with --serial")
+                .with_hint("attach the folder's own phone, or choose it with --serial or --tcp")
         })?;
     let mut here: Vec<Entry> = Vec::new();
     folder.catalogue().for_each_by_path(|entry| {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use chrono::{DateTime, Datelike as _, Local, Timelike as _};
+use zeroize::Zeroizing;
 use zip::result::ZipError;
 use zip::write::{FullFileOptions, SimpleFileOptions, StreamWriter};
 use zip::{AesMode, CompressionMethod, ZipWriter};
@@ -46,7 +47,7 @@ pub enum Protection {
     #[default]
     None,
     /// AES-256 (WinZip's AE-2) with a passphrase.
-    Passphrase(Box<str>),
+    Passphrase(Zeroizing<String>),
     /// The whole archive is encrypted to these recipients, in the format of `age`.
     Age(Vec<String>),
 }

@@ -123,7 +123,7 @@ pub enum ExportError {
         path: PathBuf,
     },
     /// No files were selected for the export.
-    #[error("no file of the rescue folder is to go into the archive")]
+    #[error("the rescue folder has no file for the archive")]
     Nothing,
     /// None of the selected files can be exported.
     #[error(

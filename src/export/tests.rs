@@ -916,7 +916,7 @@ fn a_passphrase_keeps_the_bytes_from_others() {
     .unwrap();
     let place = place(&room, "x.zip");
     let request = Request {
-        protection: Protection::Passphrase("correct horse".into()),
+        protection: Protection::Passphrase("correct horse".to_owned().into()),
         ..request(&place)
     };
     let plan = planned(&folder);

@@ -128,24 +128,20 @@ impl Ui {
     }
 
     /// Asks for a passphrase twice, without showing it.
-    pub fn ask_new_passphrase(&self) -> Result<String, Error> {
+    pub async fn ask_new_passphrase(&self) -> Result<Zeroizing<String>, Error> {
         let hint = "give it with --passphrase-file FILE, or with --passphrase-file - on the standard input";
         if !std::io::stdin().is_terminal() {
             let message = "a passphrase is required, but standard input is not a terminal";
             return Err(Error::new(Kind::Usage, message).with_hint(hint));
         }
-        // Who presses Ctrl-C at the question gets the terminal back as it was.
-        *lock(&ASKING) = terminal::Settings::now().ok();
-        let ask = |prompt: &str| {
-            rpassword::prompt_password(prompt).map_err(|error| {
-                Error::new(Kind::Usage, "the passphrase could not be read")
-                    .caused_by(error)
-                    .with_hint(hint)
-            })
+        let unread = |error| {
+            Error::new(Kind::Usage, "the passphrase could not be read")
+                .caused_by(error)
+                .with_hint(hint)
         };
-        let twice = ask("Passphrase: ").and_then(|it| Ok((it, ask("Repeat it: ")?)));
-        *lock(&ASKING) = None;
-        let (passphrase, again) = twice?;
+        let ask = |prompt| self.ask(prompt, terminal::Mode::Hidden);
+        let passphrase = ask("Passphrase: ").await.map_err(unread)?;
+        let again = ask("Repeat it: ").await.map_err(unread)?;
         if passphrase != again {
             let message = "the two passphrases are not the same";
             return Err(Error::new(Kind::Usage, message).with_hint("run the same command again"));
@@ -179,14 +175,6 @@ impl Ui {
     /// Whether remarks are printed.
     pub fn is_read_by_person(&self) -> bool {
         !self.style.json && !self.style.quiet
-    }
-
-    /// Shows what is typed again, where a question that hides it is cut short.
-    pub fn end_asking(&self) {
-        if let Some(before) = lock(&ASKING).take() {
-            let _ = before.apply();
-            eprint_line("");
-        }
     }
 
     /// Whether lists and remarks are left out.
@@ -362,9 +350,6 @@ pub fn note_output_failure(error: &std::io::Error) {
         let _ = OUTPUT_FAILED.set(error.to_string());
     }
 }
-
-/// The terminal as it was before a question that hides what is typed.
-static ASKING: Mutex<Option<terminal::Settings>> = Mutex::new(None);
 
 fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)

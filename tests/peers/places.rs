@@ -168,7 +168,7 @@ fn odd_places(daemon: Daemon) {
     tree::allow(&closed, 0o700);
     desk.rescue(&pull)
         .expect_said("/storage/closed: ")
-        .expect_said("For 1 of these: Android keeps it from adb")
+        .expect_said("For 1 missing file: Android does not let adb read it")
         .expect_code(3);
     desk.rescue(&[&pull[..], &["--accept-failed"]].concat())
         .expect_code(0);

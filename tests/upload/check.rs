@@ -71,7 +71,7 @@ fn choice_narrows_what_is_compared_and_one_that_matches_nothing_is_an_error() {
     let desk = desk_with_folder(5);
     let nothing = ["--include", "zzz*"];
     let said = desk.upload("there", &nothing).expect(1).all;
-    assert!(said.contains("none of the files in"), "{said}");
+    assert!(said.contains("none of the 5 files in"), "{said}");
     desk.upload("there", &["--videos"]).expect(1);
     desk.upload("there", &["--since", "2090-01-01"]).expect(1);
     desk.upload("there", &["--include", "**/*_00000[12].jpg"])
@@ -213,4 +213,30 @@ fn receipts_are_looked_at_before_a_backup_is_called_complete() {
     let listings = dav.requests("PROPFIND");
     desk.upload("dav", &[]).expect(0);
     assert_eq!(dav.requests("PROPFIND") - listings, 1, "one look, no more");
+}
+
+#[test]
+fn choice_that_matches_nothing_names_the_option_to_change() {
+    let desk = desk_with_folder(3);
+    for command in [
+        &["export", "rescued"][..],
+        &["upload", "rescued", "--to", "there"],
+    ] {
+        for (choice, hint) in [
+            (&["--include", "DCIM"][..], "a pattern matches a whole path"),
+            (&["--videos"], "leave --photos and --videos out"),
+            (
+                &["--until", "1990-01-01"],
+                "by the day on which a picture was taken",
+            ),
+            (&["--exclude", "**"], "leave --exclude out"),
+        ] {
+            let said = desk.run(&[command, choice].concat()).expect(1).all;
+            assert!(said.contains("none of the 3 files in rescued"), "{said}");
+            assert!(
+                said.contains(hint) && !said.contains("unverified"),
+                "{said}"
+            );
+        }
+    }
 }

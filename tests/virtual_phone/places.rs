@@ -441,7 +441,7 @@ async fn each_failure_is_printed_once_with_its_reason_and_a_next_step() {
         assert_eq!(told.len(), 1, "{told:?}");
     }
     assert!(
-        all.contains("For 2 of these: Android keeps it from adb"),
+        all.contains("For 2 missing files: Android does not let adb read it"),
         "{all}"
     );
 }

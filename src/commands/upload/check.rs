@@ -69,11 +69,13 @@ pub(super) async fn check(
     let args = work.args;
     let Some(id) = folder.catalogue().known_remote(&args.to, work.target)? else {
         let message = format!("nothing of this folder was sent to {}", args.to);
-        return Err(Error::new(Kind::Usage, message).with_hint(format!(
-            "send it: rescue upload {} --to {}",
-            typed(&args.folder),
-            args.to
-        )));
+        return Err(
+            Error::new(Kind::SomeItemsFailed, message).with_hint(format!(
+                "send it: rescue upload {} --to {}",
+                typed(&args.folder),
+                args.to
+            )),
+        );
     };
     let (mut sent, mut archives) = (Vec::new(), Vec::new());
     folder.catalogue().for_each_upload(id, |upload| {
@@ -278,7 +280,7 @@ impl Missing {
             return Ok(missing);
         };
         let chosen = uploads(args, folder, Some(id), rules, halt).await?;
-        refuse_empty_choice(args, &chosen)?;
+        refuse_empty_choice(args, folder, &chosen)?;
         if is_choice(args) {
             let wanted = chosen.uploads.iter().map(|it| it.source.as_str());
             let wanted: HashSet<_> = wanted.collect();

@@ -58,8 +58,8 @@ pub enum DiskError {
         /// What lies there, or was to be renamed to there.
         path: PathBuf,
     },
-    /// This user may not write there, or nobody may.
-    #[error("not writable: cannot {action} {}", path.display())]
+    /// The system does not let this user do that there, or nobody may.
+    #[error("not allowed: cannot {action} {}", path.display())]
     NotWritable {
         /// The intended action, as a verb.
         action: &'static str,
