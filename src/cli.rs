@@ -345,7 +345,7 @@ pub struct PullArgs {
     /// Begin a new folder even if this phone has one
     #[arg(long, conflicts_with = "output")]
     pub new_folder: bool,
-    /// Confirm that this is the phone of the folder of -o, although its identity differs
+    /// Confirm that this is the phone of the folder of -o, although something besides its serial number differs
     #[arg(long, requires = "output", conflicts_with = "all_phones")]
     pub same_phone: bool,
     /// List the files that would be pulled, and pull nothing

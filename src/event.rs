@@ -25,6 +25,9 @@ pub enum Event {
         what: Wait,
         /// For how long at most, in seconds.
         seconds: u64,
+        /// What stands in the way, if more is known than what is waited for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// A step of unlocking, allowing or a script begins.
     Step {

@@ -409,7 +409,11 @@ async fn connect_or_answer(
     let seconds = options.wait.as_secs();
     let mut on_wait = move |waiting: &Waiting| {
         let what = waiting.into();
-        events.emit(Event::Waiting { what, seconds });
+        events.emit(Event::Waiting {
+            what,
+            seconds,
+            why: None,
+        });
         let _ = tell.send(waiting.clone());
     };
     {

@@ -122,7 +122,8 @@ async fn ask_for(args: &ProtectionArgs, ui: &Ui, halt: &Halt) -> Result<Protecti
         biased;
         () = halt.stopped() => {
             ui.prompt("\n");
-            Err(halt.take_reason().unwrap_or_else(|| ExportError::Stopped.into()))
+            Err(Error::new(Kind::Interrupted, "stopped; nothing was written")
+                .with_hint("run the same command again"))
         }
         answer = protection(args, ui) => answer,
     }

@@ -162,7 +162,9 @@ impl Driver<'_> {
             self.ui.prompt("\n");
             let message = "stopped; everything done so far is safe";
             let error = Error::new(Kind::Interrupted, message);
-            return Err(error.with_hint("run `rescue` again: it continues where it stopped"));
+            return Err(
+                error.with_hint("run the same command again: it continues where it stopped")
+            );
         }
         Ok(String::from_utf8_lossy(&typed).into_owned())
     }

@@ -54,7 +54,10 @@ pub(super) async fn run(args: &KeysArgs, ui: &Ui) -> Result<Done, Error> {
             Kind::Usage,
             "input is required, but standard input is not a terminal",
         )
-        .with_hint("give --script FILE with no 'check' or 'secret' in it, or --yes"));
+        .with_hint(match args.yes {
+            true => "give --script FILE with no 'check' or 'secret' in it",
+            false => "give --script FILE with no 'check' or 'secret' in it, or --yes",
+        }));
     }
     let serial = args.serial.clone().or_else(serial_from_environment);
     let accessory = Accessory::open(serial.as_deref()).await?;

@@ -438,6 +438,7 @@ async fn connect_phone(
         events.emit(Event::Waiting {
             what: waiting.into(),
             seconds,
+            why: None,
         })
     };
     let phone = tokio::select! {

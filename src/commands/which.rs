@@ -56,7 +56,11 @@ pub(super) async fn attached(
         };
         if !std::mem::replace(&mut is_told, true) {
             let (what, seconds) = (Wait::Phone, wait.as_secs());
-            ui.events().emit(Event::Waiting { what, seconds });
+            ui.events().emit(Event::Waiting {
+                what,
+                seconds,
+                why: None,
+            });
         }
         tokio::select! {
             () = halt.stopped() => return Err(stopped(halt)),

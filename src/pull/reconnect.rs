@@ -77,7 +77,11 @@ impl Reconnect {
         if let PhoneError::Idle { .. } = lost {
             // Told now: whether it answers again shows only after another silence.
             let (what, seconds) = (Wait::Answer, self.options.wait.as_secs());
-            events.emit(Event::Waiting { what, seconds });
+            events.emit(Event::Waiting {
+                what,
+                seconds,
+                why: None,
+            });
         }
         loop {
             let phone = tokio::select! {
@@ -145,7 +149,11 @@ impl Reconnect {
                 is_told = true;
                 let seconds = deadline.saturating_duration_since(Instant::now()).as_secs();
                 let what = Wait::Storage;
-                events.emit(Event::Waiting { what, seconds });
+                events.emit(Event::Waiting {
+                    what,
+                    seconds,
+                    why: None,
+                });
             }
             tokio::time::sleep(STORAGE_INTERVAL).await;
         }
@@ -172,6 +180,7 @@ impl Reconnect {
                 events.emit(Event::Waiting {
                     what: waiting.into(),
                     seconds,
+                    why: None,
                 })
             }
         };

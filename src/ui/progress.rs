@@ -221,7 +221,7 @@ impl Progress {
     fn note_wait(&mut self, phone: Option<&Arc<str>>, event: &Event) {
         let phone = phone.cloned();
         match event {
-            Event::Waiting { what, seconds } => {
+            Event::Waiting { what, seconds, .. } => {
                 let label = labelled(phone.as_ref(), &format!("Waiting {}", awaited(what)));
                 let countdown = Countdown::new(label, Instant::now(), *seconds);
                 self.waits.insert(phone, countdown);
@@ -419,6 +419,7 @@ mod tests {
         let waiting = Event::Waiting {
             what: crate::event::Wait::Phone,
             seconds: 120,
+            why: None,
         };
         progress.note_wait(None, &waiting);
         let words = progress.parts(Instant::now()).join(", ");

@@ -12,7 +12,7 @@ const NOT_PULLED: &str = "no pull put it there";
 pub(super) fn sentence(event: &Event) -> Option<String> {
     Some(match event {
         Event::Step { what } => plain(what),
-        Event::Waiting { what, seconds } => waiting(what, *seconds),
+        Event::Waiting { what, seconds, why } => waiting(what, *seconds, why.as_deref()),
         Event::PhoneBack { after_seconds } => {
             format!("The phone is back after {}", whole_seconds(*after_seconds))
         }
@@ -134,7 +134,7 @@ pub(super) fn cause(event: &Event) -> Option<(&'static str, String)> {
 }
 
 /// Says what a wait is for, and what the user can do about it.
-fn waiting(what: &Wait, limit: u64) -> String {
+fn waiting(what: &Wait, limit: u64, why: Option<&str>) -> String {
     let up_to = match limit {
         0 => String::new(),
         limit => format!(" up to {}", whole_seconds(limit)),
@@ -165,9 +165,13 @@ fn waiting(what: &Wait, limit: u64) -> String {
         Wait::Storage => {
             format!("Waiting{up_to} for the phone's storage: the phone was restarted; unlock it")
         }
-        Wait::Connection => {
-            format!("Waiting{up_to} for a connection; the upload resumes by itself")
-        }
+        Wait::Connection => match why {
+            Some(why) => format!(
+                "Waiting{up_to}; the upload resumes by itself: {}",
+                plain(why)
+            ),
+            None => format!("Waiting{up_to} for a connection; the upload resumes by itself"),
+        },
         Wait::Bucket => {
             format!("Waiting{up_to} for the bucket, which is missing; the upload resumes by itself")
         }

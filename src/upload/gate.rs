@@ -106,6 +106,7 @@ impl Gate {
             self.events.emit(Event::Waiting {
                 what,
                 seconds: self.patience.map_or(0, |patience| patience.as_secs()),
+                why: Some(problem.to_string()),
             });
         }
         Ok(())
@@ -127,6 +128,7 @@ impl Gate {
             self.events.emit(Event::Waiting {
                 what: Wait::Quota,
                 seconds: u64::try_from(wait).unwrap_or_default(),
+                why: None,
             });
         }
         Ok(())
@@ -151,6 +153,7 @@ impl Gate {
             self.events.emit(Event::Waiting {
                 what: Wait::Service,
                 seconds: wait.as_secs(),
+                why: None,
             });
         }
         Ok(())

@@ -80,7 +80,12 @@ impl Settings {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => {
-                let hint = "make the file readable for yourself, and run the command again";
+                let hint = match error.kind() {
+                    ErrorKind::PermissionDenied => {
+                        "make the file readable for yourself, and run the command again"
+                    }
+                    _ => "move it away, and add the remotes again with `rescue remote add`",
+                };
                 return Err(unusable(path, &error.to_string(), hint));
             }
         };
@@ -145,7 +150,7 @@ impl Settings {
             if self.has(name) {
                 // Not toml's error: it may repeat a secret.
                 let message = format!(
-                    "this version of rescue does not know the kind of the remote '{name}' in {}",
+                    "the remote '{name}' in {} lacks a setting, or is of a kind that this version of rescue does not know",
                     self.path.display()
                 );
                 return Error::new(ErrorKindOf::Usage, message).with_hint(format!(

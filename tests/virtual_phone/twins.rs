@@ -101,6 +101,13 @@ async fn named_folder_of_a_twin_is_refused_with_a_choice_and_left_as_it_is() {
     let wiped = of_owner(2).serve().await.unwrap();
     desk.pull(&wiped, &["--same-phone"]).await.expect(0);
     assert_eq!(photos(&desk.folder()), 40);
+    // What the option does not cover is not answered with the option.
+    let mut other = of_owner(3);
+    other.set_property("ro.serialno", "OTHER");
+    let other = other.serve().await.unwrap();
+    let ended = desk.pull(&other, &["--same-phone"]).await.expect(1);
+    let hint = ended.line("error")["hint"].as_str().unwrap();
+    assert!(hint.contains("the same serial number"), "{hint}");
 }
 
 #[tokio::test]

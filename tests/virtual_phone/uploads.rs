@@ -179,7 +179,12 @@ async fn pull_then_upload_keeps_the_pull_when_the_remote_stays_away() {
         error["hint"].as_str().unwrap().contains("--wait"),
         "{error}"
     );
-    assert_eq!(ended.line("waiting")["what"], "connection");
+    let waiting = ended.line("waiting");
+    assert_eq!(waiting["what"], "connection");
+    assert!(
+        waiting["why"].as_str().is_some_and(|why| !why.is_empty()),
+        "{waiting}"
+    );
     assert_eq!(ended.line("upload_summary")["sent"], 0);
     scene.expect_pulled();
     let status = scene.status().await.expect(0);

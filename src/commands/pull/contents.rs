@@ -44,6 +44,7 @@ pub(in crate::commands) async fn contents(
         events.emit(Event::Waiting {
             what: waiting.into(),
             seconds,
+            why: None,
         });
     };
     let mut phone = tokio::select! {

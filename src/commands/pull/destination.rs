@@ -22,6 +22,8 @@ const MAX_A_DAY: u32 = 1000;
 pub(super) struct Destination {
     pub(super) path: PathBuf,
     pub(super) marks: Marks,
+    /// Whether the person said that the folder is this phone's.
+    pub(super) is_said_same: bool,
 }
 
 /// Whose a folder is.
@@ -63,7 +65,11 @@ pub(super) async fn choose(
             default_folder(phone, parent, &identity, &mut marks, request, ui).await?
         }
     };
-    Ok(Destination { path, marks })
+    Ok(Destination {
+        path,
+        marks,
+        is_said_same: request.same_phone,
+    })
 }
 
 /// `Pixel-7a-LAB0000001-2026-11-23` below `parent`; or the latest folder that this phone has

@@ -48,8 +48,11 @@ pub(super) fn forget(opened: Option<Opened>, known: Known) -> Result<(), Error> 
 }
 
 /// A pull may begin a new folder; other commands need one that is there.
-fn refused(error: FolderError) -> Error {
+fn refused(error: FolderError, is_said_same: bool) -> Error {
     match &error {
+        FolderError::OtherPhone { .. } if is_said_same => Error::from(error).with_hint(
+            "choose another folder with -o: --same-phone is for a phone with the same serial number",
+        ),
         FolderError::NotAFolder { .. } | FolderError::NotARescueFolder { .. } => {
             Error::from(error).with_hint("name a folder that `rescue pull` made, or a new one")
         }
@@ -65,7 +68,11 @@ pub(super) async fn open_folder(
     dry_run: bool,
     halt: &Halt,
 ) -> Result<(Option<Opened>, Known), Error> {
-    let Destination { path, marks } = destination;
+    let Destination {
+        path,
+        marks,
+        is_said_same,
+    } = destination;
     let (phone, halt) = (phone.clone(), halt.clone());
     let opening = tokio::task::spawn_blocking(move || {
         if dry_run {
@@ -73,7 +80,7 @@ pub(super) async fn open_folder(
         }
         let was_there = std::fs::symlink_metadata(&path).is_ok();
         let opened = Folder::after_asking(&path, || Folder::create_or_open(&path, &phone));
-        let mut folder = opened.map_err(refused)?;
+        let mut folder = opened.map_err(|error| refused(error, is_said_same))?;
         folder.catalogue_mut().set_marks(&marks)?;
         let before = folder.catalogue().last_run()?;
         let run = folder.catalogue_mut().begin_run(now(), TOOL)?;
