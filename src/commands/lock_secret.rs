@@ -157,18 +157,20 @@ impl Memory {
             ui.remark(&story);
             return Ok(());
         }
-        let refused = || {
-            Error::new(Kind::Locked, story.clone()).with_hint(
+        let refused = |words: &str| {
+            Error::new(Kind::Locked, words).with_hint(
                 "make sure of the PIN, wait a minute, then run the same command with --again",
             )
         };
         if !terminal::is_there() {
-            return Err(refused());
+            return Err(refused(&story));
         }
         ui.remark(&story);
         match agreed("Are you sure of the PIN? It is tried once more.", ui).await? {
             true => Ok(()),
-            false => Err(refused()),
+            // What was remarked is not said twice.
+            false if ui.is_read_by_person() => Err(refused("no attempt was made")),
+            false => Err(refused(&story)),
         }
     }
 

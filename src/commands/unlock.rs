@@ -164,7 +164,7 @@ async fn enter(
     let Some(accessory) = accessory else {
         return Err(
             Error::new(Kind::Refused, "the phone does not accept keys through USB debugging").with_hint(
-                "plug it in with a cable, without --over adb; on Xiaomi, 'USB debugging (Security settings)' has to be on",
+                "plug it in with a cable, and leave --over adb and --tcp out; on Xiaomi, 'USB debugging (Security settings)' has to be on",
             ),
         );
     };

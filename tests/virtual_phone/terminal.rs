@@ -45,6 +45,9 @@ impl Terminal {
             ws_ypixel: 0,
         };
         tcsetwinsize(&master, size).unwrap();
+        if command.get_envs().all(|(name, _)| name != "TERM") {
+            command.env("TERM", "xterm");
+        }
         let child = command
             .stdin(slave.try_clone().unwrap())
             .stdout(slave.try_clone().unwrap())
@@ -101,6 +104,11 @@ impl Terminal {
         .await;
         until("the last words", || self.reading.is_finished()).await;
         (ended.unwrap().code().unwrap_or(-1), self.screen())
+    }
+
+    /// Everything that the program wrote, as it came.
+    pub(crate) fn written(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
     }
 
     /// Everything that stands on the screen, and above it.

@@ -61,9 +61,9 @@ impl Settings {
     }
 }
 
-/// Every terminal does that is used today.
+/// Every terminal does that is used today, but for those that say that they take nothing but text.
 pub(super) fn takes_colors() -> bool {
-    true
+    std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
 }
 
 /// Some of what was typed; nothing at the end of the input. Nothing is lost where the future is

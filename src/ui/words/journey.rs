@@ -267,7 +267,7 @@ fn guided(next: &str) -> String {
         " (with a dead touch screen: `rescue unlock`)",
         ": it resumes where it stopped",
         " before you run the same command with --again",
-        ", without --over adb",
+        ", and leave --over adb and --tcp out",
         " and run the same command again",
         " and run the same command",
         " and run the command again",
