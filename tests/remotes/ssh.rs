@@ -137,8 +137,7 @@ fn untried_server_gets_nothing_before_its_host_key_is_confirmed_or_given() {
         for part in [
             "is not confirmed yet",
             &known,
-            "`rescue remote test there`",
-            "--host-key",
+            "`rescue remote test there` on a terminal asks you to confirm it",
         ] {
             assert!(error.contains(part), "{part}: {error}");
         }
