@@ -413,7 +413,7 @@ async fn stopped_at_a_question_or_while_it_waits_it_ends_and_says_how_to_resume(
     terminal.type_keys("\x04");
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 130, "{screen}");
-    assert!(screen.contains("run `rescue` again"), "{screen}");
+    assert!(screen.contains("run the same command again"), "{screen}");
     // Nobody is there: it waits.
     drop(serving);
     let terminal = guide(&desk, &address, &[]);
