@@ -15,7 +15,7 @@ const LEFT_OVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The variables that name the person's home folder; the second one is that of Windows.
 const HOME: [&str; 2] = ["HOME", "USERPROFILE"];
 
-/// The person's home folder: `HOME`, which Windows calls `USERPROFILE`. What is no folder is none.
+/// The person's home folder: `HOME`, which Windows calls `USERPROFILE`. A value that does not lead to a folder counts as none.
 pub(crate) fn folder() -> Option<PathBuf> {
     let named = named("HOME").or_else(|| named("USERPROFILE"));
     named.filter(|path| !is_something_else(path))

@@ -1,6 +1,6 @@
 //! `rescue export FOLDER`: one archive that anyone can open, check and look at.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::folder::Folder;
 use crate::halt::Halt;
 use crate::media::kind::MediaKind;
 use crate::media::taken::Days;
-use crate::ui::{Ui, bytes, count, plain};
+use crate::ui::{Ui, bytes, count, plain, terminal};
 
 #[derive(Serialize)]
 struct Exported<'a> {
@@ -171,23 +171,19 @@ fn first_line(path: &Path) -> Result<Zeroizing<String>, Error> {
         .caused_by(error)
         .with_hint("check the file: the passphrase is its first line")
     };
-    let read = |from: &mut dyn Read| -> std::io::Result<Zeroizing<String>> {
-        let mut line = Vec::new();
-        let mut limited = BufReader::new(from.take(MAX_READ_BYTES + 2));
-        limited.read_until(b'\n', &mut line)?;
-        let text = String::from_utf8(line).map_err(std::io::Error::other)?;
-        let text = text.trim_end_matches(['\n', '\r']).to_owned();
+    let read = || {
+        let line = match path == Path::new("-") {
+            true => terminal::first_line_of_stdin()?,
+            false => terminal::first_line(std::fs::File::open(path)?.take(MAX_READ_BYTES + 2))?,
+        };
+        let text = std::str::from_utf8(&line).map_err(std::io::Error::other)?;
+        let text = text.trim_end_matches(['\n', '\r']);
         match text.len() as u64 <= MAX_READ_BYTES {
-            true => Ok(text.into()),
+            true => Ok(Zeroizing::new(text.to_owned())),
             false => Err(std::io::Error::other("its first line is too long")),
         }
     };
-    match path == Path::new("-") {
-        true => read(&mut std::io::stdin().lock()).map_err(failed),
-        false => std::fs::File::open(path)
-            .and_then(|mut file| read(&mut file))
-            .map_err(failed),
-    }
+    read().map_err(failed)
 }
 
 fn wish(choice: &ExportChoiceArgs) -> Result<Wish, Error> {

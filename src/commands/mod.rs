@@ -387,7 +387,7 @@ fn number_typed(text: &str, choices: usize) -> Option<usize> {
 /// As adb reads it; empty is as good as unset.
 fn serial_from_environment() -> Option<String> {
     let serial = std::env::var_os("ANDROID_SERIAL")?;
-    // What is no text is no phone's, and is named as what was looked for.
+    // No phone has a name that is not text; the error says what was looked for.
     Some(serial.to_string_lossy().into_owned()).filter(|serial| !serial.is_empty())
 }
 

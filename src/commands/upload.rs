@@ -292,7 +292,7 @@ fn is_choice(args: &UploadArgs) -> bool {
 /// A choice that matches nothing was meant otherwise; who watches may wait for the first.
 fn refuse_empty_choice(args: &UploadArgs, folder: &Folder, chosen: &Chosen) -> Result<(), Error> {
     let found = chosen.uploads.len() as u64 + chosen.unverified + chosen.damaged;
-    if found > 0 || args.watch || !args.archive.is_empty() || !is_choice(args) {
+    if found > 0 || args.watch || !args.archive.is_empty() {
         return Ok(());
     }
     let choice = TriedChoice {
