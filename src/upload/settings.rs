@@ -515,16 +515,19 @@ user = "ada"
         }
     }
 
-    /// A file that cannot be read holds the remotes and their secrets: nobody is told to remove it.
+    /// What cannot be read may hold the remotes and their secrets: nobody is told to remove it.
     #[test]
     fn settings_that_cannot_be_read_are_not_to_be_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Settings::load_from(folder.path()).unwrap_err();
-        let said = format!("{error:?}");
-        assert!(
-            said.contains("readable") && !said.contains("remove"),
-            "{said}"
-        );
+        let foreign = folder.path().join("foreign.toml");
+        fs::write(&foreign, b"[remotes.\xff]\n").unwrap();
+        for path in [folder.path(), &foreign] {
+            let error = Settings::load_from(path).unwrap_err();
+            let hint = error.hint.unwrap();
+            assert!(hint.starts_with("move it away"), "{hint}");
+            assert!(!hint.contains("remove"), "{hint}");
+            assert!(path.exists());
+        }
     }
 
     #[test]
