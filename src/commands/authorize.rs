@@ -59,7 +59,7 @@ pub(super) async fn run(args: &AuthorizeArgs, ui: &Ui) -> Result<Done, Error> {
     }
     let target = target_of(&args.phone);
     let options = options_of(&args.phone);
-    let wish = Wish {
+    let wish = UnlockOptions {
         secret: &args.secret,
         unlocked: args.unlocked,
         again: args.again,
@@ -122,9 +122,9 @@ async fn lets_in_again(target: &Target, options: &ConnectOptions) -> Option<bool
     }
 }
 
-/// What is known of the lock.
+/// How the lock is opened before the phone asks.
 #[derive(Clone, Copy)]
-struct Wish<'a> {
+struct UnlockOptions<'a> {
     secret: &'a LockSecretArgs,
     unlocked: bool,
     again: bool,
@@ -134,7 +134,7 @@ struct Wish<'a> {
 async fn authorize(
     target: &Target,
     options: &ConnectOptions,
-    wish: Wish<'_>,
+    wish: UnlockOptions<'_>,
     ui: &Ui,
 ) -> Result<(Phone, Option<&'static str>, usize), Error> {
     let events = ui.events();
@@ -150,7 +150,7 @@ async fn authorize(
         Err(error) if asks(&error) => {}
         Err(error) => return Err(doctor::explained(error.into())),
     }
-    let way = Way::to(target).await?;
+    let way = AdbRoute::to(target).await?;
     let mut accessory = Accessory::open(way.on_usb.as_deref()).await?;
     let memory = Memory::of(accessory.name());
     let secret = match wish.unlocked {
@@ -185,7 +185,7 @@ async fn authorize(
         let answered = loop {
             match attempt(dialog, target, options, &way, &mut accessory).await {
                 // What the phone is on USB changes when it is unlocked or asked again.
-                Err(Failure::Accessory(AccessoryError::Gone { .. })) if again => {
+                Err(AuthorizeFailure::Accessory(AccessoryError::Gone { .. })) if again => {
                     again = false;
                     accessory = accessory.again(RETURN).await?;
                 }
@@ -198,14 +198,14 @@ async fn authorize(
                 return Ok((phone, Some(dialog.name), tried));
             }
             Ok(None) => {}
-            Err(Failure::NotAsked) => {
+            Err(AuthorizeFailure::NotAsked) => {
                 step(
                     &events,
                     "The phone shows no question and refuses the connection; it may be locked",
                 );
             }
-            Err(Failure::Accessory(error)) => return Err(error.into()),
-            Err(Failure::Phone(error)) => return Err(error.into()),
+            Err(AuthorizeFailure::Accessory(error)) => return Err(error.into()),
+            Err(AuthorizeFailure::Phone(error)) => return Err(error.into()),
         }
     }
     let _ = accessory.play(&undo()).await;
@@ -218,14 +218,14 @@ async fn authorize(
     ))
 }
 
-enum Failure {
+enum AuthorizeFailure {
     Accessory(AccessoryError),
     Phone(PhoneError),
     /// The phone never asked.
     NotAsked,
 }
 
-impl From<AccessoryError> for Failure {
+impl From<AccessoryError> for AuthorizeFailure {
     fn from(error: AccessoryError) -> Self {
         Self::Accessory(error)
     }
@@ -236,9 +236,9 @@ async fn attempt(
     dialog: &Dialog,
     target: &Target,
     options: &ConnectOptions,
-    way: &Way,
+    way: &AdbRoute,
     accessory: &mut Accessory,
-) -> Result<Option<Phone>, Failure> {
+) -> Result<Option<Phone>, AuthorizeFailure> {
     // Older questions go away, so that one is there when it is answered.
     let mut before = vec![Action::Wake, Action::Wait(Duration::from_millis(400))];
     before.extend(undo());
@@ -263,7 +263,7 @@ async fn attempt(
         asked = tokio::time::timeout(ASKING, asking) => asked.unwrap_or(false),
     };
     if !asked {
-        return Err(Failure::NotAsked);
+        return Err(AuthorizeFailure::NotAsked);
     }
     tokio::select! {
         done = &mut connecting => return outcome(done),
@@ -285,11 +285,11 @@ async fn attempt(
     }
 }
 
-fn outcome(done: Result<Phone, PhoneError>) -> Result<Option<Phone>, Failure> {
+fn outcome(done: Result<Phone, PhoneError>) -> Result<Option<Phone>, AuthorizeFailure> {
     match done {
         Ok(phone) => Ok(Some(phone)),
         Err(error) if asks(&error) || error.is_gone() => Ok(None),
-        Err(error) => Err(Failure::Phone(error)),
+        Err(error) => Err(AuthorizeFailure::Phone(error)),
     }
 }
 
@@ -308,12 +308,12 @@ async fn play_possible(
 }
 
 /// How the phone is reached over ADB, and what it is called on USB.
-struct Way {
+struct AdbRoute {
     on_usb: Option<String>,
     through_server: Option<ServedPhone>,
 }
 
-impl Way {
+impl AdbRoute {
     async fn to(target: &Target) -> Result<Self, PhoneError> {
         let Target::Discovered { serial } = target else {
             return Ok(Self {
@@ -391,7 +391,7 @@ async fn takes_keys(target: &Target) -> bool {
     let Target::Discovered { .. } = target else {
         return false;
     };
-    let (Ok(way), Ok(found)) = (Way::to(target).await, candidates().await) else {
+    let (Ok(way), Ok(found)) = (AdbRoute::to(target).await, candidates().await) else {
         return false;
     };
     let is_it = |name: &String| found.iter().any(|candidate| candidate.name == *name);
@@ -439,7 +439,7 @@ async fn connect_or_answer(
             pressed = prompted(question, Mode::Lines, ui) => drop(pressed?),
         }
     }
-    let wish = Wish {
+    let wish = UnlockOptions {
         secret: &LockSecretArgs::default(),
         unlocked: false,
         again: false,

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const CODE_DIGITS: usize = 6;
 
 #[derive(Serialize)]
-struct Connected<'a> {
+struct ConnectedLine<'a> {
     r#type: &'static str,
     address: &'a str,
     paired: bool,
@@ -63,7 +63,7 @@ pub(super) async fn run(args: &ConnectArgs, ui: &Ui) -> Result<Done, Error> {
     };
     let lines = [format!("{done} {}", plain(&address)), next];
     ui.report(
-        &Connected {
+        &ConnectedLine {
             r#type: "connected",
             address: &address,
             paired: args.pair.is_some(),

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::pull::{Request, pull};
+use super::pull::{PullRequest, pull};
 use super::{Done, arguments, export, stopped, upload};
 use crate::adb::connection::Introduction;
 use crate::adb::features::Feature;
@@ -48,7 +48,7 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
     let serving = phone.serve().await.map_err(|error| {
         Error::new(Kind::Disk, "the built-in phone cannot listen on 127.0.0.1").caused_by(error)
     })?;
-    let request = Request {
+    let request = PullRequest {
         folder_each: false,
         output: Some(folder.clone()),
         selection: Selection::default(),

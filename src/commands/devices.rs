@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A phone as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Line {
+struct DeviceLine {
     r#type: &'static str,
     #[serde(flatten)]
     phone: SeenPhone,
@@ -58,7 +58,7 @@ pub(super) async fn run(args: &DevicesArgs, ui: &Ui) -> Result<Done, Error> {
 /// Tells each phone that comes, changes or goes, until it is stopped or nobody reads it any more: a script
 /// that waits for the first one (`| head -1`) goes on when it is told.
 async fn watch(ui: &Ui) -> Result<Done, Error> {
-    let mut known: Vec<Line> = Vec::new();
+    let mut known: Vec<DeviceLine> = Vec::new();
     ui.remark("Watching for phones; Ctrl-C stops");
     while ui.has_reader() {
         // A server that is being restarted is no reason to stop looking.
@@ -79,13 +79,13 @@ async fn watch(ui: &Ui) -> Result<Done, Error> {
     Ok(Done::All)
 }
 
-fn has(lines: &[Line], wanted: &Line) -> bool {
-    let name = |line: &Line| (line.phone.serial.clone(), line.twin_at.clone());
+fn has(lines: &[DeviceLine], wanted: &DeviceLine) -> bool {
+    let name = |line: &DeviceLine| (line.phone.serial.clone(), line.twin_at.clone());
     lines.iter().any(|line| name(line) == name(wanted))
 }
 
 /// Every phone, also those without debugging; and whether an adb server runs.
-async fn look() -> Result<(Vec<Line>, bool), Error> {
+async fn look() -> Result<(Vec<DeviceLine>, bool), Error> {
     let found = discover().await?;
     let with_debugging = |phone: &SeenPhone| with_debugging(phone, &found.phones);
     let mut lines: Vec<_> = found.phones.iter().map(with_debugging).collect();
@@ -98,7 +98,7 @@ async fn look() -> Result<(Vec<Line>, bool), Error> {
             place: None,
             transport: None,
         };
-        let line = Line {
+        let line = DeviceLine {
             r#type: "phone",
             phone,
             twin_at: None,
@@ -112,9 +112,9 @@ async fn look() -> Result<(Vec<Line>, bool), Error> {
     Ok((lines, found.server_runs))
 }
 
-fn with_debugging(phone: &SeenPhone, among: &[SeenPhone]) -> Line {
+fn with_debugging(phone: &SeenPhone, among: &[SeenPhone]) -> DeviceLine {
     let choice = phone.choice(among);
-    Line {
+    DeviceLine {
         r#type: "phone",
         guide: states::of_device(&phone.state).state,
         hint: hint_for(phone).map(|hint| match among {
@@ -129,7 +129,7 @@ fn with_debugging(phone: &SeenPhone, among: &[SeenPhone]) -> Line {
     }
 }
 
-fn show(line: &Line, ui: &Ui) {
+fn show(line: &DeviceLine, ui: &Ui) {
     let phone = &line.phone;
     let name = match &line.twin_at {
         Some(place) => format!("{} at {place}", phone.serial),

@@ -38,7 +38,7 @@ const UDEV_RULES_PATH: &str = "/etc/udev/rules.d/51-rescue.rules";
 
 /// One thing that was found.
 #[derive(Debug, Serialize)]
-pub(super) struct Finding {
+pub(super) struct DoctorFinding {
     r#type: &'static str,
     /// What chooses the phone with --serial, or its serial number where an address chose it; `None` for
     /// what concerns no phone.
@@ -52,7 +52,7 @@ pub(super) struct Finding {
     next: String,
 }
 
-impl Finding {
+impl DoctorFinding {
     fn of(state: State) -> Self {
         Self {
             r#type: "finding",
@@ -138,7 +138,7 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
 
 /// Has `rescue pull` find the phone that was examined: by its address, or by what its route calls it
 /// where there are several.
-fn choose_in_next_steps(findings: &mut [Finding], args: &PhoneArgs) {
+fn choose_in_next_steps(findings: &mut [DoctorFinding], args: &PhoneArgs) {
     let mut phones: Vec<_> = findings
         .iter()
         .filter_map(|found| found.phone.clone())
@@ -186,7 +186,7 @@ pub(super) fn explained(error: Error) -> Error {
     Error::new(kind, message).with_hint(state.next)
 }
 
-pub(super) async fn examine(args: &PhoneArgs) -> Result<Vec<Finding>, Error> {
+pub(super) async fn examine(args: &PhoneArgs) -> Result<Vec<DoctorFinding>, Error> {
     if args.tcp.is_some() {
         return Ok(contact(target_of(args), args, None).await);
     }
@@ -195,7 +195,7 @@ pub(super) async fn examine(args: &PhoneArgs) -> Result<Vec<Finding>, Error> {
         Ok(found) => found.phones,
         Err(error) => {
             let state = states::of_error(&error).unwrap_or(states::server_trouble);
-            findings.push(Finding::of(state).with(error.to_string()));
+            findings.push(DoctorFinding::of(state).with(error.to_string()));
             Vec::new()
         }
     };
@@ -230,7 +230,7 @@ pub(super) async fn examine(args: &PhoneArgs) -> Result<Vec<Finding>, Error> {
             let serial = Some(name);
             findings.extend(contact(Target::Discovered { serial }, args, Some(phone)).await);
         } else {
-            let finding = Finding::about(state, &name, phone.model.as_deref());
+            let finding = DoctorFinding::about(state, &name, phone.model.as_deref());
             findings.push(finding.with(detail_of(phone)));
         }
     }
@@ -243,15 +243,15 @@ pub(super) async fn examine(args: &PhoneArgs) -> Result<Vec<Finding>, Error> {
     match no_such {
         // Others are there: "no phone shows" would be wrong.
         Some(error) if findings.is_empty() && !seen.is_empty() => return Err(error.into()),
-        _ if findings.is_empty() => findings.push(Finding::of(states::nothing_on_usb)),
+        _ if findings.is_empty() => findings.push(DoctorFinding::of(states::nothing_on_usb)),
         _ => {}
     }
     Ok(findings)
 }
 
 /// Phones with one serial number, and the command that chooses the first by its place.
-fn twins(serial: &str, places: &[String], args: &PhoneArgs) -> Finding {
-    let mut finding = Finding::about(states::same_serial, serial, None);
+fn twins(serial: &str, places: &[String], args: &PhoneArgs) -> DoctorFinding {
+    let mut finding = DoctorFinding::about(states::same_serial, serial, None);
     match places.first() {
         Some(place) => {
             let first = PhoneArgs {
@@ -280,12 +280,12 @@ fn detail_of(phone: &SeenPhone) -> Option<String> {
 }
 
 /// A phone that does not know this computer's keys, or no longer does.
-fn unauthorized(args: &PhoneArgs, name: &str, model: Option<&str>) -> Finding {
+fn unauthorized(args: &PhoneArgs, name: &str, model: Option<&str>) -> DoctorFinding {
     if let Some(day) = last_allowed(name) {
-        let finding = Finding::about(states::key_expired, name, model);
+        let finding = DoctorFinding::about(states::key_expired, name, model);
         return finding.with(format!("last allowed on {day}"));
     }
-    let finding = Finding::about(states::unauthorized, name, model);
+    let finding = DoctorFinding::about(states::unauthorized, name, model);
     let keys = options_of(args).keys.load_named().unwrap_or_default();
     let keys = keys.iter().map(|(path, key)| {
         let fingerprint = key.public().fingerprint();
@@ -313,9 +313,13 @@ pub(super) fn phones_without_adb() -> Vec<(UsbPhone, State)> {
     phones.map(|(state, phone)| (phone, state)).collect()
 }
 
-fn without_adb(phone: &UsbPhone) -> Option<Finding> {
+fn without_adb(phone: &UsbPhone) -> Option<DoctorFinding> {
     let state = state_of(phone.offer)?;
-    Some(Finding::about(state, &phone.name, phone.model.as_deref()))
+    Some(DoctorFinding::about(
+        state,
+        &phone.name,
+        phone.model.as_deref(),
+    ))
 }
 
 /// `None` for a phone that offers ADB: the routes tell about it.
@@ -330,7 +334,7 @@ fn state_of(offer: Offer) -> Option<State> {
 }
 
 /// Connects, and looks at what the phone says about itself.
-async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> Vec<Finding> {
+async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> Vec<DoctorFinding> {
     let mut options = options_to_look(args, WAIT);
     options.idle = SILENCE.min(options.idle);
     let name = name_of(&target).to_owned();
@@ -347,7 +351,7 @@ async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> 
             if state == states::unauthorized {
                 return vec![unauthorized(args, &name, model)];
             }
-            let finding = Finding::about(state, &name, model);
+            let finding = DoctorFinding::about(state, &name, model);
             return vec![finding.with(detail_of_error(&error, state))];
         }
     };
@@ -389,9 +393,9 @@ fn detail_of_error(error: &PhoneError, state: State) -> Option<String> {
     }
 }
 
-async fn look_inside(phone: &Phone, name: &str, route: &str) -> Vec<Finding> {
+async fn look_inside(phone: &Phone, name: &str, route: &str) -> Vec<DoctorFinding> {
     let identity = phone.identity();
-    let about = |state| Finding::about(state, name, Some(&identity.model));
+    let about = |state| DoctorFinding::about(state, name, Some(&identity.model));
     let mut findings = Vec::new();
     if let Some(level) = battery(phone).await
         && level < LOW_BATTERY
@@ -458,10 +462,10 @@ fn level_in(text: &str) -> Option<u64> {
         .find_map(|line| line.trim().strip_prefix("level:")?.trim().parse().ok())
 }
 
-fn disk() -> Option<Finding> {
+fn disk() -> Option<DoctorFinding> {
     let free = fs4::available_space(".").ok()?;
     let text = format!("{} free", bytes(free));
-    (free < LITTLE_ROOM).then(|| Finding::of(states::disk_nearly_full).with(text))
+    (free < LITTLE_ROOM).then(|| DoctorFinding::of(states::disk_nearly_full).with(text))
 }
 
 /// Asks, then puts the rules in place, as root only for that.
@@ -615,7 +619,7 @@ mod tests {
 
     #[test]
     fn finding_reads_as_name_meaning_and_next_step() {
-        let finding = Finding::about(states::only_charging, "AB\x1b[2J", Some("Pixel 7a"));
+        let finding = DoctorFinding::about(states::only_charging, "AB\x1b[2J", Some("Pixel 7a"));
         assert_eq!(
             finding.lines()[..3],
             [

@@ -64,7 +64,7 @@ struct Driver<'a> {
 }
 
 /// What was typed at a question, from 0.
-enum Typed {
+enum TypedAnswer {
     Number(usize),
     Nothing,
     Other,
@@ -143,12 +143,12 @@ impl Driver<'_> {
     }
 
     /// Asks on a line of its own, and reads a number of a list.
-    async fn ask(&self, prompt: &str, choices: usize) -> Result<Typed, Error> {
+    async fn ask(&self, prompt: &str, choices: usize) -> Result<TypedAnswer, Error> {
         let line = self.line(prompt).await?;
         Ok(match (line.trim(), number_typed(&line, choices)) {
-            ("", _) => Typed::Nothing,
-            (_, Some(number)) => Typed::Number(number),
-            _ => Typed::Other,
+            ("", _) => TypedAnswer::Nothing,
+            (_, Some(number)) => TypedAnswer::Number(number),
+            _ => TypedAnswer::Other,
         })
     }
 
@@ -187,9 +187,9 @@ impl Driver<'_> {
         );
         loop {
             match self.ask(&prompt, question.choices()).await? {
-                Typed::Number(number) => return Ok(number),
-                Typed::Nothing => return Ok(usual),
-                Typed::Other => self.remark_numbers(question.choices()),
+                TypedAnswer::Number(number) => return Ok(number),
+                TypedAnswer::Nothing => return Ok(usual),
+                TypedAnswer::Other => self.remark_numbers(question.choices()),
             }
         }
     }
@@ -277,9 +277,9 @@ impl Driver<'_> {
         let chosen = async {
             loop {
                 match self.ask(&prompt, choices.len()).await {
-                    Ok(Typed::Number(number)) => return Ok(number),
-                    Ok(Typed::Other) => self.remark_numbers(choices.len()),
-                    Ok(Typed::Nothing) => {}
+                    Ok(TypedAnswer::Number(number)) => return Ok(number),
+                    Ok(TypedAnswer::Other) => self.remark_numbers(choices.len()),
+                    Ok(TypedAnswer::Nothing) => {}
                     Err(error) => return Err(error),
                 }
             }
@@ -403,7 +403,7 @@ async fn look(args: &PhoneArgs) -> Sight {
         let seen = match doctor::examine(args).await {
             Ok(findings) => findings
                 .into_iter()
-                .map(doctor::Finding::into_seen)
+                .map(doctor::DoctorFinding::into_seen)
                 .collect(),
             // Others are attached, and not the phone that is waited for.
             Err(error) => vec![Seen {

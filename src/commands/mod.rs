@@ -115,14 +115,14 @@ fn words_of(panicked: &(dyn std::any::Any + Send)) -> String {
 }
 
 /// A command under way. Boxed, so that one command's futures are not part of another's.
-type Running<'a> = Pin<Box<dyn Future<Output = Result<Done, Error>> + 'a>>;
+type CommandFuture<'a> = Pin<Box<dyn Future<Output = Result<Done, Error>> + 'a>>;
 
 async fn run_command(cli: Cli, ui: &Ui) -> u8 {
     let halt = Halt::new();
     stop_on_ctrl_c(halt.clone());
     outlive_too_large_files();
     let halt = &halt;
-    let running: Running<'_> = match &cli.command {
+    let running: CommandFuture<'_> = match &cli.command {
         Command::Guide(args) => Box::pin(guide::run(args, ui, halt)),
         Command::Devices(args) if args.watch => until_stopped(halt, devices::run(args, ui)),
         Command::Devices(args) => unless_stopped(halt, devices::run(args, ui)),
@@ -469,7 +469,7 @@ fn announce(phone: &Phone, events: &Events) {
 fn unless_stopped<'a>(
     halt: &'a Halt,
     run: impl Future<Output = Result<Done, Error>> + 'a,
-) -> Running<'a> {
+) -> CommandFuture<'a> {
     Box::pin(async move {
         tokio::select! {
             biased;
@@ -492,7 +492,7 @@ fn unless_stopped<'a>(
 fn until_stopped<'a>(
     halt: &'a Halt,
     run: impl Future<Output = Result<Done, Error>> + 'a,
-) -> Running<'a> {
+) -> CommandFuture<'a> {
     Box::pin(async move {
         tokio::select! {
             () = halt.stopped() => Ok(Done::All),

@@ -16,7 +16,7 @@ use crate::ui::{Ui, plain};
 const OPENS_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Serialize)]
-struct Opened {
+struct OpenedPage {
     r#type: &'static str,
     page: String,
 }
@@ -38,7 +38,7 @@ pub(super) async fn run(args: &OpenArgs, ui: &Ui) -> Result<Done, Error> {
             .with_hint(format!("open {} in a browser", plain(&shown)))
     })?;
     let line = format!("Opened {}", plain(&shown));
-    let opened = Opened {
+    let opened = OpenedPage {
         r#type: "opened",
         page: shown,
     };

@@ -21,7 +21,7 @@ use std::time::Instant;
 pub(super) use self::contents::contents;
 use self::done::About;
 use self::one_phone::pull_into;
-pub(super) use self::request::Request;
+pub(super) use self::request::PullRequest;
 use super::which::{attached, which};
 use super::{Done, options_of};
 use crate::cli::PullArgs;
@@ -62,8 +62,8 @@ enum Whom {
 }
 
 /// Checks the options and chooses the phones.
-async fn decide(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<(Request, Whom), Error> {
-    let request = Request::of(args)?;
+async fn decide(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<(PullRequest, Whom), Error> {
+    let request = PullRequest::of(args)?;
     // A name that is wrong is known before hours of pulling.
     if let Some(remote) = &args.then_upload {
         Settings::load()?.remote(remote)?;
@@ -77,7 +77,7 @@ async fn decide(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<(Request, Whom)
 
 /// Pulls, and sends the folder to a remote where one is named.
 async fn pull_and_send(
-    request: &Request,
+    request: &PullRequest,
     target: Target,
     options: ConnectOptions,
     upload: Option<&str>,
@@ -98,7 +98,7 @@ async fn pull_and_send(
 
 /// Pulls from a phone into its folder.
 pub(super) async fn pull(
-    request: &Request,
+    request: &PullRequest,
     target: Target,
     options: ConnectOptions,
     ui: &Ui,

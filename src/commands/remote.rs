@@ -24,7 +24,7 @@ use crate::upload::secret::Secret;
 use crate::upload::settings::{RemoteSettings, SecretPlace, Settings};
 
 #[derive(Serialize)]
-struct Listed<'a> {
+struct RemoteLine<'a> {
     r#type: &'static str,
     name: &'a str,
     kind: &'static str,
@@ -131,7 +131,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     let kind = remote.kind.name();
     let is_to_confirm = remote.kind.host_key() == Some(HostKey::Unknown);
     let kept = settings.add(name, remote, args.keep_in)?;
-    let listed = Listed {
+    let listed = RemoteLine {
         r#type: "remote_added",
         name,
         kind,
@@ -294,7 +294,7 @@ async fn asked(what: &str, ui: &Ui) -> Result<Secret, Error> {
 fn list(ui: &Ui) -> Result<Done, Error> {
     let settings = Settings::load()?;
     for (name, remote) in settings.remotes() {
-        let listed = Listed {
+        let listed = RemoteLine {
             r#type: "remote",
             name,
             kind: remote.kind.name(),

@@ -24,7 +24,7 @@ struct Picture {
 }
 
 #[derive(Serialize)]
-struct Serves {
+struct ScreenLine {
     r#type: &'static str,
     url: String,
 }
@@ -62,13 +62,13 @@ async fn live(port: u16, phone: Phone, options: ConnectOptions, ui: &Ui) -> Resu
     };
     let page = Live::bind(port).await.map_err(refused)?;
     let url = page.url();
-    let result = Serves {
+    let result = ScreenLine {
         r#type: "serves",
         url: url.clone(),
     };
     ui.result(&result, &[url]);
     ui.remark("Open this address in a browser on this computer; Ctrl-C ends it.");
-    let again = Again {
+    let again = WayBack {
         target: phone.target(),
         options,
     };
@@ -78,12 +78,12 @@ async fn live(port: u16, phone: Phone, options: ConnectOptions, ui: &Ui) -> Resu
 }
 
 /// The way back to the phone after it went away.
-struct Again {
+struct WayBack {
     target: Target,
     options: ConnectOptions,
 }
 
-impl Connect for Again {
+impl Connect for WayBack {
     async fn connect(&self) -> Result<Phone, PhoneError> {
         connect(
             &self.target,

@@ -22,7 +22,7 @@ use crate::item::PhoneIdentity;
 use crate::ui::{Ui, bytes, count, plain, typed};
 
 #[derive(Serialize)]
-struct Status<'a> {
+struct StatusLine<'a> {
     r#type: &'static str,
     folder: String,
     phone: &'a PhoneIdentity,
@@ -52,7 +52,7 @@ struct RemoteStatus {
 }
 
 #[derive(Serialize)]
-struct Missing<'a> {
+struct MissingEntry<'a> {
     r#type: &'static str,
     path: &'a crate::adb::RemotePath,
     state: State,
@@ -101,7 +101,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
             plain(&path.to_string()),
             plain(why)
         );
-        let missing = Missing {
+        let missing = MissingEntry {
             r#type: "item",
             path,
             state: *state,
@@ -163,7 +163,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         .filter(|run| under_way && run.ended.is_none());
     let counted = match pull {
         Some(_) => None,
-        None => Some(Places::of(&folder)?),
+        None => Some(EmptyPlaces::of(&folder)?),
     };
     if under_way && pull.is_none() {
         lines.push(
@@ -222,7 +222,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         Some(run) => pull_under_way(&summary, run),
         None => stands,
     });
-    let status = Status {
+    let status = StatusLine {
         r#type: "status",
         folder: args.folder.display().to_string(),
         phone: &phone,
@@ -281,7 +281,7 @@ fn pull_under_way(summary: &Summary, run: &Run) -> String {
 
 /// Files by where they were put: name and size only, for reading them is what `rescue verify` is for.
 #[derive(Debug, Default)]
-struct Places {
+struct EmptyPlaces {
     /// How many do not stand there.
     empty: u64,
     /// How many nobody could look for, and the first reason.
@@ -289,7 +289,7 @@ struct Places {
     why: Option<DiskError>,
 }
 
-impl Places {
+impl EmptyPlaces {
     fn of(folder: &Folder) -> Result<Self, Error> {
         let (presence, mut places) = (Presence::of(folder.root()), Self::default());
         folder.catalogue().for_each_payload(|file| {

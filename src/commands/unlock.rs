@@ -33,7 +33,7 @@ pub(super) const RETURN: Duration = Duration::from_secs(20);
 /// What is known afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Outcome {
+enum UnlockOutcome {
     /// The phone says that its lock is open.
     Unlocked,
     /// It was open before; nothing was typed.
@@ -46,7 +46,7 @@ enum Outcome {
 struct Unlock<'a> {
     r#type: &'static str,
     phone_name: &'a str,
-    outcome: Outcome,
+    outcome: UnlockOutcome,
     /// `cable` or `adb`; nothing when nothing was typed.
     over: Option<&'static str>,
     /// Whether the phone's storage can be listed; nothing when it cannot be asked.
@@ -70,7 +70,7 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
         tell(
             ui,
             phone.serial(),
-            Outcome::WasOpen,
+            UnlockOutcome::WasOpen,
             None,
             storage,
             &args.phone,
@@ -112,7 +112,7 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
             tell(
                 ui,
                 &name,
-                Outcome::Unlocked,
+                UnlockOutcome::Unlocked,
                 Some(over),
                 storage,
                 &args.phone,
@@ -127,7 +127,14 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
             "make sure of the PIN before you run the same command with --again. {THROTTLING}"
         ))),
         _ => {
-            tell(ui, &name, Outcome::Unknown, Some(over), None, &args.phone);
+            tell(
+                ui,
+                &name,
+                UnlockOutcome::Unknown,
+                Some(over),
+                None,
+                &args.phone,
+            );
             Ok(Done::All)
         }
     }
@@ -271,7 +278,7 @@ async fn prove(
 fn tell(
     ui: &Ui,
     name: &str,
-    outcome: Outcome,
+    outcome: UnlockOutcome,
     over: Option<&'static str>,
     storage: Option<bool>,
     chosen: &PhoneArgs,
@@ -279,21 +286,21 @@ fn tell(
     let shown = plain(name);
     let pull = pull_command(chosen, None);
     let lines = match (outcome, storage) {
-        (Outcome::WasOpen, _) => {
+        (UnlockOutcome::WasOpen, _) => {
             vec![
                 format!("{shown} is unlocked already; nothing was typed"),
                 format!("Next: `{pull}`"),
             ]
         }
-        (Outcome::Unlocked, Some(true)) => vec![
+        (UnlockOutcome::Unlocked, Some(true)) => vec![
             format!("{shown} is unlocked, and its storage can be read"),
             format!("Next: `{pull}`"),
         ],
-        (Outcome::Unlocked, _) => vec![
+        (UnlockOutcome::Unlocked, _) => vec![
             format!("{shown} is unlocked; its storage cannot be listed yet"),
             format!("Next: wait a minute, then `{pull}`"),
         ],
-        (Outcome::Unknown, _) => vec![
+        (UnlockOutcome::Unknown, _) => vec![
             format!(
                 "It was entered on {shown}, once. Whether the phone is unlocked cannot be seen from here: USB debugging is off, has not allowed this computer, or does not report it"
             ),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use self::check::{Comparison, check};
+use self::check::{RemoteComparison, check};
 use super::summary::looked_at_everything;
 use super::unmatched::TriedChoice;
 use super::{Done, arguments, check_days, stopped};
@@ -42,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const TOLD_FAILURES: usize = 20;
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct UploadReport<'a> {
     r#type: &'static str,
     remote: &'a str,
     folder: String,
@@ -160,7 +160,7 @@ async fn send_to(
         looks_again: !args.watch,
     };
     if let Some(how) = args.check {
-        let work = Comparison {
+        let work = RemoteComparison {
             args,
             depth: match how {
                 CheckHow::Content => Depth::Content,
@@ -237,7 +237,7 @@ async fn send_to(
     let counts = folder.catalogue().upload_counts(id)?;
     let not_there = folder.catalogue().not_on(id)?;
     let left_out = chosen.unverified + chosen.damaged;
-    let report = Report {
+    let report = UploadReport {
         r#type: "upload_summary",
         remote: &args.to,
         folder: args.folder.display().to_string(),

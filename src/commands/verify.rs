@@ -40,14 +40,14 @@ struct Checked<'a> {
     manifest_written: bool,
     /// Whether the rescue itself is finished: everything on the phone is here and proven.
     rescue_complete: bool,
-    phone: Option<&'a Comparison>,
+    phone: Option<&'a PhoneComparison>,
 }
 
 /// A folder that was checked.
-struct Looked {
+struct CheckedFolder {
     folder: Folder,
     report: Report,
-    wrong: Wrong,
+    wrong: FindingKinds,
     /// What was moved out of `data/`.
     set_aside: u64,
     /// What the rescue lacks, although each of its files is as it was recorded.
@@ -56,7 +56,7 @@ struct Looked {
 
 /// Of what kinds the findings are, however many there are.
 #[derive(Clone, Copy, Default)]
-struct Wrong {
+struct FindingKinds {
     /// The bag's own files, which can be rebuilt.
     bag: bool,
     /// Files that another user owns.
@@ -69,7 +69,7 @@ struct Wrong {
     other: bool,
 }
 
-impl Looked {
+impl CheckedFolder {
     /// Whether all is right but what the bag's own files say.
     fn is_right_but_for_the_bag(&self) -> bool {
         let is_right = !self.wrong.forbidden && !self.wrong.other;
@@ -94,7 +94,7 @@ impl Looked {
 
 /// What the phone says about the files of the folder.
 #[derive(Default, Serialize)]
-struct Comparison {
+struct PhoneComparison {
     same: u64,
     differs: Vec<RemotePath>,
     not_readable: Vec<RemotePath>,
@@ -141,7 +141,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     let comparison = compared.as_ref().ok().and_then(Option::as_ref);
     let is_right_but_for_the_bag = looked.is_right_but_for_the_bag();
     let manifest_written = matches!(written, Ok(true));
-    let Looked {
+    let CheckedFolder {
         folder,
         report,
         wrong,
@@ -290,7 +290,7 @@ fn is_out_of_place(finding: &Finding) -> bool {
 }
 
 /// Checks a folder, and moves what is out of place out of `data/` when asked to.
-fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Looked, Error> {
+fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<CheckedFolder, Error> {
     let folder = Folder::open_after_asking(path)?;
     let summary = folder.catalogue().summary()?;
     let last_run = folder.catalogue().last_run()?;
@@ -300,7 +300,7 @@ fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Looked,
         items: here.iter().map(|count| count.files).sum(),
         bytes: { here.iter() }.fold(0, |sum, count| count.bytes.saturating_add(sum)),
     });
-    let (mut out_of_place, mut wrong) = (Vec::new(), Wrong::default());
+    let (mut out_of_place, mut wrong) = (Vec::new(), FindingKinds::default());
     let report = check(&folder, &mut |progress| match progress {
         Progress::Bytes(bytes) => events.emit(Event::Checked { bytes }),
         Progress::Finding(finding) => {
@@ -327,7 +327,7 @@ fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Looked,
             moved += 1;
         }
     }
-    Ok(Looked {
+    Ok(CheckedFolder {
         folder,
         report,
         wrong,
@@ -336,7 +336,7 @@ fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Looked,
     })
 }
 
-async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparison, Error> {
+async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<PhoneComparison, Error> {
     let known = Acquaintance::of(folder.catalogue())?;
     known
         .is_with(phone, Chosen::BySomebody)
@@ -352,7 +352,7 @@ async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<Comparis
         }
         Ok::<_, CatalogueError>(())
     })?;
-    let mut comparison = Comparison::default();
+    let mut comparison = PhoneComparison::default();
     for batch in here.chunks(FILES_PER_CALL) {
         if halt.is_set() {
             return Err(stopped(halt));

@@ -10,7 +10,7 @@ use crate::ui::Ui;
 use crate::virtual_phone::VirtualPhone;
 
 #[derive(Serialize)]
-struct Serves {
+struct VirtualPhoneLine {
     r#type: &'static str,
     address: String,
 }
@@ -26,7 +26,7 @@ pub(super) async fn run(args: &VirtualPhoneArgs, ui: &Ui, halt: &Halt) -> Result
     })?;
     let address = serving.address().to_string();
     ui.result(
-        &Serves {
+        &VirtualPhoneLine {
             r#type: "serves",
             address: address.clone(),
         },

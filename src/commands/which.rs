@@ -46,7 +46,10 @@ pub(super) async fn attached(
             _ => return Ok(found),
         };
         let findings = doctor::examine(args).await.unwrap_or_default();
-        let lines: Vec<String> = findings.iter().flat_map(doctor::Finding::lines).collect();
+        let lines: Vec<String> = findings
+            .iter()
+            .flat_map(doctor::DoctorFinding::lines)
+            .collect();
         if ui.is_read_by_person() && shown.as_ref() != Some(&lines) {
             lines.iter().for_each(|line| ui.remark(line));
             shown = Some(lines);
@@ -70,7 +73,7 @@ pub(super) async fn attached(
 }
 
 /// The error to end with. Where the list stands above it, the next step is not repeated.
-fn absent(error: PhoneError, findings: &[doctor::Finding], ui: &Ui) -> Error {
+fn absent(error: PhoneError, findings: &[doctor::DoctorFinding], ui: &Ui) -> Error {
     let explained = doctor::explained(error.into());
     if !ui.is_read_by_person() || findings.is_empty() {
         return explained;

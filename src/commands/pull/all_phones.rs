@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::done::{self, About};
-use super::{Request, pull_into};
+use super::{PullRequest, pull_into};
 use crate::adb::server::DeviceState;
 use crate::commands::Done;
 use crate::error::{Error, Kind};
@@ -21,7 +21,7 @@ use crate::ui::{Ui, count};
 /// told with its serial number, and the whole is not done.
 pub(super) async fn run(
     phones: Vec<SeenPhone>,
-    request: Request,
+    request: PullRequest,
     options: ConnectOptions,
     ui: &Ui,
     halt: &Halt,

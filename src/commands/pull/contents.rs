@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::listing::{check_storage, list};
 use super::opening::open_folder;
-use super::{Request, destination};
+use super::{PullRequest, destination};
 use crate::cli::PullArgs;
 use crate::commands::{doctor, options_of, stopped, target_of};
 use crate::error::Error;
@@ -31,11 +31,11 @@ pub(in crate::commands) async fn contents(
     ui: &Ui,
     halt: &Halt,
 ) -> Result<Contents, Error> {
-    let request = Request {
+    let request = PullRequest {
         output: place.map(Path::to_owned),
         folder_each: place.is_some(),
         dry_run: true,
-        ..Request::of(args)?
+        ..PullRequest::of(args)?
     };
     let (target, options, events) = (target_of(&args.phone), options_of(&args.phone), ui.events());
     let seconds = options.wait.as_secs();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{Local, NaiveDate};
 
-use super::Request;
+use super::PullRequest;
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, FolderError};
 use crate::item::{Marks, PhoneIdentity};
@@ -27,7 +27,7 @@ pub(super) struct Destination {
 }
 
 /// Whose a folder is.
-enum Owner {
+enum FolderOwner {
     /// This phone's, as far as can be told.
     This(Marks),
     /// Another phone's, and why.
@@ -38,7 +38,7 @@ enum Owner {
 
 pub(super) async fn choose(
     phone: &Phone,
-    request: &Request,
+    request: &PullRequest,
     ui: &Ui,
 ) -> Result<Destination, Error> {
     let identity = phone.identity();
@@ -46,10 +46,10 @@ pub(super) async fn choose(
     let path = match &request.output {
         Some(folder) if !request.folder_each => {
             let known = match owner(phone, folder.clone(), Chosen::BySomebody).await {
-                Owner::This(known) => known,
-                Owner::Other(_) if request.same_phone => Marks::default(),
-                Owner::Other(error) => return Err(error.into()),
-                Owner::Unknown(_) => Marks::default(),
+                FolderOwner::This(known) => known,
+                FolderOwner::Other(_) if request.same_phone => Marks::default(),
+                FolderOwner::Other(error) => return Err(error.into()),
+                FolderOwner::Unknown(_) => Marks::default(),
             };
             if !known.0.contains_key(ANDROID_ID) {
                 marks.0.extend(android_id(phone).await);
@@ -79,7 +79,7 @@ async fn default_folder(
     parent: &Path,
     identity: &PhoneIdentity,
     marks: &mut Marks,
-    request: &Request,
+    request: &PullRequest,
     ui: &Ui,
 ) -> Result<PathBuf, Error> {
     let name = name_of(identity);
@@ -87,14 +87,14 @@ async fn default_folder(
     if !request.new_folder {
         for path in dated(parent, &name) {
             match owner(phone, path.clone(), Chosen::ByName).await {
-                Owner::This(known) => {
+                FolderOwner::This(known) => {
                     if !known.0.contains_key(ANDROID_ID) {
                         marks.0.extend(android_id(phone).await);
                     }
                     request.claims.claim(&path, marks, identity)?;
                     return Ok(path);
                 }
-                Owner::Other(error) => {
+                FolderOwner::Other(error) => {
                     ui.remark(&format!(
                         "Not continuing {}: {}",
                         shown(&path),
@@ -102,14 +102,14 @@ async fn default_folder(
                     ));
                     others.push(path);
                 }
-                Owner::Unknown(Some(FolderError::Busy { .. })) => {
+                FolderOwner::Unknown(Some(FolderError::Busy { .. })) => {
                     if request.claims.claim(&path, marks, identity)? {
                         // Another process has it, which says so itself.
                         return Ok(path);
                     }
                     others.push(path);
                 }
-                Owner::Unknown(_) => {}
+                FolderOwner::Unknown(_) => {}
             }
         }
     }
@@ -137,22 +137,24 @@ async fn default_folder(
 }
 
 /// Looks whose a folder is, and closes it again.
-async fn owner(phone: &Phone, path: PathBuf, chosen: Chosen) -> Owner {
+async fn owner(phone: &Phone, path: PathBuf, chosen: Chosen) -> FolderOwner {
     let looking = tokio::task::spawn_blocking(move || {
         let folder = Folder::open_after_asking(&path)?;
         Ok::<_, FolderError>(Acquaintance::of(folder.catalogue())?)
     });
     let known = match looking.await {
         Ok(Ok(known)) => known,
-        Ok(Err(error)) => return Owner::Unknown(Some(error)),
+        Ok(Err(error)) => return FolderOwner::Unknown(Some(error)),
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
     match known.is_with(phone, chosen).await {
-        Ok(Ok(())) => Owner::This(known.marks),
-        Ok(Err(other)) => Owner::Other(other),
+        Ok(Ok(())) => FolderOwner::This(known.marks),
+        Ok(Err(other)) => FolderOwner::Other(other),
         // A phone that goes away is waited for later.
-        Err(_) if known.identity.serial == phone.identity().serial => Owner::This(known.marks),
-        Err(_) => Owner::Unknown(None),
+        Err(_) if known.identity.serial == phone.identity().serial => {
+            FolderOwner::This(known.marks)
+        }
+        Err(_) => FolderOwner::Unknown(None),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::Done;
-use super::report::Known;
+use super::report::KnownMissing;
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, RunOutcome};
 use crate::guide;
@@ -16,7 +16,7 @@ pub(super) struct RunEnd {
 }
 
 impl RunEnd {
-    pub(super) fn of(outcome: &Outcome, found: &Enumeration, missing: &Known) -> Self {
+    pub(super) fn of(outcome: &Outcome, found: &Enumeration, missing: &KnownMissing) -> Self {
         let clean = outcome.failed.is_empty()
             && outcome.damaged.is_empty()
             && outcome.unproven.is_empty()

@@ -22,7 +22,7 @@ use crate::pull::plan::{Plan, Planner, Settled};
 const FRESH: Duration = Duration::from_secs(5);
 
 /// What a rescue folder holds; of each file some bytes only.
-pub(super) struct Known {
+pub(super) struct KnownFolder {
     /// None where there is none yet, and none is to be made.
     folder: Option<Folder>,
     /// Places of files kept beside damaged ones.
@@ -37,7 +37,7 @@ pub(super) struct Known {
     entries: u64,
 }
 
-impl Known {
+impl KnownFolder {
     /// Nothing, as in a folder to be made.
     fn nothing() -> Self {
         Self {
@@ -61,7 +61,7 @@ impl Known {
         Ok(known)
     }
 
-    /// As [`Known::of`], with files taken for missing once `looks_on` says no.
+    /// As [`KnownFolder::of`], with files taken for missing once `looks_on` says no.
     fn read(folder: &Folder, looks_on: impl Fn(Instant) -> bool) -> Result<Self, Error> {
         let mut known = Self::nothing();
         let presence = Presence::of(folder.root());

@@ -1,7 +1,7 @@
 //! Lists the phone and asks how it can prove what it sends, over any number of connections.
 
 use super::super::stopped;
-use super::Request;
+use super::PullRequest;
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::halt::Halt;
@@ -15,7 +15,7 @@ use crate::pull::{Method, method_of};
 /// answer yet.
 pub(super) async fn list(
     phone: &mut Phone,
-    request: &Request,
+    request: &PullRequest,
     proves: bool,
     reconnect: &Reconnect,
     events: &Events,

@@ -13,10 +13,10 @@ use super::done::About;
 use super::ending::{RunEnd, check_catalogue, disk_gone, is_out_of_reach};
 use super::listing::{ask_for_method, check_storage, list};
 use super::nothing::nothing_matches;
-use super::opening::{Opened, forget, open_folder};
-use super::report::{Known, PullReport, tell_dry_run};
+use super::opening::{BegunRun, forget, open_folder};
+use super::report::{KnownMissing, PullReport, tell_dry_run};
 use super::room::{check_room, share_room};
-use super::{Request, now};
+use super::{PullRequest, now};
 use crate::commands::authorize::connect_offering;
 use crate::error::Error;
 use crate::event::{Event, Events};
@@ -37,7 +37,7 @@ const WITNESSES: usize = 16;
 
 /// Pulls from a phone into its folder, and returns which folder it is. `about` learns both as soon as they are known.
 pub(super) async fn pull_into(
-    request: &Request,
+    request: &PullRequest,
     target: Target,
     options: ConnectOptions,
     ui: &Ui,
@@ -62,7 +62,7 @@ pub(super) async fn pull_into(
     };
     about.folder = Some(run.path.clone());
     let done = match run.prepare(phone, destination, options).await? {
-        Prepared {
+        PreparedPull {
             into: Some((folder, opened)),
             on,
             found,
@@ -71,14 +71,14 @@ pub(super) async fn pull_into(
             let carried = run.carry_out(folder, &found, plan, on).await?;
             run.conclude(&found, carried, opened)?
         }
-        Prepared { found, plan, .. } => tell_dry_run(&plan, &found, request, &run.events, ui),
+        PreparedPull { found, plan, .. } => tell_dry_run(&plan, &found, request, &run.events, ui),
     };
     Ok((done, run.path))
 }
 
 /// What each step of a pull knows.
 struct PullRun<'a> {
-    request: &'a Request,
+    request: &'a PullRequest,
     /// The folder, as the person named it or as it is named here.
     path: PathBuf,
     ui: &'a Ui,
@@ -88,17 +88,17 @@ struct PullRun<'a> {
 }
 
 /// A pull of which everything is known that is known before the first file.
-struct Prepared {
+struct PreparedPull {
     /// The folder; `None` in a dry run.
-    into: Option<(Folder, Opened)>,
+    into: Option<(Folder, BegunRun)>,
     /// The phone, and how it is reached again.
-    on: Link,
+    on: PhoneLink,
     found: Enumeration,
     plan: Plan,
 }
 
 /// The way to a phone.
-struct Link {
+struct PhoneLink {
     phone: Phone,
     reconnect: Reconnect,
     method: Method,
@@ -124,7 +124,7 @@ impl PullRun<'_> {
         mut phone: Phone,
         destination: Destination,
         options: ConnectOptions,
-    ) -> Result<Prepared, Error> {
+    ) -> Result<PreparedPull, Error> {
         let Self {
             request,
             events,
@@ -172,9 +172,9 @@ impl PullRun<'_> {
             done_bytes: plan.done_bytes,
             unproven_items: plan.unproven.len() as u64,
         });
-        Ok(Prepared {
+        Ok(PreparedPull {
             into: folder.zip(opened),
-            on: Link {
+            on: PhoneLink {
                 phone,
                 reconnect,
                 method,
@@ -190,7 +190,7 @@ impl PullRun<'_> {
         mut folder: Folder,
         found: &Enumeration,
         plan: Plan,
-        on: Link,
+        on: PhoneLink,
     ) -> Result<Carried, Error> {
         let changes_nothing = plan.changes_nothing();
         let (_, wanted_bytes) = plan.wanted();
@@ -200,7 +200,7 @@ impl PullRun<'_> {
         note_survey(&mut folder, found)?;
         let beside = album::begin(&folder, &plan);
         let heard = album::heard(beside.as_ref(), &self.events);
-        let Link {
+        let PhoneLink {
             phone,
             reconnect,
             method,
@@ -231,7 +231,7 @@ impl PullRun<'_> {
         &self,
         found: &Enumeration,
         carried: Carried,
-        opened: Opened,
+        opened: BegunRun,
     ) -> Result<Done, Error> {
         let Carried {
             mut folder,
@@ -250,7 +250,7 @@ impl PullRun<'_> {
         {
             outcome.stopped = Some(disk_gone(&self.path, &error.to_string()));
         }
-        let known = Known::settle(&mut folder, &outcome, found, self.request.accept_failed)?;
+        let known = KnownMissing::settle(&mut folder, &outcome, found, self.request.accept_failed)?;
         let ended = RunEnd::of(&outcome, found, &known);
         let run_outcome = match &bag {
             Ok(()) => ended.outcome,

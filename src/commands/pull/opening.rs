@@ -1,7 +1,7 @@
 //! Opens or makes the phone's folder, and leaves it as it was where nothing is pulled.
 
 use super::destination::Destination;
-use super::known::Known;
+use super::known::KnownFolder;
 use super::now;
 use crate::error::Error;
 use crate::folder::{Folder, FolderError, RunId, RunOutcome, Summary};
@@ -12,7 +12,7 @@ use crate::item::PhoneIdentity;
 const TOOL: &str = concat!("rescue ", env!("CARGO_PKG_VERSION"));
 
 /// A run that has begun in a phone's folder.
-pub(super) struct Opened {
+pub(super) struct BegunRun {
     pub(super) run: RunId,
     /// What there was before.
     was: Was,
@@ -34,8 +34,8 @@ enum Was {
 }
 
 /// Leaves a folder as it was before a run that did nothing.
-pub(super) fn forget(opened: Option<Opened>, known: Known) -> Result<(), Error> {
-    let (Some(mut folder), Some(Opened { run, was, .. })) = (known.into_folder(), opened) else {
+pub(super) fn forget(opened: Option<BegunRun>, known: KnownFolder) -> Result<(), Error> {
+    let (Some(mut folder), Some(BegunRun { run, was, .. })) = (known.into_folder(), opened) else {
         return Ok(());
     };
     folder.catalogue_mut().forget_run(run)?;
@@ -67,7 +67,7 @@ pub(super) async fn open_folder(
     phone: &PhoneIdentity,
     dry_run: bool,
     halt: &Halt,
-) -> Result<(Option<Opened>, Known), Error> {
+) -> Result<(Option<BegunRun>, KnownFolder), Error> {
     let Destination {
         path,
         marks,
@@ -76,7 +76,7 @@ pub(super) async fn open_folder(
     let (phone, halt) = (phone.clone(), halt.clone());
     let opening = tokio::task::spawn_blocking(move || {
         if dry_run {
-            return Ok((None, Known::of_existing(&path, &halt)?));
+            return Ok((None, KnownFolder::of_existing(&path, &halt)?));
         }
         let was_there = std::fs::symlink_metadata(&path).is_ok();
         let opened = Folder::after_asking(&path, || Folder::create_or_open(&path, &phone));
@@ -84,13 +84,13 @@ pub(super) async fn open_folder(
         folder.catalogue_mut().set_marks(&marks)?;
         let before = folder.catalogue().last_run()?;
         let run = folder.catalogue_mut().begin_run(now(), TOOL)?;
-        let known = Known::of(folder, &halt)?;
+        let known = KnownFolder::of(folder, &halt)?;
         // A run that ended by itself wrote the bag behind the last that it recorded.
         let ended_well = before.as_ref().is_some_and(|run| {
             let written = matches!(run.outcome, Some(RunOutcome::Done | RunOutcome::SomeFailed));
             written && run.tool == TOOL
         });
-        let opened = Opened {
+        let opened = BegunRun {
             bag_is_current: ended_well && known.bag_is_current(),
             summary: known.summary(),
             was: match (was_there, before.is_some() || known.holds_something()) {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::Done;
 use super::super::summary::{Steps, looked_at_everything, summary_lines, survey_lines};
-use super::Request;
+use super::PullRequest;
 use super::album::AlbumOutcome;
 use crate::adb::RemotePath;
 use crate::event::{Event, Events};
@@ -25,7 +25,7 @@ const TOLD_FAILURES: usize = 20;
 pub(super) fn tell_dry_run(
     plan: &Plan,
     found: &Enumeration,
-    request: &Request,
+    request: &PullRequest,
     events: &Events,
     ui: &Ui,
 ) -> Done {
@@ -76,7 +76,7 @@ pub(super) fn tell_dry_run(
 }
 
 /// What is said of a phone with nothing on it.
-fn empty_phone_line(request: &Request, found: &Enumeration) -> Option<String> {
+fn empty_phone_line(request: &PullRequest, found: &Enumeration) -> Option<String> {
     let is_empty = found.files_wanted == 0 && found.refused.is_empty();
     (is_empty && request.selection.takes_all()).then(|| match found.files_seen {
         0 => "The phone is empty: it holds no files where rescue looks".to_owned(),
@@ -89,9 +89,9 @@ fn empty_phone_line(request: &Request, found: &Enumeration) -> Option<String> {
 
 /// What is known to be missing: listed still, but no news.
 #[derive(Debug, Default)]
-pub(super) struct Known(HashMap<RemotePath, ReasonCode>);
+pub(super) struct KnownMissing(HashMap<RemotePath, ReasonCode>);
 
-impl Known {
+impl KnownMissing {
     /// What the folder knows; with `accept`, what failed in this run is known from now on, unless it
     /// may be otherwise the next time.
     pub(super) fn settle(
@@ -142,8 +142,8 @@ struct PullSummary<'a> {
     verification: &'static str,
     #[serde(flatten)]
     summary: &'a Summary,
-    not_here: Vec<Missing<'a>>,
-    not_proven: Vec<Missing<'a>>,
+    not_here: Vec<MissingItem<'a>>,
+    not_proven: Vec<MissingItem<'a>>,
     surveyed: &'a [Surveyed],
     looked_at_everything: bool,
     /// Files of this run that bear another date than on the phone.
@@ -153,7 +153,7 @@ struct PullSummary<'a> {
 }
 
 #[derive(Serialize)]
-struct Missing<'a> {
+struct MissingItem<'a> {
     path: &'a RemotePath,
     #[serde(flatten)]
     reason: &'a Reason,
@@ -161,8 +161,8 @@ struct Missing<'a> {
     known: bool,
 }
 
-impl<'a> Missing<'a> {
-    fn of((path, reason): &'a (RemotePath, Reason), known: &Known) -> Self {
+impl<'a> MissingItem<'a> {
+    fn of((path, reason): &'a (RemotePath, Reason), known: &KnownMissing) -> Self {
         let known = known.has(path, reason);
         Self {
             path,
@@ -180,8 +180,8 @@ pub(super) struct PullReport<'a> {
     pub(super) album: Option<&'a AlbumOutcome>,
     pub(super) outcome: &'a Outcome,
     pub(super) found: &'a Enumeration,
-    pub(super) known: &'a Known,
-    pub(super) request: &'a Request,
+    pub(super) known: &'a KnownMissing,
+    pub(super) request: &'a PullRequest,
     pub(super) took: Duration,
     /// How long the phone was gone meanwhile.
     pub(super) waited: Duration,
@@ -203,12 +203,12 @@ impl PullReport<'_> {
             wanted_bytes,
         } = self;
         let not_here: Vec<_> = missing(outcome, found)
-            .map(|one| Missing::of(one, known))
+            .map(|one| MissingItem::of(one, known))
             .collect();
         let not_proven: Vec<_> = outcome
             .unproven
             .iter()
-            .map(|one| Missing::of(one, known))
+            .map(|one| MissingItem::of(one, known))
             .collect();
         let surveyed = found.survey();
         let mut lines = Vec::new();
@@ -230,7 +230,7 @@ impl PullReport<'_> {
         ));
         }
         // A run that was stopped has no word for each file that was under way.
-        let has_own_reason = |item: &&Missing<'_>| {
+        let has_own_reason = |item: &&MissingItem<'_>| {
             outcome.stopped.is_none() || item.reason.code != ReasonCode::PhoneGone
         };
         let missing = not_here.iter().chain(&not_proven);
@@ -306,7 +306,7 @@ fn pace(took: Duration, waited: Duration, bytes: u64) -> String {
 }
 
 /// Each file and folder that is not here or not proven, once; and what to do, once for each reason.
-fn missing_lines<'a>(missing: impl Iterator<Item = &'a Missing<'a>> + Clone) -> Vec<String> {
+fn missing_lines<'a>(missing: impl Iterator<Item = &'a MissingItem<'a>> + Clone) -> Vec<String> {
     let mut lines = Vec::new();
     for item in missing.clone().take(TOLD_FAILURES) {
         let (path, why) = (plain(&item.path.to_string()), plain(&item.reason.message));

@@ -14,7 +14,7 @@ use crate::upload::oauth::sign_in::SignIn;
 use crate::upload::secret::Secret;
 
 #[derive(Serialize)]
-struct Link<'a> {
+struct SignInLink<'a> {
     r#type: &'static str,
     service: &'a str,
     link: &'a str,
@@ -46,7 +46,7 @@ pub(super) async fn sign_in(
                 .to_owned(),
         );
     }
-    let shown = Link {
+    let shown = SignInLink {
         r#type: "sign_in",
         service: name,
         link: &link,

@@ -19,7 +19,7 @@ use crate::upload::rules::Rules;
 use crate::upload::{Depth, Masked, Proven, Settled};
 
 /// What is to be compared, and how.
-pub(super) struct Comparison<'a> {
+pub(super) struct RemoteComparison<'a> {
     pub(super) args: &'a UploadArgs,
     pub(super) depth: Depth,
     pub(super) target: &'a str,
@@ -50,7 +50,7 @@ struct Compared {
 }
 
 #[derive(Serialize)]
-struct Wrong<'a> {
+struct WrongUpload<'a> {
     r#type: &'static str,
     source: &'a str,
     path: &'a str,
@@ -60,7 +60,7 @@ struct Wrong<'a> {
 
 /// Compares the remote with the receipts; what is wrong is queued again.
 pub(super) async fn check(
-    work: Comparison<'_>,
+    work: RemoteComparison<'_>,
     folder: &mut Folder,
     remote: Masked,
     ui: &Ui,
@@ -93,8 +93,8 @@ pub(super) async fn check(
     })?;
     let rules = remote.rules().clone();
     let missing = match args.archive.is_empty() {
-        true => Missing::of(args, folder, (&rules, id), &mut sent, archives, halt).await?,
-        false => Missing::of_archives(args, folder, id, &mut sent, halt).await?,
+        true => NotSent::of(args, folder, (&rules, id), &mut sent, archives, halt).await?,
+        false => NotSent::of_archives(args, folder, id, &mut sent, halt).await?,
     };
     let settled = queue::check(
         remote,
@@ -124,7 +124,7 @@ pub(super) async fn check(
             }
             Settled::Wrong(reason, message) => {
                 wrong += 1;
-                let found = Wrong {
+                let found = WrongUpload {
                     r#type: "finding",
                     source: &upload.source,
                     path: &upload.path,
@@ -217,7 +217,7 @@ impl Compared {
 }
 
 /// What is wanted, and was not sent.
-struct Missing {
+struct NotSent {
     not_sent: u64,
     not_sent_bytes: u64,
     left_out: u64,
@@ -225,7 +225,7 @@ struct Missing {
     archives: Vec<String>,
 }
 
-impl Missing {
+impl NotSent {
     /// Of the archives that the person named; nothing else is compared then.
     async fn of_archives(
         args: &UploadArgs,

@@ -47,16 +47,16 @@ pub(super) async fn watch(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Don
             };
             is_first = false;
             (known, again) = match ended {
-                Ended::All => {
+                RoundEnd::All => {
                     retry = FIRST_RETRY;
                     (Folder::changed(&args.folder), None)
                 }
-                Ended::SomeFailed => {
+                RoundEnd::SomeFailed => {
                     let due = Instant::now() + retry;
                     retry = (retry * 2).min(LONGEST_RETRY);
                     (Folder::changed(&args.folder), Some(due))
                 }
-                Ended::GaveWay => (None, again),
+                RoundEnd::GaveWay => (None, again),
             };
         } else if is_first && changed.is_none() {
             ui.remark("Nothing is here yet: waiting for the first pull into this folder");
@@ -70,7 +70,7 @@ pub(super) async fn watch(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Don
     }
 }
 
-enum Ended {
+enum RoundEnd {
     /// What the service takes is there.
     All,
     /// Something has to be tried again.
@@ -85,7 +85,7 @@ async fn unless_asked(
     folder: Folder,
     ui: &Ui,
     halt: &Halt,
-) -> Result<Ended, Error> {
+) -> Result<RoundEnd, Error> {
     let gives_way = folder.gives_way();
     let own = halt.child();
     let sending = send(args, folder, ui, &own);
@@ -97,18 +97,18 @@ async fn unless_asked(
             let sent = sending.await;
             if sent.is_err() && own.is_set() && !halt.is_set() {
                 ui.remark("Another rescue wants the folder: it goes first");
-                return Ok(Ended::GaveWay);
+                return Ok(RoundEnd::GaveWay);
             }
             sent
         }
     };
     match sent {
-        Ok((_, tally)) if tally.failed == 0 => Ok(Ended::All),
-        Ok(_) => Ok(Ended::SomeFailed),
+        Ok((_, tally)) if tally.failed == 0 => Ok(RoundEnd::All),
+        Ok(_) => Ok(RoundEnd::SomeFailed),
         // A service in trouble, or without room: it may be otherwise later.
         Err(error) if error.kind.is_worth_retrying() => {
             ui.remark(&format!("{}: trying again later", error.message));
-            Ok(Ended::SomeFailed)
+            Ok(RoundEnd::SomeFailed)
         }
         Err(error) => Err(error),
     }
