@@ -18,7 +18,7 @@ use crate::folder::{Access, CatalogueError, Entry, Folder, Run, State, bag};
 use crate::halt::Halt;
 use crate::phone::Phone;
 use crate::phone::hash::{Algorithm, Hashes};
-use crate::pull::likeness::{Acquaintance, Chosen};
+use crate::pull::likeness::{Acquaintance, ChosenBy};
 use crate::ui::{Ui, bytes, count, plain, typed};
 
 /// Findings told on the terminal; JSON has all.
@@ -339,7 +339,7 @@ fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Checked
 async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<PhoneComparison, Error> {
     let known = Acquaintance::of(folder.catalogue())?;
     known
-        .is_with(phone, Chosen::BySomebody)
+        .is_with(phone, ChosenBy::BySomebody)
         .await?
         .map_err(|other| {
             Error::from(other)

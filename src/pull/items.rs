@@ -19,7 +19,7 @@ pub(crate) type Number = u32;
 
 /// A wanted item and the place where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct FoundItem {
     /// The item.
     pub item: Item,
     /// The item's kind, judged by its name or its first bytes.
@@ -31,7 +31,7 @@ pub(crate) struct Found {
 /// A compact list of items, with their places on this disk once those are known.
 #[derive(Debug, Default)]
 pub(crate) struct Items {
-    records: Chunked<Record>,
+    records: Chunked<ItemRecord>,
     /// The names of all, one behind the other; a listing is refused long before these are 4 GiB.
     text: Chunked<u8>,
     folders: Vec<(RemotePath, u32)>,
@@ -41,7 +41,7 @@ pub(crate) struct Items {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Record {
+struct ItemRecord {
     size: u64,
     mtime: i64,
     id: EntryId,
@@ -55,7 +55,7 @@ struct Record {
     kind: MediaKind,
     precious: Precious,
     size_is_exact: bool,
-    progress: Progress,
+    progress: PriorAttempt,
 }
 
 /// A list that grows without being copied: what is copied needs its memory twice, and leaves holes.
@@ -130,7 +130,7 @@ struct Span {
     bytes: u16,
 }
 
-impl Record {
+impl ItemRecord {
     fn name(&self) -> Span {
         Span {
             start: self.name,
@@ -148,7 +148,7 @@ impl Record {
 
 /// What earlier runs did with an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum PriorAttempt {
     /// Nothing yet; or they hold a part, which is of the same file and can be continued.
     MayResume,
     /// They hold a part, which may be of another version of the file.
@@ -159,7 +159,7 @@ pub(super) enum Progress {
     Refused,
 }
 
-impl Progress {
+impl PriorAttempt {
     pub(super) fn of(was_refused: bool, may_resume: bool) -> Self {
         match (was_refused, may_resume) {
             (false, true) => Self::MayResume,
@@ -195,8 +195,8 @@ impl Items {
     }
 
     /// Adds an item and returns its number.
-    pub(crate) fn push(&mut self, found: Found) -> Number {
-        let Found { item, kind, volume } = found;
+    pub(crate) fn push(&mut self, found: FoundItem) -> Number {
+        let FoundItem { item, kind, volume } = found;
         let number = self.records.len() as Number;
         // Only the root lies in no folder, and it is no file.
         let Some(parent) = item.path.parent() else {
@@ -204,7 +204,7 @@ impl Items {
         };
         let folder = self.folder(parent, volume);
         let name = self.add_text(item.path.name());
-        self.records.push(Record {
+        self.records.push(ItemRecord {
             size: item.size,
             mtime: item.mtime,
             id: EntryId(0),
@@ -217,7 +217,7 @@ impl Items {
             kind,
             precious: Precious::Rest,
             size_is_exact: item.size_is_exact,
-            progress: Progress::MayResume,
+            progress: PriorAttempt::MayResume,
         });
         number
     }
@@ -264,7 +264,7 @@ impl Items {
         }
     }
 
-    fn path_bytes(&self, record: &Record) -> impl Iterator<Item = u8> {
+    fn path_bytes(&self, record: &ItemRecord) -> impl Iterator<Item = u8> {
         let folder = self.folders.get(record.folder as usize);
         let folder = folder.map_or(&b""[..], |(path, _)| path.as_bytes());
         // The root ends with its own slash.
@@ -282,10 +282,10 @@ impl Items {
     }
 
     /// Returns an item together with the place where it was found.
-    pub(crate) fn found(&self, number: Number) -> Option<Found> {
+    pub(crate) fn found(&self, number: Number) -> Option<FoundItem> {
         let record = self.record(number)?;
         let (_, volume) = self.folders.get(record.folder as usize)?;
-        Some(Found {
+        Some(FoundItem {
             item: self.item_of(record)?,
             kind: record.kind,
             volume: *volume,
@@ -297,7 +297,7 @@ impl Items {
         self.item_of(self.record(number)?)
     }
 
-    fn item_of(&self, record: &Record) -> Option<Item> {
+    fn item_of(&self, record: &ItemRecord) -> Option<Item> {
         let (folder, _) = self.folders.get(record.folder as usize)?;
         Some(Item {
             path: folder.join(self.text(record.name())).ok()?,
@@ -371,7 +371,7 @@ impl Items {
         }
     }
 
-    pub(super) fn set_progress(&mut self, number: Number, progress: Progress) {
+    pub(super) fn set_progress(&mut self, number: Number, progress: PriorAttempt) {
         if let Some(record) = self.records.get_mut(number as usize) {
             record.progress = progress;
         }
@@ -385,7 +385,7 @@ impl Items {
 
     /// Sets an item's place below `data/`.
     pub(super) fn set_local(&mut self, number: Number, local: &LocalPath) {
-        let Some(name) = self.record(number).map(Record::name) else {
+        let Some(name) = self.record(number).map(ItemRecord::name) else {
             return;
         };
         let parent = local.as_str().rsplit_once('/').map_or("", |(it, _)| it);
@@ -438,7 +438,7 @@ impl Items {
         self.text.some(span.start as usize, span.bytes.into())
     }
 
-    fn record(&self, number: Number) -> Option<&Record> {
+    fn record(&self, number: Number) -> Option<&ItemRecord> {
         self.records.get(number as usize)
     }
 }
@@ -447,8 +447,8 @@ impl Items {
 mod tests {
     use super::*;
 
-    fn found(path: &str, size: u64) -> Found {
-        Found {
+    fn found(path: &str, size: u64) -> FoundItem {
+        FoundItem {
             item: Item {
                 path: RemotePath::new(path.as_bytes()).unwrap(),
                 size,
@@ -557,7 +557,7 @@ mod tests {
     /// A million items with names as cameras give them fit 70 MB.
     #[test]
     fn item_takes_few_bytes() {
-        assert!(size_of::<Record>() <= 48, "{}", size_of::<Record>());
+        assert!(size_of::<ItemRecord>() <= 48, "{}", size_of::<ItemRecord>());
         let mut items = of(&[]);
         for number in 0..3000 {
             let path = format!("/storage/emulated/0/DCIM/Camera/IMG_{number:06}.jpg");

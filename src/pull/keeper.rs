@@ -50,7 +50,7 @@ const FULL_PAUSE: Duration = Duration::from_millis(2);
 
 /// A message to the keeper.
 #[derive(Debug)]
-pub(super) enum Message {
+pub(super) enum ToKeeper {
     /// A file is complete and hashed, and is in `.partial/`.
     Finished(Arc<Task>, Finished),
     /// Like `Finished`, but the file's beginning arrived over an earlier connection, when the phone's file may have
@@ -81,7 +81,7 @@ pub(super) enum Message {
 /// The sender of messages to the keeper. Clones are cheap. The keeper ends when all clones are dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Keeper {
-    messages: SyncSender<Message>,
+    messages: SyncSender<ToKeeper>,
     /// The places of files that could not have their planned place.
     moved: Arc<Mutex<HashMap<EntryId, LocalPath>>>,
     /// Whether the disk may have lost bytes of unfinished files.
@@ -168,13 +168,13 @@ impl Keeper {
     }
 
     /// Sends a message from a thread; blocks while the keeper is behind.
-    pub(super) fn tell_blocking(&self, message: Message) {
+    pub(super) fn tell_blocking(&self, message: ToKeeper) {
         // The keeper ends only after all its tellers.
         let _ = self.messages.send(message);
     }
 
     /// Sends a message from a task; waits while the keeper is behind.
-    pub(super) async fn tell(&self, mut message: Message) {
+    pub(super) async fn tell(&self, mut message: ToKeeper) {
         while let Err(TrySendError::Full(back)) = self.messages.try_send(message) {
             message = back;
             tokio::time::sleep(FULL_PAUSE).await;
@@ -184,7 +184,7 @@ impl Keeper {
     /// Waits until everything reported so far is on the disk.
     pub(super) async fn barrier(&self) {
         let (reply, done) = oneshot::channel();
-        self.tell(Message::Barrier(reply)).await;
+        self.tell(ToKeeper::Barrier(reply)).await;
         let _ = done.await;
     }
 }
@@ -208,13 +208,13 @@ struct Thread {
 }
 
 /// The facts that are recorded about received bytes.
-struct Came {
+struct Received {
     sha256: Sha256,
     size: u64,
     has_date: bool,
 }
 
-impl Came {
+impl Received {
     fn of(finished: &Finished) -> Self {
         Self {
             sha256: finished.sha256,
@@ -225,14 +225,14 @@ impl Came {
 }
 
 impl Thread {
-    fn run(&mut self, receiver: &mpsc::Receiver<Message>) {
+    fn run(&mut self, receiver: &mpsc::Receiver<ToKeeper>) {
         let mut deadline = None;
         loop {
             let waiting = deadline.map_or(Duration::from_secs(3600), |at: Instant| {
                 at.saturating_duration_since(Instant::now())
             });
             match receiver.recv_timeout(waiting) {
-                Ok(Message::Barrier(reply)) => {
+                Ok(ToKeeper::Barrier(reply)) => {
                     self.flush();
                     let _ = reply.send(());
                 }
@@ -256,23 +256,23 @@ impl Thread {
         }
     }
 
-    fn handle(&mut self, message: Message) {
+    fn handle(&mut self, message: ToKeeper) {
         match message {
-            Message::Finished(task, finished) => self.group.add(task, finished),
-            Message::Resumed(task, finished) => {
+            ToKeeper::Finished(task, finished) => self.group.add(task, finished),
+            ToKeeper::Resumed(task, finished) => {
                 self.proofs.held.insert(task.id, (task, finished));
             }
-            Message::Unprovable(id) => self.release(id),
-            Message::Unproven(items) => {
+            ToKeeper::Unprovable(id) => self.release(id),
+            ToKeeper::Unproven(items) => {
                 for (id, path) in items {
                     self.beside.from_before.insert(id);
                     self.proofs.missing.insert(id, path);
                 }
             }
-            Message::Proven(id, ..) if self.proofs.refused.contains(&id) => {}
-            Message::Wrong(task, ..) | Message::Damaged(task, ..)
+            ToKeeper::Proven(id, ..) if self.proofs.refused.contains(&id) => {}
+            ToKeeper::Wrong(task, ..) | ToKeeper::Damaged(task, ..)
                 if self.proofs.refused.contains(&task.id) => {}
-            Message::Proven(id, pulled, proof) => {
+            ToKeeper::Proven(id, pulled, proof) => {
                 self.release(id);
                 if self.group.position(id).is_some() {
                     self.proofs.early.insert(id, (pulled, proof));
@@ -280,16 +280,16 @@ impl Thread {
                     self.record_proof(id, pulled, proof);
                 }
             }
-            Message::Wrong(task, pulled, reason) => {
+            ToKeeper::Wrong(task, pulled, reason) => {
                 self.set_aside(&task, pulled, reason, Tries::Left);
             }
-            Message::Damaged(task, pulled, reason) => {
+            ToKeeper::Damaged(task, pulled, reason) => {
                 self.set_aside(&task, pulled, reason, Tries::Used);
             }
-            Message::Salvaged(task, finished, gaps, reason) => {
+            ToKeeper::Salvaged(task, finished, gaps, reason) => {
                 self.keep_salvaged(&task, finished, &gaps, reason);
             }
-            Message::Failed(id, path, reason) => {
+            ToKeeper::Failed(id, path, reason) => {
                 // What an earlier run salvaged of it is still there.
                 let kept = self.companions(id);
                 if kept.is_empty() {
@@ -299,8 +299,8 @@ impl Thread {
                     self.ledger.damaged(id, path, kept, missing_bytes, reason);
                 }
             }
-            Message::Replan(task) => self.ledger.records.push(replan(&task)),
-            Message::Barrier(reply) => {
+            ToKeeper::Replan(task) => self.ledger.records.push(replan(&task)),
+            ToKeeper::Barrier(reply) => {
                 let _ = reply.send(());
             }
         }
@@ -391,7 +391,7 @@ impl Thread {
             let mut files = Vec::with_capacity(waiting.len());
             for (task, finished) in waiting.drain(..) {
                 let local = self.place_of(&task);
-                tasks.push((task, Came::of(&finished), local.clone()));
+                tasks.push((task, Received::of(&finished), local.clone()));
                 files.push(ToCommit { finished, local });
             }
             let outcomes = self.committer.commit(files)?;
@@ -425,8 +425,8 @@ impl Thread {
         Ok(())
     }
 
-    fn pulled(&mut self, task: &Task, local: LocalPath, came: Came) {
-        let Came {
+    fn pulled(&mut self, task: &Task, local: LocalPath, came: Received) {
+        let Received {
             sha256,
             size,
             has_date,

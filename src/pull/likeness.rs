@@ -41,7 +41,7 @@ pub(crate) struct Acquaintance {
 
 /// Who chose the rescue folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Chosen {
+pub(crate) enum ChosenBy {
     /// The user, by naming it.
     BySomebody,
     ByName,
@@ -85,7 +85,7 @@ impl Acquaintance {
     pub(crate) async fn is_with(
         &self,
         phone: &Phone,
-        chosen: Chosen,
+        chosen: ChosenBy,
     ) -> Result<Result<(), FolderError>, PhoneError> {
         let (identity, marks) = (phone.identity(), phone.marks());
         let difference = self.difference(phone, &identity, marks, chosen).await?;
@@ -103,14 +103,16 @@ impl Acquaintance {
         phone: &Phone,
         now: &PhoneIdentity,
         mut marks: Marks,
-        chosen: Chosen,
+        chosen: ChosenBy,
     ) -> Result<Option<Difference>, PhoneError> {
         if let Some(difference) = self.other_unit(now, &marks) {
             return Ok(Some(difference));
         }
         let looks_other = self.looks_other(now, &marks);
         let traces = match self.traces(phone, looks_other.is_some()).await? {
-            Traces::Gone(looked) if looked < FEW && chosen == Chosen::BySomebody => Traces::Unknown,
+            Traces::Gone(looked) if looked < FEW && chosen == ChosenBy::BySomebody => {
+                Traces::Unknown
+            }
             traces => traces,
         };
         if traces != Traces::There || looks_other.is_some() {

@@ -8,7 +8,7 @@ mod settled;
 use std::cmp::Ordering;
 
 use super::enumerate::Enumeration;
-use super::items::{Found, Items, Number, Progress};
+use super::items::{FoundItem, Items, Number, PriorAttempt};
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::folder::{Entry, EntryId, NewEntry, Proof, ReasonCode, Record, State};
@@ -16,7 +16,7 @@ use crate::item::{Item, Volume};
 use crate::media::choice::in_data;
 use crate::media::kind::{MediaKind, Precious};
 use crate::names::{LocalPath, Names};
-pub(crate) use settled::Settled;
+pub(crate) use settled::SettledEntries;
 
 /// Stands for a card that is not in the phone now, only so that its entries' names stay taken.
 const GONE: &str = "gone";
@@ -26,7 +26,7 @@ pub(crate) const LARGEST_STORAGE: u64 = 8 << 40;
 
 /// An item that is in the rescue folder but not proven yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unproven {
+pub(crate) struct UnprovenItem {
     pub number: Number,
     /// The SHA-256 of the bytes in the rescue folder.
     pub sha256: Sha256,
@@ -55,7 +55,7 @@ pub(crate) struct Plan {
     /// time.
     pub unseen: Vec<Number>,
     /// The items that only have to be verified: they have no proof, or a weaker one than the phone can give.
-    pub unproven: Vec<Unproven>,
+    pub unproven: Vec<UnprovenItem>,
     /// The items whose files are no longer in their places. Whatever is there now is something else.
     pub vacant: Vec<Number>,
     /// The number of items that are in the rescue folder and proven.
@@ -197,7 +197,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
             return;
         }
         let items = &mut self.plan.items;
-        let number = items.push(Found {
+        let number = items.push(FoundItem {
             item: Item {
                 path: entry.item.path,
                 size: entry.item.size,
@@ -209,7 +209,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
         });
         items.set_id(number, entry.id);
         items.set_local(number, &entry.local);
-        items.set_progress(number, Progress::of(true, false));
+        items.set_progress(number, PriorAttempt::of(true, false));
         self.plan.unseen.push(number);
     }
 
@@ -252,8 +252,8 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
                 // As it is here.
                 let (items, size) = (&mut self.plan.items, entry.item.size);
                 items.set_size(number, size, entry.item.size_is_exact);
-                items.set_progress(number, Progress::of(false, false));
-                self.plan.unproven.push(Unproven { number, sha256 });
+                items.set_progress(number, PriorAttempt::of(false, false));
+                self.plan.unproven.push(UnprovenItem { number, sha256 });
             }
             (_, true, false) => {
                 // The older version was once safe, and stays.
@@ -277,7 +277,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
                 }
                 self.known(number, &entry);
                 let was_refused = matches!(state, State::Failed | State::Damaged);
-                let progress = Progress::of(was_refused, same);
+                let progress = PriorAttempt::of(was_refused, same);
                 self.plan.items.set_progress(number, progress);
                 if was_here {
                     self.plan.vacant.push(number);
@@ -295,7 +295,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
     }
 
     fn judge(&mut self, number: Number) {
-        if let Some(Found { item, kind, volume }) = self.plan.items.found(number) {
+        if let Some(FoundItem { item, kind, volume }) = self.plan.items.found(number) {
             let precious = judge(&item, kind, self.volumes.get(volume as usize));
             self.plan.items.set_precious(number, precious);
         }

@@ -30,7 +30,7 @@ pub(super) struct Salvaged {
 }
 
 /// The reason why nothing was salvaged.
-pub(super) enum Failed {
+pub(super) enum SalvageFailure {
     /// The connection to the phone was lost.
     Lost(PhoneError),
     /// The computer's disk failed.
@@ -39,7 +39,7 @@ pub(super) enum Failed {
     Nothing,
 }
 
-impl From<DiskError> for Failed {
+impl From<DiskError> for SalvageFailure {
     fn from(error: DiskError) -> Self {
         Self::Disk(error)
     }
@@ -52,7 +52,7 @@ pub(super) async fn salvage(
     file: Patchwork,
     events: &Events,
     halt: &Halt,
-) -> Result<Salvaged, Failed> {
+) -> Result<Salvaged, SalvageFailure> {
     events.emit(Event::Pulling {
         path: item.path.clone(),
         size: item.size,
@@ -89,7 +89,7 @@ pub(super) async fn salvage(
     }
     reader.fill_back(&mut gaps, item.size).await?;
     if halt.is_set() || gaps.bytes() >= item.size {
-        return Err(Failed::Nothing);
+        return Err(SalvageFailure::Nothing);
     }
     let (file, size, mtime) = (reader.file, item.size, item.mtime);
     let finished = tokio::task::spawn_blocking(move || file.finish(size, mtime)).await;
@@ -119,13 +119,13 @@ impl Reader<'_> {
 
     /// Reads up to `most` bytes from offset `from` on and keeps them. Returns how many arrived before an error, a
     /// silence or the end of the file.
-    async fn read(&mut self, from: u64, most: u64) -> Result<u64, Failed> {
+    async fn read(&mut self, from: u64, most: u64) -> Result<u64, SalvageFailure> {
         self.reads += 1;
         let began = self.phone.read_blocks(self.path, BLOCK, from, most).await;
         let (mut running, mut skip) = match began {
             Ok(began) => began,
             Err(PhoneError::ServiceRefused { .. }) => return Ok(0),
-            Err(error) => return Err(Failed::Lost(error)),
+            Err(error) => return Err(SalvageFailure::Lost(error)),
         };
         let mut got = 0;
         while got < most {
@@ -139,15 +139,15 @@ impl Reader<'_> {
                 Ok(Some(Output::Exit(_))) => break,
                 Ok(None) => {
                     // A cable pulled looks no different through an adb server.
-                    drop(self.phone.sync().await.map_err(Failed::Lost)?);
+                    drop(self.phone.sync().await.map_err(SalvageFailure::Lost)?);
                     break;
                 }
                 Err(PhoneError::Idle { .. } | PhoneError::Shell(_)) => {
-                    drop(self.phone.sync().await.map_err(Failed::Lost)?);
+                    drop(self.phone.sync().await.map_err(SalvageFailure::Lost)?);
                     self.stalls += 1;
                     break;
                 }
-                Err(error) => return Err(Failed::Lost(error)),
+                Err(error) => return Err(SalvageFailure::Lost(error)),
             };
             let skipped = skip.min(bytes.len());
             skip -= skipped;
@@ -164,7 +164,7 @@ impl Reader<'_> {
 
     /// Narrows the last gap, which ends at `end` because of a long step: reads block by block backwards from there as
     /// far as possible.
-    async fn fill_back(&mut self, gaps: &mut Gaps, end: u64) -> Result<(), Failed> {
+    async fn fill_back(&mut self, gaps: &mut Gaps, end: u64) -> Result<(), SalvageFailure> {
         let Some(gap) = gaps.last().filter(|gap| gap.end == end).cloned() else {
             return Ok(());
         };

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use super::enumerate::{has_internal_storage, storage_of};
 use super::items::{Items, Number};
-use super::keeper::{Keeper, Kept, Message};
-use super::plan::Unproven as UnprovenItem;
+use super::keeper::{Keeper, Kept, ToKeeper};
+use super::plan::UnprovenItem;
 use super::reconnect::Reconnect;
 use super::salvage::{self, Salvaged};
 use super::task::{Pulled, Resumable, Setback, Task};
@@ -42,7 +42,7 @@ const UNSEEN_AT_ONCE: usize = 8192;
 
 /// The result of a run.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct PullOutcome {
     /// The items that were not pulled, with the reason.
     pub failed: Vec<(RemotePath, Reason)>,
     /// The items that are readable only in part, or whose received bytes differ from the phone's.
@@ -68,7 +68,7 @@ pub(crate) struct Session {
     unproven: Arc<Unproven>,
     /// The items whose storage on the phone could not be read to the end, with the reason.
     to_salvage: Vec<(Arc<Task>, Reason)>,
-    outcome: Outcome,
+    outcome: PullOutcome,
 }
 
 /// Whether the storage at each root is available.
@@ -92,7 +92,7 @@ impl Session {
     ) -> Result<Self, Error> {
         let (root, data) = (folder.root().to_owned(), folder.data_reader());
         let (keeper, thread) = Keeper::start(folder, names, events.clone(), halt.clone())?;
-        let (unproven, outcome) = (Arc::default(), Outcome::default());
+        let (unproven, outcome) = (Arc::default(), PullOutcome::default());
         Ok(Self {
             keeper,
             thread,
@@ -209,7 +209,7 @@ impl Session {
             .filter_map(|it| Some(as_to_verify(items.task(it.number)?, it.sha256)))
             .collect();
         let waiting = some.iter().map(|it| (it.task.id, it.pulled.path.clone()));
-        let waiting = Message::Unproven(waiting.collect());
+        let waiting = ToKeeper::Unproven(waiting.collect());
         self.keeper.tell(waiting).await;
         some
     }
@@ -312,14 +312,14 @@ impl Session {
                     whole.push(self.keep_whole(task, finished).await);
                 }
                 Ok(Salvaged { finished, gaps }) => {
-                    let message = Message::Salvaged(task, finished, gaps, reason);
+                    let message = ToKeeper::Salvaged(task, finished, gaps, reason);
                     self.keeper.tell(message).await;
                 }
                 Err(error) => {
                     let _ = PartialFile::discard(&self.root, task.id);
                     self.fail(&task, reason).await;
                     match error {
-                        salvage::Failed::Lost(lost) => {
+                        salvage::SalvageFailure::Lost(lost) => {
                             vain += 1;
                             match reconnect
                                 .wait(&phone, lost, vain, &self.events, &self.halt)
@@ -329,11 +329,11 @@ impl Session {
                                 Err(error) => self.outcome.stopped = Some(error),
                             }
                         }
-                        salvage::Failed::Disk(error) if error.concerns_the_whole_disk() => {
+                        salvage::SalvageFailure::Disk(error) if error.concerns_the_whole_disk() => {
                             self.keeper.note(&error);
                             self.halt.stop(error.into());
                         }
-                        salvage::Failed::Disk(_) | salvage::Failed::Nothing => {}
+                        salvage::SalvageFailure::Disk(_) | salvage::SalvageFailure::Nothing => {}
                     }
                 }
             }
@@ -358,18 +358,22 @@ impl Session {
             size: finished.size,
             sha256: finished.sha256,
         };
-        let message = Message::Finished(Arc::clone(&task), finished);
+        let message = ToKeeper::Finished(Arc::clone(&task), finished);
         self.keeper.tell(message).await;
         ToVerify::new(task, pulled)
     }
 
-    async fn salvage_one(&self, phone: &Phone, task: &Task) -> Result<Salvaged, salvage::Failed> {
+    async fn salvage_one(
+        &self,
+        phone: &Phone,
+        task: &Task,
+    ) -> Result<Salvaged, salvage::SalvageFailure> {
         let file = Patchwork::create(&self.root, task.id)?;
         salvage::salvage(phone, &task.item, file, &self.events, &self.halt).await
     }
 
     /// Ends the run. When this returns, everything reported is on the disk.
-    pub(crate) async fn finish(mut self) -> (Folder, Outcome) {
+    pub(crate) async fn finish(mut self) -> (Folder, PullOutcome) {
         self.keeper.barrier().await;
         drop(self.keeper);
         let kept = match self.thread.join() {
@@ -543,11 +547,11 @@ impl Session {
                 // All of it came; that the phone has it no more, or cannot read it any more, does not
                 // make it wrong.
                 Some(_) if says_nothing => {
-                    self.keeper.tell(Message::Unprovable(task.id)).await;
+                    self.keeper.tell(ToKeeper::Unprovable(task.id)).await;
                     self.outcome.unproven.push((path, reason));
                 }
                 Some(pulled) if attempts >= MAX_ATTEMPTS => {
-                    let message = Message::Damaged(task, pulled, reason);
+                    let message = ToKeeper::Damaged(task, pulled, reason);
                     self.keeper.tell(message).await;
                 }
                 None if attempts >= MAX_ATTEMPTS && reason.code == ReasonCode::PhoneIo => {
@@ -558,7 +562,7 @@ impl Session {
                     let was_refused = task.was_refused || pulled.is_some();
                     let may_resume = task.may_resume && pulled.is_none();
                     if let Some(pulled) = pulled {
-                        let message = Message::Wrong(Arc::clone(&task), pulled, reason.clone());
+                        let message = ToKeeper::Wrong(Arc::clone(&task), pulled, reason.clone());
                         self.keeper.tell(message).await;
                         self.events.emit(Event::Discarded {
                             bytes: task.item.size,
@@ -581,7 +585,7 @@ impl Session {
 
     async fn fail(&mut self, task: &Task, reason: Reason) {
         let path = task.item.path.clone();
-        let message = Message::Failed(task.id, path, reason);
+        let message = ToKeeper::Failed(task.id, path, reason);
         self.keeper.tell(message).await;
     }
 
@@ -621,7 +625,7 @@ impl Session {
                         ..Task::clone(&task)
                     });
                     self.keeper
-                        .tell(Message::Replan(Arc::clone(&changed)))
+                        .tell(ToKeeper::Replan(Arc::clone(&changed)))
                         .await;
                     tasks.push(changed);
                 }

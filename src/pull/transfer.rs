@@ -38,13 +38,13 @@ const V1_MODULUS: u64 = 1 << 32;
 /// the link allows, so that files arrive in nearly that order.
 #[derive(Debug)]
 pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingWork>,
     /// Notified when a stream that has to wait should check again.
     changed: Notify,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingWork {
     work: Work,
     /// The files of which a part is held and will be continued.
     begun: HashSet<EntryId>,
@@ -138,7 +138,7 @@ impl Work {
 }
 
 /// What a stream may ask for.
-enum Taken {
+enum Assignment {
     /// These files, which may be none.
     Files(Vec<Arc<Task>>),
     /// The rest of this one.
@@ -150,7 +150,7 @@ impl Queue {
     pub(super) fn new(mut work: Work, is_begun: impl Fn(&Resumable) -> bool) -> Self {
         work.returned.make_contiguous().sort_by_key(|it| it.rank());
         let begun = work.resumable().filter(is_begun).map(|it| it.id);
-        let waiting = Waiting {
+        let waiting = WaitingWork {
             begun: begun.collect(),
             work,
             pace: Pace::new(Instant::now()),
@@ -189,15 +189,15 @@ impl Queue {
     }
 
     /// The next work for a stream that waits for `ahead` bytes in `files` files.
-    fn take(&self, stream: usize, files: usize, ahead: u64) -> Taken {
+    fn take(&self, stream: usize, files: usize, ahead: u64) -> Assignment {
         let mut waiting = self.lock();
-        let Waiting {
+        let WaitingWork {
             work, begun, pace, ..
         } = &mut *waiting;
         let streams = pace.streams(Instant::now());
         let mut taken = Vec::new();
         if stream >= streams {
-            return Taken::Files(taken);
+            return Assignment::Files(taken);
         }
         let mut room = pace.room(streams.min(STREAMS), files, ahead);
         while room > 0
@@ -212,7 +212,7 @@ impl Queue {
             let Some(next) = work.pop_front() else { break };
             if is_begun {
                 begun.remove(&next.id);
-                return Taken::Rest(next);
+                return Assignment::Rest(next);
             }
             room = room.saturating_sub(next.item.size.saturating_add(FILE_OVERHEAD));
             taken.push(next);
@@ -220,7 +220,7 @@ impl Queue {
         if work.is_empty() {
             self.changed.notify_waiters();
         }
-        Taken::Files(taken)
+        Assignment::Files(taken)
     }
 
     /// Puts tasks back where they were.
@@ -256,19 +256,19 @@ impl Queue {
         self.changed.notify_waiters();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, WaitingWork> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What a stream asked for and has not got to its end, in order.
 #[derive(Default)]
-struct UnderWay {
+struct RequestedFiles {
     tasks: VecDeque<Arc<Task>>,
     bytes: u64,
 }
 
-impl UnderWay {
+impl RequestedFiles {
     fn push(&mut self, task: Arc<Task>) {
         self.bytes = self.bytes.saturating_add(weight(&task));
         self.tasks.push_back(task);
@@ -353,7 +353,7 @@ impl Arrival {
 }
 
 /// How work on one stream ended.
-enum Stream {
+enum StreamEnd {
     /// There is no more to do, or the run was stopped.
     Done,
     /// The stream is of no more use; go on with a new one.
@@ -382,15 +382,15 @@ impl Worker {
 
     async fn work_on_streams(&mut self) -> Result<(), PhoneError> {
         while !self.halt.is_set() {
-            let mut under_way = UnderWay::default();
+            let mut under_way = RequestedFiles::default();
             let mut arrival = Arrival::new();
             let ended = self.work(&mut under_way, &mut arrival).await;
             self.leave(under_way.tasks, arrival, ended.as_ref().err())
                 .await;
             match ended? {
-                Stream::Done => return Ok(()),
-                Stream::Renew => {}
-                Stream::Rest(task) => self.receive_rest(task).await?,
+                StreamEnd::Done => return Ok(()),
+                StreamEnd::Renew => {}
+                StreamEnd::Rest(task) => self.receive_rest(task).await?,
             }
         }
         Ok(())
@@ -399,9 +399,9 @@ impl Worker {
     /// Works on one sync stream. Unfinished requests stay in `under_way`.
     async fn work(
         &mut self,
-        under_way: &mut UnderWay,
+        under_way: &mut RequestedFiles,
         arrival: &mut Arrival,
-    ) -> Result<Stream, PhoneError> {
+    ) -> Result<StreamEnd, PhoneError> {
         let mut sync: Option<SyncStream> = None;
         // Whether any request on this stream was answered to its end.
         let mut answered = false;
@@ -412,11 +412,11 @@ impl Worker {
                     is_wanted = self.queue.is_wanted(self.index) => is_wanted,
                 };
                 if !is_wanted {
-                    return Ok(Stream::Done);
+                    return Ok(StreamEnd::Done);
                 }
             }
             if let Some(task) = self.ask_ahead(under_way, arrival, &mut sync).await? {
-                return Ok(Stream::Rest(task));
+                return Ok(StreamEnd::Rest(task));
             }
             let (Some(task), Some(stream)) = (under_way.tasks.front().cloned(), &mut sync) else {
                 // Another stream was faster.
@@ -424,7 +424,7 @@ impl Worker {
             };
             stream.flush().await?;
             let answer = tokio::select! {
-                () = self.halt.stopped() => return Ok(Stream::Done),
+                () = self.halt.stopped() => return Ok(StreamEnd::Done),
                 answer = stream.next() => answer,
             };
             match answer {
@@ -432,7 +432,7 @@ impl Worker {
                     if !self.data(&task, arrival, bytes).await {
                         under_way.pop();
                         *arrival = Arrival::new();
-                        return Ok(Stream::Renew);
+                        return Ok(StreamEnd::Renew);
                     }
                 }
                 Ok(Some(Answer::ReceiveEnd)) => {
@@ -457,7 +457,7 @@ impl Worker {
                         under_way.pop();
                         self.give_up(task, arrival.take(), ended()).await;
                     }
-                    return Ok(Stream::Renew);
+                    return Ok(StreamEnd::Renew);
                 }
                 Err(PhoneError::Idle { after, .. }) => {
                     // A connection that died without a word is not this file's fault, nor is a
@@ -468,14 +468,14 @@ impl Worker {
                     }
                     under_way.pop();
                     self.put_off(task, arrival.take(), silent(after)).await;
-                    return Ok(Stream::Renew);
+                    return Ok(StreamEnd::Renew);
                 }
                 Err(PhoneError::Sync(error)) => {
                     // Which file it belongs to is not sure, but this one does not come.
                     drop(self.phone.sync().await?);
                     under_way.pop();
                     self.give_up(task, arrival.take(), nonsense(&error)).await;
-                    return Ok(Stream::Renew);
+                    return Ok(StreamEnd::Renew);
                 }
                 Err(error) => return Err(error),
             }
@@ -486,7 +486,7 @@ impl Worker {
     /// way.
     async fn ask_ahead(
         &self,
-        under_way: &mut UnderWay,
+        under_way: &mut RequestedFiles,
         arrival: &Arrival,
         sync: &mut Option<SyncStream>,
     ) -> Result<Option<Arc<Task>>, PhoneError> {
@@ -496,8 +496,8 @@ impl Worker {
         }
         let ahead = under_way.ahead(arrival.received);
         let mut tasks = match self.queue.take(self.index, files, ahead) {
-            Taken::Files(tasks) => tasks,
-            Taken::Rest(task) => return Ok(Some(task)),
+            Assignment::Files(tasks) => tasks,
+            Assignment::Rest(task) => return Ok(Some(task)),
         };
         if self.alone && tasks.len() > 1 {
             self.queue.give_back(tasks.drain(1..));

@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::ahead::{Ahead, Answered};
-use self::waiting::Waiting;
-use super::keeper::{Keeper, Message};
+use self::waiting::VerifyQueue;
+use super::keeper::{Keeper, ToKeeper};
 use super::reasons::reason_of_errno;
 use super::task::Setback;
 use super::unproven::{Call, Method, News, ToVerify, Unproven, proof_of};
@@ -104,7 +104,7 @@ impl Verifier {
         mut news: mpsc::UnboundedReceiver<News>,
     ) -> Result<(), PhoneError> {
         let verifier = Arc::new(self);
-        let mut waiting = Waiting::default();
+        let mut waiting = VerifyQueue::default();
         let mut ahead = Ahead::default();
         let mut calls = Calls::new();
         let mut open = true;
@@ -164,7 +164,7 @@ impl Verifier {
     }
 
     /// Decides about the next step for a file from what is known about it.
-    fn go_on(self: &Arc<Self>, answered: Answered, waiting: &mut Waiting, calls: &mut Calls) {
+    fn go_on(self: &Arc<Self>, answered: Answered, waiting: &mut VerifyQueue, calls: &mut Calls) {
         match answered {
             Answered::Hash(file, hash) => {
                 calls.spawn(Arc::clone(self).compare(file, hash));
@@ -291,7 +291,7 @@ impl Verifier {
     async fn proven(&self, file: ToVerify, proof: Proof) {
         let id = file.task.id;
         self.keeper
-            .tell(Message::Proven(id, file.pulled, proof))
+            .tell(ToKeeper::Proven(id, file.pulled, proof))
             .await;
         // Not before: what is told twice does no harm, what is never told is not proven.
         self.unproven.settle(id);
@@ -309,7 +309,7 @@ impl Verifier {
             let Ok(Found::File(file)) = data.open(&local) else {
                 return None;
             };
-            let mut came = Came {
+            let mut came = HashedFile {
                 file,
                 hasher: Hasher::default(),
             };
@@ -411,12 +411,12 @@ fn digest(algorithm: Algorithm, bytes: &mut dyn std::io::Read) -> std::io::Resul
 }
 
 /// A file, hashed as it is recorded while another hash reads it.
-struct Came {
+struct HashedFile {
     file: std::fs::File,
     hasher: Hasher,
 }
 
-impl std::io::Read for Came {
+impl std::io::Read for HashedFile {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let held = self.file.read(buffer)?;
         self.hasher.update(buffer.get(..held).unwrap_or_default());

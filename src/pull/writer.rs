@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::keeper::{Keeper, Message, failed_within};
+use super::keeper::{Keeper, ToKeeper, failed_within};
 use super::task::{Pulled, Task};
 use super::unproven::{Method, News, ToVerify, Unproven, WORTH_HASHING_AHEAD};
 use crate::folder::{DiskError, PartialFile, Reason, ReasonCode};
@@ -51,7 +51,7 @@ pub(super) fn start(
     unproven: Arc<Unproven>,
     halt: Halt,
     method: Method,
-) -> Result<Started, NoThread> {
+) -> Result<RunningWriter, NoThread> {
     let (sender, mut receiver) = mpsc::channel(QUEUE);
     let mut writer = Writer {
         root,
@@ -75,7 +75,7 @@ pub(super) fn start(
             }
         }
     })?;
-    Ok(Started {
+    Ok(RunningWriter {
         sender,
         thread,
         ended,
@@ -83,7 +83,7 @@ pub(super) fn start(
 }
 
 /// A running writer.
-pub(super) struct Started {
+pub(super) struct RunningWriter {
     pub(super) sender: mpsc::Sender<ToWriter>,
     pub(super) thread: JoinHandle<()>,
     /// Completes when the writer ends.
@@ -204,8 +204,8 @@ impl Writer {
                 };
                 let is_held = is_resumed && self.holds_resumed;
                 let message = match is_held {
-                    true => Message::Resumed(Arc::clone(&task), finished),
-                    false => Message::Finished(Arc::clone(&task), finished),
+                    true => ToKeeper::Resumed(Arc::clone(&task), finished),
+                    false => ToKeeper::Finished(Arc::clone(&task), finished),
                 };
                 self.keeper.tell_blocking(message);
                 let file = ToVerify::new(task, pulled);
@@ -235,6 +235,6 @@ impl Writer {
             message: error.to_string(),
         };
         self.keeper
-            .tell_blocking(Message::Failed(task.id, task.item.path.clone(), reason));
+            .tell_blocking(ToKeeper::Failed(task.id, task.item.path.clone(), reason));
     }
 }

@@ -12,7 +12,7 @@ use crate::item::{Marks, PhoneIdentity};
 use crate::names::harmless;
 use crate::phone::Phone;
 use crate::phone::marks::ANDROID_ID;
-use crate::pull::likeness::{Acquaintance, Chosen, android_id};
+use crate::pull::likeness::{Acquaintance, ChosenBy, android_id};
 use crate::ui::{Ui, plain};
 
 /// More folders than anybody makes of one phone in a day.
@@ -45,7 +45,7 @@ pub(super) async fn choose(
     let mut marks = phone.marks();
     let path = match &request.output {
         Some(folder) if !request.folder_each => {
-            let known = match owner(phone, folder.clone(), Chosen::BySomebody).await {
+            let known = match owner(phone, folder.clone(), ChosenBy::BySomebody).await {
                 FolderOwner::This(known) => known,
                 FolderOwner::Other(_) if request.same_phone => Marks::default(),
                 FolderOwner::Other(error) => return Err(error.into()),
@@ -86,7 +86,7 @@ async fn default_folder(
     let mut others = Vec::new();
     if !request.new_folder {
         for path in dated(parent, &name) {
-            match owner(phone, path.clone(), Chosen::ByName).await {
+            match owner(phone, path.clone(), ChosenBy::ByName).await {
                 FolderOwner::This(known) => {
                     if !known.0.contains_key(ANDROID_ID) {
                         marks.0.extend(android_id(phone).await);
@@ -137,7 +137,7 @@ async fn default_folder(
 }
 
 /// Looks whose a folder is, and closes it again.
-async fn owner(phone: &Phone, path: PathBuf, chosen: Chosen) -> FolderOwner {
+async fn owner(phone: &Phone, path: PathBuf, chosen: ChosenBy) -> FolderOwner {
     let looking = tokio::task::spawn_blocking(move || {
         let folder = Folder::open_after_asking(&path)?;
         Ok::<_, FolderError>(Acquaintance::of(folder.catalogue())?)

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind};
 use crate::folder::{Folder, RunOutcome};
 use crate::guide;
 use crate::pull::enumerate::Enumeration;
-use crate::pull::session::Outcome;
+use crate::pull::session::PullOutcome;
 
 pub(super) struct RunEnd {
     pub(super) outcome: RunOutcome,
@@ -16,7 +16,7 @@ pub(super) struct RunEnd {
 }
 
 impl RunEnd {
-    pub(super) fn of(outcome: &Outcome, found: &Enumeration, missing: &KnownMissing) -> Self {
+    pub(super) fn of(outcome: &PullOutcome, found: &Enumeration, missing: &KnownMissing) -> Self {
         let clean = outcome.failed.is_empty()
             && outcome.damaged.is_empty()
             && outcome.unproven.is_empty()
@@ -40,7 +40,7 @@ impl RunEnd {
 }
 
 /// Whether the folder's disk is gone or full, so that no page can be put there.
-pub(super) fn is_out_of_reach(outcome: &Outcome) -> bool {
+pub(super) fn is_out_of_reach(outcome: &PullOutcome) -> bool {
     let stopped = outcome.stopped.as_ref();
     stopped.is_some_and(|error| matches!(error.kind, Kind::Disk | Kind::DiskFull | Kind::Folder))
 }

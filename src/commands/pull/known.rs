@@ -15,7 +15,7 @@ use crate::names::LocalPath;
 use crate::pull::Method;
 use crate::pull::enumerate::Enumeration;
 use crate::pull::items::Items;
-use crate::pull::plan::{Plan, Planner, Settled};
+use crate::pull::plan::{Plan, Planner, SettledEntries};
 
 /// How long a look at the files counts. A listing may take much longer, with a phone that goes away
 /// and comes back in it; the files are looked at again then.
@@ -32,7 +32,7 @@ pub(super) struct KnownFolder {
     /// How many entries and bytes are in which state.
     summary: Summary,
     /// Whose files stood in their places, with their sizes, at `looked`.
-    settled: Settled,
+    settled: SettledEntries,
     looked: Instant,
     entries: u64,
 }
@@ -45,7 +45,7 @@ impl KnownFolder {
             companions: Vec::new(),
             inventory: bag::Inventory::default(),
             summary: Summary::default(),
-            settled: Settled::default(),
+            settled: SettledEntries::default(),
             looked: Instant::now(),
             entries: 0,
         }

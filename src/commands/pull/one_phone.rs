@@ -29,7 +29,7 @@ use crate::pull::Method;
 use crate::pull::enumerate::Enumeration;
 use crate::pull::plan::Plan;
 use crate::pull::reconnect::Reconnect;
-use crate::pull::session::{Outcome, Session};
+use crate::pull::session::{PullOutcome, Session};
 use crate::ui::Ui;
 
 /// Files that are looked for on a phone that went away and came back.
@@ -107,7 +107,7 @@ struct PhoneLink {
 /// A pull whose files came, or not.
 struct Carried {
     folder: Folder,
-    outcome: Outcome,
+    outcome: PullOutcome,
     /// What the album is made of.
     looked: Looked,
     /// Whether nothing was to be done, and nothing was.
@@ -322,7 +322,7 @@ async fn transfer(
     reconnect: &Reconnect,
     events: &Events,
     halt: &Halt,
-) -> Result<(Folder, Outcome), Error> {
+) -> Result<(Folder, PullOutcome), Error> {
     let new = folder.catalogue_mut().insert_planned(plan.new_entries())?;
     plan.set_ids(&new);
     folder

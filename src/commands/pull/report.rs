@@ -16,7 +16,7 @@ use crate::export::album::PAGE;
 use crate::folder::{CatalogueError, Folder, Reason, ReasonCode, Summary, SurveyKind, Surveyed};
 use crate::pull::enumerate::Enumeration;
 use crate::pull::plan::Plan;
-use crate::pull::session::Outcome;
+use crate::pull::session::PullOutcome;
 use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed, were};
 
 /// Failures told on the terminal; `rescue status` lists all.
@@ -96,7 +96,7 @@ impl KnownMissing {
     /// may be otherwise the next time.
     pub(super) fn settle(
         folder: &mut Folder,
-        outcome: &Outcome,
+        outcome: &PullOutcome,
         found: &Enumeration,
         accept: bool,
     ) -> Result<Self, CatalogueError> {
@@ -120,14 +120,14 @@ impl KnownMissing {
     }
 
     /// Whether something is missing that was not known to be.
-    pub(super) fn has_news(&self, outcome: &Outcome, found: &Enumeration) -> bool {
+    pub(super) fn has_news(&self, outcome: &PullOutcome, found: &Enumeration) -> bool {
         missing(outcome, found).any(|(path, reason)| !self.has(path, reason))
     }
 }
 
 /// What is not here after a run, and why.
 fn missing<'a>(
-    outcome: &'a Outcome,
+    outcome: &'a PullOutcome,
     found: &'a Enumeration,
 ) -> impl Iterator<Item = &'a (RemotePath, Reason)> {
     let items = outcome.failed.iter().chain(&outcome.damaged);
@@ -178,7 +178,7 @@ pub(super) struct PullReport<'a> {
     pub(super) summary: &'a Summary,
     /// None where no page could be written at all.
     pub(super) album: Option<&'a AlbumOutcome>,
-    pub(super) outcome: &'a Outcome,
+    pub(super) outcome: &'a PullOutcome,
     pub(super) found: &'a Enumeration,
     pub(super) known: &'a KnownMissing,
     pub(super) request: &'a PullRequest,

@@ -1,7 +1,7 @@
 //! Judges files with uninformative names by their first bytes: one command of the phone's shell reads
 //! some hundred of them.
 
-use super::super::items::Found;
+use super::super::items::FoundItem;
 use super::ask::unless_gone;
 use crate::adb::shell::quote;
 use crate::media::kind::{FIRST_BYTES, MediaKind};
@@ -14,7 +14,10 @@ const LAST: &[u8] = b"/dev/null";
 
 /// Returns the kinds of files, in their order, judged by their first bytes; [`MediaKind::Other`] if the phone does not
 /// answer.
-pub(super) async fn judge(phone: &Phone, files: &[Found]) -> Result<Vec<MediaKind>, PhoneError> {
+pub(super) async fn judge(
+    phone: &Phone,
+    files: &[FoundItem],
+) -> Result<Vec<MediaKind>, PhoneError> {
     let mut kinds = Vec::with_capacity(files.len());
     while let Some(rest) = files.get(kinds.len()..).filter(|rest| !rest.is_empty()) {
         let (command, asked) = question(rest, phone.max_command_bytes());
@@ -40,7 +43,7 @@ pub(super) async fn judge(phone: &Phone, files: &[Found]) -> Result<Vec<MediaKin
 }
 
 /// Returns a command line that prints the first bytes of files, and the number of files that fit into it.
-fn question(files: &[Found], max_bytes: usize) -> (Vec<u8>, usize) {
+fn question(files: &[FoundItem], max_bytes: usize) -> (Vec<u8>, usize) {
     let mut command = format!("head -c {FIRST_BYTES}").into_bytes();
     let mut asked = 0;
     for file in files {
@@ -64,7 +67,7 @@ fn headline(path: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the first bytes of each file; `None` for a file that cannot be read.
-fn beginnings<'a>(output: &'a [u8], files: &[Found]) -> Vec<Option<&'a [u8]>> {
+fn beginnings<'a>(output: &'a [u8], files: &[FoundItem]) -> Vec<Option<&'a [u8]>> {
     let mut begun = Vec::with_capacity(files.len());
     // Above the first there is no blank line.
     let mut rest = output;
@@ -105,8 +108,8 @@ mod tests {
     use crate::adb::RemotePath;
     use crate::item::Item;
 
-    fn found(path: &str) -> Found {
-        Found {
+    fn found(path: &str) -> FoundItem {
+        FoundItem {
             item: Item {
                 path: RemotePath::new(path.as_bytes()).unwrap(),
                 size: 100,

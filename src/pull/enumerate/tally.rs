@@ -22,7 +22,7 @@ pub(crate) const OTHER_ENDINGS: &[u8] = b"*";
 
 /// Counts for one folder, or for everything listed completely.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct ListingTally {
     /// The number of files, wanted or not.
     pub(super) files: u64,
     /// The number of links, devices and pipes.
@@ -55,7 +55,7 @@ pub(crate) struct NearMisses {
     pub no_media: u64,
 }
 
-impl Tally {
+impl ListingTally {
     /// Counts a file that is left on the phone.
     pub(super) fn leave(&mut self, item: &Item, why: Left, matches_deeper: bool) {
         match why {
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_is_left_is_counted_by_ending_the_most_frequent_first() {
-        let (mut all, mut folder) = (Tally::default(), Tally::default());
+        let (mut all, mut folder) = (ListingTally::default(), ListingTally::default());
         for name in [
             &b"a.APK"[..],
             b"b.apk",
@@ -261,9 +261,9 @@ mod tests {
 
     #[test]
     fn any_number_of_endings_takes_bounded_room() {
-        let mut all = Tally::default();
+        let mut all = ListingTally::default();
         for number in 0..5000 {
-            let mut folder = Tally::default();
+            let mut folder = ListingTally::default();
             let name = format!("x.{number}");
             folder.leave(&item(name.as_bytes()), Left::NoMedia, false);
             all.take_over(&mut folder);

@@ -40,7 +40,7 @@ pub(super) const INTERNAL: &str = "internal";
 
 /// The kind of a volume, which determines what it means if the volume cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum VolumeKind {
     /// Internal storage.
     Internal,
     /// A card or stick.
@@ -55,13 +55,13 @@ pub(super) enum Standing {
 #[derive(Debug, Clone)]
 pub(super) struct Root {
     pub(super) volume: Volume,
-    pub(super) standing: Standing,
+    pub(super) standing: VolumeKind,
     /// The root's device and inode numbers, if the phone reports them.
     pub(super) identity: Option<(u64, u64)>,
 }
 
 impl Root {
-    fn new(root: RemotePath, label: String, standing: Standing) -> Self {
+    fn new(root: RemotePath, label: String, standing: VolumeKind) -> Self {
         Self {
             volume: Volume { root, label },
             standing,
@@ -72,7 +72,7 @@ impl Root {
     /// Returns the root of another user's storage.
     pub(super) fn of_user(user: u32) -> Self {
         let label = format!("user-{user}");
-        Self::new(storage_of_user(user), label, Standing::User)
+        Self::new(storage_of_user(user), label, VolumeKind::User)
     }
 }
 
@@ -132,7 +132,7 @@ pub(super) async fn find(phone: &Phone) -> Result<Volumes, PhoneError> {
     let users = users.unwrap_or_default();
     found.asks_for_users = users.is_unsure;
 
-    let mut places = Places::default();
+    let mut places = CardPlaces::default();
     for name in folders_of(&cards).filter(|name| !NO_CARDS.contains(name)) {
         places.add(&storage, name);
     }
@@ -172,8 +172,8 @@ pub(super) async fn find(phone: &Phone) -> Result<Volumes, PhoneError> {
         .extend(users.present.into_iter().map(Root::of_user));
     tell_apart(phone, &mut found.roots).await?;
     for root in &mut found.roots {
-        if root.standing == Standing::Card && mounts.is_empty_place(&root.volume.root) {
-            root.standing = Standing::EmptyPlace;
+        if root.standing == VolumeKind::Card && mounts.is_empty_place(&root.volume.root) {
+            root.standing = VolumeKind::EmptyPlace;
         }
     }
     let has_internal = found.roots.iter().any(|root| root.volume.label == INTERNAL);
@@ -188,13 +188,13 @@ pub(super) async fn find(phone: &Phone) -> Result<Volumes, PhoneError> {
 
 /// Places of cards, each name once.
 #[derive(Debug, Default)]
-struct Places {
+struct CardPlaces {
     roots: Vec<Root>,
     names: HashSet<Vec<u8>>,
     labels: HashSet<String>,
 }
 
-impl Places {
+impl CardPlaces {
     /// Adds one, unless a card of that name is there: Android shows the same one in several places.
     fn add(&mut self, folder: &RemotePath, name: &[u8]) {
         let Ok(root) = folder.join(name) else { return };
@@ -215,7 +215,7 @@ impl Places {
             }
             label = format!("sd-{plain}-{number}");
         }
-        self.roots.push(Root::new(root, label, Standing::Card));
+        self.roots.push(Root::new(root, label, VolumeKind::Card));
     }
 }
 
@@ -247,7 +247,7 @@ async fn find_internal(phone: &Phone) -> Result<Option<Root>, PhoneError> {
         let root = known_path(root);
         if list_folder(phone, &root).await?.is_some() {
             let label = INTERNAL.to_owned();
-            return Ok(Some(Root::new(root, label, Standing::Internal)));
+            return Ok(Some(Root::new(root, label, VolumeKind::Internal)));
         }
     }
     Ok(None)
@@ -271,11 +271,11 @@ async fn tell_apart(phone: &Phone, roots: &mut Vec<Root>) -> Result<(), PhoneErr
     let mut told = told.unwrap_or_default().into_iter();
     let mut seen = HashSet::new();
     roots.retain_mut(|root| match told.next() {
-        None | Some(Told::Nothing) => true,
-        Some(Told::NoFolder) => root.standing == Standing::Internal,
-        Some(Told::Number(device, inode)) => {
+        None | Some(VolumeIdentity::Nothing) => true,
+        Some(VolumeIdentity::NoFolder) => root.standing == VolumeKind::Internal,
+        Some(VolumeIdentity::Number(device, inode)) => {
             root.identity = Some((device, inode));
-            seen.insert(Told::Number(device, inode))
+            seen.insert(VolumeIdentity::Number(device, inode))
         }
         Some(leads_to) => seen.insert(leads_to),
     });
@@ -284,7 +284,7 @@ async fn tell_apart(phone: &Phone, roots: &mut Vec<Root>) -> Result<(), PhoneErr
 
 /// What the phone tells about a name.
 #[derive(Debug, PartialEq, Eq, Hash)]
-enum Told {
+enum VolumeIdentity {
     /// The device, and the number on it.
     Number(u64, u64),
     /// The path without links.
@@ -293,7 +293,7 @@ enum Told {
     Nothing,
 }
 
-async fn stats(phone: &Phone, roots: &[Root]) -> Result<Vec<Told>, PhoneError> {
+async fn stats(phone: &Phone, roots: &[Root]) -> Result<Vec<VolumeIdentity>, PhoneError> {
     let mut sync = phone.sync().await?;
     for root in roots {
         sync.request(Operation::Stat2, &root.volume.root);
@@ -306,17 +306,17 @@ async fn stats(phone: &Phone, roots: &[Root]) -> Result<Vec<Told>, PhoneError> {
         };
         let is_folder = FileType::of_mode(stat.mode) == FileType::Folder;
         told.push(match (stat.error, is_folder, stat.inode) {
-            (0, true, 0) => Told::Nothing,
-            (0, true, inode) => Told::Number(stat.device, inode),
+            (0, true, 0) => VolumeIdentity::Nothing,
+            (0, true, inode) => VolumeIdentity::Number(stat.device, inode),
             // It is not there, or leads to nothing.
-            (0, false, _) | (2, ..) => Told::NoFolder,
-            _ => Told::Nothing,
+            (0, false, _) | (2, ..) => VolumeIdentity::NoFolder,
+            _ => VolumeIdentity::Nothing,
         });
     }
     Ok(told)
 }
 
-async fn resolve(phone: &Phone, roots: &[Root]) -> Result<Vec<Told>, PhoneError> {
+async fn resolve(phone: &Phone, roots: &[Root]) -> Result<Vec<VolumeIdentity>, PhoneError> {
     let mut told = Vec::with_capacity(roots.len());
     let mut rest = roots;
     while !rest.is_empty() {
@@ -354,7 +354,7 @@ async fn resolve(phone: &Phone, roots: &[Root]) -> Result<Vec<Told>, PhoneError>
 }
 
 /// Reads the answers to what [`resolve`] asks.
-fn resolved(output: &[u8]) -> Vec<Told> {
+fn resolved(output: &[u8]) -> Vec<VolumeIdentity> {
     let mut told = Vec::new();
     let (mut is_folder, mut path) = (false, None);
     let lines = output.split(|byte| matches!(byte, b'\n' | b'\r'));
@@ -363,9 +363,9 @@ fn resolved(output: &[u8]) -> Vec<Told> {
             b"d" => is_folder = true,
             b"." => {
                 told.push(match (is_folder, path.take()) {
-                    (false, _) => Told::NoFolder,
-                    (true, Some(path)) => Told::Path(path),
-                    (true, None) => Told::Nothing,
+                    (false, _) => VolumeIdentity::NoFolder,
+                    (true, Some(path)) => VolumeIdentity::Path(path),
+                    (true, None) => VolumeIdentity::Nothing,
                 });
                 is_folder = false;
             }
@@ -409,7 +409,7 @@ mod tests {
 
     #[test]
     fn cards_of_any_name_get_a_folder_of_their_own() {
-        let mut places = Places::default();
+        let mut places = CardPlaces::default();
         let storage = known_path(STORAGE);
         for name in [
             &b"1A2B-3C4D"[..],
@@ -449,8 +449,11 @@ mod tests {
     #[test]
     fn answers_about_where_names_lead_are_read() {
         let told = resolved(b"d\n/storage/sdcard0\n.\r\n.\nd\n.\n");
-        let path = Told::Path(b"/storage/sdcard0".to_vec());
-        assert_eq!(told, [path, Told::NoFolder, Told::Nothing]);
+        let path = VolumeIdentity::Path(b"/storage/sdcard0".to_vec());
+        assert_eq!(
+            told,
+            [path, VolumeIdentity::NoFolder, VolumeIdentity::Nothing]
+        );
         assert!(resolved(b"sh: cd: not found\n.\n").is_empty());
     }
 

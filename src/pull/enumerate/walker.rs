@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::super::items::Found;
+use super::super::items::FoundItem;
 use super::super::reasons::{reason_of_errno, reason_of_fail};
 use super::ask::list_operation;
 use super::first_bytes;
-use super::tally::{Closed, Tally};
-use super::volumes::{INTERNAL, INTERNAL_ROOTS, Root, Standing, Volumes};
+use super::tally::{Closed, ListingTally};
+use super::volumes::{INTERNAL, INTERNAL_ROOTS, Root, VolumeKind, Volumes};
 use super::{Enumeration, Roots, known_path};
 use crate::adb::RemotePath;
 use crate::adb::features::Feature;
@@ -44,27 +44,27 @@ const MAX_ANSWER: usize = 1024 * 1024;
 
 /// A folder that still has to be listed.
 #[derive(Debug, Clone)]
-struct Folder {
+struct PendingFolder {
     path: RemotePath,
     volume: usize,
     /// The index of the root from which the walk reached the folder.
     root: usize,
     walk: Walk,
     /// The identity of the folder and of the folders above it.
-    place: Option<Arc<Place>>,
+    place: Option<Arc<Ancestry>>,
     /// How often the phone stopped answering while it listed this folder.
     failures: u32,
 }
 
 /// The identity of a folder and of those above it, used to detect loops.
 #[derive(Debug)]
-struct Place {
+struct Ancestry {
     device: u64,
     inode: u64,
-    above: Option<Arc<Place>>,
+    above: Option<Arc<Ancestry>>,
 }
 
-impl Place {
+impl Ancestry {
     /// Returns whether `stat` describes this folder or one above it.
     fn is_within(&self, stat: &Stat) -> bool {
         let mut next = Some(self);
@@ -80,7 +80,7 @@ impl Place {
 
 /// The state of the walk before the current folder, to return to if its listing fails.
 #[derive(Debug, Clone, Copy, Default)]
-struct Mark {
+struct Savepoint {
     waiting: usize,
     items: usize,
     refused: usize,
@@ -94,20 +94,20 @@ pub(super) struct Walker<'a> {
     selection: &'a Selection,
     found: Enumeration,
     /// The kinds and identities of the volumes in `found`, in the same order.
-    standings: Vec<(Standing, Option<(u64, u64)>)>,
+    standings: Vec<(VolumeKind, Option<(u64, u64)>)>,
     /// Whether the user named a folder of apps.
     asks_for_private: bool,
     /// The counts of the current folder, which are not yet part of `tally`.
-    folder_tally: Tally,
-    tally: Tally,
+    folder_tally: ListingTally,
+    tally: ListingTally,
     /// The roots of the walk, and the number of files seen below each.
     roots: Vec<(RemotePath, u64)>,
     closed: Closed,
     /// Files that are wanted only if their first bytes show that, and how their folders are walked.
-    undecided: Vec<(Found, Walk)>,
-    waiting: VecDeque<Folder>,
+    undecided: Vec<(FoundItem, Walk)>,
+    waiting: VecDeque<PendingFolder>,
     /// Folders whose listing was completely empty, without even `.`.
-    suspicious: Vec<Folder>,
+    suspicious: Vec<PendingFolder>,
     entries: u64,
     path_bytes: usize,
     settled_folders: u64,
@@ -116,7 +116,7 @@ pub(super) struct Walker<'a> {
 }
 
 /// How the work on one stream ended.
-enum Stream {
+enum ListingEnd {
     /// No folder is left to list.
     Done,
     /// The phone closed the stream after a refusal, as most phones do. No folder is at fault.
@@ -147,8 +147,8 @@ impl<'a> Walker<'a> {
             },
             standings: Vec::new(),
             asks_for_private: false,
-            folder_tally: Tally::default(),
-            tally: Tally::default(),
+            folder_tally: ListingTally::default(),
+            tally: ListingTally::default(),
             roots: Vec::new(),
             closed: Closed::default(),
             undecided: Vec::new(),
@@ -249,7 +249,7 @@ impl<'a> Walker<'a> {
     fn add_named_roots(&mut self, places: Vec<Root>, folders: &[RemotePath]) {
         for mut place in places {
             // What is asked for by its name is missed when it cannot be read.
-            place.standing = Standing::Card;
+            place.standing = VolumeKind::Card;
             self.add_place(place);
         }
         let mut root_of_all = None;
@@ -264,7 +264,7 @@ impl<'a> Walker<'a> {
                             root: known_path("/"),
                             label: "root".to_owned(),
                         },
-                        standing: Standing::Internal,
+                        standing: VolumeKind::Internal,
                         identity: None,
                     })
                 }),
@@ -278,7 +278,7 @@ impl<'a> Walker<'a> {
 
     fn add_root(&mut self, path: RemotePath, volume: usize, walk: Walk) {
         self.roots.push((path.clone(), 0));
-        self.waiting.push_back(Folder {
+        self.waiting.push_back(PendingFolder {
             path,
             volume,
             root: self.roots.len() - 1,
@@ -296,17 +296,17 @@ impl<'a> Walker<'a> {
                 self.question_empty_folders(phone, events).await?;
                 return Ok(());
             }
-            let (mut under_way, mut mark) = (VecDeque::new(), Mark::default());
+            let (mut under_way, mut mark) = (VecDeque::new(), Savepoint::default());
             let ended = self
                 .walk_stream(phone, events, &mut under_way, &mut mark)
                 .await;
             let blamed = match &ended {
-                Ok(Stream::Broken(_) | Stream::Endless) => under_way.pop_front(),
-                Ok(Stream::Done | Stream::Refused) | Err(_) => None,
+                Ok(ListingEnd::Broken(_) | ListingEnd::Endless) => under_way.pop_front(),
+                Ok(ListingEnd::Done | ListingEnd::Refused) | Err(_) => None,
             };
             let outcome = match (ended, blamed) {
-                (Ok(Stream::Broken(error)), Some(folder)) => self.blame(folder, &mark, error),
-                (Ok(Stream::Endless), Some(folder)) => {
+                (Ok(ListingEnd::Broken(error)), Some(folder)) => self.blame(folder, &mark, error),
+                (Ok(ListingEnd::Endless), Some(folder)) => {
                     self.give_up_endless(folder, &mark);
                     Ok(())
                 }
@@ -327,9 +327,9 @@ impl<'a> Walker<'a> {
         &mut self,
         phone: &Phone,
         events: &Events,
-        under_way: &mut VecDeque<Folder>,
-        mark: &mut Mark,
-    ) -> Result<Stream, PhoneError> {
+        under_way: &mut VecDeque<PendingFolder>,
+        mark: &mut Savepoint,
+    ) -> Result<ListingEnd, PhoneError> {
         let mut sync = phone.sync().await?;
         let mut was_refused = false;
         loop {
@@ -340,11 +340,11 @@ impl<'a> Walker<'a> {
                 under_way.push_back(folder);
             }
             let Some(current) = under_way.front().cloned() else {
-                return Ok(Stream::Done);
+                return Ok(ListingEnd::Done);
             };
             *mark = self.mark();
             if let Err(error) = sync.flush().await {
-                return Ok(Stream::Broken(error));
+                return Ok(ListingEnd::Broken(error));
             }
             let mut is_empty = true;
             loop {
@@ -352,7 +352,7 @@ impl<'a> Walker<'a> {
                     Ok(Some(Answer::Entry(stat, name))) => {
                         (is_empty, was_refused) = (false, false);
                         if self.entries - mark.entries > MAX_FOLDER_ENTRIES {
-                            return Ok(Stream::Endless);
+                            return Ok(ListingEnd::Endless);
                         }
                         self.entry(phone, events, &current, &stat, &name)?;
                     }
@@ -372,19 +372,19 @@ impl<'a> Walker<'a> {
                         was_refused = true;
                         break;
                     }
-                    Ok(None) if was_refused => return Ok(Stream::Refused),
+                    Ok(None) if was_refused => return Ok(ListingEnd::Refused),
                     Ok(Some(_) | None) => {
                         let service = "sync:";
-                        return Ok(Stream::Broken(PhoneError::StreamEnded { service }));
+                        return Ok(ListingEnd::Broken(PhoneError::StreamEnded { service }));
                     }
-                    Err(error) => return Ok(Stream::Broken(error)),
+                    Err(error) => return Ok(ListingEnd::Broken(error)),
                 }
             }
         }
     }
 
-    fn mark(&self) -> Mark {
-        Mark {
+    fn mark(&self) -> Savepoint {
+        Savepoint {
             waiting: self.waiting.len(),
             items: self.found.items.len(),
             refused: self.found.refused.len(),
@@ -398,8 +398,8 @@ impl<'a> Walker<'a> {
     /// that the phone itself is gone.
     fn blame(
         &mut self,
-        mut folder: Folder,
-        mark: &Mark,
+        mut folder: PendingFolder,
+        mark: &Savepoint,
         error: PhoneError,
     ) -> Result<(), PhoneError> {
         tracing::debug!(path = ?folder.path, %error, "a folder is not listed to its end");
@@ -415,7 +415,7 @@ impl<'a> Walker<'a> {
             self.found.items.truncate(mark.items);
             self.found.refused.truncate(mark.refused);
             self.undecided.truncate(mark.undecided);
-            self.folder_tally = Tally::default();
+            self.folder_tally = ListingTally::default();
             (self.entries, self.path_bytes) = (mark.entries, mark.path_bytes);
             self.waiting.truncate(mark.waiting);
             self.waiting.push_back(folder);
@@ -436,7 +436,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Keeps what an endless folder has listed, each entry once, because some phones start again in the middle.
-    fn give_up_endless(&mut self, folder: Folder, mark: &Mark) {
+    fn give_up_endless(&mut self, folder: PendingFolder, mark: &Savepoint) {
         self.found.items.drop_twins_from(mark.items);
         let mut folders = self.waiting.split_off(mark.waiting);
         folders
@@ -456,7 +456,7 @@ impl<'a> Walker<'a> {
         &mut self,
         phone: &Phone,
         events: &Events,
-        folder: &Folder,
+        folder: &PendingFolder,
         stat: &Stat,
         name: &[u8],
     ) -> Result<(), PhoneError> {
@@ -511,7 +511,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Adds a file to the items, or counts it as left on the phone.
-    fn file(&mut self, item: Item, folder: &Folder) {
+    fn file(&mut self, item: Item, folder: &PendingFolder) {
         let Some(volume) = self.found.volumes.get(folder.volume) else {
             return;
         };
@@ -527,7 +527,7 @@ impl<'a> Walker<'a> {
             verdict => verdict,
         };
         let bytes = item.path.as_bytes().len();
-        let found = |item| Found {
+        let found = |item| FoundItem {
             item,
             kind,
             // There are no more than some dozens.
@@ -553,7 +553,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Makes a folder's counts final; it will not be listed again.
-    fn count_folder(&mut self, folder: &Folder) {
+    fn count_folder(&mut self, folder: &PendingFolder) {
         if let Some((_, files)) = self.roots.get_mut(folder.root) {
             *files += self.folder_tally.files;
         }
@@ -563,7 +563,7 @@ impl<'a> Walker<'a> {
     /// Reads the first bytes of files whose names do not show their kind, and decides about them; files without an
     /// extension come first.
     pub(super) async fn look_into_undecided(&mut self, phone: &Phone) -> Result<(), PhoneError> {
-        let has_ending = |found: &Found| {
+        let has_ending = |found: &FoundItem| {
             let name = found.item.path.name();
             ending(original_name(name).unwrap_or(name)).is_some()
         };
@@ -587,7 +587,7 @@ impl<'a> Walker<'a> {
             };
             match verdict {
                 Verdict::Wanted => {
-                    self.found.items.push(Found { kind, ..found });
+                    self.found.items.push(FoundItem { kind, ..found });
                 }
                 Verdict::Left(why) => self.tally.leave(&found.item, why, false),
                 Verdict::Undecided => {}
@@ -597,7 +597,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Adds a folder found in another one to the walk.
-    fn enter(&mut self, path: RemotePath, folder: &Folder, stat: &Stat) {
+    fn enter(&mut self, path: RemotePath, folder: &PendingFolder, stat: &Stat) {
         let Some(volume) = self.found.volumes.get(folder.volume) else {
             return;
         };
@@ -623,7 +623,7 @@ impl<'a> Walker<'a> {
             return self.refuse(path, Reason::new(ReasonCode::Other, words));
         }
         let place = match is_known {
-            true => Some(Arc::new(Place {
+            true => Some(Arc::new(Ancestry {
                 device: stat.device,
                 inode: stat.inode,
                 above,
@@ -631,7 +631,7 @@ impl<'a> Walker<'a> {
             false => above,
         };
         self.path_bytes += path.as_bytes().len();
-        self.waiting.push_back(Folder {
+        self.waiting.push_back(PendingFolder {
             path,
             volume: folder.volume,
             root: folder.root,
@@ -650,7 +650,7 @@ impl<'a> Walker<'a> {
         while !self.suspicious.is_empty() {
             let (command, asked) = questions(&self.suspicious, phone.max_command_bytes());
             let answers = ask(phone, &command, asked).await?;
-            let batch: Vec<Folder> = self.suspicious.drain(..asked).collect();
+            let batch: Vec<PendingFolder> = self.suspicious.drain(..asked).collect();
             for (index, folder) in batch.iter().enumerate() {
                 let answer = answers.as_ref().and_then(|answers| answers.get(index));
                 self.judge_empty(folder, answer.copied(), events);
@@ -659,12 +659,12 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    fn judge_empty(&mut self, folder: &Folder, answer: Option<Readable>, events: &Events) {
+    fn judge_empty(&mut self, folder: &PendingFolder, answer: Option<Readable>, events: &Events) {
         if answer == Some(Readable::Yes) {
             return;
         }
         match (self.standing_of(&folder.path), answer) {
-            (Some(Standing::User), answer) => {
+            (Some(VolumeKind::User), answer) => {
                 let words = match answer {
                     Some(Readable::Missing) => "Android does not show another user's storage here",
                     _ => "Android hides another user's storage from this one's shell",
@@ -672,7 +672,7 @@ impl<'a> Walker<'a> {
                 let reason = Reason::new(ReasonCode::PermissionDenied, words);
                 self.close(SurveyKind::OtherUser, folder, reason, events);
             }
-            (Some(Standing::EmptyPlace), _) => {
+            (Some(VolumeKind::EmptyPlace), _) => {
                 let reason = Reason::new(ReasonCode::StorageGone, "nothing is mounted there");
                 self.close(SurveyKind::NotMounted, folder, reason, events);
             }
@@ -701,14 +701,14 @@ impl<'a> Walker<'a> {
     }
 
     /// Returns the kind of the volume at a path, if it is one that the user did not name.
-    fn standing_of(&self, path: &RemotePath) -> Option<Standing> {
+    fn standing_of(&self, path: &RemotePath) -> Option<VolumeKind> {
         let mut volumes = self.found.volumes.iter().zip(&self.standings);
         let (_, (standing, _)) = volumes.find(|(volume, _)| volume.root == *path)?;
         Some(*standing)
     }
 
     /// Records a place that is not listed and need not be.
-    fn close(&mut self, kind: SurveyKind, folder: &Folder, reason: Reason, events: &Events) {
+    fn close(&mut self, kind: SurveyKind, folder: &PendingFolder, reason: Reason, events: &Events) {
         events.emit(Event::FolderRefused {
             path: folder.path.clone(),
             expected: true,
@@ -716,7 +716,7 @@ impl<'a> Walker<'a> {
         self.closed.add(kind, folder.path.clone(), reason);
     }
 
-    fn refuse_folder(&mut self, folder: &Folder, reason: Reason, events: &Events) {
+    fn refuse_folder(&mut self, folder: &PendingFolder, reason: Reason, events: &Events) {
         // `Android/data` or `Android/obb`, when nobody asked for it by its name.
         let of_apps = {
             let volume = self.found.volumes.get(folder.volume);
@@ -802,7 +802,7 @@ fn answers(output: &[u8], asked: usize) -> Option<Vec<Readable>> {
 }
 
 /// A command line that tells for each folder whether it exists and can be read, and for how many.
-fn questions(folders: &[Folder], max_bytes: usize) -> (Vec<u8>, usize) {
+fn questions(folders: &[PendingFolder], max_bytes: usize) -> (Vec<u8>, usize) {
     let mut command = Vec::new();
     for (index, folder) in folders.iter().enumerate() {
         let path = quote(folder.path.as_bytes());
@@ -828,7 +828,7 @@ mod tests {
 
     #[test]
     fn questions_fit_the_command_line() {
-        let folder = |n: usize| Folder {
+        let folder = |n: usize| PendingFolder {
             path: known_path(&format!("/a/{n}")),
             volume: 0,
             root: 0,

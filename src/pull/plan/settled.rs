@@ -16,8 +16,8 @@ const EXACT: u64 = 1 << 63;
 
 /// The entries whose files are in their places and proven. A fast path for runs with nothing to do.
 #[derive(Debug, Default)]
-pub(crate) struct Settled {
-    files: Vec<File>,
+pub(crate) struct SettledEntries {
+    files: Vec<SettledFile>,
     /// The highest versions of a path, superseded and other, where there is more than one.
     versions: HashMap<u64, (u32, u32)>,
     /// Paths are known by a keyed hash of 64 bits. Where two meet by chance, the longer way is taken.
@@ -28,13 +28,13 @@ pub(crate) struct Settled {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct File {
+struct SettledFile {
     path: u64,
     mtime: i64,
     size: u64,
 }
 
-impl Settled {
+impl SettledEntries {
     /// Adds an entry; entries may come in any order. `is_in_place` checks whether the entry's file is in the rescue
     /// folder, and is called only if that matters.
     pub(crate) fn add(&mut self, entry: &Entry, is_in_place: impl FnOnce() -> bool) {
@@ -52,7 +52,7 @@ impl Settled {
             State::Superseded => {}
             State::Verified(proof) if !self.has_others && is_in_place() => {
                 self.weakest = self.weakest.max(Some(proof));
-                self.files.push(File {
+                self.files.push(SettledFile {
                     path,
                     mtime: entry.item.mtime,
                     size: entry.item.size | if entry.item.size_is_exact { EXACT } else { 0 },
@@ -73,7 +73,7 @@ impl Settled {
             return None;
         }
         self.files.sort_unstable_by_key(|file| file.path);
-        let twice = |pair: &[File]| matches!(pair, [a, b] if a.path == b.path);
+        let twice = |pair: &[SettledFile]| matches!(pair, [a, b] if a.path == b.path);
         if self.files.windows(2).any(twice) {
             return None;
         }

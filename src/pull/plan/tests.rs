@@ -6,11 +6,11 @@ fn path(text: &str) -> RemotePath {
     RemotePath::new(text.as_bytes()).unwrap()
 }
 
-fn found(below: &str, size: u64, mtime: i64) -> Found {
+fn found(below: &str, size: u64, mtime: i64) -> FoundItem {
     let path = path(&format!("/storage/emulated/0/{below}"));
     let name = path.name();
     let kind = MediaKind::of_name(original_name(name).unwrap_or(name));
-    Found {
+    FoundItem {
         item: Item {
             path,
             size,
@@ -22,7 +22,7 @@ fn found(below: &str, size: u64, mtime: i64) -> Found {
     }
 }
 
-fn enumeration(items: Vec<Found>) -> Enumeration {
+fn enumeration(items: Vec<FoundItem>) -> Enumeration {
     let root = path("/storage/emulated/0");
     let volumes = vec![Volume {
         root,
@@ -46,7 +46,7 @@ fn plan(
     best_proof: Proof,
     is_in_place: impl Fn(&Entry) -> bool,
 ) -> Plan {
-    let mut settled = Settled::default();
+    let mut settled = SettledEntries::default();
     for entry in &entries {
         settled.add(entry, || is_in_place(entry));
     }
@@ -326,7 +326,7 @@ fn later_version_decides_also_where_nothing_is_to_do() {
 fn listing_that_shows_a_file_twice_has_it_once() {
     let twice = || enumeration(vec![found("DCIM/a.jpg", 5, 1), found("DCIM/a.jpg", 5, 1)]);
     let entries = [entry(1, "DCIM/a.jpg", 5, 1, VERIFIED)];
-    let mut settled = Settled::default();
+    let mut settled = SettledEntries::default();
     settled.add(&entries[0], || true);
     assert!(
         settled

@@ -18,7 +18,7 @@ const CALL_AGE: Duration = Duration::from_millis(300);
 
 /// The files that wait for a call, in the order of arrival.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct VerifyQueue {
     files: VecDeque<ToVerify>,
     bytes: u64,
     /// Since when the first of them has been waiting.
@@ -27,7 +27,7 @@ pub(super) struct Waiting {
     has_been_asked: bool,
 }
 
-impl Waiting {
+impl VerifyQueue {
     pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
