@@ -11,8 +11,8 @@ use std::hint::black_box;
 use bytes::{Bytes, BytesMut};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rescue::adb::RemotePath;
-use rescue::adb::sync::{Answer, Client, MAX_DATA, Operation, Stat, answers};
-use rescue::adb::wire::{Checksum, Command, Decoder, MAX_PAYLOAD, Message};
+use rescue::adb::sync::{MAX_DATA, Operation, Stat, SyncAnswer, SyncClient, answers};
+use rescue::adb::wire::{AdbCommand, ChecksumMode, Decoder, MAX_PAYLOAD, Message};
 use rescue::digest::Sha256;
 use rescue::folder::{EntryId, Folder, NewEntry, PartialFile, Proof, Record};
 use rescue::item::PhoneIdentity;
@@ -26,13 +26,13 @@ fn codec(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("codec");
     let payload = Bytes::from(vec![7; MAX_PAYLOAD as usize]);
     for (name, checksum) in [
-        ("messages", Checksum::Skipped),
-        ("messages with checksums", Checksum::Sent),
+        ("messages", ChecksumMode::Skipped),
+        ("messages with checksums", ChecksumMode::Sent),
     ] {
         let mut wire = BytesMut::new();
         for _ in 0..16 {
             let message = Message {
-                command: Command::Wrte,
+                command: AdbCommand::Wrte,
                 arg0: 1,
                 arg1: 2,
                 payload: payload.clone(),
@@ -91,13 +91,13 @@ fn codec(criterion: &mut Criterion) {
 
 /// Feeds a stream in messages of the usual length, and takes all its answers.
 fn take_all(operation: Operation, path: &RemotePath, stream: &Bytes) {
-    let (mut client, mut request) = (Client::default(), BytesMut::new());
+    let (mut client, mut request) = (SyncClient::default(), BytesMut::new());
     client.request(operation, path, &mut request);
     let mut rest = stream.clone();
     while !rest.is_empty() {
         client.feed(rest.split_to(rest.len().min(MAX_DATA as usize)));
         while let Some(answer) = client.poll().unwrap() {
-            black_box::<Answer>(answer);
+            black_box::<SyncAnswer>(answer);
         }
     }
     assert_eq!(client.outstanding(), 0);

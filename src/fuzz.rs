@@ -18,17 +18,17 @@ use bytes::{Bytes, BytesMut};
 
 use crate::adb::auth::{PUBLIC_KEY_BYTES, PublicKey, TOKEN_BYTES};
 use crate::adb::path::{MAX_PATH_BYTES, RemotePath};
-use crate::adb::sync::{Answer, Client, Operation, Request, RequestDecoder, SyncError};
-use crate::adb::wire::{Checksum, Decoder, MAX_PAYLOAD, Message, WireError};
+use crate::adb::sync::{Operation, RequestDecoder, SyncAnswer, SyncClient, SyncError, SyncRequest};
+use crate::adb::wire::{ChecksumMode, Decoder, MAX_PAYLOAD, Message, WireError};
 use crate::adb::{server, shell};
 use crate::phone::Properties;
-use crate::phone::hash::{self, Algorithm};
+use crate::phone::hash::{self, HashAlgorithm};
 
 /// What a fuzzer runs over and over.
-pub type Body = fn(&[u8]);
+pub type FuzzTarget = fn(&[u8]);
 
 /// Every body, by the name of its target and of the folder of its corpus.
-pub const BODIES: [(&str, Body); 11] = [
+pub const BODIES: [(&str, FuzzTarget); 11] = [
     ("wire", wire),
     ("sync_client", sync_client),
     ("sync_device", sync_device),
@@ -102,12 +102,12 @@ fn choice(data: &mut &[u8]) -> u8 {
 pub fn wire(mut data: &[u8]) {
     let checksum = match choice(&mut data) % 3 {
         0 => None,
-        1 => Some(Checksum::Sent),
-        _ => Some(Checksum::Skipped),
+        1 => Some(ChecksumMode::Sent),
+        _ => Some(ChecksumMode::Skipped),
     };
     let (read, _error) = same_in_any_pieces(data, |pieces| messages(checksum, pieces));
     for message in read {
-        for checksum in [Checksum::Sent, Checksum::Skipped] {
+        for checksum in [ChecksumMode::Sent, ChecksumMode::Skipped] {
             assert_eq!(decoded(&message, checksum), message);
         }
     }
@@ -116,7 +116,7 @@ pub fn wire(mut data: &[u8]) {
 /// The messages in these pieces, and the error that ended them. `checksum` says what is known of
 /// the peer.
 pub(crate) fn messages(
-    checksum: Option<Checksum>,
+    checksum: Option<ChecksumMode>,
     pieces: Vec<Bytes>,
 ) -> (Vec<Message>, Option<WireError>) {
     let mut decoder = Decoder::new();
@@ -140,7 +140,7 @@ pub(crate) fn messages(
     (messages, None)
 }
 
-fn decoded(message: &Message, checksum: Checksum) -> Message {
+fn decoded(message: &Message, checksum: ChecksumMode) -> Message {
     let mut bytes = BytesMut::from(message.header(checksum).as_slice());
     bytes.extend_from_slice(&message.payload);
     let mut decoder = Decoder::new();
@@ -171,12 +171,12 @@ pub fn sync_client(mut data: &[u8]) {
         same_in_any_pieces(data, |pieces| sync_answers(&requests, pieces));
     assert!(outstanding <= requests.len());
     let bytes = answers.iter().map(|answer| match answer {
-        Answer::Entry(_, name) => {
+        SyncAnswer::Entry(_, name) => {
             assert!(name.len() <= 1024);
             name.len()
         }
-        Answer::Data(bytes) | Answer::Fail(bytes) => bytes.len(),
-        Answer::Stat(_) | Answer::ListEnd | Answer::ReceiveEnd => 0,
+        SyncAnswer::Data(bytes) | SyncAnswer::Fail(bytes) => bytes.len(),
+        SyncAnswer::Stat(_) | SyncAnswer::ListEnd | SyncAnswer::ReceiveEnd => 0,
     });
     assert!(bytes.sum::<usize>() <= data.len());
 }
@@ -186,23 +186,23 @@ pub fn sync_client(mut data: &[u8]) {
 pub(crate) fn sync_answers(
     requests: &[Operation],
     pieces: Vec<Bytes>,
-) -> (Vec<Answer>, Option<SyncError>, usize) {
+) -> (Vec<SyncAnswer>, Option<SyncError>, usize) {
     let path = RemotePath::new(b"/sdcard").unwrap();
-    let mut client = Client::default();
+    let mut client = SyncClient::default();
     let mut out = BytesMut::new();
     for operation in requests {
         client.request(*operation, &path, &mut out);
     }
-    let mut answers: Vec<Answer> = Vec::new();
+    let mut answers: Vec<SyncAnswer> = Vec::new();
     for piece in pieces {
         client.feed(piece);
         loop {
             match client.poll() {
-                Ok(Some(Answer::Data(bytes))) => {
+                Ok(Some(SyncAnswer::Data(bytes))) => {
                     assert!(!bytes.is_empty());
                     match answers.last_mut() {
-                        Some(Answer::Data(joined)) => append(joined, &bytes),
-                        _ => answers.push(Answer::Data(bytes)),
+                        Some(SyncAnswer::Data(joined)) => append(joined, &bytes),
+                        _ => answers.push(SyncAnswer::Data(bytes)),
                     }
                 }
                 Ok(Some(answer)) => answers.push(answer),
@@ -224,7 +224,7 @@ fn append(joined: &mut Bytes, more: &[u8]) {
 pub fn sync_device(data: &[u8]) {
     let (requests, _error) = same_in_any_pieces(data, sync_requests);
     for request in requests {
-        let Request::Path(operation, path) = request else {
+        let SyncRequest::Path(operation, path) = request else {
             continue;
         };
         assert!(path.len() <= MAX_PATH_BYTES);
@@ -237,14 +237,14 @@ pub fn sync_device(data: &[u8]) {
             assert!(path.below(&folder).unwrap().eq([path.name()]));
         }
         let mut out = BytesMut::new();
-        Client::default().request(operation, &path, &mut out);
-        let asked = Request::Path(operation, Bytes::copy_from_slice(path.as_bytes()));
+        SyncClient::default().request(operation, &path, &mut out);
+        let asked = SyncRequest::Path(operation, Bytes::copy_from_slice(path.as_bytes()));
         assert_eq!(sync_requests(vec![out.freeze()]), (vec![asked], None));
     }
 }
 
 /// What a phone makes of these pieces.
-pub(crate) fn sync_requests(pieces: Vec<Bytes>) -> (Vec<Request>, Option<SyncError>) {
+pub(crate) fn sync_requests(pieces: Vec<Bytes>) -> (Vec<SyncRequest>, Option<SyncError>) {
     let mut decoder = RequestDecoder::default();
     let mut requests = Vec::new();
     for piece in pieces {
@@ -273,7 +273,7 @@ pub fn shell(data: &[u8]) {
 /// What a shell's reader makes of these pieces, with the output that belongs together joined.
 pub(crate) fn shell_outputs(pieces: Vec<Bytes>) -> (Vec<shell::Output>, Option<shell::ShellError>) {
     use shell::Output::{Stderr, Stdout};
-    let mut decoder = shell::Decoder::default();
+    let mut decoder = shell::ShellDecoder::default();
     let mut outputs = Vec::new();
     for piece in pieces {
         decoder.feed(piece);
@@ -369,7 +369,7 @@ pub fn public_key(data: &[u8]) {
 
 /// The lines that a phone's hash program prints.
 pub fn hashes(mut data: &[u8]) {
-    let algorithm = Algorithm::ALL[usize::from(choice(&mut data)) % Algorithm::ALL.len()];
+    let algorithm = HashAlgorithm::ALL[usize::from(choice(&mut data)) % HashAlgorithm::ALL.len()];
     let paths = [
         b"/a".as_slice(),
         b"/a b",

@@ -56,7 +56,7 @@ const NUMBER_BYTES: usize = 13;
 /// names are remembered as keyed 64-bit hashes. Two names whose hashes meet by chance are treated
 /// as equal, which costs one of them a needless ` (2)` and nothing else.
 pub struct Names {
-    folders: Vec<Folder>,
+    folders: Vec<NamedFolder>,
     /// (folder, raw name) -> the local folder that it became.
     known: HashMap<u64, FolderId>,
     /// (folder, folded local name) of files, and of folders whose number is not known yet.
@@ -74,7 +74,7 @@ type FolderId = u32;
 
 const ROOT: FolderId = 0;
 
-struct Folder {
+struct NamedFolder {
     parent: FolderId,
     name: Box<str>,
     length: Length,
@@ -99,7 +99,7 @@ impl Length {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+enum EntryKind {
     File,
     Folder,
 }
@@ -114,7 +114,7 @@ impl Names {
     /// No path is taken yet.
     pub fn new() -> Self {
         Self {
-            folders: vec![Folder {
+            folders: vec![NamedFolder {
                 parent: ROOT,
                 name: "".into(),
                 length: Length::default(),
@@ -197,7 +197,7 @@ impl Names {
     ) -> LocalPath {
         let (raw, prefix_len) = joined(prefix, components);
         let Some((raw_name, raw_folders)) = raw.split_last() else {
-            let name = self.claim(ROOT, spell(b""), b"", Kind::File);
+            let name = self.claim(ROOT, spell(b""), b"", EntryKind::File);
             return self.path(ROOT, &name);
         };
         let mut folder = ROOT;
@@ -205,7 +205,7 @@ impl Names {
             let above = raw_folders.get(..depth).unwrap_or_default();
             folder = self.folder_in(folder, raw_folder, above, prefix_len);
         }
-        let name = self.claim(folder, spell(raw_name), raw_name, Kind::File);
+        let name = self.claim(folder, spell(raw_name), raw_name, EntryKind::File);
         self.path(folder, &name)
     }
 
@@ -216,7 +216,7 @@ impl Names {
         let folder = self.local_folder(local);
         let wanted = format!("{}{ending}", local.name());
         let name = spell(wanted.as_bytes());
-        let name = self.claim(folder, name, wanted.as_bytes(), Kind::File);
+        let name = self.claim(folder, name, wanted.as_bytes(), EntryKind::File);
         self.path(folder, &name)
     }
 
@@ -243,7 +243,7 @@ impl Names {
         }
         let key = self.raw_key(parent, raw);
         let spelt_bytes = name.len();
-        let name = self.claim(parent, name, raw, Kind::Folder);
+        let name = self.claim(parent, name, raw, EntryKind::Folder);
         self.new_folder(parent, key, name, spelt_bytes)
     }
 
@@ -260,12 +260,12 @@ impl Names {
         }
         let raw_path = raw_folders.join(&b'/');
         let name = format!("deep~{}", digest_mark(&raw_path));
-        let name = self.claim(volume, name, &raw_path, Kind::Folder);
+        let name = self.claim(volume, name, &raw_path, EntryKind::Folder);
         self.new_folder(volume, key, name, DEEP_BYTES)
     }
 
     /// Takes `name` in `folder`, or the first free variant of it.
-    fn claim(&mut self, folder: FolderId, name: String, raw: &[u8], kind: Kind) -> String {
+    fn claim(&mut self, folder: FolderId, name: String, raw: &[u8], kind: EntryKind) -> String {
         if self.take(folder, &name) {
             return name;
         }
@@ -344,7 +344,7 @@ impl Names {
     fn push_folder(&mut self, parent: FolderId, name: &str, spelt_bytes: usize) -> FolderId {
         let length = self.length(parent).of_child(name, spelt_bytes);
         let folder = FolderId::try_from(self.folders.len()).unwrap_or(ROOT);
-        self.folders.push(Folder {
+        self.folders.push(NamedFolder {
             parent,
             name: name.into(),
             length,
@@ -369,7 +369,7 @@ impl Names {
     }
 
     /// `None` for `data/` itself.
-    fn folder(&self, folder: FolderId) -> Option<&Folder> {
+    fn folder(&self, folder: FolderId) -> Option<&NamedFolder> {
         (folder != ROOT)
             .then(|| self.folders.get(folder as usize))
             .flatten()
@@ -404,10 +404,10 @@ fn joined<'a>(
     (raw, prefix_len)
 }
 
-fn numbered(name: &str, number: u32, kind: Kind) -> String {
+fn numbered(name: &str, number: u32, kind: EntryKind) -> String {
     match kind {
-        Kind::Folder => format!("{name} ({number})"),
-        Kind::File => {
+        EntryKind::Folder => format!("{name} ({number})"),
+        EntryKind::File => {
             let (stem, extension) = split_extension(name);
             format!("{stem} ({number}){extension}")
         }

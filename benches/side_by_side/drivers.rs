@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use rescue::adb::RemotePath;
 use rescue::adb::connection::{Connection, HostConfig, Introduction};
 use rescue::adb::features::Features;
-use rescue::adb::sync::{Answer, Client, Operation, SERVICE};
+use rescue::adb::sync::{Operation, SERVICE, SyncAnswer, SyncClient};
 use rescue::phone::drive::{Link, LinkEvent};
 
 /// Becomes a driver when the arguments name one; false when they do not.
@@ -55,14 +55,14 @@ fn discard(phone: &str, path: &str) {
         let (link, mut events) = Link::start(connection, socket);
         assert!(matches!(events.recv().await, Some(LinkEvent::Connected(_))));
         let mut stream = link.open(SERVICE).await.unwrap().unwrap();
-        let (mut client, mut request) = (Client::default(), BytesMut::new());
+        let (mut client, mut request) = (SyncClient::default(), BytesMut::new());
         let path = RemotePath::new(path.as_bytes()).unwrap();
         client.request(Operation::Receive1, &path, &mut request);
         stream.send(request.freeze()).await.unwrap();
         loop {
             match client.poll().unwrap() {
-                Some(Answer::Data(_)) => {}
-                Some(Answer::ReceiveEnd) => return,
+                Some(SyncAnswer::Data(_)) => {}
+                Some(SyncAnswer::ReceiveEnd) => return,
                 Some(other) => panic!("{other:?}"),
                 None => client.feed(stream.receive().await.unwrap().unwrap()),
             }

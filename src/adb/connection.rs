@@ -1,7 +1,7 @@
 //! One ADB connection, either end: handshake, authorisation and many streams at once.
 //!
 //! In: bytes from the peer ([`Connection::receive`]) and wishes (open, write, consumed, close).
-//! Out: [`Event`]s and bytes for the peer. The caller's loop is always the same: hand over what
+//! Out: [`ConnectionEvent`]s and bytes for the peer. The caller's loop is always the same: hand over what
 //! was read, take every event, write all output. Source: AOSP `adb/protocol.txt`,
 //! `adb/docs/dev/delayed_ack.md`, `adb/adb.cpp`.
 
@@ -12,7 +12,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use super::auth::{KeyError, PrivateKey, PublicKey, TOKEN_BYTES, Token};
 use super::features::{Feature, Features};
 use super::wire::{
-    Checksum, Command, Decoder, MAX_PAYLOAD, MIN_PAYLOAD, Message, VERSION_SKIPS_CHECKSUM,
+    AdbCommand, ChecksumMode, Decoder, MAX_PAYLOAD, MIN_PAYLOAD, Message, VERSION_SKIPS_CHECKSUM,
     WireError,
 };
 
@@ -92,7 +92,7 @@ impl Banner {
 
 /// An event on a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum ConnectionEvent {
     /// The handshake is complete; streams can be opened.
     Connected(Banner),
     /// The phone knows none of the computer's keys and is asking its user to allow the computer. It stays silent until
@@ -130,7 +130,7 @@ pub enum ConnectionError {
     #[error("unexpected {command:?} message from the peer: {why}")]
     Unexpected {
         /// The message's command.
-        command: Command,
+        command: AdbCommand,
         /// Why it is invalid.
         why: &'static str,
     },
@@ -206,7 +206,7 @@ struct Stream {
 pub struct Connection {
     role: Role,
     decoder: Decoder,
-    checksum: Checksum,
+    checksum: ChecksumMode,
     peer_max_payload: u32,
     connected: bool,
     /// Device end: the computer's banner, until the computer is let in.
@@ -214,7 +214,7 @@ pub struct Connection {
     delayed_ack: bool,
     streams: HashMap<u32, Stream>,
     next_id: u32,
-    events: VecDeque<Event>,
+    events: VecDeque<ConnectionEvent>,
     output: VecDeque<Bytes>,
     small_output: BytesMut,
 }
@@ -242,7 +242,7 @@ impl Connection {
             role,
             decoder: Decoder::new(),
             // Sent until the peer is known to skip them, as adb does.
-            checksum: Checksum::Sent,
+            checksum: ChecksumMode::Sent,
             peer_max_payload: MIN_PAYLOAD,
             connected: false,
             hello: None,
@@ -270,7 +270,7 @@ impl Connection {
     }
 
     /// Returns the next event, or `None` if there is none.
-    pub fn poll_event(&mut self) -> Option<Event> {
+    pub fn poll_event(&mut self) -> Option<ConnectionEvent> {
         self.events.pop_front()
     }
 
@@ -286,14 +286,14 @@ impl Connection {
         self.peer_max_payload as usize - 1
     }
 
-    /// Opens a stream to a service of the peer. [`Event::Opened`] or [`Event::Closed`] follows. A name longer than
+    /// Opens a stream to a service of the peer. [`ConnectionEvent::Opened`] or [`ConnectionEvent::Closed`] follows. A name longer than
     /// [`Connection::max_service_bytes`] is refused without asking the peer.
     pub fn open(&mut self, service: &[u8]) -> StreamId {
         let id = self.add_stream(None, 0);
         if service.len() > self.max_service_bytes() {
             // adbd would give up the whole connection.
             self.streams.remove(&id);
-            self.events.push_back(Event::Closed(StreamId(id)));
+            self.events.push_back(ConnectionEvent::Closed(StreamId(id)));
             return StreamId(id);
         }
         let mut payload = BytesMut::with_capacity(service.len() + 1);
@@ -301,7 +301,7 @@ impl Connection {
         payload.extend_from_slice(&[0]);
         let window = if self.delayed_ack { RECEIVE_WINDOW } else { 0 };
         self.send(Message {
-            command: Command::Open,
+            command: AdbCommand::Open,
             arg0: id,
             arg1: window,
             payload: payload.freeze(),
@@ -376,16 +376,16 @@ impl Connection {
             })
         };
         match message.command {
-            Command::Cnxn if self.connected => unexpected("the connection is up already"),
-            Command::Cnxn => self.handle_hello(&message),
-            Command::Stls => Err(ConnectionError::TlsWanted),
-            Command::Auth if self.connected => unexpected("the connection is up already"),
-            Command::Auth => self.handle_auth(&message),
+            AdbCommand::Cnxn if self.connected => unexpected("the connection is up already"),
+            AdbCommand::Cnxn => self.handle_hello(&message),
+            AdbCommand::Stls => Err(ConnectionError::TlsWanted),
+            AdbCommand::Auth if self.connected => unexpected("the connection is up already"),
+            AdbCommand::Auth => self.handle_auth(&message),
             _ if !self.connected => unexpected("the connection is not up yet"),
-            Command::Open => self.handle_open(&message),
-            Command::Okay => self.handle_okay(&message),
-            Command::Wrte => self.handle_write(message),
-            Command::Clse => {
+            AdbCommand::Open => self.handle_open(&message),
+            AdbCommand::Okay => self.handle_okay(&message),
+            AdbCommand::Wrte => self.handle_write(message),
+            AdbCommand::Clse => {
                 self.handle_close(&message);
                 Ok(())
             }
@@ -395,9 +395,9 @@ impl Connection {
     fn handle_hello(&mut self, message: &Message) -> Result<(), ConnectionError> {
         self.peer_max_payload = message.arg1.clamp(MIN_PAYLOAD, MAX_PAYLOAD);
         self.checksum = if message.arg0 >= VERSION_SKIPS_CHECKSUM {
-            Checksum::Skipped
+            ChecksumMode::Skipped
         } else {
-            Checksum::Sent
+            ChecksumMode::Sent
         };
         self.decoder.set_checksum(self.checksum);
         let ours = match &self.role {
@@ -412,7 +412,7 @@ impl Connection {
         match &self.role {
             Role::Host { .. } => {
                 self.connected = true;
-                self.events.push_back(Event::Connected(banner));
+                self.events.push_back(ConnectionEvent::Connected(banner));
             }
             Role::Device { config } => {
                 let token = config
@@ -431,7 +431,7 @@ impl Connection {
 
     fn handle_auth(&mut self, message: &Message) -> Result<(), ConnectionError> {
         let unexpected = |why| ConnectionError::Unexpected {
-            command: Command::Auth,
+            command: AdbCommand::Auth,
             why,
         };
         match &mut self.role {
@@ -445,14 +445,14 @@ impl Connection {
                     let signature = key.sign(&token)?;
                     self.send_auth(AUTH_SIGNATURE, signature.into());
                 } else if config.introduction == Introduction::SignaturesOnly {
-                    self.events.push_back(Event::NotKnown);
+                    self.events.push_back(ConnectionEvent::NotKnown);
                 } else if *next_key == config.keys.len() {
                     *next_key += 1;
                     if let Some(key) = config.keys.first() {
                         let line = key.public().to_line(&config.name) + "\0";
                         self.send_auth(AUTH_PUBLIC_KEY, line.into());
                     }
-                    self.events.push_back(Event::AwaitingApproval);
+                    self.events.push_back(ConnectionEvent::AwaitingApproval);
                 }
                 // A further token after the public key only says that nobody has tapped yet.
             }
@@ -475,7 +475,7 @@ impl Connection {
                     }
                     AUTH_PUBLIC_KEY => {
                         let key = PublicKey::from_line(&message.payload)?;
-                        self.events.push_back(Event::KeyOffered(key));
+                        self.events.push_back(ConnectionEvent::KeyOffered(key));
                     }
                     _ => return Err(unexpected("neither signature nor public key")),
                 }
@@ -499,13 +499,13 @@ impl Connection {
         banner.push_str(&format!("features={}", config.features));
         self.connected = true;
         self.send_hello(config.max_payload, &banner);
-        self.events.push_back(Event::Connected(hello));
+        self.events.push_back(ConnectionEvent::Connected(hello));
     }
 
     fn handle_open(&mut self, message: &Message) -> Result<(), ConnectionError> {
         if message.arg0 == 0 {
             return Err(ConnectionError::Unexpected {
-                command: Command::Open,
+                command: AdbCommand::Open,
                 why: "stream 0",
             });
         }
@@ -525,7 +525,7 @@ impl Connection {
             // As adbd does it.
             || self.delayed_ack != (message.arg1 != 0);
         if refused {
-            self.send(Message::bare(Command::Clse, 0, message.arg0));
+            self.send(Message::bare(AdbCommand::Clse, 0, message.arg0));
             return Ok(());
         }
         let id = self.add_stream(Some(message.arg0), window);
@@ -535,14 +535,16 @@ impl Connection {
             .iter()
             .position(|byte| *byte == 0)
             .unwrap_or(message.payload.len());
-        self.events
-            .push_back(Event::Incoming(StreamId(id), message.payload.slice(..end)));
+        self.events.push_back(ConnectionEvent::Incoming(
+            StreamId(id),
+            message.payload.slice(..end),
+        ));
         Ok(())
     }
 
     fn handle_okay(&mut self, message: &Message) -> Result<(), ConnectionError> {
         let unexpected = |why| ConnectionError::Unexpected {
-            command: Command::Okay,
+            command: AdbCommand::Okay,
             why,
         };
         let Some(stream) = self.streams.get_mut(&message.arg1) else {
@@ -567,7 +569,8 @@ impl Connection {
                 stream.remote = Some(message.arg0);
                 stream.send_credit = credit;
                 if !stream.closing {
-                    self.events.push_back(Event::Opened(StreamId(message.arg1)));
+                    self.events
+                        .push_back(ConnectionEvent::Opened(StreamId(message.arg1)));
                 }
             }
         }
@@ -583,7 +586,7 @@ impl Connection {
         };
         let Some(remote) = stream.remote.filter(|remote| *remote == message.arg0) else {
             return Err(ConnectionError::Unexpected {
-                command: Command::Wrte,
+                command: AdbCommand::Wrte,
                 why: "for a stream that is not open",
             });
         };
@@ -614,7 +617,7 @@ impl Connection {
             } else {
                 message.payload
             };
-            self.events.push_back(Event::Data(id, data));
+            self.events.push_back(ConnectionEvent::Data(id, data));
         }
         Ok(())
     }
@@ -627,7 +630,8 @@ impl Connection {
             && let Some(stream) = self.streams.remove(&message.arg1)
             && !stream.closing
         {
-            self.events.push_back(Event::Closed(StreamId(message.arg1)));
+            self.events
+                .push_back(ConnectionEvent::Closed(StreamId(message.arg1)));
         }
     }
 
@@ -669,13 +673,14 @@ impl Connection {
             };
             let drained = stream.send_queue.is_empty() && !stream.closing;
             self.send(Message {
-                command: Command::Wrte,
+                command: AdbCommand::Wrte,
                 arg0: id,
                 arg1: remote,
                 payload,
             });
             if drained {
-                self.events.push_back(Event::Drained(StreamId(id)));
+                self.events
+                    .push_back(ConnectionEvent::Drained(StreamId(id)));
             }
         }
     }
@@ -690,12 +695,12 @@ impl Connection {
             .filter(|_| stream.closing && stream.send_queue.is_empty())
         {
             self.streams.remove(&id);
-            self.send(Message::bare(Command::Clse, id, remote));
+            self.send(Message::bare(AdbCommand::Clse, id, remote));
         }
     }
 
     fn send_okay(&mut self, id: u32, remote: u32, acked: u32) {
-        let mut message = Message::bare(Command::Okay, id, remote);
+        let mut message = Message::bare(AdbCommand::Okay, id, remote);
         if self.delayed_ack {
             message.payload = Bytes::copy_from_slice(&acked.to_le_bytes());
         }
@@ -705,7 +710,7 @@ impl Connection {
     fn send_hello(&mut self, max_payload: u32, banner: &str) {
         let payload = Bytes::copy_from_slice(banner.as_bytes());
         self.send(Message {
-            command: Command::Cnxn,
+            command: AdbCommand::Cnxn,
             arg0: VERSION_SKIPS_CHECKSUM,
             arg1: max_payload,
             payload,
@@ -714,7 +719,7 @@ impl Connection {
 
     fn send_auth(&mut self, kind: u32, payload: Bytes) {
         self.send(Message {
-            command: Command::Auth,
+            command: AdbCommand::Auth,
             arg0: kind,
             arg1: 0,
             payload,

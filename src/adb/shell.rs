@@ -120,13 +120,13 @@ pub struct ShellError {
 
 /// A decoder for the packets of a `shell_v2` stream.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub struct ShellDecoder {
     input: Input,
     current: u8,
     left: u32,
 }
 
-impl Decoder {
+impl ShellDecoder {
     /// Adds bytes received on the stream.
     pub fn feed(&mut self, bytes: Bytes) {
         self.input.push(bytes);

@@ -111,7 +111,7 @@ pub struct Stat {
 
 /// An answer to a request, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum SyncAnswer {
     /// The answer to a stat request.
     Stat(Stat),
     /// One entry of a folder, with its name as the phone sent it.
@@ -127,7 +127,7 @@ pub enum Answer {
     Fail(Bytes),
 }
 
-impl Answer {
+impl SyncAnswer {
     fn ends_request(&self) -> bool {
         match self {
             Self::Stat(_) | Self::ListEnd | Self::ReceiveEnd | Self::Fail(_) => true,
@@ -168,14 +168,14 @@ pub enum SyncError {
 
 /// The client's end of a `sync:` stream: encodes requests and decodes answers.
 #[derive(Debug, Default)]
-pub struct Client {
+pub struct SyncClient {
     requests: VecDeque<Operation>,
     input: Input,
     /// Bytes still to come of the `DATA` that is being read.
     data_left: u32,
 }
 
-impl Client {
+impl SyncClient {
     /// Appends a request to `out`. Answers arrive in the order of the requests.
     pub fn request(&mut self, operation: Operation, path: &RemotePath, out: &mut BytesMut) {
         out.extend_from_slice(&operation.id());
@@ -199,7 +199,7 @@ impl Client {
     }
 
     /// Returns the next answer, or `None` until more bytes arrive.
-    pub fn poll(&mut self) -> Result<Option<Answer>, SyncError> {
+    pub fn poll(&mut self) -> Result<Option<SyncAnswer>, SyncError> {
         while !self.input.is_empty() {
             let Some(&request) = self.requests.front() else {
                 return Err(SyncError::Unasked);
@@ -207,7 +207,7 @@ impl Client {
             if self.data_left > 0 {
                 let piece = self.input.take_up_to(self.data_left as usize);
                 self.data_left -= piece.len() as u32;
-                return Ok(Some(Answer::Data(piece)));
+                return Ok(Some(SyncAnswer::Data(piece)));
             }
             let Some(answer) = self.parse(request)? else {
                 break;
@@ -216,50 +216,50 @@ impl Client {
                 self.requests.pop_front();
             }
             // A chunk of which nothing has come yet, or that is empty, says nothing.
-            if !matches!(&answer, Answer::Data(piece) if piece.is_empty()) {
+            if !matches!(&answer, SyncAnswer::Data(piece) if piece.is_empty()) {
                 return Ok(Some(answer));
             }
         }
         Ok(None)
     }
 
-    fn parse(&mut self, request: Operation) -> Result<Option<Answer>, SyncError> {
+    fn parse(&mut self, request: Operation) -> Result<Option<SyncAnswer>, SyncError> {
         let Some(id) = self.input.peek_id() else {
             return Ok(None);
         };
         match (&id, request) {
-            (b"FAIL", _) => self.parse_counted(8, 4, MAX_FAIL, |_, text| Answer::Fail(text)),
+            (b"FAIL", _) => self.parse_counted(8, 4, MAX_FAIL, |_, text| SyncAnswer::Fail(text)),
             (b"STAT", Operation::Stat1) => Ok(self.input.take(16).map(|mut fields| {
                 fields.advance(4);
-                Answer::Stat(stat_v1(&mut fields))
+                SyncAnswer::Stat(stat_v1(&mut fields))
             })),
             (b"STA2", Operation::Stat2) | (b"LST2", Operation::Lstat2) => {
                 Ok(self.input.take(72).map(|mut fields| {
                     fields.advance(4);
-                    Answer::Stat(stat_v2(&mut fields))
+                    SyncAnswer::Stat(stat_v2(&mut fields))
                 }))
             }
             (b"DENT", Operation::List1) => {
                 self.parse_counted(20, 16, MAX_NAME, |mut fields, name| {
-                    Answer::Entry(stat_v1(&mut fields), name)
+                    SyncAnswer::Entry(stat_v1(&mut fields), name)
                 })
             }
             (b"DNT2", Operation::List2) => {
                 self.parse_counted(76, 72, MAX_NAME, |mut fields, name| {
-                    Answer::Entry(stat_v2(&mut fields), name)
+                    SyncAnswer::Entry(stat_v2(&mut fields), name)
                 })
             }
-            (b"DONE", Operation::List1) => Ok(self.input.take(20).map(|_| Answer::ListEnd)),
-            (b"DONE", Operation::List2) => Ok(self.input.take(76).map(|_| Answer::ListEnd)),
+            (b"DONE", Operation::List1) => Ok(self.input.take(20).map(|_| SyncAnswer::ListEnd)),
+            (b"DONE", Operation::List2) => Ok(self.input.take(76).map(|_| SyncAnswer::ListEnd)),
             (b"DONE", Operation::Receive1 | Operation::Receive2) => {
-                Ok(self.input.take(8).map(|_| Answer::ReceiveEnd))
+                Ok(self.input.take(8).map(|_| SyncAnswer::ReceiveEnd))
             }
             (b"DATA", Operation::Receive1 | Operation::Receive2) => self.parse_data(),
             _ => Err(SyncError::WrongId { request, got: id }),
         }
     }
 
-    fn parse_data(&mut self) -> Result<Option<Answer>, SyncError> {
+    fn parse_data(&mut self) -> Result<Option<SyncAnswer>, SyncError> {
         let Some(mut header) = self.input.take(8) else {
             return Ok(None);
         };
@@ -273,7 +273,7 @@ impl Client {
         }
         let piece = self.input.take_up_to(length as usize);
         self.data_left = length - piece.len() as u32;
-        Ok(Some(Answer::Data(piece)))
+        Ok(Some(SyncAnswer::Data(piece)))
     }
 
     /// Parses `fixed` bytes that hold a count at `count_at`, and as many bytes behind them.
@@ -282,8 +282,8 @@ impl Client {
         fixed: usize,
         count_at: usize,
         limit: u32,
-        make: impl FnOnce(Bytes, Bytes) -> Answer,
-    ) -> Result<Option<Answer>, SyncError> {
+        make: impl FnOnce(Bytes, Bytes) -> SyncAnswer,
+    ) -> Result<Option<SyncAnswer>, SyncError> {
         let Some(mut count) = self.input.peek(fixed) else {
             return Ok(None);
         };
@@ -342,7 +342,7 @@ pub struct RequestDecoder {
 
 /// A request as the phone's end decodes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub enum SyncRequest {
     /// An operation on a path, given as raw bytes.
     Path(Operation, Bytes),
     /// The client ends the session.
@@ -356,7 +356,7 @@ impl RequestDecoder {
     }
 
     /// Returns the next request, or `None` until more bytes arrive.
-    pub fn poll(&mut self) -> Result<Option<Request>, SyncError> {
+    pub fn poll(&mut self) -> Result<Option<SyncRequest>, SyncError> {
         let Some(mut header) = self.input.peek(8) else {
             return Ok(None);
         };
@@ -365,7 +365,7 @@ impl RequestDecoder {
         let length = header.get_u32_le();
         if id == *b"QUIT" {
             self.input.take(8);
-            return Ok(Some(Request::Quit));
+            return Ok(Some(SyncRequest::Quit));
         }
         let Some(operation) = Operation::from_id(id) else {
             return Err(SyncError::UnknownRequest { id });
@@ -385,7 +385,7 @@ impl RequestDecoder {
         let Some(whole) = self.input.take(end + setup) else {
             return Ok(None);
         };
-        Ok(Some(Request::Path(operation, whole.slice(8..end))))
+        Ok(Some(SyncRequest::Path(operation, whole.slice(8..end))))
     }
 }
 

@@ -18,7 +18,7 @@ pub const VERSION_MIN: u32 = 0x0100_0000;
 
 /// The command of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
+pub enum AdbCommand {
     /// `CNXN`: announces version, largest payload and banner.
     Cnxn,
     /// `AUTH`: carries a token, a signature or a public key.
@@ -35,7 +35,7 @@ pub enum Command {
     Stls,
 }
 
-impl Command {
+impl AdbCommand {
     const ALL: [(Self, [u8; 4]); 7] = [
         (Self::Cnxn, *b"CNXN"),
         (Self::Auth, *b"AUTH"),
@@ -63,7 +63,7 @@ impl Command {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// The message's command.
-    pub command: Command,
+    pub command: AdbCommand,
     /// First argument; the sender's stream id in stream messages.
     pub arg0: u32,
     /// Second argument; the receiver's stream id in stream messages.
@@ -74,7 +74,7 @@ pub struct Message {
 
 impl Message {
     /// Creates a message with an empty payload.
-    pub fn bare(command: Command, arg0: u32, arg1: u32) -> Self {
+    pub fn bare(command: AdbCommand, arg0: u32, arg1: u32) -> Self {
         Self {
             command,
             arg0,
@@ -84,10 +84,10 @@ impl Message {
     }
 
     /// Returns the encoded header that precedes the payload on the wire.
-    pub fn header(&self, checksum: Checksum) -> [u8; HEADER_BYTES] {
+    pub fn header(&self, checksum: ChecksumMode) -> [u8; HEADER_BYTES] {
         let sum = match checksum {
-            Checksum::Sent => byte_sum(&self.payload),
-            Checksum::Skipped => 0,
+            ChecksumMode::Sent => byte_sum(&self.payload),
+            ChecksumMode::Skipped => 0,
         };
         let word = self.command.word();
         let length = self.payload.len() as u32;
@@ -102,7 +102,7 @@ impl Message {
 
 /// Whether headers carry a checksum: the sum of the payload's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Checksum {
+pub enum ChecksumMode {
     /// The checksum is sent, and verified on arrival.
     Sent,
     /// The checksum field is zero and ignored.
@@ -145,8 +145,8 @@ pub enum WireError {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Header {
-    command: Command,
+struct MessageHeader {
+    command: AdbCommand,
     arg0: u32,
     arg1: u32,
     length: usize,
@@ -156,8 +156,8 @@ struct Header {
 /// A decoder that cuts a stream of bytes into messages.
 #[derive(Debug)]
 pub struct Decoder {
-    checksum: Option<Checksum>,
-    header: Option<Header>,
+    checksum: Option<ChecksumMode>,
+    header: Option<MessageHeader>,
 }
 
 impl Decoder {
@@ -170,7 +170,7 @@ impl Decoder {
     }
 
     /// Sets whether checksums are verified, once the peer's version is known.
-    pub fn set_checksum(&mut self, checksum: Checksum) {
+    pub fn set_checksum(&mut self, checksum: ChecksumMode) {
         self.checksum = Some(checksum);
     }
 
@@ -190,7 +190,7 @@ impl Decoder {
         self.header = None;
         let payload = input.split_to(header.length).freeze();
         let check = match self.checksum {
-            Some(checksum) => checksum == Checksum::Sent,
+            Some(checksum) => checksum == ChecksumMode::Sent,
             None => header.sum != 0,
         };
         if check {
@@ -225,7 +225,7 @@ impl Default for Decoder {
     }
 }
 
-fn parse_header(bytes: &mut BytesMut) -> Result<Header, WireError> {
+fn parse_header(bytes: &mut BytesMut) -> Result<MessageHeader, WireError> {
     let [word, arg0, arg1, length, sum, magic] = [(); 6].map(|()| bytes.get_u32_le());
     if magic != word ^ u32::MAX {
         return Err(WireError::BadMagic {
@@ -233,14 +233,14 @@ fn parse_header(bytes: &mut BytesMut) -> Result<Header, WireError> {
             magic,
         });
     }
-    let command = Command::from_word(word).ok_or(WireError::UnknownCommand { command: word })?;
+    let command = AdbCommand::from_word(word).ok_or(WireError::UnknownCommand { command: word })?;
     if length > MAX_PAYLOAD {
         return Err(WireError::TooLong {
             length,
             limit: MAX_PAYLOAD,
         });
     }
-    Ok(Header {
+    Ok(MessageHeader {
         command,
         arg0,
         arg1,
@@ -262,7 +262,7 @@ mod tests {
     use super::*;
     use crate::fuzz::{Cut, messages};
 
-    fn encode(message: &Message, checksum: Checksum) -> BytesMut {
+    fn encode(message: &Message, checksum: ChecksumMode) -> BytesMut {
         let mut bytes = BytesMut::from(message.header(checksum).as_slice());
         bytes.extend_from_slice(&message.payload);
         bytes
@@ -270,7 +270,7 @@ mod tests {
 
     fn write(payload: &'static [u8]) -> Message {
         Message {
-            command: Command::Wrte,
+            command: AdbCommand::Wrte,
             arg0: 1,
             arg1: 2,
             payload: Bytes::from_static(payload),
@@ -279,14 +279,14 @@ mod tests {
 
     #[test]
     fn header_is_laid_out_as_adb_does_it() {
-        let header = write(b"abc").header(Checksum::Sent);
+        let header = write(b"abc").header(ChecksumMode::Sent);
         let words = *b"WRTE\x01\0\0\0\x02\0\0\0\x03\0\0\0\x26\x01\0\0\xa8\xad\xab\xba";
         assert_eq!(header, words);
     }
 
     #[test]
     fn damaged_payload_is_noticed() {
-        let mut bytes = encode(&write(b"abc"), Checksum::Sent);
+        let mut bytes = encode(&write(b"abc"), ChecksumMode::Sent);
         bytes[25] ^= 1;
         let error = Decoder::new().decode(&mut bytes).unwrap_err();
         assert!(matches!(error, WireError::BadChecksum { .. }));
@@ -296,19 +296,19 @@ mod tests {
     fn zero_checksum_is_taken_until_the_peer_is_known_to_send_sums() {
         let message = write(b"abc");
         let mut decoder = Decoder::new();
-        let mut bytes = encode(&message, Checksum::Skipped);
+        let mut bytes = encode(&message, ChecksumMode::Skipped);
         assert_eq!(decoder.decode(&mut bytes), Ok(Some(message.clone())));
-        decoder.set_checksum(Checksum::Sent);
+        decoder.set_checksum(ChecksumMode::Sent);
         assert!(
             decoder
-                .decode(&mut encode(&message, Checksum::Skipped))
+                .decode(&mut encode(&message, ChecksumMode::Skipped))
                 .is_err()
         );
     }
 
     #[test]
     fn announced_length_is_bounded_before_anything_is_kept() {
-        let mut bytes = encode(&write(b""), Checksum::Skipped);
+        let mut bytes = encode(&write(b""), ChecksumMode::Skipped);
         bytes[12..16].copy_from_slice(&(MAX_PAYLOAD + 1).to_le_bytes());
         let error = Decoder::new().decode(&mut bytes).unwrap_err();
         assert_eq!(
@@ -341,13 +341,17 @@ mod tests {
             payload: vec![0xff; MAX_PAYLOAD as usize].into(),
             ..write(b"")
         };
-        let sum = u32::from_le_bytes(message.header(Checksum::Sent)[16..20].try_into().unwrap());
+        let sum = u32::from_le_bytes(
+            message.header(ChecksumMode::Sent)[16..20]
+                .try_into()
+                .unwrap(),
+        );
         assert_eq!(sum, 0xff * MAX_PAYLOAD);
     }
 
     #[test]
     fn payload_is_a_slice_of_what_was_read() {
-        let mut bytes = encode(&write(b"photo"), Checksum::Skipped);
+        let mut bytes = encode(&write(b"photo"), ChecksumMode::Skipped);
         let start = bytes.as_ptr();
         let message = Decoder::new().decode(&mut bytes).unwrap().unwrap();
         assert_eq!(message.payload.as_ptr(), start.wrapping_add(HEADER_BYTES));
@@ -358,7 +362,7 @@ mod tests {
         let mut decoder = Decoder::new();
         assert_eq!(decoder.missing_bytes(0), 24);
         assert_eq!(decoder.missing_bytes(20), 4);
-        let mut bytes = encode(&write(b"photo"), Checksum::Skipped);
+        let mut bytes = encode(&write(b"photo"), ChecksumMode::Skipped);
         let payload = bytes.split_off(HEADER_BYTES);
         assert_eq!(decoder.decode(&mut bytes), Ok(None));
         assert_eq!(decoder.missing_bytes(0), 5);
@@ -369,7 +373,7 @@ mod tests {
     }
 
     fn any_message() -> impl Strategy<Value = Message> {
-        let commands = Command::ALL.map(|(command, _)| command);
+        let commands = AdbCommand::ALL.map(|(command, _)| command);
         let command = prop::sample::select(commands.to_vec());
         let payload = prop::collection::vec(any::<u8>(), 0..600);
         let fields = (command, any::<u32>(), any::<u32>(), payload);
@@ -387,7 +391,7 @@ mod tests {
             sent in prop::collection::vec(any_message(), 0..12),
             lengths in prop::collection::vec(any::<u8>(), 1..9),
         ) {
-            for checksum in [Checksum::Sent, Checksum::Skipped] {
+            for checksum in [ChecksumMode::Sent, ChecksumMode::Skipped] {
                 let bytes: BytesMut =
                     sent.iter().flat_map(|message| encode(message, checksum)).collect();
                 for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(&lengths)] {
@@ -405,10 +409,10 @@ mod tests {
             bit in any::<prop::sample::Index>(),
         ) {
             prop_assume!(!message.payload.is_empty());
-            let mut bytes = encode(&message, Checksum::Sent);
+            let mut bytes = encode(&message, ChecksumMode::Sent);
             let bit = bit.index(8 * message.payload.len());
             bytes[HEADER_BYTES + bit / 8] ^= 1 << (bit % 8);
-            let (read, error) = messages(Some(Checksum::Sent), vec![bytes.freeze()]);
+            let (read, error) = messages(Some(ChecksumMode::Sent), vec![bytes.freeze()]);
             prop_assert!(read.is_empty());
             prop_assert!(matches!(error, Some(WireError::BadChecksum { .. })), "{:?}", error);
         }

@@ -9,7 +9,7 @@ use crate::cli::{KeysArgs, LockSecretArgs};
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::phone::accessory::action::{Action, toggle_talkback};
-use crate::phone::accessory::hid::{Button, Device};
+use crate::phone::accessory::hid::{Button, InputDevice};
 use crate::phone::accessory::script::{MAX_BYTES, Step, parse};
 use crate::phone::accessory::secret::LockSecret;
 use crate::phone::accessory::strokes::{CONTROL, Stroke, type_text};
@@ -153,8 +153,12 @@ async fn steady(mut accessory: Accessory, action: &Action) -> Result<Accessory, 
 
 async fn live(mut accessory: Accessory, ui: &Ui) -> Result<Done, Error> {
     let broken = |error| Error::new(Kind::Usage, "the terminal cannot be read").caused_by(error);
-    accessory.attach(&[Device::Keyboard]).await?;
-    for device in [Device::Consumer, Device::System, Device::Mouse] {
+    accessory.attach(&[InputDevice::Keyboard]).await?;
+    for device in [
+        InputDevice::Consumer,
+        InputDevice::System,
+        InputDevice::Mouse,
+    ] {
         match accessory.attach(&[device]).await {
             Err(error @ AccessoryError::DeviceRefused { .. }) => {
                 ui.remark(&plain(&error.to_string()))
@@ -187,7 +191,7 @@ async fn live(mut accessory: Accessory, ui: &Ui) -> Result<Done, Error> {
                 Err(AccessoryError::Gone { .. }) => {
                     ui.remark("The phone left the USB bus; waiting for it");
                     accessory = accessory.again(RETURN).await?;
-                    accessory.attach(&[Device::Keyboard]).await?;
+                    accessory.attach(&[InputDevice::Keyboard]).await?;
                     ui.remark("The phone is back");
                 }
                 Err(error) => return Err(error.into()),

@@ -13,7 +13,7 @@ use crate::halt::Halt;
 use crate::names::harmless;
 use crate::phone::connect::{ConnectOptions, Patience, Target, connect};
 use crate::phone::{Phone, PhoneError};
-use crate::screen::{Connect, Live};
+use crate::screen::{Connect, LivePage};
 use crate::ui::{Ui, bytes, plain};
 
 #[derive(Serialize)]
@@ -60,7 +60,7 @@ async fn live(port: u16, phone: Phone, options: ConnectOptions, ui: &Ui) -> Resu
         let error = Error::new(Kind::Disk, message).caused_by(error);
         error.with_hint(hint)
     };
-    let page = Live::bind(port).await.map_err(refused)?;
+    let page = LivePage::bind(port).await.map_err(refused)?;
     let url = page.url();
     let result = ScreenLine {
         r#type: "serves",

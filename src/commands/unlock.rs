@@ -12,7 +12,7 @@ use crate::cli::{LockSecretArgs, PhoneArgs, UnlockArgs, Way};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::phone::accessory::action::{Action, enter_secret, to_lock_screen};
-use crate::phone::accessory::hid::Device;
+use crate::phone::accessory::hid::InputDevice;
 use crate::phone::accessory::secret::LockSecret;
 use crate::phone::accessory::{Accessory, AccessoryError};
 use crate::phone::connect::{Patience, connect};
@@ -190,7 +190,7 @@ pub(super) async fn over_cable(
     let actions = enter_secret(secret, grid)
         .map_err(|error| Error::new(Kind::Usage, "this text cannot be typed").caused_by(error))?;
     if let LockSecret::Pattern(_) = secret {
-        accessory.attach(&[Device::Touch]).await?;
+        accessory.attach(&[InputDevice::Touch]).await?;
     }
     // The pen at least shows the PIN's field quicker; a phone without it takes the keys alone.
     let way = without_refused(&mut accessory, to_lock_screen()).await?;
@@ -222,8 +222,8 @@ async fn without_refused(
     actions: Vec<Action>,
 ) -> Result<Vec<Action>, AccessoryError> {
     let mut refused = Vec::new();
-    accessory.attach(&[Device::Keyboard]).await?;
-    for device in [Device::Touch, Device::System] {
+    accessory.attach(&[InputDevice::Keyboard]).await?;
+    for device in [InputDevice::Touch, InputDevice::System] {
         match accessory.attach(&[device]).await {
             Ok(()) => {}
             Err(AccessoryError::DeviceRefused { .. }) => refused.push(device),

@@ -17,7 +17,7 @@ use crate::folder::set_aside::SET_ASIDE;
 use crate::folder::{Access, CatalogueError, Entry, Folder, Run, State, bag};
 use crate::halt::Halt;
 use crate::phone::Phone;
-use crate::phone::hash::{Algorithm, Hashes};
+use crate::phone::hash::{HashAlgorithm, Hashes};
 use crate::pull::likeness::{Acquaintance, ChosenBy};
 use crate::ui::{Ui, bytes, count, plain, typed};
 
@@ -360,7 +360,7 @@ async fn compare(phone: &Phone, folder: &Folder, halt: &Halt) -> Result<PhoneCom
         let paths: Vec<_> = batch.iter().map(|entry| &entry.item.path).collect();
         let sizes = batch.iter().map(|entry| entry.item.size);
         let total = sizes.fold(0, u64::saturating_add);
-        let Hashes::Of(hashes) = phone.hash(Algorithm::Sha256, &paths, total).await? else {
+        let Hashes::Of(hashes) = phone.hash(HashAlgorithm::Sha256, &paths, total).await? else {
             return Err(
                 Error::new(Kind::Refused, "this phone has no sha256sum to compare with")
                     .with_hint("run without --phone: the folder is compared with the catalogue"),

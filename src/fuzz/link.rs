@@ -11,31 +11,31 @@ use bytes::{Bytes, BytesMut};
 use super::choice;
 use crate::adb::auth::{PrivateKey, TOKEN_BYTES, Token};
 use crate::adb::connection::{
-    Connection, ConnectionError, DeviceConfig, Event, HostConfig, Introduction, RECEIVE_WINDOW,
-    StreamId,
+    Connection, ConnectionError, ConnectionEvent, DeviceConfig, HostConfig, Introduction,
+    RECEIVE_WINDOW, StreamId,
 };
 use crate::adb::features::{Feature, Features};
 use crate::adb::wire::{
-    Checksum, Command, Decoder, MAX_PAYLOAD, Message, VERSION_MIN, VERSION_SKIPS_CHECKSUM,
+    AdbCommand, ChecksumMode, Decoder, MAX_PAYLOAD, Message, VERSION_MIN, VERSION_SKIPS_CHECKSUM,
 };
 
 const TOKEN: Token = [7; TOKEN_BYTES];
 /// What an end says at most in answer to one message, but for data that waited: a public key.
 const MAX_REPLY: usize = 1024;
 
-const COMMANDS: [Command; 7] = [
-    Command::Cnxn,
-    Command::Auth,
-    Command::Open,
-    Command::Okay,
-    Command::Clse,
-    Command::Wrte,
-    Command::Stls,
+const COMMANDS: [AdbCommand; 7] = [
+    AdbCommand::Cnxn,
+    AdbCommand::Auth,
+    AdbCommand::Open,
+    AdbCommand::Okay,
+    AdbCommand::Clse,
+    AdbCommand::Wrte,
+    AdbCommand::Stls,
 ];
 
 /// How the peer's bytes come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Arrival {
+enum ArrivalMode {
     Whole,
     /// Headers byte by byte, and what is long in halves.
     InPieces,
@@ -90,8 +90,8 @@ fn signature() -> Bytes {
 
 fn same_however_it_arrives(mut script: &[u8], make: impl Fn(u8) -> Connection) {
     let mode = choice(&mut script);
-    let [whole, pieces] = [Arrival::Whole, Arrival::InPieces].map(|arrival| {
-        let mut end = End::new(make(mode), arrival);
+    let [whole, pieces] = [ArrivalMode::Whole, ArrivalMode::InPieces].map(|arrival| {
+        let mut end = LinkEnd::new(make(mode), arrival);
         if mode & 4 != 0 {
             end.hear(&encode(&hello(mode)));
         }
@@ -110,7 +110,7 @@ fn hello(mode: u8) -> Message {
     let versions = [VERSION_SKIPS_CHECKSUM, VERSION_MIN];
     let sizes = [MAX_PAYLOAD, 4096, 0, u32::MAX];
     Message {
-        command: Command::Cnxn,
+        command: AdbCommand::Cnxn,
         arg0: versions[usize::from(mode >> 4) % versions.len()],
         arg1: sizes[usize::from(mode >> 5) % sizes.len()],
         payload: format!("device::a=b;features={}", features(mode)).into(),
@@ -154,8 +154,8 @@ fn peer_message(script: &mut &[u8]) -> Message {
 fn encode(message: &Message) -> Bytes {
     // Summing up a megabyte for each message would take most of the time.
     let checksum = match message.payload.len() {
-        0..4096 => Checksum::Sent,
-        _ => Checksum::Skipped,
+        0..4096 => ChecksumMode::Sent,
+        _ => ChecksumMode::Skipped,
     };
     let mut bytes = BytesMut::from(message.header(checksum).as_slice());
     bytes.extend_from_slice(&message.payload);
@@ -176,30 +176,30 @@ struct Model {
     /// Written by this end's user, in bytes.
     written: u64,
     /// Of that, what has left.
-    said: Count,
+    said: TrafficCount,
     /// What the peer let this end say: so many messages, or until so many bytes are reached.
-    allowed: Count,
+    allowed: TrafficCount,
     /// Data of the peer, and how much more it was allowed to send.
-    heard: Count,
-    acked: Count,
+    heard: TrafficCount,
+    acked: TrafficCount,
 }
 
 #[derive(Debug, Default)]
-struct Count {
+struct TrafficCount {
     messages: u64,
     bytes: u64,
 }
 
-impl Count {
+impl TrafficCount {
     fn add(&mut self, bytes: u64) {
         self.messages += 1;
         self.bytes += bytes;
     }
 }
 
-struct End {
+struct LinkEnd {
     connection: Connection,
-    arrival: Arrival,
+    arrival: ArrivalMode,
     input: BytesMut,
     error: Option<ConnectionError>,
     /// Takes apart what this end hears, and what it says.
@@ -212,14 +212,14 @@ struct End {
     asked: VecDeque<u32>,
     ids: Vec<StreamId>,
     streams: BTreeMap<u32, Model>,
-    events: Vec<Event>,
+    events: Vec<ConnectionEvent>,
     said: Vec<Message>,
 }
 
-impl End {
-    fn new(connection: Connection, arrival: Arrival) -> Self {
+impl LinkEnd {
+    fn new(connection: Connection, arrival: ArrivalMode) -> Self {
         let mut heard = Decoder::new();
-        heard.set_checksum(Checksum::Skipped);
+        heard.set_checksum(ChecksumMode::Skipped);
         Self {
             connection,
             arrival,
@@ -268,8 +268,8 @@ impl End {
             self.note_heard(message);
         }
         let pieces: Vec<&[u8]> = match self.arrival {
-            Arrival::Whole => vec![bytes],
-            Arrival::InPieces => {
+            ArrivalMode::Whole => vec![bytes],
+            ArrivalMode::InPieces => {
                 let (start, long) = bytes.split_at(bytes.len().min(40));
                 let (first, last) = long.split_at(long.len() / 2);
                 start.chunks(1).chain([first, last]).collect()
@@ -326,14 +326,14 @@ impl End {
     fn note_heard(&mut self, message: &Message) {
         let bytes = message.payload.len() as u64;
         match message.command {
-            Command::Open => self.asked.push_back(message.arg1),
-            Command::Okay => {
+            AdbCommand::Open => self.asked.push_back(message.arg1),
+            AdbCommand::Okay => {
                 let count = <[u8; 4]>::try_from(&*message.payload);
                 let acked = count.map_or(0, |count| i32::from_le_bytes(count).max(0));
                 let stream = self.streams.entry(message.arg1).or_default();
                 stream.allowed.add(acked as u64);
             }
-            Command::Wrte => {
+            AdbCommand::Wrte => {
                 let stream = self.streams.entry(message.arg1).or_default();
                 stream.heard.add(bytes);
             }
@@ -357,7 +357,7 @@ impl End {
         let mut reply_bytes = 0;
         while let Some(message) = self.tapped.0.decode(&mut self.tapped.1).unwrap() {
             assert!(message.payload.len() <= self.connection.max_service_bytes() + 1);
-            if !matches!(message.command, Command::Wrte | Command::Open) {
+            if !matches!(message.command, AdbCommand::Wrte | AdbCommand::Open) {
                 reply_bytes += message.payload.len();
             }
             self.note_said(&message, messages);
@@ -367,26 +367,26 @@ impl End {
         assert!(reply_bytes <= MAX_REPLY * (messages + 1));
     }
 
-    fn note_event(&mut self, event: &Event) {
-        let (Event::Opened(id)
-        | Event::Incoming(id, _)
-        | Event::Data(id, _)
-        | Event::Drained(id)
-        | Event::Closed(id)) = event
+    fn note_event(&mut self, event: &ConnectionEvent) {
+        let (ConnectionEvent::Opened(id)
+        | ConnectionEvent::Incoming(id, _)
+        | ConnectionEvent::Data(id, _)
+        | ConnectionEvent::Drained(id)
+        | ConnectionEvent::Closed(id)) = event
         else {
             match event {
-                Event::Connected(banner) => {
+                ConnectionEvent::Connected(banner) => {
                     let before = self.connected.replace(banner.features);
                     assert_eq!(before, None);
                 }
-                Event::AwaitingApproval => {
+                ConnectionEvent::AwaitingApproval => {
                     assert!(!std::mem::replace(&mut self.awaiting, true));
                 }
                 _ => {}
             }
             return;
         };
-        if let Event::Incoming(..) = event {
+        if let ConnectionEvent::Incoming(..) = event {
             let stream = self.streams.entry(id.number()).or_default();
             assert!(!std::mem::replace(&mut stream.incoming, true));
             self.ids.push(*id);
@@ -394,39 +394,39 @@ impl End {
         let stream = self.streams.get_mut(&id.number()).unwrap();
         assert!(!stream.given_up && !stream.told_closed, "{event:?}");
         match event {
-            Event::Opened(_) | Event::Incoming(..) => {
+            ConnectionEvent::Opened(_) | ConnectionEvent::Incoming(..) => {
                 assert!(!std::mem::replace(&mut stream.told_open, true));
             }
-            Event::Data(_, data) => {
+            ConnectionEvent::Data(_, data) => {
                 assert!(stream.told_open && !data.is_empty());
                 stream.unread += data.len() as u64;
                 assert!(stream.unread <= u64::from(RECEIVE_WINDOW + MAX_PAYLOAD));
             }
-            Event::Drained(_) => assert_eq!(self.connection.queued_bytes(*id), 0),
+            ConnectionEvent::Drained(_) => assert_eq!(self.connection.queued_bytes(*id), 0),
             _ => stream.told_closed = true,
         }
     }
 
     fn note_said(&mut self, message: &Message, messages: usize) {
         let Some(features) = self.connected else {
-            let early = matches!(message.command, Command::Cnxn | Command::Auth);
+            let early = matches!(message.command, AdbCommand::Cnxn | AdbCommand::Auth);
             assert!(early, "{message:?}");
             return;
         };
         let by_bytes = features.has(Feature::DelayedAck);
         let bytes = message.payload.len() as u64;
-        let refusal = message.command == Command::Clse && message.arg0 == 0;
+        let refusal = message.command == AdbCommand::Clse && message.arg0 == 0;
         if refusal {
             self.asked.pop_front().unwrap();
             return;
         }
-        if matches!(message.command, Command::Cnxn | Command::Auth) {
+        if matches!(message.command, AdbCommand::Cnxn | AdbCommand::Auth) {
             return;
         }
         let stream = self.streams.get_mut(&message.arg0).unwrap();
         assert!(!stream.said_closed, "{message:?}");
         match message.command {
-            Command::Wrte => {
+            AdbCommand::Wrte => {
                 assert!(bytes > 0 && (messages > 1 || !stream.told_closed));
                 let may = if by_bytes {
                     stream.said.bytes < stream.allowed.bytes
@@ -437,7 +437,7 @@ impl End {
                 stream.said.add(bytes);
                 assert!(stream.said.bytes <= stream.written);
             }
-            Command::Okay => {
+            AdbCommand::Okay => {
                 let count = <[u8; 4]>::try_from(&*message.payload);
                 assert_eq!(count.is_ok(), by_bytes);
                 stream.acked.add(count.map_or(0, u32::from_le_bytes).into());
@@ -454,7 +454,7 @@ impl End {
                 };
                 assert!(may, "{stream:?}");
             }
-            Command::Clse => {
+            AdbCommand::Clse => {
                 assert!(stream.given_up, "{message:?}");
                 stream.said_closed = true;
             }

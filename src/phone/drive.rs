@@ -14,7 +14,7 @@ use super::buffers::Buffers;
 use super::error::{LinkError, LinkFailure};
 use super::stream::{ByteStream, LinkWish, SEND_BUFFER};
 use crate::adb::auth::PublicKey;
-use crate::adb::connection::{Banner, Connection, Event, StreamId};
+use crate::adb::connection::{Banner, Connection, ConnectionEvent, StreamId};
 
 /// Output that a peer may leave unread before it counts as hostile, in bytes.
 const MAX_UNREAD_OUTPUT: usize = 64 * 1024 * 1024;
@@ -175,7 +175,7 @@ impl Loop {
         let (mut reader, mut writer) = tokio::io::split(transport);
         let mut input = BytesMut::new();
         let mut buffers = Buffers::default();
-        let mut output = Output::default();
+        let mut output = OutgoingBytes::default();
         loop {
             self.dispatch_events();
             output.fill(&mut self.connection)?;
@@ -235,34 +235,34 @@ impl Loop {
     fn dispatch_events(&mut self) {
         while let Some(event) = self.connection.poll_event() {
             match event {
-                Event::Connected(banner) => self.tell(LinkEvent::Connected(banner)),
-                Event::AwaitingApproval => self.tell(LinkEvent::AwaitingApproval),
-                Event::NotKnown => self.tell(LinkEvent::NotKnown),
-                Event::KeyOffered(key) => self.tell(LinkEvent::KeyOffered(key)),
-                Event::Incoming(id, service) => match self.streams.add(id) {
+                ConnectionEvent::Connected(banner) => self.tell(LinkEvent::Connected(banner)),
+                ConnectionEvent::AwaitingApproval => self.tell(LinkEvent::AwaitingApproval),
+                ConnectionEvent::NotKnown => self.tell(LinkEvent::NotKnown),
+                ConnectionEvent::KeyOffered(key) => self.tell(LinkEvent::KeyOffered(key)),
+                ConnectionEvent::Incoming(id, service) => match self.streams.add(id) {
                     Some(stream) => self.tell(LinkEvent::Incoming(stream, service)),
                     None => self.connection.close(id),
                 },
-                Event::Opened(id) => {
+                ConnectionEvent::Opened(id) => {
                     if let Some(reply) = self.streams.opening.remove(&id) {
                         let stream = self.streams.add(id);
                         // A stream that nobody waits for any more closes itself when dropped.
                         let _ = reply.send(stream);
                     }
                 }
-                Event::Data(id, data) => {
+                ConnectionEvent::Data(id, data) => {
                     if let Some(stream) = self.streams.open.get(&id) {
                         let _ = stream.data.send(data);
                     }
                 }
-                Event::Drained(id) => {
+                ConnectionEvent::Drained(id) => {
                     if let Some(stream) = self.streams.open.get_mut(&id) {
                         stream
                             .send_permits
                             .add_permits(std::mem::take(&mut stream.unreturned));
                     }
                 }
-                Event::Closed(id) => {
+                ConnectionEvent::Closed(id) => {
                     self.streams.open.remove(&id);
                     if let Some(reply) = self.streams.opening.remove(&id) {
                         let _ = reply.send(None);
@@ -280,13 +280,13 @@ impl Loop {
 
 /// Bytes on their way out.
 #[derive(Default)]
-struct Output {
+struct OutgoingBytes {
     current: Bytes,
     waiting: std::collections::VecDeque<Bytes>,
     waiting_bytes: usize,
 }
 
-impl Output {
+impl OutgoingBytes {
     fn fill(&mut self, connection: &mut Connection) -> Result<(), LinkError> {
         while let Some(bytes) = connection.poll_output() {
             self.waiting_bytes += bytes.len();

@@ -16,7 +16,7 @@ const SLOWEST_BYTES_PER_SECOND: u64 = 2_000_000;
 
 /// A hash that a phone can compute. The best comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
+pub enum HashAlgorithm {
     /// SHA-256, available on phones since about Android 6.
     Sha256,
     /// SHA-1: detects accidental damage, but not deliberate changes.
@@ -25,7 +25,7 @@ pub enum Algorithm {
     Md5,
 }
 
-impl Algorithm {
+impl HashAlgorithm {
     /// All algorithms, the best first.
     pub const ALL: [Self; 3] = [Self::Sha256, Self::Sha1, Self::Md5];
 
@@ -62,7 +62,7 @@ impl Phone {
     /// silent.
     pub async fn hash(
         &self,
-        algorithm: Algorithm,
+        algorithm: HashAlgorithm,
         paths: &[&RemotePath],
         total_bytes: u64,
     ) -> Result<Hashes, PhoneError> {
@@ -80,7 +80,7 @@ impl Phone {
     async fn hash_by(
         &self,
         program: &'static str,
-        algorithm: Algorithm,
+        algorithm: HashAlgorithm,
         paths: &[&RemotePath],
         total_bytes: u64,
     ) -> Result<Hashes, PhoneError> {
@@ -115,7 +115,7 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 /// newline in a name cannot fake a line. Files that the phone could not read have no line.
 pub(crate) fn parse(
     output: &[u8],
-    algorithm: Algorithm,
+    algorithm: HashAlgorithm,
     paths: &[&RemotePath],
 ) -> Vec<Option<Vec<u8>>> {
     let names: Vec<Name> = paths.iter().map(|path| Name::of(path)).collect();
@@ -160,7 +160,7 @@ impl<'a> Name<'a> {
 
 fn parse_line(
     text: &[u8],
-    algorithm: Algorithm,
+    algorithm: HashAlgorithm,
     names: &[Name],
     from: usize,
 ) -> Option<(usize, Vec<u8>, usize)> {
@@ -222,7 +222,7 @@ mod tests {
         let forged = path(&format!("/a/x\n{hex}  /a/2"));
         let paths = [&one, &two, &forged, &three];
         let output = format!("{hex}  /a/1\n{hex}  /a/x\n{hex}  /a/2\n{hex}  /a/b\nc\n");
-        let hashes = parse(output.as_bytes(), Algorithm::Sha256, &paths);
+        let hashes = parse(output.as_bytes(), HashAlgorithm::Sha256, &paths);
         assert_eq!(
             hashes,
             [
@@ -240,7 +240,7 @@ mod tests {
         for long in ["/a\n00", "/a\r"].map(path) {
             let output = format!("{}  {long}\n", "0a".repeat(32));
             for paths in [[&short, &long], [&long, &short]] {
-                let hashes = parse(output.as_bytes(), Algorithm::Sha256, &paths);
+                let hashes = parse(output.as_bytes(), HashAlgorithm::Sha256, &paths);
                 let expected = paths.map(|path| (*path == long).then(|| vec![10; 32]));
                 assert_eq!(hashes, expected, "{long:?}");
             }
@@ -254,7 +254,7 @@ mod tests {
             "WARNING: linker: noise\n\\{h}  /a\\\\b\\nc\n{h} */p\r\n",
             h = "ff".repeat(16)
         );
-        let hashes = parse(output.as_bytes(), Algorithm::Md5, &[&odd, &plain]);
+        let hashes = parse(output.as_bytes(), HashAlgorithm::Md5, &[&odd, &plain]);
         assert_eq!(hashes, [Some(vec![255; 16]), Some(vec![255; 16])]);
     }
 
@@ -269,7 +269,7 @@ mod tests {
             &format!("{}  /b\n", "0".repeat(64)),
         ] {
             assert_eq!(
-                parse(output.as_bytes(), Algorithm::Sha256, &[&one]),
+                parse(output.as_bytes(), HashAlgorithm::Sha256, &[&one]),
                 [None],
                 "{output}"
             );

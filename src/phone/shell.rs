@@ -10,7 +10,7 @@ use super::error::PhoneError;
 use super::stream::ByteStream;
 use crate::adb::features::Feature;
 use crate::adb::shell::{
-    Decoder, Output, Returns, input_packet, service_exec, service_terminal, service_v2,
+    Output, Returns, ShellDecoder, input_packet, service_exec, service_terminal, service_v2,
 };
 
 /// How many silences a command may consist of.
@@ -53,7 +53,7 @@ pub struct RunningCommand {
 
 #[derive(Debug)]
 enum Reading {
-    Packets(Decoder),
+    Packets(ShellDecoder),
     Raw,
     Terminal(Returns),
 }
@@ -162,7 +162,7 @@ impl Phone {
         Ok(RunningCommand {
             stream,
             reading: match self.shell {
-                ShellKind::Packets => Reading::Packets(Decoder::default()),
+                ShellKind::Packets => Reading::Packets(ShellDecoder::default()),
                 ShellKind::Raw => Reading::Raw,
                 ShellKind::Terminal(returns) => Reading::Terminal(Returns::new(returns)),
             },

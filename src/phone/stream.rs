@@ -27,10 +27,10 @@ pub(super) enum LinkWish {
 
 /// A stream to a service of the phone. Dropping it closes the stream.
 #[derive(Debug)]
-pub struct ByteStream(Kind);
+pub struct ByteStream(StreamKind);
 
 #[derive(Debug)]
-enum Kind {
+enum StreamKind {
     Link(LinkStream),
     /// Through an adb server every stream has a socket of its own.
     Socket {
@@ -63,7 +63,7 @@ impl ByteStream {
         send_permits: Arc<Semaphore>,
         failure: LinkFailure,
     ) -> Self {
-        Self(Kind::Link(LinkStream {
+        Self(StreamKind::Link(LinkStream {
             id,
             data,
             wishes,
@@ -75,7 +75,7 @@ impl ByteStream {
     /// Wraps a socket that an adb server has switched to a service. `input` holds the bytes that followed the server's
     /// answer.
     pub(super) fn of_socket(socket: TcpStream, input: BytesMut) -> Self {
-        Self(Kind::Socket {
+        Self(StreamKind::Socket {
             socket,
             input,
             buffers: Buffers::default(),
@@ -85,7 +85,7 @@ impl ByteStream {
     /// Returns the next bytes, at least one; `None` once the other side has closed the stream.
     pub async fn receive(&mut self) -> Result<Option<Bytes>, Arc<LinkError>> {
         match &mut self.0 {
-            Kind::Link(stream) => match stream.data.recv().await {
+            StreamKind::Link(stream) => match stream.data.recv().await {
                 Some(bytes) => {
                     let _ = stream
                         .wishes
@@ -97,7 +97,7 @@ impl ByteStream {
                     None => Ok(None),
                 },
             },
-            Kind::Socket {
+            StreamKind::Socket {
                 socket,
                 input,
                 buffers,
@@ -124,7 +124,7 @@ impl ByteStream {
     /// Sends bytes; waits while much data is already in transit.
     pub async fn send(&mut self, bytes: Bytes) -> Result<(), Arc<LinkError>> {
         match &mut self.0 {
-            Kind::Link(stream) => {
+            StreamKind::Link(stream) => {
                 let wanted = bytes.len().min(SEND_BUFFER) as u32;
                 match stream.send_permits.acquire_many(wanted).await {
                     Ok(permits) => permits.forget(),
@@ -136,7 +136,7 @@ impl ByteStream {
                 let _ = stream.wishes.send(LinkWish::Write(stream.id, bytes));
                 Ok(())
             }
-            Kind::Socket { socket, .. } => match socket.write_all(&bytes).await {
+            StreamKind::Socket { socket, .. } => match socket.write_all(&bytes).await {
                 Ok(()) => Ok(()),
                 Err(error) => Err(Arc::new(LinkError::Io(error))),
             },

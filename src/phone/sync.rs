@@ -8,13 +8,13 @@ use tokio::time::Instant;
 use super::error::PhoneError;
 use super::stream::ByteStream;
 use crate::adb::RemotePath;
-use crate::adb::sync::{Answer, Client, Operation};
+use crate::adb::sync::{Operation, SyncAnswer, SyncClient};
 
 /// A stream to the sync service. Requests are collected until [`SyncStream::flush`] sends them together.
 #[derive(Debug)]
 pub struct SyncStream {
     stream: ByteStream,
-    client: Client,
+    client: SyncClient,
     requests: BytesMut,
     idle: Duration,
 }
@@ -23,7 +23,7 @@ impl SyncStream {
     pub(super) fn new(stream: ByteStream, idle: Duration) -> Self {
         Self {
             stream,
-            client: Client::default(),
+            client: SyncClient::default(),
             requests: BytesMut::new(),
             idle,
         }
@@ -56,7 +56,7 @@ impl SyncStream {
     }
 
     /// Returns the next answer, or `None` once the phone has closed the stream.
-    pub async fn next(&mut self) -> Result<Option<Answer>, PhoneError> {
+    pub async fn next(&mut self) -> Result<Option<SyncAnswer>, PhoneError> {
         // From here on, not from the last bytes: a phone may send without end and answer nothing.
         let deadline = Instant::now() + self.idle;
         loop {

@@ -67,14 +67,14 @@ pub(super) async fn open(name: &str) -> Result<UsbTransport, PhoneError> {
 
 /// The position of a device's ADB interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct AdbInterface {
     /// The configuration to select first; `None` if it is already in use.
     configuration: Option<u8>,
     interface: u8,
 }
 
 /// Devices with an ADB interface, and its place.
-async fn devices() -> Vec<(DeviceInfo, Place)> {
+async fn devices() -> Vec<(DeviceInfo, AdbInterface)> {
     let listed = match nusb::list_devices().await {
         Ok(listed) => listed,
         Err(error) => {
@@ -86,7 +86,7 @@ async fn devices() -> Vec<(DeviceInfo, Place)> {
     let with_adb = listed.filter_map(|device| {
         let in_use = device.interfaces().find(|found| is_adb(found));
         let place = match in_use {
-            Some(interface) => Place {
+            Some(interface) => AdbInterface {
                 configuration: None,
                 interface: interface.interface_number(),
             },
@@ -100,7 +100,7 @@ async fn devices() -> Vec<(DeviceInfo, Place)> {
 /// ADB in a configuration that is not in use, as the kernel has it from the descriptors; nothing is
 /// asked of the device.
 #[cfg(target_os = "linux")]
-fn in_other_configuration(device: &DeviceInfo) -> Option<Place> {
+fn in_other_configuration(device: &DeviceInfo) -> Option<AdbInterface> {
     let descriptors = std::fs::read(device.sysfs_path().join("descriptors")).ok()?;
     configuration::with_adb(&descriptors)
 }
@@ -108,7 +108,7 @@ fn in_other_configuration(device: &DeviceInfo) -> Option<Place> {
 /// Elsewhere nusb shows a configuration that is not in use only of a device that was opened, and
 /// one that may be no phone is not opened.
 #[cfg(not(target_os = "linux"))]
-fn in_other_configuration(_device: &DeviceInfo) -> Option<Place> {
+fn in_other_configuration(_device: &DeviceInfo) -> Option<AdbInterface> {
     None
 }
 
@@ -135,7 +135,7 @@ fn place_of(device: &DeviceInfo) -> String {
 }
 
 /// Checks whether a phone can be opened. Does not change its configuration.
-async fn probe(device: &DeviceInfo, place: Place) -> Result<(), PhoneError> {
+async fn probe(device: &DeviceInfo, place: AdbInterface) -> Result<(), PhoneError> {
     match place.configuration {
         None => claim(device, place).await.map(drop),
         Some(_) => device
@@ -146,7 +146,7 @@ async fn probe(device: &DeviceInfo, place: Place) -> Result<(), PhoneError> {
     }
 }
 
-async fn claim(device: &DeviceInfo, place: Place) -> Result<Interface, PhoneError> {
+async fn claim(device: &DeviceInfo, place: AdbInterface) -> Result<Interface, PhoneError> {
     let claimed = async {
         let device = device.open().await?;
         if let Some(configuration) = place.configuration {

@@ -12,7 +12,7 @@ use super::verify::stats;
 use crate::adb::sync::{FileType, Stat};
 use crate::folder::{Catalogue, CatalogueError, Entry, FolderError, Proof, ReasonCode, State};
 use crate::item::{Item, Marks, PhoneIdentity};
-use crate::phone::hash::{Algorithm, Hashes};
+use crate::phone::hash::{HashAlgorithm, Hashes};
 use crate::phone::marks::{ANDROID_ID, LOOKS, UNIT};
 use crate::phone::{Phone, PhoneError};
 
@@ -225,7 +225,7 @@ async fn prove(phone: &Phone, mut there: Vec<&Entry>) -> Result<Traces, PhoneErr
     if paths.is_empty() {
         return Ok(Traces::There);
     }
-    let hashes = match phone.hash(Algorithm::Sha256, &paths, bytes).await {
+    let hashes = match phone.hash(HashAlgorithm::Sha256, &paths, bytes).await {
         Ok(Hashes::Of(hashes)) => hashes,
         Ok(Hashes::NoProgram) => return Ok(Traces::There),
         Err(error) if error.is_gone() => return Err(error),

@@ -18,7 +18,7 @@ use super::task::{Resumable, Setback, Task};
 use super::window::{FILE_OVERHEAD, MOST_BYTES, Pace};
 use super::writer::ToWriter;
 use crate::adb::shell::Output;
-use crate::adb::sync::{Answer, Operation};
+use crate::adb::sync::{Operation, SyncAnswer};
 use crate::event::{Event, Events};
 use crate::folder::{EntryId, Reason, ReasonCode};
 use crate::halt::Halt;
@@ -428,20 +428,20 @@ impl Worker {
                 answer = stream.next() => answer,
             };
             match answer {
-                Ok(Some(Answer::Data(bytes))) => {
+                Ok(Some(SyncAnswer::Data(bytes))) => {
                     if !self.data(&task, arrival, bytes).await {
                         under_way.pop();
                         *arrival = Arrival::new();
                         return Ok(StreamEnd::Renew);
                     }
                 }
-                Ok(Some(Answer::ReceiveEnd)) => {
+                Ok(Some(SyncAnswer::ReceiveEnd)) => {
                     answered = true;
                     self.queue.arrive(FILE_OVERHEAD);
                     under_way.pop();
                     self.complete(task, arrival.take()).await;
                 }
-                Ok(Some(Answer::Fail(message))) => {
+                Ok(Some(SyncAnswer::Fail(message))) => {
                     answered = true;
                     under_way.pop();
                     self.give_up(task, arrival.take(), reason_of_fail(&message))

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::task::{Pulled, Task};
 use crate::folder::{EntryId, Proof};
-use crate::phone::hash::Algorithm;
+use crate::phone::hash::HashAlgorithm;
 
 /// The size in bytes from which a file is hashed on the phone while it is being received. A smaller one is hashed
 /// quickly afterwards.
@@ -47,7 +47,7 @@ impl ToVerify {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// It has a program for this hash.
-    Hash(Algorithm),
+    Hash(HashAlgorithm),
     /// It has no hash program: only sizes can be compared.
     SizeOnly,
     /// Verification is switched off (`--no-verify`).
@@ -124,10 +124,10 @@ impl Unproven {
     }
 }
 
-pub(super) fn proof_of(algorithm: Algorithm) -> Proof {
+pub(super) fn proof_of(algorithm: HashAlgorithm) -> Proof {
     match algorithm {
-        Algorithm::Sha256 => Proof::Sha256,
-        Algorithm::Sha1 => Proof::Sha1,
-        Algorithm::Md5 => Proof::Md5,
+        HashAlgorithm::Sha256 => Proof::Sha256,
+        HashAlgorithm::Sha1 => Proof::Sha1,
+        HashAlgorithm::Md5 => Proof::Md5,
     }
 }

@@ -18,13 +18,13 @@ use super::reasons::reason_of_errno;
 use super::task::Setback;
 use super::unproven::{Call, Method, News, ToVerify, Unproven, proof_of};
 use crate::adb::features::Feature;
-use crate::adb::sync::{Answer, FileType, Operation, Stat};
+use crate::adb::sync::{FileType, Operation, Stat, SyncAnswer};
 use crate::digest::Hasher;
 use crate::folder::reader::Found;
 use crate::folder::{DataReader, Proof, Reason, ReasonCode};
 use crate::halt::Halt;
 use crate::item::Item;
-use crate::phone::hash::{Algorithm, Hashes};
+use crate::phone::hash::{HashAlgorithm, Hashes};
 use crate::phone::{Phone, PhoneError};
 
 /// Failed calls, the last of them for it alone, after which a file is given up when one more fails:
@@ -57,7 +57,7 @@ pub async fn method_of(phone: &Phone) -> Result<Method, PhoneError> {
     let Ok(nothing) = crate::adb::RemotePath::new(b"/dev/null") else {
         return Ok(Method::SizeOnly);
     };
-    for algorithm in Algorithm::ALL {
+    for algorithm in HashAlgorithm::ALL {
         let right = digest(algorithm, &mut std::io::empty()).ok();
         for pause in METHOD_PAUSES {
             let answer = phone.hash(algorithm, &[&nothing], 0).await;
@@ -117,7 +117,7 @@ impl Verifier {
                 continue;
             }
             // Only a SHA-256 can be compared before the file is in its place.
-            let may_hash_ahead = verifier.method == Method::Hash(Algorithm::Sha256)
+            let may_hash_ahead = verifier.method == Method::Hash(HashAlgorithm::Sha256)
                 && verifier.unproven.may_hash_ahead();
             if is_free && waiting.is_empty() && may_hash_ahead {
                 ahead.start(&verifier.phone);
@@ -226,7 +226,7 @@ impl Verifier {
             Err(error) => return Err(error),
         };
         self.unproven.note_call(Call::Answered);
-        if algorithm != Algorithm::Sha256 {
+        if algorithm != HashAlgorithm::Sha256 {
             // Those hashes are made from the files on this disk: they have to be there first.
             self.keeper.barrier().await;
         }
@@ -297,8 +297,8 @@ impl Verifier {
         self.unproven.settle(id);
     }
 
-    async fn own_digest(&self, algorithm: Algorithm, file: &ToVerify) -> Option<Vec<u8>> {
-        if algorithm == Algorithm::Sha256 {
+    async fn own_digest(&self, algorithm: HashAlgorithm, file: &ToVerify) -> Option<Vec<u8>> {
+        if algorithm == HashAlgorithm::Sha256 {
             return Some(file.pulled.sha256.0.to_vec());
         }
         // Behind a barrier, so that it is there; something else may have its planned name.
@@ -382,7 +382,7 @@ pub(super) async fn stats(phone: &Phone, items: &[&Item]) -> Result<Vec<Stat>, P
         sync.flush().await?;
         for _ in some {
             match sync.next().await? {
-                Some(Answer::Stat(stat)) => stats.push(stat),
+                Some(SyncAnswer::Stat(stat)) => stats.push(stat),
                 _ => return Ok(stats),
             }
         }
@@ -390,19 +390,19 @@ pub(super) async fn stats(phone: &Phone, items: &[&Item]) -> Result<Vec<Stat>, P
     Ok(stats)
 }
 
-fn digest(algorithm: Algorithm, bytes: &mut dyn std::io::Read) -> std::io::Result<Vec<u8>> {
+fn digest(algorithm: HashAlgorithm, bytes: &mut dyn std::io::Read) -> std::io::Result<Vec<u8>> {
     match algorithm {
-        Algorithm::Sha256 => {
+        HashAlgorithm::Sha256 => {
             let mut hasher = Hasher::default();
             read_all(bytes, |piece| hasher.update(piece))?;
             Ok(hasher.finish().0.to_vec())
         }
-        Algorithm::Sha1 => {
+        HashAlgorithm::Sha1 => {
             let mut hasher = sha1::Sha1::new();
             read_all(bytes, |piece| hasher.update(piece))?;
             Ok(hasher.finalize().to_vec())
         }
-        Algorithm::Md5 => {
+        HashAlgorithm::Md5 => {
             let mut hasher = md5::Md5::new();
             read_all(bytes, |piece| hasher.update(piece))?;
             Ok(hasher.finalize().to_vec())

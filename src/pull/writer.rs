@@ -15,7 +15,7 @@ use super::task::{Pulled, Task};
 use super::unproven::{Method, News, ToVerify, Unproven, WORTH_HASHING_AHEAD};
 use crate::folder::{DiskError, PartialFile, Reason, ReasonCode};
 use crate::halt::Halt;
-use crate::phone::hash::Algorithm;
+use crate::phone::hash::HashAlgorithm;
 use crate::threads::{self, NoThread, OnPanic};
 
 /// Messages under way to one writer; a message holds up to [`super::transfer::WHOLE_BYTES`].
@@ -60,7 +60,7 @@ pub(super) fn start(
         unproven,
         halt,
         current: None,
-        holds_resumed: method == Method::Hash(Algorithm::Sha256),
+        holds_resumed: method == Method::Hash(HashAlgorithm::Sha256),
     };
     let stopping = writer.halt.clone();
     let (is_ending, ended) = oneshot::channel();

@@ -41,7 +41,7 @@ const BODY: Duration = Duration::from_secs(10);
 /// More than any touch takes, in bytes.
 const MAX_BODY: usize = 8 * 1024;
 
-type Answer = Response<Full<Bytes>>;
+type PageResponse = Response<Full<Bytes>>;
 
 /// Where the phone comes from, again when it went away.
 pub trait Connect: Send + Sync + 'static {
@@ -51,13 +51,13 @@ pub trait Connect: Send + Sync + 'static {
 
 /// The page, ready to be served.
 #[derive(Debug)]
-pub struct Live {
+pub struct LivePage {
     listener: TcpListener,
     address: SocketAddr,
     token: String,
 }
 
-impl Live {
+impl LivePage {
     /// Takes a port of 127.0.0.1 (any free one when it is 0), and a secret for the address.
     pub async fn bind(port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
@@ -166,7 +166,7 @@ struct Desk<C> {
 }
 
 impl<C: Connect> Desk<C> {
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
+    async fn answer(&self, request: Request<Incoming>) -> PageResponse {
         let path = match self.admitted(request.method(), request.uri().path(), request.headers()) {
             Ok(path) => path.to_owned(),
             Err(words) => return guarded(text(StatusCode::FORBIDDEN, words)),
@@ -214,7 +214,7 @@ impl<C: Connect> Desk<C> {
         }
     }
 
-    async fn picture(&self) -> Answer {
+    async fn picture(&self) -> PageResponse {
         let _turn = self.picture.lock().await;
         let shown = async { self.phone().await?.screenshot().await };
         match shown.await {
@@ -223,7 +223,7 @@ impl<C: Connect> Desk<C> {
         }
     }
 
-    async fn touched(&self, request: Request<Incoming>) -> Answer {
+    async fn touched(&self, request: Request<Incoming>) -> PageResponse {
         let body = Limited::new(request.into_body(), MAX_BODY).collect();
         let Ok(Ok(body)) = tokio::time::timeout(BODY, body).await else {
             return text(StatusCode::BAD_REQUEST, "the request did not come whole");
@@ -250,7 +250,7 @@ impl<C: Connect> Desk<C> {
         Ok(Arc::clone(phone.insert(connected)))
     }
 
-    async fn failed(&self, error: &DisplayError) -> Answer {
+    async fn failed(&self, error: &DisplayError) -> PageResponse {
         tracing::debug!(%error, "the display");
         let status = match error {
             DisplayError::Phone(_) => {
@@ -272,13 +272,13 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
-fn text(status: StatusCode, words: impl Into<String>) -> Answer {
+fn text(status: StatusCode, words: impl Into<String>) -> PageResponse {
     let mut answer = typed("text/plain; charset=utf-8", words.into());
     *answer.status_mut() = status;
     answer
 }
 
-fn typed(content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+fn typed(content_type: &'static str, body: impl Into<Bytes>) -> PageResponse {
     let mut answer = Response::new(Full::new(body.into()));
     let value = header::HeaderValue::from_static(content_type);
     answer.headers_mut().insert(header::CONTENT_TYPE, value);
@@ -286,7 +286,7 @@ fn typed(content_type: &'static str, body: impl Into<Bytes>) -> Answer {
 }
 
 /// Nothing is kept, nothing is loaded from elsewhere, nobody frames it.
-fn guarded(mut answer: Answer) -> Answer {
+fn guarded(mut answer: PageResponse) -> PageResponse {
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),

@@ -1,30 +1,30 @@
 //! The page's files, as they are.
 
-use super::{Answer, typed};
+use super::{PageResponse, typed};
 
 /// A file of the page.
-pub(super) struct File {
+pub(super) struct PageFile {
     content_type: &'static str,
     text: &'static str,
 }
 
-pub(super) const HTML: File = File {
+pub(super) const HTML: PageFile = PageFile {
     content_type: "text/html; charset=utf-8",
     text: include_str!("page/page.html"),
 };
 
-pub(super) const SCRIPT: File = File {
+pub(super) const SCRIPT: PageFile = PageFile {
     content_type: "text/javascript; charset=utf-8",
     text: include_str!("page/page.js"),
 };
 
-pub(super) const STYLE: File = File {
+pub(super) const STYLE: PageFile = PageFile {
     content_type: "text/css; charset=utf-8",
     text: include_str!("page/page.css"),
 };
 
-impl File {
-    pub(super) fn answer(&self) -> Answer {
+impl PageFile {
+    pub(super) fn answer(&self) -> PageResponse {
         typed(self.content_type, self.text)
     }
 }

@@ -11,29 +11,29 @@ const NARROWEST: usize = 20;
 const INDENT: usize = 2;
 
 /// The columns of the terminal behind a stream; `None` where it is not a terminal.
-pub(super) fn width_of(stream: &(impl IsTerminal + Stream)) -> Option<usize> {
+pub(super) fn width_of(stream: &(impl IsTerminal + StandardStream)) -> Option<usize> {
     Some(size_of(stream)?.0.max(NARROWEST))
 }
 
 /// Its columns and rows.
-pub(super) fn size_of(stream: &(impl IsTerminal + Stream)) -> Option<(usize, usize)> {
+pub(super) fn size_of(stream: &(impl IsTerminal + StandardStream)) -> Option<(usize, usize)> {
     let (Width(columns), Height(rows)) = stream.is_terminal().then(|| stream.size())??;
     Some((usize::from(columns), usize::from(rows)))
 }
 
 /// The standard output or standard error.
-pub(super) trait Stream {
+pub(super) trait StandardStream {
     /// The size of its terminal.
     fn size(&self) -> Option<(Width, Height)>;
 }
 
-impl Stream for std::io::Stdout {
+impl StandardStream for std::io::Stdout {
     fn size(&self) -> Option<(Width, Height)> {
         terminal_size::terminal_size_of(self)
     }
 }
 
-impl Stream for std::io::Stderr {
+impl StandardStream for std::io::Stderr {
     fn size(&self) -> Option<(Width, Height)> {
         terminal_size::terminal_size_of(self)
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use self::live::{Countdown, Live, Shown};
+use self::live::{Countdown, LiveLines, Shown};
 use super::sentence::{awaited, cause, sentence};
 use super::text::{bytes, count, plain, rate, seconds};
 use super::{Style, eprint_line, is_for_json, print_json};
@@ -41,7 +41,7 @@ struct Totals {
 
 pub(super) struct Progress {
     style: Style,
-    live: Option<Live>,
+    live: Option<LiveLines>,
     wants_live: bool,
     /// Whether a question stands on the terminal.
     pub(super) is_asking: bool,
@@ -251,7 +251,7 @@ impl Progress {
             item: self.current.clone(),
             waits: self.waits.values().cloned().collect(),
         };
-        self.live.get_or_insert_with(Live::start).show(shown);
+        self.live.get_or_insert_with(LiveLines::start).show(shown);
     }
 
     fn progress_line(&mut self, interval: Duration, print: impl FnOnce(&Totals, &[String])) {

@@ -17,10 +17,10 @@ use console as system;
 #[cfg(unix)]
 use termios as system;
 
-pub(super) use system::Settings;
+pub(super) use system::TerminalSettings;
 
 /// What the terminal was before. Beside the guard, so that a program that ends at once restores it.
-static BEFORE: Mutex<Option<(Settings, Mode)>> = Mutex::new(None);
+static BEFORE: Mutex<Option<(TerminalSettings, Mode)>> = Mutex::new(None);
 
 /// No line that a terminal takes is longer, in bytes, and no secret.
 const MAX_SECRET: usize = 4096;
@@ -84,7 +84,7 @@ pub struct Terminal(Mode);
 impl Terminal {
     /// Takes the terminal, which has to be one.
     pub fn take(mode: Mode) -> io::Result<Self> {
-        let before = Settings::now()?;
+        let before = TerminalSettings::now()?;
         let during = before.during(mode)?;
         *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some((before, mode));
         let taken = Self(mode);
@@ -425,13 +425,13 @@ mod tests {
             }
         }
         restore_on_panic();
-        let before = format!("{:?}", Settings::now().unwrap());
+        let before = format!("{:?}", TerminalSettings::now().unwrap());
         let mode = match case {
             "hidden" => Mode::Hidden,
             _ => Mode::Keys,
         };
         let taken = Terminal::take(mode).unwrap();
-        assert_ne!(format!("{:?}", Settings::now().unwrap()), before);
+        assert_ne!(format!("{:?}", TerminalSettings::now().unwrap()), before);
         eprintln!("was changed");
         let again = (case == "twice").then_some(Again);
         if case == "joined" {

@@ -104,7 +104,7 @@ pub enum Hello {
 
 /// What goes wrong with listings.
 #[derive(Debug, Clone)]
-pub enum Listing {
+pub enum ListingFault {
     /// This folder lists these names, too.
     Names(RemotePath, Vec<Bytes>),
     /// This folder lists these names, too, with an error in place of what they are, as one on
@@ -137,7 +137,7 @@ pub struct Faults {
     users_refused: Arc<AtomicBool>,
     storage_hangs: Arc<AtomicBool>,
     /// What goes wrong with listings.
-    pub listing: Option<Listing>,
+    pub listing: Option<ListingFault>,
 }
 
 #[derive(Debug, Clone)]
@@ -158,7 +158,7 @@ enum When {
     Otherwise,
 }
 
-impl Listing {
+impl ListingFault {
     /// Where a path leads on a storage with a loop, and by how many detours.
     pub(super) fn unrolled(&self, path: &RemotePath) -> Option<RemotePath> {
         let Self::Loop(folder) = self else {

@@ -162,7 +162,7 @@ impl VirtualPhone {
     pub async fn serve_at(self, port: u16) -> io::Result<Serving> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
-        let running = Arc::new(Running {
+        let running = Arc::new(RunningPhone {
             phone: self,
             counts: Mutex::default(),
             changed: Mutex::default(),
@@ -187,7 +187,7 @@ impl VirtualPhone {
 #[derive(Debug)]
 pub struct Serving {
     address: SocketAddr,
-    running: Arc<Running>,
+    running: Arc<RunningPhone>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -263,7 +263,7 @@ impl Drop for Serving {
 
 /// What all connections of a phone share.
 #[derive(Debug)]
-struct Running {
+struct RunningPhone {
     phone: VirtualPhone,
     counts: Mutex<Counts>,
     /// What became of files since the phone was switched on.
@@ -282,7 +282,7 @@ struct Counts {
     questions: u32,
 }
 
-impl Running {
+impl RunningPhone {
     /// What stands at a path now, or the error number.
     fn find(&self, path: &RemotePath, follow: bool) -> Result<Cow<'_, Node>, u32> {
         if self.is_closed(path) {
@@ -361,7 +361,7 @@ impl Cable {
     }
 }
 
-async fn answer(running: Arc<Running>, socket: TcpStream) {
+async fn answer(running: Arc<RunningPhone>, socket: TcpStream) {
     let Ok((socket, cable)) = split_off_cable(socket) else {
         return;
     };
@@ -416,7 +416,7 @@ fn split_off_cable(socket: TcpStream) -> io::Result<(TcpStream, Cable)> {
     Ok((TcpStream::from_std(socket)?, cable))
 }
 
-fn config(running: &Running) -> DeviceConfig {
+fn config(running: &RunningPhone) -> DeviceConfig {
     let phone = &running.phone;
     let in_banner = |(name, _): &&(String, String)| name.starts_with("ro.product.");
     let auth = match &phone.trust {

@@ -5,22 +5,27 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::fault::{Fault, Listing};
+use super::fault::{Fault, ListingFault};
 use super::sending::Sending;
 use super::tree::{EIO, NodeKind};
-use super::{Cable, Running, Shells, shell};
+use super::{Cable, RunningPhone, Shells, shell};
 use crate::adb::RemotePath;
 use crate::adb::path::PathError;
-use crate::adb::sync::{MAX_DATA, Operation, Request, RequestDecoder, Stat, answers};
+use crate::adb::sync::{MAX_DATA, Operation, RequestDecoder, Stat, SyncRequest, answers};
 use crate::phone::stream::ByteStream;
 
 /// Answers are sent together up to so many bytes.
 const BATCH: usize = 256 * 1024;
 
 /// Why a sync stream ends.
-struct End;
+struct SyncEnded;
 
-pub(super) async fn serve(running: Arc<Running>, cable: Cable, stream: ByteStream, name: Bytes) {
+pub(super) async fn serve(
+    running: Arc<RunningPhone>,
+    cable: Cable,
+    stream: ByteStream,
+    name: Bytes,
+) {
     if *name == *b"sync:" {
         let out = BytesMut::new();
         let mut sync = Sync {
@@ -32,33 +37,40 @@ pub(super) async fn serve(running: Arc<Running>, cable: Cable, stream: ByteStrea
         let _ = sync.run().await;
         let _ = sync.flush().await;
     } else if let Some(command) = name.strip_prefix(b"shell,v2,raw:") {
-        shell::run(&running, &cable, stream, command, shell::Form::Packets).await;
+        shell::run(
+            &running,
+            &cable,
+            stream,
+            command,
+            shell::OutputForm::Packets,
+        )
+        .await;
     } else if let Some(command) = name.strip_prefix(b"exec:") {
-        shell::run(&running, &cable, stream, command, shell::Form::Raw).await;
+        shell::run(&running, &cable, stream, command, shell::OutputForm::Raw).await;
     } else if let Some(command) = name.strip_prefix(b"shell:") {
         let form = match running.phone.shells {
-            Shells::Raw => shell::Form::Raw,
-            Shells::Terminal => shell::Form::Terminal,
+            Shells::Raw => shell::OutputForm::Raw,
+            Shells::Terminal => shell::OutputForm::Terminal,
         };
         shell::run(&running, &cable, stream, command, form).await;
     }
 }
 
 struct Sync {
-    running: Arc<Running>,
+    running: Arc<RunningPhone>,
     cable: Cable,
     stream: ByteStream,
     out: BytesMut,
 }
 
 impl Sync {
-    async fn run(&mut self) -> Result<(), End> {
+    async fn run(&mut self) -> Result<(), SyncEnded> {
         let mut requests = RequestDecoder::default();
         loop {
-            while let Some(request) = requests.poll().map_err(|_| End)? {
+            while let Some(request) = requests.poll().map_err(|_| SyncEnded)? {
                 match request {
-                    Request::Quit => return Ok(()),
-                    Request::Path(operation, path) => self.answer(operation, &path).await?,
+                    SyncRequest::Quit => return Ok(()),
+                    SyncRequest::Path(operation, path) => self.answer(operation, &path).await?,
                 }
             }
             self.flush().await?;
@@ -69,7 +81,7 @@ impl Sync {
         }
     }
 
-    async fn answer(&mut self, operation: Operation, path: &[u8]) -> Result<(), End> {
+    async fn answer(&mut self, operation: Operation, path: &[u8]) -> Result<(), SyncEnded> {
         let path = match RemotePath::new(path) {
             Ok(path) => path,
             Err(PathError::TooLong) => return self.fail("path too long").await,
@@ -110,7 +122,7 @@ impl Sync {
         answers::stat(&mut self.out, operation, &stat);
     }
 
-    async fn list(&mut self, operation: Operation, path: &RemotePath) -> Result<(), End> {
+    async fn list(&mut self, operation: Operation, path: &RemotePath) -> Result<(), SyncEnded> {
         let running = Arc::clone(&self.running);
         let phone = &running.phone;
         let listing = phone.faults.listing.as_ref();
@@ -119,11 +131,15 @@ impl Sync {
         if listing.is_some_and(|listing| listing.cuts(path)) {
             self.flush().await?;
             self.cable.pull_soon().await;
-            return Err(End);
+            return Err(SyncEnded);
         }
         let mut room = match listing {
-            Some(Listing::Stall(folders, entries)) if folders.contains(path) => *entries,
-            Some(Listing::Nonsense(folder, _) | Listing::Nothing(folder)) if folder == path => 0,
+            Some(ListingFault::Stall(folders, entries)) if folders.contains(path) => *entries,
+            Some(ListingFault::Nonsense(folder, _) | ListingFault::Nothing(folder))
+                if folder == path =>
+            {
+                0
+            }
             _ => usize::MAX,
         };
         let folder = phone.tree.find(path, true);
@@ -164,19 +180,23 @@ impl Sync {
         Ok(())
     }
 
-    async fn list_hostile(&mut self, operation: Operation, path: &RemotePath) -> Result<(), End> {
+    async fn list_hostile(
+        &mut self,
+        operation: Operation,
+        path: &RemotePath,
+    ) -> Result<(), SyncEnded> {
         let running = Arc::clone(&self.running);
         match &running.phone.faults.listing {
-            Some(Listing::Stall(folders, _)) if folders.contains(path) => {
+            Some(ListingFault::Stall(folders, _)) if folders.contains(path) => {
                 self.flush().await?;
                 return std::future::pending().await;
             }
-            Some(Listing::Nonsense(folder, bytes)) if folder == path => {
+            Some(ListingFault::Nonsense(folder, bytes)) if folder == path => {
                 self.out.extend_from_slice(bytes);
                 self.flush().await?;
                 return std::future::pending().await;
             }
-            Some(Listing::Loop(folder)) if folder == path => {
+            Some(ListingFault::Loop(folder)) if folder == path => {
                 let node = running.phone.tree.find(path, true).ok();
                 let stat = Stat {
                     mode: 0o040_771,
@@ -185,7 +205,7 @@ impl Sync {
                 };
                 answers::entry(&mut self.out, operation, &stat, b"again");
             }
-            Some(Listing::Names(folder, names)) if folder == path => {
+            Some(ListingFault::Names(folder, names)) if folder == path => {
                 let stat = Stat {
                     mode: 0o100_660,
                     size: 5,
@@ -196,7 +216,7 @@ impl Sync {
                     .iter()
                     .for_each(|name| answers::entry(&mut self.out, operation, &stat, name));
             }
-            Some(Listing::Errors(folder, names)) if folder == path => {
+            Some(ListingFault::Errors(folder, names)) if folder == path => {
                 let stat = Stat {
                     error: EIO,
                     ..Stat::default()
@@ -205,7 +225,7 @@ impl Sync {
                     .iter()
                     .for_each(|name| answers::entry(&mut self.out, operation, &stat, name));
             }
-            Some(Listing::EndlessDepth) => {
+            Some(ListingFault::EndlessDepth) => {
                 let stat = Stat {
                     mode: 0o040_771,
                     size: 4096,
@@ -213,7 +233,7 @@ impl Sync {
                 };
                 answers::entry(&mut self.out, operation, &stat, b"deeper");
             }
-            Some(Listing::Endless(folder, endings)) if folder == path => {
+            Some(ListingFault::Endless(folder, endings)) if folder == path => {
                 let stat = Stat {
                     mode: 0o100_660,
                     size: 5,
@@ -231,7 +251,7 @@ impl Sync {
         Ok(())
     }
 
-    async fn send_file(&mut self, path: &RemotePath) -> Result<(), End> {
+    async fn send_file(&mut self, path: &RemotePath) -> Result<(), SyncEnded> {
         let running = Arc::clone(&self.running);
         running.count_asked(path);
         let fault = running.phone.faults.strike(path);
@@ -263,7 +283,11 @@ impl Sync {
         Ok(())
     }
 
-    async fn send_content(&mut self, path: &RemotePath, mut sending: Sending) -> Result<(), End> {
+    async fn send_content(
+        &mut self,
+        path: &RemotePath,
+        mut sending: Sending,
+    ) -> Result<(), SyncEnded> {
         while let Some(piece) = sending.next_piece(MAX_DATA as usize) {
             answers::data_header(&mut self.out, piece.len() as u32);
             self.out.extend_from_slice(&piece);
@@ -278,20 +302,20 @@ impl Sync {
             Some(Fault::Cut(_)) => {
                 self.flush().await?;
                 self.cable.pull_soon().await;
-                Err(End)
+                Err(SyncEnded)
             }
             Some(Fault::Restart(_, opens_after)) => {
                 self.flush().await?;
                 self.running.phone.faults.close_storage(opens_after);
                 self.cable.pull_soon().await;
-                Err(End)
+                Err(SyncEnded)
             }
             Some(Fault::HangStorage(_)) => {
                 self.flush().await?;
                 self.running.phone.faults.hang_storage();
                 std::future::pending().await
             }
-            Some(Fault::EndStream(_)) => Err(End),
+            Some(Fault::EndStream(_)) => Err(SyncEnded),
             Some(Fault::ReadError(_) | Fault::BadBlocks(_)) => {
                 self.fail("read failed: I/O error").await
             }
@@ -305,13 +329,13 @@ impl Sync {
     }
 
     /// Tells a failure and closes the stream, as the daemons of Android 10 and 11 do.
-    async fn fail(&mut self, words: &str) -> Result<(), End> {
+    async fn fail(&mut self, words: &str) -> Result<(), SyncEnded> {
         answers::fail(&mut self.out, words);
         self.flush().await?;
-        Err(End)
+        Err(SyncEnded)
     }
 
-    async fn flush_if_full(&mut self) -> Result<(), End> {
+    async fn flush_if_full(&mut self) -> Result<(), SyncEnded> {
         if self.out.len() >= BATCH {
             self.flush().await
         } else {
@@ -319,13 +343,13 @@ impl Sync {
         }
     }
 
-    async fn flush(&mut self) -> Result<(), End> {
+    async fn flush(&mut self) -> Result<(), SyncEnded> {
         if self.out.is_empty() {
             return Ok(());
         }
         self.stream
             .send(self.out.split().freeze())
             .await
-            .map_err(|_| End)
+            .map_err(|_| SyncEnded)
     }
 }

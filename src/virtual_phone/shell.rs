@@ -11,7 +11,7 @@ use sha1::Digest as _;
 use super::fault::Fault;
 use super::sending::Sending;
 use super::tree::{Content, Node, NodeKind};
-use super::{Cable, Running};
+use super::{Cable, RunningPhone};
 use crate::adb::RemotePath;
 use crate::adb::shell::{Output, output_packet};
 use crate::phone::stream::ByteStream;
@@ -23,7 +23,7 @@ const NOT_FOUND: u8 = 127;
 
 /// How the output travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum OutputForm {
     /// As shell_v2 packets, with an exit code at the end.
     Packets,
     /// As it is, errors among it.
@@ -36,11 +36,11 @@ pub(super) enum Form {
 struct Gone;
 
 pub(super) async fn run(
-    running: &Running,
+    running: &RunningPhone,
     cable: &Cable,
     stream: ByteStream,
     line: &[u8],
-    form: Form,
+    form: OutputForm,
 ) {
     let mut shell = Shell {
         running,
@@ -49,17 +49,17 @@ pub(super) async fn run(
         form,
     };
     if let Ok(code) = shell.run_line(line).await
-        && form == Form::Packets
+        && form == OutputForm::Packets
     {
         let _ = shell.put(Output::Exit(code)).await;
     }
 }
 
 struct Shell<'a> {
-    running: &'a Running,
+    running: &'a RunningPhone,
     cable: &'a Cable,
     stream: ByteStream,
-    form: Form,
+    form: OutputForm,
 }
 
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -341,13 +341,13 @@ impl Shell<'_> {
 
     async fn put(&mut self, output: Output) -> Result<(), Gone> {
         let bytes = match (self.form, output) {
-            (Form::Packets, output) => {
+            (OutputForm::Packets, output) => {
                 let mut packet = BytesMut::new();
                 output_packet(&mut packet, &output);
                 packet.freeze()
             }
-            (Form::Raw, Output::Stdout(bytes) | Output::Stderr(bytes)) => bytes,
-            (Form::Terminal, Output::Stdout(bytes) | Output::Stderr(bytes)) => {
+            (OutputForm::Raw, Output::Stdout(bytes) | Output::Stderr(bytes)) => bytes,
+            (OutputForm::Terminal, Output::Stdout(bytes) | Output::Stderr(bytes)) => {
                 let mut shown = BytesMut::with_capacity(bytes.len() + bytes.len() / 8);
                 for byte in bytes {
                     let written: &[u8] = if byte == b'\n' { b"\r\n" } else { &[byte] };
@@ -355,7 +355,7 @@ impl Shell<'_> {
                 }
                 shown.freeze()
             }
-            (Form::Raw | Form::Terminal, Output::Exit(_)) => Bytes::new(),
+            (OutputForm::Raw | OutputForm::Terminal, Output::Exit(_)) => Bytes::new(),
         };
         if bytes.is_empty() {
             return Ok(());

@@ -2,7 +2,7 @@
 
 use rescue::adb::RemotePath;
 use rescue::virtual_phone::VirtualPhone;
-use rescue::virtual_phone::fault::{Fault, Later, Listing};
+use rescue::virtual_phone::fault::{Fault, Later, ListingFault};
 use rescue::virtual_phone::tree::Content;
 
 use crate::desk::{CAMERA, Desk, Ended, camera, generated, refs};
@@ -170,7 +170,7 @@ async fn photo_that_stalls_each_time_is_given_up() {
 async fn storage_that_lists_without_end_does_not_hang_the_search_for_cards() {
     let (mut phone, expected) = camera(&SIZES);
     let storage = RemotePath::new(b"/storage").unwrap();
-    phone.faults.listing = Some(Listing::Endless(storage, vec![".bin".into()]));
+    phone.faults.listing = Some(ListingFault::Endless(storage, vec![".bin".into()]));
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     desk.pull(&serving, &[]).await.expect(0);
     desk.expect_files(&refs(&expected));

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use rescue::adb::RemotePath;
 use rescue::adb::features::{Feature, Features};
-use rescue::virtual_phone::fault::{Fault, Hello, Listing};
+use rescue::virtual_phone::fault::{Fault, Hello, ListingFault};
 use rescue::virtual_phone::wire::{After, Break};
 
 use crate::desk::{CAMERA, Desk, camera, files_below, generated, read_all, refs};
@@ -328,7 +328,7 @@ async fn silent_phone_is_named_in_time() {
 #[tokio::test]
 async fn folders_without_end_come_to_one() {
     let (mut phone, expected) = camera(&SIZES);
-    phone.faults.listing = Some(Listing::EndlessDepth);
+    phone.faults.listing = Some(ListingFault::EndlessDepth);
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     // The phone's paths end at 1,024 bytes: the deepest name cannot be taken, and is listed.
     desk.pull(&serving, &[]).await.expect(3);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rescue::adb::RemotePath;
 use rescue::virtual_phone::VirtualPhone;
-use rescue::virtual_phone::fault::{Fault, Listing};
+use rescue::virtual_phone::fault::{Fault, ListingFault};
 use rescue::virtual_phone::tree::Content;
 
 use crate::desk::{CAMERA, Desk, camera, end, generated, kill, refs, until};
@@ -36,7 +36,7 @@ fn with_bad_folder() -> (VirtualPhone, RemotePath, Vec<(String, Content, i64)>) 
 #[tokio::test]
 async fn folder_that_never_answers_costs_only_itself() {
     let (mut phone, bad, expected) = with_bad_folder();
-    phone.faults.listing = Some(Listing::Stall(vec![bad.clone()], 0));
+    phone.faults.listing = Some(ListingFault::Stall(vec![bad.clone()], 0));
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     let ended = desk
         .pull(&serving, &["--idle-timeout", "1"])
@@ -49,7 +49,7 @@ async fn folder_that_never_answers_costs_only_itself() {
 #[tokio::test]
 async fn what_a_folder_lists_before_it_falls_silent_is_taken() {
     let (mut phone, bad, mut expected) = with_bad_folder();
-    phone.faults.listing = Some(Listing::Stall(vec![bad.clone()], 1));
+    phone.faults.listing = Some(ListingFault::Stall(vec![bad.clone()], 1));
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     let ended = desk
         .pull(&serving, &["--idle-timeout", "1"])
@@ -67,7 +67,7 @@ async fn many_silent_folders_end_in_bounded_time() {
     let folder = |n: u32| format!("{INTERNAL}/Pictures/{n}");
     (0..6).for_each(|n| phone.tree.add_folder(&folder(n)));
     let bad = (0..6).map(|n| path(&folder(n))).collect();
-    phone.faults.listing = Some(Listing::Stall(bad, 0));
+    phone.faults.listing = Some(ListingFault::Stall(bad, 0));
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     let began = Instant::now();
     let ended = desk
@@ -85,7 +85,7 @@ async fn folder_that_answers_nonsense_costs_only_itself() {
         let (mut phone, bad, expected) = with_bad_folder();
         let mut nonsense = nonsense.to_vec();
         nonsense.resize(80, 0xff);
-        phone.faults.listing = Some(Listing::Nonsense(bad.clone(), Bytes::from(nonsense)));
+        phone.faults.listing = Some(ListingFault::Nonsense(bad.clone(), Bytes::from(nonsense)));
         let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
         let ended = desk
             .pull(&serving, &["--idle-timeout", "1"])
@@ -100,7 +100,7 @@ async fn folder_that_answers_nonsense_costs_only_itself() {
 #[tokio::test]
 async fn cable_pulled_while_a_folder_is_listed_is_waited_for() {
     let (mut phone, bad, mut expected) = with_bad_folder();
-    phone.faults.listing = Some(Listing::Cut(bad, Arc::new(AtomicU32::new(2))));
+    phone.faults.listing = Some(ListingFault::Cut(bad, Arc::new(AtomicU32::new(2))));
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     desk.pull(&serving, &[]).await.expect(0);
     for (name, seed) in [("x", 9), ("y", 8)] {
@@ -113,7 +113,7 @@ async fn cable_pulled_while_a_folder_is_listed_is_waited_for() {
 #[tokio::test]
 async fn folder_that_kills_the_phone_each_time_costs_only_itself() {
     let (mut phone, bad, expected) = with_bad_folder();
-    phone.faults.listing = Some(Listing::Cut(
+    phone.faults.listing = Some(ListingFault::Cut(
         bad.clone(),
         Arc::new(AtomicU32::new(FOR_EVER)),
     ));
@@ -126,7 +126,7 @@ async fn folder_that_kills_the_phone_each_time_costs_only_itself() {
 #[tokio::test]
 async fn cards_that_cannot_be_listed_do_not_keep_internal_storage() {
     let (mut phone, _, _) = with_bad_folder();
-    phone.faults.listing = Some(Listing::Stall(vec![path("/storage")], 0));
+    phone.faults.listing = Some(ListingFault::Stall(vec![path("/storage")], 0));
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     let ended = desk
         .pull(&serving, &["--idle-timeout", "1"])
@@ -143,7 +143,7 @@ async fn card_that_is_gone_when_it_is_listed_is_told() {
     let card = "/storage/1A2B-3C4D";
     let photo = format!("{card}/DCIM/a.jpg");
     phone.tree.add_file(&photo, generated(10, 1), 1_700_000_000);
-    phone.faults.listing = Some(Listing::Nothing(path(card)));
+    phone.faults.listing = Some(ListingFault::Nothing(path(card)));
     let question = format!("test -d '{card}' && echo d; test -r '{card}' && echo r; echo .; ");
     phone.prints.push((question, ".\n".to_owned()));
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
@@ -171,7 +171,7 @@ async fn what_the_phone_lists_with_an_error_is_told_wherever_photos_may_be() {
         phone.tree.add_folder(&folder);
         let names = wanted.iter().chain(unwanted);
         let names = names.map(|name| Bytes::from_static(name.as_bytes()));
-        phone.faults.listing = Some(Listing::Errors(path(&folder), names.collect()));
+        phone.faults.listing = Some(ListingFault::Errors(path(&folder), names.collect()));
         let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
         let ended = desk.pull(&serving, &[]).await.expect(3);
         let wanted = wanted.iter();
@@ -205,7 +205,7 @@ async fn name_that_is_too_long_costs_itself_and_not_its_folder() {
     for length in [1023, 1025, 40_000] {
         let (mut phone, expected) = camera(&[50_000, 3_000]);
         let long = Bytes::from(vec![b'x'; length]);
-        phone.faults.listing = Some(Listing::Names(path(CAMERA), vec![long]));
+        phone.faults.listing = Some(ListingFault::Names(path(CAMERA), vec![long]));
         let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
         let ended = desk.pull(&serving, &[]).await.expect(3);
         let not_here = ended.not_here();
@@ -218,7 +218,7 @@ async fn name_that_is_too_long_costs_itself_and_not_its_folder() {
 #[tokio::test]
 async fn folder_that_holds_itself_comes_once() {
     let (mut phone, expected) = camera(&[50_000, 70_000]);
-    phone.faults.listing = Some(Listing::Loop(path(CAMERA)));
+    phone.faults.listing = Some(ListingFault::Loop(path(CAMERA)));
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     let ended = desk.pull(&serving, &[]).await.expect(3);
     assert_eq!(ended.not_here()[&format!("{CAMERA}/again")], "other");
@@ -228,7 +228,7 @@ async fn folder_that_holds_itself_comes_once() {
 #[tokio::test]
 async fn folder_of_which_the_phone_tells_nothing_is_told() {
     let (mut phone, bad, expected) = with_bad_folder();
-    phone.faults.listing = Some(Listing::Nothing(bad.clone()));
+    phone.faults.listing = Some(ListingFault::Nothing(bad.clone()));
     // A shell that can be asked nothing.
     phone.missing_programs = vec!["test".to_owned(), "echo".to_owned()];
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use rescue::adb::RemotePath;
-use rescue::virtual_phone::fault::Listing;
+use rescue::virtual_phone::fault::ListingFault;
 use rescue::virtual_phone::tree::NodeKind;
 
 use crate::desk::{CAMERA, Desk, camera, files_below, generated, read_all, text};
@@ -88,7 +88,7 @@ async fn names_that_climb_out_are_refused_and_listed() {
         .map(|name| Bytes::from_static(name.as_bytes()))
         .collect();
     names.push(Bytes::from(vec![b'x'; 1000]));
-    phone.faults.listing = Some(Listing::Names(folder, names));
+    phone.faults.listing = Some(ListingFault::Names(folder, names));
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
     let ended = desk.pull(&serving, &[]).await.expect(3);
     assert_eq!(

@@ -75,7 +75,7 @@ fn device_config(features: Features) -> DeviceConfig {
     }
 }
 
-fn message(command: Command, arg0: u32, arg1: u32, payload: impl Into<Bytes>) -> Message {
+fn message(command: AdbCommand, arg0: u32, arg1: u32, payload: impl Into<Bytes>) -> Message {
     Message {
         command,
         arg0,
@@ -86,7 +86,7 @@ fn message(command: Command, arg0: u32, arg1: u32, payload: impl Into<Bytes>) ->
 
 /// A peer's hello.
 fn hello(version: u32, max_payload: u32, banner: &str) -> Message {
-    message(Command::Cnxn, version, max_payload, banner.to_owned())
+    message(AdbCommand::Cnxn, version, max_payload, banner.to_owned())
 }
 
 /// The hello of a phone with these features and the largest payload.
@@ -95,7 +95,7 @@ fn phone_hello(features: Features) -> Message {
     hello(VERSION_SKIPS_CHECKSUM, MAX_PAYLOAD, &banner)
 }
 
-fn encode(message: &Message, checksum: Checksum) -> BytesMut {
+fn encode(message: &Message, checksum: ChecksumMode) -> BytesMut {
     let mut bytes = BytesMut::from(message.header(checksum).as_slice());
     bytes.extend_from_slice(&message.payload);
     bytes
@@ -145,7 +145,7 @@ impl End {
     }
 
     fn hear(&mut self, message: Message) -> Result<(), ConnectionError> {
-        let mut bytes = encode(&message, Checksum::Skipped);
+        let mut bytes = encode(&message, ChecksumMode::Skipped);
         self.connection.receive(&mut bytes)
     }
 
@@ -167,7 +167,7 @@ impl End {
         std::iter::from_fn(|| tap.decode(tapped).unwrap()).collect()
     }
 
-    fn events(&mut self) -> Vec<Event> {
+    fn events(&mut self) -> Vec<ConnectionEvent> {
         std::iter::from_fn(|| self.connection.poll_event()).collect()
     }
 
@@ -175,9 +175,9 @@ impl End {
     fn opened(&mut self, acks: Acks, remote: u32, window: i32) -> StreamId {
         let id = self.connection.open(b"sync:");
         self.said();
-        self.hear(message(Command::Okay, remote, id.0, acks.okay(window)))
+        self.hear(message(AdbCommand::Okay, remote, id.0, acks.okay(window)))
             .unwrap();
-        assert_eq!(self.events(), [Event::Opened(id)]);
+        assert_eq!(self.events(), [ConnectionEvent::Opened(id)]);
         id
     }
 }
@@ -212,7 +212,7 @@ impl Pair {
         let mut pair = Self::new(host_config(acks.features()), device);
         for end in [&mut pair.host, &mut pair.device] {
             end.said();
-            assert!(matches!(end.events()[..], [Event::Connected(_)]));
+            assert!(matches!(end.events()[..], [ConnectionEvent::Connected(_)]));
         }
         pair
     }
@@ -234,19 +234,19 @@ impl Pair {
     fn open(&mut self, service: &[u8]) -> (StreamId, StreamId) {
         let id = self.host.connection.open(service);
         self.pump();
-        assert_eq!(self.host.events(), [Event::Opened(id)]);
+        assert_eq!(self.host.events(), [ConnectionEvent::Opened(id)]);
         match &self.device.events()[..] {
-            [Event::Incoming(theirs, name)] if name == service => (id, *theirs),
+            [ConnectionEvent::Incoming(theirs, name)] if name == service => (id, *theirs),
             events => panic!("{events:?}"),
         }
     }
 }
 
 /// The data among events, joined, for one stream.
-fn data_of(events: &[Event], id: StreamId) -> BytesMut {
+fn data_of(events: &[ConnectionEvent], id: StreamId) -> BytesMut {
     let mut joined = BytesMut::new();
     for event in events {
-        if let Event::Data(stream, bytes) = event
+        if let ConnectionEvent::Data(stream, bytes) = event
             && *stream == id
         {
             joined.extend_from_slice(bytes);

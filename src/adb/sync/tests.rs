@@ -32,26 +32,26 @@ const LARGE: Stat = Stat {
 };
 
 /// The bytes of an answer as a phone writes them.
-fn encode(operation: Operation, answer: &Answer) -> BytesMut {
+fn encode(operation: Operation, answer: &SyncAnswer) -> BytesMut {
     let mut out = BytesMut::new();
     match answer {
-        Answer::Stat(stat) => answers::stat(&mut out, operation, stat),
-        Answer::Entry(stat, name) => answers::entry(&mut out, operation, stat, name),
-        Answer::ListEnd => answers::list_end(&mut out, operation),
-        Answer::Data(bytes) => {
+        SyncAnswer::Stat(stat) => answers::stat(&mut out, operation, stat),
+        SyncAnswer::Entry(stat, name) => answers::entry(&mut out, operation, stat, name),
+        SyncAnswer::ListEnd => answers::list_end(&mut out, operation),
+        SyncAnswer::Data(bytes) => {
             for chunk in bytes.chunks(MAX_DATA as usize) {
                 answers::data_header(&mut out, chunk.len() as u32);
                 out.extend_from_slice(chunk);
             }
         }
-        Answer::ReceiveEnd => answers::receive_end(&mut out),
-        Answer::Fail(text) => answers::fail(&mut out, std::str::from_utf8(text).unwrap()),
+        SyncAnswer::ReceiveEnd => answers::receive_end(&mut out),
+        SyncAnswer::Fail(text) => answers::fail(&mut out, std::str::from_utf8(text).unwrap()),
     }
     out
 }
 
 /// Reads `bytes` as the answers to `requests`, whole and byte by byte.
-fn read(requests: &[Operation], bytes: &[u8]) -> (Vec<Answer>, Option<SyncError>) {
+fn read(requests: &[Operation], bytes: &[u8]) -> (Vec<SyncAnswer>, Option<SyncError>) {
     let (answers, error, outstanding) = sync_answers(requests, Cut::Whole.pieces(bytes));
     let again = sync_answers(requests, Cut::Bytes.pieces(bytes));
     assert_eq!(again, (answers.clone(), error.clone(), outstanding));
@@ -72,7 +72,7 @@ fn error_of(requests: &[Operation], bytes: &[u8]) -> SyncError {
 #[test]
 fn stat_answers_are_laid_out_as_adbd_does_it() {
     let (answers, error) = read(&[Stat1], b"STAT\xa4\x81\0\0\x40\xe2\x01\0\0\x10\x5e\x5f");
-    assert_eq!((answers, error), (vec![Answer::Stat(SMALL)], None));
+    assert_eq!((answers, error), (vec![SyncAnswer::Stat(SMALL)], None));
 
     let mut v2 = Vec::new();
     v2.extend_from_slice(&13_u32.to_le_bytes());
@@ -88,22 +88,28 @@ fn stat_answers_are_laid_out_as_adbd_does_it() {
         let bytes = [id.as_slice(), &v2].concat();
         assert_eq!(bytes.len(), 72);
         let (answers, error) = read(&[operation], &bytes);
-        assert_eq!((answers, error), (vec![Answer::Stat(LARGE)], None));
+        assert_eq!((answers, error), (vec![SyncAnswer::Stat(LARGE)], None));
     }
 
     let entry = [b"DNT2".as_slice(), &v2, &[2, 0, 0, 0], b"\xff\n"].concat();
     let (answers, error) = read(&[List2], &entry);
     let name = Bytes::from_static(b"\xff\n");
-    assert_eq!((answers, error), (vec![Answer::Entry(LARGE, name)], None));
+    assert_eq!(
+        (answers, error),
+        (vec![SyncAnswer::Entry(LARGE, name)], None)
+    );
     let entry = b"DENT\xa4\x81\0\0\x40\xe2\x01\0\0\x10\x5e\x5f\x01\0\0\0a";
     let (answers, error) = read(&[List1], entry);
     let name = Bytes::from_static(b"a");
-    assert_eq!((answers, error), (vec![Answer::Entry(SMALL, name)], None));
+    assert_eq!(
+        (answers, error),
+        (vec![SyncAnswer::Entry(SMALL, name)], None)
+    );
 }
 
 #[test]
 fn v1_answer_keeps_the_low_32_bits_of_a_size() {
-    let bytes = encode(Stat1, &Answer::Stat(LARGE));
+    let bytes = encode(Stat1, &SyncAnswer::Stat(LARGE));
     let (answers, _) = read(&[Stat1], &bytes);
     let expected = Stat {
         error: 0,
@@ -113,25 +119,25 @@ fn v1_answer_keeps_the_low_32_bits_of_a_size() {
         inode: 0,
         ..LARGE
     };
-    assert_eq!(answers, [Answer::Stat(expected)]);
+    assert_eq!(answers, [SyncAnswer::Stat(expected)]);
 }
 
 #[test]
 fn folder_without_entries_ends_at_once() {
     for (operation, length) in [(List1, 20), (List2, 76)] {
-        let bytes = encode(operation, &Answer::ListEnd);
+        let bytes = encode(operation, &SyncAnswer::ListEnd);
         assert_eq!(bytes.len(), length);
         let (answers, error) = read(&[operation], &bytes);
-        assert_eq!((answers, error), (vec![Answer::ListEnd], None));
+        assert_eq!((answers, error), (vec![SyncAnswer::ListEnd], None));
     }
 }
 
 #[test]
 fn file_of_no_bytes_and_empty_pieces_tell_no_data() {
     for operation in RECEIVES {
-        let end = encode(operation, &Answer::ReceiveEnd);
+        let end = encode(operation, &SyncAnswer::ReceiveEnd);
         let (answers, error) = read(&[operation], &end);
-        assert_eq!((answers, error), (vec![Answer::ReceiveEnd], None));
+        assert_eq!((answers, error), (vec![SyncAnswer::ReceiveEnd], None));
 
         let mut bytes = BytesMut::new();
         answers::data_header(&mut bytes, 0);
@@ -140,25 +146,28 @@ fn file_of_no_bytes_and_empty_pieces_tell_no_data() {
         answers::data_header(&mut bytes, 0);
         bytes.extend_from_slice(&end);
         let (answers, error) = read(&[operation], &bytes);
-        let data = Answer::Data(Bytes::from_static(b"x"));
-        assert_eq!((answers, error), (vec![data, Answer::ReceiveEnd], None));
+        let data = SyncAnswer::Data(Bytes::from_static(b"x"));
+        assert_eq!((answers, error), (vec![data, SyncAnswer::ReceiveEnd], None));
     }
 }
 
 #[test]
 fn data_that_looks_like_an_end_is_data() {
     for operation in RECEIVES {
-        let photo = Answer::Data(Bytes::from_static(b"DONE\0\0\0\0FAIL\x04\0\0\0DATA"));
-        let end = encode(operation, &Answer::ReceiveEnd);
+        let photo = SyncAnswer::Data(Bytes::from_static(b"DONE\0\0\0\0FAIL\x04\0\0\0DATA"));
+        let end = encode(operation, &SyncAnswer::ReceiveEnd);
         let bytes = [encode(operation, &photo), end].concat();
         let (answers, error) = read(&[operation], &bytes);
-        assert_eq!((answers, error), (vec![photo, Answer::ReceiveEnd], None));
+        assert_eq!(
+            (answers, error),
+            (vec![photo, SyncAnswer::ReceiveEnd], None)
+        );
     }
 }
 
 #[test]
 fn data_is_handed_on_before_its_chunk_is_whole_and_is_not_copied() {
-    let mut client = Client::default();
+    let mut client = SyncClient::default();
     client.request(Receive2, &path("/a"), &mut BytesMut::new());
     let mut bytes = BytesMut::new();
     answers::data_header(&mut bytes, MAX_DATA);
@@ -166,7 +175,7 @@ fn data_is_handed_on_before_its_chunk_is_whole_and_is_not_copied() {
     assert_eq!(client.poll(), Ok(None), "no data has come yet");
     let piece = Bytes::from(vec![7; 1000]);
     client.feed(piece.clone());
-    let Ok(Some(Answer::Data(data))) = client.poll() else {
+    let Ok(Some(SyncAnswer::Data(data))) = client.poll() else {
         panic!("no data")
     };
     assert_eq!(data.as_ptr(), piece.as_ptr());
@@ -177,13 +186,13 @@ fn data_is_handed_on_before_its_chunk_is_whole_and_is_not_copied() {
 fn answers_straddle_the_pieces_they_come_in() {
     let requests = [Lstat2, List2, Receive2, Stat1];
     let expected = [
-        Answer::Stat(LARGE),
-        Answer::Entry(LARGE, Bytes::from_static(b"one")),
-        Answer::Entry(SMALL, Bytes::from_static(b"two")),
-        Answer::ListEnd,
-        Answer::Data(Bytes::from(vec![9; 150_000])),
-        Answer::ReceiveEnd,
-        Answer::Stat(SMALL),
+        SyncAnswer::Stat(LARGE),
+        SyncAnswer::Entry(LARGE, Bytes::from_static(b"one")),
+        SyncAnswer::Entry(SMALL, Bytes::from_static(b"two")),
+        SyncAnswer::ListEnd,
+        SyncAnswer::Data(Bytes::from(vec![9; 150_000])),
+        SyncAnswer::ReceiveEnd,
+        SyncAnswer::Stat(SMALL),
     ];
     let of = [0, 1, 1, 1, 2, 2, 3];
     let bytes: BytesMut = of
@@ -202,27 +211,27 @@ fn answers_straddle_the_pieces_they_come_in() {
 #[test]
 fn failure_answers_any_request_and_the_next_answer_follows() {
     for operation in OPERATIONS {
-        let failure = Answer::Fail(Bytes::from_static(b"open failed: No such file"));
+        let failure = SyncAnswer::Fail(Bytes::from_static(b"open failed: No such file"));
         let requests = [operation, Stat2];
         let bytes = [
             encode(operation, &failure),
-            encode(Stat2, &Answer::Stat(LARGE)),
+            encode(Stat2, &SyncAnswer::Stat(LARGE)),
         ]
         .concat();
         let (answers, error) = read(&requests, &bytes);
-        let expected = vec![failure, Answer::Stat(LARGE)];
+        let expected = vec![failure, SyncAnswer::Stat(LARGE)];
         assert_eq!((answers, error), (expected, None), "{operation:?}");
     }
 }
 
 #[test]
 fn failure_in_the_middle_ends_a_listing_or_a_file() {
-    let failure = Answer::Fail(Bytes::from_static(b"read failed: I/O error"));
+    let failure = SyncAnswer::Fail(Bytes::from_static(b"read failed: I/O error"));
     for (operation, first) in [
-        (List1, Answer::Entry(SMALL, Bytes::from_static(b"a"))),
-        (List2, Answer::Entry(LARGE, Bytes::from_static(b"a"))),
-        (Receive1, Answer::Data(Bytes::from_static(b"a"))),
-        (Receive2, Answer::Data(Bytes::from_static(b"a"))),
+        (List1, SyncAnswer::Entry(SMALL, Bytes::from_static(b"a"))),
+        (List2, SyncAnswer::Entry(LARGE, Bytes::from_static(b"a"))),
+        (Receive1, SyncAnswer::Data(Bytes::from_static(b"a"))),
+        (Receive2, SyncAnswer::Data(Bytes::from_static(b"a"))),
     ] {
         let bytes = [encode(operation, &first), encode(operation, &failure)].concat();
         let (answers, error) = read(&[operation], &bytes);
@@ -233,7 +242,7 @@ fn failure_in_the_middle_ends_a_listing_or_a_file() {
 #[test]
 fn failure_without_words_or_with_many_is_taken() {
     for length in [0, 1, MAX_FAIL as usize] {
-        let failure = Answer::Fail(Bytes::from(vec![b'x'; length]));
+        let failure = SyncAnswer::Fail(Bytes::from(vec![b'x'; length]));
         let (answers, error) = read(&[Stat2], &encode(Stat2, &failure));
         assert_eq!((answers, error), (vec![failure], None));
     }
@@ -306,14 +315,14 @@ fn answer_of_another_kind_is_refused() {
 fn answer_that_nobody_asked_for_is_refused() {
     assert_eq!(error_of(&[], b"D"), SyncError::Unasked);
     let bytes = [
-        encode(Stat1, &Answer::Stat(SMALL)),
-        encode(Stat1, &Answer::Stat(SMALL)),
+        encode(Stat1, &SyncAnswer::Stat(SMALL)),
+        encode(Stat1, &SyncAnswer::Stat(SMALL)),
     ]
     .concat();
     let (answers, error) = read(&[Stat1], &bytes);
     assert_eq!(
         (answers, error),
-        (vec![Answer::Stat(SMALL)], Some(SyncError::Unasked))
+        (vec![SyncAnswer::Stat(SMALL)], Some(SyncError::Unasked))
     );
 }
 
@@ -329,7 +338,7 @@ fn requests_are_laid_out_as_adb_does_it() {
         // Its set-up follows, with no flag of any compression.
         (Receive2, b"RCV2\x02\0\0\0/aRCV2\0\0\0\0"),
     ] {
-        let mut client = Client::default();
+        let mut client = SyncClient::default();
         let mut out = BytesMut::new();
         client.request(operation, &path("/a"), &mut out);
         assert_eq!(out, bytes, "{operation:?}");
@@ -342,13 +351,13 @@ fn phone_reads_every_request_in_any_pieces_and_the_end() {
     let long = format!("/{}", "x".repeat(MAX_PATH_BYTES - 1));
     let mut out = BytesMut::new();
     let mut expected = Vec::new();
-    let mut client = Client::default();
+    let mut client = SyncClient::default();
     for (operation, text) in OPERATIONS.iter().zip(["/a", &long].into_iter().cycle()) {
         client.request(*operation, &path(text), &mut out);
-        expected.push(Request::Path(*operation, text.to_owned().into()));
+        expected.push(SyncRequest::Path(*operation, text.to_owned().into()));
     }
     out.extend_from_slice(b"QUIT\0\0\0\0");
-    expected.push(Request::Quit);
+    expected.push(SyncRequest::Quit);
     for length in 0..=255 {
         let pieces = Cut::Lengths(&[length]).pieces(&out);
         assert_eq!(sync_requests(pieces), (expected.clone(), None));
@@ -379,7 +388,7 @@ fn phone_refuses_what_is_no_request() {
         assert_eq!(sync_requests(pieces), (vec![], Some(error)));
     }
     // An empty path is for the phone's file system to refuse.
-    let empty = Request::Path(Stat1, Bytes::new());
+    let empty = SyncRequest::Path(Stat1, Bytes::new());
     let pieces = Cut::Bytes.pieces(b"STAT\0\0\0\0");
     assert_eq!(sync_requests(pieces), (vec![empty], None));
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::hid::{Button, Device, Point, Report, Tip};
+use super::hid::{Button, HidReport, InputDevice, Point, Tip};
 use super::secret::{Grid, LockSecret};
 use super::strokes::{NoKey, Stroke, type_text};
 
@@ -67,31 +67,31 @@ impl Action {
     }
 
     /// Returns the device that the action needs; `None` for waiting.
-    pub(crate) fn device(&self) -> Option<Device> {
+    pub(crate) fn device(&self) -> Option<InputDevice> {
         match self {
-            Self::Key(_) => Some(Device::Keyboard),
-            Self::Buttons(..) => Some(Device::Consumer),
-            Self::Wake | Self::Sleep => Some(Device::System),
-            Self::Drag(_) => Some(Device::Touch),
-            Self::Mouse { .. } => Some(Device::Mouse),
+            Self::Key(_) => Some(InputDevice::Keyboard),
+            Self::Buttons(..) => Some(InputDevice::Consumer),
+            Self::Wake | Self::Sleep => Some(InputDevice::System),
+            Self::Drag(_) => Some(InputDevice::Touch),
+            Self::Mouse { .. } => Some(InputDevice::Mouse),
             Self::Wait(_) => None,
         }
     }
 
     /// Returns the reports that make up the action, each with the time to wait after it. The last report releases
     /// everything.
-    pub(crate) fn reports(&self) -> Vec<(Option<Report>, Duration)> {
-        let pressed = |report: Report, held: Duration| {
+    pub(crate) fn reports(&self) -> Vec<(Option<HidReport>, Duration)> {
+        let pressed = |report: HidReport, held: Duration| {
             vec![
                 (Some(report), held),
                 (Some(report.device().released()), AFTER),
             ]
         };
         match self {
-            Self::Key(stroke) => pressed(Report::key(stroke.modifiers, stroke.usage), PRESSED),
-            Self::Buttons(one, other, held) => pressed(Report::buttons(*one, *other), *held),
-            Self::Wake => pressed(Report::wake(), PRESSED),
-            Self::Sleep => pressed(Report::sleep(), PRESSED),
+            Self::Key(stroke) => pressed(HidReport::key(stroke.modifiers, stroke.usage), PRESSED),
+            Self::Buttons(one, other, held) => pressed(HidReport::buttons(*one, *other), *held),
+            Self::Wake => pressed(HidReport::wake(), PRESSED),
+            Self::Sleep => pressed(HidReport::sleep(), PRESSED),
             Self::Drag(places) => drag(places),
             Self::Mouse {
                 buttons,
@@ -99,32 +99,32 @@ impl Action {
                 y,
                 wheel,
             } => match buttons {
-                0 => vec![(Some(Report::mouse(0, *x, *y, *wheel)), Duration::ZERO)],
-                _ => pressed(Report::mouse(*buttons, *x, *y, *wheel), PRESSED),
+                0 => vec![(Some(HidReport::mouse(0, *x, *y, *wheel)), Duration::ZERO)],
+                _ => pressed(HidReport::mouse(*buttons, *x, *y, *wheel), PRESSED),
             },
             Self::Wait(pause) => vec![(None, *pause)],
         }
     }
 }
 
-fn drag(places: &[Point]) -> Vec<(Option<Report>, Duration)> {
+fn drag(places: &[Point]) -> Vec<(Option<HidReport>, Duration)> {
     let (Some(first), Some(last)) = (places.first(), places.last()) else {
         return Vec::new();
     };
     let mut reports = vec![
-        (Some(Report::pen(*first, Tip::Near)), DRAG_STEP),
-        (Some(Report::pen(*first, Tip::Down)), PRESSED),
+        (Some(HidReport::pen(*first, Tip::Near)), DRAG_STEP),
+        (Some(HidReport::pen(*first, Tip::Down)), PRESSED),
     ];
     for pair in places.windows(2) {
         if let [from, to] = pair {
             reports.extend((1..=DRAG_STEPS).map(|step| {
                 let place = from.towards(*to, f64::from(step) / f64::from(DRAG_STEPS));
-                (Some(Report::pen(place, Tip::Down)), DRAG_STEP)
+                (Some(HidReport::pen(place, Tip::Down)), DRAG_STEP)
             }));
         }
     }
-    reports.push((Some(Report::pen(*last, Tip::Near)), DRAG_STEP));
-    reports.push((Some(Device::Touch.released()), AFTER));
+    reports.push((Some(HidReport::pen(*last, Tip::Near)), DRAG_STEP));
+    reports.push((Some(InputDevice::Touch.released()), AFTER));
     reports
 }
 
@@ -338,7 +338,7 @@ mod tests {
             assert_eq!(last.device(), device);
             match device {
                 // A movement is over by itself.
-                Device::Mouse => assert_eq!(last.bytes()[0], 0),
+                InputDevice::Mouse => assert_eq!(last.bytes()[0], 0),
                 _ => assert_eq!(last, device.released(), "{action:?}"),
             }
         }
@@ -378,7 +378,7 @@ mod tests {
         };
         assert_eq!(*places, [1, 4, 7, 8].map(|dot| grid.dot(dot)));
         let reports = actions[0].reports();
-        let down = |place| Some(Report::pen(place, Tip::Down));
+        let down = |place| Some(HidReport::pen(place, Tip::Down));
         for place in places {
             assert!(reports.iter().any(|(report, _)| *report == down(*place)));
         }

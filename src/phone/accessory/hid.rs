@@ -4,7 +4,7 @@
 
 /// An input device that this program presents to the phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Device {
+pub(crate) enum InputDevice {
     /// A keyboard that reports up to six keys at once.
     Keyboard,
     /// A pen on the display. It reports absolute places, so it needs neither a visible pointer nor a drag from a known
@@ -21,7 +21,7 @@ pub(crate) enum Device {
 /// The longest report, in bytes.
 const LONGEST: usize = 8;
 
-impl Device {
+impl InputDevice {
     #[cfg(test)]
     const ALL: [Self; 5] = [
         Self::Keyboard,
@@ -75,8 +75,8 @@ impl Device {
     }
 
     /// Returns the report in which nothing is pressed.
-    pub(crate) fn released(self) -> Report {
-        Report {
+    pub(crate) fn released(self) -> HidReport {
+        HidReport {
             device: self,
             bytes: [0; LONGEST],
         }
@@ -141,23 +141,23 @@ const SYSTEM: &[u8] = &[
 /// A HID report: what is pressed on a device at one moment. Its `Debug` form hides the content, which may belong to a
 /// PIN.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Report {
-    device: Device,
+pub(crate) struct HidReport {
+    device: InputDevice,
     bytes: [u8; LONGEST],
 }
 
-impl std::fmt::Debug for Report {
+impl std::fmt::Debug for HidReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Report({:?})", self.device)
     }
 }
 
-impl Report {
+impl HidReport {
     /// Returns the report for one key with modifiers (the bits of usages E0 to E7 on HID page 07).
     pub(crate) fn key(modifiers: u8, usage: u8) -> Self {
         let bytes = [modifiers, 0, usage, 0, 0, 0, 0, 0];
         Self {
-            device: Device::Keyboard,
+            device: InputDevice::Keyboard,
             bytes,
         }
     }
@@ -170,7 +170,7 @@ impl Report {
         };
         let ([x0, x1], [y0, y1]) = (point.x.to_le_bytes(), point.y.to_le_bytes());
         Self {
-            device: Device::Touch,
+            device: InputDevice::Touch,
             bytes: [flags, x0, x1, y0, y1, 0, 0, 0],
         }
     }
@@ -179,7 +179,7 @@ impl Report {
     pub(crate) fn mouse(buttons: u8, x: i8, y: i8, wheel: i8) -> Self {
         let [x, y, wheel] = [x, y, wheel].map(i8::cast_unsigned);
         Self {
-            device: Device::Mouse,
+            device: InputDevice::Mouse,
             bytes: [buttons & 0b111, x, y, wheel, 0, 0, 0, 0],
         }
     }
@@ -189,7 +189,7 @@ impl Report {
         let [a, b] = one.usage().to_le_bytes();
         let [c, d] = other.map_or(0, Button::usage).to_le_bytes();
         Self {
-            device: Device::Consumer,
+            device: InputDevice::Consumer,
             bytes: [a, b, c, d, 0, 0, 0, 0],
         }
     }
@@ -206,13 +206,13 @@ impl Report {
 
     fn system(number: u8) -> Self {
         Self {
-            device: Device::System,
+            device: InputDevice::System,
             bytes: [number, 0, 0, 0, 0, 0, 0, 0],
         }
     }
 
     /// Returns the device to which the report belongs.
-    pub(crate) fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> InputDevice {
         self.device
     }
 
@@ -267,7 +267,7 @@ impl Point {
     }
 }
 
-/// A button of [`Device::Consumer`].
+/// A button of [`InputDevice::Consumer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Button {
     /// Opens the home screen.
@@ -336,33 +336,37 @@ mod tests {
 
     #[test]
     fn reports_are_as_long_as_their_descriptors_say_and_collections_close() {
-        for device in Device::ALL {
+        for device in InputDevice::ALL {
             let bits = input_bits(device.descriptor());
             assert_eq!(bits, device.report_bytes() * 8, "{device:?}");
             assert_eq!(device.released().bytes(), vec![0; device.report_bytes()]);
         }
-        let ids: std::collections::BTreeSet<_> = Device::ALL.iter().map(|one| one.id()).collect();
-        assert_eq!(ids.len(), Device::ALL.len());
+        let ids: std::collections::BTreeSet<_> =
+            InputDevice::ALL.iter().map(|one| one.id()).collect();
+        assert_eq!(ids.len(), InputDevice::ALL.len());
     }
 
     #[test]
     fn reports_hold_what_is_pressed() {
-        assert_eq!(Report::key(2, 4).bytes(), [2, 0, 4, 0, 0, 0, 0, 0]);
+        assert_eq!(HidReport::key(2, 4).bytes(), [2, 0, 4, 0, 0, 0, 0, 0]);
         let point = Point {
             x: 0x1234,
             y: 0x5678,
         };
         assert_eq!(
-            Report::pen(point, Tip::Down).bytes(),
+            HidReport::pen(point, Tip::Down).bytes(),
             [3, 0x34, 0x12, 0x78, 0x56]
         );
-        assert_eq!(Report::mouse(1, -1, 5, 0).bytes(), [1, 0xff, 5, 0]);
+        assert_eq!(HidReport::mouse(1, -1, 5, 0).bytes(), [1, 0xff, 5, 0]);
         assert_eq!(
-            Report::buttons(Button::VolumeUp, Some(Button::VolumeDown)).bytes(),
+            HidReport::buttons(Button::VolumeUp, Some(Button::VolumeDown)).bytes(),
             [0xe9, 0, 0xea, 0]
         );
-        assert_eq!(Report::buttons(Button::Home, None).bytes(), [0x23, 2, 0, 0]);
-        assert_eq!(Report::wake().bytes(), [3]);
+        assert_eq!(
+            HidReport::buttons(Button::Home, None).bytes(),
+            [0x23, 2, 0, 0]
+        );
+        assert_eq!(HidReport::wake().bytes(), [3]);
     }
 
     #[test]
@@ -376,6 +380,6 @@ mod tests {
 
     #[test]
     fn a_report_does_not_show_its_keys() {
-        assert_eq!(format!("{:?}", Report::key(0, 0x1e)), "Report(Keyboard)");
+        assert_eq!(format!("{:?}", HidReport::key(0, 0x1e)), "Report(Keyboard)");
     }
 }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use self::action::Action;
 use self::control::{receive, send, send_now};
-use self::hid::{Device, Report};
+use self::hid::{HidReport, InputDevice};
 use super::usb::devices::{Offer, offer_of};
 use super::usb::name_of;
 
@@ -203,7 +203,7 @@ pub(crate) struct Accessory {
     name: String,
     /// A lock on the phone, held while it is driven.
     _hold: Option<File>,
-    attached: Vec<Device>,
+    attached: Vec<InputDevice>,
 }
 
 impl std::fmt::Debug for Accessory {
@@ -268,7 +268,7 @@ impl Accessory {
         let serial = self.name.clone();
         let answer = match receive(&self.device, GET_PROTOCOL, 2, ANSWER_TIMEOUT).await {
             Ok(answer) => answer,
-            Err(Failure::Stall) => return Err(AccessoryError::Refused { serial }),
+            Err(UsbFailure::Stall) => return Err(AccessoryError::Refused { serial }),
             Err(other) => return Err(self.failed(other)),
         };
         match answer.as_slice() {
@@ -287,7 +287,7 @@ impl Accessory {
     }
 
     /// Attaches the devices that are not attached yet and waits until the phone listens to them.
-    pub(crate) async fn attach(&mut self, devices: &[Device]) -> Result<(), AccessoryError> {
+    pub(crate) async fn attach(&mut self, devices: &[InputDevice]) -> Result<(), AccessoryError> {
         let mut is_new = false;
         for device in devices {
             if self.attached.contains(device) {
@@ -303,7 +303,7 @@ impl Accessory {
                 refused => refused,
             };
             described.map_err(|failure| match failure {
-                Failure::Stall => AccessoryError::DeviceRefused {
+                UsbFailure::Stall => AccessoryError::DeviceRefused {
                     serial: self.name.clone(),
                     device: device.name(),
                 },
@@ -335,13 +335,13 @@ impl Accessory {
         Ok(())
     }
 
-    async fn report(&self, report: &Report) -> Result<(), AccessoryError> {
+    async fn report(&self, report: &HidReport) -> Result<(), AccessoryError> {
         let sent = self
             .send(SEND_HID_EVENT, report.device().id(), 0, report.bytes())
             .await;
         sent.map_err(|failure| match failure {
             // It has forgotten the device: it was away in between.
-            Failure::Stall => AccessoryError::Gone {
+            UsbFailure::Stall => AccessoryError::Gone {
                 serial: self.name.clone(),
             },
             other => self.failed(other),
@@ -379,18 +379,24 @@ impl Accessory {
         }
     }
 
-    async fn send(&self, request: u8, value: u16, index: u16, data: &[u8]) -> Result<(), Failure> {
+    async fn send(
+        &self,
+        request: u8,
+        value: u16,
+        index: u16,
+        data: &[u8],
+    ) -> Result<(), UsbFailure> {
         send(&self.device, (request, value, index), data, ANSWER_TIMEOUT).await
     }
 
-    fn failed(&self, failure: Failure) -> AccessoryError {
+    fn failed(&self, failure: UsbFailure) -> AccessoryError {
         let serial = self.name.clone();
         match failure {
-            Failure::Stall => AccessoryError::Refused { serial },
-            Failure::Gone => AccessoryError::Gone { serial },
-            Failure::Silent => AccessoryError::Silent { serial },
-            Failure::Other(message) => AccessoryError::Usb { message },
-            Failure::Platform => AccessoryError::Platform,
+            UsbFailure::Stall => AccessoryError::Refused { serial },
+            UsbFailure::Gone => AccessoryError::Gone { serial },
+            UsbFailure::Silent => AccessoryError::Silent { serial },
+            UsbFailure::Other(message) => AccessoryError::Usb { message },
+            UsbFailure::Platform => AccessoryError::Platform,
         }
     }
 }
@@ -438,7 +444,7 @@ fn hold(_device: &DeviceInfo) -> Result<Option<File>, Driven> {
     windows,
     expect(dead_code, reason = "without a way, nothing else fails")
 )]
-enum Failure {
+enum UsbFailure {
     Stall,
     Gone,
     Silent,
@@ -449,7 +455,7 @@ enum Failure {
 
 #[cfg(not(windows))]
 mod control {
-    use super::{Duration, Failure};
+    use super::{Duration, UsbFailure};
     use nusb::MaybeFuture as _;
     use nusb::transfer::{ControlIn, ControlOut, ControlType, Recipient, TransferError};
 
@@ -458,7 +464,7 @@ mod control {
         request: u8,
         length: u16,
         timeout: Duration,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, UsbFailure> {
         let asked = ControlIn {
             control_type: ControlType::Vendor,
             recipient: Recipient::Device,
@@ -475,7 +481,7 @@ mod control {
         request: (u8, u16, u16),
         data: &[u8],
         timeout: Duration,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), UsbFailure> {
         let sent = device.control_out(out(request, data), timeout).await;
         sent.map_err(failure)
     }
@@ -486,7 +492,7 @@ mod control {
         request: (u8, u16, u16),
         data: &[u8],
         timeout: Duration,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), UsbFailure> {
         let sent = device.control_out(out(request, data), timeout).wait();
         sent.map_err(failure)
     }
@@ -502,12 +508,12 @@ mod control {
         }
     }
 
-    fn failure(error: TransferError) -> Failure {
+    fn failure(error: TransferError) -> UsbFailure {
         match error {
-            TransferError::Stall => Failure::Stall,
-            TransferError::Disconnected => Failure::Gone,
-            TransferError::Cancelled => Failure::Silent,
-            other => Failure::Other(other.to_string()),
+            TransferError::Stall => UsbFailure::Stall,
+            TransferError::Disconnected => UsbFailure::Gone,
+            TransferError::Cancelled => UsbFailure::Silent,
+            other => UsbFailure::Other(other.to_string()),
         }
     }
 }
@@ -516,15 +522,15 @@ mod control {
 /// phone's interfaces are driven by others.
 #[cfg(windows)]
 mod control {
-    use super::{Duration, Failure};
+    use super::{Duration, UsbFailure};
 
     pub(super) async fn receive(
         _device: &nusb::Device,
         _request: u8,
         _length: u16,
         _timeout: Duration,
-    ) -> Result<Vec<u8>, Failure> {
-        Err(Failure::Platform)
+    ) -> Result<Vec<u8>, UsbFailure> {
+        Err(UsbFailure::Platform)
     }
 
     pub(super) async fn send(
@@ -532,8 +538,8 @@ mod control {
         _request: (u8, u16, u16),
         _data: &[u8],
         _timeout: Duration,
-    ) -> Result<(), Failure> {
-        Err(Failure::Platform)
+    ) -> Result<(), UsbFailure> {
+        Err(UsbFailure::Platform)
     }
 
     pub(super) fn send_now(
@@ -541,7 +547,7 @@ mod control {
         _request: (u8, u16, u16),
         _data: &[u8],
         _timeout: Duration,
-    ) -> Result<(), Failure> {
-        Err(Failure::Platform)
+    ) -> Result<(), UsbFailure> {
+        Err(UsbFailure::Platform)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: USB 2.0, section 9.6: each descriptor begins with its length and its kind.
 
-use super::{ADB, Place};
+use super::{ADB, AdbInterface};
 
 /// The kind of a configuration's descriptor.
 const CONFIGURATION: u8 = 2;
@@ -11,7 +11,7 @@ const INTERFACE: u8 = 4;
 
 /// Returns the first configuration with an ADB interface. The input is all of a device's descriptors, one after the
 /// other. Also returns `None` if the input is invalid.
-pub(super) fn with_adb(mut descriptors: &[u8]) -> Option<Place> {
+pub(super) fn with_adb(mut descriptors: &[u8]) -> Option<AdbInterface> {
     let mut configuration = None;
     while let [length, kind, ..] = *descriptors {
         let length = usize::from(length).max(2);
@@ -21,7 +21,7 @@ pub(super) fn with_adb(mut descriptors: &[u8]) -> Option<Place> {
             (INTERFACE, [_, _, number, _, _, class, subclass, protocol, ..])
                 if (*class, *subclass, *protocol) == ADB =>
             {
-                return Some(Place {
+                return Some(AdbInterface {
                     configuration,
                     interface: *number,
                 });

@@ -155,9 +155,9 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::adb::wire::{Checksum, Command, Message};
+    use crate::adb::wire::{AdbCommand, ChecksumMode, Message};
 
-    fn message(command: Command, payload: Vec<u8>) -> Message {
+    fn message(command: AdbCommand, payload: Vec<u8>) -> Message {
         Message {
             command,
             arg0: 1,
@@ -170,7 +170,7 @@ mod tests {
     /// own, which fill the transfers asked for and end them where a packet is not full.
     fn arrive(incoming: &mut Incoming, packet: usize, message: &Message) -> BytesMut {
         let mut out = BytesMut::new();
-        let header = message.header(Checksum::Skipped);
+        let header = message.header(ChecksumMode::Skipped);
         for mut bytes in [header.as_slice(), &message.payload] {
             let mut asked = VecDeque::new();
             while !bytes.is_empty() {
@@ -193,9 +193,9 @@ mod tests {
         for packet in [8, 16, 32, 64, 512, 1024, 7, 500] {
             let mut incoming = Incoming::new(packet);
             for size in [0, 1, 23, 24, 511, 512, 513, 1024, 4096, 70_000] {
-                let message = message(Command::Cnxn, vec![7; size]);
+                let message = message(AdbCommand::Cnxn, vec![7; size]);
                 let out = arrive(&mut incoming, packet, &message);
-                let header = message.header(Checksum::Skipped);
+                let header = message.header(ChecksumMode::Skipped);
                 assert_eq!(out, [header.as_slice(), &message.payload].concat());
             }
         }
@@ -206,7 +206,7 @@ mod tests {
         let mut incoming = Incoming::new(512);
         assert_eq!(incoming.next_transfer(0, 1024), Some(512));
         assert_eq!(incoming.next_transfer(512, 1024), None);
-        let header = message(Command::Cnxn, vec![0; 1024]).header(Checksum::Skipped);
+        let header = message(AdbCommand::Cnxn, vec![0; 1024]).header(ChecksumMode::Skipped);
         incoming.take(&header, &mut |_| {});
         assert_eq!(incoming.next_transfer(0, 4096), Some(1024));
         assert_eq!(incoming.next_transfer(1024, 4096), Some(512));
@@ -219,9 +219,9 @@ mod tests {
         // The end of a payload, a message of before, and its payload.
         incoming.take(&[7; 100], &mut |_| panic!("it is passed on"));
         incoming.take(&[9; 10], &mut |_| panic!("it is passed on"));
-        let stale = message(Command::Wrte, vec![1; 600]);
+        let stale = message(AdbCommand::Wrte, vec![1; 600]);
         assert!(arrive(&mut incoming, 512, &stale).is_empty());
-        let hello = message(Command::Cnxn, vec![2; 5]);
+        let hello = message(AdbCommand::Cnxn, vec![2; 5]);
         assert_eq!(arrive(&mut incoming, 512, &hello).len(), 29);
         // From then on it belongs to this conversation.
         assert_eq!(arrive(&mut incoming, 512, &stale).len(), 624);
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn announcing_too_much_ends_the_reading() {
         let mut incoming = Incoming::new(512);
-        let mut header = message(Command::Cnxn, Vec::new()).header(Checksum::Skipped);
+        let mut header = message(AdbCommand::Cnxn, Vec::new()).header(ChecksumMode::Skipped);
         header[12..16].copy_from_slice(&(MAX_PAYLOAD + 1).to_le_bytes());
         let mut out = BytesMut::new();
         incoming.take(&header, &mut |bytes| out.extend_from_slice(bytes));
@@ -241,9 +241,9 @@ mod tests {
     #[test]
     fn messages_go_out_as_header_and_payload_whole_packets_with_an_empty_one_behind() {
         for size in [0, 5, 512, 513, 1024] {
-            let message = message(Command::Wrte, vec![3; size]);
+            let message = message(AdbCommand::Wrte, vec![3; size]);
             let bytes = [
-                message.header(Checksum::Skipped).as_slice(),
+                message.header(ChecksumMode::Skipped).as_slice(),
                 &message.payload,
             ]
             .concat();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::adb::RemotePath;
 use crate::adb::features::Feature;
-use crate::adb::sync::{Answer, Operation, Stat};
+use crate::adb::sync::{Operation, Stat, SyncAnswer};
 use crate::phone::{Phone, PhoneError};
 
 /// Entries looked at to find volumes.
@@ -23,7 +23,7 @@ pub(super) async fn list_folder(
     let mut entries = Vec::new();
     loop {
         match sync.next().await? {
-            Some(Answer::Entry(stat, name)) if entries.len() < MAX_ROOT_ENTRIES => {
+            Some(SyncAnswer::Entry(stat, name)) if entries.len() < MAX_ROOT_ENTRIES => {
                 entries.push((stat, name))
             }
             // A listing may have no end: dropping the stream stops it.

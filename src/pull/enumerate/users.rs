@@ -7,7 +7,7 @@ use super::ask::{list_folder, unless_gone};
 use super::known_path;
 use crate::adb::RemotePath;
 use crate::adb::features::Feature;
-use crate::adb::sync::{Answer, FileType, Operation, Stat};
+use crate::adb::sync::{FileType, Operation, Stat, SyncAnswer};
 use crate::phone::{Phone, PhoneError};
 
 /// The folder that contains each user's storage, in a folder named by the user's number.
@@ -82,7 +82,7 @@ async fn stats(phone: &Phone) -> Result<Vec<(u32, Stat)>, PhoneError> {
         sync.flush().await?;
         for user in some {
             match sync.next().await? {
-                Some(Answer::Stat(stat)) => answers.push((*user, stat)),
+                Some(SyncAnswer::Stat(stat)) => answers.push((*user, stat)),
                 _ => return Ok(answers),
             }
         }

@@ -10,7 +10,7 @@ use super::users::{self, EMULATED, storage_of_user};
 use crate::adb::RemotePath;
 use crate::adb::features::Feature;
 use crate::adb::shell::quote;
-use crate::adb::sync::{Answer, FileType, Operation, Stat};
+use crate::adb::sync::{FileType, Operation, Stat, SyncAnswer};
 use crate::folder::{Reason, ReasonCode};
 use crate::item::Volume;
 use crate::phone::{Phone, PhoneError};
@@ -301,7 +301,7 @@ async fn stats(phone: &Phone, roots: &[Root]) -> Result<Vec<VolumeIdentity>, Pho
     sync.flush().await?;
     let mut told = Vec::with_capacity(roots.len());
     for _ in roots {
-        let Some(Answer::Stat(stat)) = sync.next().await? else {
+        let Some(SyncAnswer::Stat(stat)) = sync.next().await? else {
             break;
         };
         let is_folder = FileType::of_mode(stat.mode) == FileType::Folder;

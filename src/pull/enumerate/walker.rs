@@ -13,7 +13,7 @@ use super::{Enumeration, Roots, known_path};
 use crate::adb::RemotePath;
 use crate::adb::features::Feature;
 use crate::adb::shell::quote;
-use crate::adb::sync::{Answer, FileType, Stat};
+use crate::adb::sync::{FileType, Stat, SyncAnswer};
 use crate::event::{Event, Events};
 use crate::folder::{Reason, ReasonCode, SurveyKind, Surveyed};
 use crate::item::{Item, Volume};
@@ -349,14 +349,14 @@ impl<'a> Walker<'a> {
             let mut is_empty = true;
             loop {
                 match sync.next().await {
-                    Ok(Some(Answer::Entry(stat, name))) => {
+                    Ok(Some(SyncAnswer::Entry(stat, name))) => {
                         (is_empty, was_refused) = (false, false);
                         if self.entries - mark.entries > MAX_FOLDER_ENTRIES {
                             return Ok(ListingEnd::Endless);
                         }
                         self.entry(phone, events, &current, &stat, &name)?;
                     }
-                    Ok(Some(Answer::ListEnd)) => {
+                    Ok(Some(SyncAnswer::ListEnd)) => {
                         self.count_folder(&current);
                         self.suspicious
                             .extend(under_way.pop_front().filter(|_| is_empty));
@@ -364,7 +364,7 @@ impl<'a> Walker<'a> {
                         (self.silences, was_refused) = (0, false);
                         break;
                     }
-                    Ok(Some(Answer::Fail(message))) => {
+                    Ok(Some(SyncAnswer::Fail(message))) => {
                         if let Some(folder) = under_way.pop_front() {
                             self.refuse(folder.path, reason_of_fail(&message));
                         }

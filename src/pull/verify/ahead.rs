@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::super::task::Task;
 use super::super::unproven::{ToVerify, Unproven};
 use crate::folder::EntryId;
-use crate::phone::hash::{Algorithm, Hashes};
+use crate::phone::hash::{HashAlgorithm, Hashes};
 use crate::phone::{Phone, PhoneError};
 
 /// Files that have begun to come, remembered at most: more than there are streams.
@@ -72,7 +72,7 @@ impl Ahead {
         let phone = Arc::clone(phone);
         self.call.spawn(async move {
             let (path, bytes) = (&task.item.path, task.item.size);
-            phone.hash(Algorithm::Sha256, &[path], bytes).await
+            phone.hash(HashAlgorithm::Sha256, &[path], bytes).await
         });
     }
 

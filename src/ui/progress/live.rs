@@ -142,7 +142,7 @@ fn indent(columns: usize) -> usize {
 }
 
 /// The live lines on the terminal of standard error.
-pub(super) struct Live {
+pub(super) struct LiveLines {
     screen: Arc<Mutex<Screen>>,
     /// Ends the thread that draws, when it is dropped.
     _until: Option<mpsc::Sender<()>>,
@@ -153,7 +153,7 @@ struct Screen {
     bar: ProgressBar,
 }
 
-impl Live {
+impl LiveLines {
     pub(super) fn start() -> Self {
         let target = ProgressDrawTarget::term_like(Box::<Below>::default());
         let bar = ProgressBar::with_draw_target(None, target);

@@ -14,9 +14,9 @@ use crate::threads;
 /// How the console behaves. A question with a hidden answer changes it (rpassword), and Ctrl-C at that question
 /// would leave it without an echo.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::ui) struct Settings(u32);
+pub(in crate::ui) struct TerminalSettings(u32);
 
-impl Settings {
+impl TerminalSettings {
     /// How it behaves now.
     pub(in crate::ui) fn now() -> io::Result<Self> {
         Ok(Self(console::mode(HandleRef::stdin())?))

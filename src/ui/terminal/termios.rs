@@ -18,9 +18,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(15);
 
 /// How the terminal behaves.
 #[derive(Debug)]
-pub(in crate::ui) struct Settings(Termios);
+pub(in crate::ui) struct TerminalSettings(Termios);
 
-impl Settings {
+impl TerminalSettings {
     /// How it behaves now.
     pub(in crate::ui) fn now() -> io::Result<Self> {
         Ok(Self(tcgetattr(io::stdin())?))

@@ -115,14 +115,14 @@ impl Side {
         }
     }
 
-    fn take(&mut self, event: Event) {
+    fn take(&mut self, event: ConnectionEvent) {
         let upwards = !self.is_host;
         match event {
-            Event::Incoming(id, service) => {
+            ConnectionEvent::Incoming(id, service) => {
                 let number = std::str::from_utf8(&service).unwrap().parse().unwrap();
                 self.name(number, id);
             }
-            Event::Data(id, data) => {
+            ConnectionEvent::Data(id, data) => {
                 let number = self.numbers[&id];
                 let half = self.half(number);
                 assert!(!half.closed && !half.peer_closed, "{number}");
@@ -131,13 +131,15 @@ impl Side {
                 half.unread += data.len();
                 assert!(half.unread <= MAX_UNCONSUMED as usize);
             }
-            Event::Closed(id) => {
+            ConnectionEvent::Closed(id) => {
                 let number = self.numbers[&id];
                 let half = self.half(number);
                 assert!(!half.closed && !half.peer_closed, "{number}");
                 half.peer_closed = true;
             }
-            Event::Opened(id) | Event::Drained(id) => assert!(self.numbers.contains_key(&id)),
+            ConnectionEvent::Opened(id) | ConnectionEvent::Drained(id) => {
+                assert!(self.numbers.contains_key(&id))
+            }
             event => panic!("{event:?}"),
         }
     }
@@ -254,7 +256,7 @@ proptest! {
     ) {
         let acks = if by_bytes { Acks::ByBytes } else { Acks::ByMessage };
         let bytes: BytesMut = messages.iter()
-            .flat_map(|message| encode(message, Checksum::Skipped))
+            .flat_map(|message| encode(message, ChecksumMode::Skipped))
             .collect();
         let whole = outcome(acks, as_host, &[bytes.len().max(1)], &bytes);
         prop_assert_eq!(&outcome(acks, as_host, &[1], &bytes), &whole);
@@ -264,13 +266,13 @@ proptest! {
 
 fn any_message() -> impl Strategy<Value = Message> {
     let command = prop::sample::select(vec![
-        Command::Okay,
-        Command::Okay,
-        Command::Wrte,
-        Command::Wrte,
-        Command::Open,
-        Command::Clse,
-        Command::Auth,
+        AdbCommand::Okay,
+        AdbCommand::Okay,
+        AdbCommand::Wrte,
+        AdbCommand::Wrte,
+        AdbCommand::Open,
+        AdbCommand::Clse,
+        AdbCommand::Auth,
     ]);
     let number = prop_oneof![9 => 1..4_u32, 1 => any::<u32>()];
     let payload = prop_oneof![

@@ -8,9 +8,9 @@ fn stream_closed_before_the_answer_is_closed_at_the_peer_when_it_comes() {
         host.said();
         host.connection.close(id);
         assert_eq!(host.said(), [], "the peer's number is not known yet");
-        host.hear(message(Command::Okay, 9, id.0, acks.okay(100)))
+        host.hear(message(AdbCommand::Okay, 9, id.0, acks.okay(100)))
             .unwrap();
-        assert_eq!(host.said(), [Message::bare(Command::Clse, id.0, 9)]);
+        assert_eq!(host.said(), [Message::bare(AdbCommand::Clse, id.0, 9)]);
         assert_eq!(host.events(), []);
     }
 }
@@ -21,8 +21,8 @@ fn stream_closed_before_it_is_refused_is_forgotten() {
     let id = host.connection.open(b"sync:");
     host.said();
     host.connection.close(id);
-    host.hear(Message::bare(Command::Clse, 0, id.0)).unwrap();
-    host.hear(message(Command::Okay, 9, id.0, Acks::ByBytes.okay(1)))
+    host.hear(Message::bare(AdbCommand::Clse, 0, id.0)).unwrap();
+    host.hear(message(AdbCommand::Okay, 9, id.0, Acks::ByBytes.okay(1)))
         .unwrap();
     assert_eq!(host.said(), []);
     assert_eq!(host.events(), []);
@@ -33,8 +33,8 @@ fn refused_service_is_a_closed_stream() {
     let mut host = End::connected_host(Acks::ByBytes);
     let id = host.connection.open(b"nonsense:");
     host.said();
-    host.hear(Message::bare(Command::Clse, 0, id.0)).unwrap();
-    assert_eq!(host.events(), [Event::Closed(id)]);
+    host.hear(Message::bare(AdbCommand::Clse, 0, id.0)).unwrap();
+    assert_eq!(host.events(), [ConnectionEvent::Closed(id)]);
     host.connection.close(id);
     host.connection.write(id, Bytes::from_static(b"x"));
     host.connection.consumed(id, 1);
@@ -51,15 +51,15 @@ fn what_was_written_leaves_before_the_close() {
         host.connection.write(id, Bytes::from_static(b"first"));
         host.connection.write(id, pattern(MAX_PAYLOAD as usize));
         host.connection.close(id);
-        host.hear(message(Command::Okay, 9, id.0, acks.okay(1)))
+        host.hear(message(AdbCommand::Okay, 9, id.0, acks.okay(1)))
             .unwrap();
         let said = host.said();
-        assert_eq!(said, [message(Command::Wrte, id.0, 9, "first")]);
-        host.hear(message(Command::Okay, 9, id.0, acks.okay(100)))
+        assert_eq!(said, [message(AdbCommand::Wrte, id.0, 9, "first")]);
+        host.hear(message(AdbCommand::Okay, 9, id.0, acks.okay(100)))
             .unwrap();
         let said = host.said();
         assert_eq!(said[0].payload, pattern(MAX_PAYLOAD as usize));
-        assert_eq!(said[1..], [Message::bare(Command::Clse, id.0, 9)]);
+        assert_eq!(said[1..], [Message::bare(AdbCommand::Clse, id.0, 9)]);
         assert_eq!(host.events(), [], "nothing is heard of a stream given up");
     }
 }
@@ -72,7 +72,7 @@ fn peer_that_answers_before_it_reads_cannot_hold_up_a_close() {
         // Unread already when the stream is given up, to the last byte that the peer may send.
         let whole = pattern(MAX_PAYLOAD as usize);
         for _ in 0..5 {
-            host.hear(message(Command::Wrte, 9, id.0, whole.clone()))
+            host.hear(message(AdbCommand::Wrte, 9, id.0, whole.clone()))
                 .unwrap();
         }
         host.said();
@@ -83,7 +83,7 @@ fn peer_that_answers_before_it_reads_cannot_hold_up_a_close() {
         let mut allowed = acked(&host.said(), acks);
         assert!(allowed > 0, "{acks:?}: the peer waits for ever");
         for _ in 0..50 {
-            host.hear(message(Command::Wrte, 9, id.0, whole.clone()))
+            host.hear(message(AdbCommand::Wrte, 9, id.0, whole.clone()))
                 .unwrap();
             allowed += acked(&host.said(), acks);
         }
@@ -94,12 +94,12 @@ fn peer_that_answers_before_it_reads_cannot_hold_up_a_close() {
         assert_eq!(allowed, expected, "{acks:?}");
         assert_eq!(host.events(), []);
 
-        host.hear(message(Command::Okay, 9, id.0, acks.okay(100)))
+        host.hear(message(AdbCommand::Okay, 9, id.0, acks.okay(100)))
             .unwrap();
         let said = host.said();
         assert_eq!(
             said.last(),
-            Some(&Message::bare(Command::Clse, id.0, 9)),
+            Some(&Message::bare(AdbCommand::Clse, id.0, 9)),
             "{acks:?}"
         );
     }
@@ -109,7 +109,7 @@ fn peer_that_answers_before_it_reads_cannot_hold_up_a_close() {
 fn acked(said: &[Message], acks: Acks) -> usize {
     let okays = said
         .iter()
-        .filter(|message| message.command == Command::Okay);
+        .filter(|message| message.command == AdbCommand::Okay);
     match acks {
         Acks::ByMessage => okays.count(),
         Acks::ByBytes => okays
@@ -127,12 +127,12 @@ fn nothing_can_be_written_behind_a_close() {
     host.connection.close(id);
     host.connection.write(id, Bytes::from_static(b"three"));
     host.said();
-    host.hear(Message::bare(Command::Okay, 9, id.0)).unwrap();
+    host.hear(Message::bare(AdbCommand::Okay, 9, id.0)).unwrap();
     assert_eq!(
         host.said(),
         [
-            message(Command::Wrte, id.0, 9, "two"),
-            Message::bare(Command::Clse, id.0, 9)
+            message(AdbCommand::Wrte, id.0, 9, "two"),
+            Message::bare(AdbCommand::Clse, id.0, 9)
         ]
     );
 }
@@ -149,16 +149,16 @@ fn peer_that_closes_drops_what_waits_for_it() {
         host.said();
         host.events();
         assert_eq!(host.connection.queued_bytes(id), 3);
-        host.hear(message(Command::Wrte, 9, id.0, "last words"))
+        host.hear(message(AdbCommand::Wrte, 9, id.0, "last words"))
             .unwrap();
         // adb before Android 4.4 closes with the number 0.
-        host.hear(Message::bare(Command::Clse, number, id.0))
+        host.hear(Message::bare(AdbCommand::Clse, number, id.0))
             .unwrap();
-        let last = Event::Data(id, Bytes::from_static(b"last words"));
-        assert_eq!(host.events(), [last, Event::Closed(id)]);
+        let last = ConnectionEvent::Data(id, Bytes::from_static(b"last words"));
+        assert_eq!(host.events(), [last, ConnectionEvent::Closed(id)]);
         assert_eq!(host.connection.queued_bytes(id), 0);
         host.said();
-        host.hear(Message::bare(Command::Okay, 9, id.0)).unwrap();
+        host.hear(Message::bare(AdbCommand::Okay, 9, id.0)).unwrap();
         assert_eq!(host.said(), []);
         assert_eq!(host.events(), []);
     }
@@ -172,7 +172,7 @@ fn peer_may_close_a_stream_that_is_given_up_with_data_waiting() {
     host.connection.write(id, Bytes::from_static(b"two"));
     host.events();
     host.connection.close(id);
-    host.hear(Message::bare(Command::Clse, 9, id.0)).unwrap();
+    host.hear(Message::bare(AdbCommand::Clse, 9, id.0)).unwrap();
     assert_eq!(host.events(), []);
     assert_eq!(host.connection.queued_bytes(id), 0);
 }
@@ -184,12 +184,12 @@ fn messages_that_cross_a_close_mean_nothing() {
         let id = host.opened(acks, 9, 1);
         host.connection.close(id);
         host.connection.close(id);
-        assert_eq!(host.said(), [Message::bare(Command::Clse, id.0, 9)]);
+        assert_eq!(host.said(), [Message::bare(AdbCommand::Clse, id.0, 9)]);
         for late in [
-            message(Command::Wrte, 9, id.0, "photo"),
-            message(Command::Okay, 9, id.0, acks.okay(100)),
-            Message::bare(Command::Clse, 9, id.0),
-            Message::bare(Command::Clse, 0, id.0),
+            message(AdbCommand::Wrte, 9, id.0, "photo"),
+            message(AdbCommand::Okay, 9, id.0, acks.okay(100)),
+            Message::bare(AdbCommand::Clse, 9, id.0),
+            Message::bare(AdbCommand::Clse, 0, id.0),
         ] {
             host.hear(late).unwrap();
         }
@@ -215,10 +215,14 @@ fn both_ends_close_at_the_same_time() {
 fn close_of_another_stream_does_nothing() {
     let mut host = End::connected_host(Acks::ByBytes);
     let id = host.opened(Acks::ByBytes, 9, 100);
-    host.hear(Message::bare(Command::Clse, 10, id.0)).unwrap();
-    host.hear(Message::bare(Command::Clse, 9, id.0 + 1))
+    host.hear(Message::bare(AdbCommand::Clse, 10, id.0))
+        .unwrap();
+    host.hear(Message::bare(AdbCommand::Clse, 9, id.0 + 1))
         .unwrap();
     assert_eq!(host.events(), []);
     host.connection.write(id, Bytes::from_static(b"still here"));
-    assert_eq!(host.said(), [message(Command::Wrte, id.0, 9, "still here")]);
+    assert_eq!(
+        host.said(),
+        [message(AdbCommand::Wrte, id.0, 9, "still here")]
+    );
 }

@@ -11,13 +11,14 @@ fn phone_may_send_a_last_whole_message_past_its_window() {
     while sent < almost {
         let piece = whole.slice(..(almost - sent).min(whole.len()));
         sent += piece.len();
-        host.hear(message(Command::Wrte, 9, id.0, piece)).unwrap();
+        host.hear(message(AdbCommand::Wrte, 9, id.0, piece))
+            .unwrap();
     }
-    host.hear(message(Command::Wrte, 9, id.0, whole.clone()))
+    host.hear(message(AdbCommand::Wrte, 9, id.0, whole.clone()))
         .unwrap();
     assert_eq!(data_of(&host.events(), id).len(), almost + whole.len());
     let error = host
-        .hear(message(Command::Wrte, 9, id.0, "xy"))
+        .hear(message(AdbCommand::Wrte, 9, id.0, "xy"))
         .unwrap_err();
     assert!(matches!(error, ConnectionError::Flood));
 }
@@ -25,7 +26,7 @@ fn phone_may_send_a_last_whole_message_past_its_window() {
 /// The lengths of the data messages among these.
 fn data_lengths(said: &[Message]) -> Vec<usize> {
     said.iter()
-        .filter(|message| message.command == Command::Wrte)
+        .filter(|message| message.command == AdbCommand::Wrte)
         .map(|message| message.payload.len())
         .collect()
 }
@@ -147,16 +148,16 @@ fn acknowledgements_by_bytes_are_few_and_add_up() {
     let piece = pattern(1024);
     let mut acked = 0;
     let mut okays = 0;
-    host.hear(message(Command::Wrte, 9, id.0, piece.clone()))
+    host.hear(message(AdbCommand::Wrte, 9, id.0, piece.clone()))
         .unwrap();
     for _ in 0..4096 {
-        host.hear(message(Command::Wrte, 9, id.0, piece.clone()))
+        host.hear(message(AdbCommand::Wrte, 9, id.0, piece.clone()))
             .unwrap();
         host.connection.consumed(id, piece.len());
         for okay in host.said() {
             assert_eq!(
                 (okay.command, okay.arg0, okay.arg1),
-                (Command::Okay, id.0, 9)
+                (AdbCommand::Okay, id.0, 9)
             );
             acked += u32::from_le_bytes(okay.payload[..].try_into().unwrap());
             okays += 1;
@@ -173,8 +174,9 @@ fn messages_are_acknowledged_one_by_one_before_they_are_read() {
     let mut host = End::connected_host(Acks::ByMessage);
     let id = host.opened(Acks::ByMessage, 9, 0);
     for _ in 0..3 {
-        host.hear(message(Command::Wrte, 9, id.0, "photo")).unwrap();
-        assert_eq!(host.said(), [Message::bare(Command::Okay, id.0, 9)]);
+        host.hear(message(AdbCommand::Wrte, 9, id.0, "photo"))
+            .unwrap();
+        assert_eq!(host.said(), [Message::bare(AdbCommand::Okay, id.0, 9)]);
     }
     host.connection.consumed(id, 15);
     assert_eq!(host.said(), [], "each was acknowledged already");
@@ -184,7 +186,8 @@ fn messages_are_acknowledged_one_by_one_before_they_are_read() {
 fn reader_that_took_more_than_came_acknowledges_what_came() {
     let mut host = End::connected_host(Acks::ByBytes);
     let id = host.opened(Acks::ByBytes, 9, 0);
-    host.hear(message(Command::Wrte, 9, id.0, "photo")).unwrap();
+    host.hear(message(AdbCommand::Wrte, 9, id.0, "photo"))
+        .unwrap();
     host.connection.consumed(id, usize::MAX);
     assert_eq!(host.said()[0].payload, 5_u32.to_le_bytes().as_slice());
     host.connection.consumed(id, usize::MAX);
@@ -201,13 +204,13 @@ fn writer_without_delayed_acks_sends_one_message_for_each_acknowledgement() {
     let largest = MAX_PAYLOAD as usize;
     assert_eq!(data_lengths(&host.said()), [largest]);
     assert_eq!(host.connection.queued_bytes(id), largest + 1);
-    for (left, event) in [(largest, None), (1, Some(Event::Drained(id)))] {
+    for (left, event) in [(largest, None), (1, Some(ConnectionEvent::Drained(id)))] {
         assert_eq!(host.events(), []);
-        host.hear(Message::bare(Command::Okay, 9, id.0)).unwrap();
+        host.hear(Message::bare(AdbCommand::Okay, 9, id.0)).unwrap();
         assert_eq!(data_lengths(&host.said()), [left]);
         assert_eq!(host.events(), event.into_iter().collect::<Vec<_>>());
     }
-    host.hear(Message::bare(Command::Okay, 9, id.0)).unwrap();
+    host.hear(Message::bare(AdbCommand::Okay, 9, id.0)).unwrap();
     assert_eq!(host.events(), [], "drained is told once");
 }
 
@@ -221,7 +224,7 @@ fn writer_with_delayed_acks_sends_while_it_has_credit() {
     assert_eq!(data_lengths(&host.said()), [8], "a whole message for 3");
     // 3 - 8 + 4: still below nothing; one more is still not enough, two are.
     for (acked, lengths) in [(4, &[][..]), (1, &[]), (1, &[4])] {
-        host.hear(message(Command::Okay, 9, id.0, okay(acked)))
+        host.hear(message(AdbCommand::Okay, 9, id.0, okay(acked)))
             .unwrap();
         assert_eq!(data_lengths(&host.said()), lengths);
     }
@@ -232,23 +235,25 @@ fn negative_acknowledgement_takes_credit_away_and_the_next_gives_it_back() {
     let mut host = End::connected_host(Acks::ByBytes);
     let okay = |bytes| Acks::ByBytes.okay(bytes);
     let id = host.opened(Acks::ByBytes, 9, 100);
-    host.hear(message(Command::Okay, 9, id.0, okay(-100)))
+    host.hear(message(AdbCommand::Okay, 9, id.0, okay(-100)))
         .unwrap();
     host.connection.write(id, Bytes::from_static(b"photo"));
     assert_eq!(host.said(), []);
     for _ in 0..3 {
-        host.hear(message(Command::Okay, 9, id.0, okay(i32::MIN)))
+        host.hear(message(AdbCommand::Okay, 9, id.0, okay(i32::MIN)))
             .unwrap();
     }
     for _ in 0..3 {
         assert_eq!(host.said(), []);
-        host.hear(message(Command::Okay, 9, id.0, okay(i32::MAX)))
+        host.hear(message(AdbCommand::Okay, 9, id.0, okay(i32::MAX)))
             .unwrap();
     }
     // 3 less than nothing now.
-    host.hear(message(Command::Okay, 9, id.0, okay(3))).unwrap();
+    host.hear(message(AdbCommand::Okay, 9, id.0, okay(3)))
+        .unwrap();
     assert_eq!(host.said(), []);
-    host.hear(message(Command::Okay, 9, id.0, okay(1))).unwrap();
+    host.hear(message(AdbCommand::Okay, 9, id.0, okay(1)))
+        .unwrap();
     assert_eq!(data_lengths(&host.said()), [5]);
 }
 
@@ -265,7 +270,7 @@ fn small_writes_that_waited_leave_together() {
     let mut lengths = Vec::new();
     let mut left = BytesMut::new();
     while left.len() < written.len() {
-        host.hear(Message::bare(Command::Okay, 9, id.0)).unwrap();
+        host.hear(Message::bare(AdbCommand::Okay, 9, id.0)).unwrap();
         for write in host.said() {
             left.extend_from_slice(&write.payload);
             lengths.push(write.payload.len());
@@ -273,15 +278,18 @@ fn small_writes_that_waited_leave_together() {
     }
     assert_eq!(lengths, [1497 * 700, 1497 * 700, 6 * 700]);
     assert_eq!(left, written);
-    assert_eq!(host.events(), [Event::Opened(id), Event::Drained(id)]);
+    assert_eq!(
+        host.events(),
+        [ConnectionEvent::Opened(id), ConnectionEvent::Drained(id)]
+    );
 }
 
 #[test]
 fn empty_data_is_acknowledged_and_not_told() {
     let mut host = End::connected_host(Acks::ByMessage);
     let id = host.opened(Acks::ByMessage, 9, 0);
-    host.hear(Message::bare(Command::Wrte, 9, id.0)).unwrap();
-    assert_eq!(host.said(), [Message::bare(Command::Okay, id.0, 9)]);
+    host.hear(Message::bare(AdbCommand::Wrte, 9, id.0)).unwrap();
+    assert_eq!(host.said(), [Message::bare(AdbCommand::Okay, id.0, 9)]);
     assert_eq!(host.events(), []);
 }
 
@@ -293,14 +301,17 @@ fn small_data_holds_no_large_buffer_in_memory() {
     let mut held = Vec::new();
     for _ in 0..16 {
         // As a transport does it: many messages in one buffer.
-        let mut bytes = encode(&message(Command::Wrte, 9, small.0, "x"), Checksum::Skipped);
-        let photo = message(Command::Wrte, 10, large.0, pattern(MAX_PAYLOAD as usize));
-        bytes.extend_from_slice(&encode(&photo, Checksum::Skipped));
+        let mut bytes = encode(
+            &message(AdbCommand::Wrte, 9, small.0, "x"),
+            ChecksumMode::Skipped,
+        );
+        let photo = message(AdbCommand::Wrte, 10, large.0, pattern(MAX_PAYLOAD as usize));
+        bytes.extend_from_slice(&encode(&photo, ChecksumMode::Skipped));
         host.connection.receive(&mut bytes).unwrap();
         for event in host.events() {
             match event {
-                Event::Data(id, data) if id == small => held.push(data),
-                Event::Data(id, data) => host.connection.consumed(id, data.len()),
+                ConnectionEvent::Data(id, data) if id == small => held.push(data),
+                ConnectionEvent::Data(id, data) => host.connection.consumed(id, data.len()),
                 event => panic!("{event:?}"),
             }
         }
@@ -326,5 +337,5 @@ fn output_leaves_in_order_whatever_its_size() {
             .zip(sizes)
             .all(|(write, size)| write.payload == pattern(size))
     );
-    assert_eq!(said.last().unwrap().command, Command::Clse);
+    assert_eq!(said.last().unwrap().command, AdbCommand::Clse);
 }

@@ -17,9 +17,9 @@ fn with_keys(keys: Vec<PrivateKey>) -> HostConfig {
     }
 }
 
-fn kinds(messages: &[Message]) -> Vec<(Command, u32)> {
+fn kinds(messages: &[Message]) -> Vec<(AdbCommand, u32)> {
     let kind = |message: &Message| match message.command {
-        Command::Auth => (Command::Auth, message.arg0),
+        AdbCommand::Auth => (AdbCommand::Auth, message.arg0),
         command => (command, 0),
     };
     messages.iter().map(kind).collect()
@@ -28,19 +28,19 @@ fn kinds(messages: &[Message]) -> Vec<(Command, u32)> {
 #[test]
 fn phone_that_asks_for_nothing_lets_the_computer_in() {
     let mut pair = Pair::new(host_config(Features::all()), device_config(Features::all()));
-    let [Event::Connected(phone)] = &pair.host.events()[..] else {
+    let [ConnectionEvent::Connected(phone)] = &pair.host.events()[..] else {
         panic!("not connected")
     };
     assert_eq!(phone.state, "device");
     assert_eq!(phone.property("ro.product.model"), Some("Pixel 7a"));
     assert_eq!(phone.property("ro.product.name"), None);
     assert_eq!(phone.features, Features::all());
-    let [Event::Connected(computer)] = &pair.device.events()[..] else {
+    let [ConnectionEvent::Connected(computer)] = &pair.device.events()[..] else {
         panic!("not connected")
     };
     assert_eq!(computer.state, "host");
-    assert_eq!(kinds(&pair.host.said()), [(Command::Cnxn, 0)]);
-    assert_eq!(kinds(&pair.device.said()), [(Command::Cnxn, 0)]);
+    assert_eq!(kinds(&pair.host.said()), [(AdbCommand::Cnxn, 0)]);
+    assert_eq!(kinds(&pair.device.said()), [(AdbCommand::Cnxn, 0)]);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn only_what_both_can_do_counts() {
     let theirs = Features::parse("ls_v2,stat_v2,delayed_ack");
     let mut pair = Pair::new(host_config(ours), device_config(theirs));
     for events in [pair.host.events(), pair.device.events()] {
-        let [Event::Connected(banner)] = &events[..] else {
+        let [ConnectionEvent::Connected(banner)] = &events[..] else {
             panic!("not connected")
         };
         assert_eq!(banner.features.to_string(), "ls_v2");
@@ -59,40 +59,64 @@ fn only_what_both_can_do_counts() {
 #[test]
 fn computer_with_a_known_key_is_let_in_without_a_question() {
     let mut pair = Pair::new(with_keys(vec![key()]), asking(vec![key().public()]));
-    assert!(matches!(pair.host.events()[..], [Event::Connected(_)]));
-    assert!(matches!(pair.device.events()[..], [Event::Connected(_)]));
+    assert!(matches!(
+        pair.host.events()[..],
+        [ConnectionEvent::Connected(_)]
+    ));
+    assert!(matches!(
+        pair.device.events()[..],
+        [ConnectionEvent::Connected(_)]
+    ));
     let said = kinds(&pair.host.said());
-    assert_eq!(said, [(Command::Cnxn, 0), (Command::Auth, AUTH_SIGNATURE)]);
+    assert_eq!(
+        said,
+        [(AdbCommand::Cnxn, 0), (AdbCommand::Auth, AUTH_SIGNATURE)]
+    );
     let said = kinds(&pair.device.said());
-    assert_eq!(said, [(Command::Auth, AUTH_TOKEN), (Command::Cnxn, 0)]);
+    assert_eq!(
+        said,
+        [(AdbCommand::Auth, AUTH_TOKEN), (AdbCommand::Cnxn, 0)]
+    );
 }
 
 #[test]
 fn keys_are_tried_in_turn() {
     let keys = vec![other_key(), key()];
     let mut pair = Pair::new(with_keys(keys), asking(vec![key().public()]));
-    assert!(matches!(pair.host.events()[..], [Event::Connected(_)]));
-    let signature = (Command::Auth, AUTH_SIGNATURE);
+    assert!(matches!(
+        pair.host.events()[..],
+        [ConnectionEvent::Connected(_)]
+    ));
+    let signature = (AdbCommand::Auth, AUTH_SIGNATURE);
     let said = pair.host.said();
-    assert_eq!(kinds(&said), [(Command::Cnxn, 0), signature, signature]);
+    assert_eq!(kinds(&said), [(AdbCommand::Cnxn, 0), signature, signature]);
     assert_ne!(said[1].payload, said[2].payload);
 }
 
 #[test]
 fn unknown_computer_offers_its_first_key_and_is_let_in_when_approved() {
     let mut pair = Pair::new(with_keys(vec![key(), other_key()]), asking(Vec::new()));
-    assert_eq!(pair.host.events(), [Event::AwaitingApproval]);
-    assert_eq!(pair.device.events(), [Event::KeyOffered(key().public())]);
+    assert_eq!(pair.host.events(), [ConnectionEvent::AwaitingApproval]);
+    assert_eq!(
+        pair.device.events(),
+        [ConnectionEvent::KeyOffered(key().public())]
+    );
     let said = pair.host.said();
-    let signature = (Command::Auth, AUTH_SIGNATURE);
-    let offer = (Command::Auth, AUTH_PUBLIC_KEY);
+    let signature = (AdbCommand::Auth, AUTH_SIGNATURE);
+    let offer = (AdbCommand::Auth, AUTH_PUBLIC_KEY);
     assert_eq!(kinds(&said[1..]), [signature, signature, offer]);
     assert_eq!(said[3].payload, key().public().to_line("me@pc") + "\0");
 
     pair.device.connection.approve();
     pair.pump();
-    assert!(matches!(pair.host.events()[..], [Event::Connected(_)]));
-    assert!(matches!(pair.device.events()[..], [Event::Connected(_)]));
+    assert!(matches!(
+        pair.host.events()[..],
+        [ConnectionEvent::Connected(_)]
+    ));
+    assert!(matches!(
+        pair.device.events()[..],
+        [ConnectionEvent::Connected(_)]
+    ));
     pair.open(b"sync:");
 }
 
@@ -104,11 +128,14 @@ fn computer_that_only_looks_offers_no_key() {
     };
     let pair = Pair::new(quiet.clone(), asking(Vec::new()));
     let mut host = pair.host;
-    assert_eq!(host.events(), [Event::NotKnown]);
-    let signature = (Command::Auth, AUTH_SIGNATURE);
+    assert_eq!(host.events(), [ConnectionEvent::NotKnown]);
+    let signature = (AdbCommand::Auth, AUTH_SIGNATURE);
     assert_eq!(kinds(&host.said()[1..]), [signature, signature]);
     let mut known = Pair::new(quiet, asking(vec![other_key().public()]));
-    assert!(matches!(known.host.events()[..], [Event::Connected(_)]));
+    assert!(matches!(
+        known.host.events()[..],
+        [ConnectionEvent::Connected(_)]
+    ));
 }
 
 #[test]
@@ -124,7 +151,7 @@ fn approval_before_a_hello_or_twice_does_nothing() {
     device.connection.approve();
     assert_eq!(
         kinds(&device.said()),
-        [(Command::Auth, AUTH_TOKEN), (Command::Cnxn, 0)]
+        [(AdbCommand::Auth, AUTH_TOKEN), (AdbCommand::Cnxn, 0)]
     );
     assert_eq!(device.events().len(), 1);
 
@@ -137,17 +164,17 @@ fn approval_before_a_hello_or_twice_does_nothing() {
 fn tokens_after_the_offer_are_silence_and_ask_nobody_twice() {
     let mut host = End::new(Connection::host(with_keys(vec![key()])));
     for _ in 0..100 {
-        host.hear(message(Command::Auth, AUTH_TOKEN, 0, TOKEN.to_vec()))
+        host.hear(message(AdbCommand::Auth, AUTH_TOKEN, 0, TOKEN.to_vec()))
             .unwrap();
     }
-    assert_eq!(host.events(), [Event::AwaitingApproval]);
+    assert_eq!(host.events(), [ConnectionEvent::AwaitingApproval]);
     assert_eq!(host.said().len(), 3);
 }
 
 #[test]
 fn computer_without_a_key_waits_all_the_same() {
     let mut pair = Pair::new(with_keys(Vec::new()), asking(Vec::new()));
-    assert_eq!(pair.host.events(), [Event::AwaitingApproval]);
+    assert_eq!(pair.host.events(), [ConnectionEvent::AwaitingApproval]);
     assert_eq!(pair.device.events(), []);
 }
 
@@ -156,7 +183,7 @@ fn signature_before_the_hello_lets_nobody_in() {
     let mut device = End::new(Connection::device(asking(vec![key().public()])));
     let signature = key().sign(&TOKEN).unwrap();
     device
-        .hear(message(Command::Auth, AUTH_SIGNATURE, 0, signature))
+        .hear(message(AdbCommand::Auth, AUTH_SIGNATURE, 0, signature))
         .unwrap();
     assert_eq!(device.events(), []);
     assert_eq!(device.said(), []);
@@ -176,12 +203,12 @@ fn delayed_acks_are_used_only_when_both_offer_them() {
         pair.host.connection.open(b"sync:");
         pair.pump();
         let open = pair.host.said().pop().unwrap();
-        assert_eq!((open.command, open.arg1), (Command::Open, expected));
+        assert_eq!((open.command, open.arg1), (AdbCommand::Open, expected));
         let okay = pair.device.said().pop().unwrap();
         let bytes = if expected == 0 { 0 } else { 4 };
         assert_eq!(
             (okay.command, okay.payload.len()),
-            (Command::Okay, bytes),
+            (AdbCommand::Okay, bytes),
             "{ours:?} {theirs:?}"
         );
     }
@@ -202,7 +229,7 @@ fn checksums_are_sent_until_the_peer_is_known_to_skip_them() {
         assert_eq!(sum_field(&bytes), sum(&said[0]));
 
         let banner = hello(version, 4096, "device::");
-        let mut bytes = encode(&banner, Checksum::Sent);
+        let mut bytes = encode(&banner, ChecksumMode::Sent);
         host.connection.receive(&mut bytes).unwrap();
         host.connection.open(b"sync:");
         let bytes = host.output();
@@ -214,12 +241,12 @@ fn checksums_are_sent_until_the_peer_is_known_to_skip_them() {
 #[test]
 fn old_phone_without_a_right_checksum_is_not_believed() {
     let mut host = End::new(Connection::host(host_config(Features::all())));
-    let mut bytes = encode(&hello(VERSION_MIN, 4096, "device::"), Checksum::Sent);
+    let mut bytes = encode(&hello(VERSION_MIN, 4096, "device::"), ChecksumMode::Sent);
     host.connection.receive(&mut bytes).unwrap();
     let id = host.connection.open(b"sync:");
-    host.hear(Message::bare(Command::Okay, 9, id.0)).unwrap();
-    let write = message(Command::Wrte, 9, id.0, "photo");
-    let mut bytes = encode(&write, Checksum::Sent);
+    host.hear(Message::bare(AdbCommand::Okay, 9, id.0)).unwrap();
+    let write = message(AdbCommand::Wrte, 9, id.0, "photo");
+    let mut bytes = encode(&write, ChecksumMode::Sent);
     host.connection.receive(&mut bytes).unwrap();
     assert_eq!(data_of(&host.events(), id), "photo");
     let error = host.hear(write).unwrap_err();
@@ -233,7 +260,10 @@ fn old_phone_without_a_right_checksum_is_not_believed() {
 fn new_phone_may_put_anything_where_the_checksum_was() {
     let mut host = End::connected_host(Acks::ByBytes);
     let id = host.opened(Acks::ByBytes, 9, 0);
-    let mut bytes = encode(&message(Command::Wrte, 9, id.0, "photo"), Checksum::Skipped);
+    let mut bytes = encode(
+        &message(AdbCommand::Wrte, 9, id.0, "photo"),
+        ChecksumMode::Skipped,
+    );
     bytes[16] = 0xff;
     host.connection.receive(&mut bytes).unwrap();
     assert_eq!(data_of(&host.events(), id), "photo");
@@ -271,7 +301,7 @@ fn service_that_the_phone_could_not_read_is_refused_here() {
     pair.open(&[b'x'; MIN_PAYLOAD as usize - 1]);
     pair.host.said();
     let id = pair.host.connection.open(&[b'x'; MIN_PAYLOAD as usize]);
-    assert_eq!(pair.host.events(), [Event::Closed(id)]);
+    assert_eq!(pair.host.events(), [ConnectionEvent::Closed(id)]);
     assert_eq!(pair.host.said(), []);
     pair.open(b"sync:");
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn unexpected(result: Result<(), ConnectionError>) -> (Command, &'static str) {
+fn unexpected(result: Result<(), ConnectionError>) -> (AdbCommand, &'static str) {
     match result {
         Err(ConnectionError::Unexpected { command, why }) => (command, why),
         other => panic!("{other:?}"),
@@ -18,7 +18,7 @@ fn phone_that_floods_is_stopped_at_the_window() {
             let piece = pattern(length);
             let mut held = 0;
             let error = loop {
-                let write = message(Command::Wrte, 9, id.0, piece.clone());
+                let write = message(AdbCommand::Wrte, 9, id.0, piece.clone());
                 if let Err(error) = host.hear(write) {
                     break error;
                 }
@@ -37,13 +37,13 @@ fn phone_that_floods_with_scraps_is_stopped_by_their_number() {
         let mut host = End::connected_host(acks);
         let id = host.opened(acks, 9, 0);
         for _ in 0..MAX_UNCONSUMED_MESSAGES {
-            host.hear(message(Command::Wrte, 9, id.0, "x")).unwrap();
+            host.hear(message(AdbCommand::Wrte, 9, id.0, "x")).unwrap();
             // What holds nothing is nothing.
-            host.hear(message(Command::Wrte, 9, id.0, "")).unwrap();
+            host.hear(message(AdbCommand::Wrte, 9, id.0, "")).unwrap();
         }
         host.connection.consumed(id, 1);
-        host.hear(message(Command::Wrte, 9, id.0, "x")).unwrap();
-        let error = host.hear(message(Command::Wrte, 9, id.0, "x"));
+        host.hear(message(AdbCommand::Wrte, 9, id.0, "x")).unwrap();
+        let error = host.hear(message(AdbCommand::Wrte, 9, id.0, "x"));
         assert!(matches!(error, Err(ConnectionError::Flood)), "{acks:?}");
     }
 }
@@ -55,7 +55,12 @@ fn messages_before_the_hello_end_the_connection() {
         Connection::device(device_config(Features::all())),
     ] {
         let mut end = End::new(connection);
-        for command in [Command::Open, Command::Okay, Command::Wrte, Command::Clse] {
+        for command in [
+            AdbCommand::Open,
+            AdbCommand::Okay,
+            AdbCommand::Wrte,
+            AdbCommand::Clse,
+        ] {
             let result = end.hear(message(command, 1, 1, "x"));
             let why = "the connection is not up yet";
             assert_eq!(unexpected(result), (command, why));
@@ -75,14 +80,14 @@ fn unauthorised_computer_can_open_nothing() {
         .unwrap();
     let forged = other_key().sign(&TOKEN).unwrap();
     device
-        .hear(message(Command::Auth, AUTH_SIGNATURE, 0, forged))
+        .hear(message(AdbCommand::Auth, AUTH_SIGNATURE, 0, forged))
         .unwrap();
     device
-        .hear(message(Command::Auth, AUTH_SIGNATURE, 0, "short"))
+        .hear(message(AdbCommand::Auth, AUTH_SIGNATURE, 0, "short"))
         .unwrap();
     assert_eq!(device.events(), []);
-    let result = device.hear(message(Command::Open, 1, 0, "shell:\0"));
-    assert_eq!(unexpected(result).0, Command::Open);
+    let result = device.hear(message(AdbCommand::Open, 1, 0, "shell:\0"));
+    assert_eq!(unexpected(result).0, AdbCommand::Open);
 }
 
 #[test]
@@ -93,9 +98,9 @@ fn second_hello_or_authentication_on_an_open_connection_ends_it() {
     ] {
         let why = "the connection is up already";
         let result = end.hear(phone_hello(Features::all()));
-        assert_eq!(unexpected(result), (Command::Cnxn, why));
-        let result = end.hear(message(Command::Auth, AUTH_TOKEN, 0, TOKEN.to_vec()));
-        assert_eq!(unexpected(result), (Command::Auth, why));
+        assert_eq!(unexpected(result), (AdbCommand::Cnxn, why));
+        let result = end.hear(message(AdbCommand::Auth, AUTH_TOKEN, 0, TOKEN.to_vec()));
+        assert_eq!(unexpected(result), (AdbCommand::Auth, why));
         assert_eq!(end.said(), []);
         assert_eq!(end.events(), []);
     }
@@ -114,8 +119,11 @@ fn token_of_another_length_or_kind_is_not_signed() {
     ] {
         let mut host = End::new(Connection::host(host_config(Features::all())));
         host.said();
-        let result = host.hear(message(Command::Auth, kind, 0, pattern(length)));
-        assert_eq!(unexpected(result), (Command::Auth, "no token of 20 bytes"));
+        let result = host.hear(message(AdbCommand::Auth, kind, 0, pattern(length)));
+        assert_eq!(
+            unexpected(result),
+            (AdbCommand::Auth, "no token of 20 bytes")
+        );
         assert_eq!(host.said(), []);
     }
 }
@@ -130,19 +138,19 @@ fn computer_that_offers_nonsense_as_its_key_is_sent_away() {
     for (kind, payload) in [(AUTH_PUBLIC_KEY, "QUJD me@pc\0"), (AUTH_TOKEN, "x")] {
         let mut device = End::new(Connection::device(config.clone()));
         device
-            .hear(message(Command::Auth, kind, 0, payload))
+            .hear(message(AdbCommand::Auth, kind, 0, payload))
             .unwrap_err();
     }
     let mut trusting = End::new(Connection::device(device_config(Features::all())));
-    let result = trusting.hear(message(Command::Auth, AUTH_SIGNATURE, 0, "x"));
-    assert_eq!(unexpected(result), (Command::Auth, "nobody asked"));
+    let result = trusting.hear(message(AdbCommand::Auth, AUTH_SIGNATURE, 0, "x"));
+    assert_eq!(unexpected(result), (AdbCommand::Auth, "nobody asked"));
 }
 
 #[test]
 fn wish_for_tls_is_told_apart() {
     let mut fresh = End::new(Connection::host(host_config(Features::all())));
     for end in [&mut fresh, &mut End::connected_host(Acks::ByBytes)] {
-        let result = end.hear(Message::bare(Command::Stls, 0x0100_0000, 0));
+        let result = end.hear(Message::bare(AdbCommand::Stls, 0x0100_0000, 0));
         assert!(matches!(result, Err(ConnectionError::TlsWanted)));
     }
 }
@@ -152,12 +160,13 @@ fn phone_cannot_open_a_stream_on_the_computer() {
     for acks in Acks::BOTH {
         let mut host = End::connected_host(acks);
         for service in ["shell:\0", "tcp:22\0", "", "\0"] {
-            host.hear(message(Command::Open, 77, 100, service)).unwrap();
-            assert_eq!(host.said(), [Message::bare(Command::Clse, 0, 77)]);
+            host.hear(message(AdbCommand::Open, 77, 100, service))
+                .unwrap();
+            assert_eq!(host.said(), [Message::bare(AdbCommand::Clse, 0, 77)]);
         }
         assert_eq!(host.events(), []);
-        let result = host.hear(message(Command::Open, 0, 0, "shell:\0"));
-        assert_eq!(unexpected(result), (Command::Open, "stream 0"));
+        let result = host.hear(message(AdbCommand::Open, 0, 0, "shell:\0"));
+        assert_eq!(unexpected(result), (AdbCommand::Open, "stream 0"));
     }
 }
 
@@ -166,8 +175,11 @@ fn okay_from_another_stream_ends_the_connection() {
     for acks in Acks::BOTH {
         let mut host = End::connected_host(acks);
         let id = host.opened(acks, 9, 0);
-        let result = host.hear(message(Command::Okay, 10, id.0, acks.okay(1)));
-        assert_eq!(unexpected(result), (Command::Okay, "from another stream"));
+        let result = host.hear(message(AdbCommand::Okay, 10, id.0, acks.okay(1)));
+        assert_eq!(
+            unexpected(result),
+            (AdbCommand::Okay, "from another stream")
+        );
     }
 }
 
@@ -177,7 +189,7 @@ fn okay_for_a_stream_that_was_never_opened_does_nothing() {
         let mut host = End::connected_host(acks);
         let id = host.opened(acks, 9, 0);
         for number in [0, id.0 + 1, u32::MAX] {
-            host.hear(message(Command::Okay, 9, number, acks.okay(1)))
+            host.hear(message(AdbCommand::Okay, 9, number, acks.okay(1)))
                 .unwrap();
         }
         assert_eq!(host.events(), []);
@@ -189,8 +201,8 @@ fn okay_for_a_stream_that_was_never_opened_does_nothing() {
 fn stream_cannot_be_number_0_at_the_peer() {
     let mut host = End::connected_host(Acks::ByMessage);
     let id = host.connection.open(b"sync:");
-    let result = host.hear(Message::bare(Command::Okay, 0, id.0));
-    assert_eq!(unexpected(result), (Command::Okay, "stream 0"));
+    let result = host.hear(Message::bare(AdbCommand::Okay, 0, id.0));
+    assert_eq!(unexpected(result), (AdbCommand::Okay, "stream 0"));
 }
 
 #[test]
@@ -198,8 +210,8 @@ fn okay_without_a_whole_count_ends_the_connection_that_counts() {
     for payload in ["", "123", "12345"] {
         let mut host = End::connected_host(Acks::ByBytes);
         let id = host.opened(Acks::ByBytes, 9, 0);
-        let result = host.hear(message(Command::Okay, 9, id.0, payload));
-        assert_eq!(unexpected(result), (Command::Okay, "no count of bytes"));
+        let result = host.hear(message(AdbCommand::Okay, 9, id.0, payload));
+        assert_eq!(unexpected(result), (AdbCommand::Okay, "no count of bytes"));
     }
 }
 
@@ -207,11 +219,11 @@ fn okay_without_a_whole_count_ends_the_connection_that_counts() {
 fn count_in_an_okay_means_nothing_where_none_was_agreed_on() {
     let mut host = End::connected_host(Acks::ByMessage);
     let id = host.opened(Acks::ByMessage, 9, 0);
-    host.hear(message(Command::Okay, 9, id.0, Acks::ByBytes.okay(-5)))
+    host.hear(message(AdbCommand::Okay, 9, id.0, Acks::ByBytes.okay(-5)))
         .unwrap();
     host.connection.write(id, Bytes::from_static(b"one"));
     host.connection.write(id, Bytes::from_static(b"two"));
-    assert_eq!(host.said(), [message(Command::Wrte, id.0, 9, "one")]);
+    assert_eq!(host.said(), [message(AdbCommand::Wrte, id.0, 9, "one")]);
 }
 
 #[test]
@@ -219,14 +231,14 @@ fn many_okays_are_worth_no_more_than_one_message() {
     let mut host = End::connected_host(Acks::ByMessage);
     let id = host.opened(Acks::ByMessage, 9, 0);
     for _ in 0..1000 {
-        host.hear(Message::bare(Command::Okay, 9, id.0)).unwrap();
+        host.hear(Message::bare(AdbCommand::Okay, 9, id.0)).unwrap();
     }
     assert_eq!(host.events(), []);
     for word in ["one", "two"] {
         host.connection
             .write(id, Bytes::from_static(word.as_bytes()));
     }
-    assert_eq!(host.said(), [message(Command::Wrte, id.0, 9, "one")]);
+    assert_eq!(host.said(), [message(AdbCommand::Wrte, id.0, 9, "one")]);
 }
 
 #[test]
@@ -234,20 +246,21 @@ fn data_before_the_stream_is_open_ends_the_connection() {
     let why = "for a stream that is not open";
     let mut host = End::connected_host(Acks::ByBytes);
     let id = host.connection.open(b"sync:");
-    let result = host.hear(message(Command::Wrte, 9, id.0, "x"));
-    assert_eq!(unexpected(result), (Command::Wrte, why));
+    let result = host.hear(message(AdbCommand::Wrte, 9, id.0, "x"));
+    assert_eq!(unexpected(result), (AdbCommand::Wrte, why));
 
     let mut host = End::connected_host(Acks::ByBytes);
     let id = host.opened(Acks::ByBytes, 9, 0);
-    let result = host.hear(message(Command::Wrte, 10, id.0, "x"));
-    assert_eq!(unexpected(result), (Command::Wrte, why));
+    let result = host.hear(message(AdbCommand::Wrte, 10, id.0, "x"));
+    assert_eq!(unexpected(result), (AdbCommand::Wrte, why));
 }
 
 #[test]
 fn data_for_a_stream_that_never_was_is_dropped_in_silence() {
     let mut host = End::connected_host(Acks::ByMessage);
     for number in [0, 5, u32::MAX] {
-        host.hear(message(Command::Wrte, 9, number, "x")).unwrap();
+        host.hear(message(AdbCommand::Wrte, 9, number, "x"))
+            .unwrap();
     }
     assert_eq!(host.events(), []);
     assert_eq!(host.said(), []);
@@ -261,10 +274,14 @@ fn streams_are_told_apart_by_our_number_when_the_phone_uses_one_twice() {
         host.opened(Acks::ByMessage, 9, 0),
     );
     assert_ne!(one, two);
-    host.hear(message(Command::Wrte, 9, two.0, "x")).unwrap();
-    assert_eq!(host.events(), [Event::Data(two, Bytes::from_static(b"x"))]);
-    host.hear(Message::bare(Command::Clse, 9, one.0)).unwrap();
-    assert_eq!(host.events(), [Event::Closed(one)]);
+    host.hear(message(AdbCommand::Wrte, 9, two.0, "x")).unwrap();
+    assert_eq!(
+        host.events(),
+        [ConnectionEvent::Data(two, Bytes::from_static(b"x"))]
+    );
+    host.hear(Message::bare(AdbCommand::Clse, 9, one.0))
+        .unwrap();
+    assert_eq!(host.events(), [ConnectionEvent::Closed(one)]);
     let three = host.opened(Acks::ByMessage, 9, 0);
     assert!(three != one && three != two, "a late message could hit it");
 }
@@ -284,7 +301,7 @@ fn computer_cannot_open_streams_without_end() {
     let mut device = End::connected_device(Acks::ByMessage);
     for number in 1..=2000 {
         device
-            .hear(message(Command::Open, number, 0, "shell:\0"))
+            .hear(message(AdbCommand::Open, number, 0, "shell:\0"))
             .unwrap();
     }
     let incoming = device.events();
@@ -294,19 +311,19 @@ fn computer_cannot_open_streams_without_end() {
     assert!(
         said[..MAX_STREAMS]
             .iter()
-            .all(|message| message.command == Command::Okay)
+            .all(|message| message.command == AdbCommand::Okay)
     );
-    assert_eq!(said[1999], Message::bare(Command::Clse, 0, 2000));
+    assert_eq!(said[1999], Message::bare(AdbCommand::Clse, 0, 2000));
 
-    let Event::Incoming(id, _) = incoming[0] else {
+    let ConnectionEvent::Incoming(id, _) = incoming[0] else {
         panic!("{:?}", incoming[0])
     };
     device.connection.close(id);
     device.said();
     device
-        .hear(message(Command::Open, 3000, 0, "shell:\0"))
+        .hear(message(AdbCommand::Open, 3000, 0, "shell:\0"))
         .unwrap();
-    assert_eq!(device.said()[0].command, Command::Okay);
+    assert_eq!(device.said()[0].command, AdbCommand::Okay);
 }
 
 #[test]
@@ -314,9 +331,9 @@ fn window_that_contradicts_the_agreement_is_refused() {
     for (acks, window) in [(Acks::ByBytes, 0), (Acks::ByMessage, RECEIVE_WINDOW)] {
         let mut device = End::connected_device(acks);
         device
-            .hear(message(Command::Open, 5, window, "shell:\0"))
+            .hear(message(AdbCommand::Open, 5, window, "shell:\0"))
             .unwrap();
-        assert_eq!(device.said(), [Message::bare(Command::Clse, 0, 5)]);
+        assert_eq!(device.said(), [Message::bare(AdbCommand::Clse, 0, 5)]);
         assert_eq!(device.events(), []);
     }
 }
@@ -331,8 +348,10 @@ fn service_ends_at_its_first_nul_byte() {
         ("", ""),
     ] {
         let mut device = End::connected_device(Acks::ByMessage);
-        device.hear(message(Command::Open, 5, 0, payload)).unwrap();
-        let [Event::Incoming(_, name)] = &device.events()[..] else {
+        device
+            .hear(message(AdbCommand::Open, 5, 0, payload))
+            .unwrap();
+        let [ConnectionEvent::Incoming(_, name)] = &device.events()[..] else {
             panic!("{payload:?}")
         };
         assert_eq!(name, service);

@@ -24,36 +24,36 @@ fn bytes_up_to(length: usize) -> impl Strategy<Value = Bytes> {
 }
 
 /// A request and a whole answer to it.
-fn exchange() -> impl Strategy<Value = (Operation, Vec<Answer>)> {
+fn exchange() -> impl Strategy<Value = (Operation, Vec<SyncAnswer>)> {
     prop::sample::select(OPERATIONS.to_vec()).prop_flat_map(|operation| {
         let whole = match operation {
             Stat1 | Stat2 | Lstat2 => stats(operation)
-                .prop_map(|stat| vec![Answer::Stat(stat)])
+                .prop_map(|stat| vec![SyncAnswer::Stat(stat)])
                 .boxed(),
             List1 | List2 => {
                 let entry = (stats(operation), bytes_up_to(1024));
-                let entry = entry.prop_map(|(stat, name)| Answer::Entry(stat, name));
-                let end = Just(Answer::ListEnd);
+                let entry = entry.prop_map(|(stat, name)| SyncAnswer::Entry(stat, name));
+                let end = Just(SyncAnswer::ListEnd);
                 ended(prop::collection::vec(entry, 0..4), end)
             }
             Receive1 | Receive2 => {
                 let content = bytes_up_to(3000).prop_map(|content| match content.len() {
                     0 => vec![],
-                    _ => vec![Answer::Data(content)],
+                    _ => vec![SyncAnswer::Data(content)],
                 });
-                ended(content, Just(Answer::ReceiveEnd))
+                ended(content, Just(SyncAnswer::ReceiveEnd))
             }
         };
-        let failure = "[a-z ]{0,40}".prop_map(|text| vec![Answer::Fail(text.into())]);
+        let failure = "[a-z ]{0,40}".prop_map(|text| vec![SyncAnswer::Fail(text.into())]);
         let answers = prop_oneof![9 => whole, 1 => failure];
         answers.prop_map(move |answers| (operation, answers))
     })
 }
 
 fn ended(
-    parts: impl Strategy<Value = Vec<Answer>> + 'static,
-    end: Just<Answer>,
-) -> BoxedStrategy<Vec<Answer>> {
+    parts: impl Strategy<Value = Vec<SyncAnswer>> + 'static,
+    end: Just<SyncAnswer>,
+) -> BoxedStrategy<Vec<SyncAnswer>> {
     let joined = (parts, end).prop_map(|(mut parts, end)| {
         parts.push(end);
         parts
@@ -90,14 +90,14 @@ proptest! {
         ),
         lengths in prop::collection::vec(any::<u8>(), 1..9),
     ) {
-        let mut client = Client::default();
+        let mut client = SyncClient::default();
         let mut out = BytesMut::new();
         let mut expected = Vec::new();
         for (operation, text) in requests {
             let path = path(&text);
             client.request(operation, &path, &mut out);
             let bytes = Bytes::copy_from_slice(path.as_bytes());
-            expected.push(Request::Path(operation, bytes));
+            expected.push(SyncRequest::Path(operation, bytes));
         }
         for cut in [Cut::Whole, Cut::Bytes, Cut::Lengths(&lengths)] {
             prop_assert_eq!(sync_requests(cut.pieces(&out)), (expected.clone(), None));
