@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::{Done, name_of, options_of, options_to_look, pull_command, target_of};
 use crate::cli::{DoctorArgs, PhoneArgs};
 use crate::error::{Error, Kind};
-use crate::guide::journey::Seen;
-use crate::guide::states::{self, State};
+use crate::guide::journey::Sighting;
+use crate::guide::states::{self, Diagnosis};
 use crate::phone::connect::{Patience, Target, connect};
 use crate::phone::discover::{choose, discover};
 use crate::phone::seen::{RouteName, SeenPhone};
@@ -47,13 +47,13 @@ pub(super) struct DoctorFinding {
     /// What was measured or said, beyond the state.
     detail: Option<String>,
     #[serde(flatten)]
-    state: State,
+    state: Diagnosis,
     /// The next step, with what chooses this phone.
     next: String,
 }
 
 impl DoctorFinding {
-    fn of(state: State) -> Self {
+    fn of(state: Diagnosis) -> Self {
         Self {
             r#type: "finding",
             phone: None,
@@ -64,7 +64,7 @@ impl DoctorFinding {
         }
     }
 
-    fn about(state: State, phone: &str, model: Option<&str>) -> Self {
+    fn about(state: Diagnosis, phone: &str, model: Option<&str>) -> Self {
         Self {
             phone: Some(phone.to_owned()),
             model: model.map(str::to_owned),
@@ -78,8 +78,8 @@ impl DoctorFinding {
     }
 
     /// The same, for the guide.
-    pub(super) fn into_seen(self) -> Seen {
-        Seen {
+    pub(super) fn into_seen(self) -> Sighting {
+        Sighting {
             phone: self.phone,
             model: self.model,
             state: self.state,
@@ -307,7 +307,7 @@ fn last_allowed(name: &str) -> Option<String> {
 }
 
 /// What is on USB and offers no ADB: its name, its model, its state.
-pub(super) fn phones_without_adb() -> Vec<(UsbPhone, State)> {
+pub(super) fn phones_without_adb() -> Vec<(UsbPhone, Diagnosis)> {
     let phones = phones().into_iter();
     let phones = phones.filter_map(|phone| Some((state_of(phone.offer)?, phone)));
     phones.map(|(state, phone)| (phone, state)).collect()
@@ -323,7 +323,7 @@ fn without_adb(phone: &UsbPhone) -> Option<DoctorFinding> {
 }
 
 /// `None` for a phone that offers ADB: the routes tell about it.
-fn state_of(offer: Offer) -> Option<State> {
+fn state_of(offer: Offer) -> Option<Diagnosis> {
     match offer {
         Offer::Adb => None,
         Offer::Fastboot => Some(states::fastboot),
@@ -370,7 +370,7 @@ async fn contact(target: Target, args: &PhoneArgs, seen: Option<&SeenPhone>) -> 
 }
 
 /// What a failure tells beyond its state.
-fn detail_of_error(error: &PhoneError, state: State) -> Option<String> {
+fn detail_of_error(error: &PhoneError, state: Diagnosis) -> Option<String> {
     match (error, std::error::Error::source(error)) {
         (PhoneError::NotReady { state: named, .. }, _) => {
             // A state that has its page needs no second name.

@@ -11,7 +11,9 @@ use super::{Done, check_days};
 use crate::cli::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 use crate::error::{Error, Kind};
 use crate::event::Events;
-use crate::export::{ExportError, Outcome, Packed, Place, Protection, Request, Wish, pack, plan};
+use crate::export::{
+    ExportError, ExportOutcome, ExportRequest, Packed, Place, Protection, Wish, pack, plan,
+};
 use crate::folder::Folder;
 use crate::halt::Halt;
 use crate::media::kind::MediaKind;
@@ -81,12 +83,12 @@ fn export(
     protection: Protection,
     events: &Events,
     halt: &Halt,
-) -> Result<Outcome, Error> {
+) -> Result<ExportOutcome, Error> {
     let folder = Folder::open_after_asking(&args.folder)?;
     let place = Place::new(&output(args, folder.root())?)?;
     let wish = wish(&args.choice)?;
     let plan = plan(&folder, &wish, &place)?;
-    let request = Request {
+    let request = ExportRequest {
         place: &place,
         replace: args.force,
         strict: args.strict,

@@ -18,7 +18,8 @@ use crate::cli::{
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Run, share_a_disk};
 use crate::guide::journey::{
-    Action, Happened, Holdings, Journey, Next, Note, Question, Seen, Sight, Take, Trouble, What,
+    GuideAction, Happened, Holdings, Journey, Next, Note, Question, Sight, Sighting, Take, Trouble,
+    What,
 };
 use crate::guide::states;
 use crate::halt::Halt;
@@ -253,7 +254,7 @@ impl Driver<'_> {
         &self,
         phone: &PhoneArgs,
         before: &Sight,
-        actions: &[Action],
+        actions: &[GuideAction],
         asks_owner: bool,
     ) -> Result<Happened, Error> {
         let choices: Vec<_> = actions.iter().map(label).collect();
@@ -300,45 +301,53 @@ impl Driver<'_> {
     }
 
     /// Runs an action; whether it did what it is for.
-    async fn act(&self, action: &Action, phone: &PhoneArgs, folder: &Path) -> Result<bool, Error> {
+    async fn act(
+        &self,
+        action: &GuideAction,
+        phone: &PhoneArgs,
+        folder: &Path,
+    ) -> Result<bool, Error> {
         self.ui.remark("");
         let ui = self.ui;
         let done = match action {
-            Action::Authorize => {
+            GuideAction::Authorize => {
                 let mut args: AuthorizeArgs = arguments(["authorize"])?;
                 args.phone = phone.clone();
                 self.unless_stopped(authorize::run(&args, ui)).await?
             }
-            Action::Unlock => {
+            GuideAction::Unlock => {
                 let mut args: UnlockArgs = arguments(["unlock"])?;
                 args.phone = phone.clone();
                 self.unless_stopped(unlock::run(&args, ui)).await?
             }
-            Action::Keys(recipe) => {
+            GuideAction::Keys(recipe) => {
                 let mut args: KeysArgs = arguments(["keys"])?;
                 (args.serial, args.recipe) = (phone.serial.clone(), Some(*recipe));
                 self.unless_stopped(keys::run(&args, ui)).await?
             }
-            Action::InstallRules => {
+            GuideAction::InstallRules => {
                 let args: DoctorArgs = arguments(["doctor", "--install-udev-rules"])?;
                 self.unless_stopped(doctor::run(&args, ui)).await?
             }
-            Action::Export => {
+            GuideAction::Export => {
                 let archive = free_name(folder);
                 let words = ["export".as_ref(), folder.as_os_str(), "-o".as_ref()];
                 let words = words.into_iter().chain([archive.as_os_str()]);
                 export::run(arguments(words)?, ui, self.halt).await
             }
-            Action::Upload(remote) => upload::after_pull(folder, remote, ui, self.halt).await,
-            Action::CopyToDisk => match self.place(Some(folder)).await? {
+            GuideAction::Upload(remote) => upload::after_pull(folder, remote, ui, self.halt).await,
+            GuideAction::CopyToDisk => match self.place(Some(folder)).await? {
                 Some(place) => self.copy_to(folder, &place).await,
                 None => return Ok(false),
             },
-            Action::More | Action::TryAgain | Action::TakeRest | Action::Finish => return Ok(true),
+            GuideAction::More
+            | GuideAction::TryAgain
+            | GuideAction::TakeRest
+            | GuideAction::Finish => return Ok(true),
         };
         ui.end_progress();
         match done {
-            Ok(done) => Ok(done == Done::All || *action == Action::Export),
+            Ok(done) => Ok(done == Done::All || *action == GuideAction::Export),
             Err(error) if error.kind == Kind::Interrupted && self.halt.is_set() => Err(error),
             Err(error) => {
                 let told = lines(&Note::Trouble(trouble(error)));
@@ -406,7 +415,7 @@ async fn look(args: &PhoneArgs) -> Sight {
                 .map(doctor::DoctorFinding::into_seen)
                 .collect(),
             // Others are attached, and not the phone that is waited for.
-            Err(error) => vec![Seen {
+            Err(error) => vec![Sighting {
                 phone: None,
                 model: None,
                 state: states::nothing_on_usb,

@@ -67,7 +67,12 @@ fn page_of(folder: &Path) -> Result<PathBuf, Error> {
         // While a pull works on it, it has the page of the pull before.
         let written = Folder::open(folder)
             .map_err(Error::from)
-            .and_then(|folder| Ok(album::write_to_folder(&folder, album::Looked::default())?));
+            .and_then(|folder| {
+                Ok(album::write_to_folder(
+                    &folder,
+                    album::ReceivedFiles::default(),
+                )?)
+            });
         match written {
             Err(error) if !folder.join(album::PAGE).is_file() => return Err(error),
             _ => {}

@@ -12,7 +12,7 @@ use super::Done;
 use super::lock_secret::agreed;
 use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteNameArgs};
 use crate::error::{Error, Kind as ErrorKind};
-use crate::guide::remote::{Task, of_problem};
+use crate::guide::remote::{RemoteUse, of_problem};
 use crate::ui::terminal::Mode;
 use crate::ui::{Ui, plain, typed_word};
 use crate::upload::connect::connect;
@@ -113,7 +113,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         NewSecret::Known(secret) => Some(secret),
     };
     if let Some((service, client_id)) = kind.sign_in() {
-        secret = Some(sign_in::sign_in(service, client_id, secret, Task::Adding, ui).await?);
+        secret = Some(sign_in::sign_in(service, client_id, secret, RemoteUse::Adding, ui).await?);
     }
     let remote = RemoteSettings {
         kind,
@@ -160,7 +160,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
 }
 
 fn unsaved(problem: Problem) -> Error {
-    of_problem(&problem, Task::Adding)
+    of_problem(&problem, RemoteUse::Adding)
 }
 
 /// A remote is tried before it is saved: a wrong password is known at once, and nothing is kept of it.
@@ -175,7 +175,7 @@ fn untested(problem: Problem) -> Error {
 /// Tests a saved remote. A server whose key nobody confirmed gets no password.
 async fn test(name: &str, ui: &Ui) -> Result<String, Error> {
     let word = typed_word(name);
-    let failed = |problem| of_problem(&problem, Task::Trying(&word));
+    let failed = |problem| of_problem(&problem, RemoteUse::Trying(&word));
     let mut settings = Settings::load()?;
     let mut kind = settings.remote(name)?.kind.clone();
     if kind.host_key() == Some(HostKey::Unknown) {
@@ -218,7 +218,7 @@ async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
         },
     };
     let word = typed_word(&args.name);
-    let task = Task::Trying(&word);
+    let task = RemoteUse::Trying(&word);
     let secret = sign_in::sign_in(service, client_id, client_secret, task, ui).await?;
     // As the settings are now: the person may have taken a while.
     Settings::load()?.set_secret(&args.name, secret)

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind};
 use crate::folder::DiskError;
 use crate::folder::upload::UploadCount;
 use crate::folder::{
-    CatalogueError, Entry, Folder, FolderError, Presence, ReasonCode, Run, RunOutcome, State,
+    CatalogueError, Entry, Folder, FolderError, PresenceLookup, ReasonCode, Run, RunOutcome, State,
     Summary, SurveyKind, Surveyed,
 };
 use crate::item::Item;
@@ -291,7 +291,7 @@ struct EmptyPlaces {
 
 impl EmptyPlaces {
     fn of(folder: &Folder) -> Result<Self, Error> {
-        let (presence, mut places) = (Presence::of(folder.root()), Self::default());
+        let (presence, mut places) = (PresenceLookup::of(folder.root()), Self::default());
         folder.catalogue().for_each_payload(|file| {
             match presence.look(&file.local, file.size) {
                 Ok(is_there) => places.empty += u64::from(!is_there),

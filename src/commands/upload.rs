@@ -18,11 +18,11 @@ use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::folder::upload::{NewUpload, RemoteId, UploadCount, UploadReason, UploadState};
 use crate::folder::{Access, CatalogueError, Folder, lies_in, whole_path};
-use crate::guide::remote::{Task, of_problem};
+use crate::guide::remote::{RemoteUse, of_problem};
 use crate::halt::Halt;
 use crate::item::PhoneIdentity;
 use crate::media::choice::Selection;
-use crate::media::copy::Wish;
+use crate::media::copy::CopyOptions;
 use crate::media::kind::MediaKind;
 use crate::media::taken::Days;
 use crate::names::{UploadPath, spell};
@@ -273,7 +273,7 @@ async fn send_to(
 fn refused(problem: &Problem, args: &UploadArgs) -> Error {
     let name = typed_word(&args.to);
     let waiting = format!("rescue upload {} --to {name} --wait", typed(&args.folder));
-    let task = Task::Sending {
+    let task = RemoteUse::Sending {
         name: &name,
         waiting: &waiting,
     };
@@ -497,14 +497,14 @@ fn check_options(args: &UploadArgs, remote: &mut Masked) -> Result<(), Error> {
     })
 }
 
-fn copies_of(args: &UploadArgs, remote: &Masked) -> Result<Wish, Error> {
+fn copies_of(args: &UploadArgs, remote: &Masked) -> Result<CopyOptions, Error> {
     let smaller = args.quality == Quality::StorageSaver;
     if smaller && !remote.takes_copies() {
         let message = "this kind of remote keeps files as they are";
         return Err(Error::new(Kind::Usage, message)
             .with_hint("leave out --quality, or take a remote of a photo service"));
     }
-    Ok(Wish {
+    Ok(CopyOptions {
         dates: remote.needs_dates(),
         smaller,
     })

@@ -12,7 +12,7 @@ use crate::adb::RemotePath;
 use crate::cli::VerifyArgs;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::folder::check::{Finding, Progress, Report, check};
+use crate::folder::check::{CheckProgress, CheckResult, Finding, check};
 use crate::folder::set_aside::SET_ASIDE;
 use crate::folder::{Access, CatalogueError, Entry, Folder, Run, State, bag};
 use crate::halt::Halt;
@@ -46,7 +46,7 @@ struct Checked<'a> {
 /// A folder that was checked.
 struct CheckedFolder {
     folder: Folder,
-    report: Report,
+    report: CheckResult,
     wrong: FindingKinds,
     /// What was moved out of `data/`.
     set_aside: u64,
@@ -302,8 +302,8 @@ fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Checked
     });
     let (mut out_of_place, mut wrong) = (Vec::new(), FindingKinds::default());
     let report = check(&folder, &mut |progress| match progress {
-        Progress::Bytes(bytes) => events.emit(Event::Checked { bytes }),
-        Progress::Finding(finding) => {
+        CheckProgress::Bytes(bytes) => events.emit(Event::Checked { bytes }),
+        CheckProgress::Finding(finding) => {
             if set_aside {
                 out_of_place.extend(finding.out_of_place());
             }
@@ -319,7 +319,7 @@ fn check_folder(path: &Path, set_aside: bool, events: &Events) -> Result<Checked
             }
             events.emit(Event::Finding(finding.clone()));
         }
-        Progress::File => {}
+        CheckProgress::File => {}
     })?;
     let mut moved = 0;
     for path in out_of_place {

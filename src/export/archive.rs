@@ -17,7 +17,7 @@ use zip::{AesMode, CompressionMethod, ZipWriter};
 
 use super::ExportError;
 use super::age::{AgeFile, Lock};
-use super::directory::{Aside, Directory};
+use super::directory::{Aside, CentralDirectory};
 use super::pieces::Piece;
 use super::plan::Why;
 use super::rows::{ListedFile, TagFiles, WriteTag};
@@ -89,7 +89,7 @@ impl std::fmt::Display for Held {
 }
 
 /// The destination that an archive is written to.
-pub(super) trait Target: std::io::Write + Sized {
+pub(super) trait ArchiveTarget: std::io::Write + Sized {
     /// Whether written bytes can be taken back.
     const TAKES_BACK: bool;
     /// The type that the `zip` crate writes to.
@@ -109,7 +109,7 @@ pub(super) trait Target: std::io::Write + Sized {
     fn end(self) -> Result<(File, u64, Option<Lock>), ExportError>;
 }
 
-impl Target for Sink {
+impl ArchiveTarget for Sink {
     const TAKES_BACK: bool = true;
     type Writer = Aside<Self>;
 
@@ -131,7 +131,7 @@ impl Target for Sink {
     }
 }
 
-impl Target for AgeFile {
+impl ArchiveTarget for AgeFile {
     const TAKES_BACK: bool = false;
     type Writer = StreamWriter<Aside<Self>>;
 
@@ -154,13 +154,13 @@ impl Target for AgeFile {
 }
 
 /// An archive that is being written.
-pub(super) struct Archive<'a, T: Target> {
+pub(super) struct Archive<'a, T: ArchiveTarget> {
     /// The short archive being written; `None` after one has failed.
     zip: Option<ZipWriter<T::Writer>>,
     /// The offset at which the short archive begins.
     short_start: u64,
     short_files: usize,
-    directory: Directory,
+    directory: CentralDirectory,
     abandoned: Abandoned,
     path: &'a Path,
     base: &'a str,
@@ -171,7 +171,7 @@ pub(super) struct Archive<'a, T: Target> {
 }
 
 /// An archive whose writing has ended.
-pub(super) struct Finished {
+pub(super) struct FinishedArchive {
     /// The key to read the archive back, if it is encrypted as a whole.
     pub(super) lock: Option<Lock>,
     file: File,
@@ -182,7 +182,7 @@ pub(super) struct Finished {
     pub(super) length: u64,
 }
 
-impl Finished {
+impl FinishedArchive {
     /// Waits until the whole archive is on the disk.
     pub(super) fn sync(&self) -> Result<(), ExportError> {
         Ok(disk::sync_file(&self.file, &self.path)?)
@@ -219,7 +219,7 @@ impl<'a> Archive<'a, AgeFile> {
     }
 }
 
-impl<'a, T: Target> Archive<'a, T> {
+impl<'a, T: ArchiveTarget> Archive<'a, T> {
     fn begin(
         to: T,
         abandoned: Abandoned,
@@ -230,7 +230,7 @@ impl<'a, T: Target> Archive<'a, T> {
     ) -> Result<Self, ExportError> {
         let beside = path.parent().unwrap_or(path);
         Ok(Self {
-            directory: Directory::new(Spill::new(beside)?),
+            directory: CentralDirectory::new(Spill::new(beside)?),
             zip: Some(T::zip(Aside::new(to))),
             short_start: 0,
             short_files: 0,
@@ -244,7 +244,7 @@ impl<'a, T: Target> Archive<'a, T> {
     }
 }
 
-impl<T: Target> Archive<'_, T> {
+impl<T: ArchiveTarget> Archive<'_, T> {
     /// Adds a file whose bytes have already been verified.
     pub(super) fn add_whole(
         &mut self,
@@ -342,11 +342,11 @@ impl<T: Target> Archive<'_, T> {
     }
 
     /// Ends the archive.
-    pub(super) fn finish(mut self) -> Result<Finished, ExportError> {
+    pub(super) fn finish(mut self) -> Result<FinishedArchive, ExportError> {
         let mut to = self.end_short()?;
         self.directory.write(&mut to, self.path)?;
         let (file, length, lock) = to.into_inner().end()?;
-        Ok(Finished {
+        Ok(FinishedArchive {
             lock,
             file,
             path: self.path.to_owned(),
@@ -423,7 +423,7 @@ impl<T: Target> Archive<'_, T> {
     }
 }
 
-impl<T: Target> TagFiles for Archive<'_, T> {
+impl<T: ArchiveTarget> TagFiles for Archive<'_, T> {
     fn add_tag(&mut self, path: &str, write: WriteTag<'_>) -> Result<(), ExportError> {
         self.start(path, 0, self.now, CompressionMethod::Deflated)?;
         let at = self.path;

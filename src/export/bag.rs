@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Local};
 
-use super::archive::{Archive, Held, Target};
-use super::rows::{Listed, TagFiles as _, failed};
+use super::archive::{Archive, ArchiveTarget, Held};
+use super::rows::{ArchiveFiles, TagFiles as _, failed};
 use super::{ExportError, Share};
 use crate::digest::Sha256;
 use crate::folder::bag::one_line;
@@ -11,12 +11,12 @@ use crate::folder::manifest::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TA
 use crate::item::PhoneIdentity;
 
 /// Adds the bag declaration, the bag's information and the manifest. Returns the manifest's hash.
-pub(super) fn add<T: Target>(
+pub(super) fn add<T: ArchiveTarget>(
     archive: &mut Archive<'_, T>,
     phone: &PhoneIdentity,
     share: Share,
     now: DateTime<Local>,
-    listed: Listed<'_>,
+    listed: ArchiveFiles<'_>,
 ) -> Result<Sha256, ExportError> {
     let (octets, files) = (listed.bytes(), listed.rows().len());
     let model = format!("{} {}", phone.manufacturer, phone.model);
@@ -44,7 +44,9 @@ pub(super) fn add<T: Target>(
 }
 
 /// Adds the manifest of the bag's own files, which is the archive's last file.
-pub(super) fn add_tag_manifest<T: Target>(archive: &mut Archive<'_, T>) -> Result<(), ExportError> {
+pub(super) fn add_tag_manifest<T: ArchiveTarget>(
+    archive: &mut Archive<'_, T>,
+) -> Result<(), ExportError> {
     let tags = archive.tags().to_vec();
     archive.add_tag(TAG_MANIFEST, &mut |to| {
         tags.iter()
@@ -52,7 +54,7 @@ pub(super) fn add_tag_manifest<T: Target>(archive: &mut Archive<'_, T>) -> Resul
     })
 }
 
-fn add_lines<T: Target>(
+fn add_lines<T: ArchiveTarget>(
     archive: &mut Archive<'_, T>,
     path: &str,
     lines: &[String],

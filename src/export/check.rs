@@ -22,7 +22,7 @@ const THREADS: usize = 2;
 const AHEAD: usize = 64;
 const BUFFER_BYTES: usize = 1024 * 1024;
 
-enum Told {
+enum CheckNews {
     Bytes(u64),
     Wrong(ExportError),
 }
@@ -107,21 +107,26 @@ pub(super) fn check(
 }
 
 fn take(
-    told: Told,
+    told: CheckNews,
     on_bytes: &mut dyn FnMut(u64) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
     match told {
-        Told::Bytes(count) => on_bytes(count),
-        Told::Wrong(error) => Err(error),
+        CheckNews::Bytes(count) => on_bytes(count),
+        CheckNews::Wrong(error) => Err(error),
     }
 }
 
-fn work(path: &Path, protection: &Protection, queue: &Mutex<Receiver<Job>>, told: &Sender<Told>) {
+fn work(
+    path: &Path,
+    protection: &Protection,
+    queue: &Mutex<Receiver<Job>>,
+    told: &Sender<CheckNews>,
+) {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut file = match open(path) {
         Ok(file) => file,
         Err(error) => {
-            let _ = told.send(Told::Wrong(error));
+            let _ = told.send(CheckNews::Wrong(error));
             return;
         }
     };
@@ -144,7 +149,7 @@ fn work(path: &Path, protection: &Protection, queue: &Mutex<Receiver<Job>>, told
                 compare(path, &mut entry, &held, &mut buffer, told)
             });
         if let Err(error) = compared {
-            let _ = told.send(Told::Wrong(error));
+            let _ = told.send(CheckNews::Wrong(error));
             return;
         }
     }
@@ -155,7 +160,7 @@ fn compare(
     entry: &mut impl std::io::Read,
     held: &Held,
     buffer: &mut [u8],
-    told: &Sender<Told>,
+    told: &Sender<CheckNews>,
 ) -> Result<(), ExportError> {
     let mut hasher = Hasher::default();
     loop {
@@ -164,7 +169,7 @@ fn compare(
             Ok(0) => break,
             Ok(count) => {
                 hasher.update(buffer.get(..count).unwrap_or_default());
-                let _ = told.send(Told::Bytes(count as u64));
+                let _ = told.send(CheckNews::Bytes(count as u64));
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(ExportError::reading(path, error.into())),

@@ -98,7 +98,7 @@ impl<T: Seek> Seek for Aside<T> {
 
 /// The central directory of an archive that is being written.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(super) struct CentralDirectory {
     /// The records of all short archives.
     waiting: Spill,
     marks: Vec<Mark>,
@@ -106,7 +106,7 @@ pub(super) struct Directory {
     bytes: u64,
 }
 
-impl Directory {
+impl CentralDirectory {
     pub(super) fn new(waiting: Spill) -> Self {
         Self {
             waiting,
@@ -254,8 +254,8 @@ mod tests {
 
     use super::*;
 
-    fn directory() -> Directory {
-        Directory::new(Spill::new(Path::new("/")).unwrap())
+    fn directory() -> CentralDirectory {
+        CentralDirectory::new(Spill::new(Path::new("/")).unwrap())
     }
 
     /// Writes short archives of these numbers of files as one that begins at `begin` of a file; the

@@ -1,6 +1,6 @@
 //! Makes an archive of a rescue folder that anyone can open, check and look at without `rescue`.
 //!
-//! In: an open rescue folder and a [`Wish`]. Out: a zip that holds a BagIt bag, and an [`Outcome`] that names every
+//! In: an open rescue folder and a [`Wish`]. Out: a zip that holds a BagIt bag, and an [`ExportOutcome`] that names every
 //! file that is not in it.
 //!
 //! ```text
@@ -36,7 +36,7 @@ use chrono::{DateTime, Local};
 pub use archive::Protection;
 pub use pack::pack;
 pub use place::Place;
-pub use plan::{LeftOut, Piece, Pieces, Plan, Why, Wish, plan};
+pub use plan::{ExportPlan, LeftOut, Piece, Pieces, Why, Wish, plan};
 
 use crate::folder::{CatalogueError, DiskError};
 
@@ -173,7 +173,7 @@ impl ExportError {
 }
 
 /// The settings of an export.
-pub struct Request<'a> {
+pub struct ExportRequest<'a> {
     /// Where to write the archive.
     pub place: &'a Place,
     /// Whether an existing archive may be replaced.
@@ -194,7 +194,7 @@ pub struct Request<'a> {
     pub is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
-impl Request<'_> {
+impl ExportRequest<'_> {
     fn refuse_losses(&self, left_out: &[LeftOut]) -> Result<(), ExportError> {
         let mut losses = left_out.iter().filter(|left_out| left_out.why.is_a_loss());
         match losses.next() {
@@ -262,7 +262,7 @@ impl serde::Serialize for Seconds {
 
 /// The result of an export.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct ExportOutcome {
     /// The archives.
     pub packed: Vec<Packed>,
     /// The files that are in none of them.

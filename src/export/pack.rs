@@ -7,15 +7,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::archive::{Archive, Finished, Held, Protection, Target};
+use super::archive::{Archive, ArchiveTarget, FinishedArchive, Held, Protection};
 use super::pieces::{Piece, Pieces};
-use super::plan::{LeftOut, Plan, Why};
-use super::prepare::{Content, Preparation, Prepared, Shared};
-use super::rows::{self, Listed, Rows};
+use super::plan::{ExportPlan, LeftOut, Why};
+use super::prepare::{PieceContent, PieceQueue, Preparation, PreparedPiece};
+use super::rows::{self, ArchiveFiles, Rows};
 use super::spill::{Mark, Spill};
 use super::{
-    ExportError, Outcome, Packed, Place, Request, Seconds, Share, age, album, bag, check, report,
-    split,
+    ExportError, ExportOutcome, ExportRequest, Packed, Place, Seconds, Share, age, album, bag,
+    check, report, split,
 };
 use crate::digest::Sha256;
 use crate::event::{Event, Events};
@@ -27,10 +27,10 @@ use crate::names::{LocalPath, Names};
 /// Writes, verifies and names the archives of a plan: one archive, or several if a size limit is set.
 pub fn pack(
     folder: &Folder,
-    mut plan: Plan,
-    request: &Request<'_>,
+    mut plan: ExportPlan,
+    request: &ExportRequest<'_>,
     events: &Events,
-) -> Result<Outcome, ExportError> {
+) -> Result<ExportOutcome, ExportError> {
     let parts = match request.split {
         Some(limit) => split::parts(folder, &mut plan, request, limit)?,
         None => std::iter::once(0..plan.pieces.len()).collect(),
@@ -50,7 +50,7 @@ pub fn pack(
     }
     request.refuse_losses(&plan.left_out)?;
     if plan.pieces.is_empty() {
-        return Err(Request::nothing(&plan.left_out));
+        return Err(ExportRequest::nothing(&plan.left_out));
     }
     request
         .place
@@ -58,7 +58,7 @@ pub fn pack(
     let sizes = parts.iter().map(|part| plan.pieces.bytes(part.clone()));
     let largest = sizes.max().unwrap_or_default();
     request.place.takes_file_of(largest)?;
-    let mut run = Run {
+    let mut run = ExportRun {
         folder,
         request,
         events,
@@ -92,11 +92,11 @@ pub fn pack(
     }
     // Comes last: a run that is stopped leaves the folder as it was, which is no worse without it.
     if request.album_in_folder
-        && let Err(error) = album::write_to_folder(folder, album::Looked::default())
+        && let Err(error) = album::write_to_folder(folder, album::ReceivedFiles::default())
     {
         tracing::warn!(%error, "no album in the rescue folder");
     }
-    Ok(Outcome {
+    Ok(ExportOutcome {
         packed: done,
         left_out: run.left_out,
         strangers: run.strangers.len(),
@@ -121,9 +121,9 @@ impl Drop for Unnamed {
 }
 
 /// What all archives of an export have in common.
-struct Run<'a> {
+struct ExportRun<'a> {
     folder: &'a Folder,
-    request: &'a Request<'a>,
+    request: &'a ExportRequest<'a>,
     events: &'a Events,
     pieces: &'a Pieces,
     left_out: Vec<LeftOut>,
@@ -148,7 +148,7 @@ fn beginning(sha256: &Sha256) -> u64 {
     bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-impl Run<'_> {
+impl ExportRun<'_> {
     fn pack_one(
         &mut self,
         place: &Place,
@@ -170,7 +170,7 @@ impl Run<'_> {
         }
     }
 
-    fn fill<T: Target>(
+    fn fill<T: ArchiveTarget>(
         &mut self,
         mut archive: Archive<'_, T>,
         place: &Place,
@@ -209,7 +209,7 @@ impl Run<'_> {
         })
     }
 
-    fn write<T: Target>(
+    fn write<T: ArchiveTarget>(
         &mut self,
         archive: &mut Archive<'_, T>,
         place: &Place,
@@ -222,7 +222,7 @@ impl Run<'_> {
         let catalogue = self.folder.catalogue();
         let phone = catalogue.identity()?;
         let manifest = bag::add(archive, &phone, share, self.request.now, listed)?;
-        let facts = report::Facts {
+        let facts = report::ReportFacts {
             phone: &phone,
             summary: &catalogue.summary()?,
             runs: &catalogue.runs()?,
@@ -235,7 +235,7 @@ impl Run<'_> {
         };
         report::write(archive, self.folder, listed, &facts)?;
         self.request.go_on()?;
-        let facts = album::Facts {
+        let facts = album::AlbumFacts {
             phone: &phone,
             left_out: &self.left_out,
         };
@@ -245,27 +245,27 @@ impl Run<'_> {
         Ok(rows)
     }
 
-    fn listed<'b>(&'b self, rows: &'b Rows) -> Listed<'b> {
-        Listed {
+    fn listed<'b>(&'b self, rows: &'b Rows) -> ArchiveFiles<'b> {
+        ArchiveFiles {
             pieces: self.pieces,
             rows,
             names: &self.names,
         }
     }
 
-    fn write_files<T: Target>(
+    fn write_files<T: ArchiveTarget>(
         &mut self,
         archive: &mut Archive<'_, T>,
         rows: &mut Rows,
         pieces: Range<usize>,
     ) -> Result<(), ExportError> {
-        let shared = Shared::new(self.pieces, pieces, self.folder.data_reader());
+        let shared = PieceQueue::new(self.pieces, pieces, self.folder.data_reader());
         let mut names = Names::new();
         std::thread::scope(|scope| {
             let mut preparation = Preparation::start(scope, &shared)?;
             while let Some(prepared) = preparation.next()? {
                 self.request.go_on()?;
-                let Prepared {
+                let PreparedPiece {
                     index,
                     piece,
                     content,
@@ -292,12 +292,12 @@ impl Run<'_> {
         })
     }
 
-    fn write_file<T: Target>(
+    fn write_file<T: ArchiveTarget>(
         &mut self,
         archive: &mut Archive<'_, T>,
         dated: Option<(usize, &mut Names)>,
         piece: &Piece,
-        content: Result<Content, Why>,
+        content: Result<PieceContent, Why>,
         look: &Look,
     ) -> Result<Written, ExportError> {
         let (events, request) = (self.events, self.request);
@@ -320,12 +320,12 @@ impl Run<'_> {
         };
         let path = dated.as_ref().map_or(&piece.local, |(_, name)| name);
         let buffer = match content {
-            Content::Whole(bytes) => {
+            PieceContent::Whole(bytes) => {
                 archive.add_whole(piece, path, &bytes)?;
                 events.emit(Event::Packing { bytes: piece.size });
                 Some(bytes)
             }
-            Content::Open(file) => {
+            PieceContent::Open(file) => {
                 let why = archive.add_large(piece, path, file, &mut |bytes| {
                     events.emit(Event::Packing { bytes });
                     request.go_on()
@@ -371,8 +371,8 @@ impl Run<'_> {
         &self,
         part: &Path,
         place: &Place,
-        file: &Finished,
-        listed: Listed<'_>,
+        file: &FinishedArchive,
+        listed: ArchiveFiles<'_>,
     ) -> Result<(), ExportError> {
         let mut on_bytes = |bytes| {
             self.events.emit(Event::Checked { bytes });

@@ -7,7 +7,7 @@ pub use super::pieces::{Piece, Pieces};
 use super::{ExportError, Place};
 use crate::adb::RemotePath;
 use crate::error::Error;
-use crate::folder::reader::{Found, FoundSize};
+use crate::folder::reader::{FoundOnDisk, FoundSize};
 use crate::folder::{
     CatalogueError, DataReader, DiskError, Entry, Folder, Reason, ReasonCode, State,
 };
@@ -151,7 +151,7 @@ impl Why {
 
 /// The plan of an export: the files that go in, in order, and those that do not.
 #[derive(Debug)]
-pub struct Plan {
+pub struct ExportPlan {
     /// The files to export, ordered by their path on the phone.
     pub pieces: Pieces,
     /// The files left out, each with its reason.
@@ -168,9 +168,9 @@ pub struct Plan {
 /// # Errors
 ///
 /// The archive would be inside the rescue folder, or the catalogue or a disk fails.
-pub fn plan(folder: &Folder, wish: &Wish, place: &Place) -> Result<Plan, ExportError> {
+pub fn plan(folder: &Folder, wish: &Wish, place: &Place) -> Result<ExportPlan, ExportError> {
     place.is_outside(folder)?;
-    let mut plan = Plan {
+    let mut plan = ExportPlan {
         pieces: Pieces::new(place.parent())?,
         left_out: Vec::new(),
         not_chosen: 0,
@@ -217,7 +217,7 @@ pub fn plan(folder: &Folder, wish: &Wish, place: &Place) -> Result<Plan, ExportE
     Ok(plan)
 }
 
-impl Plan {
+impl ExportPlan {
     fn decide(
         &mut self,
         entry: Entry,
@@ -290,7 +290,7 @@ impl Plan {
     }
 }
 
-impl Plan {
+impl ExportPlan {
     /// Keeps what was taken when the person wishes; looks into the files, several at once.
     fn narrow(&mut self, wish: &Wish, reader: &DataReader) -> Result<(), DiskError> {
         let pieces = &self.pieces;
@@ -299,7 +299,7 @@ impl Plan {
                 return Ok(None);
             };
             let file = match reader.open(&piece.local) {
-                Ok(Found::File(file)) => Some(file),
+                Ok(FoundOnDisk::File(file)) => Some(file),
                 _ => None,
             };
             Ok::<_, DiskError>(Some(Undated {

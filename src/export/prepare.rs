@@ -14,7 +14,7 @@ use std::thread::Scope;
 use super::pieces::{Piece, Pieces};
 use super::plan::Why;
 use crate::digest::Sha256;
-use crate::folder::reader::Found;
+use crate::folder::reader::FoundOnDisk;
 use crate::folder::{DataReader, DiskError};
 use crate::media::look::{Look, Looker, READERS};
 use crate::threads::{NoThread, spawn_up_to};
@@ -29,7 +29,7 @@ const AHEAD_FILES: usize = 256;
 const OPEN_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The content of a file that is about to be written.
-pub(super) enum Content {
+pub(super) enum PieceContent {
     /// All bytes of a small file, already verified.
     Whole(Vec<u8>),
     /// A large file, open; its bytes still have to be verified.
@@ -37,34 +37,34 @@ pub(super) enum Content {
 }
 
 /// The result of preparing a piece.
-pub(super) struct Prepared {
+pub(super) struct PreparedPiece {
     pub(super) index: usize,
     pub(super) piece: Piece,
-    pub(super) content: Result<Content, Why>,
+    pub(super) content: Result<PieceContent, Why>,
     pub(super) look: Look,
 }
 
 /// The reading threads, as seen by the writer.
 pub(super) struct Preparation<'a> {
-    shared: &'a Shared<'a>,
-    results: Receiver<Result<Prepared, DiskError>>,
-    early: HashMap<usize, Prepared>,
+    shared: &'a PieceQueue<'a>,
+    results: Receiver<Result<PreparedPiece, DiskError>>,
+    early: HashMap<usize, PreparedPiece>,
     next: usize,
 }
 
 /// The state shared by the threads; it outlives their scope.
-pub(super) struct Shared<'a> {
+pub(super) struct PieceQueue<'a> {
     pieces: &'a Pieces,
     /// The number behind the last piece.
     end: usize,
     reader: DataReader,
     looker: Looker,
-    state: Mutex<State>,
+    state: Mutex<ReadAhead>,
     room: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct ReadAhead {
     next: usize,
     ahead_bytes: u64,
     ahead_files: usize,
@@ -73,7 +73,7 @@ struct State {
     spare: Vec<Vec<u8>>,
 }
 
-impl State {
+impl ReadAhead {
     /// One file always has room.
     fn has_room_for(&self, cost: u64) -> bool {
         self.ahead_files == 0
@@ -81,22 +81,22 @@ impl State {
     }
 }
 
-impl<'a> Shared<'a> {
+impl<'a> PieceQueue<'a> {
     pub(super) fn new(pieces: &'a Pieces, range: Range<usize>, reader: DataReader) -> Self {
         Self {
             pieces,
             end: range.end,
             reader,
             looker: Looker::with_thumbs(),
-            state: Mutex::new(State {
+            state: Mutex::new(ReadAhead {
                 next: range.start,
-                ..State::default()
+                ..ReadAhead::default()
             }),
             room: Condvar::new(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ReadAhead> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -123,7 +123,7 @@ impl<'a> Shared<'a> {
         }
     }
 
-    fn work(&self, results: &Sender<Result<Prepared, DiskError>>) {
+    fn work(&self, results: &Sender<Result<PreparedPiece, DiskError>>) {
         let _ending = Ending(self);
         while let Some((index, buffer)) = self.take() {
             let prepared = self.prepare(index, buffer).transpose();
@@ -133,21 +133,21 @@ impl<'a> Shared<'a> {
         }
     }
 
-    fn prepare(&self, index: usize, buffer: Vec<u8>) -> Result<Option<Prepared>, DiskError> {
+    fn prepare(&self, index: usize, buffer: Vec<u8>) -> Result<Option<PreparedPiece>, DiskError> {
         let Some(piece) = self.pieces.get(index)? else {
             return Ok(None);
         };
         let content = self.content(&piece, buffer)?;
         let name = piece.local.name();
         let look = match &content {
-            Ok(Content::Whole(bytes)) => {
+            Ok(PieceContent::Whole(bytes)) => {
                 let bytes = Cursor::new(bytes.as_slice());
                 self.looker.look(piece.kind, name, piece.mtime, bytes)
             }
-            Ok(Content::Open(file)) => self.looker.look(piece.kind, name, piece.mtime, file),
+            Ok(PieceContent::Open(file)) => self.looker.look(piece.kind, name, piece.mtime, file),
             Err(_) => Look::default(),
         };
-        Ok(Some(Prepared {
+        Ok(Some(PreparedPiece {
             index,
             piece,
             content,
@@ -160,19 +160,23 @@ impl<'a> Shared<'a> {
     /// # Errors
     ///
     /// This computer is short of a resource; that is not the piece's fault.
-    fn content(&self, piece: &Piece, buffer: Vec<u8>) -> Result<Result<Content, Why>, DiskError> {
+    fn content(
+        &self,
+        piece: &Piece,
+        buffer: Vec<u8>,
+    ) -> Result<Result<PieceContent, Why>, DiskError> {
         Ok(match self.reader.open(&piece.local) {
-            Ok(Found::File(file)) => Self::read(piece, file, buffer),
-            Ok(Found::Nothing) => Err(Why::Missing),
-            Ok(Found::Other) => Err(Why::NotAFile),
+            Ok(FoundOnDisk::File(file)) => Self::read(piece, file, buffer),
+            Ok(FoundOnDisk::Nothing) => Err(Why::Missing),
+            Ok(FoundOnDisk::Other) => Err(Why::NotAFile),
             Err(error) if error.is_shortage() => return Err(error),
             Err(error) => Err(Why::unreadable(&error)),
         })
     }
 
-    fn read(piece: &Piece, file: File, mut buffer: Vec<u8>) -> Result<Content, Why> {
+    fn read(piece: &Piece, file: File, mut buffer: Vec<u8>) -> Result<PieceContent, Why> {
         if piece.size > SMALL_BYTES {
-            return Ok(Content::Open(file));
+            return Ok(PieceContent::Open(file));
         }
         buffer.clear();
         buffer.reserve(piece.size as usize + 1);
@@ -180,7 +184,7 @@ impl<'a> Shared<'a> {
         let read = (&file).take(piece.size + 1).read_to_end(&mut buffer);
         read.map_err(|error| Why::unreadable(&error))?;
         match buffer.len() as u64 == piece.size && Sha256::of(&buffer) == piece.sha256 {
-            true => Ok(Content::Whole(buffer)),
+            true => Ok(PieceContent::Whole(buffer)),
             false => Err(Why::Changed),
         }
     }
@@ -190,7 +194,7 @@ impl<'a> Preparation<'a> {
     /// Starts to read ahead, with at least one thread.
     pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
-        shared: &'a Shared<'a>,
+        shared: &'a PieceQueue<'a>,
     ) -> Result<Self, NoThread>
     where
         'a: 'scope,
@@ -210,7 +214,7 @@ impl<'a> Preparation<'a> {
     }
 
     /// Returns the next prepared piece; `None` after the last.
-    pub(super) fn next(&mut self) -> Result<Option<Prepared>, DiskError> {
+    pub(super) fn next(&mut self) -> Result<Option<PreparedPiece>, DiskError> {
         let index = self.next;
         if index >= self.shared.end {
             return Ok(None);
@@ -250,7 +254,7 @@ impl Drop for Preparation<'_> {
 }
 
 /// Ends the other threads where one panics: nobody would give back its room.
-struct Ending<'a>(&'a Shared<'a>);
+struct Ending<'a>(&'a PieceQueue<'a>);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
@@ -283,7 +287,7 @@ mod tests {
         piece.size = SMALL_BYTES + 1;
         let mut pieces = Pieces::new(folder.root()).unwrap();
         (0..100).for_each(|_| pieces.push(&piece).unwrap());
-        let shared = Shared::new(&pieces, 0..100, folder.data_reader());
+        let shared = PieceQueue::new(&pieces, 0..100, folder.data_reader());
         let mut open = 0;
         while shared.lock().has_room_for(cost(piece.size)) {
             assert!(shared.take().is_some());
@@ -301,7 +305,7 @@ mod tests {
         let files: Vec<(&str, &[u8])> = names.iter().map(|it| (it.as_str(), &b"x"[..])).collect();
         rescue(&mut folder, &files);
         let pieces = planned(&folder).pieces;
-        let shared = Shared::new(&pieces, 0..pieces.len(), folder.data_reader());
+        let shared = PieceQueue::new(&pieces, 0..pieces.len(), folder.data_reader());
         // It has taken the first piece, and never gives it back.
         std::thread::scope(|scope| {
             let dying = scope.spawn(|| {

@@ -10,17 +10,17 @@ use serde::Serialize;
 
 use super::ExportError;
 use super::plan::{LeftOut, Why};
-use super::rows::{Listed, ListedFile, TagFiles, failed};
+use super::rows::{ArchiveFiles, ListedFile, TagFiles, failed};
 use crate::digest::Sha256;
 use crate::folder::{CatalogueError, Folder, Run, State, Summary, Surveyed};
 use crate::item::PhoneIdentity;
-use page::{Lies, Page, Tally};
+use page::{FileTally, Lies, Page};
 
 const JSON_PATH: &str = "report.json";
 /// The path of the report page for people.
 pub(super) const PAGE_PATH: &str = "report.html";
 /// What the report shows besides the files.
-pub(super) struct Facts<'a> {
+pub(super) struct ReportFacts<'a> {
     pub(super) phone: &'a PhoneIdentity,
     pub(super) summary: &'a Summary,
     pub(super) runs: &'a [Run],
@@ -37,7 +37,7 @@ pub(super) struct Facts<'a> {
 }
 
 #[derive(Serialize)]
-struct Head<'a> {
+struct ReportHead<'a> {
     tool: String,
     exported: String,
     phone: &'a PhoneIdentity,
@@ -51,7 +51,7 @@ struct Head<'a> {
 }
 
 #[derive(Serialize)]
-struct File<'a> {
+struct ReportedFile<'a> {
     path: &'a str,
     phone_path: String,
     /// The path's bytes in hexadecimal digits, if the path is not text.
@@ -68,10 +68,10 @@ struct File<'a> {
 pub(super) fn write(
     to: &mut dyn TagFiles,
     folder: &Folder,
-    listed: Listed<'_>,
-    facts: &Facts<'_>,
+    listed: ArchiveFiles<'_>,
+    facts: &ReportFacts<'_>,
 ) -> Result<(), ExportError> {
-    let head = Head {
+    let head = ReportHead {
         tool: format!("rescue {}", env!("CARGO_PKG_VERSION")),
         exported: facts.now.to_rfc3339_opts(SecondsFormat::Secs, false),
         phone: facts.phone,
@@ -83,7 +83,7 @@ pub(super) fn write(
         left_out: facts.left_out.len(),
         not_chosen: facts.not_chosen,
     };
-    let mut tally = Tally::default();
+    let mut tally = FileTally::default();
     to.add_tag(JSON_PATH, &mut |to| {
         let failed = failed(JSON_PATH);
         let head = json(&head).map_err(&failed)?;
@@ -110,7 +110,7 @@ pub(super) fn write(
             json(&facts.surveyed).map_err(&failed)?
         )
         .map_err(&failed)?;
-        tally = Tally::default();
+        tally = FileTally::default();
         for (index, file) in listed.files().enumerate() {
             let ListedFile { row, piece, path } = file?;
             let entry = folder.catalogue().entry(piece.entry)?;
@@ -118,7 +118,7 @@ pub(super) fn write(
             let raw = entry.item.path.as_bytes();
             let taken = row.taken.map(|taken| taken.at);
             tally.add(path.name(), piece.size, entry.state, taken);
-            let file = File {
+            let file = ReportedFile {
                 path: path.as_str(),
                 phone_path: entry.item.path.to_string(),
                 phone_path_bytes: std::str::from_utf8(raw).is_err().then(|| hexadecimal(raw)),

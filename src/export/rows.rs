@@ -77,14 +77,14 @@ impl Rows {
 
 /// The files of an archive, as the manifest, the report and the album need them.
 #[derive(Clone, Copy)]
-pub(super) struct Listed<'a> {
+pub(super) struct ArchiveFiles<'a> {
     pub(super) pieces: &'a Pieces,
     pub(super) rows: &'a Rows,
     /// The paths that differ from those in the rescue folder.
     pub(super) names: &'a Spill,
 }
 
-/// One file of [`Listed`].
+/// One file of [`ArchiveFiles`].
 pub(super) struct ListedFile<'a> {
     pub(super) row: &'a Row,
     pub(super) piece: Piece,
@@ -92,7 +92,7 @@ pub(super) struct ListedFile<'a> {
     pub(super) path: LocalPath,
 }
 
-impl<'a> Listed<'a> {
+impl<'a> ArchiveFiles<'a> {
     pub(super) fn rows(&self) -> &'a [Row] {
         &self.rows.rows
     }

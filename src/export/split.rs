@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use super::album::parts::MAX_FACTS_BYTES;
 use super::pieces::Piece;
-use super::plan::{LeftOut, Plan, Why};
+use super::plan::{ExportPlan, LeftOut, Why};
 use super::rows::most_thumb_bytes;
-use super::{ExportError, Place, Request};
+use super::{ExportError, ExportRequest, Place};
 use crate::folder::{DiskError, Folder};
 use crate::media::kind::MediaKind;
 
@@ -27,8 +27,8 @@ const COMMON_THUMB_BYTES: u64 = 8_500;
 /// Assigns the pieces to parts, in order. A piece that is too large for any part is added to those left out.
 pub(super) fn parts(
     folder: &Folder,
-    plan: &mut Plan,
-    request: &Request<'_>,
+    plan: &mut ExportPlan,
+    request: &ExportRequest<'_>,
     limit: u64,
 ) -> Result<Vec<Range<usize>>, ExportError> {
     // Every part lists what is missing.
@@ -69,7 +69,11 @@ pub(super) fn parts(
 }
 
 /// Estimates how many bytes of free disk space the export needs.
-pub(super) fn needed_bytes(plan: &Plan, parts: usize, place: &Place) -> Result<u64, DiskError> {
+pub(super) fn needed_bytes(
+    plan: &ExportPlan,
+    parts: usize,
+    place: &Place,
+) -> Result<u64, DiskError> {
     let mut pieces = plan.pieces.iter(0..plan.pieces.len());
     // Sparse files claim sizes whose sum is no number any more.
     pieces.try_fold(BAG_BYTES * parts as u64, |sum, piece| {

@@ -35,8 +35,8 @@ pub(super) fn place(room: &TempDir, name: &str) -> Place {
     Place::new(&room.path().join(name)).unwrap()
 }
 
-pub(super) fn request(place: &Place) -> Request<'_> {
-    Request {
+pub(super) fn request(place: &Place) -> ExportRequest<'_> {
+    ExportRequest {
         place,
         replace: false,
         strict: false,
@@ -50,12 +50,12 @@ pub(super) fn request(place: &Place) -> Request<'_> {
 }
 
 /// All that is to go into an archive beside the folder.
-pub(super) fn planned(folder: &Folder) -> Plan {
+pub(super) fn planned(folder: &Folder) -> ExportPlan {
     let place = Place::new(&folder.root().with_extension("zip")).unwrap();
     plan(folder, &Wish::default(), &place).unwrap()
 }
 
-fn export(folder: &Folder, place: &Place, wish: &Wish) -> Result<Outcome, ExportError> {
+fn export(folder: &Folder, place: &Place, wish: &Wish) -> Result<ExportOutcome, ExportError> {
     pack(
         folder,
         plan(folder, wish, place)?,
@@ -77,7 +77,7 @@ pub(super) fn unpacked(path: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-fn whys(outcome: &Outcome) -> Vec<(&str, &Why)> {
+fn whys(outcome: &ExportOutcome) -> Vec<(&str, &Why)> {
     let left_out = outcome.left_out.iter();
     left_out.map(|it| (it.local.as_str(), &it.why)).collect()
 }
@@ -234,7 +234,7 @@ fn files_that_changed_are_named_and_left_out() {
     assert!(held["x/data/internal/2.mp4"] == film);
 
     let strict = Place::new(&room.path().join("strict.zip")).unwrap();
-    let request = Request {
+    let request = ExportRequest {
         strict: true,
         ..request(&strict)
     };
@@ -259,7 +259,7 @@ fn a_change_found_on_the_way_ends_a_strict_export_without_a_trace() {
     );
     fs::write(folder.data_path(&local("internal/2.jpg")), b"TWO").unwrap();
     let place = place(&room, "x.zip");
-    let request = Request {
+    let request = ExportRequest {
         strict: true,
         ..request(&place)
     };
@@ -283,7 +283,7 @@ fn places_that_are_taken_or_make_no_sense_are_refused() {
         "{refused:?}"
     );
     assert_eq!(fs::read(x.path()).unwrap(), b"somebody's");
-    let forced = Request {
+    let forced = ExportRequest {
         replace: true,
         ..request(&x)
     };
@@ -304,7 +304,7 @@ fn places_that_are_taken_or_make_no_sense_are_refused() {
     }
     fs::create_dir(room.path().join("dir.zip")).unwrap();
     let taken = place(&room, "dir.zip");
-    let forced = Request {
+    let forced = ExportRequest {
         replace: true,
         ..request(&taken)
     };
@@ -363,7 +363,7 @@ fn a_stop_leaves_nothing() {
     for asked in 0.. {
         let left = std::sync::atomic::AtomicI32::new(asked);
         let is_stopped = || left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 0;
-        let request = Request {
+        let request = ExportRequest {
             is_stopped: &is_stopped,
             album_in_folder: true,
             ..request(&place)
@@ -647,7 +647,7 @@ fn by_date_lays_out_months_and_packs_same_bytes_once() {
     )
     .unwrap();
     let place = place(&room, "x.zip");
-    let request = Request {
+    let request = ExportRequest {
         by_date: true,
         ..request(&place)
     };
@@ -759,7 +759,7 @@ fn parts_are_bags_below_the_limit_that_hold_everything_together() {
     rescue(&mut folder, &files);
     let place = place(&room, "x.zip");
     let limit = 1_500_000;
-    let request = Request {
+    let request = ExportRequest {
         split: Some(limit),
         ..request(&place)
     };
@@ -915,7 +915,7 @@ fn a_passphrase_keeps_the_bytes_from_others() {
     )
     .unwrap();
     let place = place(&room, "x.zip");
-    let request = Request {
+    let request = ExportRequest {
         protection: Protection::Passphrase("correct horse".to_owned().into()),
         ..request(&place)
     };

@@ -68,10 +68,10 @@ impl Catalogue {
     pub(super) fn open(path: &Path, access: Access) -> Result<Self, CatalogueError> {
         let mut catalogue = Self::connect(path, access, OpenFlags::empty())?;
         match schema::inspect(&catalogue.db)? {
-            schema::Found::Empty => Err(CatalogueError::NotACatalogue {
+            schema::DatabaseContent::Empty => Err(CatalogueError::NotACatalogue {
                 path: path.to_owned(),
             }),
-            schema::Found::Catalogue(version) => {
+            schema::DatabaseContent::Catalogue(version) => {
                 catalogue.settle(version)?;
                 Ok(catalogue)
             }
@@ -85,7 +85,7 @@ impl Catalogue {
     ) -> Result<Self, CatalogueError> {
         let mut catalogue = Self::connect(path, Access::ReadWrite, OpenFlags::SQLITE_OPEN_CREATE)?;
         let version = match schema::inspect(&catalogue.db)? {
-            schema::Found::Empty => {
+            schema::DatabaseContent::Empty => {
                 catalogue
                     .configure()
                     .map_err(|e| catalogue.failed("set up", e))?;
@@ -94,7 +94,7 @@ impl Catalogue {
                     .map_err(|e| catalogue.failed("create", e))?;
                 schema::KNOWN_VERSION
             }
-            schema::Found::Catalogue(version) => version,
+            schema::DatabaseContent::Catalogue(version) => version,
         };
         catalogue.settle(version)?;
         Ok(catalogue)

@@ -1,7 +1,7 @@
 //! Checks a rescue folder: reads every byte below `data/` again, from the disk and not from memory, and compares it
 //! with the catalogue and the manifest.
 //!
-//! In: an open folder. Out: a [`Report`], and [`Progress`] on the way. Changes nothing, and follows no symbolic link.
+//! In: an open folder. Out: a [`CheckResult`], and [`CheckProgress`] on the way. Changes nothing, and follows no symbolic link.
 //! Memory grows by about 10 bytes per file, whatever the sizes of the files.
 
 mod sorted;
@@ -13,16 +13,18 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 
 use super::disk::{self, DATA, DiskError};
-use super::manifest::{self, BAG_INFO_TXT, BAGIT_TXT, DECLARATION, Line, MANIFEST, TAG_MANIFEST};
-use super::strangers::{Known, each_file};
+use super::manifest::{
+    self, BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, ManifestLine, TAG_MANIFEST,
+};
+use super::strangers::{PathHashes, each_file};
 use super::{CatalogueError, Folder, RunOutcome, State};
 use crate::digest::{Hasher, Sha256};
 use crate::names::{LocalPath, with_slashes};
 use crate::threads::NoThread;
-use sorted::{Listed, Sorted};
+use sorted::{ManifestFile, Sorted};
 use workers::Workers;
 
-/// The number of findings that a report keeps; all are counted, and [`Progress`] reports all.
+/// The number of findings that a report keeps; all are counted, and [`CheckProgress`] reports all.
 pub(crate) const MAX_KEPT_FINDINGS: usize = 1000;
 
 /// Why a folder could not be checked to the end.
@@ -41,7 +43,7 @@ pub enum CheckError {
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct Report {
+pub(crate) struct CheckResult {
     /// Files that were read to their end.
     pub files: u64,
     /// Bytes read.
@@ -60,7 +62,7 @@ pub(crate) struct Report {
     pub perhaps_from_memory_count: u64,
 }
 
-impl Report {
+impl CheckResult {
     /// Whether every file is there, unaltered, and nothing else is.
     pub(crate) fn is_intact(&self) -> bool {
         self.finding_count == 0
@@ -167,7 +169,7 @@ impl Finding {
 
 /// The progress of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress<'a> {
+pub(crate) enum CheckProgress<'a> {
     /// So many more bytes were read.
     Bytes(u64),
     /// One more file was compared.
@@ -179,13 +181,13 @@ pub(crate) enum Progress<'a> {
 /// Checks a whole folder.
 pub(crate) fn check(
     folder: &Folder,
-    on_progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Report, CheckError> {
+    on_progress: &mut dyn FnMut(CheckProgress<'_>),
+) -> Result<CheckResult, CheckError> {
     let last_run = folder.catalogue().last_run()?;
     let mut check = Check {
         folder,
         on_progress,
-        report: Report::default(),
+        report: CheckResult::default(),
         is_unfinished: last_run
             .is_some_and(|run| run.ended.is_none() || run.outcome == Some(RunOutcome::Failed)),
         hashes: RandomState::new(),
@@ -205,8 +207,8 @@ pub(crate) fn check(
 
 struct Check<'a> {
     folder: &'a Folder,
-    on_progress: &'a mut dyn FnMut(Progress<'_>),
-    report: Report,
+    on_progress: &'a mut dyn FnMut(CheckProgress<'_>),
+    report: CheckResult,
     /// Whether the last run was cut short, before it wrote the manifest.
     is_unfinished: bool,
     hashes: RandomState,
@@ -242,7 +244,7 @@ impl Check<'_> {
         }
         for line in manifest::lines(root, TAG_MANIFEST)? {
             match line? {
-                Line::Listed {
+                ManifestLine::Listed {
                     sha256,
                     path,
                     number,
@@ -256,7 +258,7 @@ impl Check<'_> {
                         None => self.bad_line(TAG_MANIFEST, number),
                     }
                 }
-                Line::Bad { number } => self.bad_line(TAG_MANIFEST, number),
+                ManifestLine::Bad { number } => self.bad_line(TAG_MANIFEST, number),
             }
         }
         for name in wrong {
@@ -277,8 +279,8 @@ impl Check<'_> {
 
     /// Every file of the catalogue against the manifest and the disk, and every line of the manifest
     /// against the catalogue: both come in the order of the paths. Returns the known paths.
-    fn payload(&mut self, mut listed: Sorted) -> Result<Known, CheckError> {
-        let mut known = Known::default();
+    fn payload(&mut self, mut listed: Sorted) -> Result<PathHashes, CheckError> {
+        let mut known = PathHashes::default();
         let folder = self.folder;
         std::thread::scope(|scope| {
             let mut workers = Workers::start(scope, folder.root())?;
@@ -321,14 +323,14 @@ impl Check<'_> {
     }
 
     /// The manifest lists what the catalogue does not, or what it listed before.
-    fn unknown_line(&mut self, line: Option<Listed>) {
+    fn unknown_line(&mut self, line: Option<ManifestFile>) {
         if let Some((local, _)) = line {
             self.find(Finding::UnknownInManifest { local });
         }
     }
 
     /// What lies below `data/` and is not in the catalogue.
-    fn extra_files(&mut self, known: &Known) {
+    fn extra_files(&mut self, known: &PathHashes) {
         let root = self.folder.root();
         each_file(root, &mut |below, local| {
             let is_known = |local: &LocalPath| known.has(self.hashes.hash_one(local));
@@ -368,7 +370,7 @@ impl Check<'_> {
         match result {
             workers::Result::Bytes(count) => {
                 self.report.bytes += count;
-                (self.on_progress)(Progress::Bytes(count));
+                (self.on_progress)(CheckProgress::Bytes(count));
             }
             workers::Result::File {
                 finding,
@@ -380,7 +382,7 @@ impl Check<'_> {
                 if let Some(finding) = finding {
                     self.find(finding);
                 }
-                (self.on_progress)(Progress::File);
+                (self.on_progress)(CheckProgress::File);
             }
             workers::Result::Failed(error) => {
                 self.shortage.get_or_insert(error);
@@ -406,7 +408,7 @@ impl Check<'_> {
             self.report.unwritten_count += 1;
             return;
         }
-        (self.on_progress)(Progress::Finding(&finding));
+        (self.on_progress)(CheckProgress::Finding(&finding));
         self.report.finding_count += 1;
         if self.report.findings.len() < MAX_KEPT_FINDINGS {
             self.report.findings.push(finding);

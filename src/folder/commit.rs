@@ -1,6 +1,6 @@
 //! Group commit: syncs finished files together, renames them together, and syncs their folders.
 //!
-//! In: [`Finished`] files and the paths that they are to get. Out: one [`Outcome`] per file. When
+//! In: [`Finished`] files and the paths that they are to get. Out: one [`CommitOutcome`] per file. When
 //! [`Committer::commit`] returns, every file reported as in place is on the disk under its name and survives a power
 //! cut; the caller records it *afterwards*. If the power fails in between, the commit of the next run finds the file
 //! in place and replaces it.
@@ -32,7 +32,7 @@ pub struct ToCommit {
 
 /// What became of one file.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum CommitOutcome {
     /// It is on the disk under its name.
     InPlace,
     /// A file with the same bytes was there, left by a run that was cut short; this one took its
@@ -45,7 +45,7 @@ pub enum Outcome {
     Failed(Finished, DiskError),
 }
 
-impl Outcome {
+impl CommitOutcome {
     /// Whether the file is on the disk under its name.
     pub fn is_in_place(&self) -> bool {
         matches!(self, Self::InPlace | Self::Replaced)
@@ -85,7 +85,7 @@ impl Committer {
     ///
     /// An error concerns the whole group (a full disk, a failed sync): none of its files may be
     /// recorded, all of them can be fetched or committed again.
-    pub fn commit(&mut self, group: Vec<ToCommit>) -> Result<Vec<Outcome>, DiskError> {
+    pub fn commit(&mut self, group: Vec<ToCommit>) -> Result<Vec<CommitOutcome>, DiskError> {
         self.sync_files(
             group
                 .iter()
@@ -95,11 +95,11 @@ impl Committer {
         let mut outcomes = Vec::with_capacity(group.len());
         for ToCommit { finished, local } in group {
             outcomes.push(match self.put(&finished, &local, &mut touched) {
-                Ok(Put::InPlace) => Outcome::InPlace,
-                Ok(Put::Replaced) => Outcome::Replaced,
-                Ok(Put::TargetExists) => Outcome::TargetExists(finished),
+                Ok(Placement::InPlace) => CommitOutcome::InPlace,
+                Ok(Placement::Replaced) => CommitOutcome::Replaced,
+                Ok(Placement::TargetExists) => CommitOutcome::TargetExists(finished),
                 Err(error) if error.concerns_the_whole_disk() => return Err(error),
-                Err(error) => Outcome::Failed(finished, error),
+                Err(error) => CommitOutcome::Failed(finished, error),
             });
         }
         self.sync_folders(touched)?;
@@ -139,7 +139,7 @@ impl Committer {
         finished: &Finished,
         local: &LocalPath,
         touched: &mut Touched,
-    ) -> Result<Put, DiskError> {
+    ) -> Result<Placement, DiskError> {
         let (partial, name) = (&self.partial, finished.entry.to_string());
         let folder = self.folder_of(local, touched)?;
         if !partial.bears(&name, &finished.file) {
@@ -149,12 +149,12 @@ impl Committer {
             });
         }
         let put = match partial.rename_new(&name, &folder, local.name())? {
-            Renaming::Renamed => Put::InPlace,
+            Renaming::Renamed => Placement::InPlace,
             Renaming::TargetExists if has_bytes_of(finished, &folder, local) => {
                 partial.rename_over(&name, &folder, local.name())?;
-                Put::Replaced
+                Placement::Replaced
             }
-            Renaming::TargetExists => return Ok(Put::TargetExists),
+            Renaming::TargetExists => return Ok(Placement::TargetExists),
         };
         touched.changed(&folder)?;
         Ok(put)
@@ -246,7 +246,7 @@ fn has_bytes_of(finished: &Finished, folder: &Within, local: &LocalPath) -> bool
     hashed.is_ok_and(|(hasher, _)| hasher.finish() == finished.sha256)
 }
 
-enum Put {
+enum Placement {
     InPlace,
     Replaced,
     TargetExists,

@@ -30,7 +30,7 @@ const MAX_NEW_BYTES: u64 = 1024 * 1024;
 
 /// What a path leads to.
 #[derive(Clone, Copy)]
-pub(super) enum Contents {
+pub(super) enum PathContents {
     Missing,
     /// Nothing, or a rescue folder whose making was cut short: of what its making writes, a power
     /// cut leaves any part.
@@ -41,7 +41,7 @@ pub(super) enum Contents {
     Other,
 }
 
-impl Contents {
+impl PathContents {
     pub(super) fn of(path: &Path) -> Result<Self, DiskError> {
         let listing = match fs::read_dir(path) {
             Ok(listing) => listing,

@@ -24,7 +24,7 @@ pub(crate) const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 const MAX_LINE_BYTES: usize = 64 + 2 + "data/".len() + MAX_LOCAL_BYTES + 2;
 
 /// A line of a manifest.
-pub(super) enum Line {
+pub(super) enum ManifestLine {
     /// A file with its hash.
     Listed {
         /// Its SHA-256.
@@ -41,7 +41,7 @@ pub(super) enum Line {
     },
 }
 
-impl Line {
+impl ManifestLine {
     /// Its number, from 1.
     pub(super) fn number(&self) -> u64 {
         match self {
@@ -54,7 +54,7 @@ impl Line {
 pub(super) fn lines(
     root: &Path,
     name: &str,
-) -> Result<impl Iterator<Item = Result<Line, DiskError>> + use<>, DiskError> {
+) -> Result<impl Iterator<Item = Result<ManifestLine, DiskError>> + use<>, DiskError> {
     let path = root.join(name);
     let is_file = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
     let file = if is_file {
@@ -62,22 +62,22 @@ pub(super) fn lines(
     } else {
         None
     };
-    Ok(Lines {
+    Ok(ManifestLines {
         reader: file.map(BufReader::new),
         path,
         number: 0,
     })
 }
 
-struct Lines {
+struct ManifestLines {
     /// `None` at the end.
     reader: Option<BufReader<File>>,
     path: PathBuf,
     number: u64,
 }
 
-impl Iterator for Lines {
-    type Item = Result<Line, DiskError>;
+impl Iterator for ManifestLines {
+    type Item = Result<ManifestLine, DiskError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let reader = self.reader.as_mut()?;
@@ -102,7 +102,7 @@ impl Iterator for Lines {
     }
 }
 
-fn parsed(line: &[u8], number: u64) -> Line {
+fn parsed(line: &[u8], number: u64) -> ManifestLine {
     let listed = || {
         let text = std::str::from_utf8(line)
             .ok()?
@@ -110,13 +110,13 @@ fn parsed(line: &[u8], number: u64) -> Line {
         let (digits, rest) = text.split_once([' ', '\t'])?;
         let rest = rest.trim_start_matches([' ', '\t']);
         let path = rest.strip_prefix('*').unwrap_or(rest).to_owned();
-        Some(Line::Listed {
+        Some(ManifestLine::Listed {
             sha256: digits.parse().ok()?,
             path,
             number,
         })
     };
-    listed().unwrap_or(Line::Bad { number })
+    listed().unwrap_or(ManifestLine::Bad { number })
 }
 
 /// Whether the bag's own files are all there and as they were written together: the tag manifest,
@@ -124,7 +124,7 @@ fn parsed(line: &[u8], number: u64) -> Line {
 pub(super) fn bag_is_whole(root: &Path) -> Result<bool, DiskError> {
     let mut missing = vec![BAGIT_TXT, BAG_INFO_TXT, MANIFEST];
     for line in lines(root, TAG_MANIFEST)? {
-        let Line::Listed { sha256, path, .. } = line? else {
+        let ManifestLine::Listed { sha256, path, .. } = line? else {
             return Ok(false);
         };
         let Some(at) = missing.iter().position(|name| *name == path) else {
@@ -149,7 +149,7 @@ pub(super) fn each_payload_line(
     mut f: impl FnMut(Sha256, &str),
 ) -> Result<bool, DiskError> {
     for line in lines(root, MANIFEST)? {
-        let Line::Listed { sha256, path, .. } = line? else {
+        let ManifestLine::Listed { sha256, path, .. } = line? else {
             return Ok(false);
         };
         let Some(local) = below_data(&path) else {

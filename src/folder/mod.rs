@@ -40,7 +40,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use catalogue::{Access, Catalogue, CatalogueError};
-pub use commit::{Committer, Outcome, ToCommit};
+pub use commit::{CommitOutcome, Committer, ToCommit};
 pub use disk::DiskError;
 pub use entry::{
     Companion, Count, Entry, EntryId, NewEntry, Payload, Proof, Reason, ReasonCode, Record, Run,
@@ -50,12 +50,12 @@ pub use gaps::{Gaps, missing_bytes_of_note};
 pub use giving_way::GivesWay;
 pub use partial::{Finished, PartialFile};
 pub use patchwork::Patchwork;
-pub use reader::{DataReader, Presence};
+pub use reader::{DataReader, PresenceLookup};
 pub use survey::{SurveyKind, Surveyed};
 
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
-use contents::Contents;
+use contents::PathContents;
 pub(crate) use disk::is_shortage;
 use disk::system::{Identity, are_on_one_disk, has_other_names, identity_of};
 pub(crate) use disk::system::{lies_in, share_a_disk, whole_path};
@@ -139,17 +139,17 @@ pub struct Folder {
 impl Folder {
     /// Opens this phone's rescue folder, or makes one where there is nothing or an empty folder.
     pub fn create_or_open(path: &Path, phone: &PhoneIdentity) -> Result<Self, FolderError> {
-        let contents = Contents::of(path)?;
+        let contents = PathContents::of(path)?;
         match contents {
-            Contents::Other => {
+            PathContents::Other => {
                 return Err(something_else(path));
             }
-            Contents::Missing => {
+            PathContents::Missing => {
                 fs::create_dir_all(path).map_err(|e| DiskError::naming("create", path, e))?;
             }
             // A lost catalogue is started again: what stands in its place is compared with
             // what the phone sends, and kept either way.
-            Contents::Empty | Contents::Rescue | Contents::Uncatalogued => {}
+            PathContents::Empty | PathContents::Rescue | PathContents::Uncatalogued => {}
         }
         // From here on by its absolute path: the caller may change directory.
         let root = whole_path(path).map_err(|e| DiskError::new("open", path, e))?;
@@ -183,7 +183,7 @@ impl Folder {
             catalogue.update_identity(phone)?;
         }
         disk::sync_folder(&root)?;
-        if let (Contents::Missing, Some(parent)) = (contents, root.parent()) {
+        if let (PathContents::Missing, Some(parent)) = (contents, root.parent()) {
             disk::sync_folder(parent)?;
         }
         let identity = identity_of(&root);
@@ -219,19 +219,19 @@ impl Folder {
 
     /// Opens a rescue folder of any phone; read-only when it cannot be written.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        match Contents::of(path)? {
-            Contents::Rescue => {}
-            Contents::Missing | Contents::Empty => {
+        match PathContents::of(path)? {
+            PathContents::Rescue => {}
+            PathContents::Missing | PathContents::Empty => {
                 return Err(FolderError::Missing {
                     path: path.to_owned(),
                 });
             }
-            Contents::Uncatalogued => {
+            PathContents::Uncatalogued => {
                 return Err(FolderError::NoCatalogue {
                     path: path.to_owned(),
                 });
             }
-            Contents::Other => {
+            PathContents::Other => {
                 return Err(something_else(path));
             }
         }
@@ -260,7 +260,7 @@ impl Folder {
     /// Looks into a rescue folder that another `rescue` may be working on: reads only, and locks nothing.
     /// What it holds may change from one question to the next.
     pub fn look(path: &Path) -> Result<Self, FolderError> {
-        if !matches!(Contents::of(path)?, Contents::Rescue) {
+        if !matches!(PathContents::of(path)?, PathContents::Rescue) {
             return Err(FolderError::Missing {
                 path: path.to_owned(),
             });

@@ -18,7 +18,7 @@ pub struct DataReader {
 
 /// What stands at a place below `data/`.
 #[derive(Debug)]
-pub enum Found {
+pub enum FoundOnDisk {
     /// A regular file, open.
     File(File),
     /// Nothing.
@@ -51,19 +51,19 @@ impl DataReader {
     }
 
     /// Opens a file to read it; follows no symbolic link out of the folder.
-    pub fn open(&self, local: &LocalPath) -> Result<Found, DiskError> {
+    pub fn open(&self, local: &LocalPath) -> Result<FoundOnDisk, DiskError> {
         let folder = match Within::holding(&self.root, local) {
             Ok(Some(folder)) => folder,
-            Ok(None) => return Ok(Found::Nothing),
+            Ok(None) => return Ok(FoundOnDisk::Nothing),
             Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => {
-                return Ok(Found::Other);
+                return Ok(FoundOnDisk::Other);
             }
             Err(error) => return Err(error),
         };
         match folder.open(local.name(), false) {
-            Ok(Some(file)) => Ok(Found::File(file)),
-            Ok(None) => Ok(Found::Nothing),
-            Err(DiskError::Symlink { .. } | DiskError::NotAFile { .. }) => Ok(Found::Other),
+            Ok(Some(file)) => Ok(FoundOnDisk::File(file)),
+            Ok(None) => Ok(FoundOnDisk::Nothing),
+            Err(DiskError::Symlink { .. } | DiskError::NotAFile { .. }) => Ok(FoundOnDisk::Other),
             Err(error) => Err(error),
         }
     }
@@ -88,22 +88,22 @@ impl DataReader {
 
 /// Looks whether files still stand in their places, without reading them.
 #[derive(Debug)]
-pub struct Presence {
+pub struct PresenceLookup {
     root: PathBuf,
     /// The folder looked into last, below `data/`: files are asked for folder by folder.
-    last: RefCell<Option<(Box<str>, Way)>>,
+    last: RefCell<Option<(Box<str>, FolderWay)>>,
 }
 
 /// The way to a folder below `data/`.
 #[derive(Debug)]
-enum Way {
+enum FolderWay {
     /// Free of symbolic links.
     Open(Within),
     /// Its path leads over a symbolic link, or over something that is not a folder.
     Blocked,
 }
 
-impl Presence {
+impl PresenceLookup {
     /// Of the files of the rescue folder at `root`, which need not exist.
     pub fn of(root: &Path) -> Self {
         Self {
@@ -151,21 +151,25 @@ impl Presence {
         }
         match &*last {
             // No such folder; it may be made before the next look.
-            None | Some((_, Way::Blocked)) => Ok(false),
-            Some((_, Way::Open(folder))) => Ok(folder.bearer(name)? == Some(Bearer::File(size))),
+            None | Some((_, FolderWay::Blocked)) => Ok(false),
+            Some((_, FolderWay::Open(folder))) => {
+                Ok(folder.bearer(name)? == Some(Bearer::File(size)))
+            }
         }
     }
 
     /// The way to a file's folder; `None` when there is none such.
-    fn way_to(&self, local: &LocalPath) -> Result<Option<Way>, DiskError> {
+    fn way_to(&self, local: &LocalPath) -> Result<Option<FolderWay>, DiskError> {
         match Within::holding(&self.root, local) {
-            Ok(folder) => Ok(folder.map(Way::Open)),
-            Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => Ok(Some(Way::Blocked)),
+            Ok(folder) => Ok(folder.map(FolderWay::Open)),
+            Err(DiskError::Symlink { .. } | DiskError::NotAFolder { .. }) => {
+                Ok(Some(FolderWay::Blocked))
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// As [`Presence::look`], for those who only tell what they see.
+    /// As [`PresenceLookup::look`], for those who only tell what they see.
     pub fn is_in_place(&self, local: &LocalPath, size: u64) -> bool {
         self.look(local, size).unwrap_or(false)
     }
@@ -184,7 +188,7 @@ mod tests {
         pull(&mut folder, &[("a/b/1.jpg", b"12345"), ("a/2.jpg", b"12")]);
         let data = folder.root().join("data");
         fs::create_dir(data.join("a/b/folder")).unwrap();
-        let presence = Presence::of(folder.root());
+        let presence = PresenceLookup::of(folder.root());
         let looks = |path, size| presence.look(&local(path), size).unwrap();
         assert!(looks("a/b/1.jpg", 5));
         assert!(looks("a/2.jpg", 2));
@@ -209,7 +213,7 @@ mod tests {
         fs::rename(data.join("a"), place.path().join("elsewhere")).unwrap();
         symlink(place.path().join("elsewhere"), data.join("a")).unwrap();
         symlink(data.join("a/1.jpg"), data.join("2.jpg")).unwrap();
-        let presence = Presence::of(folder.root());
+        let presence = PresenceLookup::of(folder.root());
         for path in ["a/1.jpg", "a/none/1.jpg", "2.jpg"] {
             assert!(!presence.look(&local(path), 5).unwrap(), "{path}");
         }

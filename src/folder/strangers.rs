@@ -10,9 +10,9 @@ use crate::names::LocalPath;
 /// Local paths by their keyed hash, 8 bytes each. A chance meeting of two could only hide that one of
 /// them is not known; at a million files, its odds are one in thirty million.
 #[derive(Default)]
-pub(super) struct Known(Vec<u64>);
+pub(super) struct PathHashes(Vec<u64>);
 
-impl Known {
+impl PathHashes {
     pub(super) fn add(&mut self, hash: u64) {
         self.0.push(hash);
     }
@@ -50,7 +50,7 @@ impl Folder {
     /// names. Memory grows by some 10 bytes per file of the catalogue.
     pub fn strangers(&self) -> Result<Vec<PathBuf>, CatalogueError> {
         let hashes = RandomState::new();
-        let mut known = Known::default();
+        let mut known = PathHashes::default();
         let catalogue = self.catalogue();
         catalogue.for_each(|entry| {
             known.add(hashes.hash_one(&entry.local));

@@ -83,7 +83,7 @@ pub(crate) fn pull(folder: &mut Folder, files: &[(&str, &[u8])]) -> Vec<EntryId>
             .commit(group)
             .unwrap()
             .iter()
-            .all(Outcome::is_in_place)
+            .all(CommitOutcome::is_in_place)
     );
     folder.catalogue_mut().record(&records).unwrap();
     ids

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::choice;
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
-use crate::folder::check::{self, Report};
+use crate::folder::check::{self, CheckResult};
 use crate::folder::upload::{NewUpload, Pledge, UploadRecord};
 use crate::folder::{
     CatalogueError, Folder, NewEntry, Proof, Reason, ReasonCode, Record, RunOutcome, bag,
@@ -178,7 +178,7 @@ fn read(folder: &Folder) -> Result<(), CatalogueError> {
         payload.push((file.local.as_str().to_owned(), file.size, file.sha256));
         Ok::<_, CatalogueError>(())
     });
-    if let Ok(Report {
+    if let Ok(CheckResult {
         finding_count: 0, ..
     }) = check::check(folder, &mut |_| {})
     {

@@ -18,11 +18,11 @@ mod turn;
 use std::path::PathBuf;
 
 use super::states;
-pub(crate) use advice::{Action, Counsel, Doubt};
+pub(crate) use advice::{Counsel, Doubt, GuideAction};
 use advice::{Replies, Reply, advice, open_doubt};
-pub(crate) use contents::{Amount, Contents, Group, Take, What, Wish};
-pub(crate) use holdings::{Holdings, Verdict};
-pub(crate) use sight::{Seen, Sight};
+pub(crate) use contents::{Amount, Group, PhoneContents, Take, TakeChoice, What};
+pub(crate) use holdings::{Completeness, Holdings};
+pub(crate) use sight::{Sight, Sighting};
 pub(crate) use turn::{Happened, Next, Note, Question, Trouble, Turn};
 
 /// After how many failures with a phone that looks ready the person is asked.
@@ -35,17 +35,17 @@ enum Stage {
     Looking,
     Doubting(Doubt),
     ChoosingPhone(Vec<String>),
-    Waiting(Vec<Action>),
+    Waiting(Vec<GuideAction>),
     Listing,
-    Taking(Contents),
-    LeavingOut(Contents),
+    Taking(PhoneContents),
+    LeavingOut(PhoneContents),
     Placing,
     Pulling,
     /// Something failed that a look at the phone does not explain.
     Troubled,
     /// The pull is done.
-    Arrived(Holdings, Vec<Action>),
-    Running(Action, Box<Stage>),
+    Arrived(Holdings, Vec<GuideAction>),
+    Running(GuideAction, Box<Stage>),
     Over,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct Journey {
     /// The remotes that files can be uploaded to.
     remotes: Vec<String>,
     /// What was done with the files already.
-    done: Vec<Action>,
+    done: Vec<GuideAction>,
 }
 
 impl Journey {
@@ -134,7 +134,7 @@ impl Journey {
                     _ => None,
                 };
                 match chosen {
-                    Some(Action::More) => {
+                    Some(GuideAction::More) => {
                         let more = self.sight.main().map(|seen| seen.state);
                         let mut turn = self.again(stage);
                         turn.say = more.map(Note::Alternatives).into_iter().collect();
@@ -184,15 +184,15 @@ impl Journey {
             },
             (Stage::Arrived(holdings, actions), Happened::Answered(number)) => {
                 match actions.get(number).cloned() {
-                    Some(Action::Finish) | None => {
-                        let is_safe = holdings.verdict() != Verdict::Partly;
+                    Some(GuideAction::Finish) | None => {
+                        let is_safe = holdings.verdict() != Completeness::Partly;
                         self.end(vec![Note::Farewell(holdings)], is_safe)
                     }
-                    Some(action @ Action::TryAgain) => {
+                    Some(action @ GuideAction::TryAgain) => {
                         self.done.push(action);
                         self.look(Vec::new())
                     }
-                    Some(Action::TakeRest) => {
+                    Some(GuideAction::TakeRest) => {
                         self.take = None;
                         self.look(Vec::new())
                     }
@@ -227,7 +227,7 @@ impl Journey {
         self.to(Stage::Over, say, Next::End(is_safe))
     }
 
-    fn run(&mut self, action: Action, back: Stage) -> Turn {
+    fn run(&mut self, action: GuideAction, back: Stage) -> Turn {
         let next = Next::Run(action.clone());
         self.to(Stage::Running(action, Box::new(back)), Vec::new(), next)
     }
@@ -248,7 +248,7 @@ impl Journey {
         }
         let Some(main) = self.sight.main().cloned() else {
             // Whatever was found stands in nobody's way, and there is no phone.
-            let nothing = Seen {
+            let nothing = Sighting {
                 phone: None,
                 model: None,
                 state: states::nothing_on_usb,
@@ -266,7 +266,7 @@ impl Journey {
     }
 
     /// The phone can be read.
-    fn begin_with(&mut self, ready: &Seen) -> Turn {
+    fn begin_with(&mut self, ready: &Sighting) -> Turn {
         (self.was_ready, self.phone) = (true, ready.phone.clone().or(self.phone.take()));
         let mut say = vec![Note::Ready(ready.clone())];
         let asides = self.sight.0.iter().filter(|seen| {
@@ -296,7 +296,7 @@ impl Journey {
     }
 
     /// Something stands in the way.
-    fn advise(&mut self, seen: &Seen) -> Turn {
+    fn advise(&mut self, seen: &Sighting) -> Turn {
         let mut say = Vec::from_iter(self.safe_places());
         let (counsel, actions) = advice(seen, &self.replies, self.was_ready, self.has_cable);
         say.push(Note::Advice(counsel));
@@ -308,7 +308,7 @@ impl Journey {
     }
 
     /// The phone is listed: asks what to take of it.
-    fn offer(&mut self, contents: Contents) -> Turn {
+    fn offer(&mut self, contents: PhoneContents) -> Turn {
         self.failures = 0;
         let say = vec![Note::Contents(contents.clone())];
         if contents.all().files == 0 {
@@ -319,23 +319,25 @@ impl Journey {
         self.to(Stage::Taking(contents), say, Next::Ask(question))
     }
 
-    fn chosen(&mut self, contents: Contents, number: usize) -> Turn {
+    fn chosen(&mut self, contents: PhoneContents, number: usize) -> Turn {
         let what = match contents.wishes().get(number) {
             None => return self.again(Stage::Taking(contents)),
-            Some(Wish::Elsewhere) => return self.to(Stage::Placing, Vec::new(), Next::AskPlace),
-            Some(Wish::WithoutFolders) => {
+            Some(TakeChoice::Elsewhere) => {
+                return self.to(Stage::Placing, Vec::new(), Next::AskPlace);
+            }
+            Some(TakeChoice::WithoutFolders) => {
                 let question = Question::Leave(contents.leavable());
                 let next = Next::AskMany(question);
                 return self.to(Stage::LeavingOut(contents), Vec::new(), next);
             }
-            Some(Wish::Everything) => What::Everything,
-            Some(Wish::PhotosAndVideos) => What::PhotosAndVideos,
-            Some(Wish::Photos) => What::Photos,
+            Some(TakeChoice::Everything) => What::Everything,
+            Some(TakeChoice::PhotosAndVideos) => What::PhotosAndVideos,
+            Some(TakeChoice::Photos) => What::Photos,
         };
         self.pull(&contents, what, Vec::new())
     }
 
-    fn leave_out(&mut self, contents: Contents, numbers: &[usize]) -> Turn {
+    fn leave_out(&mut self, contents: PhoneContents, numbers: &[usize]) -> Turn {
         let groups = contents.leavable();
         let left = numbers.iter().filter_map(|number| groups.get(*number));
         let patterns: Vec<_> = left.flat_map(|group| group.patterns.clone()).collect();
@@ -345,7 +347,7 @@ impl Journey {
         }
     }
 
-    fn pull(&mut self, contents: &Contents, what: What, say: Vec<Note>) -> Turn {
+    fn pull(&mut self, contents: &PhoneContents, what: What, say: Vec<Note>) -> Turn {
         let folder = contents.folder.clone();
         let take = Take { folder, what };
         self.take = Some(take.clone());
@@ -367,28 +369,28 @@ impl Journey {
 
     /// The pull is done: asks what is next.
     fn arrive(&mut self, holdings: Holdings, say: Vec<Note>) -> Turn {
-        let mut actions = vec![Action::Export];
+        let mut actions = vec![GuideAction::Export];
         let remotes = self.remotes.iter().cloned();
-        actions.extend(remotes.map(Action::Upload));
-        actions.push(Action::CopyToDisk);
-        let is_partly = holdings.verdict() == Verdict::Partly;
-        let has_tried = self.done.contains(&Action::TryAgain);
+        actions.extend(remotes.map(GuideAction::Upload));
+        actions.push(GuideAction::CopyToDisk);
+        let is_partly = holdings.verdict() == Completeness::Partly;
+        let has_tried = self.done.contains(&GuideAction::TryAgain);
         if is_partly && !has_tried {
-            actions.insert(0, Action::TryAgain);
+            actions.insert(0, GuideAction::TryAgain);
         }
-        actions.extend(holdings.is_choice.then_some(Action::TakeRest));
+        actions.extend(holdings.is_choice.then_some(GuideAction::TakeRest));
         actions.retain(|action| !self.done.contains(action));
         // What failed twice is not what Enter does a third time.
-        actions.extend((is_partly && has_tried).then_some(Action::TryAgain));
-        actions.push(Action::Finish);
+        actions.extend((is_partly && has_tried).then_some(GuideAction::TryAgain));
+        actions.push(GuideAction::Finish);
         let question = Question::Then(actions.clone());
         self.to(Stage::Arrived(holdings, actions), say, Next::Ask(question))
     }
 
-    fn ran(&mut self, action: Action, stage: Stage, went_well: bool) -> Turn {
+    fn ran(&mut self, action: GuideAction, stage: Stage, went_well: bool) -> Turn {
         match stage {
             Stage::Arrived(holdings, _) => {
-                let has_page = went_well && action == Action::Export;
+                let has_page = went_well && action == GuideAction::Export;
                 let say = has_page.then(|| Note::Pictures(holdings.folder.clone()));
                 self.done.extend(went_well.then_some(action));
                 self.arrive(holdings, say.into_iter().collect())

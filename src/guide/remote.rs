@@ -7,7 +7,7 @@ use crate::upload::problem::Problem;
 
 /// What a remote is used for. Names and commands are as a person types them.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Task<'a> {
+pub(crate) enum RemoteUse<'a> {
     /// It is set up, and not saved yet.
     Adding,
     /// The saved remote of this name is tested, or signed in to.
@@ -21,7 +21,7 @@ pub(crate) enum Task<'a> {
     },
 }
 
-impl Task<'_> {
+impl RemoteUse<'_> {
     /// What to do once the cause is gone.
     fn again(&self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl Task<'_> {
 }
 
 /// The error that a problem with a remote ends a command with.
-pub(crate) fn of_problem(problem: &Problem, task: Task<'_>) -> Error {
+pub(crate) fn of_problem(problem: &Problem, task: RemoteUse<'_>) -> Error {
     let (kind, hint) = match problem {
         Problem::SignedOut { check, .. } => (
             Kind::RemoteDenied,
@@ -91,7 +91,7 @@ pub(crate) fn of_problem(problem: &Problem, task: Task<'_>) -> Error {
         Problem::Denied { .. } | Problem::Forbidden { .. } => (
             Kind::RemoteDenied,
             match task {
-                Task::Adding => "check user, password and permissions, and run the same command again".to_owned(),
+                RemoteUse::Adding => "check user, password and permissions, and run the same command again".to_owned(),
                 _ => format!(
                     "check user, password and permissions; to change them: {}",
                     task.set_up_again("")
@@ -128,8 +128,8 @@ pub(crate) fn of_problem(problem: &Problem, task: Task<'_>) -> Error {
             format!(
                 "compare it with the fingerprint that the server's owner gives you; {}",
                 match task {
-                    Task::Adding => "if it is the same, give it with --host-key".to_owned(),
-                    Task::Trying(name) | Task::Sending { name, .. } => format!(
+                    RemoteUse::Adding => "if it is the same, give it with --host-key".to_owned(),
+                    RemoteUse::Trying(name) | RemoteUse::Sending { name, .. } => format!(
                         "`rescue remote test {name}` on a terminal asks you to confirm it, or remove the remote and add it again with --host-key SHA256:..."
                     ),
                 }
@@ -138,7 +138,7 @@ pub(crate) fn of_problem(problem: &Problem, task: Task<'_>) -> Error {
         Problem::NoWriting { .. } => (
             Kind::RemoteDenied,
             match task {
-                Task::Adding => "name a folder that you may write to".to_owned(),
+                RemoteUse::Adding => "name a folder that you may write to".to_owned(),
                 _ => format!(
                     "check the permissions of that folder, and that its disk is not read-only; or {}",
                     task.set_up_again(" with another folder")
@@ -167,14 +167,14 @@ pub(crate) fn of_problem(problem: &Problem, task: Task<'_>) -> Error {
         Problem::Settings { .. } => (
             Kind::Usage,
             match task {
-                Task::Adding => "check the options given, and run the same command again".to_owned(),
+                RemoteUse::Adding => "check the options given, and run the same command again".to_owned(),
                 _ => task.set_up_again(""),
             },
         ),
         Problem::NotFound { .. } => (
             Kind::Remote,
             match task {
-                Task::Adding => "check the options given, and run the same command again".to_owned(),
+                RemoteUse::Adding => "check the options given, and run the same command again".to_owned(),
                 _ => "check the address, bucket or folder of the remote".to_owned(),
             },
         ),
@@ -199,7 +199,7 @@ pub(crate) fn of_problem(problem: &Problem, task: Task<'_>) -> Error {
 }
 
 /// The error that a failed sign-in ends a command with.
-pub(crate) fn of_sign_in(error: &SignInError, task: Task<'_>) -> Error {
+pub(crate) fn of_sign_in(error: &SignInError, task: RemoteUse<'_>) -> Error {
     let (kind, hint) = match error {
         SignInError::Problem(problem) => return of_problem(problem, task),
         SignInError::Refused { .. } => (
@@ -278,7 +278,7 @@ mod tests {
     fn only_a_saved_remote_is_to_be_removed_and_only_an_upload_waits() {
         let hint = |problem: &Problem, task| of_problem(problem, task).hint.unwrap();
         for problem in problems() {
-            let hint = hint(&problem, Task::Adding);
+            let hint = hint(&problem, RemoteUse::Adding);
             for other in [
                 "remote remove",
                 "remote login",
@@ -290,7 +290,7 @@ mod tests {
             }
         }
         for problem in problems() {
-            let hint = hint(&problem, Task::Trying("nas"));
+            let hint = hint(&problem, RemoteUse::Trying("nas"));
             assert!(
                 !hint.contains("--wait") && !hint.contains("resumes"),
                 "{problem:?}: {hint}"
@@ -298,10 +298,10 @@ mod tests {
             assert!(!hint.contains("remote remove`"), "{problem:?}: {hint}");
         }
         let signed_out = problems().pop().unwrap();
-        let again = hint(&signed_out, Task::Trying("nas"));
+        let again = hint(&signed_out, RemoteUse::Trying("nas"));
         assert!(again.contains("`rescue remote login nas`"), "{again}");
         let waiting = "rescue upload f --to nas --wait";
-        let sending = Task::Sending {
+        let sending = RemoteUse::Sending {
             name: "nas",
             waiting,
         };

@@ -11,7 +11,7 @@ use crate::phone::keys::KeysError;
 
 /// What is known about one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct State {
+pub struct Diagnosis {
     /// Its name, a contract for programs.
     pub state: &'static str,
     /// The kind of failure that it is for a command; `None` where a phone can be read all the same.
@@ -30,7 +30,7 @@ macro_rules! states {
     ($($name:ident: $kind:expr, $meaning:literal, $next:expr, [$($alternative:literal),* $(,)?];)*) => {
         $(
             #[doc = $meaning]
-            pub const $name: State = State {
+            pub const $name: Diagnosis = Diagnosis {
                 state: stringify!($name),
                 kind: $kind,
                 meaning: $meaning,
@@ -39,7 +39,7 @@ macro_rules! states {
             };
         )*
         /// Every state, from the cable inwards.
-        pub const ALL: &[State] = &[$($name),*];
+        pub const ALL: &[Diagnosis] = &[$($name),*];
     };
 }
 
@@ -48,7 +48,7 @@ macro_rules! states {
     reason = "a state's name in JSON and its name here are one word"
 )]
 mod table {
-    use super::{Kind, State};
+    use super::{Diagnosis, Kind};
 
     states! {
         nothing_on_usb: Some(Kind::NoPhone),
@@ -222,7 +222,7 @@ mod table {
 pub use table::*;
 
 /// The state that a failure to connect tells of, where it tells of one.
-pub fn of_error(error: &PhoneError) -> Option<State> {
+pub fn of_error(error: &PhoneError) -> Option<Diagnosis> {
     Some(match error {
         PhoneError::NotReady { state, .. } => of_device(state),
         PhoneError::Unauthorized { .. } => unauthorized,
@@ -237,7 +237,7 @@ pub fn of_error(error: &PhoneError) -> Option<State> {
 }
 
 /// The state that a failure to connect to an address (`--tcp`) tells of, where it is one of the address.
-pub fn of_address(error: &PhoneError) -> Option<State> {
+pub fn of_address(error: &PhoneError) -> Option<Diagnosis> {
     Some(match error {
         PhoneError::BadAddress { .. } => bad_address,
         PhoneError::UnknownHost { .. } => unknown_host,
@@ -255,7 +255,7 @@ pub fn of_address(error: &PhoneError) -> Option<State> {
 }
 
 /// The state that a failure to read keys is.
-pub fn of_keys(error: &KeysError) -> State {
+pub fn of_keys(error: &KeysError) -> Diagnosis {
     match error {
         KeysError::File { source, .. } if source.kind() == ErrorKind::InvalidData => key_damaged,
         KeysError::File { .. } | KeysError::NoHome { .. } => key_unreadable,
@@ -264,7 +264,7 @@ pub fn of_keys(error: &KeysError) -> State {
 }
 
 /// The state that a route reports; one that is to be asked first counts as ready.
-pub fn of_device(state: &DeviceState) -> State {
+pub fn of_device(state: &DeviceState) -> Diagnosis {
     match state {
         DeviceState::Device | DeviceState::Attached => ready,
         DeviceState::Connecting | DeviceState::Authorizing => authorizing,

@@ -16,7 +16,7 @@ use chrono::{Local, TimeZone as _};
 use super::kind::MediaKind;
 use super::look::{Looker, kind_in};
 use super::movie::{SINCE_1904, movie_header};
-use super::taken::{Source as Known, Taken};
+use super::taken::{Taken, TimeSource};
 use super::{jpeg, png, smaller, tiff};
 
 /// The largest picture that is made smaller, in bytes.
@@ -34,7 +34,7 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// The changes that uploads should get.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct CopyOptions {
     /// Whether to add a date to files that have none.
     pub dates: bool,
     /// Whether to scale down pictures of more than 16 megapixels.
@@ -56,7 +56,7 @@ pub(crate) enum Part {
 }
 
 /// What is to be sent for a file.
-pub(crate) enum Plan {
+pub(crate) enum CopyPlan {
     /// The file itself. With a reason if a copy was wanted but is not possible.
     Original(Option<String>),
     /// These parts, and a description of what is different in the copy.
@@ -65,7 +65,7 @@ pub(crate) enum Plan {
     Smaller,
 }
 
-impl Plan {
+impl CopyPlan {
     /// With something more to say.
     pub(crate) fn and(self, more: String) -> Self {
         let joined = |what: String| format!("{what}; {more}");
@@ -81,14 +81,20 @@ impl Plan {
 }
 
 /// Looks at a file's beginning, which is enough to know what is to be done.
-pub(crate) fn plan(file: &mut dyn ReadSeek, size: u64, wish: Wish, name: &str, mtime: i64) -> Plan {
+pub(crate) fn plan(
+    file: &mut dyn ReadSeek,
+    size: u64,
+    wish: CopyOptions,
+    name: &str,
+    mtime: i64,
+) -> CopyPlan {
     let kind = kind_in(file, MediaKind::of_name(name.as_bytes()));
     if size == 0 || !matches!(kind, MediaKind::Photo | MediaKind::Video) {
-        return Plan::Original(None);
+        return CopyPlan::Original(None);
     }
     let mut not_smaller = None;
     if wish.smaller && kind == MediaKind::Photo {
-        match jpeg::Header::read(file) {
+        match jpeg::JpegHeader::read(file) {
             None if is_small_enough(file) => {}
             None => {
                 let why = match begins(file, 0, JPEG) {
@@ -106,18 +112,18 @@ pub(crate) fn plan(file: &mut dyn ReadSeek, size: u64, wish: Wish, name: &str, m
                     None if size > MAX_READ_BYTES => {
                         not_smaller = Some("not made smaller: it has over 134 MB".to_owned());
                     }
-                    None => return Plan::Smaller,
+                    None => return CopyPlan::Smaller,
                     Some(why) => not_smaller = Some(format!("not made smaller: {why}")),
                 }
             }
         }
     }
     let plan = match wish.dates {
-        false => Plan::Original(None),
+        false => CopyPlan::Original(None),
         true => match dated(file, size, name, mtime) {
-            Ok(Some((parts, what))) => Plan::Parts(parts, what),
-            Ok(None) => Plan::Original(None),
-            Err(why) => Plan::Original(Some(format!("without a date of its own: {why}"))),
+            Ok(Some((parts, what))) => CopyPlan::Parts(parts, what),
+            Ok(None) => CopyPlan::Original(None),
+            Err(why) => CopyPlan::Original(Some(format!("without a date of its own: {why}"))),
         },
     };
     match not_smaller {
@@ -138,9 +144,9 @@ fn dated(
     let from = match Looker::default().look(kind, name, mtime, &mut *file).taken {
         None => return Err("its date is unknown".to_owned()),
         Some(taken) => match taken.source {
-            Known::Exif | Known::Video => return Ok(None),
-            Known::Name => (taken, "its name"),
-            Known::Modified => (taken, "its file's date"),
+            TimeSource::Exif | TimeSource::Video => return Ok(None),
+            TimeSource::Name => (taken, "its name"),
+            TimeSource::Modified => (taken, "its file's date"),
         },
     };
     let (taken, from) = from;
@@ -171,7 +177,7 @@ fn into_photo(file: &mut dyn ReadSeek, taken: Taken) -> PutIn {
     let local = Local.from_local_datetime(&taken.at).earliest();
     let offset = local.map(|local| local.format("%:z").to_string());
     let no_room = "there is no room for it in its EXIF data";
-    if let Some(header) = jpeg::Header::read(file) {
+    if let Some(header) = jpeg::JpegHeader::read(file) {
         if header.has_more_pictures() {
             return Err("it holds more than one picture, so it is left unchanged");
         }
@@ -268,7 +274,7 @@ fn into_video(file: &mut dyn ReadSeek, taken: Taken) -> PutIn {
 pub(crate) fn shrunk(
     original: &[u8],
     max_pixels: u64,
-    wish: Wish,
+    wish: CopyOptions,
     name: &str,
     mtime: i64,
 ) -> Result<(Bytes, String), &'static str> {

@@ -23,7 +23,7 @@ const XMP_DATES: [&[u8]; 4] = [
 
 /// Everything in a JPEG before the pixels.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Header {
+pub(super) struct JpegHeader {
     pub(super) segments: Vec<Segment>,
     /// Width, height and number of colours. Only the first frame counts.
     pub(super) frame: Option<Frame>,
@@ -56,7 +56,7 @@ impl Frame {
     }
 }
 
-impl Header {
+impl JpegHeader {
     /// Reads the header; returns `None` if the file is not a valid JPEG.
     pub(super) fn read(file: &mut dyn ReadSeek) -> Option<Self> {
         file.seek(SeekFrom::Start(0)).ok()?;

@@ -19,7 +19,7 @@ pub(crate) use facts::Facts;
 
 use super::kind::{FIRST_BYTES, MediaKind};
 use super::movie::{MovieHeader, movie_header};
-use super::taken::{self, Source, Taken};
+use super::taken::{self, Taken, TimeSource};
 use crate::threads::spawn_scoped;
 
 /// The longer side of a small picture that is made here, in pixels.
@@ -115,7 +115,7 @@ impl Looker {
         mut file: impl Read + Seek,
     ) -> Look {
         let fallback = || Taken::of_name_or_mtime(name, mtime);
-        let file = Bounded {
+        let file = BoundedReader {
             left: MAX_READ_BYTES,
             inner: &mut file,
         };
@@ -129,7 +129,7 @@ impl Looker {
         &self,
         kind: MediaKind,
         name: &str,
-        mut file: Bounded<'_>,
+        mut file: BoundedReader<'_>,
         fallback: impl Fn() -> Option<Taken>,
     ) -> Look {
         match kind_in(&mut file, kind) {
@@ -141,7 +141,7 @@ impl Looker {
             MediaKind::Video => {
                 let header = movie_header(&mut file);
                 let at = header.as_ref().and_then(MovieHeader::taken);
-                let source = Source::Video;
+                let source = TimeSource::Video;
                 let poster = (self.thumbs != Thumbs::No && header.is_some())
                     .then(|| or_nothing(name, || self.poster(&mut file)).flatten());
                 Look {
@@ -162,7 +162,7 @@ impl Looker {
     fn photo(&self, name: &str, file: &mut dyn ReadSeek) -> Look {
         let mut look = Look::default();
         if let Some(exif) = exif_of(file) {
-            let source = Source::Exif;
+            let source = TimeSource::Exif;
             look.taken = taken::of_exif(&exif).map(|at| Taken { at, source });
             look.orientation = orientation(&exif);
             if self.thumbs != Thumbs::No {
@@ -496,12 +496,12 @@ fn on_white(value: u8, alpha: u8) -> u8 {
 }
 
 /// Stops after so many bytes: lengths in a file can claim anything.
-struct Bounded<'a> {
+struct BoundedReader<'a> {
     inner: &'a mut dyn ReadSeek,
     left: u64,
 }
 
-impl Read for Bounded<'_> {
+impl Read for BoundedReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
             return Ok(0);
@@ -512,7 +512,7 @@ impl Read for Bounded<'_> {
     }
 }
 
-impl Seek for Bounded<'_> {
+impl Seek for BoundedReader<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.inner.seek(to)
     }
@@ -601,7 +601,7 @@ pub(crate) mod tests {
         let photo = with_exif(&jpeg(640, 480), "2024:08:18 09:30:01", 6, &thumb);
         let look = look("IMG_20200101_000000.jpg", &photo);
         let taken = look.taken.unwrap();
-        assert_eq!(taken.source, Source::Exif);
+        assert_eq!(taken.source, TimeSource::Exif);
         assert_eq!(taken.at.to_string(), "2024-08-18 09:30:01");
         assert_eq!((look.orientation, look.thumb), (6, Some(thumb)));
     }
@@ -612,15 +612,15 @@ pub(crate) mod tests {
         let clip: &[u8] = include_bytes!("../../fixtures/clip.mp4");
         for name in ["VID_20200101_000000.mp4", "IMG-20200101-WA0001", "x.bin"] {
             let taken = look(name, &photo).taken.unwrap();
-            assert_eq!(taken.source, Source::Exif, "{name}");
+            assert_eq!(taken.source, TimeSource::Exif, "{name}");
         }
         for name in ["IMG_20200101_000000.jpg", "VID-20200101-WA0001"] {
             let taken = look(name, clip).taken.unwrap();
-            assert_eq!(taken.source, Source::Video, "{name}");
+            assert_eq!(taken.source, TimeSource::Video, "{name}");
         }
         // A sound with a movie's header has no time that anybody took it at.
         let taken = look("AUD-20200101-WA0001.m4a", clip).taken.unwrap();
-        assert_eq!(taken.source, Source::Name);
+        assert_eq!(taken.source, TimeSource::Name);
     }
 
     #[test]
@@ -696,7 +696,7 @@ pub(crate) mod tests {
         assert_eq!(size_of(&with.thumb.unwrap()), (192, 108));
         assert_eq!(
             (with.seconds, with.taken.unwrap().source),
-            (2, Source::Video)
+            (2, TimeSource::Video)
         );
         for nothing in [
             &jpeg(320, 180)[..400],
@@ -806,7 +806,7 @@ pub(crate) mod tests {
                 Ok(0)
             }
         }
-        let mut bounded = Bounded {
+        let mut bounded = BoundedReader {
             inner: &mut Endless,
             left: 1_000_000,
         };

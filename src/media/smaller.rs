@@ -11,7 +11,7 @@ use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use jpeg_decoder::PixelFormat;
 
-use super::jpeg::{self, EXIF_MARK, Header};
+use super::jpeg::{self, EXIF_MARK, JpegHeader};
 use super::tiff;
 
 /// The largest number of pixels in a scaled-down copy.
@@ -26,7 +26,7 @@ const MAX_CLAIMED: u64 = 300_000_000;
 const QUALITY: u8 = 90;
 
 /// Returns why a picture is not scaled down, judged by its header; `None` if scaling down is worth trying.
-pub(super) fn why_not(header: &Header) -> Option<&'static str> {
+pub(super) fn why_not(header: &JpegHeader) -> Option<&'static str> {
     let Some(frame) = header.frame else {
         return Some("it cannot be read as a JPEG");
     };
@@ -48,7 +48,8 @@ pub(super) fn why_not(header: &Header) -> Option<&'static str> {
 
 /// Returns a copy with at most `max_pixels` pixels, or why that is not possible.
 pub(super) fn smaller(original: &[u8], max_pixels: u64) -> Result<Vec<u8>, &'static str> {
-    let header = Header::read(&mut Cursor::new(original)).ok_or("it cannot be read as a JPEG")?;
+    let header =
+        JpegHeader::read(&mut Cursor::new(original)).ok_or("it cannot be read as a JPEG")?;
     let scan_at = usize::try_from(header.scan_at).unwrap_or(usize::MAX);
     let end = jpeg::end_of(original, scan_at).ok_or("the picture is cut off")?;
     if end < original.len() {
@@ -124,8 +125,8 @@ fn fitting(width: u16, height: u16, max_pixels: u64) -> (u16, u16) {
 
 /// The new picture with the old one's segments that say something about it: EXIF with the new size,
 /// XMP, ICC and all else, but for those that are about how the old one was encoded.
-fn with_metadata(header: &Header, encoded: &[u8], width: u16, height: u16) -> Option<Vec<u8>> {
-    let new = Header::read(&mut Cursor::new(encoded))?;
+fn with_metadata(header: &JpegHeader, encoded: &[u8], width: u16, height: u16) -> Option<Vec<u8>> {
+    let new = JpegHeader::read(&mut Cursor::new(encoded))?;
     let mut copy = vec![0xFF, 0xD8];
     for segment in &header.segments {
         match segment.marker {

@@ -21,7 +21,7 @@ pub(crate) struct Taken {
     #[serde(serialize_with = "as_text")]
     pub at: NaiveDateTime,
     /// The source of the time.
-    pub source: Source,
+    pub source: TimeSource,
 }
 
 fn as_text<S: serde::Serializer>(at: &NaiveDateTime, serializer: S) -> Result<S::Ok, S::Error> {
@@ -31,7 +31,7 @@ fn as_text<S: serde::Serializer>(at: &NaiveDateTime, serializer: S) -> Result<S:
 /// The source of a time, the most reliable first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Source {
+pub(crate) enum TimeSource {
     /// The picture's EXIF data.
     Exif,
     /// The video's header.
@@ -45,8 +45,8 @@ pub(crate) enum Source {
 impl Taken {
     /// Returns the time in the file's name, otherwise the modification time (in seconds since 1970).
     pub(crate) fn of_name_or_mtime(name: &str, mtime: i64) -> Option<Self> {
-        let found = of_name(name).map(|at| (at, Source::Name));
-        let found = found.or_else(|| local(mtime).map(|at| (at, Source::Modified)));
+        let found = of_name(name).map(|at| (at, TimeSource::Name));
+        let found = found.or_else(|| local(mtime).map(|at| (at, TimeSource::Modified)));
         found.map(|(at, source)| Self { at, source })
     }
 }
@@ -408,7 +408,7 @@ mod tests {
         let day = |day| NaiveDate::from_ymd_opt(2024, 8, day);
         let taken = |day| Taken {
             at: at(&format!("2024-08-{day} 23:59:59")),
-            source: Source::Exif,
+            source: TimeSource::Exif,
         };
         let days = Days {
             since: day(18),
@@ -439,10 +439,10 @@ mod tests {
         let taken = Taken::of_name_or_mtime("IMG_20240818_093001.jpg", 0).unwrap();
         assert_eq!(
             (taken.source, month_folder(Some(taken))),
-            (Source::Name, "2024/2024-08".to_owned())
+            (TimeSource::Name, "2024/2024-08".to_owned())
         );
         let taken = Taken::of_name_or_mtime("x.jpg", 1_723_973_400).unwrap();
-        assert_eq!(taken.source, Source::Modified);
+        assert_eq!(taken.source, TimeSource::Modified);
         assert_eq!(Taken::of_name_or_mtime("x.jpg", 0), None);
         assert_eq!(month_folder(None), "undated");
         assert_eq!(Taken::of_name_or_mtime("x.jpg", i64::MAX), None);

@@ -44,7 +44,7 @@ impl From<Damaged> for Unfit {
 
 /// One entry of a directory, with its value or the value's offset, as in the file.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct IfdEntry {
     tag: u16,
     kind: u16,
     count: u32,
@@ -53,8 +53,8 @@ struct Entry {
     at: usize,
 }
 
-struct Directory {
-    entries: Vec<Entry>,
+struct Ifd {
+    entries: Vec<IfdEntry>,
     next: u32,
 }
 
@@ -107,7 +107,7 @@ impl Order {
     }
 }
 
-fn directory(tiff: &[u8], order: Order, at: u32) -> Result<Directory, Damaged> {
+fn directory(tiff: &[u8], order: Order, at: u32) -> Result<Ifd, Damaged> {
     let at = usize::try_from(at).map_err(|_| Damaged)?;
     let count = usize::from(order.read_u16(tiff, at)?);
     if count > MAX_ENTRIES {
@@ -117,7 +117,7 @@ fn directory(tiff: &[u8], order: Order, at: u32) -> Result<Directory, Damaged> {
     for number in 0..count {
         let at = at + 2 + 12 * number;
         let value = tiff.get(at + 8..).and_then(|rest| rest.first_chunk());
-        entries.push(Entry {
+        entries.push(IfdEntry {
             tag: order.read_u16(tiff, at)?,
             kind: order.read_u16(tiff, at + 2)?,
             count: order.read_u32(tiff, at + 4)?,
@@ -126,7 +126,7 @@ fn directory(tiff: &[u8], order: Order, at: u32) -> Result<Directory, Damaged> {
         });
     }
     let next = order.read_u32(tiff, at + 2 + 12 * count)?;
-    Ok(Directory { entries, next })
+    Ok(Ifd { entries, next })
 }
 
 /// Returns EXIF data with a date added to the existing data, or with only the date.
@@ -141,14 +141,14 @@ pub(super) fn with_date(
     };
     let order = Order::of(&out)?;
     let (mut main, mut exif) = match tiff {
-        None => (Directory::empty(), Directory::empty()),
+        None => (Ifd::empty(), Ifd::empty()),
         Some(tiff) => {
             let main = directory(tiff, order, order.read_u32(tiff, 4)?)?;
             let exif = match main.entry(EXIF_DIRECTORY) {
                 Some(entry) => directory(tiff, order, order.read_u32(&entry.value, 0)?)?,
-                None => Directory::empty(),
+                None => Ifd::empty(),
             };
-            let says = |directory: &Directory, tag| {
+            let says = |directory: &Ifd, tag| {
                 let entry = directory.entry(tag);
                 entry.is_some_and(|entry| entry.says_something(tiff, order))
             };
@@ -210,7 +210,7 @@ pub(super) fn set_size(tiff: &mut [u8], width: u16, height: u16) -> Result<(), D
     Ok(())
 }
 
-impl Entry {
+impl IfdEntry {
     /// Whether its value has a letter or a digit but 0: what is not there says nothing, and neither
     /// do `0000:00:00 00:00:00` and blanks.
     fn says_something(&self, tiff: &[u8], order: Order) -> bool {
@@ -236,7 +236,7 @@ impl Entry {
     }
 }
 
-impl Directory {
+impl Ifd {
     fn empty() -> Self {
         Self {
             entries: Vec::new(),
@@ -244,7 +244,7 @@ impl Directory {
         }
     }
 
-    fn entry(&self, tag: u16) -> Option<&Entry> {
+    fn entry(&self, tag: u16) -> Option<&IfdEntry> {
         self.entries.iter().find(|entry| entry.tag == tag)
     }
 
@@ -270,7 +270,7 @@ impl Directory {
             _ => bytes.len() as u32,
         };
         self.entries.retain(|entry| entry.tag != tag);
-        self.entries.push(Entry {
+        self.entries.push(IfdEntry {
             tag,
             kind,
             count,
@@ -334,11 +334,11 @@ mod tests {
         for order in [true, false].map(|is_little| Order { is_little }) {
             let mark = if order.is_little { b"II*\0" } else { b"MM\0*" };
             let mut old = [&mark[..], &order.u32(8)].concat();
-            let mut main = Directory {
+            let mut main = Ifd {
                 entries: Vec::new(),
                 next: 0,
             };
-            let mut exif = Directory::empty();
+            let mut exif = Ifd::empty();
             exif.set(order, &mut old, 0x927C, UNDEFINED, b"a note of the maker");
             exif.set(order, &mut old, PIXEL_X_DIMENSION, LONG, &order.u32(4000));
             let exif_at = exif.write(order, &mut old).unwrap();
@@ -370,7 +370,7 @@ mod tests {
         let order = Order { is_little: true };
         let with = |tag: u16, kind: u16, text: &[u8]| {
             let mut tiff = [&b"II*\0"[..], &order.u32(8)].concat();
-            let (mut main, mut exif) = (Directory::empty(), Directory::empty());
+            let (mut main, mut exif) = (Ifd::empty(), Ifd::empty());
             let directory = if tag == DATE_TIME {
                 &mut main
             } else {

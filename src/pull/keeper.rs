@@ -21,8 +21,8 @@ use crate::digest::Sha256;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::folder::{
-    Committer, DiskError, EntryId, Finished, Folder, Gaps, Outcome, PartialFile, Proof, Reason,
-    ReasonCode, Record, ToCommit,
+    CommitOutcome, Committer, DiskError, EntryId, Finished, Folder, Gaps, PartialFile, Proof,
+    Reason, ReasonCode, Record, ToCommit,
 };
 use crate::halt::Halt;
 use crate::item::Item;
@@ -397,15 +397,17 @@ impl Thread {
             let outcomes = self.committer.commit(files)?;
             for ((task, came, local), outcome) in tasks.into_iter().zip(outcomes) {
                 match outcome {
-                    Outcome::InPlace | Outcome::Replaced => self.pulled(&task, local, came),
-                    Outcome::TargetExists(finished) => {
+                    CommitOutcome::InPlace | CommitOutcome::Replaced => {
+                        self.pulled(&task, local, came)
+                    }
+                    CommitOutcome::TargetExists(finished) => {
                         if !self.clear_place(task.id, &local) {
                             let other = self.other_name(&local);
                             self.moved().insert(task.id, other);
                         }
                         waiting.push((task, finished));
                     }
-                    Outcome::Failed(finished, error) => {
+                    CommitOutcome::Failed(finished, error) => {
                         drop(finished);
                         self.refused_by_disk(&task, &error);
                     }

@@ -20,7 +20,7 @@ use super::unproven::{Call, Method, News, ToVerify, Unproven, proof_of};
 use crate::adb::features::Feature;
 use crate::adb::sync::{FileType, Operation, Stat, SyncAnswer};
 use crate::digest::Hasher;
-use crate::folder::reader::Found;
+use crate::folder::reader::FoundOnDisk;
 use crate::folder::{DataReader, Proof, Reason, ReasonCode};
 use crate::halt::Halt;
 use crate::item::Item;
@@ -306,7 +306,7 @@ impl Verifier {
         let local = moved.unwrap_or_else(|| file.pulled.local.clone());
         let (data, sha256) = (self.data.clone(), file.pulled.sha256);
         let digested = tokio::task::spawn_blocking(move || {
-            let Ok(Found::File(file)) = data.open(&local) else {
+            let Ok(FoundOnDisk::File(file)) = data.open(&local) else {
                 return None;
             };
             let mut came = HashedFile {

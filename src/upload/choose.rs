@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::queue::Ended;
 use super::rules::Rules;
 use super::source::blocking;
-use crate::folder::reader::Found;
+use crate::folder::reader::FoundOnDisk;
 use crate::folder::upload::{NewUpload, RemoteId};
 use crate::folder::{Catalogue, CatalogueError, DataReader, Entry, State};
 use crate::halt::Halt;
@@ -167,7 +167,7 @@ impl Choice {
                     name: entry.local.name().to_owned(),
                     mtime: entry.item.mtime,
                     file: match reader.open(&entry.local) {
-                        Ok(Found::File(file)) => Some(file),
+                        Ok(FoundOnDisk::File(file)) => Some(file),
                         _ => None,
                     },
                 }))

@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 
 use super::problem::Problem;
 use super::source::{Source, blocking};
-use crate::media::copy::{MAX_READ_BYTES, Part, Plan, Wish, plan, shrunk};
+use crate::media::copy::{CopyOptions, CopyPlan, MAX_READ_BYTES, Part, plan, shrunk};
 use crate::media::smaller;
 
 /// The content to send for a file.
@@ -20,13 +20,13 @@ pub(crate) enum Prepared {
 /// Makes copies. Only one large picture is in memory at a time.
 #[derive(Debug)]
 pub(crate) struct Copies {
-    wish: Wish,
+    wish: CopyOptions,
     turn: Semaphore,
 }
 
 impl Copies {
     /// Creates the copier with the changes for all files of a run.
-    pub(crate) fn new(wish: Wish) -> Self {
+    pub(crate) fn new(wish: CopyOptions) -> Self {
         Self {
             wish,
             turn: Semaphore::new(1),
@@ -41,11 +41,11 @@ impl Copies {
         name: &str,
     ) -> Result<Prepared, Problem> {
         let wish = self.wish;
-        if wish == Wish::default() {
+        if wish == CopyOptions::default() {
             return Ok(Prepared::Original(None));
         }
         let mut plan = self.plan(source, name, wish).await?;
-        if matches!(plan, Plan::Smaller) {
+        if matches!(plan, CopyPlan::Smaller) {
             // Never closed.
             let _turn = self.turn.acquire().await;
             let original = source.whole_of_large(MAX_READ_BYTES).await?;
@@ -54,9 +54,9 @@ impl Copies {
                 match blocking(move || shrunk(&original, smaller::MAX_PIXELS, wish, &text, mtime))
                     .await
                 {
-                    Ok((bytes, what)) => Plan::Parts(vec![Part::Bytes(bytes)], what),
+                    Ok((bytes, what)) => CopyPlan::Parts(vec![Part::Bytes(bytes)], what),
                     Err(why) => {
-                        let dates = Wish {
+                        let dates = CopyOptions {
                             smaller: false,
                             ..wish
                         };
@@ -66,13 +66,18 @@ impl Copies {
                 };
         }
         match plan {
-            Plan::Parts(parts, what) => Ok(Prepared::Copy(source.copy_of(parts).await?, what)),
-            Plan::Original(why) => Ok(Prepared::Original(why)),
-            Plan::Smaller => Ok(Prepared::Original(None)),
+            CopyPlan::Parts(parts, what) => Ok(Prepared::Copy(source.copy_of(parts).await?, what)),
+            CopyPlan::Original(why) => Ok(Prepared::Original(why)),
+            CopyPlan::Smaller => Ok(Prepared::Original(None)),
         }
     }
 
-    async fn plan(&self, source: &Source, name: &str, wish: Wish) -> Result<Plan, Problem> {
+    async fn plan(
+        &self,
+        source: &Source,
+        name: &str,
+        wish: CopyOptions,
+    ) -> Result<CopyPlan, Problem> {
         let (name, mtime) = (name.to_owned(), source.mtime.unwrap_or_default());
         let size = source.size;
         source

@@ -24,7 +24,7 @@ use crate::event::Events;
 use crate::folder::upload::{Upload, UploadId, UploadReason, UploadRecord, UploadState};
 use crate::folder::{Catalogue, CatalogueError, DataReader};
 use crate::halt::Halt;
-use crate::media::copy::Wish;
+use crate::media::copy::CopyOptions;
 
 pub(crate) mod check;
 mod items;
@@ -58,7 +58,7 @@ pub(crate) struct Options {
     /// The largest transfer rate in bytes per second.
     pub limit: Option<u64>,
     /// Which files are sent as modified copies.
-    pub copies: Wish,
+    pub copies: CopyOptions,
     /// Whether to check files from earlier runs again, if that is cheap.
     pub looks_again: bool,
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rescue::adb::RemotePath;
 use rescue::folder::{
-    Entry, Folder, NewEntry, Outcome, PartialFile, Proof, Record, State, ToCommit,
+    CommitOutcome, Entry, Folder, NewEntry, PartialFile, Proof, Record, State, ToCommit,
 };
 use rescue::item::PhoneIdentity;
 use rescue::names::LocalPath;
@@ -102,7 +102,7 @@ pub(crate) fn make(path: &Path, files: impl IntoIterator<Item = File>) {
             });
         }
         let outcomes = committer.commit(commits).unwrap();
-        assert!(outcomes.iter().all(Outcome::is_in_place));
+        assert!(outcomes.iter().all(CommitOutcome::is_in_place));
         folder.catalogue_mut().record(&records).unwrap();
     }
     let outcome = rescue::folder::RunOutcome::Done;

@@ -15,7 +15,7 @@ use clap::Parser as _;
 use tempfile::TempDir;
 
 use crate::cli::Cli;
-use crate::folder::check::{Report, check};
+use crate::folder::check::{CheckResult, check};
 use crate::folder::disk::{Change, DATA, PARTIAL, observe, stop_observing};
 use crate::folder::tests::temporary;
 use crate::folder::{CATALOGUE, Folder};
@@ -98,13 +98,13 @@ async fn pull(root: &Path, photos: Range<u64>) {
     assert_eq!(code, 0);
 }
 
-fn checked(root: &Path) -> Report {
+fn checked(root: &Path) -> CheckResult {
     check(&Folder::open(root).unwrap(), &mut |_| {}).unwrap()
 }
 
 /// The catalogue may know less than the disk holds, and the manifest less than the catalogue, which
 /// the check knows for what it is. But what they say is true.
-fn nothing_untrue(report: &Report, what: &str) {
+fn nothing_untrue(report: &CheckResult, what: &str) {
     assert!(report.is_intact(), "{what}: {:?}", report.findings);
 }
 

@@ -2,7 +2,7 @@
 //! and proves nothing: if it cannot be written, the pull says so in one line and does not fail.
 
 use crate::event::Events;
-use crate::export::album::{self, Beside, Looked};
+use crate::export::album::{self, Beside, ReceivedFiles};
 use crate::folder::Folder;
 use crate::pull::plan::Plan;
 use crate::ui::plain;
@@ -49,7 +49,7 @@ pub(super) fn heard(beside: Option<&Beside>, events: &Events) -> Events {
 }
 
 /// Writes the album, unless it is there and nothing changed.
-pub(super) fn end(folder: &Folder, looked: Looked, is_as_before: bool) -> AlbumOutcome {
+pub(super) fn end(folder: &Folder, looked: ReceivedFiles, is_as_before: bool) -> AlbumOutcome {
     if is_as_before && album::is_current(folder.root()) {
         return AlbumOutcome::Current;
     }

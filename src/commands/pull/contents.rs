@@ -10,7 +10,7 @@ use crate::cli::PullArgs;
 use crate::commands::{doctor, options_of, stopped, target_of};
 use crate::error::Error;
 use crate::event::Event;
-use crate::guide::journey::{Amount, Contents, Group};
+use crate::guide::journey::{Amount, Group, PhoneContents};
 use crate::halt::Halt;
 use crate::media::kind::MediaKind;
 use crate::phone::connect::{Patience, Waiting, connect};
@@ -30,7 +30,7 @@ pub(in crate::commands) async fn contents(
     place: Option<&Path>,
     ui: &Ui,
     halt: &Halt,
-) -> Result<Contents, Error> {
+) -> Result<PhoneContents, Error> {
     let request = PullRequest {
         output: place.map(Path::to_owned),
         folder_each: place.is_some(),
@@ -70,8 +70,8 @@ pub(in crate::commands) async fn contents(
     Ok(summed_up(folder, &found, &plan))
 }
 
-fn summed_up(folder: PathBuf, found: &Enumeration, plan: &Plan) -> Contents {
-    let mut contents = Contents {
+fn summed_up(folder: PathBuf, found: &Enumeration, plan: &Plan) -> PhoneContents {
+    let mut contents = PhoneContents {
         free_bytes: free_bytes(&folder),
         folder,
         here: Amount {
@@ -79,7 +79,7 @@ fn summed_up(folder: PathBuf, found: &Enumeration, plan: &Plan) -> Contents {
             bytes: plan.done_bytes,
         },
         unreadable: found.refused.len() as u64,
-        ..Contents::default()
+        ..PhoneContents::default()
     };
     let mut groups: HashMap<String, Group> = HashMap::new();
     for number in plan.in_order() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::super::stopped;
 use crate::error::Error;
 use crate::folder::{
-    CatalogueError, Count, Entry, Folder, FolderError, Presence, State, Summary, bag,
+    CatalogueError, Count, Entry, Folder, FolderError, PresenceLookup, State, Summary, bag,
 };
 use crate::halt::Halt;
 use crate::names::LocalPath;
@@ -64,7 +64,7 @@ impl KnownFolder {
     /// As [`KnownFolder::of`], with files taken for missing once `looks_on` says no.
     fn read(folder: &Folder, looks_on: impl Fn(Instant) -> bool) -> Result<Self, Error> {
         let mut known = Self::nothing();
-        let presence = Presence::of(folder.root());
+        let presence = PresenceLookup::of(folder.root());
         folder.catalogue().for_each(|entry| {
             known.inventory.add_entry(&entry);
             known.summary.add(entry.state, Count::of(entry.item.size));
@@ -122,7 +122,7 @@ impl KnownFolder {
         method: Method,
         halt: &Halt,
     ) -> Result<(Option<Folder>, Enumeration, Plan), Error> {
-        let (presence, halted) = (Presence::of(path), halt.clone());
+        let (presence, halted) = (PresenceLookup::of(path), halt.clone());
         let best_proof = method.best_proof();
         let comparing = tokio::task::spawn_blocking(move || {
             let mut known = self;

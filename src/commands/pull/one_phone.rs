@@ -20,7 +20,7 @@ use super::{PullRequest, now};
 use crate::commands::authorize::connect_offering;
 use crate::error::Error;
 use crate::event::{Event, Events};
-use crate::export::album::Looked;
+use crate::export::album::ReceivedFiles;
 use crate::folder::{Folder, RunOutcome, bag};
 use crate::halt::Halt;
 use crate::phone::Phone;
@@ -109,7 +109,7 @@ struct Carried {
     folder: Folder,
     outcome: PullOutcome,
     /// What the album is made of.
-    looked: Looked,
+    looked: ReceivedFiles,
     /// Whether nothing was to be done, and nothing was.
     is_as_before: bool,
     wanted_bytes: u64,

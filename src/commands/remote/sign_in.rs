@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::commands::browser;
 use crate::error::Error;
-use crate::guide::remote::{Task, of_sign_in};
+use crate::guide::remote::{RemoteUse, of_sign_in};
 use crate::threads;
 use crate::ui::{Ui, plain};
 use crate::upload::oauth::Service;
@@ -25,7 +25,7 @@ pub(super) async fn sign_in(
     service: Service,
     client_id: &str,
     client_secret: Option<Secret>,
-    task: Task<'_>,
+    task: RemoteUse<'_>,
     ui: &Ui,
 ) -> Result<Secret, Error> {
     let name = service.name;

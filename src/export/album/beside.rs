@@ -12,10 +12,10 @@ use super::super::ExportError;
 use super::super::rows::{TagFiles as _, failed};
 use super::MAX_FILES;
 use super::files::{InFolder, next_part};
-use super::list::Seen;
-use super::parts::{self, ENTRIES, Place};
+use super::list::SeenFile;
+use super::parts::{self, ENTRIES, EntryPlace};
 use crate::event::{Event, Events};
-use crate::folder::reader::Found;
+use crate::folder::reader::FoundOnDisk;
 use crate::folder::{DataReader, Folder};
 use crate::media::kind::MediaKind;
 use crate::media::look::{Look, Looker};
@@ -26,14 +26,14 @@ use crate::threads::{self, NoThread};
 #[derive(Debug)]
 pub struct Beside {
     sender: Sender<Option<LocalPath>>,
-    thread: JoinHandle<Looked>,
+    thread: JoinHandle<ReceivedFiles>,
     stop: Arc<AtomicBool>,
 }
 
 /// What is known about the files that a pull received.
 #[derive(Debug, Default)]
-pub struct Looked {
-    seen: HashMap<LocalPath, Seen>,
+pub struct ReceivedFiles {
+    seen: HashMap<LocalPath, SeenFile>,
     pictures: Option<Pictures>,
 }
 
@@ -74,7 +74,7 @@ impl Beside {
     }
 
     /// Ends the task. Returns what was found in all received files; after a stopped run, only what was found by then.
-    pub fn finish(self, was_stopped: bool) -> Looked {
+    pub fn finish(self, was_stopped: bool) -> ReceivedFiles {
         self.stop.store(was_stopped, Ordering::Relaxed);
         let _ = self.sender.send(None);
         self.thread.join().unwrap_or_default()
@@ -87,9 +87,9 @@ fn run(
     most_bytes: u64,
     files: &Receiver<Option<LocalPath>>,
     stop: &AtomicBool,
-) -> Looked {
+) -> ReceivedFiles {
     let looker = Looker::with_found_thumbs();
-    let mut looked = Looked::default();
+    let mut looked = ReceivedFiles::default();
     let mut pictures = Pictures::new(root);
     pictures.limit(most_bytes);
     while let Ok(Some(local)) = files.recv() {
@@ -117,14 +117,14 @@ pub(super) fn look(
     local: &LocalPath,
     mtime: i64,
     pictures: &mut Pictures,
-) -> Result<Option<Seen>, ExportError> {
+) -> Result<Option<SeenFile>, ExportError> {
     let name = local.name();
     let kind = MediaKind::of_name(name.as_bytes());
-    let Ok(Found::File(file)) = reader.open(local) else {
+    let Ok(FoundOnDisk::File(file)) = reader.open(local) else {
         return Ok(None);
     };
     let look = looker.look(kind, name, mtime, file);
-    Ok(Some(Seen {
+    Ok(Some(SeenFile {
         taken: look.taken.map(|taken| taken.at),
         turn: look.orientation,
         seconds: look.seconds,
@@ -133,9 +133,9 @@ pub(super) fn look(
     }))
 }
 
-impl Looked {
+impl ReceivedFiles {
     /// Returns what is known about a file.
-    pub(super) fn of(&self, local: &LocalPath) -> Option<Seen> {
+    pub(super) fn of(&self, local: &LocalPath) -> Option<SeenFile> {
         self.seen.get(local).copied()
     }
 
@@ -171,7 +171,7 @@ impl Pictures {
 
     /// Adds the result of looking into a file. Returns its place in the album, or `None` if there is nothing to show or
     /// no room left.
-    pub(super) fn push(&mut self, look: &Look) -> Result<Option<Place>, ExportError> {
+    pub(super) fn push(&mut self, look: &Look) -> Result<Option<EntryPlace>, ExportError> {
         let Some(entry) = parts::entry(look) else {
             return Ok(None);
         };

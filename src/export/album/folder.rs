@@ -8,13 +8,13 @@ use std::path::Path;
 
 use super::super::ExportError;
 use super::super::plan::Why;
-use super::super::report::page::{Lies, Page, Tally};
+use super::super::report::page::{FileTally, Lies, Page};
 use super::super::report::{self, PAGE_PATH};
 use super::super::rows::failed;
-use super::beside::{Looked, Pictures, look};
+use super::beside::{Pictures, ReceivedFiles, look};
 use super::files::{InFolder, list_number, list_numbers, names};
-use super::known::Known;
-use super::list::{self, Head, Line, Seen, folder_of};
+use super::known::EarlierFiles;
+use super::list::{self, AlbumHead, AlbumLine, SeenFile, folder_of};
 use super::parts::{self, ALBUM};
 use super::{MAX_FILES, MAX_MISSING, PAGE, page};
 use crate::digest::Sha256;
@@ -53,7 +53,7 @@ pub fn is_current(root: &Path) -> bool {
 ///
 /// The disk or the catalogue fails. The earlier album is then still in place, and nothing else in the folder has
 /// changed.
-pub fn write_to_folder(folder: &Folder, looked: Looked) -> Result<(), ExportError> {
+pub fn write_to_folder(folder: &Folder, looked: ReceivedFiles) -> Result<(), ExportError> {
     if folder.access() != Access::ReadWrite {
         return Ok(());
     }
@@ -61,7 +61,7 @@ pub fn write_to_folder(folder: &Folder, looked: Looked) -> Result<(), ExportErro
     let number = list_numbers(root)
         .max()
         .map_or(0, |last| last.saturating_add(1));
-    let Shown {
+    let ShownFolder {
         head,
         mut rows,
         tally,
@@ -96,7 +96,7 @@ pub fn write_to_folder(folder: &Folder, looked: Looked) -> Result<(), ExportErro
     let write = |to: &mut dyn Write| {
         list::begin(to, &head).map_err(failed(&list))?;
         for row in &rows {
-            let line = Line::new(row.folder, &row.name, &row.sha256, row.size, &row.seen);
+            let line = AlbumLine::new(row.folder, &row.name, &row.sha256, row.size, &row.seen);
             list::line(to, &line).map_err(failed(&list))?;
         }
         list::end(to).map_err(failed(&list))
@@ -112,31 +112,31 @@ pub fn write_to_folder(folder: &Folder, looked: Looked) -> Result<(), ExportErro
 }
 
 /// One file of the album.
-struct Row {
+struct AlbumFile {
     folder: u32,
     name: Box<str>,
     size: u64,
     mtime: i64,
     sha256: Sha256,
-    seen: Seen,
+    seen: SeenFile,
 }
 
 /// What the album and the report show of a folder.
-struct Shown {
-    head: Head,
-    rows: Vec<Row>,
-    tally: Tally,
+struct ShownFolder {
+    head: AlbumHead,
+    rows: Vec<AlbumFile>,
+    tally: FileTally,
     /// The missing files: path on the phone, size in bytes, and the reason.
     missing: Vec<(String, u64, String)>,
     not_pulled: u64,
 }
 
-fn shown(folder: &Folder, looked: &Looked) -> Result<Shown, ExportError> {
+fn shown(folder: &Folder, looked: &ReceivedFiles) -> Result<ShownFolder, ExportError> {
     let known = known(folder.root());
-    let mut head = Head::new(&folder.catalogue().identity()?);
+    let mut head = AlbumHead::new(&folder.catalogue().identity()?);
     head.report = true;
     let (mut rows, mut missing) = (Vec::new(), Vec::new());
-    let (mut tally, mut not_pulled) = (Tally::default(), 0);
+    let (mut tally, mut not_pulled) = (FileTally::default(), 0);
     folder.catalogue().for_each(|entry| {
         let is_here = matches!(
             entry.state,
@@ -152,7 +152,7 @@ fn shown(folder: &Folder, looked: &Looked) -> Result<Shown, ExportError> {
                     .unwrap_or(by_name);
                 seen.taken = seen.taken.or(by_name.taken);
                 tally.add(name, entry.item.size, entry.state, seen.taken);
-                rows.push(Row {
+                rows.push(AlbumFile {
                     folder: head.add_folder(&entry.local),
                     name: entry.local.name().into(),
                     size: entry.item.size,
@@ -176,7 +176,7 @@ fn shown(folder: &Folder, looked: &Looked) -> Result<Shown, ExportError> {
     let some = missing.iter().take(MAX_MISSING);
     let some = some.map(|(path, _, why)| (path.clone(), why.clone()));
     head.missing = some.collect();
-    Ok(Shown {
+    Ok(ShownFolder {
         head,
         rows,
         tally,
@@ -186,7 +186,7 @@ fn shown(folder: &Folder, looked: &Looked) -> Result<Shown, ExportError> {
 }
 
 /// Keeps the newest files, in no order; how many others there were.
-fn keep_newest(rows: &mut Vec<Row>, most: usize) -> u64 {
+fn keep_newest(rows: &mut Vec<AlbumFile>, most: usize) -> u64 {
     let older = rows.len().saturating_sub(most);
     if older > 0 {
         rows.select_nth_unstable_by_key(most, |row| Reverse(row.seen.taken));
@@ -216,28 +216,29 @@ fn why(entry: Entry) -> (String, u64, String) {
     (entry.item.path.to_string(), entry.item.size, why.sentence())
 }
 
-fn by_name(name: &str, mtime: i64) -> Seen {
+fn by_name(name: &str, mtime: i64) -> SeenFile {
     // There is nothing in them to look at.
     let shows_itself = matches!(
         MediaKind::of_name(name.as_bytes()),
         MediaKind::Photo | MediaKind::Video
     );
-    Seen {
+    SeenFile {
         taken: Taken::of_name_or_mtime(name, mtime).map(|taken| taken.at),
         turn: 1,
         is_looked_at: !shows_itself,
-        ..Seen::default()
+        ..SeenFile::default()
     }
 }
 
 /// Looks into files that nobody has looked into.
 fn look_late(
     folder: &Folder,
-    head: &Head,
-    rows: &mut [Row],
+    head: &AlbumHead,
+    rows: &mut [AlbumFile],
     pictures: &mut Pictures,
 ) -> Result<(), ExportError> {
-    let mut late: Vec<&mut Row> = rows.iter_mut().filter(|it| !it.seen.is_looked_at).collect();
+    let mut late: Vec<&mut AlbumFile> =
+        rows.iter_mut().filter(|it| !it.seen.is_looked_at).collect();
     if late.is_empty() {
         return Ok(());
     }
@@ -257,11 +258,11 @@ fn look_late(
 }
 
 /// What the album that is there knows.
-fn known(root: &Path) -> Known {
+fn known(root: &Path) -> EarlierFiles {
     let page = found_page(root);
     let list = page.as_deref().and_then(page::list_of);
     let list = list.and_then(|list| disk::open_file(&root.join(list)).ok()?);
-    list.map(Known::read).unwrap_or_default()
+    list.map(EarlierFiles::read).unwrap_or_default()
 }
 
 fn found_page(root: &Path) -> Option<String> {
@@ -272,7 +273,7 @@ fn found_page(root: &Path) -> Option<String> {
 }
 
 /// Removes what no page refers to any more. What stays behind harms nobody.
-fn sweep(root: &Path, list: u32, rows: &[Row]) {
+fn sweep(root: &Path, list: u32, rows: &[AlbumFile]) {
     let used: std::collections::HashSet<u32> = rows
         .iter()
         .filter_map(|row| row.seen.place.map(|(part, _)| part))
@@ -320,16 +321,16 @@ mod tests {
 
     #[test]
     fn newest_files_are_kept_and_the_others_counted() {
-        let row = |day: u32| Row {
+        let row = |day: u32| AlbumFile {
             folder: 0,
             name: day.to_string().into(),
             size: 0,
             mtime: 0,
             sha256: Sha256::of(b""),
-            seen: Seen {
+            seen: SeenFile {
                 taken: chrono::NaiveDate::from_ymd_opt(2024, 1, day)
                     .and_then(|day| day.and_hms_opt(0, 0, 0)),
-                ..Seen::default()
+                ..SeenFile::default()
             },
         };
         // The last one has no date.

@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use chrono::NaiveDateTime;
 
 use super::MAX_FILES;
-use super::list::{BEGIN, Head, Line, NOT_LOOKED_AT, Seen, TIME, VERSION};
+use super::list::{AlbumHead, AlbumLine, BEGIN, NOT_LOOKED_AT, SeenFile, TIME, VERSION};
 use super::parts::ENTRIES;
 use crate::digest::Sha256;
 
@@ -20,12 +20,12 @@ const MAX_LINE_BYTES: u64 = 64 << 20;
 
 /// The files of an earlier album, found by a hash of their paths and bytes. Takes about 40 bytes of memory per file.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    seen: HashMap<u64, Seen>,
+pub(super) struct EarlierFiles {
+    seen: HashMap<u64, SeenFile>,
     hashes: RandomState,
 }
 
-impl Known {
+impl EarlierFiles {
     /// Reads a list. An unreadable list counts as empty.
     pub(super) fn read(list: File) -> Self {
         let mut known = Self::default();
@@ -40,12 +40,12 @@ impl Known {
             }
             if let Some(head) = line.strip_prefix(BEGIN) {
                 let head = head.trim_end().strip_suffix(",[").unwrap_or_default();
-                match serde_json::from_str::<Head>(head) {
+                match serde_json::from_str::<AlbumHead>(head) {
                     Ok(head) if head.version == VERSION => folders = head.folders,
                     _ => return known,
                 }
             } else if let Ok(line) =
-                serde_json::from_str::<Line<'_>>(line.trim_end().trim_end_matches(','))
+                serde_json::from_str::<AlbumLine<'_>>(line.trim_end().trim_end_matches(','))
             {
                 known.add(&folders, &line);
             }
@@ -53,15 +53,15 @@ impl Known {
         known
     }
 
-    fn add(&mut self, folders: &[String], line: &Line<'_>) {
-        let Line(folder, name, _, taken, _, turn, seconds, part, place, sha256) = line;
+    fn add(&mut self, folders: &[String], line: &AlbumLine<'_>) {
+        let AlbumLine(folder, name, _, taken, _, turn, seconds, part, place, sha256) = line;
         let Some(folder) = folders.get(*folder as usize) else {
             return;
         };
         if *part <= NOT_LOOKED_AT || usize::from(*place) >= ENTRIES {
             return;
         }
-        let seen = Seen {
+        let seen = SeenFile {
             taken: NaiveDateTime::parse_from_str(taken, TIME).ok(),
             turn: *turn,
             seconds: *seconds,
@@ -75,7 +75,7 @@ impl Known {
     }
 
     /// Returns what is known about a file with these bytes.
-    pub(super) fn of(&self, folder: &str, name: &str, sha256: &Sha256) -> Option<Seen> {
+    pub(super) fn of(&self, folder: &str, name: &str, sha256: &Sha256) -> Option<SeenFile> {
         if self.seen.is_empty() {
             return None;
         }

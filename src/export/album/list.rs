@@ -8,7 +8,7 @@ use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use super::super::report::shown;
-use super::parts::Place;
+use super::parts::EntryPlace;
 use crate::digest::Sha256;
 use crate::item::PhoneIdentity;
 use crate::media::kind::MediaKind;
@@ -22,13 +22,13 @@ pub(super) const TIME: &str = "%Y%m%d%H%M%S";
 
 /// What is known about a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Seen {
+pub(super) struct SeenFile {
     pub(super) taken: Option<NaiveDateTime>,
     /// The orientation, as EXIF numbers it.
     pub(super) turn: u8,
     pub(super) seconds: u32,
     /// The place of the file's small picture and facts.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<EntryPlace>,
     /// Whether the file's content was looked at, not only its name.
     pub(super) is_looked_at: bool,
 }
@@ -36,7 +36,7 @@ pub(super) struct Seen {
 /// The beginning of a list, before the files.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Head {
+pub(super) struct AlbumHead {
     pub(super) version: u32,
     /// The phone's maker and model; empty if unknown.
     pub(super) phone: String,
@@ -56,7 +56,7 @@ pub(super) struct Head {
     numbers: HashMap<String, u32>,
 }
 
-impl Head {
+impl AlbumHead {
     pub(super) fn new(phone: &PhoneIdentity) -> Self {
         let phone = format!("{} {}", phone.manufacturer, phone.model);
         Self {
@@ -85,7 +85,7 @@ impl Head {
 /// sound, 3 other), orientation, length in seconds, part (-1: nothing to show; -2: not looked into yet), place in the
 /// part, SHA-256.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Line<'a>(
+pub(super) struct AlbumLine<'a>(
     pub(super) u32,
     #[serde(borrow)] pub(super) std::borrow::Cow<'a, str>,
     pub(super) u64,
@@ -103,20 +103,26 @@ const NOTHING: i64 = -1;
 /// The value for the part of a file that has not been looked into yet.
 pub(super) const NOT_LOOKED_AT: i64 = -2;
 
-impl<'a> Line<'a> {
+impl<'a> AlbumLine<'a> {
     /// Returns the line of a file whose folder is in the head already.
     pub(super) fn of(
-        head: &Head,
+        head: &AlbumHead,
         local: &'a LocalPath,
         sha256: &Sha256,
         size: u64,
-        seen: &Seen,
+        seen: &SeenFile,
     ) -> Self {
         let folder = head.numbers.get(folder_of(local)).copied();
         Self::new(folder.unwrap_or_default(), local.name(), sha256, size, seen)
     }
 
-    pub(super) fn new(folder: u32, name: &'a str, sha256: &Sha256, size: u64, seen: &Seen) -> Self {
+    pub(super) fn new(
+        folder: u32,
+        name: &'a str,
+        sha256: &Sha256,
+        size: u64,
+        seen: &SeenFile,
+    ) -> Self {
         let taken = seen.taken.map(|at| at.format(TIME).to_string());
         let (part, place) = match (seen.place, seen.is_looked_at) {
             (Some((part, place)), _) => (i64::from(part), place),
@@ -144,11 +150,11 @@ impl<'a> Line<'a> {
     }
 }
 
-pub(super) fn begin(to: &mut dyn Write, head: &Head) -> io::Result<()> {
+pub(super) fn begin(to: &mut dyn Write, head: &AlbumHead) -> io::Result<()> {
     writeln!(to, "{BEGIN}{},[", json(head)?)
 }
 
-pub(super) fn line(to: &mut dyn Write, line: &Line<'_>) -> io::Result<()> {
+pub(super) fn line(to: &mut dyn Write, line: &AlbumLine<'_>) -> io::Result<()> {
     writeln!(to, "{},", json(line)?)
 }
 

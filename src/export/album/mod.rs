@@ -20,14 +20,14 @@ mod list;
 mod page;
 pub(super) mod parts;
 
-pub use beside::{Beside, Looked};
+pub use beside::{Beside, ReceivedFiles};
 pub use folder::{is_current, write_to_folder};
 
 use super::ExportError;
 use super::plan::LeftOut;
-use super::rows::{Listed, Row, TagFiles, failed};
+use super::rows::{ArchiveFiles, Row, TagFiles, failed};
 use crate::item::PhoneIdentity;
-use list::{Head, Line};
+use list::{AlbumHead, AlbumLine};
 use parts::{ENTRIES, PartName};
 
 /// The name of the album's page.
@@ -40,7 +40,7 @@ const MAX_MISSING: usize = 2000;
 
 /// What an album shows besides the files.
 #[derive(Clone, Copy)]
-pub(super) struct Facts<'a> {
+pub(super) struct AlbumFacts<'a> {
     pub(super) phone: &'a PhoneIdentity,
     pub(super) left_out: &'a [LeftOut],
 }
@@ -48,8 +48,8 @@ pub(super) struct Facts<'a> {
 /// Writes the album of an archive.
 pub(super) fn write(
     to: &mut dyn TagFiles,
-    listed: Listed<'_>,
-    facts: &Facts<'_>,
+    listed: ArchiveFiles<'_>,
+    facts: &AlbumFacts<'_>,
 ) -> Result<(), ExportError> {
     const LIST: &str = "album/list-0.js";
     let mut order: Vec<&Row> = listed.rows().iter().collect();
@@ -64,7 +64,7 @@ pub(super) fn write(
     let missing = losses()
         .take(MAX_MISSING)
         .map(|it| (it.path.to_string(), it.why.sentence()));
-    let mut head = Head::new(facts.phone);
+    let mut head = AlbumHead::new(facts.phone);
     head.report = true;
     head.older = older;
     head.missing = missing.collect();
@@ -77,14 +77,14 @@ pub(super) fn write(
         list::begin(to, &head).map_err(failed(LIST))?;
         for row in &order {
             let file = listed.file(row)?;
-            let seen = list::Seen {
+            let seen = list::SeenFile {
                 taken: row.taken.map(|taken| taken.at),
                 turn: row.orientation,
                 seconds: row.seconds,
                 place: row.entry.map(|_| places.next()),
                 is_looked_at: true,
             };
-            let line = Line::of(
+            let line = AlbumLine::of(
                 &head,
                 &file.path,
                 &file.piece.sha256,

@@ -15,7 +15,7 @@ pub(super) const ENTRIES: usize = 48;
 pub(in crate::export) const MAX_FACTS_BYTES: usize = 512;
 
 /// The place of an entry: the number of its part, and its position in it.
-pub(super) type Place = (u32, u8);
+pub(super) type EntryPlace = (u32, u8);
 
 /// Returns the entry of a file in a part; `None` if there is nothing to show.
 pub(in crate::export) fn entry(look: &Look) -> Option<String> {
@@ -58,7 +58,7 @@ pub(super) struct PartName {
 }
 
 impl PartName {
-    pub(super) fn next(&mut self) -> Place {
+    pub(super) fn next(&mut self) -> EntryPlace {
         let place = self.next;
         self.next = match usize::from(place.1) + 1 < ENTRIES {
             true => (place.0, place.1 + 1),

@@ -21,7 +21,7 @@ fn photo(seed: u16) -> Vec<u8> {
 }
 
 fn write(folder: &Folder) {
-    write_to_folder(folder, Looked::default()).unwrap();
+    write_to_folder(folder, ReceivedFiles::default()).unwrap();
 }
 
 /// What a script of the album calls its function with.
@@ -190,7 +190,7 @@ fn whatever_stops_the_program_leaves_the_old_page_or_the_new_one() {
     // It cannot be written at all.
     rescue(&mut folder, &[("internal/3.jpg", &photo(3))]);
     fs::create_dir(root.join(".partial/album")).unwrap();
-    assert!(write_to_folder(&folder, Looked::default()).is_err());
+    assert!(write_to_folder(&folder, ReceivedFiles::default()).is_err());
     assert_eq!(shown(&root).1.len(), 2);
 }
 
@@ -207,10 +207,10 @@ fn a_list_that_somebody_changed_is_believed_where_it_can_be() {
     let read = |bytes: &[u8]| {
         let path = root.join("album/changed");
         fs::write(&path, bytes).unwrap();
-        known::Known::read(fs::File::open(path).unwrap())
+        known::EarlierFiles::read(fs::File::open(path).unwrap())
     };
     let sums = [Sha256::of(&photo(1)), Sha256::of(&photo(2))];
-    let knows = |known: &known::Known| {
+    let knows = |known: &known::EarlierFiles| {
         let seen = sums.iter().zip(["1.jpg", "2.jpg"]);
         seen.filter(|(sum, name)| known.of("internal/", name, sum).is_some())
             .count()

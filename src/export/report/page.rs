@@ -19,7 +19,7 @@ const RUNS: usize = 12;
 
 /// Counts of the files, by kind and by how they are proven.
 #[derive(Debug, Default, Clone)]
-pub(in crate::export) struct Tally {
+pub(in crate::export) struct FileTally {
     photos: Count,
     videos: Count,
     others: Count,
@@ -29,7 +29,7 @@ pub(in crate::export) struct Tally {
     taken: Option<(NaiveDateTime, NaiveDateTime)>,
 }
 
-impl Tally {
+impl FileTally {
     /// Adds a file that is present.
     pub(in crate::export) fn add(
         &mut self,
@@ -90,7 +90,7 @@ pub(in crate::export) struct Page<'a> {
     pub(in crate::export) lies: Lies,
     pub(in crate::export) phone: &'a PhoneIdentity,
     pub(in crate::export) now: DateTime<Local>,
-    pub(in crate::export) tally: &'a Tally,
+    pub(in crate::export) tally: &'a FileTally,
     pub(in crate::export) runs: &'a [Run],
     /// The missing files: path on the phone, size in bytes, and reason.
     pub(in crate::export) missing: &'a [(String, u64, String)],
@@ -134,13 +134,13 @@ pub(in crate::export) fn write(to: &mut dyn Write, page: &Page<'_>) -> io::Resul
 
 /// What the whole comes to.
 #[derive(Debug, PartialEq)]
-struct Verdict {
+struct Conclusion {
     is_good: bool,
     headline: String,
     more: String,
 }
 
-fn verdict(page: &Page<'_>) -> Verdict {
+fn verdict(page: &Page<'_>) -> Conclusion {
     let (here, lost, unproven) = (
         page.tally.files(),
         page.missing.len() as u64,
@@ -152,7 +152,7 @@ fn verdict(page: &Page<'_>) -> Verdict {
     };
     let unknown = page.surveyed.iter().filter(|one| one.kind.is_unknown());
     let unknown: u64 = unknown.count() as u64;
-    let care = |headline: String, more: String| Verdict {
+    let care = |headline: String, more: String| Conclusion {
         is_good: false,
         headline,
         more,
@@ -189,7 +189,7 @@ fn verdict(page: &Page<'_>) -> Verdict {
         );
     }
     if page.not_chosen > 0 {
-        return Verdict {
+        return Conclusion {
             is_good: true,
             headline: all_proven,
             more: format!(
@@ -207,14 +207,14 @@ fn verdict(page: &Page<'_>) -> Verdict {
             ),
         );
     }
-    Verdict {
+    Conclusion {
         is_good: true,
         headline: format!("Nothing is missing: {all_proven}"),
         more: "Each file was compared with the checksum that the phone itself computed.".to_owned(),
     }
 }
 
-impl Verdict {
+impl Conclusion {
     fn write(&self, to: &mut dyn Write) -> io::Result<()> {
         let (class, mark) = match self.is_good {
             true => ("verdict", "✓"),

@@ -64,7 +64,7 @@ pub(super) struct Effort {
 
 /// While it lives, what is read of a catalogue is bounded by its size.
 #[must_use]
-pub(super) struct Bounded<'a> {
+pub(super) struct ReadBudget<'a> {
     effort: &'a Effort,
     before: u64,
 }
@@ -76,20 +76,20 @@ impl Effort {
     }
 
     /// To be held while a statement reads many rows. Others may be run meanwhile, with their own.
-    pub(super) fn bounded(&self) -> Bounded<'_> {
+    pub(super) fn bounded(&self) -> ReadBudget<'_> {
         let bytes = fs::symlink_metadata(&self.path).map_or(0, |found| found.len());
         let steps = bytes.saturating_mul(STEPS_PER_BYTE);
         let before = self
             .steps_left
             .swap(steps.saturating_add(STEPS_AT_LEAST), Ordering::Relaxed);
-        Bounded {
+        ReadBudget {
             effort: self,
             before,
         }
     }
 }
 
-impl Drop for Bounded<'_> {
+impl Drop for ReadBudget<'_> {
     fn drop(&mut self) {
         self.effort.steps_left.store(self.before, Ordering::Relaxed);
     }

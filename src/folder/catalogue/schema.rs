@@ -145,7 +145,7 @@ const VERSION_7: &str = "
 ";
 
 /// What a file turned out to be.
-pub(super) enum Found {
+pub(super) enum DatabaseContent {
     /// A database without anything in it: a catalogue whose creation was cut short.
     Empty,
     /// A catalogue of this version, which this program knows.
@@ -153,7 +153,7 @@ pub(super) enum Found {
 }
 
 /// Tells a catalogue from other databases.
-pub(super) fn inspect(db: &Connection) -> Result<Found, CatalogueError> {
+pub(super) fn inspect(db: &Connection) -> Result<DatabaseContent, CatalogueError> {
     let path = || db.path().unwrap_or_default().into();
     let sqlite = |e| CatalogueError::from_sqlite("read", db, e);
     let application: i64 = db
@@ -166,13 +166,13 @@ pub(super) fn inspect(db: &Connection) -> Result<Found, CatalogueError> {
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(sqlite)?;
     match (application, version) {
-        (0, 0) if objects == 0 => Ok(Found::Empty),
+        (0, 0) if objects == 0 => Ok(DatabaseContent::Empty),
         (APPLICATION_ID, version) if version > KNOWN_VERSION => Err(CatalogueError::NewerVersion {
             path: path(),
             found: version,
             known: KNOWN_VERSION,
         }),
-        (APPLICATION_ID, 1..) => Ok(Found::Catalogue(version)),
+        (APPLICATION_ID, 1..) => Ok(DatabaseContent::Catalogue(version)),
         _ => Err(CatalogueError::NotACatalogue { path: path() }),
     }
 }

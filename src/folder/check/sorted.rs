@@ -11,30 +11,30 @@ use rusqlite::{Connection, params};
 
 use crate::digest::Sha256;
 use crate::folder::disk::DiskError;
-use crate::folder::manifest::{self, Line, MANIFEST, payload_path};
+use crate::folder::manifest::{self, MANIFEST, ManifestLine, payload_path};
 use crate::names::LocalPath;
 
 /// Lines that are read from the sorted ones at once.
 const PAGE: u32 = 1000;
 
 /// A line of the manifest about a file below `data/`.
-pub(super) type Listed = (LocalPath, Sha256);
+pub(super) type ManifestFile = (LocalPath, Sha256);
 
 /// The manifest's lines, in order.
 pub(super) struct Sorted {
-    lines: Lines,
-    next: Option<Listed>,
+    lines: LineSource,
+    next: Option<ManifestFile>,
 }
 
-enum Lines {
-    AsTheyStand(Box<dyn Iterator<Item = Result<Line, DiskError>>>),
+enum LineSource {
+    AsTheyStand(Box<dyn Iterator<Item = Result<ManifestLine, DiskError>>>),
     Pages(Pages),
 }
 
 struct Pages {
     db: Connection,
     path: PathBuf,
-    page: IntoIter<(Listed, i64)>,
+    page: IntoIter<(ManifestFile, i64)>,
     /// Behind which path and line the next page begins.
     after: (String, i64),
 }
@@ -56,8 +56,8 @@ impl Sorted {
             }
         }
         let lines = match is_sorted {
-            true => Lines::AsTheyStand(Box::new(manifest::lines(root, MANIFEST)?)),
-            false => Lines::Pages(Pages::of(root)?),
+            true => LineSource::AsTheyStand(Box::new(manifest::lines(root, MANIFEST)?)),
+            false => LineSource::Pages(Pages::of(root)?),
         };
         let mut sorted = Self { lines, next: None };
         sorted.next = sorted.read()?;
@@ -65,19 +65,19 @@ impl Sorted {
     }
 
     /// The next line, without going on.
-    pub(super) fn peek(&self) -> Option<&Listed> {
+    pub(super) fn peek(&self) -> Option<&ManifestFile> {
         self.next.as_ref()
     }
 
     /// Goes on to the next line.
-    pub(super) fn take(&mut self) -> Result<Option<Listed>, DiskError> {
+    pub(super) fn take(&mut self) -> Result<Option<ManifestFile>, DiskError> {
         let next = self.read()?;
         Ok(std::mem::replace(&mut self.next, next))
     }
 
-    fn read(&mut self) -> Result<Option<Listed>, DiskError> {
+    fn read(&mut self) -> Result<Option<ManifestFile>, DiskError> {
         match &mut self.lines {
-            Lines::AsTheyStand(lines) => {
+            LineSource::AsTheyStand(lines) => {
                 for line in lines {
                     if let Some(listed) = listed(line?) {
                         return Ok(Some(listed));
@@ -85,7 +85,7 @@ impl Sorted {
                 }
                 Ok(None)
             }
-            Lines::Pages(pages) => pages.read(),
+            LineSource::Pages(pages) => pages.read(),
         }
     }
 }
@@ -113,7 +113,7 @@ impl Pages {
         })
     }
 
-    fn read(&mut self) -> Result<Option<Listed>, DiskError> {
+    fn read(&mut self) -> Result<Option<ManifestFile>, DiskError> {
         if self.page.as_slice().is_empty() {
             let page = self.next_page().map_err(|e| failed(&self.path, e))?;
             if let Some(((local, _), number)) = page.last() {
@@ -124,7 +124,7 @@ impl Pages {
         Ok(self.page.next().map(|(listed, _)| listed))
     }
 
-    fn next_page(&self) -> rusqlite::Result<Vec<(Listed, i64)>> {
+    fn next_page(&self) -> rusqlite::Result<Vec<(ManifestFile, i64)>> {
         let mut statement = self.db.prepare(
             "SELECT local, sha256, number FROM line WHERE (local, number) > (?, ?) \
              ORDER BY local, number LIMIT ?",
@@ -157,7 +157,7 @@ impl From<rusqlite::Error> for Unsorted {
 /// Puts lines into a database without a name, which lies in the system's temporary folder and is gone
 /// with its connection.
 fn sort(
-    lines: impl Iterator<Item = Result<(Listed, u64), DiskError>>,
+    lines: impl Iterator<Item = Result<(ManifestFile, u64), DiskError>>,
 ) -> Result<Connection, Unsorted> {
     let mut db = Connection::open("")?;
     db.execute_batch(
@@ -182,9 +182,9 @@ fn failed(path: &Path, error: rusqlite::Error) -> DiskError {
     DiskError::new("sort", path, io::Error::other(error))
 }
 
-fn listed(line: Line) -> Option<Listed> {
+fn listed(line: ManifestLine) -> Option<ManifestFile> {
     match line {
-        Line::Listed { sha256, path, .. } => Some((payload_path(&path)?, sha256)),
-        Line::Bad { .. } => None,
+        ManifestLine::Listed { sha256, path, .. } => Some((payload_path(&path)?, sha256)),
+        ManifestLine::Bad { .. } => None,
     }
 }

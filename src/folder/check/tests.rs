@@ -30,7 +30,7 @@ fn write_bag(folder: &Folder) {
     bag::write(folder, chrono::NaiveDate::default()).unwrap();
 }
 
-fn checked(folder: &Folder) -> Report {
+fn checked(folder: &Folder) -> CheckResult {
     check(folder, &mut |_| {}).unwrap()
 }
 
@@ -64,9 +64,9 @@ fn an_untouched_folder_is_intact() {
     let (_place, folder) = rescued();
     let (mut bytes, mut files) = (0, 0);
     let report = check(&folder, &mut |progress| match progress {
-        Progress::Bytes(count) => bytes += count,
-        Progress::File => files += 1,
-        Progress::Finding(finding) => panic!("{finding:?}"),
+        CheckProgress::Bytes(count) => bytes += count,
+        CheckProgress::File => files += 1,
+        CheckProgress::Finding(finding) => panic!("{finding:?}"),
     })
     .unwrap();
     assert!(report.is_intact());
@@ -94,7 +94,7 @@ fn every_kind_of_damage_to_files_is_found() {
 
     let mut told = Vec::new();
     let report = check(&folder, &mut |progress| {
-        if let Progress::Finding(finding) = progress {
+        if let CheckProgress::Finding(finding) = progress {
             told.push(finding.clone());
         }
     })

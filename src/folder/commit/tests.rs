@@ -37,7 +37,7 @@ fn groups_of_any_size_end_up_in_place() {
         assert!(
             outcomes
                 .iter()
-                .all(|outcome| matches!(outcome, Outcome::InPlace))
+                .all(|outcome| matches!(outcome, CommitOutcome::InPlace))
         );
         for n in 0..size {
             assert_eq!(read(&folder, &path(n)), n.to_le_bytes());
@@ -63,14 +63,14 @@ fn a_file_left_by_a_run_cut_short_is_replaced_and_another_one_is_not() {
         .map(|(id, name)| to_commit(&folder, id, &format!("internal/{name}"), b"right"))
         .collect();
     let mut outcomes = committer.commit(group).unwrap().into_iter();
-    assert!(matches!(outcomes.next(), Some(Outcome::Replaced)));
+    assert!(matches!(outcomes.next(), Some(CommitOutcome::Replaced)));
     assert!(!is_waiting(&folder, 0));
     assert_eq!(
         modified(&folder.data_path(&local("internal/same"))),
         1_700_000_000
     );
     for (id, next) in (1..4).zip(["size (2)", "hash (2)", "folder (2)"]) {
-        let Some(Outcome::TargetExists(finished)) = outcomes.next() else {
+        let Some(CommitOutcome::TargetExists(finished)) = outcomes.next() else {
             panic!("{id} should be in the way");
         };
         assert!(is_waiting(&folder, id));
@@ -81,10 +81,10 @@ fn a_file_left_by_a_run_cut_short_is_replaced_and_another_one_is_not() {
                 local: local.clone(),
             }])
             .unwrap();
-        assert!(matches!(again[..], [Outcome::InPlace]));
+        assert!(matches!(again[..], [CommitOutcome::InPlace]));
         assert_eq!(read(&folder, local.as_str()), b"right");
     }
-    assert!(matches!(outcomes.next(), Some(Outcome::InPlace)));
+    assert!(matches!(outcomes.next(), Some(CommitOutcome::InPlace)));
     assert_eq!(read(&folder, "internal/size"), b"longer");
     assert_eq!(read(&folder, "internal/hash"), b"wrong");
 }
@@ -107,9 +107,9 @@ fn a_file_whose_name_another_bears_by_now_is_not_taken_for_it() {
     assert!(matches!(
         outcomes[..],
         [
-            Outcome::Failed(_, DiskError::Displaced { .. }),
-            Outcome::Failed(_, DiskError::Displaced { .. }),
-            Outcome::InPlace,
+            CommitOutcome::Failed(_, DiskError::Displaced { .. }),
+            CommitOutcome::Failed(_, DiskError::Displaced { .. }),
+            CommitOutcome::InPlace,
         ]
     ));
     assert!(!folder.data_path(&local("replaced")).exists());
@@ -127,7 +127,7 @@ fn two_files_of_one_group_for_one_name_do_not_overwrite_each_other() {
     let outcomes = committer.commit(group).unwrap();
     assert!(matches!(
         outcomes[..],
-        [Outcome::InPlace, Outcome::TargetExists(_)]
+        [CommitOutcome::InPlace, CommitOutcome::TargetExists(_)]
     ));
     assert_eq!(read(&folder, "a"), b"one");
 }
@@ -143,7 +143,7 @@ fn a_link_in_place_of_a_file_is_not_written_through() {
     let group = vec![to_commit(&folder, 1, "internal/a", b"right")];
     let outcomes = folder.committer().unwrap().commit(group).unwrap();
     assert!(
-        matches!(outcomes[..], [Outcome::TargetExists(_)]),
+        matches!(outcomes[..], [CommitOutcome::TargetExists(_)]),
         "{outcomes:?}"
     );
 }
@@ -197,8 +197,8 @@ fn a_file_in_place_of_a_folder_fails_alone() {
         matches!(
             outcomes[..],
             [
-                Outcome::Failed(_, DiskError::NotAFolder { .. }),
-                Outcome::InPlace
+                CommitOutcome::Failed(_, DiskError::NotAFolder { .. }),
+                CommitOutcome::InPlace
             ]
         ),
         "{outcomes:?}"

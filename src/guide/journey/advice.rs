@@ -1,8 +1,8 @@
 //! What to do about a phone that cannot be read yet: its state from the one table, and what the person
 //! knows about it.
 
-use super::sight::Seen;
-use crate::guide::states::{self, State};
+use super::sight::Sighting;
+use crate::guide::states::{self, Diagnosis};
 use crate::phone::accessory::script::Recipe;
 
 /// What the person may know.
@@ -61,7 +61,7 @@ impl Replies {
 }
 
 /// The next thing to ask about a phone in this state; `None` where the answers are known or of no use.
-pub(super) fn open_doubt(state: State, replies: &Replies) -> Option<Doubt> {
+pub(super) fn open_doubt(state: Diagnosis, replies: &Replies) -> Option<Doubt> {
     let concerns_glass = [
         states::nothing_on_usb,
         states::only_charging,
@@ -92,7 +92,7 @@ pub(super) fn open_doubt(state: State, replies: &Replies) -> Option<Doubt> {
 
 /// Something that the guide does when the person chooses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) enum GuideAction {
     /// Answer "Allow USB debugging?" over the cable.
     Authorize,
     /// Type the PIN over the cable, or through USB debugging.
@@ -121,9 +121,9 @@ pub(crate) enum Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Counsel {
     /// What the state means.
-    Meaning(Seen),
+    Meaning(Sighting),
     /// The table's next step.
-    Step(State),
+    Step(Diagnosis),
     /// Other phones are attached, and not the one that is named.
     Absent(String),
     /// No phone is attached.
@@ -154,11 +154,11 @@ pub(crate) enum Counsel {
 
 /// Advises about the state that stands in the way: what to say, and what the person can do.
 pub(super) fn advice(
-    seen: &Seen,
+    seen: &Sighting,
     replies: &Replies,
     was_ready: bool,
     has_cable: bool,
-) -> (Vec<Counsel>, Vec<Action>) {
+) -> (Vec<Counsel>, Vec<GuideAction>) {
     let state = seen.state;
     let meaning = Counsel::Meaning(seen.clone());
     let (counsel, mut actions) = match state {
@@ -174,30 +174,39 @@ pub(super) fn advice(
         states::locked_since_boot => locked(meaning, state, replies),
         states::only_charging | states::no_debugging => no_debugging(meaning, state, replies),
         states::no_permission if cfg!(target_os = "linux") => {
-            (vec![meaning], vec![Action::InstallRules])
+            (vec![meaning], vec![GuideAction::InstallRules])
         }
         // Which command chooses one of them is of no use here.
         states::same_serial => (vec![meaning, Counsel::UnplugTwins], Vec::new()),
         _ => (vec![meaning, Counsel::Step(state)], Vec::new()),
     };
-    let is_over_cable = |action: &Action| matches!(action, Action::Authorize | Action::Keys(_));
+    let is_over_cable =
+        |action: &GuideAction| matches!(action, GuideAction::Authorize | GuideAction::Keys(_));
     actions.retain(|action| has_cable || !is_over_cable(action));
     if !state.alternatives.is_empty() && state != states::same_serial {
-        actions.push(Action::More);
+        actions.push(GuideAction::More);
     }
     (counsel, actions)
 }
 
-fn unauthorized(meaning: Counsel, state: State, replies: &Replies) -> (Vec<Counsel>, Vec<Action>) {
+fn unauthorized(
+    meaning: Counsel,
+    state: Diagnosis,
+    replies: &Replies,
+) -> (Vec<Counsel>, Vec<GuideAction>) {
     if replies.can_tap() {
         return (vec![meaning, Counsel::Step(state)], Vec::new());
     }
     let mut counsel = vec![meaning, Counsel::AnswerOverCable];
     counsel.extend((replies.pin == Some(Reply::No)).then_some(Counsel::WithoutPin));
-    (counsel, vec![Action::Authorize])
+    (counsel, vec![GuideAction::Authorize])
 }
 
-fn locked(meaning: Counsel, state: State, replies: &Replies) -> (Vec<Counsel>, Vec<Action>) {
+fn locked(
+    meaning: Counsel,
+    state: Diagnosis,
+    replies: &Replies,
+) -> (Vec<Counsel>, Vec<GuideAction>) {
     if replies.pin == Some(Reply::No) {
         return (vec![meaning, Counsel::WithoutPin], Vec::new());
     }
@@ -205,10 +214,14 @@ fn locked(meaning: Counsel, state: State, replies: &Replies) -> (Vec<Counsel>, V
         true => Counsel::Step(state),
         false => Counsel::TypePin,
     };
-    (vec![meaning, next], vec![Action::Unlock])
+    (vec![meaning, next], vec![GuideAction::Unlock])
 }
 
-fn no_debugging(meaning: Counsel, state: State, replies: &Replies) -> (Vec<Counsel>, Vec<Action>) {
+fn no_debugging(
+    meaning: Counsel,
+    state: Diagnosis,
+    replies: &Replies,
+) -> (Vec<Counsel>, Vec<GuideAction>) {
     let mut counsel = vec![meaning];
     if replies.pin == Some(Reply::No) {
         counsel.extend([Counsel::NeedsUnlocked, Counsel::WithoutPin]);
@@ -222,11 +235,11 @@ fn no_debugging(meaning: Counsel, state: State, replies: &Replies) -> (Vec<Couns
         Recipe::SamsungDebugging,
         Recipe::XiaomiDebugging,
     ];
-    let mut actions: Vec<_> = keys.map(Action::Keys).into();
+    let mut actions: Vec<_> = keys.map(GuideAction::Keys).into();
     match replies.picture {
         Some(Reply::No) => {
             counsel.extend([Counsel::LeadByVoice, Counsel::Repair]);
-            actions.insert(0, Action::Keys(Recipe::Talkback));
+            actions.insert(0, GuideAction::Keys(Recipe::Talkback));
         }
         _ => counsel.push(Counsel::LeadByKeys),
     }

@@ -26,7 +26,7 @@ impl Amount {
 
 /// What the phone holds and this computer does not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Contents {
+pub(crate) struct PhoneContents {
     /// The rescue folder that a pull goes into.
     pub(crate) folder: PathBuf,
     /// Photos, videos, and everything else.
@@ -43,27 +43,30 @@ pub(crate) struct Contents {
     pub(crate) unreadable: u64,
 }
 
-impl Contents {
+impl PhoneContents {
     pub(crate) fn all(&self) -> Amount {
         self.photos.and(self.videos).and(self.others)
     }
 
     /// What can be wished; what would be the same as another wish is left out.
-    pub(super) fn wishes(&self) -> Vec<Wish> {
+    pub(super) fn wishes(&self) -> Vec<TakeChoice> {
         let media = self.photos.files.saturating_add(self.videos.files);
         let groups = self.leavable().len();
         let wishes = [
-            (Wish::Everything, true),
+            (TakeChoice::Everything, true),
             (
-                Wish::PhotosAndVideos,
+                TakeChoice::PhotosAndVideos,
                 media > self.photos.files && self.others.files > 0,
             ),
             (
-                Wish::Photos,
+                TakeChoice::Photos,
                 self.photos.files > 0 && self.all().files > self.photos.files,
             ),
-            (Wish::WithoutFolders, groups > 0 && self.groups.len() > 1),
-            (Wish::Elsewhere, true),
+            (
+                TakeChoice::WithoutFolders,
+                groups > 0 && self.groups.len() > 1,
+            ),
+            (TakeChoice::Elsewhere, true),
         ];
         let wishes = wishes.into_iter().filter(|(_, is_of_use)| *is_of_use);
         wishes.map(|(wish, _)| wish).collect()
@@ -107,7 +110,7 @@ pub(crate) enum What {
 
 /// What the person may wish of a phone's contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum TakeChoice {
     Everything,
     PhotosAndVideos,
     Photos,

@@ -21,7 +21,7 @@ pub(crate) struct Holdings {
 
 /// How sure it is that nothing is lost with the phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Completeness {
     /// Everything that was looked for is here and proven, and nothing is unknown.
     Everything,
     /// The same, of all that Android lets a computer read.
@@ -36,7 +36,7 @@ pub(crate) enum Verdict {
 
 impl Holdings {
     /// Says how sure it is. Whatever is in doubt counts as missing.
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Completeness {
         let Summary {
             planned,
             pulled,
@@ -49,14 +49,14 @@ impl Holdings {
         let doubtful = [planned, pulled, verified_by_size, damaged, failed];
         let is_proven = doubtful.iter().all(|count| count.files == 0);
         if !self.is_whole || !is_proven || self.has(SurveyKind::Unreadable) {
-            return Verdict::Partly;
+            return Completeness::Partly;
         }
         let is_unknown = self.survey.iter().any(|one| one.kind.is_unknown());
         match (self.is_choice || self.has(SurveyKind::Choice), is_unknown) {
-            (true, _) => Verdict::Chosen,
-            (false, true) => Verdict::Readable,
-            (false, false) if verified.files == 0 => Verdict::Empty,
-            (false, false) => Verdict::Everything,
+            (true, _) => Completeness::Chosen,
+            (false, true) => Completeness::Readable,
+            (false, false) if verified.files == 0 => Completeness::Empty,
+            (false, false) => Completeness::Everything,
         }
     }
 

@@ -1,20 +1,20 @@
 //! What a look at the phones found.
 
-use crate::guide::states::{self, State};
+use crate::guide::states::{self, Diagnosis};
 
 /// What a look at the phones found: the doctor's findings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Sight(pub(crate) Vec<Seen>);
+pub(crate) struct Sight(pub(crate) Vec<Sighting>);
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct Sighting {
     /// What chooses the phone; `None` for what concerns no phone.
     pub(crate) phone: Option<String>,
     /// Its model.
     pub(crate) model: Option<String>,
     /// Its state.
-    pub(crate) state: State,
+    pub(crate) state: Diagnosis,
     /// What was measured or said beyond the state.
     pub(crate) detail: Option<String>,
 }
@@ -31,8 +31,8 @@ impl Sight {
     }
 
     /// The phones in it, each once.
-    pub(super) fn phones(&self) -> Vec<&Seen> {
-        let mut phones: Vec<&Seen> = Vec::new();
+    pub(super) fn phones(&self) -> Vec<&Sighting> {
+        let mut phones: Vec<&Sighting> = Vec::new();
         for seen in self.0.iter().filter(|seen| seen.phone.is_some()) {
             if !phones.iter().any(|known| known.phone == seen.phone) {
                 phones.push(seen);
@@ -42,9 +42,9 @@ impl Sight {
     }
 
     /// The finding that decides what is next: a phone that can be read, else what keeps it from that.
-    pub(super) fn main(&self) -> Option<&Seen> {
-        let is_ready = |seen: &&Seen| seen.state == states::ready;
-        let stands_in_the_way = |seen: &&Seen| seen.state.kind.is_some();
+    pub(super) fn main(&self) -> Option<&Sighting> {
+        let is_ready = |seen: &&Sighting| seen.state == states::ready;
+        let stands_in_the_way = |seen: &&Sighting| seen.state.kind.is_some();
         let mut seen = self.0.iter();
         let ready = seen.clone().find(is_ready);
         ready.or_else(|| seen.find(stands_in_the_way))

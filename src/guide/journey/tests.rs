@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::Kind;
 use crate::folder::{Count, Reason, ReasonCode, Summary, SurveyKind, Surveyed};
-use crate::guide::states::State;
+use crate::guide::states::Diagnosis;
 
 /// Turns in a row that neither ask, wait nor end.
 const MOST_BUSY_TURNS: usize = 12;
 
-fn seen(phone: Option<&str>, state: State) -> Seen {
-    Seen {
+fn seen(phone: Option<&str>, state: Diagnosis) -> Sighting {
+    Sighting {
         phone: phone.map(str::to_owned),
         model: None,
         state,
@@ -78,8 +78,8 @@ fn any_holdings() -> impl Strategy<Value = Holdings> {
     )
 }
 
-fn any_contents() -> impl Strategy<Value = Contents> {
-    (0..3_u64, 0..3_u64, any::<bool>()).prop_map(|(photos, here, leavable)| Contents {
+fn any_contents() -> impl Strategy<Value = PhoneContents> {
+    (0..3_u64, 0..3_u64, any::<bool>()).prop_map(|(photos, here, leavable)| PhoneContents {
         folder: "rescued".into(),
         photos: Amount {
             files: photos,
@@ -97,7 +97,7 @@ fn any_contents() -> impl Strategy<Value = Contents> {
                 false => Vec::new(),
             },
         }],
-        ..Contents::default()
+        ..PhoneContents::default()
     })
 }
 
@@ -143,7 +143,7 @@ struct Fate {
     answer: usize,
     many: Vec<usize>,
     place: bool,
-    contents: Contents,
+    contents: PhoneContents,
     holdings: Holdings,
     trouble: Trouble,
     fails: bool,
@@ -275,13 +275,13 @@ proptest! {
         let is_doubtful = missing.iter().any(|count| count.files > 0)
             || !holdings.is_whole
             || has(&[SurveyKind::Unreadable]);
-        prop_assert_eq!(is_doubtful, verdict == Verdict::Partly);
-        if verdict == Verdict::Everything {
+        prop_assert_eq!(is_doubtful, verdict == Completeness::Partly);
+        if verdict == Completeness::Everything {
             prop_assert!(!has(&[SurveyKind::Private, SurveyKind::OtherUser, SurveyKind::Choice]));
             prop_assert!(!holdings.is_choice && summary.verified.files > 0);
         }
         let words = crate::ui::words::journey::lines(&Note::Arrived(holdings.clone())).join("\n");
-        prop_assert_eq!(words.contains("Safe: "), !matches!(verdict, Verdict::Partly | Verdict::Empty));
+        prop_assert_eq!(words.contains("Safe: "), !matches!(verdict, Completeness::Partly | Completeness::Empty));
         prop_assert!(words.contains("Do not wipe the phone"));
         if has(&[SurveyKind::Private]) {
             prop_assert!(words.contains("Android keeps it for "), "{}", words);
@@ -302,7 +302,7 @@ proptest! {
             let turn = journey.turn(happened);
             match turn.next {
                 Next::End(true) => {
-                    prop_assert!(last_pull.is_some_and(|verdict| verdict != Verdict::Partly));
+                    prop_assert!(last_pull.is_some_and(|verdict| verdict != Completeness::Partly));
                     break;
                 }
                 Next::End(false) => break,
@@ -321,7 +321,7 @@ fn after(journey: &mut Journey, happenings: Vec<Happened>) -> Turn {
     turn
 }
 
-fn sight(state: State) -> Happened {
+fn sight(state: Diagnosis) -> Happened {
     Happened::Looked(Sight(vec![seen(Some("A"), state)]))
 }
 
@@ -363,11 +363,11 @@ fn nothing_attached_asks_four_questions_and_goes_on_when_the_phone_is_there() {
 #[test]
 fn phone_that_was_read_and_is_gone_asks_nothing_and_its_pull_resumes() {
     let mut journey = journey();
-    let contents = Contents {
+    let contents = PhoneContents {
         folder: "rescued".into(),
         photos: Amount { files: 1, bytes: 1 },
         videos: Amount { files: 1, bytes: 1 },
-        ..Contents::default()
+        ..PhoneContents::default()
     };
     let lost = Trouble {
         kind: Kind::PhoneGone,
@@ -401,11 +401,11 @@ fn phone_that_was_read_and_is_gone_asks_nothing_and_its_pull_resumes() {
 #[test]
 fn dead_touch_leads_to_what_this_computer_can_do() {
     for (state, action) in [
-        (states::unauthorized, Action::Authorize),
-        (states::locked_since_boot, Action::Unlock),
+        (states::unauthorized, GuideAction::Authorize),
+        (states::locked_since_boot, GuideAction::Unlock),
         (
             states::no_debugging,
-            Action::Keys(crate::phone::accessory::script::Recipe::AospDebugging),
+            GuideAction::Keys(crate::phone::accessory::script::Recipe::AospDebugging),
         ),
     ] {
         // A picture, no touch, and the PIN is known.
@@ -427,7 +427,7 @@ fn dead_touch_leads_to_what_this_computer_can_do() {
         let Next::Wait { actions, .. } = after(&mut far, happenings).next else {
             panic!("{}", state.state);
         };
-        let is_unlock = action == Action::Unlock;
+        let is_unlock = action == GuideAction::Unlock;
         assert_eq!(actions.contains(&action), is_unlock, "{}", state.state);
     }
 }
@@ -441,7 +441,7 @@ fn without_the_pin_no_way_to_open_the_lock_is_offered() {
     let Next::Wait { actions, .. } = &turn.next else {
         panic!("{:?}", turn.next);
     };
-    assert!(!actions.contains(&Action::Unlock));
+    assert!(!actions.contains(&GuideAction::Unlock));
     let is_told = |note: &Note| matches!(note, Note::Advice(counsel) if counsel.contains(&Counsel::WithoutPin));
     assert!(turn.say.iter().any(is_told));
 }
@@ -479,5 +479,5 @@ fn folders_that_could_not_be_read_are_no_rescue() {
         is_whole: true,
         is_choice: false,
     };
-    assert_eq!(holdings.verdict(), Verdict::Partly);
+    assert_eq!(holdings.verdict(), Completeness::Partly);
 }

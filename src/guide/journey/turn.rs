@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::advice::{Action, Counsel, Doubt};
-use super::contents::{Contents, Group, Take, Wish};
+use super::advice::{Counsel, Doubt, GuideAction};
+use super::contents::{Group, PhoneContents, Take, TakeChoice};
 use super::holdings::Holdings;
-use super::sight::{Seen, Sight};
+use super::sight::{Sight, Sighting};
 use crate::error::Kind;
-use crate::guide::states::State;
+use crate::guide::states::Diagnosis;
 
 /// What happened since the last turn.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub(crate) enum Happened {
     /// The phone let this computer in, after its owner was asked.
     Allowed,
     /// The phone was listed.
-    Listed(Contents),
+    Listed(PhoneContents),
     /// A pull came to its end.
     Pulled(Holdings),
     /// A listing or a pull failed.
@@ -48,7 +48,7 @@ pub(crate) enum Next {
     /// Keep looking until the phones are in other states, or the person chooses.
     Wait {
         /// What the person can do beside waiting.
-        actions: Vec<Action>,
+        actions: Vec<GuideAction>,
         /// Whether the phone is to ask its owner "Allow USB debugging?" meanwhile.
         asks_owner: bool,
     },
@@ -57,7 +57,7 @@ pub(crate) enum Next {
     /// Pull from the phone.
     Pull(Take),
     /// Run an action, which says itself what it does.
-    Run(Action),
+    Run(GuideAction),
     /// Nothing: this is the end. Whether everything asked for is here and proven.
     End(bool),
 }
@@ -81,17 +81,17 @@ pub(crate) enum Note {
     /// What to do about a phone that cannot be read yet.
     Advice(Vec<Counsel>),
     /// What else can be tried.
-    Alternatives(State),
+    Alternatives(Diagnosis),
     /// The phone can be read.
-    Ready(Seen),
+    Ready(Sighting),
     /// Something else about a phone that can be read.
-    Aside(Seen),
+    Aside(Sighting),
     /// A dark screen can be seen on this computer.
     ScreenInBrowser,
     /// The phone is listed now.
     Listing,
     /// What was found on it.
-    Contents(Contents),
+    Contents(PhoneContents),
     /// A pull resumes in this folder.
     Resumes(PathBuf),
     /// Something failed that a look at the phone explains; whether it was a pull.
@@ -114,15 +114,15 @@ pub(crate) enum Question {
     /// What the person knows: yes, no, or not known.
     Doubt(Doubt),
     /// Which of these phones.
-    Phone(Vec<Seen>),
+    Phone(Vec<Sighting>),
     /// What to take, and where to.
-    Take(Contents, Vec<Wish>),
+    Take(PhoneContents, Vec<TakeChoice>),
     /// Which folders to leave.
     Leave(Vec<Group>),
     /// What to do about a failure: try again, another place, stop.
     Failure,
     /// What to do with the files.
-    Then(Vec<Action>),
+    Then(Vec<GuideAction>),
 }
 
 impl Question {
@@ -143,7 +143,7 @@ impl Question {
         match self {
             Self::Doubt(_) => 2,
             Self::Then(actions) => match actions.first() {
-                Some(Action::TryAgain | Action::Export) => 0,
+                Some(GuideAction::TryAgain | GuideAction::Export) => 0,
                 _ => actions.len().saturating_sub(1),
             },
             _ => 0,

@@ -3,20 +3,20 @@ use crate::media::look::tests::{jpeg, with_exif};
 use crate::media::taken;
 
 pub(crate) const NAME: &str = "IMG_20240818_093001.jpg";
-const BOTH: Wish = Wish {
+const BOTH: CopyOptions = CopyOptions {
     dates: true,
     smaller: true,
 };
-pub(crate) const DATES: Wish = Wish {
+pub(crate) const DATES: CopyOptions = CopyOptions {
     dates: true,
     smaller: false,
 };
-const SMALLER: Wish = Wish {
+const SMALLER: CopyOptions = CopyOptions {
     dates: false,
     smaller: true,
 };
 
-fn planned(bytes: &[u8], name: &str, wish: Wish) -> Plan {
+fn planned(bytes: &[u8], name: &str, wish: CopyOptions) -> CopyPlan {
     plan(
         &mut Cursor::new(bytes),
         bytes.len() as u64,
@@ -30,19 +30,19 @@ fn planned(bytes: &[u8], name: &str, wish: Wish) -> Plan {
 #[track_caller]
 pub(crate) fn copied(bytes: &[u8], name: &str) -> (Vec<u8>, String) {
     match planned(bytes, name, DATES) {
-        Plan::Parts(parts, what) => (flat(bytes, parts), what),
-        Plan::Original(why) => panic!("{name}: {why:?}"),
-        Plan::Smaller => panic!("{name}: smaller"),
+        CopyPlan::Parts(parts, what) => (flat(bytes, parts), what),
+        CopyPlan::Original(why) => panic!("{name}: {why:?}"),
+        CopyPlan::Smaller => panic!("{name}: smaller"),
     }
 }
 
 #[track_caller]
-fn said(bytes: &[u8], name: &str, wish: Wish) -> String {
+fn said(bytes: &[u8], name: &str, wish: CopyOptions) -> String {
     match planned(bytes, name, wish) {
-        Plan::Original(Some(why)) => why,
-        Plan::Original(None) => panic!("{name}: nothing is said"),
-        Plan::Parts(_, what) => panic!("{name}: {what}"),
-        Plan::Smaller => panic!("{name}: smaller"),
+        CopyPlan::Original(Some(why)) => why,
+        CopyPlan::Original(None) => panic!("{name}: nothing is said"),
+        CopyPlan::Parts(_, what) => panic!("{name}: {what}"),
+        CopyPlan::Smaller => panic!("{name}: smaller"),
     }
 }
 
@@ -82,7 +82,10 @@ fn photo_without_a_date_gets_that_of_its_name_and_keeps_all_else() {
     // And the same each time.
     assert!(copied(&photo, NAME).0 == copy);
     // A copy needs no copy.
-    assert!(matches!(planned(&copy, NAME, DATES), Plan::Original(None)));
+    assert!(matches!(
+        planned(&copy, NAME, DATES),
+        CopyPlan::Original(None)
+    ));
     let (_, what) = copied(&photo, "image.jpg");
     assert!(what.contains("from its file's date"), "{what}");
 }
@@ -100,7 +103,10 @@ fn exif_data_without_a_date_keeps_what_it_says() {
     assert!(found, "the small picture is gone");
     // One with a date is left alone.
     let dated = with_exif(&jpeg(64, 48), "2020:01:02 03:04:05", 6, &thumb);
-    assert!(matches!(planned(&dated, NAME, DATES), Plan::Original(None)));
+    assert!(matches!(
+        planned(&dated, NAME, DATES),
+        CopyPlan::Original(None)
+    ));
 }
 
 #[test]
@@ -127,7 +133,7 @@ fn video_without_a_date_gets_one_in_its_header() {
     let clip: &[u8] = include_bytes!("../../../fixtures/clip.mp4");
     assert!(matches!(
         planned(clip, "VID_1.mp4", DATES),
-        Plan::Original(None)
+        CopyPlan::Original(None)
     ));
     let header = movie_header(&mut Cursor::new(clip)).unwrap();
     let at = header.at as usize;
@@ -155,7 +161,7 @@ fn date_in_another_form_is_read_or_left_alone_and_never_written_over() {
     ] {
         let photo = with_exif(&jpeg(64, 48), date, 6, &thumb);
         assert!(
-            matches!(planned(&photo, NAME, DATES), Plan::Original(None)),
+            matches!(planned(&photo, NAME, DATES), CopyPlan::Original(None)),
             "{date}"
         );
     }
@@ -208,9 +214,9 @@ fn what_cannot_get_a_date_is_said() {
     // What is neither a picture nor a video is nobody's wish.
     assert!(matches!(
         planned(b"x", "a.opus", BOTH),
-        Plan::Original(None)
+        CopyPlan::Original(None)
     ));
-    assert!(matches!(planned(b"", NAME, BOTH), Plan::Original(None)));
+    assert!(matches!(planned(b"", NAME, BOTH), CopyPlan::Original(None)));
 }
 
 /// With a size that is not true, which is all that is looked at first.
@@ -229,10 +235,10 @@ fn claiming(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
 fn what_is_not_made_smaller_is_said() {
     assert!(matches!(
         planned(&jpeg(64, 48), NAME, SMALLER),
-        Plan::Original(None)
+        CopyPlan::Original(None)
     ));
     let large = claiming(&jpeg(64, 48), 6000, 4000);
-    assert!(matches!(planned(&large, NAME, SMALLER), Plan::Smaller));
+    assert!(matches!(planned(&large, NAME, SMALLER), CopyPlan::Smaller));
     let motion = b"http://ns.adobe.com/xap/1.0/\0<x GCamera:MotionPhoto=\"1\"/>";
     let motion = with_segment(&large, 0xE1, motion);
     assert!(said(&motion, NAME, SMALLER).contains("a motion photo"));
@@ -283,7 +289,7 @@ fn large_picture_gets_a_smaller_copy_with_all_that_it_says_of_itself() {
     let photo = with_exif(&large(600, 400), "2020:01:02 03:04:05", 6, &thumb);
     let icc = [b"ICC_PROFILE\0\x01\x01", &[5; 3000][..]].concat();
     let xmp = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>hello</x:xmpmeta>";
-    let at = jpeg::Header::read(&mut Cursor::new(&photo))
+    let at = jpeg::JpegHeader::read(&mut Cursor::new(&photo))
         .unwrap()
         .segments[0]
         .end as usize;
@@ -341,7 +347,7 @@ fn nonsense_is_never_more_than_an_original() {
             for flip in [0xFF, 0x10] {
                 let mut bad = bytes.to_vec();
                 bad[at] ^= flip;
-                if let Plan::Parts(parts, _) = planned(&bad, name, BOTH) {
+                if let CopyPlan::Parts(parts, _) = planned(&bad, name, BOTH) {
                     // Whatever was put in, nothing of it is lost.
                     let copy = flat(&bad, parts);
                     assert!(copy.len() >= bad.len());

@@ -8,10 +8,10 @@ use super::super::task::{Pulled, Task};
 use super::{Thread, replan};
 use crate::digest::Sha256;
 use crate::event::Event;
-use crate::folder::reader::Found;
+use crate::folder::reader::FoundOnDisk;
 use crate::folder::{
-    Catalogue, CatalogueError, Companion, DiskError, EntryId, Finished, Gaps, Outcome, PartialFile,
-    Presence, Reason, Record, ToCommit, missing_bytes_of_note,
+    Catalogue, CatalogueError, CommitOutcome, Companion, DiskError, EntryId, Finished, Gaps,
+    PartialFile, PresenceLookup, Reason, Record, ToCommit, missing_bytes_of_note,
 };
 use crate::names::LocalPath;
 
@@ -263,7 +263,7 @@ impl Thread {
 
     /// Returns which of these files are still where they were put.
     fn copies(&self, kept: &[Companion]) -> KeptCopies {
-        let presence = Presence::of(self.folder.root());
+        let presence = PresenceLookup::of(self.folder.root());
         let is_here = |file: &&Companion| presence.is_in_place(&file.local, file.size);
         let is_note = |file: &Companion| file.local.as_str().ends_with(NOTE);
         let (notes, copies): (Vec<_>, Vec<_>) =
@@ -287,7 +287,7 @@ impl Thread {
             .iter()
             .find(|file| file.local.as_str().ends_with(NOTE))?;
         // Somebody may have put something else there: a pipe, which is waited for without end.
-        let Ok(Found::File(file)) = self.folder.data_reader().open(&note.local) else {
+        let Ok(FoundOnDisk::File(file)) = self.folder.data_reader().open(&note.local) else {
             return None;
         };
         let mut text = String::new();
@@ -325,8 +325,8 @@ impl Thread {
             };
             match self.committer.commit(vec![file])?.pop() {
                 // Somebody put a file there; the allocator gives the next name.
-                Some(Outcome::TargetExists(back)) => finished = back,
-                Some(Outcome::Failed(_, error)) => return Err(error),
+                Some(CommitOutcome::TargetExists(back)) => finished = back,
+                Some(CommitOutcome::Failed(_, error)) => return Err(error),
                 _ => {
                     return Ok(Companion {
                         local,

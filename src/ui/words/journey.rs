@@ -7,9 +7,10 @@ use std::path::Path;
 use super::super::text::{bytes, count, plain};
 use super::super::typed::typed;
 use crate::guide::journey::{
-    Action, Amount, Contents, Counsel, Doubt, Group, Note, Question, Seen, Trouble, Verdict, Wish,
+    Amount, Completeness, Counsel, Doubt, Group, GuideAction, Note, PhoneContents, Question,
+    Sighting, TakeChoice, Trouble,
 };
-use crate::guide::states::{self, State};
+use crate::guide::states::{self, Diagnosis};
 use crate::phone::accessory::script::Recipe;
 
 /// What a cable of USB 2 carries, in bytes a second: the estimate before anything is measured.
@@ -76,7 +77,7 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
             let mut lines = vec![format!(
                 "{command} shows at any time how the rescue stands."
             )];
-            if holdings.verdict() == Verdict::Partly {
+            if holdings.verdict() == Completeness::Partly {
                 lines.extend(owned(&[
                     "Not everything is here yet: plug the phone in and run `rescue`; it continues there.",
                 ]));
@@ -123,11 +124,11 @@ pub(crate) fn asked(question: &Question) -> (String, Vec<String>) {
 }
 
 /// What an action is, and the command that does the same.
-pub(crate) fn label(action: &Action) -> String {
+pub(crate) fn label(action: &GuideAction) -> String {
     let (what, command) = match action {
-        Action::Authorize => ("Answer the question from this computer", "authorize"),
-        Action::Unlock => ("Type the PIN on this computer", "unlock"),
-        Action::Keys(recipe) => {
+        GuideAction::Authorize => ("Answer the question from this computer", "authorize"),
+        GuideAction::Unlock => ("Type the PIN on this computer", "unlock"),
+        GuideAction::Keys(recipe) => {
             let (what, recipe) = match recipe {
                 Recipe::AospDebugging => (
                     "Switch it on with this computer's keyboard",
@@ -139,23 +140,23 @@ pub(crate) fn label(action: &Action) -> String {
             };
             return format!("{what} (`rescue keys --recipe {recipe}`)");
         }
-        Action::InstallRules => (
+        GuideAction::InstallRules => (
             "Allow it; this asks for an administrator's password",
             "doctor --install-udev-rules",
         ),
-        Action::More => return "What else can I try?".to_owned(),
-        Action::TryAgain => ("Try the missing files again", "pull"),
-        Action::TakeRest => ("Take the rest, too", "pull"),
-        Action::Export => (
+        GuideAction::More => return "What else can I try?".to_owned(),
+        GuideAction::TryAgain => ("Try the missing files again", "pull"),
+        GuideAction::TakeRest => ("Take the rest, too", "pull"),
+        GuideAction::Export => (
             "Make one zip file, with a page that shows all pictures",
             "export",
         ),
-        Action::Upload(remote) => {
+        GuideAction::Upload(remote) => {
             let remote = plain(remote);
             return format!("Upload it to {remote} (`rescue upload --to {remote}`)");
         }
-        Action::CopyToDisk => ("Copy it to another disk", "upload"),
-        Action::Finish => return "Finish".to_owned(),
+        GuideAction::CopyToDisk => ("Copy it to another disk", "upload"),
+        GuideAction::Finish => return "Finish".to_owned(),
     };
     format!("{what} (`rescue {command}`)")
 }
@@ -238,7 +239,7 @@ fn advised(counsel: &Counsel) -> String {
     words.to_owned()
 }
 
-fn meaning(seen: &Seen) -> String {
+fn meaning(seen: &Sighting) -> String {
     let name = name_of(seen).map_or_else(String::new, |name| format!("{name}: "));
     let detail = match &seen.detail {
         Some(detail) => format!(" ({})", plain(detail)),
@@ -247,12 +248,12 @@ fn meaning(seen: &Seen) -> String {
     format!("{name}{}{detail}.", seen.state.meaning)
 }
 
-fn name_of(seen: &Seen) -> Option<String> {
+fn name_of(seen: &Sighting) -> Option<String> {
     let model = seen.model.as_deref().filter(|model| !model.is_empty());
     model.or(seen.phone.as_deref()).map(plain)
 }
 
-fn next(state: State) -> String {
+fn next(state: Diagnosis) -> String {
     format!("Next: {}.", guided(state.next))
 }
 
@@ -277,12 +278,12 @@ fn guided(next: &str) -> String {
     guided.trim_end_matches(',').to_owned()
 }
 
-fn ready(seen: &Seen) -> String {
+fn ready(seen: &Sighting) -> String {
     let name = name_of(seen).unwrap_or_else(|| "the phone".to_owned());
     format!("Good: {name} answers and can be read.")
 }
 
-fn phone_choice(seen: &Seen) -> String {
+fn phone_choice(seen: &Sighting) -> String {
     let name = seen.phone.as_deref().map(plain).unwrap_or_default();
     let state = seen.state.state.replace('_', " ");
     match &seen.model {
@@ -292,8 +293,8 @@ fn phone_choice(seen: &Seen) -> String {
 }
 
 /// What the phone holds, how long it takes, and whether it fits.
-fn contents_lines(contents: &Contents) -> Vec<String> {
-    let Contents {
+fn contents_lines(contents: &PhoneContents) -> Vec<String> {
+    let PhoneContents {
         folder,
         photos,
         videos,
@@ -386,16 +387,16 @@ fn minutes(size: u64) -> String {
     }
 }
 
-fn wished(wish: Wish, contents: &Contents) -> String {
-    let Contents { photos, videos, .. } = contents;
+fn wished(wish: TakeChoice, contents: &PhoneContents) -> String {
+    let PhoneContents { photos, videos, .. } = contents;
     match wish {
-        Wish::Everything => format!("Everything (recommended): {}", sized(contents.all())),
-        Wish::PhotosAndVideos => {
+        TakeChoice::Everything => format!("Everything (recommended): {}", sized(contents.all())),
+        TakeChoice::PhotosAndVideos => {
             format!("Only photos and videos: {}", sized(photos.and(*videos)))
         }
-        Wish::Photos => format!("Only photos: {}", sized(*photos)),
-        Wish::WithoutFolders => "Everything but some folders".to_owned(),
-        Wish::Elsewhere => "Put it on another disk or into another folder".to_owned(),
+        TakeChoice::Photos => format!("Only photos: {}", sized(*photos)),
+        TakeChoice::WithoutFolders => "Everything but some folders".to_owned(),
+        TakeChoice::Elsewhere => "Put it on another disk or into another folder".to_owned(),
     }
 }
 

@@ -51,7 +51,7 @@ async fn copy_is_sent_whole_and_the_file_is_not_touched() {
         sent[1_000_001..1_100_001]
     );
     let taken = copy.taken("x.jpg").await.unwrap().unwrap();
-    assert_eq!(taken.source, taken::Source::Modified);
+    assert_eq!(taken.source, taken::TimeSource::Modified);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::retry::{Outcome, Retries};
 use crate::digest::Sha256;
 use crate::event::{Events, SentCopy};
 use crate::folder::DataReader;
-use crate::folder::reader::Found;
+use crate::folder::reader::FoundOnDisk;
 use crate::folder::upload::Upload;
 use crate::names::LocalPath;
 use crate::upload::batch::{Batch, Made};
@@ -100,7 +100,7 @@ fn mtime_of(reader: &DataReader, upload: &Upload) -> Option<i64> {
     let modified = match upload.entry {
         Some(_) => {
             let local = LocalPath::new(&upload.source).ok()?;
-            let Found::File(file) = reader.open(&local).ok()? else {
+            let FoundOnDisk::File(file) = reader.open(&local).ok()? else {
                 return None;
             };
             file.metadata().ok()?.modified().ok()?

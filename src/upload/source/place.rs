@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::digest::Sha256;
-use crate::folder::reader::Found;
+use crate::folder::reader::FoundOnDisk;
 use crate::folder::{DataReader, is_shortage};
 use crate::media::copy::Part;
 use crate::names::LocalPath;
@@ -70,9 +70,11 @@ impl Place {
                 of, original_size, ..
             } => return of.open_original(*original_size),
             Self::Data(reader, local) => match reader.open(local) {
-                Ok(Found::File(file)) => file,
-                Ok(Found::Nothing) => return Err(Problem::SourceGone),
-                Ok(Found::Other) => return Err(changed("it is a symbolic link, or not a file")),
+                Ok(FoundOnDisk::File(file)) => file,
+                Ok(FoundOnDisk::Nothing) => return Err(Problem::SourceGone),
+                Ok(FoundOnDisk::Other) => {
+                    return Err(changed("it is a symbolic link, or not a file"));
+                }
                 Err(error) if error.is_shortage() => {
                     return Err(Problem::Shortage {
                         words: error.to_string(),

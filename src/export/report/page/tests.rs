@@ -3,8 +3,8 @@ use std::sync::LazyLock;
 use super::*;
 use crate::folder::{Reason, ReasonCode};
 
-fn tally(files: &[(&str, State)]) -> Tally {
-    let mut tally = Tally::default();
+fn tally(files: &[(&str, State)]) -> FileTally {
+    let mut tally = FileTally::default();
     let at = chrono::NaiveDate::from_ymd_opt(2024, 8, 18).and_then(|day| day.and_hms_opt(9, 30, 1));
     files
         .iter()
@@ -23,7 +23,7 @@ static PHONE: LazyLock<PhoneIdentity> = LazyLock::new(|| PhoneIdentity {
 
 /// A page of these files, as a test changes it.
 fn with<'a, T>(
-    tally: &'a Tally,
+    tally: &'a FileTally,
     change: impl FnOnce(&mut Page<'a>),
     then: impl FnOnce(&Page<'_>) -> T,
 ) -> T {

@@ -3,24 +3,24 @@
 use super::super::super::text::{bytes, count};
 use super::{WIPE, shown};
 use crate::folder::{Summary, SurveyKind};
-use crate::guide::journey::{Holdings, Verdict};
+use crate::guide::journey::{Completeness, Holdings};
 
 pub(super) fn lines(holdings: &Holdings) -> Vec<String> {
     let proven = "Each file's checksum is the same as the phone's own.";
     let verdict = match holdings.verdict() {
-        Verdict::Everything => {
+        Completeness::Everything => {
             format!("Safe: everything asked for on the phone is here. {proven}")
         }
-        Verdict::Readable => {
+        Completeness::Readable => {
             format!("Safe: everything that Android lets a computer read is here. {proven}")
         }
-        Verdict::Chosen => format!(
+        Completeness::Chosen => format!(
             "Safe: everything that you chose is here. {proven} The rest is only on the phone."
         ),
-        Verdict::Empty => {
+        Completeness::Empty => {
             "The phone holds no photos, videos, sound or documents: nothing was copied.".to_owned()
         }
-        Verdict::Partly => "Not everything is safe yet:".to_owned(),
+        Completeness::Partly => "Not everything is safe yet:".to_owned(),
     };
     let mut lines = vec![String::new(), verdict];
     lines.extend(doubts(holdings).iter().map(|doubt| format!("  - {doubt}")));
@@ -33,7 +33,7 @@ pub(super) fn lines(holdings: &Holdings) -> Vec<String> {
             .to_owned(),
     );
     lines.push(match holdings.verdict() {
-        Verdict::Partly => {
+        Completeness::Partly => {
             format!("{WIPE} before the rest is here, too, or you are sure that you can do without it.")
         }
         _ => format!(
@@ -55,7 +55,7 @@ fn doubts(holdings: &Holdings) -> Vec<String> {
         ..
     } = holdings.summary;
     let mut doubts = Vec::new();
-    if holdings.verdict() == Verdict::Partly {
+    if holdings.verdict() == Completeness::Partly {
         let proven = verified.files.saturating_sub(verified_by_size.files);
         doubts.push(format!("{}: here and proven", count(proven, "file")));
     }
