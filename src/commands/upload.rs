@@ -28,10 +28,10 @@ use crate::media::taken::Days;
 use crate::names::{UploadPath, spell};
 use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed, typed_word};
 use crate::upload::albums::Albums;
-use crate::upload::choose::{Choice, Chosen, Layout, Places};
+use crate::upload::choose::{Choice, ChosenFiles, Layout, RemotePaths};
 use crate::upload::connect::connect;
 use crate::upload::problem::Problem;
-use crate::upload::queue::{Ended, Options, Run, Tally};
+use crate::upload::queue::{Ended, Options, Tally, UploadRun};
 use crate::upload::rules::Rules;
 use crate::upload::settings::{RemoteSettings, Settings};
 use crate::upload::{Depth, Masked, Wishes};
@@ -176,7 +176,7 @@ async fn send_to(
     let chosen = match args.archive.as_slice() {
         [] => uploads(args, &folder, known, remote.rules(), halt).await?,
         files => {
-            let places = Places::on(folder.catalogue(), known)?;
+            let places = RemotePaths::on(folder.catalogue(), known)?;
             archives(files, args, places, halt).await?
         }
     };
@@ -231,7 +231,7 @@ async fn send_to(
     });
     let started = Instant::now();
     let reader = folder.data_reader();
-    let run = Run::new(folder.catalogue_mut(), reader, remote, options, events);
+    let run = UploadRun::new(folder.catalogue_mut(), reader, remote, options, events);
     let (tally, ended) = run.send(ids, halt).await;
     let elapsed = started.elapsed();
     let counts = folder.catalogue().upload_counts(id)?;
@@ -290,7 +290,11 @@ fn is_choice(args: &UploadArgs) -> bool {
 }
 
 /// A choice that matches nothing was meant otherwise; who watches may wait for the first.
-fn refuse_empty_choice(args: &UploadArgs, folder: &Folder, chosen: &Chosen) -> Result<(), Error> {
+fn refuse_empty_choice(
+    args: &UploadArgs,
+    folder: &Folder,
+    chosen: &ChosenFiles,
+) -> Result<(), Error> {
     let found = chosen.uploads.len() as u64 + chosen.unverified + chosen.damaged;
     if found > 0 || args.watch || !args.archive.is_empty() {
         return Ok(());
@@ -517,7 +521,7 @@ async fn uploads(
     known: Option<RemoteId>,
     rules: &Rules,
     halt: &Halt,
-) -> Result<Chosen, Error> {
+) -> Result<ChosenFiles, Error> {
     let catalogue = folder.catalogue();
     let choice = choice_of(args, &catalogue.identity()?, rules)?;
     let from = (catalogue, folder.data_reader());
@@ -600,10 +604,10 @@ fn safe_path(text: &str) -> Result<String, Error> {
 async fn archives(
     files: &[std::path::PathBuf],
     args: &UploadArgs,
-    mut places: Places,
+    mut places: RemotePaths,
     halt: &Halt,
-) -> Result<Chosen, Error> {
-    let mut chosen = Chosen::default();
+) -> Result<ChosenFiles, Error> {
+    let mut chosen = ChosenFiles::default();
     let top = args.into.as_deref().map(safe_path).transpose()?;
     for file in files {
         let unusable = |cause: String| {
@@ -678,7 +682,7 @@ struct WouldSend<'a> {
 
 fn dry_run(
     args: &UploadArgs,
-    chosen: &Chosen,
+    chosen: &ChosenFiles,
     folder: &Folder,
     known: Option<RemoteId>,
     ui: &Ui,

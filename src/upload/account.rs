@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::cloud::access::Access;
+use super::cloud::access::Authorization;
 use super::cloud::api::Api;
 use super::cloud::sessions::Sessions;
 use super::hidden::Hidden;
@@ -46,7 +46,7 @@ impl Account {
     pub(crate) fn api(&self, sign_in: (Service, &str), address: &str) -> Result<Api, Problem> {
         let tokens = self.tokens(sign_in)?;
         let http = Http::new(&host_of(address), None)?;
-        Ok(Api::new(http, Access::Tokens(tokens)))
+        Ok(Api::new(http, Authorization::Tokens(tokens)))
     }
 
     /// Returns the store for the sessions of large files.

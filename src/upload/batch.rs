@@ -18,12 +18,12 @@ pub(crate) struct Batch {
     /// The title of the album for the items.
     pub(super) album: Option<String>,
     /// The items, at most fifty.
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<PledgedUpload>,
 }
 
 /// An upload whose bytes the service has received.
 #[derive(Debug)]
-pub(crate) struct Item {
+pub(crate) struct PledgedUpload {
     pub(super) upload: Upload,
     /// The token that the service returned for the bytes.
     pub(super) token: String,
@@ -33,7 +33,7 @@ pub(crate) struct Item {
 
 /// The result of creating an item.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Made {
+pub(crate) enum Creation {
     /// The item was created, with this id.
     There(String),
     /// The service no longer knows the token, so the bytes have to be sent again.
@@ -55,12 +55,12 @@ pub(super) struct Batches {
 #[derive(Debug)]
 struct Filling {
     album: Option<String>,
-    items: VecDeque<Item>,
+    items: VecDeque<PledgedUpload>,
     since: Instant,
 }
 
 impl Batches {
-    pub(super) fn push(&mut self, album: Option<String>, item: Item) {
+    pub(super) fn push(&mut self, album: Option<String>, item: PledgedUpload) {
         match self.filling.iter_mut().find(|it| it.album == album) {
             Some(filling) => filling.items.push_back(item),
             None => self.filling.push(Filling {

@@ -56,7 +56,7 @@ pub(super) async fn send(
 
 /// The bytes before and after the file in a request's body.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Frame {
+pub(super) struct Envelope {
     pub(super) before: Bytes,
     pub(super) after: Bytes,
 }
@@ -67,7 +67,7 @@ pub(super) async fn send_framed(
     http: &Http,
     request: RequestBuilder,
     source: &Source,
-    frame: Frame,
+    frame: Envelope,
 ) -> Result<Answer, Problem> {
     let length = source.size + (frame.before.len() + frame.after.len()) as u64;
     let request = request.header(CONTENT_LENGTH, length);
@@ -88,7 +88,7 @@ pub(super) async fn send_framed(
 
 type Sender = mpsc::Sender<Result<Bytes, Problem>>;
 
-async fn feed(source: &Source, frame: Frame, sender: Sender) -> Result<(), Problem> {
+async fn feed(source: &Source, frame: Envelope, sender: Sender) -> Result<(), Problem> {
     // Where the request ended early, its answer says why.
     if !frame.before.is_empty() && sender.send(Ok(frame.before)).await.is_err() {
         return Ok(());

@@ -11,7 +11,7 @@ const QUICK_XOR_BYTES: usize = 160;
 
 /// A checksum algorithm that a service uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
+pub enum ChecksumAlgorithm {
     /// MD5.
     Md5,
     /// SHA-1.
@@ -24,7 +24,7 @@ pub enum Algorithm {
     QuickXor,
 }
 
-impl Algorithm {
+impl ChecksumAlgorithm {
     /// Returns the algorithm's name in receipts, which must never change.
     pub fn name(self) -> &'static str {
         match self {
@@ -41,13 +41,13 @@ impl Algorithm {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checksum {
     /// The algorithm that computed it.
-    pub algorithm: Algorithm,
+    pub algorithm: ChecksumAlgorithm,
     value: Vec<u8>,
 }
 
 impl Checksum {
     /// Parses a checksum in hexadecimal digits; returns `None` if the text is invalid.
-    pub fn of_hex(algorithm: Algorithm, text: &str) -> Option<Self> {
+    pub fn of_hex(algorithm: ChecksumAlgorithm, text: &str) -> Option<Self> {
         let (pairs, rest) = text.as_bytes().as_chunks::<2>();
         let digit = |byte: u8| char::from(byte).to_digit(16);
         let value: Option<Vec<u8>> = pairs
@@ -58,17 +58,17 @@ impl Checksum {
     }
 
     /// Parses a checksum in base64; returns `None` if the text is invalid.
-    pub fn of_base64(algorithm: Algorithm, text: &str) -> Option<Self> {
+    pub fn of_base64(algorithm: ChecksumAlgorithm, text: &str) -> Option<Self> {
         use base64::Engine as _;
         let value = base64::engine::general_purpose::STANDARD.decode(text);
         Self::of_bytes(algorithm, value.ok()?)
     }
 
-    fn of_bytes(algorithm: Algorithm, value: Vec<u8>) -> Option<Self> {
+    fn of_bytes(algorithm: ChecksumAlgorithm, value: Vec<u8>) -> Option<Self> {
         let length = match algorithm {
-            Algorithm::Md5 => 16,
-            Algorithm::Sha1 | Algorithm::QuickXor => 20,
-            Algorithm::Sha256 | Algorithm::Dropbox => 32,
+            ChecksumAlgorithm::Md5 => 16,
+            ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::QuickXor => 20,
+            ChecksumAlgorithm::Sha256 | ChecksumAlgorithm::Dropbox => 32,
         };
         (value.len() == length).then_some(Self { algorithm, value })
     }
@@ -85,11 +85,11 @@ impl fmt::Display for Checksum {
 
 /// Computes a checksum incrementally.
 pub(crate) struct Summer {
-    algorithm: Algorithm,
-    state: State,
+    algorithm: ChecksumAlgorithm,
+    state: RunningHash,
 }
 
-enum State {
+enum RunningHash {
     Md5(md5::Md5),
     Sha1(sha1::Sha1),
     Sha256(Box<Hasher>),
@@ -106,17 +106,17 @@ enum State {
 
 impl Summer {
     /// Starts a checksum with no bytes added.
-    pub(crate) fn new(algorithm: Algorithm) -> Self {
+    pub(crate) fn new(algorithm: ChecksumAlgorithm) -> Self {
         let state = match algorithm {
-            Algorithm::Md5 => State::Md5(md5::Md5::default()),
-            Algorithm::Sha1 => State::Sha1(sha1::Sha1::default()),
-            Algorithm::Sha256 => State::Sha256(Box::default()),
-            Algorithm::Dropbox => State::Dropbox {
+            ChecksumAlgorithm::Md5 => RunningHash::Md5(md5::Md5::default()),
+            ChecksumAlgorithm::Sha1 => RunningHash::Sha1(sha1::Sha1::default()),
+            ChecksumAlgorithm::Sha256 => RunningHash::Sha256(Box::default()),
+            ChecksumAlgorithm::Dropbox => RunningHash::Dropbox {
                 blocks: Box::default(),
                 block: Box::default(),
                 filled: 0,
             },
-            Algorithm::QuickXor => State::QuickXor {
+            ChecksumAlgorithm::QuickXor => RunningHash::QuickXor {
                 columns: Box::new([0; QUICK_XOR_BYTES]),
                 length: 0,
             },
@@ -128,10 +128,10 @@ impl Summer {
     pub(crate) fn update(&mut self, mut bytes: &[u8]) {
         use md5::Digest as _;
         match &mut self.state {
-            State::Md5(hasher) => hasher.update(bytes),
-            State::Sha1(hasher) => hasher.update(bytes),
-            State::Sha256(hasher) => hasher.update(bytes),
-            State::Dropbox {
+            RunningHash::Md5(hasher) => hasher.update(bytes),
+            RunningHash::Sha1(hasher) => hasher.update(bytes),
+            RunningHash::Sha256(hasher) => hasher.update(bytes),
+            RunningHash::Dropbox {
                 blocks,
                 block,
                 filled,
@@ -148,7 +148,7 @@ impl Summer {
                     }
                 }
             }
-            State::QuickXor { columns, length } => {
+            RunningHash::QuickXor { columns, length } => {
                 let at = (*length % QUICK_XOR_BYTES as u64) as usize;
                 let (head, rest) = bytes.split_at((QUICK_XOR_BYTES - at).min(bytes.len()));
                 let tail = columns.iter_mut().skip(at);
@@ -166,10 +166,10 @@ impl Summer {
     pub(crate) fn finish(self) -> Checksum {
         use md5::Digest as _;
         let value = match self.state {
-            State::Md5(hasher) => hasher.finalize().to_vec(),
-            State::Sha1(hasher) => hasher.finalize().to_vec(),
-            State::Sha256(hasher) => hasher.finish().0.to_vec(),
-            State::Dropbox {
+            RunningHash::Md5(hasher) => hasher.finalize().to_vec(),
+            RunningHash::Sha1(hasher) => hasher.finalize().to_vec(),
+            RunningHash::Sha256(hasher) => hasher.finish().0.to_vec(),
+            RunningHash::Dropbox {
                 mut blocks,
                 block,
                 filled,
@@ -179,7 +179,7 @@ impl Summer {
                 }
                 blocks.finish().0.to_vec()
             }
-            State::QuickXor { columns, length } => quick_xor(&columns, length),
+            RunningHash::QuickXor { columns, length } => quick_xor(&columns, length),
         };
         Checksum {
             algorithm: self.algorithm,
@@ -213,7 +213,7 @@ fn quick_xor(columns: &[u8; QUICK_XOR_BYTES], length: u64) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn sum(algorithm: Algorithm, bytes: &[u8], step: usize) -> Checksum {
+    fn sum(algorithm: ChecksumAlgorithm, bytes: &[u8], step: usize) -> Checksum {
         let mut summer = Summer::new(algorithm);
         bytes.chunks(step).for_each(|piece| summer.update(piece));
         summer.finish()
@@ -226,10 +226,10 @@ mod tests {
     #[test]
     fn known_values_come_out() {
         let md5 = "md5:900150983cd24fb0d6963f7d28e17f72";
-        assert_eq!(sum(Algorithm::Md5, b"abc", 9).to_string(), md5);
+        assert_eq!(sum(ChecksumAlgorithm::Md5, b"abc", 9).to_string(), md5);
         let sha1 = "sha1:a9993e364706816aba3e25717850c26c9cd0d89d";
-        assert_eq!(sum(Algorithm::Sha1, b"abc", 9).to_string(), sha1);
-        let empty = sum(Algorithm::Dropbox, b"", 9).to_string();
+        assert_eq!(sum(ChecksumAlgorithm::Sha1, b"abc", 9).to_string(), sha1);
+        let empty = sum(ChecksumAlgorithm::Dropbox, b"", 9).to_string();
         assert!(empty.starts_with("dropbox:e3b0c44298fc1c14"), "{empty}");
         // By hand from Microsoft's description: 11 bits on for each byte, the length at the end.
         for (bytes, base64) in [
@@ -237,8 +237,8 @@ mod tests {
             (&[0x4A], "SgAAAAAAAAAAAAAAAQAAAAAAAAA="),
             (&[0xB5, 0xB4], "taAFAAAAAAAAAAAAAgAAAAAAAAA="),
         ] {
-            let expected = Checksum::of_base64(Algorithm::QuickXor, base64).unwrap();
-            assert_eq!(sum(Algorithm::QuickXor, bytes, 9), expected);
+            let expected = Checksum::of_base64(ChecksumAlgorithm::QuickXor, base64).unwrap();
+            assert_eq!(sum(ChecksumAlgorithm::QuickXor, bytes, 9), expected);
         }
     }
 
@@ -256,7 +256,7 @@ mod tests {
         }
         let length = (bytes.len() as u64).to_le_bytes();
         (0..8).for_each(|nth| value[12 + nth] ^= length[nth]);
-        Checksum::of_bytes(Algorithm::QuickXor, value).unwrap()
+        Checksum::of_bytes(ChecksumAlgorithm::QuickXor, value).unwrap()
     }
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
         for count in [1, 19, 20, 159, 160, 161, 1000, 4321] {
             let bytes = bytes(count);
             for step in [1, 7, 160, 163, 5000] {
-                let fast = sum(Algorithm::QuickXor, &bytes, step);
+                let fast = sum(ChecksumAlgorithm::QuickXor, &bytes, step);
                 assert_eq!(fast, slow_quick_xor(&bytes), "{count} in steps of {step}");
             }
         }
@@ -278,22 +278,27 @@ mod tests {
         let hashes = [Sha256::of(first).0, Sha256::of(rest).0].concat();
         let expected = Sha256::of(&hashes).to_string();
         for step in [1_000_003, DROPBOX_BLOCK_BYTES, 1 << 30] {
-            let found = sum(Algorithm::Dropbox, &bytes, step);
+            let found = sum(ChecksumAlgorithm::Dropbox, &bytes, step);
             assert_eq!(found.to_string(), format!("dropbox:{expected}"));
         }
     }
 
     #[test]
     fn what_cannot_be_a_checksum_is_none() {
-        assert!(Checksum::of_hex(Algorithm::Md5, "900150983cd24fb0d6963f7d28e17f72").is_some());
+        assert!(
+            Checksum::of_hex(ChecksumAlgorithm::Md5, "900150983cd24fb0d6963f7d28e17f72").is_some()
+        );
         for bad in [
             "",
             "90",
             "900150983cd24fb0d6963f7d28e17f7",
             "zz0150983cd24fb0d6963f7d28e17f72",
         ] {
-            assert_eq!(Checksum::of_hex(Algorithm::Md5, bad), None, "{bad}");
+            assert_eq!(Checksum::of_hex(ChecksumAlgorithm::Md5, bad), None, "{bad}");
         }
-        assert_eq!(Checksum::of_base64(Algorithm::QuickXor, "AAAA"), None);
+        assert_eq!(
+            Checksum::of_base64(ChecksumAlgorithm::QuickXor, "AAAA"),
+            None
+        );
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Choice {
 
 /// The selected files, and how many were left out.
 #[derive(Debug, Default)]
-pub(crate) struct Chosen {
+pub(crate) struct ChosenFiles {
     /// The uploads, most valuable first.
     pub uploads: Vec<NewUpload>,
     /// The number of files left out because the phone did not confirm them.
@@ -51,12 +51,12 @@ pub(crate) struct Chosen {
 
 /// The paths on a remote, and the files that they belong to.
 #[derive(Debug, Default)]
-pub(crate) struct Places {
+pub(crate) struct RemotePaths {
     taken: HashSet<String>,
     known: HashMap<String, UploadPath>,
 }
 
-impl Places {
+impl RemotePaths {
     /// Returns the paths of the uploads queued for a remote.
     pub(crate) fn on(
         catalogue: &Catalogue,
@@ -99,9 +99,9 @@ impl Choice {
         remote: Option<RemoteId>,
         rules: &Rules,
         halt: &Halt,
-    ) -> Result<Chosen, Ended> {
-        let mut places = Places::on(catalogue, remote)?;
-        let mut chosen = Chosen::default();
+    ) -> Result<ChosenFiles, Ended> {
+        let mut places = RemotePaths::on(catalogue, remote)?;
+        let mut chosen = ChosenFiles::default();
         let mut entries = Vec::new();
         catalogue.for_each_by_path(|entry| {
             match entry.state {
@@ -146,7 +146,7 @@ impl Choice {
     async fn dates(
         &self,
         entries: Vec<Entry>,
-        places: &Places,
+        places: &RemotePaths,
         reader: DataReader,
         halt: &Halt,
     ) -> Result<(Vec<Entry>, Vec<Option<Taken>>), Ended> {

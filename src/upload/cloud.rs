@@ -19,7 +19,7 @@ use super::owner::Owner;
 use super::paths::Store;
 use super::problem::Problem;
 use super::source::Source;
-use super::{Acknowledged, Found, Wanted};
+use super::{Acknowledged, RemoteEntry, Wanted};
 use crate::digest::Sha256;
 
 /// Pieces of a file that are in memory at once: two read ahead, one being read, one being sent.
@@ -39,7 +39,7 @@ pub(crate) struct Stored {
 
 /// The progress of an upload session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum SessionProgress {
     /// The service has received this many bytes and expects the next.
     Has(u64),
     /// The service has the complete file.
@@ -56,7 +56,7 @@ pub(crate) trait Cloud: std::fmt::Debug + Send + Sync {
     fn sessions(&self) -> &Sessions;
 
     /// Lists a folder; returns an empty list if it does not exist.
-    async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem>;
+    async fn list(&self, folder: &str) -> Result<Vec<RemoteEntry>, Problem>;
 
     /// Sends a file to a path, unless something is already there.
     async fn send(&self, path: &str, source: &Source) -> Result<Stored, Problem>;
@@ -72,7 +72,7 @@ pub(crate) trait Cloud: std::fmt::Debug + Send + Sync {
     async fn begin(&self, path: &str, source: &Source) -> Result<String, Problem>;
 
     /// Asks for the progress of a session; returns [`Problem::NotFound`] if the session has ended.
-    async fn received(&self, session: &str, source: &Source) -> Result<Progress, Problem>;
+    async fn received(&self, session: &str, source: &Source) -> Result<SessionProgress, Problem>;
 
     /// Sends the part that begins at an offset. The last part completes the session.
     async fn append(
@@ -81,12 +81,12 @@ pub(crate) trait Cloud: std::fmt::Debug + Send + Sync {
         file: (&str, &Source),
         offset: u64,
         part: Bytes,
-    ) -> Result<Progress, Problem>;
+    ) -> Result<SessionProgress, Problem>;
 }
 
 #[async_trait]
 impl<C: Cloud> Store for C {
-    async fn list(&self, folder: &str, _: &Wanted<'_>) -> Result<Vec<Found>, Problem> {
+    async fn list(&self, folder: &str, _: &Wanted<'_>) -> Result<Vec<RemoteEntry>, Problem> {
         Cloud::list(self, folder).await
     }
 
@@ -156,9 +156,9 @@ async fn send_parts<C: Cloud>(cloud: &C, path: &str, source: &Source) -> Result<
     let sessions = cloud.sessions();
     let (session, mut position) = match sessions.find(path, source) {
         Some(session) => match cloud.received(&session, source).await? {
-            Progress::Done(stored) => return Ok(stored),
-            Progress::Has(offset) if offset < source.size => (session, offset),
-            Progress::Has(_) => {
+            SessionProgress::Done(stored) => return Ok(stored),
+            SessionProgress::Has(offset) if offset < source.size => (session, offset),
+            SessionProgress::Has(_) => {
                 return Err(Problem::NotFound {
                     what: "a session that was not ended".to_owned(),
                 });
@@ -181,16 +181,16 @@ async fn send_parts<C: Cloud>(cloud: &C, path: &str, source: &Source) -> Result<
             .append(&session, (path, source), position, piece)
             .await?
         {
-            Progress::Done(stored) if end == source.size => return Ok(stored),
-            Progress::Has(has) if has == end && end < source.size => position = end,
+            SessionProgress::Done(stored) if end == source.size => return Ok(stored),
+            SessionProgress::Has(has) if has == end && end < source.size => position = end,
             // It may have taken a part of the part: the next try asks.
-            Progress::Has(has) if has < source.size => {
+            SessionProgress::Has(has) if has < source.size => {
                 return Err(Problem::Other {
                     words: format!("the service has {has} bytes, but was sent {end}"),
                     passing: true,
                 });
             }
-            Progress::Has(_) | Progress::Done(_) => {
+            SessionProgress::Has(_) | SessionProgress::Done(_) => {
                 return Err(Problem::other("the service completed the file too early"));
             }
         }

@@ -10,7 +10,7 @@ use crate::media::smaller;
 
 /// The content to send for a file.
 #[derive(Debug)]
-pub(crate) enum Prepared {
+pub(crate) enum PreparedCopy {
     /// The file itself. With a reason if a copy was wanted but is not possible.
     Original(Option<String>),
     /// A copy, and a description of what is different in it.
@@ -39,10 +39,10 @@ impl Copies {
         &self,
         source: &Source,
         name: &str,
-    ) -> Result<Prepared, Problem> {
+    ) -> Result<PreparedCopy, Problem> {
         let wish = self.wish;
         if wish == CopyOptions::default() {
-            return Ok(Prepared::Original(None));
+            return Ok(PreparedCopy::Original(None));
         }
         let mut plan = self.plan(source, name, wish).await?;
         if matches!(plan, CopyPlan::Smaller) {
@@ -66,9 +66,11 @@ impl Copies {
                 };
         }
         match plan {
-            CopyPlan::Parts(parts, what) => Ok(Prepared::Copy(source.copy_of(parts).await?, what)),
-            CopyPlan::Original(why) => Ok(Prepared::Original(why)),
-            CopyPlan::Smaller => Ok(Prepared::Original(None)),
+            CopyPlan::Parts(parts, what) => {
+                Ok(PreparedCopy::Copy(source.copy_of(parts).await?, what))
+            }
+            CopyPlan::Original(why) => Ok(PreparedCopy::Original(why)),
+            CopyPlan::Smaller => Ok(PreparedCopy::Original(None)),
         }
     }
 

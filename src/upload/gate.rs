@@ -19,11 +19,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 pub(super) struct Gate {
     patience: Option<Duration>,
     events: Events,
-    state: Mutex<State>,
+    state: Mutex<Backoff>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Backoff {
     closed_until: Option<Instant>,
     unreachable_since: Option<Instant>,
     waits: u32,
@@ -159,7 +159,7 @@ impl Gate {
         Ok(())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Backoff> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
-use super::batch::Made;
+use super::batch::Creation;
 use super::percent::encoded;
 use super::problem::Problem;
-use super::{Acknowledged, Looked, Presence, Put, Settled};
+use super::{Acknowledged, ListingVerdict, Presence, Put, Settled};
 
 /// What stands where a secret stood.
 const MASK: &str = "(secret)";
@@ -160,7 +160,7 @@ impl Said for Put {
     }
 }
 
-impl Said for Made {
+impl Said for Creation {
     fn without(self, hidden: &Hidden) -> Result<Self, Problem> {
         Ok(match self {
             Self::There(id) => Self::There(hidden.text(&id)),
@@ -189,7 +189,7 @@ impl Said for Settled {
     }
 }
 
-impl Said for Looked {
+impl Said for ListingVerdict {
     fn without(self, hidden: &Hidden) -> Result<Self, Problem> {
         Ok(match self {
             Self::Settled(settled) => Self::Settled(settled.without(hidden)?),

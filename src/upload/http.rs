@@ -285,7 +285,7 @@ impl HttpTransport for Transport {
             };
             let body = match most {
                 Some((most, problem)) => {
-                    body.map_inner(|inner| Box::new(Bounded::to(most, problem, inner)))
+                    body.map_inner(|inner| Box::new(BoundedStream::to(most, problem, inner)))
                 }
                 None => body,
             };
@@ -299,7 +299,7 @@ impl HttpTransport for Transport {
             return Ok(http::Response::from_parts(parts, body));
         }
         // What went wrong is known by the status already, however the rest of it arrives.
-        let bound = |inner| Bounded::to(MAX_ERROR_BYTES, too_long, inner);
+        let bound = |inner| BoundedStream::to(MAX_ERROR_BYTES, too_long, inner);
         let mut body = body.map_inner(|inner| Box::new(bound(inner)));
         let body = body.to_buffer().await.unwrap_or_default().to_bytes();
         let problem = Problem::of_answer(parts.status, &parts.headers, &body);
@@ -319,16 +319,16 @@ impl Transport {
         let page = body.to_buffer().await?;
         let bytes = page.to_bytes();
         match end_of(&String::from_utf8_lossy(&bytes)) {
-            End::Senseless => {
+            PageEnd::Senseless => {
                 let problem = Problem::other("the service returned an invalid listing");
                 return Err(as_opendal(problem));
             }
-            End::GoesOnAfterNothing => {
+            PageEnd::GoesOnAfterNothing => {
                 if self.empty_pages.fetch_add(1, Ordering::Relaxed) >= MAX_EMPTY_PAGES {
                     return Err(as_opendal(Problem::too_many_entries()));
                 }
             }
-            End::Other => self.empty_pages.store(0, Ordering::Relaxed),
+            PageEnd::Other => self.empty_pages.store(0, Ordering::Relaxed),
         }
         let size = bytes.len() as u64;
         Ok(HttpBody::new(Once(Some(page)), Some(size)))
@@ -357,7 +357,7 @@ async fn whole_tree(mut body: HttpBody) -> opendal::Result<HttpBody> {
 
 /// How a page of a listing ends.
 #[derive(Debug, PartialEq, Eq)]
-enum End {
+enum PageEnd {
     /// It is no page.
     Senseless,
     /// It says that there are more, and holds nothing itself.
@@ -365,7 +365,7 @@ enum End {
     Other,
 }
 
-fn end_of(page: &str) -> End {
+fn end_of(page: &str) -> PageEnd {
     let more = match (
         page.contains("<ListBucketResult"),
         page.contains("<EnumerationResults"),
@@ -376,12 +376,12 @@ fn end_of(page: &str) -> End {
                 && !page.contains("<NextMarker />")
                 && !page.contains("<NextMarker></")
         }
-        _ => return End::Senseless,
+        _ => return PageEnd::Senseless,
     };
     let entries = ["<Contents", "<CommonPrefixes", "<Blob>", "<BlobPrefix"];
     match more && !entries.iter().any(|entry| page.contains(entry)) {
-        true => End::GoesOnAfterNothing,
-        false => End::Other,
+        true => PageEnd::GoesOnAfterNothing,
+        false => PageEnd::Other,
     }
 }
 
@@ -397,13 +397,13 @@ impl Stream for Once {
 }
 
 /// A stream that fails when it is longer than it may be.
-struct Bounded<S> {
+struct BoundedStream<S> {
     inner: S,
     left: usize,
     too_long: fn() -> Problem,
 }
 
-impl<S> Bounded<S> {
+impl<S> BoundedStream<S> {
     fn to(bytes: usize, too_long: fn() -> Problem, inner: S) -> Self {
         Self {
             inner,
@@ -413,7 +413,7 @@ impl<S> Bounded<S> {
     }
 }
 
-impl<S: Stream<Item = opendal::Result<Buffer>> + Unpin> Stream for Bounded<S> {
+impl<S: Stream<Item = opendal::Result<Buffer>> + Unpin> Stream for BoundedStream<S> {
     type Item = opendal::Result<Buffer>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -454,26 +454,29 @@ mod tests {
     fn pages_without_an_end_are_known() {
         let s3 = |rest: &str| end_of(&format!("<?xml?><ListBucketResult xmlns=\"x\">{rest}"));
         let azure = |rest: &str| end_of(&format!("<EnumerationResults x=\"y\">{rest}"));
-        assert_eq!(s3("<IsTruncated>false</IsTruncated>"), End::Other);
-        assert_eq!(s3(""), End::Other);
+        assert_eq!(s3("<IsTruncated>false</IsTruncated>"), PageEnd::Other);
+        assert_eq!(s3(""), PageEnd::Other);
         assert_eq!(
             s3("<IsTruncated>true</IsTruncated>"),
-            End::GoesOnAfterNothing
+            PageEnd::GoesOnAfterNothing
         );
-        assert_eq!(s3("<Contents/><IsTruncated>true</IsTruncated>"), End::Other);
-        assert_eq!(azure("<Blobs/><NextMarker />"), End::Other);
-        assert_eq!(azure("<Blobs/><NextMarker></NextMarker>"), End::Other);
+        assert_eq!(
+            s3("<Contents/><IsTruncated>true</IsTruncated>"),
+            PageEnd::Other
+        );
+        assert_eq!(azure("<Blobs/><NextMarker />"), PageEnd::Other);
+        assert_eq!(azure("<Blobs/><NextMarker></NextMarker>"), PageEnd::Other);
         assert_eq!(
             azure("<Blobs/><NextMarker>x</NextMarker>"),
-            End::GoesOnAfterNothing
+            PageEnd::GoesOnAfterNothing
         );
         assert_eq!(
             azure("<Blobs><Blob></Blob></Blobs><NextMarker>x</NextMarker>"),
-            End::Other
+            PageEnd::Other
         );
         // OpenDAL takes this for a page with more to come.
-        assert_eq!(azure("<Blobs/>"), End::Senseless);
-        assert_eq!(end_of("<Error/>"), End::Senseless);
-        assert_eq!(end_of(""), End::Senseless);
+        assert_eq!(azure("<Blobs/>"), PageEnd::Senseless);
+        assert_eq!(end_of("<Error/>"), PageEnd::Senseless);
+        assert_eq!(end_of(""), PageEnd::Senseless);
     }
 }

@@ -60,7 +60,7 @@ use crate::error::{Error, Kind};
 use crate::folder::upload::{Pledged, SMALL_BYTES, Upload, UploadId, UploadReason, UploadRecord};
 use crate::names::UploadPath;
 use albums::Albums;
-use batch::{Batch, Made};
+use batch::{Batch, Creation};
 use hidden::Hidden;
 use problem::Problem;
 use rules::Rules;
@@ -112,7 +112,7 @@ pub struct Acknowledged {
 
 /// An entry in a folder of a remote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct RemoteEntry {
     /// The entry's name.
     pub name: String,
     /// The entry's size in bytes; `None` for a folder.
@@ -208,11 +208,11 @@ pub enum Depth {
 
 /// What listings show about a file with a receipt.
 #[derive(Debug)]
-pub(crate) enum Looked {
+pub(crate) enum ListingVerdict {
     /// The listing decides.
     Settled(Settled),
     /// The listing does not decide: this entry has to be read back.
-    Unsure(Found),
+    Unsure(RemoteEntry),
 }
 
 /// The result of sending a file's bytes.
@@ -246,9 +246,9 @@ pub(crate) trait Remote: std::fmt::Debug + Send + Sync {
     async fn test(&self) -> Result<String, Problem>;
 
     /// Checks whether files with a receipt are there; the results are in the same order.
-    async fn look(&self, sent: &[Upload], _: Depth) -> Result<Vec<Looked>, Problem> {
+    async fn look(&self, sent: &[Upload], _: Depth) -> Result<Vec<ListingVerdict>, Problem> {
         let settled = self.settle(sent).await?;
-        Ok(settled.into_iter().map(Looked::Settled).collect())
+        Ok(settled.into_iter().map(ListingVerdict::Settled).collect())
     }
 
     /// Compares the content of a file found on the remote, which [`Remote::look`] left undecided.
@@ -256,7 +256,7 @@ pub(crate) trait Remote: std::fmt::Debug + Send + Sync {
         &self,
         _: &Upload,
         _: Option<&Source>,
-        _: &Found,
+        _: &RemoteEntry,
     ) -> Result<Settled, Problem> {
         Ok(Settled::there_by(Proven::Name))
     }
@@ -344,7 +344,7 @@ pub(crate) trait Remote: std::fmt::Debug + Send + Sync {
     }
 
     /// Creates items from stored bytes; the results are in the same order.
-    async fn create(&self, _: &Batch) -> Result<Vec<Made>, Problem> {
+    async fn create(&self, _: &Batch) -> Result<Vec<Creation>, Problem> {
         Ok(Vec::new())
     }
 
@@ -395,7 +395,7 @@ impl Masked {
         self.hidden.left_out(self.remote.put(upload, source).await)
     }
 
-    pub(crate) async fn create(&self, batch: &Batch) -> Result<Vec<Made>, Problem> {
+    pub(crate) async fn create(&self, batch: &Batch) -> Result<Vec<Creation>, Problem> {
         self.hidden.left_out(self.remote.create(batch).await)
     }
 
@@ -403,7 +403,11 @@ impl Masked {
         self.hidden.left_out(self.remote.settle(sent).await)
     }
 
-    pub(crate) async fn look(&self, sent: &[Upload], depth: Depth) -> Result<Vec<Looked>, Problem> {
+    pub(crate) async fn look(
+        &self,
+        sent: &[Upload],
+        depth: Depth,
+    ) -> Result<Vec<ListingVerdict>, Problem> {
         self.hidden.left_out(self.remote.look(sent, depth).await)
     }
 
@@ -411,7 +415,7 @@ impl Masked {
         &self,
         upload: &Upload,
         source: Option<&Source>,
-        found: &Found,
+        found: &RemoteEntry,
     ) -> Result<Settled, Problem> {
         let read = self.remote.read_back(upload, source, found).await;
         self.hidden.left_out(read)

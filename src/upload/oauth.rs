@@ -138,27 +138,27 @@ pub(crate) type Keep = Arc<dyn Fn(Secret) -> Result<(), Error> + Send + Sync>;
 /// The access tokens of one remote. Clones are cheap.
 #[derive(Clone)]
 pub(crate) struct Tokens {
-    shared: Arc<Shared>,
+    shared: Arc<TokenKeeper>,
 }
 
-struct Shared {
+struct TokenKeeper {
     http: Http,
     service: Service,
     client_id: String,
     keep: Keep,
     /// The secrets that are removed from the service's messages.
     hidden: Hidden,
-    state: tokio::sync::Mutex<State>,
+    state: tokio::sync::Mutex<SignedIn>,
 }
 
-struct State {
+struct SignedIn {
     grant: Grant,
-    access: Option<Access>,
+    access: Option<AccessHeader>,
     /// Set once the service requires a new sign-in; no more requests are made then.
     ended: Option<Problem>,
 }
 
-struct Access {
+struct AccessHeader {
     header: HeaderValue,
     renew: Instant,
 }
@@ -184,13 +184,13 @@ impl Tokens {
         }
         let http = Http::without_redirects(&super::http::host_of(&service.token_url), None)?;
         Ok(Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(TokenKeeper {
                 http,
                 service,
                 client_id: client_id.to_owned(),
                 keep,
                 hidden,
-                state: tokio::sync::Mutex::new(State {
+                state: tokio::sync::Mutex::new(SignedIn {
                     grant,
                     access: None,
                     ended: None,
@@ -233,15 +233,15 @@ impl Tokens {
     /// Reports that the service rejected a token before it expired; the next one will be new.
     pub(crate) async fn refused(&self, header: &HeaderValue) {
         let mut state = self.shared.state.lock().await;
-        let is_it = |access: &Access| access.header == *header;
+        let is_it = |access: &AccessHeader| access.header == *header;
         if state.access.as_ref().is_some_and(is_it) {
             state.access = None;
         }
     }
 }
 
-impl Shared {
-    async fn renew(&self, state: &mut State) -> Result<HeaderValue, Problem> {
+impl TokenKeeper {
+    async fn renew(&self, state: &mut SignedIn) -> Result<HeaderValue, Problem> {
         let grant = &state.grant;
         let client = self
             .service
@@ -259,7 +259,7 @@ impl Shared {
             .expires_in()
             .unwrap_or(USUAL_LIFE)
             .min(USUAL_LIFE * 24);
-        let access = Access {
+        let access = AccessHeader {
             header: header.clone(),
             renew: asked + life - RENEW_BEFORE.min(life / 10),
         };
@@ -277,11 +277,12 @@ impl Shared {
     }
 }
 
-type Failed = RequestTokenError<Problem, oauth2::StandardErrorResponse<BasicErrorResponseType>>;
+type TokenFailure =
+    RequestTokenError<Problem, oauth2::StandardErrorResponse<BasicErrorResponseType>>;
 
 impl Service {
     /// Returns the problem when the service gave no token. Its own text is untrusted and is shortened.
-    fn judge(&self, error: Failed) -> Problem {
+    fn judge(&self, error: TokenFailure) -> Problem {
         match error {
             RequestTokenError::Request(problem) => problem,
             RequestTokenError::ServerResponse(answer) => {

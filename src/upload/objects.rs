@@ -10,7 +10,7 @@ use super::owner::Owner;
 use super::paths::Store;
 use super::problem::Problem;
 use super::source::Source;
-use super::{Acknowledged, Counted, Found, Wanted, content_type, folder_of};
+use super::{Acknowledged, Counted, RemoteEntry, Wanted, content_type, folder_of};
 use crate::digest::{Hasher, Sha256};
 use crate::names::folded;
 
@@ -106,7 +106,7 @@ impl Objects {
 
 #[async_trait]
 impl Store for Objects {
-    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<Found>, Problem> {
+    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<RemoteEntry>, Problem> {
         let path = match folder {
             "" => "/".to_owned(),
             folder => format!("{folder}/"),
@@ -135,7 +135,7 @@ impl Store for Objects {
             }
             let meta = entry.metadata();
             let is_file = meta.mode() == EntryMode::FILE;
-            found.push(Found {
+            found.push(RemoteEntry {
                 name: entry.name().trim_end_matches('/').to_owned(),
                 size: is_file.then_some(meta.content_length()),
                 etag: meta.etag().map(str::to_owned),

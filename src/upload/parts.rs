@@ -29,11 +29,11 @@ const RANDOM_DIGITS: usize = 16;
 /// The names of partial files on one remote: those that this run uses and those that earlier runs left.
 #[derive(Debug)]
 pub(crate) struct PartNames {
-    state: Mutex<State>,
+    state: Mutex<KnownParts>,
 }
 
 #[derive(Debug)]
-struct State {
+struct KnownParts {
     mark: String,
     /// The files that this run is writing, by folder and name.
     in_use: BTreeSet<(String, String)>,
@@ -44,7 +44,7 @@ struct State {
 impl Default for PartNames {
     /// Creates a state that recognises no partial files of earlier runs.
     fn default() -> Self {
-        let state = State {
+        let state = KnownParts {
             mark: random(DIGITS),
             in_use: BTreeSet::new(),
             left: HashMap::new(),
@@ -122,7 +122,7 @@ impl PartNames {
         true
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, KnownParts> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

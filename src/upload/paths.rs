@@ -18,7 +18,8 @@ use super::problem::Problem;
 use super::rules::Rules;
 use super::source::Source;
 use super::{
-    Acknowledged, Depth, Found, Looked, Presence, Put, Remote, Settled, Wanted, folder_of, name_of,
+    Acknowledged, Depth, ListingVerdict, Presence, Put, Remote, RemoteEntry, Settled, Wanted,
+    folder_of, name_of,
 };
 use crate::digest::Sha256;
 use crate::folder::upload::{SMALL_BYTES, Upload, UploadReason};
@@ -28,7 +29,7 @@ use crate::names::{UploadPath, folded};
 #[async_trait]
 pub(crate) trait Store: std::fmt::Debug + Send + Sync {
     /// Lists the files of a folder, or only the wanted ones; returns an empty list if it does not exist.
-    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<Found>, Problem>;
+    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<RemoteEntry>, Problem>;
 
     /// Sends a file to a path, unless something is already there.
     async fn put(
@@ -168,7 +169,7 @@ impl Paths {
         folder: &str,
         upload: &Upload,
         source: &Source,
-        found: Vec<Found>,
+        found: Vec<RemoteEntry>,
     ) -> Result<Option<Presence>, Problem> {
         for found in found {
             // A name that no path of ours has is not ours.
@@ -195,7 +196,7 @@ impl Paths {
         path: &str,
         upload: &Upload,
         source: &Source,
-        found: &Found,
+        found: &RemoteEntry,
     ) -> Result<Option<Acknowledged>, Problem> {
         if found.size != Some(upload.size) {
             return Ok(None);
@@ -236,11 +237,11 @@ impl Paths {
             },
             problem => problem,
         })?;
-        let found = Found {
+        let found = RemoteEntry {
             name: name_of(path).to_owned(),
             size: Some(source.size),
             etag: acknowledged.there.clone(),
-            ..Found::default()
+            ..RemoteEntry::default()
         };
         self.listings.add(folder_of(path), found);
         Ok(acknowledged)
@@ -257,7 +258,7 @@ impl Remote for Paths {
         self.settled(sent).await
     }
 
-    async fn look(&self, sent: &[Upload], depth: Depth) -> Result<Vec<Looked>, Problem> {
+    async fn look(&self, sent: &[Upload], depth: Depth) -> Result<Vec<ListingVerdict>, Problem> {
         self.looked(sent, depth).await
     }
 
@@ -265,7 +266,7 @@ impl Remote for Paths {
         &self,
         upload: &Upload,
         source: Option<&Source>,
-        found: &Found,
+        found: &RemoteEntry,
     ) -> Result<Settled, Problem> {
         self.compared(upload, source, found).await
     }
@@ -314,12 +315,12 @@ impl Remote for Paths {
 
     async fn test(&self) -> Result<String, Problem> {
         use super::limit::Limit;
-        use super::source::Place;
+        use super::source::Origin;
         use crate::event::Events;
         let text = format!("rescue remote test {}\n", std::process::id());
         let file = tempfile_of(text.as_bytes())?;
         let source = Source::new(
-            Place::File(file.0.clone()),
+            Origin::File(file.0.clone()),
             (text.len() as u64, Sha256::of(text.as_bytes())),
             None,
             Arc::new(Limit::new(None)),

@@ -33,11 +33,11 @@ mod retry;
 mod settle;
 mod steps;
 
-use items::Items;
+use items::PendingItems;
 use receipts::Receipts;
 pub(crate) use receipts::Tally;
-use retry::Outcome;
-use steps::{Delivery, Shared, Step};
+use retry::NotUploaded;
+use steps::{CompletedStep, Delivery, Shared};
 
 /// How many uploads are surveyed ahead of those being sent.
 pub(super) const AHEAD: usize = 64;
@@ -78,12 +78,12 @@ pub(crate) enum Ended {
 }
 
 /// One upload run to a remote.
-pub(crate) struct Run<'a> {
+pub(crate) struct UploadRun<'a> {
     shared: Arc<Shared>,
     options: Options,
     receipts: Receipts<'a>,
     waiting: VecDeque<UploadId>,
-    items: Items,
+    items: PendingItems,
     /// Whether files with a receipt are checked again.
     looks_again: bool,
     /// How often each upload's name turned out to be taken while the file was sent.
@@ -95,14 +95,14 @@ pub(crate) struct Run<'a> {
 /// The work in progress.
 #[derive(Default)]
 struct UnderWay {
-    tasks: JoinSet<Step>,
+    tasks: JoinSet<CompletedStep>,
     surveying: usize,
     /// The surveyed uploads, ready to be sent.
     ready: VecDeque<Upload>,
     sending: usize,
 }
 
-impl<'a> Run<'a> {
+impl<'a> UploadRun<'a> {
     /// Creates a run that uploads a folder's files to a remote.
     pub(crate) fn new(
         catalogue: &'a mut Catalogue,
@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
             options,
             receipts: Receipts::new(catalogue, events),
             waiting: VecDeque::new(),
-            items: Items::default(),
+            items: PendingItems::default(),
             looks_again,
             moves: HashMap::new(),
             notes,
@@ -259,16 +259,16 @@ impl<'a> Run<'a> {
     }
 
     /// What a step that has ended leads to.
-    fn done(&mut self, step: Step, under_way: &mut UnderWay) -> Result<(), Ended> {
+    fn done(&mut self, step: CompletedStep, under_way: &mut UnderWay) -> Result<(), Ended> {
         match step {
-            Step::Surveyed(mut upload, presence) => {
+            CompletedStep::Surveyed(mut upload, presence) => {
                 under_way.surveying -= 1;
                 match self.surveyed(&mut upload, presence)? {
                     true => under_way.ready.push_back(*upload),
                     false => self.release(&upload),
                 }
             }
-            Step::Put(upload, delivered) => {
+            CompletedStep::Put(upload, delivered) => {
                 under_way.sending -= 1;
                 let delivered = delivered.map(|(delivery, sent_as)| {
                     self.receipts.sent_as(&upload, sent_as);
@@ -293,7 +293,7 @@ impl<'a> Run<'a> {
                     self.release(&upload);
                 }
             }
-            Step::Created(batch, made) => self.created(batch, made)?,
+            CompletedStep::Created(batch, made) => self.created(batch, made)?,
         }
         Ok(())
     }
@@ -302,7 +302,7 @@ impl<'a> Run<'a> {
     fn surveyed(
         &mut self,
         upload: &mut Upload,
-        presence: Result<Presence, Outcome>,
+        presence: Result<Presence, NotUploaded>,
     ) -> Result<bool, Ended> {
         match presence {
             Ok(Presence::Absent) => return Ok(true),
@@ -327,7 +327,7 @@ impl<'a> Run<'a> {
     fn delivered(
         &mut self,
         upload: &Upload,
-        delivered: Result<Delivery, Outcome>,
+        delivered: Result<Delivery, NotUploaded>,
     ) -> Result<(), Ended> {
         match delivered {
             Ok(Delivery::Sent(acknowledged)) => self.receipts.sent(upload, acknowledged),

@@ -25,7 +25,7 @@ pub struct Settings {
     path: PathBuf,
     remotes: BTreeMap<String, RemoteSettings>,
     /// The file as it was read, so that what a newer version wrote into it is preserved.
-    written: File,
+    written: SettingsFile,
 }
 
 /// The settings of one remote.
@@ -89,7 +89,7 @@ impl Settings {
                 return Err(unusable(path, &error.to_string(), hint));
             }
         };
-        let file: File = toml::from_str(&text).map_err(|error| {
+        let file: SettingsFile = toml::from_str(&text).map_err(|error| {
             // Not the error itself: it repeats the line, and the line may hold a secret.
             let line = error
                 .span()
@@ -275,7 +275,7 @@ impl Settings {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct File {
+struct SettingsFile {
     #[serde(default)]
     remotes: BTreeMap<String, toml::Table>,
     /// What else there may be one day.
@@ -283,7 +283,7 @@ struct File {
     more: toml::Table,
 }
 
-impl std::fmt::Debug for File {
+impl std::fmt::Debug for SettingsFile {
     /// Leaves out the parts that may contain a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("File(..)")
@@ -507,7 +507,7 @@ user = "ada"
         let lead_to = lead_to.map(|(name, remote)| (name.as_str(), remote.kind.target()));
         let expected = LEAD_TO.map(|(name, target)| (name, target.to_owned()));
         assert_eq!(lead_to.collect::<Vec<_>>(), expected);
-        let written: File = toml::from_str(WRITTEN).unwrap();
+        let written: SettingsFile = toml::from_str(WRITTEN).unwrap();
         for (name, remote) in settings.remotes() {
             assert!(name.starts_with(remote.kind.name()), "{name}");
             let again = toml::Table::try_from(remote).unwrap();

@@ -1,7 +1,7 @@
 //! A file to be sent: read whole or in pieces, and proven to be the verified one before its last byte leaves this
 //! computer.
 //!
-//! In: a [`Place`], and the size and SHA-256 that the file had when it was verified. Out: those bytes, or a
+//! In: a [`Origin`], and the size and SHA-256 that the file had when it was verified. Out: those bytes, or a
 //! [`Problem`] that says what is wrong with the file here.
 
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::checksum::{Algorithm, Checksum, Summer};
+use super::checksum::{Checksum, ChecksumAlgorithm, Summer};
 use super::limit::Limit;
 use super::problem::Problem;
 use crate::digest::{Hasher, Sha256};
@@ -32,15 +32,15 @@ mod tests;
 use comparison::Comparison;
 use meter::Meter;
 use pieces::PieceReader;
-pub(crate) use pieces::Pieces;
-pub(crate) use place::Place;
+pub(crate) use pieces::PieceStream;
+pub(crate) use place::Origin;
 pub(super) use place::unreadable;
 use place::{OTHER_SIZE, changed, prove, read_through};
 
 /// A verified file to upload. Clones are cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
-    place: Place,
+    place: Origin,
     pub size: u64,
     /// The SHA-256 of the file's bytes.
     pub sha256: Sha256,
@@ -52,7 +52,7 @@ pub(crate) struct Source {
 impl Source {
     /// Creates a source from a file, with the size and hash that it had when it was verified.
     pub(crate) fn new(
-        place: Place,
+        place: Origin,
         (size, sha256): (u64, Sha256),
         mtime: Option<i64>,
         limit: Arc<Limit>,
@@ -115,7 +115,7 @@ impl Source {
 
     /// Reads the bytes from an offset on, in pieces of `piece_bytes` (the last may be shorter). The last piece is
     /// returned only after the whole file has been verified.
-    pub(crate) fn pieces(&self, piece_bytes: usize, offset: u64) -> Pieces {
+    pub(crate) fn pieces(&self, piece_bytes: usize, offset: u64) -> PieceStream {
         let reader = PieceReader {
             place: self.place.clone(),
             piece_bytes,
@@ -123,7 +123,7 @@ impl Source {
             size: self.size,
             sha256: self.sha256,
         };
-        Pieces::read(reader, self.meter.clone())
+        PieceStream::read(reader, self.meter.clone())
     }
 
     /// Starts to compare other bytes with the file. Blocks.
@@ -173,7 +173,7 @@ impl Source {
     }
 
     /// Returns a checksum of the file's current content.
-    pub(crate) async fn checksum(&self, algorithm: Algorithm) -> Result<Checksum, Problem> {
+    pub(crate) async fn checksum(&self, algorithm: ChecksumAlgorithm) -> Result<Checksum, Problem> {
         let (place, size) = (self.place.clone(), self.size);
         blocking(move || {
             let mut summer = Summer::new(algorithm);
@@ -212,7 +212,7 @@ impl Source {
         let measured = move || copy::measure(place.open_original(verified.0)?, verified, &told);
         let (size, sha256) = blocking(measured).await?;
         Ok(Self {
-            place: Place::Copy {
+            place: Origin::Copy {
                 of: Box::new(self.place.clone()),
                 original_size: self.size,
                 parts,

@@ -13,7 +13,7 @@ use crate::folder::upload::{NewUpload, RemoteId, Upload, UploadReason, UploadRec
 use crate::folder::{Access, CatalogueError, Folder};
 use crate::halt::Halt;
 use crate::ui::{Ui, bytes, count, plain, typed};
-use crate::upload::choose::Places;
+use crate::upload::choose::RemotePaths;
 use crate::upload::queue::{Ended, Options, check as queue};
 use crate::upload::rules::Rules;
 use crate::upload::{Depth, Masked, Proven, Settled};
@@ -234,7 +234,7 @@ impl NotSent {
         sent: &mut Vec<Upload>,
         halt: &Halt,
     ) -> Result<Self, Error> {
-        let places = Places::on(folder.catalogue(), Some(id))?;
+        let places = RemotePaths::on(folder.catalogue(), Some(id))?;
         let wanted = archives(&args.archive, args, places, halt).await?.uploads;
         sent.retain(|it| {
             let is_it = |new: &NewUpload| new.source == it.source && new.sha256 == it.sha256;

@@ -31,14 +31,14 @@ const ASSERTION_LIFE: i64 = 3600;
 
 /// The authorisation to use a service. Clones are cheap.
 #[derive(Debug, Clone)]
-pub(crate) enum Access {
+pub(crate) enum Authorization {
     /// A Google service account.
     Account(Arc<ServiceAccount>),
     /// The tokens of a user who has signed in.
     Tokens(Tokens),
 }
 
-impl Access {
+impl Authorization {
     /// Returns the header value `Bearer ...` with a token that is valid for at least some minutes.
     pub(crate) async fn bearer(&self) -> Result<HeaderValue, Problem> {
         match self {

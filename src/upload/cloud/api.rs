@@ -3,7 +3,7 @@
 use reqwest::header::AUTHORIZATION;
 use reqwest::{RequestBuilder, Response, StatusCode};
 
-use super::access::Access;
+use super::access::Authorization;
 use crate::digest::{Hasher, Sha256};
 use crate::upload::http::{Answer, Http};
 use crate::upload::problem::Problem;
@@ -12,11 +12,11 @@ use crate::upload::problem::Problem;
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     pub(crate) http: Http,
-    access: Access,
+    access: Authorization,
 }
 
 impl Api {
-    pub(crate) fn new(http: Http, access: Access) -> Self {
+    pub(crate) fn new(http: Http, access: Authorization) -> Self {
         Self { http, access }
     }
 

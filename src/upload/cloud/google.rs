@@ -16,7 +16,7 @@ use crate::upload::source::Source;
 pub(crate) const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// The progress of a session, with the final answer that describes the complete file.
-pub(crate) enum Session {
+pub(crate) enum ResumableStatus {
     Has(u64),
     Done(Answer),
 }
@@ -67,7 +67,11 @@ pub(crate) async fn begin(
 }
 
 /// Asks for the progress of a session.
-pub(crate) async fn received(api: &Api, session: &str, size: u64) -> Result<Session, Problem> {
+pub(crate) async fn received(
+    api: &Api,
+    session: &str,
+    size: u64,
+) -> Result<ResumableStatus, Problem> {
     let range = format!("bytes */{size}");
     put(api, session, &range, Bytes::new()).await
 }
@@ -78,13 +82,18 @@ pub(crate) async fn append(
     session: &str,
     (offset, size): (u64, u64),
     part: Bytes,
-) -> Result<Session, Problem> {
+) -> Result<ResumableStatus, Problem> {
     let end = offset + part.len() as u64;
     let range = format!("bytes {offset}-{}/{size}", end.saturating_sub(1));
     put(api, session, &range, part).await
 }
 
-async fn put(api: &Api, session: &str, range: &str, part: Bytes) -> Result<Session, Problem> {
+async fn put(
+    api: &Api,
+    session: &str,
+    range: &str,
+    part: Bytes,
+) -> Result<ResumableStatus, Problem> {
     let request = api
         .http
         .client()
@@ -94,8 +103,8 @@ async fn put(api: &Api, session: &str, range: &str, part: Bytes) -> Result<Sessi
     // The address is the right to use it, and may lead to any host: no token goes there.
     let answer = api.ask_openly(request).await?;
     match answer.status.as_u16() {
-        200 | 201 => Ok(Session::Done(answer)),
-        308 => Ok(Session::Has(match answer.header("range") {
+        200 | 201 => Ok(ResumableStatus::Done(answer)),
+        308 => Ok(ResumableStatus::Has(match answer.header("range") {
             None => 0,
             Some(range) => last_of(range)
                 .ok_or_else(|| Problem::other("the service returned an invalid range"))?,

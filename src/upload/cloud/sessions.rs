@@ -24,11 +24,11 @@ pub(crate) struct Sessions {
     /// The file; `None` if there is no home folder, in which case sessions last only for this run.
     file: Option<PathBuf>,
     target: String,
-    known: Mutex<BTreeMap<String, Session>>,
+    known: Mutex<BTreeMap<String, KeptSession>>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-struct Session {
+struct KeptSession {
     leads_to: Secret,
     since: i64,
 }
@@ -59,7 +59,7 @@ impl Sessions {
 
     /// Stores the text that leads to a file's session.
     pub(crate) fn keep(&self, path: &str, source: &Source, leads_to: &str) {
-        let session = Session {
+        let session = KeptSession {
             leads_to: Secret::new(leads_to),
             since: chrono::Utc::now().timestamp(),
         };
@@ -80,11 +80,11 @@ impl Sessions {
         format!("{}\n{path}\n{}", self.target, source.sha256)
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeMap<String, Session>> {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, KeptSession>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn save(&self, known: &BTreeMap<String, Session>) {
+    fn save(&self, known: &BTreeMap<String, KeptSession>) {
         let Some(file) = &self.file else { return };
         let text = serde_json::to_vec(known).map_err(std::io::Error::from);
         if let Err(error) = text.and_then(|text| home::replace_private(file, &text)) {
@@ -93,9 +93,9 @@ impl Sessions {
     }
 }
 
-fn read(file: &Path) -> BTreeMap<String, Session> {
+fn read(file: &Path) -> BTreeMap<String, KeptSession> {
     let text = home::read(file, MAX_FILE_BYTES).unwrap_or_default();
-    let mut known: BTreeMap<String, Session> = serde_json::from_str(&text).unwrap_or_default();
+    let mut known: BTreeMap<String, KeptSession> = serde_json::from_str(&text).unwrap_or_default();
     let now = chrono::Utc::now().timestamp();
     known.retain(|_, session| (now - session.since).abs() < LIFE);
     known
@@ -107,13 +107,13 @@ mod tests {
     use crate::digest::Sha256;
     use crate::event::Events;
     use crate::upload::limit::Limit;
-    use crate::upload::source::Place;
+    use crate::upload::source::Origin;
     use std::fs;
     use std::sync::Arc;
 
     fn source(bytes: &[u8]) -> Source {
         Source::new(
-            Place::File("x".into()),
+            Origin::File("x".into()),
             (bytes.len() as u64, Sha256::of(bytes)),
             None,
             Arc::new(Limit::new(None)),

@@ -9,11 +9,11 @@ use crate::media::copy::tests::{DATES, NAME, copied};
 use crate::media::look::tests::jpeg;
 use crate::media::taken;
 use crate::upload::limit::Limit;
-use crate::upload::source::Place;
+use crate::upload::source::Origin;
 
 fn source_of(path: &std::path::Path, bytes: &[u8]) -> Source {
     Source::new(
-        Place::File(path.to_owned()),
+        Origin::File(path.to_owned()),
         (bytes.len() as u64, Sha256::of(bytes)),
         Some(1_723_973_400),
         Arc::new(Limit::new(None)),
@@ -30,7 +30,7 @@ async fn copy_is_sent_whole_and_the_file_is_not_touched() {
     std::fs::write(&path, &photo).unwrap();
     let source = source_of(&path, &photo);
     let copies = Copies::new(DATES);
-    let Prepared::Copy(copy, _) = copies.copy_for_upload(&source, NAME).await.unwrap() else {
+    let PreparedCopy::Copy(copy, _) = copies.copy_for_upload(&source, NAME).await.unwrap() else {
         panic!("no copy");
     };
     let mut sent = Vec::new();
@@ -68,7 +68,7 @@ async fn file_that_changed_makes_no_copy_and_one_that_changes_later_is_not_sent(
     assert!(matches!(made, Err(Problem::SourceChanged { .. })));
 
     std::fs::write(&path, &photo).unwrap();
-    let Prepared::Copy(copy, _) = copies.copy_for_upload(&source, NAME).await.unwrap() else {
+    let PreparedCopy::Copy(copy, _) = copies.copy_for_upload(&source, NAME).await.unwrap() else {
         panic!("no copy");
     };
     std::fs::write(&path, &altered).unwrap();

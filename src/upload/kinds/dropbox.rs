@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 
 use super::{Account, Error, NewSecret, Person, RemoteKind, RemoteOptions, Service};
 use crate::digest::Sha256;
-use crate::upload::checksum::{Algorithm, Checksum};
+use crate::upload::checksum::{Checksum, ChecksumAlgorithm};
 use crate::upload::cloud::api::Api;
 use crate::upload::cloud::drives::DriveSettings;
 use crate::upload::cloud::sessions::Sessions;
-use crate::upload::cloud::{Cloud, Progress, Stored, date_of, send_in_parts};
+use crate::upload::cloud::{Cloud, SessionProgress, Stored, date_of, send_in_parts};
 use crate::upload::http::Answer;
 use crate::upload::paths::Paths;
 use crate::upload::problem::{Problem, brief};
 use crate::upload::rules::Rules;
 use crate::upload::source::Source;
-use crate::upload::{Counted, Found, Remote};
+use crate::upload::{Counted, Remote, RemoteEntry};
 
 /// The address for requests about files.
 const API: &str = "https://api.dropboxapi.com";
@@ -123,7 +123,7 @@ struct Entry {
 
 impl Entry {
     fn checksum(&self) -> Option<Checksum> {
-        Checksum::of_hex(Algorithm::Dropbox, self.content_hash.as_deref()?)
+        Checksum::of_hex(ChecksumAlgorithm::Dropbox, self.content_hash.as_deref()?)
     }
 
     fn stored(self) -> Stored {
@@ -287,7 +287,7 @@ impl Cloud for Dropbox {
         &self.sessions
     }
 
-    async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+    async fn list(&self, folder: &str) -> Result<Vec<RemoteEntry>, Problem> {
         let first = json!({ "path": self.path(folder), "limit": 2000 });
         let mut answer = self.ask("list_folder", &first).await?;
         let mut found = Vec::new();
@@ -301,11 +301,11 @@ impl Cloud for Dropbox {
             }
             let page: Page = answer.json()?;
             counted.page(page.entries.len())?;
-            found.extend(page.entries.into_iter().map(|entry| Found {
+            found.extend(page.entries.into_iter().map(|entry| RemoteEntry {
                 size: entry.size,
                 checksum: entry.checksum(),
                 name: entry.name,
-                ..Found::default()
+                ..RemoteEntry::default()
             }));
             if !page.has_more {
                 return Ok(found);
@@ -356,15 +356,15 @@ impl Cloud for Dropbox {
         }
     }
 
-    async fn received(&self, session: &str, _: &Source) -> Result<Progress, Problem> {
+    async fn received(&self, session: &str, _: &Source) -> Result<SessionProgress, Problem> {
         // Nothing is added, at a place that is right only for a new session.
         let arguments = json!({ "cursor": { "session_id": session, "offset": 0 }, "close": false });
         let answer = self
             .ask_with("upload_session/append_v2", &arguments, Bytes::new())
             .await?;
         match (answer.is_success(), correct_offset(&answer)) {
-            (true, _) => Ok(Progress::Has(0)),
-            (false, Some(offset)) => Ok(Progress::Has(offset)),
+            (true, _) => Ok(SessionProgress::Has(0)),
+            (false, Some(offset)) => Ok(SessionProgress::Has(offset)),
             (false, None) => Err(judge("", &answer)),
         }
     }
@@ -375,7 +375,7 @@ impl Cloud for Dropbox {
         (path, source): (&str, &Source),
         offset: u64,
         part: Bytes,
-    ) -> Result<Progress, Problem> {
+    ) -> Result<SessionProgress, Problem> {
         let end = offset + part.len() as u64;
         let cursor = json!({ "session_id": session, "offset": offset });
         if end == source.size {
@@ -384,14 +384,14 @@ impl Cloud for Dropbox {
             let answer = self
                 .ask_with("upload_session/finish", &arguments, part)
                 .await?;
-            return stored(path, &answer).map(Progress::Done);
+            return stored(path, &answer).map(SessionProgress::Done);
         }
         let arguments = json!({ "cursor": cursor, "close": false });
         let answer = self
             .ask_with("upload_session/append_v2", &arguments, part)
             .await?;
         match answer.is_success() {
-            true => Ok(Progress::Has(end)),
+            true => Ok(SessionProgress::Has(end)),
             false => Err(judge(path, &answer)),
         }
     }

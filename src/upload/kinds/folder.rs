@@ -27,7 +27,7 @@ use crate::upload::parts::PartNames;
 use crate::upload::paths::{Paths, Store};
 use crate::upload::rules::Rules;
 use crate::upload::source::{Source, blocking};
-use crate::upload::{Acknowledged, Counted, Found, Remote, Wanted, folder_of, name_of};
+use crate::upload::{Acknowledged, Counted, Remote, RemoteEntry, Wanted, folder_of, name_of};
 
 /// How much is copied at once, in bytes.
 const PIECE_BYTES: usize = 1024 * 1024;
@@ -168,7 +168,7 @@ impl LocalFolder {
 
 #[async_trait]
 impl Store for LocalFolder {
-    async fn list(&self, folder: &str, _: &Wanted<'_>) -> Result<Vec<Found>, Problem> {
+    async fn list(&self, folder: &str, _: &Wanted<'_>) -> Result<Vec<RemoteEntry>, Problem> {
         let (this, folder) = (self.clone(), folder.to_owned());
         blocking(move || {
             let Some(place) = this.folder(&folder, Missing::IsFine)? else {
@@ -183,10 +183,10 @@ impl Store for LocalFolder {
                 };
                 match this.parts.seen(&folder, name, size) {
                     true => left.push(name.to_owned()),
-                    false => found.push(Found {
+                    false => found.push(RemoteEntry {
                         name: name.to_owned(),
                         size,
-                        ..Found::default()
+                        ..RemoteEntry::default()
                     }),
                 }
                 count = counted.entry();
@@ -502,11 +502,11 @@ mod tests {
     use super::*;
     use crate::event::Events;
     use crate::upload::limit::Limit;
-    use crate::upload::source::Place as SourcePlace;
+    use crate::upload::source::Origin;
 
     fn source(size: u64) -> Source {
         Source::new(
-            SourcePlace::File("x".into()),
+            Origin::File("x".into()),
             (size, Sha256::of(b"")),
             None,
             Arc::new(Limit::new(None)),

@@ -17,17 +17,17 @@ use super::{
     Account, Error, NeededSecret, NewSecret, Person, Problem, RemoteKind, RemoteOptions, given,
 };
 use crate::digest::Sha256;
-use crate::upload::checksum::{Algorithm, Checksum};
-use crate::upload::cloud::access::{Access, ServiceAccount};
+use crate::upload::checksum::{Checksum, ChecksumAlgorithm};
+use crate::upload::cloud::access::{Authorization, ServiceAccount};
 use crate::upload::cloud::api::Api;
 use crate::upload::cloud::sessions::Sessions;
-use crate::upload::cloud::{Cloud, Progress, Stored, google, send_in_parts};
+use crate::upload::cloud::{Cloud, SessionProgress, Stored, google, send_in_parts};
 use crate::upload::http::{Answer, Http, host_of};
 use crate::upload::paths::Paths;
 use crate::upload::percent::encoded;
 use crate::upload::rules::Rules;
 use crate::upload::source::Source;
-use crate::upload::{Counted, Found, Remote, content_type};
+use crate::upload::{Counted, Remote, RemoteEntry, content_type};
 
 /// The address of Google Cloud Storage.
 const ENDPOINT: &str = "https://storage.googleapis.com";
@@ -80,7 +80,7 @@ impl RemoteKind for GcsSettings {
         let http = Http::without_redirects(&host_of(endpoint), self.certificates.as_deref())?;
         let key = ServiceAccount::read(account.secret.as_ref(), account.hidden.clone())?;
         let gcs = Gcs::new(
-            Api::new(http, Access::Account(Arc::new(key))),
+            Api::new(http, Authorization::Account(Arc::new(key))),
             account.sessions(),
             (endpoint, &self.bucket, &self.path),
         );
@@ -120,7 +120,7 @@ struct Object {
 
 impl Object {
     fn checksum(&self) -> Option<Checksum> {
-        Checksum::of_base64(Algorithm::Md5, self.md5_hash.as_deref()?)
+        Checksum::of_base64(ChecksumAlgorithm::Md5, self.md5_hash.as_deref()?)
     }
 
     fn stored(self) -> Stored {
@@ -189,10 +189,10 @@ fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
     }
 }
 
-fn progress(path: &str, session: google::Session) -> Result<Progress, Problem> {
+fn progress(path: &str, session: google::ResumableStatus) -> Result<SessionProgress, Problem> {
     match session {
-        google::Session::Has(count) => Ok(Progress::Has(count)),
-        google::Session::Done(answer) => stored(path, &answer).map(Progress::Done),
+        google::ResumableStatus::Has(count) => Ok(SessionProgress::Has(count)),
+        google::ResumableStatus::Done(answer) => stored(path, &answer).map(SessionProgress::Done),
     }
 }
 
@@ -204,7 +204,7 @@ impl Cloud for Gcs {
         &self.sessions
     }
 
-    async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+    async fn list(&self, folder: &str) -> Result<Vec<RemoteEntry>, Problem> {
         let mut prefix = self.name(folder);
         if !folder.is_empty() {
             prefix.push('/');
@@ -227,18 +227,18 @@ impl Cloud for Gcs {
             for object in listed.items {
                 // An object with the folder's own name stands for the folder.
                 if let Some(name) = below(&object.name).filter(|name| !name.is_empty()) {
-                    found.push(Found {
+                    found.push(RemoteEntry {
                         name,
                         size: object.size.parse().ok(),
                         checksum: object.checksum(),
-                        ..Found::default()
+                        ..RemoteEntry::default()
                     });
                 }
             }
             let folders = listed.prefixes.iter().filter_map(|name| below(name));
-            found.extend(folders.map(|name| Found {
+            found.extend(folders.map(|name| RemoteEntry {
                 name: name.trim_end_matches('/').to_owned(),
-                ..Found::default()
+                ..RemoteEntry::default()
             }));
             match listed.next_page_token {
                 Some(token) if !token.is_empty() => {
@@ -295,7 +295,7 @@ impl Cloud for Gcs {
             .map_err(|problem| bucket_gone(taken(path, problem)))
     }
 
-    async fn received(&self, session: &str, source: &Source) -> Result<Progress, Problem> {
+    async fn received(&self, session: &str, source: &Source) -> Result<SessionProgress, Problem> {
         progress("", google::received(&self.api, session, source.size).await?)
     }
 
@@ -305,7 +305,7 @@ impl Cloud for Gcs {
         (path, source): (&str, &Source),
         offset: u64,
         part: Bytes,
-    ) -> Result<Progress, Problem> {
+    ) -> Result<SessionProgress, Problem> {
         let sent = google::append(&self.api, session, (offset, source.size), part).await;
         progress(path, sent.map_err(|problem| taken(path, problem))?)
     }

@@ -19,16 +19,16 @@ use super::{
     Account, Error, NeededSecret, NewSecret, Person, Problem, RemoteKind, RemoteOptions, Service,
 };
 use crate::digest::Sha256;
-use crate::upload::checksum::{Algorithm, Checksum};
+use crate::upload::checksum::{Checksum, ChecksumAlgorithm};
 use crate::upload::cloud::api::Api;
 use crate::upload::cloud::drives::DriveSettings;
 use crate::upload::cloud::sessions::Sessions;
-use crate::upload::cloud::{Cloud, Progress, Stored, date_of, google, send_in_parts};
+use crate::upload::cloud::{Cloud, SessionProgress, Stored, date_of, google, send_in_parts};
 use crate::upload::paths::Paths;
 use crate::upload::percent::encoded;
 use crate::upload::rules::Rules;
 use crate::upload::source::Source;
-use crate::upload::{Counted, Found, Remote, content_type, folder_of, name_of};
+use crate::upload::{Counted, Remote, RemoteEntry, content_type, folder_of, name_of};
 
 /// The address of Google's API.
 const ENDPOINT: &str = "https://www.googleapis.com";
@@ -138,8 +138,8 @@ impl File {
         let sha256 = self.sha256_checksum.as_deref();
         let md5 = self.md5_checksum.as_deref();
         sha256
-            .and_then(|text| Checksum::of_hex(Algorithm::Sha256, text))
-            .or_else(|| Checksum::of_hex(Algorithm::Md5, md5?))
+            .and_then(|text| Checksum::of_hex(ChecksumAlgorithm::Sha256, text))
+            .or_else(|| Checksum::of_hex(ChecksumAlgorithm::Md5, md5?))
     }
 
     fn size(&self) -> Option<u64> {
@@ -332,10 +332,12 @@ impl Drive {
     }
 }
 
-fn progress(session: google::Session) -> Result<Progress, Problem> {
+fn progress(session: google::ResumableStatus) -> Result<SessionProgress, Problem> {
     Ok(match session {
-        google::Session::Has(count) => Progress::Has(count),
-        google::Session::Done(answer) => Progress::Done(answer.success().map(File::stored)?),
+        google::ResumableStatus::Has(count) => SessionProgress::Has(count),
+        google::ResumableStatus::Done(answer) => {
+            SessionProgress::Done(answer.success().map(File::stored)?)
+        }
     })
 }
 
@@ -347,19 +349,19 @@ impl Cloud for Drive {
         &self.sessions
     }
 
-    async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+    async fn list(&self, folder: &str) -> Result<Vec<RemoteEntry>, Problem> {
         let Some(id) = self.folder(folder).await? else {
             return Ok(Vec::new());
         };
         let query = format!("'{}' in parents and trashed = false", escaped(&id));
         let files = self.query(&query).await.inspect_err(|_| self.forget())?;
-        let found = files.into_iter().map(|file| Found {
+        let found = files.into_iter().map(|file| RemoteEntry {
             size: file.size(),
             checksum: file.checksum(),
             name: file.name,
             // It tells namesakes apart.
             etag: Some(file.id),
-            ..Found::default()
+            ..RemoteEntry::default()
         });
         Ok(found.collect())
     }
@@ -411,7 +413,7 @@ impl Cloud for Drive {
             .map_err(|problem| self.folder_gone(problem))
     }
 
-    async fn received(&self, session: &str, source: &Source) -> Result<Progress, Problem> {
+    async fn received(&self, session: &str, source: &Source) -> Result<SessionProgress, Problem> {
         progress(google::received(&self.api, session, source.size).await?)
     }
 
@@ -421,7 +423,7 @@ impl Cloud for Drive {
         (_, source): (&str, &Source),
         offset: u64,
         part: Bytes,
-    ) -> Result<Progress, Problem> {
+    ) -> Result<SessionProgress, Problem> {
         progress(google::append(&self.api, session, (offset, source.size), part).await?)
     }
 }

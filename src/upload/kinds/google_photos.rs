@@ -29,12 +29,14 @@ use crate::digest::Sha256;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::folder::upload::{Pledge, Pledged, Upload, UploadId, UploadReason, UploadRecord};
 use crate::upload::albums::Albums;
-use crate::upload::batch::{Batch, Made};
+use crate::upload::batch::{Batch, Creation};
 use crate::upload::oauth::{Endpoints, Service, Tokens};
 use crate::upload::problem::{Advice, Problem, brief};
 use crate::upload::rules::Rules;
 use crate::upload::source::Source;
-use crate::upload::{Depth, Looked, Presence, Proven, Put, Remote, Settled, Wishes, name_of};
+use crate::upload::{
+    Depth, ListingVerdict, Presence, Proven, Put, Remote, Settled, Wishes, name_of,
+};
 
 /// The address of the Google Photos Library API.
 const API: &str = "https://photoslibrary.googleapis.com";
@@ -389,7 +391,7 @@ impl Remote for GooglePhotos {
     }
 
     // At most `BATCH` of them.
-    async fn create(&self, batch: &Batch) -> Result<Vec<Made>, Problem> {
+    async fn create(&self, batch: &Batch) -> Result<Vec<Creation>, Problem> {
         let album = match &batch.album {
             Some(title) => Some(self.album(title).await?),
             None => None,
@@ -422,7 +424,7 @@ impl Remote for GooglePhotos {
             .iter()
             .map(|item| match by_token.remove(&item.token) {
                 Some(result) => made_of(result),
-                None => Made::Again("Google Photos did not report on it".to_owned()),
+                None => Creation::Again("Google Photos did not report on it".to_owned()),
             })
             .collect())
     }
@@ -450,9 +452,9 @@ impl Remote for GooglePhotos {
         )
     }
 
-    async fn look(&self, sent: &[Upload], _: Depth) -> Result<Vec<Looked>, Problem> {
+    async fn look(&self, sent: &[Upload], _: Depth) -> Result<Vec<ListingVerdict>, Problem> {
         let checked = self.check(sent).await?;
-        Ok(checked.into_iter().map(Looked::Settled).collect())
+        Ok(checked.into_iter().map(ListingVerdict::Settled).collect())
     }
 
     fn heed(&mut self, wishes: &Wishes) -> Result<(), Error> {
@@ -528,7 +530,7 @@ fn no_clear_answer(message: &str) -> Problem {
 }
 
 /// Returns what a result means; its codes are those of `google.rpc.Code`.
-fn made_of(result: ItemResult) -> Made {
+fn made_of(result: ItemResult) -> Creation {
     let ItemResult {
         status, media_item, ..
     } = result;
@@ -536,12 +538,14 @@ fn made_of(result: ItemResult) -> Made {
     let words = brief(&status.message);
     match (status.code, id) {
         // 6: there already, which is as good.
-        (0 | 6, Some(id)) => Made::There(id),
-        (0 | 6, None) => Made::Again("Google Photos gave no id for it".to_owned()),
-        (3, _) if words.to_ascii_lowercase().contains("upload token") => Made::TokenEnded(words),
-        (8, _) if is_about_room(&words) => Made::NoRoom(words),
+        (0 | 6, Some(id)) => Creation::There(id),
+        (0 | 6, None) => Creation::Again("Google Photos gave no id for it".to_owned()),
+        (3, _) if words.to_ascii_lowercase().contains("upload token") => {
+            Creation::TokenEnded(words)
+        }
+        (8, _) if is_about_room(&words) => Creation::NoRoom(words),
         // Deadline, exhausted, aborted, internal, unavailable.
-        (4 | 8 | 10 | 13 | 14, _) => Made::Again(words),
-        (code, _) => Made::Refused(format!("refused by Google: {words} (code {code})")),
+        (4 | 8 | 10 | 13 | 14, _) => Creation::Again(words),
+        (code, _) => Creation::Refused(format!("refused by Google: {words} (code {code})")),
     }
 }

@@ -17,17 +17,17 @@ use serde_json::json;
 
 use super::{Account, Error, NewSecret, Person, Problem, RemoteKind, RemoteOptions, Service};
 use crate::digest::Sha256;
-use crate::upload::checksum::{Algorithm, Checksum};
+use crate::upload::checksum::{Checksum, ChecksumAlgorithm};
 use crate::upload::cloud::api::Api;
 use crate::upload::cloud::drives::DriveSettings;
 use crate::upload::cloud::sessions::Sessions;
-use crate::upload::cloud::{Cloud, Progress, Stored, date_of, send_in_parts};
+use crate::upload::cloud::{Cloud, SessionProgress, Stored, date_of, send_in_parts};
 use crate::upload::http::Answer;
 use crate::upload::paths::Paths;
 use crate::upload::percent::encoded;
 use crate::upload::rules::Rules;
 use crate::upload::source::Source;
-use crate::upload::{Counted, Found, Remote, content_type, folder_of, name_of};
+use crate::upload::{Counted, Remote, RemoteEntry, content_type, folder_of, name_of};
 
 /// The address of Microsoft Graph.
 const ENDPOINT: &str = "https://graph.microsoft.com";
@@ -142,9 +142,14 @@ impl Item {
     fn checksum(&self) -> Option<Checksum> {
         let hashes = self.file.as_ref()?.hashes.as_ref()?;
         let hex = |algorithm, text: &Option<String>| Checksum::of_hex(algorithm, text.as_deref()?);
-        hex(Algorithm::Sha256, &hashes.sha256_hash)
-            .or_else(|| hex(Algorithm::Sha1, &hashes.sha1_hash))
-            .or_else(|| Checksum::of_base64(Algorithm::QuickXor, hashes.quick_xor_hash.as_deref()?))
+        hex(ChecksumAlgorithm::Sha256, &hashes.sha256_hash)
+            .or_else(|| hex(ChecksumAlgorithm::Sha1, &hashes.sha1_hash))
+            .or_else(|| {
+                Checksum::of_base64(
+                    ChecksumAlgorithm::QuickXor,
+                    hashes.quick_xor_hash.as_deref()?,
+                )
+            })
     }
 
     fn stored(self) -> Stored {
@@ -246,19 +251,23 @@ impl OneDrive {
         Ok(())
     }
 
-    async fn fragment(&self, path: &str, request: RequestBuilder) -> Result<Progress, Problem> {
+    async fn fragment(
+        &self,
+        path: &str,
+        request: RequestBuilder,
+    ) -> Result<SessionProgress, Problem> {
         // The address is the right to use it, and leads to another host: no token goes there.
         let answer = self.api.ask_openly(request).await?;
         match answer.status.as_u16() {
             200 | 202 if answer.json::<Item>().is_ok_and(|item| item.file.is_some()) => {
-                stored(path, &answer).map(Progress::Done)
+                stored(path, &answer).map(SessionProgress::Done)
             }
-            201 => stored(path, &answer).map(Progress::Done),
+            201 => stored(path, &answer).map(SessionProgress::Done),
             200 | 202 => {
                 let offset = answer.json::<Session>()?.offset();
                 let offset = offset
                     .ok_or_else(|| Problem::other("the service does not say what it expects"))?;
-                Ok(Progress::Has(offset))
+                Ok(SessionProgress::Has(offset))
             }
             // It has these bytes already: the next try asks how many.
             416 => Err(Problem::Other {
@@ -268,7 +277,7 @@ impl OneDrive {
             410 => Err(Problem::NotFound {
                 what: "HTTP 410".to_owned(),
             }),
-            _ => stored(path, &answer).map(Progress::Done),
+            _ => stored(path, &answer).map(SessionProgress::Done),
         }
     }
 }
@@ -292,7 +301,7 @@ impl Cloud for OneDrive {
         &self.sessions
     }
 
-    async fn list(&self, folder: &str) -> Result<Vec<Found>, Problem> {
+    async fn list(&self, folder: &str) -> Result<Vec<RemoteEntry>, Problem> {
         let base = self.item(&self.full(folder), "/children");
         let mut address = format!("{base}?$top=1000&$select={FIELDS}");
         let mut found = Vec::new();
@@ -305,11 +314,11 @@ impl Cloud for OneDrive {
             }
             let page: Page = answer.success()?;
             counted.page(page.value.len())?;
-            found.extend(page.value.into_iter().map(|item| Found {
+            found.extend(page.value.into_iter().map(|item| RemoteEntry {
                 size: item.size.filter(|_| item.file.is_some()),
                 checksum: item.checksum(),
                 name: item.name,
-                ..Found::default()
+                ..RemoteEntry::default()
             }));
             match page.next {
                 // The token goes along: to no other host.
@@ -396,7 +405,7 @@ impl Cloud for OneDrive {
         }
     }
 
-    async fn received(&self, session: &str, _: &Source) -> Result<Progress, Problem> {
+    async fn received(&self, session: &str, _: &Source) -> Result<SessionProgress, Problem> {
         self.fragment("", self.request(Method::GET, session)).await
     }
 
@@ -406,7 +415,7 @@ impl Cloud for OneDrive {
         (path, source): (&str, &Source),
         offset: u64,
         part: Bytes,
-    ) -> Result<Progress, Problem> {
+    ) -> Result<SessionProgress, Problem> {
         let end = offset + part.len() as u64;
         let range = format!("bytes {offset}-{}/{}", end.saturating_sub(1), source.size);
         let request = self

@@ -37,7 +37,7 @@ use crate::upload::problem::{Problem, brief};
 use crate::upload::rules::Rules;
 use crate::upload::secret::Secret;
 use crate::upload::source::Source;
-use crate::upload::{Acknowledged, Counted, Found, Remote, Wanted, folder_of};
+use crate::upload::{Acknowledged, Counted, Remote, RemoteEntry, Wanted, folder_of};
 
 /// SFTP channels over one connection; sshd allows ten sessions, some are for `sha256sum`.
 const CHANNELS: usize = 4;
@@ -633,7 +633,7 @@ impl Sftp {
 
 #[async_trait]
 impl Store for Sftp {
-    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<Found>, Problem> {
+    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<RemoteEntry>, Problem> {
         let path = self.path(folder);
         let mut found = Vec::new();
         let mut left = Vec::new();
@@ -645,10 +645,10 @@ impl Store for Sftp {
                     if self.parts.seen(folder, &name, size) {
                         left.push(name);
                     } else if !matches!(name.as_str(), "." | "..") && wanted(&name) {
-                        found.push(Found {
+                        found.push(RemoteEntry {
                             name,
                             size,
-                            ..Found::default()
+                            ..RemoteEntry::default()
                         });
                     }
                 };

@@ -32,7 +32,7 @@ use crate::upload::paths::{Paths, Store};
 use crate::upload::percent::encoded;
 use crate::upload::rules::Rules;
 use crate::upload::source::Source;
-use crate::upload::{Acknowledged, Found, Remote, Wanted, content_type, folder_of};
+use crate::upload::{Acknowledged, Remote, RemoteEntry, Wanted, content_type, folder_of};
 
 /// A WebDAV server, such as Nextcloud
 #[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
@@ -389,7 +389,7 @@ impl WebDav {
 
 #[async_trait]
 impl Store for WebDav {
-    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<Found>, Problem> {
+    async fn list(&self, folder: &str, wanted: &Wanted<'_>) -> Result<Vec<RemoteEntry>, Problem> {
         self.objects.list(folder, wanted).await
     }
 

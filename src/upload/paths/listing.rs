@@ -9,18 +9,18 @@ use std::sync::{Arc, Mutex};
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::notes::Note;
+use super::notes::NoteName;
 use super::{Paths, joined, lock};
 use crate::names::folded;
 use crate::upload::parts::PART;
 use crate::upload::problem::Problem;
-use crate::upload::{Found, Wanted, folder_of, name_of};
+use crate::upload::{RemoteEntry, Wanted, folder_of, name_of};
 
 /// The content of a folder, as listed in this run plus the files sent since.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
+pub(super) struct FolderListing {
     /// The entries by case-folded name.
-    found: Mutex<HashMap<String, Vec<Found>>>,
+    found: Mutex<HashMap<String, Vec<RemoteEntry>>>,
     /// The names of partial files, from this sender and others.
     parts: HashSet<String>,
     /// Whether somebody else is currently sending files to the folder.
@@ -30,19 +30,19 @@ pub(super) struct Listing {
 /// The listings of folders, by path.
 #[derive(Debug, Default)]
 pub(super) struct Listings {
-    listed: Mutex<HashMap<String, Arc<tokio::sync::OnceCell<Listing>>>>,
+    listed: Mutex<HashMap<String, Arc<tokio::sync::OnceCell<FolderListing>>>>,
     /// Folders that the service spells differently from this program.
     spellings: Mutex<HashMap<String, String>>,
 }
 
-impl Listing {
+impl FolderListing {
     /// Returns the entries with this name, or with one that some service treats as equal.
-    pub(super) fn named(&self, name: &str) -> Vec<Found> {
+    pub(super) fn named(&self, name: &str) -> Vec<RemoteEntry> {
         let found = lock(&self.found).get(folded(name).as_ref()).cloned();
         found.unwrap_or_default()
     }
 
-    pub(super) fn add(&self, found: Found) {
+    pub(super) fn add(&self, found: RemoteEntry) {
         let name = folded(&found.name).into_owned();
         lock(&self.found).entry(name).or_default().push(found);
     }
@@ -53,7 +53,7 @@ impl Listing {
 }
 
 impl Listings {
-    fn of(&self, folder: &str) -> Arc<tokio::sync::OnceCell<Listing>> {
+    fn of(&self, folder: &str) -> Arc<tokio::sync::OnceCell<FolderListing>> {
         Arc::clone(lock(&self.listed).entry(folder.to_owned()).or_default())
     }
 
@@ -62,7 +62,7 @@ impl Listings {
     }
 
     /// Records a file that was sent to a folder, if the folder has been listed.
-    pub(super) fn add(&self, folder: &str, found: Found) {
+    pub(super) fn add(&self, folder: &str, found: RemoteEntry) {
         let known = lock(&self.listed).get(folder).cloned();
         if let Some(listing) = known.as_ref().and_then(|known| known.get()) {
             listing.add(found);
@@ -75,23 +75,23 @@ impl Paths {
     pub(super) async fn listing(
         &self,
         folder: &str,
-    ) -> Result<Arc<tokio::sync::OnceCell<Listing>>, Problem> {
+    ) -> Result<Arc<tokio::sync::OnceCell<FolderListing>>, Problem> {
         let cell = self.listings.of(folder);
         cell.get_or_try_init(|| async {
             let is_planned = |name: &str| {
                 // Another name of a file whose own is taken has a number in brackets.
                 name.contains(" (")
                     || is_part(name)
-                    || Note::of(name).is_some()
+                    || NoteName::of(name).is_some()
                     || lock(&self.reserved).contains(folded(&joined(folder, name)).as_ref())
             };
             let found = self.list(folder, &is_planned).await?;
             if !found.is_empty() {
                 self.store.knows_folder(folder);
             }
-            let mut listing = Listing::default();
+            let mut listing = FolderListing::default();
             for found in found {
-                if let Some(note) = Note::of(&found.name) {
+                if let Some(note) = NoteName::of(&found.name) {
                     listing.has_others |= self.is_of_others(folder, &note);
                 } else if is_part(&found.name) {
                     listing.parts.insert(found.name);
@@ -110,7 +110,7 @@ impl Paths {
         &self,
         folder: &str,
         wanted: &Wanted<'_>,
-    ) -> Result<Vec<Found>, Problem> {
+    ) -> Result<Vec<RemoteEntry>, Problem> {
         let folder = self.spelt_folder(folder).await?;
         self.list_as_spelt(&folder, wanted).await
     }
@@ -119,7 +119,7 @@ impl Paths {
         &self,
         folder: &str,
         wanted: &Wanted<'_>,
-    ) -> Result<Vec<Found>, Problem> {
+    ) -> Result<Vec<RemoteEntry>, Problem> {
         let mut found = self.store.list(folder, wanted).await?;
         found.retain(|found| wanted(&found.name));
         Ok(found)

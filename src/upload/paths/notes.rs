@@ -22,13 +22,13 @@ const HASH_DIGITS: usize = 16;
 
 /// The name of a note: `.MARK.DAY.rescue-note`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Note {
+pub(super) struct NoteName {
     mark: String,
     /// The day of the note, in days since 1970.
     day: i64,
 }
 
-impl Note {
+impl NoteName {
     pub(super) fn of(name: &str) -> Option<Self> {
         let rest = name.strip_prefix('.')?.strip_suffix(ENDING)?;
         let (mark, day) = rest.split_once('.')?;
@@ -44,8 +44,8 @@ impl Note {
 }
 
 impl Paths {
-    fn our_note(&self) -> Note {
-        Note {
+    fn our_note(&self) -> NoteName {
+        NoteName {
             mark: self.owner.mark(),
             day: self.day,
         }
@@ -78,7 +78,7 @@ impl Paths {
 
     /// Returns whether a note in a folder belongs to somebody else and is recent. A note of this sender is scheduled
     /// for removal, because a killed run may have left it.
-    pub(super) fn is_of_others(&self, folder: &str, note: &Note) -> bool {
+    pub(super) fn is_of_others(&self, folder: &str, note: &NoteName) -> bool {
         if note.mark == self.owner.mark() {
             self.add_note(folder, note);
             return false;
@@ -100,7 +100,7 @@ impl Paths {
         }
     }
 
-    fn add_note(&self, folder: &str, note: &Note) {
+    fn add_note(&self, folder: &str, note: &NoteName) {
         let mut notes = lock(&self.notes);
         let names = notes.entry(folder.to_owned()).or_default();
         names.insert(note.name());
@@ -132,14 +132,14 @@ mod tests {
 
     #[test]
     fn notes_are_known_by_their_names() {
-        let note = Note {
+        let note = NoteName {
             mark: "0123".to_owned(),
             day: 20_000,
         };
         assert_eq!(note.name(), ".0123.20000.rescue-note");
-        assert_eq!(Note::of(&note.name()), Some(note));
+        assert_eq!(NoteName::of(&note.name()), Some(note));
         for other in ["", ".rescue-note", "a.1.rescue-note", ".a.x.rescue-note"] {
-            assert_eq!(Note::of(other), None, "{other}");
+            assert_eq!(NoteName::of(other), None, "{other}");
         }
     }
 

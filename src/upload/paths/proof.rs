@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::notes::Note;
+use super::notes::NoteName;
 use super::{Paths, joined};
 use crate::folder::upload::{Upload, UploadReason};
 use crate::names::folded;
-use crate::upload::checksum::Algorithm;
+use crate::upload::checksum::ChecksumAlgorithm;
 use crate::upload::problem::Problem;
 use crate::upload::source::Source;
-use crate::upload::{Depth, Found, Looked, Proven, Settled, folder_of, name_of};
+use crate::upload::{Depth, ListingVerdict, Proven, RemoteEntry, Settled, folder_of, name_of};
 
 impl Paths {
     /// See [`Remote::settle`].
@@ -18,8 +18,8 @@ impl Paths {
         let mut settled = Vec::with_capacity(sent.len());
         for (upload, looked) in sent.iter().zip(looked) {
             settled.push(match looked {
-                Looked::Settled(settled) => settled,
-                Looked::Unsure(found) => self.compared(upload, None, &found).await?,
+                ListingVerdict::Settled(settled) => settled,
+                ListingVerdict::Unsure(found) => self.compared(upload, None, &found).await?,
             });
         }
         Ok(settled)
@@ -30,7 +30,7 @@ impl Paths {
         &self,
         sent: &[Upload],
         depth: Depth,
-    ) -> Result<Vec<Looked>, Problem> {
+    ) -> Result<Vec<ListingVerdict>, Problem> {
         if sent.is_empty() {
             // A service that is not to be reached has nothing to say of them either.
             self.list("", &|_| false).await?;
@@ -43,13 +43,13 @@ impl Paths {
                 .or_default()
                 .insert(name);
         }
-        let mut listings: HashMap<&str, HashMap<String, Vec<Found>>> = HashMap::new();
+        let mut listings: HashMap<&str, HashMap<String, Vec<RemoteEntry>>> = HashMap::new();
         for (folder, names) in names {
             let is_one =
-                |name: &str| names.contains(folded(name).as_ref()) || Note::of(name).is_some();
-            let mut by_name: HashMap<String, Vec<Found>> = HashMap::new();
+                |name: &str| names.contains(folded(name).as_ref()) || NoteName::of(name).is_some();
+            let mut by_name: HashMap<String, Vec<RemoteEntry>> = HashMap::new();
             for found in self.list(folder, &is_one).await? {
-                if let Some(note) = Note::of(&found.name) {
+                if let Some(note) = NoteName::of(&found.name) {
                     self.is_of_others(folder, &note);
                     continue;
                 }
@@ -73,7 +73,7 @@ impl Paths {
         &self,
         upload: &Upload,
         source: Option<&Source>,
-        found: &Found,
+        found: &RemoteEntry,
     ) -> Result<Settled, Problem> {
         let path = joined(folder_of(&upload.path), &found.name);
         if let Some(source) = source {
@@ -108,7 +108,7 @@ impl Paths {
     pub(super) async fn compare_checksums(
         &self,
         source: &Source,
-        found: &Found,
+        found: &RemoteEntry,
     ) -> Result<Option<String>, Problem> {
         if let Some(there) = &found.checksum {
             let ours = source.checksum(there.algorithm).await?;
@@ -129,43 +129,46 @@ fn missing() -> Settled {
 }
 
 /// What a listing says of an upload, in which these have its name or one like it.
-fn judged(upload: &Upload, found: &[Found], depth: Depth) -> Looked {
+fn judged(upload: &Upload, found: &[RemoteEntry], depth: Depth) -> ListingVerdict {
     let name = name_of(&upload.path);
     // Drive takes several files of one name: the one that was acknowledged, if it is there.
-    let is_named = |it: &&Found| it.name == name;
-    let is_acknowledged = |it: &&Found| it.etag.is_some() && it.etag == upload.there;
+    let is_named = |it: &&RemoteEntry| it.name == name;
+    let is_acknowledged = |it: &&RemoteEntry| it.etag.is_some() && it.etag == upload.there;
     let exact = found.iter().filter(is_named).find(is_acknowledged);
     let exact = exact.or_else(|| found.iter().find(is_named));
     let Some(found) = exact else {
         // In another spelling: the service's own, or another file.
         let same_size = found.iter().find(|it| it.size == Some(upload.size));
-        return same_size.map_or(Looked::Settled(missing()), |it| Looked::Unsure(it.clone()));
+        return same_size.map_or(ListingVerdict::Settled(missing()), |it| {
+            ListingVerdict::Unsure(it.clone())
+        });
     };
     if found.size != Some(upload.size) {
         let has = found.size.unwrap_or_default();
-        return Looked::Settled(Settled::Wrong(
+        return ListingVerdict::Settled(Settled::Wrong(
             UploadReason::SizeDiffers,
             format!("the service has {has} of its {} bytes", upload.size),
         ));
     }
-    let there =
-        |checksum, proven| Looked::Settled(Settled::there(upload, &upload.path, checksum, proven));
+    let there = |checksum, proven| {
+        ListingVerdict::Settled(Settled::there(upload, &upload.path, checksum, proven))
+    };
     if let Some(checksum) = &found.checksum {
         let told = checksum.to_string();
         let expected = match checksum.algorithm {
-            Algorithm::Sha256 => Some(format!("sha256:{}", upload.sha256)),
+            ChecksumAlgorithm::Sha256 => Some(format!("sha256:{}", upload.sha256)),
             _ => upload.checksum.clone(),
         };
         // A receipt may hold another kind of checksum, which says nothing here.
         let of_one_kind = expected.filter(|it| kind_of(it) == kind_of(&told));
         return match of_one_kind {
             Some(expected) if expected == told => there(Some(told), Proven::Checksum),
-            Some(_) => Looked::Settled(Settled::Wrong(
+            Some(_) => ListingVerdict::Settled(Settled::Wrong(
                 UploadReason::Other,
                 format!("the service has different bytes ({told})"),
             )),
             None if depth == Depth::Listing => there(Some(told), Proven::Size),
-            None => Looked::Unsure(found.clone()),
+            None => ListingVerdict::Unsure(found.clone()),
         };
     }
     let md5 = found.md5.as_ref().map(|md5| format!("md5:{md5}"));
@@ -173,8 +176,8 @@ fn judged(upload: &Upload, found: &[Found], depth: Depth) -> Looked {
     let is_other_sum = matches!((&md5, of_one_kind), (Some(md5), Some(known)) if md5 != known);
     let is_other_tag = matches!((&found.etag, &upload.there), (Some(tag), Some(known)) if bare(tag) != bare(known));
     match depth {
-        Depth::Content => Looked::Unsure(found.clone()),
-        Depth::Listing if is_other_sum || is_other_tag => Looked::Unsure(found.clone()),
+        Depth::Content => ListingVerdict::Unsure(found.clone()),
+        Depth::Listing if is_other_sum || is_other_tag => ListingVerdict::Unsure(found.clone()),
         Depth::Listing => there(md5, Proven::Size),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::retry::Outcome;
+use super::retry::NotUploaded;
 use super::steps::Shared;
 use super::{Ended, Options};
 use crate::event::Events;
@@ -13,7 +13,7 @@ use crate::folder::DataReader;
 use crate::folder::upload::Upload;
 use crate::halt::Halt;
 use crate::upload::problem::Problem;
-use crate::upload::{Depth, Found, Looked, Masked, Settled};
+use crate::upload::{Depth, ListingVerdict, Masked, RemoteEntry, Settled};
 
 /// Compares uploads that have a receipt with the remote; the results are in the same order. A problem with a single
 /// file is returned as that file's result.
@@ -28,14 +28,14 @@ pub(crate) async fn check(
     let look = || shared.remote.look(sent, depth);
     let looked = tokio::select! {
         () = halt.stopped() => return Err(Ended::Stopped),
-        looked = shared.retries.run(look) => looked.map_err(Outcome::into_problem)?,
+        looked = shared.retries.run(look) => looked.map_err(NotUploaded::into_problem)?,
     };
     let mut settled: Vec<Option<Settled>> = Vec::with_capacity(sent.len());
     let mut unsure = VecDeque::new();
     for (nth, looked) in looked.into_iter().enumerate() {
         settled.push(match looked {
-            Looked::Settled(settled) => Some(settled),
-            Looked::Unsure(found) => {
+            ListingVerdict::Settled(settled) => Some(settled),
+            ListingVerdict::Unsure(found) => {
                 unsure.push_back((nth, found));
                 None
             }
@@ -69,15 +69,19 @@ pub(crate) async fn check(
     Ok(settled.into_iter().flatten().collect())
 }
 
-async fn read_back(shared: &Shared, upload: &Upload, found: &Found) -> Result<Settled, Problem> {
+async fn read_back(
+    shared: &Shared,
+    upload: &Upload,
+    found: &RemoteEntry,
+) -> Result<Settled, Problem> {
     // Without the file here, what is there is read and hashed.
     let source = shared.source(upload).ok();
     let read = || shared.remote.read_back(upload, source.as_ref(), found);
     match shared.retries.run(read).await {
         Ok(settled) => Ok(settled),
-        Err(Outcome::Failed(reason, problem) | Outcome::Skipped(reason, problem)) => {
+        Err(NotUploaded::Failed(reason, problem) | NotUploaded::Skipped(reason, problem)) => {
             Ok(Settled::Wrong(reason, problem.to_string()))
         }
-        Err(Outcome::Stop(problem)) => Err(problem),
+        Err(NotUploaded::Stop(problem)) => Err(problem),
     }
 }

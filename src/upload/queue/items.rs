@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::retry::Outcome;
+use super::retry::NotUploaded;
 use super::steps::Delivery;
-use super::{Ended, Run};
+use super::{Ended, UploadRun};
 use crate::digest::Sha256;
 use crate::event::Event;
 use crate::folder::upload::{Pledge, Upload, UploadId, UploadReason, UploadRecord, UploadState};
 use crate::upload::Acknowledged;
-use crate::upload::batch::{Batch, Batches, Item, Made};
+use crate::upload::batch::{Batch, Batches, Creation, PledgedUpload};
 use crate::upload::problem::Problem;
 
 /// How long a token is relied on, in seconds: it ends after a day, and a batch takes its time.
@@ -21,7 +21,7 @@ const MAX_RENEWALS: u32 = 3;
 
 /// The uploads whose bytes are stored and that are about to become items.
 #[derive(Debug, Default)]
-pub(super) struct Items {
+pub(super) struct PendingItems {
     batches: Batches,
     /// The batches that were split in two.
     halves: VecDeque<Batch>,
@@ -36,7 +36,7 @@ pub(super) struct Items {
 
 type Bytes = (Sha256, Option<String>);
 
-impl Items {
+impl PendingItems {
     /// Returns the next batch, unless one is already being created.
     pub(super) fn next(&mut self, no_more: bool) -> Option<Batch> {
         if self.is_creating {
@@ -49,7 +49,7 @@ impl Items {
     }
 }
 
-impl Run<'_> {
+impl UploadRun<'_> {
     /// Returns whether an upload has to be prepared and sent. Otherwise it is already in progress or finished.
     pub(super) fn needs_bytes(&mut self, upload: &Upload) -> Result<bool, Ended> {
         if upload.state == UploadState::Skipped && upload.reason == Some(UploadReason::Refused) {
@@ -116,7 +116,7 @@ impl Run<'_> {
 
     pub(super) fn wait_for_batch(&mut self, upload: Upload, token: String, tries: u32) {
         let album = self.shared.remote.album_of(&upload.source);
-        let item = Item {
+        let item = PledgedUpload {
             upload,
             token,
             tries,
@@ -128,7 +128,7 @@ impl Run<'_> {
     pub(super) fn created(
         &mut self,
         batch: Batch,
-        made: Result<Vec<Made>, Outcome>,
+        made: Result<Vec<Creation>, NotUploaded>,
     ) -> Result<(), Ended> {
         self.items.is_creating = false;
         let mut ended = Ok(());
@@ -142,13 +142,13 @@ impl Run<'_> {
                     self.shared.retries.pause(tries, problem)?;
                 }
             }
-            Err(Outcome::Stop(problem)) => ended = Err(problem.into()),
-            Err(Outcome::Failed(UploadReason::Refused, problem)) if batch.items.len() > 1 => {
+            Err(NotUploaded::Stop(problem)) => ended = Err(problem.into()),
+            Err(NotUploaded::Failed(UploadReason::Refused, problem)) if batch.items.len() > 1 => {
                 tracing::debug!("a batch was refused as a whole: {problem}");
                 let (first, second) = batch.halves();
                 self.items.halves.extend([first, second]);
             }
-            Err(Outcome::Failed(reason, problem) | Outcome::Skipped(reason, problem)) => {
+            Err(NotUploaded::Failed(reason, problem) | NotUploaded::Skipped(reason, problem)) => {
                 for item in batch.items {
                     self.receipts
                         .failed(&item.upload, reason, problem.to_string());
@@ -162,17 +162,17 @@ impl Run<'_> {
 
     fn made(
         &mut self,
-        item: Item,
-        made: Made,
+        item: PledgedUpload,
+        made: Creation,
         wait: &mut Option<(u32, Problem)>,
     ) -> Result<(), Ended> {
-        let Item {
+        let PledgedUpload {
             upload,
             token,
             tries,
         } = item;
         match made {
-            Made::There(id) => {
+            Creation::There(id) => {
                 self.receipts
                     .push(UploadRecord::PledgeEnded { id: upload.id });
                 self.items.done.insert(self.bytes_of(&upload), id.clone());
@@ -183,7 +183,7 @@ impl Run<'_> {
                 self.delivered(&upload, Ok(Delivery::Sent(acknowledged)))?;
                 self.release(&upload);
             }
-            Made::TokenEnded(words) => {
+            Creation::TokenEnded(words) => {
                 let renewals = self.items.renewals.entry(upload.id).or_default();
                 *renewals += 1;
                 if *renewals > MAX_RENEWALS {
@@ -199,7 +199,7 @@ impl Run<'_> {
                     self.waiting.push_front(upload.id);
                 }
             }
-            Made::Again(words) => {
+            Creation::Again(words) => {
                 let tries = tries + 1;
                 if tries >= self.options.tries {
                     self.receipts.failed(&upload, UploadReason::Busy, words);
@@ -209,13 +209,13 @@ impl Run<'_> {
                     self.wait_for_batch(upload, token, tries);
                 }
             }
-            Made::Refused(words) => {
+            Creation::Refused(words) => {
                 self.receipts
                     .push(UploadRecord::PledgeEnded { id: upload.id });
                 self.receipts.skipped(&upload, UploadReason::Refused, words);
                 self.release(&upload);
             }
-            Made::NoRoom(words) => return Err(Problem::Full { words }.into()),
+            Creation::NoRoom(words) => return Err(Problem::Full { words }.into()),
         }
         Ok(())
     }

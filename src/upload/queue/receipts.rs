@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::retry::Outcome;
+use super::retry::NotUploaded;
 use super::steps::As;
 use crate::event::{Event, Events, SentCopy};
 use crate::folder::upload::{Upload, UploadId, UploadReason, UploadRecord, UploadState};
@@ -220,17 +220,17 @@ impl<'a> Receipts<'a> {
     }
 
     /// Records that a file was not uploaded; returns the problem if no other file can succeed either.
-    pub(super) fn ended(&mut self, upload: &Upload, outcome: Outcome) -> Result<(), Problem> {
+    pub(super) fn ended(&mut self, upload: &Upload, outcome: NotUploaded) -> Result<(), Problem> {
         match outcome {
-            Outcome::Skipped(reason, problem) => {
+            NotUploaded::Skipped(reason, problem) => {
                 self.skipped(upload, reason, problem.to_string());
                 Ok(())
             }
-            Outcome::Failed(reason, problem) => {
+            NotUploaded::Failed(reason, problem) => {
                 self.failed(upload, reason, problem.to_string());
                 Ok(())
             }
-            Outcome::Stop(problem) => Err(problem),
+            NotUploaded::Stop(problem) => Err(problem),
         }
     }
 

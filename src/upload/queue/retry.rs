@@ -19,13 +19,13 @@ const LOOKS: u32 = 3;
 
 /// The reason why a file was not uploaded.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum NotUploaded {
     Skipped(UploadReason, Problem),
     Failed(UploadReason, Problem),
     Stop(Problem),
 }
 
-impl Outcome {
+impl NotUploaded {
     pub(super) fn into_problem(self) -> Problem {
         let (Self::Skipped(_, problem) | Self::Failed(_, problem) | Self::Stop(problem)) = self;
         problem
@@ -68,7 +68,7 @@ impl Retries {
     }
 
     /// Repeats an attempt until it succeeds or another one is pointless.
-    pub(super) async fn run<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Outcome>
+    pub(super) async fn run<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, NotUploaded>
     where
         F: Future<Output = Result<T, Problem>>,
     {
@@ -98,14 +98,14 @@ impl Retries {
     }
 
     /// Returns when it is time to try again.
-    async fn failed(&self, failures: &mut u32, problem: Problem) -> Result<(), Outcome> {
+    async fn failed(&self, failures: &mut u32, problem: Problem) -> Result<(), NotUploaded> {
         match problem.advice() {
-            Advice::WaitForConnection => self.gate.unreachable(problem).map_err(Outcome::Stop),
+            Advice::WaitForConnection => self.gate.unreachable(problem).map_err(NotUploaded::Stop),
             Advice::Until(until) => self
                 .gate
                 .out_of_quota(until, problem)
-                .map_err(Outcome::Stop),
-            Advice::WaitIfWished => self.gate.missing(problem).map_err(Outcome::Stop),
+                .map_err(NotUploaded::Stop),
+            Advice::WaitIfWished => self.gate.missing(problem).map_err(NotUploaded::Stop),
             advice @ (Advice::Later(_) | Advice::LaterOrNever) => {
                 *failures += 1;
                 let (tries, after) = match advice {
@@ -116,7 +116,7 @@ impl Retries {
                     return Err(self.gives_up(UploadReason::Busy, problem));
                 }
                 let wait = after.unwrap_or_else(|| backoff(*failures));
-                self.gate.pause(wait, problem).map_err(Outcome::Stop)
+                self.gate.pause(wait, problem).map_err(NotUploaded::Stop)
             }
             Advice::Again => {
                 *failures += 1;
@@ -131,24 +131,24 @@ impl Retries {
                 let row = self.forbidden.fetch_add(1, Ordering::Relaxed) + 1;
                 let is_about_the_file = self.has_taken.load(Ordering::Relaxed);
                 Err(match is_about_the_file && row < GIVEN_UP {
-                    true => Outcome::Failed(UploadReason::Refused, problem),
-                    false => Outcome::Stop(problem),
+                    true => NotUploaded::Failed(UploadReason::Refused, problem),
+                    false => NotUploaded::Stop(problem),
                 })
             }
-            Advice::Stop => Err(Outcome::Stop(problem)),
-            Advice::Skip(reason) => Err(Outcome::Skipped(reason, problem)),
-            Advice::Fail(reason) => Err(Outcome::Failed(reason, problem)),
-            Advice::Rename => Err(Outcome::Failed(UploadReason::NameRefused, problem)),
+            Advice::Stop => Err(NotUploaded::Stop(problem)),
+            Advice::Skip(reason) => Err(NotUploaded::Skipped(reason, problem)),
+            Advice::Fail(reason) => Err(NotUploaded::Failed(reason, problem)),
+            Advice::Rename => Err(NotUploaded::Failed(UploadReason::NameRefused, problem)),
         }
     }
 
     /// What it means that a file was tried often enough.
-    fn gives_up(&self, reason: UploadReason, problem: Problem) -> Outcome {
+    fn gives_up(&self, reason: UploadReason, problem: Problem) -> NotUploaded {
         let row = self.given_up.fetch_add(1, Ordering::Relaxed) + 1;
         match row >= GIVEN_UP {
             // It is not the files.
-            true => Outcome::Stop(problem),
-            false => Outcome::Failed(reason, problem),
+            true => NotUploaded::Stop(problem),
+            false => NotUploaded::Failed(reason, problem),
         }
     }
 }
@@ -187,7 +187,7 @@ mod tests {
         }
     }
 
-    async fn always(retries: &Retries, problem: fn() -> Problem) -> Outcome {
+    async fn always(retries: &Retries, problem: fn() -> Problem) -> NotUploaded {
         retries
             .run(|| async { Err::<(), _>(problem()) })
             .await
@@ -213,7 +213,7 @@ mod tests {
             match works_at <= most {
                 true => assert!(done.is_ok(), "{done:?}"),
                 false => assert!(
-                    matches!(done, Err(Outcome::Failed(UploadReason::Busy, _))),
+                    matches!(done, Err(NotUploaded::Failed(UploadReason::Busy, _))),
                     "{done:?}"
                 ),
             }
@@ -225,34 +225,34 @@ mod tests {
         let retries = retries(1);
         for _ in 1..GIVEN_UP {
             let outcome = always(&retries, busy).await;
-            assert!(matches!(outcome, Outcome::Failed(..)), "{outcome:?}");
+            assert!(matches!(outcome, NotUploaded::Failed(..)), "{outcome:?}");
         }
         // One file that works begins a new row.
         retries.run(|| async { Ok(()) }).await.unwrap();
         for _ in 1..GIVEN_UP {
             let outcome = always(&retries, busy).await;
-            assert!(matches!(outcome, Outcome::Failed(..)), "{outcome:?}");
+            assert!(matches!(outcome, NotUploaded::Failed(..)), "{outcome:?}");
         }
         let outcome = always(&retries, busy).await;
-        assert!(matches!(outcome, Outcome::Stop(_)), "{outcome:?}");
+        assert!(matches!(outcome, NotUploaded::Stop(_)), "{outcome:?}");
     }
 
     #[tokio::test]
     async fn what_is_forbidden_is_about_the_file_only_once_another_was_taken() {
         let retries = retries(5);
         let outcome = always(&retries, forbidden).await;
-        assert!(matches!(outcome, Outcome::Stop(_)), "{outcome:?}");
+        assert!(matches!(outcome, NotUploaded::Stop(_)), "{outcome:?}");
         retries.taken();
         for _ in 1..GIVEN_UP {
             let outcome = always(&retries, forbidden).await;
             let reason = UploadReason::Refused;
             assert!(
-                matches!(outcome, Outcome::Failed(why, _) if why == reason),
+                matches!(outcome, NotUploaded::Failed(why, _) if why == reason),
                 "{outcome:?}"
             );
         }
         let outcome = always(&retries, forbidden).await;
-        assert!(matches!(outcome, Outcome::Stop(_)), "{outcome:?}");
+        assert!(matches!(outcome, NotUploaded::Stop(_)), "{outcome:?}");
     }
 
     #[tokio::test]
@@ -262,7 +262,7 @@ mod tests {
             words: "no route".to_owned(),
         };
         let outcome = always(&retries(5), unreachable).await;
-        assert!(matches!(outcome, Outcome::Stop(_)), "{outcome:?}");
+        assert!(matches!(outcome, NotUploaded::Stop(_)), "{outcome:?}");
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The last part of a run: checks whether everything is really there, and in its albums.
 
-use super::retry::Outcome;
-use super::{Ended, Run};
+use super::retry::NotUploaded;
+use super::{Ended, UploadRun};
 use crate::folder::upload::{UploadId, UploadState};
 use crate::halt::Halt;
 
 /// Files whose presence is asked for at once.
 const SETTLE_AT_ONCE: usize = 10_000;
 
-impl Run<'_> {
+impl UploadRun<'_> {
     /// Verifies that the files acknowledged in this run and in earlier ones are there. A missing file from an earlier
     /// run is sent again, because it was there once.
     pub(super) async fn settle(&mut self, halt: &Halt) -> Result<(), Ended> {
@@ -27,7 +27,7 @@ impl Run<'_> {
             let ask = || self.shared.remote.settle(&uploads);
             let settled = tokio::select! {
                 () = halt.stopped() => return Err(Ended::Stopped),
-                settled = self.shared.retries.run(ask) => settled.map_err(Outcome::into_problem)?,
+                settled = self.shared.retries.run(ask) => settled.map_err(NotUploaded::into_problem)?,
             };
             for (upload, settled) in uploads.iter().zip(settled) {
                 if self.receipts.settled(upload, settled) {

@@ -1,6 +1,6 @@
 //! The steps for one file or batch, side by side with others: survey, put, create.
 //!
-//! In: an upload from the catalogue, and what the steps of a run share. Out: a [`Step`], which the run records. No
+//! In: an upload from the catalogue, and what the steps of a run share. Out: a [`CompletedStep`], which the run records. No
 //! step accesses the catalogue.
 
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 
 use super::Options;
-use super::retry::{Outcome, Retries};
+use super::retry::{NotUploaded, Retries};
 use crate::digest::Sha256;
 use crate::event::{Events, SentCopy};
 use crate::folder::DataReader;
 use crate::folder::reader::FoundOnDisk;
 use crate::folder::upload::Upload;
 use crate::names::LocalPath;
-use crate::upload::batch::{Batch, Made};
-use crate::upload::copy::{Copies, Prepared};
+use crate::upload::batch::{Batch, Creation};
+use crate::upload::copy::{Copies, PreparedCopy};
 use crate::upload::gate::Gate;
 use crate::upload::limit::Limit;
 use crate::upload::problem::{Advice, Problem};
-use crate::upload::source::{Place, Source};
+use crate::upload::source::{Origin, Source};
 use crate::upload::{Acknowledged, Masked, Presence, Put, name_of};
 
 /// What sending may take of memory, in units of 64 KiB: 64 MiB.
@@ -75,14 +75,14 @@ impl Shared {
     pub(super) fn source(&self, upload: &Upload) -> Result<Source, Problem> {
         let place = match upload.entry {
             Some(_) => match LocalPath::new(&upload.source) {
-                Ok(local) => Place::Data(self.reader.clone(), local),
+                Ok(local) => Origin::Data(self.reader.clone(), local),
                 Err(error) => {
                     return Err(Problem::SourceUnreadable {
                         words: error.to_string(),
                     });
                 }
             },
-            None => Place::File(upload.source.clone().into()),
+            None => Origin::File(upload.source.clone().into()),
         };
         let verified = (upload.size, upload.sha256);
         Ok(Source::new(
@@ -112,10 +112,10 @@ fn mtime_of(reader: &DataReader, upload: &Upload) -> Option<i64> {
 }
 
 /// A completed step.
-pub(super) enum Step {
-    Surveyed(Box<Upload>, Result<Presence, Outcome>),
-    Put(Box<Upload>, Result<(Delivery, As), Outcome>),
-    Created(Batch, Result<Vec<Made>, Outcome>),
+pub(super) enum CompletedStep {
+    Surveyed(Box<Upload>, Result<Presence, NotUploaded>),
+    Put(Box<Upload>, Result<(Delivery, As), NotUploaded>),
+    Created(Batch, Result<Vec<Creation>, NotUploaded>),
 }
 
 /// How a file was delivered.
@@ -139,7 +139,7 @@ pub(super) enum As {
 }
 
 /// Asks the remote what it already has.
-pub(super) async fn survey(shared: Arc<Shared>, upload: Upload) -> Step {
+pub(super) async fn survey(shared: Arc<Shared>, upload: Upload) -> CompletedStep {
     // Never closed.
     let _slot = shared.surveys.acquire().await;
     let attempt = || async {
@@ -153,11 +153,11 @@ pub(super) async fn survey(shared: Arc<Shared>, upload: Upload) -> Step {
         asked
     };
     let presence = shared.retries.run(attempt).await;
-    Step::Surveyed(Box::new(upload), presence)
+    CompletedStep::Surveyed(Box::new(upload), presence)
 }
 
 /// Sends a file.
-pub(super) async fn put(shared: Arc<Shared>, upload: Upload) -> Step {
+pub(super) async fn put(shared: Arc<Shared>, upload: Upload) -> CompletedStep {
     // Never closed.
     let _slot = shared.slots.acquire().await;
     let units = shared.remote.memory(upload.size).div_ceil(UNIT_BYTES);
@@ -176,7 +176,7 @@ pub(super) async fn put(shared: Arc<Shared>, upload: Upload) -> Step {
         delivered
     };
     let delivered = shared.retries.run(attempt).await;
-    Step::Put(Box::new(upload), delivered)
+    CompletedStep::Put(Box::new(upload), delivered)
 }
 
 async fn deliver(
@@ -200,9 +200,9 @@ async fn deliver(
     }
     let name = name_of(&upload.source);
     let (sent, sent_as) = match shared.copies.copy_for_upload(&source, name).await? {
-        Prepared::Original(None) => (source, As::Itself),
-        Prepared::Original(Some(why)) => (source, As::ItselfOnly(why)),
-        Prepared::Copy(copy, what) => {
+        PreparedCopy::Original(None) => (source, As::Itself),
+        PreparedCopy::Original(Some(why)) => (source, As::ItselfOnly(why)),
+        PreparedCopy::Copy(copy, what) => {
             let told = SentCopy {
                 what,
                 size: copy.size,
@@ -228,8 +228,8 @@ async fn deliver(
 }
 
 /// Creates the items of a batch.
-pub(super) async fn create(shared: Arc<Shared>, batch: Batch) -> Step {
+pub(super) async fn create(shared: Arc<Shared>, batch: Batch) -> CompletedStep {
     let attempt = || shared.remote.create(&batch);
     let made = shared.retries.run(attempt).await;
-    Step::Created(batch, made)
+    CompletedStep::Created(batch, made)
 }

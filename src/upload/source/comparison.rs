@@ -1,11 +1,11 @@
 //! Determines how far other bytes equal those of a file to be sent.
 
-use super::place::{Opened, Place, read_exactly};
+use super::place::{OpenSource, Origin, read_exactly};
 use crate::upload::problem::Problem;
 
 /// Compares a sequence of bytes with a file, from the file's beginning.
 pub(in crate::upload) struct Comparison {
-    file: Opened,
+    file: OpenSource,
     left: u64,
     buffer: Vec<u8>,
     same: u64,
@@ -14,7 +14,7 @@ pub(in crate::upload) struct Comparison {
 }
 
 impl Comparison {
-    pub(super) fn with(place: &Place, size: u64) -> Result<Self, Problem> {
+    pub(super) fn with(place: &Origin, size: u64) -> Result<Self, Problem> {
         Ok(Self {
             file: place.open(size)?,
             left: size,

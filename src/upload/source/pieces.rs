@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::meter::Meter;
 use super::place::{
-    OTHER_SIZE, Opened, Place, READ_BYTES, changed, prove, read_exactly, unreadable,
+    OTHER_SIZE, OpenSource, Origin, READ_BYTES, changed, prove, read_exactly, unreadable,
 };
 use crate::digest::{Hasher, Sha256};
 use crate::threads;
@@ -20,12 +20,12 @@ const AHEAD_BYTES: usize = 2 * 1024 * 1024;
 
 /// The pieces of a file, in order.
 #[derive(Debug)]
-pub(crate) struct Pieces {
+pub(crate) struct PieceStream {
     receiver: mpsc::Receiver<Result<Bytes, Problem>>,
     meter: Meter,
 }
 
-impl Pieces {
+impl PieceStream {
     /// Starts to read.
     pub(super) fn read(reader: PieceReader, meter: Meter) -> Self {
         let ahead = AHEAD_BYTES / reader.piece_bytes.max(1);
@@ -60,7 +60,7 @@ impl Pieces {
 
 /// A reader of a file in pieces, with the facts that verify the file.
 pub(super) struct PieceReader {
-    pub(super) place: Place,
+    pub(super) place: Origin,
     pub(super) piece_bytes: usize,
     /// The offset of the first piece. The bytes before it are read only for the verification.
     pub(super) offset: u64,
@@ -72,7 +72,7 @@ impl PieceReader {
     fn read(&self, sender: &mpsc::Sender<Result<Bytes, Problem>>) -> Result<(), Problem> {
         let mut file = self.place.open(self.size)?;
         let mut proof = Hasher::default();
-        let buffers = Buffers::default();
+        let buffers = FileBuffers::default();
         let mut position = 0;
         while position < self.offset {
             let wanted = (self.offset - position).min(READ_BYTES as u64) as usize;
@@ -98,7 +98,7 @@ impl PieceReader {
     }
 
     /// Whether what was read is all, and what was verified.
-    fn prove(&self, mut file: Opened, proof: Hasher) -> Result<(), Problem> {
+    fn prove(&self, mut file: OpenSource, proof: Hasher) -> Result<(), Problem> {
         if file.read(&mut [0]).map_err(|e| unreadable(&e))? > 0 {
             return Err(changed(OTHER_SIZE));
         }
@@ -109,13 +109,13 @@ impl PieceReader {
 /// Buffers of one file, which come back when their bytes are sent: the system clears each new one,
 /// and that takes as long as reading into it.
 #[derive(Default)]
-struct Buffers {
+struct FileBuffers {
     free: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-impl Buffers {
+impl FileBuffers {
     /// The next bytes of a file, exactly so many.
-    fn read(&self, file: &mut Opened, wanted: usize) -> Result<Bytes, Problem> {
+    fn read(&self, file: &mut OpenSource, wanted: usize) -> Result<Bytes, Problem> {
         let free = self
             .free
             .lock()

@@ -21,7 +21,7 @@ pub(super) const READ_BYTES: usize = 256 * 1024;
 
 /// The place where a source's bytes are.
 #[derive(Debug, Clone)]
-pub(crate) enum Place {
+pub(crate) enum Origin {
     /// A file below `data/` of a rescue folder.
     Data(DataReader, LocalPath),
     /// A file anywhere on this computer.
@@ -29,14 +29,14 @@ pub(crate) enum Place {
     /// A copy: a file in which some bytes are replaced.
     Copy {
         /// The place of the file.
-        of: Box<Place>,
+        of: Box<Origin>,
         original_size: u64,
         /// The parts of the copy.
         parts: Arc<[Part]>,
     },
 }
 
-impl Place {
+impl Origin {
     /// Returns bytes that identify the file.
     pub(super) fn origin(&self) -> Vec<u8> {
         match self {
@@ -47,19 +47,19 @@ impl Place {
     }
 
     /// Opens the file or copy. The file must have this size.
-    pub(super) fn open(&self, size: u64) -> Result<Opened, Problem> {
+    pub(super) fn open(&self, size: u64) -> Result<OpenSource, Problem> {
         Ok(match self {
             Self::Copy {
                 of,
                 original_size,
                 parts,
-            } => Opened::Copy {
+            } => OpenSource::Copy {
                 file: of.open_original(*original_size)?,
                 parts: Arc::clone(parts),
                 next: 0,
                 done: 0,
             },
-            Self::Data(..) | Self::File(_) => Opened::File(self.open_original(size)?),
+            Self::Data(..) | Self::File(_) => OpenSource::File(self.open_original(size)?),
         })
     }
 
@@ -103,7 +103,7 @@ impl Place {
 }
 
 /// An open file or copy.
-pub(super) enum Opened {
+pub(super) enum OpenSource {
     File(File),
     Copy {
         file: File,
@@ -114,7 +114,7 @@ pub(super) enum Opened {
     },
 }
 
-impl Read for Opened {
+impl Read for OpenSource {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let (file, parts, next, done) = match self {
             Self::File(file) => return file.read(buffer),

@@ -20,7 +20,7 @@ impl Scene {
         let bytes: Vec<u8> = (0..SIZE as u32).map(|n| (n % 251) as u8).collect();
         std::fs::write(&path, &bytes).unwrap();
         let source = Source::new(
-            Place::File(path.clone()),
+            Origin::File(path.clone()),
             (SIZE as u64, Sha256::of(&bytes)),
             None,
             Arc::new(Limit::new(None)),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::digest::Sha256;
-use crate::upload::body::Frame;
+use crate::upload::body::Envelope;
 
 /// A multipart form under construction; the file comes last.
 pub(super) struct Form {
@@ -34,12 +34,12 @@ impl Form {
     }
 
     /// Completes the form with a file; returns the bytes before and after the file's content.
-    pub(super) fn file(mut self, name: &str, file_name: &str, content_type: &str) -> Frame {
+    pub(super) fn file(mut self, name: &str, file_name: &str, content_type: &str) -> Envelope {
         let file_name = escaped(file_name);
         self.part(name, &format!("; filename=\"{file_name}\""));
         self.text
             .push_str(&format!("Content-Type: {content_type}\r\n\r\n"));
-        Frame {
+        Envelope {
             before: Bytes::from(self.text),
             after: Bytes::from(format!("\r\n--{}--\r\n", self.boundary)),
         }
