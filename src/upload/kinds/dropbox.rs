@@ -105,14 +105,14 @@ struct Dropbox {
 }
 
 #[derive(Deserialize)]
-struct Page {
-    entries: Vec<Entry>,
+struct ListFolderResult {
+    entries: Vec<DropboxMetadata>,
     cursor: String,
     has_more: bool,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct DropboxMetadata {
     name: String,
     id: Option<String>,
     /// The size in bytes; `None` for folders.
@@ -121,7 +121,7 @@ struct Entry {
     rev: Option<String>,
 }
 
-impl Entry {
+impl DropboxMetadata {
     fn checksum(&self) -> Option<Checksum> {
         Checksum::of_hex(ChecksumAlgorithm::Dropbox, self.content_hash.as_deref()?)
     }
@@ -137,7 +137,7 @@ impl Entry {
 }
 
 #[derive(Deserialize)]
-struct Started {
+struct UploadSessionStartResult {
     session_id: String,
 }
 
@@ -223,7 +223,7 @@ impl Dropbox {
 
 fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
     match answer.is_success() {
-        true => answer.json().map(Entry::stored),
+        true => answer.json().map(DropboxMetadata::stored),
         false => Err(judge(path, answer)),
     }
 }
@@ -232,10 +232,10 @@ fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
 /// itself, with a code made of tags separated by slashes.
 fn judge(path: &str, answer: &Answer) -> Problem {
     #[derive(Deserialize)]
-    struct Summary {
+    struct ErrorSummary {
         error_summary: String,
     }
-    let summary = match answer.json::<Summary>() {
+    let summary = match answer.json::<ErrorSummary>() {
         Ok(summary) if answer.status.as_u16() == 409 => summary.error_summary,
         _ => return answer.problem(),
     };
@@ -299,7 +299,7 @@ impl Cloud for Dropbox {
                     problem => Err(problem),
                 };
             }
-            let page: Page = answer.json()?;
+            let page: ListFolderResult = answer.json()?;
             counted.page(page.entries.len())?;
             found.extend(page.entries.into_iter().map(|entry| RemoteEntry {
                 size: entry.size,
@@ -351,7 +351,9 @@ impl Cloud for Dropbox {
             .ask_with("upload_session/start", &arguments, Bytes::new())
             .await?;
         match answer.is_success() {
-            true => answer.json().map(|started: Started| started.session_id),
+            true => answer
+                .json()
+                .map(|started: UploadSessionStartResult| started.session_id),
             false => Err(judge("", &answer)),
         }
     }

@@ -98,7 +98,7 @@ impl LocalFolder {
 
     /// A new part of a file.
     fn fresh(&self, path: &str, source: &Source) -> Result<FolderPart, Problem> {
-        let place = self.folder(folder_of(path), Missing::IsMade)?;
+        let place = self.folder(folder_of(path), IfMissing::IsMade)?;
         let place = place.ok_or_else(|| Problem::other("no folder"))?;
         let name = self.parts.fresh(&place.path, &source.sha256);
         match place.held.create_new(&name) {
@@ -113,7 +113,7 @@ impl LocalFolder {
     /// Goes on with what an earlier run left of a file, as far as the disk has it: the part, and how much of
     /// it is right.
     fn resume(&self, path: &str, source: &Source) -> Result<Option<(FolderPart, u64)>, Problem> {
-        let Some(place) = self.folder(folder_of(path), Missing::IsFine)? else {
+        let Some(place) = self.folder(folder_of(path), IfMissing::IsFine)? else {
             return Ok(None);
         };
         let Some(name) = self.parts.left_of(&place.path, &source.sha256) else {
@@ -138,9 +138,9 @@ impl LocalFolder {
     }
 
     /// A folder of the remote, held open; `None` when it is missing and that is fine.
-    fn folder(&self, path: &str, missing: Missing) -> Result<Option<Place>, Problem> {
+    fn folder(&self, path: &str, missing: IfMissing) -> Result<Option<RemoteFolder>, Problem> {
         present(&self.root)?;
-        let mut place = Place {
+        let mut place = RemoteFolder {
             held: HeldFolder::open(&self.root).map_err(|e| failed(&self.root, &e))?,
             path: path.to_owned(),
             shown: self.root.clone(),
@@ -149,7 +149,7 @@ impl LocalFolder {
             let mut below = place.held.below(name);
             let is_missing = |error: &std::io::Error| error.kind() == ErrorKind::NotFound;
             if below.as_ref().is_err_and(is_missing) {
-                if missing == Missing::IsFine {
+                if missing == IfMissing::IsFine {
                     return Ok(None);
                 }
                 let made = place.held.make(name);
@@ -171,7 +171,7 @@ impl Store for LocalFolder {
     async fn list(&self, folder: &str, _: &Wanted<'_>) -> Result<Vec<RemoteEntry>, Problem> {
         let (this, folder) = (self.clone(), folder.to_owned());
         blocking(move || {
-            let Some(place) = this.folder(&folder, Missing::IsFine)? else {
+            let Some(place) = this.folder(&folder, IfMissing::IsFine)? else {
                 return Ok(Vec::new());
             };
             let (mut found, mut counted, mut left) = (Vec::new(), Counted::default(), Vec::new());
@@ -243,7 +243,7 @@ impl Store for LocalFolder {
             let gone = || Problem::NotFound {
                 what: this.root.join(&path).display().to_string(),
             };
-            let place = this.folder(folder_of(&path), Missing::IsFine)?;
+            let place = this.folder(folder_of(&path), IfMissing::IsFine)?;
             let place = place.ok_or_else(gone)?;
             let name = name_of(&path);
             let failed = |e: std::io::Error| place.failed(name, &e);
@@ -270,7 +270,7 @@ impl Store for LocalFolder {
     async fn remove(&self, path: &str) -> Result<(), Problem> {
         let (this, path) = (self.clone(), path.to_owned());
         blocking(move || {
-            let Some(place) = this.folder(folder_of(&path), Missing::IsFine)? else {
+            let Some(place) = this.folder(folder_of(&path), IfMissing::IsFine)? else {
                 return Ok(());
             };
             let name = name_of(&path);
@@ -287,14 +287,14 @@ impl Store for LocalFolder {
 
 /// What it means that a folder is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Missing {
+enum IfMissing {
     IsFine,
     IsMade,
 }
 
 /// A folder of the remote.
 #[derive(Debug)]
-struct Place {
+struct RemoteFolder {
     held: HeldFolder,
     /// Its path below the root,
     path: String,
@@ -302,7 +302,7 @@ struct Place {
     shown: PathBuf,
 }
 
-impl Place {
+impl RemoteFolder {
     /// What it means that nothing new can be made here. `/proc` and its like call it "not found" although they are
     /// there.
     fn takes_none(&self, name: &str, error: &std::io::Error) -> Problem {
@@ -341,7 +341,7 @@ impl Place {
 /// A file that is being written, under a name of its own.
 #[derive(Debug)]
 struct FolderPart {
-    place: Place,
+    place: RemoteFolder,
     name: String,
     file: File,
     position: u64,
@@ -351,7 +351,12 @@ struct FolderPart {
 }
 
 impl FolderPart {
-    fn new(place: Place, name: String, file: File, (of, path): (&LocalFolder, &str)) -> Self {
+    fn new(
+        place: RemoteFolder,
+        name: String,
+        file: File,
+        (of, path): (&LocalFolder, &str),
+    ) -> Self {
         Self {
             place,
             name,

@@ -101,7 +101,7 @@ struct Gcs {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed {
+struct ObjectsPage {
     #[serde(default)]
     items: Vec<Object>,
     #[serde(default)]
@@ -221,7 +221,7 @@ impl Cloud for Gcs {
         loop {
             let request = self.api.http.client().get(format!("{base}{page}"));
             let listed = self.api.ask(request).await?.success();
-            let listed: Listed = listed.map_err(bucket_gone)?;
+            let listed: ObjectsPage = listed.map_err(bucket_gone)?;
             counted.page(listed.items.len() + listed.prefixes.len())?;
             let below = |name: &str| name.strip_prefix(&prefix).map(str::to_owned);
             for object in listed.items {

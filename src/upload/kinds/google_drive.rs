@@ -115,15 +115,15 @@ struct Drive {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
+struct FileList {
     #[serde(default)]
-    files: Vec<File>,
+    files: Vec<DriveFile>,
     next_page_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct File {
+struct DriveFile {
     id: String,
     #[serde(default)]
     name: String,
@@ -133,7 +133,7 @@ struct File {
     sha256_checksum: Option<String>,
 }
 
-impl File {
+impl DriveFile {
     fn checksum(&self) -> Option<Checksum> {
         let sha256 = self.sha256_checksum.as_deref();
         let md5 = self.md5_checksum.as_deref();
@@ -187,7 +187,7 @@ impl Drive {
     }
 
     /// Returns all files that match a query.
-    async fn query(&self, query: &str) -> Result<Vec<File>, Problem> {
+    async fn query(&self, query: &str) -> Result<Vec<DriveFile>, Problem> {
         let base = format!(
             "/drive/v3/files?pageSize=1000&spaces=drive&orderBy=createdTime&fields={}&q={}",
             encoded(&format!("nextPageToken,files({FIELDS})")),
@@ -198,7 +198,7 @@ impl Drive {
         let mut counted = Counted::default();
         loop {
             let request = self.request(Method::GET, &format!("{base}{next}"));
-            let page: Page = self.api.ask(request).await?.success()?;
+            let page: FileList = self.api.ask(request).await?.success()?;
             counted.page(page.files.len())?;
             files.extend(page.files);
             match page.next_page_token {
@@ -270,7 +270,7 @@ impl Drive {
             .request(Method::POST, "/drive/v3/files?fields=id")
             .header("content-type", "application/json; charset=UTF-8")
             .body(description.to_string());
-        let made: File = self.api.ask(request).await?.success()?;
+        let made: DriveFile = self.api.ask(request).await?.success()?;
         Ok(made.id)
     }
 
@@ -336,7 +336,7 @@ fn progress(session: google::ResumableStatus) -> Result<SessionProgress, Problem
     Ok(match session {
         google::ResumableStatus::Has(count) => SessionProgress::Has(count),
         google::ResumableStatus::Done(answer) => {
-            SessionProgress::Done(answer.success().map(File::stored)?)
+            SessionProgress::Done(answer.success().map(DriveFile::stored)?)
         }
     })
 }
@@ -378,7 +378,7 @@ impl Cloud for Drive {
         let answer = self.api.ask(request).await?;
         answer
             .success()
-            .map(File::stored)
+            .map(DriveFile::stored)
             .map_err(|problem| self.folder_gone(problem))
     }
 

@@ -22,7 +22,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
-use self::api::{Api, BATCH, ItemResult, NewItem, is_about_room, is_fine};
+use self::api::{BATCH, ItemResult, NewItem, PhotosApi, is_about_room, is_fine};
 use self::takes::{HEAD_BYTES, Limits, judge};
 use super::{Account, NeededSecret, NewSecret, Person, RemoteKind, RemoteOptions, given};
 use crate::digest::Sha256;
@@ -144,7 +144,7 @@ fn service() -> Service {
 /// One user's Google Photos library.
 #[derive(Debug)]
 struct GooglePhotos {
-    api: Api,
+    api: PhotosApi,
     rules: Rules,
     limits: Limits,
     wish: Albums,
@@ -170,7 +170,7 @@ impl GooglePhotos {
     /// Creates the remote for the API at an address.
     fn new(address: &str, tokens: Tokens) -> Result<Self, Problem> {
         Ok(Self {
-            api: Api::new(address, tokens)?,
+            api: PhotosApi::new(address, tokens)?,
             rules: Rules {
                 media_only: true,
                 ..Rules::default()

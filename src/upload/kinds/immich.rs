@@ -133,7 +133,7 @@ struct MediaTypes {
 }
 
 #[derive(Serialize)]
-struct Question<'a> {
+struct BulkUploadCheck<'a> {
     assets: Vec<Asked<'a>>,
 }
 
@@ -161,7 +161,7 @@ struct VerdictOfOne {
 
 /// What the server says about a checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
+enum ChecksumStatus {
     Absent,
     There(String),
     InTrash,
@@ -169,14 +169,14 @@ enum Verdict {
 }
 
 #[derive(Deserialize)]
-struct Taken {
+struct AssetMediaResponse {
     id: String,
     status: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Album {
+struct AlbumResponse {
     id: String,
     album_name: String,
 }
@@ -188,7 +188,7 @@ struct Arranged {
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct ErrorMessage {
     message: serde_json::Value,
 }
 
@@ -252,12 +252,12 @@ impl Immich {
     }
 
     /// Asks the server about checksums.
-    async fn check(&self, wanted: &[String]) -> Result<HashMap<String, Verdict>, Problem> {
+    async fn check(&self, wanted: &[String]) -> Result<HashMap<String, ChecksumStatus>, Problem> {
         let assets = wanted.iter().map(|sha1| Asked {
             id: sha1,
             checksum: sha1,
         });
-        let question = serde_json::to_value(Question {
+        let question = serde_json::to_value(BulkUploadCheck {
             assets: assets.collect(),
         });
         let question = question.map_err(|e| Problem::other(e.to_string()))?;
@@ -267,10 +267,10 @@ impl Immich {
         let mut verdicts = HashMap::with_capacity(wanted.len());
         for one in read::<Verdicts>(&answer)?.results {
             let verdict = match (one.action.as_str(), one.reason.as_deref(), one.asset_id) {
-                ("accept", ..) => Verdict::Absent,
-                ("reject", Some("unsupported-format"), _) => Verdict::Unsupported,
-                ("reject", ..) if one.is_trashed => Verdict::InTrash,
-                ("reject", _, Some(id)) => Verdict::There(plain_id(id)?),
+                ("accept", ..) => ChecksumStatus::Absent,
+                ("reject", Some("unsupported-format"), _) => ChecksumStatus::Unsupported,
+                ("reject", ..) if one.is_trashed => ChecksumStatus::InTrash,
+                ("reject", _, Some(id)) => ChecksumStatus::There(plain_id(id)?),
                 _ => return Err(senseless()),
             };
             verdicts.insert(one.id, verdict);
@@ -361,10 +361,10 @@ impl Remote for Immich {
             .ask(sha1.clone(), async |wanted| self.check(&wanted).await)
             .await?;
         Ok(match verdict {
-            Verdict::Absent => Presence::Absent,
-            Verdict::There(id) => Presence::Same(acknowledged(id, &sha1)),
-            Verdict::InTrash => Presence::Refused(UploadReason::Refused, in_trash()),
-            Verdict::Unsupported => {
+            ChecksumStatus::Absent => Presence::Absent,
+            ChecksumStatus::There(id) => Presence::Same(acknowledged(id, &sha1)),
+            ChecksumStatus::InTrash => Presence::Refused(UploadReason::Refused, in_trash()),
+            ChecksumStatus::Unsupported => {
                 Presence::Refused(UploadReason::TypeRefused, not_taken(&ending))
             }
         })
@@ -405,7 +405,7 @@ impl Remote for Immich {
         };
         match answer.status.as_u16() {
             200 | 201 => {
-                let taken: Taken = read(&answer)?;
+                let taken: AssetMediaResponse = read(&answer)?;
                 match taken.status.as_str() {
                     "created" | "duplicate" | "replaced" => {
                         Ok(Put::Done(acknowledged(plain_id(taken.id)?, &sha1)))
@@ -437,8 +437,10 @@ impl Remote for Immich {
             .map(|upload| {
                 let sha1 = sha1_of(upload);
                 match sha1.and_then(|sha1| verdicts.get(&sha1)) {
-                    Some(Verdict::There(_)) => Settled::there_by(Proven::Checksum),
-                    Some(Verdict::InTrash) => Settled::Wrong(UploadReason::Missing, in_trash()),
+                    Some(ChecksumStatus::There(_)) => Settled::there_by(Proven::Checksum),
+                    Some(ChecksumStatus::InTrash) => {
+                        Settled::Wrong(UploadReason::Missing, in_trash())
+                    }
                     _ => missing(),
                 }
             })
@@ -456,7 +458,7 @@ impl Remote for Immich {
             return Ok(());
         }
         let listed = self.answer(Method::GET, "/albums", None).await?;
-        let listed: Vec<Album> = read(&listed)?;
+        let listed: Vec<AlbumResponse> = read(&listed)?;
         let mut albums = HashMap::new();
         for album in listed {
             // Of several with one name, the one that is listed first.
@@ -468,7 +470,7 @@ impl Remote for Immich {
                 None => {
                     let new = serde_json::json!({ "albumName": name });
                     let made = self.answer(Method::POST, "/albums", Some(&new)).await?;
-                    plain_id(read::<Album>(&made)?.id)?
+                    plain_id(read::<AlbumResponse>(&made)?.id)?
                 }
             };
             for some in ids.chunks(ARRANGED_AT_ONCE) {
@@ -573,7 +575,7 @@ fn problem(answer: &Answer) -> Problem {
                 .to_owned(),
         };
     }
-    let said = serde_json::from_slice::<Said>(&answer.body).ok();
+    let said = serde_json::from_slice::<ErrorMessage>(&answer.body).ok();
     let said = said.map_or_else(String::new, |said| said.message.to_string());
     if said.contains("Quota has been exceeded") {
         return Problem::Full {

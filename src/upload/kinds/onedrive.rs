@@ -106,14 +106,14 @@ struct OneDrive {
 }
 
 #[derive(Deserialize)]
-struct Page {
-    value: Vec<Item>,
+struct DriveItemPage {
+    value: Vec<DriveItem>,
     #[serde(rename = "@odata.nextLink")]
     next: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Item {
+struct DriveItem {
     #[serde(default)]
     id: Option<String>,
     #[serde(default)]
@@ -122,23 +122,23 @@ struct Item {
     #[serde(rename = "eTag")]
     etag: Option<String>,
     /// The facts about a file; `None` for folders.
-    file: Option<File>,
+    file: Option<FileFacet>,
 }
 
 #[derive(Deserialize)]
-struct File {
-    hashes: Option<Hashes>,
+struct FileFacet {
+    hashes: Option<FileHashes>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Hashes {
+struct FileHashes {
     sha256_hash: Option<String>,
     sha1_hash: Option<String>,
     quick_xor_hash: Option<String>,
 }
 
-impl Item {
+impl DriveItem {
     fn checksum(&self) -> Option<Checksum> {
         let hashes = self.file.as_ref()?.hashes.as_ref()?;
         let hex = |algorithm, text: &Option<String>| Checksum::of_hex(algorithm, text.as_deref()?);
@@ -164,13 +164,13 @@ impl Item {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Session {
+struct UploadSession {
     upload_url: Option<String>,
     #[serde(default)]
     next_expected_ranges: Vec<String>,
 }
 
-impl Session {
+impl UploadSession {
     /// Returns where the next fragment begins, from a range such as `12345-` or `12345-55232`.
     fn offset(&self) -> Option<u64> {
         let first = self.next_expected_ranges.first()?;
@@ -259,12 +259,16 @@ impl OneDrive {
         // The address is the right to use it, and leads to another host: no token goes there.
         let answer = self.api.ask_openly(request).await?;
         match answer.status.as_u16() {
-            200 | 202 if answer.json::<Item>().is_ok_and(|item| item.file.is_some()) => {
+            200 | 202
+                if answer
+                    .json::<DriveItem>()
+                    .is_ok_and(|item| item.file.is_some()) =>
+            {
                 stored(path, &answer).map(SessionProgress::Done)
             }
             201 => stored(path, &answer).map(SessionProgress::Done),
             200 | 202 => {
-                let offset = answer.json::<Session>()?.offset();
+                let offset = answer.json::<UploadSession>()?.offset();
                 let offset = offset
                     .ok_or_else(|| Problem::other("the service does not say what it expects"))?;
                 Ok(SessionProgress::Has(offset))
@@ -288,7 +292,7 @@ fn stored(path: &str, answer: &Answer) -> Result<Stored, Problem> {
         409 | 412 => Err(Problem::Taken {
             path: path.to_owned(),
         }),
-        _ => answer.success::<Item>().map(Item::stored),
+        _ => answer.success::<DriveItem>().map(DriveItem::stored),
     }
 }
 
@@ -312,7 +316,7 @@ impl Cloud for OneDrive {
             if answer.status.as_u16() == 404 && found.is_empty() {
                 return Ok(found);
             }
-            let page: Page = answer.success()?;
+            let page: DriveItemPage = answer.success()?;
             counted.page(page.value.len())?;
             found.extend(page.value.into_iter().map(|item| RemoteEntry {
                 size: item.size.filter(|_| item.file.is_some()),
@@ -399,7 +403,7 @@ impl Cloud for OneDrive {
                 })
             }
             _ => answer
-                .success::<Session>()?
+                .success::<UploadSession>()?
                 .upload_url
                 .ok_or_else(|| Problem::other("the service opened no session")),
         }
@@ -440,7 +444,9 @@ mod tests {
     fn expected_ranges_are_read() {
         let offset = |ranges: &str| {
             let text = format!(r#"{{"nextExpectedRanges": {ranges}}}"#);
-            serde_json::from_str::<Session>(&text).unwrap().offset()
+            serde_json::from_str::<UploadSession>(&text)
+                .unwrap()
+                .offset()
         };
         assert_eq!(offset(r#"["12345-55232","77829-99375"]"#), Some(12345));
         assert_eq!(offset(r#"["26-"]"#), Some(26));

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
-use self::connection::{Client, connect, is_host_key, is_known, shown_key};
+use self::connection::{ClientHandler, connect, is_host_key, is_known, shown_key};
 use self::sign_in::check_key_file;
 use super::{
     Account, HostKey, NeededSecret, NewSecret, Person, RemoteKind, RemoteOptions, ShownKey, given,
@@ -226,13 +226,13 @@ struct Sftp {
     login: Login,
     /// The folder for the files, which may be relative to the user's home folder.
     root: String,
-    connected: tokio::sync::Mutex<Option<Arc<Connected>>>,
+    connected: tokio::sync::Mutex<Option<Arc<SftpConnection>>>,
     made: Mutex<std::collections::HashSet<String>>,
     parts: PartNames,
 }
 
-struct Connected {
-    ssh: Handle<Client>,
+struct SftpConnection {
+    ssh: Handle<ClientHandler>,
     channels: Vec<SftpSession>,
     /// The channel for listings, which are read page by page: `SftpSession` copies the whole listing again with each
     /// page, and accepts an endless one. `None` if the server allows only one channel.
@@ -242,13 +242,13 @@ struct Connected {
     gone: watch::Receiver<bool>,
 }
 
-impl std::fmt::Debug for Connected {
+impl std::fmt::Debug for SftpConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Connected(..)")
     }
 }
 
-impl Connected {
+impl SftpConnection {
     fn channel(&self) -> Option<&SftpSession> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         self.channels.get(next % self.channels.len().max(1))
@@ -275,7 +275,7 @@ impl Sftp {
         }
     }
 
-    async fn connection(&self) -> Result<Arc<Connected>, Problem> {
+    async fn connection(&self) -> Result<Arc<SftpConnection>, Problem> {
         let mut connected = self.connected.lock().await;
         if let Some(connection) = &*connected
             && !*connection.gone.borrow()
@@ -292,7 +292,7 @@ impl Sftp {
     /// Does something over the connection, for as long as there is one.
     async fn with<T>(
         &self,
-        work: impl AsyncFnOnce(&Connected, &SftpSession) -> Result<T, Problem>,
+        work: impl AsyncFnOnce(&SftpConnection, &SftpSession) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
         let connection = self.connection().await?;
         let mut gone = connection.gone.clone();
@@ -528,7 +528,7 @@ impl Sftp {
     /// What an earlier run left was never compared with anything.
     async fn prove(
         &self,
-        connection: &Connected,
+        connection: &SftpConnection,
         sftp: &SftpSession,
         full: &str,
         source: &Source,
@@ -605,7 +605,7 @@ impl Sftp {
 
     async fn digest_over(
         &self,
-        connection: &Connected,
+        connection: &SftpConnection,
         sftp: &SftpSession,
         path: &str,
         most: u64,
@@ -759,7 +759,11 @@ fn below(folder: &str, name: &str) -> String {
 
 /// Returns the output of the server's own `sha256sum`; `None` if that is unavailable, for example because the user may
 /// use only SFTP.
-async fn remote_sha256(connection: &Connected, path: &str, size: Option<u64>) -> Option<Sha256> {
+async fn remote_sha256(
+    connection: &SftpConnection,
+    path: &str,
+    size: Option<u64>,
+) -> Option<Sha256> {
     let quoted = path.replace('\'', "'\\''");
     // Never closed.
     let _slot = connection.hashes.acquire().await;

@@ -121,7 +121,7 @@ struct WebDav {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Ways {
     /// The form in which a move's destination must be written; `None` if the server cannot move files.
-    moves: Option<Destination>,
+    moves: Option<DestinationForm>,
     /// Whether the server can be asked not to overwrite a file: with a move or, if it has none, when writing the file
     /// itself.
     refuses: bool,
@@ -176,11 +176,11 @@ impl WebDav {
         // From the deepest up to one that is there, then down again.
         while !next.is_empty() && !self.made().contains(next) {
             match self.mkcol(next).await? {
-                Made::Is => {
+                MadeFolder::Is => {
                     self.knows_folder(next);
                     break;
                 }
-                Made::ParentMissing => {
+                MadeFolder::ParentMissing => {
                     missing.push(next);
                     next = folder_of(next);
                 }
@@ -188,8 +188,8 @@ impl WebDav {
         }
         for folder in missing.into_iter().rev() {
             match self.mkcol(folder).await? {
-                Made::Is => self.knows_folder(folder),
-                Made::ParentMissing => {
+                MadeFolder::Is => self.knows_folder(folder),
+                MadeFolder::ParentMissing => {
                     self.look_for_base().await?;
                     return Err(Problem::other(format!(
                         "the folder {folder} cannot be made"
@@ -221,10 +221,10 @@ impl WebDav {
         let tried = async {
             let etag = self.put_tiny(&first, false).await?.1;
             self.put_tiny(&second, false).await?;
-            let mut told = Destination::Address;
+            let mut told = DestinationForm::Address;
             let mut renamed = self.rename(&first, &second, told).await?;
             if matches!(renamed, Renamed::Never(_)) {
-                told = Destination::Path;
+                told = DestinationForm::Path;
                 renamed = self.rename(&first, &second, told).await?;
             }
             let refuses = match renamed {
@@ -279,10 +279,15 @@ impl WebDav {
     }
 
     /// Gives a file another name, where nothing has it.
-    async fn rename(&self, from: &str, to: &str, told: Destination) -> Result<Renamed, Problem> {
+    async fn rename(
+        &self,
+        from: &str,
+        to: &str,
+        told: DestinationForm,
+    ) -> Result<Renamed, Problem> {
         let method = Method::from_bytes(b"MOVE").unwrap_or(Method::PUT);
         let mut destination = self.address(to);
-        if told == Destination::Path
+        if told == DestinationForm::Path
             && let Ok(address) = reqwest::Url::parse(&destination)
         {
             address.path().clone_into(&mut destination);
@@ -336,14 +341,14 @@ impl WebDav {
         }
     }
 
-    async fn mkcol(&self, folder: &str) -> Result<Made, Problem> {
+    async fn mkcol(&self, folder: &str) -> Result<MadeFolder, Problem> {
         let method = Method::from_bytes(b"MKCOL").unwrap_or(Method::PUT);
         let request = self.request(method, &format!("{folder}/"));
         let answer = self.http.answer(request).await?;
         match answer.status().as_u16() {
             // 405: there is something already; 301 is what some servers say instead.
-            200..=299 | 301 | 405 => Ok(Made::Is),
-            404 | 409 => Ok(Made::ParentMissing),
+            200..=299 | 301 | 405 => Ok(MadeFolder::Is),
+            404 | 409 => Ok(MadeFolder::ParentMissing),
             _ => Err(self.http.problem(answer).await),
         }
     }
@@ -454,7 +459,7 @@ fn etag_of(answer: &reqwest::Response) -> Option<String> {
 
 /// The form in which a server is told a file's new name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Destination {
+enum DestinationForm {
     /// As a full address.
     Address,
     /// As a path only: behind a proxy that ends TLS, Apache believes that the full address belongs to another server.
@@ -469,7 +474,7 @@ enum Renamed {
     Never(reqwest::Response),
 }
 
-enum Made {
+enum MadeFolder {
     Is,
     ParentMissing,
 }

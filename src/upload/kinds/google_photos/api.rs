@@ -28,13 +28,13 @@ pub(super) const MAX_ID_BYTES: usize = 8 * 1024;
 
 /// The API of one user's library. Clones are cheap.
 #[derive(Debug, Clone)]
-pub(super) struct Api {
+pub(super) struct PhotosApi {
     pub(super) http: Http,
     tokens: Tokens,
     base: String,
 }
 
-impl Api {
+impl PhotosApi {
     pub(super) fn new(base: &str, tokens: Tokens) -> Result<Self, Problem> {
         Ok(Self {
             // A redirect would carry the access token to another host.
@@ -169,7 +169,7 @@ impl Api {
             if !page.is_empty() {
                 address.query_pairs_mut().append_pair("pageToken", &page);
             }
-            let answer: Albums = self.json(self.http.client().get(address)).await?;
+            let answer: ListAlbumsResponse = self.json(self.http.client().get(address)).await?;
             let usable = |album: &Album| album.is_writeable && is_fine(&album.id);
             let albums = answer.albums.into_iter().filter(usable);
             found.extend(albums.map(|album| (album.title, album.id)));
@@ -199,7 +199,7 @@ impl Api {
             "{}?pageSize=1&excludeNonAppCreatedData=true",
             self.address("albums")
         );
-        let _: Albums = self.json(self.http.client().get(address)).await?;
+        let _: ListAlbumsResponse = self.json(self.http.client().get(address)).await?;
         Ok(())
     }
 }
@@ -288,14 +288,14 @@ struct BatchGot {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ItemResult {
     pub(super) upload_token: String,
-    pub(super) status: Status,
+    pub(super) status: RpcStatus,
     pub(super) media_item: Option<MediaItem>,
 }
 
 /// A `google.rpc.Status`; code 0 means success.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Status {
+pub(super) struct RpcStatus {
     pub(super) code: i64,
     pub(super) message: String,
 }
@@ -308,7 +308,7 @@ pub(super) struct MediaItem {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Albums {
+struct ListAlbumsResponse {
     #[serde(default)]
     albums: Vec<Album>,
     #[serde(default)]
@@ -327,7 +327,7 @@ struct Album {
 }
 
 #[derive(Default, Deserialize)]
-struct Failure {
+struct ErrorResponse {
     #[serde(default)]
     error: FailureBody,
 }
@@ -347,7 +347,7 @@ pub(super) fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Pro
     let FailureBody {
         message,
         status: code,
-    } = serde_json::from_slice::<Failure>(body)
+    } = serde_json::from_slice::<ErrorResponse>(body)
         .unwrap_or_default()
         .error;
     let message = brief(&message);

@@ -5,8 +5,8 @@
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{RequestBuilder, Response};
 
-use super::api::{Api, is_fine};
-use super::takes::Taken;
+use super::api::{PhotosApi, is_fine};
+use super::takes::AcceptedMedia;
 use crate::upload::body;
 use crate::upload::problem::Problem;
 use crate::upload::source::Source;
@@ -25,7 +25,11 @@ enum Standing {
 }
 
 /// Sends a file in one request and returns the upload token.
-pub(super) async fn raw(api: &Api, source: &Source, taken: Taken) -> Result<String, Problem> {
+pub(super) async fn raw(
+    api: &PhotosApi,
+    source: &Source,
+    taken: AcceptedMedia,
+) -> Result<String, Problem> {
     let address = api.address("uploads");
     let request = api
         .http
@@ -49,7 +53,11 @@ pub(super) async fn raw(api: &Api, source: &Source, taken: Taken) -> Result<Stri
 }
 
 /// Opens a session and returns its address.
-pub(super) async fn begin(api: &Api, source: &Source, taken: Taken) -> Result<String, Problem> {
+pub(super) async fn begin(
+    api: &PhotosApi,
+    source: &Source,
+    taken: AcceptedMedia,
+) -> Result<String, Problem> {
     let address = api.address("uploads");
     let answer = api
         .send(
@@ -76,7 +84,7 @@ pub(super) async fn begin(api: &Api, source: &Source, taken: Taken) -> Result<St
 /// Sends the bytes that a session still lacks. With `is_new`, nothing has been sent to it yet. Returns `None` if Google
 /// no longer knows the session.
 pub(super) async fn resume(
-    api: &Api,
+    api: &PhotosApi,
     session: &str,
     is_new: bool,
     source: &Source,
@@ -106,7 +114,7 @@ pub(super) async fn resume(
     token_of(api, answer).await.map(Some)
 }
 
-async fn query(api: &Api, session: &str, size: u64) -> Result<Standing, Problem> {
+async fn query(api: &PhotosApi, session: &str, size: u64) -> Result<Standing, Problem> {
     let (request, bearer) = to_session(api, session).await?;
     let request = request
         .header("X-Goog-Upload-Command", "query")
@@ -140,7 +148,7 @@ async fn query(api: &Api, session: &str, size: u64) -> Result<Standing, Problem>
 
 /// A request to a session; the access token goes to the API's own host only.
 async fn to_session(
-    api: &Api,
+    api: &PhotosApi,
     session: &str,
 ) -> Result<(RequestBuilder, reqwest::header::HeaderValue), Problem> {
     let bearer = api.bearer().await?;
@@ -153,7 +161,7 @@ async fn to_session(
     }
 }
 
-async fn token_of(api: &Api, answer: Response) -> Result<String, Problem> {
+async fn token_of(api: &PhotosApi, answer: Response) -> Result<String, Problem> {
     let body = api.http.body(answer).await?;
     let token = std::str::from_utf8(&body)
         .map(str::trim)

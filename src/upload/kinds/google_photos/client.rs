@@ -66,12 +66,12 @@ async fn from_person(person: &impl Person) -> Result<(String, Option<Secret>), E
 
 #[derive(Deserialize)]
 struct Downloaded {
-    installed: Option<Client>,
+    installed: Option<OAuthClient>,
     web: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
-struct Client {
+struct OAuthClient {
     client_id: String,
     client_secret: Secret,
 }

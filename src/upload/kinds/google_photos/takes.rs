@@ -40,7 +40,7 @@ const GB: u64 = 1024 * MB;
 
 /// The facts about a file that the service accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Taken {
+pub(crate) struct AcceptedMedia {
     /// The file's MIME type, for `X-Goog-Upload-Content-Type`.
     pub mime: &'static str,
     /// Whether it is a video.
@@ -53,19 +53,19 @@ pub(crate) fn judge(
     head: &[u8],
     size: u64,
     limits: &Limits,
-) -> Result<Taken, (UploadReason, String)> {
+) -> Result<AcceptedMedia, (UploadReason, String)> {
     let refused = |words: String| Err((UploadReason::TypeRefused, words));
     if size == 0 {
         return refused("the file is empty; Google Photos takes no empty file".to_owned());
     }
     let ending = ending(name);
     let taken = match (by_content(head), by_name(&ending)) {
-        (Content::Media(taken), _) => taken,
-        (Content::Unknown, Some(taken)) => taken,
-        (Content::Other(what), _) => {
+        (ContentKind::Media(taken), _) => taken,
+        (ContentKind::Unknown, Some(taken)) => taken,
+        (ContentKind::Other(what), _) => {
             return refused(format!("this is {what}; Google Photos takes no such file"));
         }
-        (Content::Unknown, None) => {
+        (ContentKind::Unknown, None) => {
             let kind = match ending.as_str() {
                 "" => "files without an ending".to_owned(),
                 ending => format!(".{ending} files"),
@@ -133,29 +133,29 @@ fn ending(name: &str) -> String {
         .to_ascii_lowercase()
 }
 
-enum Content {
-    Media(Taken),
+enum ContentKind {
+    Media(AcceptedMedia),
     /// A kind of file that the service is known to refuse.
     Other(&'static str),
     Unknown,
 }
 
-const fn photo(mime: &'static str) -> Taken {
-    Taken {
+const fn photo(mime: &'static str) -> AcceptedMedia {
+    AcceptedMedia {
         mime,
         is_video: false,
     }
 }
 
-const fn video(mime: &'static str) -> Taken {
-    Taken {
+const fn video(mime: &'static str) -> AcceptedMedia {
+    AcceptedMedia {
         mime,
         is_video: true,
     }
 }
 
-fn by_content(head: &[u8]) -> Content {
-    use Content::{Media, Other, Unknown};
+fn by_content(head: &[u8]) -> ContentKind {
+    use ContentKind::{Media, Other, Unknown};
     let at = |offset: usize, mark: &[u8]| {
         head.get(offset..)
             .is_some_and(|rest| rest.starts_with(mark))
@@ -228,7 +228,7 @@ fn by_content(head: &[u8]) -> Content {
     Unknown
 }
 
-fn by_name(ending: &str) -> Option<Taken> {
+fn by_name(ending: &str) -> Option<AcceptedMedia> {
     Some(match ending {
         "jpg" | "jpeg" | "jpe" => photo("image/jpeg"),
         "png" => photo("image/png"),

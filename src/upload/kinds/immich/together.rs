@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Verdict;
+use super::ChecksumStatus;
 use crate::upload::problem::Problem;
 
 /// Collects questions so that one request answers many of them.
@@ -17,14 +17,14 @@ pub(super) struct Together {
     answers: Mutex<HashMap<String, (usize, Judged)>>,
 }
 
-type Judged = Result<Verdict, Problem>;
+type Judged = Result<ChecksumStatus, Problem>;
 
 impl Together {
     /// Returns the server's verdict on a checksum. `ask` asks for many at once.
     pub(super) async fn ask(
         &self,
         sha1: String,
-        ask: impl AsyncFnOnce(Vec<String>) -> Result<HashMap<String, Verdict>, Problem>,
+        ask: impl AsyncFnOnce(Vec<String>) -> Result<HashMap<String, ChecksumStatus>, Problem>,
     ) -> Judged {
         lock(&self.waiting).push(sha1.clone());
         let _turn = self.turn.lock().await;
@@ -97,11 +97,11 @@ mod tests {
                     tokio::task::yield_now().await;
                     let verdicts = wanted.into_iter();
                     Ok(verdicts
-                        .map(|sha1| (sha1.clone(), Verdict::There(sha1)))
+                        .map(|sha1| (sha1.clone(), ChecksumStatus::There(sha1)))
                         .collect())
                 };
                 let verdict = together.ask(sha1.clone(), ask).await;
-                assert_eq!(verdict, Ok(Verdict::There(sha1)));
+                assert_eq!(verdict, Ok(ChecksumStatus::There(sha1)));
             });
         }
         while let Some(done) = tasks.join_next().await {

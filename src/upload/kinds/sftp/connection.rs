@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
 use super::sign_in::{lost, sign_in};
-use super::{CHANNELS, Connected, HASHES, Login, PATIENCE, SftpSettings};
+use super::{CHANNELS, HASHES, Login, PATIENCE, SftpConnection, SftpSettings};
 use crate::phone::tcp;
 use crate::upload::problem::{Problem, brief};
 
@@ -24,22 +24,22 @@ use crate::upload::problem::{Problem, brief};
 const MAX_CHATTER: usize = 200;
 
 /// The handler for the SSH client's decisions, such as whether to accept a server's key.
-pub(super) struct Client {
-    known: Vec<Known>,
-    seen: Seen,
+pub(super) struct ClientHandler {
+    known: Vec<AcceptedKey>,
+    seen: PresentedKey,
     gone: watch::Sender<bool>,
 }
 
 /// The key that the server presented.
-type Seen = Arc<Mutex<Option<PublicKey>>>;
+type PresentedKey = Arc<Mutex<Option<PublicKey>>>;
 
-impl Drop for Client {
+impl Drop for ClientHandler {
     fn drop(&mut self) {
         self.gone.send_replace(true);
     }
 }
 
-impl client::Handler for Client {
+impl client::Handler for ClientHandler {
     type Error = russh::Error;
 
     async fn check_server_key(
@@ -56,13 +56,13 @@ impl client::Handler for Client {
 
 /// A key that a server may present.
 #[derive(Debug, Clone, PartialEq)]
-enum Known {
+enum AcceptedKey {
     Key(PublicKey),
     /// A key of which only the fingerprint was given.
     Fingerprint(Fingerprint),
 }
 
-impl Known {
+impl AcceptedKey {
     /// Reads a key in OpenSSH's format, or a fingerprint as OpenSSH shows it.
     fn read(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -82,7 +82,7 @@ impl Known {
 
 /// Returns whether a text is a host key in OpenSSH's format, or the fingerprint of one.
 pub(super) fn is_host_key(text: &str) -> bool {
-    Known::read(text).is_some()
+    AcceptedKey::read(text).is_some()
 }
 
 /// Returns whether OpenSSH's list of known hosts has a key of this server.
@@ -116,27 +116,27 @@ fn fingerprint(key: &PublicKey) -> String {
 }
 
 /// Returns the acceptable server keys: the one in the settings, or those in OpenSSH's list of known hosts.
-fn known_keys(login: &Login) -> Vec<Known> {
+fn known_keys(login: &Login) -> Vec<AcceptedKey> {
     match &login.server.host_key {
-        Some(text) => Known::read(text).into_iter().collect(),
+        Some(text) => AcceptedKey::read(text).into_iter().collect(),
         None => listed_keys(&login.server.host, login.server.port),
     }
 }
 
 /// Returns the keys of a server in OpenSSH's list of known hosts.
-fn listed_keys(host: &str, port: u16) -> Vec<Known> {
+fn listed_keys(host: &str, port: u16) -> Vec<AcceptedKey> {
     let listed = russh::keys::known_hosts::known_host_keys(host, port);
     let listed = listed.unwrap_or_default().into_iter();
-    listed.map(|(_, key)| Known::Key(key)).collect()
+    listed.map(|(_, key)| AcceptedKey::Key(key)).collect()
 }
 
 /// Returns the algorithms to offer. A server with keys of several kinds presents the kind that the client prefers.
 /// Known kinds are preferred, so that a key the server got later causes no alarm.
-fn preferred(known: &[Known]) -> Preferred {
-    let is_of = |kind: &Algorithm, known: &Known| match (kind, known) {
-        (_, Known::Fingerprint(_)) => false,
-        (Algorithm::Rsa { .. }, Known::Key(key)) => key.algorithm().is_rsa(),
-        (kind, Known::Key(key)) => key.algorithm() == *kind,
+fn preferred(known: &[AcceptedKey]) -> Preferred {
+    let is_of = |kind: &Algorithm, known: &AcceptedKey| match (kind, known) {
+        (_, AcceptedKey::Fingerprint(_)) => false,
+        (Algorithm::Rsa { .. }, AcceptedKey::Key(key)) => key.algorithm().is_rsa(),
+        (kind, AcceptedKey::Key(key)) => key.algorithm() == *kind,
     };
     let mut kinds = Preferred::DEFAULT.key.into_owned();
     // Stable: otherwise the order stays.
@@ -149,16 +149,20 @@ fn preferred(known: &[Known]) -> Preferred {
 
 async fn open(
     login: &Login,
-    known: Vec<Known>,
-) -> (Seen, watch::Receiver<bool>, Result<Handle<Client>, Problem>) {
-    let seen = Seen::default();
+    known: Vec<AcceptedKey>,
+) -> (
+    PresentedKey,
+    watch::Receiver<bool>,
+    Result<Handle<ClientHandler>, Problem>,
+) {
+    let seen = PresentedKey::default();
     let (gone, watching) = watch::channel(false);
     let config = client::Config {
         keepalive_interval: Some(Duration::from_secs(15)),
         preferred: preferred(&known),
         ..client::Config::default()
     };
-    let client = Client {
+    let client = ClientHandler {
         known: known.clone(),
         seen: Arc::clone(&seen),
         gone,
@@ -184,7 +188,7 @@ async fn open(
 }
 
 /// Returns the problem when the server's key differs from the known ones.
-fn unknown(login: &Login, known: &[Known], offered: Option<&PublicKey>) -> Problem {
+fn unknown(login: &Login, known: &[AcceptedKey], offered: Option<&PublicKey>) -> Problem {
     let shown = |key: &PublicKey| format!("{} {}", key.algorithm(), fingerprint(key));
     let offered = offered.map_or_else(|| "a certificate".to_owned(), shown);
     let words = match known {
@@ -194,11 +198,11 @@ fn unknown(login: &Login, known: &[Known], offered: Option<&PublicKey>) -> Probl
                 words: format!("the server shows {offered}"),
             };
         }
-        [Known::Key(known)] => format!(
+        [AcceptedKey::Key(known)] => format!(
             "the known one is {}, the server shows {offered}",
             shown(known)
         ),
-        [Known::Fingerprint(known)] => {
+        [AcceptedKey::Fingerprint(known)] => {
             format!("the known one is {known}, the server shows {offered}")
         }
         [..] => format!("none of the known ones is {offered}, which the server shows"),
@@ -210,7 +214,7 @@ fn unknown(login: &Login, known: &[Known], offered: Option<&PublicKey>) -> Probl
 }
 
 /// Connects, signs in, and opens the channels.
-pub(super) async fn connect(login: &Login) -> Result<Connected, Problem> {
+pub(super) async fn connect(login: &Login) -> Result<SftpConnection, Problem> {
     let (_, gone, opened) = open(login, known_keys(login)).await;
     let mut ssh = opened?;
     sign_in(&mut ssh, login).await?;
@@ -245,7 +249,7 @@ pub(super) async fn connect(login: &Login) -> Result<Connected, Problem> {
         };
         lister = opened.await.ok();
     }
-    Ok(Connected {
+    Ok(SftpConnection {
         ssh,
         channels,
         lister,
@@ -257,7 +261,7 @@ pub(super) async fn connect(login: &Login) -> Result<Connected, Problem> {
 
 /// Opens a channel for SFTP. Also returns the place for any text that the server prints instead.
 async fn subsystem(
-    ssh: &Handle<Client>,
+    ssh: &Handle<ClientHandler>,
     login: &Login,
 ) -> Result<(impl AsyncRead + AsyncWrite + Unpin + use<>, Chatter), Problem> {
     let asking = async {
@@ -325,7 +329,7 @@ fn chatters(login: &Login, text: &[u8]) -> Problem {
 }
 
 fn no_sftp(
-    (ssh, login): (&Handle<Client>, &Login),
+    (ssh, login): (&Handle<ClientHandler>, &Login),
     error: &SftpError,
     chatter: &Chatter,
 ) -> Problem {

@@ -38,7 +38,7 @@ pub(super) fn lost(login: &Login, error: &russh::Error) -> Problem {
 
 /// Signs in; fails with what the server requires.
 pub(super) async fn sign_in(ssh: &mut Handle<impl Handler>, login: &Login) -> Result<(), Problem> {
-    let mut attempt = SignIn {
+    let mut attempt = SftpSignIn {
         login,
         is_partial: false,
         left: None,
@@ -62,7 +62,7 @@ pub(super) async fn sign_in(ssh: &mut Handle<impl Handler>, login: &Login) -> Re
     }
 }
 
-struct SignIn<'a> {
+struct SftpSignIn<'a> {
     login: &'a Login,
     /// Whether the server accepted a key or password and requires more.
     is_partial: bool,
@@ -72,7 +72,7 @@ struct SignIn<'a> {
     unanswered: Option<String>,
 }
 
-impl SignIn<'_> {
+impl SftpSignIn<'_> {
     async fn work(&mut self, ssh: &mut Handle<impl Handler>) -> Result<bool, Problem> {
         let user = self.login.server.user.as_str();
         let secret = self.login.secret.as_ref();
