@@ -286,8 +286,8 @@ impl Connection {
         self.peer_max_payload as usize - 1
     }
 
-    /// Opens a stream to a service of the peer. [`ConnectionEvent::Opened`] or [`ConnectionEvent::Closed`] follows. A name longer than
-    /// [`Connection::max_service_bytes`] is refused without asking the peer.
+    /// Opens a stream to a service of the peer. [`ConnectionEvent::Opened`] or [`ConnectionEvent::Closed`] follows. A
+    /// name longer than [`Connection::max_service_bytes`] is refused without asking the peer.
     pub fn open(&mut self, service: &[u8]) -> StreamId {
         let id = self.add_stream(None, 0);
         if service.len() > self.max_service_bytes() {

@@ -1,7 +1,7 @@
 //! Makes an archive of a rescue folder that anyone can open, check and look at without `rescue`.
 //!
-//! In: an open rescue folder and a [`Wish`]. Out: a zip that holds a BagIt bag, and an [`ExportOutcome`] that names every
-//! file that is not in it.
+//! In: an open rescue folder and a [`Wish`]. Out: a zip that holds a BagIt bag, and an [`ExportOutcome`] that names
+//! every file that is not in it.
 //!
 //! ```text
 //! plan: which files -> prepare: read and hash ahead -> archive: write -> sync -> check: read back -> rename

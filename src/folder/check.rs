@@ -1,8 +1,8 @@
 //! Checks a rescue folder: reads every byte below `data/` again, from the disk and not from memory, and compares it
 //! with the catalogue and the manifest.
 //!
-//! In: an open folder. Out: a [`CheckResult`], and [`CheckProgress`] on the way. Changes nothing, and follows no symbolic link.
-//! Memory grows by about 10 bytes per file, whatever the sizes of the files.
+//! In: an open folder. Out: a [`CheckResult`], and [`CheckProgress`] on the way. Changes nothing, and follows no
+//! symbolic link. Memory grows by about 10 bytes per file, whatever the sizes of the files.
 
 mod sorted;
 mod workers;

@@ -7,8 +7,8 @@
 //! The records make a kill harmless: *sending* is recorded before the first byte of a group leaves, *sent* soon after
 //! the service acknowledged. A file that was acknowledged but not yet recorded is found again by the next survey.
 //!
-//! A service that creates items in a separate step ([`Remote::makes_items`]) returns a pledge for the bytes, which is
-//! recorded at once. Pledged uploads become items in batches, one batch at a time.
+//! A service that creates items in a separate step ([`makes_items`](super::Remote::makes_items)) returns a pledge for the
+//! bytes, which is recorded at once. Pledged uploads become items in batches, one batch at a time.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

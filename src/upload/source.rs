@@ -1,7 +1,7 @@
 //! A file to be sent: read whole or in pieces, and proven to be the verified one before its last byte leaves this
 //! computer.
 //!
-//! In: a [`Origin`], and the size and SHA-256 that the file had when it was verified. Out: those bytes, or a
+//! In: an [`Origin`], and the size and SHA-256 that the file had when it was verified. Out: those bytes, or a
 //! [`Problem`] that says what is wrong with the file here.
 
 use std::fs::File;

@@ -151,7 +151,7 @@ struct GooglePhotos {
     /// The channel for facts that must be recorded immediately.
     notes: OnceLock<UnboundedSender<UploadRecord>>,
     /// The sessions in progress, and what earlier runs left.
-    given: Mutex<HashMap<UploadId, Given>>,
+    given: Mutex<HashMap<UploadId, GivenPledge>>,
     /// The albums by title, once they have been requested.
     albums: tokio::sync::Mutex<Option<HashMap<String, String>>>,
 }
@@ -159,7 +159,7 @@ struct GooglePhotos {
 /// A token or session that Google gave for certain bytes, and valid only for these. A file may be sent unchanged in one
 /// run and as a smaller copy in the next; the two must not be mixed.
 #[derive(Debug, Clone)]
-struct Given {
+struct GivenPledge {
     sha256: Sha256,
     pledge: Pledge,
     /// Whether bytes may have been sent to the session.
@@ -212,7 +212,7 @@ impl GooglePhotos {
                 }
             };
             // For the next try, when this one fails.
-            let used = Given {
+            let used = GivenPledge {
                 sha256: source.sha256,
                 pledge: Pledge::Session(address.clone()),
                 is_used: true,
@@ -321,7 +321,7 @@ impl GooglePhotos {
         }
     }
 
-    fn given(&self) -> std::sync::MutexGuard<'_, HashMap<UploadId, Given>> {
+    fn given(&self) -> std::sync::MutexGuard<'_, HashMap<UploadId, GivenPledge>> {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -350,7 +350,7 @@ impl Remote for GooglePhotos {
         if let Pledge::Session(address) = &known.pledge {
             self.api.hide(address);
         }
-        let given = Given {
+        let given = GivenPledge {
             sha256: known.sha256,
             pledge: known.pledge,
             is_used: true,
@@ -373,14 +373,14 @@ impl Remote for GooglePhotos {
         let known = self.given().remove(&upload.id);
         let known = known.filter(|given| given.sha256 == source.sha256);
         let session = match known {
-            Some(Given {
+            Some(GivenPledge {
                 pledge: Pledge::Token(token),
                 ..
             }) => {
                 source.tell(source.size);
                 return Ok(Put::Held(token));
             }
-            Some(Given {
+            Some(GivenPledge {
                 pledge: Pledge::Session(address),
                 is_used,
                 ..

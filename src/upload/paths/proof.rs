@@ -12,7 +12,7 @@ use crate::upload::source::Source;
 use crate::upload::{Depth, ListingVerdict, Proven, RemoteEntry, Settled, folder_of, name_of};
 
 impl Paths {
-    /// See [`Remote::settle`].
+    /// See [`settle`](crate::upload::Remote::settle).
     pub(super) async fn settled(&self, sent: &[Upload]) -> Result<Vec<Settled>, Problem> {
         let looked = self.looked(sent, Depth::Listing).await?;
         let mut settled = Vec::with_capacity(sent.len());

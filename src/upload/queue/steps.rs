@@ -1,7 +1,7 @@
 //! The steps for one file or batch, side by side with others: survey, put, create.
 //!
-//! In: an upload from the catalogue, and what the steps of a run share. Out: a [`CompletedStep`], which the run records. No
-//! step accesses the catalogue.
+//! In: an upload from the catalogue, and what the steps of a run share. Out: a [`CompletedStep`], which the run records.
+//! No step accesses the catalogue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
