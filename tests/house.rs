@@ -1,5 +1,5 @@
 //! The rules of the house (docs/design.md), read from the sources: no circle between files, `adb`
-//! without I/O, only `ui` prints, and no step that knows a later one.
+//! without I/O, only `ui` prints, no step that knows a later one, and no type name with two meanings.
 //!
 //! A file and those in the folder of its name are one room to each other: a module and what is
 //! inside it may name each other, for that is how Rust hides what is inside.
@@ -307,6 +307,64 @@ fn printing_elsewhere(house: &House) -> Vec<String> {
     )
 }
 
+/// Names of types that are declared more than once. One type with a form for each system is one.
+fn names_with_two_meanings(house: &House) -> Vec<String> {
+    let mut declared: BTreeMap<&str, Vec<(String, bool)>> = BTreeMap::new();
+    for (module, text) in house {
+        let depths = 1..=module.len();
+        let is_of_one_system = depths.into_iter().any(|depth| {
+            let inside = format!("mod {};", module[depth - 1]);
+            let above = house.get(&module[..depth - 1]);
+            above.is_some_and(|it| is_behind_cfg(it, |line| line.ends_with(&inside)))
+        });
+        for line in text.lines() {
+            if let Some(name) = declared_type(line) {
+                let is_form = is_of_one_system || is_behind_cfg(text, |other| other == line);
+                let there = (module.join("/"), is_form);
+                declared.entry(name).or_default().push(there);
+            }
+        }
+    }
+    declared
+        .into_iter()
+        .filter(|(_, at)| at.len() > 1 && at.iter().any(|(_, is_form)| !is_form))
+        .map(|(name, at)| {
+            let files: Vec<String> = at.into_iter().map(|(file, _)| file).collect();
+            format!("{name}: {}", files.join(", "))
+        })
+        .collect()
+}
+
+/// The type that a line declares; those that belong to a trait or to one of its types are none.
+fn declared_type(line: &str) -> Option<&str> {
+    let begin = line.trim_start();
+    let is_inside = begin.len() < line.len();
+    let words = match begin.strip_prefix("pub") {
+        Some(rest) if rest.starts_with('(') => rest.split_once(") ")?.1,
+        Some(rest) => rest,
+        None => begin,
+    };
+    let (what, rest) = words.trim_start().split_once(' ')?;
+    let is_type = match what {
+        "struct" | "enum" | "trait" | "union" => true,
+        "type" => !is_inside,
+        _ => false,
+    };
+    let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+    is_type.then(|| &rest[..end.unwrap_or(rest.len())])
+}
+
+/// Whether the attributes of such a line choose it for some systems only.
+fn is_behind_cfg(text: &str, is_it: impl Fn(&str) -> bool) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let found = (0..lines.len()).filter(|&at| is_it(lines[at]));
+    found.into_iter().any(|at| {
+        let above = lines[..at].iter().rev();
+        let mut attributes = above.take_while(|line| line.trim_start().starts_with("#["));
+        attributes.any(|line| line.trim_start().starts_with("#[cfg("))
+    })
+}
+
 #[test]
 fn rules_hold() {
     let house = sources();
@@ -317,6 +375,8 @@ fn rules_hold() {
     assert_eq!(io_in_adb(&house), [""; 0], "adb does I/O");
     assert_eq!(printing_elsewhere(&house), [""; 0], "printing outside ui");
     assert_eq!(names_of_later(&house), [""; 0], "a step knows a later one");
+    let doubled = names_with_two_meanings(&house);
+    assert_eq!(doubled, [""; 0], "a type name means two things");
 }
 
 fn house_of(files: &[(&str, &str)]) -> House {
@@ -381,4 +441,38 @@ fn io_and_printing_are_seen() {
     ]);
     assert_eq!(io_in_adb(&house), ["adb/wire: std::time"]);
     assert_eq!(printing_elsewhere(&house), ["phone/tcp: println!("]);
+}
+
+#[test]
+fn type_name_with_two_meanings_is_seen() {
+    let house = house_of(&[
+        (
+            "pull/plan",
+            "pub(super) struct Plan<'a> {\n}\nimpl Iterator for Plan<'_> {\n    type Item = u8;\n}",
+        ),
+        (
+            "export/plan",
+            "pub enum Plan {\n}\n#[cfg(test)]\nmod tests {\n    struct Item;\n}",
+        ),
+        (
+            "item",
+            "pub struct Item(u8);\nfn f() {\n    enum Place {}\n}",
+        ),
+        ("export/place", "pub type Place = String;"),
+        // One type, with a form for each system.
+        (
+            "disk",
+            "#[cfg(unix)]\n#[derive(Debug)]\nstruct Held(Fd);\n#[cfg(windows)]\nstruct Held(Handle);",
+        ),
+        (
+            "keyring",
+            "#[cfg(windows)]\nmod manager;\n#[cfg(not(windows))]\nmod tool;",
+        ),
+        ("keyring/manager", "pub(crate) struct Keyring;"),
+        ("keyring/tool", "pub(crate) struct Keyring {\n}"),
+    ]);
+    assert_eq!(
+        names_with_two_meanings(&house),
+        ["Place: export/place, item", "Plan: export/plan, pull/plan"]
+    );
 }
