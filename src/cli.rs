@@ -1,6 +1,7 @@
 //! The command line: types and help texts only.
 
 pub mod complete;
+mod flags;
 pub mod incomplete;
 
 use std::ffi::OsString;
@@ -106,8 +107,10 @@ fn refuse_kind_as_name(words: &[OsString]) -> Result<(), clap::Error> {
             && is_kind(kind)
             && let Err(refused) = check_name(&name.to_string_lossy())
         {
-            let hint = refused.hint.unwrap_or_default();
-            let message = format!("{}; {hint}\n", refused.message);
+            let hint = refused
+                .hint
+                .map_or_else(String::new, |hint| format!("; {hint}"));
+            let message = format!("{}{hint}\n", refused.message);
             return Err(clap::Error::raw(ErrorKind::ValueValidation, message));
         }
     }

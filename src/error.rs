@@ -4,6 +4,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::hint::Hint;
+
 /// What kind of failure ended a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -132,7 +134,7 @@ pub struct Error {
     /// What happened, naming the thing.
     pub message: String,
     /// One thing that the person can do next.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -149,7 +151,7 @@ impl Error {
 
     /// Adds the one next step, in place of any earlier one.
     #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hint = Some(hint.into());
         self
     }

@@ -15,6 +15,8 @@ use crate::folder::bag::BagError;
 use crate::folder::check::CheckError;
 use crate::folder::disk::system::is_short_of_files;
 use crate::folder::{CatalogueError, DiskError, FolderError, ReasonCode};
+use crate::hint::Clause::{self, ByCommand, Made, Said, With};
+use crate::hint::{Flag, Hint};
 use crate::phone::PhoneError;
 use crate::phone::display::DisplayError;
 use crate::phone::error::LinkError;
@@ -49,7 +51,7 @@ impl From<PhoneError> for Error {
         {
             // It did not go away, and is no stranger.
             return Self::new(Kind::PhoneTalksNonsense, states::wireless.meaning)
-                .with_hint(states::wireless.next);
+                .with_hint(states::wireless.next());
         }
         let kind = match &error {
             PhoneError::Lost(link) => match **link {
@@ -110,65 +112,109 @@ impl From<DisplayError> for Error {
 }
 
 /// The one next step for a failure.
-pub fn hint(error: &PhoneError) -> String {
+pub fn hint(error: &PhoneError) -> Hint {
     match error {
         PhoneError::Lost(link) => match **link {
-            LinkError::Protocol(_) if link.wants_tls() => states::wireless.next,
-            LinkError::Protocol(_) => "check that the address belongs to a phone's adb daemon",
+            LinkError::Protocol(_) if link.wants_tls() => states::wireless.next(),
+            LinkError::Protocol(_) => "check that the address belongs to a phone's adb daemon".into(),
             LinkError::Closed | LinkError::Io(_) | LinkError::NotReading => {
-                "plug the phone in again and run the same command: it resumes where it stopped"
+                [Said("plug the phone in again"), AND_RESUME].into()
             }
         },
         PhoneError::Gone { .. } | PhoneError::StreamEnded { .. } => {
-            "plug the phone in again and run the same command: it resumes where it stopped"
+            [Said("plug the phone in again"), AND_RESUME].into()
         }
-        PhoneError::Idle { .. } => {
-            "unplug the phone, plug it in again and run the same command: it resumes where it stopped"
+        PhoneError::Idle { .. } => [Said("unplug the phone, plug it in again"), AND_RESUME].into(),
+        PhoneError::ServiceRefused { .. } => {
+            "restart the phone's USB debugging in its developer options".into()
         }
-        PhoneError::ServiceRefused { .. } => "restart the phone's USB debugging in its developer options",
         PhoneError::Sync(_) | PhoneError::Shell(_) | PhoneError::TooMuchOutput { .. } => {
-            "run again with -v and report its output"
+            "run again with -v and report its output".into()
         }
-        PhoneError::TooManyEntries { .. } => {
-            "a folder may list without end: name the folders to take with --root, as in /storage/emulated/0/DCIM"
-        }
+        PhoneError::TooManyEntries { .. } => [With(
+            Flag::Root,
+            "a folder may list without end: name the folders to take with --root, as in /storage/emulated/0/DCIM",
+        )]
+        .into(),
         PhoneError::Unreachable { .. } | PhoneError::UnknownHost { .. } => {
-            states::of_address(error).unwrap_or(states::no_answer).next
+            states::of_address(error).unwrap_or(states::no_answer).next()
         }
-        PhoneError::CannotOpen { .. } => states::offline.next,
-        PhoneError::NotAServer { .. } => "check ADB_SERVER_SOCKET and ANDROID_ADB_SERVER_PORT",
-        PhoneError::ServerRefused { .. } => "restart the adb server: `adb kill-server`, then `adb start-server`",
-        PhoneError::BadVariable { name, .. } => {
-            return format!("correct {name}, or unset it: then this computer's own adb server at port 5037 is used");
+        PhoneError::CannotOpen { .. } => states::offline.next(),
+        PhoneError::NotAServer { .. } => "check ADB_SERVER_SOCKET and ANDROID_ADB_SERVER_PORT".into(),
+        PhoneError::ServerRefused { .. } => {
+            "restart the adb server: `adb kill-server`, then `adb start-server`".into()
         }
-        PhoneError::BadAddress { .. } => "give HOST:PORT, as in 192.168.1.7:5555",
-        PhoneError::NoPhone => "run `rescue doctor`; try another cable and another port, or name the phone with --tcp HOST:PORT",
-        PhoneError::NoSuchPhone { .. } => "run `rescue devices` to see the phones that are there; --serial or the environment variable ANDROID_SERIAL chose this one",
-        PhoneError::SeveralPhones { .. } => "choose one with --serial",
+        PhoneError::BadVariable { name, .. } => format!(
+            "correct {name}, or unset it: then this computer's own adb server at port 5037 is used"
+        )
+        .into(),
+        PhoneError::BadAddress { .. } => "give HOST:PORT, as in 192.168.1.7:5555".into(),
+        PhoneError::NoPhone => [
+            Said("run `rescue doctor`; try another cable and another port"),
+            With(Flag::Tcp, ", or name the phone with --tcp HOST:PORT"),
+        ]
+        .into(),
+        PhoneError::NoSuchPhone { .. } => [
+            Said("run `rescue devices` to see the phones that are there"),
+            With(
+                Flag::Serial,
+                "; --serial or the environment variable ANDROID_SERIAL chose this one",
+            ),
+        ]
+        .into(),
+        PhoneError::SeveralPhones { .. } => [CHOOSE_BY_SERIAL].into(),
         PhoneError::SameSerial { places, .. } => match &**places {
-            [] => "attach one of them at a time, each with a folder of its own (-o)",
-            _ => "choose one of these places with --serial; each phone needs a folder of its own (-o)",
+            [] => [
+                Said("attach one of them at a time, each with a folder of its own"),
+                With(Flag::Output, " (-o)"),
+            ]
+            .into(),
+            _ => [
+                With(Flag::Serial, "choose one of these places with --serial; "),
+                Said("each phone needs a folder of its own"),
+                With(Flag::Output, " (-o)"),
+            ]
+            .into(),
         },
-        PhoneError::NotReady { state: DeviceState::Busy(holder), .. } if !holder.is_empty() => {
-            return format!("end {holder}, which has the phone open, and run the same command");
-        }
-        PhoneError::NotReady { state, .. } => states::of_device(state).next,
-        PhoneError::Unauthorized { .. } => states::unauthorized.next,
-        PhoneError::StorageGone => states::storage_missing.next,
-        PhoneError::Locked => states::locked_since_boot.next,
+        PhoneError::NotReady {
+            state: DeviceState::Busy(holder),
+            ..
+        } if !holder.is_empty() => [
+            Made(format!("end {holder}, which has the phone open")),
+            ByCommand(", and run the same command"),
+        ]
+        .into(),
+        PhoneError::NotReady { state, .. } => states::of_device(state).next(),
+        PhoneError::Unauthorized { .. } => states::unauthorized.next(),
+        PhoneError::StorageGone => states::storage_missing.next(),
+        PhoneError::Locked => states::locked_since_boot.next(),
         PhoneError::Keys(error) => match &**error {
             // Somebody named it: it is no key that a new one could take the place of.
             KeysError::File { path, .. } | KeysError::Content { path, .. }
                 if path.file_name() != Some("adbkey".as_ref()) =>
             {
-                "name a private key as adb writes it: a file adbkey, not adbkey.pub"
+                "name a private key as adb writes it: a file adbkey, not adbkey.pub".into()
             }
-            KeysError::NoHome { .. } => "set HOME to your home folder, or name a key file with --key",
-            KeysError::File { .. } | KeysError::Content { .. } => states::of_keys(error).next,
+            KeysError::NoHome { .. } => [
+                Said("set HOME to your home folder"),
+                With(Flag::Key, ", or name a key file with --key"),
+            ]
+            .into(),
+            KeysError::File { .. } | KeysError::Content { .. } => states::of_keys(error).next(),
         },
     }
-    .to_owned()
 }
+
+/// What a command leaves to its user: a pulled file is not pulled twice.
+const AND_RESUME: Clause = ByCommand(" and run the same command: it resumes where it stopped");
+/// The same, where the phone is not the matter.
+const AND_RESUME_AGAIN: Clause =
+    ByCommand(" and run the same command again: it resumes where it stopped");
+/// What a command leaves to its user where there is nothing to resume.
+const AND_AGAIN: Clause = ByCommand(" and run the same command again");
+/// How a command is given another folder or file to write.
+const WITH_O: Clause = With(Flag::Output, " with -o");
+const CHOOSE_BY_SERIAL: Clause = With(Flag::Serial, "choose one with --serial");
 
 /// The next step where another user's files are in the way.
 const AS_ITS_OWNER: &str = match cfg!(windows) {
@@ -181,56 +227,57 @@ const READING: [&str; 5] = ["open", "list", "look at", "look into", "read"];
 
 impl From<DiskError> for Error {
     fn from(error: DiskError) -> Self {
-        let (kind, hint) = match &error {
-            DiskError::Full { .. } => (
-                Kind::DiskFull,
-                "make room and run the same command again: it resumes where it stopped",
-            ),
+        let kind = match &error {
+            DiskError::Full { .. } => Kind::DiskFull,
+            _ => Kind::Disk,
+        };
+        let hint: Hint = match &error {
+            DiskError::Full { .. } => [Said("make room"), AND_RESUME_AGAIN].into(),
             DiskError::FileTooLarge { .. } | DiskError::NameRefused { .. } => {
-                (Kind::Disk, "choose a folder on another disk with -o")
+                [Said("choose a folder on another disk"), WITH_O].into()
             }
-            DiskError::Displaced { .. } => (
-                Kind::Disk,
-                "leave .partial/ alone while rescue is running, and run the same command again",
-            ),
+            DiskError::Displaced { .. } => [
+                Said("leave .partial/ alone while rescue is running"),
+                ByCommand(", and run the same command again"),
+            ]
+            .into(),
             DiskError::Symlink { .. }
             | DiskError::NotAFolder { .. }
             | DiskError::NotAFile { .. } => {
-                (Kind::Disk, "remove it, or choose another folder with -o")
+                [Said("remove it, or choose another folder"), WITH_O].into()
             }
-            DiskError::OtherDisk { .. } => (
-                Kind::Disk,
-                "choose a folder that is on one disk only with -o: to use another disk, mount it at the rescue folder itself, not inside it",
-            ),
+            DiskError::OtherDisk { .. } => [
+                Said("choose a folder that is on one disk only"),
+                WITH_O,
+                Said(": to use another disk, mount it at the rescue folder itself, not inside it"),
+            ]
+            .into(),
             // On a disk that takes nothing no other user gets further.
             DiskError::NotWritable { action, source, .. }
                 if READING.contains(action) && source.kind() == ErrorKind::PermissionDenied =>
             {
-                (Kind::Disk, AS_ITS_OWNER)
+                AS_ITS_OWNER.into()
             }
             DiskError::NotWritable { .. } => {
-                (Kind::Disk, "choose a folder that you may write to with -o")
+                [Said("choose a folder that you may write to"), WITH_O].into()
             }
             DiskError::Io { source, .. } if is_short_of_files(source) => {
-                (Kind::Disk, MORE_OPEN_FILES)
+                [Said(MORE_OPEN_FILES), AND_AGAIN].into()
             }
-            DiskError::Io { source, .. } if source.kind() == ErrorKind::IsADirectory => (
-                Kind::Disk,
-                "move the folder that stands there away and run the same command again",
-            ),
+            DiskError::Io { source, .. } if source.kind() == ErrorKind::IsADirectory => {
+                [Said(MOVE_THE_FOLDER), AND_AGAIN].into()
+            }
             // `/proc` and its like say so of everything new.
             DiskError::Io { action, source, .. }
                 if *action == "create" && source.kind() == ErrorKind::NotFound =>
             {
-                (
-                    Kind::Disk,
-                    "nothing can be made there: choose another place with -o",
-                )
+                [
+                    Said("nothing can be made there: choose another place"),
+                    WITH_O,
+                ]
+                .into()
             }
-            DiskError::Io { .. } => (
-                Kind::Disk,
-                "check that the disk is still attached and healthy",
-            ),
+            DiskError::Io { .. } => "check that the disk is still attached and healthy".into(),
         };
         wrap(kind, &error, hint)
     }
@@ -268,9 +315,11 @@ pub fn next_for_items(code: ReasonCode) -> Option<&'static str> {
 
 /// What to do when the system gives this program no more open files.
 const MORE_OPEN_FILES: &str = match cfg!(windows) {
-    true => "end other programs and run the same command again",
-    false => "allow this program more open files (`ulimit -n 1024`) and run the same command again",
+    true => "end other programs",
+    false => "allow this program more open files (`ulimit -n 1024`)",
 };
+
+const MOVE_THE_FOLDER: &str = "move the folder that stands there away";
 
 /// What to do when somebody took a catalogue away that was being written.
 pub const CATALOGUE_GONE: &str =
@@ -282,7 +331,7 @@ impl From<CatalogueError> for Error {
             CatalogueError::Full { .. } => wrap(
                 Kind::DiskFull,
                 &error,
-                "make room and run the same command again: it resumes where it stopped",
+                [Said("make room"), AND_RESUME_AGAIN],
             ),
             CatalogueError::Busy { .. } => wrap(
                 Kind::FolderBusy,
@@ -315,7 +364,10 @@ impl From<CatalogueError> for Error {
             CatalogueError::NewerVersion { .. } => wrap(
                 Kind::Folder,
                 &error,
-                "use the newer `rescue`, or choose another folder with -o",
+                [
+                    Said("use the newer `rescue`, or choose another folder"),
+                    WITH_O,
+                ],
             ),
             CatalogueError::Corrupt { .. } | CatalogueError::NotACatalogue { .. } => wrap(
                 Kind::Folder,
@@ -325,7 +377,11 @@ impl From<CatalogueError> for Error {
             _ => wrap(
                 Kind::Folder,
                 &error,
-                "choose another folder with -o; the files in data/ are still readable",
+                [
+                    Said("choose another folder"),
+                    WITH_O,
+                    Said("; the files in data/ are still readable"),
+                ],
             ),
         }
     }
@@ -361,7 +417,14 @@ impl From<FolderError> for Error {
             FolderError::OtherPhone { .. } => wrap(
                 Kind::Folder,
                 &error,
-                "choose another folder with -o; if you know that it is the same phone, add --same-phone",
+                [
+                    Said("choose another folder"),
+                    WITH_O,
+                    With(
+                        Flag::SamePhone,
+                        "; if you know that it is the same phone, add --same-phone",
+                    ),
+                ],
             ),
             FolderError::Busy { .. } => wrap(
                 Kind::FolderBusy,
@@ -374,15 +437,14 @@ impl From<FolderError> for Error {
 
 impl From<BagError> for Error {
     fn from(error: BagError) -> Self {
-        let hint = match &error {
+        const SAFE: &str = "the photos are safe, only the manifest is not written";
+        let hint: Hint = match &error {
             BagError::Disk(DiskError::Io { source, .. })
                 if source.kind() == ErrorKind::IsADirectory =>
             {
-                "move the folder that stands there away and run the same command again: the photos are safe, only the manifest is not written"
+                [Said(MOVE_THE_FOLDER), AND_AGAIN, Said(": "), Said(SAFE)].into()
             }
-            _ => {
-                "run the same command again: the photos are safe, only the manifest is not written"
-            }
+            _ => [ByCommand("run the same command again: "), Said(SAFE)].into(),
         };
         wrap(Kind::Disk, &error, hint)
     }
@@ -394,10 +456,13 @@ impl From<NoThread> for Error {
             Kind::System,
             &error,
             match cfg!(windows) {
-                true => "end other programs and run the same command again",
-                false => {
-                    "end other programs of this user, or allow more threads (`ulimit -u`, the container's limit of processes), and run the same command again"
-                }
+                true => [Said("end other programs"), AND_AGAIN],
+                false => [
+                    Said(
+                        "end other programs of this user, or allow more threads (`ulimit -u`, the container's limit of processes)",
+                    ),
+                    ByCommand(", and run the same command again"),
+                ],
             },
         )
     }
@@ -418,72 +483,73 @@ impl From<CheckError> for Error {
 
 impl From<ExportError> for Error {
     fn from(error: ExportError) -> Self {
-        let (kind, hint) = match error {
+        let (kind, hint): (Kind, Hint) = match error {
             ExportError::Disk(DiskError::Full { .. }) => (
                 Kind::DiskFull,
-                "make room, or choose another disk with -o; nothing half-written was left",
+                [
+ Said("make room, or choose another disk"), WITH_O, Said("; nothing half-written was left")].into(),
             ),
             ExportError::Disk(DiskError::FileTooLarge { .. }) => (
                 Kind::Disk,
-                "this disk takes no file of 4 GiB: add --split 4G, or choose another disk with -o",
+                [With(Flag::OfExport, "this disk takes no file of 4 GiB: add --split 4G, or "), Said("choose another disk"), WITH_O].into(),
             ),
             ExportError::Disk(DiskError::NotWritable { .. } | DiskError::NameRefused { .. }) => {
-                (Kind::Disk, "choose another place or name with -o")
+                (Kind::Disk, [Said("choose another place or name"), WITH_O].into())
             }
             ExportError::Disk(_) => (
                 Kind::Disk,
-                "check that the disk is still attached and healthy",
+                "check that the disk is still attached and healthy".into(),
             ),
             ExportError::Catalogue(error) => return error.into(),
             ExportError::NoThread(error) => return error.into(),
-            ExportError::Zip { .. } => (Kind::Disk, "run again with -v and report its output"),
+            ExportError::Zip { .. } => (Kind::Disk, "run again with -v and report its output".into()),
             ExportError::ReadBack { .. } => (
                 Kind::Disk,
-                "this disk does not return the bytes that were written: choose another one with -o",
+                [Said("this disk does not return the bytes that were written: choose another one"), WITH_O].into(),
             ),
             ExportError::NoRecipient { .. } => (
                 Kind::Usage,
-                "a recipient looks like age1..., as age-keygen prints it, or is an SSH public key: ssh-ed25519 or ssh-rsa",
+                "a recipient looks like age1..., as age-keygen prints it, or is an SSH public key: ssh-ed25519 or ssh-rsa".into(),
             ),
             ExportError::Exists { .. } => (
                 Kind::Usage,
-                "choose another name with -o, or give --force, which replaces a file and nothing else",
+                [Said("choose another name"), WITH_O, With(Flag::OfExport, ", or give --force, which replaces a file and nothing else")].into(),
             ),
             ExportError::Busy { .. } => (
                 Kind::Usage,
-                "wait until it is done, or choose another name with -o",
+                [Said("wait until it is done, or choose another name"), WITH_O].into(),
             ),
             ExportError::Inside { .. } => (
                 Kind::Usage,
-                "choose a place outside of the rescue folder with -o",
+                [Said("choose a place outside of the rescue folder"), WITH_O].into(),
             ),
-            ExportError::NoName { .. } => (Kind::Usage, "name a file with -o, as in photos.zip"),
+            ExportError::NoName { .. } => (Kind::Usage, [Said("name a file"), WITH_O, Said(", as in photos.zip")].into()),
             ExportError::NoRoom { .. } => {
-                (Kind::DiskFull, "make room, or choose another disk with -o")
+                (Kind::DiskFull, [Said("make room, or choose another disk"), WITH_O].into())
             }
             ExportError::Incomplete { .. } => (
                 Kind::Folder,
-                "run `rescue status` with the folder, or export without --strict",
+                [Said("run `rescue status` with the folder"), With(Flag::OfExport, ", or export without --strict")].into(),
             ),
             ExportError::NoParent { .. } => {
-                (Kind::Usage, "create it, or choose another place with -o")
+                (Kind::Usage, [Said("create it, or choose another place"), WITH_O].into())
             }
             ExportError::AllLeftOut { .. } => (
                 Kind::Folder,
-                "`rescue status` and `rescue verify` tell what is the matter; --include-unverified adds what the phone did not confirm",
+                [Said("`rescue status` and `rescue verify` tell what is the matter"), With(Flag::OfExport, "; --include-unverified adds what the phone did not confirm")].into(),
             ),
             ExportError::Nothing => (
                 Kind::Folder,
-                "check the options and `rescue status`; --include-unverified adds files that the phone did not confirm",
+                [Said("check the options and `rescue status`"), With(Flag::OfExport, "; --include-unverified adds files that the phone did not confirm")].into(),
             ),
-            ExportError::Stopped => (Kind::Interrupted, "run the same command again"),
+            ExportError::Stopped => (Kind::Interrupted, "run the same command again".into()),
         };
         wrap(kind, &error, hint)
     }
 }
 
 /// A failure with its causes as text.
-fn wrap(kind: Kind, error: &dyn std::error::Error, hint: &str) -> Error {
+fn wrap(kind: Kind, error: &dyn std::error::Error, hint: impl Into<Hint>) -> Error {
     let wrapped = Error::new(kind, error.to_string()).with_hint(hint);
     match error.source() {
         Some(cause) => wrapped.caused_by(cause.to_string()),
@@ -500,7 +566,7 @@ mod tests {
     fn only_what_another_user_may_read_is_to_be_tried_as_that_user() {
         let advice = |action, kind: ErrorKind| {
             let error = DiskError::new(action, Path::new("x"), kind.into());
-            Error::from(error).hint.unwrap_or_default()
+            Error::from(error).hint.unwrap().to_string()
         };
         for action in ["open", "list", "look at", "look into", "read"] {
             let forbidden = advice(action, ErrorKind::PermissionDenied);

@@ -82,6 +82,7 @@ pub mod folder;
 pub mod fuzz;
 pub mod guide;
 pub mod halt;
+pub mod hint;
 mod home;
 pub mod item;
 mod json;

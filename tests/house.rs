@@ -1,5 +1,6 @@
 //! The rules of the house (docs/design.md), read from the sources: no circle between files, `adb`
-//! without I/O, only `ui` prints, no step that knows a later one, and no type name with two meanings.
+//! without I/O, only `ui` prints, no step that knows a later one, no type name with two meanings, and no
+//! prose that decides.
 //!
 //! A file and those in the folder of its name are one room to each other: a module and what is
 //! inside it may name each other, for that is how Rust hides what is inside.
@@ -365,6 +366,59 @@ fn is_behind_cfg(text: &str, is_it: impl Fn(&str) -> bool) -> bool {
     })
 }
 
+/// Sources that read what others wrote: phones, servers, services.
+const READERS: [&[&str]; 7] = [
+    &["adb"],
+    &["media"],
+    &["phone"],
+    &["upload"],
+    &["virtual_phone"],
+    // A page of an earlier run.
+    &["export", "album"],
+    // What an adb server answers.
+    &["commands", "connect"],
+];
+
+/// What looks for words in a text. Sentences are made last, and decide nothing: a typed value does.
+fn prose_that_decides(house: &House) -> Vec<String> {
+    const LOOKS: [&str; 13] = [
+        "replace(\"",
+        "contains(\"",
+        "starts_with(\"",
+        "ends_with(\"",
+        "strip_prefix(\"",
+        "strip_suffix(\"",
+        "trim_start_matches(\"",
+        "trim_end_matches(\"",
+        "split_once(\"",
+        "find(\"",
+        "== \"",
+        "!= \"",
+        "== &\"",
+    ];
+    let reads = |module: &[String]| {
+        let begins = |room: &&[&str]| {
+            module.len() >= room.len() && room.iter().zip(module).all(|(a, b)| a == b)
+        };
+        READERS.iter().any(|room| begins(room))
+    };
+    let mut found = Vec::new();
+    for (module, text) in house.iter().filter(|(module, _)| !reads(module)) {
+        let looks = LOOKS.iter().flat_map(|look| text.split(look).skip(1));
+        let sought = looks.filter_map(|behind| behind.split('"').next());
+        // More than one word: a sentence, or a part of it.
+        let are_prose = sought.filter(|words| {
+            let words = words.split_whitespace();
+            words
+                .filter(|word| word.contains(char::is_alphabetic))
+                .count()
+                > 1
+        });
+        found.extend(are_prose.map(|words| format!("{}: {words}", module.join("/"))));
+    }
+    found
+}
+
 #[test]
 fn rules_hold() {
     let house = sources();
@@ -375,6 +429,7 @@ fn rules_hold() {
     assert_eq!(io_in_adb(&house), [""; 0], "adb does I/O");
     assert_eq!(printing_elsewhere(&house), [""; 0], "printing outside ui");
     assert_eq!(names_of_later(&house), [""; 0], "a step knows a later one");
+    assert_eq!(prose_that_decides(&house), [""; 0], "prose decides");
     let doubled = names_with_two_meanings(&house);
     assert_eq!(doubled, [""; 0], "a type name means two things");
 }
@@ -474,5 +529,27 @@ fn type_name_with_two_meanings_is_seen() {
     assert_eq!(
         names_with_two_meanings(&house),
         ["Place: export/place, item", "Plan: export/plan, pull/plan"]
+    );
+}
+
+#[test]
+fn deciding_prose_is_seen() {
+    let house = house_of(&[
+        (
+            "upload/s3",
+            "fn f() { said.contains(\"Quota has been exceeded\") }",
+        ),
+        (
+            "ui/words",
+            "fn f() { hint.replace(\" with -o\", \"\"); name.replace(\"a\", \"two words\") }",
+        ),
+        (
+            "commands/doctor",
+            "fn f() { words == \"the disk is full\" || !state.ends_with(\".txt\") }",
+        ),
+    ]);
+    assert_eq!(
+        prose_that_decides(&house),
+        ["commands/doctor: the disk is full", "ui/words:  with -o"]
     );
 }

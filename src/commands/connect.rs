@@ -16,6 +16,7 @@ use crate::cli::ConnectArgs;
 use crate::error::{Error, Kind};
 use crate::guide;
 use crate::guide::states;
+use crate::hint::Hint;
 use crate::phone::discover::discover;
 use crate::phone::seen::SeenPhone;
 use crate::phone::server::{ServerAddress, WIRELESS_TIMEOUT};
@@ -113,20 +114,20 @@ async fn connect(server: &ServerAddress, address: &str) -> Result<(), Error> {
             break;
         }
     }
-    let failed = |kind, hint: &str| {
+    let failed = |kind, hint: Hint| {
         let message = format!("cannot connect to {}", plain(address));
         let error = Error::new(kind, message).caused_by(words.clone());
         Err(error.with_hint(hint))
     };
     if words.contains("authenticate") {
-        return failed(Kind::Unauthorized, states::unauthorized.next);
+        return failed(Kind::Unauthorized, states::unauthorized.next());
     }
     if let Some(error) = why_not_reached(address).await {
-        return failed(Kind::NoPhone, &hint_of(&error));
+        return failed(Kind::NoPhone, hint_of(&error));
     }
     failed(
         Kind::NoPhone,
-        "pair a new phone first: open 'Pair device with pairing code' on it and run `rescue connect HOST:PORT --pair CODE` with the address and code shown there; then connect to the address on the 'Wireless debugging' page",
+        "pair a new phone first: open 'Pair device with pairing code' on it and run `rescue connect HOST:PORT --pair CODE` with the address and code shown there; then connect to the address on the 'Wireless debugging' page".into(),
     )
 }
 
@@ -137,7 +138,7 @@ async fn pair(server: &ServerAddress, address: &str, code: &str) -> Result<(), E
         return Ok(());
     }
     let message = format!("cannot pair with {}", plain(address));
-    let failed = |cause: &str, hint: &str| {
+    let failed = |cause: &str, hint: Hint| {
         let error = Error::new(Kind::NoPhone, message.clone()).caused_by(cause);
         Err(error.with_hint(hint))
     };
@@ -145,21 +146,22 @@ async fn pair(server: &ServerAddress, address: &str, code: &str) -> Result<(), E
     if lowered.contains("unknown") {
         return failed(
             "this adb server is too old to pair",
-            "start the server of platform-tools 30 or newer: `adb kill-server`, then `adb start-server` with it",
+            "start the server of platform-tools 30 or newer: `adb kill-server`, then `adb start-server` with it".into(),
         );
     }
     if lowered.contains("password") {
         return failed(
             &format!("the code is wrong, or the dialog was closed ({words})"),
-            "open 'Pair device with pairing code' on the phone again: its code and port change each time",
+            "open 'Pair device with pairing code' on the phone again: its code and port change each time".into(),
         );
     }
     if let Some(error) = why_not_reached(address).await {
-        return failed(&format!("{error} ({words})"), &hint_of(&error));
+        return failed(&format!("{error} ({words})"), hint_of(&error));
     }
     failed(
         &words,
-        "open 'Pair device with pairing code' on the phone; its code and port change each time",
+        "open 'Pair device with pairing code' on the phone; its code and port change each time"
+            .into(),
     )
 }
 
@@ -202,11 +204,10 @@ async fn why_not_reached(address: &str) -> Option<PhoneError> {
     tcp::connect(address).await.err()
 }
 
-fn hint_of(error: &PhoneError) -> String {
+fn hint_of(error: &PhoneError) -> Hint {
     match error {
         PhoneError::Unreachable { source, .. } if source.kind() == ErrorKind::ConnectionRefused => {
-            "nothing listens at that port: look at the phone again; the port changes each time 'Wireless debugging' or the pairing dialog is opened"
-                .to_owned()
+            "nothing listens at that port: look at the phone again; the port changes each time 'Wireless debugging' or the pairing dialog is opened".into()
         }
         other => guide::hint(other),
     }

@@ -10,6 +10,7 @@ use crate::cli::DevicesArgs;
 use crate::error::{Error, Kind};
 use crate::guide;
 use crate::guide::states;
+use crate::hint::Hint;
 use crate::phone::PhoneError;
 use crate::phone::discover::discover;
 use crate::phone::seen::{RouteName, SeenPhone};
@@ -29,7 +30,7 @@ struct DeviceLine {
     twin_at: Option<String>,
     /// The state's entry in the guide, as `rescue doctor` shows it.
     guide: &'static str,
-    hint: Option<String>,
+    hint: Option<Hint>,
 }
 
 #[derive(Serialize)]
@@ -103,7 +104,7 @@ async fn look() -> Result<(Vec<DeviceLine>, bool), Error> {
             phone,
             twin_at: None,
             guide: state.state,
-            hint: Some(state.next.to_owned()),
+            hint: Some(state.next()),
         };
         if !has(&lines, &line) {
             lines.push(line);
@@ -120,8 +121,8 @@ fn with_debugging(phone: &SeenPhone, among: &[SeenPhone]) -> DeviceLine {
         hint: hint_for(phone).map(|hint| match among {
             [_] => hint,
             _ => {
-                let pull = format!("`rescue pull {}`", choose_in("--serial", &choice));
-                hint.replace("`rescue pull`", &pull)
+                let choice = choose_in("--serial", &choice);
+                hint.pulling_by(&format!("rescue pull {choice}"))
             }
         }),
         twin_at: Some(choice).filter(|choice| *choice != phone.serial),
@@ -146,7 +147,7 @@ fn show(line: &DeviceLine, ui: &Ui) {
     ui.result(line, &lines);
 }
 
-fn hint_for(phone: &SeenPhone) -> Option<String> {
+fn hint_for(phone: &SeenPhone) -> Option<Hint> {
     if matches!(phone.state, DeviceState::Device | DeviceState::Attached) {
         return None;
     }

@@ -11,6 +11,7 @@ use crate::cli::{DoctorArgs, PhoneArgs};
 use crate::error::{Error, Kind};
 use crate::guide::journey::Sighting;
 use crate::guide::states::{self, Diagnosis};
+use crate::hint::Hint;
 use crate::phone::connect::{Patience, Target, connect};
 use crate::phone::discover::{choose, discover};
 use crate::phone::seen::{RouteName, SeenPhone};
@@ -49,7 +50,7 @@ pub(super) struct DoctorFinding {
     #[serde(flatten)]
     state: Diagnosis,
     /// The next step, with what chooses this phone.
-    next: String,
+    next: Hint,
 }
 
 impl DoctorFinding {
@@ -59,7 +60,7 @@ impl DoctorFinding {
             phone: None,
             model: None,
             detail: None,
-            next: state.next.to_owned(),
+            next: state.next(),
             state,
         }
     }
@@ -131,8 +132,8 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
     }
     let worst = findings
         .iter()
-        .find_map(|found| Some((found.state.kind?, found.next.as_str())));
-    let (kind, next) = worst.unwrap_or((Kind::NoPhone, states::nothing_on_usb.next));
+        .find_map(|found| Some((found.state.kind?, found.next.clone())));
+    let (kind, next) = worst.unwrap_or((Kind::NoPhone, states::nothing_on_usb.next()));
     Err(Error::new(kind, "no phone can be read yet").with_hint(next))
 }
 
@@ -149,8 +150,7 @@ fn choose_in_next_steps(findings: &mut [DoctorFinding], args: &PhoneArgs) {
     for finding in findings {
         let is_clear = phones.len() < 2 && (elsewhere.is_none() || elsewhere == finding.phone);
         let name = finding.phone.as_deref().filter(|_| !is_clear);
-        let command = format!("`{}`", pull_command(args, name));
-        finding.next = finding.next.replace("`rescue pull`", &command);
+        finding.next = finding.next.clone().pulling_by(&pull_command(args, name));
     }
 }
 
@@ -161,7 +161,7 @@ pub(super) fn reason(error: PhoneError) -> Error {
     {
         let state = states::key_expired;
         let message = format!("{} (last on {day})", state.meaning);
-        return Error::new(Kind::Unauthorized, message).with_hint(state.next);
+        return Error::new(Kind::Unauthorized, message).with_hint(state.next());
     }
     explained(error.into())
 }
@@ -183,7 +183,7 @@ pub(super) fn explained(error: Error) -> Error {
         error.message, phone.name, state.meaning
     );
     let kind = state.kind.unwrap_or(Kind::NoPhone);
-    Error::new(kind, message).with_hint(state.next)
+    Error::new(kind, message).with_hint(state.next())
 }
 
 pub(super) async fn examine(args: &PhoneArgs) -> Result<Vec<DoctorFinding>, Error> {
@@ -258,13 +258,12 @@ fn twins(serial: &str, places: &[String], args: &PhoneArgs) -> DoctorFinding {
                 serial: Some(place.clone()),
                 ..args.clone()
             };
-            let example = "rescue pull --serial usb:1-2";
-            finding.next = finding.next.replace(example, &pull_command(&first, None));
+            finding.next = finding.next.pulling_by(&pull_command(&first, None));
             finding.with(format!("they are at {}", places.join(", ")))
         }
         None => {
-            let alone = states::same_serial.alternatives.iter().copied();
-            finding.next = alone.collect();
+            let alone = states::same_serial.alternatives.first().copied();
+            finding.next = alone.map_or(finding.next, Hint::from);
             finding
         }
     }
@@ -625,7 +624,7 @@ mod tests {
             [
                 "AB\\u{1b}[2J Pixel 7a: only charging",
                 "  a device of a phone maker is on USB and offers no data: USB debugging is off, or the phone is set to charge only",
-                &format!("  next: {}", states::only_charging.next),
+                &format!("  next: {}", states::only_charging.next()),
             ]
         );
         let json = serde_json::to_value(&finding).unwrap();

@@ -15,7 +15,6 @@ mod export;
 mod failing;
 mod generate;
 mod guide;
-mod hints;
 mod keys;
 mod lock_secret;
 mod open;
@@ -156,7 +155,7 @@ async fn run_command(cli: Cli, ui: &Ui) -> u8 {
         Ok(Done::SomeFailed) => Kind::SomeItemsFailed.exit_code(),
         Err(mut error) => {
             let hint = error.hint.take();
-            error.hint = hint.and_then(|hint| hints::for_command(&hint, &cli.command));
+            error.hint = hint.and_then(|hint| hint.for_command(|flag| cli.command.has(flag)));
             ui.error(&error);
             error.kind.exit_code()
         }

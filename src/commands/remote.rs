@@ -166,10 +166,12 @@ fn unsaved(problem: Problem) -> Error {
 /// A remote is tried before it is saved: a wrong password is known at once, and nothing is kept of it.
 fn untested(problem: Problem) -> Error {
     let error = unsaved(problem);
-    let hint = error.hint.clone().unwrap_or_default();
-    error.with_hint(format!(
-        "{hint}. Nothing was saved; `rescue remote add` with --no-test saves it untried"
-    ))
+    let unsaved = "Nothing was saved; `rescue remote add` with --no-test saves it untried";
+    let hint = match error.hint.clone() {
+        Some(hint) => hint.and(". ").and(unsaved),
+        None => unsaved.into(),
+    };
+    error.with_hint(hint)
 }
 
 /// Tests a saved remote. A server whose key nobody confirmed gets no password.

@@ -11,6 +11,7 @@ use super::{Done, options_to_look, pull_command, serial_from_environment, target
 use crate::cli::{LockSecretArgs, PhoneArgs, UnlockArgs, Way};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
+use crate::hint::Clause::{ByCommand, Said};
 use crate::phone::accessory::action::{Action, enter_secret, to_lock_screen};
 use crate::phone::accessory::hid::InputDevice;
 use crate::phone::accessory::secret::LockSecret;
@@ -123,9 +124,12 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
             Kind::Locked,
             format!("the phone {name} is still locked: it did not take the PIN, or did not see it"),
         )
-        .with_hint(format!(
-            "make sure of the PIN before you run the same command with --again. {THROTTLING}"
-        ))),
+        .with_hint([
+            Said("make sure of the PIN"),
+            ByCommand(" before you run the same command with --again"),
+            Said(". "),
+            Said(THROTTLING),
+        ])),
         _ => {
             tell(
                 ui,
@@ -169,11 +173,15 @@ async fn enter(
         }
     }
     let Some(accessory) = accessory else {
-        return Err(
-            Error::new(Kind::Refused, "the phone does not accept keys through USB debugging").with_hint(
-                "plug it in with a cable, and leave --over adb and --tcp out; on Xiaomi, 'USB debugging (Security settings)' has to be on",
-            ),
-        );
+        return Err(Error::new(
+            Kind::Refused,
+            "the phone does not accept keys through USB debugging",
+        )
+        .with_hint([
+            Said("plug it in with a cable"),
+            ByCommand(", and leave --over adb and --tcp out"),
+            Said("; on Xiaomi, 'USB debugging (Security settings)' has to be on"),
+        ]));
     };
     step("Waking the phone and typing over the cable");
     over_cable(accessory, secret, &args.secret).await?;

@@ -471,7 +471,7 @@ fn folder_whose_files_would_lie_on_another_disk_is_refused_with_the_right_advice
             "{refused:?}"
         );
         assert!(refused.concerns_the_whole_disk());
-        let hint = crate::error::Error::from(refused).hint.unwrap();
+        let hint = crate::error::Error::from(refused).hint.unwrap().to_string();
         assert!(
             hint.contains("mount it at the rescue folder itself"),
             "{hint}"

@@ -195,7 +195,7 @@ pub(crate) fn of_problem(problem: &Problem, task: RemoteUse<'_>) -> Error {
         ),
         Problem::Shortage { .. } => (Kind::Disk, MORE_OPEN_FILES.to_owned()),
     };
-    wrap(kind, problem, &hint)
+    wrap(kind, problem, hint)
 }
 
 /// The error that a failed sign-in ends a command with.
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn only_a_saved_remote_is_to_be_removed_and_only_an_upload_waits() {
-        let hint = |problem: &Problem, task| of_problem(problem, task).hint.unwrap();
+        let hint = |problem: &Problem, task| of_problem(problem, task).hint.unwrap().to_string();
         for problem in problems() {
             let hint = hint(&problem, RemoteUse::Adding);
             for other in [

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 
 use crate::adb::server::DeviceState;
 use crate::error::Kind;
+use crate::hint::{Clause, Hint};
 use crate::phone::PhoneError;
 use crate::phone::error::LinkError;
 use crate::phone::keys::KeysError;
@@ -19,22 +20,39 @@ pub struct Diagnosis {
     pub kind: Option<Kind>,
     /// What it means, one sentence.
     pub meaning: &'static str,
-    /// The one next step; what tells of a state adds what chooses the phone.
+    /// The one next step.
     #[serde(skip)]
-    pub next: &'static str,
+    next: &'static [Clause],
     /// What else can be tried, the most likely first.
     pub alternatives: &'static [&'static str],
 }
 
+impl Diagnosis {
+    /// The one next step; whoever reports the state adds what chooses the phone.
+    pub fn next(self) -> Hint {
+        self.next.into()
+    }
+}
+
+/// A sentence for everybody, or clauses.
+macro_rules! clauses {
+    ($words:literal) => {
+        &[Said($words)]
+    };
+    ([$($clause:expr),* $(,)?]) => {
+        &[$($clause),*]
+    };
+}
+
 macro_rules! states {
-    ($($name:ident: $kind:expr, $meaning:literal, $next:expr, [$($alternative:literal),* $(,)?];)*) => {
+    ($($name:ident: $kind:expr, $meaning:literal, $next:tt, [$($alternative:literal),* $(,)?];)*) => {
         $(
             #[doc = $meaning]
             pub const $name: Diagnosis = Diagnosis {
                 state: stringify!($name),
                 kind: $kind,
                 meaning: $meaning,
-                next: $next,
+                next: clauses!($next),
                 alternatives: &[$($alternative),*],
             };
         )*
@@ -49,6 +67,8 @@ macro_rules! states {
 )]
 mod table {
     use super::{Diagnosis, Kind};
+    use crate::hint::Clause::{ByCommand, Pull, Said, With};
+    use crate::hint::{Flag, run_pull};
 
     states! {
         nothing_on_usb: Some(Kind::NoPhone),
@@ -77,7 +97,7 @@ mod table {
              "when not logged in at this computer's own screen (ssh), a rule with GROUP is needed instead"];
         busy: Some(Kind::PhoneNotReady),
             "another program has the phone's debugging interface open",
-            "end that program, or start its adb server where this user reaches it, and run the command again",
+            [Said("end that program, or start its adb server where this user reaches it"), ByCommand(", and run the command again")],
             ["`adb kill-server` ends an adb server", "an adb server of another user cannot be seen from here"];
         no_driver: Some(Kind::PhoneNotReady),
             "the phone is on USB and offers debugging, but Windows has no WinUSB driver for its debugging interface",
@@ -87,31 +107,41 @@ mod table {
              "Linux needs no driver: a live system from a USB stick will do"];
         same_serial: Some(Kind::SeveralPhones),
             "more than one phone has this serial number, so the serial number does not choose one",
-            "choose one by its place, which `rescue devices` shows: `rescue pull --serial usb:1-2 -o FOLDER`, each into a folder of its own",
+            [Said("choose one by its place, which `rescue devices` shows"), Pull {
+                before: ": ",
+                example: " --serial usb:1-2",
+                rest: " -o FOLDER",
+                behind: ", each into a folder of its own",
+            }],
             ["unplug all but one of them, and run the command again"];
         unauthorized: Some(Kind::Unauthorized),
             "the phone has not allowed this computer's key",
-            "run `rescue pull` and unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",
+            [run_pull(" and "),
+             Said("unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow'"),
+             ByCommand(" (with a dead touch screen: `rescue authorize`)")],
             ["if no question appears: unplug, revoke USB debugging authorizations in its developer options, plug in again",
              "a mouse on a USB-C adapter can tap, too",
              "on another computer that the phone allows, copy ~/.android/adbkey and name it here with --key"];
         key_expired: Some(Kind::Unauthorized),
             "the phone allowed this computer's key before and asks again: a key unused for 7 days expires",
-            "run `rescue pull` and unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow' (with a dead touch screen: `rescue authorize`)",
+            [run_pull(" and "),
+             Said("unlock the phone; it asks 'Allow USB debugging?': tick 'Always allow from this computer' and tap 'Allow'"),
+             ByCommand(" (with a dead touch screen: `rescue authorize`)")],
             ["if no question appears: unplug, revoke USB debugging authorizations in its developer options, plug in again",
              "a mouse on a USB-C adapter can tap, too",
              "keep it from happening again: 'Disable adb authorization timeout' in its developer options"];
         key_unreadable: Some(Kind::Key),
             "this computer's key file cannot be read or created, so no phone can recognise this computer",
-            match cfg!(windows) {
+            [Said(match cfg!(windows) {
                 true => "give this user the right to read the key file that is named: Properties, Security",
                 false => "make the key file readable for this user: `sudo chown \"$USER\" ~/.android ~/.android/adbkey*` (an adb started with sudo leaves it to root)",
-            },
+            })],
             ["use another key that the phone allows: --key FILE",
              "if there is no home folder, set HOME"];
         key_damaged: Some(Kind::Key),
             "this computer's key file holds no usable key",
-            "rename the key file and run the command again: a new key is made, and the phone asks 'Allow USB debugging?' once more",
+            [Said("rename the key file"), ByCommand(" and run the command again"),
+             Said(": a new key is made, and the phone asks 'Allow USB debugging?' once more")],
             ["use a copy of the old key, or another key that the phone allows: --key FILE",
              "with a dead touch screen, `rescue authorize` answers the question"];
         offline: Some(Kind::PhoneNotReady),
@@ -120,12 +150,12 @@ mod table {
             ["try another cable or port", "restart the adb server: `adb kill-server`, then `adb start-server`"];
         bad_address: Some(Kind::Usage),
             "this is not a phone's address: an address is HOST or HOST:PORT",
-            "give the phone's IP address and port, as in --tcp 192.168.1.7:5555",
+            [Said("give the phone's IP address and port"), With(Flag::Tcp, ", as in --tcp 192.168.1.7:5555")],
             ["the phone shows both: Settings, Developer options, Wireless debugging",
              "a phone on the cable needs no address: leave --tcp out"];
         unknown_host: Some(Kind::NoPhone),
             "this computer finds no host of that name",
-            "give the phone's IP address instead of a name, as in --tcp 192.168.1.7:5555",
+            [Said("give the phone's IP address instead of a name"), With(Flag::Tcp, ", as in --tcp 192.168.1.7:5555")],
             ["the phone shows it: Settings, About phone, Status (or Wireless debugging, in the developer options)",
              "check that this computer has a network connection"];
         nothing_listens: Some(Kind::NoPhone),
@@ -144,11 +174,12 @@ mod table {
             ["wireless debugging needs an adb server: `rescue connect HOST:PORT --pair CODE`, then leave --tcp out"];
         wireless: Some(Kind::PhoneTalksNonsense),
             "this is the phone's port for wireless debugging, which is encrypted",
-            "pair with it through an adb server: `rescue connect HOST:PORT --pair CODE`; then leave --tcp out",
+            [Said("pair with it through an adb server: `rescue connect HOST:PORT --pair CODE`"),
+             With(Flag::Tcp, "; then leave --tcp out")],
             ["with the cable plugged in, `adb tcpip 5555` makes the phone listen without encryption"];
         authorizing: Some(Kind::PhoneNotReady),
             "the phone is being contacted; this passes by itself",
-            "wait some seconds and run the command again",
+            [Said("wait some seconds"), ByCommand(" and run the command again")],
             ["unlock the phone: it may ask 'Allow USB debugging?'"];
         detached: Some(Kind::PhoneNotReady),
             "the adb server has released the phone and reports nothing else about it",
@@ -181,15 +212,17 @@ mod table {
             ["a phone that returns to this mode needs a repair shop; never flash anything if you want the files"];
         locked_since_boot: Some(Kind::Locked),
             "the phone has not been unlocked since it started: its storage is still encrypted",
-            "unlock the phone once with its PIN (with a dead touch screen: `rescue unlock`); do not restart it",
+            [Said("unlock the phone once with its PIN"), ByCommand(" (with a dead touch screen: `rescue unlock`)"),
+             Said("; do not restart it")],
             ["a USB keyboard on an adapter can type the PIN, too"];
         storage_missing: Some(Kind::PhoneNotReady),
             "the phone answers, but its shared storage cannot be listed",
-            "unlock the phone, wait a minute, and run the command again",
+            [Said("unlock the phone, wait a minute"), ByCommand(", and run the command again")],
             ["`--root PATH` takes other folders, as in /data/media/0 of a phone with a root shell"];
         screen_locked: None,
             "the phone's screen is locked, but its files can still be read",
-            "run `rescue pull`; do not restart the phone, or its storage is encrypted until its PIN is entered",
+            [run_pull("; "),
+             Said("do not restart the phone, or its storage is encrypted until its PIN is entered")],
             ["a locked phone may stop answering after a time or restart by itself after three days: do not wait"];
         card_unreadable: None,
             "the phone has a memory card that it cannot read",
@@ -202,11 +235,11 @@ mod table {
             ["or pull now: pulled files stay, and the next run resumes"];
         disk_nearly_full: None,
             "this computer's disk has little room left here",
-            "make room, or choose another disk with -o",
+            [Said("make room, or choose another disk"), With(Flag::Output, " with -o")],
             ["`rescue pull --photos` takes the photos first"];
         hung: Some(Kind::PhoneGone),
             "the phone accepts the connection but does not answer",
-            "unplug the phone, plug it in again and run the same command",
+            [Said("unplug the phone, plug it in again"), ByCommand(" and run the same command")],
             ["switch USB debugging off and on in its developer options"];
         server_trouble: Some(Kind::AdbServer),
             "the adb server does not answer as an adb server should",
@@ -214,7 +247,7 @@ mod table {
             ["check ADB_SERVER_SOCKET and ANDROID_ADB_SERVER_PORT"];
         ready: None,
             "the phone answers and can be read",
-            "run `rescue pull`",
+            [run_pull("")],
             [];
     }
 }
@@ -289,7 +322,9 @@ pub fn as_markdown() -> String {
     let rows = ALL.iter().map(|state| {
         format!(
             "| `{}` | {} | {} |\n",
-            state.state, state.meaning, state.next
+            state.state,
+            state.meaning,
+            state.next()
         )
     });
     format!(

@@ -11,6 +11,7 @@ use super::likeness;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events, Wait};
 use crate::halt::Halt;
+use crate::hint::Clause::{ByCommand, Said};
 use crate::item::{Item, Marks};
 use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
 use crate::phone::{Phone, PhoneError};
@@ -110,9 +111,10 @@ impl Reconnect {
                 }
                 Ok(false) => {
                     let message = "the phone is back, but its storage is not".to_owned();
-                    return Err(Error::new(Kind::Locked, message).with_hint(
-                        "unlock the phone, which was restarted, and run the same command: it resumes where it stopped",
-                    ));
+                    return Err(Error::new(Kind::Locked, message).with_hint([
+                        Said("unlock the phone, which was restarted"),
+                        ByCommand(", and run the same command: it resumes where it stopped"),
+                    ]));
                 }
                 Err(error) if error.is_gone() && Instant::now() < deadline => {}
                 Err(_) => return Err(lost.into()),
@@ -202,8 +204,9 @@ impl Reconnect {
                 self.serial
             ),
         };
-        Error::new(Kind::PhoneGone, message).with_hint(
-            "plug the right phone in and run the same command: it resumes where it stopped",
-        )
+        Error::new(Kind::PhoneGone, message).with_hint([
+            Said("plug the right phone in"),
+            ByCommand(" and run the same command: it resumes where it stopped"),
+        ])
     }
 }

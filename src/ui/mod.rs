@@ -17,6 +17,8 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
+use crate::hint::Clause::{ByCommand, Said};
+use crate::hint::Hint;
 use crate::json;
 use progress::Progress;
 pub use text::{bytes, count, plain, rate, seconds, were};
@@ -278,7 +280,7 @@ impl Ui {
                     kind: error.kind,
                     message: &error.message,
                     causes: &causes,
-                    hint: error.hint.as_deref(),
+                    hint: error.hint.as_ref(),
                     exit_code: error.kind.exit_code(),
                 },
             );
@@ -309,7 +311,7 @@ impl Ui {
             eprint_line(&format!("caused by: {}", plain(cause)));
         }
         if let Some(hint) = &error.hint {
-            let hint = fitted(&format!("hint: {}", plain(hint)), width);
+            let hint = fitted(&format!("hint: {}", plain(&hint.to_string())), width);
             eprint_raw(&paint(hint, "hint:", 36));
         }
     }
@@ -330,7 +332,7 @@ struct JsonError<'a> {
     kind: Kind,
     message: &'a str,
     causes: &'a [String],
-    hint: Option<&'a str>,
+    hint: Option<&'a Hint>,
     exit_code: u8,
 }
 
@@ -341,7 +343,10 @@ static OUTPUT_FAILED: OnceLock<String> = OnceLock::new();
 pub fn unwritable(cause: &str) -> Error {
     Error::new(Kind::Disk, "standard output cannot be written")
         .caused_by(cause.to_owned())
-        .with_hint("check where standard output goes, such as a file on a full disk, and run the same command again")
+        .with_hint([
+            Said("check where standard output goes, such as a file on a full disk"),
+            ByCommand(", and run the same command again"),
+        ])
 }
 
 /// Notes that standard output takes nothing; a reader that went away (`| head`) wants no more, which is no failure.

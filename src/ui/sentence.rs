@@ -140,12 +140,11 @@ fn waiting(what: &Wait, limit: u64, why: Option<&str>) -> String {
         limit => format!(" up to {}", whole_seconds(limit)),
     };
     match what {
-        Wait::Approval => format!(
-            "Waiting{up_to} for a tap on the phone: {}",
-            guide::states::unauthorized
-                .next
-                .trim_start_matches("run `rescue pull` and ")
-        ),
+        Wait::Approval => {
+            let step = guide::states::unauthorized.next().while_pulling();
+            let step = step.map_or_else(String::new, |step| format!(": {step}"));
+            format!("Waiting{up_to} for a tap on the phone{step}")
+        }
         Wait::Phone => format!("Waiting{up_to} for the phone: plug it in"),
         Wait::Answer => format!(
             "Waiting{up_to} for the phone to answer: it may be hung; unplug it and plug it in again"

@@ -337,7 +337,7 @@ fn locked(name: &str, error: Option<KeyringError>) -> Error {
         ))
 }
 
-fn unusable(path: &Path, why: &str, hint: &str) -> Error {
+fn unusable(path: &Path, why: &str, hint: &'static str) -> Error {
     Error::new(
         ErrorKindOf::Usage,
         format!("cannot use the settings {}: {why}", path.display()),
@@ -523,7 +523,7 @@ user = "ada"
         fs::write(&foreign, b"[remotes.\xff]\n").unwrap();
         for path in [folder.path(), &foreign] {
             let error = Settings::load_from(path).unwrap_err();
-            let hint = error.hint.unwrap();
+            let hint = error.hint.unwrap().to_string();
             assert!(hint.starts_with("move it away"), "{hint}");
             assert!(!hint.contains("remove"), "{hint}");
             assert!(path.exists());

@@ -140,8 +140,9 @@ async fn without_a_phone_a_pull_shows_what_the_doctor_does() {
     let (code, screen) = Terminal::start(command, 80).end().await;
     assert_eq!(code, 10, "{screen}");
     let state = rescue::guide::states::nothing_on_usb;
-    assert_whole_words(&screen, &[state.meaning, state.next, "--wait 600"]);
-    assert_eq!(screen.matches(state.next).count(), 1, "{screen}");
+    let next = state.next().to_string();
+    assert_whole_words(&screen, &[state.meaning, &next, "--wait 600"]);
+    assert_eq!(screen.matches(&next).count(), 1, "{screen}");
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ use chrono::{Local, NaiveDate};
 use super::PullRequest;
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, FolderError};
+use crate::hint::Clause::{Said, With};
+use crate::hint::Flag;
 use crate::item::{Marks, PhoneIdentity};
 use crate::names::harmless;
 use crate::phone::Phone;
@@ -133,7 +135,8 @@ async fn default_folder(
         }
     }
     let message = format!("this phone has {MAX_A_DAY} folders of today already");
-    Err(Error::new(Kind::Folder, message).with_hint("name a new folder with -o"))
+    Err(Error::new(Kind::Folder, message)
+        .with_hint([Said("name a new folder"), With(Flag::Output, " with -o")]))
 }
 
 /// Looks whose a folder is, and closes it again.

@@ -7,6 +7,7 @@ use super::report::KnownMissing;
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, RunOutcome};
 use crate::guide;
+use crate::hint::Clause::{ByCommand, Said};
 use crate::pull::enumerate::Enumeration;
 use crate::pull::session::PullOutcome;
 
@@ -50,7 +51,10 @@ pub(super) fn disk_gone(path: &Path, why: &str) -> Error {
     let message = format!("the disk that holds {} is gone", path.display());
     Error::new(Kind::Disk, message)
         .caused_by(why.to_owned())
-        .with_hint("attach it again and run the same command: it resumes where it stopped")
+        .with_hint([
+            Said("attach it again"),
+            ByCommand(" and run the same command: it resumes where it stopped"),
+        ])
 }
 
 pub(super) fn check_catalogue(folder: &Folder) -> Result<(), Error> {

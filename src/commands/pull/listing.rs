@@ -5,6 +5,7 @@ use super::PullRequest;
 use crate::error::{Error, Kind};
 use crate::event::Events;
 use crate::halt::Halt;
+use crate::hint::Clause::{ByCommand, Said};
 use crate::phone::Phone;
 use crate::pull::enumerate::{Enumeration, Listing};
 use crate::pull::reconnect::Reconnect;
@@ -92,7 +93,8 @@ pub(super) fn check_storage(found: &Enumeration) -> Result<(), Error> {
         Kind::PhoneNotReady,
         "the phone shows no storage: neither internal storage nor a card",
     )
-    .with_hint(
-        "unlock the phone and wait a minute after it was switched on, then run the same command",
-    ))
+    .with_hint([
+        Said("unlock the phone and wait a minute after it was switched on"),
+        ByCommand(", then run the same command"),
+    ]))
 }

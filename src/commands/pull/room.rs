@@ -3,6 +3,8 @@
 
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Reason, ReasonCode};
+use crate::hint::Clause::{Said, With};
+use crate::hint::Flag;
 use crate::pull::items::{Items, Number};
 use crate::pull::plan::{LARGEST_STORAGE, Plan};
 use crate::pull::session::held_bytes;
@@ -35,7 +37,11 @@ pub(super) fn check_room(folder: &Folder, plan: &Plan) -> Result<(), Error> {
         folder.root().display(),
         bytes(free),
     );
-    let hint = "choose a folder on a larger disk with -o, or make room on this one";
+    let hint = [
+        Said("choose a folder on a larger disk"),
+        With(Flag::Output, " with -o"),
+        Said(", or make room on this one"),
+    ];
     Err(Error::new(Kind::DiskFull, message).with_hint(hint))
 }
 

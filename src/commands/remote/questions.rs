@@ -153,7 +153,7 @@ async fn answer(
             false => match check(line) {
                 Ok(()) => return Ok(line.to_owned()),
                 Err(refused) => {
-                    let hint = refused.hint.as_deref().unwrap_or("try another answer");
+                    let hint = refused.hint.unwrap_or("try another answer".into());
                     ui.remark(&format!("{}; {hint}.", refused.message));
                 }
             },

@@ -8,6 +8,7 @@ use super::holdings::Holdings;
 use super::sight::{Sight, Sighting};
 use crate::error::Kind;
 use crate::guide::states::Diagnosis;
+use crate::hint::Hint;
 
 /// What happened since the last turn.
 #[derive(Debug, Clone)]
@@ -157,7 +158,7 @@ pub(crate) struct Trouble {
     pub(crate) kind: Kind,
     pub(crate) message: String,
     pub(crate) causes: Vec<String>,
-    pub(crate) hint: Option<String>,
+    pub(crate) hint: Option<Hint>,
 }
 
 impl Trouble {

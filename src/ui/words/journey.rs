@@ -11,6 +11,7 @@ use crate::guide::journey::{
     Sighting, TakeChoice, Trouble,
 };
 use crate::guide::states::{self, Diagnosis};
+use crate::hint::Hint;
 use crate::phone::accessory::script::Recipe;
 
 /// What a cable of USB 2 carries, in bytes a second: the estimate before anything is measured.
@@ -36,7 +37,7 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
             "  a memory card can be taken out and read in any card reader",
         ]),
         Note::Advice(counsel) => std::iter::once(String::new())
-            .chain(counsel.iter().map(advised))
+            .chain(counsel.iter().filter_map(advised))
             .collect(),
         Note::Alternatives(state) => std::iter::once("You can also try this:".to_owned())
             .chain(
@@ -50,7 +51,9 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
         Note::Aside(seen) if seen.state == states::screen_locked => {
             owned(&["Its screen is locked; the files can be read all the same. Do not restart it."])
         }
-        Note::Aside(seen) => vec![meaning(seen), next(seen.state)],
+        Note::Aside(seen) => std::iter::once(meaning(seen))
+            .chain(next(seen.state))
+            .collect(),
         Note::ScreenInBrowser => owned(&[
             "To see its screen on this computer: `rescue screen --live`, in another window.",
         ]),
@@ -191,11 +194,11 @@ fn doubt_words(doubt: Doubt) -> (&'static str, &'static str, &'static str) {
 }
 
 /// One thing about a phone that cannot be read yet.
-fn advised(counsel: &Counsel) -> String {
+fn advised(counsel: &Counsel) -> Option<String> {
     let words = match counsel {
-        Counsel::Meaning(seen) => return meaning(seen),
+        Counsel::Meaning(seen) => return Some(meaning(seen)),
         Counsel::Step(state) => return next(*state),
-        Counsel::Absent(words) => return format!("There is {}.", plain(words)),
+        Counsel::Absent(words) => return Some(format!("There is {}.", plain(words))),
         Counsel::NoPhone => "No phone shows on USB yet.",
         Counsel::PlugIn => {
             "Next: plug it straight into this computer. If it is plugged in, try another cable, one that has carried \
@@ -236,7 +239,7 @@ fn advised(counsel: &Counsel) -> String {
              the phone."
         }
     };
-    words.to_owned()
+    Some(words.to_owned())
 }
 
 fn meaning(seen: &Sighting) -> String {
@@ -253,29 +256,14 @@ fn name_of(seen: &Sighting) -> Option<String> {
     model.or(seen.phone.as_deref()).map(plain)
 }
 
-fn next(state: Diagnosis) -> String {
-    format!("Next: {}.", guided(state.next))
+/// The next step of the table, where the guide leaves one to the person.
+fn next(state: Diagnosis) -> Option<String> {
+    step(state.next())
 }
 
-/// A next step of the table, without what the guide does by itself.
-fn guided(next: &str) -> String {
-    let mut guided = next
-        .strip_prefix("run `rescue pull` and ")
-        .unwrap_or(next)
-        .to_owned();
-    for part in [
-        " (with a dead touch screen: `rescue authorize`)",
-        " (with a dead touch screen: `rescue unlock`)",
-        ": it resumes where it stopped",
-        " before you run the same command with --again",
-        ", and leave --over adb and --tcp out",
-        " and run the same command again",
-        " and run the same command",
-        " and run the command again",
-    ] {
-        guided = guided.replace(part, "");
-    }
-    guided.trim_end_matches(',').to_owned()
+fn step(hint: Hint) -> Option<String> {
+    let hint = hint.for_guide()?.to_string();
+    Some(format!("Next: {}.", plain(&hint)))
 }
 
 fn ready(seen: &Sighting) -> String {
@@ -411,8 +399,7 @@ fn trouble_lines(trouble: &Trouble) -> Vec<String> {
     ];
     let causes = trouble.causes.iter();
     lines.extend(causes.map(|cause| format!("  because: {}", plain(cause))));
-    let hint = trouble.hint.as_deref().map(plain);
-    lines.extend(hint.map(|hint| format!("Next: {}.", guided(&hint))));
+    lines.extend(trouble.hint.clone().and_then(step));
     lines.push("The files here are safe.".to_owned());
     lines
 }
@@ -428,7 +415,7 @@ mod tests {
     #[test]
     fn no_step_of_the_table_sends_the_person_to_what_the_guide_does_itself() {
         for state in states::ALL.iter().filter(|state| state.kind.is_some()) {
-            let next = guided(state.next);
+            let next = next(*state).unwrap();
             for command in ["run `rescue pull`", "the command again", "the same command"] {
                 assert!(!next.contains(command), "{}: {next}", state.state);
             }
