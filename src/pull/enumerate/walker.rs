@@ -1,23 +1,27 @@
 //! The walk through a phone's folders, over as many streams and connections as it takes.
 
+mod empty;
+mod failing;
+mod roots;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use self::failing::Savepoint;
 use super::super::items::FoundItem;
 use super::super::reasons::{reason_of_errno, reason_of_fail};
 use super::ask::list_operation;
 use super::first_bytes;
 use super::tally::{Closed, ListingTally};
-use super::volumes::{INTERNAL, INTERNAL_ROOTS, Root, VolumeKind, Volumes};
-use super::{Enumeration, Roots, known_path};
+use super::volumes::{VolumeKind, Volumes};
+use super::{Enumeration, Roots};
 use crate::adb::RemotePath;
 use crate::adb::features::Feature;
-use crate::adb::shell::quote;
 use crate::adb::sync::{FileType, Stat, SyncAnswer};
 use crate::event::{Event, Events};
 use crate::folder::{Reason, ReasonCode, SurveyKind, Surveyed};
-use crate::item::{Item, Volume};
-use crate::media::choice::{Filter, Left, Selection, Spot, Verdict, Walk, is_private_folder};
+use crate::item::Item;
+use crate::media::choice::{Filter, Left, Selection, Spot, Verdict, Walk};
 use crate::media::kind::{MediaKind, ending, original_name};
 use crate::phone::{Phone, PhoneError};
 
@@ -33,14 +37,8 @@ const MAX_PATH_BYTES_IN_ALL: usize = 256 * 1024 * 1024;
 const MAX_REFUSALS: usize = 10_000;
 /// How often to tell how far the listing is, in entries.
 const TELL_EVERY: u64 = 500;
-/// How often a folder may keep the phone from answering before it is given up.
-const MAX_FAILURES: u32 = 3;
-/// How often one folder after the other may keep the phone silent before it is the phone.
-const MAX_SILENCES: u32 = 4;
 /// Files whose names do not tell what they are, kept to be looked into.
 const MAX_UNDECIDED: usize = 4 * first_bytes::MAX_FILES;
-/// More than the answers to one round of questions, in bytes.
-const MAX_ANSWER: usize = 1024 * 1024;
 
 /// A folder that still has to be listed.
 #[derive(Debug, Clone)]
@@ -76,17 +74,6 @@ impl Ancestry {
         }
         false
     }
-}
-
-/// The state of the walk before the current folder, to return to if its listing fails.
-#[derive(Debug, Clone, Copy, Default)]
-struct Savepoint {
-    waiting: usize,
-    items: usize,
-    refused: usize,
-    undecided: usize,
-    entries: u64,
-    path_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -203,91 +190,6 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn add_volumes(&mut self, places: Vec<Root>, events: &Events) {
-        for place in places {
-            self.add_volume(place, events);
-        }
-        // A card alone is better than nothing, but not everything.
-        let volumes = &self.found.volumes;
-        if !volumes.is_empty() && volumes.iter().all(|volume| volume.label != INTERNAL) {
-            let message = "internal storage is not there: was the phone unlocked since it started?";
-            let reason = Reason::new(ReasonCode::PermissionDenied, message);
-            self.refuse(known_path(INTERNAL_ROOTS[0]), reason);
-        }
-    }
-
-    fn add_volume(&mut self, place: Root, events: &Events) {
-        events.emit(Event::Listing {
-            volume: place.volume.label.clone(),
-        });
-        let walk = self.selection.walk(std::iter::empty());
-        let (root, index) = (place.volume.root.clone(), self.add_place(place));
-        self.add_root(root, index, walk);
-    }
-
-    fn add_place(&mut self, place: Root) -> usize {
-        self.standings.push((place.standing, place.identity));
-        self.found.volumes.push(place.volume);
-        self.found.volumes.len() - 1
-    }
-
-    /// Adds the storage of other users to the walk.
-    pub(super) fn add_users(&mut self, users: &[u32], events: &Events) {
-        for user in users {
-            let place = Root::of_user(*user);
-            let is_new = self
-                .found
-                .volumes
-                .iter()
-                .all(|known| *known != place.volume);
-            if is_new {
-                self.add_volume(place, events);
-            }
-        }
-    }
-
-    fn add_named_roots(&mut self, places: Vec<Root>, folders: &[RemotePath]) {
-        for mut place in places {
-            // What is asked for by its name is missed when it cannot be read.
-            place.standing = VolumeKind::Card;
-            self.add_place(place);
-        }
-        let mut root_of_all = None;
-        for folder in folders {
-            let inside =
-                |volume: &Volume| volume.root == *folder || folder.below(&volume.root).is_some();
-            let volume = match self.found.volumes.iter().position(inside) {
-                Some(volume) => volume,
-                None => *root_of_all.get_or_insert_with(|| {
-                    self.add_place(Root {
-                        volume: Volume {
-                            root: known_path("/"),
-                            label: "root".to_owned(),
-                        },
-                        standing: VolumeKind::Internal,
-                        identity: None,
-                    })
-                }),
-            };
-            let root = self.found.volumes.get(volume).map(|volume| &volume.root);
-            let below = root.and_then(|root| folder.below(root));
-            self.asks_for_private |= below.is_some_and(is_private_folder);
-            self.add_root(folder.clone(), volume, Walk::Everything);
-        }
-    }
-
-    fn add_root(&mut self, path: RemotePath, volume: usize, walk: Walk) {
-        self.roots.push((path.clone(), 0));
-        self.waiting.push_back(PendingFolder {
-            path,
-            volume,
-            root: self.roots.len() - 1,
-            walk,
-            place: None,
-            failures: 0,
-        });
-    }
-
     /// Walks until everything is listed or the phone is gone; in that case it can be called again.
     pub(super) async fn walk(&mut self, phone: &Phone, events: &Events) -> Result<(), PhoneError> {
         self.silences = 0;
@@ -381,75 +283,6 @@ impl<'a> Walker<'a> {
                 }
             }
         }
-    }
-
-    fn mark(&self) -> Savepoint {
-        Savepoint {
-            waiting: self.waiting.len(),
-            items: self.found.items.len(),
-            refused: self.found.refused.len(),
-            undecided: self.undecided.len(),
-            entries: self.entries,
-            path_bytes: self.path_bytes,
-        }
-    }
-
-    /// Lists a folder again later, or gives it up, after the phone stopped answering while listing it. An error means
-    /// that the phone itself is gone.
-    fn blame(
-        &mut self,
-        mut folder: PendingFolder,
-        mark: &Savepoint,
-        error: PhoneError,
-    ) -> Result<(), PhoneError> {
-        tracing::debug!(path = ?folder.path, %error, "a folder is not listed to its end");
-        folder.failures += 1;
-        if folder.failures >= MAX_FAILURES {
-            self.count_folder(&folder);
-            // What came of it is better than nothing.
-            let words = format!("the phone stopped while it listed this folder: {error}");
-            self.refuse(folder.path, Reason::new(ReasonCode::PhoneIo, words));
-            self.settled_folders += 1;
-            self.silences = 0;
-        } else {
-            self.found.items.truncate(mark.items);
-            self.found.refused.truncate(mark.refused);
-            self.undecided.truncate(mark.undecided);
-            self.folder_tally = ListingTally::default();
-            (self.entries, self.path_bytes) = (mark.entries, mark.path_bytes);
-            self.waiting.truncate(mark.waiting);
-            self.waiting.push_back(folder);
-        }
-        match error {
-            // Each costs its time, and one folder after the other may be on storage that hangs.
-            PhoneError::Idle { .. } => {
-                self.silences += 1;
-                match self.silences < MAX_SILENCES {
-                    true => Ok(()),
-                    false => Err(error),
-                }
-            }
-            // Whether it is the phone shows when the next stream is opened.
-            PhoneError::Sync(_) | PhoneError::StreamEnded { .. } => Ok(()),
-            _ => Err(error),
-        }
-    }
-
-    /// Keeps what an endless folder has listed, each entry once, because some phones start again in the middle.
-    fn give_up_endless(&mut self, folder: PendingFolder, mark: &Savepoint) {
-        self.found.items.drop_twins_from(mark.items);
-        let mut folders = self.waiting.split_off(mark.waiting);
-        folders
-            .make_contiguous()
-            .sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        let mut folders = Vec::from(folders);
-        folders.dedup_by(|a, b| a.path == b.path);
-        self.waiting.extend(folders);
-        self.count_folder(&folder);
-        let words =
-            format!("it lists more than {MAX_FOLDER_ENTRIES} entries, and perhaps without end");
-        self.refuse(folder.path, Reason::new(ReasonCode::Other, words));
-        self.settled_folders += 1;
     }
 
     fn entry(
@@ -641,220 +474,9 @@ impl<'a> Walker<'a> {
         });
     }
 
-    /// Distinguishes empty folders from those that the phone may not read.
-    async fn question_empty_folders(
-        &mut self,
-        phone: &Phone,
-        events: &Events,
-    ) -> Result<(), PhoneError> {
-        while !self.suspicious.is_empty() {
-            let (command, asked) = questions(&self.suspicious, phone.max_command_bytes());
-            let answers = ask(phone, &command, asked).await?;
-            let batch: Vec<PendingFolder> = self.suspicious.drain(..asked).collect();
-            for (index, folder) in batch.iter().enumerate() {
-                let answer = answers.as_ref().and_then(|answers| answers.get(index));
-                self.judge_empty(folder, answer.copied(), events);
-            }
-        }
-        Ok(())
-    }
-
-    fn judge_empty(&mut self, folder: &PendingFolder, answer: Option<Readable>, events: &Events) {
-        if answer == Some(Readable::Yes) {
-            return;
-        }
-        match (self.standing_of(&folder.path), answer) {
-            (Some(VolumeKind::User), answer) => {
-                let words = match answer {
-                    Some(Readable::Missing) => "Android does not show another user's storage here",
-                    _ => "Android hides another user's storage from this one's shell",
-                };
-                let reason = Reason::new(ReasonCode::PermissionDenied, words);
-                self.close(SurveyKind::OtherUser, folder, reason, events);
-            }
-            (Some(VolumeKind::EmptyPlace), _) => {
-                let reason = Reason::new(ReasonCode::StorageGone, "nothing is mounted there");
-                self.close(SurveyKind::NotMounted, folder, reason, events);
-            }
-            (Some(_), Some(Readable::Missing)) => {
-                // It was there when the phone was asked what storage it has.
-                let words =
-                    "this storage does not answer: is the card out or broken, or the phone locked?";
-                let reason = Reason::new(ReasonCode::StorageGone, words);
-                self.refuse(folder.path.clone(), reason);
-            }
-            (None, Some(Readable::Missing)) => {
-                let words = "the phone has no folder of this name";
-                let reason = Reason::new(ReasonCode::Vanished, words);
-                self.refuse(folder.path.clone(), reason);
-            }
-            (_, None) => {
-                let words = "the phone lists nothing in it, not even itself, and does not say why";
-                self.refuse_folder(folder, Reason::new(ReasonCode::Refused, words), events);
-            }
-            _ => {
-                let words = "the phone does not let its shell read this folder";
-                let reason = Reason::new(ReasonCode::PermissionDenied, words);
-                self.refuse_folder(folder, reason, events);
-            }
-        }
-    }
-
-    /// Returns the kind of the volume at a path, if it is one that the user did not name.
-    fn standing_of(&self, path: &RemotePath) -> Option<VolumeKind> {
-        let mut volumes = self.found.volumes.iter().zip(&self.standings);
-        let (_, (standing, _)) = volumes.find(|(volume, _)| volume.root == *path)?;
-        Some(*standing)
-    }
-
-    /// Records a place that is not listed and need not be.
-    fn close(&mut self, kind: SurveyKind, folder: &PendingFolder, reason: Reason, events: &Events) {
-        events.emit(Event::FolderRefused {
-            path: folder.path.clone(),
-            expected: true,
-        });
-        self.closed.add(kind, folder.path.clone(), reason);
-    }
-
-    fn refuse_folder(&mut self, folder: &PendingFolder, reason: Reason, events: &Events) {
-        // `Android/data` or `Android/obb`, when nobody asked for it by its name.
-        let of_apps = {
-            let volume = self.found.volumes.get(folder.volume);
-            let below = |volume: &Volume| {
-                let below = folder.path.below(&volume.root)?;
-                (!self.asks_for_private && is_private_folder(below.clone())).then_some(())?;
-                let join = |place: RemotePath, part| place.join(part).unwrap_or(place);
-                Some(below.take(2).fold(volume.root.clone(), join))
-            };
-            volume.and_then(below)
-        };
-        let expected = of_apps.is_some();
-        events.emit(Event::FolderRefused {
-            path: folder.path.clone(),
-            expected,
-        });
-        match of_apps {
-            Some(of_apps) => self.closed.add_private(of_apps),
-            None => self.refuse(folder.path.clone(), reason),
-        }
-    }
-
     fn refuse(&mut self, path: RemotePath, reason: Reason) {
         if self.found.refused.len() < MAX_REFUSALS {
             self.found.refused.push((path, reason));
         }
-    }
-}
-
-/// Whether the phone's shell may read a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Readable {
-    Yes,
-    No,
-    Missing,
-}
-
-/// Asks the phone's shell about `asked` folders; returns `None` if the answer is invalid.
-async fn ask(
-    phone: &Phone,
-    command: &[u8],
-    asked: usize,
-) -> Result<Option<Vec<Readable>>, PhoneError> {
-    let output = phone.run("test", command, MAX_ANSWER, phone.idle()).await;
-    match output {
-        Ok(output) => Ok(answers(&output.stdout, asked)),
-        Err(PhoneError::Idle { .. } | PhoneError::StreamEnded { .. }) => {
-            // Not the phone, when it still opens streams: only its shell.
-            drop(phone.sync().await?);
-            Ok(None)
-        }
-        Err(
-            PhoneError::ServiceRefused { .. }
-            | PhoneError::Shell(_)
-            | PhoneError::TooMuchOutput { .. },
-        ) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Reads the answers to [`questions`]; `None` unless there is one for each.
-fn answers(output: &[u8], asked: usize) -> Option<Vec<Readable>> {
-    let mut read = Vec::with_capacity(asked);
-    let (mut exists, mut is_readable) = (false, false);
-    let lines = output.split(|byte| matches!(byte, b'\n' | b'\r'));
-    for line in lines.filter(|line| !line.is_empty()) {
-        match line {
-            b"d" => exists = true,
-            b"r" => is_readable = true,
-            b"." => {
-                read.push(match (exists, is_readable) {
-                    (true, true) => Readable::Yes,
-                    (true, false) => Readable::No,
-                    (false, _) => Readable::Missing,
-                });
-                (exists, is_readable) = (false, false);
-            }
-            // A shell that complains answers nothing.
-            _ => return None,
-        }
-    }
-    (read.len() == asked).then_some(read)
-}
-
-/// A command line that tells for each folder whether it exists and can be read, and for how many.
-fn questions(folders: &[PendingFolder], max_bytes: usize) -> (Vec<u8>, usize) {
-    let mut command = Vec::new();
-    for (index, folder) in folders.iter().enumerate() {
-        let path = quote(folder.path.as_bytes());
-        let question = [
-            b"test -d ",
-            &*path,
-            b" && echo d; test -r ",
-            &path,
-            b" && echo r; echo .; ",
-        ]
-        .concat();
-        if index > 0 && command.len() + question.len() > max_bytes {
-            return (command, index);
-        }
-        command.extend_from_slice(&question);
-    }
-    (command, folders.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn questions_fit_the_command_line() {
-        let folder = |n: usize| PendingFolder {
-            path: known_path(&format!("/a/{n}")),
-            volume: 0,
-            root: 0,
-            walk: Walk::Everything,
-            place: None,
-            failures: 0,
-        };
-        let folders: Vec<_> = (0..10).map(folder).collect();
-        let (command, asked) = questions(&folders, 100);
-        assert!(
-            (1..10).contains(&asked) && command.len() <= 100,
-            "{asked} {}",
-            command.len()
-        );
-        assert_eq!(questions(&folders, 1).1, 1);
-        assert_eq!(questions(&folders, 10_000).1, 10);
-    }
-
-    #[test]
-    fn answers_that_are_not_one_for_each_are_none() {
-        use Readable::{Missing, No, Yes};
-        let read = |text: &str, asked| answers(text.as_bytes(), asked);
-        assert_eq!(read("d\nr\n.\nd\n.\n.\n", 3), Some(vec![Yes, No, Missing]));
-        assert_eq!(read("d\nr\n.\n", 2), None);
-        assert_eq!(read("", 1), None);
-        assert_eq!(read("sh: test: not found\n.\n", 1), None);
-        assert_eq!(read("d\r\n.\r\n", 1), Some(vec![No]));
     }
 }
