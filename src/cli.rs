@@ -21,7 +21,7 @@ pub use self::phone::{
     ScreenArgs, UnlockArgs, Way,
 };
 pub use self::upload::{
-    CheckHow, LimitsOf, PaceArgs, Quality, RemoteAddArgs, RemoteCommand, RemoteNameArgs,
+    BegunKind, CheckHow, LimitsOf, PaceArgs, Quality, RemoteAddArgs, RemoteCommand, RemoteNameArgs,
     UploadArgs, UploadChoiceArgs,
 };
 use self::values::day;

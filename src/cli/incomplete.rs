@@ -4,20 +4,7 @@ use std::ffi::OsString;
 
 use clap::{ArgAction, ArgMatches, Command as Parser, CommandFactory as _, FromArgMatches as _};
 
-use super::{Cli, Command, OutputArgs, RemoteAddArgs, RemoteCommand};
-
-/// A kind of remote with some of its arguments.
-#[derive(Debug, Clone)]
-pub struct BegunKind {
-    /// The kind's name.
-    pub name: String,
-    /// The ids of the given arguments.
-    pub given: Vec<String>,
-    /// The given options, as words of a command line.
-    pub options: Vec<OsString>,
-    /// The given arguments that are not options.
-    pub places: Vec<OsString>,
-}
+use super::{BegunKind, Cli, Command, OutputArgs, RemoteAddArgs, RemoteCommand};
 
 /// Reads a `remote add` whose kind lacks required arguments; `None` for every other command line.
 pub(super) fn remote_begun(words: Vec<OsString>) -> Option<Cli> {

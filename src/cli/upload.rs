@@ -1,11 +1,12 @@
 //! Arguments of `remote` and `upload`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::complete;
 use super::values::day;
-use super::{complete, incomplete};
 use crate::upload::kinds::KindOptions;
 use crate::upload::settings::SecretPlace;
 
@@ -57,7 +58,20 @@ pub struct RemoteAddArgs {
     pub no_test: bool,
     /// A kind whose required arguments are not all given
     #[arg(skip)]
-    pub begun: Option<Box<incomplete::BegunKind>>,
+    pub begun: Option<Box<BegunKind>>,
+}
+
+/// A kind of remote with some of its arguments.
+#[derive(Debug, Clone)]
+pub struct BegunKind {
+    /// The kind's name.
+    pub name: String,
+    /// The ids of the given arguments.
+    pub given: Vec<String>,
+    /// The given options, as words of a command line.
+    pub options: Vec<OsString>,
+    /// The given arguments that are not options.
+    pub places: Vec<OsString>,
 }
 
 /// What to send, and where to.
