@@ -42,12 +42,12 @@ mod desk;
 mod drivers;
 #[path = "../../tests/peers/phone.rs"]
 mod phone;
-#[path = "../../tests/peers/ports.rs"]
-mod ports;
 mod relay;
 #[path = "../../tests/peers/rescue.rs"]
 mod rescue;
 mod server;
+#[path = "../../tests/support/mod.rs"]
+mod support;
 mod trees;
 
 use std::fs;

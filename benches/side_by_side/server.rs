@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::adb::AdbVersion;
 use crate::desk::{self, Desk};
-use crate::ports;
+use crate::support::ports;
 
 /// Through which socket commands talk to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -134,6 +134,7 @@ pub struct Faults {
     wire: Arc<Mutex<Option<(After, Break, u32)>>>,
     storage_opens_at: Arc<Mutex<Option<Instant>>>,
     stats_stall: Arc<AtomicBool>,
+    stats_stalled: Arc<AtomicU32>,
     users_refused: Arc<AtomicBool>,
     storage_hangs: Arc<AtomicBool>,
     /// What goes wrong with listings.
@@ -243,8 +244,16 @@ impl Faults {
         self.users_refused.load(Ordering::Relaxed)
     }
 
+    /// How many questions about files were not answered so.
+    pub fn stalled_stats(&self) -> u32 {
+        self.stats_stalled.load(Ordering::Relaxed)
+    }
+
     pub(super) fn do_stats_stall(&self) -> bool {
-        self.stats_stall.load(Ordering::Relaxed)
+        let stall = self.stats_stall.load(Ordering::Relaxed);
+        self.stats_stalled
+            .fetch_add(stall.into(), Ordering::Relaxed);
+        stall
     }
 
     pub(super) fn hang_storage(&self) {

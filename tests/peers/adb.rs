@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::desk::{self, Desk};
 use crate::phone::Phone;
-use crate::ports;
+use crate::support::ports;
 
 /// Which adb.
 #[derive(Debug, Clone, Copy)]

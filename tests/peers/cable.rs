@@ -41,7 +41,7 @@ pub(crate) struct Cut {
 impl Cable {
     /// Lays a cable to the phone's port.
     pub(crate) fn new(phone_port: u16, bytes_per_second: u64) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", crate::ports::free())).unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", crate::support::ports::free())).unwrap();
         let port = listener.local_addr().unwrap().port();
         let inside = Arc::new(Inside {
             phone_port,

@@ -5,14 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::adb::{AdbServer, AdbVersion};
 use crate::phone::{Daemon, Phone};
-use crate::ports;
 use crate::rescue::{Finished, Running};
+use crate::support::ports;
+pub(crate) use crate::support::wait::wait_for;
 
 /// One test's world. Declare it before the phones and servers, so that it outlives them.
 #[derive(Debug)]
@@ -50,15 +50,6 @@ pub(crate) fn output_of(command: &mut Command) -> Vec<u8> {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {output:?}");
     output.stdout
-}
-
-/// Waits for something that another process does.
-pub(crate) fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !happened() {
-        assert!(Instant::now() < deadline, "waited 60 s for this: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 impl Desk {

@@ -34,7 +34,6 @@ mod adb;
 mod cable;
 mod desk;
 mod phone;
-mod ports;
 mod rescue;
 mod tree;
 
@@ -48,5 +47,7 @@ mod lost_writes;
 mod old_phone;
 mod places;
 mod pull;
+#[path = "../support/mod.rs"]
+mod support;
 mod through_server;
 mod wireless;

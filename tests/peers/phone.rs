@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::desk::{self, Desk};
-use crate::ports;
+use crate::support::ports;
 
 /// What kind of phone it is.
 #[derive(Debug, Clone, Default)]

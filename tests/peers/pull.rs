@@ -346,7 +346,7 @@ fn phone_without_files_or_card_makes_an_empty_valid_folder(age: Age) {
 #[test]
 fn nobody_at_the_address_exits_10() {
     let desk = Desk::new();
-    let address = format!("127.0.0.1:{}", crate::ports::free());
+    let address = format!("127.0.0.1:{}", crate::support::ports::free());
     let to = desk.path("rescued");
     let arguments = [
         "pull",

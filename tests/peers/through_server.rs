@@ -107,7 +107,7 @@ fn connect_through_google_server_makes_the_phone_usable(age: Age) {
 fn connect_to_nobody_fails_and_names_the_address() {
     let desk = Desk::new();
     let _server = desk.adb_server(AdbVersion::Debian);
-    let address = format!("127.0.0.1:{}", crate::ports::free());
+    let address = format!("127.0.0.1:{}", crate::support::ports::free());
     let finished = desk.rescue(&["connect", &address]).expect_said(&address);
     assert!(matches!(finished.code(), Some(1 | 10)), "{finished}");
 }

@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::desk::{Desk, Ended};
 use crate::server::{Kind, Server};
+use crate::support::wait::wait_for;
 
 /// What the server of the suite wants.
 const SECRET: &str = "PLANTED-secret-91c4";
@@ -43,15 +43,19 @@ impl Session {
             &["--address", &session.bus()],
         );
         session.processes.push(bus);
-        session.until(|session| session.room.join("bus").exists());
+        wait_for("the keyring starts", || session.room.join("bus").exists());
         let arguments = ["--unlock", "--foreground", "--components=secrets"];
         let mut keyring = session.run("gnome-keyring-daemon", &arguments, &[]);
         let mut pipe = keyring.stdin.take().unwrap();
         pipe.write_all(b"open sesame").unwrap();
         drop(pipe);
         session.processes.push(keyring);
-        session.until(|session| session.room.join("keyrings/login.keyring").exists());
-        session.until(|session| session.tool(&["search", "application", "nobody"]).0);
+        wait_for("the keyring starts", || {
+            session.room.join("keyrings/login.keyring").exists()
+        });
+        wait_for("the keyring starts", || {
+            session.tool(&["search", "application", "nobody"]).0
+        });
         session
     }
 
@@ -77,14 +81,6 @@ impl Session {
         command.args(arguments).args(more);
         let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
         child.unwrap_or_else(|error| panic!("{program}: {error}; run tests/remotes/install"))
-    }
-
-    fn until(&self, is_so: impl Fn(&Self) -> bool) {
-        let begin = Instant::now();
-        while !is_so(self) {
-            assert!(begin.elapsed() < Duration::from_secs(60), "no keyring");
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 
     /// Asks the keyring itself.

@@ -31,10 +31,10 @@ mod keyring;
 mod library;
 mod pair;
 mod photos;
-#[path = "../peers/ports.rs"]
-mod ports;
 mod relay;
 mod server;
 mod ssh;
 mod suite;
+#[path = "../support/mod.rs"]
+mod support;
 mod two_people;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::desk::{Desk, Ended};
-use crate::ports;
+use crate::support::ports;
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

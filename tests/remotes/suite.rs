@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::desk::{Desk, Ended, FIRST, photo};
 use crate::relay::Relay;
 use crate::server::{Kind, Server};
+use crate::support::wait::wait_for;
 
 const TOP: &str = "Google-Pixel-7-LAB1";
 
@@ -274,14 +275,7 @@ fn interrupt_in_a_large_file_is_gone_on_from(kind: Kind) {
             .unwrap_or(0) as u64,
         _ => relay.bytes(),
     };
-    let begin = Instant::now();
-    while arrived() < 12_000_000 {
-        assert!(
-            begin.elapsed() < Duration::from_secs(120),
-            "nothing arrives"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for("bytes arrive", || arrived() >= 12_000_000);
     let pid = child.id().to_string();
     assert!(
         Command::new("kill")

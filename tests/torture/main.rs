@@ -32,8 +32,6 @@ mod desk;
 #[path = "../peers/phone.rs"]
 #[allow(dead_code, reason = "used by the tests of peers")]
 mod phone;
-#[path = "../peers/ports.rs"]
-mod ports;
 #[path = "../peers/rescue.rs"]
 #[allow(dead_code, reason = "used by the tests of peers")]
 mod rescue;
@@ -49,6 +47,8 @@ mod power;
 mod report;
 mod rng;
 mod scene;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt as _;

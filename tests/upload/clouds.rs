@@ -9,6 +9,7 @@ use super::dropbox::Dropbox;
 use super::google::Google;
 use super::onedrive::OneDrive;
 use super::stand::{ACCESS, Fault, REFRESH, Reply, SESSION, Service, Stand};
+use crate::support::wait::wait_for;
 
 const TOP: &str = "Photos/Google-Pixel-7-LAB1";
 const LARGE: &str = "internal/Movies/VID_20240101_000001.mp4";
@@ -209,11 +210,7 @@ fn large_file_goes_on_where_it_was<S: Service + Default>(kind: &str) {
     let desk = desk_with(kind, &stand);
     desk.rescue(&[(LARGE.to_owned(), photo(900, LARGE_BYTES))]);
     let mut child = desk.start(&["upload", "rescued", "--to", "there", "--limit", "9M"]);
-    let begin = Instant::now();
-    while stand.count("part") < 2 {
-        assert!(begin.elapsed() < Duration::from_secs(60), "nothing arrives");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_for("parts arrive", || stand.count("part") >= 2);
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(stand.files().is_empty());

@@ -2,7 +2,6 @@
 //! and Ctrl-C at each step: nothing is there twice, nothing is said to be there that is not.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -10,19 +9,12 @@ use crate::desk::Ended;
 use crate::hostile::listener;
 use crate::library::{Fault, everything_is_there_once, jpeg, mp4};
 use crate::photos::scene;
+use crate::support::wait::wait_for;
 
 /// What is done to the list of results in an answer.
 type Shape = fn(&mut Vec<Value>);
 
 const CAMERA: &str = "internal/DCIM/Camera";
-
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 #[test]
 fn neither_photo_nor_token_goes_where_google_sends_us_on_to() {

@@ -1,14 +1,14 @@
 //! A small WebDAV server in this process that fails as it is told to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::gate::Gate;
+use crate::support::http::{self, Head};
 
 /// Tiny files with which a run tries what a server does.
 pub(crate) const TRIED: usize = 2;
@@ -137,15 +137,9 @@ impl Dav {
         listener: TcpListener,
         decide: impl Fn(&str, &str, usize) -> Option<Fault> + Send + Sync + 'static,
     ) -> Self {
-        let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State::default()));
         let (served, decide): (_, Arc<Decide>) = (Arc::clone(&state), Arc::new(decide));
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (state, decide) = (Arc::clone(&served), Arc::clone(&decide));
-                thread::spawn(move || serve(&stream, &state, &*decide));
-            }
-        });
+        let address = http::serve_at(listener, move |stream| serve(&stream, &served, &*decide));
         Self { address, state }
     }
 
@@ -197,39 +191,22 @@ fn serve_one(
     state: &Mutex<State>,
     decide: &Decide,
 ) -> Option<()> {
-    let mut line = String::new();
-    reader
-        .read_line(&mut line)
-        .ok()
-        .filter(|count| *count > 0)?;
-    let mut words = line.split(' ');
-    let (method, path) = (words.next()?.to_owned(), decoded(words.next()?));
+    let head = Head::read(reader)?;
+    let path = head.path();
     let path = path.trim_start_matches("/dav").trim_matches('/').to_owned();
-    let mut length = 0;
-    let mut asked = Headers {
-        depth: "1".to_owned(),
-        destination: String::new(),
-        overwrite: true,
-        only_new: false,
+    let destination = head.header("destination");
+    let asked = Headers {
+        depth: head
+            .headers
+            .get("depth")
+            .map_or("1", String::as_str)
+            .to_owned(),
+        destination: http::decoded(destination.split("/dav/").nth(1).unwrap_or_default()),
+        overwrite: matches!(head.header("overwrite"), "" | "T"),
+        only_new: head.header("if-none-match") == "*",
     };
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok()?;
-        let Some((name, value)) = header.trim().split_once(':') else {
-            break;
-        };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.trim().parse().ok()?,
-            "depth" => value.trim().clone_into(&mut asked.depth),
-            "overwrite" => asked.overwrite = value.trim() == "T",
-            "if-none-match" => asked.only_new = value.trim() == "*",
-            "destination" => {
-                let path = value.trim().split("/dav/").nth(1).unwrap();
-                asked.destination = decoded(path);
-            }
-            _ => {}
-        }
-    }
+    let length = usize::try_from(head.length()).unwrap();
+    let method = head.method;
     let gate = lock(state).gate.clone();
     if let Some(gate) = gate {
         gate.pass_alone();
@@ -432,19 +409,4 @@ fn entry(path: &str, size: Option<usize>) -> String {
          <D:getlastmodified>Mon, 01 Jan 2024 00:00:00 GMT</D:getlastmodified></D:prop>\
          <D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
     )
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digits = [rest.next().unwrap(), rest.next().unwrap()];
-                u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).unwrap()
 }

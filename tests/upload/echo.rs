@@ -2,7 +2,7 @@
 //! codes, headers and addresses. Every connection has a thread of its own and takes one request.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::server::{Auth, ChannelOpenHandle, Msg, Session};
 use russh::{Channel, ChannelId};
 
-use super::stand::headers;
+use crate::support::http::{self, Head};
 
 /// How the server refuses; with 200 it does not, and repeats secrets in place of ids.
 #[derive(Debug, Clone, Copy)]
@@ -47,18 +47,14 @@ pub(crate) struct Echo {
 
 impl Echo {
     pub(crate) fn start(planted: &[&str]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State {
             planted: planted.iter().copied().flat_map(spellings).collect(),
             ..State::default()
         }));
         let served = Arc::clone(&state);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&served);
-                std::thread::spawn(move || serve(&stream, &state, address));
-            }
+        let address = http::serve(move |stream| {
+            let here = stream.local_addr().unwrap();
+            serve(&stream, &served, here);
         });
         Self { address, state }
     }
@@ -101,18 +97,19 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, address: SocketAddr) -> Optio
     stream.set_read_timeout(patience).ok()?;
     stream.set_write_timeout(patience).ok()?;
     let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let path = line.split(' ').nth(1)?.to_owned();
-    let headers = headers(&mut reader)?;
-    let length = headers.get("content-length").map_or("0", String::as_str);
+    let head = Head::read(&mut reader)?;
     let mut body = Vec::new();
-    reader
-        .take(length.parse().ok()?)
-        .read_to_end(&mut body)
-        .ok()?;
+    http::read_body(&mut reader, head.length(), |piece| {
+        body.extend_from_slice(piece)
+    })?;
     let body = String::from_utf8_lossy(&body);
-    let answer = answer(&mut lock(state), &path, &headers, &body, address);
+    let answer = answer(
+        &mut lock(state),
+        &head.target,
+        &head.headers,
+        &body,
+        address,
+    );
     let mut stream = stream;
     stream.write_all(&answer).ok()?;
     Some(())

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::dav::{Dav, Fault, TRIED};
 use super::desk::{Desk, Ended, FIRST, photo};
+use crate::support::wait::wait_for;
 
 const TOP: &str = "Google-Pixel-7-LAB1";
 
@@ -202,14 +203,9 @@ fn part_that_a_killed_run_left_is_replaced() {
     });
     let desk = desk_with(&dav, 3);
     let mut child = desk.start(&["upload", "rescued", "--to", "dav", "--parallel", "1"]);
-    let begin = Instant::now();
-    while !dav.files().values().any(|bytes| bytes.len() == 10_000) {
-        assert!(
-            begin.elapsed() < Duration::from_secs(120),
-            "nothing arrives"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_for("files arrive", || {
+        dav.files().values().any(|bytes| bytes.len() == 10_000)
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     let sizes: Vec<_> = dav.files().into_values().map(|bytes| bytes.len()).collect();
@@ -298,14 +294,7 @@ fn ctrl_c_stops_and_the_next_run_goes_on() {
     let child = desk.start(&[
         "upload", "rescued", "--to", "dav", "--limit", "200K", "--json",
     ]);
-    let begin = Instant::now();
-    while dav.files().len() < 5 {
-        assert!(
-            begin.elapsed() < Duration::from_secs(120),
-            "nothing arrives"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_for("files arrive", || dav.files().len() >= 5);
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     Ended::of(child.wait_with_output().unwrap()).expect(130);

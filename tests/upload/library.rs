@@ -16,6 +16,7 @@ use rescue::digest::{Hasher, Sha256};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, photo};
+use crate::support::http::{self, Head, Reply};
 
 pub(crate) const CLIENT_ID: &str = "1-x.apps.googleusercontent.com";
 pub(crate) const CLIENT_SECRET: &str = "PLANTED-client-secret-7c";
@@ -109,6 +110,8 @@ pub(crate) struct State {
     pub(crate) quota_after: Option<u32>,
     /// Bytes that came in uploads, and were kept.
     pub(crate) bytes: u64,
+    /// Of sessions, also those that come just now.
+    pub(crate) arriving: u64,
     /// Whether bytes that are known are answered with ALREADY_EXISTS and no item.
     pub(crate) says_exists: bool,
     /// Where sessions are said to be, in place of here.
@@ -145,11 +148,8 @@ impl Library {
         let state = Arc::new(Mutex::new(state));
         let library = Self { address, state };
         let (served, decide): (_, Arc<Decide>) = (library.clone(), Arc::new(decide));
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (library, decide, tls) = (served.clone(), Arc::clone(&decide), tls.clone());
-                thread::spawn(move || library.serve(stream, &*decide, tls));
-            }
+        http::serve_at(listener, move |stream| {
+            served.serve(stream, &*decide, tls.clone())
         });
         library
     }
@@ -266,8 +266,8 @@ impl Library {
         connection: &mut Connection<S>,
         decide: &Decide,
     ) -> Option<()> {
-        let head = connection.head()?;
-        let kind = head.kind();
+        let head = Head::read(&mut connection.reader)?;
+        let kind = kind_of(&head);
         let (fault, limited) = {
             let mut state = self.state();
             let before = state.log.iter().filter(|it| **it == kind).count();
@@ -286,15 +286,15 @@ impl Library {
         }
         let answer = match fault {
             Some(Fault::Answer(status, after)) => {
-                let mut answer = Answer::new(status, String::new());
+                let mut answer = Reply::text(status, String::new());
                 answer
                     .headers
                     .extend(after.map(|after| ("Retry-After", after.to_string())));
                 answer
             }
-            Some(Fault::Say(status, text)) => Answer::new(status, text),
+            Some(Fault::Say(status, text)) => Reply::text(status, text),
             Some(Fault::Redirect(status, place)) => {
-                let mut answer = Answer::new(status, String::new());
+                let mut answer = Reply::text(status, String::new());
                 answer.headers.push(("Location", place.to_owned()));
                 answer
             }
@@ -330,21 +330,21 @@ impl Library {
             }
             Some(Fault::Reshape(change)) => {
                 let answer = self.answer(connection, &head)?;
-                let mut value: Value = serde_json::from_str(&answer.body).unwrap();
+                let mut value: Value = serde_json::from_slice(&answer.body).unwrap();
                 let lists = value.as_object_mut().unwrap().values_mut();
                 lists.filter_map(Value::as_array_mut).for_each(change);
-                Answer::json(&value)
+                Reply::json(200, &value)
             }
             Some(Fault::Instead(text)) => {
                 self.answer(connection, &head)?;
-                Answer::new(200, text)
+                Reply::text(200, text)
             }
         };
         if kind != "token" && answer.status >= 400 && !matches!(answer.status, 401 | 429 | 500..) {
-            let complaint = format!("{kind}: {} {}", answer.status, answer.body);
+            let complaint = format!("{kind}: {} {}", answer.status, answer.body.escape_ascii());
             self.state().complaints.push(complaint);
         }
-        connection.answer(&answer)
+        answer.write(connection.reader.get_mut())
     }
 
     /// A part of a session's body stays there, in whole grains; of anything else nothing does.
@@ -354,13 +354,13 @@ impl Library {
         head: &Head,
         half: u64,
     ) -> Option<()> {
-        if head.kind() != "upload" {
-            return connection.read_body(half, |_| {});
+        if kind_of(head) != "upload" {
+            return http::read_body(&mut connection.reader, half, |_| {});
         }
         let keep = half / GRANULARITY * GRANULARITY;
         let id = head.query("upload_id")?;
         self.receive(connection, &id, keep)?;
-        connection.read_body(half - keep, |_| {})
+        http::read_body(&mut connection.reader, half - keep, |_| {})
     }
 
     fn receive<S: Read + Write>(
@@ -370,7 +370,8 @@ impl Library {
         count: u64,
     ) -> Option<()> {
         let mut session = self.state().sessions.remove(id)?;
-        let done = connection.read_body(count, |piece| {
+        let done = http::read_body(&mut connection.reader, count, |piece| {
+            self.state().arriving += piece.len() as u64;
             session.hasher.update(piece);
             session.received += piece.len() as u64;
             let room = 64 - session.head.len().min(64);
@@ -386,10 +387,10 @@ impl Library {
         &self,
         connection: &mut Connection<S>,
         head: &Head,
-    ) -> Option<Answer> {
-        let kind = head.kind();
+    ) -> Option<Reply> {
+        let kind = kind_of(head);
         if !matches!(kind, "token" | "consent" | "unknown") {
-            let bearer = head.header("authorization").unwrap_or_default();
+            let bearer = head.header("authorization");
             let token = bearer.strip_prefix("Bearer ").unwrap_or_default();
             let mut state = self.state();
             let is_fine = match state.access.get_mut(token) {
@@ -415,7 +416,9 @@ impl Library {
             "upload" | "query" => self.session(connection, head)?,
             _ => {
                 let mut body = Vec::new();
-                connection.read_whole(head, |piece| body.extend_from_slice(piece))?;
+                http::read_whole(&mut connection.reader, head, |piece| {
+                    body.extend_from_slice(piece)
+                })?;
                 match kind {
                     "start" => self.begin(head),
                     "token" => self.token(&body),
@@ -431,21 +434,19 @@ impl Library {
         })
     }
 
-    fn raw<S: Read + Write>(&self, connection: &mut Connection<S>, head: &Head) -> Option<Answer> {
+    fn raw<S: Read + Write>(&self, connection: &mut Connection<S>, head: &Head) -> Option<Reply> {
         let mut hasher = Hasher::default();
         let mut first = Vec::new();
         let mut size = 0_u64;
-        connection.read_whole(head, |piece| {
+        http::read_whole(&mut connection.reader, head, |piece| {
             size += piece.len() as u64;
             hasher.update(piece);
             let room = 64 - first.len().min(64);
             first.extend(&piece[..piece.len().min(room)]);
         })?;
         // Described as needed; the real one goes without, or rclone would not get through.
-        let is_ours = head
-            .header("user-agent")
-            .is_some_and(|agent| agent.starts_with("rescue/"));
-        if is_ours && head.header("content-type") != Some("application/octet-stream") {
+        let is_ours = head.header("user-agent").starts_with("rescue/");
+        if is_ours && head.header("content-type") != "application/octet-stream" {
             return Some(failure(
                 400,
                 "INVALID_ARGUMENT",
@@ -457,23 +458,16 @@ impl Library {
         }
         let mut state = self.state();
         state.bytes += size;
-        let name = head.header("x-goog-upload-file-name").unwrap_or_default();
+        let name = head.header("x-goog-upload-file-name");
         let token = state.new_token(name, size, hasher.finish(), first);
-        Some(Answer::new(200, token))
+        Some(Reply::text(200, token))
     }
 
-    fn begin(&self, head: &Head) -> Answer {
-        let size = head
-            .header("x-goog-upload-raw-size")
-            .and_then(|size| size.parse().ok());
-        let mime = head
-            .header("x-goog-upload-content-type")
-            .unwrap_or_default();
-        let (Some(size), true, "0") = (
-            size,
-            mime.contains('/'),
-            head.header("content-length").unwrap_or_default(),
-        ) else {
+    fn begin(&self, head: &Head) -> Reply {
+        let size = head.header("x-goog-upload-raw-size").parse().ok();
+        let mime = head.header("x-goog-upload-content-type");
+        let (Some(size), true, "0") = (size, mime.contains('/'), head.header("content-length"))
+        else {
             return failure(
                 400,
                 "INVALID_ARGUMENT",
@@ -488,7 +482,7 @@ impl Library {
             ..Session::default()
         };
         state.sessions.insert(id.clone(), session);
-        let mut answer = Answer::new(200, String::new());
+        let mut answer = Reply::text(200, String::new());
         let here = format!("{}/v1/uploads?", self.url());
         let place = state.session_host.clone().unwrap_or(here);
         let url = format!("{place}upload_id={id}&upload_protocol=resumable");
@@ -506,7 +500,7 @@ impl Library {
         &self,
         connection: &mut Connection<S>,
         head: &Head,
-    ) -> Option<Answer> {
+    ) -> Option<Reply> {
         let id = head.query("upload_id").unwrap_or_default();
         let known = {
             let state = self.state();
@@ -517,12 +511,12 @@ impl Library {
         };
         let Some((received, size, token)) = known else {
             connection.skip(head)?;
-            return Some(Answer::new(404, String::new()));
+            return Some(Reply::text(404, String::new()));
         };
-        if head.kind() == "query" {
+        if kind_of(head) == "query" {
             connection.skip(head)?;
             let status = if token.is_some() { "final" } else { "active" };
-            let mut answer = Answer::new(200, token.unwrap_or_default());
+            let mut answer = Reply::text(200, token.unwrap_or_default());
             answer
                 .headers
                 .push(("X-Goog-Upload-Status", status.to_owned()));
@@ -531,10 +525,8 @@ impl Library {
                 .push(("X-Goog-Upload-Size-Received", received.to_string()));
             return Some(answer);
         }
-        let command = head.header("x-goog-upload-command").unwrap_or_default();
-        let offset = head
-            .header("x-goog-upload-offset")
-            .and_then(|it| it.parse().ok());
+        let command = head.header("x-goog-upload-command");
+        let offset = head.header("x-goog-upload-offset").parse().ok();
         let is_last = command == "upload, finalize";
         let length = head.length();
         let fits = match is_last {
@@ -551,14 +543,14 @@ impl Library {
         }
         self.receive(connection, &id, length)?;
         let mut state = self.state();
-        let mut answer = Answer::new(200, String::new());
+        let mut answer = Reply::text(200, String::new());
         if is_last {
             let session = state.sessions.get_mut(&id).unwrap();
             let sha256 = std::mem::take(&mut session.hasher).finish();
             let first = session.head.clone();
             let token = state.new_token("", size, sha256, first);
             state.sessions.get_mut(&id).unwrap().token = Some(token.clone());
-            answer.body = token;
+            answer.body = token.into_bytes();
         }
         let status = if is_last { "final" } else { "active" };
         answer
@@ -567,7 +559,7 @@ impl Library {
         Some(answer)
     }
 
-    fn batch_create(&self, body: &[u8]) -> Answer {
+    fn batch_create(&self, body: &[u8]) -> Reply {
         let invalid = |words: &str| failure(400, "INVALID_ARGUMENT", words);
         let Ok(asked) = serde_json::from_slice::<Value>(body) else {
             return invalid("Invalid JSON payload received.");
@@ -593,7 +585,7 @@ impl Library {
         answer
     }
 
-    fn create_items(&self, asked: &Value) -> Result<Answer, String> {
+    fn create_items(&self, asked: &Value) -> Result<Reply, String> {
         let fields = asked.as_object().ok_or("no object")?;
         if let Some(other) = fields
             .keys()
@@ -633,10 +625,10 @@ impl Library {
             result["uploadToken"] = json!(token);
             results.push(result);
         }
-        Ok(Answer::json(&json!({ "newMediaItemResults": results })))
+        Ok(Reply::json(200, &json!({ "newMediaItemResults": results })))
     }
 
-    fn batch_get(&self, head: &Head) -> Answer {
+    fn batch_get(&self, head: &Head) -> Reply {
         let ids: Vec<_> = head.queries("mediaItemIds").collect();
         if ids.is_empty() || ids.len() > 50 {
             return failure(400, "INVALID_ARGUMENT", "between 1 and 50 ids are needed");
@@ -649,10 +641,10 @@ impl Library {
                 None => json!({ "status": { "code": 5, "message": "NOT_FOUND" } }),
             })
             .collect();
-        Answer::json(&json!({ "mediaItemResults": results }))
+        Reply::json(200, &json!({ "mediaItemResults": results }))
     }
 
-    fn list_albums(&self, head: &Head) -> Answer {
+    fn list_albums(&self, head: &Head) -> Reply {
         let size: usize = head
             .query("pageSize")
             .and_then(|it| it.parse().ok())
@@ -660,8 +652,8 @@ impl Library {
         if size == 0 || size > 50 {
             return failure(400, "INVALID_ARGUMENT", "pageSize must be at most 50");
         }
-        if head.kind() == "sharedAlbums" {
-            return Answer::json(&json!({}));
+        if kind_of(head) == "sharedAlbums" {
+            return Reply::json(200, &json!({}));
         }
         let from: usize = match head.query("pageToken").as_deref() {
             Some("") | None => 0,
@@ -678,10 +670,10 @@ impl Library {
         if all.len() > size {
             answer["nextPageToken"] = json!(format!("page-{}", from + size));
         }
-        Answer::json(&answer)
+        Reply::json(200, &answer)
     }
 
-    fn create_album(&self, body: &[u8]) -> Answer {
+    fn create_album(&self, body: &[u8]) -> Reply {
         let asked: Value = serde_json::from_slice(body).unwrap_or_default();
         let title = asked["album"]["title"].as_str().unwrap_or_default();
         if title.is_empty() || title.chars().count() > 500 {
@@ -695,10 +687,13 @@ impl Library {
         state.serial += 1;
         let id = format!("album-{:06}", state.serial);
         state.albums.insert(id.clone(), title.to_owned());
-        Answer::json(&json!({ "id": id, "title": title, "isWriteable": true }))
+        Reply::json(
+            200,
+            &json!({ "id": id, "title": title, "isWriteable": true }),
+        )
     }
 
-    fn search(&self, body: &[u8]) -> Answer {
+    fn search(&self, body: &[u8]) -> Reply {
         let asked: Value = serde_json::from_slice(body).unwrap_or_default();
         let album = asked["albumId"].as_str().unwrap_or_default();
         let state = self.state();
@@ -707,13 +702,14 @@ impl Library {
             .iter()
             .filter(|item| album.is_empty() || item.albums.iter().any(|id| id == album));
         let items: Vec<_> = these.map(Item::json).collect();
-        Answer::json(&json!({ "mediaItems": items }))
+        Reply::json(200, &json!({ "mediaItems": items }))
     }
 
-    fn token(&self, body: &[u8]) -> Answer {
+    fn token(&self, body: &[u8]) -> Reply {
         let form = String::from_utf8_lossy(body).into_owned();
-        let value = |name: &str| pairs(&form).find(|(key, _)| key == name).map(|(_, it)| it);
-        let denied = |code: &str| Answer::new(400, json!({ "error": code }).to_string());
+        let form: BTreeMap<_, _> = http::pairs(&form).into_iter().collect();
+        let value = |name: &str| form.get(name).cloned();
+        let denied = |code: &str| Reply::text(400, json!({ "error": code }).to_string());
         if value("client_id").as_deref() != Some(CLIENT_ID)
             || value("client_secret").as_deref() != Some(CLIENT_SECRET)
         {
@@ -755,11 +751,11 @@ impl Library {
         };
         state.access.insert(access.clone(), uses);
         answer["access_token"] = json!(access);
-        Answer::json(&answer)
+        Reply::json(200, &answer)
     }
 
     /// The consent page, where the person presses "Allow" at once.
-    fn consent(&self, head: &Head) -> Answer {
+    fn consent(&self, head: &Head) -> Reply {
         let value = |name: &str| head.query(name).unwrap_or_default();
         let fits = value("client_id") == CLIENT_ID
             && value("response_type") == "code"
@@ -777,7 +773,7 @@ impl Library {
         state
             .codes
             .insert(code.clone(), (value("code_challenge"), redirect.clone()));
-        let mut answer = Answer::new(302, String::new());
+        let mut answer = Reply::text(302, String::new());
         let place = format!("{redirect}?state={}&code={code}", value("state"));
         answer.headers.push(("Location", place));
         answer
@@ -877,92 +873,34 @@ fn s256(text: &str) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
-struct Answer {
-    status: u16,
-    headers: Vec<(&'static str, String)>,
-    body: String,
-}
-
-impl Answer {
-    fn new(status: u16, body: String) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body,
-        }
-    }
-
-    fn json(value: &Value) -> Self {
-        let mut answer = Self::new(200, value.to_string());
-        let mime = "application/json; charset=UTF-8".to_owned();
-        answer.headers.push(("Content-Type", mime));
-        answer
-    }
-}
-
-fn failure(status: u16, code: &str, words: &str) -> Answer {
+fn failure(status: u16, code: &str, words: &str) -> Reply {
     let body = json!({ "error": { "code": status, "message": words, "status": code } });
-    Answer::new(status, body.to_string())
+    Reply::text(status, body.to_string())
 }
 
-struct Head {
-    method: String,
-    target: String,
-    headers: Vec<(String, String)>,
-}
-
-impl Head {
-    fn header(&self, name: &str) -> Option<&str> {
-        let mut these = self.headers.iter().filter(|(key, _)| key == name);
-        these.next().map(|(_, value)| value.as_str())
-    }
-
-    fn length(&self) -> u64 {
-        self.header("content-length")
-            .map_or(0, |length| length.parse().unwrap())
-    }
-
-    fn queries(&self, name: &str) -> impl Iterator<Item = String> {
-        let query = self.target.split_once('?').map_or("", |(_, query)| query);
-        pairs(query)
-            .filter(move |(key, _)| key == name)
-            .map(|(_, value)| value)
-    }
-
-    fn query(&self, name: &str) -> Option<String> {
-        self.queries(name).next()
-    }
-
-    fn kind(&self) -> &'static str {
-        let path = self.target.split('?').next().unwrap();
-        match (self.method.as_str(), path) {
-            ("POST", "/token") => "token",
-            ("GET", "/auth") => "consent",
-            ("POST", "/v1/uploads") => match (
-                self.header("x-goog-upload-protocol"),
-                self.header("x-goog-upload-command"),
-            ) {
-                (Some("raw"), None) => "raw",
-                (Some("resumable"), Some("start")) => "start",
-                (_, Some("upload" | "upload, finalize")) => "upload",
-                (_, Some("query")) => "query",
-                _ => "unknown",
-            },
-            ("POST", "/v1/mediaItems:batchCreate") => "batchCreate",
-            ("GET", "/v1/mediaItems:batchGet") => "batchGet",
-            ("POST", "/v1/mediaItems:search") => "search",
-            ("GET", "/v1/albums") => "albums",
-            ("GET", "/v1/sharedAlbums") => "sharedAlbums",
-            ("POST", "/v1/albums") => "createAlbum",
+fn kind_of(head: &Head) -> &'static str {
+    let path = head.target.split('?').next().unwrap();
+    match (head.method.as_str(), path) {
+        ("POST", "/token") => "token",
+        ("GET", "/auth") => "consent",
+        ("POST", "/v1/uploads") => match (
+            head.header("x-goog-upload-protocol"),
+            head.header("x-goog-upload-command"),
+        ) {
+            ("raw", "") => "raw",
+            ("resumable", "start") => "start",
+            (_, "upload" | "upload, finalize") => "upload",
+            (_, "query") => "query",
             _ => "unknown",
-        }
+        },
+        ("POST", "/v1/mediaItems:batchCreate") => "batchCreate",
+        ("GET", "/v1/mediaItems:batchGet") => "batchGet",
+        ("POST", "/v1/mediaItems:search") => "search",
+        ("GET", "/v1/albums") => "albums",
+        ("GET", "/v1/sharedAlbums") => "sharedAlbums",
+        ("POST", "/v1/albums") => "createAlbum",
+        _ => "unknown",
     }
-}
-
-fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
-    let url = reqwest::Url::parse(&format!("http://x/?{query}")).unwrap();
-    let pairs: Vec<_> = url.query_pairs().into_owned().collect();
-    pairs.into_iter()
 }
 
 struct Connection<S> {
@@ -977,7 +915,7 @@ impl Connection<TcpStream> {
         if !begin.starts_with(b"CONNECT ") {
             return None;
         }
-        self.head()?;
+        Head::read(&mut self.reader)?;
         let mut stream = self.reader.get_ref().try_clone().unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok()?;
         Some(stream)
@@ -987,87 +925,12 @@ impl Connection<TcpStream> {
 impl<S: Read + Write> Connection<S> {
     fn new(stream: S) -> Self {
         Self {
-            reader: BufReader::with_capacity(256 * 1024, stream),
+            reader: http::reader(stream),
         }
-    }
-
-    fn head(&mut self) -> Option<Head> {
-        let mut line = String::new();
-        self.reader
-            .read_line(&mut line)
-            .ok()
-            .filter(|count| *count > 0)?;
-        let mut words = line.split(' ');
-        let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-        let mut headers = Vec::new();
-        loop {
-            let mut header = String::new();
-            self.reader.read_line(&mut header).ok()?;
-            let Some((name, value)) = header.trim().split_once(':') else {
-                break;
-            };
-            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-        }
-        Some(Head {
-            method,
-            target,
-            headers,
-        })
-    }
-
-    fn read_body(&mut self, count: u64, mut take: impl FnMut(&[u8])) -> Option<()> {
-        let mut rest = count;
-        while rest > 0 {
-            let buffer = self
-                .reader
-                .fill_buf()
-                .ok()
-                .filter(|buffer| !buffer.is_empty())?;
-            let count = buffer
-                .len()
-                .min(usize::try_from(rest).unwrap_or(usize::MAX));
-            take(&buffer[..count]);
-            self.reader.consume(count);
-            rest -= count as u64;
-        }
-        Some(())
     }
 
     fn skip(&mut self, head: &Head) -> Option<()> {
-        self.read_whole(head, |_| {})
-    }
-
-    /// All of a body, also one in chunks, as rclone sends it.
-    fn read_whole(&mut self, head: &Head, mut take: impl FnMut(&[u8])) -> Option<()> {
-        if head.header("transfer-encoding") != Some("chunked") {
-            return self.read_body(head.length(), take);
-        }
-        loop {
-            let mut line = String::new();
-            self.reader.read_line(&mut line).ok()?;
-            let count = u64::from_str_radix(line.trim(), 16).ok()?;
-            self.read_body(count, &mut take)?;
-            self.reader.read_line(&mut line).ok()?;
-            if count == 0 {
-                return Some(());
-            }
-        }
-    }
-
-    fn answer(&mut self, answer: &Answer) -> Option<()> {
-        use std::fmt::Write as _;
-        let mut text = format!(
-            "HTTP/1.1 {} X\r\nContent-Length: {}\r\n",
-            answer.status,
-            answer.body.len()
-        );
-        for (name, value) in &answer.headers {
-            write!(text, "{name}: {value}\r\n").unwrap();
-        }
-        text += "\r\n";
-        text += &answer.body;
-        self.reader.get_mut().write_all(text.as_bytes()).ok()?;
-        self.reader.get_mut().flush().ok()
+        http::read_whole(&mut self.reader, head, |_| {})
     }
 }
 

@@ -36,6 +36,8 @@ mod pictures;
 mod secrets;
 mod show;
 mod stand;
+#[path = "../support/mod.rs"]
+mod support;
 mod trust;
 mod two_people;
 mod watch;

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::desk::{Desk, Ended};
 use super::library::{Fault, Library, Request, everything_is_there_once, jpeg, mp4, settle_in};
 use super::pictures::{clip, jpeg_of};
+use crate::support::wait::wait_for;
 
 pub(crate) fn photos(count: usize) -> Vec<(String, Vec<u8>)> {
     let name = |number| format!("internal/DCIM/Camera/IMG_20240101_{number:06}.jpg");
@@ -160,15 +160,9 @@ fn kill_costs_no_bytes_that_had_arrived() {
         "--parallel",
         "2",
     ]);
-    let begin = Instant::now();
-    while library.requests("upload") == 0 || library.requests("raw") < 40 {
-        assert!(
-            begin.elapsed() < Duration::from_secs(120),
-            "nothing arrives"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    std::thread::sleep(Duration::from_millis(700));
+    wait_for("the photos and a part of the video arrive", || {
+        library.requests("raw") >= 40 && library.state().arriving > 4_000_000
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(library.requests("batchCreate"), 0);
@@ -218,15 +212,7 @@ fn wait_goes_on_by_itself_when_the_quota_begins_anew() {
         state.quota_after = Some(2);
     }
     let child = desk.start(&["upload", "rescued", "--to", "photos", "--json", "--wait"]);
-    let begin = Instant::now();
-    while library.totals().0 < 11 {
-        assert!(
-            begin.elapsed() < Duration::from_secs(120),
-            "nothing arrives"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    std::thread::sleep(Duration::from_millis(200));
+    wait_for("requests arrive", || library.totals().0 >= 11);
     library.state().quota = 0;
     let ended = Ended::of(child.wait_with_output().unwrap()).expect(0);
     assert_eq!(ended.line("waiting")["what"], "quota");
@@ -241,14 +227,7 @@ fn expired_tokens_of_both_kinds_are_renewed() {
     library.state().uses = 12;
     // A run that got no further than the tokens.
     let child = desk.start(&["upload", "rescued", "--to", "photos", "--limit", "300K"]);
-    let begin = Instant::now();
-    while library.requests("raw") < 20 {
-        assert!(
-            begin.elapsed() < Duration::from_secs(120),
-            "nothing arrives"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_for("requests arrive", || library.requests("raw") >= 20);
     let mut child = child;
     child.kill().unwrap();
     child.wait().unwrap();
@@ -682,15 +661,7 @@ fn large_video_that_gets_a_date_goes_on_where_a_kill_left_it() {
     desk.rescue(&[(name, video)]);
     let arguments = ["upload", "rescued", "--to", "photos", "--limit", "4M"];
     let mut child = desk.start(&arguments);
-    let begin = Instant::now();
-    while library.requests("upload") == 0 {
-        assert!(
-            begin.elapsed() < Duration::from_secs(120),
-            "nothing arrives"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    std::thread::sleep(Duration::from_millis(1500));
+    wait_for("a part arrives", || library.state().arriving > 4_000_000);
     child.kill().unwrap();
     child.wait().unwrap();
     let ended = desk.upload("photos", &[]).expect(0);

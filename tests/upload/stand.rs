@@ -2,13 +2,15 @@
 //! sign-in that goes with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::BufRead;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
 use super::gate::Gate;
+pub(crate) use crate::support::http::Reply;
+use crate::support::http::{self, Head};
 
 pub(crate) const REFRESH: &str = "PLANTED-refresh-81fa";
 pub(crate) const ACCESS: &str = "PLANTED-access-c3d7";
@@ -48,36 +50,6 @@ impl Request {
             "a range that is not the body's"
         );
         Some((first, size.parse().unwrap()))
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Reply {
-    pub(crate) fn new(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
-    }
-
-    pub(crate) fn json(status: u16, body: &Value) -> Self {
-        let body = body.to_string().into_bytes();
-        Self {
-            body,
-            ..Self::new(status)
-        }
-    }
-
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
     }
 }
 
@@ -134,8 +106,6 @@ impl<S: Service> Stand<S> {
         service: S,
         decide: impl Fn(&str, usize) -> Option<Fault> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State {
             service,
             counts: BTreeMap::new(),
@@ -147,16 +117,10 @@ impl<S: Service> Stand<S> {
             gate: None,
         }));
         let (served, decide): (_, Arc<Decide>) = (Arc::clone(&state), Arc::new(decide));
-        let base = format!("http://{address}");
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (state, decide) = (Arc::clone(&served), Arc::clone(&decide));
-                let base = base.clone();
-                std::thread::spawn(move || {
-                    let mut reader = BufReader::new(&stream);
-                    while serve_one(&mut reader, &stream, &state, &*decide, &base).is_some() {}
-                });
-            }
+        let address = http::serve(move |stream| {
+            let base = format!("http://{}", stream.local_addr().unwrap());
+            let mut reader = http::reader(&stream);
+            while serve_one(&mut reader, &stream, &served, &*decide, &base).is_some() {}
         });
         Self { address, state }
     }
@@ -215,7 +179,7 @@ impl<S: Service> Stand<S> {
 
 /// `None` ends the connection.
 fn serve_one<S: Service>(
-    reader: &mut BufReader<&TcpStream>,
+    reader: &mut impl BufRead,
     mut stream: &TcpStream,
     state: &Mutex<State<S>>,
     decide: &Decide,
@@ -259,16 +223,7 @@ fn serve_one<S: Service>(
     if cut {
         return None;
     }
-    let mut head = format!(
-        "HTTP/1.1 {} X\r\nContent-Length: {}\r\n",
-        reply.status,
-        reply.body.len()
-    );
-    for (name, value) in &reply.headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    stream.write_all(format!("{head}\r\n").as_bytes()).ok()?;
-    stream.write_all(&reply.body).ok()
+    reply.write(&mut stream)
 }
 
 fn serve<S: Service>(state: &mut State<S>, request: &Request, base: &str) -> Reply {
@@ -296,7 +251,8 @@ fn serve<S: Service>(state: &mut State<S>, request: &Request, base: &str) -> Rep
 }
 
 fn sign_in<S>(state: &mut State<S>, request: &Request) -> Reply {
-    let form: BTreeMap<String, String> = pairs(&String::from_utf8_lossy(&request.body));
+    let form = http::pairs(&String::from_utf8_lossy(&request.body));
+    let form: BTreeMap<_, _> = form.into_iter().collect();
     let is_right = form
         .get("grant_type")
         .is_some_and(|kind| kind == "refresh_token")
@@ -316,66 +272,20 @@ fn sign_in<S>(state: &mut State<S>, request: &Request) -> Reply {
         "token_type": "bearer",
         "expires_in": 3600,
     });
-    Reply::json(200, &granted).with("Content-Type", "application/json")
+    Reply::json(200, &granted)
 }
 
-fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
-    let mut line = String::new();
-    reader
-        .read_line(&mut line)
-        .ok()
-        .filter(|count| *count > 0)?;
-    let mut words = line.split(' ');
-    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let headers = headers(reader)?;
-    let length = headers.get("content-length").map_or("0", String::as_str);
-    let mut body = vec![0; length.parse().ok()?];
-    reader.read_exact(&mut body).ok()?;
+fn read(reader: &mut impl BufRead) -> Option<Request> {
+    let head = Head::read(reader)?;
+    let mut body = Vec::new();
+    http::read_body(reader, head.length(), |piece| body.extend_from_slice(piece))?;
     Some(Request {
-        method,
-        path: decoded(path),
-        query: pairs(query),
-        headers,
+        path: head.path(),
+        query: head.arguments().into_iter().collect(),
+        method: head.method,
+        headers: head.headers,
         body,
     })
-}
-
-/// The headers of a request, by their names in lower case.
-pub(crate) fn headers(reader: &mut BufReader<&TcpStream>) -> Option<BTreeMap<String, String>> {
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok()?;
-        let Some((name, value)) = header.trim().split_once(':') else {
-            break;
-        };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    Some(headers)
-}
-
-fn pairs(query: &str) -> BTreeMap<String, String> {
-    query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (decoded(name), decoded(&value.replace('+', " "))))
-        .collect()
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digits = [rest.next().unwrap(), rest.next().unwrap()];
-                u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).unwrap()
 }
 
 /// Names in a folder; files with their bytes.

@@ -2,7 +2,6 @@
 //! whenever one of them is held or killed, nothing of anybody's is lost.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use super::clouds::desk_with;
 use super::dav::{Dav, Fault, Manners, TRIED};
@@ -13,6 +12,7 @@ use super::google::Google;
 use super::onedrive::OneDrive;
 use super::pair::{self, ARGUMENTS};
 use super::stand::{Service, Stand};
+use crate::support::wait::wait_for;
 
 const TOP: &str = "Google-Pixel-7-LAB1";
 
@@ -153,11 +153,7 @@ fn file_of_somebody_else_where_a_killed_run_was_sending_survives() {
             .expect(0);
         desk.rescue_photos(4);
         let mut child = desk.start(&["upload", "rescued", "--to", "dav", "--parallel", "1"]);
-        let begin = Instant::now();
-        while dav.requests("PUT") < TRIED + 3 {
-            assert!(begin.elapsed() < Duration::from_secs(120), "nothing comes");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_for("a part arrives", || dav.requests("PUT") >= TRIED + 3);
         child.kill().unwrap();
         child.wait().unwrap();
         // As large as ours, a part of ours, and something else.

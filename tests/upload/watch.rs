@@ -2,19 +2,12 @@
 
 use std::fs;
 use std::process::Child;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::dav::{Dav, Fault};
 use crate::desk::{Desk, Ended, photo};
 use crate::hostile::desk_with;
-
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
+use crate::support::wait::wait_for;
 
 fn interrupt(child: &Child) {
     let pid = rustix::process::Pid::from_child(child);

@@ -2,43 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::process::{Child, Command};
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use rescue::digest::Sha256;
 use rescue::virtual_phone::tree::Content;
 use rescue::virtual_phone::{Serving, VirtualPhone};
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// No run of these tests takes so long; one that does hangs.
-pub(crate) const HANGS: Duration = Duration::from_secs(180);
+pub(crate) use crate::support::desk::{Desk, Ended, files_below, kill};
+pub(crate) use crate::support::wait::{FOREVER, HANGS, until};
 
 pub(crate) const CAMERA: &str = "/storage/emulated/0/DCIM/Camera";
 
-pub(crate) struct Desk {
-    pub(crate) dir: TempDir,
-}
-
-/// How the program ended, and what it said.
-pub(crate) struct Ended {
-    pub(crate) code: i32,
-    pub(crate) lines: Vec<Value>,
-    pub(crate) stderr: String,
-}
-
 impl Ended {
-    pub(crate) fn line(&self, kind: &str) -> &Value {
-        let found = self.lines.iter().rfind(|line| line["type"] == kind);
-        found.unwrap_or_else(|| panic!("no '{kind}' line in {:#?}\n{}", self.lines, self.stderr))
-    }
-
-    pub(crate) fn message(&self) -> String {
-        self.line("error")["message"].as_str().unwrap().to_owned()
-    }
-
     /// The paths and reason codes of what is not here.
     pub(crate) fn not_here(&self) -> BTreeMap<String, String> {
         let items = self.line("summary")["not_here"].as_array().unwrap();
@@ -48,42 +26,9 @@ impl Ended {
             .map(|item| (text(&item["path"]), text(&item["code"])))
             .collect()
     }
-
-    #[track_caller]
-    pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "{:#?}\n{}", self.lines, self.stderr);
-        self
-    }
 }
 
 impl Desk {
-    pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let keys = dir.path().join("home/.android");
-        fs::create_dir_all(&keys).unwrap();
-        fs::write(keys.join("adbkey"), include_str!("../../fixtures/adbkey")).unwrap();
-        Self { dir }
-    }
-
-    pub(crate) fn folder(&self) -> PathBuf {
-        self.dir.path().join("rescued")
-    }
-
-    /// The program with arguments, in a cleared environment.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rescue"));
-        command
-            .args(arguments)
-            .env_clear()
-            .env("HOME", self.dir.path().join("home"));
-        command.env("TZ", "UTC").current_dir(self.dir.path());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
         end(self.command(arguments).spawn().unwrap()).await
     }
@@ -168,31 +113,7 @@ pub(crate) async fn end(child: Child) -> Ended {
         kill(id, "KILL");
         panic!("the program hangs");
     };
-    let output = output.unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    let parse = |line: &str| serde_json::from_str(line).unwrap_or(Value::String(line.to_owned()));
-    Ended {
-        code: output.status.code().unwrap_or(-1),
-        lines: stdout.lines().map(parse).collect(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-pub(crate) fn kill(id: u32, signal: &str) {
-    let status = Command::new("kill")
-        .arg(format!("-{signal}"))
-        .arg(id.to_string())
-        .status();
-    assert!(status.unwrap().success());
-}
-
-/// Waits until something holds.
-pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < HANGS, "{what} never happened");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    Ended::of(output.unwrap())
 }
 
 pub(crate) fn read_all(content: &Content) -> Vec<u8> {
@@ -226,25 +147,5 @@ pub(crate) fn refs(expected: &[(String, Content, i64)]) -> Vec<(&str, Content, i
     expected
         .iter()
         .map(|(local, content, mtime)| (local.as_str(), content.clone(), *mtime))
-        .collect()
-}
-
-/// The files below a folder, by their path below it.
-pub(crate) fn files_below(folder: &Path) -> BTreeMap<String, PathBuf> {
-    let entries = walkdir::WalkDir::new(folder)
-        .into_iter()
-        .map(Result::unwrap);
-    let files = entries.filter(|entry| !entry.file_type().is_dir());
-    files
-        .map(|entry| {
-            let local = entry
-                .path()
-                .strip_prefix(folder)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
-            (local, entry.into_path())
-        })
         .collect()
 }

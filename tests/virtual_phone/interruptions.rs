@@ -1,11 +1,9 @@
 //! Runs that are cut short: what was safe stays safe and is not sent again.
 
-use std::time::{Duration, Instant};
-
 use rescue::adb::RemotePath;
 use rescue::virtual_phone::fault::Fault;
 
-use crate::desk::{CAMERA, Desk, camera, end, files_below, generated, kill, refs, until};
+use crate::desk::{CAMERA, Desk, FOREVER, camera, end, files_below, generated, kill, refs, until};
 
 const BIG: u64 = 30_000_000;
 
@@ -111,14 +109,12 @@ async fn ctrl_c_while_the_phone_hashes_is_not_waited_for() {
         .faults
         .add(Some(&format!("{CAMERA}/0.jpg")), Fault::StallHash, 1);
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
-    let child = desk.start_pull(&serving, &["--idle-timeout", "50"]);
+    let child = desk.start_pull(&serving, &["--idle-timeout", FOREVER]);
     let id = child.id();
     let photo = desk.folder().join("data/internal/DCIM/Camera/0.jpg");
     until("the photo in its place", || photo.exists()).await;
-    let asked = Instant::now();
     kill(id, "INT");
     let ended = end(child).await.expect(130);
-    assert!(asked.elapsed() < Duration::from_secs(20));
     assert_eq!(ended.line("summary")["pulled"]["files"], 1);
     let ended = desk.pull(&serving, &[]).await.expect(0);
     assert_eq!(ended.line("planned")["unproven_items"], 1);

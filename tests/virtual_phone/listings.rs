@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rescue::adb::RemotePath;
@@ -10,7 +10,7 @@ use rescue::virtual_phone::VirtualPhone;
 use rescue::virtual_phone::fault::{Fault, ListingFault};
 use rescue::virtual_phone::tree::Content;
 
-use crate::desk::{CAMERA, Desk, camera, end, generated, kill, refs, until};
+use crate::desk::{CAMERA, Desk, FOREVER, camera, end, generated, kill, refs, until};
 
 const INTERNAL: &str = "/storage/emulated/0";
 const FOR_EVER: u32 = u32::MAX;
@@ -61,22 +61,23 @@ async fn what_a_folder_lists_before_it_falls_silent_is_taken() {
     desk.expect_files(&refs(&expected));
 }
 
+/// A few silent folders are left out; one after the other for ever, it is the phone.
 #[tokio::test]
-async fn many_silent_folders_end_in_bounded_time() {
-    let (mut phone, expected) = camera(&[50_000]);
-    let folder = |n: u32| format!("{INTERNAL}/Pictures/{n}");
-    (0..6).for_each(|n| phone.tree.add_folder(&folder(n)));
-    let bad = (0..6).map(|n| path(&folder(n))).collect();
-    phone.faults.listing = Some(ListingFault::Stall(bad, 0));
-    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
-    let began = Instant::now();
-    let ended = desk
-        .pull(&serving, &["--idle-timeout", "1"])
-        .await
-        .expect(3);
-    assert_eq!(ended.not_here().len(), 6);
-    assert!(began.elapsed() < Duration::from_secs(40));
-    desk.expect_files(&refs(&expected));
+async fn silent_folders_are_left_out_until_it_is_the_phone() {
+    for (count, code) in [(6, 3), (400, 1)] {
+        let (mut phone, expected) = camera(&[50_000]);
+        let folder = |n: u32| format!("{INTERNAL}/Pictures/{n}");
+        (0..count).for_each(|n| phone.tree.add_folder(&folder(n)));
+        let bad = (0..count).map(|n| path(&folder(n))).collect();
+        phone.faults.listing = Some(ListingFault::Stall(bad, 0));
+        let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+        let ended = desk.pull(&serving, &["--idle-timeout", "1"]).await;
+        let ended = ended.expect(code);
+        if code == 3 {
+            assert_eq!(ended.not_here().len(), 6);
+            desk.expect_files(&refs(&expected));
+        }
+    }
 }
 
 #[tokio::test]
@@ -277,12 +278,10 @@ async fn storage_that_hangs_ends_the_run_and_not_one_file_after_the_other() {
         .add(Some(&format!("{CAMERA}/30.jpg")), fault, 1);
     let faults = phone.faults.clone();
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
-    let began = Instant::now();
     let ended = desk
         .pull(&serving, &["--idle-timeout", "2", "--wait", "3"])
         .await
         .expect(1);
-    assert!(began.elapsed() < Duration::from_secs(60));
     assert_eq!(ended.line("summary")["failed"]["files"], 0);
     faults.mend();
     desk.pull(&serving, &[]).await.expect(0);
@@ -298,13 +297,11 @@ async fn ctrl_c_is_heard_while_a_phone_that_fell_silent_is_asked_about_what_fail
         phone.faults.add(Some(&file), refused.clone(), 1);
     }
     phone.faults.stall_stats();
+    let faults = phone.faults.clone();
     let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
-    let child = desk.start_pull(&serving, &["--idle-timeout", "50"]);
+    let child = desk.start_pull(&serving, &["--idle-timeout", FOREVER]);
     let id = child.id();
-    until("all was asked for", || serving.times_asked().len() == 40).await;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let asked = Instant::now();
+    until("it is asked", || faults.stalled_stats() > 0).await;
     kill(id, "INT");
     end(child).await.expect(130);
-    assert!(asked.elapsed() < Duration::from_secs(20));
 }

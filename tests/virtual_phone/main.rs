@@ -30,6 +30,8 @@ mod selection;
 mod served;
 mod server;
 mod stranger;
+#[path = "../support/mod.rs"]
+mod support;
 mod terminal;
 mod trust;
 mod twins;

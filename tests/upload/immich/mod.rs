@@ -5,11 +5,11 @@ pub(crate) mod server;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::Duration;
 
 use sha1::Digest as _;
 
 use crate::desk::{Desk, Ended, FIRST, photo};
+use crate::support::wait::wait_for;
 use server::{Fault, Immich, KEY};
 
 const NEW: (u64, u64, u64) = (3, 2, 2);
@@ -364,11 +364,7 @@ fn kills_lose_and_double_nothing() {
         let mut child = desk.start(&[
             "upload", "rescued", "--to", "photos", "--limit", "400K", "--album", "Phone",
         ]);
-        let begin = std::time::Instant::now();
-        while immich.assets().len() < round * 10 {
-            assert!(begin.elapsed() < Duration::from_secs(30), "nothing arrives");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_for("files arrive", || immich.assets().len() >= round * 10);
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -3,16 +3,16 @@
 //! command line program is content with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufReader, Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 use sha1::Digest as _;
 
 use super::form;
+use crate::support::http::{self, Head};
 
 pub(crate) const KEY: &str = "PLANTED-immich-key-5d07";
 
@@ -66,38 +66,17 @@ pub(crate) struct Immich {
     state: Arc<Mutex<State>>,
 }
 
-struct Request {
-    method: String,
-    path: String,
-    headers: BTreeMap<String, String>,
-}
-
-impl Request {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", String::as_str)
-    }
-}
-
-type Reply = (u16, Value);
-
 #[allow(dead_code, reason = "tests/remotes uses a part of this server")]
 impl Immich {
     pub(crate) fn start(
         version: (u64, u64, u64),
         decide: impl Fn(&str, &str, usize) -> Option<Fault> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State::default()));
         let (served, decide): (_, Arc<Decide>) = (Arc::clone(&state), Arc::new(decide));
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (state, decide) = (Arc::clone(&served), Arc::clone(&decide));
-                thread::spawn(move || {
-                    let mut reader = BufReader::with_capacity(256 * 1024, &stream);
-                    while serve(&mut reader, &stream, version, &state, &*decide).is_some() {}
-                });
-            }
+        let address = http::serve(move |stream| {
+            let mut reader = http::reader(&stream);
+            while serve(&mut reader, &stream, version, &served, &*decide).is_some() {}
         });
         Self {
             address,
@@ -172,22 +151,19 @@ fn serve(
     state: &Mutex<State>,
     decide: &Decide,
 ) -> Option<()> {
-    let request = head(reader)?;
+    let request = Head::read(reader)?;
     let fault = {
         let mut state = lock(state);
-        let (method, path) = (request.method.clone(), request.path.clone());
+        let (method, path) = (request.method.clone(), request.target.clone());
         let same = |(used, at): &&(String, String)| *used == method && *at == path;
         let before = state.log.iter().filter(same).count();
         state.log.push((method.clone(), path.clone()));
         decide(&method, &path, before)
     };
     if let Some(Fault::AnswerAtOnce(status, body)) = fault {
-        let answer = format!(
-            "HTTP/1.1 {status} X\r\nServer: cloudflare\r\nContent-Length: {}\r\n\
-             Content-Type: text/html\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(answer.as_bytes()).ok()?;
+        let answer = http::Reply::text(status, body).with("Server", "cloudflare");
+        let answer = answer.with("Content-Type", "text/html");
+        answer.with("Connection", "close").write(&mut stream)?;
         // So that the answer is not lost to a reset: whoever closes first reads what comes.
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut rest = [0; 65536];
@@ -197,13 +173,12 @@ fn serve(
     if request.header("expect") == "100-continue" {
         stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
     }
-    let chunked = request.header("transfer-encoding") == "chunked";
-    let length: u64 = request.header("content-length").parse().unwrap_or(0);
+    let length = request.length();
     if let Some(Fault::CutMidway) = fault {
         std::io::copy(&mut reader.take(length / 2), &mut std::io::sink()).ok()?;
         return None;
     }
-    let mut body: Box<dyn Read + '_> = match chunked {
+    let mut body: Box<dyn Read + '_> = match request.is_chunked() {
         true => Box::new(form::Chunked::new(reader)),
         false => Box::new(form::Measured::new(reader, length)),
     };
@@ -211,11 +186,7 @@ fn serve(
         Some(Fault::Answer(status, body_text)) => {
             std::io::copy(&mut body, &mut std::io::sink()).ok()?;
             drop(body);
-            let answer = format!(
-                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body_text}",
-                body_text.len()
-            );
-            return stream.write_all(answer.as_bytes()).ok();
+            return http::Reply::text(status, body_text).write(&mut stream);
         }
         _ => answer(&request, &mut *body, version, state, fault),
     };
@@ -228,42 +199,14 @@ fn serve(
         return None;
     }
     if (400..500).contains(&status) && status != 401 {
-        let what = format!("{} {}: {answer}", request.method, request.path);
+        let what = format!("{} {}: {answer}", request.method, request.target);
         lock(state).wrong.push(what);
     }
-    let answer = answer.to_string();
-    let head = format!(
-        "HTTP/1.1 {status} X\r\nContent-Type: application/json; charset=utf-8\r\n\
-         Content-Length: {}\r\n\r\n",
-        answer.len()
-    );
-    stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(answer.as_bytes()).ok()
+    http::Reply::json(status, &answer).write(&mut stream)
 }
 
-fn head(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
-    let mut line = String::new();
-    reader
-        .read_line(&mut line)
-        .ok()
-        .filter(|count| *count > 0)?;
-    let mut words = line.split(' ');
-    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok()?;
-        let Some((name, value)) = header.trim_end().split_once(':') else {
-            break;
-        };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    Some(Request {
-        method,
-        path,
-        headers,
-    })
-}
+/// A status and what is said with it.
+type Reply = (u16, Value);
 
 fn refused(status: u16, message: &str) -> Reply {
     let error = match status {
@@ -276,14 +219,14 @@ fn refused(status: u16, message: &str) -> Reply {
 }
 
 fn answer(
-    request: &Request,
+    request: &Head,
     body: &mut dyn Read,
     version: (u64, u64, u64),
     state: &Mutex<State>,
     fault: Option<Fault>,
 ) -> Reply {
     let (major, minor, patch) = version;
-    let path = request.path.split('?').next().unwrap();
+    let path = request.target.split('?').next().unwrap();
     match (request.method.as_str(), path) {
         ("GET", "/.well-known/immich") => return (200, json!({ "api": { "endpoint": "/api" } })),
         ("GET", "/api/server/ping") => return (200, json!({ "res": "pong" })),
@@ -455,7 +398,7 @@ fn uuid(of: &str) -> String {
 
 /// `POST /assets`.
 fn upload(
-    request: &Request,
+    request: &Head,
     body: &mut dyn Read,
     version: (u64, u64, u64),
     state: &Mutex<State>,

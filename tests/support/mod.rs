@@ -1,0 +1,8 @@
+//! What several test programs stand on.
+#![allow(dead_code, reason = "each program uses a part of it")]
+
+pub(crate) mod desk;
+pub(crate) mod http;
+pub(crate) mod made;
+pub(crate) mod ports;
+pub(crate) mod wait;
