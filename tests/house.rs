@@ -400,7 +400,7 @@ fn prose_that_decides(house: &House) -> Vec<String> {
         let begins = |room: &&[&str]| {
             module.len() >= room.len() && room.iter().zip(module).all(|(a, b)| a == b)
         };
-        READERS.iter().any(|room| begins(room))
+        READERS.iter().any(begins)
     };
     let mut found = Vec::new();
     for (module, text) in house.iter().filter(|(module, _)| !reads(module)) {
