@@ -14,7 +14,7 @@ use crate::export::ExportError;
 use crate::folder::bag::BagError;
 use crate::folder::check::CheckError;
 use crate::folder::disk::system::is_short_of_files;
-use crate::folder::{CatalogueError, DiskError, FolderError, ReasonCode};
+use crate::folder::{CatalogueError, DiskAction, DiskError, FolderError, ReasonCode};
 use crate::hint::Clause::{self, ByCommand, Made, Said, With};
 use crate::hint::{Flag, Hint};
 use crate::phone::PhoneError;
@@ -222,9 +222,6 @@ const AS_ITS_OWNER: &str = match cfg!(windows) {
     false => "run the same command as the user to whom it belongs (root, where `sudo` pulled it)",
 };
 
-/// What is done to files and folders that are only read, as [`DiskError`] names it.
-const READING: [&str; 5] = ["open", "list", "look at", "look into", "read"];
-
 impl From<DiskError> for Error {
     fn from(error: DiskError) -> Self {
         let kind = match &error {
@@ -254,7 +251,7 @@ impl From<DiskError> for Error {
             .into(),
             // On a disk that takes nothing no other user gets further.
             DiskError::NotWritable { action, source, .. }
-                if READING.contains(action) && source.kind() == ErrorKind::PermissionDenied =>
+                if action.is_reading() && source.kind() == ErrorKind::PermissionDenied =>
             {
                 AS_ITS_OWNER.into()
             }
@@ -269,7 +266,7 @@ impl From<DiskError> for Error {
             }
             // `/proc` and its like say so of everything new.
             DiskError::Io { action, source, .. }
-                if *action == "create" && source.kind() == ErrorKind::NotFound =>
+                if *action == DiskAction::Create && source.kind() == ErrorKind::NotFound =>
             {
                 [
                     Said("nothing can be made there: choose another place"),
@@ -568,13 +565,18 @@ mod tests {
             let error = DiskError::new(action, Path::new("x"), kind.into());
             Error::from(error).hint.unwrap().to_string()
         };
-        for action in ["open", "list", "look at", "look into", "read"] {
+        for action in [
+            DiskAction::Open,
+            DiskAction::List,
+            DiskAction::LookAt,
+            DiskAction::Read,
+        ] {
             let forbidden = advice(action, ErrorKind::PermissionDenied);
             assert!(forbidden.contains("as the user"), "{action}: {forbidden}");
             let read_only = advice(action, ErrorKind::ReadOnlyFilesystem);
             assert!(!read_only.contains("as the user"), "{action}: {read_only}");
         }
-        let forbidden = advice("write", ErrorKind::PermissionDenied);
+        let forbidden = advice(DiskAction::Write, ErrorKind::PermissionDenied);
         assert!(!forbidden.contains("as the user"), "{forbidden}");
     }
 }

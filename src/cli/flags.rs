@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
     use crate::error::Error;
-    use crate::folder::{CatalogueError, DiskError, FolderError};
+    use crate::folder::{CatalogueError, DiskAction, DiskError, FolderError};
     use crate::guide::remote::{RemoteUse, of_problem};
     use crate::phone::PhoneError;
     use crate::upload::problem::Problem;
@@ -120,7 +120,9 @@ mod tests {
 
     fn errors() -> Vec<Error> {
         let path = || PathBuf::from("x");
-        let disk = |kind: io::ErrorKind| Error::from(DiskError::new("write", &path(), kind.into()));
+        let disk = |kind: io::ErrorKind| {
+            Error::from(DiskError::new(DiskAction::Write, &path(), kind.into()))
+        };
         vec![
             disk(io::ErrorKind::PermissionDenied),
             disk(io::ErrorKind::StorageFull),

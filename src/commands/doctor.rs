@@ -388,7 +388,9 @@ fn detail_of_error(error: &PhoneError, state: Diagnosis) -> Option<String> {
             Some(deeper) => format!("{cause}: {deeper}"),
             None => cause.to_string(),
         }),
-        _ => Some(error.to_string()).filter(|words| words != state.meaning),
+        // The state says it all.
+        (PhoneError::Locked, _) => None,
+        _ => Some(error.to_string()),
     }
 }
 

@@ -16,8 +16,8 @@ use age::{Decryptor, Encryptor, Recipient};
 use super::ExportError;
 use super::sink::{Abandoned, Sink};
 use crate::digest::{Hasher, Sha256};
-use crate::folder::DiskError;
 use crate::folder::disk::{self, system::forget_contents};
+use crate::folder::{DiskAction, DiskError};
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -50,7 +50,7 @@ impl AgeFile {
             .collect::<Result<Vec<_>, _>>()?;
         all.push(Box::new(identity.to_public()));
         let all = all.iter().map(|it| &**it as &dyn Recipient);
-        let failed = |e| DiskError::new("write", path, e);
+        let failed = |e| DiskError::new(DiskAction::Write, path, e);
         let encryptor = Encryptor::with_recipients(all);
         let encryptor = encryptor.map_err(|e| failed(io::Error::other(e.to_string())))?;
         let sink = Sink::new(file, path.to_owned());
@@ -73,7 +73,7 @@ impl AgeFile {
     /// Ends the writing. Returns the file, its length in bytes, and the lock to read it back with.
     pub(super) fn finish(self) -> Result<(File, u64, Lock), ExportError> {
         let sink = self.to.finish();
-        let sink = sink.map_err(|e| DiskError::new("write", &self.path, e))?;
+        let sink = sink.map_err(|e| DiskError::new(DiskAction::Write, &self.path, e))?;
         let (file, length) = sink.finish()?;
         let lock = Lock {
             identity: self.identity,

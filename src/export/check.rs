@@ -13,8 +13,8 @@ use zip::unstable::read::ZipIterable;
 use super::ExportError;
 use super::archive::{Held, Protection};
 use crate::digest::Hasher;
-use crate::folder::DiskError;
 use crate::folder::disk::{self, system::forget_contents};
+use crate::folder::{DiskAction, DiskError};
 use crate::threads::spawn_up_to;
 
 const THREADS: usize = 2;
@@ -187,6 +187,6 @@ fn compare(
 fn open(path: &Path) -> Result<File, ExportError> {
     disk::open_file(path)?.ok_or_else(|| {
         let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
-        DiskError::new("read back", path, gone).into()
+        DiskError::new(DiskAction::ReadBack, path, gone).into()
     })
 }

@@ -38,7 +38,7 @@ pub use pack::pack;
 pub use place::Place;
 pub use plan::{ExportPlan, LeftOut, Piece, Pieces, Why, Wish, plan};
 
-use crate::folder::{CatalogueError, DiskError};
+use crate::folder::{CatalogueError, DiskAction, DiskError};
 
 /// The reason why an export produced no archive.
 #[derive(Debug, thiserror::Error)]
@@ -143,7 +143,9 @@ pub enum ExportError {
 impl ExportError {
     fn writing(path: &Path, error: zip::result::ZipError) -> Self {
         match error {
-            zip::result::ZipError::Io(error) => DiskError::new("write", path, error).into(),
+            zip::result::ZipError::Io(error) => {
+                DiskError::new(DiskAction::Write, path, error).into()
+            }
             source => Self::Zip {
                 path: path.to_owned(),
                 source,
@@ -158,7 +160,7 @@ impl ExportError {
                     && error.kind() != std::io::ErrorKind::UnexpectedEof
                     && error.kind() != std::io::ErrorKind::Other =>
             {
-                DiskError::new("read back", path, error).into()
+                DiskError::new(DiskAction::ReadBack, path, error).into()
             }
             error => Self::wrong(path, error.to_string()),
         }

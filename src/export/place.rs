@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{ExportError, Share};
 use crate::folder::disk::system::{is_at, is_in_use, lies_in, lock_written, whole_path};
 use crate::folder::disk::{self, Renaming};
-use crate::folder::{DiskError, Folder};
+use crate::folder::{DiskAction, DiskError, Folder};
 use crate::names::spell;
 
 /// The place of an archive: its final and temporary paths.
@@ -46,7 +46,7 @@ impl Place {
                 let path = parent.to_owned();
                 return Err(ExportError::NoParent { path });
             }
-            Err(error) => return Err(DiskError::new("look at", parent, error).into()),
+            Err(error) => return Err(DiskError::new(DiskAction::LookAt, parent, error).into()),
         };
         let name = path.file_name().unwrap_or_default();
         Ok(Self {
@@ -172,7 +172,7 @@ impl Place {
     /// Checks that the disk has this many bytes free.
     pub(super) fn room_for(&self, needed_bytes: u64) -> Result<(), ExportError> {
         let free_bytes = fs4::available_space(&self.parent)
-            .map_err(|e| DiskError::new("measure the free space of", &self.parent, e))?;
+            .map_err(|e| DiskError::new(DiskAction::MeasureSpace, &self.parent, e))?;
         match needed_bytes <= free_bytes {
             true => Ok(()),
             false => Err(ExportError::NoRoom {

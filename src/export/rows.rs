@@ -7,7 +7,7 @@ use super::ExportError;
 use super::album::parts;
 use super::pieces::{Piece, Pieces};
 use super::spill::{Mark, Spill};
-use crate::folder::DiskError;
+use crate::folder::{DiskAction, DiskError};
 use crate::media::look::{Look, MAX_THUMB_BYTES};
 use crate::media::taken::Taken;
 use crate::names::LocalPath;
@@ -148,5 +148,5 @@ pub(super) type WriteTag<'a> =
 /// Returns a function that adds the path of one of the bag's own files to a write error.
 pub(super) fn failed(path: &str) -> impl Fn(std::io::Error) -> ExportError {
     let path = Path::new(path).to_owned();
-    move |error| DiskError::new("write", &path, error).into()
+    move |error| DiskError::new(DiskAction::Write, &path, error).into()
 }

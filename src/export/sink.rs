@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use crate::folder::DiskError;
 use crate::folder::disk::system::write_at;
+use crate::folder::{DiskAction, DiskError};
 
 /// Gathered before it is written.
 const BUFFER_BYTES: usize = 1024 * 1024;
@@ -143,7 +143,7 @@ impl Sink {
     /// Returns the file and its length in bytes.
     pub(super) fn finish(mut self) -> Result<(File, u64), DiskError> {
         self.buffer.truncate(self.position);
-        let failed = |e| DiskError::new("write", &self.path, e);
+        let failed = |e| DiskError::new(DiskAction::Write, &self.path, e);
         if self.abandoned.is_set() {
             return Err(failed(io::Error::other("an earlier write failed")));
         }

@@ -13,8 +13,8 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 use ring::error::Unspecified;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::folder::DiskError;
 use crate::folder::disk::system::{read_at, write_at};
+use crate::folder::{DiskAction, DiskError};
 
 /// Gathered in memory before it is written.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -51,7 +51,7 @@ impl Spill {
         let mut key = [0; 32];
         let made = SystemRandom::new().fill(&mut key);
         let made = made.and_then(|()| UnboundKey::new(&CHACHA20_POLY1305, &key));
-        let key = made.map_err(|e| veil_failed("encrypt", room, e))?;
+        let key = made.map_err(|e| veil_failed(DiskAction::Encrypt, room, e))?;
         Ok(Self {
             file: None,
             room: room.to_owned(),
@@ -64,8 +64,13 @@ impl Spill {
     /// Adds a value and returns its place.
     pub(super) fn push(&mut self, value: &[u8]) -> Result<Mark, DiskError> {
         let start = self.written + self.buffer.len() as u64;
-        let length = u32::try_from(value.len() + CHACHA20_POLY1305.tag_len())
-            .map_err(|_| DiskError::new("write", &self.room, io::ErrorKind::InvalidInput.into()))?;
+        let length = u32::try_from(value.len() + CHACHA20_POLY1305.tag_len()).map_err(|_| {
+            DiskError::new(
+                DiskAction::Write,
+                &self.room,
+                io::ErrorKind::InvalidInput.into(),
+            )
+        })?;
         self.buffer.extend_from_slice(&length.to_le_bytes());
         let begin = self.buffer.len();
         self.buffer.extend_from_slice(value);
@@ -73,7 +78,7 @@ impl Spill {
         let tag = self
             .veil
             .seal_in_place_separate_tag(nonce(start), Aad::empty(), sealed)
-            .map_err(|e| veil_failed("encrypt", &self.room, e))?;
+            .map_err(|e| veil_failed(DiskAction::Encrypt, &self.room, e))?;
         self.buffer.extend_from_slice(tag.as_ref());
         if self.buffer.len() >= BUFFER_BYTES {
             self.write()?;
@@ -85,14 +90,13 @@ impl Spill {
         let file = match &self.file {
             Some(file) => file,
             None => {
-                let file = tempfile::tempfile_in(&self.room).map_err(|e| {
-                    DiskError::new("create a file without a name in", &self.room, e)
-                })?;
+                let file = tempfile::tempfile_in(&self.room)
+                    .map_err(|e| DiskError::new(DiskAction::CreateUnnamed, &self.room, e))?;
                 self.file.insert(file)
             }
         };
         write_at(file, &self.buffer, self.written)
-            .map_err(|e| DiskError::new("write", &self.room, e))?;
+            .map_err(|e| DiskError::new(DiskAction::Write, &self.room, e))?;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
@@ -113,7 +117,7 @@ impl Spill {
             .veil
             .open_in_place(nonce(start), Aad::empty(), &mut value);
         let length = opened
-            .map_err(|e| veil_failed("decrypt", &self.room, e))?
+            .map_err(|e| veil_failed(DiskAction::Decrypt, &self.room, e))?
             .len();
         value.truncate(length);
         Ok(value)
@@ -132,20 +136,23 @@ impl Spill {
             };
         }
         match &self.file {
-            Some(file) => {
-                read_at(file, into, start).map_err(|e| DiskError::new("read", &self.room, e))
-            }
+            Some(file) => read_at(file, into, start)
+                .map_err(|e| DiskError::new(DiskAction::Read, &self.room, e)),
             None => Err(self.wrong()),
         }
     }
 
     /// Returns the error for a value that differs from what was written.
     pub(super) fn wrong(&self) -> DiskError {
-        DiskError::new("read", &self.room, io::ErrorKind::InvalidData.into())
+        DiskError::new(
+            DiskAction::Read,
+            &self.room,
+            io::ErrorKind::InvalidData.into(),
+        )
     }
 }
 
-fn veil_failed(action: &'static str, path: &Path, _said_nothing: Unspecified) -> DiskError {
+fn veil_failed(action: DiskAction, path: &Path, _said_nothing: Unspecified) -> DiskError {
     DiskError::new(action, path, io::ErrorKind::Other.into())
 }
 

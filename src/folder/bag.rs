@@ -10,7 +10,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::disk::{self, DiskError, PARTIAL, Within};
+use super::disk::{self, DiskAction, DiskError, PARTIAL, Within};
 use super::manifest::{self, BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
 use super::{CatalogueError, Companion, Entry, Folder, State};
 use crate::digest::{Hasher, Sha256};
@@ -102,7 +102,8 @@ fn says(folder: &Folder, inventory: &Inventory) -> Result<bool, BagError> {
         return Ok(false);
     }
     let path = root.join(BAG_INFO_TXT);
-    let info = std::fs::read_to_string(&path).map_err(|e| DiskError::new("read", &path, e))?;
+    let info =
+        std::fs::read_to_string(&path).map_err(|e| DiskError::new(DiskAction::Read, &path, e))?;
     let said = |line: String| info.lines().any(|found| found == line);
     if !info_lines(&folder.catalogue().identity()?, inventory.oxum)
         .into_iter()
@@ -271,7 +272,7 @@ impl FinishedTagFile {
         if target.is_dir() {
             let source = io::Error::from(io::ErrorKind::IsADirectory);
             return Err(DiskError::Io {
-                action: "replace",
+                action: DiskAction::Replace,
                 path: target,
                 source,
             });

@@ -36,7 +36,7 @@ use super::disk::system::has_quick_locks;
 use super::entry::{EntryId, NewEntry, Record, RunId, RunOutcome};
 use crate::item::{Marks, PhoneIdentity};
 use defence::Effort;
-pub use error::CatalogueError;
+pub use error::{CatalogueAction, CatalogueError};
 use rows::stored_size;
 
 /// How long somebody who reads may take: no run ends for that. Who reads waits for some seconds only.
@@ -88,10 +88,10 @@ impl Catalogue {
             schema::DatabaseContent::Empty => {
                 catalogue
                     .configure()
-                    .map_err(|e| catalogue.failed("set up", e))?;
+                    .map_err(|e| catalogue.failed(CatalogueAction::SetUp, e))?;
                 catalogue.effort.is_for_our_tables();
                 schema::create(&mut catalogue.db, phone)
-                    .map_err(|e| catalogue.failed("create", e))?;
+                    .map_err(|e| catalogue.failed(CatalogueAction::Create, e))?;
                 schema::KNOWN_VERSION
             }
             schema::DatabaseContent::Catalogue(version) => version,
@@ -109,9 +109,9 @@ impl Catalogue {
         // No SQLITE_OPEN_URI: a folder's name may begin with "file:".
         let flags = mode | extra | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut db = Connection::open_with_flags(path, flags)
-            .map_err(|e| CatalogueError::at("open", path, e))?;
-        let effort =
-            defence::set_up(&mut db, path).map_err(|e| CatalogueError::at("set up", path, e))?;
+            .map_err(|e| CatalogueError::at(CatalogueAction::Open, path, e))?;
+        let effort = defence::set_up(&mut db, path)
+            .map_err(|e| CatalogueError::at(CatalogueAction::SetUp, path, e))?;
         let journal = (access == Access::ReadWrite).then(|| {
             let mut journal = path.to_owned().into_os_string();
             journal.push("-journal");
@@ -144,14 +144,18 @@ impl Catalogue {
     /// Makes a catalogue of a known version ready for use; nothing is done with its tables before
     /// they are known to be ours.
     fn settle(&mut self, version: i64) -> Result<(), CatalogueError> {
-        match schema::is_as_made(&self.db, version).map_err(|e| self.failed("read", e))? {
+        match schema::is_as_made(&self.db, version)
+            .map_err(|e| self.failed(CatalogueAction::Read, e))?
+        {
             true => self.effort.is_for_our_tables(),
             false => return Err(self.corrupt("its tables are not those that rescue makes")),
         }
-        self.configure().map_err(|e| self.failed("set up", e))?;
+        self.configure()
+            .map_err(|e| self.failed(CatalogueAction::SetUp, e))?;
         if self.access == Access::ReadWrite {
             let _bounded = self.effort.bounded();
-            schema::migrate(&mut self.db, version).map_err(|e| self.failed("upgrade", e))?;
+            schema::migrate(&mut self.db, version)
+                .map_err(|e| self.failed(CatalogueAction::Upgrade, e))?;
         }
         Ok(())
     }
@@ -169,7 +173,7 @@ impl Catalogue {
                 "UPDATE phone SET serial = ?, model = ?, manufacturer = ?, android_version = ?",
                 values,
             )
-            .map_err(|e| self.failed("write", e))?;
+            .map_err(|e| self.failed(CatalogueAction::Write, e))?;
         Ok(())
     }
 
@@ -178,7 +182,7 @@ impl Catalogue {
         let known = self.marks()?;
         let is_known = |(name, value): &(&String, &String)| known.0.get(*name) == Some(*value);
         let path = self.path.clone();
-        let failed = |e| CatalogueError::at("write", &path, e);
+        let failed = |e| CatalogueError::at(CatalogueAction::Write, &path, e);
         let transaction = self.db.transaction().map_err(failed)?;
         for (name, value) in marks.0.iter().filter(|mark| !is_known(mark)) {
             let sql = "INSERT OR REPLACE INTO phone_mark (name, value) VALUES (?, ?)";
@@ -195,7 +199,7 @@ impl Catalogue {
         entries: impl IntoIterator<Item = NewEntry>,
     ) -> Result<Vec<EntryId>, CatalogueError> {
         let path = self.path.clone();
-        let failed = |e| CatalogueError::at("write", &path, e);
+        let failed = |e| CatalogueError::at(CatalogueAction::Write, &path, e);
         let transaction = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -237,7 +241,7 @@ impl Catalogue {
     /// disk when this returns, or none is.
     pub fn record(&mut self, records: &[Record]) -> Result<(), CatalogueError> {
         let path = self.path.clone();
-        let failed = |e| CatalogueError::at("write", &path, e);
+        let failed = |e| CatalogueError::at(CatalogueAction::Write, &path, e);
         let transaction = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -260,7 +264,7 @@ impl Catalogue {
                 "INSERT INTO run (started, tool) VALUES (?, ?)",
                 params![now, tool],
             )
-            .map_err(|e| self.failed("write", e))?;
+            .map_err(|e| self.failed(CatalogueAction::Write, e))?;
         Ok(RunId(self.db.last_insert_rowid()))
     }
 
@@ -268,7 +272,7 @@ impl Catalogue {
     pub fn forget_run(&mut self, run: RunId) -> Result<(), CatalogueError> {
         self.db
             .execute("DELETE FROM run WHERE id = ?", params![run.0])
-            .map_err(|e| self.failed("write", e))?;
+            .map_err(|e| self.failed(CatalogueAction::Write, e))?;
         Ok(())
     }
 
@@ -284,7 +288,7 @@ impl Catalogue {
                 "UPDATE run SET ended = ?, outcome = ? WHERE id = ?",
                 params![now, outcome.as_str(), run.0],
             )
-            .map_err(|e| self.failed("write", e))?;
+            .map_err(|e| self.failed(CatalogueAction::Write, e))?;
         Ok(())
     }
 
@@ -301,11 +305,11 @@ impl Catalogue {
                     RunOutcome::Failed.as_str()
                 ],
             )
-            .map_err(|e| self.failed("write", e))?;
+            .map_err(|e| self.failed(CatalogueAction::Write, e))?;
         Ok(())
     }
 
-    fn failed(&self, action: &'static str, source: rusqlite::Error) -> CatalogueError {
+    fn failed(&self, action: CatalogueAction, source: rusqlite::Error) -> CatalogueError {
         CatalogueError::at(action, &self.path, source)
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::disk::system::Identity;
 use super::disk::system::held::Bearer;
-use super::disk::{self, DATA, DiskError, Renaming, Within};
+use super::disk::{self, DATA, DiskAction, DiskError, Renaming, Within};
 use super::partial::{Finished, hash_rest};
 use crate::names::LocalPath;
 
@@ -70,8 +70,8 @@ pub struct Committer {
 impl Committer {
     /// For the rescue folder at `root`; to be made before any file of the run is written.
     pub(super) fn new(root: &Path, lock: Option<Arc<File>>) -> Result<Self, DiskError> {
-        let root_folder =
-            disk::system::open_folder(root).map_err(|e| DiskError::new("open", root, e))?;
+        let root_folder = disk::system::open_folder(root)
+            .map_err(|e| DiskError::new(DiskAction::Open, root, e))?;
         Ok(Self {
             root: root.to_owned(),
             root_folder,
@@ -113,7 +113,11 @@ impl Committer {
         let mut touched = Touched::default();
         let Some(source) = Within::holding(&self.root, from)? else {
             let path = disk::data_path(&self.root, from);
-            return Err(DiskError::new("open", &path, ErrorKind::NotFound.into()));
+            return Err(DiskError::new(
+                DiskAction::Open,
+                &path,
+                ErrorKind::NotFound.into(),
+            ));
         };
         touched.changed(&source)?;
         let target = self.folder_of(to, &mut touched)?;

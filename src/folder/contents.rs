@@ -5,7 +5,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
-use super::disk::{DATA, DiskError, PARTIAL};
+use super::disk::{DATA, DiskAction, DiskError, PARTIAL};
 use super::giving_way::GIVES_WAY;
 use super::{CATALOGUE, LOCK};
 
@@ -50,8 +50,10 @@ impl PathContents {
             Err(error) => match error.kind() {
                 ErrorKind::NotFound if !path.is_symlink() => return Ok(Self::Missing),
                 ErrorKind::NotADirectory => return Ok(Self::Other),
-                ErrorKind::InvalidFilename => return Err(DiskError::naming("open", path, error)),
-                _ => return Err(DiskError::new("open", path, error)),
+                ErrorKind::InvalidFilename => {
+                    return Err(DiskError::naming(DiskAction::Open, path, error));
+                }
+                _ => return Err(DiskError::new(DiskAction::Open, path, error)),
             },
         };
         if fs::symlink_metadata(path.join(CATALOGUE)).is_ok() && !has_unwritten_catalogue(path) {
@@ -64,7 +66,7 @@ impl PathContents {
             });
         }
         for found in listing {
-            let found = found.map_err(|e| DiskError::new("list", path, e))?;
+            let found = found.map_err(|e| DiskError::new(DiskAction::List, path, e))?;
             if !is_of_a_making(&found.path(), &found.file_name().to_string_lossy()) {
                 return Ok(Self::Other);
             }

@@ -14,8 +14,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::names::LocalPath;
-pub use error::DiskError;
 pub(crate) use error::is_shortage;
+pub use error::{DiskAction, DiskError};
 pub(crate) use read_back::{ReadFrom, read_back};
 use system::open_unlinked;
 pub(crate) use within::Within;
@@ -52,7 +52,7 @@ pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
     {
         match fs::symlink_metadata(path) {
             Ok(found) if found.is_file() => {
-                system::vacate(path).map_err(|e| DiskError::new("remove", path, e))?;
+                system::vacate(path).map_err(|e| DiskError::new(DiskAction::Remove, path, e))?;
             }
             Ok(found) if found.is_symlink() => {
                 return Err(DiskError::Symlink {
@@ -64,7 +64,7 @@ pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
         }
         opened = open_unlinked(&options, path);
     }
-    let file = opened.map_err(|e| opening("create", path, e))?;
+    let file = opened.map_err(|e| opening(DiskAction::Create, path, e))?;
     observed(|| Change::Created(path.to_owned()));
     Ok(file)
 }
@@ -73,7 +73,7 @@ pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
 pub(crate) fn open_lock(path: &Path) -> Result<File, DiskError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    open_unlinked(&options, path).map_err(|e| opening("create", path, e))
+    open_unlinked(&options, path).map_err(|e| opening(DiskAction::Create, path, e))
 }
 
 /// Opens a file to read it; `None` when there is none. Never through a symbolic link.
@@ -91,11 +91,11 @@ fn open_existing(options: &OpenOptions, path: &Path) -> Result<Option<File>, Dis
     match open_unlinked(options, path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(opening("open", path, error)),
+        Err(error) => Err(opening(DiskAction::Open, path, error)),
     }
 }
 
-fn opening(action: &'static str, path: &Path, error: io::Error) -> DiskError {
+fn opening(action: DiskAction, path: &Path, error: io::Error) -> DiskError {
     if system::met_a_link(&error, path) {
         return DiskError::Symlink {
             path: path.to_owned(),
@@ -108,7 +108,7 @@ fn opening(action: &'static str, path: &Path, error: io::Error) -> DiskError {
 pub(crate) fn write(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     use std::io::Write as _;
     file.write_all(bytes)
-        .map_err(|e| DiskError::new("write", path, e))?;
+        .map_err(|e| DiskError::new(DiskAction::Write, path, e))?;
     observed(|| Change::Written(path.to_owned()));
     Ok(())
 }
@@ -116,7 +116,7 @@ pub(crate) fn write(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), Di
 /// Cuts or extends a file; what is added is a hole that reads as zeros.
 pub(crate) fn set_len(file: &File, path: &Path, bytes: u64) -> Result<(), DiskError> {
     file.set_len(bytes)
-        .map_err(|e| DiskError::new("write", path, e))?;
+        .map_err(|e| DiskError::new(DiskAction::Write, path, e))?;
     observed(|| Change::Written(path.to_owned()));
     Ok(())
 }
@@ -130,7 +130,7 @@ pub(crate) fn begin_writing(file: &File, from: u64, to: u64) {
 /// Waits until a file's bytes and length are on the disk.
 pub(crate) fn sync_file(file: &File, path: &Path) -> Result<(), DiskError> {
     file.sync_all()
-        .map_err(|e| DiskError::new("sync", path, e))?;
+        .map_err(|e| DiskError::new(DiskAction::Sync, path, e))?;
     observed(|| Change::Synced(path.to_owned()));
     Ok(())
 }
@@ -144,7 +144,7 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), DiskError> {
                 error.kind(),
                 ErrorKind::InvalidInput | ErrorKind::Unsupported
             ) => {}
-        other => other.map_err(|e| DiskError::new("sync", path, e))?,
+        other => other.map_err(|e| DiskError::new(DiskAction::Sync, path, e))?,
     }
     observed(|| Change::FolderSynced(path.to_owned()));
     Ok(())
@@ -158,7 +158,7 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), DiskError> {
 pub(crate) fn sync_filesystem(folder: &File, path: &Path) -> Result<bool, DiskError> {
     let began = || observed(|| Change::FilesystemSyncing(path.to_owned()));
     let is_done = system::sync_filesystem(folder, began)
-        .map_err(|error| DiskError::new("sync", path, error))?;
+        .map_err(|error| DiskError::new(DiskAction::Sync, path, error))?;
     if is_done {
         observed(|| Change::FilesystemSynced(path.to_owned()));
     }
@@ -168,7 +168,7 @@ pub(crate) fn sync_filesystem(folder: &File, path: &Path) -> Result<bool, DiskEr
 /// Has everything that was written to the filesystem of a folder go to the disk, before it is read
 /// back from there. What fails on the way may go unsaid: the bytes read back tell.
 pub(crate) fn write_out(folder: &Path) -> Result<(), DiskError> {
-    system::write_out(folder).map_err(|e| DiskError::new("sync", folder, e))
+    system::write_out(folder).map_err(|e| DiskError::new(DiskAction::Sync, folder, e))
 }
 
 /// Returns the largest file size of the folder's disk in bytes, if its filesystem is known to have a limit.
@@ -195,10 +195,10 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), DiskError> {
                 Ok(_) => Err(DiskError::NotAFolder {
                     path: path.to_owned(),
                 }),
-                Err(error) => Err(DiskError::new("look at", path, error)),
+                Err(error) => Err(DiskError::new(DiskAction::LookAt, path, error)),
             }
         }
-        Err(error) => Err(DiskError::naming("create", path, error)),
+        Err(error) => Err(DiskError::naming(DiskAction::Create, path, error)),
     }
 }
 
@@ -229,11 +229,11 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<Renaming, DiskError> 
             match fs::symlink_metadata(to) {
                 Ok(_) => return Ok(Renaming::TargetExists),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(DiskError::naming("look at", to, error)),
+                Err(error) => return Err(DiskError::naming(DiskAction::LookAt, to, error)),
             }
-            system::rename(from, to).map_err(|e| DiskError::naming("rename a file to", to, e))?;
+            system::rename(from, to).map_err(|e| DiskError::naming(DiskAction::Rename, to, e))?;
         }
-        Err(error) => return Err(DiskError::naming("rename a file to", to, error)),
+        Err(error) => return Err(DiskError::naming(DiskAction::Rename, to, error)),
     }
     observed(|| Change::Renamed(from.to_owned(), to.to_owned()));
     Ok(Renaming::Renamed)
@@ -241,7 +241,7 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<Renaming, DiskError> 
 
 /// Gives a file its new name in place of what bears it.
 pub(crate) fn rename_over(from: &Path, to: &Path) -> Result<(), DiskError> {
-    system::rename(from, to).map_err(|e| DiskError::naming("rename a file to", to, e))?;
+    system::rename(from, to).map_err(|e| DiskError::naming(DiskAction::Rename, to, e))?;
     observed(|| Change::Renamed(from.to_owned(), to.to_owned()));
     Ok(())
 }
@@ -254,7 +254,7 @@ pub(crate) fn remove_file(path: &Path) -> Result<(), DiskError> {
             Ok(())
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(DiskError::new("remove", path, error)),
+        Err(error) => Err(DiskError::new(DiskAction::Remove, path, error)),
     }
 }
 

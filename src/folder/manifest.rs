@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::disk::{self, DATA, DiskError};
+use super::disk::{self, DATA, DiskAction, DiskError};
 use super::partial::hash_rest;
 use crate::digest::Sha256;
 use crate::names::{LocalPath, MAX_LOCAL_BYTES};
@@ -87,7 +87,7 @@ impl Iterator for ManifestLines {
             .read_until(b'\n', &mut line)
         {
             self.reader = None;
-            return Some(Err(DiskError::new("read", &self.path, error)));
+            return Some(Err(DiskError::new(DiskAction::Read, &self.path, error)));
         }
         if line.is_empty() {
             self.reader = None;

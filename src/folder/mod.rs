@@ -39,9 +39,9 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use catalogue::{Access, Catalogue, CatalogueError};
+pub use catalogue::{Access, Catalogue, CatalogueAction, CatalogueError};
 pub use commit::{CommitOutcome, Committer, ToCommit};
-pub use disk::DiskError;
+pub use disk::{DiskAction, DiskError};
 pub use entry::{
     Companion, Count, Entry, EntryId, NewEntry, Payload, Proof, Reason, ReasonCode, Record, Run,
     RunId, RunOutcome, State, Summary,
@@ -145,14 +145,15 @@ impl Folder {
                 return Err(something_else(path));
             }
             PathContents::Missing => {
-                fs::create_dir_all(path).map_err(|e| DiskError::naming("create", path, e))?;
+                fs::create_dir_all(path)
+                    .map_err(|e| DiskError::naming(DiskAction::Create, path, e))?;
             }
             // A lost catalogue is started again: what stands in its place is compared with
             // what the phone sends, and kept either way.
             PathContents::Empty | PathContents::Rescue | PathContents::Uncatalogued => {}
         }
         // From here on by its absolute path: the caller may change directory.
-        let root = whole_path(path).map_err(|e| DiskError::new("open", path, e))?;
+        let root = whole_path(path).map_err(|e| DiskError::new(DiskAction::Open, path, e))?;
         let lock = lock(&root, disk::open_lock(&root.join(LOCK))?)?;
         for name in [DATA, PARTIAL] {
             disk::create_folder(&root.join(name))?;
@@ -235,7 +236,7 @@ impl Folder {
                 return Err(something_else(path));
             }
         }
-        let root = whole_path(path).map_err(|e| DiskError::new("open", path, e))?;
+        let root = whole_path(path).map_err(|e| DiskError::new(DiskAction::Open, path, e))?;
         let (lock, access) = match disk::open_lock(&root.join(LOCK)) {
             Ok(file) => (Some(lock(&root, file)?), Access::ReadWrite),
             Err(DiskError::NotWritable { .. }) => (None, Access::ReadOnly),
@@ -265,7 +266,7 @@ impl Folder {
                 path: path.to_owned(),
             });
         }
-        let root = whole_path(path).map_err(|e| DiskError::new("open", path, e))?;
+        let root = whole_path(path).map_err(|e| DiskError::new(DiskAction::Open, path, e))?;
         let access = Access::ReadOnly;
         let (place, _) = catalogue_path(&root)?;
         let catalogue = Catalogue::open(&place, access)?;
@@ -344,7 +345,7 @@ impl Folder {
     /// The bytes that this user can still write to its disk.
     pub fn free_bytes(&self) -> Result<u64, DiskError> {
         fs4::available_space(&self.root)
-            .map_err(|e| DiskError::new("measure the free space of", &self.root, e))
+            .map_err(|e| DiskError::new(DiskAction::MeasureSpace, &self.root, e))
     }
 }
 
@@ -396,7 +397,7 @@ fn lock(root: &Path, file: File) -> Result<Arc<File>, FolderError> {
         Err(TryLockError::Error(source)) => {
             let path = root.join(LOCK);
             Err(DiskError::Io {
-                action: "lock",
+                action: DiskAction::Lock,
                 path,
                 source,
             }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::EntryId;
-use super::disk::{self, DiskError, Within};
+use super::disk::{self, DiskAction, DiskError, Within};
 use crate::digest::{Hasher, Sha256};
 
 /// From this many zeros in a row on, nothing is written: the file gets a hole.
@@ -81,7 +81,7 @@ impl PartialFile {
         };
         let found = file
             .metadata()
-            .map_err(|e| DiskError::new("look at", &path, e))?;
+            .map_err(|e| DiskError::new(DiskAction::LookAt, &path, e))?;
         if disk::system::has_other_names(&path, &found) {
             // It is another file, too, which is not ours to write to.
             return Ok(None);
@@ -99,7 +99,7 @@ impl PartialFile {
             return Ok(None);
         }
         file.seek(SeekFrom::Start(size))
-            .map_err(|e| DiskError::new("read", &path, e))?;
+            .map_err(|e| DiskError::new(DiskAction::Read, &path, e))?;
         Ok(Some((
             Self {
                 entry,
@@ -180,7 +180,7 @@ impl PartialFile {
             disk::set_len(&self.file, &self.path, self.size)?;
             self.file
                 .seek(SeekFrom::Start(self.size))
-                .map_err(|e| DiskError::new("write", &self.path, e))?;
+                .map_err(|e| DiskError::new(DiskAction::Write, &self.path, e))?;
         } else if zeros > 0 {
             static FEW: [u8; HOLE_BYTES as usize] = [0; HOLE_BYTES as usize];
             let bytes = FEW.get(..zeros as usize).unwrap_or_default();
@@ -211,7 +211,7 @@ pub(crate) fn hash_rest(
             Ok(0) => return Ok((hasher, size)),
             Ok(held) => held,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(DiskError::new("read", path, error)),
+            Err(error) => return Err(DiskError::new(DiskAction::Read, path, error)),
         };
         let bytes = buffer.get(..held).unwrap_or_default();
         hasher.update(bytes);
@@ -397,7 +397,7 @@ mod tests {
             matches!(
                 error,
                 DiskError::Full {
-                    action: "write",
+                    action: DiskAction::Write,
                     ..
                 }
             ),

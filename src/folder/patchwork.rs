@@ -7,7 +7,7 @@ use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::EntryId;
-use super::disk::{self, DiskError};
+use super::disk::{self, DiskAction, DiskError};
 use super::partial::{Finished, hash_rest, set_mtime};
 
 /// A file of which parts come.
@@ -29,7 +29,7 @@ impl Patchwork {
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
         self.file
             .seek(SeekFrom::Start(offset))
-            .map_err(|e| DiskError::new("write", &self.path, e))?;
+            .map_err(|e| DiskError::new(DiskAction::Write, &self.path, e))?;
         disk::write(&mut self.file, &self.path, bytes)
     }
 
@@ -44,7 +44,7 @@ impl Patchwork {
         disk::set_len(&file, &path, size)?;
         // Not opened again: something else may have the name by now.
         file.seek(SeekFrom::Start(0))
-            .map_err(|e| DiskError::new("read", &path, e))?;
+            .map_err(|e| DiskError::new(DiskAction::Read, &path, e))?;
         let (hasher, size) = hash_rest(&mut file, &path, |_| {})?;
         Ok(Finished {
             entry,

@@ -521,7 +521,7 @@ fn a_place_that_cannot_be_written_is_named() {
 fn errors_of_the_disk_are_told_apart() {
     use rustix::io::Errno;
     let path = Path::new("/some/file");
-    let error = |errno: Errno| DiskError::new("write", path, errno.into());
+    let error = |errno: Errno| DiskError::new(DiskAction::Write, path, errno.into());
     assert!(matches!(error(Errno::NOSPC), DiskError::Full { .. }));
     assert!(matches!(error(Errno::DQUOT), DiskError::Full { .. }));
     assert!(matches!(error(Errno::FBIG), DiskError::FileTooLarge { .. }));
@@ -531,7 +531,7 @@ fn errors_of_the_disk_are_told_apart() {
         DiskError::NotWritable { .. }
     ));
     assert!(matches!(error(Errno::IO), DiskError::Io { .. }));
-    let naming = |errno: Errno| DiskError::naming("rename a file to", path, errno.into());
+    let naming = |errno: Errno| DiskError::naming(DiskAction::Rename, path, errno.into());
     for errno in [Errno::INVAL, Errno::NAMETOOLONG, Errno::ILSEQ] {
         assert!(
             matches!(naming(errno), DiskError::NameRefused { .. }),

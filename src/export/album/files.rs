@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use super::super::ExportError;
 use super::super::rows::{TagFiles, WriteTag};
 use super::parts::{self, ALBUM};
-use crate::folder::DiskError;
 use crate::folder::disk::system::held::Bearer;
 use crate::folder::disk::{self, Within};
+use crate::folder::{DiskAction, DiskError};
 
 /// Returns the number of a list, from its path.
 pub(super) fn list_number(path: &str) -> Option<u32> {
@@ -73,7 +73,7 @@ impl InFolder {
         let mut file = BufWriter::with_capacity(256 * 1024, file);
         write(&mut file)?;
         let file = file.into_inner();
-        let file = file.map_err(|e| DiskError::new("write", &place, e.into_error()))?;
+        let file = file.map_err(|e| DiskError::new(DiskAction::Write, &place, e.into_error()))?;
         if synced {
             disk::sync_file(&file, &place)?;
         }
@@ -86,7 +86,7 @@ impl InFolder {
         }
         if matches!(folder.bearer(target)?, Some(Bearer::Folder)) {
             let error = std::io::ErrorKind::IsADirectory.into();
-            return Err(DiskError::new("replace", &folder.at(target), error).into());
+            return Err(DiskError::new(DiskAction::Replace, &folder.at(target), error).into());
         }
         partial.rename_over(UNDER_WAY, &folder, target)?;
         if synced {

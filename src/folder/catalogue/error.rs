@@ -1,5 +1,6 @@
 //! The errors of a catalogue.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ffi::{SQLITE_READONLY_DBMOVED, SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK};
@@ -8,6 +9,39 @@ use rusqlite::{Connection, ErrorCode};
 use crate::adb::RemotePath;
 use crate::folder::disk::system::{is_unreadable, is_unwritable};
 use crate::folder::entry::EntryId;
+
+/// What was to be done with the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatalogueAction {
+    /// Open it.
+    Open,
+    /// Make a new one.
+    Create,
+    /// Tell SQLite how it is used.
+    SetUp,
+    /// Bring an older one to the known version.
+    Upgrade,
+    /// Read from it.
+    Read,
+    /// Write into it.
+    Write,
+    /// Look for damage.
+    Check,
+}
+
+impl fmt::Display for CatalogueAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Create => "create",
+            Self::SetUp => "set up",
+            Self::Upgrade => "upgrade",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Check => "check",
+        })
+    }
+}
 
 /// Why a catalogue cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +79,8 @@ pub enum CatalogueError {
     /// The disk is full.
     #[error("the disk is full: cannot {action} the catalogue {}", path.display())]
     Full {
-        /// The intended action, as a verb.
-        action: &'static str,
+        /// What was to be done.
+        action: CatalogueAction,
         /// The file.
         path: PathBuf,
     },
@@ -95,8 +129,8 @@ pub enum CatalogueError {
     /// SQLite failed otherwise.
     #[error("cannot {action} the catalogue {}", path.display())]
     Sqlite {
-        /// The intended action, as a verb.
-        action: &'static str,
+        /// What was to be done.
+        action: CatalogueAction,
         /// The file.
         path: PathBuf,
         /// What SQLite said.
@@ -106,7 +140,7 @@ pub enum CatalogueError {
 
 impl CatalogueError {
     pub(super) fn from_sqlite(
-        action: &'static str,
+        action: CatalogueAction,
         db: &Connection,
         source: rusqlite::Error,
     ) -> Self {
@@ -124,7 +158,7 @@ impl CatalogueError {
         }
     }
 
-    pub(super) fn at(action: &'static str, path: &Path, source: rusqlite::Error) -> Self {
+    pub(super) fn at(action: CatalogueAction, path: &Path, source: rusqlite::Error) -> Self {
         use rusqlite::Error as E;
         let path = path.to_owned();
         match source.sqlite_error_code() {
@@ -158,12 +192,14 @@ impl CatalogueError {
             }
             // Too many open files and a disk that is gone have the same code: what is known of the
             // rights decides.
-            Some(ErrorCode::CannotOpen) if action == "open" && is_unreadable(&path) => {
+            Some(ErrorCode::CannotOpen)
+                if action == CatalogueAction::Open && is_unreadable(&path) =>
+            {
                 return Self::Forbidden { path };
             }
             // To read what another program left in WAL mode, SQLite makes files beside it.
             Some(ErrorCode::CannotOpen)
-                if action != "open" && path.parent().is_some_and(is_unwritable) =>
+                if action != CatalogueAction::Open && path.parent().is_some_and(is_unwritable) =>
             {
                 return Self::NotWritable { path };
             }
@@ -200,12 +236,18 @@ mod tests {
     fn failures_of_sqlite_are_told_apart_by_what_to_do_next() {
         let met = |code| {
             let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-            CatalogueError::at("read", Path::new("rescue.db"), error)
+            CatalogueError::at(CatalogueAction::Read, Path::new("rescue.db"), error)
         };
         use CatalogueError as C;
         let cannot_open = met(ffi::SQLITE_CANTOPEN);
         assert!(
-            matches!(cannot_open, C::Sqlite { action: "read", .. }),
+            matches!(
+                cannot_open,
+                C::Sqlite {
+                    action: CatalogueAction::Read,
+                    ..
+                }
+            ),
             "{cannot_open:?}"
         );
         let advice = format!("{:?}", crate::error::Error::from(cannot_open));

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use rusqlite::{Row, ToSql, params};
 
 use super::rows::{self, COLUMNS, MAX_MESSAGE_BYTES, MAX_WORD_BYTES, companion, entry};
-use super::{Catalogue, CatalogueError};
+use super::{Catalogue, CatalogueAction, CatalogueError};
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::folder::entry::{Companion, Count, Entry, EntryId, Payload, Run, Summary};
@@ -45,7 +45,7 @@ impl Catalogue {
                 [],
                 |row| row.get(0),
             )
-            .map_err(|e| self.failed("read", e))?;
+            .map_err(|e| self.failed(CatalogueAction::Read, e))?;
         Ok(Sha256::of(facts.as_bytes()))
     }
 
@@ -72,7 +72,7 @@ impl Catalogue {
     pub(super) fn version(&self) -> Result<i64, CatalogueError> {
         self.db
             .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(|e| self.failed("read", e))
+            .map_err(|e| self.failed(CatalogueAction::Read, e))
     }
 
     /// Some entries, to see whether a phone still has them: up to `most` of the latest, and as many
@@ -81,7 +81,7 @@ impl Catalogue {
         let last: Option<i64> = self
             .db
             .query_row("SELECT max(id) FROM entry", [], |row| row.get(0))
-            .map_err(|e| self.failed("read", e))?;
+            .map_err(|e| self.failed(CatalogueAction::Read, e))?;
         let Some(last) = last else {
             return Ok(Vec::new());
         };
@@ -98,7 +98,7 @@ impl Catalogue {
         let answer: String = self
             .db
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(|e| self.failed("check", e))?;
+            .map_err(|e| self.failed(CatalogueAction::Check, e))?;
         if answer == "ok" {
             Ok(())
         } else {
@@ -359,7 +359,7 @@ impl Catalogue {
         mut f: impl FnMut(T) -> Result<(), E>,
     ) -> Result<(), E> {
         let _bounded = self.effort.bounded();
-        let failed = |e| E::from(self.failed("read", e));
+        let failed = |e| E::from(self.failed(CatalogueAction::Read, e));
         let mut statement = self.db.prepare(sql).map_err(failed)?;
         let mut rows = statement.query(values).map_err(failed)?;
         let mut number = 0_u64;
@@ -370,7 +370,7 @@ impl Catalogue {
                     Ok(id) => format!("{table} {id}"),
                     Err(_) => format!("{table}, row {number}"),
                 };
-                self.failed("read", error).in_row(&place)
+                self.failed(CatalogueAction::Read, error).in_row(&place)
             });
             f(value?)?;
         }

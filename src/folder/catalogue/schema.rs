@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
-use super::CatalogueError;
+use super::{CatalogueAction, CatalogueError};
 use crate::item::PhoneIdentity;
 
 /// `rscu`: marks the file as a catalogue (`PRAGMA application_id`).
@@ -155,7 +155,7 @@ pub(super) enum DatabaseContent {
 /// Tells a catalogue from other databases.
 pub(super) fn inspect(db: &Connection) -> Result<DatabaseContent, CatalogueError> {
     let path = || db.path().unwrap_or_default().into();
-    let sqlite = |e| CatalogueError::from_sqlite("read", db, e);
+    let sqlite = |e| CatalogueError::from_sqlite(CatalogueAction::Read, db, e);
     let application: i64 = db
         .pragma_query_value(None, "application_id", |row| row.get(0))
         .map_err(sqlite)?;

@@ -8,7 +8,7 @@ use rusqlite::{Row, TransactionBehavior, params};
 use super::rows::{
     MAX_WORD_BYTES, optional_code, reason, remote_path, stored_message, stored_size, whole, wrong,
 };
-use super::{Catalogue, CatalogueError};
+use super::{Catalogue, CatalogueAction, CatalogueError};
 use crate::adb::RemotePath;
 use crate::folder::entry::ReasonCode;
 use crate::folder::survey::{SurveyKind, Surveyed};
@@ -23,7 +23,7 @@ impl Catalogue {
     /// Notes what a listing left and could not look at, in place of what the one before did.
     pub fn set_survey(&mut self, surveyed: &[Surveyed]) -> Result<(), CatalogueError> {
         let path = self.path.clone();
-        let failed = |e| CatalogueError::at("write", &path, e);
+        let failed = |e| CatalogueError::at(CatalogueAction::Write, &path, e);
         let transaction = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -71,7 +71,7 @@ impl Catalogue {
     /// Notes that files or folders of the phone are known to be missing, each for its reason.
     pub fn accept(&mut self, missing: &[(RemotePath, ReasonCode)]) -> Result<(), CatalogueError> {
         let path = self.path.clone();
-        let failed = |e| CatalogueError::at("write", &path, e);
+        let failed = |e| CatalogueError::at(CatalogueAction::Write, &path, e);
         let transaction = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -111,7 +111,7 @@ impl Catalogue {
                    (SELECT path FROM entry WHERE state IN ('pulled', 'verified'))";
         self.db
             .execute(sql, [])
-            .map_err(|e| self.failed("write", e))?;
+            .map_err(|e| self.failed(CatalogueAction::Write, e))?;
         Ok(())
     }
 

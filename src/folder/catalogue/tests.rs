@@ -534,7 +534,10 @@ fn other_files_are_not_taken_for_a_catalogue() {
     let missing = Catalogue::open(&folder.path().join("missing"), Access::ReadWrite);
     assert!(matches!(
         missing,
-        Err(CatalogueError::Sqlite { action: "open", .. })
+        Err(CatalogueError::Sqlite {
+            action: CatalogueAction::Open,
+            ..
+        })
     ));
 }
 

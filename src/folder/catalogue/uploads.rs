@@ -7,7 +7,7 @@ use super::rows::{
     MAX_MESSAGE_BYTES, MAX_WORD_BYTES, count, optional_text, sha256, stored_message, stored_size,
     text, time, whole, wrong,
 };
-use super::{Catalogue, CatalogueError};
+use super::{Catalogue, CatalogueAction, CatalogueError};
 use crate::folder::EntryId;
 use crate::folder::upload::{
     KnownRemote, NewUpload, Pledge, Pledged, RemoteId, Upload, UploadCount, UploadId, UploadReason,
@@ -32,7 +32,7 @@ impl Catalogue {
                 "INSERT INTO remote (name, target) VALUES (?, ?)",
                 params![name, target],
             )
-            .map_err(|e| self.failed("write", e))?;
+            .map_err(|e| self.failed(CatalogueAction::Write, e))?;
         Ok(RemoteId(self.db.last_insert_rowid()))
     }
 
@@ -52,13 +52,13 @@ impl Catalogue {
                 |row| row.get(0).map(RemoteId),
             )
             .optional()
-            .map_err(|e| self.failed("read", e))
+            .map_err(|e| self.failed(CatalogueAction::Read, e))
     }
 
     /// Not where it is from before uploads, on media that cannot be written.
     fn knows_remotes(&self) -> Result<bool, CatalogueError> {
         let exists = self.db.table_exists(None, "remote");
-        exists.map_err(|e| self.failed("read", e))
+        exists.map_err(|e| self.failed(CatalogueAction::Read, e))
     }
 
     /// Every remote that files of this folder were queued for, by name.
@@ -91,7 +91,7 @@ impl Catalogue {
         now: i64,
     ) -> Result<Vec<UploadId>, CatalogueError> {
         let path = self.path.clone();
-        let failed = |e| CatalogueError::at("write", &path, e);
+        let failed = |e| CatalogueError::at(CatalogueAction::Write, &path, e);
         let transaction = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -167,7 +167,7 @@ impl Catalogue {
                     .query_row(params![id.0], |row| row.get(0))
                     .optional()
             })
-            .map_err(|e| self.failed("read", e))
+            .map_err(|e| self.failed(CatalogueAction::Read, e))
     }
 
     /// Calls `f` with every upload to a remote, ordered by path (as bytes).
@@ -207,7 +207,7 @@ impl Catalogue {
     /// archives were sent.
     pub fn not_on(&self, remote: RemoteId) -> Result<Option<u64>, CatalogueError> {
         let _bounded = self.effort.bounded();
-        let failed = |e| self.failed("read", e);
+        let failed = |e| self.failed(CatalogueAction::Read, e);
         let count = |sql| {
             self.db
                 .query_row(sql, params![remote.0], |row| whole(row, 0))
@@ -241,7 +241,7 @@ impl Catalogue {
             return Ok(());
         }
         let path = self.path.clone();
-        let failed = |e| CatalogueError::at("write", &path, e);
+        let failed = |e| CatalogueError::at(CatalogueAction::Write, &path, e);
         let transaction = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)

@@ -10,7 +10,7 @@ use std::vec::IntoIter;
 use rusqlite::{Connection, params};
 
 use crate::digest::Sha256;
-use crate::folder::disk::DiskError;
+use crate::folder::disk::{DiskAction, DiskError};
 use crate::folder::manifest::{self, MANIFEST, ManifestLine, payload_path};
 use crate::names::LocalPath;
 
@@ -179,7 +179,7 @@ fn sort(
 }
 
 fn failed(path: &Path, error: rusqlite::Error) -> DiskError {
-    DiskError::new("sort", path, io::Error::other(error))
+    DiskError::new(DiskAction::Sort, path, io::Error::other(error))
 }
 
 fn listed(line: ManifestLine) -> Option<ManifestFile> {

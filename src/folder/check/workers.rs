@@ -184,11 +184,13 @@ fn said(error: &DiskError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::folder::disk::DiskAction;
 
     #[test]
     fn what_is_another_users_is_not_taken_for_altered() {
         let local = || LocalPath::new("internal/DCIM/1.jpg").unwrap();
-        let met = |kind: ErrorKind| DiskError::new("open", Path::new("1.jpg"), kind.into());
+        let met =
+            |kind: ErrorKind| DiskError::new(DiskAction::Open, Path::new("1.jpg"), kind.into());
         let forbidden = unreadable(local(), &met(ErrorKind::PermissionDenied));
         assert_eq!(forbidden, Finding::Forbidden { local: local() });
         assert_eq!(forbidden.out_of_place(), None);

@@ -1,9 +1,80 @@
 //! The errors of a disk.
 
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::system;
+
+/// What was to be done with a file or folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskAction {
+    /// Make it.
+    Create,
+    /// Make a file without a name in it.
+    CreateUnnamed,
+    /// Open it.
+    Open,
+    /// List what is in it.
+    List,
+    /// Ask what it is.
+    LookAt,
+    /// Ask how much room is left there.
+    MeasureSpace,
+    /// Read from it.
+    Read,
+    /// Read again what was written.
+    ReadBack,
+    /// Write into it.
+    Write,
+    /// Sort its lines.
+    Sort,
+    /// Encrypt what goes into it.
+    Encrypt,
+    /// Decrypt what comes from it.
+    Decrypt,
+    /// Have the disk keep it.
+    Sync,
+    /// Lock it.
+    Lock,
+    /// Give another file its name.
+    Rename,
+    /// Put another file in its place.
+    Replace,
+    /// Remove it.
+    Remove,
+}
+
+impl DiskAction {
+    /// Whether it changes nothing.
+    pub(crate) fn is_reading(self) -> bool {
+        matches!(self, Self::Open | Self::List | Self::LookAt | Self::Read)
+    }
+}
+
+impl fmt::Display for DiskAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "create",
+            Self::CreateUnnamed => "create a file without a name in",
+            Self::Open => "open",
+            Self::List => "list",
+            Self::LookAt => "look at",
+            Self::MeasureSpace => "measure the free space of",
+            Self::Read => "read",
+            Self::ReadBack => "read back",
+            Self::Write => "write",
+            Self::Sort => "sort",
+            Self::Encrypt => "encrypt",
+            Self::Decrypt => "decrypt",
+            Self::Sync => "sync",
+            Self::Lock => "lock",
+            Self::Rename => "rename a file to",
+            Self::Replace => "replace",
+            Self::Remove => "remove",
+        })
+    }
+}
 
 /// What the disk did not do.
 #[derive(Debug, thiserror::Error)]
@@ -11,8 +82,8 @@ pub enum DiskError {
     /// No space is left, or the quota is used up.
     #[error("the disk is full: cannot {action} {}", path.display())]
     Full {
-        /// The intended action, as a verb.
-        action: &'static str,
+        /// What was to be done.
+        action: DiskAction,
         /// With which file.
         path: PathBuf,
     },
@@ -61,8 +132,8 @@ pub enum DiskError {
     /// The system does not let this user do that there, or nobody may.
     #[error("not allowed: cannot {action} {}", path.display())]
     NotWritable {
-        /// The intended action, as a verb.
-        action: &'static str,
+        /// What was to be done.
+        action: DiskAction,
         /// With which file.
         path: PathBuf,
         /// What the system said.
@@ -71,8 +142,8 @@ pub enum DiskError {
     /// Anything else.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// The intended action, as a verb.
-        action: &'static str,
+        /// What was to be done.
+        action: DiskAction,
         /// With which file.
         path: PathBuf,
         /// What the system said.
@@ -87,7 +158,7 @@ pub(crate) fn is_shortage(error: &io::Error) -> bool {
 
 impl DiskError {
     /// Names the failure of one system call.
-    pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn new(action: DiskAction, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { action, path },
@@ -108,7 +179,7 @@ impl DiskError {
 
     /// As [`DiskError::new`], for a call that gives a file or folder its name: an invalid argument
     /// can then only be the name.
-    pub(crate) fn naming(action: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn naming(action: DiskAction, path: &Path, source: io::Error) -> Self {
         match source.kind() {
             ErrorKind::InvalidInput | ErrorKind::InvalidFilename => Self::NameRefused {
                 path: path.to_owned(),
@@ -133,7 +204,7 @@ impl DiskError {
             // What a filesystem becomes that failed.
             Self::NotWritable { source, .. } => source.kind() == ErrorKind::ReadOnlyFilesystem,
             // A write that finds no room is told to who writes; what a sync finds no room for is lost.
-            Self::Full { action, .. } => *action == "sync",
+            Self::Full { action, .. } => *action == DiskAction::Sync,
             _ => false,
         }
     }

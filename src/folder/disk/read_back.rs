@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use super::DiskError;
 use super::system::{self, PastMemory};
+use super::{DiskAction, DiskError};
 
 /// Read at once, in bytes.
 const PIECE_BYTES: usize = 1024 * 1024;
@@ -33,7 +33,7 @@ pub(crate) fn read_back(
     path: &Path,
     on_bytes: impl FnMut(&[u8]),
 ) -> Result<ReadFrom, DiskError> {
-    read(file, path, on_bytes).map_err(|e| DiskError::new("read", path, e))
+    read(file, path, on_bytes).map_err(|e| DiskError::new(DiskAction::Read, path, e))
 }
 
 fn read(file: &File, path: &Path, mut on_bytes: impl FnMut(&[u8])) -> io::Result<ReadFrom> {

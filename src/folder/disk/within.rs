@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::system::Identity;
 use super::system::held::{Bearer, HeldFolder};
-use super::{Change, DATA, DiskError, PARTIAL, Renaming, observed};
+use super::{Change, DATA, DiskAction, DiskError, PARTIAL, Renaming, observed};
 use crate::names::LocalPath;
 
 /// A folder that is held, and the path by which it is shown.
@@ -24,7 +24,7 @@ pub(crate) struct Within {
 impl Within {
     /// The rescue folder itself. Links on the way to it are its owner's own.
     pub(crate) fn root(path: &Path) -> Result<Self, DiskError> {
-        let held = HeldFolder::open(path).map_err(|e| DiskError::new("open", path, e))?;
+        let held = HeldFolder::open(path).map_err(|e| DiskError::new(DiskAction::Open, path, e))?;
         let path = path.to_owned();
         Ok(Self { held, path })
     }
@@ -56,7 +56,7 @@ impl Within {
     /// Which folder this is, whatever its path leads to by now.
     pub(crate) fn identity(&self) -> Result<Identity, DiskError> {
         let found = self.held.identity();
-        found.map_err(|e| DiskError::new("look at", &self.path, e))
+        found.map_err(|e| DiskError::new(DiskAction::LookAt, &self.path, e))
     }
 
     /// The path of a name in it, for messages.
@@ -76,13 +76,19 @@ impl Within {
                     _ => DiskError::NotAFolder { path },
                 })
             }
-            Err(error) => Err(DiskError::new("open", &path, error)),
+            Err(error) => Err(DiskError::new(DiskAction::Open, &path, error)),
         }
     }
 
     /// As [`Within::below`]; that it is missing is an error.
     pub(crate) fn existing(&self, name: impl AsRef<OsStr>) -> Result<Self, DiskError> {
-        let missing = || DiskError::new("open", &self.at(&name), ErrorKind::NotFound.into());
+        let missing = || {
+            DiskError::new(
+                DiskAction::Open,
+                &self.at(&name),
+                ErrorKind::NotFound.into(),
+            )
+        };
         self.below(name.as_ref())?.ok_or_else(missing)
     }
 
@@ -93,7 +99,7 @@ impl Within {
         }
         let path = self.at(&name);
         let made = self.held.make(name.as_ref());
-        if made.map_err(|e| DiskError::naming("create", &path, e))? {
+        if made.map_err(|e| DiskError::naming(DiskAction::Create, &path, e))? {
             observed(|| Change::FolderCreated(path));
         }
         self.existing(name)
@@ -114,7 +120,7 @@ impl Within {
             match self.held.bearer(name) {
                 Ok(Some(Bearer::File(_))) => {
                     let removed = self.held.vacate(name);
-                    removed.map_err(|e| DiskError::new("remove", &path, e))?;
+                    removed.map_err(|e| DiskError::new(DiskAction::Remove, &path, e))?;
                 }
                 Ok(Some(Bearer::Link)) => return Err(DiskError::Symlink { path }),
                 Ok(Some(Bearer::Folder | Bearer::Other)) => {
@@ -124,7 +130,7 @@ impl Within {
             }
             created = self.held.create_new(name);
         }
-        let file = created.map_err(|e| DiskError::naming("create", &path, e))?;
+        let file = created.map_err(|e| DiskError::naming(DiskAction::Create, &path, e))?;
         observed(|| Change::Created(path));
         Ok(file)
     }
@@ -141,7 +147,7 @@ impl Within {
             Err(error) => Err(match self.held.bearer(name) {
                 Ok(Some(Bearer::Link)) => DiskError::Symlink { path },
                 Ok(Some(Bearer::Folder | Bearer::Other)) => DiskError::NotAFile { path },
-                _ => DiskError::naming("open", &path, error),
+                _ => DiskError::naming(DiskAction::Open, &path, error),
             }),
         }
     }
@@ -149,7 +155,7 @@ impl Within {
     /// What bears a name in it, if anything does.
     pub(crate) fn bearer(&self, name: impl AsRef<OsStr>) -> Result<Option<Bearer>, DiskError> {
         let found = self.held.bearer(&name);
-        found.map_err(|e| DiskError::new("look at", &self.at(&name), e))
+        found.map_err(|e| DiskError::new(DiskAction::LookAt, &self.at(&name), e))
     }
 
     /// Whether this open file is the one that bears the name.
@@ -171,7 +177,7 @@ impl Within {
                 Ok(Renaming::Renamed)
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Renaming::TargetExists),
-            Err(error) => Err(DiskError::naming("rename a file to", &target, error)),
+            Err(error) => Err(DiskError::naming(DiskAction::Rename, &target, error)),
         }
     }
 
@@ -184,7 +190,7 @@ impl Within {
     ) -> Result<(), DiskError> {
         let target = into.at(&to);
         let renamed = self.held.rename_over(&from, &into.held, &to);
-        renamed.map_err(|e| DiskError::naming("rename a file to", &target, e))?;
+        renamed.map_err(|e| DiskError::naming(DiskAction::Rename, &target, e))?;
         observed(|| Change::Renamed(self.at(&from), target));
         Ok(())
     }
@@ -195,7 +201,7 @@ impl Within {
         match self.held.vacate(&name) {
             Ok(true) => observed(|| Change::Removed(path)),
             Ok(false) => {}
-            Err(error) => return Err(DiskError::new("remove", &path, error)),
+            Err(error) => return Err(DiskError::new(DiskAction::Remove, &path, error)),
         }
         Ok(())
     }
@@ -203,7 +209,7 @@ impl Within {
     /// Waits until its names are on the disk.
     pub(crate) fn sync(&self) -> Result<(), DiskError> {
         let synced = self.held.sync();
-        synced.map_err(|e| DiskError::new("sync", &self.path, e))?;
+        synced.map_err(|e| DiskError::new(DiskAction::Sync, &self.path, e))?;
         observed(|| Change::FolderSynced(self.path.clone()));
         Ok(())
     }
