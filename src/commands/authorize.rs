@@ -10,13 +10,14 @@ use tokio::time::Instant;
 
 use super::lock_secret::{Memory, ask, prompted};
 use super::unlock::{RETURN, over_cable};
-use super::{Done, announce, connect_phone, doctor, options_of, pull_command, stopped, target_of};
+use super::{
+    Context, Done, announce, connect_phone, doctor, options_of, pull_command, stopped, target_of,
+};
 use crate::adb::connection::Introduction;
 use crate::adb::server::DeviceState;
 use crate::cli::{AuthorizeArgs, LockSecretArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::halt::Halt;
 use crate::phone::accessory::action::{Action, DIALOGS, Dialog, undo};
 use crate::phone::accessory::{Accessory, AccessoryError, candidates};
 use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
@@ -371,16 +372,15 @@ fn step(events: &Events, what: &str) {
 pub(super) async fn connect_offering(
     target: &Target,
     options: &ConnectOptions,
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<Phone, Error> {
-    let events = ui.events();
-    if !ui.has_person() || !takes_keys(target).await {
-        return connect_phone(target, options, &events, halt).await;
+    let events = context.ui.events();
+    if !context.ui.has_person() || !takes_keys(target).await {
+        return connect_phone(target, options, context).await;
     }
     let phone = tokio::select! {
-        () = halt.stopped() => return Err(stopped(halt)),
-        phone = connect_or_answer(target, options, ui, &events) => phone?,
+        () = context.halt.stopped() => return Err(stopped(context.halt)),
+        phone = connect_or_answer(target, options, context.ui, &events) => phone?,
     };
     announce(&phone, &events);
     Ok(phone)

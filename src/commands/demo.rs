@@ -5,18 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::pull::{PullRequest, pull};
-use super::{Done, arguments, export, stopped, upload};
+use super::{Context, Done, arguments, export, stopped, upload};
 use crate::adb::connection::Introduction;
 use crate::adb::features::Feature;
 use crate::cli::{ChoiceArgs, DemoArgs};
 use crate::error::{Error, Kind};
 use crate::folder::{CatalogueError, Folder, State, whole_path};
-use crate::halt::Halt;
 use crate::media::choice::Selection;
 use crate::phone::connect::{ConnectOptions, Target};
 use crate::phone::keys::KeySources;
 use crate::pull::enumerate::Roots;
-use crate::ui::{Ui, typed};
+use crate::ui::typed;
 use crate::upload::kinds::KindSettings;
 use crate::upload::kinds::folder::FolderSettings;
 use crate::upload::settings::RemoteSettings;
@@ -25,7 +24,7 @@ use crate::virtual_phone::camera_roll;
 /// Where the demonstration goes when nothing else is said.
 const DEFAULT_FOLDER: &str = "rescue-demo";
 
-pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+pub(super) async fn run(args: &DemoArgs, context: Context<'_>) -> Result<Done, Error> {
     let folder = args
         .folder
         .clone()
@@ -38,11 +37,13 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
             Error::new(Kind::Usage, message).with_hint("name a new folder: `rescue demo FOLDER`")
         );
     }
-    ui.remark(
+    context.ui.remark(
         "This is a demonstration: a phone inside this program, with a small camera roll, a card, a",
     );
-    ui.remark("recycle bin and one photo that cannot be read. Everything else is the real thing.");
-    ui.remark("");
+    context.ui.remark(
+        "recycle bin and one photo that cannot be read. Everything else is the real thing.",
+    );
+    context.ui.remark("");
     let mut phone = camera_roll::phone();
     phone.features = phone.features.with(Feature::DelayedAck);
     let serving = phone.serve().await.map_err(|error| {
@@ -74,33 +75,34 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
         &request,
         Target::Tcp(serving.address().to_string()),
         options,
-        ui,
-        halt,
+        context,
     )
     .await?;
-    if halt.is_set() {
-        return Err(stopped(halt));
+    if context.halt.is_set() {
+        return Err(stopped(context.halt));
     }
     check_outcome(&folder)?;
-    ui.remark("");
-    ui.remark(
+    context.ui.remark("");
+    context.ui.remark(
         "That one photo failed on purpose: unreadable files are listed, and all others are safe.",
     );
-    ui.remark("");
-    ui.remark("Now an archive, as `rescue export` makes it:");
+    context.ui.remark("");
+    context
+        .ui
+        .remark("Now an archive, as `rescue export` makes it:");
     let words = [OsStr::new("export"), folder.as_os_str(), "--force".as_ref()];
     let to = [OsStr::new("--output"), archive.as_os_str()];
     // Some files are missing from it, on purpose: not a failure here.
-    export::run(arguments(words.into_iter().chain(to))?, ui, halt).await?;
-    ui.remark("");
-    ui.remark(
+    export::run(arguments(words.into_iter().chain(to))?, context).await?;
+    context.ui.remark("");
+    context.ui.remark(
         "And an upload, as `rescue upload` does it, to a folder that stands in for the cloud:",
     );
-    upload_to(&folder, &copy, ui, halt).await?;
+    upload_to(&folder, &copy, context).await?;
     let [shown, archive, copy] = [&folder, &archive, &copy].map(|path| path.display());
     let (word, slash) = (typed(&folder), std::path::MAIN_SEPARATOR);
-    ui.remark("");
-    ui.remark("Look next at:");
+    context.ui.remark("");
+    context.ui.remark("Look next at:");
     let next = [
         (
             format!("{shown}{slash}index.html"),
@@ -127,9 +129,11 @@ pub(super) async fn run(args: &DemoArgs, ui: &Ui, halt: &Halt) -> Result<Done, E
     ];
     // Windows has no such program: there the last is left out.
     for (what, why) in next.iter().take(next.len() - usize::from(cfg!(windows))) {
-        ui.remark(&format!("  {what:<38} {why}"));
+        context.ui.remark(&format!("  {what:<38} {why}"));
     }
-    ui.remark("With a real phone: plug it in, switch USB debugging on, and run `rescue pull`.");
+    context
+        .ui
+        .remark("With a real phone: plug it in, switch USB debugging on, and run `rescue pull`.");
     Ok(Done::All)
 }
 
@@ -152,7 +156,7 @@ fn beside(folder: &Path, ending: &str) -> Result<PathBuf, Error> {
     Ok(named.with_file_name(name))
 }
 
-async fn upload_to(folder: &Path, copy: &Path, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+async fn upload_to(folder: &Path, copy: &Path, context: Context<'_>) -> Result<Done, Error> {
     let failed = |error| {
         let message = format!("cannot make the folder {}", copy.display());
         Error::new(Kind::Disk, message).caused_by(error)
@@ -166,7 +170,7 @@ async fn upload_to(folder: &Path, copy: &Path, ui: &Ui, halt: &Halt) -> Result<D
         in_keyring: false,
         patience_seconds: None,
     };
-    upload::to_remote(folder, ("demonstration", &remote), ui, halt).await
+    upload::to_remote(folder, ("demonstration", &remote), context).await
 }
 
 /// The demonstration is done when exactly what should happen did.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::unmatched::TriedChoice;
-use super::{Done, check_days};
+use super::{Context, Done, check_days};
 use crate::cli::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 use crate::error::{Error, Kind};
 use crate::event::Events;
@@ -30,14 +30,14 @@ struct Exported<'a> {
     strangers: u64,
 }
 
-pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+pub(super) async fn run(args: ExportArgs, context: Context<'_>) -> Result<Done, Error> {
     check_days(args.choice.since, args.choice.until)?;
-    let (events, asked) = (ui.events(), halt.clone());
-    let protection = ask_for(&args.protection, ui, halt).await?;
+    let (events, asked) = (context.ui.events(), context.halt.clone());
+    let protection = ask_for(&args.protection, context).await?;
     let exporting = tokio::task::spawn_blocking(move || export(&args, protection, &events, &asked));
     // Not raced against the halt: the work looks at it and cleans up behind itself.
     let outcome = match exporting.await {
-        Ok(Err(_)) if halt.is_set() => {
+        Ok(Err(_)) if context.halt.is_set() => {
             let message = "stopped; no archive was made, and the rescue folder is as it was";
             return Err(
                 Error::new(Kind::Interrupted, message).with_hint("run the same command again")
@@ -71,7 +71,7 @@ pub(super) async fn run(args: ExportArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
         left_out: outcome.left_out.len() as u64,
         strangers: outcome.strangers as u64,
     };
-    ui.report(&exported, &lines, losses == 0);
+    context.ui.report(&exported, &lines, losses == 0);
     Ok(match losses {
         0 => Done::All,
         _ => Done::SomeFailed,
@@ -119,15 +119,15 @@ const MAX_READ_BYTES: u64 = 1024;
 const MAX_PASSPHRASE_BYTES: usize = 99;
 
 /// Asks beside the halt: a person, or a pipe that nobody writes to, may take for ever.
-async fn ask_for(args: &ProtectionArgs, ui: &Ui, halt: &Halt) -> Result<Protection, Error> {
+async fn ask_for(args: &ProtectionArgs, context: Context<'_>) -> Result<Protection, Error> {
     tokio::select! {
         biased;
-        () = halt.stopped() => {
-            ui.prompt("\n");
+        () = context.halt.stopped() => {
+            context.ui.prompt("\n");
             Err(Error::new(Kind::Interrupted, "stopped; nothing was written")
                 .with_hint("run the same command again"))
         }
-        answer = protection(args, ui) => answer,
+        answer = protection(args, context.ui) => answer,
     }
 }
 

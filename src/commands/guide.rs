@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    Done, arguments, authorize, doctor, export, keys, name_of, number_typed, options_of, pull,
-    remote, serial_from_environment, stopped, target_of, unlock, upload,
+    Context, Done, arguments, authorize, doctor, export, keys, name_of, number_typed, options_of,
+    pull, remote, serial_from_environment, stopped, target_of, unlock, upload,
 };
 use crate::cli::{
     AuthorizeArgs, ChoiceArgs, DoctorArgs, GuideArgs, KeysArgs, PhoneArgs, PullArgs, RemoteAddArgs,
@@ -22,12 +22,11 @@ use crate::guide::journey::{
     What,
 };
 use crate::guide::states;
-use crate::halt::Halt;
 use crate::phone::allowed;
 use crate::phone::connect::{ConnectOptions, Patience, connect};
+use crate::ui::plain;
 use crate::ui::terminal::Mode;
 use crate::ui::words::journey::{asked, label, lines};
-use crate::ui::{Ui, plain};
 use crate::upload::kinds::KindOptions;
 use crate::upload::kinds::folder::FolderSettings;
 use crate::upload::settings::Settings;
@@ -39,8 +38,8 @@ const SECOND_LOOKS: u32 = 4;
 /// How long a person may take to tap "Allow".
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
-pub(super) async fn run(args: &GuideArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
-    if !ui.has_person() {
+pub(super) async fn run(args: &GuideArgs, context: Context<'_>) -> Result<Done, Error> {
+    if !context.ui.has_person() {
         let message = "the guide asks questions: it needs a terminal, and no --json or --quiet";
         return Err(Error::new(Kind::Usage, message)
             .with_hint("without a terminal run `rescue doctor`, then `rescue pull`"));
@@ -51,8 +50,7 @@ pub(super) async fn run(args: &GuideArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
     let has_cable = args.phone.tcp.is_none();
     let driver = Driver {
         args: &args.phone,
-        ui,
-        halt,
+        context,
     };
     let journey = Journey::new(serial, has_cable, remotes.unwrap_or_default());
     driver.drive(journey).await
@@ -60,8 +58,7 @@ pub(super) async fn run(args: &GuideArgs, ui: &Ui, halt: &Halt) -> Result<Done, 
 
 struct Driver<'a> {
     args: &'a PhoneArgs,
-    ui: &'a Ui,
-    halt: &'a Halt,
+    context: Context<'a>,
 }
 
 /// What was typed at a question, from 0.
@@ -79,7 +76,7 @@ impl Driver<'_> {
         loop {
             let turn = journey.turn(happened);
             let told = turn.say.iter().flat_map(lines);
-            told.for_each(|line| self.ui.remark(&line));
+            told.for_each(|line| self.context.ui.remark(&line));
             let phone = self.phone(journey.phone());
             // A key pressed while files came is no answer to the question behind them.
             let took_long = matches!(turn.next, Next::List(_) | Next::Pull(_) | Next::Run(_));
@@ -99,7 +96,7 @@ impl Driver<'_> {
                 }
                 Next::List(place) => {
                     let args = pull_args(&phone, None, &What::Everything)?;
-                    let listed = pull::contents(&args, place.as_deref(), self.ui, self.halt);
+                    let listed = pull::contents(&args, place.as_deref(), self.context);
                     self.outcome(listed.await.map(Happened::Listed))?
                 }
                 Next::Pull(take) => {
@@ -111,7 +108,7 @@ impl Driver<'_> {
                 Next::End(false) => return Ok(Done::SomeFailed),
             };
             if took_long {
-                self.ui.forget_typed();
+                self.context.ui.forget_typed();
             }
         }
     }
@@ -129,13 +126,13 @@ impl Driver<'_> {
         tokio::select! {
             biased;
             done = work => Ok(done),
-            () = self.halt.stopped() => Err(stopped(self.halt)),
+            () = self.context.halt.stopped() => Err(stopped(self.context.halt)),
         }
     }
 
     /// A failure is the journey's matter, unless the person wants to end.
     fn outcome(&self, done: Result<Happened, Error>) -> Result<Happened, Error> {
-        self.ui.end_progress();
+        self.context.ui.end_progress();
         match done {
             Err(error) if error.kind == Kind::Interrupted => Err(error),
             Err(error) => Ok(Happened::Failed(trouble(error))),
@@ -154,13 +151,13 @@ impl Driver<'_> {
     }
 
     async fn line(&self, prompt: &str) -> Result<String, Error> {
-        let asked = self.ui.ask_as_typed(prompt, Mode::Lines);
+        let asked = self.context.ui.ask_as_typed(prompt, Mode::Lines);
         let typed = self.unless_stopped(asked).await?.map_err(|error| {
             Error::new(Kind::Usage, "the terminal cannot be read").caused_by(error)
         })?;
         if typed.is_empty() {
             // The end of the input answers no question.
-            self.ui.prompt("\n");
+            self.context.ui.prompt("\n");
             let message = "stopped; everything done so far is safe";
             let error = Error::new(Kind::Interrupted, message);
             return Err(
@@ -172,14 +169,14 @@ impl Driver<'_> {
 
     fn list(&self, choices: &[String]) {
         for (number, choice) in (1..).zip(choices) {
-            self.ui.remark(&format!("{number:>3}  {choice}"));
+            self.context.ui.remark(&format!("{number:>3}  {choice}"));
         }
     }
 
     async fn choose(&self, question: &Question) -> Result<usize, Error> {
         let (text, choices) = asked(question);
-        self.ui.remark("");
-        self.ui.remark(&text);
+        self.context.ui.remark("");
+        self.context.ui.remark(&text);
         self.list(&choices);
         let usual = question.usual();
         let prompt = format!(
@@ -200,13 +197,13 @@ impl Driver<'_> {
             1 => "That is not a choice: type 1.".to_owned(),
             choices => format!("That is not a choice: type a number from 1 to {choices}."),
         };
-        self.ui.remark(&words);
+        self.context.ui.remark(&words);
     }
 
     async fn choose_many(&self, question: &Question) -> Result<Vec<usize>, Error> {
         let (text, choices) = asked(question);
-        self.ui.remark("");
-        self.ui.remark(&text);
+        self.context.ui.remark("");
+        self.context.ui.remark(&text);
         self.list(&choices);
         let prompt = "Type their numbers, as in 2 3, and press Enter [Enter alone: none]: ";
         loop {
@@ -224,7 +221,7 @@ impl Driver<'_> {
     /// Asks for a folder that exists, and that is not on the disk of `original`; `None` where the person
     /// has none.
     async fn place(&self, original: Option<&Path>) -> Result<Option<PathBuf>, Error> {
-        self.ui.remark("");
+        self.context.ui.remark("");
         let prompt =
             "Which folder? Type its path, or drag it into this window [Enter alone: back]: ";
         loop {
@@ -234,7 +231,7 @@ impl Driver<'_> {
             };
             if original.is_some_and(|it| path.is_dir() && share_a_disk(it, &path)) {
                 let shown = plain(&path.display().to_string());
-                self.ui.remark(&format!(
+                self.context.ui.remark(&format!(
                     "{shown} is on the same disk as the rescue folder: if that disk fails, both are lost. Name a folder on another disk."
                 ));
                 continue;
@@ -243,7 +240,7 @@ impl Driver<'_> {
                 return Ok(Some(std::path::absolute(&path).unwrap_or(path)));
             }
             let shown = plain(&path.display().to_string());
-            self.ui.remark(&format!(
+            self.context.ui.remark(&format!(
                 "{shown} is not a folder of this computer. Make it first, or name another one."
             ));
         }
@@ -287,7 +284,7 @@ impl Driver<'_> {
         };
         tokio::select! {
             happened = changed => {
-                self.ui.prompt("\n");
+                self.context.ui.prompt("\n");
                 Ok(happened)
             }
             number = chosen => number.map(Happened::Answered),
@@ -296,7 +293,7 @@ impl Driver<'_> {
 
     async fn pull(&self, phone: &PhoneArgs, take: &Take) -> Result<Happened, Error> {
         let args = pull_args(phone, Some(&take.folder), &take.what)?;
-        pull::run(&args, self.ui, self.halt).await?;
+        pull::run(&args, self.context).await?;
         holdings(take).map(Happened::Pulled)
     }
 
@@ -307,8 +304,8 @@ impl Driver<'_> {
         phone: &PhoneArgs,
         folder: &Path,
     ) -> Result<bool, Error> {
-        self.ui.remark("");
-        let ui = self.ui;
+        self.context.ui.remark("");
+        let ui = self.context.ui;
         let done = match action {
             GuideAction::Authorize => {
                 let mut args: AuthorizeArgs = arguments(["authorize"])?;
@@ -333,9 +330,9 @@ impl Driver<'_> {
                 let archive = free_name(folder);
                 let words = ["export".as_ref(), folder.as_os_str(), "-o".as_ref()];
                 let words = words.into_iter().chain([archive.as_os_str()]);
-                export::run(arguments(words)?, ui, self.halt).await
+                export::run(arguments(words)?, self.context).await
             }
-            GuideAction::Upload(remote) => upload::after_pull(folder, remote, ui, self.halt).await,
+            GuideAction::Upload(remote) => upload::after_pull(folder, remote, self.context).await,
             GuideAction::CopyToDisk => match self.place(Some(folder)).await? {
                 Some(place) => self.copy_to(folder, &place).await,
                 None => return Ok(false),
@@ -348,7 +345,9 @@ impl Driver<'_> {
         ui.end_progress();
         match done {
             Ok(done) => Ok(done == Done::All || *action == GuideAction::Export),
-            Err(error) if error.kind == Kind::Interrupted && self.halt.is_set() => Err(error),
+            Err(error) if error.kind == Kind::Interrupted && self.context.halt.is_set() => {
+                Err(error)
+            }
             Err(error) => {
                 let told = lines(&Note::Trouble(trouble(error)));
                 told.iter().for_each(|line| ui.remark(line));
@@ -372,7 +371,7 @@ impl Driver<'_> {
                     _ => format!("disk-{number}"),
                 });
                 let name = names.find(|name| !settings.has(name)).unwrap_or_default();
-                self.ui.remark(&format!(
+                self.context.ui.remark(&format!(
                     "rescue remembers this folder as the remote '{name}': next time choose \"Upload it to {name}\"."
                 ));
                 let add = RemoteCommand::Add(RemoteAddArgs {
@@ -385,11 +384,12 @@ impl Driver<'_> {
                     no_test: false,
                     begun: None,
                 });
-                self.unless_stopped(remote::run(&add, self.ui)).await??;
+                self.unless_stopped(remote::run(&add, self.context.ui))
+                    .await??;
                 name
             }
         };
-        upload::after_pull(folder, &name, self.ui, self.halt).await
+        upload::after_pull(folder, &name, self.context).await
     }
 }
 

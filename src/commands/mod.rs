@@ -116,33 +116,41 @@ fn words_of(panicked: &(dyn std::any::Any + Send)) -> String {
 /// A command under way. Boxed, so that one command's futures are not part of another's.
 type CommandFuture<'a> = Pin<Box<dyn Future<Output = Result<Done, Error>> + 'a>>;
 
+/// What a command runs with: what speaks to its user, and what its user stops it by.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    ui: &'a Ui,
+    halt: &'a Halt,
+}
+
 async fn run_command(cli: Cli, ui: &Ui) -> u8 {
     let halt = Halt::new();
     stop_on_ctrl_c(halt.clone());
     outlive_too_large_files();
     let halt = &halt;
+    let context = Context { ui, halt };
     let running: CommandFuture<'_> = match &cli.command {
-        Command::Guide(args) => Box::pin(guide::run(args, ui, halt)),
+        Command::Guide(args) => Box::pin(guide::run(args, context)),
         Command::Devices(args) if args.watch => until_stopped(halt, devices::run(args, ui)),
         Command::Devices(args) => unless_stopped(halt, devices::run(args, ui)),
         Command::Doctor(args) => unless_stopped(halt, doctor::run(args, ui)),
         Command::Unlock(args) => unless_stopped(halt, unlock::run(args, ui)),
         Command::Authorize(args) => unless_stopped(halt, authorize::run(args, ui)),
         Command::Keys(args) => unless_stopped(halt, keys::run(args, ui)),
-        Command::Pull(args) => Box::pin(pull::run(args, ui, halt)),
+        Command::Pull(args) => Box::pin(pull::run(args, context)),
         Command::Status(args) => Box::pin(std::future::ready(status::run(args, ui))),
         Command::Open(args) => unless_stopped(halt, open::run(args, ui)),
-        Command::Verify(args) => Box::pin(verify::run(args, ui, halt)),
-        Command::Export(args) => Box::pin(export::run(args.clone(), ui, halt)),
-        Command::Screen(args) if args.live => until_stopped(halt, screen::run(args, ui, halt)),
-        Command::Screen(args) => unless_stopped(halt, screen::run(args, ui, halt)),
+        Command::Verify(args) => Box::pin(verify::run(args, context)),
+        Command::Export(args) => Box::pin(export::run(args.clone(), context)),
+        Command::Screen(args) if args.live => until_stopped(halt, screen::run(args, context)),
+        Command::Screen(args) => unless_stopped(halt, screen::run(args, context)),
         Command::Connect(args) => unless_stopped(halt, connect::run(args, ui)),
         Command::Remote(command) => unless_stopped(halt, remote::run(command, ui)),
-        Command::Upload(args) => Box::pin(upload::run(args, ui, halt)),
+        Command::Upload(args) => Box::pin(upload::run(args, context)),
         #[cfg(feature = "virtual-phone")]
-        Command::Demo(args) => Box::pin(demo::run(args, ui, halt)),
+        Command::Demo(args) => Box::pin(demo::run(args, context)),
         #[cfg(feature = "virtual-phone")]
-        Command::VirtualPhone(args) => Box::pin(virtual_phone::run(args, ui, halt)),
+        Command::VirtualPhone(args) => Box::pin(virtual_phone::run(args, context)),
         Command::Generate(what) => Box::pin(std::future::ready(generate::run(what))),
     };
     let done = match (running.await, ui.output_error()) {
@@ -429,9 +437,10 @@ fn options_to_look(args: &PhoneArgs, wait: Duration) -> ConnectOptions {
 async fn connect_phone(
     target: &Target,
     options: &ConnectOptions,
-    events: &Events,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<Phone, Error> {
+    let Context { ui, halt } = context;
+    let events = &ui.events();
     let seconds = options.wait.as_secs();
     let mut tell = |waiting: &Waiting| {
         events.emit(Event::Waiting {

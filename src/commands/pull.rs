@@ -23,34 +23,32 @@ use self::done::About;
 use self::one_phone::pull_into;
 pub(super) use self::request::PullRequest;
 use super::which::{attached, which};
-use super::{Done, options_of};
+use super::{Context, Done, options_of};
 use crate::cli::PullArgs;
 use crate::error::Error;
-use crate::halt::Halt;
 use crate::phone::connect::{ConnectOptions, Target};
 use crate::phone::seen::SeenPhone;
-use crate::ui::Ui;
 use crate::upload::settings::Settings;
 
-pub(super) async fn run(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+pub(super) async fn run(args: &PullArgs, context: Context<'_>) -> Result<Done, Error> {
     let options = options_of(&args.phone);
     let (began, mut about) = (Instant::now(), About::default());
-    let ended = match decide(args, ui, halt).await {
+    let ended = match decide(args, context).await {
         // Each phone's pull ends by itself.
         Ok((request, Whom::All(phones))) => {
-            return all_phones::run(phones, request, options, ui, halt).await;
+            return all_phones::run(phones, request, options, context).await;
         }
         Ok((request, Whom::One(target))) => {
             let upload = args.then_upload.as_deref();
-            pull_and_send(&request, target, options, upload, ui, halt, &mut about).await
+            pull_and_send(&request, target, options, upload, context, &mut about).await
         }
         Err(error) => Err(error),
     };
     if let Some(command) = &args.on_done {
-        done::run_command(command, &about, &ended, halt, ui).await;
+        done::run_command(command, &about, &ended, context).await;
     }
     if !args.dry_run {
-        done::tell_desktop(&ended, began.elapsed(), ui);
+        done::tell_desktop(&ended, began.elapsed(), context.ui);
     }
     ended
 }
@@ -62,15 +60,15 @@ enum Whom {
 }
 
 /// Checks the options and chooses the phones.
-async fn decide(args: &PullArgs, ui: &Ui, halt: &Halt) -> Result<(PullRequest, Whom), Error> {
+async fn decide(args: &PullArgs, context: Context<'_>) -> Result<(PullRequest, Whom), Error> {
     let request = PullRequest::of(args)?;
     // A name that is wrong is known before hours of pulling.
     if let Some(remote) = &args.then_upload {
         Settings::load()?.remote(remote)?;
     }
     let whom = match args.all_phones {
-        true => Whom::All(attached(&args.phone, ui, halt).await?),
-        false => Whom::One(which(&args.phone, ui, halt).await?),
+        true => Whom::All(attached(&args.phone, context).await?),
+        false => Whom::One(which(&args.phone, context).await?),
     };
     Ok((request, whom))
 }
@@ -81,15 +79,14 @@ async fn pull_and_send(
     target: Target,
     options: ConnectOptions,
     upload: Option<&str>,
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
     about: &mut About,
 ) -> Result<Done, Error> {
-    let (pulled, path) = pull_into(request, target, options, ui, halt, about).await?;
+    let (pulled, path) = pull_into(request, target, options, context, about).await?;
     let Some(remote) = upload else {
         return Ok(pulled);
     };
-    let sent = super::upload::after_pull(&path, remote, ui, halt).await?;
+    let sent = super::upload::after_pull(&path, remote, context).await?;
     Ok(match (pulled, sent) {
         (Done::All, Done::All) => Done::All,
         _ => Done::SomeFailed,
@@ -101,11 +98,10 @@ pub(super) async fn pull(
     request: &PullRequest,
     target: Target,
     options: ConnectOptions,
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<Done, Error> {
     let mut about = About::default();
-    let (done, _) = pull_into(request, target, options, ui, halt, &mut about).await?;
+    let (done, _) = pull_into(request, target, options, context, &mut about).await?;
     Ok(done)
 }
 

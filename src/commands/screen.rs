@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::which::which;
-use super::{Done, connect_phone, options_of};
+use super::{Context, Done, connect_phone, options_of};
 use crate::cli::ScreenArgs;
 use crate::error::{Error, Kind};
-use crate::halt::Halt;
 use crate::names::harmless;
 use crate::phone::connect::{ConnectOptions, Patience, Target, connect};
 use crate::phone::{Phone, PhoneError};
@@ -29,12 +28,12 @@ struct ScreenLine {
     url: String,
 }
 
-pub(super) async fn run(args: &ScreenArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+pub(super) async fn run(args: &ScreenArgs, context: Context<'_>) -> Result<Done, Error> {
     let options = options_of(&args.phone);
-    let target = which(&args.phone, ui, halt).await?;
-    let phone = connect_phone(&target, &options, &ui.events(), halt).await?;
+    let target = which(&args.phone, context).await?;
+    let phone = connect_phone(&target, &options, context).await?;
     if args.live {
-        return live(args.port, phone, options, ui).await;
+        return live(args.port, phone, options, context.ui).await;
     }
     let picture = phone.screenshot().await?;
     let path = match &args.output {
@@ -49,7 +48,7 @@ pub(super) async fn run(args: &ScreenArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         file,
         bytes: picture.len() as u64,
     };
-    ui.report(&result, &[line], true);
+    context.ui.report(&result, &[line], true);
     Ok(Done::All)
 }
 

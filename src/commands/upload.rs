@@ -11,7 +11,7 @@ use serde::Serialize;
 use self::check::{RemoteComparison, check};
 use super::summary::looked_at_everything;
 use super::unmatched::TriedChoice;
-use super::{Done, arguments, check_days, stopped};
+use super::{Context, Done, arguments, check_days, stopped};
 use crate::cli::{CheckHow, LimitsOf, Quality, UploadArgs, UploadChoiceArgs};
 use crate::digest::{Hasher, Sha256};
 use crate::error::{Error, Kind};
@@ -58,11 +58,11 @@ struct UploadReport<'a> {
     finished: bool,
 }
 
-pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+pub(super) async fn run(args: &UploadArgs, context: Context<'_>) -> Result<Done, Error> {
     check_days(args.choice.since, args.choice.until)?;
     match args.watch {
-        true => watch::watch(args, ui, halt).await,
-        false => once(args, ui, halt).await,
+        true => watch::watch(args, context).await,
+        false => once(args, context).await,
     }
 }
 
@@ -70,21 +70,19 @@ pub(super) async fn run(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done,
 pub(super) async fn after_pull(
     folder: &Path,
     to: &str,
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<Done, Error> {
-    once(&plain_arguments(folder, to)?, ui, halt).await
+    once(&plain_arguments(folder, to)?, context).await
 }
 
 /// Sends a folder to a remote that stands in no settings.
 pub(super) async fn to_remote(
     folder: &Path,
     (name, settings): (&str, &RemoteSettings),
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<Done, Error> {
     let args = plain_arguments(folder, name)?;
-    let (done, _) = send_to(&args, Folder::open(folder)?, settings, ui, halt).await?;
+    let (done, _) = send_to(&args, Folder::open(folder)?, settings, context).await?;
     Ok(done)
 }
 
@@ -98,28 +96,26 @@ fn plain_arguments(folder: &Path, to: &str) -> Result<UploadArgs, Error> {
     ])
 }
 
-async fn once(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+async fn once(args: &UploadArgs, context: Context<'_>) -> Result<Done, Error> {
     let folder = Folder::open_after_asking(&args.folder)?;
-    let (done, _) = send(args, folder, ui, halt).await?;
+    let (done, _) = send(args, folder, context).await?;
     Ok(done)
 }
 
 async fn send(
     args: &UploadArgs,
     folder: Folder,
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<(Done, Tally), Error> {
     let settings = Settings::load()?.with_secret(&args.to)?;
-    send_to(args, folder, &settings, ui, halt).await
+    send_to(args, folder, &settings, context).await
 }
 
 async fn send_to(
     args: &UploadArgs,
     mut folder: Folder,
     settings: &RemoteSettings,
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<(Done, Tally), Error> {
     if folder.access() == Access::ReadOnly && args.check.is_none() && !args.dry_run {
         let shown = args.folder.display();
@@ -169,32 +165,32 @@ async fn send_to(
             target: &target,
             options,
         };
-        let checked = check(work, &mut folder, remote, ui, halt).await;
+        let checked = check(work, &mut folder, remote, context).await;
         return checked.map(|done| (done, Tally::default()));
     }
     let known = folder.catalogue().known_remote(&args.to, &target)?;
     let chosen = match args.archive.as_slice() {
-        [] => uploads(args, &folder, known, remote.rules(), halt).await?,
+        [] => uploads(args, &folder, known, remote.rules(), context.halt).await?,
         files => {
             let places = RemotePaths::on(folder.catalogue(), known)?;
-            archives(files, args, places, halt).await?
+            archives(files, args, places, context.halt).await?
         }
     };
     refuse_empty_choice(args, &folder, &chosen)?;
     if chosen.unverified > 0 {
-        ui.remark(&format!(
+        context.ui.remark(&format!(
             "{} not verified and left out; --include-unverified sends them too",
             count(chosen.unverified, "file")
         ));
     }
     if chosen.damaged > 0 {
-        ui.remark(&format!(
+        context.ui.remark(&format!(
             "{} damaged on the phone and left out: `rescue status` names them",
             count(chosen.damaged, "file")
         ));
     }
     if args.dry_run {
-        let done = dry_run(args, &chosen, &folder, known, ui)?;
+        let done = dry_run(args, &chosen, &folder, known, context.ui)?;
         return Ok((done, Tally::default()));
     }
     if let (Some(path), Some(id)) = (settings.kind.folder(), known) {
@@ -222,7 +218,7 @@ async fn send_to(
         Ok::<_, CatalogueError>(())
     })?;
     remote.reserve(reserved);
-    let events = ui.events();
+    let events = context.ui.events();
     events.emit(Event::UploadPlanned {
         remote: args.to.clone(),
         items: planned.0,
@@ -232,7 +228,7 @@ async fn send_to(
     let started = Instant::now();
     let reader = folder.data_reader();
     let run = UploadRun::new(folder.catalogue_mut(), reader, remote, options, events);
-    let (tally, ended) = run.send(ids, halt).await;
+    let (tally, ended) = run.send(ids, context.halt).await;
     let elapsed = started.elapsed();
     let counts = folder.catalogue().upload_counts(id)?;
     let not_there = folder.catalogue().not_on(id)?;
@@ -259,11 +255,11 @@ async fn send_to(
         Err(_) => vec![receipts_line(&args.to, &counts)],
     });
     let is_good = ended.is_err() || tally.failed + tally.skipped + left_out == 0;
-    ui.report(&report, &lines, is_good);
+    context.ui.report(&report, &lines, is_good);
     match ended {
         Ok(()) if is_good => Ok((Done::All, tally)),
         Ok(()) => Ok((Done::SomeFailed, tally)),
-        Err(Ended::Stopped) => Err(stopped(halt)),
+        Err(Ended::Stopped) => Err(stopped(context.halt)),
         Err(Ended::Problem(problem)) => Err(refused(&problem, args)),
         Err(Ended::Catalogue(error)) => Err(error.into()),
     }

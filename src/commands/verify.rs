@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::summary::lacking;
 use super::which::which;
-use super::{Done, connect_phone, options_of, stopped};
+use super::{Context, Done, connect_phone, options_of, stopped};
 use crate::adb::RemotePath;
 use crate::cli::VerifyArgs;
 use crate::error::{Error, Kind};
@@ -19,7 +19,7 @@ use crate::halt::Halt;
 use crate::phone::Phone;
 use crate::phone::hash::{HashAlgorithm, Hashes};
 use crate::pull::likeness::{Acquaintance, ChosenBy};
-use crate::ui::{Ui, bytes, count, plain, typed};
+use crate::ui::{bytes, count, plain, typed};
 
 /// Findings told on the terminal; JSON has all.
 const TOLD_FINDINGS: usize = 50;
@@ -100,13 +100,13 @@ struct PhoneComparison {
     not_readable: Vec<RemotePath>,
 }
 
-pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
-    let events = ui.events();
+pub(super) async fn run(args: &VerifyArgs, context: Context<'_>) -> Result<Done, Error> {
+    let events = context.ui.events();
     let phone = match args.with_phone {
         true => {
-            let target = which(&args.phone, ui, halt).await?;
+            let target = which(&args.phone, context).await?;
             let options = options_of(&args.phone);
-            Some(connect_phone(&target, &options, &events, halt).await?)
+            Some(connect_phone(&target, &options, context).await?)
         }
         false => None,
     };
@@ -124,8 +124,8 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     });
     let checked = tokio::select! {
         // Reading starts over, unlike a pull.
-        () = halt.stopped() => {
-            return Err(stopped(halt).with_hint("run the same command again"));
+        () = context.halt.stopped() => {
+            return Err(stopped(context.halt).with_hint("run the same command again"));
         }
         checked = checked => checked,
     };
@@ -135,7 +135,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     };
     // What was found, moved and written is told, whatever the phone does.
     let compared = match &phone {
-        Some(phone) => compare(phone, &looked.folder, halt).await.map(Some),
+        Some(phone) => compare(phone, &looked.folder, context.halt).await.map(Some),
         None => Ok(None),
     };
     let comparison = compared.as_ref().ok().and_then(Option::as_ref);
@@ -148,9 +148,9 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
         set_aside,
         lacking,
     } = &looked;
-    ui.end_progress();
+    context.ui.end_progress();
     for finding in report.findings.iter().take(TOLD_FINDINGS) {
-        ui.listing(&sentence(finding));
+        context.ui.listing(&sentence(finding));
     }
     let mut lines = Vec::new();
     if report.finding_count > TOLD_FINDINGS as u64 {
@@ -241,7 +241,7 @@ pub(super) async fn run(args: &VerifyArgs, ui: &Ui, halt: &Halt) -> Result<Done,
     let is_whole = report.is_intact() || manifest_written;
     let is_written = report.unwritten_count == 0 || manifest_written;
     let is_good = is_whole && same && is_written && report.unrecorded_count == 0;
-    ui.report(&checked, &lines, is_good);
+    context.ui.report(&checked, &lines, is_good);
     written?;
     compared?;
     if is_whole {

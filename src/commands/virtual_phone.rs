@@ -2,11 +2,9 @@
 
 use serde::Serialize;
 
-use super::Done;
+use super::{Context, Done};
 use crate::cli::VirtualPhoneArgs;
 use crate::error::{Error, Kind};
-use crate::halt::Halt;
-use crate::ui::Ui;
 use crate::virtual_phone::VirtualPhone;
 
 #[derive(Serialize)]
@@ -15,7 +13,7 @@ struct VirtualPhoneLine {
     address: String,
 }
 
-pub(super) async fn run(args: &VirtualPhoneArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+pub(super) async fn run(args: &VirtualPhoneArgs, context: Context<'_>) -> Result<Done, Error> {
     let mut phone = VirtualPhone::new("VIRTUAL0001");
     phone.rate = args.rate;
     phone
@@ -25,13 +23,13 @@ pub(super) async fn run(args: &VirtualPhoneArgs, ui: &Ui, halt: &Halt) -> Result
         Error::new(Kind::Disk, "the built-in phone cannot listen on 127.0.0.1").caused_by(error)
     })?;
     let address = serving.address().to_string();
-    ui.result(
+    context.ui.result(
         &VirtualPhoneLine {
             r#type: "serves",
             address: address.clone(),
         },
         &[address],
     );
-    halt.stopped().await;
+    context.halt.stopped().await;
     Ok(Done::All)
 }

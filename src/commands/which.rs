@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{doctor, number_typed, stopped, target_of};
+use super::{Context, doctor, number_typed, stopped, target_of};
 use crate::cli::PhoneArgs;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Wait};
 use crate::guide::states;
-use crate::halt::Halt;
 use crate::phone::PhoneError;
 use crate::phone::connect::Target;
 use crate::phone::discover::{choose, discover};
@@ -25,8 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// whenever it changes. Fails at once where no time to wait was given.
 pub(super) async fn attached(
     args: &PhoneArgs,
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<Vec<SeenPhone>, Error> {
     let Target::Discovered { serial } = target_of(args) else {
         return Ok(Vec::new());
@@ -50,23 +48,23 @@ pub(super) async fn attached(
             .iter()
             .flat_map(doctor::DoctorFinding::lines)
             .collect();
-        if ui.is_read_by_person() && shown.as_ref() != Some(&lines) {
-            lines.iter().for_each(|line| ui.remark(line));
+        if context.ui.is_read_by_person() && shown.as_ref() != Some(&lines) {
+            lines.iter().for_each(|line| context.ui.remark(line));
             shown = Some(lines);
         }
         let Some(wait) = wait.filter(|wait| begin.elapsed() < *wait) else {
-            return Err(absent(lost, &findings, ui));
+            return Err(absent(lost, &findings, context.ui));
         };
         if !std::mem::replace(&mut is_told, true) {
             let (what, seconds) = (Wait::Phone, wait.as_secs());
-            ui.events().emit(Event::Waiting {
+            context.ui.events().emit(Event::Waiting {
                 what,
                 seconds,
                 why: None,
             });
         }
         tokio::select! {
-            () = halt.stopped() => return Err(stopped(halt)),
+            () = context.halt.stopped() => return Err(stopped(context.halt)),
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
@@ -84,13 +82,13 @@ fn absent(error: PhoneError, findings: &[doctor::DoctorFinding], ui: &Ui) -> Err
 
 /// The phone to connect to. Where several are attached and none is named, a person at the terminal chooses
 /// one of a numbered list.
-pub(super) async fn which(args: &PhoneArgs, ui: &Ui, halt: &Halt) -> Result<Target, Error> {
+pub(super) async fn which(args: &PhoneArgs, context: Context<'_>) -> Result<Target, Error> {
     let target = target_of(args);
-    let phones = attached(args, ui, halt).await?;
+    let phones = attached(args, context).await?;
     if target != (Target::Discovered { serial: None }) || phones.len() < 2 {
         return Ok(target);
     }
-    if !ui.has_person() {
+    if !context.ui.has_person() {
         let listed: Vec<_> = phones
             .iter()
             .map(|phone| format!("{} ({})", phone.choice(&phones), about(phone)))
@@ -98,17 +96,17 @@ pub(super) async fn which(args: &PhoneArgs, ui: &Ui, halt: &Halt) -> Result<Targ
         let message = format!("several phones are attached: {}", listed.join(", "));
         return Err(Error::new(Kind::SeveralPhones, message).with_hint("choose one with --serial"));
     }
-    ui.remark("Several phones are attached:");
+    context.ui.remark("Several phones are attached:");
     for (at, phone) in phones.iter().enumerate() {
         let number = at + 1;
         let (name, about) = (phone.choice(&phones), about(phone));
-        ui.remark(&format!("{number:>4}  {name} ({about})"));
+        context.ui.remark(&format!("{number:>4}  {name} ({about})"));
     }
     let question = format!("Which one? [1-{}] ", phones.len());
     loop {
         let answer = tokio::select! {
-            () = halt.stopped() => return Err(stopped(halt)),
-            answer = ui.ask(&question, Mode::Lines) => answer,
+            () = context.halt.stopped() => return Err(stopped(context.halt)),
+            answer = context.ui.ask(&question, Mode::Lines) => answer,
         };
         let answer = answer.map_err(|error| {
             let refused = match error.kind() {

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use super::super::Context;
 use super::done::{self, About};
 use super::{PullRequest, pull_into};
 use crate::adb::server::DeviceState;
 use crate::commands::Done;
 use crate::error::{Error, Kind};
-use crate::halt::Halt;
 use crate::phone::PhoneError;
 use crate::phone::connect::{ConnectOptions, Target};
 use crate::phone::discover::discover;
 use crate::phone::seen::SeenPhone;
-use crate::ui::{Ui, count};
+use crate::ui::count;
 
 /// Pulls from every phone that can be seen. One that fails does not stop the others: its error is
 /// told with its serial number, and the whole is not done.
@@ -23,8 +23,7 @@ pub(super) async fn run(
     phones: Vec<SeenPhone>,
     request: PullRequest,
     options: ConnectOptions,
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<Done, Error> {
     let request = Arc::new(request);
     // Where they could not be listed, that says why.
@@ -41,7 +40,7 @@ pub(super) async fn run(
     let mut all_done = true;
     let mut serials = HashSet::new();
     for phone in phones {
-        let ui = ui.of_phone(&phone.serial);
+        let ui = context.ui.of_phone(&phone.serial);
         if !serials.insert(phone.serial.clone()) {
             let message = match phone.serial.starts_with('(') {
                 true => {
@@ -71,19 +70,23 @@ pub(super) async fn run(
             continue;
         }
         let (request, options) = (Arc::clone(&request), options.clone());
-        let halt = halt.child();
+        let halt = context.halt.child();
         runs.spawn(async move {
             let target = Target::Discovered {
                 serial: Some(phone.serial),
             };
+            let context = Context {
+                ui: &ui,
+                halt: &halt,
+            };
             let mut about = About::default();
-            let pulled = pull_into(&request, target, options, &ui, &halt, &mut about).await;
+            let pulled = pull_into(&request, target, options, context, &mut about).await;
             let pulled = pulled.map(|(done, _)| done);
             if let Some(command) = &request.on_done {
-                done::run_command(command, &about, &pulled, &halt, &ui).await;
+                done::run_command(command, &about, &pulled, context).await;
             }
             if let Err(error) = &pulled {
-                ui.error(error);
+                context.ui.error(error);
             }
             pulled
         });
@@ -95,7 +98,7 @@ pub(super) async fn run(
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }
     }
-    ui.end_progress();
+    context.ui.end_progress();
     if let Some(error) = errors
         .iter()
         .position(|error| error.kind == Kind::Interrupted)

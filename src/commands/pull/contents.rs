@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::super::Context;
 use super::listing::{check_storage, list};
 use super::opening::open_folder;
 use super::{PullRequest, destination};
@@ -11,14 +12,12 @@ use crate::commands::{doctor, options_of, stopped, target_of};
 use crate::error::Error;
 use crate::event::Event;
 use crate::guide::journey::{Amount, Group, PhoneContents};
-use crate::halt::Halt;
 use crate::media::kind::MediaKind;
 use crate::phone::connect::{Patience, Waiting, connect};
 use crate::pull::Method;
 use crate::pull::enumerate::Enumeration;
 use crate::pull::plan::Plan;
 use crate::pull::reconnect::Reconnect;
-use crate::ui::Ui;
 
 /// More folders than a person chooses among; those that come later are told together.
 const MOST_GROUPS: usize = 1000;
@@ -28,8 +27,7 @@ const MOST_GROUPS: usize = 1000;
 pub(in crate::commands) async fn contents(
     args: &PullArgs,
     place: Option<&Path>,
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<PhoneContents, Error> {
     let request = PullRequest {
         output: place.map(Path::to_owned),
@@ -37,7 +35,11 @@ pub(in crate::commands) async fn contents(
         dry_run: true,
         ..PullRequest::of(args)?
     };
-    let (target, options, events) = (target_of(&args.phone), options_of(&args.phone), ui.events());
+    let (target, options, events) = (
+        target_of(&args.phone),
+        options_of(&args.phone),
+        context.ui.events(),
+    );
     let seconds = options.wait.as_secs();
     // Where "Always allow" was not ticked, the phone asks once more.
     let mut tell = |waiting: &Waiting| {
@@ -48,23 +50,25 @@ pub(in crate::commands) async fn contents(
         });
     };
     let mut phone = tokio::select! {
-        () = halt.stopped() => return Err(stopped(halt)),
+        () = context.halt.stopped() => return Err(stopped(context.halt)),
         phone = connect(&target, &options, Patience::ForPerson, &mut tell) => {
             phone.map_err(doctor::reason)?
         }
     };
     let identity = phone.identity();
     let destination = tokio::select! {
-        () = halt.stopped() => return Err(stopped(halt)),
-        destination = destination::choose(&phone, &request, ui) => destination?,
+        () = context.halt.stopped() => return Err(stopped(context.halt)),
+        destination = destination::choose(&phone, &request, context.ui) => destination?,
     };
     let path = destination.path.clone();
     let reconnect = Reconnect::to(&phone, options);
-    let (_, known) = open_folder(destination, &identity, true, halt).await?;
-    let (found, _) = list(&mut phone, &request, false, &reconnect, &events, halt).await?;
-    ui.end_progress();
+    let (_, known) = open_folder(destination, &identity, true, context.halt).await?;
+    let (found, _) = list(&mut phone, &request, false, &reconnect, context).await?;
+    context.ui.end_progress();
     check_storage(&found)?;
-    let (_folder, found, plan) = known.compare(&path, found, Method::Off, halt).await?;
+    let (_folder, found, plan) = known
+        .compare(&path, found, Method::Off, context.halt)
+        .await?;
     // As a person finds it again from anywhere.
     let folder = std::path::absolute(&path).unwrap_or(path);
     Ok(summed_up(folder, &found, &plan))

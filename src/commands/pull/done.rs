@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use super::super::{Done, children};
+use super::super::{Context, Done, children};
 use crate::error::{Error, Kind};
 use crate::folder::whole_path;
-use crate::halt::Halt;
 use crate::ui::Ui;
 
 /// After a pull of this length, the person may be doing something else.
@@ -26,8 +25,7 @@ pub(super) async fn run_command(
     command: &str,
     about: &About,
     ended: &Result<Done, Error>,
-    halt: &Halt,
-    ui: &Ui,
+    context: Context<'_>,
 ) {
     let (result, code) = match ended {
         Ok(Done::All) => ("done", 0),
@@ -57,14 +55,16 @@ pub(super) async fn run_command(
         running.env("RESCUE_SERIAL", serial.replace(char::from(0), ""));
     }
     // The standard output is this program's own.
-    running.stdin(Stdio::null()).stdout(ui.beside_results());
-    ui.end_progress();
-    let how = match children::run(running, halt).await {
+    running
+        .stdin(Stdio::null())
+        .stdout(context.ui.beside_results());
+    context.ui.end_progress();
+    let how = match children::run(running, context.halt).await {
         Ok(status) if status.success() => return,
         Ok(status) => how_ended(status),
         Err(error) => format!("could not be run: {error}"),
     };
-    ui.warn(&format!(
+    context.ui.warn(&format!(
         "the command of --on-done {how}; the pull and its files are not affected. It was: {command}"
     ));
 }

@@ -1,10 +1,9 @@
 //! Lists the phone and asks how it can prove what it sends, over any number of connections.
 
-use super::super::stopped;
+use super::super::{Context, stopped};
 use super::PullRequest;
 use crate::error::{Error, Kind};
 use crate::event::Events;
-use crate::halt::Halt;
 use crate::hint::Clause::{ByCommand, Said};
 use crate::phone::Phone;
 use crate::pull::enumerate::{Enumeration, Listing};
@@ -19,9 +18,10 @@ pub(super) async fn list(
     request: &PullRequest,
     proves: bool,
     reconnect: &Reconnect,
-    events: &Events,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<(Enumeration, Option<Method>), Error> {
+    let Context { ui, halt } = context;
+    let events = &ui.events();
     let mut listing = Listing::new(&request.roots, &request.selection);
     let (mut vain, mut settled_folders) = (0, 0);
     let mut method = None;
@@ -66,9 +66,10 @@ pub(super) async fn list(
 pub(super) async fn ask_for_method(
     phone: &mut Phone,
     reconnect: &Reconnect,
-    events: &Events,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<Method, Error> {
+    let Context { ui, halt } = context;
+    let events = &ui.events();
     let mut vain = 0;
     loop {
         let asked = tokio::select! {

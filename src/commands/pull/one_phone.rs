@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::Local;
 
-use super::super::{Done, stopped};
+use super::super::{Context, Done, stopped};
 use super::album;
 use super::destination::{self, Destination};
 use super::done::About;
@@ -30,7 +30,6 @@ use crate::pull::enumerate::Enumeration;
 use crate::pull::plan::Plan;
 use crate::pull::reconnect::Reconnect;
 use crate::pull::session::{PullOutcome, Session};
-use crate::ui::Ui;
 
 /// Files that are looked for on a phone that went away and came back.
 const WITNESSES: usize = 16;
@@ -40,24 +39,22 @@ pub(super) async fn pull_into(
     request: &PullRequest,
     target: Target,
     options: ConnectOptions,
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
     about: &mut About,
 ) -> Result<(Done, PathBuf), Error> {
-    let phone = connect_offering(&target, &options, ui, halt).await?;
+    let phone = connect_offering(&target, &options, context).await?;
     // Not before: the time until somebody taps "Allow" says nothing about the pull.
     let started = Instant::now();
     about.serial = Some(phone.identity().serial);
     let destination = tokio::select! {
-        () = halt.stopped() => return Err(stopped(halt)),
-        destination = destination::choose(&phone, request, ui) => destination?,
+        () = context.halt.stopped() => return Err(stopped(context.halt)),
+        destination = destination::choose(&phone, request, context.ui) => destination?,
     };
     let run = PullRun {
         request,
         path: destination.path.clone(),
-        ui,
-        events: ui.events(),
-        halt,
+        context,
+        events: context.ui.events(),
         started,
     };
     about.folder = Some(run.path.clone());
@@ -71,7 +68,9 @@ pub(super) async fn pull_into(
             let carried = run.carry_out(folder, &found, plan, on).await?;
             run.conclude(&found, carried, opened)?
         }
-        PreparedPull { found, plan, .. } => tell_dry_run(&plan, &found, request, &run.events, ui),
+        PreparedPull { found, plan, .. } => {
+            tell_dry_run(&plan, &found, request, &run.events, context.ui)
+        }
     };
     Ok((done, run.path))
 }
@@ -81,9 +80,8 @@ struct PullRun<'a> {
     request: &'a PullRequest,
     /// The folder, as the person named it or as it is named here.
     path: PathBuf,
-    ui: &'a Ui,
+    context: Context<'a>,
     events: Events,
-    halt: &'a Halt,
     started: Instant,
 }
 
@@ -128,15 +126,15 @@ impl PullRun<'_> {
         let Self {
             request,
             events,
-            halt,
+            context,
             ..
         } = self;
         let mut reconnect = Reconnect::to(&phone, options);
         let identity = phone.identity();
-        let opening = open_folder(destination, &identity, request.dry_run, halt);
+        let opening = open_folder(destination, &identity, request.dry_run, context.halt);
         let proves = !request.no_verify && !request.dry_run;
         let ((opened, known), (found, method)) = {
-            let listing = list(&mut phone, request, proves, &reconnect, events, halt);
+            let listing = list(&mut phone, request, proves, &reconnect, *context);
             tokio::pin!(opening, listing);
             // The disk and the phone work at the same time. A folder that cannot be used is known
             // before the end of the long listing, and counts for more than a phone that goes away.
@@ -159,10 +157,12 @@ impl PullRun<'_> {
         reconnect.witnesses = witnesses.filter_map(|it| found.items.item(it)).collect();
         let method = match (method, proves) {
             (Some(method), _) => method,
-            (None, true) => ask_for_method(&mut phone, &reconnect, events, halt).await?,
+            (None, true) => ask_for_method(&mut phone, &reconnect, *context).await?,
             (None, false) => Method::Off,
         };
-        let (folder, found, plan) = known.compare(&self.path, found, method, halt).await?;
+        let (folder, found, plan) = known
+            .compare(&self.path, found, method, context.halt)
+            .await?;
         let (items, bytes) = plan.wanted();
         events.emit(Event::Planned {
             folder: self.path.display().to_string(),
@@ -205,7 +205,16 @@ impl PullRun<'_> {
             reconnect,
             method,
         } = on;
-        let pulled = transfer(method, phone, folder, plan, &reconnect, &heard, self.halt).await;
+        let pulled = transfer(
+            method,
+            phone,
+            folder,
+            plan,
+            &reconnect,
+            &heard,
+            self.context.halt,
+        )
+        .await;
         let looked = beside.map(|beside| {
             let was_stopped = !matches!(&pulled, Ok((_, outcome)) if outcome.stopped.is_none());
             beside.finish(was_stopped)
@@ -285,7 +294,7 @@ impl PullRun<'_> {
             waited,
             wanted_bytes,
         }
-        .tell(self.ui);
+        .tell(self.context.ui);
         // What stopped the run says more than what could not be written because of it.
         match outcome.stopped {
             Some(error) => Err(error),

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::super::Context;
 use super::{TOLD_FAILURES, archives, is_choice, refuse_empty_choice, refused, uploads};
 use crate::cli::UploadArgs;
 use crate::commands::{Done, stopped};
@@ -12,7 +13,7 @@ use crate::error::{Error, Kind};
 use crate::folder::upload::{NewUpload, RemoteId, Upload, UploadReason, UploadRecord, UploadState};
 use crate::folder::{Access, CatalogueError, Folder};
 use crate::halt::Halt;
-use crate::ui::{Ui, bytes, count, plain, typed};
+use crate::ui::{bytes, count, plain, typed};
 use crate::upload::choose::RemotePaths;
 use crate::upload::queue::{Ended, Options, check as queue};
 use crate::upload::rules::Rules;
@@ -63,8 +64,7 @@ pub(super) async fn check(
     work: RemoteComparison<'_>,
     folder: &mut Folder,
     remote: Masked,
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<Done, Error> {
     let args = work.args;
     let Some(id) = folder.catalogue().known_remote(&args.to, work.target)? else {
@@ -93,18 +93,28 @@ pub(super) async fn check(
     })?;
     let rules = remote.rules().clone();
     let missing = match args.archive.is_empty() {
-        true => NotSent::of(args, folder, (&rules, id), &mut sent, archives, halt).await?,
-        false => NotSent::of_archives(args, folder, id, &mut sent, halt).await?,
+        true => {
+            NotSent::of(
+                args,
+                folder,
+                (&rules, id),
+                &mut sent,
+                archives,
+                context.halt,
+            )
+            .await?
+        }
+        false => NotSent::of_archives(args, folder, id, &mut sent, context.halt).await?,
     };
     let settled = queue::check(
         remote,
         folder.data_reader(),
-        (&work.options, ui.events()),
+        (&work.options, context.ui.events()),
         &sent,
-        (work.depth, halt),
+        (work.depth, context.halt),
     );
     let settled = settled.await.map_err(|ended| match ended {
-        Ended::Stopped => stopped(halt),
+        Ended::Stopped => stopped(context.halt),
         Ended::Problem(problem) => refused(&problem, args),
         Ended::Catalogue(error) => error.into(),
     })?;
@@ -133,7 +143,7 @@ pub(super) async fn check(
                 };
                 let line = format!("{}: {}", plain(&upload.path), plain(&message));
                 if wrong <= TOLD_FAILURES as u64 {
-                    ui.result(&found, &[line]);
+                    context.ui.result(&found, &[line]);
                 }
                 records.push(UploadRecord::Waiting {
                     id: upload.id,
@@ -176,7 +186,7 @@ pub(super) async fn check(
         compared,
     };
     let lacking = wrong + missing.not_sent + missing.left_out;
-    ui.report(&report, &lines, lacking == 0);
+    context.ui.report(&report, &lines, lacking == 0);
     Ok(match lacking {
         0 => Done::All,
         _ => Done::SomeFailed,

@@ -4,13 +4,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::super::Context;
 use super::send;
 use crate::cli::UploadArgs;
 use crate::commands::Done;
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, FolderError, GivesWay};
-use crate::halt::Halt;
-use crate::ui::Ui;
 
 /// How often the folder is looked at; one look asks the disk for one date.
 const EVERY: Duration = Duration::from_secs(2);
@@ -21,11 +20,13 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(60 * 60);
 
 /// Ends by Ctrl-C, or when the service needs the person.
-pub(super) async fn watch(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Done, Error> {
+pub(super) async fn watch(args: &UploadArgs, context: Context<'_>) -> Result<Done, Error> {
     let mut args = args.clone();
     // Nobody sits beside it.
     args.pace.wait = true;
-    ui.remark("Watching: the files of each new pull are sent; Ctrl-C stops");
+    context
+        .ui
+        .remark("Watching: the files of each new pull are sent; Ctrl-C stops");
     let mut known = None;
     let mut again: Option<Instant> = None;
     let mut retry = FIRST_RETRY;
@@ -38,9 +39,9 @@ pub(super) async fn watch(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Don
             && is_due
             && let Some(folder) = free(&args.folder)?
         {
-            let ended = match unless_asked(&args, folder, ui, halt).await {
+            let ended = match unless_asked(&args, folder, context).await {
                 // In the middle of a file, which is sent another time.
-                Err(error) if error.kind == Kind::Interrupted && halt.is_set() => {
+                Err(error) if error.kind == Kind::Interrupted && context.halt.is_set() => {
                     return Ok(Done::All);
                 }
                 ended => ended?,
@@ -59,12 +60,14 @@ pub(super) async fn watch(args: &UploadArgs, ui: &Ui, halt: &Halt) -> Result<Don
                 RoundEnd::GaveWay => (None, again),
             };
         } else if is_first && changed.is_none() {
-            ui.remark("Nothing is here yet: waiting for the first pull into this folder");
+            context
+                .ui
+                .remark("Nothing is here yet: waiting for the first pull into this folder");
             is_first = false;
         }
         tokio::select! {
             // Between two uploads nothing is interrupted.
-            () = halt.stopped() => return Ok(Done::All),
+            () = context.halt.stopped() => return Ok(Done::All),
             () = tokio::time::sleep(EVERY) => {}
         }
     }
@@ -83,20 +86,26 @@ enum RoundEnd {
 async fn unless_asked(
     args: &UploadArgs,
     folder: Folder,
-    ui: &Ui,
-    halt: &Halt,
+    context: Context<'_>,
 ) -> Result<RoundEnd, Error> {
     let gives_way = folder.gives_way();
-    let own = halt.child();
-    let sending = send(args, folder, ui, &own);
+    let own = context.halt.child();
+    let sending = send(
+        args,
+        folder,
+        Context {
+            halt: &own,
+            ..context
+        },
+    );
     tokio::pin!(sending);
     let sent = tokio::select! {
         sent = &mut sending => sent,
         () = asked(gives_way.as_ref()) => {
             own.stop(Error::new(Kind::Interrupted, "another rescue wants the folder"));
             let sent = sending.await;
-            if sent.is_err() && own.is_set() && !halt.is_set() {
-                ui.remark("Another rescue wants the folder: it goes first");
+            if sent.is_err() && own.is_set() && !context.halt.is_set() {
+                context.ui.remark("Another rescue wants the folder: it goes first");
                 return Ok(RoundEnd::GaveWay);
             }
             sent
@@ -107,7 +116,9 @@ async fn unless_asked(
         Ok(_) => Ok(RoundEnd::SomeFailed),
         // A service in trouble, or without room: it may be otherwise later.
         Err(error) if error.kind.is_worth_retrying() => {
-            ui.remark(&format!("{}: trying again later", error.message));
+            context
+                .ui
+                .remark(&format!("{}: trying again later", error.message));
             Ok(RoundEnd::SomeFailed)
         }
         Err(error) => Err(error),
