@@ -26,7 +26,7 @@ use crate::phone::seen::RouteName;
 use crate::phone::server::ServedPhone;
 use crate::phone::{Phone, PhoneError};
 use crate::ui::terminal::Mode;
-use crate::ui::{Ui, plain};
+use crate::ui::{Ui, Went, plain};
 
 /// How long a phone may take to let this computer in by itself.
 const LET_IN: Duration = Duration::from_secs(2);
@@ -95,7 +95,7 @@ pub(super) async fn run(args: &AuthorizeArgs, ui: &Ui) -> Result<Done, Error> {
             lasting,
         },
         &lines,
-        true,
+        Went::Well,
     );
     Ok(Done::All)
 }

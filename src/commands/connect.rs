@@ -21,7 +21,7 @@ use crate::phone::discover::discover;
 use crate::phone::seen::SeenPhone;
 use crate::phone::server::{ServerAddress, WIRELESS_TIMEOUT};
 use crate::phone::{PhoneError, tcp};
-use crate::ui::{Ui, plain, typed_word};
+use crate::ui::{Ui, Went, plain, typed_word};
 
 /// How often to try: adb closes a connection now and then that it just made, and the next one holds.
 const TRIES: u32 = 3;
@@ -70,7 +70,7 @@ pub(super) async fn run(args: &ConnectArgs, ui: &Ui) -> Result<Done, Error> {
             paired: args.pair.is_some(),
         },
         &lines,
-        true,
+        Went::Well,
     );
     Ok(Done::All)
 }

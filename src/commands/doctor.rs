@@ -19,7 +19,7 @@ use crate::phone::usb::devices::{Offer, UsbPhone, phones};
 use crate::phone::{Phone, PhoneError, allowed};
 use crate::pull::enumerate::has_storage;
 use crate::ui::terminal::Mode;
-use crate::ui::{Ui, bytes, plain};
+use crate::ui::{Ui, Went, bytes, plain};
 
 /// How long a phone may take to let this computer in: long enough for no person.
 const WAIT: Duration = Duration::from_secs(3);
@@ -521,7 +521,7 @@ async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
         "Next: unplug the phone, plug it in again, and run `rescue doctor`".to_owned(),
     ];
     let value = serde_json::json!({"type": "udev_rules_installed", "path": UDEV_RULES_PATH});
-    ui.report(&value, &lines, true);
+    ui.report(&value, &lines, Went::Well);
     Ok(Done::All)
 }
 

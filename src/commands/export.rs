@@ -18,7 +18,7 @@ use crate::folder::Folder;
 use crate::halt::Halt;
 use crate::media::kind::MediaKind;
 use crate::media::taken::Days;
-use crate::ui::{Ui, bytes, count, plain, terminal};
+use crate::ui::{Ui, Went, bytes, count, plain, terminal};
 
 #[derive(Serialize)]
 struct Exported<'a> {
@@ -71,7 +71,9 @@ pub(super) async fn run(args: ExportArgs, context: Context<'_>) -> Result<Done, 
         left_out: outcome.left_out.len() as u64,
         strangers: outcome.strangers as u64,
     };
-    context.ui.report(&exported, &lines, losses == 0);
+    context
+        .ui
+        .report(&exported, &lines, Went::well_if(losses == 0));
     Ok(match losses {
         0 => Done::All,
         _ => Done::SomeFailed,

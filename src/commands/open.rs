@@ -10,7 +10,7 @@ use crate::cli::OpenArgs;
 use crate::error::{Error, Kind};
 use crate::export::album;
 use crate::folder::{Folder, whole_path};
-use crate::ui::{Ui, plain};
+use crate::ui::{Ui, Went, plain};
 
 /// What opens a page goes on for as long as the browser is open, on some desktops.
 const OPENS_WITHIN: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ pub(super) async fn run(args: &OpenArgs, ui: &Ui) -> Result<Done, Error> {
         r#type: "opened",
         page: shown,
     };
-    ui.report(&opened, &[line], true);
+    ui.report(&opened, &[line], Went::Well);
     Ok(Done::All)
 }
 

@@ -14,7 +14,7 @@ use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteNameArgs};
 use crate::error::{Error, Kind as ErrorKind};
 use crate::guide::remote::{RemoteUse, of_problem};
 use crate::ui::terminal::Mode;
-use crate::ui::{Ui, plain, typed_word};
+use crate::ui::{Ui, Went, plain, typed_word};
 use crate::upload::connect::connect;
 use crate::upload::keyring::Keyring;
 use crate::upload::kinds::{HostKey, KindSettings, NeededSecret, NewSecret, Person};
@@ -53,7 +53,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
                 name: &args.name,
             };
             let line = format!("Signed in to {}", plain(&args.name));
-            ui.report(&signed_in, &[line], true);
+            ui.report(&signed_in, &[line], Went::Well);
             Ok(Done::All)
         }
         RemoteCommand::Test(args) => {
@@ -63,7 +63,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
                 name: &args.name,
             };
             let line = format!("{} works: {}", plain(&args.name), plain(&seen));
-            ui.report(&tested, &[line], true);
+            ui.report(&tested, &[line], Went::Well);
             Ok(Done::All)
         }
         RemoteCommand::Remove(args) => {
@@ -73,7 +73,7 @@ pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error>
                 name: &args.name,
             };
             let line = format!("Removed {}; the sent files stay there", plain(&args.name));
-            ui.report(&removed, &[line], true);
+            ui.report(&removed, &[line], Went::Well);
             Ok(Done::All)
         }
     }
@@ -155,7 +155,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         true => format!("Try it: rescue remote test {name}"),
         false => format!("Send photos there: rescue upload FOLDER --to {}", name),
     });
-    ui.report(&listed, &lines, true);
+    ui.report(&listed, &lines, Went::Well);
     Ok(Done::All)
 }
 

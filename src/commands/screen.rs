@@ -13,7 +13,7 @@ use crate::names::harmless;
 use crate::phone::connect::{ConnectOptions, Patience, Target, connect};
 use crate::phone::{Phone, PhoneError};
 use crate::screen::{Connect, LivePage};
-use crate::ui::{Ui, bytes, plain};
+use crate::ui::{Ui, Went, bytes, plain};
 
 #[derive(Serialize)]
 struct Picture {
@@ -48,7 +48,7 @@ pub(super) async fn run(args: &ScreenArgs, context: Context<'_>) -> Result<Done,
         file,
         bytes: picture.len() as u64,
     };
-    context.ui.report(&result, &[line], true);
+    context.ui.report(&result, &[line], Went::Well);
     Ok(Done::All)
 }
 

@@ -20,7 +20,7 @@ use crate::phone::connect::{Patience, connect};
 use crate::phone::lock::{LockState, Typed};
 use crate::phone::{Phone, PhoneError};
 use crate::pull::enumerate::has_storage;
-use crate::ui::{Ui, plain};
+use crate::ui::{Ui, Went, plain};
 
 /// How long a phone may take to let this computer in: long enough for no person.
 const WAIT: Duration = Duration::from_secs(3);
@@ -325,6 +325,6 @@ fn tell(
             storage,
         },
         &lines,
-        true,
+        Went::Well,
     );
 }

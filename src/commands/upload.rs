@@ -26,7 +26,7 @@ use crate::media::copy::CopyOptions;
 use crate::media::kind::MediaKind;
 use crate::media::taken::Days;
 use crate::names::{UploadPath, spell};
-use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed, typed_word};
+use crate::ui::{Ui, Went, bytes, count, plain, rate, seconds, typed, typed_word};
 use crate::upload::albums::Albums;
 use crate::upload::choose::{Choice, ChosenFiles, Layout, RemotePaths};
 use crate::upload::connect::connect;
@@ -255,7 +255,7 @@ async fn send_to(
         Err(_) => vec![receipts_line(&args.to, &counts)],
     });
     let is_good = ended.is_err() || tally.failed + tally.skipped + left_out == 0;
-    context.ui.report(&report, &lines, is_good);
+    context.ui.report(&report, &lines, Went::well_if(is_good));
     match ended {
         Ok(()) if is_good => Ok((Done::All, tally)),
         Ok(()) => Ok((Done::SomeFailed, tally)),

@@ -19,7 +19,7 @@ use crate::halt::Halt;
 use crate::phone::Phone;
 use crate::phone::hash::{HashAlgorithm, Hashes};
 use crate::pull::likeness::{Acquaintance, ChosenBy};
-use crate::ui::{bytes, count, plain, typed};
+use crate::ui::{Went, bytes, count, plain, typed};
 
 /// Findings told on the terminal; JSON has all.
 const TOLD_FINDINGS: usize = 50;
@@ -241,7 +241,7 @@ pub(super) async fn run(args: &VerifyArgs, context: Context<'_>) -> Result<Done,
     let is_whole = report.is_intact() || manifest_written;
     let is_written = report.unwritten_count == 0 || manifest_written;
     let is_good = is_whole && same && is_written && report.unrecorded_count == 0;
-    context.ui.report(&checked, &lines, is_good);
+    context.ui.report(&checked, &lines, Went::well_if(is_good));
     written?;
     compared?;
     if is_whole {

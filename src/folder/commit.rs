@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::disk::system::Identity;
-use super::disk::system::held::Bearer;
+use super::disk::system::held::{Bearer, OpenFor};
 use super::disk::{self, DATA, DiskAction, DiskError, Renaming, Within};
 use super::partial::{Finished, hash_rest};
 use crate::names::LocalPath;
@@ -242,7 +242,7 @@ fn has_bytes_of(finished: &Finished, folder: &Within, local: &LocalPath) -> bool
     if !matches!(bearer, Ok(Some(Bearer::File(size))) if size == finished.size) {
         return false;
     }
-    let Ok(Some(mut file)) = folder.open(local.name(), false) else {
+    let Ok(Some(mut file)) = folder.open(local.name(), OpenFor::Reading) else {
         return false;
     };
     // From memory as well: what only memory holds is replaced by what the disk has.

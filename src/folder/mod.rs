@@ -136,6 +136,15 @@ pub struct Folder {
     lock: Option<Arc<File>>,
 }
 
+/// What becomes of a folder that holds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmptyFolder {
+    /// It is removed as well.
+    Goes,
+    /// It was there before.
+    Stays,
+}
+
 impl Folder {
     /// Opens this phone's rescue folder, or makes one where there is nothing or an empty folder.
     pub fn create_or_open(path: &Path, phone: &PhoneIdentity) -> Result<Self, FolderError> {
@@ -197,9 +206,8 @@ impl Folder {
         })
     }
 
-    /// Removes a folder again that holds nothing yet, with what [`Folder::create_or_open`] made; the
-    /// folder itself only with `and_itself`. What somebody else put there stays.
-    pub fn remove_empty(self, and_itself: bool) {
+    /// Takes out of a folder that holds nothing yet what [`Folder::create_or_open`] made. What somebody else put there stays.
+    pub fn remove_empty(self, itself: EmptyFolder) {
         let Self {
             root,
             catalogue,
@@ -212,7 +220,7 @@ impl Folder {
         for name in [DATA, PARTIAL] {
             let _ = fs::remove_dir(root.join(name));
         }
-        if and_itself {
+        if itself == EmptyFolder::Goes {
             let _ = fs::remove_dir(&root);
         }
         drop(lock);

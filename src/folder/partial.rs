@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::EntryId;
+use super::disk::system::held::OpenFor;
 use super::disk::{self, DiskAction, DiskError, Within};
 use crate::digest::{Hasher, Sha256};
 
@@ -76,7 +77,7 @@ impl PartialFile {
     pub fn resume(root: &Path, entry: EntryId) -> Result<Option<(Self, u64)>, DiskError> {
         let (folder, name) = (Within::partial(root)?, entry.to_string());
         let path = folder.at(&name);
-        let Some(mut file) = folder.open(&name, true)? else {
+        let Some(mut file) = folder.open(&name, OpenFor::Writing)? else {
             return Ok(None);
         };
         let found = file

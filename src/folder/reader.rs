@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::disk::system::SYNC_WRITES;
-use super::disk::system::held::Bearer;
+use super::disk::system::TO_SYNC;
+use super::disk::system::held::{Bearer, OpenFor};
 use super::disk::{self, DiskError, Within};
 use crate::digest::{Hasher, Sha256};
 use crate::names::LocalPath;
@@ -60,7 +60,7 @@ impl DataReader {
             }
             Err(error) => return Err(error),
         };
-        match folder.open(local.name(), false) {
+        match folder.open(local.name(), OpenFor::Reading) {
             Ok(Some(file)) => Ok(FoundOnDisk::File(file)),
             Ok(None) => Ok(FoundOnDisk::Nothing),
             Err(DiskError::Symlink { .. } | DiskError::NotAFile { .. }) => Ok(FoundOnDisk::Other),
@@ -125,7 +125,7 @@ impl PresenceLookup {
         }
         let path = disk::data_path(&self.root, local);
         let folder = Within::holding(&self.root, local)?;
-        let open = |folder: Within| folder.open(local.name(), SYNC_WRITES);
+        let open = |folder: Within| folder.open(local.name(), TO_SYNC);
         let Some(file) = folder.map_or(Ok(None), open)? else {
             return Ok(false);
         };

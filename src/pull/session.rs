@@ -55,6 +55,14 @@ pub(crate) struct PullOutcome {
     pub stopped: Option<Error>,
 }
 
+/// How many files the phone sends at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtOnce {
+    /// One: what the phone dies of is known.
+    One,
+    Several,
+}
+
 /// One run of a pull into a rescue folder.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -122,7 +130,7 @@ impl Session {
         let mut from_before = unproven.chunks(UNPROVEN_AT_ONCE);
         let mut to_verify = Vec::new();
         let mut postponed: Vec<Arc<Task>> = Vec::new();
-        let (mut alone, mut vain, mut most_held) = (false, 0, 0);
+        let (mut streams, mut vain, mut most_held) = (AtOnce::Several, 0, 0);
         // With nothing but postponed items a round does nothing, and they become its tasks.
         let mut failed_calls = 0;
         while !self.halt.is_set()
@@ -137,7 +145,7 @@ impl Session {
                 to_verify = self.take_from_before(&items, some).await;
             }
             let wanted = tasks.len() + to_verify.len();
-            let mut round = self.round(&phone, tasks, to_verify, alone).await;
+            let mut round = self.round(&phone, tasks, to_verify, streams).await;
             if reconnect.needs_internal_storage {
                 self.look_for_storage(&phone, &mut round).await;
             }
@@ -147,7 +155,8 @@ impl Session {
                 .filter(|setback| setback.counts)
                 .count();
             // Put off without being counted, which can only happen once to each in this phase.
-            let newly_put_off = !alone && round.setbacks.iter().any(|setback| !setback.counts);
+            let newly_put_off =
+                streams == AtOnce::Several && round.setbacks.iter().any(|setback| !setback.counts);
             self.settle(round.setbacks, &mut postponed).await;
             // Their number is limited, whatever the phone does.
             let hashing_failed = self.unproven.failed_calls() != failed_calls;
@@ -189,7 +198,7 @@ impl Session {
                         (file.pulled.path, Reason::new(ReasonCode::Other, words))
                     }));
                 if from_before.len() == 0 {
-                    alone = true;
+                    streams = AtOnce::One;
                     let postponed = std::mem::take(&mut postponed);
                     tasks = Work::returned(self.refresh(&phone, postponed).await);
                 }
@@ -341,7 +350,9 @@ impl Session {
         if whole.is_empty() {
             return;
         }
-        let round = self.round(&phone, Work::default(), whole, true).await;
+        let round = self
+            .round(&phone, Work::default(), whole, AtOnce::One)
+            .await;
         // None of them has a try left: what is not proven is settled for good.
         self.settle(round.setbacks, &mut Vec::new()).await;
         for file in self.unproven.take() {
@@ -411,7 +422,7 @@ impl Session {
         phone: &Arc<Phone>,
         tasks: Work,
         to_verify: Vec<ToVerify>,
-        alone: bool,
+        streams: AtOnce,
     ) -> Round {
         let provable = matches!(self.method, Method::Hash(_));
         let queue = Arc::new(Queue::new(tasks, |task| {
@@ -432,9 +443,13 @@ impl Session {
             halt: self.halt.clone(),
         };
         let verifying = tokio::spawn(verifier.run(verifier_receiver));
+        let (most, alone) = match streams {
+            AtOnce::One => (1, true),
+            AtOnce::Several => (STREAMS, false),
+        };
         let mut streams = JoinSet::new();
         let mut writers = Vec::new();
-        for index in 0..if alone { 1 } else { STREAMS } {
+        for index in 0..most {
             let (root, keeper) = (self.root.clone(), self.keeper.clone());
             let (verifier, unproven) = (verifier_sender.clone(), Arc::clone(&self.unproven));
             let started = writer::start(

@@ -370,6 +370,24 @@ enum Rest {
     BrokenOff(Reason),
 }
 
+/// What a setback costs its item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TryCost {
+    /// One of its tries: the phone may have gone over it.
+    One,
+    /// Nothing: it waits until the others are here.
+    Nothing,
+}
+
+impl TryCost {
+    fn one_if(is_guilty: bool) -> Self {
+        match is_guilty {
+            true => Self::One,
+            false => Self::Nothing,
+        }
+    }
+}
+
 impl Worker {
     /// Works until the queue is empty, the run is stopped, or the phone is gone.
     pub(super) async fn run(mut self) -> Result<(), PhoneError> {
@@ -588,7 +606,7 @@ impl Worker {
                 bytes: arrival.received,
             });
         }
-        self.set_back(task, reason, true);
+        self.set_back(task, reason, TryCost::One);
     }
 
     /// Does the same as [`Worker::give_up`], but keeps what arrived of a large file.
@@ -601,16 +619,16 @@ impl Worker {
                 bytes: arrival.received,
             });
         }
-        self.set_back(task, reason, true);
+        self.set_back(task, reason, TryCost::One);
     }
 
-    fn set_back(&self, task: Arc<Task>, reason: Reason, counts: bool) {
+    fn set_back(&self, task: Arc<Task>, reason: Reason, cost: TryCost) {
         tracing::debug!(path = ?task.item.path, ?reason, "set back");
         let _ = self.setbacks.send(Setback {
             task,
             reason,
             pulled: None,
-            counts,
+            counts: cost == TryCost::One,
         });
     }
 
@@ -635,7 +653,9 @@ impl Worker {
         // is no doubt; beside others it only waits until they are here.
         let is_guilty = !arrival.begun && (self.alone || arrival.received > 0);
         match (lost, under_way.next()) {
-            (Some(lost), Some(task)) => self.set_back(task, gone(lost), is_guilty),
+            (Some(lost), Some(task)) => {
+                self.set_back(task, gone(lost), TryCost::one_if(is_guilty));
+            }
             (_, task) => self.queue.give_back(task.into_iter()),
         }
         self.queue.give_back(under_way);
@@ -675,7 +695,7 @@ impl Worker {
             Ok(Rest::BrokenOff(reason)) if received > held => {
                 self.tell(ToWriter::Suspend).await;
                 self.events.emit(Event::Discarded { bytes: received });
-                self.set_back(task, reason, true);
+                self.set_back(task, reason, TryCost::One);
                 Ok(())
             }
             Ok(rest) => {
@@ -686,13 +706,14 @@ impl Worker {
                     Rest::Ended => changed(),
                     Rest::BrokenOff(reason) => reason,
                 };
-                self.set_back(task, reason, true);
+                self.set_back(task, reason, TryCost::One);
                 Ok(())
             }
             Err(error) => {
                 self.tell(ToWriter::Suspend).await;
                 self.events.emit(Event::Discarded { bytes: received });
-                self.set_back(task, gone(&error), received == held);
+                let cost = TryCost::one_if(received == held);
+                self.set_back(task, gone(&error), cost);
                 Err(error)
             }
         }

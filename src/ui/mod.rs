@@ -44,6 +44,25 @@ pub struct Ui {
     phone: Option<Arc<str>>,
 }
 
+/// How work ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Went {
+    /// As it should.
+    Well,
+    /// With something that a person has to know.
+    Badly,
+}
+
+impl Went {
+    /// Well, if so.
+    pub(crate) fn well_if(is_good: bool) -> Self {
+        match is_good {
+            true => Self::Well,
+            false => Self::Badly,
+        }
+    }
+}
+
 impl Ui {
     /// Prints in a style.
     pub fn new(style: Style) -> Self {
@@ -91,8 +110,8 @@ impl Ui {
     }
 
     /// Prints how work ended: as [`Ui::result`], but in a quiet run only where it did not go well.
-    pub fn report(&self, value: &impl Serialize, lines: &[String], is_good: bool) {
-        if self.style.json || !self.style.quiet || !is_good {
+    pub fn report(&self, value: &impl Serialize, lines: &[String], went: Went) {
+        if self.style.json || !self.style.quiet || went == Went::Badly {
             self.result(value, lines);
         } else if self.phone.is_none() {
             self.end_progress();

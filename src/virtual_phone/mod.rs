@@ -28,7 +28,7 @@ use crate::adb::features::{Feature, Features};
 use crate::adb::wire::MAX_PAYLOAD;
 use crate::phone::drive::{Link, LinkEvent};
 use fault::{Faults, Hello, Later};
-use tree::{Node, NodeKind, Tree};
+use tree::{LastLink, Node, NodeKind, Tree};
 use wire::Wire;
 
 /// The token that the phone wants signed: a fixed one is as good as any for a phone that is none.
@@ -236,7 +236,7 @@ impl Serving {
     pub fn has_file(&self, path: &str) -> bool {
         let found = RemotePath::new(path.as_bytes());
         let found = found.ok().and_then(|path| {
-            let node = self.running.find(&path, false).ok()?;
+            let node = self.running.find(&path, LastLink::Itself).ok()?;
             Some(node.readable && matches!(node.kind, NodeKind::File(_)))
         });
         found.unwrap_or(false)
@@ -284,7 +284,7 @@ struct Counts {
 
 impl RunningPhone {
     /// What stands at a path now, or the error number.
-    fn find(&self, path: &RemotePath, follow: bool) -> Result<Cow<'_, Node>, u32> {
+    fn find(&self, path: &RemotePath, last: LastLink) -> Result<Cow<'_, Node>, u32> {
         if self.is_closed(path) {
             return Err(tree::ENOENT);
         }
@@ -294,7 +294,7 @@ impl RunningPhone {
         let listing = self.phone.faults.listing.as_ref();
         let unrolled = listing.and_then(|listing| listing.unrolled(path));
         let path = unrolled.as_ref().unwrap_or(path);
-        let node = self.phone.tree.find(path, follow)?;
+        let node = self.phone.tree.find(path, last)?;
         match self.changed().get(path) {
             Some(later) => later.apply(node).map(Cow::Owned),
             None => Ok(Cow::Borrowed(node)),

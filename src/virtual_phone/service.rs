@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::fault::{Fault, ListingFault};
 use super::sending::Sending;
-use super::tree::{EIO, NodeKind};
+use super::tree::{EIO, LastLink, NodeKind};
 use super::{Cable, RunningPhone, Shells, shell};
 use crate::adb::RemotePath;
 use crate::adb::path::PathError;
@@ -96,16 +96,16 @@ impl Sync {
             return std::future::pending().await;
         }
         match operation {
-            Operation::Stat1 | Operation::Lstat2 => self.stat(operation, &path, false),
-            Operation::Stat2 => self.stat(operation, &path, true),
+            Operation::Stat1 | Operation::Lstat2 => self.stat(operation, &path, LastLink::Itself),
+            Operation::Stat2 => self.stat(operation, &path, LastLink::Followed),
             Operation::List1 | Operation::List2 => self.list(operation, &path).await?,
             Operation::Receive1 | Operation::Receive2 => self.send_file(&path).await?,
         }
         Ok(())
     }
 
-    fn stat(&mut self, operation: Operation, path: &RemotePath, follow: bool) {
-        let stat = match self.running.find(path, follow) {
+    fn stat(&mut self, operation: Operation, path: &RemotePath, last: LastLink) {
+        let stat = match self.running.find(path, last) {
             Ok(node) => Stat {
                 inode: match &node {
                     // Not 0, and the same each time: where the node is in memory.
@@ -142,7 +142,7 @@ impl Sync {
             }
             _ => usize::MAX,
         };
-        let folder = phone.tree.find(path, true);
+        let folder = phone.tree.find(path, LastLink::Followed);
         let is_open = room > 0 && !running.is_closed(path);
         let folder = folder.ok().filter(|node| node.readable && is_open);
         if let Some(NodeKind::Folder(entries)) = folder.map(|node| &node.kind) {
@@ -197,7 +197,7 @@ impl Sync {
                 return std::future::pending().await;
             }
             Some(ListingFault::Loop(folder)) if folder == path => {
-                let node = running.phone.tree.find(path, true).ok();
+                let node = running.phone.tree.find(path, LastLink::Followed).ok();
                 let stat = Stat {
                     mode: 0o040_771,
                     inode: node.map_or(0, |node| std::ptr::from_ref(node).addr() as u64),
@@ -258,7 +258,7 @@ impl Sync {
         if let Some(Fault::ChangeBefore(later)) = &fault {
             running.change(path, later);
         }
-        let node = match running.find(path, true) {
+        let node = match running.find(path, LastLink::Followed) {
             Ok(node) if !node.readable => return self.fail("open failed: Permission denied").await,
             Ok(node) => node,
             Err(13) => return self.fail("open failed: Permission denied").await,

@@ -10,7 +10,7 @@ use sha1::Digest as _;
 
 use super::fault::Fault;
 use super::sending::Sending;
-use super::tree::{Content, Node, NodeKind};
+use super::tree::{Content, LastLink, Node, NodeKind};
 use super::{Cable, RunningPhone};
 use crate::adb::RemotePath;
 use crate::adb::shell::{Output, output_packet};
@@ -320,7 +320,7 @@ impl Shell<'_> {
 
     fn find(&self, path: &[u8]) -> Result<Cow<'_, Node>, u32> {
         let path = RemotePath::new(path).map_err(|_| 2_u32)?;
-        self.running.find(&path, true)
+        self.running.find(&path, LastLink::Followed)
     }
 
     fn readable(&self, path: &[u8]) -> Result<Content, &'static str> {

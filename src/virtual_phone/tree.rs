@@ -156,6 +156,15 @@ impl Default for Tree {
     }
 }
 
+/// What a link at the end of a path stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastLink {
+    /// What it leads to.
+    Followed,
+    /// Itself.
+    Itself,
+}
+
 impl Tree {
     /// Adds a file, and the folders above it.
     pub fn add_file(&mut self, path: &str, content: Content, mtime: i64) {
@@ -198,12 +207,12 @@ impl Tree {
         }
     }
 
-    /// What stands at a path, or the error number; a link at its end is followed only if asked.
-    pub fn find(&self, path: &RemotePath, follow: bool) -> Result<&Node, u32> {
-        self.find_counted(path, follow, 0)
+    /// What stands at a path, or the error number; `last` tells what a link at its end is.
+    pub fn find(&self, path: &RemotePath, last: LastLink) -> Result<&Node, u32> {
+        self.find_counted(path, last, 0)
     }
 
-    fn find_counted(&self, path: &RemotePath, follow: bool, links: u32) -> Result<&Node, u32> {
+    fn find_counted(&self, path: &RemotePath, last: LastLink, links: u32) -> Result<&Node, u32> {
         if links > MAX_LINKS {
             return Err(ENOENT);
         }
@@ -222,9 +231,9 @@ impl Tree {
             }
             node = entries.get(part).ok_or(ENOENT)?;
             if let NodeKind::Link(target) = &node.kind
-                && (follow || parts.peek().is_some())
+                && (last == LastLink::Followed || parts.peek().is_some())
             {
-                node = self.find_counted(target, true, links + 1)?;
+                node = self.find_counted(target, LastLink::Followed, links + 1)?;
             }
         }
         Ok(node)
@@ -286,13 +295,25 @@ mod tests {
         let path = |text: &str| RemotePath::new(text.as_bytes()).unwrap();
         tree.add_raw(b"/l", NodeKind::Link(path("/a")), 0);
         tree.add_raw(b"/loop", NodeKind::Link(path("/loop")), 0);
-        assert_eq!(tree.find(&path("/l/b"), false).unwrap().stat().size, 3);
+        assert_eq!(
+            tree.find(&path("/l/b"), LastLink::Itself)
+                .unwrap()
+                .stat()
+                .size,
+            3
+        );
         assert!(matches!(
-            tree.find(&path("/l"), false).unwrap().kind,
+            tree.find(&path("/l"), LastLink::Itself).unwrap().kind,
             NodeKind::Link(_)
         ));
-        assert_eq!(tree.find(&path("/loop"), true).unwrap_err(), ENOENT);
+        assert_eq!(
+            tree.find(&path("/loop"), LastLink::Followed).unwrap_err(),
+            ENOENT
+        );
         tree.forbid("/a");
-        assert_eq!(tree.find(&path("/a/b"), false).unwrap_err(), EACCES);
+        assert_eq!(
+            tree.find(&path("/a/b"), LastLink::Itself).unwrap_err(),
+            EACCES
+        );
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::super::Context;
-use super::listing::{check_storage, list};
-use super::opening::open_folder;
+use super::listing::{AskedBeside, check_storage, list};
+use super::opening::{Changes, open_folder};
 use super::{PullRequest, destination};
 use crate::cli::PullArgs;
 use crate::commands::{doctor, options_of, stopped, target_of};
@@ -62,8 +62,15 @@ pub(in crate::commands) async fn contents(
     };
     let path = destination.path.clone();
     let reconnect = Reconnect::to(&phone, options);
-    let (_, known) = open_folder(destination, &identity, true, context.halt).await?;
-    let (found, _) = list(&mut phone, &request, false, &reconnect, context).await?;
+    let (_, known) = open_folder(destination, &identity, Changes::Nothing, context.halt).await?;
+    let (found, _) = list(
+        &mut phone,
+        &request,
+        AskedBeside::Nothing,
+        &reconnect,
+        context,
+    )
+    .await?;
     context.ui.end_progress();
     check_storage(&found)?;
     let (_folder, found, plan) = known

@@ -3,12 +3,19 @@
 use super::super::{Context, stopped};
 use super::PullRequest;
 use crate::error::{Error, Kind};
-use crate::event::Events;
 use crate::hint::Clause::{ByCommand, Said};
 use crate::phone::Phone;
 use crate::pull::enumerate::{Enumeration, Listing};
 use crate::pull::reconnect::Reconnect;
 use crate::pull::{Method, method_of};
+
+/// What the phone is asked beside the listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AskedBeside {
+    /// How it can prove what it sends.
+    Method,
+    Nothing,
+}
 
 /// Lists the phone; one that goes away meanwhile is waited for, and the listing goes on. How it can
 /// prove what it sends is asked beside the listing, where that is wanted; `None` when there is no
@@ -16,7 +23,7 @@ use crate::pull::{Method, method_of};
 pub(super) async fn list(
     phone: &mut Phone,
     request: &PullRequest,
-    proves: bool,
+    beside: AskedBeside,
     reconnect: &Reconnect,
     context: Context<'_>,
 ) -> Result<(Enumeration, Option<Method>), Error> {
@@ -26,7 +33,7 @@ pub(super) async fn list(
     let (mut vain, mut settled_folders) = (0, 0);
     let mut method = None;
     // Once: a phone that goes away over that question can still be listed.
-    let mut asks = proves;
+    let mut asks = beside == AskedBeside::Method;
     loop {
         let listed = {
             let (going_on, asking) = (listing.go_on(phone, events), method_of(phone));

@@ -11,9 +11,9 @@ use super::album;
 use super::destination::{self, Destination};
 use super::done::About;
 use super::ending::{RunEnd, check_catalogue, disk_gone, is_out_of_reach};
-use super::listing::{ask_for_method, check_storage, list};
+use super::listing::{AskedBeside, ask_for_method, check_storage, list};
 use super::nothing::nothing_matches;
-use super::opening::{BegunRun, forget, open_folder};
+use super::opening::{BegunRun, Changes, forget, open_folder};
 use super::report::{KnownMissing, PullReport, tell_dry_run};
 use super::room::{check_room, share_room};
 use super::{PullRequest, now};
@@ -131,10 +131,18 @@ impl PullRun<'_> {
         } = self;
         let mut reconnect = Reconnect::to(&phone, options);
         let identity = phone.identity();
-        let opening = open_folder(destination, &identity, request.dry_run, context.halt);
+        let changes = match request.dry_run {
+            true => Changes::Nothing,
+            false => Changes::Folder,
+        };
+        let opening = open_folder(destination, &identity, changes, context.halt);
         let proves = !request.no_verify && !request.dry_run;
         let ((opened, known), (found, method)) = {
-            let listing = list(&mut phone, request, proves, &reconnect, *context);
+            let beside = match proves {
+                true => AskedBeside::Method,
+                false => AskedBeside::Nothing,
+            };
+            let listing = list(&mut phone, request, beside, &reconnect, *context);
             tokio::pin!(opening, listing);
             // The disk and the phone work at the same time. A folder that cannot be used is known
             // before the end of the long listing, and counts for more than a phone that goes away.

@@ -4,7 +4,7 @@ use super::destination::Destination;
 use super::known::KnownFolder;
 use super::now;
 use crate::error::Error;
-use crate::folder::{Folder, FolderError, RunId, RunOutcome, Summary};
+use crate::folder::{EmptyFolder, Folder, FolderError, RunId, RunOutcome, Summary};
 use crate::halt::Halt;
 use crate::item::PhoneIdentity;
 
@@ -40,8 +40,8 @@ pub(super) fn forget(opened: Option<BegunRun>, known: KnownFolder) -> Result<(),
     };
     folder.catalogue_mut().forget_run(run)?;
     match was {
-        Was::Missing => folder.remove_empty(true),
-        Was::New => folder.remove_empty(false),
+        Was::Missing => folder.remove_empty(EmptyFolder::Goes),
+        Was::New => folder.remove_empty(EmptyFolder::Stays),
         Was::Rescue => {}
     }
     Ok(())
@@ -60,12 +60,21 @@ fn refused(error: FolderError, is_said_same: bool) -> Error {
     }
 }
 
+/// What a run does on this disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changes {
+    /// It pulls.
+    Folder,
+    /// It only says what it would do.
+    Nothing,
+}
+
 /// Opens or makes the phone's folder, notes in it that a run begins and reads what it holds, in a
 /// thread of its own; no folder when nothing is to be changed.
 pub(super) async fn open_folder(
     destination: Destination,
     phone: &PhoneIdentity,
-    dry_run: bool,
+    changes: Changes,
     halt: &Halt,
 ) -> Result<(Option<BegunRun>, KnownFolder), Error> {
     let Destination {
@@ -75,7 +84,7 @@ pub(super) async fn open_folder(
     } = destination;
     let (phone, halt) = (phone.clone(), halt.clone());
     let opening = tokio::task::spawn_blocking(move || {
-        if dry_run {
+        if changes == Changes::Nothing {
             return Ok((None, KnownFolder::of_existing(&path, &halt)?));
         }
         let was_there = std::fs::symlink_metadata(&path).is_ok();

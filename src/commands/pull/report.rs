@@ -17,7 +17,7 @@ use crate::folder::{CatalogueError, Folder, Reason, ReasonCode, Summary, SurveyK
 use crate::pull::enumerate::Enumeration;
 use crate::pull::plan::Plan;
 use crate::pull::session::PullOutcome;
-use crate::ui::{Ui, bytes, count, plain, rate, seconds, typed, were};
+use crate::ui::{Ui, Went, bytes, count, plain, rate, seconds, typed, were};
 
 /// Failures told on the terminal; `rescue status` lists all.
 const TOLD_FAILURES: usize = 20;
@@ -288,7 +288,7 @@ impl PullReport<'_> {
         };
         // A stopped run ends with an error of its own.
         let is_good = outcome.stopped.is_some() || is_complete;
-        ui.report(&report, &lines, is_good);
+        ui.report(&report, &lines, Went::well_if(is_good));
     }
 }
 

@@ -43,7 +43,13 @@ pub(super) async fn ask(
         Some(name) => name.clone(),
         None => {
             let question = "A short name for the place, as in nas";
-            answer(question, true, &|name| settings.check_free(name), ui).await?
+            answer(
+                question,
+                EmptyAnswer::AsksAgain,
+                &|name| settings.check_free(name),
+                ui,
+            )
+            .await?
         }
     };
     if given.kind.is_some() {
@@ -70,7 +76,11 @@ pub(super) async fn ask(
         }
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let check = |text: &str| KindOptions::check(kind.get_name(), id, text);
-        let typed = answer(&help, arg.is_required_set(), &check, ui).await?;
+        let empty = match arg.is_required_set() {
+            true => EmptyAnswer::AsksAgain,
+            false => EmptyAnswer::Counts,
+        };
+        let typed = answer(&help, empty, &check, ui).await?;
         match (arg.get_long(), typed.is_empty()) {
             (_, true) => {}
             (Some(long), false) => options.push(format!("--{long}={typed}").into()),
@@ -117,7 +127,7 @@ async fn chosen_kind<'a>(command: &'a Command, ui: &Ui) -> Result<&'a Command, E
         })
     };
     let check = |typed: &str| kind_of(typed).map(drop);
-    let typed = answer("Its number or its name", true, &check, ui).await?;
+    let typed = answer("Its number or its name", EmptyAnswer::AsksAgain, &check, ui).await?;
     kind_of(&typed)
 }
 
@@ -128,14 +138,24 @@ fn is_asked_for(arg: &Arg) -> bool {
         && !SELDOM.contains(&arg.get_id().as_str())
 }
 
-/// A line that passes a check; not an empty one where one is needed.
+/// What Enter alone is to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EmptyAnswer {
+    AsksAgain,
+    Counts,
+}
+
+/// A line that passes a check.
 async fn answer(
     question: &str,
-    is_needed: bool,
+    empty: EmptyAnswer,
     check: &dyn Fn(&str) -> Result<(), Error>,
     ui: &Ui,
 ) -> Result<String, Error> {
-    let end = if is_needed { "" } else { " (or just Enter)" };
+    let end = match empty {
+        EmptyAnswer::AsksAgain => "",
+        EmptyAnswer::Counts => " (or just Enter)",
+    };
     for _ in 0..MOST_ANSWERS {
         let line = ui.ask(&format!("{question}{end}: "), Mode::Lines).await;
         let line = line.map_err(|error| {
@@ -148,7 +168,7 @@ async fn answer(
         })?;
         let line = line.trim();
         match line.is_empty() {
-            true if !is_needed => return Ok(String::new()),
+            true if empty == EmptyAnswer::Counts => return Ok(String::new()),
             true => {}
             false => match check(line) {
                 Ok(()) => return Ok(line.to_owned()),

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind};
 use crate::folder::upload::{NewUpload, RemoteId, Upload, UploadReason, UploadRecord, UploadState};
 use crate::folder::{Access, CatalogueError, Folder};
 use crate::halt::Halt;
-use crate::ui::{bytes, count, plain, typed};
+use crate::ui::{Went, bytes, count, plain, typed};
 use crate::upload::choose::RemotePaths;
 use crate::upload::queue::{Ended, Options, check as queue};
 use crate::upload::rules::Rules;
@@ -186,7 +186,9 @@ pub(super) async fn check(
         compared,
     };
     let lacking = wrong + missing.not_sent + missing.left_out;
-    context.ui.report(&report, &lines, lacking == 0);
+    context
+        .ui
+        .report(&report, &lines, Went::well_if(lacking == 0));
     Ok(match lacking {
         0 => Done::All,
         _ => Done::SomeFailed,

@@ -33,6 +33,15 @@ pub(super) fn next_part(root: &Path) -> u32 {
     last.map_or(0, |last| last.saturating_add(1))
 }
 
+/// When a file's bytes have to be on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Syncing {
+    /// Before the next file.
+    Now,
+    /// Whenever the system writes them.
+    Later,
+}
+
 /// Writes the album's files into a rescue folder, each one atomically.
 pub(super) struct InFolder {
     root: PathBuf,
@@ -52,10 +61,10 @@ impl InFolder {
     pub(super) fn put(
         &mut self,
         path: &str,
-        synced: bool,
+        syncing: Syncing,
         write: WriteTag<'_>,
     ) -> Result<(), ExportError> {
-        let put = self.try_to_put(path, synced, write);
+        let put = self.try_to_put(path, syncing, write);
         if put.is_err() {
             // Where the disk is full, what was written of it is in the way.
             let _ = Within::partial(&self.root).and_then(|partial| partial.remove(UNDER_WAY));
@@ -66,7 +75,7 @@ impl InFolder {
     fn try_to_put(
         &mut self,
         path: &str,
-        synced: bool,
+        syncing: Syncing,
         write: WriteTag<'_>,
     ) -> Result<(), ExportError> {
         let (file, place) = disk::create_partial(&self.root, UNDER_WAY)?;
@@ -74,7 +83,7 @@ impl InFolder {
         write(&mut file)?;
         let file = file.into_inner();
         let file = file.map_err(|e| DiskError::new(DiskAction::Write, &place, e.into_error()))?;
-        if synced {
+        if syncing == Syncing::Now {
             disk::sync_file(&file, &place)?;
         }
         drop(file);
@@ -89,7 +98,7 @@ impl InFolder {
             return Err(DiskError::new(DiskAction::Replace, &folder.at(target), error).into());
         }
         partial.rename_over(UNDER_WAY, &folder, target)?;
-        if synced {
+        if syncing == Syncing::Now {
             folder.sync()?;
         }
         Ok(())
@@ -98,6 +107,6 @@ impl InFolder {
 
 impl TagFiles for InFolder {
     fn add_tag(&mut self, path: &str, write: WriteTag<'_>) -> Result<(), ExportError> {
-        self.put(path, false, write)
+        self.put(path, Syncing::Later, write)
     }
 }

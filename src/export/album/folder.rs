@@ -12,7 +12,7 @@ use super::super::report::page::{FileTally, Lies, Page};
 use super::super::report::{self, PAGE_PATH};
 use super::super::rows::failed;
 use super::beside::{Pictures, ReceivedFiles, look};
-use super::files::{InFolder, list_number, list_numbers, names};
+use super::files::{InFolder, Syncing, list_number, list_numbers, names};
 use super::known::EarlierFiles;
 use super::list::{self, AlbumHead, AlbumLine, SeenFile, folder_of};
 use super::parts::{self, ALBUM};
@@ -89,7 +89,7 @@ pub fn write_to_folder(folder: &Folder, looked: ReceivedFiles) -> Result<(), Exp
         surveyed: &catalogue.survey()?,
         manifest: manifest(root),
     };
-    to.put(PAGE_PATH, false, &mut |to| {
+    to.put(PAGE_PATH, Syncing::Later, &mut |to| {
         report::page::write(to, &report).map_err(failed(PAGE_PATH))
     })?;
     let list = format!("{ALBUM}/list-{number}.js");
@@ -102,9 +102,9 @@ pub fn write_to_folder(folder: &Folder, looked: ReceivedFiles) -> Result<(), Exp
         list::end(to).map_err(failed(&list))
     };
     // A page must not name a list whose bytes a power cut may still take.
-    to.put(&list, true, &mut |to| write(to))?;
+    to.put(&list, Syncing::Now, &mut |to| write(to))?;
     let page = page::page(&list);
-    to.put(PAGE, true, &mut |to| {
+    to.put(PAGE, Syncing::Now, &mut |to| {
         to.write_all(page.as_bytes()).map_err(failed(PAGE))
     })?;
     sweep(root, number, &rows);

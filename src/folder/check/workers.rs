@@ -9,7 +9,7 @@ use std::thread::Scope;
 use super::Finding;
 use crate::digest::Hasher;
 use crate::folder::Payload;
-use crate::folder::disk::system::held::Bearer;
+use crate::folder::disk::system::held::{Bearer, OpenFor};
 use crate::folder::disk::{self, DiskError, ReadFrom, Within};
 use crate::names::LocalPath;
 use crate::threads::{NoThread, spawn_up_to};
@@ -136,7 +136,7 @@ fn compare(
     };
     let path = folder.at(local.name());
     let hashed = folder
-        .open(local.name(), false)
+        .open(local.name(), OpenFor::Reading)
         .and_then(|opened| match opened {
             Some(opened) => {
                 let mut hasher = Hasher::default();

@@ -325,8 +325,11 @@ pub(crate) fn forget_contents(file: &File) {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn forget_contents(_file: &File) {}
 
-/// Whether a file has to be open for writing to be synced.
-pub(crate) const SYNC_WRITES: bool = cfg!(windows);
+/// What a file has to be open for to be synced.
+pub(crate) const TO_SYNC: held::OpenFor = match cfg!(windows) {
+    true => held::OpenFor::Writing,
+    false => held::OpenFor::Reading,
+};
 
 /// Opens a folder as a file: to be told of failed writes (Unix), or to keep it where it is (Windows).
 #[cfg(unix)]

@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::system::Identity;
-use super::system::held::{Bearer, HeldFolder};
+use super::system::held::{Bearer, HeldFolder, OpenFor};
 use super::{Change, DATA, DiskAction, DiskError, PARTIAL, Renaming, observed};
 use crate::names::LocalPath;
 
@@ -135,14 +135,14 @@ impl Within {
         Ok(file)
     }
 
-    /// Opens a file to read it, and to write it when `writes`; `None` when nothing bears the name.
+    /// Opens a file; `None` when nothing bears the name.
     pub(crate) fn open(
         &self,
         name: impl AsRef<OsStr>,
-        writes: bool,
+        open_for: OpenFor,
     ) -> Result<Option<File>, DiskError> {
         let (name, path) = (name.as_ref(), self.at(&name));
-        match self.held.file(name, writes) {
+        match self.held.file(name, open_for) {
             Ok(file) => Ok(file),
             Err(error) => Err(match self.held.bearer(name) {
                 Ok(Some(Bearer::Link)) => DiskError::Symlink { path },

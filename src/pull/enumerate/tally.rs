@@ -57,7 +57,7 @@ pub(crate) struct NearMisses {
 
 impl ListingTally {
     /// Counts a file that is left on the phone.
-    pub(super) fn leave(&mut self, item: &Item, why: Left, matches_deeper: bool) {
+    pub(super) fn leave(&mut self, item: &Item, why: Left) {
         match why {
             Left::NoMedia => {
                 let name = item.path.name();
@@ -81,17 +81,18 @@ impl ListingTally {
                         let name = String::from_utf8_lossy(item.path.name());
                         near.newest = near.newest.max(last_day(&name, item.mtime));
                     }
-                    Filter::Include => {
-                        near.not_included += 1;
-                        if matches_deeper {
-                            near.deeper += 1;
-                            near.example.get_or_insert_with(|| item.path.clone());
-                        }
-                    }
+                    Filter::Include => near.not_included += 1,
                     Filter::Exclude => near.excluded += 1,
                 }
             }
         }
+    }
+
+    /// Counts a file that is left although the pattern matches what lies deeper.
+    pub(super) fn note_deeper(&mut self, item: &Item) {
+        self.near.deeper += 1;
+        let example = &mut self.near.example;
+        example.get_or_insert_with(|| item.path.clone());
     }
 
     /// Adds the counts of a folder and resets them there.
@@ -245,7 +246,7 @@ mod tests {
             b"odd.e\xff",
             b"long.0123456789abc",
         ] {
-            folder.leave(&item(name), Left::NoMedia, false);
+            folder.leave(&item(name), Left::NoMedia);
         }
         all.take_over(&mut folder);
         assert!(folder.groups().is_empty());
@@ -265,7 +266,7 @@ mod tests {
         for number in 0..5000 {
             let mut folder = ListingTally::default();
             let name = format!("x.{number}");
-            folder.leave(&item(name.as_bytes()), Left::NoMedia, false);
+            folder.leave(&item(name.as_bytes()), Left::NoMedia);
             all.take_over(&mut folder);
         }
         let groups = all.groups();

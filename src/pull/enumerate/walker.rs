@@ -380,7 +380,10 @@ impl<'a> Walker<'a> {
                 let is_near = why == Left::Choice(Filter::Include)
                     && self.found.items.is_empty()
                     && self.selection.matches_deeper(&item.path, spot);
-                self.folder_tally.leave(&item, why, is_near);
+                self.folder_tally.leave(&item, why);
+                if is_near {
+                    self.folder_tally.note_deeper(&item);
+                }
             }
         }
     }
@@ -422,7 +425,7 @@ impl<'a> Walker<'a> {
                 Verdict::Wanted => {
                     self.found.items.push(FoundItem { kind, ..found });
                 }
-                Verdict::Left(why) => self.tally.leave(&found.item, why, false),
+                Verdict::Left(why) => self.tally.leave(&found.item, why),
                 Verdict::Undecided => {}
             }
         }

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::{Account, NewSecret, Person, Problem, RemoteKind, RemoteOptions, given};
 use crate::digest::{Hasher, Sha256};
 use crate::error::{self, Error};
-use crate::folder::disk::system::held::{Bearer, HeldFolder};
-use crate::folder::disk::system::{SYNC_WRITES, has_other_names};
+use crate::folder::disk::system::held::{Bearer, HeldFolder, OpenFor};
+use crate::folder::disk::system::{TO_SYNC, has_other_names};
 use crate::folder::disk::{is_shortage, read_back};
 use crate::upload::owner::Owner;
 use crate::upload::parts::PartNames;
@@ -119,7 +119,7 @@ impl LocalFolder {
         let Some(name) = self.parts.left_of(&place.path, &source.sha256) else {
             return Ok(None);
         };
-        let opened = place.held.file(&name, true);
+        let opened = place.held.file(&name, OpenFor::Writing);
         let Ok(Some(file)) = opened else {
             self.parts.done(&place.path, &name);
             return Ok(None);
@@ -247,7 +247,7 @@ impl Store for LocalFolder {
             let place = place.ok_or_else(gone)?;
             let name = name_of(&path);
             let failed = |e: std::io::Error| place.failed(name, &e);
-            let file = place.held.file(name, SYNC_WRITES).map_err(failed)?;
+            let file = place.held.file(name, TO_SYNC).map_err(failed)?;
             let file = file.ok_or_else(gone)?;
             let held = file.metadata().map_err(failed)?.len();
             if held > most {

@@ -156,6 +156,13 @@ impl DriveFile {
     }
 }
 
+/// What is done about a folder that is missing on the way to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MissingFolder {
+    IsMade,
+    EndsTheWay,
+}
+
 impl Drive {
     /// Creates a remote whose files are stored below the folder `root` of the Drive.
     fn new(api: Api, sessions: Sessions, endpoint: &str, root: &str) -> Self {
@@ -212,7 +219,7 @@ impl Drive {
 
     /// Returns the id of a folder below the root, if it exists.
     async fn folder(&self, folder: &str) -> Result<Option<String>, Problem> {
-        self.walk(&self.full(folder), false).await
+        self.walk(&self.full(folder), MissingFolder::EndsTheWay).await
     }
 
     /// Returns the id of a folder; creates the folder and its parents if they are missing.
@@ -223,11 +230,11 @@ impl Drive {
             return Ok(id);
         }
         let _alone = self.making.lock().await;
-        let made = self.walk(&full, true).await?;
+        let made = self.walk(&full, MissingFolder::IsMade).await?;
         made.ok_or_else(|| Problem::other("the folder cannot be made"))
     }
 
-    async fn walk(&self, full: &str, make: bool) -> Result<Option<String>, Problem> {
+    async fn walk(&self, full: &str, missing: MissingFolder) -> Result<Option<String>, Problem> {
         let mut id = "root".to_owned();
         let mut path = String::new();
         for name in full.split('/').filter(|name| !name.is_empty()) {
@@ -248,7 +255,7 @@ impl Drive {
                     let found = self.query(&query).await?.into_iter().next();
                     let below = match found {
                         Some(found) => found.id,
-                        None if make => {
+                        None if missing == MissingFolder::IsMade => {
                             let made = self.create_folder(name, &id).await?;
                             // Somebody else may have made one at the same time.
                             let found = self.query(&query).await?.into_iter().next();

@@ -129,6 +129,15 @@ struct Ways {
     keeps_etags: bool,
 }
 
+/// What a file that is there means for one that is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Existing {
+    /// The server is asked to refuse the new one.
+    Refused,
+    /// The new one takes its place.
+    Replaced,
+}
+
 impl WebDav {
     /// Creates the remote for files below an address.
     fn new(http: Http, base: &str, authorization: Option<HeaderValue>, objects: Objects) -> Self {
@@ -219,8 +228,8 @@ impl WebDav {
         };
         let (first, second, third) = (name("a"), name("b"), name("c"));
         let tried = async {
-            let etag = self.put_tiny(&first, false).await?.1;
-            self.put_tiny(&second, false).await?;
+            let etag = self.put_tiny(&first, Existing::Replaced).await?.1;
+            self.put_tiny(&second, Existing::Replaced).await?;
             let mut told = DestinationForm::Address;
             let mut renamed = self.rename(&first, &second, told).await?;
             if matches!(renamed, Renamed::Never(_)) {
@@ -233,7 +242,7 @@ impl WebDav {
                 Renamed::Never(_) => {
                     return Ok(Ways {
                         moves: None,
-                        refuses: self.put_tiny(&second, true).await?.0 == 412,
+                        refuses: self.put_tiny(&second, Existing::Refused).await?.0 == 412,
                         keeps_etags: true,
                     });
                 }
@@ -261,9 +270,9 @@ impl WebDav {
     }
 
     /// Writes a few bytes; with a condition, 412 says that it was heeded.
-    async fn put_tiny(&self, path: &str, only_new: bool) -> Result<(u16, Option<String>), Problem> {
+    async fn put_tiny(&self, path: &str, existing: Existing) -> Result<(u16, Option<String>), Problem> {
         let mut request = self.request(Method::PUT, path).body("rescue\n");
-        if only_new {
+        if existing == Existing::Refused {
             request = request.header(IF_NONE_MATCH, "*");
         }
         let answer = self.http.answer(request).await?;
@@ -353,12 +362,12 @@ impl WebDav {
         }
     }
 
-    /// Writes a file, if wished only where nothing is; `to` is what it is to be called in the end.
+    /// Writes a file; `to` is what it is to be called in the end.
     async fn write(
         &self,
         path: &str,
         source: &Source,
-        only_new: bool,
+        existing: Existing,
         to: &str,
     ) -> Result<Acknowledged, Problem> {
         self.make_folder(folder_of(path)).await?;
@@ -370,7 +379,7 @@ impl WebDav {
             // Nextcloud, ownCloud and rclone keep the date; others ignore this.
             request = request.header("X-OC-Mtime", mtime);
         }
-        if only_new {
+        if existing == Existing::Refused {
             request = request.header(IF_NONE_MATCH, "*");
         }
         let answer = if source.is_small() {
@@ -384,7 +393,7 @@ impl WebDav {
                 there: etag_of(&answer),
                 checksum: None,
             }),
-            412 if only_new => Err(Problem::Taken {
+            412 if existing == Existing::Refused => Err(Problem::Taken {
                 path: to.to_owned(),
             }),
             _ => Err(self.failed(answer).await),
@@ -406,10 +415,14 @@ impl Store for WebDav {
     ) -> Result<Acknowledged, Problem> {
         let ways = self.ways(folder_of(path), owner).await?;
         let Some(told) = ways.moves else {
-            return self.write(path, source, ways.refuses, path).await;
+            let existing = match ways.refuses {
+                true => Existing::Refused,
+                false => Existing::Replaced,
+            };
+            return self.write(path, source, existing, path).await;
         };
         let part = part_of(owner, path, source);
-        let written = self.write(&part, source, false, path).await?;
+        let written = self.write(&part, source, Existing::Replaced, path).await?;
         match self.rename(&part, path, told).await? {
             Renamed::Is => Ok(Acknowledged {
                 there: written.there.filter(|_| ways.keeps_etags),

@@ -15,6 +15,14 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, statat};
 
 use super::Identity;
 
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OpenFor {
+    Reading,
+    /// And for reading as well.
+    Writing,
+}
+
 /// What bears a name in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bearer {
@@ -139,15 +147,18 @@ impl HeldFolder {
             .open(self.0.join(name))
     }
 
-    /// Opens a regular file in it, to read it and, when `writes`, to write it too. `InvalidInput` when
-    /// something else bears the name; `None` when nothing does.
-    pub(crate) fn file(&self, name: impl AsRef<OsStr>, writes: bool) -> io::Result<Option<File>> {
+    /// Opens a regular file in it. `InvalidInput` when something else bears the name; `None` when nothing does.
+    pub(crate) fn file(
+        &self,
+        name: impl AsRef<OsStr>,
+        open_for: OpenFor,
+    ) -> io::Result<Option<File>> {
         let name = checked(&name)?;
         #[cfg(unix)]
         let opened: io::Result<File> = {
-            let access = match writes {
-                true => OFlags::RDWR,
-                false => OFlags::RDONLY,
+            let access = match open_for {
+                OpenFor::Writing => OFlags::RDWR,
+                OpenFor::Reading => OFlags::RDONLY,
             };
             // Without NONBLOCK, a fifo would be waited for for ever.
             let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -158,7 +169,10 @@ impl HeldFolder {
         let opened = match self.bearer(name)? {
             Some(Bearer::File(_)) => {
                 let path = self.0.join(name);
-                File::options().read(true).write(writes).open(path)
+                File::options()
+                    .read(true)
+                    .write(open_for == OpenFor::Writing)
+                    .open(path)
             }
             Some(_) => Err(ErrorKind::InvalidInput.into()),
             None => return Ok(None),
@@ -478,7 +492,10 @@ mod tests {
             ErrorKind::NotADirectory
         );
         for name in ["file", "nowhere", "folder"] {
-            let kind = held.file(name, true).map_err(refused).unwrap_err();
+            let kind = held
+                .file(name, OpenFor::Writing)
+                .map_err(refused)
+                .unwrap_err();
             assert_eq!(kind, ErrorKind::InvalidInput, "{name}");
             let kind = held.create_new(name).map_err(refused).unwrap_err();
             assert_eq!(kind, ErrorKind::AlreadyExists, "{name}");
