@@ -10,8 +10,13 @@ use std::sync::OnceLock;
 
 use rsa::rand_core::OsRng;
 
+use super::handshake::{AUTH_PUBLIC_KEY, AUTH_SIGNATURE, AUTH_TOKEN, MAX_STATE_CHARS};
+use super::streams::{MAX_STREAMS, MAX_UNCONSUMED, MAX_UNCONSUMED_MESSAGES};
 use super::*;
+use crate::adb::auth::TOKEN_BYTES;
 use crate::adb::auth::tests::ADB_KEY;
+use crate::adb::features::Feature;
+use crate::adb::wire::VERSION_SKIPS_CHECKSUM;
 
 const TOKEN: Token = [7; TOKEN_BYTES];
 
