@@ -1,6 +1,6 @@
 //! Every text that a person can meet, as two files to be read from top to bottom: `tests/texts/help.txt`,
 //! each command's `--help`, and `tests/texts/messages.txt`, the sentences in the sources. They are
-//! compared with the program; `BLESS=1 cargo test --test texts` accepts a change, which then shows in the
+//! compared with the program; `UPDATE_EXPECT=1 cargo test --test texts` accepts a change, which then shows in the
 //! review. The same texts and the pages are searched for phrases that this project does not use.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
+use expect_test::expect_file;
 use rescue::cli::Cli;
 
 #[path = "texts/literals.rs"]
@@ -22,23 +23,6 @@ use phrases::banned_in;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Compares a text with the file of this name, or writes it.
-#[track_caller]
-fn assert_reads(name: &str, text: &str) {
-    let path = root().join("tests/texts").join(name);
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(&path, text).unwrap();
-    }
-    let before = fs::read_to_string(&path).unwrap_or_default();
-    let new: Vec<_> = text.lines().filter(|line| !before.contains(line)).collect();
-    assert!(
-        before == text,
-        "{name} differs from the program: read what is new, then accept it with \
-         `BLESS=1 cargo test --test texts`\n{}",
-        new.join("\n")
-    );
 }
 
 /// The help of every command, as a terminal of 100 columns shows it; the options that each has in common
@@ -105,7 +89,7 @@ fn is_met_by_people(path: &Path) -> bool {
 
 #[test]
 fn help_reads_as_it_was_read_last() {
-    assert_reads("help.txt", &help());
+    expect_file!["texts/help.txt"].assert_eq(&help());
 }
 
 #[test]
@@ -123,7 +107,7 @@ fn older_spellings_are_accepted_and_not_shown() {
 
 #[test]
 fn messages_read_as_they_were_read_last() {
-    assert_reads("messages.txt", &messages());
+    expect_file!["texts/messages.txt"].assert_eq(&messages());
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What `rescue doctor` tells of a phone that answers, and of an adb server, word for word: the
-//! texts are in `tests/virtual_phone/doctor/`. `BLESS=1 cargo test --test virtual_phone doctor`
+//! texts are in `tests/virtual_phone/doctor/`. `UPDATE_EXPECT=1 cargo test --test virtual_phone doctor`
 //! takes what is told now for what should be told. States of the cable itself are shown by
 //! `tests/usb`.
 
@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use bytes::Bytes;
+use expect_test::expect_file;
 use rescue::virtual_phone::fault::Hello;
 use rescue::virtual_phone::tree::Tree;
 use rescue::virtual_phone::{Serving, Trust, VirtualPhone};
@@ -31,12 +32,7 @@ fn assert_reads(name: &str, desk: &Desk, arguments: &[&str], replace: &[(String,
     }
     text = text.replace(desk.dir.path().to_str().unwrap(), "DESK");
     text.push_str(&format!("exit code {}\n", output.status.code().unwrap()));
-    let path = Path::new("tests/virtual_phone/doctor").join(format!("{name}.txt"));
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, &text).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, expected, "{}", path.display());
+    expect_file![format!("doctor/{name}.txt")].assert_eq(&text);
 }
 
 async fn assert_phone_reads(name: &'static str, phone: VirtualPhone) {
