@@ -187,7 +187,7 @@ pub enum Command {
     /// Count the files of a rescue folder, and list the missing ones
     Status(FolderArgs),
     /// Show the pictures of a rescue folder in the browser
-    Open(OpenArgs),
+    Open(FolderArgs),
     /// Read every file of a rescue folder again and compare it with the catalogue
     Verify(VerifyArgs),
     /// Pack a rescue folder into one archive that anyone can open and check
@@ -297,14 +297,6 @@ pub struct ChoiceArgs {
 /// A rescue folder.
 #[derive(Debug, Clone, Args)]
 pub struct FolderArgs {
-    /// The rescue folder
-    #[arg(add = complete::rescue_folders())]
-    pub folder: PathBuf,
-}
-
-/// A rescue folder to look at.
-#[derive(Debug, Clone, Args)]
-pub struct OpenArgs {
     /// The rescue folder [default: the latest one in this folder]
     #[arg(add = complete::rescue_folders())]
     pub folder: Option<PathBuf>,
@@ -314,8 +306,8 @@ pub struct OpenArgs {
 #[derive(Debug, Clone, Args)]
 pub struct VerifyArgs {
     /// The rescue folder
-    #[arg(add = complete::rescue_folders())]
-    pub folder: PathBuf,
+    #[command(flatten)]
+    pub folder: FolderArgs,
     /// Also compare with the phone's hashes again
     #[arg(long = "phone")]
     pub with_phone: bool,
@@ -386,7 +378,7 @@ mod tests {
             &["rescue", "pull", &format!("--{name}")],
             &["rescue", "export", "f", "--split", name],
             &["rescue", "upload", "f", "--to", "x", "--quality", name],
-            &["rescue", "remote", "add", "x", name],
+            &["rescue", "remote", "list", name],
             &["rescue", "status", "f", name],
             &["rescue", "keys", "--recipe", name],
             &["rescue", "unlock", "--pattern", "--grid", name],

@@ -166,9 +166,8 @@ async fn authorize(
     match secret {
         Some(secret) => {
             memory.allow(wish.again, ui).await?;
-            memory.begin(ui);
             step(&events, "Waking the phone and unlocking it (one attempt)");
-            accessory = over_cable(accessory, &secret, wish.secret).await?;
+            accessory = over_cable(accessory, &secret, wish.secret, &|| memory.begin(ui)).await?;
             accessory
                 .play(&[Action::Wait(Duration::from_secs(2))])
                 .await?;

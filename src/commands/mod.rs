@@ -16,6 +16,7 @@ mod failing;
 mod generate;
 mod guide;
 mod keys;
+mod latest;
 mod lock_secret;
 mod open;
 // Among the tests of torture, and a part of the crate: it hears of each change to the disk, which the program that

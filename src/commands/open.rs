@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::latest::chosen_folder;
 use super::{Done, browser};
-use crate::cli::OpenArgs;
+use crate::cli::FolderArgs;
 use crate::error::{Error, Kind};
 use crate::export::album;
 use crate::folder::{Folder, whole_path};
@@ -21,11 +22,8 @@ struct OpenedPage {
     page: String,
 }
 
-pub(super) async fn run(args: &OpenArgs, ui: &Ui) -> Result<Done, Error> {
-    let folder = match &args.folder {
-        Some(folder) => folder.clone(),
-        None => latest()?,
-    };
+pub(super) async fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
+    let folder = chosen_folder(args, ui)?;
     let page = tokio::task::spawn_blocking(move || page_of(&folder));
     let page = match page.await {
         Ok(page) => page?,
@@ -44,21 +42,6 @@ pub(super) async fn run(args: &OpenArgs, ui: &Ui) -> Result<Done, Error> {
     };
     ui.report(&opened, &[line], Went::Well);
     Ok(Done::All)
-}
-
-/// The rescue folder here that was changed last.
-fn latest() -> Result<PathBuf, Error> {
-    let here = PathBuf::from(".");
-    let listing = std::fs::read_dir(&here).into_iter().flatten();
-    let below = listing.filter_map(|found| found.ok().map(|found| found.path()));
-    let folders = std::iter::once(here.clone()).chain(below);
-    let latest = folders
-        .filter_map(|path| Folder::changed(&path).map(|changed| (changed, path)))
-        .max_by_key(|(changed, _)| *changed);
-    latest.map(|(_, path)| path).ok_or_else(|| {
-        Error::new(Kind::Folder, "there is no rescue folder here")
-            .with_hint("name the folder: `rescue open FOLDER`")
-    })
 }
 
 /// The page of a folder; one that an older version of this program pulled into gets its page now.

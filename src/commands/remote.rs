@@ -216,7 +216,14 @@ async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
         Ok(grant) => grant.client_secret,
         Err(_) => match Secret::from_environment()? {
             Some(secret) => Some(secret),
-            None => Some(asked("client secret", ui).await?),
+            None => Some(
+                asked(
+                    "client secret",
+                    "in the environment variable RESCUE_REMOTE_SECRET",
+                    ui,
+                )
+                .await?,
+            ),
         },
     };
     let word = typed_word(&args.name);
@@ -261,25 +268,22 @@ async fn secret_of(
         return Ok(Some(secret));
     }
     match wanted {
-        Some(NeededSecret::Line(what)) => asked(what, ui).await.map(Some),
+        Some(NeededSecret::Line(what)) => asked(what, WHERE, ui).await.map(Some),
         // A prompt takes one line.
-        Some(NeededSecret::File(what)) => Err(Error::new(
-            ErrorKind::Usage,
-            format!("the {what} is missing"),
-        )
-        .with_hint("give its JSON file with --secret-file FILE")),
+        Some(NeededSecret::File(what)) => questions::secret_file(what, ui).await.map(Some),
         None => Ok(None),
     }
 }
 
-/// Asks for a secret, without showing what is typed.
-async fn asked(what: &str, ui: &Ui) -> Result<Secret, Error> {
+/// Where else a new remote's secret may come from.
+const WHERE: &str = "with --secret-file FILE, or in the environment variable RESCUE_REMOTE_SECRET";
+
+/// Asks for a secret, without showing what is typed. `or_else` says where else it may come from.
+async fn asked(what: &str, or_else: &str, ui: &Ui) -> Result<Secret, Error> {
     if !std::io::stdin().is_terminal() {
         return Err(
-            Error::new(ErrorKind::Usage, format!("the {what} is missing")).with_hint(format!(
-                "give it with --secret-file FILE or in {}",
-                crate::upload::secret::VARIABLE
-            )),
+            Error::new(ErrorKind::Usage, format!("the {what} is missing"))
+                .with_hint(format!("give it {or_else}")),
         );
     }
     let line = ui.ask(&format!("{what}: "), Mode::Hidden).await;

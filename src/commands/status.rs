@@ -6,6 +6,7 @@ use chrono::{Local, TimeZone as _};
 use serde::Serialize;
 
 use super::Done;
+use super::latest::chosen_folder;
 use super::summary::{Steps, looked_at_everything, summary_lines, survey_lines};
 use super::upload::remote_lines;
 use crate::adb::RemotePath;
@@ -63,7 +64,8 @@ struct MissingEntry<'a> {
 }
 
 pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
-    let (folder, under_way) = open(&args.folder)?;
+    let path = chosen_folder(args, ui)?;
+    let (folder, under_way) = open(&path)?;
     let catalogue = folder.catalogue();
     let (phone, summary, last_run) = (
         catalogue.identity()?,
@@ -112,8 +114,8 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         ui.result(&missing, &[line]);
         Ok::<_, CatalogueError>(())
     })?;
-    let shown = plain(&args.folder.display().to_string());
-    let word = typed(&args.folder);
+    let shown = plain(&path.display().to_string());
+    let word = typed(&path);
     let mut lines = vec![format!(
         "{shown}: {} {} ({})",
         plain(&phone.manufacturer),
@@ -224,7 +226,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     });
     let status = StatusLine {
         r#type: "status",
-        folder: args.folder.display().to_string(),
+        folder: path.display().to_string(),
         phone: &phone,
         last_run: last_run.as_ref(),
         summary: &summary,

@@ -103,8 +103,8 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
     let memory = Memory::of(&name);
     memory.allow(args.again, ui).await?;
     let secret = demand(&args.secret, ui).await?;
-    memory.begin(ui);
-    let over = enter(&phone, accessory, &secret, args, &events).await?;
+    let begins = || memory.begin(ui);
+    let over = enter(&phone, accessory, &secret, args, (&events, &begins)).await?;
     drop(secret);
     match prove(&args.phone, phone, &events).await {
         Some((phone, state)) if state.is_open() => {
@@ -150,13 +150,14 @@ async fn over_adb(args: &PhoneArgs) -> Result<Phone, PhoneError> {
     connect(&target_of(args), &options, Patience::ForPerson, &mut |_| {}).await
 }
 
-/// Types or draws the secret, once, the surest way first. Tells which way it went.
+/// Types or draws the secret, once, the surest way first. Tells which way it went. Calls `begins` right before the
+/// phone may receive a part of it, and not where nothing is typed.
 async fn enter(
     phone: &Option<Phone>,
     accessory: Option<Accessory>,
     secret: &LockSecret,
     args: &UnlockArgs,
-    events: &Events,
+    (events, begins): (&Events, &(dyn Fn() + Sync)),
 ) -> Result<&'static str, Error> {
     let step = |what: &str| {
         events.emit(Event::Step {
@@ -167,7 +168,7 @@ async fn enter(
         && args.over != Some(Way::Cable)
     {
         step("Waking the phone and typing through USB debugging");
-        match phone.type_secret(secret).await? {
+        match phone.type_secret(secret, begins).await? {
             Typed::Yes => return Ok("adb"),
             Typed::Refused => step("The phone does not let USB debugging press keys"),
         }
@@ -184,15 +185,16 @@ async fn enter(
         ]));
     };
     step("Waking the phone and typing over the cable");
-    over_cable(accessory, secret, &args.secret).await?;
+    over_cable(accessory, secret, &args.secret, begins).await?;
     Ok("cable")
 }
 
-/// Goes to the lock screen, and types or draws the secret there.
+/// Goes to the lock screen, calls `begins`, and types or draws the secret there.
 pub(super) async fn over_cable(
     mut accessory: Accessory,
     secret: &LockSecret,
     args: &LockSecretArgs,
+    begins: &(dyn Fn() + Sync),
 ) -> Result<Accessory, Error> {
     let grid = args.grid.unwrap_or_default();
     let actions = enter_secret(secret, grid)
@@ -211,6 +213,7 @@ pub(super) async fn over_cable(
         let way = without_refused(&mut accessory, to_lock_screen()).await?;
         accessory.play(&way).await?;
     }
+    begins();
     accessory.play(&actions).await.map_err(|error| {
         let error = Error::from(error);
         Error::new(

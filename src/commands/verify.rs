@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::latest::chosen_folder;
 use super::summary::lacking;
 use super::which::which;
 use super::{Context, Done, connect_phone, options_of, stopped};
@@ -102,6 +103,7 @@ struct PhoneComparison {
 
 pub(super) async fn run(args: &VerifyArgs, context: Context<'_>) -> Result<Done, Error> {
     let events = context.ui.events();
+    let path = chosen_folder(&args.folder, context.ui)?;
     let phone = match args.with_phone {
         true => {
             let target = which(&args.phone, context).await?;
@@ -110,8 +112,8 @@ pub(super) async fn run(args: &VerifyArgs, context: Context<'_>) -> Result<Done,
         }
         false => None,
     };
-    let path = args.folder.clone();
-    let (shown, word) = (plain(&path.display().to_string()), typed(&path));
+    let named = path.display().to_string();
+    let (shown, word) = (plain(&named), typed(&path));
     let checking_events = events.clone();
     let (set_aside, write_manifest) = (args.set_aside, args.write_manifest);
     let checked = tokio::task::spawn_blocking(move || {
@@ -225,7 +227,7 @@ pub(super) async fn run(args: &VerifyArgs, context: Context<'_>) -> Result<Done,
     }
     let checked = Checked {
         r#type: "verified",
-        folder: args.folder.display().to_string(),
+        folder: named,
         files: report.files,
         bytes: report.bytes,
         finding_count: report.finding_count,

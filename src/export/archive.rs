@@ -510,7 +510,7 @@ impl<W: std::io::Write + std::io::Seek> std::io::Write for Hashing<'_, W> {
 }
 
 /// Photos, videos and sound are compressed already.
-fn method(name: &LocalPath) -> CompressionMethod {
+pub(super) fn method(name: &LocalPath) -> CompressionMethod {
     const TEXT: [&str; 14] = [
         "txt", "csv", "json", "xml", "html", "htm", "vcf", "ics", "log", "md", "srt", "svg", "gpx",
         "kml",

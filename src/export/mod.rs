@@ -99,7 +99,7 @@ pub enum ExportError {
         path: PathBuf,
     },
     /// The disk has too little free space.
-    #[error("the archive needs {needed_bytes} bytes, and {} has {free_bytes} free", path.display())]
+    #[error("the archive needs at least {needed_bytes} bytes, and {} has {free_bytes} free", path.display())]
     NoRoom {
         /// The path for the archive.
         path: PathBuf,

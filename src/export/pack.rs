@@ -52,11 +52,15 @@ pub fn pack(
     if plan.pieces.is_empty() {
         return Err(ExportRequest::nothing(&plan.left_out));
     }
-    request
-        .place
-        .room_for(split::needed_bytes(&plan, of, request.place)?)?;
-    let sizes = parts.iter().map(|part| plan.pieces.bytes(part.clone()));
-    let largest = sizes.max().unwrap_or_default();
+    let sizes = parts
+        .iter()
+        .map(|part| split::least_bytes(&plan, part.clone()));
+    let sizes = sizes.collect::<Result<Vec<u64>, _>>()?;
+    // What an interrupted export left goes away when its place is taken.
+    let left: u64 = places.iter().map(Place::left_bytes).sum();
+    let needed_bytes = sizes.iter().copied().fold(0, u64::saturating_add);
+    request.place.room_for(needed_bytes.saturating_sub(left))?;
+    let largest = sizes.into_iter().max().unwrap_or_default();
     request.place.takes_file_of(largest)?;
     let mut run = ExportRun {
         folder,

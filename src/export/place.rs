@@ -99,6 +99,13 @@ impl Place {
         Ok(file)
     }
 
+    /// Returns the size of the temporary file that an interrupted export left.
+    pub(super) fn left_bytes(&self) -> u64 {
+        let left = fs::symlink_metadata(self.part()).ok();
+        left.filter(fs::Metadata::is_file)
+            .map_or(0, |left| left.len())
+    }
+
     /// What it means that a file of another export, perhaps, cannot be opened.
     fn unless_busy(&self, error: DiskError) -> ExportError {
         match &error {

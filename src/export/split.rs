@@ -1,10 +1,13 @@
-//! Computes how large an archive becomes, and which files go into which of several archives. The sizes are upper
-//! bounds, so that the number of parts is known before the first one is begun.
+//! Computes which files go into which of several archives, by upper bounds of their sizes, so that the number of parts
+//! is known before the first one is begun; and how large an archive becomes at least.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
+use zip::CompressionMethod;
+
 use super::album::parts::MAX_FACTS_BYTES;
+use super::archive::method;
 use super::pieces::Piece;
 use super::plan::{ExportPlan, LeftOut, Why};
 use super::rows::most_thumb_bytes;
@@ -17,12 +20,12 @@ use crate::media::kind::MediaKind;
 const ENTRY_BYTES: u64 = 1000;
 /// How often its name stands in an archive, counting each character of the reports as an escape.
 const NAMES: u64 = 16;
-/// What waits on the disk of a file until the archive is done, but for its name.
-const LIST_BYTES: u64 = 256;
 /// What an archive costs besides.
 const BAG_BYTES: u64 = 96 * 1024;
-/// A small picture, as most are.
-const COMMON_THUMB_BYTES: u64 = 8_500;
+/// A file's two headers in a zip, without its name and their optional fields.
+const HEADERS_BYTES: u64 = 30 + 46;
+/// How many times smaller text becomes at most (RFC 1951).
+const MOST_DEFLATED: u64 = 1032;
 
 /// Assigns the pieces to parts, in order. A piece that is too large for any part is added to those left out.
 pub(super) fn parts(
@@ -43,7 +46,7 @@ pub(super) fn parts(
         .map(|it| 1000 + 16 * it.len() as u64)
         .sum();
     let fixed = BAG_BYTES + missing + besides;
-    let cost = |piece: &Piece| cost(piece, request.place, u64::MAX);
+    let cost = |piece: &Piece| cost(piece, request.place);
     let mut too_large = HashSet::new();
     for (index, piece) in plan.pieces.iter(0..plan.pieces.len()).enumerate() {
         let piece = piece?;
@@ -68,26 +71,29 @@ pub(super) fn parts(
     Ok(parts)
 }
 
-/// Estimates how many bytes of free disk space the export needs.
-pub(super) fn needed_bytes(
-    plan: &ExportPlan,
-    parts: usize,
-    place: &Place,
-) -> Result<u64, DiskError> {
-    let mut pieces = plan.pieces.iter(0..plan.pieces.len());
+/// Returns a number of bytes that the archive of these pieces has at least: a disk with less room cannot take it. One
+/// that is full although it has more room is noticed while the archive is written.
+pub(super) fn least_bytes(plan: &ExportPlan, part: Range<usize>) -> Result<u64, DiskError> {
     // Sparse files claim sizes whose sum is no number any more.
-    pieces.try_fold(BAG_BYTES * parts as u64, |sum, piece| {
-        let cost = cost(&piece?, place, COMMON_THUMB_BYTES);
-        Ok(sum.saturating_add(cost).saturating_add(LIST_BYTES))
+    plan.pieces.iter(part).try_fold(0_u64, |sum, piece| {
+        let piece = piece?;
+        let content = match method(&piece.local) {
+            CompressionMethod::Stored => piece.size,
+            _ => piece.size / MOST_DEFLATED,
+        };
+        let names = 2 * piece.local.as_str().len() as u64;
+        Ok(sum
+            .saturating_add(content)
+            .saturating_add(HEADERS_BYTES + names))
     })
 }
 
-fn cost(piece: &Piece, place: &Place, thumb_bytes: u64) -> u64 {
+fn cost(piece: &Piece, place: &Place) -> u64 {
     let name = (place.base().len() + piece.local.as_str().len()) as u64;
     let thumb = match piece.kind {
         // As text, with its share of its file and the facts beside it.
         MediaKind::Photo | MediaKind::Video => {
-            thumb_bytes.min(most_thumb_bytes(piece.size)) * 4 / 3 + 600 + MAX_FACTS_BYTES as u64
+            most_thumb_bytes(piece.size) * 4 / 3 + 600 + MAX_FACTS_BYTES as u64
         }
         _ => 0,
     };

@@ -98,6 +98,30 @@ fn large(seed: u8) -> Vec<u8> {
 }
 
 #[test]
+fn no_archive_is_smaller_than_the_room_it_is_said_to_need() {
+    let (room, mut folder) = fresh();
+    let (photo, text) = (large(1), vec![b' '; 5_000_000]);
+    let many: Vec<String> = (0..300).map(|at| format!("internal/{at}.jpg")).collect();
+    let mut files: Vec<(&str, &[u8])> = many.iter().map(|it| (it.as_str(), &b"x"[..])).collect();
+    files.extend([("internal/a.jpg", &photo[..]), ("internal/log.txt", &text)]);
+    rescue(&mut folder, &files);
+    let plan = planned(&folder);
+    let least = split::least_bytes(&plan, 0..plan.pieces.len()).unwrap();
+    assert!(least > photo.len() as u64, "{least}");
+    // Without the album and the report it would be smaller still, but not below that.
+    let place = place(&room, "all.zip");
+    let outcome = pack(&folder, plan, &request(&place), &silent()).unwrap();
+    let bytes = outcome.packed[0].bytes;
+    assert!(least <= bytes, "{least} {bytes}");
+    // Text alone needs next to nothing.
+    let text = Wish::default()
+        .with_globs(&["**/log.txt".to_owned()], &[])
+        .unwrap();
+    let plan = super::plan(&folder, &text, &place).unwrap();
+    assert!(split::least_bytes(&plan, 0..1).unwrap() < 10_000);
+}
+
+#[test]
 fn an_archive_is_a_bag_of_what_the_phone_confirmed() {
     let (room, mut folder) = fresh();
     let film = large(1);

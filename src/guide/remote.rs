@@ -164,13 +164,14 @@ pub(crate) fn of_problem(problem: &Problem, task: RemoteUse<'_>) -> Error {
             Kind::RemoteFull,
             format!("make room there and {}", task.again()),
         ),
-        Problem::Settings { .. } => (
-            Kind::Usage,
-            match task {
-                RemoteUse::Adding => "check the options given, and run the same command again".to_owned(),
-                _ => task.set_up_again(""),
-            },
-        ),
+        Problem::Settings { .. } => match task {
+            RemoteUse::Adding => (
+                Kind::Usage,
+                "check the options given, and run the same command again".to_owned(),
+            ),
+            // What was right when it was added: this command line has no part in it.
+            _ => (Kind::RemoteDenied, task.set_up_again("")),
+        },
         Problem::NotFound { .. } => (
             Kind::Remote,
             match task {
@@ -272,6 +273,21 @@ mod tests {
                 check: words(),
             },
         ]
+    }
+
+    #[test]
+    fn settings_are_the_command_line_s_fault_only_where_it_gives_them() {
+        let words = "photos is not a folder".to_owned();
+        let problem = Problem::Settings { words };
+        let code = |task| of_problem(&problem, task).kind.exit_code();
+        let waiting = "rescue upload f --to nas --wait";
+        let sending = RemoteUse::Sending {
+            name: "nas",
+            waiting,
+        };
+        assert_eq!(code(RemoteUse::Adding), 2);
+        assert_eq!(code(RemoteUse::Trying("nas")), 1);
+        assert_eq!(code(sending), 1);
     }
 
     #[test]

@@ -60,8 +60,13 @@ impl Phone {
     }
 
     /// Types a PIN or password once, with the phone's own `input` command. The secret is passed on a command's standard
-    /// input, so that it appears in no command line and in no log on this computer.
-    pub async fn type_secret(&self, secret: &LockSecret) -> Result<Typed, PhoneError> {
+    /// input, so that it appears in no command line and in no log on this computer. Calls `begins` right before the
+    /// phone may receive it.
+    pub async fn type_secret(
+        &self,
+        secret: &LockSecret,
+        begins: &(dyn Fn() + Sync),
+    ) -> Result<Typed, PhoneError> {
         let LockSecret::Text(text) = secret else {
             return Ok(Typed::Refused);
         };
@@ -84,6 +89,7 @@ impl Phone {
         let mut line = zeroize::Zeroizing::new(Vec::with_capacity(text.len() + 1));
         line.extend_from_slice(text.as_bytes());
         line.push(b'\n');
+        begins();
         let typed = self.run_with_input("input", command, &line, MAX_OUTPUT, IDLE);
         typed.await.map(|_| Typed::Yes)
     }

@@ -5,20 +5,74 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Kind};
 use crate::folder::whole_path;
 
+/// Returns what was given for an option that several kinds have, in the form in which the settings keep it.
+pub(crate) fn checked(option: &str, text: &str) -> Result<String, Error> {
+    let what = match option {
+        "url" | "endpoint" => return address(text),
+        "bucket" => "bucket",
+        "container" => "container",
+        "account" => "storage account",
+        "region" => "region",
+        "client_id" => "client ID",
+        "key_id" => "keyID",
+        "access_key_id" => "access key ID",
+        _ => return Ok(text.to_owned()),
+    };
+    name(what, text)
+}
+
 /// Returns an address that a browser would take, with no secret in it.
 pub(crate) fn address(text: &str) -> Result<String, Error> {
-    let bad = |what: &str| {
-        Error::new(Kind::Usage, format!("the address {what}"))
-            .with_hint("give it as in https://cloud.example/photos")
+    let text = text.trim();
+    let bad = |why: &str| {
+        let message = format!("'{}' is not a valid address: {why}", without_login(text));
+        Error::new(Kind::Usage, message).with_hint("give it as in https://cloud.example/photos")
     };
-    let url = reqwest::Url::parse(text).map_err(|_| bad("is invalid"))?;
-    if !matches!(url.scheme(), "https" | "http") {
-        return Err(bad("must begin with https:// or http://"));
+    if !["https://", "http://"]
+        .iter()
+        .any(|begin| begins(text, begin))
+    {
+        return Err(bad("it must begin with https:// or http://"));
     }
+    let url = reqwest::Url::parse(text).map_err(|why| bad(&why.to_string()))?;
     if url.password().is_some() || !url.username().is_empty() {
-        return Err(bad("must not hold a user or password: use --user"));
+        return Err(bad("it must not contain a user or password"));
     }
-    Ok(text.trim_end_matches('/').to_owned())
+    match url.port() {
+        Some(0) => Err(bad("invalid port number")),
+        _ => Ok(text.trim_end_matches('/').to_owned()),
+    }
+}
+
+fn begins(text: &str, begin: &str) -> bool {
+    let own = text.get(..begin.len());
+    own.is_some_and(|own| own.eq_ignore_ascii_case(begin))
+}
+
+/// Returns an address as it may be shown: without the user and password that a person may have put before the host.
+fn without_login(text: &str) -> String {
+    let Some((login, host)) = text.rsplit_once('@') else {
+        return text.to_owned();
+    };
+    match login.split_once("://") {
+        Some((scheme, _)) => format!("{scheme}://...@{host}"),
+        None => format!("...@{host}"),
+    }
+}
+
+/// Returns a service's name for something, such as a bucket or a key's ID; `what` is what it is called.
+pub(crate) fn name(what: &str, text: &str) -> Result<String, Error> {
+    let text = text.trim();
+    let why = match text {
+        "" => "it is empty",
+        text if text.contains(char::is_whitespace) => "it contains a space",
+        text if text.contains('/') => "it contains a slash",
+        text if text.contains(char::is_control) => "it contains a control character",
+        text => return Ok(text.to_owned()),
+    };
+    let message = format!("'{text}' is not a valid {what}: {why}");
+    Err(Error::new(Kind::Usage, message)
+        .with_hint("copy it from the service's page, as in my-photos-2026"))
 }
 
 /// Returns the full path of a file or folder.
@@ -45,11 +99,57 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_hold_no_secrets() {
+    fn addresses_hold_no_secrets_and_bad_ones_are_named() {
         assert!(address("https://cloud.example/dav/").is_ok());
-        for bad in ["ftp://x", "cloud", "https://ada:secret@cloud.example"] {
+        assert_eq!(address(" HTTP://nas:80 ").unwrap(), "HTTP://nas:80");
+        for (bad, shown) in [
+            ("ftp://x", "'ftp://x' is not a valid address: it must begin"),
+            (
+                "cloud:80",
+                "'cloud:80' is not a valid address: it must begin",
+            ),
+            (
+                "http://my host",
+                "'http://my host' is not a valid address: ",
+            ),
+            (
+                "https://h:99999",
+                "'https://h:99999' is not a valid address: invalid port",
+            ),
+            (
+                "https://h:0/x",
+                "'https://h:0/x' is not a valid address: invalid port",
+            ),
+            ("https://", "'https://' is not a valid address: empty host"),
+            (
+                "https://ada:secret@h",
+                "'https://...@h' is not a valid address: it must not",
+            ),
+            (
+                "https://ada:sec@ret@h:x",
+                "'https://...@h:x' is not a valid address",
+            ),
+            ("ada:secret@h", "'...@h' is not a valid address"),
+        ] {
             let error = address(bad).unwrap_err();
-            assert!(!error.message.contains("secret"), "{bad}");
+            assert!(error.message.starts_with(shown), "{}", error.message);
+            assert!(
+                error
+                    .hint
+                    .unwrap()
+                    .to_string()
+                    .contains("https://cloud.example")
+            );
+        }
+    }
+
+    #[test]
+    fn names_of_services_hold_no_spaces_and_no_folders() {
+        assert_eq!(name("bucket", " photos-2 ").unwrap(), "photos-2");
+        for bad in ["", "a b", "photos/2026", "a\u{7}b"] {
+            let error = name("bucket", bad).unwrap_err();
+            let shown = format!("'{bad}' is not a valid bucket: it ");
+            assert!(error.message.starts_with(&shown), "{}", error.message);
         }
     }
 }

@@ -2,6 +2,8 @@
 //! line, its settings, its secret, its sign-in, and the [`Remote`] that it becomes. A new kind is one file beside
 //! these, and one line at the end of this one; docs/adding-a-remote.md shows it.
 
+use std::borrow::Cow;
+use std::ffi::OsString;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -14,7 +16,7 @@ use super::oauth::Service;
 use super::problem::Problem;
 use super::secret::Secret;
 use super::{Remote, given};
-use crate::error::Error;
+use crate::error::{self, Error};
 
 /// The options of a kind in `rescue remote add`. Their documentation is the help, and the questions.
 ///
@@ -29,10 +31,7 @@ pub(crate) trait RemoteOptions: clap::Args {
 
     /// Checks the answer for one option, as [`RemoteOptions::set_up`] will.
     fn check(option: &str, answer: &str) -> Result<(), Error> {
-        match option {
-            "url" | "endpoint" => given::address(answer).map(drop),
-            _ => Ok(()),
-        }
+        given::checked(option, answer).map(drop)
     }
 }
 
@@ -133,6 +132,17 @@ pub(crate) trait Person {
     fn failed(&self, problem: Problem) -> Error;
 }
 
+fn unknown(words: &[OsString]) -> Error {
+    let name = words
+        .first()
+        .map_or(Cow::Borrowed(""), |name| name.to_string_lossy());
+    let message = format!("'{name}' is not a kind of remote");
+    Error::new(error::Kind::Usage, message).with_hint(format!(
+        "give one of {}, as in `rescue remote add nas sftp ada@nas.local`",
+        KindSettings::NAMES.join(", ")
+    ))
+}
+
 macro_rules! kinds {
     ($($Kind:ident($module:ident::$Options:ident) = $name:literal;)*) => {
         $(pub(crate) mod $module;)*
@@ -141,6 +151,9 @@ macro_rules! kinds {
         #[derive(Debug, Clone, Subcommand)]
         pub(crate) enum KindOptions {
             $(#[command(name = $name)] $Kind($module::$Options),)*
+            /// A kind that does not exist, and the words after it.
+            #[command(external_subcommand)]
+            Unknown(Vec<OsString>),
         }
 
         /// The kind of a remote and its settings, without secrets.
@@ -161,6 +174,7 @@ macro_rules! kinds {
                         let (settings, secret) = options.set_up(person).await?;
                         Ok((KindSettings::$Kind(settings), secret))
                     })*
+                    Self::Unknown(words) => Err(unknown(&words)),
                 }
             }
 

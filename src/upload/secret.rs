@@ -38,7 +38,7 @@ impl Secret {
                 format!("cannot read the secret from {}", path.display()),
             )
             .caused_by(e.to_string())
-            .with_hint("check the path given with --secret-file")
+            .with_hint("check the path, as in ~/Downloads/key.json")
         };
         let mut text = String::new();
         std::fs::File::open(path)
@@ -46,13 +46,23 @@ impl Secret {
             .take(MAX_BYTES)
             .read_to_string(&mut text)
             .map_err(failed)?;
-        Self::trimmed(&text)
+        Self::trimmed(&text).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("the file {} is empty", path.display()))
+                .with_hint("write the password or key into its first line")
+        })
     }
 
     /// Reads the secret from the environment variable, if it is set.
     pub fn from_environment() -> Result<Option<Self>, Error> {
         match std::env::var(VARIABLE) {
-            Ok(text) => Self::trimmed(&text).map(Some),
+            Ok(text) => match Self::trimmed(&text) {
+                Some(secret) => Ok(Some(secret)),
+                None => {
+                    let message = format!("the environment variable {VARIABLE} is empty");
+                    Err(Error::new(Kind::Usage, message)
+                        .with_hint("set it to the password or key itself, or unset it"))
+                }
+            },
             Err(VarError::NotPresent) => Ok(None),
             Err(VarError::NotUnicode(_)) => {
                 let message = format!(
@@ -66,17 +76,15 @@ impl Secret {
 
     /// Takes a secret from a line that the user typed.
     pub fn from_line(line: &str) -> Result<Self, Error> {
-        Self::trimmed(line)
+        Self::trimmed(line).ok_or_else(|| {
+            Error::new(Kind::Usage, "the password or key is empty")
+                .with_hint("run the same command again and type it")
+        })
     }
 
-    fn trimmed(text: &str) -> Result<Self, Error> {
+    fn trimmed(text: &str) -> Option<Self> {
         let text = text.trim_end_matches(['\r', '\n']);
-        if text.is_empty() {
-            return Err(Error::new(Kind::Usage, "the secret is empty").with_hint(format!(
-                "type it, or write it into the first line of the file of --secret-file, or into {VARIABLE}"
-            )));
-        }
-        Ok(Self(text.to_owned()))
+        (!text.is_empty()).then(|| Self(text.to_owned()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rescue::virtual_phone::camera_roll;
 
-use crate::desk::{Desk, camera};
+use crate::desk::{Desk, camera, end};
 
 /// The page, and the files beside it.
 fn album(folder: &Path) -> (String, BTreeSet<String>) {
@@ -126,11 +126,26 @@ async fn open_shows_the_page_or_says_where_it_is() {
         if desktop {
             command.env("DISPLAY", ":0");
         }
-        crate::desk::end(command.spawn().unwrap()).await
+        end(command.spawn().unwrap()).await
     };
     let ended = open(&[], true).await.expect(1);
     assert_eq!(ended.message(), "there is no rescue folder here");
     desk.pull(&serving, &[]).await.expect(0);
+    // Every command that only reads a folder takes the latest one, and names it.
+    for command in ["status", "verify"] {
+        let ended = end(desk.command(&[command]).spawn().unwrap())
+            .await
+            .expect(0);
+        let told = "The latest rescue folder here is rescued";
+        assert!(ended.stderr.contains(told), "{command}: {}", ended.stderr);
+        let ended = end(desk
+            .command(&["--json", command])
+            .current_dir(desk.folder())
+            .spawn()
+            .unwrap())
+        .await;
+        assert_eq!(ended.expect(0).lines.last().unwrap()["folder"], ".");
+    }
     let page = fs::canonicalize(desk.folder().join("index.html")).unwrap();
     let page = page.display().to_string();
     // No desktop, no program, and one that fails.

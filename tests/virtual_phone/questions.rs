@@ -184,3 +184,159 @@ async fn end_of_input_at_a_question_adds_nothing_and_asks_no_more() {
             .expect(2);
     }
 }
+
+#[tokio::test]
+async fn invalid_value_for_any_kind_is_named_with_an_example() {
+    let desk = Desk::new();
+    let s3 = ["s3", "photos", "--access-key-id", "AKIA"];
+    let b2 = ["b2", "--endpoint", "s3.us-west-004.backblazeb2.com"];
+    let with = |kind: &[&'static str], more: &[&'static str]| [kind, more].concat();
+    for (given, message, example) in [
+        (
+            vec!["gopher", "--path", "x"],
+            "'gopher' is not a kind of remote",
+            "sftp ada@nas.local",
+        ),
+        (
+            vec!["immich", "cloud"],
+            "'cloud' is not a valid address",
+            "https://cloud.example",
+        ),
+        (
+            vec!["webdav", "http://my nas/"],
+            "'http://my nas/' is not a valid address",
+            "https://cloud",
+        ),
+        (
+            vec!["webdav", "https://nas:70000"],
+            "'https://nas:70000' is not a valid address",
+            "https://",
+        ),
+        (
+            vec!["webdav", "https://nas/", "--user", "ada:x"],
+            "'ada' is not a valid user name",
+            "as in ada",
+        ),
+        (
+            with(&s3, &["--endpoint", "nas:9000"]),
+            "'nas:9000' is not a valid address",
+            "https://",
+        ),
+        (
+            with(&s3, &["--region", "us west"]),
+            "'us west' is not a valid region",
+            "as in",
+        ),
+        (
+            vec!["s3", "photos/2026", "--access-key-id", "x"],
+            "'photos/2026' is not a valid bucket",
+            "as in",
+        ),
+        (
+            vec!["s3", "photos", "--access-key-id", ""],
+            "'' is not a valid access key ID",
+            "as in",
+        ),
+        (
+            with(&b2, &["--key-id", "0 4", "b"]),
+            "'0 4' is not a valid keyID",
+            "as in",
+        ),
+        (
+            vec!["b2", "--endpoint", "a b", "--key-id", "4", "b"],
+            "'https://a b' is not a valid",
+            "https://",
+        ),
+        (
+            vec!["gcs", "my photos"],
+            "'my photos' is not a valid bucket",
+            "as in",
+        ),
+        (
+            vec!["azure", "--account", "a b", "c"],
+            "'a b' is not a valid storage account",
+            "as in",
+        ),
+        (
+            vec!["azure", "--account", "a", "c d"],
+            "'c d' is not a valid container",
+            "as in",
+        ),
+        (
+            vec!["dropbox", "--client-id", "a b"],
+            "'a b' is not a valid client ID",
+            "as in",
+        ),
+        (
+            vec!["onedrive", "--client-id", ""],
+            "'' is not a valid client ID",
+            "as in",
+        ),
+        (
+            vec!["google-drive", "--client-id", "a b"],
+            "'a b' is not a valid client ID",
+            "as in",
+        ),
+        (
+            vec!["google-photos", "--client-id", "abc"],
+            "'abc' is not a client ID",
+            "123-abc.apps",
+        ),
+        (
+            vec!["sftp", "nas"],
+            "'nas' is not an SSH address: the user",
+            "ada@nas.local",
+        ),
+        (
+            vec!["sftp", "ada@nas:70000"],
+            "the port is not a number from 1 to 65535",
+            "ada@nas.local",
+        ),
+        (
+            vec!["sftp", "ada@my nas"],
+            "'ada@my nas' is not an SSH address: the host",
+            "ada@nas.local",
+        ),
+        (
+            vec!["sftp", "ada:pw@nas"],
+            "'ada:...@nas' is not an SSH address",
+            "ada@nas.local",
+        ),
+    ] {
+        let add = [&["--json", "remote", "add", "x"][..], &given].concat();
+        let ended = desk.run(&add).await.expect(2);
+        let error = ended.line("error");
+        assert!(ended.message().contains(message), "{error}");
+        assert!(error["hint"].as_str().unwrap().contains(example), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn key_of_a_service_account_is_asked_for_by_its_file() {
+    let desk = Desk::new();
+    let file = desk.dir.path().join("key.json");
+    std::fs::write(&file, "no key").unwrap();
+    let mut terminal = Terminal::start(desk.command(&["remote", "add", "x", "gcs"]), 200);
+    terminal.shows("The bucket; must exist").await;
+    terminal.shows_question().await;
+    terminal.type_keys("my photos\n");
+    terminal.shows("'my photos' is not a valid bucket").await;
+    terminal.type_keys("photos\n");
+    terminal
+        .shows("The JSON file with the service account's key: ")
+        .await;
+    terminal.type_keys("nowhere.json\n");
+    terminal
+        .shows("cannot read the secret from nowhere.json")
+        .await;
+    terminal.type_keys("key.json\n");
+    terminal.shows("'key.json' is not a JSON file").await;
+    std::fs::write(&file, "{}").unwrap();
+    terminal.type_keys("key.json\n");
+    let (ended, screen) = terminal.end().await;
+    assert_eq!(ended, 2, "{screen}");
+    assert!(
+        screen.contains("is not the JSON file of a service account's key"),
+        "{screen}"
+    );
+}

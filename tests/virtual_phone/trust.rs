@@ -127,3 +127,27 @@ async fn known_key_needs_no_tap_whichever_it_is() {
     let key = vendor.to_str().unwrap();
     other.pull(&serving, &["--key", key]).await.expect(0);
 }
+
+#[tokio::test]
+async fn attempt_at_the_lock_counts_only_where_something_was_typed() {
+    let (mut phone, _) = camera(&[10]);
+    phone.missing_programs = vec!["input".to_owned()];
+    let (desk, serving) = (Desk::new(), phone.serve().await.unwrap());
+    std::fs::write(desk.dir.path().join("pin"), "4711").unwrap();
+    let address = serving.address().to_string();
+    let unlock = [
+        "--json",
+        "unlock",
+        "--over",
+        "adb",
+        "--tcp",
+        &address,
+        "--pin-file",
+        "pin",
+    ];
+    for _ in 0..2 {
+        let ended = desk.run(&unlock).await.expect(1);
+        let told = "the phone does not accept keys through USB debugging";
+        assert_eq!(ended.message(), told);
+    }
+}

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 
 use clap::{Arg, Args as _, Command};
+use serde::de::IgnoredAny;
 
 use super::super::{arguments, number_typed};
 use crate::cli::RemoteAddArgs;
@@ -12,6 +13,7 @@ use crate::error::{Error, Kind};
 use crate::ui::Ui;
 use crate::ui::terminal::Mode;
 use crate::upload::kinds::KindOptions;
+use crate::upload::secret::Secret;
 use crate::upload::settings::Settings;
 
 /// Options that hardly anybody needs; they can be given on the command line.
@@ -98,6 +100,24 @@ pub(super) async fn ask(
         no_test: given.no_test,
         ..answered
     })
+}
+
+/// Asks for the file with a secret that does not fit on a line.
+pub(super) async fn secret_file(what: &str, ui: &Ui) -> Result<Secret, Error> {
+    if !ui.has_person() {
+        return Err(Error::new(Kind::Usage, format!("the {what} is missing"))
+            .with_hint("give it with --secret-file FILE"));
+    }
+    let check = |typed: &str| {
+        let secret = Secret::from_file(typed.as_ref())?;
+        let is_json = serde_json::from_str::<IgnoredAny>(secret.reveal()).is_ok();
+        is_json.then_some(()).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("'{typed}' is not a JSON file"))
+                .with_hint("give the file that the service offers for download")
+        })
+    };
+    let file = answer(&format!("The {what}"), EmptyAnswer::AsksAgain, &check, ui).await?;
+    Secret::from_file(file.as_ref())
 }
 
 async fn chosen_kind<'a>(command: &'a Command, ui: &Ui) -> Result<&'a Command, Error> {

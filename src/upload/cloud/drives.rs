@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::upload::given;
 use crate::upload::oauth::{Endpoints, Service};
 
@@ -26,9 +27,12 @@ pub(crate) struct DriveSettings {
 
 impl DriveSettings {
     /// Returns what was given, in the form in which the settings keep it.
-    pub(crate) fn set_up(self) -> Self {
-        let path = given::inside(&self.path);
-        Self { path, ..self }
+    pub(crate) fn set_up(self) -> Result<Self, Error> {
+        Ok(Self {
+            client_id: given::checked("client_id", &self.client_id)?,
+            path: given::inside(&self.path),
+            ..self
+        })
     }
 
     /// Returns the service to sign in to, with the client ID to use.

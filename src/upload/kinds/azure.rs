@@ -49,10 +49,11 @@ impl RemoteOptions for AzureSettings {
 
     async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
         let settings = Self {
+            container: given::checked("container", &self.container)?,
+            account: given::checked("account", &self.account)?,
             endpoint: self.endpoint.as_deref().map(given::address).transpose()?,
             path: given::inside(&self.path),
             certificates: given::file(self.certificates)?,
-            ..self
         };
         Ok((settings, NewSecret::AsUsual))
     }

@@ -54,10 +54,11 @@ impl RemoteOptions for B2Settings {
 
     async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
         let settings = Self {
+            bucket: given::checked("bucket", &self.bucket)?,
+            key_id: given::checked("key_id", &self.key_id)?,
             endpoint: address_or_host(&self.endpoint)?,
             path: given::inside(&self.path),
             certificates: given::file(self.certificates)?,
-            ..self
         };
         Ok((settings, NewSecret::AsUsual))
     }
@@ -65,7 +66,7 @@ impl RemoteOptions for B2Settings {
     fn check(option: &str, answer: &str) -> Result<(), Error> {
         match option {
             "endpoint" => address_or_host(answer).map(drop),
-            _ => Ok(()),
+            _ => given::checked(option, answer).map(drop),
         }
     }
 }
@@ -101,7 +102,7 @@ impl RemoteKind for B2Settings {
 fn address_or_host(text: &str) -> Result<String, Error> {
     match text.contains("://") {
         true => given::address(text),
-        false => given::address(&format!("https://{text}")),
+        false => given::address(&format!("https://{}", text.trim())),
     }
 }
 

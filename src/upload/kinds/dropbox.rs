@@ -45,7 +45,7 @@ impl RemoteOptions for DropboxSettings {
     type Settings = Self;
 
     async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
-        let drive = self.drive.set_up();
+        let drive = self.drive.set_up()?;
         Ok((Self { drive }, NewSecret::AsUsual))
     }
 }

@@ -36,8 +36,7 @@ const ENDPOINT: &str = "https://storage.googleapis.com";
 #[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
 #[command(override_usage = "rescue remote add <NAME> gcs [OPTIONS] <BUCKET>")]
 pub(crate) struct GcsSettings {
-    /// The bucket; must exist. The key of a service account that may create, list, read and delete
-    /// its objects goes into --secret-file, as the JSON file that Google Cloud gives
+    /// The bucket; must exist (the JSON file with a service account's key is asked for)
     bucket: String,
     /// The service's address `[default: Google's]`
     #[arg(long, value_name = "URL")]
@@ -56,10 +55,10 @@ impl RemoteOptions for GcsSettings {
 
     async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
         let settings = Self {
+            bucket: given::checked("bucket", &self.bucket)?,
             endpoint: self.endpoint.as_deref().map(given::address).transpose()?,
             path: given::inside(&self.path),
             certificates: given::file(self.certificates)?,
-            ..self
         };
         Ok((settings, NewSecret::AsUsual))
     }
@@ -72,7 +71,7 @@ impl RemoteKind for GcsSettings {
     }
 
     fn needed_secret(&self) -> Option<NeededSecret> {
-        Some(NeededSecret::File("service account's key"))
+        Some(NeededSecret::File("JSON file with the service account's key"))
     }
 
     fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {

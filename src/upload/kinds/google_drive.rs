@@ -50,7 +50,7 @@ impl RemoteOptions for GoogleDriveSettings {
     type Settings = Self;
 
     async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
-        let drive = self.drive.set_up();
+        let drive = self.drive.set_up()?;
         Ok((Self { drive }, NewSecret::AsUsual))
     }
 }

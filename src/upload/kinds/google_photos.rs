@@ -24,7 +24,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use self::api::{BATCH, ItemResult, NewItem, PhotosApi, is_about_room, is_fine};
 use self::takes::{HEAD_BYTES, Limits, judge};
-use super::{Account, NeededSecret, NewSecret, Person, RemoteKind, RemoteOptions, given};
+use super::{Account, NeededSecret, NewSecret, Person, RemoteKind, RemoteOptions};
 use crate::digest::Sha256;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::folder::upload::{Pledge, Pledged, Upload, UploadId, UploadReason, UploadRecord};
@@ -93,7 +93,7 @@ impl RemoteOptions for GooglePhotosOptions {
     fn check(option: &str, answer: &str) -> Result<(), Error> {
         match option {
             "client_id" => client::checked(answer).map(drop),
-            "client_file" => given::absolute(answer.as_ref()).map(drop),
+            "client_file" => client::from_file(answer.as_ref()).map(drop),
             _ => Ok(()),
         }
     }

@@ -43,10 +43,12 @@ impl RemoteOptions for S3Settings {
 
     async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
         let settings = Self {
+            bucket: given::checked("bucket", &self.bucket)?,
+            region: given::checked("region", &self.region)?,
+            access_key_id: given::checked("access_key_id", &self.access_key_id)?,
             endpoint: self.endpoint.as_deref().map(given::address).transpose()?,
             path: given::inside(&self.path),
             certificates: given::file(self.certificates)?,
-            ..self
         };
         Ok((settings, NewSecret::AsUsual))
     }

@@ -6,6 +6,7 @@
 mod connection;
 mod sign_in;
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -117,7 +118,13 @@ impl RemoteOptions for SftpOptions {
     fn check(option: &str, answer: &str) -> Result<(), Error> {
         match option {
             "address" => login(answer).map(drop),
-            "key_file" => given::absolute(answer.as_ref()).map(drop),
+            "key_file" => {
+                let file = given::absolute(answer.as_ref())?;
+                check_key_file(&file).map_err(|why| {
+                    Error::new(error::Kind::Usage, why.to_string())
+                        .with_hint("give a private key file, as in ~/.ssh/id_ed25519")
+                })
+            }
             "host_key" => server_key(answer).map(drop),
             _ => Ok(()),
         }
@@ -175,14 +182,22 @@ impl RemoteKind for SftpSettings {
 }
 
 fn login(text: &str) -> Result<(String, String, u16), Error> {
-    let bad = || {
-        Error::new(
-            error::Kind::Usage,
-            format!("'{text}' is not an SSH address"),
-        )
-        .with_hint("give it as in ada@nas.local or ada@nas.local:2222")
+    let text = text.trim();
+    let bad = |why: &str| {
+        // Not a password that a person may have put behind the user.
+        let shown = match text.rsplit_once('@') {
+            Some((user, host)) => match user.split_once(':') {
+                Some((user, _)) => format!("{user}:...@{host}"),
+                None => text.to_owned(),
+            },
+            None => text.to_owned(),
+        };
+        let message = format!("'{shown}' is not an SSH address: {why}");
+        Error::new(error::Kind::Usage, message)
+            .with_hint("give it as in ada@nas.local or ada@nas.local:2222")
     };
-    let (user, rest) = text.rsplit_once('@').ok_or_else(bad)?;
+    let no_user = "the user and an @ are missing";
+    let (user, rest) = text.rsplit_once('@').ok_or_else(|| bad(no_user))?;
     let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, rest)) => (host, rest.strip_prefix(':')),
         None => match rest.split_once(':') {
@@ -191,12 +206,21 @@ fn login(text: &str) -> Result<(String, String, u16), Error> {
         },
     };
     let port = match port {
-        Some(port) => port.parse().map_err(|_| bad())?,
+        Some(port) => match port.parse::<NonZeroU16>() {
+            Ok(port) => port.get(),
+            Err(_) => return Err(bad("the port is not a number from 1 to 65535")),
+        },
         None => 22,
     };
-    match user.is_empty() || host.is_empty() || user.contains(':') {
-        true => Err(bad()),
-        false => Ok((user.to_owned(), host.to_owned(), port)),
+    let is_invalid = |c: char| c.is_whitespace() || c.is_control() || c == '/';
+    match (user, host) {
+        ("", _) => Err(bad(no_user)),
+        (user, _) if user.contains(':') => Err(bad("it contains a password")),
+        (user, _) if user.contains(is_invalid) => Err(bad("the user's name is invalid")),
+        (_, host) if host.is_empty() || host.contains(is_invalid) => {
+            Err(bad("the host's name is invalid"))
+        }
+        _ => Ok((user.to_owned(), host.to_owned(), port)),
     }
 }
 

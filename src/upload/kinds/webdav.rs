@@ -23,6 +23,7 @@ use super::{
     Account, Error, NeededSecret, NewSecret, Person, Problem, RemoteKind, RemoteOptions, given,
 };
 use crate::digest::Sha256;
+use crate::error;
 use crate::upload::body;
 use crate::upload::http::{Http, host_of};
 use crate::upload::objects::{Condition, Objects};
@@ -54,10 +55,29 @@ impl RemoteOptions for WebDavSettings {
     async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
         let settings = Self {
             url: given::address(&self.url)?,
+            user: self.user.as_deref().map(user).transpose()?,
             certificates: given::file(self.certificates)?,
-            ..self
         };
         Ok((settings, NewSecret::AsUsual))
+    }
+
+    fn check(option: &str, answer: &str) -> Result<(), Error> {
+        match option {
+            "user" => user(answer).map(drop),
+            _ => given::checked(option, answer).map(drop),
+        }
+    }
+}
+
+/// Returns a user's name that can be sent with a password (RFC 7617).
+fn user(text: &str) -> Result<String, Error> {
+    match text.contains(|c: char| c == ':' || c.is_control()) || text.trim().is_empty() {
+        false => Ok(text.trim().to_owned()),
+        true => {
+            let message = format!("'{}' is not a valid user name", text.split(':').next().unwrap_or_default());
+            Err(Error::new(error::Kind::Usage, message)
+                .with_hint("give it without the password, as in ada or ada@example.org"))
+        }
     }
 }
 

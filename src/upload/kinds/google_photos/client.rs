@@ -76,7 +76,7 @@ struct OAuthClient {
     client_secret: Secret,
 }
 
-fn from_file(path: &Path) -> Result<(String, Option<Secret>), Error> {
+pub(super) fn from_file(path: &Path) -> Result<(String, Option<Secret>), Error> {
     let unusable = |why: String| {
         Error::new(
             ErrorKind::Usage,
@@ -113,9 +113,17 @@ pub(super) fn checked(id: &str) -> Result<String, Error> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     match id.len() <= 200 && id.chars().all(fine) && id.ends_with(".apps.googleusercontent.com") {
         true => Ok(id.to_owned()),
-        false => Err(Error::new(ErrorKind::Usage, "this is not a client ID of Google's").with_hint(
-            "it ends in .apps.googleusercontent.com; better give the downloaded file with --client-file FILE",
-        )),
+        false => {
+            // What may be the secret is not shown.
+            let shown = match id.starts_with("GOCSPX-") {
+                true => "a client secret".to_owned(),
+                false => format!("'{id}'"),
+            };
+            let message = format!("{shown} is not a client ID of Google's");
+            Err(Error::new(ErrorKind::Usage, message).with_hint(
+                "give it as in 123-abc.apps.googleusercontent.com, or give the downloaded file",
+            ))
+        }
     }
 }
 

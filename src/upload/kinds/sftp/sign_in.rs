@@ -210,8 +210,8 @@ impl SftpSignIn<'_> {
                 format!("for user {user} it also asks \"{prompt}\", which only a person can answer")
             }
             None if self.is_partial && self.login.server.key_file.is_some() => format!(
-                "it took the first proof of user {user}, and wants {} too: give a password with --secret-file, \
-                 and a key without passphrase",
+                "it took the first proof of user {user}, and wants {} too: set the remote up with a password and with a \
+                 key that has no passphrase",
                 names.join(" or ")
             ),
             None if self.is_partial => format!(
