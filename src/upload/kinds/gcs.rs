@@ -71,7 +71,9 @@ impl RemoteKind for GcsSettings {
     }
 
     fn needed_secret(&self) -> Option<NeededSecret> {
-        Some(NeededSecret::File("JSON file with the service account's key"))
+        Some(NeededSecret::File(
+            "JSON file with the service account's key",
+        ))
     }
 
     fn connect(&self, account: &Account) -> Result<Box<dyn Remote>, Problem> {

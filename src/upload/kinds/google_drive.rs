@@ -219,7 +219,8 @@ impl Drive {
 
     /// Returns the id of a folder below the root, if it exists.
     async fn folder(&self, folder: &str) -> Result<Option<String>, Problem> {
-        self.walk(&self.full(folder), MissingFolder::EndsTheWay).await
+        self.walk(&self.full(folder), MissingFolder::EndsTheWay)
+            .await
     }
 
     /// Returns the id of a folder; creates the folder and its parents if they are missing.

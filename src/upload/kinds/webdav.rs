@@ -74,7 +74,10 @@ fn user(text: &str) -> Result<String, Error> {
     match text.contains(|c: char| c == ':' || c.is_control()) || text.trim().is_empty() {
         false => Ok(text.trim().to_owned()),
         true => {
-            let message = format!("'{}' is not a valid user name", text.split(':').next().unwrap_or_default());
+            let message = format!(
+                "'{}' is not a valid user name",
+                text.split(':').next().unwrap_or_default()
+            );
             Err(Error::new(error::Kind::Usage, message)
                 .with_hint("give it without the password, as in ada or ada@example.org"))
         }
@@ -290,7 +293,11 @@ impl WebDav {
     }
 
     /// Writes a few bytes; with a condition, 412 says that it was heeded.
-    async fn put_tiny(&self, path: &str, existing: Existing) -> Result<(u16, Option<String>), Problem> {
+    async fn put_tiny(
+        &self,
+        path: &str,
+        existing: Existing,
+    ) -> Result<(u16, Option<String>), Problem> {
         let mut request = self.request(Method::PUT, path).body("rescue\n");
         if existing == Existing::Refused {
             request = request.header(IF_NONE_MATCH, "*");
