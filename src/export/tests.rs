@@ -184,6 +184,7 @@ fn what_the_phone_did_not_confirm_goes_in_when_asked_for() {
             local: rest,
             size: 4,
             sha256: Sha256::of(b"half"),
+            missing_bytes: None,
         }],
     };
     folder.catalogue_mut().record(&[record]).unwrap();

@@ -386,6 +386,7 @@ mod tests {
             local: kept,
             size: 4,
             sha256: Sha256::of(b"half"),
+            missing_bytes: None,
         };
         folder
             .catalogue_mut()

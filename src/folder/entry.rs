@@ -290,6 +290,9 @@ pub struct Companion {
     pub size: u64,
     /// The SHA-256 of its bytes.
     pub sha256: Sha256,
+    /// How many of its bytes could not be read and are zeros; `None` of a whole copy, of a note, and where an older
+    /// version of this program kept it.
+    pub missing_bytes: Option<u64>,
 }
 
 /// A file below `data/`, as the manifest lists it.

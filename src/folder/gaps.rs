@@ -66,15 +66,6 @@ impl Gaps {
     }
 }
 
-/// Returns the number of missing bytes that a note states; `None` if it is not such a note.
-pub fn missing_bytes_of_note(note: &str) -> Option<u64> {
-    let mut lines = note.lines();
-    lines.find_map(|line| {
-        let (missing, _) = line.strip_prefix("missing ")?.split_once(" of ")?;
-        missing.parse().ok()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,16 +86,15 @@ mod tests {
     }
 
     #[test]
-    fn note_says_what_is_missing_and_is_read_again() {
+    fn note_says_what_is_missing_and_no_name_adds_a_line() {
         let mut gaps = Gaps::default();
         gaps.push(4096..8192);
         gaps.push(100_000..100_001);
         let hostile = gaps.note("/sdcard/a\nmissing 0 of 5 bytes", 200_000);
-        assert_eq!(missing_bytes_of_note(&hostile), Some(4097));
+        let lines = hostile.lines().filter(|line| line.starts_with("missing "));
+        assert!(lines.eq(["missing 4097 of 200000 bytes. They are zeros in the file here:"]));
         let note = gaps.note("/sdcard/DCIM/a.jpg", 200_000);
         assert!(note.contains("\n/sdcard/DCIM/a.jpg\n"), "{note}");
         assert!(note.contains("bytes 4096 to 8191 (4096 bytes)\nbytes 100000 to 100000 (1 bytes)"));
-        assert_eq!(missing_bytes_of_note(&note), Some(4097));
-        assert_eq!(missing_bytes_of_note("missing much"), None);
     }
 }

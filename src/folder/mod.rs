@@ -46,7 +46,7 @@ pub use entry::{
     Companion, Count, Entry, EntryId, NewEntry, Payload, Proof, Reason, ReasonCode, Record, Run,
     RunId, RunOutcome, State, Summary,
 };
-pub use gaps::{Gaps, missing_bytes_of_note};
+pub use gaps::Gaps;
 pub use giving_way::GivesWay;
 pub use partial::{Finished, PartialFile};
 pub use patchwork::Patchwork;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use self::beside::{KeptBeside, Tries};
+use self::beside::{KeptBeside, Tries, missing_bytes_of};
 use self::ledger::{CommitGroup, Ledger, Proofs};
 use super::task::{Pulled, Task};
 use crate::adb::RemotePath;
@@ -295,7 +295,7 @@ impl Thread {
                 if kept.is_empty() {
                     self.ledger.failed(id, path, reason);
                 } else {
-                    let missing_bytes = self.missing_bytes_of(&kept).unwrap_or(0);
+                    let missing_bytes = missing_bytes_of(&kept).unwrap_or(0);
                     self.ledger.damaged(id, path, kept, missing_bytes, reason);
                 }
             }

@@ -160,6 +160,7 @@ fn folder_of_an_older_program_works_and_its_quick_hashes_prove_nothing() {
         sha256 BLOB PRIMARY KEY,
         xxh128 BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;
+    ALTER TABLE companion DROP COLUMN missing_bytes;
     PRAGMA user_version = 6",
         )
         .unwrap();

@@ -195,6 +195,19 @@ async fn what_lies_around_bad_blocks_is_kept_and_the_bad_blocks_are_told() {
     expect_salvaged(&desk, &lost);
     desk.expect_sound();
 
+    // An older program told people alone how much is missing: nobody can say which copy is the better one.
+    let catalogue = rusqlite::Connection::open(desk.folder().join("rescue.db")).unwrap();
+    catalogue
+        .execute("UPDATE companion SET missing_bytes = NULL", [])
+        .unwrap();
+    drop(catalogue);
+    desk.pull(&serving, &[]).await.expect(3);
+    expect_salvaged(&desk, &lost);
+    let there = files_below(&desk.folder().join("data"));
+    let kept = there.keys().filter(|name| name.contains(".damaged"));
+    assert_eq!(kept.count(), 4, "two copies and their notes: {there:?}");
+    desk.expect_sound();
+
     // Well again: what was kept goes.
     faults.mend();
     desk.pull(&serving, &[]).await.expect(0);

@@ -12,6 +12,8 @@ use crate::folder::entry::{Companion, Count, Entry, EntryId, Payload, Run, Summa
 use crate::item::{Marks, PhoneIdentity};
 use crate::names::LocalPath;
 
+/// The version that knows how much of a kept copy is missing.
+const GAPS_SINCE_VERSION: i64 = 7;
 /// The version that introduced the marks that distinguish phones.
 const MARKS_SINCE_VERSION: i64 = 6;
 
@@ -202,17 +204,11 @@ impl Catalogue {
              WHERE sha256 IS NOT NULL AND state IN ('pulled', 'verified', 'superseded') \
              UNION ALL SELECT local, size, sha256 FROM companion ORDER BY local",
             |row| {
-                companion(row).map(
-                    |Companion {
-                         local,
-                         size,
-                         sha256,
-                     }| Payload {
-                        local,
-                        size,
-                        sha256,
-                    },
-                )
+                Ok(Payload {
+                    local: rows::local(row, 0)?,
+                    size: rows::whole(row, 1)?,
+                    sha256: rows::sha256(row, 2)?,
+                })
             },
             self.ascending("payload", |it: &Payload| it.local.clone(), f),
         )
@@ -224,9 +220,9 @@ impl Catalogue {
         let mut found = Vec::new();
         self.each(
             "companion",
-            "SELECT companion.local, companion.size, companion.sha256, entry.id FROM companion \
+            "SELECT companion.local, entry.id FROM companion \
              JOIN entry ON entry.id = companion.entry WHERE entry.state = 'verified'",
-            |row| Ok((EntryId(row.get(3)?), companion(row)?.local)),
+            |row| Ok((EntryId(row.get(1)?), rows::local(row, 0)?)),
             |outdated| {
                 found.push(outdated);
                 Ok::<_, CatalogueError>(())
@@ -250,6 +246,14 @@ impl Catalogue {
         Ok(found)
     }
 
+    /// A catalogue that may only be read stays as an older version left it.
+    fn companion_columns(&self) -> Result<&'static str, CatalogueError> {
+        Ok(match self.version()? < GAPS_SINCE_VERSION {
+            true => "local, size, sha256, NULL",
+            false => "local, size, sha256, missing_bytes",
+        })
+    }
+
     /// Calls `f` with every companion, so that none's path is handed out again.
     pub fn for_each_companion<E: From<CatalogueError>>(
         &self,
@@ -257,7 +261,10 @@ impl Catalogue {
     ) -> Result<(), E> {
         self.each(
             "companion",
-            "SELECT local, size, sha256 FROM companion ORDER BY local",
+            &format!(
+                "SELECT {} FROM companion ORDER BY local",
+                self.companion_columns()?
+            ),
             companion,
             self.ascending("companion", |it: &Companion| it.local.clone(), f),
         )
@@ -266,9 +273,11 @@ impl Catalogue {
     /// Returns the kept files of a damaged entry, the oldest first: each later one has a longer name.
     pub fn companions(&self, id: EntryId) -> Result<Vec<Companion>, CatalogueError> {
         let mut found = Vec::new();
-        let sql = "SELECT local, size, sha256 FROM companion WHERE entry = ? \
-                   ORDER BY length(local), local";
-        self.each_of("companion", sql, params![id.0], companion, |companion| {
+        let columns = self.companion_columns()?;
+        let sql = format!(
+            "SELECT {columns} FROM companion WHERE entry = ? ORDER BY length(local), local"
+        );
+        self.each_of("companion", &sql, params![id.0], companion, |companion| {
             found.push(companion);
             Ok::<_, CatalogueError>(())
         })?;

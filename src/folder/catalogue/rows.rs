@@ -70,6 +70,10 @@ pub(super) fn companion(row: &Row<'_>) -> rusqlite::Result<Companion> {
         local: local(row, 0)?,
         size: whole(row, 1)?,
         sha256: sha256(row, 2)?,
+        missing_bytes: match row.get_ref(3)? {
+            rusqlite::types::ValueRef::Null => None,
+            _ => Some(whole(row, 3)?),
+        },
     })
 }
 
@@ -139,7 +143,7 @@ pub(super) fn optional_code(row: &Row<'_>, column: usize) -> rusqlite::Result<Op
         .ok_or_else(|| wrong(column, Type::Text, "reason"))
 }
 
-fn local(row: &Row<'_>, column: usize) -> rusqlite::Result<LocalPath> {
+pub(super) fn local(row: &Row<'_>, column: usize) -> rusqlite::Result<LocalPath> {
     LocalPath::new(row.get_ref(column)?.as_str()?).map_err(|error| {
         let cause = FromSqlError::Other(format!("not a local path: {error}").into());
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into())
@@ -261,13 +265,21 @@ impl<'t> Recorder<'t> {
                     local,
                     size,
                     sha256,
+                    missing_bytes,
                 } in kept
                 {
                     self.transaction.execute(
-                        "INSERT INTO companion (local, entry, size, sha256) VALUES (?, ?, ?, ?) \
-                         ON CONFLICT (local) DO UPDATE SET \
-                         entry = excluded.entry, size = excluded.size, sha256 = excluded.sha256",
-                        params![local.as_str(), id.0, stored_size(*size), sha256.0],
+                        "INSERT INTO companion (local, entry, size, sha256, missing_bytes) \
+                         VALUES (?, ?, ?, ?, ?) ON CONFLICT (local) DO UPDATE SET \
+                         entry = excluded.entry, size = excluded.size, \
+                         sha256 = excluded.sha256, missing_bytes = excluded.missing_bytes",
+                        params![
+                            local.as_str(),
+                            id.0,
+                            stored_size(*size),
+                            sha256.0,
+                            missing_bytes.map(stored_size)
+                        ],
                     )?;
                 }
                 self.without_file(*id, "damaged", reason)?

@@ -142,6 +142,7 @@ const VERSION_6: &str = "
 // Uploads prove every file by its SHA-256 now: two notions of proof were one too many.
 const VERSION_7: &str = "
     DROP TABLE quick_hash;
+    ALTER TABLE companion ADD COLUMN missing_bytes INTEGER;
 ";
 
 /// What a file turned out to be.

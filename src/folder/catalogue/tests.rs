@@ -204,6 +204,7 @@ fn what_is_kept_of_a_damaged_file_is_payload_until_all_of_it_is_here_and_proven(
         local: local(name),
         size: 2,
         sha256: Sha256::of(b"hi"),
+        missing_bytes: name.ends_with("damaged").then_some(1),
     };
     let kept = vec![
         companion("internal/b.damaged"),
@@ -512,6 +513,9 @@ fn older_catalogue_loses_its_quick_hashes_and_nothing_else() {
     .unwrap();
     let quick_hash = "INSERT INTO quick_hash (sha256, xxh128) VALUES (?, zeroblob(16))";
     db.execute(quick_hash, [sha256.0]).unwrap();
+    let kept =
+        "INSERT INTO companion (local, entry, size, sha256) VALUES ('internal/b.damaged', 7, 3, ?)";
+    db.execute(kept, [sha256.0]).unwrap();
     drop(db);
     let holds_all = |catalogue: &Catalogue| {
         let entry = catalogue.entry(EntryId(7)).unwrap().unwrap();
@@ -519,6 +523,9 @@ fn older_catalogue_loses_its_quick_hashes_and_nothing_else() {
         assert_eq!(entry.sha256, Some(sha256));
         let remote = catalogue.known_remote("nas", "/nas").unwrap().unwrap();
         assert_eq!(catalogue.not_on(remote).unwrap(), Some(0));
+        // Nobody knows how much of it is missing: a note for people said so.
+        let kept = catalogue.companions(EntryId(7)).unwrap();
+        assert!(kept.iter().map(|file| file.missing_bytes).eq([None]));
     };
     // On media that cannot be written it stays as it is.
     holds_all(&Catalogue::open(&path, Access::ReadOnly).unwrap());
@@ -655,6 +662,7 @@ fn catalogues_of_every_version_are_opened() {
         schema::create_version(&mut Connection::open(&path).unwrap(), &phone(), version).unwrap();
         let old = Catalogue::open(&path, Access::ReadOnly).unwrap();
         assert_eq!(old.identity().unwrap(), phone());
+        assert_eq!(old.companions(EntryId(1)).unwrap(), []);
         drop(old);
         let mut catalogue = Catalogue::create_or_open(&path, &phone()).unwrap();
         planned(&mut catalogue, &["a"]);

@@ -254,6 +254,7 @@ fn bag_is_current_as_long_as_the_payload_is_the_same() {
             local: local("internal/a.jpg.damaged"),
             size: 4,
             sha256: Sha256::of(b"kept"),
+            missing_bytes: None,
         }],
     };
     // A superseded file stays where it is.

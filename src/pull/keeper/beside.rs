@@ -2,23 +2,19 @@
 //! their items.
 
 use std::collections::HashSet;
-use std::io::Read as _;
 
 use super::super::task::{Pulled, Task};
 use super::{Thread, replan};
 use crate::digest::Sha256;
 use crate::event::Event;
-use crate::folder::reader::FoundOnDisk;
 use crate::folder::{
     Catalogue, CatalogueError, CommitOutcome, Companion, DiskError, EntryId, Finished, Gaps,
-    PartialFile, PresenceLookup, Reason, Record, ToCommit, missing_bytes_of_note,
+    PartialFile, PresenceLookup, Reason, Record, ToCommit,
 };
 use crate::names::LocalPath;
 
 /// How the name of a note about a copy with gaps ends.
 const NOTE: &str = ".txt";
-/// More than a note has, in bytes.
-const MAX_NOTE_BYTES: u64 = 1024 * 1024;
 
 /// What is known of the files that are kept beside their items' places.
 #[derive(Debug)]
@@ -115,6 +111,7 @@ impl Thread {
             local: aside.clone(),
             size: pulled.size,
             sha256: pulled.sha256,
+            missing_bytes: None,
         };
         let mut old = self.companions(task.id);
         // Where it just got its place, what was there before is gone.
@@ -215,7 +212,7 @@ impl Thread {
     }
 
     /// Keeps salvaged bytes beside the item's place, with a note about the gaps. A copy from an earlier run stays if it
-    /// has more bytes, is of another version of the file, or has no gaps.
+    /// has more bytes, is of another version of the file, has no gaps, or nobody knows how many it has.
     pub(super) fn keep_salvaged(
         &mut self,
         task: &Task,
@@ -227,7 +224,7 @@ impl Thread {
         let old = self.companions(task.id);
         let KeptCopies { whole, salvaged } = self.copies(&old);
         let of_this_file = salvaged.first().is_some_and(|it| it.size == finished.size);
-        let missing_then = self.missing_bytes_of(&salvaged).filter(|_| of_this_file);
+        let missing_then = missing_bytes_of(&salvaged).filter(|_| of_this_file);
         let (missing_bytes, mut kept) = match missing_then {
             Some(missing) if missing <= gaps.bytes() => {
                 drop(finished);
@@ -236,7 +233,7 @@ impl Thread {
             }
             _ => match self.put_beside(task, finished, gaps) {
                 Ok(mut kept) => {
-                    if !of_this_file {
+                    if missing_then.is_none() {
                         kept.extend(salvaged);
                     }
                     (gaps.bytes(), kept)
@@ -281,20 +278,6 @@ impl Thread {
         found
     }
 
-    /// Returns how many bytes are missing, according to the note among these files.
-    pub(super) fn missing_bytes_of(&self, kept: &[Companion]) -> Option<u64> {
-        let note = kept
-            .iter()
-            .find(|file| file.local.as_str().ends_with(NOTE))?;
-        // Somebody may have put something else there: a pipe, which is waited for without end.
-        let Ok(FoundOnDisk::File(file)) = self.folder.data_reader().open(&note.local) else {
-            return None;
-        };
-        let mut text = String::new();
-        file.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
-        missing_bytes_of_note(&text)
-    }
-
     fn put_beside(
         &mut self,
         task: &Task,
@@ -302,7 +285,8 @@ impl Thread {
         gaps: &Gaps,
     ) -> Result<Vec<Companion>, DiskError> {
         let size = finished.size;
-        let damaged = self.commit_beside(&task.local, ".damaged", finished)?;
+        let mut damaged = self.commit_beside(&task.local, ".damaged", finished)?;
+        damaged.missing_bytes = Some(gaps.bytes());
         let mut note = PartialFile::create(self.folder.root(), task.id)?;
         note.write(gaps.note(&task.item.path.to_string(), size).as_bytes())?;
         let note = note.finish(task.item.mtime)?;
@@ -332,11 +316,17 @@ impl Thread {
                         local,
                         size,
                         sha256,
+                        missing_bytes: None,
                     });
                 }
             }
         }
     }
+}
+
+/// How many bytes are missing in the first of these that has gaps.
+pub(super) fn missing_bytes_of(kept: &[Companion]) -> Option<u64> {
+    kept.iter().find_map(|file| file.missing_bytes)
 }
 
 /// What is kept of an item beside its place.

@@ -33,7 +33,7 @@ impl Rng {
     }
 }
 
-const COLUMNS: [(&str, &str); 43] = [
+const COLUMNS: [(&str, &str); 44] = [
     ("phone", "serial"),
     ("phone", "model"),
     ("phone", "manufacturer"),
@@ -55,6 +55,7 @@ const COLUMNS: [(&str, &str); 43] = [
     ("companion", "entry"),
     ("companion", "size"),
     ("companion", "sha256"),
+    ("companion", "missing_bytes"),
     ("run", "id"),
     ("run", "started"),
     ("run", "ended"),

@@ -90,11 +90,8 @@ fn catalogue_that_cannot_be_written_says_so_and_is_read() {
     );
     drop(catalogue);
     // From before there were uploads.
-    tamper(
-        &path,
-        "DROP TABLE phone_mark; DROP TABLE survey; DROP TABLE accepted; DROP TABLE pledge; DROP TABLE upload; DROP TABLE remote; \
-         PRAGMA user_version = 1",
-    );
+    fs::remove_file(&path).unwrap();
+    schema::create_version(&mut Connection::open(&path).unwrap(), &phone(), 1).unwrap();
     let old = Catalogue::open(&path, Access::ReadOnly).unwrap();
     assert_eq!(old.known_remote("nas", "/nas").unwrap(), None);
     assert!(old.known_remotes().unwrap().is_empty());

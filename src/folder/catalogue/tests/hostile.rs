@@ -266,6 +266,7 @@ fn values_of_other_tables_are_checked_when_they_are_read() {
         "UPDATE upload SET there = printf('%.70000c', 'x')",
         "UPDATE pledge SET given = -9223372036854775808",
         "UPDATE pledge SET token = printf('%.70000c', 'x')",
+        "UPDATE companion SET missing_bytes = -1",
         "UPDATE companion SET local = '../x'",
         "UPDATE companion SET size = -1",
     ];
@@ -291,7 +292,7 @@ fn values_of_other_tables_are_checked_when_they_are_read() {
         catalogue.record_uploads(&[pledged], 0).unwrap();
         drop(catalogue);
         let path = folder.path().join("rescue.db");
-        let companion = "INSERT INTO companion VALUES ('internal/b', 1, 1, zeroblob(32));";
+        let companion = "INSERT INTO companion VALUES ('internal/b', 1, 1, zeroblob(32), NULL);";
         tamper(&path, &format!("{companion} {sql}"));
         let catalogue = Catalogue::open(&path, Access::ReadWrite).unwrap();
         let read = || {
