@@ -1,5 +1,6 @@
 //! `rescue status FOLDER`: counts the files of a rescue folder, and lists the missing ones.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{Local, TimeZone as _};
@@ -8,12 +9,12 @@ use serde::Serialize;
 use super::Done;
 use super::latest::chosen_folder;
 use super::summary::{Steps, looked_at_everything, summary_lines, survey_lines};
-use super::upload::remote_lines;
+use super::upload::{THERE, remote_lines, sum};
 use crate::adb::RemotePath;
 use crate::cli::FolderArgs;
 use crate::error::{Error, Kind};
 use crate::folder::DiskError;
-use crate::folder::upload::UploadCount;
+use crate::folder::upload::{KnownRemote, UploadCount};
 use crate::folder::{
     CatalogueError, Entry, Folder, FolderError, PresenceLookup, ReasonCode, Run, RunOutcome, State,
     Summary, SurveyKind, Surveyed,
@@ -21,6 +22,7 @@ use crate::folder::{
 use crate::item::Item;
 use crate::item::PhoneIdentity;
 use crate::ui::{Ui, bytes, count, plain, typed};
+use crate::upload::settings::Settings;
 
 #[derive(Serialize)]
 struct StatusLine<'a> {
@@ -47,6 +49,8 @@ struct StatusLine<'a> {
 struct RemoteStatus {
     name: String,
     target: String,
+    /// Whether the name leads there now.
+    current: bool,
     counts: Vec<UploadCount>,
     /// Items of the phone that are not there; `None` where only archives were sent.
     not_there: Option<u64>,
@@ -142,19 +146,26 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         && unreadable.all(is_known_place)
         && known == missing;
     let mut remotes = Vec::new();
-    for remote in catalogue.known_remotes()? {
+    let known_remotes = catalogue.known_remotes()?;
+    let targets = current_targets(&known_remotes);
+    for remote in known_remotes {
         let counts = catalogue.upload_counts(remote.id)?;
         let not_there = catalogue.not_on(remote.id)?;
-        lines.extend(remote_lines(
-            &remote.name,
-            &counts,
-            not_there,
-            is_whole,
-            everything,
-        ));
+        let current = targets.get(&remote.name) == Some(&remote.target);
+        match current {
+            true => lines.extend(remote_lines(
+                &remote.name,
+                &counts,
+                not_there,
+                is_whole,
+                everything,
+            )),
+            false => lines.extend(earlier_line(&remote, &counts)),
+        }
         remotes.push(RemoteStatus {
             name: remote.name,
             target: remote.target,
+            current,
             counts,
             not_there,
         });
@@ -246,6 +257,35 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
             Done::SomeFailed
         },
     )
+}
+
+/// Where the names lead now: as the settings say, or, for a remote that they no longer have, where files went last.
+fn current_targets(known: &[KnownRemote]) -> BTreeMap<String, String> {
+    // The folder's own records are true without the settings, too.
+    let settings = Settings::load().ok();
+    let target_of = |remote: &KnownRemote| {
+        let set_up = settings.as_ref()?.remotes().get(&remote.name)?;
+        Some(set_up.kind.target())
+    };
+    // Of one name, the newest comes last.
+    let targets = known.iter().map(|remote| {
+        let target = target_of(remote).unwrap_or_else(|| remote.target.clone());
+        (remote.name.clone(), target)
+    });
+    targets.collect()
+}
+
+/// What went to a place to which the remote no longer leads.
+fn earlier_line(remote: &KnownRemote, counts: &[UploadCount]) -> Option<String> {
+    let (there, _) = sum(counts, &THERE);
+    (there > 0).then(|| {
+        format!(
+            "{} went to {} earlier, where the remote {} led then",
+            count(there, "file"),
+            plain(&remote.target),
+            remote.name
+        )
+    })
 }
 
 /// The folder, and whether another `rescue` works on it. That one is not disturbed: what it has recorded so

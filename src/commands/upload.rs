@@ -444,12 +444,12 @@ fn receipts_line(name: &str, counts: &[UploadCount]) -> String {
 }
 
 /// What has a receipt...
-const THERE: [UploadState; 2] = [UploadState::Sent, UploadState::There];
+pub(super) const THERE: [UploadState; 2] = [UploadState::Sent, UploadState::There];
 /// ...and what is still to be sent.
 const WAITING: [UploadState; 2] = [UploadState::Waiting, UploadState::Sending];
 
 /// Files and bytes in these states.
-fn sum(counts: &[UploadCount], states: &[UploadState]) -> (u64, u64) {
+pub(super) fn sum(counts: &[UploadCount], states: &[UploadState]) -> (u64, u64) {
     let these = counts.iter().filter(|count| states.contains(&count.state));
     these.fold((0, 0), |(files, bytes), count| {
         (files + count.files, bytes + count.bytes)

@@ -46,6 +46,39 @@ fn photos_arrive_as_they_are_and_are_sent_once() {
 }
 
 #[test]
+fn status_tells_of_the_place_that_the_remote_leads_to_now() {
+    let desk = desk_with_nas(3);
+    desk.upload("nas", &[]).expect(0);
+    fs::create_dir(desk.path("other")).unwrap();
+    desk.run(&["remote", "remove", "nas"]).expect(0);
+    desk.run(&["remote", "add", "nas", "folder", "other"])
+        .expect(0);
+    let earlier = format!(
+        "3 files went to {} earlier, where the remote nas led then",
+        desk.path("nas").display()
+    );
+    let status = || {
+        let all = desk.run(&["status", "rescued"]).expect(0).all;
+        let about = all.lines().filter(|line| line.contains("nas"));
+        about.map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Nothing is there yet.
+    assert_eq!(status(), [earlier.as_str()]);
+    desk.upload("nas", &[]).expect(0);
+    let about = status();
+    assert_eq!(about.len(), 2, "{about:?}");
+    assert_eq!(about[0], earlier);
+    assert!(
+        about[1].starts_with("nas: Backup complete (3 files"),
+        "{about:?}"
+    );
+    let json = desk.run(&["--json", "status", "rescued"]).expect(0);
+    let remotes = json.line("status")["remotes"].clone();
+    assert_eq!(remotes[0]["current"], false, "{remotes}");
+    assert_eq!(remotes[1]["current"], true, "{remotes}");
+}
+
+#[test]
 fn new_remote_is_not_called_like_a_kind_and_an_old_one_still_works() {
     let desk = Desk::new();
     fs::create_dir(desk.path("nas")).unwrap();
