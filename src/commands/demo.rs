@@ -38,10 +38,7 @@ pub(super) async fn run(args: &DemoArgs, context: Context<'_>) -> Result<Done, E
         );
     }
     context.ui.remark(
-        "This is a demonstration: a phone inside this program, with a small camera roll, a card, a",
-    );
-    context.ui.remark(
-        "recycle bin and one photo that cannot be read. Everything else is the real thing.",
+        "This is a demonstration: a phone inside this program, with a small camera roll, a card, a recycle bin and one photo that cannot be read. Everything else is the real thing.",
     );
     context.ui.remark("");
     let mut phone = camera_roll::phone();

@@ -476,9 +476,8 @@ async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error> {
         return Err(Error::new(Kind::Usage, message));
     }
     ui.remark(&format!(
-        "This writes {UDEV_RULES_PATH} and has udev read it: the person who sits at this"
+        "This writes {UDEV_RULES_PATH} and has udev read it: the person who sits at this computer may then open Android phones over USB. Nothing else is changed."
     ));
-    ui.remark("computer may then open Android phones over USB. Nothing else is changed.");
     // Somebody's own, perhaps one with GROUP.
     if std::fs::read(UDEV_RULES_PATH).is_ok_and(|there| there != UDEV_RULES.as_bytes()) {
         ui.remark("The file exists with other rules, which are replaced.");

@@ -13,20 +13,19 @@ use crate::upload::secret::Secret;
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 const HOW_TO: &str = "\
-Google gives a program access to your photos only with a client ID, and everybody makes their own.
+Google gives a program access to your photos only with a client ID, and everybody makes their own. \
 It takes about ten minutes, once, and costs nothing:
 
  1. Make a project (any name): https://console.cloud.google.com/projectcreate
- 2. Switch on its Photos Library API:
-    https://console.cloud.google.com/apis/library/photoslibrary.googleapis.com
- 3. Say what it is for: https://console.cloud.google.com/auth/branding
-    (any name, your own address, audience \"External\")
- 4. Publish it: https://console.cloud.google.com/auth/audience, \"Publish app\".
-    Do not skip this: while it says \"Testing\", Google ends every sign-in after 7 days.
- 5. Make the client ID: https://console.cloud.google.com/auth/clients/create
-    Application type \"Desktop app\"; then \"Download JSON\".
+ 2. Switch on its Photos Library API: https://console.cloud.google.com/apis/library/photoslibrary.googleapis.com
+ 3. Say what it is for (any name, your own address, audience \"External\"): https://console.cloud.google.com/auth/branding
+ 4. Publish it (\"Publish app\"): https://console.cloud.google.com/auth/audience
+ 5. Make the client ID (application type \"Desktop app\", then \"Download JSON\"): \
+https://console.cloud.google.com/auth/clients/create
 
-When you sign in, Google warns that it has not verified the app. The app is your own project:
+Do not skip step 4: while the project says \"Testing\", Google ends every sign-in after 7 days.
+
+When you sign in, Google warns that it has not verified the app. The app is your own project: \
 \"Advanced\", then \"Go to ...\". On the next page, tick every box.
 ";
 
