@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use serde::Serialize as _;
+
 use crate::adb::RemotePath;
 use crate::adb::server::DeviceState;
 use crate::digest::Sha256;
@@ -331,6 +333,13 @@ pub enum Wait {
     Service,
     /// What a remote allows in a day is used up.
     Quota,
+    /// The phone at this address is not there, or not any more; for programs, the same as `Phone`.
+    #[serde(untagged)]
+    Address(#[serde(serialize_with = "as_phone")] String),
+}
+
+fn as_phone<S: serde::Serializer>(_: &String, serializer: S) -> Result<S::Ok, S::Error> {
+    Wait::Phone.serialize(serializer)
 }
 
 impl From<&Waiting> for Wait {
@@ -338,6 +347,7 @@ impl From<&Waiting> for Wait {
         match waiting {
             Waiting::Approval => Self::Approval,
             Waiting::Phone => Self::Phone,
+            Waiting::Address(address) => Self::Address(address.clone()),
             Waiting::Answer => Self::Answer,
             Waiting::State(state) => Self::State(state.clone()),
         }

@@ -6,7 +6,9 @@ pub(crate) mod journey;
 pub(crate) mod remote;
 pub mod states;
 
+use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use crate::adb::server::DeviceState;
 use crate::error::{Error, Kind};
@@ -118,11 +120,11 @@ pub fn hint(error: &PhoneError) -> Hint {
             LinkError::Protocol(_) if link.wants_tls() => states::wireless.next(),
             LinkError::Protocol(_) => "check that the address belongs to a phone's adb daemon".into(),
             LinkError::Closed | LinkError::Io(_) | LinkError::NotReading => {
-                [Said("plug the phone in again"), AND_RESUME].into()
+                [Said(CONNECT_AGAIN), AND_RESUME].into()
             }
         },
         PhoneError::Gone { .. } | PhoneError::StreamEnded { .. } => {
-            [Said("plug the phone in again"), AND_RESUME].into()
+            [Said(CONNECT_AGAIN), AND_RESUME].into()
         }
         PhoneError::Idle { .. } => [Said("unplug the phone, plug it in again"), AND_RESUME].into(),
         PhoneError::ServiceRefused { .. } => {
@@ -205,6 +207,8 @@ pub fn hint(error: &PhoneError) -> Hint {
     }
 }
 
+/// What brings a phone back, on a cable or in a network.
+const CONNECT_AGAIN: &str = "plug the phone in again, or bring it back into the network";
 /// What a command leaves to its user: a pulled file is not pulled twice.
 const AND_RESUME: Clause = ByCommand(" and run the same command: it resumes where it stopped");
 /// The same, where the phone is not the matter.
@@ -230,9 +234,12 @@ impl From<DiskError> for Error {
         };
         let hint: Hint = match &error {
             DiskError::Full { .. } => [Said("make room"), AND_RESUME_AGAIN].into(),
-            DiskError::FileTooLarge { .. } | DiskError::NameRefused { .. } => {
-                [Said("choose a folder on another disk"), WITH_O].into()
-            }
+            DiskError::FileTooLarge { .. } => [
+                Said("choose a folder on a disk with another filesystem, as FAT takes no file of 4 GiB"),
+                WITH_O,
+            ]
+            .into(),
+            DiskError::NameRefused { path } => name_hint(path),
             DiskError::Displaced { .. } => [
                 Said("leave .partial/ alone while rescue is running"),
                 ByCommand(", and run the same command again"),
@@ -280,6 +287,36 @@ impl From<DiskError> for Error {
     }
 }
 
+/// The next step where a filesystem refuses a name: another disk helps only against what this one lacks.
+fn name_hint(path: &Path) -> Hint {
+    /// What almost every filesystem allows a name, in bytes.
+    const LONGEST_NAME: usize = 255;
+    /// What Linux allows a path; others allow less.
+    const LONGEST_PATH: usize = 4095;
+    let longest = path.iter().map(OsStr::len).max().unwrap_or(0);
+    if longest > LONGEST_NAME {
+        return [
+            Made(format!(
+                "choose a shorter name: this one has {longest} bytes, and other disks allow no more than {LONGEST_NAME} either"
+            )),
+            WITH_O,
+        ]
+        .into();
+    }
+    if path.as_os_str().len() > LONGEST_PATH {
+        return [
+            Said("choose a folder with a shorter path, on this disk or another"),
+            WITH_O,
+        ]
+        .into();
+    }
+    [
+        Said("choose a folder with a simpler or shorter name, or one on a disk that allows this name"),
+        WITH_O,
+    ]
+    .into()
+}
+
 /// The one next step for files and folders that are missing for a reason; `None` when running
 /// again is all there is to do.
 pub fn next_for_items(code: ReasonCode) -> Option<&'static str> {
@@ -297,8 +334,9 @@ pub fn next_for_items(code: ReasonCode) -> Option<&'static str> {
             "run again with a folder on a larger disk (-o), or make room on this one"
         }
         ReasonCode::NameRefused => {
-            "run again with a folder on a disk that is not FAT (-o); a path that is too long for adb has \
-             to be shortened on the phone"
+            "run again with a folder whose own path is shorter, or that is on a disk which allows more (-o): FAT \
+             refuses some characters and every file of 4 GiB, some encrypted folders every name of more than 143 \
+             bytes; a path that is too long for adb has to be shortened on the phone"
         }
         ReasonCode::Refused | ReasonCode::NotAFile | ReasonCode::Other => {
             "run again; `rescue pull --accept-failed` accepts what stays unreadable"
@@ -557,7 +595,28 @@ fn wrap(kind: Kind, error: &dyn std::error::Error, hint: impl Into<Hint>) -> Err
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
+
+    #[test]
+    fn another_disk_is_advised_only_against_what_this_one_refuses() {
+        let advice = |path: &str| {
+            let error = DiskError::naming(
+                DiskAction::Create,
+                Path::new(path),
+                ErrorKind::InvalidFilename.into(),
+            );
+            Error::from(error).hint.unwrap().to_string()
+        };
+        let long = advice(&format!("out/{}", "x".repeat(300)));
+        assert!(
+            long.contains("shorter name: this one has 300 bytes"),
+            "{long}"
+        );
+        assert!(!long.contains("on a disk"), "{long}");
+        let deep = advice(&"folder/".repeat(700));
+        assert!(deep.contains("a shorter path"), "{deep}");
+        let odd = advice("out/what?");
+        assert!(odd.contains("a disk that allows this name"), "{odd}");
+    }
 
     #[test]
     fn only_what_another_user_may_read_is_to_be_tried_as_that_user() {

@@ -66,8 +66,10 @@ pub enum Waiting {
     Approval,
     /// The phone is in a temporary state.
     State(DeviceState),
-    /// The phone is not attached or not reachable.
+    /// The phone is not attached.
     Phone,
+    /// No phone is reachable at this address.
+    Address(String),
     /// The phone is attached but does not answer.
     Answer,
 }
@@ -90,6 +92,10 @@ pub(crate) async fn connect(
             Err(error) => error,
         };
         tracing::debug!(%error, "not connected");
+        let away = || match &target {
+            Target::Tcp(address) => Waiting::Address(address.clone()),
+            Target::Discovered { .. } => Waiting::Phone,
+        };
         let waiting = match &error {
             PhoneError::NotReady {
                 state: DeviceState::Unauthorized,
@@ -104,7 +110,7 @@ pub(crate) async fn connect(
             | PhoneError::CannotOpen { .. }
                 if patience == Patience::ForReturn || options.awaits_arrival || broken > 0 =>
             {
-                Waiting::Phone
+                away()
             }
             PhoneError::Idle { .. } if patience == Patience::ForReturn => Waiting::Answer,
             // Who has it lets go of it: this program a moment after a connection ended, or another.
@@ -112,7 +118,7 @@ pub(crate) async fn connect(
                 state: state @ DeviceState::Busy(_),
                 ..
             } if patience == Patience::ForReturn => Waiting::State(state.clone()),
-            _ if error.is_gone() && patience == Patience::ForReturn => Waiting::Phone,
+            _ if error.is_gone() && patience == Patience::ForReturn => away(),
             // It says what it wants, and would say so again.
             PhoneError::Lost(link) if link.wants_tls() => return Err(error),
             // A loose cable comes back; what is no phone never will.
@@ -120,7 +126,7 @@ pub(crate) async fn connect(
                 if broken < MOST_BROKEN =>
             {
                 broken += 1;
-                Waiting::Phone
+                away()
             }
             _ => return Err(error),
         };

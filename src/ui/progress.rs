@@ -151,11 +151,13 @@ impl Progress {
     fn sum(&self) -> Totals {
         let mut sum = Totals::default();
         for totals in self.totals.values() {
+            // A file that is pulled again because its bytes were wrong came twice, and is one file.
+            let pulled = totals.pulled_items.min(totals.items);
             sum.items += totals.items;
             sum.bytes = sum.bytes.saturating_add(totals.bytes);
-            sum.pulled_items += totals.pulled_items;
+            sum.pulled_items += pulled;
             sum.received_bytes += totals.received_bytes;
-            sum.verified_items += totals.verified_items;
+            sum.verified_items += totals.verified_items.min(pulled);
             sum.failed_items += totals.failed_items;
             sum.listed_files += totals.listed_files;
         }
@@ -166,8 +168,20 @@ impl Progress {
         let is_first = self.sum().items == 0;
         let totals = self.totals.entry(phone.cloned()).or_default();
         match event {
-            Event::Planned { items, bytes, .. } => {
-                (totals.items, totals.bytes) = (*items, *bytes);
+            // Files that an earlier run left unproven are verified in this one: they are here, and count as such.
+            Event::Planned {
+                items,
+                bytes,
+                unproven_items,
+                ..
+            } => {
+                *totals = Totals {
+                    items: items + unproven_items,
+                    bytes: *bytes,
+                    pulled_items: *unproven_items,
+                    listed_files: totals.listed_files,
+                    ..Totals::default()
+                };
                 if is_first {
                     self.begin_measuring();
                 }
@@ -285,15 +299,17 @@ impl Progress {
         let elapsed = now.duration_since(since);
         let percent = (fraction(&totals) * 100.0).floor();
         let mut parts = vec![format!("{percent}%")];
-        let of = format!(
-            "{} of {}",
-            bytes(totals.received_bytes),
-            bytes(totals.bytes)
-        );
-        parts.push(match self.done {
-            Some(done) => format!("{of} {done}"),
-            None => of,
-        });
+        if totals.bytes > 0 {
+            let of = format!(
+                "{} of {}",
+                bytes(totals.received_bytes),
+                bytes(totals.bytes)
+            );
+            parts.push(match self.done {
+                Some(done) => format!("{of} {done}"),
+                None => of,
+            });
+        }
         // Nothing moves while everything waits.
         if self.waits.is_empty() || self.waits.len() < self.totals.len() {
             let left = totals.bytes.saturating_sub(totals.received_bytes);
@@ -352,8 +368,10 @@ impl Progress {
 }
 
 fn fraction(totals: &Totals) -> f64 {
-    let received = totals.received_bytes.min(totals.bytes) as f64;
-    received / totals.bytes.max(1) as f64
+    match totals.bytes {
+        0 => 1.0,
+        bytes => totals.received_bytes.min(bytes) as f64 / bytes as f64,
+    }
 }
 
 /// A line about one of several phones.
@@ -374,9 +392,16 @@ struct JsonProgress<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adb::RemotePath;
+    use crate::folder::Proof;
     use crate::folder::upload::UploadReason;
+    use crate::names::LocalPath;
 
     fn planned() -> Progress {
+        planned_with(2, 0)
+    }
+
+    fn planned_with(items: u64, unproven_items: u64) -> Progress {
         let style = Style {
             json: false,
             quiet: false,
@@ -387,14 +412,53 @@ mod tests {
             None,
             &Event::Planned {
                 folder: String::new(),
-                items: 2,
-                bytes: 2_000_000_000,
+                items,
+                bytes: items * 1_000_000_000,
                 done_items: 0,
                 done_bytes: 0,
-                unproven_items: 0,
+                unproven_items,
             },
         );
         progress
+    }
+
+    #[test]
+    fn no_more_files_are_verified_than_are_counted_beside_them() {
+        let path = || RemotePath::new(b"/sdcard/a.jpg").unwrap();
+        let local = || LocalPath::new("a.jpg").unwrap();
+        let verified = || Event::Verified {
+            path: path(),
+            proof: Proof::Sha256,
+            size: 1,
+        };
+        let pulled = || Event::Pulled {
+            path: path(),
+            local: local(),
+            size: 1,
+        };
+        let files = |progress: &mut Progress| {
+            let parts = progress.parts(progress.started);
+            parts.get(parts.len() - 2..).unwrap().join(", ")
+        };
+        // Three files wait for their proof since the run before.
+        let mut progress = planned_with(2, 3);
+        assert_eq!(files(&mut progress), "3/5 files, 0 verified");
+        for _ in 0..3 {
+            progress.add_up(None, &verified());
+        }
+        assert_eq!(files(&mut progress), "3/5 files, 3 verified");
+        // One of the two others comes with wrong bytes first.
+        for event in [pulled(), pulled(), pulled(), verified(), verified()] {
+            progress.add_up(None, &event);
+        }
+        assert_eq!(files(&mut progress), "5/5 files, 5 verified");
+
+        let mut progress = planned_with(0, 3);
+        progress.add_up(None, &verified());
+        assert_eq!(
+            progress.parts(progress.started).join(", "),
+            "100%, comparing hashes, 3/3 files, 1 verified"
+        );
     }
 
     #[test]

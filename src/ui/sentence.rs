@@ -73,20 +73,29 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             unproven_items,
             ..
         } => {
-            let done = match (done_items + unproven_items, unproven_items) {
-                (0, _) => String::new(),
-                (here, 0) => format!("; {} here already", count(here, "file")),
-                (here, unproven) => format!(
-                    "; {} here already, {unproven} of them not verified yet",
-                    count(here, "file")
-                ),
+            let (folder, here) = (plain(folder), done_items + unproven_items);
+            let unproven = match unproven_items {
+                0 => String::new(),
+                unproven => format!(", {unproven} of them not verified yet"),
             };
-            format!(
-                "{} to pull, {}{done}, into {}",
-                count(*items, "file"),
-                bytes(*size),
-                plain(folder)
-            )
+            match (items, here) {
+                (0, 0) => format!("Nothing to pull into {folder}"),
+                (0, here) => {
+                    let are = if here == 1 { "is" } else { "are" };
+                    let here = count(here, "file");
+                    format!("Nothing new to pull: {here} {are} in {folder} already{unproven}")
+                }
+                (items, here) => {
+                    let to_pull = format!("{} to pull, {}", count(*items, "file"), bytes(*size));
+                    match here {
+                        0 => format!("{to_pull}, into {folder}"),
+                        here => {
+                            let here = count(here, "file");
+                            format!("{to_pull}; {here} here already{unproven}, into {folder}")
+                        }
+                    }
+                }
+            }
         }
         Event::SetAside { local, to, why } => {
             format!(
@@ -146,8 +155,12 @@ fn waiting(what: &Wait, limit: u64, why: Option<&str>) -> String {
             format!("Waiting{up_to} for a tap on the phone{step}")
         }
         Wait::Phone => format!("Waiting{up_to} for the phone: plug it in"),
+        Wait::Address(address) => format!(
+            "Waiting{up_to} for the phone at {}: check that it is on and in the same network as this computer",
+            plain(address)
+        ),
         Wait::Answer => format!(
-            "Waiting{up_to} for the phone to answer: it may be hung; unplug it and plug it in again"
+            "Waiting{up_to} for the phone to answer: it may be hung; unplug it and plug it in again, or restart it"
         ),
         Wait::State(state) => {
             let holder = match state {
@@ -187,7 +200,7 @@ fn waiting(what: &Wait, limit: u64, why: Option<&str>) -> String {
 pub(super) fn awaited(what: &Wait) -> &'static str {
     match what {
         Wait::Approval => "for a tap on the phone",
-        Wait::Phone => "for the phone",
+        Wait::Phone | Wait::Address(_) => "for the phone",
         Wait::Answer => "for the phone to answer",
         Wait::State(_) => "for the phone to be ready",
         Wait::Storage => "for the phone's storage",
@@ -202,4 +215,53 @@ fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().into_iter().flat_map(char::to_uppercase);
     first.chain(letters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plan_without_a_file_to_pull_says_so_in_words() {
+        let planned = |items, done_items, unproven_items| {
+            sentence(&Event::Planned {
+                folder: "Pixel-7a".to_owned(),
+                items,
+                bytes: items * 1000,
+                done_items,
+                done_bytes: 0,
+                unproven_items,
+            })
+            .unwrap()
+        };
+        assert_eq!(planned(0, 0, 0), "Nothing to pull into Pixel-7a");
+        assert_eq!(
+            planned(0, 1, 0),
+            "Nothing new to pull: 1 file is in Pixel-7a already"
+        );
+        assert_eq!(
+            planned(0, 2, 3),
+            "Nothing new to pull: 5 files are in Pixel-7a already, 3 of them not verified yet"
+        );
+        assert_eq!(planned(2, 0, 0), "2 files to pull, 2.0 kB, into Pixel-7a");
+        assert_eq!(
+            planned(2, 2, 3),
+            "2 files to pull, 2.0 kB; 5 files here already, 3 of them not verified yet, into Pixel-7a"
+        );
+    }
+
+    #[test]
+    fn phone_of_the_network_is_not_waited_for_at_a_cable() {
+        let wait = Wait::from(&crate::phone::connect::Waiting::Address(
+            "10.0.0.7:5555".to_owned(),
+        ));
+        // Programs know one word for a phone that is away.
+        assert_eq!(serde_json::to_string(&wait).unwrap(), "\"phone\"");
+        let words = waiting(&wait, 120, None);
+        assert!(
+            words.contains("for the phone at 10.0.0.7:5555: "),
+            "{words}"
+        );
+        assert!(!words.contains("plug"), "{words}");
+    }
 }

@@ -121,7 +121,9 @@ async fn lost_phone_is_waited_for_with_a_countdown_until_it_is_back() {
         terminal.shows("Waiting for the phone: 1 min").await;
         let waiting = terminal.screen();
         assert!(!waiting.contains("B/s"), "{waiting}");
-        assert_whole_words(&waiting, &["Waiting up to 2 min for the phone: plug it in"]);
+        let address =
+            format!("Waiting up to 2 min for the phone at 127.0.0.1:{port}: check that it is on");
+        assert_whole_words(&waiting, &[&address]);
         let again = slow_phone().serve_at(port).await.unwrap();
         terminal.shows("The phone is back after ").await;
         terminal.shows("B/s").await;
