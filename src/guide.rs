@@ -235,8 +235,9 @@ impl From<DiskError> for Error {
         let hint: Hint = match &error {
             DiskError::Full { .. } => [Said("make room"), AND_RESUME_AGAIN].into(),
             DiskError::FileTooLarge { .. } => [
-                Said("choose a folder on a disk with another filesystem, as FAT takes no file of 4 GiB"),
+                Said("choose a folder on a disk with another filesystem"),
                 WITH_O,
+                Said(": FAT takes no file of 4 GiB"),
             ]
             .into(),
             DiskError::NameRefused { path } => name_hint(path),
@@ -295,24 +296,23 @@ fn name_hint(path: &Path) -> Hint {
     const LONGEST_PATH: usize = 4095;
     let longest = path.iter().map(OsStr::len).max().unwrap_or(0);
     if longest > LONGEST_NAME {
-        return [
-            Made(format!(
-                "choose a shorter name: this one has {longest} bytes, and other disks allow no more than {LONGEST_NAME} either"
-            )),
-            WITH_O,
-        ]
-        .into();
+        let why = format!(
+            ": this one has {longest} bytes, and other disks allow no more than {LONGEST_NAME} either"
+        );
+        return [Said("choose a shorter name"), WITH_O, Made(why)].into();
     }
     if path.as_os_str().len() > LONGEST_PATH {
         return [
-            Said("choose a folder with a shorter path, on this disk or another"),
+            Said("choose a folder with a shorter path"),
             WITH_O,
+            Said(", on this disk or another"),
         ]
         .into();
     }
     [
-        Said("choose a folder with a simpler or shorter name, or one on a disk that allows this name"),
+        Said("choose a shorter or simpler name"),
         WITH_O,
+        Said(", or a folder on a disk that allows this one"),
     ]
     .into()
 }
@@ -607,15 +607,12 @@ mod tests {
             Error::from(error).hint.unwrap().to_string()
         };
         let long = advice(&format!("out/{}", "x".repeat(300)));
-        assert!(
-            long.contains("shorter name: this one has 300 bytes"),
-            "{long}"
-        );
+        assert!(long.contains("this one has 300 bytes"), "{long}");
         assert!(!long.contains("on a disk"), "{long}");
         let deep = advice(&"folder/".repeat(700));
         assert!(deep.contains("a shorter path"), "{deep}");
         let odd = advice("out/what?");
-        assert!(odd.contains("a disk that allows this name"), "{odd}");
+        assert!(odd.contains("a disk that allows this one"), "{odd}");
     }
 
     #[test]

@@ -131,6 +131,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_the_terminal_breaks_lines() {
+        // A line that the text broke by itself begins within a sentence, or further in.
+        let begins = |line: &str| {
+            let number = line.trim_start_matches(' ').split_once(". ");
+            let text = number.map_or(line, |(number, text)| match number.parse::<u8>() {
+                Ok(_) => text,
+                Err(_) => line,
+            });
+            text.is_empty() || text.starts_with(|c: char| c.is_ascii_uppercase())
+        };
+        let broken: Vec<_> = HOW_TO.lines().filter(|line| !begins(line)).collect();
+        assert!(broken.is_empty(), "{broken:?}");
+        assert!(HOW_TO.contains("everybody makes their own. It takes"));
+    }
+
+    #[test]
     fn downloaded_files_are_read_and_wrong_ones_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("client.json");
