@@ -419,7 +419,7 @@ pub(super) fn remote_lines(
             }
             Some(0) => format!("{name}: {here} {are} there, all that the last run could read"),
             Some(missing) => format!(
-                "{name}: {here} {are} there; {} of the phone missing there, because not chosen, not verified or not rescued",
+                "{name}: {here} {are} there; not there: {} of the phone, not chosen, not verified or not rescued",
                 count(missing, "other file")
             ),
             None => format!("{name}: {here} {are} there"),

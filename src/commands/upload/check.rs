@@ -323,14 +323,14 @@ impl NotSent {
         let files = self.not_sent - self.archives.len() as u64;
         if files > 0 {
             lines.push(format!(
-                "missing there: {}, {}, never sent, or found lost or altered before; `rescue upload` sends them",
+                "not there: {}, {}, never sent, or lost or altered there; `rescue upload` sends them",
                 count(files, "other file"),
                 bytes(self.not_sent_bytes)
             ));
         }
         for archive in self.archives.iter().take(TOLD_FAILURES) {
             lines.push(format!(
-                "missing there: {}, never sent, or found lost or altered before; `rescue upload {} --to {} --archive {}` sends it",
+                "not there: {}, never sent, or lost or altered there; `rescue upload {} --to {} --archive {}` sends it",
                 plain(archive),
                 typed(&args.folder),
                 args.to,
@@ -339,7 +339,7 @@ impl NotSent {
         }
         if self.left_out > 0 {
             lines.push(format!(
-                "{} of the phone not rescued, not verified or damaged, and not there: `rescue status` tells more",
+                "not there: {} of the phone, not rescued, not verified or damaged; `rescue status` tells more",
                 count(self.left_out, "file")
             ));
         }

@@ -384,7 +384,7 @@ fn wished(wish: TakeChoice, contents: &PhoneContents) -> String {
         }
         TakeChoice::Photos => format!("Only photos: {}", sized(*photos)),
         TakeChoice::WithoutFolders => "Everything but some folders".to_owned(),
-        TakeChoice::Elsewhere => "Put it on another disk or into another folder".to_owned(),
+        TakeChoice::Elsewhere => "Choose another disk or folder for it first".to_owned(),
     }
 }
 
