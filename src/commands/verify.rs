@@ -101,6 +101,25 @@ struct PhoneComparison {
     not_readable: Vec<RemotePath>,
 }
 
+impl PhoneComparison {
+    fn lines(&self) -> Vec<String> {
+        let differs = self.differs.iter();
+        let differs =
+            differs.map(|path| format!("different on the phone now: {}", plain(&path.to_string())));
+        let not_readable = self.not_readable.iter().map(|path| {
+            format!(
+                "not readable on the phone any more: {}",
+                plain(&path.to_string())
+            )
+        });
+        let same = format!(
+            "The phone's own hashes match for {}",
+            count(self.same, "file")
+        );
+        differs.chain(not_readable).chain([same]).collect()
+    }
+}
+
 pub(super) async fn run(args: &VerifyArgs, context: Context<'_>) -> Result<Done, Error> {
     let events = context.ui.events();
     let path = chosen_folder(&args.folder, context.ui)?;
@@ -140,151 +159,202 @@ pub(super) async fn run(args: &VerifyArgs, context: Context<'_>) -> Result<Done,
         Some(phone) => compare(phone, &looked.folder, context.halt).await.map(Some),
         None => Ok(None),
     };
-    let comparison = compared.as_ref().ok().and_then(Option::as_ref);
-    let is_right_but_for_the_bag = looked.is_right_but_for_the_bag();
-    let manifest_written = matches!(written, Ok(true));
-    let CheckedFolder {
-        folder,
-        report,
-        wrong,
-        set_aside,
-        lacking,
-    } = &looked;
+    let verified = Verified {
+        shown: &shown,
+        word: &word,
+        looked: &looked,
+        manifest_written: matches!(written, Ok(true)),
+        comparison: compared.as_ref().ok().and_then(Option::as_ref),
+    };
     context.ui.end_progress();
-    for finding in report.findings.iter().take(TOLD_FINDINGS) {
+    for finding in looked.report.findings.iter().take(TOLD_FINDINGS) {
         context.ui.listing(&sentence(finding));
     }
-    let mut lines = Vec::new();
-    if report.finding_count > TOLD_FINDINGS as u64 {
-        lines.push(format!(
-            "and {} more",
-            report.finding_count - TOLD_FINDINGS as u64
-        ));
-    }
-    let read = format!(
-        "{} of {} read",
-        count(report.files, "file"),
-        bytes(report.bytes)
-    );
-    let strangers = format!("{} not part of this rescue", count(wrong.strangers, "file"));
-    let wrong_count = report.finding_count.saturating_sub(wrong.strangers);
-    lines.push(match (wrong_count, wrong.strangers) {
-        // That would be understood of the rescue, not of the files alone.
-        (0, 0) if !lacking.is_empty() => format!("{shown}: {read}, each as it was recorded"),
-        (0, 0) => format!("{shown} is intact: {read}, each as it was recorded"),
-        (0, _) => format!("{shown}: {strangers}; {read}, each as it was recorded"),
-        (wrong, 0) if manifest_written => format!("{shown}: {wrong} were wrong; {read}"),
-        (wrong, 0) => format!("{shown}: {wrong} wrong; {read}"),
-        (wrong, _) => format!("{shown}: {wrong} wrong, {strangers}; {read}"),
-    });
-    if !lacking.is_empty() {
-        lines.push(format!(
-            "The rescue is not complete: {}; `rescue status {word}` tells more",
-            lacking.join(", ")
-        ));
-    }
-    if report.perhaps_from_memory_count > 0 {
-        lines.push(format!(
-            "{} may have been read from this computer's memory instead of the disk: to read the disk itself, eject it, attach it again and run `rescue verify {word}`",
-            count(report.perhaps_from_memory_count, "file")
-        ));
-    }
-    if *set_aside > 0 {
-        lines.push(format!(
-            "{} moved to {shown}/{SET_ASIDE}: nothing is deleted",
-            count(*set_aside, "file")
-        ));
-    }
-    if manifest_written {
-        lines.push("The manifest was rebuilt from the catalogue".to_owned());
-    }
-    if report.unrecorded_count > 0 || report.unwritten_count > 0 && !manifest_written {
-        let or_else = match is_right_but_for_the_bag && folder.access() == Access::ReadWrite {
-            true => format!("; without the phone, `rescue verify {word} --write-manifest`"),
-            false => String::new(),
-        };
-        lines.push(format!(
-            "The last run was cut short before it wrote the manifest: run `rescue pull -o {word}` to finish it{or_else}"
-        ));
-    }
-    if let Some(comparison) = comparison {
-        for path in &comparison.differs {
-            lines.push(format!(
-                "different on the phone now: {}",
-                plain(&path.to_string())
-            ));
-        }
-        for path in &comparison.not_readable {
-            lines.push(format!(
-                "not readable on the phone any more: {}",
-                plain(&path.to_string())
-            ));
-        }
-        lines.push(format!(
-            "The phone's own hashes match for {}",
-            count(comparison.same, "file")
-        ));
-    }
-    let checked = Checked {
-        r#type: "verified",
-        folder: named,
-        files: report.files,
-        bytes: report.bytes,
-        finding_count: report.finding_count,
-        perhaps_from_memory: report.perhaps_from_memory_count,
-        set_aside: *set_aside,
-        manifest_written,
-        rescue_complete: lacking.is_empty() && !wrong.rescued,
-        phone: comparison,
-    };
-    let same = comparison.is_none_or(|comparison| {
-        comparison.differs.is_empty() && comparison.not_readable.is_empty()
-    });
-    let is_whole = report.is_intact() || manifest_written;
-    let is_written = report.unwritten_count == 0 || manifest_written;
-    let is_good = is_whole && same && is_written && report.unrecorded_count == 0;
+    let is_good = verified.is_good();
+    let (checked, lines) = (verified.checked(named), verified.lines());
     context.ui.report(&checked, &lines, Went::well_if(is_good));
+    let fault = (!verified.is_whole()).then(|| verified.fault(args.set_aside));
     written?;
     compared?;
-    if is_whole {
-        return Ok(if is_good { Done::All } else { Done::SomeFailed });
+    match fault {
+        Some(fault) => Err(fault),
+        None if is_good => Ok(Done::All),
+        None => Ok(Done::SomeFailed),
     }
-    let hint = if wrong.forbidden {
-        format!(
-            "run `rescue verify {word}` as the user to whom the files belong{}",
-            if cfg!(windows) {
-                ""
-            } else {
-                " (root, where `sudo` pulled them)"
+}
+
+/// What there is to tell of a folder that was checked.
+struct Verified<'a> {
+    /// The folder as a person reads it,
+    shown: &'a str,
+    /// and as a command takes it.
+    word: &'a str,
+    looked: &'a CheckedFolder,
+    manifest_written: bool,
+    comparison: Option<&'a PhoneComparison>,
+}
+
+impl Verified<'_> {
+    fn is_whole(&self) -> bool {
+        self.looked.report.is_intact() || self.manifest_written
+    }
+
+    fn is_good(&self) -> bool {
+        let report = &self.looked.report;
+        let same = self.comparison.is_none_or(|comparison| {
+            comparison.differs.is_empty() && comparison.not_readable.is_empty()
+        });
+        let is_written = report.unwritten_count == 0 || self.manifest_written;
+        self.is_whole() && same && is_written && report.unrecorded_count == 0
+    }
+
+    /// Findings that are a fault of the folder.
+    fn wrong_count(&self) -> u64 {
+        let CheckedFolder { report, wrong, .. } = self.looked;
+        report.finding_count.saturating_sub(wrong.strangers)
+    }
+
+    fn checked(&self, folder: String) -> Checked<'_> {
+        let CheckedFolder { report, wrong, .. } = self.looked;
+        Checked {
+            r#type: "verified",
+            folder,
+            files: report.files,
+            bytes: report.bytes,
+            finding_count: report.finding_count,
+            perhaps_from_memory: report.perhaps_from_memory_count,
+            set_aside: self.looked.set_aside,
+            manifest_written: self.manifest_written,
+            rescue_complete: self.looked.lacking.is_empty() && !wrong.rescued,
+            phone: self.comparison,
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let (shown, word) = (self.shown, self.word);
+        let CheckedFolder {
+            folder,
+            report,
+            set_aside,
+            lacking,
+            ..
+        } = self.looked;
+        let mut lines = Vec::new();
+        if report.finding_count > TOLD_FINDINGS as u64 {
+            lines.push(format!(
+                "and {} more",
+                report.finding_count - TOLD_FINDINGS as u64
+            ));
+        }
+        lines.push(self.verdict());
+        if !lacking.is_empty() {
+            lines.push(format!(
+                "The rescue is not complete: {}; `rescue status {word}` tells more",
+                lacking.join(", ")
+            ));
+        }
+        if report.perhaps_from_memory_count > 0 {
+            lines.push(format!(
+                "{} may have been read from this computer's memory instead of the disk: to read the disk itself, eject it, attach it again and run `rescue verify {word}`",
+                count(report.perhaps_from_memory_count, "file")
+            ));
+        }
+        if *set_aside > 0 {
+            lines.push(format!(
+                "{} moved to {shown}/{SET_ASIDE}: nothing is deleted",
+                count(*set_aside, "file")
+            ));
+        }
+        if self.manifest_written {
+            lines.push("The manifest was rebuilt from the catalogue".to_owned());
+        }
+        if report.unrecorded_count > 0 || report.unwritten_count > 0 && !self.manifest_written {
+            let can_be_rebuilt =
+                self.looked.is_right_but_for_the_bag() && folder.access() == Access::ReadWrite;
+            let or_else = match can_be_rebuilt {
+                true => format!("; without the phone, `rescue verify {word} --write-manifest`"),
+                false => String::new(),
+            };
+            lines.push(format!(
+                "The last run was cut short before it wrote the manifest: run `rescue pull -o {word}` to finish it{or_else}"
+            ));
+        }
+        lines.extend(self.comparison.into_iter().flat_map(PhoneComparison::lines));
+        lines
+    }
+
+    fn verdict(&self) -> String {
+        let shown = self.shown;
+        let CheckedFolder {
+            report,
+            wrong,
+            lacking,
+            ..
+        } = self.looked;
+        let read = format!(
+            "{} of {} read",
+            count(report.files, "file"),
+            bytes(report.bytes)
+        );
+        let strangers = format!("{} not part of this rescue", count(wrong.strangers, "file"));
+        match (self.wrong_count(), wrong.strangers) {
+            // That would be understood of the rescue, not of the files alone.
+            (0, 0) if !lacking.is_empty() => format!("{shown}: {read}, each as it was recorded"),
+            (0, 0) => format!("{shown} is intact: {read}, each as it was recorded"),
+            (0, _) => format!("{shown}: {strangers}; {read}, each as it was recorded"),
+            (wrong, 0) if self.manifest_written => format!("{shown}: {wrong} were wrong; {read}"),
+            (wrong, 0) => format!("{shown}: {wrong} wrong; {read}"),
+            (wrong, _) => format!("{shown}: {wrong} wrong, {strangers}; {read}"),
+        }
+    }
+
+    /// What is wrong with a folder that is not whole, and what to do.
+    fn fault(&self, was_set_aside: bool) -> Error {
+        let (shown, word) = (self.shown, self.word);
+        let CheckedFolder { report, wrong, .. } = self.looked;
+        let (is_right_but_for_the_bag, access) = (
+            self.looked.is_right_but_for_the_bag(),
+            self.looked.folder.access(),
+        );
+        let hint = if wrong.forbidden {
+            format!(
+                "run `rescue verify {word}` as the user to whom the files belong{}",
+                if cfg!(windows) {
+                    ""
+                } else {
+                    " (root, where `sudo` pulled them)"
+                }
+            )
+        } else if is_right_but_for_the_bag && access == Access::ReadOnly {
+            "copy the folder to a disk that can be written, and run `rescue verify` with --write-manifest on the copy: only the manifest, or what lists it, is wrong".to_owned()
+        } else if is_right_but_for_the_bag {
+            format!(
+                "run `rescue verify {word} --write-manifest`: only the manifest, or the file that lists it, is wrong; this rebuilds it from the catalogue"
+            )
+        } else if !wrong.other && !wrong.bag {
+            format!("run `rescue verify {word}` again: the other files are out of the way now")
+        } else if self.wrong_count() == 0 {
+            format!(
+                "move the files named out of {shown}, as `rescue verify {word} --set-aside` does; every rescued file is as it was recorded"
+            )
+        } else if was_set_aside || !report.findings.iter().any(is_out_of_place) {
+            format!(
+                "run `rescue pull -o {word}` with the phone attached: it fetches the missing files and writes the manifest"
+            )
+        } else {
+            format!(
+                "run `rescue verify {word} --set-aside`, which moves the files named out of data/, then `rescue pull -o {word}` with the phone attached: it fetches the missing files"
+            )
+        };
+        let message = match wrong.other || wrong.bag {
+            _ if self.wrong_count() == 0 => {
+                format!("{shown} contains files that are not part of this rescue")
             }
-        )
-    } else if is_right_but_for_the_bag && folder.access() == Access::ReadOnly {
-        "copy the folder to a disk that can be written, and run `rescue verify` with --write-manifest on the copy: only the manifest, or what lists it, is wrong".to_owned()
-    } else if is_right_but_for_the_bag {
-        format!(
-            "run `rescue verify {word} --write-manifest`: only the manifest, or the file that lists it, is wrong; this rebuilds it from the catalogue"
-        )
-    } else if !wrong.other && !wrong.bag {
-        format!("run `rescue verify {word}` again: the other files are out of the way now")
-    } else if wrong_count == 0 {
-        format!(
-            "move the files named out of {shown}, as `rescue verify {word} --set-aside` does; every rescued file is as it was recorded"
-        )
-    } else if args.set_aside || !report.findings.iter().any(is_out_of_place) {
-        format!(
-            "run `rescue pull -o {word}` with the phone attached: it fetches the missing files and writes the manifest"
-        )
-    } else {
-        format!(
-            "run `rescue verify {word} --set-aside`, which moves the files named out of data/, then `rescue pull -o {word}` with the phone attached: it fetches the missing files"
-        )
-    };
-    let message = match wrong.other || wrong.bag {
-        _ if wrong_count == 0 => format!("{shown} contains files that are not part of this rescue"),
-        false if wrong.forbidden => format!("you may not read some files of {shown}"),
-        _ => format!("{shown} is not as it was recorded"),
-    };
-    Err(Error::new(Kind::Folder, message).with_hint(hint))
+            false if wrong.forbidden => format!("you may not read some files of {shown}"),
+            _ => format!("{shown} is not as it was recorded"),
+        };
+        Error::new(Kind::Folder, message).with_hint(hint)
+    }
 }
 
 fn is_out_of_place(finding: &Finding) -> bool {

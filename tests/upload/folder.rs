@@ -404,7 +404,8 @@ fn report_of_an_upload_names_what_there_was_and_nothing_else() {
         "{lines:?}"
     );
     let missing = "nas: 1 file, ";
-    let why = " is there; not there: 2 other files of the phone, not chosen, not verified or not rescued";
+    let why =
+        " is there; not there: 2 other files of the phone, not chosen, not verified or not rescued";
     assert!(
         lines[1].starts_with(missing) && lines[1].ends_with(why),
         "{lines:?}"
