@@ -113,7 +113,7 @@ fn what_the_phone_did_not_give_is_counted_by_a_check() {
     );
     let said = desk.run(&["upload", "rescued", "--to", "there", "--check"]);
     assert!(
-        said.all.contains("1 file of the phone not rescued"),
+        said.all.contains("1 file of the phone, not rescued"),
         "{}",
         said.all
     );
