@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::pull::{PullRequest, pull};
+use super::pull::{PullOrder, pull};
 use super::{Context, Done, arguments, export, stopped, upload};
 use crate::adb::connection::Introduction;
 use crate::adb::features::Feature;
@@ -46,7 +46,7 @@ pub(super) async fn run(args: &DemoArgs, context: Context<'_>) -> Result<Done, E
     let serving = phone.serve().await.map_err(|error| {
         Error::new(Kind::Disk, "the built-in phone cannot listen on 127.0.0.1").caused_by(error)
     })?;
-    let request = PullRequest {
+    let request = PullOrder {
         folder_each: false,
         output: Some(folder.clone()),
         selection: Selection::default(),

@@ -21,7 +21,7 @@ use std::time::Instant;
 pub(super) use self::contents::contents;
 use self::done::About;
 use self::one_phone::pull_into;
-pub(super) use self::request::PullRequest;
+pub(super) use self::request::PullOrder;
 use super::which::{attached, which};
 use super::{Context, Done, options_of};
 use crate::cli::PullArgs;
@@ -60,8 +60,8 @@ enum Whom {
 }
 
 /// Checks the options and chooses the phones.
-async fn decide(args: &PullArgs, context: Context<'_>) -> Result<(PullRequest, Whom), Error> {
-    let request = PullRequest::of(args)?;
+async fn decide(args: &PullArgs, context: Context<'_>) -> Result<(PullOrder, Whom), Error> {
+    let request = PullOrder::of(args)?;
     // A name that is wrong is known before hours of pulling.
     if let Some(remote) = &args.then_upload {
         Settings::load()?.remote(remote)?;
@@ -75,7 +75,7 @@ async fn decide(args: &PullArgs, context: Context<'_>) -> Result<(PullRequest, W
 
 /// Pulls, and sends the folder to a remote where one is named.
 async fn pull_and_send(
-    request: &PullRequest,
+    request: &PullOrder,
     target: Target,
     options: ConnectOptions,
     upload: Option<&str>,
@@ -95,7 +95,7 @@ async fn pull_and_send(
 
 /// Pulls from a phone into its folder.
 pub(super) async fn pull(
-    request: &PullRequest,
+    request: &PullOrder,
     target: Target,
     options: ConnectOptions,
     context: Context<'_>,

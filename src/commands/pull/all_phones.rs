@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::super::Context;
 use super::done::{self, About};
-use super::{PullRequest, pull_into};
+use super::{PullOrder, pull_into};
 use crate::adb::server::DeviceState;
 use crate::commands::Done;
 use crate::error::{Error, Kind};
@@ -21,7 +21,7 @@ use crate::ui::count;
 /// told with its serial number, and the whole is not done.
 pub(super) async fn run(
     phones: Vec<SeenPhone>,
-    request: PullRequest,
+    request: PullOrder,
     options: ConnectOptions,
     context: Context<'_>,
 ) -> Result<Done, Error> {

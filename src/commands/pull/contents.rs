@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::Context;
 use super::listing::{AskedBeside, check_storage, list};
 use super::opening::{Changes, open_folder};
-use super::{PullRequest, destination};
+use super::{PullOrder, destination};
 use crate::cli::PullArgs;
 use crate::commands::{doctor, options_of, stopped, target_of};
 use crate::error::Error;
@@ -29,11 +29,11 @@ pub(in crate::commands) async fn contents(
     place: Option<&Path>,
     context: Context<'_>,
 ) -> Result<PhoneContents, Error> {
-    let request = PullRequest {
+    let request = PullOrder {
         output: place.map(Path::to_owned),
         folder_each: place.is_some(),
         dry_run: true,
-        ..PullRequest::of(args)?
+        ..PullOrder::of(args)?
     };
     let (target, options, events) = (
         target_of(&args.phone),

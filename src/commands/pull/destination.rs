@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{Local, NaiveDate};
 
-use super::PullRequest;
+use super::PullOrder;
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, FolderError};
 use crate::hint::Clause::{Said, With};
@@ -40,7 +40,7 @@ enum FolderOwner {
 
 pub(super) async fn choose(
     phone: &Phone,
-    request: &PullRequest,
+    request: &PullOrder,
     ui: &Ui,
 ) -> Result<Destination, Error> {
     let identity = phone.identity();
@@ -81,7 +81,7 @@ async fn default_folder(
     parent: &Path,
     identity: &PhoneIdentity,
     marks: &mut Marks,
-    request: &PullRequest,
+    request: &PullOrder,
     ui: &Ui,
 ) -> Result<PathBuf, Error> {
     let name = name_of(identity);

@@ -1,7 +1,7 @@
 //! Lists the phone and asks how it can prove what it sends, over any number of connections.
 
 use super::super::{Context, stopped};
-use super::PullRequest;
+use super::PullOrder;
 use crate::error::{Error, Kind};
 use crate::hint::Clause::{ByCommand, Said};
 use crate::phone::Phone;
@@ -22,7 +22,7 @@ pub(super) enum AskedBeside {
 /// answer yet.
 pub(super) async fn list(
     phone: &mut Phone,
-    request: &PullRequest,
+    request: &PullOrder,
     beside: AskedBeside,
     reconnect: &Reconnect,
     context: Context<'_>,

@@ -1,6 +1,6 @@
 //! Explains a choice that matches nothing on the phone, and names options that would match.
 
-use super::PullRequest;
+use super::PullOrder;
 use crate::error::{Error, Kind};
 use crate::folder::SurveyKind;
 use crate::pull::enumerate::{Enumeration, Roots};
@@ -8,7 +8,7 @@ use crate::ui::{count, plain, were};
 
 /// The error of a run whose choice matches nothing; `None` when something matches, or nothing was
 /// chosen: then the phone is empty, which is no failure.
-pub(super) fn nothing_matches(request: &PullRequest, found: &Enumeration) -> Option<Error> {
+pub(super) fn nothing_matches(request: &PullOrder, found: &Enumeration) -> Option<Error> {
     let is_choice = !request.selection.takes_all() || matches!(request.roots, Roots::Named(_));
     if !found.items.is_empty() || !is_choice {
         return None;
@@ -40,7 +40,7 @@ pub(super) fn nothing_matches(request: &PullRequest, found: &Enumeration) -> Opt
 }
 
 /// What would have matched.
-fn hint(request: &PullRequest, found: &Enumeration) -> String {
+fn hint(request: &PullOrder, found: &Enumeration) -> String {
     let (near, choice) = (&found.near, &request.choice);
     let patterns = |patterns: &[String]| {
         let quoted: Vec<_> = patterns

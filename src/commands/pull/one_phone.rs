@@ -16,7 +16,7 @@ use super::nothing::nothing_matches;
 use super::opening::{BegunRun, Changes, forget, open_folder};
 use super::report::{KnownMissing, PullReport, tell_dry_run};
 use super::room::{check_room, share_room};
-use super::{PullRequest, now};
+use super::{PullOrder, now};
 use crate::commands::authorize::connect_offering;
 use crate::error::Error;
 use crate::event::{Event, Events};
@@ -36,7 +36,7 @@ const WITNESSES: usize = 16;
 
 /// Pulls from a phone into its folder, and returns which folder it is. `about` learns both as soon as they are known.
 pub(super) async fn pull_into(
-    request: &PullRequest,
+    request: &PullOrder,
     target: Target,
     options: ConnectOptions,
     context: Context<'_>,
@@ -77,7 +77,7 @@ pub(super) async fn pull_into(
 
 /// What each step of a pull knows.
 struct PullRun<'a> {
-    request: &'a PullRequest,
+    request: &'a PullOrder,
     /// The folder, as the person named it or as it is named here.
     path: PathBuf,
     context: Context<'a>,

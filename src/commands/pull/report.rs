@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::Done;
 use super::super::summary::{Steps, looked_at_everything, summary_lines, survey_lines};
-use super::PullRequest;
+use super::PullOrder;
 use super::album::AlbumOutcome;
 use crate::adb::RemotePath;
 use crate::event::{Event, Events};
@@ -25,7 +25,7 @@ const TOLD_FAILURES: usize = 20;
 pub(super) fn tell_dry_run(
     plan: &Plan,
     found: &Enumeration,
-    request: &PullRequest,
+    request: &PullOrder,
     events: &Events,
     ui: &Ui,
 ) -> Done {
@@ -76,7 +76,7 @@ pub(super) fn tell_dry_run(
 }
 
 /// What is said of a phone with nothing on it.
-fn empty_phone_line(request: &PullRequest, found: &Enumeration) -> Option<String> {
+fn empty_phone_line(request: &PullOrder, found: &Enumeration) -> Option<String> {
     let is_empty = found.files_wanted == 0 && found.refused.is_empty();
     (is_empty && request.selection.takes_all()).then(|| match found.files_seen {
         0 => "The phone is empty: it holds no files where rescue looks".to_owned(),
@@ -181,7 +181,7 @@ pub(super) struct PullReport<'a> {
     pub(super) outcome: &'a PullOutcome,
     pub(super) found: &'a Enumeration,
     pub(super) known: &'a KnownMissing,
-    pub(super) request: &'a PullRequest,
+    pub(super) request: &'a PullOrder,
     pub(super) took: Duration,
     /// How long the phone was gone meanwhile.
     pub(super) waited: Duration,

@@ -11,7 +11,7 @@ use crate::media::kind::MediaKind;
 use crate::pull::enumerate::Roots;
 
 /// What to pull, as decided.
-pub(in crate::commands) struct PullRequest {
+pub(in crate::commands) struct PullOrder {
     pub(in crate::commands) output: Option<PathBuf>,
     /// Whether each phone gets a folder below `output`, named after it.
     pub(in crate::commands) folder_each: bool,
@@ -33,7 +33,7 @@ pub(in crate::commands) struct PullRequest {
     pub(in crate::commands) choice: ChoiceArgs,
 }
 
-impl PullRequest {
+impl PullOrder {
     pub(super) fn of(args: &PullArgs) -> Result<Self, Error> {
         let PullArgs {
             output,
