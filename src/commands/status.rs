@@ -1,6 +1,6 @@
 //! `rescue status FOLDER`: counts the files of a rescue folder, and lists the missing ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use chrono::{Local, TimeZone as _};
@@ -16,8 +16,8 @@ use crate::error::{Error, Kind};
 use crate::folder::DiskError;
 use crate::folder::upload::{KnownRemote, UploadCount};
 use crate::folder::{
-    CatalogueError, Entry, Folder, FolderError, PresenceLookup, ReasonCode, Run, RunOutcome, State,
-    Summary, SurveyKind, Surveyed,
+    Catalogue, CatalogueError, Entry, Folder, FolderError, PresenceLookup, ReasonCode, Run,
+    RunOutcome, State, Summary, SurveyKind, Surveyed,
 };
 use crate::item::Item;
 use crate::item::PhoneIdentity;
@@ -77,47 +77,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         catalogue.last_run()?,
     );
     let (survey, accepted) = (catalogue.survey()?, catalogue.accepted()?);
-    let (mut vanished, mut known, mut lasting) = (0, 0, 0);
-    let mut steps = Steps::default();
-    catalogue.for_each_failed(|entry: Entry| {
-        let code = entry.reason.as_ref().map(|reason| reason.code);
-        vanished += u64::from(code == Some(ReasonCode::Vanished));
-        let Entry {
-            item: Item { path, .. },
-            state,
-            reason,
-            attempts,
-            ..
-        } = &entry;
-        let why = reason.as_ref().map_or("", |reason| reason.message.as_str());
-        let word = if *state == State::Damaged {
-            "damaged"
-        } else {
-            "failed"
-        };
-        let is_known = code.is_some_and(|code| accepted.get(path) == Some(&code));
-        known += u64::from(is_known);
-        lasting += u64::from(!is_known && code.is_some_and(ReasonCode::is_lasting));
-        if let Some(code) = code.filter(|_| !is_known) {
-            steps.add(code);
-        }
-        let known = if is_known { "; known" } else { "" };
-        let line = format!(
-            "{word}: {} ({}{known})",
-            plain(&path.to_string()),
-            plain(why)
-        );
-        let missing = MissingEntry {
-            r#type: "item",
-            path,
-            state: *state,
-            reason: reason.as_ref(),
-            attempts: *attempts,
-            known: is_known,
-        };
-        ui.result(&missing, &[line]);
-        Ok::<_, CatalogueError>(())
-    })?;
+    let failures = ToldFailures::tell(catalogue, &accepted, ui)?;
     let shown = plain(&path.display().to_string());
     let word = typed(&path);
     let mut lines = vec![format!(
@@ -144,7 +104,192 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     let ended = last_run.as_ref().and_then(|run| run.outcome);
     let is_all_known = matches!(ended, Some(RunOutcome::Done | RunOutcome::SomeFailed))
         && unreadable.all(is_known_place)
-        && known == missing;
+        && failures.known == missing;
+    let remotes = remotes_of(catalogue, is_whole, everything, &mut lines)?;
+    // A pull puts files there now.
+    let pull = last_run
+        .as_ref()
+        .filter(|run| under_way && run.ended.is_none());
+    let counted = match pull {
+        Some(_) => None,
+        None => Some(EmptyPlaces::of(&folder)?),
+    };
+    if under_way && pull.is_none() {
+        lines.push(
+            "Another rescue is working on this folder: an upload, an export or a check".to_owned(),
+        );
+    }
+    let places = counted.as_ref();
+    let not_in_place = places.map_or(0, |places| places.empty);
+    let unseen = places.map_or(0, |places| places.unseen);
+    lines.extend(places.into_iter().flat_map(|places| places.lines(&word)));
+    let standing = RescueStanding {
+        word: &word,
+        everything,
+        is_whole,
+        is_all_known,
+        is_in_place: not_in_place + unseen == 0,
+        unfinished,
+        missing,
+        failures: &failures,
+        by_size: summary.verified_by_size.files,
+    };
+    lines.extend(failures.steps.lines());
+    lines.push(match pull {
+        Some(run) => pull_under_way(&summary, run),
+        None => standing.sentence(),
+    });
+    let status = StatusLine {
+        r#type: "status",
+        folder: path.display().to_string(),
+        phone: &phone,
+        last_run: last_run.as_ref(),
+        summary: &summary,
+        remotes: &remotes,
+        under_way,
+        not_in_place: places.map(|places| places.empty),
+        not_looked_for: places.map(|places| places.unseen),
+        surveyed: &survey,
+        looked_at_everything: is_whole && everything,
+    };
+    ui.result(&status, &lines);
+    let is_missing = missing > 0 || !is_whole;
+    Ok(
+        if unfinished + not_in_place + unseen == 0 && (!is_missing || is_all_known) {
+            Done::All
+        } else {
+            Done::SomeFailed
+        },
+    )
+}
+
+/// The failed and damaged files.
+#[derive(Default)]
+struct ToldFailures {
+    /// Those that are gone from the phone,
+    vanished: u64,
+    /// those that somebody accepted,
+    known: u64,
+    /// and those that another try will hardly bring.
+    lasting: u64,
+    steps: Steps,
+}
+
+impl ToldFailures {
+    /// Tells each of them, and counts.
+    fn tell(
+        catalogue: &Catalogue,
+        accepted: &HashMap<RemotePath, ReasonCode>,
+        ui: &Ui,
+    ) -> Result<Self, Error> {
+        let mut told = Self::default();
+        catalogue.for_each_failed(|entry: Entry| {
+            let code = entry.reason.as_ref().map(|reason| reason.code);
+            told.vanished += u64::from(code == Some(ReasonCode::Vanished));
+            let Entry {
+                item: Item { path, .. },
+                state,
+                reason,
+                attempts,
+                ..
+            } = &entry;
+            let why = reason.as_ref().map_or("", |reason| reason.message.as_str());
+            let word = if *state == State::Damaged {
+                "damaged"
+            } else {
+                "failed"
+            };
+            let is_known = code.is_some_and(|code| accepted.get(path) == Some(&code));
+            told.known += u64::from(is_known);
+            told.lasting += u64::from(!is_known && code.is_some_and(ReasonCode::is_lasting));
+            if let Some(code) = code.filter(|_| !is_known) {
+                told.steps.add(code);
+            }
+            let known = if is_known { "; known" } else { "" };
+            let line = format!(
+                "{word}: {} ({}{known})",
+                plain(&path.to_string()),
+                plain(why)
+            );
+            let missing = MissingEntry {
+                r#type: "item",
+                path,
+                state: *state,
+                reason: reason.as_ref(),
+                attempts: *attempts,
+                known: is_known,
+            };
+            ui.result(&missing, &[line]);
+            Ok::<_, CatalogueError>(())
+        })?;
+        Ok(told)
+    }
+}
+
+/// How the rescue as a whole stands.
+struct RescueStanding<'a> {
+    /// The folder, as a command takes it.
+    word: &'a str,
+    /// Whether everything on the phone was looked at,
+    everything: bool,
+    /// the last run came to its end,
+    is_whole: bool,
+    /// and all that is missing was accepted.
+    is_all_known: bool,
+    is_in_place: bool,
+    unfinished: u64,
+    missing: u64,
+    failures: &'a ToldFailures,
+    /// Files that could be compared by size only.
+    by_size: u64,
+}
+
+impl RescueStanding<'_> {
+    fn sentence(&self) -> String {
+        let word = self.word;
+        let what = match self.everything {
+            true => "Everything asked for on the phone",
+            false => "Everything readable on the phone (exceptions above)",
+        };
+        match (self.unfinished, self.missing) {
+            (0, _) if !self.is_whole && self.is_all_known && self.failures.known > 0 => {
+                format!("{what} is here, except the files accepted as missing (--accept-failed)")
+            }
+            (0, 0) if !self.is_whole && self.is_all_known => {
+                format!("{what} is here (--accept-failed)")
+            }
+            (0, 0) if !self.is_whole => format!(
+                "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {word}`"
+            ),
+            (0, 0) if !self.is_in_place => format!("{what} was here before"),
+            (0, 0) if self.by_size > 0 => format!(
+                "{what} is here; {} could be compared by size only",
+                count(self.by_size, "file")
+            ),
+            (0, 0) => format!("{what} is here and proven"),
+            (0, missing) if missing == self.failures.vanished => {
+                "The missing files are gone from the phone: nothing more can be rescued".to_owned()
+            }
+            (0, _) if self.failures.lasting == 0 => {
+                format!("Some files could not be pulled; `rescue pull -o {word}` tries again")
+            }
+            (0, _) => format!(
+                "Some files could not be pulled; `rescue pull -o {word}` tries again, and --accept-failed accepts the files that stay missing"
+            ),
+            _ => format!(
+                "Not finished: plug the phone in and run `rescue pull -o {word}`, with --tcp or --serial as before"
+            ),
+        }
+    }
+}
+
+/// What is known of each remote, with a line for a person.
+fn remotes_of(
+    catalogue: &Catalogue,
+    is_whole: bool,
+    everything: bool,
+    lines: &mut Vec<String>,
+) -> Result<Vec<RemoteStatus>, Error> {
     let mut remotes = Vec::new();
     let known_remotes = catalogue.known_remotes()?;
     let targets = current_targets(&known_remotes);
@@ -170,93 +315,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
             not_there,
         });
     }
-    // A pull puts files there now.
-    let pull = last_run
-        .as_ref()
-        .filter(|run| under_way && run.ended.is_none());
-    let counted = match pull {
-        Some(_) => None,
-        None => Some(EmptyPlaces::of(&folder)?),
-    };
-    if under_way && pull.is_none() {
-        lines.push(
-            "Another rescue is working on this folder: an upload, an export or a check".to_owned(),
-        );
-    }
-    let places = counted.as_ref();
-    let not_in_place = places.map_or(0, |places| places.empty);
-    let unseen = places.map_or(0, |places| places.unseen);
-    if let Some(why) = places.and_then(|places| places.why.as_ref()) {
-        lines.push(format!(
-            "{} could not be looked for: {}",
-            count(unseen, "file"),
-            plain(&why.to_string())
-        ));
-    }
-    if not_in_place > 0 {
-        lines.push(format!(
-            "{} no longer in place: `rescue verify {word}` says which; `rescue pull -o {word}` fetches the missing files",
-            count(not_in_place, "file")
-        ));
-    }
-    let what = match everything {
-        true => "Everything asked for on the phone",
-        false => "Everything readable on the phone (exceptions above)",
-    };
-    let stands = match (unfinished, missing) {
-        (0, _) if !is_whole && is_all_known && known > 0 => {
-            format!("{what} is here, except the files accepted as missing (--accept-failed)")
-        }
-        (0, 0) if !is_whole && is_all_known => format!("{what} is here (--accept-failed)"),
-        (0, 0) if !is_whole => format!(
-            "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {word}`"
-        ),
-        (0, 0) if not_in_place + unseen > 0 => format!("{what} was here before"),
-        (0, 0) if summary.verified_by_size.files > 0 => format!(
-            "{what} is here; {} could be compared by size only",
-            count(summary.verified_by_size.files, "file")
-        ),
-        (0, 0) => format!("{what} is here and proven"),
-        (0, missing) if missing == vanished => {
-            "The missing files are gone from the phone: nothing more can be rescued".to_owned()
-        }
-        (0, _) if lasting == 0 => {
-            format!("Some files could not be pulled; `rescue pull -o {word}` tries again")
-        }
-        (0, _) => format!(
-            "Some files could not be pulled; `rescue pull -o {word}` tries again, and --accept-failed accepts the files that stay missing"
-        ),
-        _ => format!(
-            "Not finished: plug the phone in and run `rescue pull -o {word}`, with --tcp or --serial as before"
-        ),
-    };
-    lines.extend(steps.lines());
-    lines.push(match pull {
-        Some(run) => pull_under_way(&summary, run),
-        None => stands,
-    });
-    let status = StatusLine {
-        r#type: "status",
-        folder: path.display().to_string(),
-        phone: &phone,
-        last_run: last_run.as_ref(),
-        summary: &summary,
-        remotes: &remotes,
-        under_way,
-        not_in_place: places.map(|places| places.empty),
-        not_looked_for: places.map(|places| places.unseen),
-        surveyed: &survey,
-        looked_at_everything: is_whole && everything,
-    };
-    ui.result(&status, &lines);
-    let is_missing = missing > 0 || !is_whole;
-    Ok(
-        if unfinished + not_in_place + unseen == 0 && (!is_missing || is_all_known) {
-            Done::All
-        } else {
-            Done::SomeFailed
-        },
-    )
+    Ok(remotes)
 }
 
 /// Where the names lead now: as the settings say, or, for a remote that they no longer have, where files went last.
@@ -332,6 +391,23 @@ struct EmptyPlaces {
 }
 
 impl EmptyPlaces {
+    fn lines(&self, word: &str) -> Vec<String> {
+        let unseen = self.why.as_ref().map(|why| {
+            format!(
+                "{} could not be looked for: {}",
+                count(self.unseen, "file"),
+                plain(&why.to_string())
+            )
+        });
+        let empty = (self.empty > 0).then(|| {
+            format!(
+                "{} no longer in place: `rescue verify {word}` says which; `rescue pull -o {word}` fetches the missing files",
+                count(self.empty, "file")
+            )
+        });
+        unseen.into_iter().chain(empty).collect()
+    }
+
     fn of(folder: &Folder) -> Result<Self, Error> {
         let (presence, mut places) = (PresenceLookup::of(folder.root()), Self::default());
         folder.catalogue().for_each_payload(|file| {
