@@ -401,7 +401,7 @@ impl EmptyPlaces {
         });
         let empty = (self.empty > 0).then(|| {
             format!(
-                "{} no longer in place: `rescue verify {word}` says which; `rescue pull -o {word}` fetches the missing files",
+                "{} no longer here, or not of the size that was recorded: `rescue verify {word}` says which; `rescue pull -o {word}` fetches the missing files",
                 count(self.empty, "file")
             )
         });

@@ -35,7 +35,9 @@ impl TriedChoice<'_> {
             count(here.iter().sum(), "file"),
             path.display()
         );
-        let hint = if !self.include.is_empty() {
+        let hint = if !self.include.is_empty() && self.is_of_days {
+            "leave out the patterns, or --since and --until, to see which of them matches nothing: a pattern matches a whole path, as in '**/WhatsApp/**', and a day is the one on which a picture was taken".to_owned()
+        } else if !self.include.is_empty() {
             "a pattern matches a whole path, as in 'DCIM/Camera/*.jpg' or '**/WhatsApp/**'"
                 .to_owned()
         } else if self.is_of_days {

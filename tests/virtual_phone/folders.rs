@@ -476,7 +476,7 @@ async fn shortage_of_open_files_says_nothing_of_the_files() {
             let text = String::from_utf8_lossy(&text);
             refused += u64::from(!output.status.success());
             for false_word in [
-                "no longer in place",
+                "no longer here",
                 "something else stands",
                 "wrong",
                 "Left out",

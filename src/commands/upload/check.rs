@@ -165,8 +165,9 @@ pub(super) async fn check(
     )];
     if wrong > 0 {
         lines.push(format!(
-            "{} not: run `rescue upload` again to send them",
-            count(wrong, "file")
+            "{} not: `rescue upload` sends {} again",
+            count(wrong, "file"),
+            if wrong == 1 { "it" } else { "them" }
         ));
     }
     lines.extend(missing.in_words(args));
