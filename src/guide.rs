@@ -218,6 +218,8 @@ const AND_RESUME_AGAIN: Clause =
 const AND_AGAIN: Clause = ByCommand(" and run the same command again");
 /// How a command is given another folder or file to write.
 const WITH_O: Clause = With(Flag::Output, " with -o");
+/// How an export is given another archive.
+const AS_ARCHIVE: Clause = With(Flag::OfExport, " with -o");
 const CHOOSE_BY_SERIAL: Clause = With(Flag::Serial, "choose one with --serial");
 
 /// The next step where another user's files are in the way.
@@ -522,14 +524,14 @@ impl From<ExportError> for Error {
             ExportError::Disk(DiskError::Full { .. }) => (
                 Kind::DiskFull,
                 [
- Said("make room, or choose another disk"), WITH_O, Said("; nothing half-written was left")].into(),
+ Said("make room, or choose another disk"), AS_ARCHIVE, Said("; nothing half-written was left")].into(),
             ),
             ExportError::Disk(DiskError::FileTooLarge { .. }) => (
                 Kind::Disk,
-                [With(Flag::OfExport, "this disk takes no file of 4 GiB: add --split 4G, or "), Said("choose another disk"), WITH_O].into(),
+                [With(Flag::OfExport, "this disk takes no file of 4 GiB: add --split 4G, or "), Said("choose another disk"), AS_ARCHIVE].into(),
             ),
             ExportError::Disk(DiskError::NotWritable { .. } | DiskError::NameRefused { .. }) => {
-                (Kind::Disk, [Said("choose another place or name"), WITH_O].into())
+                (Kind::Disk, [Said("choose another place or name"), AS_ARCHIVE].into())
             }
             ExportError::Disk(_) => (
                 Kind::Disk,
@@ -540,7 +542,7 @@ impl From<ExportError> for Error {
             ExportError::Zip { .. } => (Kind::Disk, "run again with -v and report its output".into()),
             ExportError::ReadBack { .. } => (
                 Kind::Disk,
-                [Said("this disk does not return the bytes that were written: choose another one"), WITH_O].into(),
+                [Said("this disk does not return the bytes that were written: choose another one"), AS_ARCHIVE].into(),
             ),
             ExportError::NoRecipient { .. } => (
                 Kind::Usage,
@@ -548,26 +550,26 @@ impl From<ExportError> for Error {
             ),
             ExportError::Exists { .. } => (
                 Kind::Usage,
-                [Said("choose another name"), WITH_O, With(Flag::OfExport, ", or give --force, which replaces a file and nothing else")].into(),
+                [Said("choose another name"), AS_ARCHIVE, With(Flag::OfExport, ", or give --force, which replaces a file and nothing else")].into(),
             ),
             ExportError::Busy { .. } => (
                 Kind::Usage,
-                [Said("wait until it is done, or choose another name"), WITH_O].into(),
+                [Said("wait until it is done, or choose another name"), AS_ARCHIVE].into(),
             ),
             ExportError::Inside { .. } => (
                 Kind::Usage,
-                [Said("choose a place outside of the rescue folder"), WITH_O].into(),
+                [Said("choose a place outside of the rescue folder"), AS_ARCHIVE].into(),
             ),
-            ExportError::NoName { .. } => (Kind::Usage, [Said("name a file"), WITH_O, Said(", as in photos.zip")].into()),
+            ExportError::NoName { .. } => (Kind::Usage, [Said("name a file"), AS_ARCHIVE, Said(", as in photos.zip")].into()),
             ExportError::NoRoom { .. } => {
-                (Kind::DiskFull, [Said("make room, or choose another disk"), WITH_O].into())
+                (Kind::DiskFull, [Said("make room, or choose another disk"), AS_ARCHIVE].into())
             }
             ExportError::Incomplete { .. } => (
                 Kind::Folder,
                 [Said("run `rescue status` with the folder"), With(Flag::OfExport, ", or export without --strict")].into(),
             ),
             ExportError::NoParent { .. } => {
-                (Kind::Usage, [Said("create it, or choose another place"), WITH_O].into())
+                (Kind::Usage, [Said("create it, or choose another place"), AS_ARCHIVE].into())
             }
             ExportError::AllLeftOut { .. } => (
                 Kind::Folder,

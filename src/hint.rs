@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 /// An option that only some of the commands have that can fail in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flag {
-    /// `-o`: the folder or file to write.
+    /// `-o`: the folder or file to write. That of an export is the archive: [`Flag::OfExport`].
     Output,
     /// `--same-phone`
     SamePhone,

@@ -24,9 +24,9 @@ use crate::guide::journey::{
 use crate::guide::states;
 use crate::phone::allowed;
 use crate::phone::connect::{ConnectOptions, Patience, connect};
-use crate::ui::plain;
 use crate::ui::terminal::Mode;
 use crate::ui::words::journey::{asked, label, lines};
+use crate::ui::{plain, typed};
 use crate::upload::kinds::KindOptions;
 use crate::upload::kinds::folder::FolderSettings;
 use crate::upload::settings::Settings;
@@ -73,6 +73,8 @@ impl Driver<'_> {
         let mut happened = Happened::Began;
         // The rescue folder, for the actions after the pull.
         let mut folder = PathBuf::new();
+        // Whether the person named it: a guide that starts again knows nothing of it.
+        let mut is_named = false;
         loop {
             let turn = journey.turn(happened);
             let told = turn.say.iter().flat_map(lines);
@@ -86,7 +88,11 @@ impl Driver<'_> {
                 Next::AskMany(question) => {
                     Happened::AnsweredMany(self.choose_many(&question).await?)
                 }
-                Next::AskPlace => Happened::Placed(self.place(None).await?),
+                Next::AskPlace => {
+                    let place = self.place(None).await?;
+                    is_named |= place.is_some();
+                    Happened::Placed(place)
+                }
                 Next::Wait {
                     actions,
                     asks_owner,
@@ -101,7 +107,13 @@ impl Driver<'_> {
                 }
                 Next::Pull(take) => {
                     folder.clone_from(&take.folder);
-                    self.outcome(self.pull(&phone, &take).await)?
+                    let pulled = self.outcome(self.pull(&phone, &take).await);
+                    match is_named {
+                        true => {
+                            pulled.map_err(|error| error.with_hint(self.going_on_in(&folder)))?
+                        }
+                        false => pulled?,
+                    }
                 }
                 Next::Run(action) => Happened::Ran(self.act(&action, &phone, &folder).await?),
                 Next::End(true) => return Ok(Done::All),
@@ -111,6 +123,14 @@ impl Driver<'_> {
                 self.context.ui.forget_typed();
             }
         }
+    }
+
+    /// How a pull into a folder that the person named goes on.
+    fn going_on_in(&self, folder: &Path) -> String {
+        let tcp = self.args.tcp.as_ref();
+        let tcp = tcp.map_or(String::new(), |address| format!(" --tcp {address}"));
+        let folder = typed(folder);
+        format!("run `rescue pull{tcp} -o {folder}`: it resumes where it stopped")
     }
 
     /// The phone that is rescued, as a command names it.

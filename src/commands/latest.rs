@@ -23,10 +23,12 @@ pub(super) fn chosen_folder(args: &FolderArgs, ui: &Ui) -> Result<PathBuf, Error
 
 fn latest() -> Result<PathBuf, Error> {
     let here = Path::new(".");
+    if Folder::changed(here).is_some() {
+        return Ok(here.to_owned());
+    }
     let listing = std::fs::read_dir(here).into_iter().flatten();
     let below = listing.filter_map(|found| found.ok().map(|found| found.file_name().into()));
-    let folders = std::iter::once(here.to_owned()).chain(below);
-    let latest = folders
+    let latest = below
         .filter_map(|path: PathBuf| Folder::changed(&path).map(|changed| (changed, path)))
         .max_by_key(|(changed, _)| *changed);
     latest.map(|(_, path)| path).ok_or_else(|| {

@@ -102,7 +102,7 @@ pub(super) async fn prompted(
     if !terminal::is_there() {
         return Err(
             Error::new(Kind::Usage, "input is required, but standard input is not a terminal")
-                .with_hint("give the PIN with --pin-file FILE, or with --pin-file - on the standard input; --again, --unlocked and --yes answer the other questions"),
+                .with_hint("give the PIN with --pin-file FILE, or with --pin-file - on the standard input; options in --help answer the other questions"),
         );
     }
     let failed = |error| Error::new(Kind::Usage, "the terminal cannot be read").caused_by(error);

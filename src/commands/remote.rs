@@ -108,8 +108,8 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         kind.set_host_key(shown.key);
     }
     let mut secret = match secret {
-        NewSecret::AsUsual => secret_of(args, kind.needed_secret(), ui).await?,
-        NewSecret::NotNeeded => secret_of(args, None, ui).await?,
+        NewSecret::AsUsual => secret_of(args, &kind, kind.needed_secret(), ui).await?,
+        NewSecret::NotNeeded => secret_of(args, &kind, None, ui).await?,
         NewSecret::Known(secret) => Some(secret),
     };
     if let Some((service, client_id)) = kind.sign_in() {
@@ -258,13 +258,17 @@ fn no_sign_in(name: &str, kind: &KindSettings) -> Error {
 
 async fn secret_of(
     args: &RemoteAddArgs,
+    kind: &KindSettings,
     wanted: Option<NeededSecret>,
     ui: &Ui,
 ) -> Result<Option<Secret>, Error> {
     if let Some(file) = &args.secret_file {
         return Secret::from_file(file).map(Some);
     }
-    if let Some(secret) = Secret::from_environment()? {
+    // A folder has none: what stands there is that of another remote.
+    if kind.folder().is_none()
+        && let Some(secret) = Secret::from_environment()?
+    {
         return Ok(Some(secret));
     }
     match wanted {

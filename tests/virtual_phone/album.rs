@@ -146,6 +146,13 @@ async fn open_shows_the_page_or_says_where_it_is() {
         .await;
         assert_eq!(ended.expect(0).lines.last().unwrap()["folder"], ".");
     }
+    // A pull from inside makes no other folder there, which would be taken for this one.
+    let address = serving.address().to_string();
+    let inside = ["--json", "pull", "--tcp", &address];
+    let mut inside = desk.command(&inside);
+    inside.current_dir(desk.folder());
+    let ended = end(inside.spawn().unwrap()).await.expect(0);
+    assert_eq!(ended.line("summary")["folder"], ".");
     let page = fs::canonicalize(desk.folder().join("index.html")).unwrap();
     let page = page.display().to_string();
     // No desktop, no program, and one that fails.

@@ -350,7 +350,7 @@ async fn place_that_takes_nothing_is_changed_for_another_without_starting_over()
     let disk = desk.dir.path().join("disk");
     std::fs::create_dir(&disk).unwrap();
     let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
-    terminal.shows("2  Put it on another disk").await;
+    terminal.shows("2  Choose another disk").await;
     terminal.type_keys("2\n");
     terminal.shows("Which folder?").await;
     // Nobody makes a folder there, not even root.

@@ -45,7 +45,14 @@ pub(super) async fn choose(
 ) -> Result<Destination, Error> {
     let identity = phone.identity();
     let mut marks = phone.marks();
-    let path = match &request.output {
+    // In a rescue folder its own files are meant; another one below it would be taken for it.
+    let here = Path::new(".");
+    let is_inside = request.output.is_none() && Folder::changed(here).is_some();
+    let output = match is_inside && !request.new_folder && !request.folder_each {
+        true => Some(here.to_owned()),
+        false => request.output.clone(),
+    };
+    let path = match &output {
         Some(folder) if !request.folder_each => {
             let known = match owner(phone, folder.clone(), ChosenBy::BySomebody).await {
                 FolderOwner::This(known) => known,

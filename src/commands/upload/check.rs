@@ -165,8 +165,10 @@ pub(super) async fn check(
     )];
     if wrong > 0 {
         lines.push(format!(
-            "{} not: `rescue upload` sends {} again",
+            "{} not: `rescue upload {} --to {}` sends {} again",
             count(wrong, "file"),
+            typed(&args.folder),
+            typed(args.to.as_ref()),
             if wrong == 1 { "it" } else { "them" }
         ));
     }
