@@ -191,7 +191,9 @@ mod tests {
         let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
         read_at(file, &mut bytes, 0).unwrap();
         assert!(!bytes.windows(5).any(|it| it == b"small"));
-        assert_eq!(std::fs::read_dir(room.path()).unwrap().count(), 0);
+        // Windows removes its name when it is closed.
+        let names = usize::from(cfg!(windows));
+        assert_eq!(std::fs::read_dir(room.path()).unwrap().count(), names);
         // Nobody gets a value where none begins.
         assert!(spill.get(Mark(NonZeroU64::MAX)).is_err());
         assert!(spill.get(Mark(NonZeroU64::MIN.saturating_add(1))).is_err());
