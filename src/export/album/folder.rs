@@ -310,6 +310,8 @@ fn sweep_sheet(folder: &Within, root: &Path) -> Result<(), DiskError> {
             sheet.remove(&name)?;
         }
     }
+    // A folder that is open keeps its place on Windows.
+    drop(sheet);
     // Stays where somebody put something else into it.
     let _ = fs::remove_dir(root.join("sheet"));
     Ok(())
