@@ -500,7 +500,11 @@ fn passwords_asked_for_by_prompts_and_behind_a_key_are_given() {
         if file.is_some() {
             // What is missing is named.
             let half = added(&desk, "half", port, file, None).expect(1);
-            assert!(half.all.contains("--secret-file"), "{}", half.all);
+            assert!(
+                half.all.contains("set the remote up with a password"),
+                "{}",
+                half.all
+            );
             let other = added(&desk, "other", port, Some("other"), Some(PASSWORD)).expect(1);
             assert_eq!(other.line("error")["kind"], "remote_denied");
         }
