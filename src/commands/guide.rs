@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{
     Context, Done, arguments, authorize, doctor, export, keys, name_of, number_typed, options_of,
-    pull, remote, serial_from_environment, stopped, target_of, unlock, upload,
+    pull, pull_command, remote, serial_from_environment, stopped, target_of, unlock, upload,
 };
 use crate::cli::{
     AuthorizeArgs, ChoiceArgs, DoctorArgs, GuideArgs, KeysArgs, PhoneArgs, PullArgs, RemoteAddArgs,
@@ -88,11 +88,7 @@ impl Driver<'_> {
                 Next::AskMany(question) => {
                     Happened::AnsweredMany(self.choose_many(&question).await?)
                 }
-                Next::AskPlace => {
-                    let place = self.place(None).await?;
-                    is_named |= place.is_some();
-                    Happened::Placed(place)
-                }
+                Next::AskPlace => Happened::Placed(self.place(None).await?),
                 Next::Wait {
                     actions,
                     asks_owner,
@@ -101,6 +97,7 @@ impl Driver<'_> {
                         .await?
                 }
                 Next::List(place) => {
+                    is_named = place.is_some();
                     let args = pull_args(&phone, None, &What::Everything)?;
                     let listed = pull::contents(&args, place.as_deref(), self.context);
                     self.outcome(listed.await.map(Happened::Listed))?
@@ -108,12 +105,10 @@ impl Driver<'_> {
                 Next::Pull(take) => {
                     folder.clone_from(&take.folder);
                     let pulled = self.outcome(self.pull(&phone, &take).await);
-                    match is_named {
-                        true => {
-                            pulled.map_err(|error| error.with_hint(self.going_on_in(&folder)))?
-                        }
-                        false => pulled?,
-                    }
+                    pulled.map_err(|error| match is_named {
+                        true => error.with_hint(going_on_in(&folder, &phone)),
+                        false => error,
+                    })?
                 }
                 Next::Run(action) => Happened::Ran(self.act(&action, &phone, &folder).await?),
                 Next::End(true) => return Ok(Done::All),
@@ -123,14 +118,6 @@ impl Driver<'_> {
                 self.context.ui.forget_typed();
             }
         }
-    }
-
-    /// How a pull into a folder that the person named goes on.
-    fn going_on_in(&self, folder: &Path) -> String {
-        let tcp = self.args.tcp.as_ref();
-        let tcp = tcp.map_or(String::new(), |address| format!(" --tcp {address}"));
-        let folder = typed(folder);
-        format!("run `rescue pull{tcp} -o {folder}`: it resumes where it stopped")
     }
 
     /// The phone that is rescued, as a command names it.
@@ -464,6 +451,12 @@ async fn lets_in(args: &PhoneArgs) -> bool {
     };
     allowed::note(name_of(&phone.target()));
     true
+}
+
+/// How a pull into a folder that the person named goes on.
+fn going_on_in(folder: &Path, phone: &PhoneArgs) -> String {
+    let (command, folder) = (pull_command(phone, None), typed(folder));
+    format!("run `{command} -o {folder}`: it resumes where it stopped")
 }
 
 fn pull_args(phone: &PhoneArgs, folder: Option<&Path>, what: &What) -> Result<PullArgs, Error> {

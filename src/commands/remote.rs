@@ -108,8 +108,9 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         kind.set_host_key(shown.key);
     }
     let mut secret = match secret {
-        NewSecret::AsUsual => secret_of(args, &kind, kind.needed_secret(), ui).await?,
-        NewSecret::NotNeeded => secret_of(args, &kind, None, ui).await?,
+        NewSecret::AsUsual => secret_of(args, kind.needed_secret(), ui).await?,
+        NewSecret::NotNeeded => secret_of(args, None, ui).await?,
+        NewSecret::Nowhere => secret_in_file(args)?,
         NewSecret::Known(secret) => Some(secret),
     };
     if let Some((service, client_id)) = kind.sign_in() {
@@ -258,17 +259,13 @@ fn no_sign_in(name: &str, kind: &KindSettings) -> Error {
 
 async fn secret_of(
     args: &RemoteAddArgs,
-    kind: &KindSettings,
     wanted: Option<NeededSecret>,
     ui: &Ui,
 ) -> Result<Option<Secret>, Error> {
-    if let Some(file) = &args.secret_file {
-        return Secret::from_file(file).map(Some);
+    if let Some(secret) = secret_in_file(args)? {
+        return Ok(Some(secret));
     }
-    // A folder has none: what stands there is that of another remote.
-    if kind.folder().is_none()
-        && let Some(secret) = Secret::from_environment()?
-    {
+    if let Some(secret) = Secret::from_environment()? {
         return Ok(Some(secret));
     }
     match wanted {
@@ -277,6 +274,11 @@ async fn secret_of(
         Some(NeededSecret::File(what)) => questions::secret_file(what, ui).await.map(Some),
         None => Ok(None),
     }
+}
+
+fn secret_in_file(args: &RemoteAddArgs) -> Result<Option<Secret>, Error> {
+    let file = args.secret_file.as_deref();
+    file.map(Secret::from_file).transpose()
 }
 
 /// Where else a new remote's secret may come from.

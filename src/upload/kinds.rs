@@ -116,6 +116,8 @@ pub(crate) enum NewSecret {
     AsUsual,
     /// The options do without.
     NotNeeded,
+    /// This kind of remote has none: what the environment holds is that of another remote.
+    Nowhere,
     /// It came with the options.
     Known(Secret),
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::desk::{command, output_of};
+use crate::support::made;
 
 /// Some time in 2021; every file gets another second.
 const FIRST_MTIME: u64 = 1_630_000_000;
@@ -99,16 +100,7 @@ pub(crate) fn allow(path: &Path, mode: u32) {
 
 /// Bytes that do not compress, the same for the same seed.
 pub(crate) fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut noise = Vec::with_capacity(bytes + 8);
-    while noise.len() < bytes {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        noise.extend_from_slice(&state.to_le_bytes());
-    }
-    noise.truncate(bytes);
-    noise
+    made::noise(bytes, seed)
 }
 
 /// What a file is.

@@ -94,7 +94,7 @@ fn line(reader: &mut impl BufRead) -> Option<String> {
 }
 
 /// The lines up to an empty one.
-pub(crate) fn headers(reader: &mut impl BufRead) -> Option<BTreeMap<String, String>> {
+fn headers(reader: &mut impl BufRead) -> Option<BTreeMap<String, String>> {
     let mut headers = BTreeMap::new();
     loop {
         let line = line(reader)?;

@@ -355,6 +355,18 @@ fn large_file_that_was_interrupted_goes_on_where_it_was() {
     assert!(desk.tree("nas").into_values().eq([photo(1, 12_000_000)]));
 }
 
+/// What stands in the environment is the secret of another remote.
+#[test]
+fn folder_keeps_no_secret() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("nas")).unwrap();
+    let mut command = desk.command(&["remote", "add", "nas", "folder", "nas"]);
+    command.env("RESCUE_REMOTE_SECRET", "PLANTED-of-another");
+    Ended::of(command.output().unwrap()).expect(0);
+    let written = fs::read_to_string(desk.path("home/.config/rescue/remotes.toml")).unwrap();
+    assert!(!written.contains("PLANTED"), "{written}");
+}
+
 #[test]
 fn remotes_are_listed_tested_and_forgotten() {
     let desk = desk_with_nas(1);

@@ -47,14 +47,14 @@ pub(super) async fn choose(
     let mut marks = phone.marks();
     // In a rescue folder its own files are meant; another one below it would be taken for it.
     let here = Path::new(".");
-    let is_inside = request.output.is_none() && Folder::changed(here).is_some();
-    let output = match is_inside && !request.new_folder && !request.folder_each {
-        true => Some(here.to_owned()),
-        false => request.output.clone(),
+    let may_be_here = request.output.is_none() && !request.new_folder && !request.folder_each;
+    let output = match may_be_here && Folder::changed(here).is_some() {
+        true => Some(here),
+        false => request.output.as_deref(),
     };
-    let path = match &output {
+    let path = match output {
         Some(folder) if !request.folder_each => {
-            let known = match owner(phone, folder.clone(), ChosenBy::BySomebody).await {
+            let known = match owner(phone, folder.to_owned(), ChosenBy::BySomebody).await {
                 FolderOwner::This(known) => known,
                 FolderOwner::Other(_) if request.same_phone => Marks::default(),
                 FolderOwner::Other(error) => return Err(error.into()),
@@ -63,10 +63,10 @@ pub(super) async fn choose(
             if !known.0.contains_key(ANDROID_ID) {
                 marks.0.extend(android_id(phone).await);
             }
-            folder.clone()
+            folder.to_owned()
         }
         parent => {
-            let parent = parent.as_deref().unwrap_or(Path::new(""));
+            let parent = parent.unwrap_or(Path::new(""));
             // Beside other phones all that can be known is asked: the folders of those are in use.
             if request.folder_each {
                 marks.0.extend(android_id(phone).await);

@@ -31,7 +31,7 @@ pub(super) fn stored_size(size: u64) -> i64 {
 
 pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let path = remote_path(row, 1)?;
-    let (state, sha256) = (state(row, 7, 8)?, optional_sha256(row, 9)?);
+    let (state, sha256) = (state(row, 7, 8)?, optional(row, 9, sha256)?);
     let was_here = matches!(
         state,
         State::Pulled | State::Verified(_) | State::Superseded
@@ -70,10 +70,7 @@ pub(super) fn companion(row: &Row<'_>) -> rusqlite::Result<Companion> {
         local: local(row, 0)?,
         size: whole(row, 1)?,
         sha256: sha256(row, 2)?,
-        missing_bytes: match row.get_ref(3)? {
-            rusqlite::types::ValueRef::Null => None,
-            _ => Some(whole(row, 3)?),
-        },
+        missing_bytes: optional(row, 3, whole)?,
     })
 }
 
@@ -89,10 +86,7 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
     };
     Ok(Run {
         started: time(row, 0)?,
-        ended: match row.get_ref(1)? {
-            ValueRef::Null => None,
-            _ => Some(time(row, 1)?),
-        },
+        ended: optional(row, 1, time)?,
         tool: text(row, 2, MAX_WORD_BYTES)?,
         outcome,
     })
@@ -155,10 +149,15 @@ pub(super) fn sha256(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256> {
         .ok_or_else(|| wrong(column, Type::Blob, "SHA-256"))
 }
 
-fn optional_sha256(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Sha256>> {
+/// A value that may be missing.
+fn optional<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: impl FnOnce(&Row<'_>, usize) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
     match row.get_ref(column)? {
         ValueRef::Null => Ok(None),
-        _ => sha256(row, column).map(Some),
+        _ => read(row, column).map(Some),
     }
 }
 
@@ -198,10 +197,7 @@ pub(super) fn optional_text(
     column: usize,
     most: usize,
 ) -> rusqlite::Result<Option<String>> {
-    match row.get_ref(column)? {
-        ValueRef::Null => Ok(None),
-        _ => text(row, column, most).map(Some),
-    }
+    optional(row, column, |row, column| text(row, column, most))
 }
 
 /// A message as a column holds it: the beginning of a very long one.
