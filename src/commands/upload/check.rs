@@ -5,17 +5,18 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::super::Context;
-use super::{TOLD_FAILURES, archives, is_choice, refuse_empty_choice, refused, uploads};
+use super::cut_short;
+use super::files::{archives, is_choice, refuse_empty_choice, uploads};
+use super::report::TOLD_FAILURES;
 use crate::cli::UploadArgs;
-use crate::commands::{Done, stopped};
+use crate::commands::{Context, Done};
 use crate::error::{Error, Kind};
 use crate::folder::upload::{NewUpload, RemoteId, Upload, UploadReason, UploadRecord, UploadState};
 use crate::folder::{Access, CatalogueError, Folder};
 use crate::halt::Halt;
-use crate::ui::{Went, bytes, count, plain, typed};
+use crate::ui::{Ui, Went, bytes, count, plain, typed};
 use crate::upload::choose::RemotePaths;
-use crate::upload::queue::{Ended, Options, check as queue};
+use crate::upload::queue::{Options, check as queue};
 use crate::upload::rules::Rules;
 use crate::upload::{Depth, Masked, Proven, Settled};
 
@@ -66,17 +67,56 @@ pub(super) async fn check(
     remote: Masked,
     context: Context<'_>,
 ) -> Result<Done, Error> {
-    let args = work.args;
-    let Some(id) = folder.catalogue().known_remote(&args.to, work.target)? else {
-        let message = format!("nothing of this folder was sent to {}", args.to);
-        return Err(
-            Error::new(Kind::SomeItemsFailed, message).with_hint(format!(
-                "send it: rescue upload {} --to {}",
-                typed(&args.folder),
-                args.to
-            )),
-        );
+    let (args, halt) = (work.args, context.halt);
+    let id = remote_with_receipts(&work, folder)?;
+    let (mut sent, archives) = receipts(folder, id)?;
+    let rules = remote.rules().clone();
+    let missing = match args.archive.is_empty() {
+        true => NotSent::of(args, folder, (&rules, id), &mut sent, archives, halt).await?,
+        false => NotSent::of_archives(args, folder, id, &mut sent, halt).await?,
     };
+    let settled = queue::check(
+        remote,
+        folder.data_reader(),
+        (&work.options, context.ui.events()),
+        &sent,
+        (work.depth, halt),
+    );
+    let settled = settled
+        .await
+        .map_err(|ended| cut_short(ended, args, halt))?;
+    let findings = Findings::of(&sent, settled, context.ui);
+    if folder.access() == Access::ReadWrite {
+        let now = chrono::Utc::now().timestamp();
+        folder
+            .catalogue_mut()
+            .record_uploads(&findings.records, now)?;
+    }
+    Ok(report(
+        &work,
+        folder.access(),
+        findings,
+        &missing,
+        context.ui,
+    ))
+}
+
+/// The remote, to which something of this folder was sent.
+fn remote_with_receipts(work: &RemoteComparison<'_>, folder: &Folder) -> Result<RemoteId, Error> {
+    let args = work.args;
+    let known = folder.catalogue().known_remote(&args.to, work.target)?;
+    known.ok_or_else(|| {
+        let message = format!("nothing of this folder was sent to {}", args.to);
+        Error::new(Kind::SomeItemsFailed, message).with_hint(format!(
+            "send it: rescue upload {} --to {}",
+            typed(&args.folder),
+            args.to
+        ))
+    })
+}
+
+/// The uploads that have a receipt, and the archives that were queued and have none.
+fn receipts(folder: &Folder, id: RemoteId) -> Result<(Vec<Upload>, Vec<Upload>), CatalogueError> {
     let (mut sent, mut archives) = (Vec::new(), Vec::new());
     folder.catalogue().for_each_upload(id, |upload| {
         match upload.state {
@@ -91,73 +131,83 @@ pub(super) async fn check(
         }
         Ok::<_, CatalogueError>(())
     })?;
-    let rules = remote.rules().clone();
-    let missing = match args.archive.is_empty() {
-        true => {
-            NotSent::of(
-                args,
-                folder,
-                (&rules, id),
-                &mut sent,
-                archives,
-                context.halt,
-            )
-            .await?
-        }
-        false => NotSent::of_archives(args, folder, id, &mut sent, context.halt).await?,
-    };
-    let settled = queue::check(
-        remote,
-        folder.data_reader(),
-        (&work.options, context.ui.events()),
-        &sent,
-        (work.depth, context.halt),
-    );
-    let settled = settled.await.map_err(|ended| match ended {
-        Ended::Stopped => stopped(context.halt),
-        Ended::Problem(problem) => refused(&problem, args),
-        Ended::Catalogue(error) => error.into(),
-    })?;
-    let mut records = Vec::new();
-    let (mut wrong, mut compared) = (0, Compared::default());
-    for (upload, settled) in sent.iter().zip(settled) {
-        match settled {
-            Settled::There {
-                checksum,
-                path,
-                proven,
-            } => {
-                compared.note(proven);
-                let id = upload.id;
-                records.push(UploadRecord::There { id, checksum });
-                records.extend(path.map(|path| UploadRecord::Respelt { id, path }));
-            }
-            Settled::Wrong(reason, message) => {
-                wrong += 1;
-                let found = WrongUpload {
-                    r#type: "finding",
-                    source: &upload.source,
-                    path: &upload.path,
-                    reason,
-                    message: &message,
-                };
-                let line = format!("{}: {}", plain(&upload.path), plain(&message));
-                if wrong <= TOLD_FAILURES as u64 {
-                    context.ui.result(&found, &[line]);
+    Ok((sent, archives))
+}
+
+/// What the comparison showed of the uploads with a receipt.
+struct Findings {
+    there: u64,
+    wrong: u64,
+    compared: Compared,
+    /// What the catalogue is to know of it.
+    records: Vec<UploadRecord>,
+}
+
+impl Findings {
+    /// Lists the wrong uploads as well.
+    fn of(sent: &[Upload], settled: Vec<Settled>, ui: &Ui) -> Self {
+        let mut findings = Self {
+            there: 0,
+            wrong: 0,
+            compared: Compared::default(),
+            records: Vec::new(),
+        };
+        for (upload, settled) in sent.iter().zip(settled) {
+            match settled {
+                Settled::There {
+                    checksum,
+                    path,
+                    proven,
+                } => {
+                    findings.there += 1;
+                    findings.compared.note(proven);
+                    let id = upload.id;
+                    let records = &mut findings.records;
+                    records.push(UploadRecord::There { id, checksum });
+                    records.extend(path.map(|path| UploadRecord::Respelt { id, path }));
                 }
-                records.push(UploadRecord::Waiting {
-                    id: upload.id,
-                    why: Some((reason, message)),
-                });
+                Settled::Wrong(reason, message) => {
+                    findings.wrong += 1;
+                    if findings.wrong <= TOLD_FAILURES as u64 {
+                        list_wrong(upload, reason, &message, ui);
+                    }
+                    findings.records.push(UploadRecord::Waiting {
+                        id: upload.id,
+                        why: Some((reason, message)),
+                    });
+                }
             }
         }
+        findings
     }
-    let is_kept = folder.access() == Access::ReadWrite;
-    if is_kept {
-        let now = chrono::Utc::now().timestamp();
-        folder.catalogue_mut().record_uploads(&records, now)?;
-    }
-    let there = sent.len() as u64 - wrong;
+}
+
+fn list_wrong(upload: &Upload, reason: UploadReason, message: &str, ui: &Ui) {
+    let found = WrongUpload {
+        r#type: "finding",
+        source: &upload.source,
+        path: &upload.path,
+        reason,
+        message,
+    };
+    let line = format!("{}: {}", plain(&upload.path), plain(message));
+    ui.result(&found, &[line]);
+}
+
+fn report(
+    work: &RemoteComparison<'_>,
+    access: Access,
+    findings: Findings,
+    missing: &NotSent,
+    ui: &Ui,
+) -> Done {
+    let args = work.args;
+    let Findings {
+        there,
+        wrong,
+        compared,
+        records: _,
+    } = findings;
     let mut lines = vec![format!(
         "{} are there as recorded{}",
         count(there, "file"),
@@ -173,7 +223,7 @@ pub(super) async fn check(
         ));
     }
     lines.extend(missing.in_words(args));
-    if !is_kept {
+    if access == Access::ReadOnly {
         let shown = plain(&args.folder.display().to_string());
         lines.push(format!(
             "{shown} cannot be written, so this result is not recorded in it"
@@ -189,13 +239,11 @@ pub(super) async fn check(
         compared,
     };
     let lacking = wrong + missing.not_sent + missing.left_out;
-    context
-        .ui
-        .report(&report, &lines, Went::well_if(lacking == 0));
-    Ok(match lacking {
+    ui.report(&report, &lines, Went::well_if(lacking == 0));
+    match lacking {
         0 => Done::All,
         _ => Done::SomeFailed,
-    })
+    }
 }
 
 impl Compared {

@@ -1,0 +1,246 @@
+//! What is reported of an upload, and of a remote's receipts.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::cli::UploadArgs;
+use crate::commands::Done;
+use crate::commands::summary::looked_at_everything;
+use crate::error::Error;
+use crate::folder::Folder;
+use crate::folder::upload::{RemoteId, UploadCount, UploadReason, UploadState};
+use crate::ui::{Ui, Went, bytes, count, rate, seconds};
+use crate::upload::choose::ChosenFiles;
+use crate::upload::queue::Tally;
+
+/// Failures told on the terminal in a report; `rescue status` counts all.
+pub(super) const TOLD_FAILURES: usize = 20;
+
+#[derive(Serialize)]
+struct UploadReport<'a> {
+    r#type: &'static str,
+    remote: &'a str,
+    folder: String,
+    #[serde(flatten)]
+    tally: Tally,
+    seconds: f64,
+    counts: &'a [UploadCount],
+    /// Items of the phone that are not there; `None` where only archives were sent.
+    not_there: Option<u64>,
+    /// Files that were wanted and left out: not verified, or damaged on the phone.
+    left_out: u64,
+    /// Whether everything was looked at; else `counts` are those of earlier receipts.
+    finished: bool,
+}
+
+/// What an upload did.
+pub(super) struct UploadRunDone {
+    pub(super) remote: RemoteId,
+    pub(super) tally: Tally,
+    pub(super) elapsed: Duration,
+    /// Files that earlier runs sent.
+    pub(super) sent_before: u64,
+    /// Files that were wanted and left out.
+    pub(super) left_out: u64,
+    pub(super) finished: bool,
+}
+
+/// Remarks on wanted files that are not sent.
+pub(super) fn remark_left_out(chosen: &ChosenFiles, ui: &Ui) {
+    if chosen.unverified > 0 {
+        ui.remark(&format!(
+            "{} not verified and left out; --include-unverified sends them too",
+            count(chosen.unverified, "file")
+        ));
+    }
+    if chosen.damaged > 0 {
+        ui.remark(&format!(
+            "{} damaged on the phone and left out: `rescue status` names them",
+            count(chosen.damaged, "file")
+        ));
+    }
+}
+
+/// Reports what a run did, and where the remote stands now.
+pub(super) fn report_run(
+    args: &UploadArgs,
+    folder: &Folder,
+    run: &UploadRunDone,
+    ui: &Ui,
+) -> Result<Done, Error> {
+    let catalogue = folder.catalogue();
+    let counts = catalogue.upload_counts(run.remote)?;
+    let not_there = catalogue.not_on(run.remote)?;
+    let report = UploadReport {
+        r#type: "upload_summary",
+        remote: &args.to,
+        folder: args.folder.display().to_string(),
+        tally: run.tally,
+        seconds: run.elapsed.as_secs_f64(),
+        counts: &counts,
+        not_there,
+        left_out: run.left_out,
+        finished: run.finished,
+    };
+    let last_run = catalogue.last_run()?;
+    let is_whole = last_run.is_some_and(|run| run.is_whole());
+    let everything = looked_at_everything(&catalogue.survey()?);
+    let mut lines = report_lines(run);
+    match run.finished {
+        true => lines.extend(remote_lines(
+            &args.to, &counts, not_there, is_whole, everything,
+        )),
+        // The files sent earlier were not looked at again.
+        false => lines.push(receipts_line(&args.to, &counts)),
+    }
+    let failures = run.tally.failed + run.tally.skipped + run.left_out;
+    let is_good = !run.finished || failures == 0;
+    ui.report(&report, &lines, Went::well_if(is_good));
+    Ok(match is_good {
+        true => Done::All,
+        false => Done::SomeFailed,
+    })
+}
+
+/// What a run did; what it did not do is left out.
+fn report_lines(run: &UploadRunDone) -> Vec<String> {
+    let (tally, elapsed) = (&run.tally, run.elapsed);
+    let others = [
+        (tally.already_there, "there already"),
+        (run.sent_before, "sent before"),
+        (tally.failed, "failed"),
+        (tally.skipped, "skipped"),
+    ];
+    let nothing_was_due = run.finished && tally.failed + tally.skipped == 0;
+    let sent = match tally.sent {
+        0 if nothing_was_due => "Nothing to send".to_owned(),
+        0 => "No file sent".to_owned(),
+        sent => format!(
+            "{} sent, {} in {} ({})",
+            count(sent, "file"),
+            bytes(tally.sent_bytes),
+            seconds(elapsed),
+            rate(tally.sent_bytes, elapsed)
+        ),
+    };
+    let others = others.iter().filter(|(files, _)| *files > 0);
+    let others = others.map(|(files, words)| format!("{} {words}", count(*files, "file")));
+    let mut lines = vec![
+        std::iter::once(sent)
+            .chain(others)
+            .collect::<Vec<_>>()
+            .join("; "),
+    ];
+    if tally.sent_again > 0 {
+        let files = count(tally.sent_again, "file");
+        lines.push(format!(
+            "{files} with a receipt missing or changed there, and due again"
+        ));
+    }
+    if tally.copies > 0 {
+        let copies = count(tally.copies, "file");
+        lines.push(format!(
+            "{copies} sent as a copy with a date, or as a smaller one"
+        ));
+    }
+    if tally.as_they_are > 0 {
+        let files = count(tally.as_they_are, "file");
+        lines.push(format!(
+            "{files} sent unchanged, although a copy was asked for; -v says why"
+        ));
+    }
+    lines
+}
+
+/// Where a remote stands, in words. Complete is what was looked for on the phone, not what was sent;
+/// `is_whole` says whether all of that could be read.
+pub(in crate::commands) fn remote_lines(
+    name: &str,
+    counts: &[UploadCount],
+    not_there: Option<u64>,
+    is_whole: bool,
+    looked_at_everything: bool,
+) -> Vec<String> {
+    let (there, there_bytes) = sum(counts, &THERE);
+    let (waiting, waiting_bytes) = sum(counts, &WAITING);
+    let mut lines = Vec::new();
+    let left_out = counts.iter().filter(|count| {
+        matches!(count.state, UploadState::Skipped | UploadState::Failed) && count.files > 0
+    });
+    for count in left_out {
+        let state = match count.state {
+            UploadState::Skipped => "skipped",
+            _ => "failed",
+        };
+        let reason = count.reason.unwrap_or(UploadReason::Other);
+        lines.push(format!(
+            "{name}: {} {state}: {}",
+            count.files,
+            reason_in_words(reason)
+        ));
+    }
+    let here = format!("{}, {}", count(there, "file"), bytes(there_bytes));
+    let are = if there == 1 { "is" } else { "are" };
+    lines.push(match (waiting, lines.is_empty()) {
+        (0, true) => match not_there {
+            Some(0) if is_whole && looked_at_everything => {
+                format!("{name}: Backup complete ({here})")
+            }
+            Some(0) if is_whole => {
+                format!("{name}: Backup complete, of all that Android lets rescue read ({here})")
+            }
+            Some(0) => format!("{name}: {here} {are} there, all that the last run could read"),
+            Some(missing) => format!(
+                "{name}: {here} {are} there; not there: {} of the phone, not chosen, not verified or not rescued",
+                count(missing, "other file")
+            ),
+            None => format!("{name}: {here} {are} there"),
+        },
+        (0, false) => format!("{name}: {here} {are} there"),
+        _ => format!(
+            "{name}: {here} {are} there; {} waiting, {}",
+            count(waiting, "file"),
+            bytes(waiting_bytes)
+        ),
+    });
+    lines
+}
+
+/// What is known of a remote that could not be looked at to the end.
+fn receipts_line(name: &str, counts: &[UploadCount]) -> String {
+    let ((there, _), (waiting, _)) = (sum(counts, &THERE), sum(counts, &WAITING));
+    format!(
+        "{name}: not finished; {} on record as sent, {waiting} waiting",
+        count(there, "file")
+    )
+}
+
+/// What has a receipt...
+pub(in crate::commands) const THERE: [UploadState; 2] = [UploadState::Sent, UploadState::There];
+/// ...and what is still to be sent.
+const WAITING: [UploadState; 2] = [UploadState::Waiting, UploadState::Sending];
+
+/// Files and bytes in these states.
+pub(in crate::commands) fn sum(counts: &[UploadCount], states: &[UploadState]) -> (u64, u64) {
+    let these = counts.iter().filter(|count| states.contains(&count.state));
+    these.fold((0, 0), |(files, bytes), count| {
+        (files + count.files, bytes + count.bytes)
+    })
+}
+
+fn reason_in_words(reason: UploadReason) -> &'static str {
+    match reason {
+        UploadReason::TooLarge => "over this service's limit",
+        UploadReason::NameRefused => "the service does not take the name",
+        UploadReason::TypeRefused => "the service does not take this type of file",
+        UploadReason::Refused => "refused by the service",
+        UploadReason::SourceChanged => "changed in the rescue folder since it was verified",
+        UploadReason::SourceGone => "gone from the rescue folder",
+        UploadReason::SourceUnreadable => "not readable in the rescue folder",
+        UploadReason::SizeDiffers => "the service has only a part of it",
+        UploadReason::Missing => "the service does not have it",
+        UploadReason::Busy => "the service was busy for too long",
+        UploadReason::Other => "something else went wrong",
+    }
+}
