@@ -4,6 +4,7 @@ pub mod complete;
 mod flags;
 pub mod incomplete;
 
+mod choice;
 mod export;
 mod phone;
 mod upload;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use clap::error::{ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::choice::{DaysArgs, MediaArgs, PatternArgs};
 pub use self::export::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 pub use self::phone::{
     AuthorizeArgs, ConnectArgs, DevicesArgs, DoctorArgs, KeysArgs, LockSecretArgs, PhoneArgs,
@@ -271,12 +273,9 @@ pub struct PullArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Choice")]
 pub struct ChoiceArgs {
-    /// Include only matching paths, as in 'DCIM/**' or '**/*.jpg'; can be repeated
-    #[arg(long, value_name = "PATTERN")]
-    pub include: Vec<String>,
-    /// Exclude matching paths; can be repeated
-    #[arg(long, value_name = "PATTERN")]
-    pub exclude: Vec<String>,
+    /// By which paths
+    #[command(flatten)]
+    pub patterns: PatternArgs,
     /// Pull everything below this folder of the phone instead; can be repeated
     #[arg(long = "root", value_name = "PATH")]
     pub roots: Vec<String>,
@@ -286,12 +285,9 @@ pub struct ChoiceArgs {
     /// Pull only files of this day (YYYY-MM-DD) or later, by name or modification time
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub since: Option<chrono::NaiveDate>,
-    /// Include only photos (with --videos: photos and videos)
-    #[arg(long)]
-    pub photos: bool,
-    /// Include only videos (with --photos: photos and videos)
-    #[arg(long)]
-    pub videos: bool,
+    /// Of which kinds
+    #[command(flatten)]
+    pub media: MediaArgs,
 }
 
 /// A rescue folder.

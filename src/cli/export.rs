@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::choice::{DaysArgs, MediaArgs, PatternArgs};
 use super::complete;
-use super::values::{day, size};
+use super::values::size;
 
 /// What goes into an archive, and where it goes.
 #[derive(Debug, Clone, Args)]
@@ -62,22 +63,13 @@ pub struct ExportChoiceArgs {
     /// Include unverified files, older versions, and the remains of damaged files
     #[arg(long)]
     pub include_unverified: bool,
-    /// Include only files taken on this day (YYYY-MM-DD) or later
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    pub since: Option<chrono::NaiveDate>,
-    /// Include only files taken on this day (YYYY-MM-DD) or earlier
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    pub until: Option<chrono::NaiveDate>,
-    /// Include only photos (with --videos: photos and videos)
-    #[arg(long)]
-    pub photos: bool,
-    /// Include only videos (with --photos: photos and videos)
-    #[arg(long)]
-    pub videos: bool,
-    /// Include only matching paths, as in 'DCIM/**' or '**/*.jpg'; can be repeated
-    #[arg(long, value_name = "PATTERN")]
-    pub include: Vec<String>,
-    /// Exclude matching paths; can be repeated
-    #[arg(long, value_name = "PATTERN")]
-    pub exclude: Vec<String>,
+    /// Of which days
+    #[command(flatten)]
+    pub days: DaysArgs,
+    /// Of which kinds
+    #[command(flatten)]
+    pub media: MediaArgs,
+    /// By which paths
+    #[command(flatten)]
+    pub patterns: PatternArgs,
 }

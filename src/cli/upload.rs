@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::choice::{DaysArgs, MediaArgs, PatternArgs};
 use super::complete;
-use super::values::day;
 use crate::upload::kinds::KindOptions;
 use crate::upload::settings::SecretPlace;
 
@@ -159,27 +159,27 @@ pub enum Quality {
 }
 
 /// What to send.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Choice")]
+#[derive(Debug, Clone, Default, Args)]
+#[command(
+    next_help_heading = "Choice",
+    mut_arg("photos", |it| it.help("Send only photos (with --videos: photos and videos)")),
+    mut_arg("videos", |it| it.help("Send only videos (with --photos: photos and videos)")),
+    mut_arg("since", |it| it.help("Send only files taken on this day (YYYY-MM-DD) or later")),
+    mut_arg("until", |it| it.help("Send only files taken on this day (YYYY-MM-DD) or earlier")),
+    mut_arg("include", |it| {
+        it.help("Send only matching paths, as in 'DCIM/**' or '**/*.jpg'; can be repeated")
+    })
+)]
 pub struct UploadChoiceArgs {
-    /// Send only photos (with --videos: photos and videos)
-    #[arg(long)]
-    pub photos: bool,
-    /// Send only videos (with --photos: photos and videos)
-    #[arg(long)]
-    pub videos: bool,
-    /// Send only files taken on this day (YYYY-MM-DD) or later
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    pub since: Option<chrono::NaiveDate>,
-    /// Send only files taken on this day (YYYY-MM-DD) or earlier
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    pub until: Option<chrono::NaiveDate>,
-    /// Send only matching paths, as in 'DCIM/**' or '**/*.jpg'; can be repeated
-    #[arg(long, value_name = "PATTERN")]
-    pub include: Vec<String>,
-    /// Exclude matching paths; can be repeated
-    #[arg(long, value_name = "PATTERN")]
-    pub exclude: Vec<String>,
+    /// Of which kinds
+    #[command(flatten)]
+    pub media: MediaArgs,
+    /// Of which days
+    #[command(flatten)]
+    pub days: DaysArgs,
+    /// By which paths
+    #[command(flatten)]
+    pub patterns: PatternArgs,
     /// Also send unverified files
     #[arg(long, alias = "unverified")]
     pub include_unverified: bool,

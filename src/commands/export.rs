@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::unmatched::TriedChoice;
-use super::{Context, Done, check_days};
+use super::choice::{TriedChoice, check_days, days_of, kinds_of};
+use super::{Context, Done};
 use crate::cli::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 use crate::error::{Error, Kind};
 use crate::event::Events;
@@ -16,8 +16,6 @@ use crate::export::{
 };
 use crate::folder::Folder;
 use crate::halt::Halt;
-use crate::media::kind::MediaKind;
-use crate::media::taken::Days;
 use crate::ui::{Ui, Went, bytes, count, plain, terminal};
 
 #[derive(Serialize)]
@@ -31,7 +29,7 @@ struct Exported<'a> {
 }
 
 pub(super) async fn run(args: ExportArgs, context: Context<'_>) -> Result<Done, Error> {
-    check_days(args.choice.since, args.choice.until)?;
+    check_days(&args.choice.days)?;
     let (events, asked) = (context.ui.events(), context.halt.clone());
     let protection = ask_for(&args.protection, context).await?;
     let exporting = tokio::task::spawn_blocking(move || export(&args, protection, &events, &asked));
@@ -103,10 +101,9 @@ fn export(
     };
     pack(&folder, plan, &request, events).or_else(|error| {
         let choice = TriedChoice {
-            include: &args.choice.include,
-            exclude: &args.choice.exclude,
-            is_of_kinds: args.choice.photos || args.choice.videos,
-            is_of_days: args.choice.since.is_some() || args.choice.until.is_some(),
+            media: &args.choice.media,
+            days: &args.choice.days,
+            patterns: &args.choice.patterns,
         };
         Err(match error {
             ExportError::Nothing => choice.error(&folder, &args.folder)?.unwrap_or(error.into()),
@@ -191,23 +188,13 @@ fn first_line(path: &Path) -> Result<Zeroizing<String>, Error> {
 }
 
 fn wish(choice: &ExportChoiceArgs) -> Result<Wish, Error> {
-    let kinds = [
-        (choice.photos, MediaKind::Photo),
-        (choice.videos, MediaKind::Video),
-    ];
     let wish = Wish {
-        kinds: kinds
-            .into_iter()
-            .filter_map(|(wanted, kind)| wanted.then_some(kind))
-            .collect(),
-        days: Days {
-            since: choice.since,
-            until: choice.until,
-        },
+        kinds: kinds_of(&choice.media),
+        days: days_of(&choice.days),
         include_unverified: choice.include_unverified,
         ..Wish::default()
     };
-    wish.with_globs(&choice.include, &choice.exclude)
+    wish.with_globs(&choice.patterns.include, &choice.patterns.exclude)
 }
 
 /// Where the archive goes: as asked for, into the folder asked for, or beside the rescue folder.

@@ -12,8 +12,8 @@ use super::{
     pull, pull_command, remote, serial_from_environment, stopped, target_of, unlock, upload,
 };
 use crate::cli::{
-    AuthorizeArgs, ChoiceArgs, DoctorArgs, GuideArgs, KeysArgs, PhoneArgs, PullArgs, RemoteAddArgs,
-    RemoteCommand, UnlockArgs,
+    AuthorizeArgs, ChoiceArgs, DoctorArgs, GuideArgs, KeysArgs, MediaArgs, PatternArgs, PhoneArgs,
+    PullArgs, RemoteAddArgs, RemoteCommand, UnlockArgs,
 };
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Run, share_a_disk};
@@ -464,11 +464,16 @@ fn pull_args(phone: &PhoneArgs, folder: Option<&Path>, what: &What) -> Result<Pu
     args.phone = phone.clone();
     args.output = folder.map(Path::to_owned);
     args.choice = ChoiceArgs {
-        photos: matches!(what, What::Photos | What::PhotosAndVideos),
-        videos: *what == What::PhotosAndVideos,
-        exclude: match what {
-            What::Without(patterns) => patterns.clone(),
-            _ => Vec::new(),
+        media: MediaArgs {
+            photos: matches!(what, What::Photos | What::PhotosAndVideos),
+            videos: *what == What::PhotosAndVideos,
+        },
+        patterns: PatternArgs {
+            include: Vec::new(),
+            exclude: match what {
+                What::Without(patterns) => patterns.clone(),
+                _ => Vec::new(),
+            },
         },
         ..ChoiceArgs::default()
     };

@@ -4,6 +4,7 @@
 mod authorize;
 mod browser;
 mod children;
+mod choice;
 mod connect;
 #[cfg(feature = "virtual-phone")]
 mod demo;
@@ -31,7 +32,6 @@ mod screen;
 mod status;
 mod summary;
 mod unlock;
-mod unmatched;
 mod upload;
 mod verify;
 #[cfg(feature = "virtual-phone")]
@@ -41,7 +41,6 @@ mod which;
 use std::pin::Pin;
 use std::time::Duration;
 
-use chrono::NaiveDate;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
@@ -397,19 +396,6 @@ fn serial_from_environment() -> Option<String> {
     let serial = std::env::var_os("ANDROID_SERIAL")?;
     // No phone has a name that is not text; the error says what was looked for.
     Some(serial.to_string_lossy().into_owned()).filter(|serial| !serial.is_empty())
-}
-
-/// Refuses a time that ends before it begins: nothing is of it, and another hint would lead astray.
-fn check_days(since: Option<NaiveDate>, until: Option<NaiveDate>) -> Result<(), Error> {
-    match (since, until) {
-        (Some(since), Some(until)) if since > until => {
-            let message =
-                format!("--since {since} is later than --until {until}: no day lies between");
-            let hint = format!("swap them: --since {until} --until {since}");
-            Err(Error::new(Kind::Usage, message).with_hint(hint))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn options_of(args: &PhoneArgs) -> ConnectOptions {

@@ -17,7 +17,8 @@ use self::files::chosen_files;
 use self::ready::ready_remote;
 pub(super) use self::report::{THERE, remote_lines, sum};
 use self::report::{UploadRunDone, remark_left_out, report_run};
-use super::{Context, Done, arguments, check_days, stopped};
+use super::choice::check_days;
+use super::{Context, Done, arguments, stopped};
 use crate::cli::{CheckHow, UploadArgs};
 use crate::error::{Error, Kind};
 use crate::event::Event;
@@ -34,7 +35,7 @@ use crate::upload::settings::{RemoteSettings, Settings};
 use crate::upload::{Depth, Masked};
 
 pub(super) async fn run(args: &UploadArgs, context: Context<'_>) -> Result<Done, Error> {
-    check_days(args.choice.since, args.choice.until)?;
+    check_days(&args.choice.days)?;
     match args.watch {
         true => watch::watch(args, context).await,
         false => once(args, context).await,

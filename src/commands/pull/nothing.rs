@@ -58,7 +58,7 @@ fn hint(request: &PullOrder, found: &Enumeration) -> String {
         }
         .to_owned();
     }
-    if near.no_media > 0 && near.no_media >= near.deeper && !choice.include.is_empty() {
+    if near.no_media > 0 && near.no_media >= near.deeper && !choice.patterns.include.is_empty() {
         return format!(
             "{} would match without looking like photos, videos or sound: --all takes them",
             count(near.no_media, "file")
@@ -66,6 +66,7 @@ fn hint(request: &PullOrder, found: &Enumeration) -> String {
     }
     if near.deeper > 0 {
         let deeper: Vec<_> = choice
+            .patterns
             .include
             .iter()
             .map(|pattern| format!("**/{}", pattern.trim_matches('/')))
@@ -83,7 +84,7 @@ fn hint(request: &PullOrder, found: &Enumeration) -> String {
         return format!(
             "a pattern matches a whole path, as in 'DCIM/Camera/*.jpg' or '**/Voice*/**'; {} matches none at any \
              depth",
-            patterns(&choice.include)
+            patterns(&choice.patterns.include)
         );
     }
     if near.too_old > 0 {
@@ -98,7 +99,7 @@ fn hint(request: &PullOrder, found: &Enumeration) -> String {
         );
     }
     if near.of_other_kinds > 0 {
-        let kind = match (choice.photos, choice.videos) {
+        let kind = match (choice.media.photos, choice.media.videos) {
             (true, true) => "a photo or video",
             (true, false) => "a photo",
             _ => "a video",
@@ -107,5 +108,8 @@ fn hint(request: &PullOrder, found: &Enumeration) -> String {
             "none of them is {kind} by name or content: leave --photos and --videos out to take all media"
         );
     }
-    format!("--exclude {} leaves nothing", patterns(&choice.exclude))
+    format!(
+        "--exclude {} leaves nothing",
+        patterns(&choice.patterns.exclude)
+    )
 }

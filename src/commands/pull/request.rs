@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::claims::Claims;
 use crate::adb::RemotePath;
 use crate::cli::{ChoiceArgs, PullArgs};
+use crate::commands::choice::kinds_of;
 use crate::error::{Error, Kind};
 use crate::media::choice::Selection;
-use crate::media::kind::MediaKind;
 use crate::pull::enumerate::Roots;
 
 /// What to pull, as decided.
@@ -75,18 +75,15 @@ impl PullOrder {
 }
 
 fn selection_of(choice: &ChoiceArgs) -> Result<Selection, Error> {
-    let mut kinds = Vec::new();
-    kinds.extend(choice.photos.then_some(MediaKind::Photo));
-    kinds.extend(choice.videos.then_some(MediaKind::Video));
     // What is named by its folder is wanted wholly.
     let everything = choice.all || !choice.roots.is_empty();
     Selection {
         everything,
-        kinds,
+        kinds: kinds_of(&choice.media),
         since: choice.since,
         ..Selection::default()
     }
-    .with_globs(&choice.include, &choice.exclude)
+    .with_globs(&choice.patterns.include, &choice.patterns.exclude)
 }
 
 fn remote_path(text: &str) -> Result<RemotePath, Error> {

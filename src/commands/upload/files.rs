@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::cut_short;
 use crate::cli::{UploadArgs, UploadChoiceArgs};
+use crate::commands::choice::{TriedChoice, days_of, kinds_of};
 use crate::commands::stopped;
-use crate::commands::unmatched::TriedChoice;
 use crate::digest::{Hasher, Sha256};
 use crate::error::{Error, Kind};
 use crate::folder::upload::{NewUpload, RemoteId};
@@ -14,7 +14,6 @@ use crate::halt::Halt;
 use crate::item::PhoneIdentity;
 use crate::media::choice::Selection;
 use crate::media::kind::MediaKind;
-use crate::media::taken::Days;
 use crate::names::{UploadPath, spell};
 use crate::upload::choose::{Choice, ChosenFiles, Layout, RemotePaths};
 use crate::upload::rules::Rules;
@@ -55,17 +54,12 @@ pub(super) async fn uploads(
 
 fn choice_of(args: &UploadArgs, phone: &PhoneIdentity, rules: &Rules) -> Result<Choice, Error> {
     let UploadChoiceArgs {
-        photos,
-        videos,
-        since,
-        until,
-        include,
-        exclude,
+        media,
+        days,
+        patterns,
         include_unverified,
     } = &args.choice;
-    let mut kinds = Vec::new();
-    kinds.extend(photos.then_some(MediaKind::Photo));
-    kinds.extend(videos.then_some(MediaKind::Video));
+    let mut kinds = kinds_of(media);
     if kinds.is_empty() && rules.media_only {
         // What is neither would only be listed as skipped, each time again.
         kinds.extend([MediaKind::Photo, MediaKind::Video]);
@@ -81,11 +75,8 @@ fn choice_of(args: &UploadArgs, phone: &PhoneIdentity, rules: &Rules) -> Result<
         (false, None) => Layout::AsOnPhone(phone_name(phone)),
     };
     Ok(Choice {
-        selection: selection.with_globs(include, exclude)?,
-        days: Days {
-            since: *since,
-            until: *until,
-        },
+        selection: selection.with_globs(&patterns.include, &patterns.exclude)?,
+        days: days_of(days),
         unverified: *include_unverified,
         layout,
     })
@@ -101,22 +92,21 @@ pub(super) fn refuse_empty_choice(
     if found > 0 || args.watch || !args.archive.is_empty() {
         return Ok(());
     }
-    let choice = TriedChoice {
-        include: &args.choice.include,
-        exclude: &args.choice.exclude,
-        is_of_kinds: args.choice.photos || args.choice.videos,
-        is_of_days: args.choice.since.is_some() || args.choice.until.is_some(),
-    };
-    choice.error(folder, &args.folder)?.map_or(Ok(()), Err)
+    let tried = tried_choice(args).error(folder, &args.folder)?;
+    tried.map_or(Ok(()), Err)
 }
 
 /// Whether only some of the folder's files are wanted.
 pub(super) fn is_choice(args: &UploadArgs) -> bool {
-    let all = UploadChoiceArgs {
-        include_unverified: args.choice.include_unverified,
-        ..UploadChoiceArgs::default()
-    };
-    args.choice != all
+    tried_choice(args).is_any()
+}
+
+fn tried_choice(args: &UploadArgs) -> TriedChoice<'_> {
+    TriedChoice {
+        media: &args.choice.media,
+        days: &args.choice.days,
+        patterns: &args.choice.patterns,
+    }
 }
 
 /// Files of any kind, by their own hash as they are now.
