@@ -1,11 +1,10 @@
 //! The command line: types and help texts only.
 
-pub mod complete;
-mod flags;
-pub mod incomplete;
-
 mod choice;
+pub mod complete;
 mod export;
+mod flags;
+mod incomplete;
 mod phone;
 mod upload;
 mod values;

@@ -5,20 +5,65 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Kind};
 use crate::folder::whole_path;
 
-/// Returns what was given for an option that several kinds have, in the form in which the settings keep it.
-pub(crate) fn checked(option: &str, text: &str) -> Result<String, Error> {
-    let what = match option {
-        "url" | "endpoint" => return address(text),
-        "bucket" => "bucket",
-        "container" => "container",
-        "account" => "storage account",
-        "region" => "region",
-        "client_id" => "client ID",
-        "key_id" => "keyID",
-        "access_key_id" => "access key ID",
-        _ => return Ok(text.to_owned()),
+/// Checks the answer for an option that several kinds have, by its id on the command line: a question knows no more of
+/// the option.
+pub(crate) fn check(option: &str, answer: &str) -> Result<(), Error> {
+    let name = match option {
+        "url" | "endpoint" => return address(answer).map(drop),
+        "bucket" => ServiceName::Bucket,
+        "container" => ServiceName::Container,
+        "account" => ServiceName::StorageAccount,
+        "region" => ServiceName::Region,
+        "client_id" => ServiceName::ClientId,
+        "key_id" => ServiceName::KeyId,
+        "access_key_id" => ServiceName::AccessKeyId,
+        _ => return Ok(()),
     };
-    name(what, text)
+    name.checked(answer).map(drop)
+}
+
+/// A name that a service gave to something: one word without slashes.
+///
+/// It is not checked by clap, whose error would show the value and nothing of how to find the right one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServiceName {
+    Bucket,
+    Container,
+    StorageAccount,
+    Region,
+    ClientId,
+    KeyId,
+    AccessKeyId,
+}
+
+impl ServiceName {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Bucket => "bucket",
+            Self::Container => "container",
+            Self::StorageAccount => "storage account",
+            Self::Region => "region",
+            Self::ClientId => "client ID",
+            Self::KeyId => "keyID",
+            Self::AccessKeyId => "access key ID",
+        }
+    }
+
+    /// Returns the name without the spaces around it.
+    pub(crate) fn checked(self, text: &str) -> Result<String, Error> {
+        let text = text.trim();
+        let why = match text {
+            "" => "it is empty",
+            text if text.contains(char::is_whitespace) => "it contains a space",
+            text if text.contains('/') => "it contains a slash",
+            text if text.contains(char::is_control) => "it contains a control character",
+            text => return Ok(text.to_owned()),
+        };
+        let what = self.words();
+        let message = format!("'{text}' is not a valid {what}: {why}");
+        Err(Error::new(Kind::Usage, message)
+            .with_hint("copy it from the service's page, as in my-photos-2026"))
+    }
 }
 
 /// Returns an address that a browser would take, with no secret in it.
@@ -58,21 +103,6 @@ fn without_login(text: &str) -> String {
         Some((scheme, _)) => format!("{scheme}://...@{host}"),
         None => format!("...@{host}"),
     }
-}
-
-/// Returns a service's name for something, such as a bucket or a key's ID; `what` is what it is called.
-pub(crate) fn name(what: &str, text: &str) -> Result<String, Error> {
-    let text = text.trim();
-    let why = match text {
-        "" => "it is empty",
-        text if text.contains(char::is_whitespace) => "it contains a space",
-        text if text.contains('/') => "it contains a slash",
-        text if text.contains(char::is_control) => "it contains a control character",
-        text => return Ok(text.to_owned()),
-    };
-    let message = format!("'{text}' is not a valid {what}: {why}");
-    Err(Error::new(Kind::Usage, message)
-        .with_hint("copy it from the service's page, as in my-photos-2026"))
 }
 
 /// Returns the full path of a file or folder.
@@ -145,9 +175,12 @@ mod tests {
 
     #[test]
     fn names_of_services_hold_no_spaces_and_no_folders() {
-        assert_eq!(name("bucket", " photos-2 ").unwrap(), "photos-2");
+        assert_eq!(
+            ServiceName::Bucket.checked(" photos-2 ").unwrap(),
+            "photos-2"
+        );
         for bad in ["", "a b", "photos/2026", "a\u{7}b"] {
-            let error = name("bucket", bad).unwrap_err();
+            let error = ServiceName::Bucket.checked(bad).unwrap_err();
             let shown = format!("'{bad}' is not a valid bucket: it ");
             assert!(error.message.starts_with(&shown), "{}", error.message);
         }

@@ -31,7 +31,7 @@ pub(crate) trait RemoteOptions: clap::Args {
 
     /// Checks the answer for one option, as [`RemoteOptions::set_up`] will.
     fn check(option: &str, answer: &str) -> Result<(), Error> {
-        given::checked(option, answer).map(drop)
+        given::check(option, answer)
     }
 }
 

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::upload::given;
+use crate::upload::given::{self, ServiceName};
 use crate::upload::oauth::{Endpoints, Service};
 
 /// The settings of a user's drive
@@ -29,7 +29,7 @@ impl DriveSettings {
     /// Returns what was given, in the form in which the settings keep it.
     pub(crate) fn set_up(self) -> Result<Self, Error> {
         Ok(Self {
-            client_id: given::checked("client_id", &self.client_id)?,
+            client_id: ServiceName::ClientId.checked(&self.client_id)?,
             path: given::inside(&self.path),
             ..self
         })

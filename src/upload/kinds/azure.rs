@@ -10,6 +10,7 @@ use super::{
     Account, Error, NeededSecret, NewSecret, Person, Problem, Remote, RemoteKind, RemoteOptions,
     given,
 };
+use crate::upload::given::ServiceName;
 use crate::upload::objects::{Condition, Objects};
 use crate::upload::paths::Paths;
 use crate::upload::rules::Rules;
@@ -49,8 +50,8 @@ impl RemoteOptions for AzureSettings {
 
     async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
         let settings = Self {
-            container: given::checked("container", &self.container)?,
-            account: given::checked("account", &self.account)?,
+            container: ServiceName::Container.checked(&self.container)?,
+            account: ServiceName::StorageAccount.checked(&self.account)?,
             endpoint: self.endpoint.as_deref().map(given::address).transpose()?,
             path: given::inside(&self.path),
             certificates: given::file(self.certificates)?,

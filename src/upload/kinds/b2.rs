@@ -10,6 +10,7 @@ use super::{
     Account, Error, NeededSecret, NewSecret, Person, Problem, Remote, RemoteKind, RemoteOptions,
     given,
 };
+use crate::upload::given::ServiceName;
 use crate::upload::objects::{Condition, Objects};
 use crate::upload::paths::Paths;
 use crate::upload::rules::Rules;
@@ -54,8 +55,8 @@ impl RemoteOptions for B2Settings {
 
     async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
         let settings = Self {
-            bucket: given::checked("bucket", &self.bucket)?,
-            key_id: given::checked("key_id", &self.key_id)?,
+            bucket: ServiceName::Bucket.checked(&self.bucket)?,
+            key_id: ServiceName::KeyId.checked(&self.key_id)?,
             endpoint: address_or_host(&self.endpoint)?,
             path: given::inside(&self.path),
             certificates: given::file(self.certificates)?,
@@ -66,7 +67,7 @@ impl RemoteOptions for B2Settings {
     fn check(option: &str, answer: &str) -> Result<(), Error> {
         match option {
             "endpoint" => address_or_host(answer).map(drop),
-            _ => given::checked(option, answer).map(drop),
+            _ => given::check(option, answer),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::upload::cloud::access::{Authorization, ServiceAccount};
 use crate::upload::cloud::api::Api;
 use crate::upload::cloud::sessions::Sessions;
 use crate::upload::cloud::{Cloud, SessionProgress, Stored, google, send_in_parts};
+use crate::upload::given::ServiceName;
 use crate::upload::http::{Answer, Http, host_of};
 use crate::upload::paths::Paths;
 use crate::upload::percent::encoded;
@@ -55,7 +56,7 @@ impl RemoteOptions for GcsSettings {
 
     async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
         let settings = Self {
-            bucket: given::checked("bucket", &self.bucket)?,
+            bucket: ServiceName::Bucket.checked(&self.bucket)?,
             endpoint: self.endpoint.as_deref().map(given::address).transpose()?,
             path: given::inside(&self.path),
             certificates: given::file(self.certificates)?,

@@ -10,6 +10,7 @@ use super::{
     Account, Error, NeededSecret, NewSecret, Person, Problem, Remote, RemoteKind, RemoteOptions,
     given,
 };
+use crate::upload::given::ServiceName;
 use crate::upload::objects::{Condition, Objects};
 use crate::upload::paths::Paths;
 use crate::upload::rules::Rules;
@@ -43,9 +44,9 @@ impl RemoteOptions for S3Settings {
 
     async fn set_up(self, _: &impl Person) -> Result<(Self, NewSecret), Error> {
         let settings = Self {
-            bucket: given::checked("bucket", &self.bucket)?,
-            region: given::checked("region", &self.region)?,
-            access_key_id: given::checked("access_key_id", &self.access_key_id)?,
+            bucket: ServiceName::Bucket.checked(&self.bucket)?,
+            region: ServiceName::Region.checked(&self.region)?,
+            access_key_id: ServiceName::AccessKeyId.checked(&self.access_key_id)?,
             endpoint: self.endpoint.as_deref().map(given::address).transpose()?,
             path: given::inside(&self.path),
             certificates: given::file(self.certificates)?,

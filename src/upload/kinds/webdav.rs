@@ -64,7 +64,7 @@ impl RemoteOptions for WebDavSettings {
     fn check(option: &str, answer: &str) -> Result<(), Error> {
         match option {
             "user" => user(answer).map(drop),
-            _ => given::checked(option, answer).map(drop),
+            _ => given::check(option, answer),
         }
     }
 }
