@@ -47,6 +47,16 @@ impl RemoteUse<'_> {
         }
     }
 
+    /// How a host key is confirmed that was compared.
+    fn confirm_host_key(&self) -> String {
+        match self {
+            Self::Adding => "if it is the same, give it with --host-key".to_owned(),
+            Self::Trying(name) | Self::Sending { name, .. } => format!(
+                "`rescue remote test {name}` on a terminal asks you to confirm it, or remove the remote and add it again with --host-key SHA256:..."
+            ),
+        }
+    }
+
     fn sign_in(&self) -> String {
         match self {
             Self::Adding => "run the same command again to sign in".to_owned(),
@@ -59,144 +69,136 @@ impl RemoteUse<'_> {
 
 /// The error that a problem with a remote ends a command with.
 pub(crate) fn of_problem(problem: &Problem, task: RemoteUse<'_>) -> Error {
-    let (kind, hint) = match problem {
-        Problem::SignedOut { check, .. } => (
-            Kind::RemoteDenied,
-            match check.as_str() {
-                "" => task.sign_in(),
-                check => format!("{}; if it happens again within days, {check}", task.sign_in()),
-            },
-        ),
-        Problem::Unreachable { .. } => (
-            Kind::NoConnection,
-            task.with_waiting(format!("check the connection and {}", task.again())),
-        ),
-        Problem::Busy { .. } | Problem::Failing { .. } => {
-            (Kind::Remote, format!("later, {}", task.again()))
-        }
-        Problem::Quota { .. } => (
-            Kind::Remote,
-            task.with_waiting(format!("when that time has come, {}", task.again())),
-        ),
-        Problem::Moved { .. } => (
-            Kind::RemoteDenied,
-            format!(
-                "open a page in a browser, for some networks want a sign-in first; if you trust that address, {}",
-                task.set_up_again(" with that address")
-            ),
-        ),
-        Problem::OtherRegion { .. } => {
-            (Kind::RemoteDenied, task.set_up_again(" with that --region"))
-        }
-        Problem::Denied { .. } | Problem::Forbidden { .. } => (
-            Kind::RemoteDenied,
-            match task {
-                RemoteUse::Adding => "check user, password and permissions, and run the same command again".to_owned(),
-                _ => format!(
-                    "check user, password and permissions; to change them: {}",
-                    task.set_up_again("")
-                ),
-            },
-        ),
-        Problem::ClockSkew { .. } => (
-            Kind::RemoteDenied,
-            format!("set this computer's date and time right, then {}", task.again()),
-        ),
-        Problem::Untrusted { .. } => (
-            Kind::RemoteDenied,
-            format!(
-                "check the address; if the server is yours, {}",
-                task.set_up_again(" with its certificate (--ca-file)")
-            ),
-        ),
-        Problem::NoCertificates { .. } => (
-            Kind::RemoteDenied,
-            format!(
-                "install your system's package ca-certificates; or, if the server is yours, {}",
-                task.set_up_again(" with its certificate (--ca-file)")
-            ),
-        ),
-        Problem::HostKey { .. } => (
-            Kind::RemoteDenied,
-            format!(
-                "ask the server's owner for the fingerprint of its host key; if it got a new key, {}",
-                task.set_up_again(" with --host-key SHA256:...")
-            ),
-        ),
-        Problem::HostKeyUnknown { .. } => (
-            Kind::RemoteDenied,
-            format!(
-                "compare it with the fingerprint that the server's owner gives you; {}",
-                match task {
-                    RemoteUse::Adding => "if it is the same, give it with --host-key".to_owned(),
-                    RemoteUse::Trying(name) | RemoteUse::Sending { name, .. } => format!(
-                        "`rescue remote test {name}` on a terminal asks you to confirm it, or remove the remote and add it again with --host-key SHA256:..."
-                    ),
-                }
-            ),
-        ),
-        Problem::NoWriting { .. } => (
-            Kind::RemoteDenied,
-            match task {
-                RemoteUse::Adding => "name a folder that you may write to".to_owned(),
-                _ => format!(
-                    "check the permissions of that folder, and that its disk is not read-only; or {}",
-                    task.set_up_again(" with another folder")
-                ),
-            },
-        ),
-        Problem::NoBucket { .. } => (
-            Kind::Remote,
-            task.with_waiting("check the name of the bucket on the service's page".to_owned()),
-        ),
-        Problem::NoSftp { .. } => (
-            Kind::Remote,
-            "try `sftp` with the same address; on the server, .bashrc and the like must not print anything in a session without a terminal, and sshd_config needs the line Subsystem sftp".to_owned(),
-        ),
-        Problem::NoWebDav { .. } => (
-            Kind::Remote,
-            format!(
-                "check the address: Nextcloud's looks like https://cloud.example/remote.php/dav/files/USER; to change it: {}",
-                task.set_up_again("")
-            ),
-        ),
-        Problem::Full { .. } => (
-            Kind::RemoteFull,
-            format!("make room there and {}", task.again()),
-        ),
+    let hint_for_adding = match task {
+        RemoteUse::Adding => hint_before_saving(problem).map(str::to_owned),
+        RemoteUse::Trying(_) | RemoteUse::Sending { .. } => None,
+    };
+    let hint = hint_for_adding.unwrap_or_else(|| hint_of(problem, task));
+    wrap(kind_of(problem, task), problem, hint)
+}
+
+fn kind_of(problem: &Problem, task: RemoteUse<'_>) -> Kind {
+    match problem {
+        Problem::Unreachable { .. } => Kind::NoConnection,
+        Problem::SignedOut { .. }
+        | Problem::Moved { .. }
+        | Problem::OtherRegion { .. }
+        | Problem::Denied { .. }
+        | Problem::Forbidden { .. }
+        | Problem::ClockSkew { .. }
+        | Problem::Untrusted { .. }
+        | Problem::NoCertificates { .. }
+        | Problem::HostKey { .. }
+        | Problem::HostKeyUnknown { .. }
+        | Problem::NoWriting { .. } => Kind::RemoteDenied,
         Problem::Settings { .. } => match task {
-            RemoteUse::Adding => (
-                Kind::Usage,
-                "check the options given, and run the same command again".to_owned(),
-            ),
+            RemoteUse::Adding => Kind::Usage,
             // What was right when it was added: this command line has no part in it.
-            _ => (Kind::RemoteDenied, task.set_up_again("")),
+            RemoteUse::Trying(_) | RemoteUse::Sending { .. } => Kind::RemoteDenied,
         },
-        Problem::NotFound { .. } => (
-            Kind::Remote,
-            match task {
-                RemoteUse::Adding => "check the options given, and run the same command again".to_owned(),
-                _ => "check the address, bucket or folder of the remote".to_owned(),
-            },
+        Problem::Full { .. } => Kind::RemoteFull,
+        Problem::Busy { .. }
+        | Problem::Failing { .. }
+        | Problem::Quota { .. }
+        | Problem::NoBucket { .. }
+        | Problem::NoSftp { .. }
+        | Problem::NoWebDav { .. }
+        | Problem::NotFound { .. }
+        | Problem::TooLarge { .. }
+        | Problem::Refused { .. }
+        | Problem::NameRefused { .. }
+        | Problem::Taken { .. }
+        | Problem::Other { .. } => Kind::Remote,
+        Problem::SourceChanged { .. } | Problem::SourceGone => Kind::Folder,
+        Problem::SourceUnreadable { .. } | Problem::Shortage { .. } => Kind::Disk,
+    }
+}
+
+/// What to do about a problem with options that are given right now; `None` where a saved remote has the same hint.
+fn hint_before_saving(problem: &Problem) -> Option<&'static str> {
+    match problem {
+        Problem::Denied { .. } | Problem::Forbidden { .. } => {
+            Some("check user, password and permissions, and run the same command again")
+        }
+        Problem::NoWriting { .. } => Some("name a folder that you may write to"),
+        Problem::Settings { .. } | Problem::NotFound { .. } => {
+            Some("check the options given, and run the same command again")
+        }
+        _ => None,
+    }
+}
+
+fn hint_of(problem: &Problem, task: RemoteUse<'_>) -> String {
+    match problem {
+        Problem::SignedOut { check, .. } => match check.as_str() {
+            "" => task.sign_in(),
+            check => format!("{}; if it happens again within days, {check}", task.sign_in()),
+        },
+        Problem::Unreachable { .. } => {
+            task.with_waiting(format!("check the connection and {}", task.again()))
+        }
+        Problem::Busy { .. } | Problem::Failing { .. } => format!("later, {}", task.again()),
+        Problem::Quota { .. } => {
+            task.with_waiting(format!("when that time has come, {}", task.again()))
+        }
+        Problem::Moved { .. } => format!(
+            "open a page in a browser, for some networks want a sign-in first; if you trust that address, {}",
+            task.set_up_again(" with that address")
         ),
+        Problem::OtherRegion { .. } => task.set_up_again(" with that --region"),
+        Problem::Denied { .. } | Problem::Forbidden { .. } => format!(
+            "check user, password and permissions; to change them: {}",
+            task.set_up_again("")
+        ),
+        Problem::ClockSkew { .. } => {
+            format!("set this computer's date and time right, then {}", task.again())
+        }
+        Problem::Untrusted { .. } => format!(
+            "check the address; if the server is yours, {}",
+            task.set_up_again(" with its certificate (--ca-file)")
+        ),
+        Problem::NoCertificates { .. } => format!(
+            "install your system's package ca-certificates; or, if the server is yours, {}",
+            task.set_up_again(" with its certificate (--ca-file)")
+        ),
+        Problem::HostKey { .. } => format!(
+            "ask the server's owner for the fingerprint of its host key; if it got a new key, {}",
+            task.set_up_again(" with --host-key SHA256:...")
+        ),
+        Problem::HostKeyUnknown { .. } => format!(
+            "compare it with the fingerprint that the server's owner gives you; {}",
+            task.confirm_host_key()
+        ),
+        Problem::NoWriting { .. } => format!(
+            "check the permissions of that folder, and that its disk is not read-only; or {}",
+            task.set_up_again(" with another folder")
+        ),
+        Problem::NoBucket { .. } => {
+            task.with_waiting("check the name of the bucket on the service's page".to_owned())
+        }
+        Problem::NoSftp { .. } => {
+            "try `sftp` with the same address; on the server, .bashrc and the like must not print anything in a session without a terminal, and sshd_config needs the line Subsystem sftp".to_owned()
+        }
+        Problem::NoWebDav { .. } => format!(
+            "check the address: Nextcloud's looks like https://cloud.example/remote.php/dav/files/USER; to change it: {}",
+            task.set_up_again("")
+        ),
+        Problem::Full { .. } => format!("make room there and {}", task.again()),
+        Problem::Settings { .. } => task.set_up_again(""),
+        Problem::NotFound { .. } => "check the address, bucket or folder of the remote".to_owned(),
         Problem::TooLarge { .. }
         | Problem::Refused { .. }
         | Problem::NameRefused { .. }
         | Problem::Taken { .. }
-        | Problem::Other { .. } => {
-            (Kind::Remote, "run again with -v and report its output".to_owned())
+        | Problem::Other { .. } => "run again with -v and report its output".to_owned(),
+        Problem::SourceChanged { .. } | Problem::SourceGone => {
+            "run `rescue verify` on the folder, then `rescue pull` with the phone attached".to_owned()
         }
-        Problem::SourceChanged { .. } | Problem::SourceGone => (
-            Kind::Folder,
-            "run `rescue verify` on the folder, then `rescue pull` with the phone attached".to_owned(),
-        ),
-        Problem::SourceUnreadable { .. } => (
-            Kind::Disk,
-            "check that the disk is still attached and healthy".to_owned(),
-        ),
-        Problem::Shortage { .. } => (Kind::Disk, MORE_OPEN_FILES.to_owned()),
-    };
-    wrap(kind, problem, hint)
+        Problem::SourceUnreadable { .. } => {
+            "check that the disk is still attached and healthy".to_owned()
+        }
+        Problem::Shortage { .. } => MORE_OPEN_FILES.to_owned(),
+    }
 }
 
 /// The error that a failed sign-in ends a command with.
