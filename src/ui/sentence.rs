@@ -21,20 +21,9 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
         Event::UploadPlanned {
             remote,
             items,
-            bytes: size,
+            bytes,
             done_items,
-        } => {
-            let done = match done_items {
-                0 => String::new(),
-                done => format!("; {} sent before", count(*done, "file")),
-            };
-            let to_send = count(*items, "file");
-            format!(
-                "{to_send} to send, {}{done}, to {}",
-                bytes(*size),
-                plain(remote)
-            )
-        }
+        } => upload_planned(remote, (*items, *bytes), *done_items),
         Event::UploadRenamed { source, path } => format!(
             "Another file has this name there: {} goes to {}",
             plain(source),
@@ -50,17 +39,7 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             serial,
             model,
             android_version,
-        } => {
-            let version = match android_version.as_str() {
-                "" => String::new(),
-                version => format!(", Android {}", plain(version)),
-            };
-            let model = match model.trim() {
-                "" => "a phone".into(),
-                model => plain(model),
-            };
-            format!("Connected to {model} ({}{version})", plain(serial))
-        }
+        } => connected(serial, model, android_version),
         Event::PhoneGone { message } => format!(
             "{}; the files pulled so far are safe",
             capitalized(&plain(message))
@@ -68,35 +47,11 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
         Event::Planned {
             folder,
             items,
-            bytes: size,
+            bytes,
             done_items,
             unproven_items,
             ..
-        } => {
-            let (folder, here) = (plain(folder), done_items + unproven_items);
-            let unproven = match unproven_items {
-                0 => String::new(),
-                unproven => format!(", {unproven} of them not verified yet"),
-            };
-            match (items, here) {
-                (0, 0) => format!("Nothing to pull into {folder}"),
-                (0, here) => {
-                    let are = if here == 1 { "is" } else { "are" };
-                    let here = count(here, "file");
-                    format!("Nothing new to pull: {here} {are} in {folder} already{unproven}")
-                }
-                (items, here) => {
-                    let to_pull = format!("{} to pull, {}", count(*items, "file"), bytes(*size));
-                    match here {
-                        0 => format!("{to_pull}, into {folder}"),
-                        here => {
-                            let here = count(here, "file");
-                            format!("{to_pull}; {here} here already{unproven}, into {folder}")
-                        }
-                    }
-                }
-            }
-        }
+        } => planned(folder, (*items, *bytes), *done_items, *unproven_items),
         Event::SetAside { local, to, why } => {
             format!(
                 "Moved data/{} to {}: {why}",
@@ -140,6 +95,58 @@ pub(super) fn cause(event: &Event) -> Option<(&'static str, String)> {
         Event::Stranger { .. } => Some(("Left out", NOT_PULLED.to_owned())),
         _ => None,
     }
+}
+
+fn connected(serial: &str, model: &str, android_version: &str) -> String {
+    let version = match android_version {
+        "" => String::new(),
+        version => format!(", Android {}", plain(version)),
+    };
+    let model = match model.trim() {
+        "" => "a phone".into(),
+        model => plain(model),
+    };
+    format!("Connected to {model} ({}{version})", plain(serial))
+}
+
+/// Says what a pull is going to do; the `done` and the `unproven` files are in the folder already.
+fn planned(folder: &str, (items, size): (u64, u64), done: u64, unproven: u64) -> String {
+    let (folder, here) = (plain(folder), done + unproven);
+    let unproven = match unproven {
+        0 => String::new(),
+        unproven => format!(", {unproven} of them not verified yet"),
+    };
+    match (items, here) {
+        (0, 0) => format!("Nothing to pull into {folder}"),
+        (0, here) => {
+            let are = if here == 1 { "is" } else { "are" };
+            let here = count(here, "file");
+            format!("Nothing new to pull: {here} {are} in {folder} already{unproven}")
+        }
+        (items, here) => {
+            let to_pull = format!("{} to pull, {}", count(items, "file"), bytes(size));
+            match here {
+                0 => format!("{to_pull}, into {folder}"),
+                here => {
+                    let here = count(here, "file");
+                    format!("{to_pull}; {here} here already{unproven}, into {folder}")
+                }
+            }
+        }
+    }
+}
+
+fn upload_planned(remote: &str, (items, size): (u64, u64), done: u64) -> String {
+    let done = match done {
+        0 => String::new(),
+        done => format!("; {} sent before", count(done, "file")),
+    };
+    let to_send = count(items, "file");
+    format!(
+        "{to_send} to send, {}{done}, to {}",
+        bytes(size),
+        plain(remote)
+    )
 }
 
 /// Says what a wait is for, and what the user can do about it.
