@@ -15,7 +15,7 @@ use crate::media::choice::Selection;
 use crate::phone::connect::{ConnectOptions, Target};
 use crate::phone::keys::KeySources;
 use crate::pull::enumerate::Roots;
-use crate::ui::typed;
+use crate::ui::{Ui, typed};
 use crate::upload::kinds::KindSettings;
 use crate::upload::kinds::folder::FolderSettings;
 use crate::upload::settings::RemoteSettings;
@@ -25,6 +25,7 @@ use crate::virtual_phone::camera_roll;
 const DEFAULT_FOLDER: &str = "rescue-demo";
 
 pub(super) async fn run(args: &DemoArgs, context: Context<'_>) -> Result<Done, Error> {
+    let ui = context.ui;
     let folder = args
         .folder
         .clone()
@@ -37,10 +38,32 @@ pub(super) async fn run(args: &DemoArgs, context: Context<'_>) -> Result<Done, E
             Error::new(Kind::Usage, message).with_hint("name a new folder: `rescue demo FOLDER`")
         );
     }
-    context.ui.remark(
+    ui.remark(
         "This is a demonstration: a phone inside this program, with a small camera roll, a card, a recycle bin and one photo that cannot be read. Everything else is the real thing.",
     );
-    context.ui.remark("");
+    ui.remark("");
+    pull_into(&folder, context).await?;
+    ui.remark("");
+    ui.remark(
+        "That one photo failed on purpose: unreadable files are listed, and all others are safe.",
+    );
+    ui.remark("");
+    ui.remark("Now an archive, as `rescue export` makes it:");
+    let words = [OsStr::new("export"), folder.as_os_str(), "--force".as_ref()];
+    let to = [OsStr::new("--output"), archive.as_os_str()];
+    // Some files are missing from it, on purpose: not a failure here.
+    export::run(arguments(words.into_iter().chain(to))?, context).await?;
+    ui.remark("");
+    ui.remark(
+        "And an upload, as `rescue upload` does it, to a folder that stands in for the cloud:",
+    );
+    upload_to(&folder, &copy, context).await?;
+    remark_next(&folder, &archive, &copy, ui);
+    Ok(Done::All)
+}
+
+/// Serves the built-in phone, and pulls from it what should be pulled.
+async fn pull_into(folder: &Path, context: Context<'_>) -> Result<(), Error> {
     let mut phone = camera_roll::phone();
     phone.features = phone.features.with(Feature::DelayedAck);
     let serving = phone.serve().await.map_err(|error| {
@@ -48,7 +71,7 @@ pub(super) async fn run(args: &DemoArgs, context: Context<'_>) -> Result<Done, E
     })?;
     let request = PullOrder {
         folder_each: false,
-        output: Some(folder.clone()),
+        output: Some(folder.to_owned()),
         selection: Selection::default(),
         roots: Roots::Volumes,
         dry_run: false,
@@ -78,60 +101,7 @@ pub(super) async fn run(args: &DemoArgs, context: Context<'_>) -> Result<Done, E
     if context.halt.is_set() {
         return Err(stopped(context.halt));
     }
-    check_outcome(&folder)?;
-    context.ui.remark("");
-    context.ui.remark(
-        "That one photo failed on purpose: unreadable files are listed, and all others are safe.",
-    );
-    context.ui.remark("");
-    context
-        .ui
-        .remark("Now an archive, as `rescue export` makes it:");
-    let words = [OsStr::new("export"), folder.as_os_str(), "--force".as_ref()];
-    let to = [OsStr::new("--output"), archive.as_os_str()];
-    // Some files are missing from it, on purpose: not a failure here.
-    export::run(arguments(words.into_iter().chain(to))?, context).await?;
-    context.ui.remark("");
-    context.ui.remark(
-        "And an upload, as `rescue upload` does it, to a folder that stands in for the cloud:",
-    );
-    upload_to(&folder, &copy, context).await?;
-    let [shown, archive, copy] = [&folder, &archive, &copy].map(|path| path.display());
-    let (word, slash) = (typed(&folder), std::path::MAIN_SEPARATOR);
-    context.ui.remark("");
-    context.ui.remark("Look next at:");
-    let next = [
-        (
-            format!("{shown}{slash}index.html"),
-            "every photo on one page: open it in a browser",
-        ),
-        (
-            format!("{shown}{slash}data{slash}"),
-            "the photos, as they were on the phone",
-        ),
-        (archive.to_string(), "the same in one file, for anybody"),
-        (copy.to_string(), "the files that the cloud would hold"),
-        (
-            format!("rescue status {word}"),
-            "the files that are here, missing or sent",
-        ),
-        (
-            format!("rescue verify {word}"),
-            "reads every file again and compares",
-        ),
-        (
-            format!("(cd {word} && sha256sum -c manifest-sha256.txt)"),
-            "the same without rescue",
-        ),
-    ];
-    // Windows has no such program: there the last is left out.
-    for (what, why) in next.iter().take(next.len() - usize::from(cfg!(windows))) {
-        context.ui.remark(&format!("  {what:<38} {why}"));
-    }
-    context
-        .ui
-        .remark("With a real phone: plug it in, switch USB debugging on, and run `rescue pull`.");
-    Ok(Done::All)
+    check_outcome(folder)
 }
 
 /// The path of something that stands beside the folder and has its name in front.
@@ -189,4 +159,41 @@ fn check_outcome(folder: &Path) -> Result<(), Error> {
         Error::new(Kind::Folder, "the demonstration did not end as it should")
             .with_hint("choose a new folder: `rescue demo ANOTHER-FOLDER`"),
     )
+}
+
+/// Names what there is to look at now.
+fn remark_next(folder: &Path, archive: &Path, copy: &Path, ui: &Ui) {
+    let [shown, archive, copy] = [folder, archive, copy].map(Path::display);
+    let (word, slash) = (typed(folder), std::path::MAIN_SEPARATOR);
+    ui.remark("");
+    ui.remark("Look next at:");
+    let next = [
+        (
+            format!("{shown}{slash}index.html"),
+            "every photo on one page: open it in a browser",
+        ),
+        (
+            format!("{shown}{slash}data{slash}"),
+            "the photos, as they were on the phone",
+        ),
+        (archive.to_string(), "the same in one file, for anybody"),
+        (copy.to_string(), "the files that the cloud would hold"),
+        (
+            format!("rescue status {word}"),
+            "the files that are here, missing or sent",
+        ),
+        (
+            format!("rescue verify {word}"),
+            "reads every file again and compares",
+        ),
+        (
+            format!("(cd {word} && sha256sum -c manifest-sha256.txt)"),
+            "the same without rescue",
+        ),
+    ];
+    // Windows has no such program: there the last is left out.
+    for (what, why) in next.iter().take(next.len() - usize::from(cfg!(windows))) {
+        ui.remark(&format!("  {what:<38} {why}"));
+    }
+    ui.remark("With a real phone: plug it in, switch USB debugging on, and run `rescue pull`.");
 }
