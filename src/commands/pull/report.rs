@@ -190,31 +190,59 @@ pub(super) struct PullReport<'a> {
 
 impl PullReport<'_> {
     pub(super) fn tell(self, ui: &Ui) {
-        let Self {
-            path,
-            summary,
-            album,
-            outcome,
-            found,
-            known,
-            request,
-            took,
-            waited,
-            wanted_bytes,
-        } = self;
-        let not_here: Vec<_> = missing(outcome, found)
-            .map(|one| MissingItem::of(one, known))
-            .collect();
-        let not_proven: Vec<_> = outcome
-            .unproven
-            .iter()
-            .map(|one| MissingItem::of(one, known))
-            .collect();
-        let surveyed = found.survey();
-        let mut lines = Vec::new();
-        // Apart from the lines of the run.
-        lines.extend((!ui.is_quiet()).then(String::new));
-        lines.extend(summary_lines(summary));
+        let of = |one| MissingItem::of(one, self.known);
+        let not_here: Vec<_> = missing(self.outcome, self.found).map(of).collect();
+        let not_proven: Vec<_> = self.outcome.unproven.iter().map(of).collect();
+        let surveyed = self.found.survey();
+        let has_ended = self.outcome.stopped.is_none();
+        let is_complete = has_ended && not_here.is_empty() && self.is_proven();
+        let mut lines = self.lines(not_here.iter().chain(&not_proven), &surveyed);
+        if !ui.is_quiet() {
+            // Apart from the lines of the run.
+            lines.insert(0, String::new());
+            lines.extend(self.next_line());
+        }
+        let is_current = matches!(self.album, Some(AlbumOutcome::Current));
+        let report = PullSummary {
+            r#type: "summary",
+            folder: self.path.display().to_string(),
+            seconds: self.took.as_secs_f64(),
+            verification: match (self.request.no_verify, is_complete) {
+                (true, _) => "off",
+                (false, true) => "complete",
+                (false, false) => "partial",
+            },
+            summary: self.summary,
+            not_here,
+            not_proven,
+            surveyed: &surveyed,
+            looked_at_everything: has_ended && looked_at_everything(&surveyed),
+            dates_not_kept: self.outcome.without_date,
+            album: is_current.then(|| self.path.join(PAGE).display().to_string()),
+        };
+        // A stopped run ends with an error of its own.
+        ui.report(&report, &lines, Went::well_if(is_complete || !has_ended));
+    }
+
+    /// Whether each file of the folder was compared with the phone by its content.
+    fn is_proven(&self) -> bool {
+        let unproven = [
+            self.summary.planned,
+            self.summary.pulled,
+            self.summary.failed,
+            self.summary.damaged,
+            self.summary.verified_by_size,
+        ];
+        unproven.iter().all(|state| state.files == 0)
+    }
+
+    fn lines<'m>(
+        &self,
+        missing: impl Iterator<Item = &'m MissingItem<'m>> + Clone,
+        surveyed: &[Surveyed],
+    ) -> Vec<String> {
+        let outcome = self.outcome;
+        let mut lines = summary_lines(self.summary);
         // What could not be read is listed below, with the files.
         let but_unreadable: Vec<_> = surveyed
             .iter()
@@ -222,73 +250,47 @@ impl PullReport<'_> {
             .cloned()
             .collect();
         lines.extend(survey_lines(&but_unreadable));
-        lines.extend(empty_phone_line(request, found));
+        lines.extend(empty_phone_line(self.request, self.found));
         if outcome.without_date > 0 {
             lines.push(format!(
-            "{} with a different date than on the phone, because this disk cannot store it; the catalogue has the right date",
-            count(outcome.without_date, "file")
-        ));
+                "{} with a different date than on the phone, because this disk cannot store it; the catalogue has the right date",
+                count(outcome.without_date, "file")
+            ));
         }
         // A run that was stopped has no word for each file that was under way.
         let has_own_reason = |item: &&MissingItem<'_>| {
             outcome.stopped.is_none() || item.reason.code != ReasonCode::PhoneGone
         };
-        let missing = not_here.iter().chain(&not_proven);
         lines.extend(missing_lines(missing.filter(has_own_reason)));
-        lines.extend(album.and_then(AlbumOutcome::line));
-        let shown = plain(&path.display().to_string());
+        lines.extend(self.album.and_then(AlbumOutcome::line));
+        let shown = plain(&self.path.display().to_string());
         lines.push(match outcome.stopped {
-            Some(_) => format!("In {shown}, after {}", seconds(took)),
-            None => format!("In {shown}, after {}", pace(took, waited, wanted_bytes)),
+            Some(_) => format!("In {shown}, after {}", seconds(self.took)),
+            None => format!(
+                "In {shown}, after {}",
+                pace(self.took, self.waited, self.wanted_bytes)
+            ),
         });
-        // The error that ends a stopped run has the next step.
-        if outcome.stopped.is_none() && !ui.is_quiet() {
-            let next = match album {
-                Some(AlbumOutcome::Current) => {
-                    format!("see the pictures with `rescue open {}`", typed(path))
-                }
-                _ => format!(
-                    "look into {}",
-                    plain(&path.join("data").display().to_string())
-                ),
-            };
-            lines.push(format!(
-                "Next: {next}, and check the files any time with `rescue verify {}`",
-                typed(path)
-            ));
-        }
-        let unproven = [
-            summary.planned,
-            summary.pulled,
-            summary.failed,
-            summary.damaged,
-            summary.verified_by_size,
-        ];
-        let is_complete = outcome.stopped.is_none()
-            && not_here.is_empty()
-            && unproven.iter().all(|state| state.files == 0);
-        let verification = match (request.no_verify, is_complete) {
-            (true, _) => "off",
-            (false, true) => "complete",
-            (false, false) => "partial",
+        lines
+    }
+
+    /// The next step, which for a stopped run is in the error that ends it.
+    fn next_line(&self) -> Option<String> {
+        let path = self.path;
+        let next = match self.album {
+            _ if self.outcome.stopped.is_some() => return None,
+            Some(AlbumOutcome::Current) => {
+                format!("see the pictures with `rescue open {}`", typed(path))
+            }
+            _ => format!(
+                "look into {}",
+                plain(&path.join("data").display().to_string())
+            ),
         };
-        let report = PullSummary {
-            r#type: "summary",
-            folder: path.display().to_string(),
-            seconds: took.as_secs_f64(),
-            verification,
-            summary,
-            not_here,
-            not_proven,
-            surveyed: &surveyed,
-            looked_at_everything: outcome.stopped.is_none() && looked_at_everything(&surveyed),
-            dates_not_kept: outcome.without_date,
-            album: matches!(album, Some(AlbumOutcome::Current))
-                .then(|| path.join(PAGE).display().to_string()),
-        };
-        // A stopped run ends with an error of its own.
-        let is_good = outcome.stopped.is_some() || is_complete;
-        ui.report(&report, &lines, Went::well_if(is_good));
+        Some(format!(
+            "Next: {next}, and check the files any time with `rescue verify {}`",
+            typed(path)
+        ))
     }
 }
 
