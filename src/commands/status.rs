@@ -71,11 +71,8 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     let path = chosen_folder(args, ui)?;
     let (folder, under_way) = open(&path)?;
     let catalogue = folder.catalogue();
-    let (phone, summary, last_run) = (
-        catalogue.identity()?,
-        catalogue.summary()?,
-        catalogue.last_run()?,
-    );
+    let (phone, summary) = (catalogue.identity()?, catalogue.summary()?);
+    let last_run = catalogue.last_run()?;
     let (survey, accepted) = (catalogue.survey()?, catalogue.accepted()?);
     let failures = ToldFailures::tell(catalogue, &accepted, ui)?;
     let shown = plain(&path.display().to_string());
@@ -92,18 +89,9 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     let missing = summary.failed.files + summary.damaged.files;
     let is_whole = last_run.as_ref().is_some_and(Run::is_whole);
     let everything = looked_at_everything(&survey);
-    // Folders that could not be read are in the survey and have no entries.
-    let is_known_place = |one: &Surveyed| {
-        let path = RemotePath::new(&one.place).ok();
-        let code = one.reason.as_ref().map(|reason| reason.code);
-        path.and_then(|path| accepted.get(&path).copied()) == code
-    };
-    let mut unreadable = survey
-        .iter()
-        .filter(|one| one.kind == SurveyKind::Unreadable);
     let ended = last_run.as_ref().and_then(|run| run.outcome);
     let is_all_known = matches!(ended, Some(RunOutcome::Done | RunOutcome::SomeFailed))
-        && unreadable.all(is_known_place)
+        && are_known(&survey, &accepted)
         && failures.known == missing;
     let remotes = remotes_of(catalogue, is_whole, everything, &mut lines)?;
     // A pull puts files there now.
@@ -153,14 +141,23 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         looked_at_everything: is_whole && everything,
     };
     ui.result(&status, &lines);
-    let is_missing = missing > 0 || !is_whole;
-    Ok(
-        if unfinished + not_in_place + unseen == 0 && (!is_missing || is_all_known) {
-            Done::All
-        } else {
-            Done::SomeFailed
-        },
-    )
+    Ok(match standing.is_well() {
+        true => Done::All,
+        false => Done::SomeFailed,
+    })
+}
+
+/// Whether somebody accepted each place that could not be read. Such folders are in the survey and have no entries.
+fn are_known(survey: &[Surveyed], accepted: &HashMap<RemotePath, ReasonCode>) -> bool {
+    let is_known = |one: &Surveyed| {
+        let path = RemotePath::new(&one.place).ok();
+        let code = one.reason.as_ref().map(|reason| reason.code);
+        path.and_then(|path| accepted.get(&path).copied()) == code
+    };
+    let mut unreadable = survey
+        .iter()
+        .filter(|one| one.kind == SurveyKind::Unreadable);
+    unreadable.all(is_known)
 }
 
 /// The failed and damaged files.
@@ -245,6 +242,12 @@ struct RescueStanding<'a> {
 }
 
 impl RescueStanding<'_> {
+    /// Whether nothing is left to do.
+    fn is_well(&self) -> bool {
+        let is_whole = self.missing == 0 && self.is_whole;
+        self.unfinished == 0 && self.is_in_place && (is_whole || self.is_all_known)
+    }
+
     fn sentence(&self) -> String {
         let word = self.word;
         let what = match self.everything {
