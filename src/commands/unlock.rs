@@ -56,45 +56,25 @@ struct Unlock<'a> {
 
 pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
     let events = ui.events();
-    let serial = args.phone.serial.clone().or_else(serial_from_environment);
-    let phone = over_adb(&args.phone).await;
-    if args.over == Some(Way::Adb)
-        && let Err(error) = phone
-    {
-        return Err(error.into());
-    }
-    let phone = phone.ok();
+    let phone = match over_adb(&args.phone).await {
+        Err(error) if args.over == Some(Way::Adb) => return Err(error.into()),
+        phone => phone.ok(),
+    };
     if let Some(phone) = &phone
         && phone.lock_state().await?.is_open()
     {
-        let storage = Some(has_storage(phone).await?);
-        tell(
-            ui,
-            phone.serial(),
-            UnlockOutcome::WasOpen,
-            None,
-            storage,
-            &args.phone,
-        );
+        let unlock = Unlock {
+            r#type: "unlock",
+            phone_name: phone.serial(),
+            outcome: UnlockOutcome::WasOpen,
+            over: None,
+            storage: Some(has_storage(phone).await?),
+        };
+        unlock.tell(&args.phone, ui);
         return Ok(Done::All);
     }
     // Before the question: a PIN is asked for only where it can be used.
-    // The phone that ADB knows, and no other that happens to be on the cable.
-    let serial = serial.or_else(|| phone.as_ref().map(|phone| phone.serial().to_owned()));
-    let accessory = match args.over {
-        Some(Way::Adb) => None,
-        _ => match Accessory::open(serial.as_deref()).await {
-            Ok(accessory) => Some(accessory),
-            Err(error) if phone.is_none() || args.over == Some(Way::Cable) => {
-                return Err(error.into());
-            }
-            Err(error) if args.secret.pattern => return Err(error.into()),
-            Err(error) => {
-                tracing::debug!(%error, "no keys over the cable");
-                None
-            }
-        },
-    };
+    let accessory = open_accessory(args, phone.as_ref()).await?;
     let name = match (&phone, &accessory) {
         (_, Some(accessory)) => accessory.name().to_owned(),
         (Some(phone), None) => phone.serial().to_owned(),
@@ -106,40 +86,54 @@ pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
     let begins = || memory.begin(ui);
     let over = enter(&phone, accessory, &secret, args, (&events, &begins)).await?;
     drop(secret);
-    match prove(&args.phone, phone, &events).await {
+    let (outcome, storage) = match prove(&args.phone, phone, &events).await {
         Some((phone, state)) if state.is_open() => {
             memory.succeeded();
-            let storage = has_storage(&phone).await.ok();
-            tell(
-                ui,
-                &name,
-                UnlockOutcome::Unlocked,
-                Some(over),
-                storage,
-                &args.phone,
-            );
-            Ok(Done::All)
+            (UnlockOutcome::Unlocked, has_storage(&phone).await.ok())
         }
-        Some((_, state)) if state.is_locked() => Err(Error::new(
-            Kind::Locked,
-            format!("the phone {name} is still locked: it did not take the PIN, or did not see it"),
-        )
-        .with_hint([
-            Said("make sure of the PIN"),
-            ByCommand(" before you run the same command with --again"),
-            Said(". "),
-            Said(THROTTLING),
-        ])),
-        _ => {
-            tell(
-                ui,
-                &name,
-                UnlockOutcome::Unknown,
-                Some(over),
-                None,
-                &args.phone,
-            );
-            Ok(Done::All)
+        Some((_, state)) if state.is_locked() => return Err(still_locked(&name)),
+        _ => (UnlockOutcome::Unknown, None),
+    };
+    let unlock = Unlock {
+        r#type: "unlock",
+        phone_name: &name,
+        outcome,
+        over: Some(over),
+        storage,
+    };
+    unlock.tell(&args.phone, ui);
+    Ok(Done::All)
+}
+
+fn still_locked(name: &str) -> Error {
+    let message =
+        format!("the phone {name} is still locked: it did not take the PIN, or did not see it");
+    Error::new(Kind::Locked, message).with_hint([
+        Said("make sure of the PIN"),
+        ByCommand(" before you run the same command with --again"),
+        Said(". "),
+        Said(THROTTLING),
+    ])
+}
+
+/// The keys over the cable, where they are wanted or possible: of the phone that ADB knows, and of no other that
+/// happens to be on the cable.
+async fn open_accessory(
+    args: &UnlockArgs,
+    phone: Option<&Phone>,
+) -> Result<Option<Accessory>, Error> {
+    if args.over == Some(Way::Adb) {
+        return Ok(None);
+    }
+    let serial = args.phone.serial.clone().or_else(serial_from_environment);
+    let serial = serial.or_else(|| phone.map(|phone| phone.serial().to_owned()));
+    let needs_cable = phone.is_none() || args.over == Some(Way::Cable) || args.secret.pattern;
+    match Accessory::open(serial.as_deref()).await {
+        Ok(accessory) => Ok(Some(accessory)),
+        Err(error) if needs_cable => Err(error.into()),
+        Err(error) => {
+            tracing::debug!(%error, "no keys over the cable");
+            Ok(None)
         }
     }
 }
@@ -286,48 +280,33 @@ async fn prove(
     Some((phone?, known?))
 }
 
-fn tell(
-    ui: &Ui,
-    name: &str,
-    outcome: UnlockOutcome,
-    over: Option<&'static str>,
-    storage: Option<bool>,
-    chosen: &PhoneArgs,
-) {
-    let shown = plain(name);
-    let pull = pull_command(chosen, None);
-    let lines = match (outcome, storage) {
-        (UnlockOutcome::WasOpen, _) => {
-            vec![
-                format!("{shown} is unlocked already; nothing was typed"),
+impl Unlock<'_> {
+    fn tell(&self, chosen: &PhoneArgs, ui: &Ui) {
+        let shown = plain(self.phone_name);
+        let pull = pull_command(chosen, None);
+        let lines = match (self.outcome, self.storage) {
+            (UnlockOutcome::WasOpen, _) => {
+                vec![
+                    format!("{shown} is unlocked already; nothing was typed"),
+                    format!("Next: `{pull}`"),
+                ]
+            }
+            (UnlockOutcome::Unlocked, Some(true)) => vec![
+                format!("{shown} is unlocked, and its storage can be read"),
                 format!("Next: `{pull}`"),
-            ]
-        }
-        (UnlockOutcome::Unlocked, Some(true)) => vec![
-            format!("{shown} is unlocked, and its storage can be read"),
-            format!("Next: `{pull}`"),
-        ],
-        (UnlockOutcome::Unlocked, _) => vec![
-            format!("{shown} is unlocked; its storage cannot be listed yet"),
-            format!("Next: wait a minute, then `{pull}`"),
-        ],
-        (UnlockOutcome::Unknown, _) => vec![
-            format!(
-                "It was entered on {shown}, once. Whether the phone is unlocked cannot be seen from here: USB debugging is off, has not allowed this computer, or does not report it"
-            ),
-            "Next: `rescue authorize` where USB debugging is on, `rescue keys` where it is off"
-                .to_owned(),
-        ],
-    };
-    ui.report(
-        &Unlock {
-            r#type: "unlock",
-            phone_name: name,
-            outcome,
-            over,
-            storage,
-        },
-        &lines,
-        Went::Well,
-    );
+            ],
+            (UnlockOutcome::Unlocked, _) => vec![
+                format!("{shown} is unlocked; its storage cannot be listed yet"),
+                format!("Next: wait a minute, then `{pull}`"),
+            ],
+            (UnlockOutcome::Unknown, _) => vec![
+                format!(
+                    "It was entered on {shown}, once. Whether the phone is unlocked cannot be seen from here: USB debugging is off, has not allowed this computer, or does not report it"
+                ),
+                "Next: `rescue authorize` where USB debugging is on, `rescue keys` where it is off"
+                    .to_owned(),
+            ],
+        };
+        ui.report(self, &lines, Went::Well);
+    }
 }
