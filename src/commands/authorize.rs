@@ -139,41 +139,16 @@ async fn authorize(
     ui: &Ui,
 ) -> Result<(Phone, Option<&'static str>, usize), Error> {
     let events = ui.events();
-    match connect(
-        target,
-        &waiting(options, LET_IN),
-        Patience::ForPerson,
-        &mut |_| {},
-    )
-    .await
-    {
+    let at_once = waiting(options, LET_IN);
+    match connect(target, &at_once, Patience::ForPerson, &mut |_| {}).await {
         Ok(phone) => return Ok((phone, None, 0)),
         Err(error) if asks(&error) => {}
         Err(error) => return Err(doctor::explained(error.into())),
     }
     let way = AdbRoute::to(target).await?;
-    let mut accessory = Accessory::open(way.on_usb.as_deref()).await?;
+    let accessory = Accessory::open(way.on_usb.as_deref()).await?;
     let memory = Memory::of(accessory.name());
-    let secret = match wish.unlocked {
-        true => None,
-        false => {
-            ui.remark(
-                "If the phone is locked, type its PIN, password or pattern; if not, press Enter.",
-            );
-            ask(wish.secret, ui).await?
-        }
-    };
-    match secret {
-        Some(secret) => {
-            memory.allow(wish.again, ui).await?;
-            step(&events, "Waking the phone and unlocking it (one attempt)");
-            accessory = over_cable(accessory, &secret, wish.secret, &|| memory.begin(ui)).await?;
-            accessory
-                .play(&[Action::Wait(Duration::from_secs(2))])
-                .await?;
-        }
-        None => step(&events, "Waking the phone"),
-    }
+    let mut accessory = woken(accessory, wish, &memory, ui).await?;
     for (at, dialog) in DIALOGS.iter().enumerate() {
         let tried = at + 1;
         let number = format!("{tried} of {}", DIALOGS.len());
@@ -209,13 +184,47 @@ async fn authorize(
         }
     }
     let _ = accessory.play(&undo()).await;
+    Err(not_allowed())
+}
+
+/// Wakes the phone, and opens its lock where the person gives what opens it.
+async fn woken(
+    accessory: Accessory,
+    wish: UnlockOptions<'_>,
+    memory: &Memory,
+    ui: &Ui,
+) -> Result<Accessory, Error> {
+    let events = ui.events();
+    let secret = match wish.unlocked {
+        true => None,
+        false => {
+            ui.remark(
+                "If the phone is locked, type its PIN, password or pattern; if not, press Enter.",
+            );
+            ask(wish.secret, ui).await?
+        }
+    };
+    let Some(secret) = secret else {
+        step(&events, "Waking the phone");
+        return Ok(accessory);
+    };
+    memory.allow(wish.again, ui).await?;
+    step(&events, "Waking the phone and unlocking it (one attempt)");
+    let mut accessory = over_cable(accessory, &secret, wish.secret, &|| memory.begin(ui)).await?;
+    accessory
+        .play(&[Action::Wait(Duration::from_secs(2))])
+        .await?;
+    Ok(accessory)
+}
+
+fn not_allowed() -> Error {
     let message = format!(
         "none of the {} known ways to answer the question made the phone allow this computer",
         DIALOGS.len()
     );
-    Err(Error::new(Kind::Unauthorized, message).with_hint(
+    Error::new(Kind::Unauthorized, message).with_hint(
         "check that it is unlocked (`rescue unlock`), then answer by hand: `rescue keys` in one terminal, `rescue pull` in another; arrows to 'Always allow', Space, arrows to 'Allow', Enter",
-    ))
+    )
 }
 
 enum AuthorizeFailure {

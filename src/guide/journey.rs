@@ -128,30 +128,11 @@ impl Journey {
                 Some(main) => self.begin_with(&main),
                 None => self.again(stage),
             },
-            (stage @ Stage::Waiting(_), Happened::Answered(number)) => {
-                let chosen = match &stage {
-                    Stage::Waiting(actions) => actions.get(number).cloned(),
-                    _ => None,
-                };
-                match chosen {
-                    Some(GuideAction::More) => {
-                        let more = self.sight.main().map(|seen| seen.state);
-                        let mut turn = self.again(stage);
-                        turn.say = more.map(Note::Alternatives).into_iter().collect();
-                        turn
-                    }
-                    Some(action) => self.run(action, Stage::Looking),
-                    None => self.again(stage),
-                }
+            (Stage::Waiting(actions), Happened::Answered(number)) => {
+                self.chosen_meanwhile(actions, number)
             }
             (Stage::Doubting(doubt), Happened::Answered(number)) => {
-                self.replies.set(doubt, Reply::of(number));
-                let state = self.sight.main().map(|seen| seen.state);
-                match state.and_then(|state| open_doubt(state, &self.replies)) {
-                    Some(doubt) => self.ask(doubt),
-                    // The phone may be in another state by now.
-                    None => self.look(Vec::new()),
-                }
+                self.replied(doubt, Reply::of(number))
             }
             (Stage::ChoosingPhone(phones), Happened::Answered(number)) => {
                 self.phone = phones.into_iter().nth(number);
@@ -183,21 +164,7 @@ impl Journey {
                 _ => self.end(vec![Note::Stopped], false),
             },
             (Stage::Arrived(holdings, actions), Happened::Answered(number)) => {
-                match actions.get(number).cloned() {
-                    Some(GuideAction::Finish) | None => {
-                        let is_safe = holdings.verdict() != Completeness::Partly;
-                        self.end(vec![Note::Farewell(holdings)], is_safe)
-                    }
-                    Some(action @ GuideAction::TryAgain) => {
-                        self.done.push(action);
-                        self.look(Vec::new())
-                    }
-                    Some(GuideAction::TakeRest) => {
-                        self.take = None;
-                        self.look(Vec::new())
-                    }
-                    Some(action) => self.run(action, Stage::Arrived(holdings, actions)),
-                }
+                self.chosen_then(holdings, actions, number)
             }
             (stage, _) => self.again(stage),
         }
@@ -265,6 +232,16 @@ impl Journey {
         }
     }
 
+    fn replied(&mut self, doubt: Doubt, reply: Reply) -> Turn {
+        self.replies.set(doubt, reply);
+        let state = self.sight.main().map(|seen| seen.state);
+        match state.and_then(|state| open_doubt(state, &self.replies)) {
+            Some(doubt) => self.ask(doubt),
+            // The phone may be in another state by now.
+            None => self.look(Vec::new()),
+        }
+    }
+
     /// The phone can be read.
     fn begin_with(&mut self, ready: &Sighting) -> Turn {
         (self.was_ready, self.phone) = (true, ready.phone.clone().or(self.phone.take()));
@@ -305,6 +282,20 @@ impl Journey {
             asks_owner: [states::unauthorized, states::key_expired].contains(&seen.state),
         };
         self.to(Stage::Waiting(actions), say, next)
+    }
+
+    /// The person chose one of the actions that are offered while the phone is not ready.
+    fn chosen_meanwhile(&mut self, actions: Vec<GuideAction>, number: usize) -> Turn {
+        match actions.get(number).cloned() {
+            Some(GuideAction::More) => {
+                let more = self.sight.main().map(|seen| seen.state);
+                let mut turn = self.again(Stage::Waiting(actions));
+                turn.say = more.map(Note::Alternatives).into_iter().collect();
+                turn
+            }
+            Some(action) => self.run(action, Stage::Looking),
+            None => self.again(Stage::Waiting(actions)),
+        }
     }
 
     /// The phone is listed: asks what to take of it.
@@ -385,6 +376,30 @@ impl Journey {
         actions.push(GuideAction::Finish);
         let question = Question::Then(actions.clone());
         self.to(Stage::Arrived(holdings, actions), say, Next::Ask(question))
+    }
+
+    /// The person chose one of the actions that are offered after the pull.
+    fn chosen_then(
+        &mut self,
+        holdings: Holdings,
+        actions: Vec<GuideAction>,
+        number: usize,
+    ) -> Turn {
+        match actions.get(number).cloned() {
+            Some(GuideAction::Finish) | None => {
+                let is_safe = holdings.verdict() != Completeness::Partly;
+                self.end(vec![Note::Farewell(holdings)], is_safe)
+            }
+            Some(action @ GuideAction::TryAgain) => {
+                self.done.push(action);
+                self.look(Vec::new())
+            }
+            Some(GuideAction::TakeRest) => {
+                self.take = None;
+                self.look(Vec::new())
+            }
+            Some(action) => self.run(action, Stage::Arrived(holdings, actions)),
+        }
     }
 
     fn ran(&mut self, action: GuideAction, stage: Stage, went_well: bool) -> Turn {
