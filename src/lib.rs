@@ -65,8 +65,8 @@
 //!
 //! The tests run on Linux, the unit tests also as a Windows program under Wine; nothing ran on macOS yet. Code for
 //! some systems only is behind `cfg`, with the reason and the replacement elsewhere, in a few places:
-//! `folder::disk::system` (files), `home` (the program's own files), `ui::terminal` (keyboard, colours), `commands`
-//! (signals), `phone::usb` and `phone::accessory` (the bus), `pull::keeper` (the limit of open files),
+//! `folder::disk::system` (files), `home` (the program's own files), `ui::terminal` (keyboard, colours),
+//! `commands::signals`, `phone::usb` and `phone::accessory` (the bus), `pull::keeper` (the limit of open files),
 //! `upload::keyring` (secrets), `main` (the allocator); a line or two also in `phone::keys`, `phone::server` and some
 //! commands. `tests/platforms/check` compiles the sources for Windows and checks which code macOS would choose.
 

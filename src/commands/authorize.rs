@@ -9,10 +9,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::lock_secret::{Memory, ask, prompted};
+use super::target::{options_of, pull_command, target_of};
 use super::unlock::{RETURN, over_cable};
-use super::{
-    Context, Done, announce, connect_phone, doctor, options_of, pull_command, stopped, target_of,
-};
+use super::{Context, Done, announce, connect_phone, doctor, stopped};
 use crate::adb::connection::Introduction;
 use crate::adb::server::DeviceState;
 use crate::cli::{AuthorizeArgs, LockSecretArgs};

@@ -11,7 +11,8 @@ use adb_client::RustADBError;
 use adb_client::server::ADBServer;
 use serde::Serialize;
 
-use super::{Done, choose_in};
+use super::Done;
+use super::target::choose_in;
 use crate::cli::ConnectArgs;
 use crate::error::{Error, Kind};
 use crate::guide;
@@ -219,7 +220,8 @@ async fn next_step(address: &str) -> String {
     let found = discover().await.map(|found| found.phones);
     let phones = found.unwrap_or_default();
     let is_it = |phone: &SeenPhone| phone.serial == address;
-    let elsewhere = super::serial_from_environment().is_some_and(|serial| serial != address);
+    let elsewhere =
+        super::target::serial_from_environment().is_some_and(|serial| serial != address);
     match phones.as_slice() {
         [only] if is_it(only) && !elsewhere => "Next: `rescue pull`".to_owned(),
         some if some.iter().any(is_it) => {

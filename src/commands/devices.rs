@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Done, choose_in, doctor};
+use super::target::choose_in;
+use super::{Done, doctor};
 use crate::adb::server::DeviceState;
 use crate::cli::DevicesArgs;
 use crate::error::{Error, Kind};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Done, name_of, options_of, options_to_look, pull_command, target_of};
+use super::Done;
+use super::target::{name_of, options_of, options_to_look, pull_command, target_of};
 use crate::cli::{DoctorArgs, PhoneArgs};
 use crate::error::{Error, Kind};
 use crate::guide::journey::Sighting;
@@ -146,7 +147,7 @@ fn choose_in_next_steps(findings: &mut [DoctorFinding], args: &PhoneArgs) {
         .collect();
     phones.sort();
     phones.dedup();
-    let elsewhere = super::serial_from_environment();
+    let elsewhere = super::target::serial_from_environment();
     for finding in findings {
         let is_clear = phones.len() < 2 && (elsewhere.is_none() || elsewhere == finding.phone);
         let name = finding.phone.as_deref().filter(|_| !is_clear);

@@ -7,9 +7,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::target::{name_of, options_of, pull_command, serial_from_environment, target_of};
 use super::{
-    Context, Done, arguments, authorize, doctor, export, keys, name_of, number_typed, options_of,
-    pull, pull_command, remote, serial_from_environment, stopped, target_of, unlock, upload,
+    Context, Done, arguments, authorize, doctor, export, keys, number_typed, pull, remote, stopped,
+    unlock, upload,
 };
 use crate::cli::{
     AuthorizeArgs, ChoiceArgs, DoctorArgs, GuideArgs, KeysArgs, MediaArgs, PatternArgs, PhoneArgs,

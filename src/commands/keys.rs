@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::Done;
 use super::lock_secret::{ask, prompted};
+use super::target::serial_from_environment;
 use super::unlock::RETURN;
-use super::{Done, serial_from_environment};
 use crate::cli::{KeysArgs, LockSecretArgs};
 use crate::error::{Error, Kind};
 use crate::event::Event;

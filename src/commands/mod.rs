@@ -29,8 +29,10 @@ mod power_cut;
 mod pull;
 mod remote;
 mod screen;
+mod signals;
 mod status;
 mod summary;
+mod target;
 mod unlock;
 mod upload;
 mod verify;
@@ -42,20 +44,19 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio::time::Instant;
 
-use crate::adb::connection::Introduction;
-use crate::cli::{Cli, Command, PhoneArgs};
+use self::signals::{outlive_too_large_files, stop_on_ctrl_c};
+use self::target::name_of;
+use crate::cli::{Cli, Command};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::halt::Halt;
 use crate::phone::connect::{
     ConnectOptions, Patience, Target, Waiting, connect as connect_to_phone,
 };
-use crate::phone::keys::KeySources;
 use crate::phone::{Phone, allowed};
 use crate::threads;
-use crate::ui::{Ui, typed, typed_word};
+use crate::ui::Ui;
 
 /// Runs a command to its end, on an event loop of its own, and returns the exit code. Errors are
 /// reported before it returns.
@@ -188,236 +189,10 @@ enum Done {
     SomeFailed,
 }
 
-/// How long after the first Ctrl-C a second one still waits: for the keys of a phone to be let go.
-const LETTING_GO: Duration = Duration::from_millis(1500);
-
-/// The first Ctrl-C stops in good order; a second one at once, which loses nothing but time. In a
-/// thread of its own: it is heard also while the others wait for a stuck disk. From the return of this
-/// on it is heard, also where that thread begins late.
-fn stop_on_ctrl_c(halt: Halt) {
-    let (sender, receiver) = std::sync::mpsc::channel::<(Runtime, StopRequests, Halt)>();
-    let hearing = threads::spawn(move || {
-        if let Ok((runtime, requests, halt)) = receiver.recv() {
-            runtime.block_on(stop_when_asked(requests, halt));
-        }
-    });
-    let runtime = hearing.ok().and_then(|_| {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().build().ok()
-    });
-    match runtime {
-        Some(runtime) => {
-            let requests = {
-                let _entered = runtime.enter();
-                StopRequests::listen()
-            };
-            // It waits for this.
-            let _ = sender.send((runtime, requests, halt));
-        }
-        None => drop(tokio::spawn(stop_when_asked(StopRequests::listen(), halt))),
-    }
-}
-
-async fn stop_when_asked(mut requests: StopRequests, halt: Halt) {
-    requests.next().await;
-    halt.stop(
-        Error::new(Kind::Interrupted, "stopped; everything done so far is safe")
-            .with_hint("run the same command again: it resumes where it stopped"),
-    );
-    let first = Instant::now();
-    requests.next().await;
-    // Who presses it twice at once still has the keys let go that a phone holds.
-    tokio::time::sleep_until(first + LETTING_GO).await;
-    crate::ui::terminal::restore();
-    children::end_all();
-    #[expect(
-        clippy::exit,
-        reason = "the person does not want to wait for a stuck disk or phone"
-    )]
-    std::process::exit(i32::from(Kind::Interrupted.exit_code()));
-}
-
-/// Hears Ctrl-C, the system that wants the program to end, and its terminal going: a phone that is
-/// driven from here has its keys let go. Without a way to be asked, nobody asks.
-#[cfg(unix)]
-struct StopRequests {
-    heard: Vec<tokio::signal::unix::Signal>,
-}
-
-#[cfg(unix)]
-impl StopRequests {
-    fn listen() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
-        kinds.extend(hears_hangups().then(SignalKind::hangup));
-        let heard = kinds.into_iter().filter_map(|kind| signal(kind).ok());
-        Self {
-            heard: heard.collect(),
-        }
-    }
-
-    /// Returns when one comes.
-    async fn next(&mut self) {
-        std::future::poll_fn(|context| {
-            // All that came at once are one request: a closed terminal may send two of them.
-            let came = self
-                .heard
-                .iter_mut()
-                .map(|signal| usize::from(signal.poll_recv(context).is_ready()));
-            match came.sum() {
-                0 => std::task::Poll::Pending,
-                _ => std::task::Poll::Ready(()),
-            }
-        })
-        .await;
-    }
-}
-
-/// Has a file above this user's limit (`ulimit -f`) fail like one that the disk does not take; by
-/// itself the system ends the program at it.
-#[cfg(unix)]
-fn outlive_too_large_files() {
-    use tokio::signal::unix::{SignalKind, signal};
-    // What hears it stays when this is dropped.
-    let too_large = rustix::process::Signal::XFSZ.as_raw();
-    drop(signal(SignalKind::from_raw(too_large)));
-}
-
-/// Other systems have no such limit.
-#[cfg(not(unix))]
-fn outlive_too_large_files() {}
-
-/// Whether nobody wants the program to outlive its terminal, as `nohup` does.
-#[cfg(target_os = "linux")]
-fn hears_hangups() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    ignored.is_some_and(|mask| mask & 1 == 0)
-}
-
-/// Elsewhere only unsafe code could tell, and who hears them undoes a `nohup`.
-#[cfg(all(unix, not(target_os = "linux")))]
-fn hears_hangups() -> bool {
-    false
-}
-
-/// Hears Ctrl-C, the console's window being closed, and the user logging off or shutting the computer down, for
-/// which the system waits some seconds. Without a way to be asked, nobody asks.
-#[cfg(not(unix))]
-struct StopRequests {
-    heard: Vec<Heard>,
-}
-
-#[cfg(not(unix))]
-type Heard = Box<dyn FnMut(&mut std::task::Context<'_>) -> std::task::Poll<Option<()>> + Send>;
-
-#[cfg(not(unix))]
-impl StopRequests {
-    fn listen() -> Self {
-        use tokio::signal::windows;
-        // Each is a type of its own.
-        macro_rules! heard {
-            ($($kind:ident),*) => {
-                [$(windows::$kind().ok().map(|mut it| Box::new(move |context: &mut std::task::Context<'_>| it.poll_recv(context)) as Heard)),*]
-            };
-        }
-        let heard = heard![ctrl_c, ctrl_break, ctrl_close, ctrl_logoff, ctrl_shutdown];
-        Self {
-            heard: heard.into_iter().flatten().collect(),
-        }
-    }
-
-    /// Returns when one comes.
-    async fn next(&mut self) {
-        std::future::poll_fn(|context| {
-            let came = self.heard.iter_mut().map(|poll| poll(context).is_ready());
-            match came.filter(|it| *it).count() {
-                0 => std::task::Poll::Pending,
-                _ => std::task::Poll::Ready(()),
-            }
-        })
-        .await;
-    }
-}
-
-/// How long to wait for a tap on "Allow" and for a phone that disappeared, in seconds, unless told otherwise.
-const USUAL_WAIT: u64 = 120;
-
-fn target_of(args: &PhoneArgs) -> Target {
-    match &args.tcp {
-        Some(address) => Target::Tcp(address.clone()),
-        None => Target::Discovered {
-            serial: args.serial.clone().or_else(serial_from_environment),
-        },
-    }
-}
-
-/// What a target is called; empty for any phone.
-fn name_of(target: &Target) -> &str {
-    match target {
-        Target::Tcp(address) => address,
-        Target::Discovered { serial } => serial.as_deref().unwrap_or_default(),
-    }
-}
-
-/// `rescue pull` as a person types it, so that it finds the phone that these options chose, and comes
-/// with the same keys. `name` chooses it where the options do not.
-fn pull_command(args: &PhoneArgs, name: Option<&str>) -> String {
-    let mut command = "rescue pull".to_owned();
-    let choice = match (&args.tcp, args.serial.as_deref().or(name)) {
-        (Some(address), _) => Some(choose_in("--tcp", address)),
-        (None, Some(name)) => Some(choose_in("--serial", name)),
-        (None, None) => None,
-    };
-    let keys = args.keys.iter().map(|key| format!("--key {}", typed(key)));
-    for option in choice.into_iter().chain(keys) {
-        command.push(' ');
-        command.push_str(&option);
-    }
-    command
-}
-
-/// An option with its value, for a command line that is shown to be copied.
-fn choose_in(option: &str, value: &str) -> String {
-    // What begins like an option has to be joined to its own.
-    let joint = if value.starts_with('-') { '=' } else { ' ' };
-    format!("{option}{joint}{}", typed_word(value))
-}
-
 /// Reads the number of a choice, counted from 1, as an index; `None` if there is no such choice.
 fn number_typed(text: &str, choices: usize) -> Option<usize> {
     let index = text.trim().parse::<usize>().ok()?.checked_sub(1)?;
     (index < choices).then_some(index)
-}
-
-/// As adb reads it; empty is as good as unset.
-fn serial_from_environment() -> Option<String> {
-    let serial = std::env::var_os("ANDROID_SERIAL")?;
-    // No phone has a name that is not text; the error says what was looked for.
-    Some(serial.to_string_lossy().into_owned()).filter(|serial| !serial.is_empty())
-}
-
-fn options_of(args: &PhoneArgs) -> ConnectOptions {
-    ConnectOptions {
-        keys: KeySources::from_environment(args.keys.clone()),
-        introduction: Introduction::OfferKey,
-        wait: Duration::from_secs(args.wait.unwrap_or(USUAL_WAIT)),
-        awaits_arrival: args.wait.is_some(),
-        idle: Duration::from_secs(args.idle_timeout),
-    }
-}
-
-/// The same for a command that only looks: it waits so long at most for a phone that lets this computer in
-/// already, and has no phone ask its owner.
-fn options_to_look(args: &PhoneArgs, wait: Duration) -> ConnectOptions {
-    let options = options_of(args);
-    ConnectOptions {
-        wait: wait.min(options.wait),
-        awaits_arrival: false,
-        introduction: Introduction::SignaturesOnly,
-        ..options
-    }
 }
 
 /// Connects to the phone asked for, telling what is waited for.

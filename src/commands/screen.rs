@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::target::options_of;
 use super::which::which;
-use super::{Context, Done, connect_phone, options_of};
+use super::{Context, Done, connect_phone};
 use crate::cli::ScreenArgs;
 use crate::error::{Error, Kind};
 use crate::names::harmless;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::Done;
 use super::lock_secret::{Memory, THROTTLING, demand};
-use super::{Done, options_to_look, pull_command, serial_from_environment, target_of};
+use super::target::{options_to_look, pull_command, serial_from_environment, target_of};
 use crate::cli::{LockSecretArgs, PhoneArgs, UnlockArgs, Way};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::latest::chosen_folder;
 use super::summary::lacking;
+use super::target::options_of;
 use super::which::which;
-use super::{Context, Done, connect_phone, options_of, stopped};
+use super::{Context, Done, connect_phone, stopped};
 use crate::adb::RemotePath;
 use crate::cli::VerifyArgs;
 use crate::error::{Error, Kind};

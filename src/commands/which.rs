@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Context, doctor, number_typed, stopped, target_of};
+use super::target::target_of;
+use super::{Context, doctor, number_typed, stopped};
 use crate::cli::PhoneArgs;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Wait};
