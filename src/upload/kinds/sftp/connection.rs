@@ -1,7 +1,7 @@
 //! The way to an SSH server: its host key, the connection, and the channels over it.
 
 use std::pin::Pin;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -16,12 +16,43 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
 use super::sign_in::{lost, sign_in};
-use super::{CHANNELS, HASHES, Login, PATIENCE, SftpConnection, SftpSettings};
+use super::{Login, SftpSettings};
 use crate::phone::tcp;
 use crate::upload::problem::{Problem, brief};
 
+/// SFTP channels over one connection; sshd allows ten sessions, some are for `sha256sum`.
+const CHANNELS: usize = 4;
+/// `sha256sum`s on the server at once: a session too many is never answered by some servers.
+const HASHES: usize = 3;
+/// How long a connection may take to be made, and a server to answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// The most of a text that a server prints where SFTP should begin, in bytes.
 const MAX_CHATTER: usize = 200;
+
+/// A connection with its channels.
+pub(super) struct SftpConnection {
+    pub(super) ssh: Handle<ClientHandler>,
+    channels: Vec<SftpSession>,
+    /// The channel for listings, which are read page by page: `SftpSession` copies the whole listing again with each
+    /// page, and accepts an endless one. `None` if the server allows only one channel.
+    pub(super) lister: Option<RawSftpSession>,
+    next: AtomicUsize,
+    pub(super) hashes: tokio::sync::Semaphore,
+    pub(super) gone: watch::Receiver<bool>,
+}
+
+impl std::fmt::Debug for SftpConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connected(..)")
+    }
+}
+
+impl SftpConnection {
+    pub(super) fn channel(&self) -> Option<&SftpSession> {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        self.channels.get(next % self.channels.len().max(1))
+    }
+}
 
 /// The handler for the SSH client's decisions, such as whether to accept a server's key.
 pub(super) struct ClientHandler {
