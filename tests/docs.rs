@@ -142,7 +142,9 @@ fn printed() -> BTreeSet<String> {
             let fields = fields.take_while(|line| !line.starts_with('}'));
             let fields = fields.filter(|line| !line.starts_with(['/', '#']));
             let fields = fields.filter_map(|line| line.split_once(": "));
-            words.extend(fields.map(|(name, _)| name.trim_start_matches("pub ").to_owned()));
+            // Without its visibility.
+            let names = fields.filter_map(|(name, _)| name.rsplit(' ').next());
+            words.extend(names.map(str::to_owned));
         }
         for start in [r#"r#type: ""#, r#""type": ""#, r#"let r#type = ""#] {
             let found = text.split(start).skip(1);

@@ -1,0 +1,126 @@
+//! The guide's actions: other commands, with what they need to know.
+
+use std::path::{Path, PathBuf};
+
+use super::{Driver, trouble};
+use crate::cli::{
+    AuthorizeArgs, DoctorArgs, KeysArgs, PhoneArgs, RemoteAddArgs, RemoteCommand, UnlockArgs,
+};
+use crate::commands::{Done, arguments, authorize, doctor, export, keys, remote, unlock, upload};
+use crate::error::{Error, Kind};
+use crate::guide::journey::{GuideAction, Note};
+use crate::ui::words::journey::lines;
+use crate::upload::kinds::KindOptions;
+use crate::upload::kinds::folder::FolderSettings;
+use crate::upload::settings::Settings;
+
+impl Driver<'_> {
+    /// Runs an action; whether it did what it is for.
+    pub(super) async fn act(
+        &self,
+        action: &GuideAction,
+        phone: &PhoneArgs,
+        folder: &Path,
+    ) -> Result<bool, Error> {
+        self.context.ui.remark("");
+        let ui = self.context.ui;
+        let done = match action {
+            GuideAction::Authorize => {
+                let mut args: AuthorizeArgs = arguments(["authorize"])?;
+                args.phone = phone.clone();
+                self.unless_stopped(authorize::run(&args, ui)).await?
+            }
+            GuideAction::Unlock => {
+                let mut args: UnlockArgs = arguments(["unlock"])?;
+                args.phone = phone.clone();
+                self.unless_stopped(unlock::run(&args, ui)).await?
+            }
+            GuideAction::Keys(recipe) => {
+                let mut args: KeysArgs = arguments(["keys"])?;
+                (args.serial, args.recipe) = (phone.serial.clone(), Some(*recipe));
+                self.unless_stopped(keys::run(&args, ui)).await?
+            }
+            GuideAction::InstallRules => {
+                let args: DoctorArgs = arguments(["doctor", "--install-udev-rules"])?;
+                self.unless_stopped(doctor::run(&args, ui)).await?
+            }
+            GuideAction::Export => {
+                let archive = free_name(folder);
+                let words = ["export".as_ref(), folder.as_os_str(), "-o".as_ref()];
+                let words = words.into_iter().chain([archive.as_os_str()]);
+                export::run(arguments(words)?, self.context).await
+            }
+            GuideAction::Upload(remote) => upload::after_pull(folder, remote, self.context).await,
+            GuideAction::CopyToDisk => match self.place(Some(folder)).await? {
+                Some(place) => self.copy_to(folder, &place).await,
+                None => return Ok(false),
+            },
+            GuideAction::More
+            | GuideAction::TryAgain
+            | GuideAction::TakeRest
+            | GuideAction::Finish => return Ok(true),
+        };
+        ui.end_progress();
+        match done {
+            Ok(done) => Ok(done == Done::All || *action == GuideAction::Export),
+            Err(error) if error.kind == Kind::Interrupted && self.context.halt.is_set() => {
+                Err(error)
+            }
+            Err(error) => {
+                let told = lines(&Note::Trouble(trouble(error)));
+                told.iter().for_each(|line| ui.remark(line));
+                Ok(false)
+            }
+        }
+    }
+
+    /// Uploads to a folder, which becomes a remote unless it is one.
+    async fn copy_to(&self, folder: &Path, place: &Path) -> Result<Done, Error> {
+        let settings = Settings::load()?;
+        let mut remotes = settings.remotes().iter();
+        let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let is_there = |path: &Path| whole(path) == whole(place);
+        let known = remotes.find(|(_, remote)| remote.kind.folder().is_some_and(is_there));
+        let name = match known {
+            Some((name, _)) => name.clone(),
+            None => {
+                let mut names = (1..).map(|number: u32| match number {
+                    1 => "disk".to_owned(),
+                    _ => format!("disk-{number}"),
+                });
+                let name = names.find(|name| !settings.has(name)).unwrap_or_default();
+                self.context.ui.remark(&format!(
+                    "rescue remembers this folder as the remote '{name}': next time choose \"Upload it to {name}\"."
+                ));
+                let add = RemoteCommand::Add(RemoteAddArgs {
+                    name: Some(name.clone()),
+                    kind: Some(KindOptions::Folder(FolderSettings {
+                        path: place.to_owned(),
+                    })),
+                    secret_file: None,
+                    keep_in: None,
+                    no_test: false,
+                    begun: None,
+                });
+                self.unless_stopped(remote::run(&add, self.context.ui))
+                    .await??;
+                name
+            }
+        };
+        upload::after_pull(folder, &name, self.context).await
+    }
+}
+
+/// Returns a free name for a folder's archive: an existing file may be the person's own.
+fn free_name(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let named = |number: u32| match number {
+        1 => folder.with_file_name(format!("{name}.zip")),
+        _ => folder.with_file_name(format!("{name} ({number}).zip")),
+    };
+    let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
+    (1..=999)
+        .map(named)
+        .find(is_free)
+        .unwrap_or_else(|| named(1))
+}
