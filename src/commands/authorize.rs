@@ -1,6 +1,8 @@
 //! `rescue authorize`: answers the question "Allow USB debugging?" with keys over the cable. Tries the known ways one
 //! after another until the phone accepts a connection, which proves success.
 
+mod offering;
+
 use std::pin::pin;
 use std::time::Duration;
 
@@ -8,23 +10,23 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::lock_secret::{Memory, ask, prompted};
+pub(super) use self::offering::connect_offering;
+use super::lock_secret::{Memory, ask};
 use super::target::{options_of, pull_command, target_of};
 use super::unlock::{RETURN, over_cable};
-use super::{Context, Done, announce, connect_phone, doctor, stopped};
+use super::{Done, doctor};
 use crate::adb::connection::Introduction;
 use crate::adb::server::DeviceState;
 use crate::cli::{AuthorizeArgs, LockSecretArgs};
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
 use crate::phone::accessory::action::{Action, DIALOGS, Dialog, undo};
-use crate::phone::accessory::{Accessory, AccessoryError, candidates};
+use crate::phone::accessory::{Accessory, AccessoryError};
 use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
 use crate::phone::discover::{choose, discover};
 use crate::phone::seen::RouteName;
 use crate::phone::server::ServedPhone;
 use crate::phone::{Phone, PhoneError};
-use crate::ui::terminal::Mode;
 use crate::ui::{Ui, Went, plain};
 
 /// How long a phone may take to let this computer in by itself.
@@ -372,89 +374,4 @@ fn step(events: &Events, what: &str) {
     events.emit(Event::Step {
         what: what.to_owned(),
     });
-}
-
-/// Connects as [`super::connect_phone`] does; where the phone waits for a tap on "Allow" and a
-/// person sits at the terminal, offers to accept the question from here.
-pub(super) async fn connect_offering(
-    target: &Target,
-    options: &ConnectOptions,
-    context: Context<'_>,
-) -> Result<Phone, Error> {
-    let events = context.ui.events();
-    if !context.ui.has_person() || !takes_keys(target).await {
-        return connect_phone(target, options, context).await;
-    }
-    let phone = tokio::select! {
-        () = context.halt.stopped() => return Err(stopped(context.halt)),
-        phone = connect_or_answer(target, options, context.ui, &events) => phone?,
-    };
-    announce(&phone, &events);
-    Ok(phone)
-}
-
-/// Whether the phone could be driven over the cable; nothing is asked of it.
-async fn takes_keys(target: &Target) -> bool {
-    let Target::Discovered { .. } = target else {
-        return false;
-    };
-    let (Ok(way), Ok(found)) = (AdbRoute::to(target).await, candidates().await) else {
-        return false;
-    };
-    let is_it = |name: &String| found.iter().any(|candidate| candidate.name == *name);
-    way.on_usb.as_ref().is_some_and(is_it)
-}
-
-async fn connect_or_answer(
-    target: &Target,
-    options: &ConnectOptions,
-    ui: &Ui,
-    events: &Events,
-) -> Result<Phone, Error> {
-    let explained = |error: PhoneError| doctor::explained(error.into());
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let seconds = options.wait.as_secs();
-    let mut on_wait = move |waiting: &Waiting| {
-        let what = waiting.into();
-        events.emit(Event::Waiting {
-            what,
-            seconds,
-            why: None,
-        });
-        let _ = tell.send(waiting.clone());
-    };
-    {
-        let mut connecting = pin!(connect(target, options, Patience::ForPerson, &mut on_wait));
-        let asking = async {
-            while let Some(waiting) = told.recv().await {
-                if waiting == Waiting::Approval {
-                    return;
-                }
-            }
-            std::future::pending().await
-        };
-        tokio::select! {
-            done = &mut connecting => return done.map_err(explained),
-            () = asking => {}
-        }
-        let question = "The phone waits for a tap on 'Allow'. Tap it there, or press Enter to accept it from here: ";
-        tokio::select! {
-            done = &mut connecting => {
-                ui.prompt("\n");
-                return done.map_err(explained);
-            }
-            pressed = prompted(question, Mode::Lines, ui) => drop(pressed?),
-        }
-    }
-    let wish = UnlockOptions {
-        secret: &LockSecretArgs::default(),
-        unlocked: false,
-        again: false,
-    };
-    let (phone, by, _) = authorize(target, options, wish, ui).await?;
-    if let Some(by) = by {
-        let name = plain(phone.serial());
-        ui.remark(&format!("{name} has allowed this computer ({by})"));
-    }
-    Ok(phone)
 }
