@@ -14,6 +14,7 @@ use crate::export::Why;
 use crate::folder::check::Finding;
 use crate::folder::upload::UploadReason;
 use crate::folder::{Proof, Reason};
+use crate::halt::Halt;
 use crate::names::LocalPath;
 use crate::phone::connect::Waiting;
 
@@ -352,6 +353,15 @@ impl From<&Waiting> for Wait {
             Waiting::State(state) => Self::State(state.clone()),
         }
     }
+}
+
+/// The supervisor of a running step: it receives the step's events, and may stop the step. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Supervisor {
+    /// Receives the events.
+    pub(crate) events: Events,
+    /// Stops the step.
+    pub(crate) halt: Halt,
 }
 
 /// Where events go; cheap to clone.

@@ -10,12 +10,11 @@ use super::choice::{TriedChoice, check_days, days_of, kinds_of};
 use super::{Context, Done};
 use crate::cli::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 use crate::error::{Error, Kind};
-use crate::event::Events;
+use crate::event::Supervisor;
 use crate::export::{
     ExportError, ExportOutcome, ExportRequest, Packed, Place, Protection, Wish, pack, plan,
 };
 use crate::folder::Folder;
-use crate::halt::Halt;
 use crate::ui::{Ui, Went, bytes, count, plain, terminal};
 
 #[derive(Serialize)]
@@ -30,9 +29,9 @@ struct Exported<'a> {
 
 pub(super) async fn run(args: ExportArgs, context: Context<'_>) -> Result<Done, Error> {
     check_days(&args.choice.days)?;
-    let (events, asked) = (context.ui.events(), context.halt.clone());
+    let supervisor = context.supervisor();
     let protection = ask_for(&args.protection, context).await?;
-    let exporting = tokio::task::spawn_blocking(move || export(&args, protection, &events, &asked));
+    let exporting = tokio::task::spawn_blocking(move || export(&args, protection, &supervisor));
     // Not raced against the halt: the work looks at it and cleans up behind itself.
     let outcome = match exporting.await {
         Ok(Err(_)) if context.halt.is_set() => {
@@ -81,8 +80,7 @@ pub(super) async fn run(args: ExportArgs, context: Context<'_>) -> Result<Done, 
 fn export(
     args: &ExportArgs,
     protection: Protection,
-    events: &Events,
-    halt: &Halt,
+    supervisor: &Supervisor,
 ) -> Result<ExportOutcome, Error> {
     let folder = Folder::open_after_asking(&args.folder)?;
     let place = Place::new(&output(args, folder.root())?)?;
@@ -97,9 +95,9 @@ fn export(
         split: args.split,
         protection,
         now: chrono::Local::now(),
-        is_stopped: &|| halt.is_set(),
+        is_stopped: &|| supervisor.halt.is_set(),
     };
-    pack(&folder, plan, &request, events).or_else(|error| {
+    pack(&folder, plan, &request, &supervisor.events).or_else(|error| {
         let choice = TriedChoice {
             media: &args.choice.media,
             days: &args.choice.days,

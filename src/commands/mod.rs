@@ -49,7 +49,7 @@ use self::signals::{outlive_too_large_files, stop_on_ctrl_c};
 use self::target::name_of;
 use crate::cli::{Cli, Command};
 use crate::error::{Error, Kind};
-use crate::event::{Event, Events};
+use crate::event::{Event, Events, Supervisor};
 use crate::halt::Halt;
 use crate::phone::connect::{
     ConnectOptions, Patience, Target, Waiting, connect as connect_to_phone,
@@ -122,6 +122,16 @@ type CommandFuture<'a> = Pin<Box<dyn Future<Output = Result<Done, Error>> + 'a>>
 struct Context<'a> {
     ui: &'a Ui,
     halt: &'a Halt,
+}
+
+impl Context<'_> {
+    /// Returns the same for a step, which knows no terminal.
+    fn supervisor(self) -> Supervisor {
+        Supervisor {
+            events: self.ui.events(),
+            halt: self.halt.clone(),
+        }
+    }
 }
 
 async fn run_command(cli: Cli, ui: &Ui) -> u8 {

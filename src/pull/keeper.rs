@@ -19,12 +19,11 @@ use super::task::{Pulled, Task};
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::error::{Error, Kind};
-use crate::event::{Event, Events};
+use crate::event::{Event, Supervisor};
 use crate::folder::{
     CommitOutcome, Committer, DiskError, EntryId, Finished, Folder, Gaps, PartialFile, Proof,
     Reason, ReasonCode, Record, ToCommit,
 };
-use crate::halt::Halt;
 use crate::item::Item;
 use crate::names::{LocalPath, Names};
 use crate::threads::{self, OnPanic};
@@ -107,8 +106,7 @@ impl Keeper {
     pub(super) fn start(
         folder: Folder,
         names: Names,
-        events: Events,
-        halt: Halt,
+        supervisor: Supervisor,
     ) -> Result<(Self, JoinHandle<Kept>), Error> {
         let (max_files, queue) = limits();
         let (sender, receiver) = mpsc::sync_channel(queue);
@@ -123,14 +121,13 @@ impl Keeper {
             folder,
             committer,
             names,
-            events,
-            halt,
+            supervisor,
             moved: Arc::clone(&moved),
             has_lost_bytes: Arc::clone(&has_lost_bytes),
             broken: false,
         };
         thread.spare_copies_beside_proven()?;
-        let stopping = thread.halt.clone();
+        let stopping = thread.supervisor.halt.clone();
         let handle = threads::spawn(move || {
             let _ending = OnPanic(|| stopping.stop(failed_within()));
             thread.run(&receiver);
@@ -193,8 +190,7 @@ struct Thread {
     folder: Folder,
     committer: Committer,
     names: Names,
-    events: Events,
-    halt: Halt,
+    supervisor: Supervisor,
     group: CommitGroup,
     proofs: Proofs,
     beside: KeptBeside,
@@ -358,7 +354,7 @@ impl Thread {
             self.group.age = (took * AGE_PER_COMMIT).clamp(GROUP_AGE.0, GROUP_AGE.1);
         }
         for event in self.ledger.told.drain(..) {
-            self.events.emit(event);
+            self.supervisor.events.emit(event);
         }
         let outdated = std::mem::take(&mut self.beside.outdated);
         self.discard(outdated);
@@ -377,7 +373,7 @@ impl Thread {
         self.ledger.records.clear();
         self.ledger.told.clear();
         self.broken = true;
-        self.halt.stop(error);
+        self.supervisor.halt.stop(error);
     }
 
     fn commit(&mut self) -> Result<(), DiskError> {
@@ -489,7 +485,7 @@ impl Thread {
         let path = std::path::Path::new(local.as_str());
         match self.folder.set_aside(path) {
             Ok(Some(to)) => {
-                self.events.emit(Event::SetAside {
+                self.supervisor.events.emit(Event::SetAside {
                     local: local.clone(),
                     to: to.display().to_string(),
                     why: "it was on no record",

@@ -9,8 +9,7 @@ use tokio::time::Instant;
 use super::enumerate::has_internal_storage;
 use super::likeness;
 use crate::error::{Error, Kind};
-use crate::event::{Event, Events, Wait};
-use crate::halt::Halt;
+use crate::event::{Event, Events, Supervisor, Wait};
 use crate::hint::Clause::{ByCommand, Said};
 use crate::item::{Item, Marks};
 use crate::phone::connect::{ConnectOptions, Patience, Target, Waiting, connect};
@@ -63,9 +62,9 @@ impl Reconnect {
         phone: &Phone,
         lost: PhoneError,
         vain: u32,
-        events: &Events,
-        halt: &Halt,
+        supervisor: &Supervisor,
     ) -> Result<Phone, Error> {
+        let Supervisor { events, halt } = supervisor;
         if vain >= MAX_VAIN_CONNECTIONS || !lost.is_gone() {
             return Err(lost.into());
         }

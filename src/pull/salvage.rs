@@ -6,12 +6,10 @@
 
 use crate::adb::RemotePath;
 use crate::adb::shell::Output;
-use crate::event::{Event, Events};
+use crate::event::{Event, Supervisor};
 use crate::folder::{DiskError, Finished, Gaps, Patchwork};
 use crate::item::Item;
 use crate::phone::{Phone, PhoneError};
-
-use crate::halt::Halt;
 
 /// The unit in which storage is tried, in bytes: no storage has smaller blocks that fail alone.
 const BLOCK: u64 = 4096;
@@ -50,10 +48,9 @@ pub(super) async fn salvage(
     phone: &Phone,
     item: &Item,
     file: Patchwork,
-    events: &Events,
-    halt: &Halt,
+    supervisor: &Supervisor,
 ) -> Result<Salvaged, SalvageFailure> {
-    events.emit(Event::Pulling {
+    supervisor.events.emit(Event::Pulling {
         path: item.path.clone(),
         size: item.size,
     });
@@ -61,8 +58,7 @@ pub(super) async fn salvage(
         phone,
         path: &item.path,
         file,
-        events,
-        halt,
+        supervisor,
         reads: 0,
         stalls: 0,
     };
@@ -88,7 +84,7 @@ pub(super) async fn salvage(
         }
     }
     reader.fill_back(&mut gaps, item.size).await?;
-    if halt.is_set() || gaps.bytes() >= item.size {
+    if supervisor.halt.is_set() || gaps.bytes() >= item.size {
         return Err(SalvageFailure::Nothing);
     }
     let (file, size, mtime) = (reader.file, item.size, item.mtime);
@@ -106,15 +102,14 @@ struct Reader<'a> {
     phone: &'a Phone,
     path: &'a RemotePath,
     file: Patchwork,
-    events: &'a Events,
-    halt: &'a Halt,
+    supervisor: &'a Supervisor,
     reads: u32,
     stalls: u32,
 }
 
 impl Reader<'_> {
     fn is_worn_out(&self) -> bool {
-        self.halt.is_set() || self.reads >= MAX_READS || self.stalls >= MAX_STALLS
+        self.supervisor.halt.is_set() || self.reads >= MAX_READS || self.stalls >= MAX_STALLS
     }
 
     /// Reads up to `most` bytes from offset `from` on and keeps them. Returns how many arrived before an error, a
@@ -130,7 +125,7 @@ impl Reader<'_> {
         let mut got = 0;
         while got < most {
             let piece = tokio::select! {
-                () = self.halt.stopped() => break,
+                () = self.supervisor.halt.stopped() => break,
                 piece = running.next(self.phone.idle()) => piece,
             };
             let mut bytes = match piece {
@@ -155,7 +150,7 @@ impl Reader<'_> {
             bytes.truncate((most - got).min(bytes.len() as u64) as usize);
             self.file.write_at(from + got, &bytes)?;
             got += bytes.len() as u64;
-            self.events.emit(Event::Received {
+            self.supervisor.events.emit(Event::Received {
                 bytes: bytes.len() as u64,
             });
         }

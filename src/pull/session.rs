@@ -24,9 +24,8 @@ use crate::adb::RemotePath;
 use crate::adb::sync::{FileType, Stat};
 use crate::digest::Sha256;
 use crate::error::Error;
-use crate::event::{Event, Events};
+use crate::event::{Event, Supervisor};
 use crate::folder::{DataReader, Finished, Folder, PartialFile, Patchwork, Reason, ReasonCode};
-use crate::halt::Halt;
 use crate::item::Item;
 use crate::names::Names;
 use crate::phone::{Phone, PhoneError};
@@ -71,8 +70,7 @@ pub(crate) struct Session {
     root: PathBuf,
     data: DataReader,
     method: Method,
-    events: Events,
-    halt: Halt,
+    supervisor: Supervisor,
     unproven: Arc<Unproven>,
     /// The items whose storage on the phone could not be read to the end, with the reason.
     to_salvage: Vec<(Arc<Task>, Reason)>,
@@ -95,11 +93,10 @@ impl Session {
         folder: Folder,
         names: Names,
         method: Method,
-        events: Events,
-        halt: Halt,
+        supervisor: Supervisor,
     ) -> Result<Self, Error> {
         let (root, data) = (folder.root().to_owned(), folder.data_reader());
-        let (keeper, thread) = Keeper::start(folder, names, events.clone(), halt.clone())?;
+        let (keeper, thread) = Keeper::start(folder, names, supervisor.clone())?;
         let (unproven, outcome) = (Arc::default(), PullOutcome::default());
         Ok(Self {
             keeper,
@@ -107,8 +104,7 @@ impl Session {
             root,
             data,
             method,
-            events,
-            halt,
+            supervisor,
             unproven,
             to_salvage: Vec::new(),
             outcome,
@@ -133,7 +129,7 @@ impl Session {
         let (mut streams, mut vain, mut most_held) = (AtOnce::Several, 0, 0);
         // With nothing but postponed items a round does nothing, and they become its tasks.
         let mut failed_calls = 0;
-        while !self.halt.is_set()
+        while !self.supervisor.halt.is_set()
             && (!tasks.is_empty()
                 || !to_verify.is_empty()
                 || !postponed.is_empty()
@@ -174,13 +170,10 @@ impl Session {
                     vain + 1
                 };
                 most_held = held.max(most_held);
-                if self.halt.is_set() {
+                if self.supervisor.halt.is_set() {
                     break;
                 }
-                match reconnect
-                    .wait(&phone, lost, vain, &self.events, &self.halt)
-                    .await
-                {
+                match reconnect.wait(&phone, lost, vain, &self.supervisor).await {
                     Ok(found) => phone = Arc::new(found),
                     Err(error) => {
                         self.outcome.stopped = Some(error);
@@ -266,7 +259,7 @@ impl Session {
     ) -> Vec<Stat> {
         let items: Vec<_> = tasks.iter().map(|task| &task.borrow().item).collect();
         tokio::select! {
-            () = self.halt.stopped() => Vec::new(),
+            () = self.supervisor.halt.stopped() => Vec::new(),
             known = stats(phone, &items) => known.unwrap_or_default(),
         }
     }
@@ -291,7 +284,7 @@ impl Session {
                     ..task.item.clone()
                 };
                 let stat = tokio::select! {
-                    () = self.halt.stopped() => None,
+                    () = self.supervisor.halt.stopped() => None,
                     stat = stat(phone, &item) => stat.ok().flatten(),
                 };
                 // The link that internal storage is on some phones counts as there.
@@ -312,7 +305,10 @@ impl Session {
         let mut vain = 0;
         let mut whole = Vec::new();
         for (task, reason) in std::mem::take(&mut self.to_salvage) {
-            if self.halt.is_set() || self.outcome.stopped.is_some() || !task.item.size_is_exact {
+            if self.supervisor.halt.is_set()
+                || self.outcome.stopped.is_some()
+                || !task.item.size_is_exact
+            {
                 self.fail(&task, reason).await;
                 continue;
             }
@@ -330,17 +326,14 @@ impl Session {
                     match error {
                         salvage::SalvageFailure::Lost(lost) => {
                             vain += 1;
-                            match reconnect
-                                .wait(&phone, lost, vain, &self.events, &self.halt)
-                                .await
-                            {
+                            match reconnect.wait(&phone, lost, vain, &self.supervisor).await {
                                 Ok(found) => phone = Arc::new(found),
                                 Err(error) => self.outcome.stopped = Some(error),
                             }
                         }
                         salvage::SalvageFailure::Disk(error) if error.concerns_the_whole_disk() => {
                             self.keeper.note(&error);
-                            self.halt.stop(error.into());
+                            self.supervisor.halt.stop(error.into());
                         }
                         salvage::SalvageFailure::Disk(_) | salvage::SalvageFailure::Nothing => {}
                     }
@@ -380,7 +373,7 @@ impl Session {
         task: &Task,
     ) -> Result<Salvaged, salvage::SalvageFailure> {
         let file = Patchwork::create(&self.root, task.id)?;
-        salvage::salvage(phone, &task.item, file, &self.events, &self.halt).await
+        salvage::salvage(phone, &task.item, file, &self.supervisor).await
     }
 
     /// Ends the run. When this returns, everything reported is on the disk.
@@ -396,7 +389,7 @@ impl Session {
         self.outcome.damaged.extend(kept.damaged);
         self.outcome.without_date = kept.without_date;
         if self.outcome.stopped.is_none() {
-            self.outcome.stopped = self.halt.take_reason();
+            self.outcome.stopped = self.supervisor.halt.take_reason();
         }
         if self.method != Method::Off && self.outcome.stopped.is_none() {
             let outcome = &mut self.outcome;
@@ -440,7 +433,7 @@ impl Session {
             keeper: self.keeper.clone(),
             setbacks: setbacks.clone(),
             unproven: Arc::clone(&self.unproven),
-            halt: self.halt.clone(),
+            halt: self.supervisor.halt.clone(),
         };
         let verifying = tokio::spawn(verifier.run(verifier_receiver));
         let (most, alone) = match streams {
@@ -457,7 +450,7 @@ impl Session {
                 keeper,
                 verifier,
                 unproven,
-                self.halt.clone(),
+                self.supervisor.halt.clone(),
                 self.method,
             );
             let (writer, thread) = match started {
@@ -465,7 +458,7 @@ impl Session {
                 // Fewer streams take longer, and no more.
                 Err(_) if index > 0 => break,
                 Err(error) => {
-                    self.halt.stop(error.into());
+                    self.supervisor.halt.stop(error.into());
                     break;
                 }
             };
@@ -475,8 +468,7 @@ impl Session {
                 queue: Arc::clone(&queue),
                 writer,
                 setbacks: setbacks.clone(),
-                events: self.events.clone(),
-                halt: self.halt.clone(),
+                supervisor: self.supervisor.clone(),
                 index,
                 alone,
             };
@@ -513,7 +505,7 @@ impl Session {
         }
         if round.lost.is_none() {
             let has_storage = tokio::select! {
-                () = self.halt.stopped() => return,
+                () = self.supervisor.halt.stopped() => return,
                 has_storage = has_internal_storage(phone) => has_storage,
             };
             match has_storage {
@@ -579,11 +571,13 @@ impl Session {
                     if let Some(pulled) = pulled {
                         let message = ToKeeper::Wrong(Arc::clone(&task), pulled, reason.clone());
                         self.keeper.tell(message).await;
-                        self.events.emit(Event::Discarded {
+                        self.supervisor.events.emit(Event::Discarded {
                             bytes: task.item.size,
                         });
                     }
-                    self.events.emit(Event::Postponed { path, reason });
+                    self.supervisor
+                        .events
+                        .emit(Event::Postponed { path, reason });
                     postponed.push(Arc::new(Task {
                         attempts,
                         was_refused,

@@ -19,9 +19,8 @@ use super::window::{FILE_OVERHEAD, MOST_BYTES, Pace};
 use super::writer::ToWriter;
 use crate::adb::shell::Output;
 use crate::adb::sync::{Operation, SyncAnswer};
-use crate::event::{Event, Events};
+use crate::event::{Event, Supervisor};
 use crate::folder::{EntryId, Reason, ReasonCode};
-use crate::halt::Halt;
 use crate::phone::sync::SyncStream;
 use crate::phone::{Phone, PhoneError};
 
@@ -296,8 +295,7 @@ pub(super) struct Worker {
     pub(super) queue: Arc<Queue>,
     pub(super) writer: mpsc::Sender<ToWriter>,
     pub(super) setbacks: mpsc::UnboundedSender<Setback>,
-    pub(super) events: Events,
-    pub(super) halt: Halt,
+    pub(super) supervisor: Supervisor,
     /// The number of the stream. On a slow link only the first streams get work.
     pub(super) index: usize,
     /// Whether to request only one file at a time, as for files that failed before.
@@ -399,7 +397,7 @@ impl Worker {
     }
 
     async fn work_on_streams(&mut self) -> Result<(), PhoneError> {
-        while !self.halt.is_set() {
+        while !self.supervisor.halt.is_set() {
             let mut under_way = RequestedFiles::default();
             let mut arrival = Arrival::new();
             let ended = self.work(&mut under_way, &mut arrival).await;
@@ -426,7 +424,7 @@ impl Worker {
         loop {
             if under_way.tasks.is_empty() {
                 let is_wanted = tokio::select! {
-                    () = self.halt.stopped() => false,
+                    () = self.supervisor.halt.stopped() => false,
                     is_wanted = self.queue.is_wanted(self.index) => is_wanted,
                 };
                 if !is_wanted {
@@ -442,7 +440,7 @@ impl Worker {
             };
             stream.flush().await?;
             let answer = tokio::select! {
-                () = self.halt.stopped() => return Ok(StreamEnd::Done),
+                () = self.supervisor.halt.stopped() => return Ok(StreamEnd::Done),
                 answer = stream.next() => answer,
             };
             match answer {
@@ -552,14 +550,14 @@ impl Worker {
             return true;
         }
         if arrival.received == 0 {
-            self.events.emit(Event::Pulling {
+            self.supervisor.events.emit(Event::Pulling {
                 path: task.item.path.clone(),
                 size: task.item.size,
             });
         }
         arrival.received += bytes.len() as u64;
         self.queue.arrive(bytes.len() as u64);
-        self.events.emit(Event::Received {
+        self.supervisor.events.emit(Event::Received {
             bytes: bytes.len() as u64,
         });
         if task.item.size_is_exact && arrival.received > task.item.size {
@@ -602,7 +600,7 @@ impl Worker {
             self.tell(ToWriter::Abort).await;
         }
         if arrival.received > 0 {
-            self.events.emit(Event::Discarded {
+            self.supervisor.events.emit(Event::Discarded {
                 bytes: arrival.received,
             });
         }
@@ -615,7 +613,7 @@ impl Worker {
             self.tell(ToWriter::Suspend).await;
         }
         if arrival.received > 0 {
-            self.events.emit(Event::Discarded {
+            self.supervisor.events.emit(Event::Discarded {
                 bytes: arrival.received,
             });
         }
@@ -645,7 +643,7 @@ impl Worker {
             self.tell(ToWriter::Suspend).await;
         }
         if arrival.received > 0 {
-            self.events.emit(Event::Discarded {
+            self.supervisor.events.emit(Event::Discarded {
                 bytes: arrival.received,
             });
         }
@@ -667,23 +665,23 @@ impl Worker {
         let (reply, held) = oneshot::channel();
         self.tell(ToWriter::Resume(Arc::clone(&task), reply)).await;
         let held = held.await.unwrap_or(0);
-        self.events.emit(Event::Pulling {
+        self.supervisor.events.emit(Event::Pulling {
             path: task.item.path.clone(),
             size: task.item.size,
         });
-        self.events.emit(Event::Received { bytes: held });
+        self.supervisor.events.emit(Event::Received { bytes: held });
         let mut received = held;
         let mut ended = self.read_rest(&task, &mut received).await;
         let whole = match task.item.size_is_exact {
             true => received == task.item.size,
             false => received % V1_MODULUS == task.item.size,
         };
-        if matches!(ended, Ok(Rest::BrokenOff(_))) && !whole && !self.halt.is_set() {
+        if matches!(ended, Ok(Rest::BrokenOff(_))) && !whole && !self.supervisor.halt.is_set() {
             // A cable pulled looks no different through an adb server, or through a network.
             ended = self.phone.sync().await.and(ended);
         }
         match ended {
-            _ if self.halt.is_set() => {
+            _ if self.supervisor.halt.is_set() => {
                 self.tell(ToWriter::Suspend).await;
                 self.queue.give_back(std::iter::once(task));
                 Ok(())
@@ -694,14 +692,18 @@ impl Worker {
             }
             Ok(Rest::BrokenOff(reason)) if received > held => {
                 self.tell(ToWriter::Suspend).await;
-                self.events.emit(Event::Discarded { bytes: received });
+                self.supervisor
+                    .events
+                    .emit(Event::Discarded { bytes: received });
                 self.set_back(task, reason, TryCost::One);
                 Ok(())
             }
             Ok(rest) => {
                 // Not the file that was begun, or it cannot be read so: it starts over.
                 self.tell(ToWriter::Abort).await;
-                self.events.emit(Event::Discarded { bytes: received });
+                self.supervisor
+                    .events
+                    .emit(Event::Discarded { bytes: received });
                 let reason = match rest {
                     Rest::Ended => changed(),
                     Rest::BrokenOff(reason) => reason,
@@ -711,7 +713,9 @@ impl Worker {
             }
             Err(error) => {
                 self.tell(ToWriter::Suspend).await;
-                self.events.emit(Event::Discarded { bytes: received });
+                self.supervisor
+                    .events
+                    .emit(Event::Discarded { bytes: received });
                 let cost = TryCost::one_if(received == held);
                 self.set_back(task, gone(&error), cost);
                 Err(error)
@@ -723,7 +727,7 @@ impl Worker {
         let (mut running, mut skip) = self.phone.read_from(&task.item.path, *received).await?;
         loop {
             let piece = tokio::select! {
-                () = self.halt.stopped() => return Ok(Rest::Ended),
+                () = self.supervisor.halt.stopped() => return Ok(Rest::Ended),
                 piece = running.next(self.phone.idle()) => piece,
             };
             let mut bytes = match piece {
@@ -744,7 +748,7 @@ impl Worker {
             }
             if !bytes.is_empty() {
                 self.queue.arrive(bytes.len() as u64);
-                self.events.emit(Event::Received {
+                self.supervisor.events.emit(Event::Received {
                     bytes: bytes.len() as u64,
                 });
                 self.tell(ToWriter::Piece(bytes)).await;

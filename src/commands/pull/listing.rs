@@ -27,8 +27,7 @@ pub(super) async fn list(
     reconnect: &Reconnect,
     context: Context<'_>,
 ) -> Result<(Enumeration, Option<Method>), Error> {
-    let Context { ui, halt } = context;
-    let events = &ui.events();
+    let supervisor = &context.supervisor();
     let mut listing = Listing::new(&request.roots, &request.selection);
     let (mut vain, mut settled_folders) = (0, 0);
     let mut method = None;
@@ -36,12 +35,12 @@ pub(super) async fn list(
     let mut asks = beside == AskedBeside::Method;
     loop {
         let listed = {
-            let (going_on, asking) = (listing.go_on(phone, events), method_of(phone));
+            let (going_on, asking) = (listing.go_on(phone, &supervisor.events), method_of(phone));
             tokio::pin!(going_on, asking);
             let mut listed = None;
             loop {
                 tokio::select! {
-                    () = halt.stopped() => return Err(stopped(halt)),
+                    () = context.halt.stopped() => return Err(stopped(context.halt)),
                     // To its end, whatever the other says: what is under way would be lost.
                     ended = &mut going_on, if listed.is_none() => listed = Some(ended),
                     asked = &mut asking, if asks => {
@@ -63,7 +62,7 @@ pub(super) async fn list(
                 let now = listing.settled_folders();
                 vain = if now > settled_folders { 1 } else { vain + 1 };
                 settled_folders = now;
-                *phone = reconnect.wait(phone, lost, vain, events, halt).await?;
+                *phone = reconnect.wait(phone, lost, vain, supervisor).await?;
             }
         }
     }
@@ -75,19 +74,18 @@ pub(super) async fn ask_for_method(
     reconnect: &Reconnect,
     context: Context<'_>,
 ) -> Result<Method, Error> {
-    let Context { ui, halt } = context;
-    let events = &ui.events();
+    let supervisor = &context.supervisor();
     let mut vain = 0;
     loop {
         let asked = tokio::select! {
-            () = halt.stopped() => return Err(stopped(halt)),
+            () = context.halt.stopped() => return Err(stopped(context.halt)),
             method = method_of(phone) => method,
         };
         match asked {
             Ok(method) => return Ok(method),
             Err(lost) => {
                 vain += 1;
-                *phone = reconnect.wait(phone, lost, vain, events, halt).await?;
+                *phone = reconnect.wait(phone, lost, vain, supervisor).await?;
             }
         }
     }

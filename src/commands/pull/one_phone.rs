@@ -19,10 +19,9 @@ use super::room::{check_room, share_room};
 use super::{PullOrder, now};
 use crate::commands::authorize::connect_offering;
 use crate::error::Error;
-use crate::event::{Event, Events};
+use crate::event::{Event, Events, Supervisor};
 use crate::export::album::ReceivedFiles;
 use crate::folder::{Folder, RunOutcome, bag};
-use crate::halt::Halt;
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
 use crate::pull::Method;
@@ -207,22 +206,16 @@ impl PullRun<'_> {
         // Before the files come: a run that is cut short has looked there, too.
         note_survey(&mut folder, found)?;
         let beside = album::begin(&folder, &plan);
-        let heard = album::heard(beside.as_ref(), &self.events);
+        let supervisor = Supervisor {
+            events: album::heard(beside.as_ref(), &self.events),
+            halt: self.context.halt.clone(),
+        };
         let PhoneLink {
             phone,
             reconnect,
             method,
         } = on;
-        let pulled = transfer(
-            method,
-            phone,
-            folder,
-            plan,
-            &reconnect,
-            &heard,
-            self.context.halt,
-        )
-        .await;
+        let pulled = transfer(method, phone, folder, plan, &reconnect, supervisor).await;
         let looked = beside.map(|beside| {
             let was_stopped = !matches!(&pulled, Ok((_, outcome)) if outcome.stopped.is_none());
             beside.finish(was_stopped)
@@ -337,8 +330,7 @@ async fn transfer(
     mut folder: Folder,
     mut plan: Plan,
     reconnect: &Reconnect,
-    events: &Events,
-    halt: &Halt,
+    supervisor: Supervisor,
 ) -> Result<(Folder, PullOutcome), Error> {
     let new = folder.catalogue_mut().insert_planned(plan.new_entries())?;
     plan.set_ids(&new);
@@ -363,7 +355,7 @@ async fn transfer(
     ));
     let items = Arc::new(plan.items);
     let (order, without_room) = share_room(&folder, &items, order, largest_file)?;
-    let mut session = Session::start(folder, names, method, events.clone(), halt.clone())?;
+    let mut session = Session::start(folder, names, method, supervisor)?;
     session.refuse(without_room).await;
     session.settle_unseen(&phone, &items, unseen).await;
     session.pull(phone, items, order, unproven, reconnect).await;

@@ -202,7 +202,7 @@ impl Thread {
     fn move_out(&self, local: &LocalPath) -> Result<(), DiskError> {
         let path = std::path::Path::new(local.as_str());
         if let Some(to) = self.folder.set_aside(path)? {
-            self.events.emit(Event::SetAside {
+            self.supervisor.events.emit(Event::SetAside {
                 local: local.clone(),
                 to: to.display().to_string(),
                 why: "the phone has something else now",
