@@ -12,7 +12,8 @@ use crate::cli::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 use crate::error::{Error, Kind};
 use crate::event::Supervisor;
 use crate::export::{
-    ExportError, ExportOutcome, ExportRequest, Packed, Place, Protection, Wish, pack, plan,
+    EarlierArchive, ExportError, ExportOutcome, ExportRequest, Packed, Place, Protection, Wish,
+    pack, plan,
 };
 use crate::folder::Folder;
 use crate::ui::{Ui, Went, bytes, count, plain, terminal};
@@ -88,7 +89,10 @@ fn export(
     let plan = plan(&folder, &wish, &place)?;
     let request = ExportRequest {
         place: &place,
-        replace: args.force,
+        earlier: match args.force {
+            true => EarlierArchive::IsReplaced,
+            false => EarlierArchive::Stays,
+        },
         strict: args.strict,
         by_date: args.by_date,
         album_in_folder: true,

@@ -16,7 +16,7 @@ use crate::cli::{ChoiceArgs, GuideArgs, MediaArgs, PatternArgs, PhoneArgs, PullA
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Run};
 use crate::guide::journey::{
-    Happened, Holdings, Journey, Next, Sight, Sighting, Take, Trouble, What,
+    Happened, Holdings, Journey, JourneyEnd, Next, Sight, Sighting, Take, Trouble, What,
 };
 use crate::guide::states;
 use crate::phone::allowed;
@@ -98,8 +98,8 @@ impl Driver<'_> {
                     })?
                 }
                 Next::Run(action) => Happened::Ran(self.act(&action, &phone, &folder).await?),
-                Next::End(true) => return Ok(Done::All),
-                Next::End(false) => return Ok(Done::SomeFailed),
+                Next::End(JourneyEnd::Safe) => return Ok(Done::All),
+                Next::End(JourneyEnd::Unsafe) => return Ok(Done::SomeFailed),
             };
             if took_long {
                 self.context.ui.forget_typed();

@@ -174,12 +174,21 @@ impl ExportError {
     }
 }
 
+/// What becomes of an archive that has the new one's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EarlierArchive {
+    /// It stays, and the export fails.
+    Stays,
+    /// It is replaced.
+    IsReplaced,
+}
+
 /// The settings of an export.
 pub struct ExportRequest<'a> {
     /// Where to write the archive.
     pub place: &'a Place,
-    /// Whether an existing archive may be replaced.
-    pub replace: bool,
+    /// What becomes of an existing archive.
+    pub earlier: EarlierArchive,
     /// Whether to fail if any file is missing.
     pub strict: bool,
     /// Whether to arrange the files by month and include each only once.

@@ -40,7 +40,7 @@ pub fn pack(
         .map(|number| request.place.of_share(Share { number, of }))
         .collect();
     for place in &places {
-        place.look(folder, request.replace)?;
+        place.look(folder, request.earlier)?;
     }
     // Told also where it is the reason that there is no archive.
     plan.left_out.iter().for_each(|it| tell(events, it));
@@ -91,7 +91,7 @@ pub fn pack(
     }
     // The last first: where it is pulled up short, the first part is the one that is not there.
     for place in places.iter().rev() {
-        place.name(&place.part(), request.replace)?;
+        place.name(&place.part(), request.earlier)?;
         unnamed.parts.pop();
     }
     // Comes last: a run that is stopped leaves the folder as it was, which is no worse without it.

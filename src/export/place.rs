@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use super::{ExportError, Share};
+use super::{EarlierArchive, ExportError, Share};
 use crate::folder::disk::system::{is_at, is_in_use, lies_in, lock_written, whole_path};
 use crate::folder::disk::{self, Renaming};
 use crate::folder::{DiskAction, DiskError, Folder};
@@ -139,13 +139,15 @@ impl Place {
     }
 
     /// Checks that the archive may be written to this place.
-    pub(super) fn look(&self, folder: &Folder, replace: bool) -> Result<(), ExportError> {
+    pub(super) fn look(&self, folder: &Folder, earlier: EarlierArchive) -> Result<(), ExportError> {
         self.is_outside(folder)?;
         match fs::symlink_metadata(&self.path) {
             // A folder cannot be replaced by a file, and a link is not what the person means.
-            Ok(found) if !replace || !found.is_file() => Err(ExportError::Exists {
-                path: self.path.clone(),
-            }),
+            Ok(found) if earlier == EarlierArchive::Stays || !found.is_file() => {
+                Err(ExportError::Exists {
+                    path: self.path.clone(),
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -202,13 +204,16 @@ impl Place {
     }
 
     /// Gives the finished archive its final name.
-    pub(super) fn name(&self, part: &Path, replace: bool) -> Result<(), ExportError> {
-        if replace {
-            disk::rename_over(part, &self.path)?;
-        } else if disk::rename_new(part, &self.path)? == Renaming::TargetExists {
-            return Err(ExportError::Exists {
-                path: self.path.clone(),
-            });
+    pub(super) fn name(&self, part: &Path, earlier: EarlierArchive) -> Result<(), ExportError> {
+        match earlier {
+            EarlierArchive::IsReplaced => disk::rename_over(part, &self.path)?,
+            EarlierArchive::Stays => {
+                if disk::rename_new(part, &self.path)? == Renaming::TargetExists {
+                    return Err(ExportError::Exists {
+                        path: self.path.clone(),
+                    });
+                }
+            }
         }
         Ok(disk::sync_folder(&self.parent)?)
     }

@@ -38,7 +38,7 @@ pub(super) fn place(room: &TempDir, name: &str) -> Place {
 pub(super) fn request(place: &Place) -> ExportRequest<'_> {
     ExportRequest {
         place,
-        replace: false,
+        earlier: EarlierArchive::Stays,
         strict: false,
         by_date: false,
         album_in_folder: false,
@@ -309,7 +309,7 @@ fn places_that_are_taken_or_make_no_sense_are_refused() {
     );
     assert_eq!(fs::read(x.path()).unwrap(), b"somebody's");
     let forced = ExportRequest {
-        replace: true,
+        earlier: EarlierArchive::IsReplaced,
         ..request(&x)
     };
     // What an interrupted run left is no obstacle.
@@ -330,7 +330,7 @@ fn places_that_are_taken_or_make_no_sense_are_refused() {
     fs::create_dir(room.path().join("dir.zip")).unwrap();
     let taken = place(&room, "dir.zip");
     let forced = ExportRequest {
-        replace: true,
+        earlier: EarlierArchive::IsReplaced,
         ..request(&taken)
     };
     let refused = pack(&folder, planned(&folder), &forced, &silent());

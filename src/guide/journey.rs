@@ -23,7 +23,7 @@ use advice::{Replies, Reply, advice, open_doubt};
 pub(crate) use contents::{Amount, Group, PhoneContents, Take, TakeChoice, What};
 pub(crate) use holdings::{Completeness, Holdings};
 pub(crate) use sight::{Sight, Sighting};
-pub(crate) use turn::{Happened, Next, Note, Question, Trouble, Turn};
+pub(crate) use turn::{ActionEnd, Happened, JourneyEnd, Next, Note, Question, Trouble, Turn};
 
 /// After how many failures with a phone that looks ready the person is asked.
 const MOST_FAILURES: u32 = 3;
@@ -138,9 +138,7 @@ impl Journey {
                 self.phone = phones.into_iter().nth(number);
                 self.look(Vec::new())
             }
-            (Stage::Running(action, stage), Happened::Ran(went_well)) => {
-                self.ran(action, *stage, went_well)
-            }
+            (Stage::Running(action, stage), Happened::Ran(end)) => self.ran(action, *stage, end),
             (Stage::Listing, Happened::Listed(contents)) => self.offer(contents),
             (Stage::Taking(contents), Happened::Answered(number)) => self.chosen(contents, number),
             (Stage::LeavingOut(contents), Happened::AnsweredMany(numbers)) => {
@@ -161,7 +159,7 @@ impl Journey {
             (Stage::Troubled, Happened::Answered(number)) => match number {
                 0 => self.look(Vec::new()),
                 1 => self.to(Stage::Placing, Vec::new(), Next::AskPlace),
-                _ => self.end(vec![Note::Stopped], false),
+                _ => self.end(vec![Note::Stopped], JourneyEnd::Unsafe),
             },
             (Stage::Arrived(holdings, actions), Happened::Answered(number)) => {
                 self.chosen_then(holdings, actions, number)
@@ -190,8 +188,8 @@ impl Journey {
         self.to(Stage::Listing, say, next)
     }
 
-    fn end(&mut self, say: Vec<Note>, is_safe: bool) -> Turn {
-        self.to(Stage::Over, say, Next::End(is_safe))
+    fn end(&mut self, say: Vec<Note>, end: JourneyEnd) -> Turn {
+        self.to(Stage::Over, say, Next::End(end))
     }
 
     fn run(&mut self, action: GuideAction, back: Stage) -> Turn {
@@ -387,8 +385,11 @@ impl Journey {
     ) -> Turn {
         match actions.get(number).cloned() {
             Some(GuideAction::Finish) | None => {
-                let is_safe = holdings.verdict() != Completeness::Partly;
-                self.end(vec![Note::Farewell(holdings)], is_safe)
+                let end = match holdings.verdict() {
+                    Completeness::Partly => JourneyEnd::Unsafe,
+                    _ => JourneyEnd::Safe,
+                };
+                self.end(vec![Note::Farewell(holdings)], end)
             }
             Some(action @ GuideAction::TryAgain) => {
                 self.done.push(action);
@@ -402,12 +403,13 @@ impl Journey {
         }
     }
 
-    fn ran(&mut self, action: GuideAction, stage: Stage, went_well: bool) -> Turn {
+    fn ran(&mut self, action: GuideAction, stage: Stage, end: ActionEnd) -> Turn {
         match stage {
             Stage::Arrived(holdings, _) => {
-                let has_page = went_well && action == GuideAction::Export;
+                let is_achieved = end == ActionEnd::Achieved;
+                let has_page = is_achieved && action == GuideAction::Export;
                 let say = has_page.then(|| Note::Pictures(holdings.folder.clone()));
-                self.done.extend(went_well.then_some(action));
+                self.done.extend(is_achieved.then_some(action));
                 self.arrive(holdings, say.into_iter().collect())
             }
             _ => self.look(Vec::new()),

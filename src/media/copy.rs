@@ -15,7 +15,7 @@ use chrono::{Local, TimeZone as _};
 
 use super::kind::MediaKind;
 use super::look::{Looker, kind_in};
-use super::movie::{SINCE_1904, movie_header};
+use super::movie::{SINCE_1904, TimeWidth, movie_header};
 use super::taken::{Taken, TimeSource};
 use super::{jpeg, png, smaller, tiff};
 
@@ -260,9 +260,9 @@ fn into_video(file: &mut dyn ReadSeek, taken: Taken) -> PutIn {
     let at = local.and_then(|local| u64::try_from(local.timestamp() + SINCE_1904).ok());
     let at = at.ok_or("its date is unknown")?;
     // When it was made, and when it was changed.
-    let bytes = match header.is_wide {
-        true => at.to_be_bytes().repeat(2),
-        false => {
+    let bytes = match header.width {
+        TimeWidth::EightBytes => at.to_be_bytes().repeat(2),
+        TimeWidth::FourBytes => {
             let at = u32::try_from(at).map_err(|_| "its date is unknown")?;
             at.to_be_bytes().repeat(2)
         }

@@ -18,12 +18,19 @@ const MAX_BOXES: usize = 4096;
 pub(crate) struct MovieHeader {
     /// The offset of the creation time, in bytes from the beginning of the file. The modification time follows it.
     pub(crate) at: u64,
-    /// Whether both times have 8 bytes, not 4.
-    pub(crate) is_wide: bool,
+    /// How long both times are.
+    pub(crate) width: TimeWidth,
     /// The creation time, in seconds since 1904.
     since_1904: u64,
     /// The length of the video in seconds, rounded up; 0 if unknown.
     pub(crate) seconds: u32,
+}
+
+/// The length of a time in a header; its version says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeWidth {
+    FourBytes,
+    EightBytes,
 }
 
 /// Returns the header of an MP4, MOV or 3GP video (ISO 14496-12: box `mvhd` inside `moov`); `None` for all other files.
@@ -34,30 +41,26 @@ pub(crate) fn movie_header(file: &mut dyn ReadSeek) -> Option<MovieHeader> {
     file.seek(SeekFrom::Start(start)).ok()?;
     let mut version = [0; 4];
     file.read_exact(&mut version).ok()?;
-    let is_wide = version.first() == Some(&1);
-    let since_1904 = match is_wide {
-        true => read_u64(file)?,
-        false => u64::from(read_u32(file)?),
+    let (width, times) = match version.first() {
+        Some(1) => (TimeWidth::EightBytes, 16),
+        _ => (TimeWidth::FourBytes, 8),
     };
+    let since_1904 = read_time(file, width)?;
     let at = start + 4;
-    let times = if is_wide { 16 } else { 8 };
-    let seconds = seconds(file, start + 4 + times, is_wide).unwrap_or(0);
+    let seconds = seconds(file, start + 4 + times, width).unwrap_or(0);
     (at + times <= end).then_some(MovieHeader {
         at,
-        is_wide,
+        width,
         since_1904,
         seconds,
     })
 }
 
 /// Returns the length in seconds, from the fields behind the times: ticks per second, and the video's number of ticks.
-fn seconds(file: &mut dyn ReadSeek, at: u64, is_wide: bool) -> Option<u32> {
+fn seconds(file: &mut dyn ReadSeek, at: u64, width: TimeWidth) -> Option<u32> {
     file.seek(SeekFrom::Start(at)).ok()?;
     let a_second = u64::from(read_u32(file)?);
-    let ticks = match is_wide {
-        true => read_u64(file)?,
-        false => u64::from(read_u32(file)?),
-    };
+    let ticks = read_time(file, width)?;
     // All ones: unknown.
     let is_known = a_second > 0 && ticks < u64::from(u32::MAX);
     is_known.then(|| u32::try_from(ticks.div_ceil(a_second)).ok())?
@@ -108,6 +111,13 @@ pub(super) fn box_named(
         at = next;
     }
     None
+}
+
+fn read_time(file: &mut dyn ReadSeek, width: TimeWidth) -> Option<u64> {
+    match width {
+        TimeWidth::EightBytes => read_u64(file),
+        TimeWidth::FourBytes => read_u32(file).map(u64::from),
+    }
 }
 
 fn read_u32(file: &mut dyn Read) -> Option<u32> {

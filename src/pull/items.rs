@@ -160,15 +160,6 @@ pub(super) enum PriorAttempt {
 }
 
 impl PriorAttempt {
-    pub(super) fn of(was_refused: bool, may_resume: bool) -> Self {
-        match (was_refused, may_resume) {
-            (false, true) => Self::MayResume,
-            (false, false) => Self::StartsOver,
-            (true, true) => Self::RefusedMayResume,
-            (true, false) => Self::Refused,
-        }
-    }
-
     fn was_refused(self) -> bool {
         matches!(self, Self::RefusedMayResume | Self::Refused)
     }
@@ -377,9 +368,10 @@ impl Items {
         }
     }
 
-    pub(super) fn set_size(&mut self, number: Number, size: u64, is_exact: bool) {
+    /// Gives an item the size of another version of it.
+    pub(super) fn set_size(&mut self, number: Number, version: &Item) {
         if let Some(record) = self.records.get_mut(number as usize) {
-            (record.size, record.size_is_exact) = (size, is_exact);
+            (record.size, record.size_is_exact) = (version.size, version.size_is_exact);
         }
     }
 

@@ -109,7 +109,7 @@ impl Acquaintance {
             return Ok(Some(difference));
         }
         let looks_other = self.looks_other(now, &marks);
-        let traces = match self.traces(phone, looks_other.is_some()).await? {
+        let traces = match self.traces(phone, looks_other.as_ref()).await? {
             Traces::Gone(looked) if looked < FEW && chosen == ChosenBy::BySomebody => {
                 Traces::Unknown
             }
@@ -184,8 +184,13 @@ impl Acquaintance {
         }
     }
 
-    /// Looks for a sample of the catalogue's files on the phone.
-    async fn traces(&self, phone: &Phone, in_doubt: bool) -> Result<Traces, PhoneError> {
+    /// Looks for a sample of the catalogue's files on the phone. On a phone that looks different, their bytes are
+    /// compared too.
+    async fn traces(
+        &self,
+        phone: &Phone,
+        looks_other: Option<&Difference>,
+    ) -> Result<Traces, PhoneError> {
         let items: Vec<_> = self.sample.iter().map(item_of).collect();
         let known = stats(phone, &items.iter().collect::<Vec<_>>()).await?;
         if items.is_empty() || known.len() < items.len() {
@@ -205,9 +210,9 @@ impl Acquaintance {
                 false => Traces::Unknown,
             });
         }
-        match in_doubt {
-            true => prove(phone, there).await,
-            false => Ok(Traces::There),
+        match looks_other {
+            Some(_) => prove(phone, there).await,
+            None => Ok(Traces::There),
         }
     }
 }

@@ -209,7 +209,7 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
         });
         items.set_id(number, entry.id);
         items.set_local(number, &entry.local);
-        items.set_progress(number, PriorAttempt::of(true, false));
+        items.set_progress(number, PriorAttempt::Refused);
         self.plan.unseen.push(number);
     }
 
@@ -250,9 +250,9 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
                 }
                 self.known(number, &entry);
                 // As it is here.
-                let (items, size) = (&mut self.plan.items, entry.item.size);
-                items.set_size(number, size, entry.item.size_is_exact);
-                items.set_progress(number, PriorAttempt::of(false, false));
+                let items = &mut self.plan.items;
+                items.set_size(number, &entry.item);
+                items.set_progress(number, PriorAttempt::StartsOver);
                 self.plan.unproven.push(UnprovenItem { number, sha256 });
             }
             (_, true, false) => {
@@ -277,7 +277,12 @@ impl<'a, P: Fn(&Entry) -> bool> Planner<'a, P> {
                 }
                 self.known(number, &entry);
                 let was_refused = matches!(state, State::Failed | State::Damaged);
-                let progress = PriorAttempt::of(was_refused, same);
+                let progress = match (was_refused, same) {
+                    (false, true) => PriorAttempt::MayResume,
+                    (false, false) => PriorAttempt::StartsOver,
+                    (true, true) => PriorAttempt::RefusedMayResume,
+                    (true, false) => PriorAttempt::Refused,
+                };
                 self.plan.items.set_progress(number, progress);
                 if was_here {
                     self.plan.vacant.push(number);

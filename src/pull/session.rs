@@ -15,7 +15,7 @@ use super::keeper::{Keeper, Kept, ToKeeper};
 use super::plan::UnprovenItem;
 use super::reconnect::Reconnect;
 use super::salvage::{self, Salvaged};
-use super::task::{Pulled, Resumable, Setback, Task};
+use super::task::{Pulled, Resumable, Setback, Task, TryCost};
 use super::transfer::{Queue, STREAMS, Work, Worker};
 use super::unproven::{Method, News, ToVerify, Unproven};
 use super::verify::{Verifier, stat, stats};
@@ -148,11 +148,12 @@ impl Session {
             let settled = round
                 .setbacks
                 .iter()
-                .filter(|setback| setback.counts)
+                .filter(|setback| setback.cost == TryCost::One)
                 .count();
             // Put off without being counted, which can only happen once to each in this phase.
+            let costs_nothing = |setback: &Setback| setback.cost == TryCost::Nothing;
             let newly_put_off =
-                streams == AtOnce::Several && round.setbacks.iter().any(|setback| !setback.counts);
+                streams == AtOnce::Several && round.setbacks.iter().any(costs_nothing);
             self.settle(round.setbacks, &mut postponed).await;
             // Their number is limited, whatever the phone does.
             let hashing_failed = self.unproven.failed_calls() != failed_calls;
@@ -536,11 +537,11 @@ impl Session {
             task,
             reason,
             pulled,
-            counts,
+            cost,
         } in setbacks
         {
             let path = task.item.path.clone();
-            let attempts = task.attempts + u32::from(counts);
+            let attempts = task.attempts + u32::from(cost == TryCost::One);
             let says_nothing = matches!(
                 reason.code,
                 ReasonCode::Vanished

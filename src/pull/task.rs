@@ -63,6 +63,14 @@ pub(super) struct Setback {
     pub(super) reason: Reason,
     /// The received bytes, if they are complete but cannot be proven.
     pub(super) pulled: Option<Pulled>,
-    /// Whether the attempt counts against the item. It does not if it got further than the one before.
-    pub(super) counts: bool,
+    pub(super) cost: TryCost,
+}
+
+/// What a setback costs its item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TryCost {
+    /// One of its tries: the phone may have gone over it.
+    One,
+    /// Nothing: it waits until the others are here.
+    Nothing,
 }

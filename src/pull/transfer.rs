@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::enumerate::{has_internal_storage, is_on_internal_storage};
 use super::items::{Items, Number};
 use super::reasons::reason_of_fail;
-use super::task::{Resumable, Setback, Task};
+use super::task::{Resumable, Setback, Task, TryCost};
 use super::window::{FILE_OVERHEAD, MOST_BYTES, Pace};
 use super::writer::ToWriter;
 use crate::adb::shell::Output;
@@ -368,24 +368,6 @@ enum Rest {
     BrokenOff(Reason),
 }
 
-/// What a setback costs its item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TryCost {
-    /// One of its tries: the phone may have gone over it.
-    One,
-    /// Nothing: it waits until the others are here.
-    Nothing,
-}
-
-impl TryCost {
-    fn one_if(is_guilty: bool) -> Self {
-        match is_guilty {
-            true => Self::One,
-            false => Self::Nothing,
-        }
-    }
-}
-
 impl Worker {
     /// Works until the queue is empty, the run is stopped, or the phone is gone.
     pub(super) async fn run(mut self) -> Result<(), PhoneError> {
@@ -626,7 +608,7 @@ impl Worker {
             task,
             reason,
             pulled: None,
-            counts: cost == TryCost::One,
+            cost,
         });
     }
 
@@ -649,10 +631,13 @@ impl Worker {
         }
         // Also when nothing of it came: asking for it may be what the phone dies of. Alone there
         // is no doubt; beside others it only waits until they are here.
-        let is_guilty = !arrival.begun && (self.alone || arrival.received > 0);
+        let cost = match !arrival.begun && (self.alone || arrival.received > 0) {
+            true => TryCost::One,
+            false => TryCost::Nothing,
+        };
         match (lost, under_way.next()) {
             (Some(lost), Some(task)) => {
-                self.set_back(task, gone(lost), TryCost::one_if(is_guilty));
+                self.set_back(task, gone(lost), cost);
             }
             (_, task) => self.queue.give_back(task.into_iter()),
         }
@@ -716,7 +701,10 @@ impl Worker {
                 self.supervisor
                     .events
                     .emit(Event::Discarded { bytes: received });
-                let cost = TryCost::one_if(received == held);
+                let cost = match received == held {
+                    true => TryCost::One,
+                    false => TryCost::Nothing,
+                };
                 self.set_back(task, gone(&error), cost);
                 Err(error)
             }

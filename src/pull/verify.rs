@@ -15,7 +15,7 @@ use self::ahead::{Ahead, Answered};
 use self::waiting::VerifyQueue;
 use super::keeper::{Keeper, ToKeeper};
 use super::reasons::reason_of_errno;
-use super::task::Setback;
+use super::task::{Setback, TryCost};
 use super::unproven::{Call, Method, News, ToVerify, Unproven, proof_of};
 use crate::adb::features::Feature;
 use crate::adb::sync::{FileType, Operation, Stat, SyncAnswer};
@@ -94,6 +94,15 @@ pub(super) struct Verifier {
     pub(super) setbacks: mpsc::UnboundedSender<Setback>,
     pub(super) unproven: Arc<Unproven>,
     pub(super) halt: Halt,
+}
+
+/// Why the phone's answer does not prove a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubtful {
+    /// The phone reports another hash.
+    OtherHash,
+    /// The phone reports no hash.
+    NoHash,
 }
 
 impl Verifier {
@@ -242,7 +251,8 @@ impl Verifier {
                     let unanswered = file.unanswered + 1;
                     again.push(ToVerify { unanswered, ..file });
                 }
-                (theirs, _) => self.doubt(file, theirs.is_some()).await?,
+                (Some(_), _) => self.doubt(file, Doubtful::OtherHash).await?,
+                (None, _) => self.doubt(file, Doubtful::NoHash).await?,
             }
         }
         Ok(again)
@@ -284,7 +294,7 @@ impl Verifier {
             task: file.task,
             reason,
             pulled: Some(file.pulled),
-            counts: true,
+            cost: TryCost::One,
         });
     }
 
@@ -324,7 +334,7 @@ impl Verifier {
 
     /// Handles a file that the phone contradicts or does not confirm: asks what the file is now, and has it pulled
     /// again.
-    async fn doubt(&self, file: ToVerify, hashed: bool) -> Result<(), PhoneError> {
+    async fn doubt(&self, file: ToVerify, doubtful: Doubtful) -> Result<(), PhoneError> {
         let item = &file.task.item;
         let reason = match stat(&self.phone, item).await? {
             Some(stat) if stat.error != 0 => reason_of_errno(stat.error),
@@ -334,22 +344,24 @@ impl Verifier {
             Some(stat) if stat.mtime != item.mtime || stat.size as u32 != item.size as u32 => {
                 Reason::new(ReasonCode::ChangedWhileRead, "it changed on the phone")
             }
-            _ if hashed => Reason::new(
-                ReasonCode::HashMismatch,
-                "the phone's hash differs from that of the bytes it sent",
-            ),
-            // Nothing speaks against what came: it keeps its name, unproven.
-            _ => Reason::new(
-                ReasonCode::Refused,
-                "the phone sent the file, but cannot hash it",
-            ),
+            _ => match doubtful {
+                Doubtful::OtherHash => Reason::new(
+                    ReasonCode::HashMismatch,
+                    "the phone's hash differs from that of the bytes it sent",
+                ),
+                // Nothing speaks against what came: it keeps its name, unproven.
+                Doubtful::NoHash => Reason::new(
+                    ReasonCode::Refused,
+                    "the phone sent the file, but cannot hash it",
+                ),
+            },
         };
         self.unproven.settle(file.task.id);
         let _ = self.setbacks.send(Setback {
             task: file.task,
             reason,
             pulled: Some(file.pulled),
-            counts: true,
+            cost: TryCost::One,
         });
         Ok(())
     }

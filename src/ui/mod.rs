@@ -20,7 +20,7 @@ use crate::event::{Event, Events};
 use crate::hint::Clause::{ByCommand, Said};
 use crate::hint::Hint;
 use crate::json;
-use progress::Progress;
+use progress::{Progress, ProgressForm};
 pub use text::{bytes, count, plain, rate, seconds, were};
 pub use typed::{typed, typed_word};
 
@@ -68,10 +68,13 @@ impl Ui {
     pub fn new(style: Style) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         // A console that shows colours moves its cursor, too.
-        let live = is_terminal && terminal::takes_colors() && !style.json && !style.quiet;
+        let form = match is_terminal && terminal::takes_colors() && !style.json && !style.quiet {
+            true => ProgressForm::Live,
+            false => ProgressForm::Plain,
+        };
         Self {
             style,
-            progress: Arc::new(Mutex::new(Progress::new(style, live))),
+            progress: Arc::new(Mutex::new(Progress::new(style, form))),
             phone: None,
         }
     }

@@ -39,10 +39,19 @@ struct Totals {
     listed_files: u64,
 }
 
+/// How the progress is shown to a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProgressForm {
+    /// As lines that change.
+    Live,
+    /// As a line now and then.
+    Plain,
+}
+
 pub(super) struct Progress {
     style: Style,
     live: Option<LiveLines>,
-    wants_live: bool,
+    form: ProgressForm,
     /// Whether a question stands on the terminal.
     pub(super) is_asking: bool,
     started: Instant,
@@ -64,12 +73,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(style: Style, wants_live: bool) -> Self {
+    pub(super) fn new(style: Style, form: ProgressForm) -> Self {
         let now = Instant::now();
         Self {
             style,
             live: None,
-            wants_live,
+            form,
             is_asking: false,
             started: now,
             last_line: now,
@@ -112,8 +121,8 @@ impl Progress {
             return;
         }
         self.note_wait(phone, event);
-        if self.wants_live {
-            self.draw(matches!(event, Event::Waiting { .. }));
+        if self.form == ProgressForm::Live {
+            self.draw(event);
         } else if self.sum().items > 0 {
             self.progress_line(PLAIN_INTERVAL, |_, parts| eprint_line(&parts.join(", ")));
         }
@@ -249,12 +258,13 @@ impl Progress {
         }
     }
 
-    fn draw(&mut self, at_once: bool) {
+    /// Draws the live lines after an event; a wait is shown at once.
+    fn draw(&mut self, event: &Event) {
         let is_early =
             self.started.elapsed() < QUIET_START || self.last_draw.elapsed() < DRAW_INTERVAL;
         let sum = self.sum();
         let has_work = sum.items > 0 || sum.listed_files > 0 || !self.waits.is_empty();
-        if self.is_asking || !has_work || (is_early && !at_once) {
+        if self.is_asking || !has_work || (is_early && !matches!(event, Event::Waiting { .. })) {
             return;
         }
         self.last_draw = Instant::now();

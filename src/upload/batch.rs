@@ -59,6 +59,13 @@ struct Filling {
     since: Instant,
 }
 
+/// Whether more uploads can still join the batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BatchSupply {
+    Continues,
+    Ended,
+}
+
 impl Batches {
     pub(super) fn push(&mut self, album: Option<String>, item: PledgedUpload) {
         match self.filling.iter_mut().find(|it| it.album == album) {
@@ -71,10 +78,11 @@ impl Batches {
         }
     }
 
-    /// Returns a batch that is full or has waited long enough. With `is_last`, returns any batch.
-    pub(super) fn take(&mut self, is_last: bool) -> Option<Batch> {
+    /// Returns a batch that is full or has waited long enough; any batch if nothing can join it any more.
+    pub(super) fn take(&mut self, supply: BatchSupply) -> Option<Batch> {
         let at = self.filling.iter().position(|filling| {
-            is_last || filling.items.len() >= FULL || filling.since.elapsed() >= LONGEST_WAIT
+            let is_full = filling.items.len() >= FULL;
+            is_full || supply == BatchSupply::Ended || filling.since.elapsed() >= LONGEST_WAIT
         })?;
         let filling = self.filling.get_mut(at)?;
         let count = filling.items.len().min(FULL);

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::batch::BatchSupply;
 use super::problem::Problem;
 use super::{Masked, Presence};
 use crate::event::Events;
@@ -174,7 +175,7 @@ impl<'a> UploadRun<'a> {
         let mut under_way = UnderWay::default();
         loop {
             self.begin_surveys(&mut under_way)?;
-            if let Some(batch) = self.items.next(under_way.is_nothing()) {
+            if let Some(batch) = self.items.next(under_way.supply()) {
                 let create = steps::create(Arc::clone(&self.shared), batch);
                 under_way.tasks.spawn(create);
             }
@@ -342,8 +343,11 @@ impl<'a> UploadRun<'a> {
 }
 
 impl UnderWay {
-    fn is_nothing(&self) -> bool {
-        self.surveying + self.ready.len() + self.sending == 0
+    fn supply(&self) -> BatchSupply {
+        match self.surveying + self.ready.len() + self.sending {
+            0 => BatchSupply::Ended,
+            _ => BatchSupply::Continues,
+        }
     }
 }
 

@@ -8,20 +8,20 @@ use crate::cli::{
 };
 use crate::commands::{Done, arguments, authorize, doctor, export, keys, remote, unlock, upload};
 use crate::error::{Error, Kind};
-use crate::guide::journey::{GuideAction, Note};
+use crate::guide::journey::{ActionEnd, GuideAction, Note};
 use crate::ui::words::journey::lines;
 use crate::upload::kinds::KindOptions;
 use crate::upload::kinds::folder::FolderSettings;
 use crate::upload::settings::Settings;
 
 impl Driver<'_> {
-    /// Runs an action; whether it did what it is for.
+    /// Runs an action.
     pub(super) async fn act(
         &self,
         action: &GuideAction,
         phone: &PhoneArgs,
         folder: &Path,
-    ) -> Result<bool, Error> {
+    ) -> Result<ActionEnd, Error> {
         self.context.ui.remark("");
         let ui = self.context.ui;
         let done = match action {
@@ -53,23 +53,26 @@ impl Driver<'_> {
             GuideAction::Upload(remote) => upload::after_pull(folder, remote, self.context).await,
             GuideAction::CopyToDisk => match self.place(Some(folder)).await? {
                 Some(place) => self.copy_to(folder, &place).await,
-                None => return Ok(false),
+                None => return Ok(ActionEnd::Failed),
             },
             GuideAction::More
             | GuideAction::TryAgain
             | GuideAction::TakeRest
-            | GuideAction::Finish => return Ok(true),
+            | GuideAction::Finish => return Ok(ActionEnd::Achieved),
         };
         ui.end_progress();
         match done {
-            Ok(done) => Ok(done == Done::All || *action == GuideAction::Export),
+            Ok(done) if done == Done::All || *action == GuideAction::Export => {
+                Ok(ActionEnd::Achieved)
+            }
+            Ok(_) => Ok(ActionEnd::Failed),
             Err(error) if error.kind == Kind::Interrupted && self.context.halt.is_set() => {
                 Err(error)
             }
             Err(error) => {
                 let told = lines(&Note::Trouble(trouble(error)));
                 told.iter().for_each(|line| ui.remark(line));
-                Ok(false)
+                Ok(ActionEnd::Failed)
             }
         }
     }

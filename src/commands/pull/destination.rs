@@ -24,8 +24,14 @@ const MAX_A_DAY: u32 = 1000;
 pub(super) struct Destination {
     pub(super) path: PathBuf,
     pub(super) marks: Marks,
-    /// Whether the person said that the folder is this phone's.
-    pub(super) is_said_same: bool,
+    pub(super) said: SaidPhone,
+}
+
+/// Whether the person said that the folder is this phone's (`--same-phone`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SaidPhone {
+    Same,
+    Nothing,
 }
 
 /// Whose a folder is.
@@ -77,7 +83,10 @@ pub(super) async fn choose(
     Ok(Destination {
         path,
         marks,
-        is_said_same: request.same_phone,
+        said: match request.same_phone {
+            true => SaidPhone::Same,
+            false => SaidPhone::Nothing,
+        },
     })
 }
 

@@ -20,7 +20,7 @@ use super::{PullOrder, now};
 use crate::commands::authorize::connect_offering;
 use crate::error::Error;
 use crate::event::{Event, Events, Supervisor};
-use crate::export::album::ReceivedFiles;
+use crate::export::album::{Backlog, ReceivedFiles};
 use crate::folder::{Folder, RunOutcome, bag};
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
@@ -217,8 +217,10 @@ impl PullRun<'_> {
         } = on;
         let pulled = transfer(method, phone, folder, plan, &reconnect, supervisor).await;
         let looked = beside.map(|beside| {
-            let was_stopped = !matches!(&pulled, Ok((_, outcome)) if outcome.stopped.is_none());
-            beside.finish(was_stopped)
+            beside.finish(match &pulled {
+                Ok((_, outcome)) if outcome.stopped.is_none() => Backlog::Finish,
+                _ => Backlog::Leave,
+            })
         });
         let (folder, mut outcome) = pulled?;
         if outcome.stopped.is_some() && !folder.is_still_there() {

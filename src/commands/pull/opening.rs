@@ -1,6 +1,6 @@
 //! Opens or makes the phone's folder, and leaves it as it was where nothing is pulled.
 
-use super::destination::Destination;
+use super::destination::{Destination, SaidPhone};
 use super::known::KnownFolder;
 use super::now;
 use crate::error::Error;
@@ -48,9 +48,9 @@ pub(super) fn forget(opened: Option<BegunRun>, known: KnownFolder) -> Result<(),
 }
 
 /// A pull may begin a new folder; other commands need one that is there.
-fn refused(error: FolderError, is_said_same: bool) -> Error {
+fn refused(error: FolderError, said: SaidPhone) -> Error {
     match &error {
-        FolderError::OtherPhone { .. } if is_said_same => Error::from(error).with_hint(
+        FolderError::OtherPhone { .. } if said == SaidPhone::Same => Error::from(error).with_hint(
             "choose another folder with -o: --same-phone is for a phone with the same serial number",
         ),
         FolderError::NotAFolder { .. } | FolderError::NotARescueFolder { .. } => {
@@ -77,11 +77,7 @@ pub(super) async fn open_folder(
     changes: Changes,
     halt: &Halt,
 ) -> Result<(Option<BegunRun>, KnownFolder), Error> {
-    let Destination {
-        path,
-        marks,
-        is_said_same,
-    } = destination;
+    let Destination { path, marks, said } = destination;
     let (phone, halt) = (phone.clone(), halt.clone());
     let opening = tokio::task::spawn_blocking(move || {
         if changes == Changes::Nothing {
@@ -89,7 +85,7 @@ pub(super) async fn open_folder(
         }
         let was_there = std::fs::symlink_metadata(&path).is_ok();
         let opened = Folder::after_asking(&path, || Folder::create_or_open(&path, &phone));
-        let mut folder = opened.map_err(|error| refused(error, is_said_same))?;
+        let mut folder = opened.map_err(|error| refused(error, said))?;
         folder.catalogue_mut().set_marks(&marks)?;
         let before = folder.catalogue().last_run()?;
         let run = folder.catalogue_mut().begin_run(now(), TOOL)?;

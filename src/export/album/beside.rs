@@ -30,6 +30,15 @@ pub struct Beside {
     stop: Arc<AtomicBool>,
 }
 
+/// What becomes of the received files that nobody has looked into yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backlog {
+    /// They are looked into.
+    Finish,
+    /// They are left: the run was stopped.
+    Leave,
+}
+
 /// What is known about the files that a pull received.
 #[derive(Debug, Default)]
 pub struct ReceivedFiles {
@@ -73,9 +82,10 @@ impl Beside {
         })
     }
 
-    /// Ends the task. Returns what was found in all received files; after a stopped run, only what was found by then.
-    pub fn finish(self, was_stopped: bool) -> ReceivedFiles {
-        self.stop.store(was_stopped, Ordering::Relaxed);
+    /// Ends the task. Returns the results for all received files; without the backlog, those so far.
+    pub fn finish(self, backlog: Backlog) -> ReceivedFiles {
+        self.stop
+            .store(backlog == Backlog::Leave, Ordering::Relaxed);
         let _ = self.sender.send(None);
         self.thread.join().unwrap_or_default()
     }

@@ -20,7 +20,7 @@ mod list;
 mod page;
 pub(super) mod parts;
 
-pub use beside::{Beside, ReceivedFiles};
+pub use beside::{Backlog, Beside, ReceivedFiles};
 pub use folder::{is_current, write_to_folder};
 
 use super::ExportError;

@@ -254,7 +254,7 @@ fn pictures_get_a_share_of_the_room_and_no_more() {
             size: 1,
         });
     }
-    write_to_folder(&folder, beside.finish(false)).unwrap();
+    write_to_folder(&folder, beside.finish(Backlog::Finish)).unwrap();
     let (_, lines) = shown(folder.root());
     let with = lines
         .iter()

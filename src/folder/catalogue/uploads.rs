@@ -329,7 +329,7 @@ fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
     Ok(Upload {
         id: UploadId(row.get(0)?),
         entry,
-        source: source(row, 2, entry.is_some())?,
+        source: source(row, 2, entry)?,
         path: path(row, 3)?,
         size: whole(row, 4)?,
         sha256: sha256(row, 5)?,
@@ -344,11 +344,11 @@ fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
 }
 
 /// What is sent: a file below `data/`, or an archive that a person named, on whichever system.
-fn source(row: &Row<'_>, column: usize, is_entry: bool) -> rusqlite::Result<String> {
+fn source(row: &Row<'_>, column: usize, entry: Option<EntryId>) -> rusqlite::Result<String> {
     let source = text(row, column, MAX_WORD_BYTES)?;
-    let is_valid = match is_entry {
-        true => LocalPath::new(&source).is_ok(),
-        false => !source.is_empty() && !source.contains(char::is_control),
+    let is_valid = match entry {
+        Some(_) => LocalPath::new(&source).is_ok(),
+        None => !source.is_empty() && !source.contains(char::is_control),
     };
     match is_valid {
         true => Ok(source),

@@ -131,7 +131,7 @@ fn anything() -> impl Strategy<Value = Happened> {
         any_contents().prop_map(Happened::Listed),
         any_holdings().prop_map(Happened::Pulled),
         any_trouble().prop_map(Happened::Failed),
-        any::<bool>().prop_map(Happened::Ran),
+        prop_oneof![Just(ActionEnd::Achieved), Just(ActionEnd::Failed)].prop_map(Happened::Ran),
         Just(Happened::Allowed),
     ]
 }
@@ -167,7 +167,8 @@ impl Fate {
             Next::List(_) | Next::Pull(_) if self.fails => Happened::Failed(self.trouble.clone()),
             Next::List(_) => Happened::Listed(self.contents.clone()),
             Next::Pull(_) => Happened::Pulled(self.holdings.clone()),
-            Next::Run(_) => Happened::Ran(!self.fails),
+            Next::Run(_) if self.fails => Happened::Ran(ActionEnd::Failed),
+            Next::Run(_) => Happened::Ran(ActionEnd::Achieved),
             Next::End(_) => Happened::Began,
         }
     }
@@ -301,11 +302,11 @@ proptest! {
             }
             let turn = journey.turn(happened);
             match turn.next {
-                Next::End(true) => {
+                Next::End(JourneyEnd::Safe) => {
                     prop_assert!(last_pull.is_some_and(|verdict| verdict != Completeness::Partly));
                     break;
                 }
-                Next::End(false) => break,
+                Next::End(JourneyEnd::Unsafe) => break,
                 next => happened = fate.of(&next),
             }
         }

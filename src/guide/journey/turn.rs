@@ -31,8 +31,26 @@ pub(crate) enum Happened {
     Pulled(Holdings),
     /// A listing or a pull failed.
     Failed(Trouble),
-    /// An action ended; whether it did what it was for.
-    Ran(bool),
+    /// An action ended.
+    Ran(ActionEnd),
+}
+
+/// How an action ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ActionEnd {
+    /// The action achieved its aim.
+    Achieved,
+    /// The action failed, or the person took it back.
+    Failed,
+}
+
+/// How the journey ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JourneyEnd {
+    /// Everything asked for is here and proven.
+    Safe,
+    /// Something is missing or not proven, or the person stopped.
+    Unsafe,
 }
 
 /// The one thing to do next.
@@ -59,8 +77,8 @@ pub(crate) enum Next {
     Pull(Take),
     /// Run an action, which says itself what it does.
     Run(GuideAction),
-    /// Nothing: this is the end. Whether everything asked for is here and proven.
-    End(bool),
+    /// Nothing: this is the end.
+    End(JourneyEnd),
 }
 
 /// A turn of the journey.

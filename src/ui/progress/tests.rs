@@ -16,7 +16,7 @@ fn planned_with(items: u64, unproven_items: u64) -> Progress {
         quiet: false,
         color: false,
     };
-    let mut progress = Progress::new(style, false);
+    let mut progress = Progress::new(style, ProgressForm::Plain);
     progress.add_up(
         None,
         &Event::Planned {

@@ -9,7 +9,7 @@ use crate::digest::Sha256;
 use crate::event::Event;
 use crate::folder::upload::{Pledge, Upload, UploadId, UploadReason, UploadRecord, UploadState};
 use crate::upload::Acknowledged;
-use crate::upload::batch::{Batch, Batches, Creation, PledgedUpload};
+use crate::upload::batch::{Batch, BatchSupply, Batches, Creation, PledgedUpload};
 use crate::upload::problem::Problem;
 
 /// How long a token is relied on, in seconds: it ends after a day, and a batch takes its time.
@@ -38,12 +38,12 @@ type Bytes = (Sha256, Option<String>);
 
 impl PendingItems {
     /// Returns the next batch, unless one is already being created.
-    pub(super) fn next(&mut self, no_more: bool) -> Option<Batch> {
+    pub(super) fn next(&mut self, supply: BatchSupply) -> Option<Batch> {
         if self.is_creating {
             return None;
         }
         let batch = self.halves.pop_front();
-        let batch = batch.or_else(|| self.batches.take(no_more))?;
+        let batch = batch.or_else(|| self.batches.take(supply))?;
         self.is_creating = true;
         Some(batch)
     }
