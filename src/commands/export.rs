@@ -69,13 +69,12 @@ pub(super) async fn run(args: ExportArgs, context: Context<'_>) -> Result<Done, 
         left_out: outcome.left_out.len() as u64,
         strangers: outcome.strangers as u64,
     };
-    context
-        .ui
-        .report(&exported, &lines, Went::well_if(losses == 0));
-    Ok(match losses {
-        0 => Done::All,
-        _ => Done::SomeFailed,
-    })
+    let (went, done) = match losses {
+        0 => (Went::Well, Done::All),
+        _ => (Went::Badly, Done::SomeFailed),
+    };
+    context.ui.report(&exported, &lines, went);
+    Ok(done)
 }
 
 fn export(

@@ -171,15 +171,18 @@ pub(super) async fn run(args: &VerifyArgs, context: Context<'_>) -> Result<Done,
     for finding in looked.report.findings.iter().take(TOLD_FINDINGS) {
         context.ui.listing(&sentence(finding));
     }
-    let is_good = verified.is_good();
+    let went = match verified.is_good() {
+        true => Went::Well,
+        false => Went::Badly,
+    };
     let (checked, lines) = (verified.checked(named), verified.lines());
-    context.ui.report(&checked, &lines, Went::well_if(is_good));
+    context.ui.report(&checked, &lines, went);
     let fault = (!verified.is_whole()).then(|| verified.fault(args.set_aside));
     written?;
     compared?;
     match fault {
         Some(fault) => Err(fault),
-        None if is_good => Ok(Done::All),
+        None if went == Went::Well => Ok(Done::All),
         None => Ok(Done::SomeFailed),
     }
 }

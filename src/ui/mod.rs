@@ -53,16 +53,6 @@ pub enum Went {
     Badly,
 }
 
-impl Went {
-    /// Well, if so.
-    pub(crate) fn well_if(is_good: bool) -> Self {
-        match is_good {
-            true => Self::Well,
-            false => Self::Badly,
-        }
-    }
-}
-
 impl Ui {
     /// Prints in a style.
     pub fn new(style: Style) -> Self {

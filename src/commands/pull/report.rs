@@ -221,7 +221,11 @@ impl PullReport<'_> {
             album: is_current.then(|| self.path.join(PAGE).display().to_string()),
         };
         // A stopped run ends with an error of its own.
-        ui.report(&report, &lines, Went::well_if(is_complete || !has_ended));
+        let went = match is_complete || !has_ended {
+            true => Went::Well,
+            false => Went::Badly,
+        };
+        ui.report(&report, &lines, went);
     }
 
     /// Whether each file of the folder was compared with the phone by its content.

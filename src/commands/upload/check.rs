@@ -239,11 +239,12 @@ fn report(
         compared,
     };
     let lacking = wrong + missing.not_sent + missing.left_out;
-    ui.report(&report, &lines, Went::well_if(lacking == 0));
-    match lacking {
-        0 => Done::All,
-        _ => Done::SomeFailed,
-    }
+    let (went, done) = match lacking {
+        0 => (Went::Well, Done::All),
+        _ => (Went::Badly, Done::SomeFailed),
+    };
+    ui.report(&report, &lines, went);
+    done
 }
 
 impl Compared {

@@ -95,12 +95,12 @@ pub(super) fn report_run(
         false => lines.push(receipts_line(&args.to, &counts)),
     }
     let failures = run.tally.failed + run.tally.skipped + run.left_out;
-    let is_good = !run.finished || failures == 0;
-    ui.report(&report, &lines, Went::well_if(is_good));
-    Ok(match is_good {
-        true => Done::All,
-        false => Done::SomeFailed,
-    })
+    let (went, done) = match !run.finished || failures == 0 {
+        true => (Went::Well, Done::All),
+        false => (Went::Badly, Done::SomeFailed),
+    };
+    ui.report(&report, &lines, went);
+    Ok(done)
 }
 
 /// What a run did; what it did not do is left out.
