@@ -39,6 +39,7 @@ pub(crate) mod items;
 mod keeper;
 pub(crate) mod likeness;
 pub(crate) mod plan;
+mod queue;
 mod reasons;
 pub(crate) mod reconnect;
 mod salvage;

@@ -1,6 +1,9 @@
 //! Why the phone does not give something, from its own words and numbers.
 
+use std::time::Duration;
+
 use crate::folder::{Reason, ReasonCode};
+use crate::phone::PhoneError;
 
 /// Returns the reason for a failed sync request, from the phone's message.
 pub(super) fn reason_of_fail(message: &[u8]) -> Reason {
@@ -36,6 +39,40 @@ pub(super) fn reason_of_errno(errno: u32) -> Reason {
         code,
         message: format!("{message} (error {errno})"),
     }
+}
+
+/// Returns the reason for a file that a lost connection interrupted.
+pub(super) fn gone(error: &PhoneError) -> Reason {
+    Reason::new(ReasonCode::PhoneGone, error.to_string())
+}
+
+/// Returns the reason for a file whose stream ended before the file did.
+pub(super) fn broken_off() -> Reason {
+    Reason::new(
+        ReasonCode::PhoneIo,
+        "the phone ended the stream in the middle of the file",
+    )
+}
+
+/// Returns the reason for a file of which nothing arrived for this long.
+pub(super) fn silent(after: Duration) -> Reason {
+    Reason::new(
+        ReasonCode::PhoneIo,
+        format!("nothing came for {} seconds", after.as_secs()),
+    )
+}
+
+/// Returns the reason for a file in whose bytes the phone broke the protocol.
+pub(super) fn nonsense(error: &dyn std::error::Error) -> Reason {
+    Reason::new(ReasonCode::PhoneIo, error.to_string())
+}
+
+/// Returns the reason for a file of which more or fewer bytes arrived than it has.
+pub(super) fn other_size() -> Reason {
+    Reason::new(
+        ReasonCode::ChangedWhileRead,
+        "its size differs from the listed one",
+    )
 }
 
 #[cfg(test)]
