@@ -4,9 +4,12 @@
 //! In: items from a listing or the catalogue. Out: the same, one at a time. An item takes 48 bytes and its name; the
 //! path of its folder is stored once for all items in it.
 
+mod chunked;
+
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 
+use self::chunked::Chunked;
 use super::task::{Resumable, Task};
 use crate::adb::RemotePath;
 use crate::folder::EntryId;
@@ -28,124 +31,6 @@ pub(crate) struct FoundItem {
     pub volume: u32,
 }
 
-/// A compact list of items, with their places on this disk once those are known.
-#[derive(Debug, Default)]
-pub(crate) struct Items {
-    records: Chunked<ItemRecord>,
-    /// The names of all, one behind the other; a listing is refused long before these are 4 GiB.
-    text: Chunked<u8>,
-    folders: Vec<(RemotePath, u32)>,
-    known_folders: HashMap<(RemotePath, u32), u32>,
-    local_folders: Vec<Box<str>>,
-    known_local_folders: HashMap<Box<str>, u32>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct ItemRecord {
-    size: u64,
-    mtime: i64,
-    id: EntryId,
-    folder: u32,
-    local_folder: u32,
-    name: u32,
-    local_name: u32,
-    name_bytes: u16,
-    /// None until the item has a place. Most have the name that they have on the phone.
-    local_name_bytes: u16,
-    kind: MediaKind,
-    precious: Precious,
-    size_is_exact: bool,
-    progress: PriorAttempt,
-}
-
-/// A list that grows without being copied: what is copied needs its memory twice, and leaves holes.
-#[derive(Debug)]
-struct Chunked<T>(Vec<Vec<T>>);
-
-/// Values in a chunk.
-const CHUNK: usize = 16 * 1024;
-
-impl<T> Default for Chunked<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T: Copy> Chunked<T> {
-    /// How many places there are.
-    fn len(&self) -> usize {
-        let last = self.0.last().map_or(0, Vec::len);
-        self.0.len().saturating_sub(1) * CHUNK + last
-    }
-
-    fn push(&mut self, value: T) {
-        self.push_all(&[value]);
-    }
-
-    /// Adds values, together in one chunk, and returns where; fewer than a chunk has.
-    fn push_all(&mut self, values: &[T]) -> usize {
-        let has_room = |last: &Vec<T>| last.len() + values.len() <= CHUNK;
-        if !self.0.last().is_some_and(has_room) {
-            self.0.push(Vec::with_capacity(CHUNK));
-        }
-        let start = self.len();
-        if let Some(last) = self.0.last_mut() {
-            last.extend_from_slice(values);
-        }
-        start
-    }
-
-    fn get(&self, at: usize) -> Option<&T> {
-        self.0.get(at / CHUNK)?.get(at % CHUNK)
-    }
-
-    fn get_mut(&mut self, at: usize) -> Option<&mut T> {
-        self.0.get_mut(at / CHUNK)?.get_mut(at % CHUNK)
-    }
-
-    /// Values that were added together.
-    fn some(&self, start: usize, length: usize) -> &[T] {
-        let chunk = self.0.get(start / CHUNK);
-        let start = start % CHUNK;
-        let some = chunk.and_then(|chunk| chunk.get(start..start + length));
-        some.unwrap_or_default()
-    }
-
-    fn last(&self) -> Option<&T> {
-        self.0.last()?.last()
-    }
-
-    fn truncate(&mut self, length: usize) {
-        self.0.truncate(length.div_ceil(CHUNK));
-        if let Some(last) = self.0.get_mut(length / CHUNK) {
-            last.truncate(length % CHUNK);
-        }
-    }
-}
-
-/// A place in the text.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    start: u32,
-    bytes: u16,
-}
-
-impl ItemRecord {
-    fn name(&self) -> Span {
-        Span {
-            start: self.name,
-            bytes: self.name_bytes,
-        }
-    }
-
-    fn local_name(&self) -> Span {
-        Span {
-            start: self.local_name,
-            bytes: self.local_name_bytes,
-        }
-    }
-}
-
 /// What earlier runs did with an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PriorAttempt {
@@ -159,14 +44,16 @@ pub(super) enum PriorAttempt {
     Refused,
 }
 
-impl PriorAttempt {
-    fn was_refused(self) -> bool {
-        matches!(self, Self::RefusedMayResume | Self::Refused)
-    }
-
-    fn may_resume(self) -> bool {
-        matches!(self, Self::MayResume | Self::RefusedMayResume)
-    }
+/// A compact list of items, with their places on this disk once those are known.
+#[derive(Debug, Default)]
+pub(crate) struct Items {
+    records: Chunked<ItemRecord>,
+    /// The names of all, one behind the other; a listing is refused long before these are 4 GiB.
+    text: Chunked<u8>,
+    folders: Vec<(RemotePath, u32)>,
+    known_folders: HashMap<(RemotePath, u32), u32>,
+    local_folders: Vec<Box<str>>,
+    known_local_folders: HashMap<Box<str>, u32>,
 }
 
 impl Items {
@@ -435,6 +322,57 @@ impl Items {
     }
 }
 
+#[derive(Debug, Clone, Copy)]
+struct ItemRecord {
+    size: u64,
+    mtime: i64,
+    id: EntryId,
+    folder: u32,
+    local_folder: u32,
+    name: u32,
+    local_name: u32,
+    name_bytes: u16,
+    /// None until the item has a place. Most have the name that they have on the phone.
+    local_name_bytes: u16,
+    kind: MediaKind,
+    precious: Precious,
+    size_is_exact: bool,
+    progress: PriorAttempt,
+}
+
+/// A place in the text.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    bytes: u16,
+}
+
+impl ItemRecord {
+    fn name(&self) -> Span {
+        Span {
+            start: self.name,
+            bytes: self.name_bytes,
+        }
+    }
+
+    fn local_name(&self) -> Span {
+        Span {
+            start: self.local_name,
+            bytes: self.local_name_bytes,
+        }
+    }
+}
+
+impl PriorAttempt {
+    fn was_refused(self) -> bool {
+        matches!(self, Self::RefusedMayResume | Self::Refused)
+    }
+
+    fn may_resume(self) -> bool {
+        matches!(self, Self::MayResume | Self::RefusedMayResume)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -519,31 +457,6 @@ mod tests {
             paths(&items, &left),
             ["/a/1", "/a/2", "/a/1", "/c/1", "/c/2"]
         );
-    }
-
-    #[test]
-    fn chunks_hold_what_was_added_and_what_was_not_taken_back() {
-        let mut list = Chunked::default();
-        for value in 0..3 * CHUNK {
-            list.push(value);
-        }
-        assert_eq!(
-            (list.len(), list.last()),
-            (3 * CHUNK, Some(&(3 * CHUNK - 1)))
-        );
-        for length in [2 * CHUNK + 5, 2 * CHUNK, CHUNK + 1, CHUNK, 1, 0] {
-            list.truncate(length);
-            assert_eq!(list.len(), length);
-            assert_eq!(list.last().copied(), length.checked_sub(1));
-            assert_eq!(list.get(length), None);
-        }
-        for value in 0..CHUNK - 1 {
-            list.push(value);
-        }
-        // What does not fit begins the next.
-        assert_eq!(list.push_all(&[7, 8, 9]), CHUNK);
-        assert_eq!(list.some(CHUNK, 3), [7, 8, 9]);
-        assert_eq!(list.some(CHUNK, 4), [0_usize; 0]);
     }
 
     /// A million items with names as cameras give them fit 70 MB.
