@@ -67,7 +67,7 @@ fn sources() -> House {
             let text = fs::read_to_string(found.path()).unwrap();
             (module, without_tests(&text))
         })
-        .filter(|(module, _)| !module.ends_with(&["tests".to_owned()]) && *module != ["main"])
+        .filter(|(module, _)| !module.iter().any(|name| name == "tests") && *module != ["main"])
         .collect()
 }
 
