@@ -42,26 +42,12 @@ pub fn pack(
     for place in &places {
         place.look(folder, request.earlier)?;
     }
-    // Told also where it is the reason that there is no archive.
-    plan.left_out.iter().for_each(|it| tell(events, it));
-    for path in &plan.strangers {
-        let path = path.clone();
-        events.emit(Event::Stranger { path });
-    }
+    tell_left_out(&plan, events);
     request.refuse_losses(&plan.left_out)?;
     if plan.pieces.is_empty() {
         return Err(ExportRequest::nothing(&plan.left_out));
     }
-    let sizes = parts
-        .iter()
-        .map(|part| split::least_bytes(&plan, part.clone()));
-    let sizes = sizes.collect::<Result<Vec<u64>, _>>()?;
-    // What an interrupted export left goes away when its place is taken.
-    let left: u64 = places.iter().map(Place::left_bytes).sum();
-    let needed_bytes = sizes.iter().copied().fold(0, u64::saturating_add);
-    request.place.room_for(needed_bytes.saturating_sub(left))?;
-    let largest = sizes.into_iter().max().unwrap_or_default();
-    request.place.takes_file_of(largest)?;
+    check_room(&plan, request, &parts, &places)?;
     let mut run = ExportRun {
         folder,
         request,
@@ -105,6 +91,34 @@ pub fn pack(
         left_out: run.left_out,
         strangers: run.strangers.len(),
     })
+}
+
+/// Tells what does not go into any archive, also where it is the reason that there is none.
+fn tell_left_out(plan: &ExportPlan, events: &Events) {
+    plan.left_out.iter().for_each(|it| tell(events, it));
+    for path in &plan.strangers {
+        let path = path.clone();
+        events.emit(Event::Stranger { path });
+    }
+}
+
+/// Checks that the disk has room for all archives, and can hold a file as large as the largest.
+fn check_room(
+    plan: &ExportPlan,
+    request: &ExportRequest<'_>,
+    parts: &[Range<usize>],
+    places: &[Place],
+) -> Result<(), ExportError> {
+    let sizes = parts
+        .iter()
+        .map(|part| split::least_bytes(plan, part.clone()));
+    let sizes = sizes.collect::<Result<Vec<u64>, _>>()?;
+    // What an interrupted export left goes away when its place is taken.
+    let left: u64 = places.iter().map(Place::left_bytes).sum();
+    let needed_bytes = sizes.iter().copied().fold(0, u64::saturating_add);
+    request.place.room_for(needed_bytes.saturating_sub(left))?;
+    let largest = sizes.into_iter().max().unwrap_or_default();
+    request.place.takes_file_of(largest)
 }
 
 /// Archives that are still under their temporary names. They are removed unless they get their final names.

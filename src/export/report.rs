@@ -19,6 +19,7 @@ use page::{FileTally, Lies, Page};
 const JSON_PATH: &str = "report.json";
 /// The path of the report page for people.
 pub(super) const PAGE_PATH: &str = "report.html";
+
 /// What the report shows besides the files.
 pub(super) struct ReportFacts<'a> {
     pub(super) phone: &'a PhoneIdentity,
@@ -71,6 +72,17 @@ pub(super) fn write(
     listed: ArchiveFiles<'_>,
     facts: &ReportFacts<'_>,
 ) -> Result<(), ExportError> {
+    let tally = write_json(to, folder, listed, facts)?;
+    write_page(to, facts, &tally)
+}
+
+/// Writes the report for programs, and counts its files.
+fn write_json(
+    to: &mut dyn TagFiles,
+    folder: &Folder,
+    listed: ArchiveFiles<'_>,
+    facts: &ReportFacts<'_>,
+) -> Result<FileTally, ExportError> {
     let head = ReportHead {
         tool: format!("rescue {}", env!("CARGO_PKG_VERSION")),
         exported: facts.now.to_rfc3339_opts(SecondsFormat::Secs, false),
@@ -133,11 +145,21 @@ pub(super) fn write(
         }
         to.write_all(b"]}\n").map_err(&failed)
     })?;
-    let of = |is_a_loss: bool| {
-        let some = facts.left_out.iter();
-        let some = some.filter(move |it| it.why.is_a_loss() == is_a_loss);
-        let told = some.map(|it| (it.path.to_string(), it.size, it.why.sentence()));
-        told.collect::<Vec<_>>()
+    Ok(tally)
+}
+
+/// Writes the report for people.
+fn write_page(
+    to: &mut dyn TagFiles,
+    facts: &ReportFacts<'_>,
+    tally: &FileTally,
+) -> Result<(), ExportError> {
+    let left_out = facts.left_out.iter();
+    let (lost, left_out): (Vec<_>, Vec<_>) = left_out.partition(|it| it.why.is_a_loss());
+    let told = |some: Vec<&LeftOut>| -> Vec<_> {
+        let some = some.into_iter();
+        some.map(|it| (it.path.to_string(), it.size, it.why.sentence()))
+            .collect()
     };
     let not_pulled = facts.left_out.iter();
     let not_pulled = not_pulled.filter(|it| matches!(it.why, Why::NotPulled));
@@ -145,11 +167,11 @@ pub(super) fn write(
         lies: Lies::InArchive,
         phone: facts.phone,
         now: facts.now,
-        tally: &tally,
+        tally,
         runs: facts.runs,
-        missing: &of(true),
+        missing: &told(lost),
         not_pulled: not_pulled.count() as u64,
-        left_out: &of(false),
+        left_out: &told(left_out),
         not_chosen: facts.not_chosen,
         strangers: facts.strangers,
         surveyed: facts.surveyed,

@@ -1,80 +1,29 @@
 //! `report.html`: for a person who wants to know what is safe, on two printed pages. The verdict comes first, then
 //! numbers, what is missing, what the words mean, and last the chain of proof for those who need it.
 
+mod proof;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod words;
+
 use std::io::{self, Write};
 
-use chrono::{DateTime, Local, NaiveDateTime};
+use chrono::{DateTime, Local};
 
+use self::proof::proof;
+pub(in crate::export) use self::tally::FileTally;
+use self::verdict::verdict;
+use self::words::{count, day, number, sentence, size, were};
 use super::escaped;
 use crate::digest::Sha256;
-use crate::folder::{Count, Proof, Run, RunOutcome, State, SurveyKind, Surveyed};
+use crate::folder::{Run, SurveyKind, Surveyed};
 use crate::item::PhoneIdentity;
-use crate::media::kind::MediaKind;
 
 const STYLE: &str = include_str!("page.css");
 /// Missing files that are listed at once; the others can be unfolded.
 const LISTED: usize = 25;
-/// Runs that are listed: of very many the latest.
-const RUNS: usize = 12;
-
-/// Counts of the files, by kind and by how they are proven.
-#[derive(Debug, Default, Clone)]
-pub(in crate::export) struct FileTally {
-    photos: Count,
-    videos: Count,
-    others: Count,
-    by_proof: [u64; Proof::ALL.len()],
-    not_compared: u64,
-    older: u64,
-    taken: Option<(NaiveDateTime, NaiveDateTime)>,
-}
-
-impl FileTally {
-    /// Adds a file that is present.
-    pub(in crate::export) fn add(
-        &mut self,
-        name: &str,
-        size: u64,
-        state: State,
-        taken: Option<NaiveDateTime>,
-    ) {
-        let kind = MediaKind::of_name(name.as_bytes());
-        let count = match kind {
-            MediaKind::Photo => &mut self.photos,
-            MediaKind::Video => &mut self.videos,
-            MediaKind::Audio | MediaKind::Other => &mut self.others,
-        };
-        count.files += 1;
-        count.bytes = count.bytes.saturating_add(size);
-        match state {
-            State::Verified(proof) => {
-                let all = Proof::ALL.iter().zip(&mut self.by_proof);
-                all.filter(|(one, _)| **one == proof)
-                    .for_each(|(_, sum)| *sum += 1);
-            }
-            State::Superseded => self.older += 1,
-            _ => self.not_compared += 1,
-        }
-        if let (Some(at), MediaKind::Photo | MediaKind::Video) = (taken, kind) {
-            let (first, last) = self.taken.unwrap_or((at, at));
-            self.taken = Some((first.min(at), last.max(at)));
-        }
-    }
-
-    fn files(&self) -> u64 {
-        self.photos.files + self.videos.files + self.others.files
-    }
-
-    fn bytes(&self) -> u64 {
-        let all = [self.photos, self.videos, self.others];
-        all.iter().fold(0, |sum, it| sum.saturating_add(it.bytes))
-    }
-
-    /// Returns the number of files that nothing but their size supports, or not even that.
-    fn unproven(&self) -> u64 {
-        self.not_compared + self.by_proof.last().copied().unwrap_or_default()
-    }
-}
 
 /// Where the report is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,104 +79,6 @@ pub(in crate::export) fn write(to: &mut dyn Write, page: &Page<'_>) -> io::Resul
     to.write_all(WORDS.as_bytes())?;
     proof(to, page)?;
     to.write_all(b"</main></body></html>\n")
-}
-
-/// What the whole comes to.
-#[derive(Debug, PartialEq)]
-struct Conclusion {
-    is_good: bool,
-    headline: String,
-    more: String,
-}
-
-fn verdict(page: &Page<'_>) -> Conclusion {
-    let (here, lost, unproven) = (
-        page.tally.files(),
-        page.missing.len() as u64,
-        page.tally.unproven(),
-    );
-    let place = match page.lies {
-        Lies::InArchive => "in this archive",
-        Lies::InFolder => "in this folder",
-    };
-    let unknown = page.surveyed.iter().filter(|one| one.kind.is_unknown());
-    let unknown: u64 = unknown.count() as u64;
-    let care = |headline: String, more: String| Conclusion {
-        is_good: false,
-        headline,
-        more,
-    };
-    let all_proven = match unproven {
-        0 => format!("{} {place}, and each is proven", are(here, "file")),
-        _ => format!("{} {place}", are(here, "file")),
-    };
-    if page.not_pulled > 0 {
-        return care(
-            "The rescue is not finished".to_owned(),
-            format!(
-                "{} still only on the phone. Do not erase it: connect it and run rescue pull again. {all_proven}.",
-                are(page.not_pulled, "file")
-            ),
-        );
-    }
-    if lost > 0 {
-        let what = match lost {
-            1 => "One file is missing".to_owned(),
-            lost => format!("{} are missing", number(lost)),
-        };
-        return care(
-            format!("{what}; {} {place}", are(here, "file")),
-            "The list below says which, and why. Read it before you erase or give away the phone."
-                .to_owned(),
-        );
-    }
-    if unproven > 0 {
-        return care(
-            format!("{} {place}; {} not proven", are(here, "file"), are(unproven, "file")),
-            "The phone did not give a checksum to compare these with. Open some of them before you erase the phone."
-                .to_owned(),
-        );
-    }
-    if page.not_chosen > 0 {
-        return Conclusion {
-            is_good: true,
-            headline: all_proven,
-            more: format!(
-                "This archive holds a choice. {} not chosen and stay in the rescue folder.",
-                were(page.not_chosen, "file")
-            ),
-        };
-    }
-    if unknown > 0 {
-        return care(
-            format!("Everything that was found is here: {all_proven}"),
-            format!(
-                "{} of the phone could not be searched; see “Where rescue looked”. Only you can say whether anything is there.",
-                count(unknown, "place")
-            ),
-        );
-    }
-    Conclusion {
-        is_good: true,
-        headline: format!("Nothing is missing: {all_proven}"),
-        more: "Each file was compared with the checksum that the phone itself computed.".to_owned(),
-    }
-}
-
-impl Conclusion {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
-        let (class, mark) = match self.is_good {
-            true => ("verdict", "✓"),
-            false => ("verdict care", "!"),
-        };
-        writeln!(
-            to,
-            "<div class=\"{class}\"><span class=\"mark\" aria-hidden=\"true\">{mark}</span><div><strong>{}</strong>\
-             <p>{}</p></div></div>",
-            escaped(&self.headline),
-            escaped(&self.more)
-        )
-    }
 }
 
 fn numbers(to: &mut dyn Write, page: &Page<'_>) -> io::Result<()> {
@@ -395,159 +246,3 @@ This report uses SHA-256, which nobody has ever made match for two different fil
 are the same.</dd>\n\
 <dt>Not proven</dt><dd>The copy is here, but the phone gave no checksum to compare it with.</dd>\n\
 <dt>Missing</dt><dd>The phone showed the file and did not give it out, or only a part of it.</dd>\n</dl>\n";
-
-fn proof(to: &mut dyn Write, page: &Page<'_>) -> io::Result<()> {
-    let row = |to: &mut dyn Write, name: &str, value: &str| {
-        writeln!(
-            to,
-            "<tr><th scope=\"row\">{name}</th><td>{}</td></tr>",
-            escaped(value)
-        )
-    };
-    to.write_all(b"<section class=\"proof\">\n<h2>The chain of proof</h2>\n<p>For an expert, an insurer or a court.</p>\n<table><tbody>\n")?;
-    let phone = page.phone;
-    let model = format!("{} {}", phone.manufacturer, phone.model);
-    row(to, "Phone", model.trim())?;
-    row(to, "Serial number", &phone.serial)?;
-    row(to, "Android version", &phone.android_version)?;
-    row(
-        to,
-        "Report written",
-        &page.now.format("%-d %B %Y, %H:%M:%S %:z").to_string(),
-    )?;
-    row(
-        to,
-        "Written by",
-        concat!("rescue ", env!("CARGO_PKG_VERSION")),
-    )?;
-    let tally = page.tally;
-    for (proof, files) in Proof::ALL.iter().zip(tally.by_proof) {
-        if files > 0 {
-            let words = match proof {
-                Proof::Sha256 => "SHA-256, computed by the phone and here, is equal",
-                Proof::Sha1 => "SHA-1, computed by the phone and here, is equal",
-                Proof::Md5 => "MD5, computed by the phone and here, is equal",
-                Proof::Size => "only the size is equal: this phone cannot compute checksums",
-            };
-            row(to, words, &count(files, "file"))?;
-        }
-    }
-    if tally.older > 0 {
-        row(
-            to,
-            "Older versions, kept beside newer ones",
-            &count(tally.older, "file"),
-        )?;
-    }
-    if tally.not_compared > 0 {
-        row(
-            to,
-            "Copied, and not compared with the phone",
-            &count(tally.not_compared, "file"),
-        )?;
-    }
-    if let Some(manifest) = page.manifest {
-        row(to, "SHA-256 of manifest-sha256.txt", &manifest.to_string())?;
-    }
-    to.write_all(
-        b"</tbody></table>\n<p>The file <code>manifest-sha256.txt</code> lists the SHA-256 of every file, so its own SHA-256 \
-          fixes all of them: write it down, or sign it. To check every file, run \
-          <code>sha256sum -c manifest-sha256.txt</code> here, or any BagIt validator (RFC 8493).",
-    )?;
-    if page.lies == Lies::InArchive {
-        to.write_all(
-            b" <a href=\"report.json\">report.json</a> says of every file where it was on the phone and what proves it.",
-        )?;
-    }
-    to.write_all(
-        b"</p>\n<h3>Runs</h3>\n<table><thead><tr><th scope=\"col\">Began</th><th scope=\"col\">Ended</th>\
-          <th scope=\"col\">Result</th><th scope=\"col\">Program</th></tr></thead><tbody>\n",
-    )?;
-    let skipped = page.runs.len().saturating_sub(RUNS);
-    for run in page.runs.iter().skip(skipped) {
-        let outcome = match (run.outcome, run.ended) {
-            (Some(RunOutcome::Done), _) => "all files copied",
-            (Some(RunOutcome::SomeFailed), _) => "some files could not be copied",
-            (Some(RunOutcome::Interrupted), _) => "stopped by a person",
-            (Some(RunOutcome::Failed), _) => "ended by an error",
-            (None, _) => "cut short",
-        };
-        writeln!(
-            to,
-            "<tr><td>{}</td><td>{}</td><td>{outcome}</td><td>{}</td></tr>",
-            moment(run.started),
-            run.ended.map(moment).unwrap_or_default(),
-            escaped(&run.tool)
-        )?;
-    }
-    to.write_all(b"</tbody></table>\n")?;
-    if skipped > 0 {
-        writeln!(to, "<p>{} earlier.</p>", count(skipped as u64, "run"))?;
-    }
-    to.write_all(b"</section>\n")
-}
-
-// ---- words
-
-fn number(of: u64) -> String {
-    let digits = of.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-fn count(of: u64, what: &str) -> String {
-    match of {
-        1 => format!("1 {what}"),
-        of => format!("{} {what}s", number(of)),
-    }
-}
-
-fn are(of: u64, what: &str) -> String {
-    let verb = if of == 1 { "is" } else { "are" };
-    format!("{} {verb}", count(of, what))
-}
-
-fn were(of: u64, what: &str) -> String {
-    let verb = if of == 1 { "was" } else { "were" };
-    format!("{} {verb}", count(of, what))
-}
-
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    if bytes < 1000 {
-        return count(bytes, "byte");
-    }
-    let mut value = bytes as f64 / 1000.0;
-    for unit in UNITS {
-        if value < 999.95 {
-            return format!("{value:.1} {unit}");
-        }
-        value /= 1000.0;
-    }
-    format!("{} bytes", number(bytes))
-}
-
-/// With a capital letter.
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|c| c.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
-}
-
-fn day(at: NaiveDateTime) -> String {
-    at.format("%-d %B %Y").to_string()
-}
-
-fn moment(seconds: i64) -> String {
-    let at = DateTime::from_timestamp(seconds, 0).map(|at| at.with_timezone(&Local));
-    at.map_or_else(String::new, |at| at.format("%-d %B %Y, %H:%M").to_string())
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use super::*;
-use crate::folder::{Reason, ReasonCode};
+use crate::folder::{Proof, Reason, ReasonCode, RunOutcome, State};
 
 fn tally(files: &[(&str, State)]) -> FileTally {
     let mut tally = FileTally::default();
