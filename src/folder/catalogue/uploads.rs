@@ -1,7 +1,7 @@
 //! The upload queue and its receipts.
 
 use rusqlite::types::Type;
-use rusqlite::{OptionalExtension as _, Row, TransactionBehavior, params};
+use rusqlite::{OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
 use super::rows::{
     MAX_MESSAGE_BYTES, MAX_WORD_BYTES, count, optional_text, sha256, stored_message, stored_size,
@@ -247,80 +247,102 @@ impl Catalogue {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
         for record in records {
-            use UploadRecord as R;
-            let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
-                transaction.prepare(sql)?.execute(values)
-            };
-            match record {
-                R::Sending { id, path } => run(
-                    "UPDATE upload SET state = 'sending', path = coalesce(?2, path), there = NULL, \
-                     checksum = NULL, reason = NULL, message = NULL, changed = ?3 WHERE id = ?1",
-                    params![id.0, path.as_deref(), now],
-                ),
-                // A service that gives more than that gets the bytes again after a kill.
-                R::Pledged {
-                    pledge: Pledge::Token(text) | Pledge::Session(text),
-                    ..
-                } if text.len() > MAX_MESSAGE_BYTES => Ok(0),
-                R::Pledged { id, sha256, pledge } => {
-                    let (token, session) = match pledge {
-                        Pledge::Token(token) => (Some(token), None),
-                        Pledge::Session(session) => (None, Some(session)),
-                    };
-                    run(
-                        "INSERT OR REPLACE INTO pledge (upload, sha256, token, session, given) \
-                         VALUES (?1, ?2, ?3, ?4, ?5)",
-                        params![id.0, sha256.0, token, session, now],
-                    )
-                }
-                R::PledgeEnded { id } => {
-                    run("DELETE FROM pledge WHERE upload = ?1", params![id.0])
-                }
-                R::Instead { id, what } => run(
-                    "UPDATE upload SET reason = NULL, message = ?2, changed = ?3 WHERE id = ?1",
-                    params![id.0, stored_message(what), now],
-                ),
-                // What was sent instead of the file stands there since.
-                R::Sent { id, there, checksum } => run(
-                    "UPDATE upload SET state = 'sent', there = ?2, checksum = ?3, reason = NULL, \
-                     attempts = attempts + 1, changed = ?4 WHERE id = ?1",
-                    params![id.0, fitting(there, MAX_MESSAGE_BYTES), fitting(checksum, MAX_WORD_BYTES), now],
-                ),
-                R::There { id, checksum } => run(
-                    "UPDATE upload SET state = 'there', checksum = coalesce(?2, checksum), reason = NULL, \
-                     changed = ?3 WHERE id = ?1",
-                    params![id.0, fitting(checksum, MAX_WORD_BYTES), now],
-                ),
-                // A service that calls two files the same is not believed.
-                R::Respelt { id, path } => run(
-                    "UPDATE OR IGNORE upload SET path = ?2, changed = ?3 WHERE id = ?1",
-                    params![id.0, path, now],
-                ),
-                R::Waiting { id, why } => {
-                    let (reason, message) = match why {
-                        Some((reason, message)) => (Some(reason.as_str()), Some(stored_message(message))),
-                        None => (None, None),
-                    };
-                    run(
-                        "UPDATE upload SET state = 'waiting', reason = ?2, message = ?3, there = NULL, \
-                         checksum = NULL, changed = ?4 WHERE id = ?1",
-                        params![id.0, reason, message, now],
-                    )
-                }
-                R::Skipped { id, reason, message } => run(
-                    "UPDATE upload SET state = 'skipped', reason = ?2, message = ?3, \
-                     attempts = attempts + 1, changed = ?4 WHERE id = ?1",
-                    params![id.0, reason.as_str(), stored_message(message), now],
-                ),
-                R::Failed { id, reason, message } => run(
-                    "UPDATE upload SET state = 'failed', reason = ?2, message = ?3, \
-                     attempts = attempts + 1, changed = ?4 WHERE id = ?1",
-                    params![id.0, reason.as_str(), stored_message(message), now],
-                ),
-            }
-            .map_err(failed)?;
+            write(&transaction, record, now).map_err(failed)?;
         }
         transaction.commit().map_err(failed)
+    }
+}
+
+/// Writes one change. Returns the number of changed rows.
+fn write(
+    transaction: &Transaction<'_>,
+    record: &UploadRecord,
+    now: i64,
+) -> rusqlite::Result<usize> {
+    use UploadRecord as R;
+    let run =
+        |sql: &str, values: &[&dyn rusqlite::ToSql]| transaction.prepare(sql)?.execute(values);
+    match record {
+        R::Sending { id, path } => run(
+            "UPDATE upload SET state = 'sending', path = coalesce(?2, path), there = NULL, \
+             checksum = NULL, reason = NULL, message = NULL, changed = ?3 WHERE id = ?1",
+            params![id.0, path.as_deref(), now],
+        ),
+        // A service that gives more than that gets the bytes again after a kill.
+        R::Pledged {
+            pledge: Pledge::Token(text) | Pledge::Session(text),
+            ..
+        } if text.len() > MAX_MESSAGE_BYTES => Ok(0),
+        R::Pledged { id, sha256, pledge } => {
+            let (token, session) = match pledge {
+                Pledge::Token(token) => (Some(token), None),
+                Pledge::Session(session) => (None, Some(session)),
+            };
+            run(
+                "INSERT OR REPLACE INTO pledge (upload, sha256, token, session, given) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![id.0, sha256.0, token, session, now],
+            )
+        }
+        R::PledgeEnded { id } => run("DELETE FROM pledge WHERE upload = ?1", params![id.0]),
+        R::Instead { id, what } => run(
+            "UPDATE upload SET reason = NULL, message = ?2, changed = ?3 WHERE id = ?1",
+            params![id.0, stored_message(what), now],
+        ),
+        // What was sent instead of the file stands there since.
+        R::Sent {
+            id,
+            there,
+            checksum,
+        } => run(
+            "UPDATE upload SET state = 'sent', there = ?2, checksum = ?3, reason = NULL, \
+             attempts = attempts + 1, changed = ?4 WHERE id = ?1",
+            params![
+                id.0,
+                fitting(there, MAX_MESSAGE_BYTES),
+                fitting(checksum, MAX_WORD_BYTES),
+                now
+            ],
+        ),
+        R::There { id, checksum } => run(
+            "UPDATE upload SET state = 'there', checksum = coalesce(?2, checksum), reason = NULL, \
+             changed = ?3 WHERE id = ?1",
+            params![id.0, fitting(checksum, MAX_WORD_BYTES), now],
+        ),
+        // A service that calls two files the same is not believed.
+        R::Respelt { id, path } => run(
+            "UPDATE OR IGNORE upload SET path = ?2, changed = ?3 WHERE id = ?1",
+            params![id.0, path, now],
+        ),
+        R::Waiting { id, why } => {
+            let (reason, message) = match why {
+                Some((reason, message)) => (Some(reason.as_str()), Some(stored_message(message))),
+                None => (None, None),
+            };
+            run(
+                "UPDATE upload SET state = 'waiting', reason = ?2, message = ?3, there = NULL, \
+                 checksum = NULL, changed = ?4 WHERE id = ?1",
+                params![id.0, reason, message, now],
+            )
+        }
+        R::Skipped {
+            id,
+            reason,
+            message,
+        } => run(
+            "UPDATE upload SET state = 'skipped', reason = ?2, message = ?3, \
+             attempts = attempts + 1, changed = ?4 WHERE id = ?1",
+            params![id.0, reason.as_str(), stored_message(message), now],
+        ),
+        R::Failed {
+            id,
+            reason,
+            message,
+        } => run(
+            "UPDATE upload SET state = 'failed', reason = ?2, message = ?3, \
+             attempts = attempts + 1, changed = ?4 WHERE id = ?1",
+            params![id.0, reason.as_str(), stored_message(message), now],
+        ),
     }
 }
 

@@ -132,30 +132,8 @@ pub(super) async fn find(phone: &Phone) -> Result<Volumes, PhoneError> {
     let users = users.unwrap_or_default();
     found.asks_for_users = users.is_unsure;
 
-    let mut places = CardPlaces::default();
-    for name in folders_of(&cards).filter(|name| !NO_CARDS.contains(name)) {
-        places.add(&storage, name);
-    }
-    let mounted = |folder: &RemotePath| {
-        let points = mounts.cards_in(folder).map(|point| point.name().to_vec());
-        points.collect::<Vec<_>>()
-    };
-    for name in mounted(&storage) {
-        if !NO_CARDS.contains(&&*name) {
-            places.add(&storage, &name);
-        }
-    }
     let hidden = hidden.flatten().unwrap_or_default();
-    for name in folders_of(&hidden) {
-        places.add(&behind, name);
-    }
-    for name in mounted(&behind) {
-        places.add(&behind, &name);
-    }
-    let old_storage = known_path(OLD_STORAGE);
-    for name in mounted(&old_storage) {
-        places.add(&old_storage, &name);
-    }
+    let mut places = CardPlaces::of(&cards, &hidden, &mounts);
     if places.roots.len() > MAX_CARDS {
         places.roots.truncate(MAX_CARDS);
         let words = format!("it lists more than {MAX_CARDS} cards: the others are not looked at");
@@ -186,6 +164,9 @@ pub(super) async fn find(phone: &Phone) -> Result<Volumes, PhoneError> {
     Ok(found)
 }
 
+/// The entries of a folder, as the phone lists them.
+type FolderEntries = [(Stat, bytes::Bytes)];
+
 /// Places of cards, each name once.
 #[derive(Debug, Default)]
 struct CardPlaces {
@@ -195,6 +176,33 @@ struct CardPlaces {
 }
 
 impl CardPlaces {
+    /// Collects the places that the listings of both folders of cards and the mount points name.
+    fn of(cards: &FolderEntries, hidden: &FolderEntries, mounts: &Mounts) -> Self {
+        let mut places = Self::default();
+        let mounted = |folder: &RemotePath| {
+            let points = mounts.cards_in(folder).map(|point| point.name().to_vec());
+            points.collect::<Vec<_>>()
+        };
+        let is_card = |name: &&[u8]| !NO_CARDS.contains(name);
+        let storage = known_path(STORAGE);
+        for name in folders_of(cards).filter(is_card) {
+            places.add(&storage, name);
+        }
+        for name in mounted(&storage).iter().map(Vec::as_slice).filter(is_card) {
+            places.add(&storage, name);
+        }
+        let behind = known_path(BEHIND);
+        for name in folders_of(hidden) {
+            places.add(&behind, name);
+        }
+        for folder in [behind, known_path(OLD_STORAGE)] {
+            for name in mounted(&folder) {
+                places.add(&folder, &name);
+            }
+        }
+        places
+    }
+
     /// Adds one, unless a card of that name is there: Android shows the same one in several places.
     fn add(&mut self, folder: &RemotePath, name: &[u8]) {
         let Ok(root) = folder.join(name) else { return };
@@ -220,7 +228,7 @@ impl CardPlaces {
 }
 
 /// The folders of a listing, and after them the links: what a link leads to bears its own name first.
-fn folders_of(entries: &[(Stat, bytes::Bytes)]) -> impl Iterator<Item = &[u8]> {
+fn folders_of(entries: &FolderEntries) -> impl Iterator<Item = &[u8]> {
     let of = |kinds: fn(&Stat) -> bool| {
         let entries = entries.iter().filter(move |(stat, _)| kinds(stat));
         entries.map(|(_, name)| &**name)
