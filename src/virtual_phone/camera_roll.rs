@@ -17,6 +17,8 @@ const CARD: &str = "/storage/1A2B-3C4D";
 const FIRST: i64 = 1_723_968_000;
 /// Seconds between two pictures: a little over three hours.
 const STEP: i64 = 11_111;
+/// When the motion photo was taken.
+const MOTION: i64 = FIRST + 5 * STEP + 60;
 /// A video of two seconds, made with ffmpeg's test source.
 const CLIP: &[u8] = include_bytes!("../../fixtures/clip.mp4");
 
@@ -28,6 +30,23 @@ pub fn phone() -> VirtualPhone {
             .tree
             .add_file(&path, Content::Bytes(Bytes::from(content)), mtime);
     };
+    add_camera(&mut add);
+    add_messenger(&mut add);
+    add_odd_places(&mut add);
+    phone.tree.add_raw(
+        b"/storage/emulated/0/DCIM/Camera/\xe9t\xe9.jpg",
+        NodeKind::File(Content::Bytes(picture(320, 240, 61, MOTION).into())),
+        MOTION,
+    );
+    phone.tree.forbid(UNREADABLE);
+    phone
+}
+
+/// Adds a file: its path, its bytes and its time.
+type AddFile<'a> = &'a mut dyn FnMut(String, Vec<u8>, i64);
+
+/// Adds what the camera made: pictures, a video, a motion photo, a deleted picture and one that cannot be read.
+fn add_camera(add: AddFile<'_>) {
     for index in 0..20 {
         let time = FIRST + index * STEP;
         let name = match index % 4 {
@@ -47,7 +66,7 @@ pub fn phone() -> VirtualPhone {
         );
     }
     // A motion photo: a picture with a video behind it.
-    let time = FIRST + 5 * STEP + 60;
+    let time = MOTION;
     let motion = [picture(800, 600, 77, time).as_slice(), CLIP].concat();
     add(
         format!("{INTERNAL}/DCIM/Camera/PXL_{}.MP.jpg", stamp(time)),
@@ -74,6 +93,10 @@ pub fn phone() -> VirtualPhone {
         picture(64, 48, 1, FIRST),
         FIRST,
     );
+}
+
+/// Adds the pictures that a messenger received.
+fn add_messenger(add: AddFile<'_>) {
     for index in 0..3 {
         let time = FIRST + index * STEP + 1000;
         let folder = "Android/media/com.whatsapp/WhatsApp/Media/WhatsApp Images";
@@ -84,6 +107,11 @@ pub fn phone() -> VirtualPhone {
             time,
         );
     }
+}
+
+/// Adds an odd name, a text and a picture on the card.
+fn add_odd_places(add: AddFile<'_>) {
+    let time = MOTION;
     add(
         format!("{INTERNAL}/Pictures/Caf\u{e9} \u{1f3d6}\nday two.jpg"),
         picture(640, 360, 55, time),
@@ -99,13 +127,6 @@ pub fn phone() -> VirtualPhone {
         picture(900, 600, 60, time),
         time,
     );
-    phone.tree.add_raw(
-        b"/storage/emulated/0/DCIM/Camera/\xe9t\xe9.jpg",
-        NodeKind::File(Content::Bytes(picture(320, 240, 61, time).into())),
-        time,
-    );
-    phone.tree.forbid(UNREADABLE);
-    phone
 }
 
 /// `20240818_080000`.
