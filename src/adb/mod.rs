@@ -10,6 +10,7 @@
 pub mod auth;
 pub mod connection;
 pub mod features;
+mod input;
 pub mod path;
 pub mod server;
 pub mod shell;

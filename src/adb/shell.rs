@@ -4,7 +4,7 @@
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-use super::sync::Input;
+use super::input::Input;
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;

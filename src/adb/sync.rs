@@ -4,10 +4,15 @@
 //! the order of the requests. Both ends. Source: AOSP `adb/SYNC.TXT`,
 //! `adb/file_sync_protocol.h`, `adb/daemon/file_sync_service.cpp`.
 
+pub mod answers;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
+use super::input::Input;
 use super::path::{MAX_PATH_BYTES, RemotePath};
 
 /// The name of the sync service.
@@ -388,157 +393,3 @@ impl RequestDecoder {
         Ok(Some(SyncRequest::Path(operation, whole.slice(8..end))))
     }
 }
-
-/// Encoders for the phone's answers; each appends to `out`.
-pub mod answers {
-    use bytes::{BufMut as _, BytesMut};
-
-    use super::{Operation, Stat};
-
-    /// Appends the answer to a stat request.
-    pub fn stat(out: &mut BytesMut, operation: Operation, stat: &Stat) {
-        out.extend_from_slice(&operation.id());
-        match operation {
-            Operation::Stat1 => fields_v1(out, stat),
-            _ => fields_v2(out, stat),
-        }
-    }
-
-    /// Appends one entry of a listing.
-    pub fn entry(out: &mut BytesMut, operation: Operation, stat: &Stat, name: &[u8]) {
-        match operation {
-            Operation::List1 => {
-                out.extend_from_slice(b"DENT");
-                fields_v1(out, stat);
-            }
-            _ => {
-                out.extend_from_slice(b"DNT2");
-                fields_v2(out, stat);
-            }
-        }
-        out.put_u32_le(name.len() as u32);
-        out.extend_from_slice(name);
-    }
-
-    /// Appends the end of a listing.
-    pub fn list_end(out: &mut BytesMut, operation: Operation) {
-        out.extend_from_slice(b"DONE");
-        out.put_bytes(
-            0,
-            if operation == Operation::List1 {
-                16
-            } else {
-                72
-            },
-        );
-    }
-
-    /// Appends the header of a `DATA` packet; the caller sends the `length` bytes of the file after it.
-    pub fn data_header(out: &mut BytesMut, length: u32) {
-        out.extend_from_slice(b"DATA");
-        out.put_u32_le(length);
-    }
-
-    /// Appends the end of a file.
-    pub fn receive_end(out: &mut BytesMut) {
-        out.extend_from_slice(b"DONE");
-        out.put_u32_le(0);
-    }
-
-    /// Appends a failure with its message.
-    pub fn fail(out: &mut BytesMut, message: &str) {
-        out.extend_from_slice(b"FAIL");
-        out.put_u32_le(message.len() as u32);
-        out.extend_from_slice(message.as_bytes());
-    }
-
-    fn fields_v1(out: &mut BytesMut, stat: &Stat) {
-        out.put_u32_le(stat.mode);
-        out.put_u32_le(stat.size as u32);
-        out.put_u32_le(stat.mtime as u32);
-    }
-
-    fn fields_v2(out: &mut BytesMut, stat: &Stat) {
-        out.put_u32_le(stat.error);
-        out.put_u64_le(stat.device);
-        out.put_u64_le(stat.inode);
-        out.put_u32_le(stat.mode);
-        out.put_bytes(0, 12);
-        out.put_u64_le(stat.size);
-        out.put_i64_le(stat.mtime);
-        out.put_i64_le(stat.mtime);
-        out.put_i64_le(stat.mtime);
-    }
-}
-
-/// The received bytes of a stream, kept in the pieces in which they arrived. Bytes are copied only where a request
-/// spans two pieces.
-#[derive(Debug, Default)]
-pub(super) struct Input {
-    pieces: VecDeque<Bytes>,
-    length: usize,
-}
-
-impl Input {
-    pub(super) fn push(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            self.length += bytes.len();
-            self.pieces.push_back(bytes);
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    /// At most `count` bytes: as many as lie together.
-    pub(super) fn take_up_to(&mut self, count: usize) -> Bytes {
-        let Some(front) = self.pieces.front_mut() else {
-            return Bytes::new();
-        };
-        let piece = front.split_to(front.len().min(count));
-        if front.is_empty() {
-            self.pieces.pop_front();
-        }
-        self.length -= piece.len();
-        piece
-    }
-
-    /// Exactly `count` bytes, or `None` without taking any.
-    pub(super) fn take(&mut self, count: usize) -> Option<Bytes> {
-        if self.length < count {
-            return None;
-        }
-        let first = self.take_up_to(count);
-        if first.len() == count {
-            return Some(first);
-        }
-        let mut joined = BytesMut::with_capacity(count);
-        joined.extend_from_slice(&first);
-        while joined.len() < count {
-            let piece = self.take_up_to(count - joined.len());
-            joined.extend_from_slice(&piece);
-        }
-        Some(joined.freeze())
-    }
-
-    /// Exactly `count` bytes without taking them, or `None`.
-    pub(super) fn peek(&mut self, count: usize) -> Option<Bytes> {
-        let bytes = self.take(count)?;
-        self.length += count;
-        // Put back in one piece: what straddled once is joined for good.
-        self.pieces.push_front(bytes.clone());
-        Some(bytes)
-    }
-
-    fn peek_id(&mut self) -> Option<[u8; 4]> {
-        self.peek(4).map(|bytes| {
-            let mut id = [0; 4];
-            (&*bytes).copy_to_slice(&mut id);
-            id
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests;

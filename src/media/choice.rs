@@ -1,141 +1,18 @@
 //! The user's selection: folders to walk and items to take. Pure.
 
-use chrono::NaiveDate;
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+mod folders;
+mod globs;
 
+use chrono::NaiveDate;
+
+pub(crate) use self::folders::{in_data, is_private_folder};
+use self::folders::{is_media_folder, is_worthless};
+pub(crate) use self::globs::{Globs, Spot};
 use super::kind::{FIRST_BYTES, MediaKind, original_name};
 use super::taken::last_day;
 use crate::adb::RemotePath;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::item::Item;
-use crate::names::LocalPath;
-
-/// Folders whose every file is taken, by their path below a volume's root. Elsewhere only files
-/// that look like photos, videos or sound are.
-const MEDIA_FOLDERS: &[&str] = &[
-    "DCIM",
-    "Pictures",
-    "Movies",
-    "Download",
-    "Documents",
-    "Music",
-    "Recordings",
-    "Android/media",
-    "WhatsApp",
-    "Telegram",
-    // Recycle bins of galleries and file managers.
-    "Android/.Trash",
-    "MIUI/Gallery/cloud/.trashBin",
-    ".FilesByGoogleTrash",
-    ".FileManagerRecycler",
-    ".oprecyclebin",
-];
-/// Which of those are recycle bins.
-const TRASH_FOLDERS: &[&str] = &[
-    "Android/.Trash",
-    "MIUI/Gallery/cloud/.trashBin",
-    ".FilesByGoogleTrash",
-    ".FileManagerRecycler",
-    ".oprecyclebin",
-];
-/// Folders that hold what can be made again, wherever they are.
-const WORTHLESS: &[&str] = &[".thumbnails", ".thumbs", ".cache"];
-/// Folders of apps, which recent versions of Android keep from every shell: they are looked into
-/// where the phone lets them be.
-const PRIVATE: &[&str] = &["Android/data", "Android/obb"];
-
-/// Where the parts of a recycle bin lie below `data/`.
-const TRASH: &str = "trash";
-
-/// Glob patterns: the case does not count, `*` does not cross a `/`, `**` does.
-#[derive(Debug, Clone, Default)]
-pub struct Globs(GlobSet);
-
-/// Where a file lies besides its path on the phone.
-#[derive(Debug, Clone, Copy)]
-pub enum Spot<'a> {
-    /// On a volume with this root, whose folder below `data/` has this name.
-    Volume(&'a RemotePath, &'a str),
-    /// In the rescue folder.
-    Pulled(&'a LocalPath),
-}
-
-impl Globs {
-    /// Patterns as a person writes them.
-    pub fn new(patterns: &[String]) -> Result<Self, Error> {
-        globs(patterns).map(Self)
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether one of them matches a file, by any of its whole paths: the one on the phone
-    /// (`/storage/emulated/0/DCIM/a.jpg`), the one below its storage (`DCIM/a.jpg`), and the one in the
-    /// rescue folder (`internal/DCIM/a.jpg`). So a pattern means the same in every command.
-    pub fn matches(&self, path: &RemotePath, spot: Spot<'_>) -> bool {
-        if self.0.is_empty() {
-            return false;
-        }
-        if self.0.is_match(&*String::from_utf8_lossy(path.as_bytes())) {
-            return true;
-        }
-        let of_phone;
-        let root = match spot {
-            Spot::Volume(root, _) => root,
-            Spot::Pulled(_) => {
-                of_phone = volume_of(path);
-                &of_phone
-            }
-        };
-        let below: Option<Vec<&[u8]>> = path.below(root).map(Iterator::collect);
-        let joined =
-            |components: &[&[u8]]| String::from_utf8_lossy(&components.join(&b'/')).into_owned();
-        if below
-            .as_ref()
-            .is_some_and(|below| self.0.is_match(joined(below)))
-        {
-            return true;
-        }
-        match (spot, below) {
-            (Spot::Pulled(local), _) => self.0.is_match(local.as_str()),
-            (Spot::Volume(_, label), Some(below)) => {
-                let (folder, below) = in_data(label, below);
-                self.0.is_match(format!("{folder}/{}", joined(&below)))
-            }
-            (Spot::Volume(..), None) => false,
-        }
-    }
-}
-
-/// Where the phone had mounted what a file lies on.
-fn volume_of(path: &RemotePath) -> RemotePath {
-    let bytes = path.as_bytes();
-    let depth = match bytes.starts_with(b"/storage/emulated/") {
-        true => 4,
-        false if bytes.starts_with(b"/storage/") => 3,
-        false => 1,
-    };
-    let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-    let end = ends.map(|(at, _)| at).nth(depth - 1).filter(|at| *at > 0);
-    let root = end.and_then(|end| bytes.get(..end)).unwrap_or(b"/");
-    RemotePath::new(root).unwrap_or_else(|_| path.clone())
-}
-
-/// Where a file belongs, by its components below the root of a volume with this name: the folder below
-/// `data/`, and the components below that.
-pub(crate) fn in_data<'a>(label: &str, mut components: Vec<&'a [u8]>) -> (String, Vec<&'a [u8]>) {
-    let thrown_away = components.last().and_then(|name| original_name(name));
-    if let (Some(original), Some(last)) = (thrown_away, components.last_mut()) {
-        *last = original;
-        return (format!("{TRASH}/{label}"), components);
-    }
-    if is_trash_folder(components.iter().copied()) {
-        return (format!("{TRASH}/{label}"), components);
-    }
-    (label.to_owned(), components)
-}
 
 /// What the person asked for.
 #[derive(Debug, Clone, Default)]
@@ -235,18 +112,13 @@ impl Selection {
         if self.everything {
             return Walk::Everything;
         }
-        if components.clone().any(|part| is_listed(WORTHLESS, part))
-            || is_app_cache(components.clone())
-        {
+        if is_worthless(components.clone()) {
             return Walk::Skip;
         }
-        if MEDIA_FOLDERS
-            .iter()
-            .any(|folder| lies_in(components.clone(), folder))
-        {
-            return Walk::Everything;
+        match is_media_folder(components) {
+            true => Walk::Everything,
+            false => Walk::MediaOnly,
         }
-        Walk::MediaOnly
     }
 
     /// Whether to take an item of this kind found in a folder walked so.
@@ -312,62 +184,6 @@ impl Selection {
     }
 }
 
-/// Whether components below a volume's root lie in a recycle bin.
-pub(crate) fn is_trash_folder<'a>(components: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
-    TRASH_FOLDERS
-        .iter()
-        .any(|folder| lies_in(components.clone(), folder))
-}
-
-/// Whether Android keeps a folder from every shell, so that being refused says nothing.
-pub(crate) fn is_private_folder<'a>(components: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
-    PRIVATE
-        .iter()
-        .any(|folder| lies_in(components.clone(), folder))
-}
-
-fn globs(patterns: &[String]) -> Result<GlobSet, Error> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        let glob = GlobBuilder::new(pattern)
-            .literal_separator(true)
-            .case_insensitive(true)
-            .build();
-        let glob = glob.map_err(|error| {
-            Error::new(Kind::Usage, format!("'{pattern}' is not a valid pattern"))
-                .caused_by(error)
-                .with_hint("patterns look like 'DCIM/**/*.jpg'")
-        })?;
-        set.add(glob);
-    }
-    set.build().map_err(|error| {
-        Error::new(Kind::Usage, "the patterns cannot be used together").caused_by(error)
-    })
-}
-
-fn is_listed(list: &[&str], part: &[u8]) -> bool {
-    list.iter()
-        .any(|known| known.as_bytes().eq_ignore_ascii_case(part))
-}
-
-/// Whether components are a folder or lie in it; the case does not count on a phone's storage.
-fn lies_in<'a>(mut components: impl Iterator<Item = &'a [u8]>, folder: &str) -> bool {
-    folder.split('/').all(|part| {
-        components
-            .next()
-            .is_some_and(|own| own.eq_ignore_ascii_case(part.as_bytes()))
-    })
-}
-
-/// `Android/media/PACKAGE/cache`, and the same in `Android/data`.
-fn is_app_cache<'a>(mut components: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
-    let is_of_apps = |folder| lies_in(components.clone(), folder);
-    (is_of_apps("Android/media") || is_of_apps("Android/data"))
-        && components
-            .nth(3)
-            .is_some_and(|part| part.eq_ignore_ascii_case(b"cache"))
-}
-
 /// Whether an item was surely made before a day.
 fn is_older(item: &Item, since: NaiveDate) -> bool {
     let name = String::from_utf8_lossy(item.path.name());
@@ -377,6 +193,7 @@ fn is_older(item: &Item, since: NaiveDate) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     fn walk(selection: &Selection, path: &str) -> Walk {
         selection.walk(

@@ -9,6 +9,9 @@
 //! Source: <https://source.android.com/docs/core/interaction/accessories/aoa2>.
 
 pub(crate) mod action;
+mod candidates;
+mod control;
+mod error;
 pub(crate) mod hid;
 pub(crate) mod script;
 pub(crate) mod secret;
@@ -21,9 +24,11 @@ use nusb::{DeviceInfo, ErrorKind};
 use tokio::time::Instant;
 
 use self::action::Action;
-use self::control::{receive, send, send_now};
+pub(crate) use self::candidates::candidates;
+use self::candidates::{choose, found};
+use self::control::{UsbFailure, receive, send, send_now};
+pub(crate) use self::error::AccessoryError;
 use self::hid::{HidReport, InputDevice};
-use super::usb::devices::{Offer, offer_of};
 use super::usb::name_of;
 
 /// What version a phone speaks that takes a keyboard.
@@ -41,161 +46,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const LAST_TIMEOUT: Duration = Duration::from_millis(300);
 /// From a new device to Android listening to it.
 const LISTENING: Duration = Duration::from_millis(1000);
-/// What Linux says where it knows no USB at all (`ENOENT`).
-const NO_SUCH_FILE: u32 = 2;
 /// How often to look for a phone that went away.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-
-/// The reason why the phone cannot be driven over USB.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AccessoryError {
-    /// No device on USB looks like a phone.
-    #[error("nothing on USB looks like a phone")]
-    NoPhone,
-    /// The requested phone is not on USB.
-    #[error(
-        "no phone on USB has the serial number {serial}; attached: {}",
-        list(present)
-    )]
-    NoSuchPhone {
-        /// The requested serial number.
-        serial: String,
-        /// The serial numbers of the attached phones.
-        present: Vec<String>,
-    },
-    /// Several phones are attached and none was chosen.
-    #[error("several phones are on USB: {}", list(present))]
-    SeveralPhones {
-        /// The serial numbers of the attached phones.
-        present: Vec<String>,
-    },
-    /// The current user has no permission to open the USB device.
-    #[error("this user may not open the phone {serial} on USB")]
-    NoPermission {
-        /// The phone's serial number.
-        serial: String,
-    },
-    /// The phone does not support accessory mode.
-    #[error("the phone {serial} refuses accessory mode, which a keyboard over the cable needs")]
-    Refused {
-        /// The phone's serial number.
-        serial: String,
-    },
-    /// The phone supports a version of accessory mode without input devices.
-    #[error(
-        "the phone {serial} speaks version {version} of accessory mode, which has no keyboard (2 is needed)"
-    )]
-    TooOld {
-        /// The phone's serial number.
-        serial: String,
-        /// The phone's version of accessory mode.
-        version: u16,
-    },
-    /// The phone refused to register an input device.
-    #[error("the phone {serial} accepts no {device} over its cable")]
-    DeviceRefused {
-        /// The phone's serial number.
-        serial: String,
-        /// The refused device's name.
-        device: &'static str,
-    },
-    /// The phone left the bus, or came back as a different device.
-    #[error("the phone {serial} left the USB bus")]
-    Gone {
-        /// The phone's serial number.
-        serial: String,
-    },
-    /// Another `rescue` process drives the phone. Two PINs typed at the same time would mix into a wrong one.
-    #[error("another `rescue` sends keys to the phone {serial} now")]
-    Driven {
-        /// The phone's serial number.
-        serial: String,
-    },
-    /// The phone does not answer.
-    #[error("the phone {serial} does not answer requests for accessory mode")]
-    Silent {
-        /// The phone's serial number.
-        serial: String,
-    },
-    /// The system's USB support failed.
-    #[error("USB cannot be used: {message}")]
-    Usb {
-        /// The system's error message.
-        message: String,
-    },
-    /// This operating system offers no way to send the requests (Windows).
-    #[error(
-        "on this system a program cannot send keys to a phone: Windows gives requests to a device only through a driver of its interfaces"
-    )]
-    Platform,
-}
-
-fn list(names: &[String]) -> String {
-    match names {
-        [] => "none".to_owned(),
-        _ => names.join(", "),
-    }
-}
-
-/// A phone on USB that may support accessory mode. No request has been sent to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Candidate {
-    /// The phone's serial number, or its place on the bus if it has none.
-    pub name: String,
-    /// The phone's model, if USB reports it.
-    pub model: Option<String>,
-}
-
-/// Returns the phones on USB that may support accessory mode, sorted by name. Sends no request to any of them.
-pub(crate) async fn candidates() -> Result<Vec<Candidate>, AccessoryError> {
-    let found = found().await?.into_iter().map(|device| Candidate {
-        name: name_of(&device),
-        model: device.product_string().map(str::to_owned),
-    });
-    Ok(found.collect())
-}
-
-/// Returns the devices that look like phones; leaves out hubs, webcams, printers, disks and the like.
-async fn found() -> Result<Vec<DeviceInfo>, AccessoryError> {
-    let listed = match nusb::list_devices().await {
-        Ok(listed) => listed,
-        // A machine without USB has no phone on it.
-        Err(error) if error.os_error() == Some(NO_SUCH_FILE) => return Ok(Vec::new()),
-        Err(error) => {
-            let message = error.to_string();
-            return Err(AccessoryError::Usb { message });
-        }
-    };
-    let mut found: Vec<_> = listed.filter(looks_like_a_phone).collect();
-    found.sort_by_key(name_of);
-    Ok(found)
-}
-
-fn looks_like_a_phone(device: &DeviceInfo) -> bool {
-    // A hub.
-    if device.class() == 0x09 {
-        return false;
-    }
-    let interfaces: Vec<_> = device
-        .interfaces()
-        .map(|interface| {
-            let class = (
-                interface.class(),
-                interface.subclass(),
-                interface.protocol(),
-            );
-            (
-                class,
-                interface.interface_string().unwrap_or_default().to_owned(),
-            )
-        })
-        .collect();
-    match offer_of((device.vendor_id(), device.product_id()), &interfaces) {
-        Some(Offer::Adb | Offer::FilesOrNetwork | Offer::Nothing) => true,
-        // Neither takes keys.
-        Some(Offer::Fastboot | Offer::Emergency) | None => false,
-    }
-}
 
 /// The input devices that this program has attached to one phone.
 pub(crate) struct Accessory {
@@ -217,28 +69,7 @@ impl Accessory {
     /// devices.
     pub(crate) async fn open(name: Option<&str>) -> Result<Self, AccessoryError> {
         let found = found().await?;
-        let present = || found.iter().map(name_of).collect();
-        let chosen = match (name, found.as_slice()) {
-            (Some(name), _) => {
-                let mut named = found.iter().filter(|device| name_of(device) == name);
-                match (named.next(), named.next()) {
-                    (Some(only), None) => only,
-                    // A PIN is typed on no phone that only calls itself like another.
-                    (Some(_), Some(_)) => {
-                        return Err(AccessoryError::SeveralPhones { present: present() });
-                    }
-                    (None, _) => {
-                        return Err(AccessoryError::NoSuchPhone {
-                            serial: name.to_owned(),
-                            present: present(),
-                        });
-                    }
-                }
-            }
-            (None, []) => return Err(AccessoryError::NoPhone),
-            (None, [only]) => only,
-            (None, _) => return Err(AccessoryError::SeveralPhones { present: present() }),
-        };
+        let chosen = choose(&found, name)?;
         let name = name_of(chosen);
         let device = chosen.open().await.map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => AccessoryError::NoPermission {
@@ -436,118 +267,4 @@ fn hold(device: &DeviceInfo) -> Result<Option<File>, Driven> {
 #[cfg(not(target_os = "linux"))]
 fn hold(_device: &DeviceInfo) -> Result<Option<File>, Driven> {
     Ok(None)
-}
-
-/// How a request ended that did not do its work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    windows,
-    expect(dead_code, reason = "without a way, nothing else fails")
-)]
-enum UsbFailure {
-    Stall,
-    Gone,
-    Silent,
-    Other(String),
-    #[cfg_attr(not(windows), expect(dead_code, reason = "only where there is no way"))]
-    Platform,
-}
-
-#[cfg(not(windows))]
-mod control {
-    use super::{Duration, UsbFailure};
-    use nusb::MaybeFuture as _;
-    use nusb::transfer::{ControlIn, ControlOut, ControlType, Recipient, TransferError};
-
-    pub(super) async fn receive(
-        device: &nusb::Device,
-        request: u8,
-        length: u16,
-        timeout: Duration,
-    ) -> Result<Vec<u8>, UsbFailure> {
-        let asked = ControlIn {
-            control_type: ControlType::Vendor,
-            recipient: Recipient::Device,
-            request,
-            value: 0,
-            index: 0,
-            length,
-        };
-        device.control_in(asked, timeout).await.map_err(failure)
-    }
-
-    pub(super) async fn send(
-        device: &nusb::Device,
-        request: (u8, u16, u16),
-        data: &[u8],
-        timeout: Duration,
-    ) -> Result<(), UsbFailure> {
-        let sent = device.control_out(out(request, data), timeout).await;
-        sent.map_err(failure)
-    }
-
-    /// The same, without a runtime.
-    pub(super) fn send_now(
-        device: &nusb::Device,
-        request: (u8, u16, u16),
-        data: &[u8],
-        timeout: Duration,
-    ) -> Result<(), UsbFailure> {
-        let sent = device.control_out(out(request, data), timeout).wait();
-        sent.map_err(failure)
-    }
-
-    fn out((request, value, index): (u8, u16, u16), data: &[u8]) -> ControlOut<'_> {
-        ControlOut {
-            control_type: ControlType::Vendor,
-            recipient: Recipient::Device,
-            request,
-            value,
-            index,
-            data,
-        }
-    }
-
-    fn failure(error: TransferError) -> UsbFailure {
-        match error {
-            TransferError::Stall => UsbFailure::Stall,
-            TransferError::Disconnected => UsbFailure::Gone,
-            TransferError::Cancelled => UsbFailure::Silent,
-            other => UsbFailure::Other(other.to_string()),
-        }
-    }
-}
-
-/// WinUSB gives requests to a device only through an interface that it drives itself, and a
-/// phone's interfaces are driven by others.
-#[cfg(windows)]
-mod control {
-    use super::{Duration, UsbFailure};
-
-    pub(super) async fn receive(
-        _device: &nusb::Device,
-        _request: u8,
-        _length: u16,
-        _timeout: Duration,
-    ) -> Result<Vec<u8>, UsbFailure> {
-        Err(UsbFailure::Platform)
-    }
-
-    pub(super) async fn send(
-        _device: &nusb::Device,
-        _request: (u8, u16, u16),
-        _data: &[u8],
-        _timeout: Duration,
-    ) -> Result<(), UsbFailure> {
-        Err(UsbFailure::Platform)
-    }
-
-    pub(super) fn send_now(
-        _device: &nusb::Device,
-        _request: (u8, u16, u16),
-        _data: &[u8],
-        _timeout: Duration,
-    ) -> Result<(), UsbFailure> {
-        Err(UsbFailure::Platform)
-    }
 }
