@@ -42,6 +42,17 @@ pub(super) struct Worker {
     pub(super) alone: bool,
 }
 
+/// One sync stream, what was requested on it, and what arrived.
+#[derive(Default)]
+struct StreamWork {
+    /// The stream, once there is something to request.
+    sync: Option<SyncStream>,
+    under_way: RequestedFiles,
+    arrival: Arrival,
+    /// Whether any request was answered to its end.
+    answered: bool,
+}
+
 /// How work on one stream ended.
 enum StreamEnd {
     /// There is no more to do, or the run was stopped.
@@ -64,9 +75,16 @@ impl Worker {
 
     async fn work_on_streams(&mut self) -> Result<(), PhoneError> {
         while !self.supervisor.halt.is_set() {
-            let mut under_way = RequestedFiles::default();
-            let mut arrival = Arrival::new();
-            let ended = self.work(&mut under_way, &mut arrival).await;
+            let mut open = StreamWork::default();
+            let ended = self.work(&mut open).await;
+            let StreamWork {
+                sync,
+                under_way,
+                arrival,
+                ..
+            } = open;
+            // Closed before anything else is asked of the phone.
+            drop(sync);
             self.leave(under_way.tasks, arrival, ended.as_ref().err())
                 .await;
             match ended? {
@@ -78,17 +96,10 @@ impl Worker {
         Ok(())
     }
 
-    /// Works on one sync stream. Unfinished requests stay in `under_way`.
-    async fn work(
-        &mut self,
-        under_way: &mut RequestedFiles,
-        arrival: &mut Arrival,
-    ) -> Result<StreamEnd, PhoneError> {
-        let mut sync: Option<SyncStream> = None;
-        // Whether any request on this stream was answered to its end.
-        let mut answered = false;
+    /// Works on one sync stream. Unfinished requests stay under way.
+    async fn work(&self, open: &mut StreamWork) -> Result<StreamEnd, PhoneError> {
         loop {
-            if under_way.tasks.is_empty() {
+            if open.under_way.tasks.is_empty() {
                 let is_wanted = tokio::select! {
                     () = self.supervisor.halt.stopped() => false,
                     is_wanted = self.queue.is_wanted(self.index) => is_wanted,
@@ -97,10 +108,11 @@ impl Worker {
                     return Ok(StreamEnd::Done);
                 }
             }
-            if let Some(task) = self.ask_ahead(under_way, arrival, &mut sync).await? {
+            if let Some(task) = self.ask_ahead(open).await? {
                 return Ok(StreamEnd::Rest(task));
             }
-            let (Some(task), Some(stream)) = (under_way.tasks.front().cloned(), &mut sync) else {
+            let task = open.under_way.tasks.front().cloned();
+            let (Some(task), Some(stream)) = (task, &mut open.sync) else {
                 // Another stream was faster.
                 continue;
             };
@@ -109,69 +121,89 @@ impl Worker {
                 () = self.supervisor.halt.stopped() => return Ok(StreamEnd::Done),
                 answer = stream.next() => answer,
             };
-            match answer {
-                Ok(Some(SyncAnswer::Data(bytes))) => {
-                    if !self.data(&task, arrival, bytes).await {
-                        under_way.pop();
-                        *arrival = Arrival::new();
-                        return Ok(StreamEnd::Renew);
-                    }
-                }
-                Ok(Some(SyncAnswer::ReceiveEnd)) => {
-                    answered = true;
-                    self.queue.arrive(FILE_OVERHEAD);
-                    under_way.pop();
-                    self.complete(task, arrival.take()).await;
-                }
-                Ok(Some(SyncAnswer::Fail(message))) => {
-                    answered = true;
-                    under_way.pop();
-                    self.give_up(task, arrival.take(), reason_of_fail(&message))
-                        .await;
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    // After a refusal the daemon closes the stream, and the next file is not to
-                    // blame; in the middle of a file, or before any answer, it is, unless the
-                    // phone itself is gone.
-                    if arrival.received > 0 || !answered {
-                        drop(self.phone.sync().await?);
-                        under_way.pop();
-                        self.give_up(task, arrival.take(), broken_off()).await;
-                    }
-                    return Ok(StreamEnd::Renew);
-                }
-                Err(PhoneError::Idle { after, .. }) => {
-                    // A connection that died without a word is not this file's fault, nor is a
-                    // storage that answers nothing any more: it would cost as much with each file.
-                    drop(self.phone.sync().await?);
-                    if is_on_internal_storage(&task.item.path) {
-                        has_internal_storage(&self.phone).await?;
-                    }
-                    under_way.pop();
-                    self.put_off(task, arrival.take(), silent(after)).await;
-                    return Ok(StreamEnd::Renew);
-                }
-                Err(PhoneError::Sync(error)) => {
-                    // Which file it belongs to is not sure, but this one does not come.
-                    drop(self.phone.sync().await?);
-                    under_way.pop();
-                    self.give_up(task, arrival.take(), nonsense(&error)).await;
-                    return Ok(StreamEnd::Renew);
-                }
-                Err(error) => return Err(error),
+            if let Some(end) = self.hear(open, task, answer).await? {
+                return Ok(end);
             }
         }
     }
 
+    /// Handles an answer about the first file under way. Returns the stream's end if it is of no more use.
+    async fn hear(
+        &self,
+        open: &mut StreamWork,
+        task: Arc<Task>,
+        answer: Result<Option<SyncAnswer>, PhoneError>,
+    ) -> Result<Option<StreamEnd>, PhoneError> {
+        let StreamWork {
+            under_way,
+            arrival,
+            answered,
+            ..
+        } = open;
+        match answer {
+            Ok(Some(SyncAnswer::Data(bytes))) => {
+                if !self.data(&task, arrival, bytes).await {
+                    under_way.pop();
+                    *arrival = Arrival::default();
+                    return Ok(Some(StreamEnd::Renew));
+                }
+            }
+            Ok(Some(SyncAnswer::ReceiveEnd)) => {
+                *answered = true;
+                self.queue.arrive(FILE_OVERHEAD);
+                under_way.pop();
+                self.complete(task, arrival.take()).await;
+            }
+            Ok(Some(SyncAnswer::Fail(message))) => {
+                *answered = true;
+                under_way.pop();
+                self.give_up(task, arrival.take(), reason_of_fail(&message))
+                    .await;
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                // After a refusal the daemon closes the stream, and the next file is not to
+                // blame; in the middle of a file, or before any answer, it is, unless the
+                // phone itself is gone.
+                if arrival.received > 0 || !*answered {
+                    drop(self.phone.sync().await?);
+                    under_way.pop();
+                    self.give_up(task, arrival.take(), broken_off()).await;
+                }
+                return Ok(Some(StreamEnd::Renew));
+            }
+            Err(PhoneError::Idle { after, .. }) => {
+                // A connection that died without a word is not this file's fault, nor is a
+                // storage that answers nothing any more: it would cost as much with each file.
+                drop(self.phone.sync().await?);
+                if is_on_internal_storage(&task.item.path) {
+                    has_internal_storage(&self.phone).await?;
+                }
+                under_way.pop();
+                self.put_off(task, arrival.take(), silent(after)).await;
+                return Ok(Some(StreamEnd::Renew));
+            }
+            Err(PhoneError::Sync(error)) => {
+                // Which file it belongs to is not sure, but this one does not come.
+                drop(self.phone.sync().await?);
+                under_way.pop();
+                self.give_up(task, arrival.take(), nonsense(&error)).await;
+                return Ok(Some(StreamEnd::Renew));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(None)
+    }
+
     /// Requests as many files as allowed. Returns a file of which only the rest is needed, which is read in another
     /// way.
-    async fn ask_ahead(
-        &self,
-        under_way: &mut RequestedFiles,
-        arrival: &Arrival,
-        sync: &mut Option<SyncStream>,
-    ) -> Result<Option<Arc<Task>>, PhoneError> {
+    async fn ask_ahead(&self, open: &mut StreamWork) -> Result<Option<Arc<Task>>, PhoneError> {
+        let StreamWork {
+            sync,
+            under_way,
+            arrival,
+            ..
+        } = open;
         let files = under_way.tasks.len();
         if self.alone && files > 0 {
             return Ok(None);

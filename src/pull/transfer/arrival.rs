@@ -44,6 +44,7 @@ fn weight(task: &Task) -> u64 {
 }
 
 /// The file that is arriving.
+#[derive(Default)]
 pub(super) struct Arrival {
     /// Bytes up to now.
     pub(super) received: u64,
@@ -79,15 +80,7 @@ impl Arrival {
 
     /// Hands over what arrived; nothing has arrived of the next file.
     pub(super) fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::new())
-    }
-
-    pub(super) fn new() -> Self {
-        Self {
-            received: 0,
-            pieces: Vec::new(),
-            begun: false,
-        }
+        std::mem::take(self)
     }
 }
 
