@@ -18,8 +18,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::choice::{DaysArgs, MediaArgs, PatternArgs};
 pub use self::export::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 pub use self::phone::{
-    AuthorizeArgs, ConnectArgs, DevicesArgs, DoctorArgs, KeysArgs, LockSecretArgs, PhoneArgs,
-    ScreenArgs, UnlockArgs, Way,
+    AuthorizeArgs, ConnectArgs, DeskArgs, DevicesArgs, DoctorArgs, KeysArgs, LockSecretArgs,
+    PhoneArgs, ScreenArgs, UnlockArgs, Way,
 };
 pub use self::upload::{
     BegunKind, CheckHow, LimitsOf, PaceArgs, Quality, RemoteAddArgs, RemoteCommand, RemoteNameArgs,
@@ -168,6 +168,11 @@ pub enum ColorChoice {
 pub enum Command {
     /// Rescue a phone step by step, with questions; `rescue` alone does the same
     Guide(GuideArgs),
+    /// Rescue a phone step by step in the browser of this computer
+    ///
+    /// The page works on this computer only, and its address is a secret. Closing the page stops nothing; Ctrl-C here
+    /// does, and the next start continues.
+    Desk(DeskArgs),
     /// List the attached phones and the state of each
     Devices(DevicesArgs),
     /// Find out why a phone cannot be read, and name the next step

@@ -42,12 +42,13 @@
 //! | [`upload`] | files of a folder and a remote | a receipt for each, or its reason |
 //! | [`screen`] | a phone, and a browser on this computer | the phone's display; taps, swipes and text for it |
 //! | [`guide`] | a failure, a phone's state or a person's answer | its name, its meaning, the next step |
+//! | `desk` | what the guide tells and asks, and a browser on this computer | one page, and its answers |
 //! | [`ui`] | events and errors | words on a terminal, or JSON lines |
 //! | [`commands`] | a parsed command line | an exit code |
 //! | `fuzz` | any bytes, for every reader of foreign bytes | nothing, or a panic: a bug |
 //! | `virtual_phone` | a description of a phone | the device side of ADB, for `rescue demo` and tests |
 //!
-//! Imports run one way: `commands` -> (`pull`, `export`, `upload`, `screen`, `guide`) -> (`folder`, `phone`) ->
+//! Imports run one way: `commands` -> (`pull`, `export`, `upload`, `screen`, `desk`, `guide`) -> (`folder`, `phone`) ->
 //! `adb`. No two files import each other, directly or through others. `tests/house.rs` holds all of this.
 //!
 //! `cargo doc --document-private-items` shows the inner modules of each room as well.
@@ -73,6 +74,7 @@
 pub mod adb;
 pub mod cli;
 pub mod commands;
+mod desk;
 pub mod digest;
 pub mod error;
 pub mod event;

@@ -19,7 +19,7 @@ use std::path::Path;
 type House = BTreeMap<Vec<String>, String>;
 
 /// What the steps may not name, in data's order: what comes after them, and who joins them.
-const LATER: [(&str, &[&str]); 8] = [
+const LATER: [(&str, &[&str]); 9] = [
     (
         "adb",
         &[
@@ -47,7 +47,9 @@ const LATER: [(&str, &[&str]); 8] = [
     ("pull", &["export", "upload", "ui", "commands"]),
     ("export", &["phone", "pull", "upload", "ui", "commands"]),
     ("upload", &["pull", "export", "ui", "commands"]),
-    ("ui", &["pull", "export", "upload", "commands"]),
+    ("ui", &["pull", "export", "upload", "desk", "commands"]),
+    // It shows and asks, and joins nothing.
+    ("desk", &["pull", "export", "upload", "commands"]),
 ];
 
 fn sources() -> House {

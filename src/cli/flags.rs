@@ -8,7 +8,7 @@ impl Command {
     /// as having every one.
     pub(crate) fn has(&self, flag: Flag) -> bool {
         match self {
-            Self::Guide(_) | Self::Remote(_) | Self::Generate(_) => true,
+            Self::Guide(_) | Self::Desk(_) | Self::Remote(_) | Self::Generate(_) => true,
             #[cfg(feature = "virtual-phone")]
             Self::VirtualPhone(_) => true,
             Self::Pull(_) => flag != Flag::OfExport,

@@ -154,6 +154,20 @@ pub struct ScreenArgs {
     pub phone: PhoneArgs,
 }
 
+/// How to show the page, and for which phone.
+#[derive(Debug, Clone, Args)]
+pub struct DeskArgs {
+    /// Print the page's address only, and open no browser
+    #[arg(long)]
+    pub no_open: bool,
+    /// Port of 127.0.0.1 for the page [default: any free port]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+    /// The phone
+    #[command(flatten)]
+    pub phone: PhoneArgs,
+}
+
 /// A phone's address.
 #[derive(Debug, Clone, Args)]
 pub struct ConnectArgs {

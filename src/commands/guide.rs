@@ -1,28 +1,31 @@
 //! `rescue` alone on a terminal, and `rescue guide`: drives the guided run. It looks at the phones, asks,
 //! lists, pulls and runs what the person chooses; `guide::journey` decides what is next.
-//!
-//! Questions are plain lines with numbers, asked through [`Ui::ask`]: a screen reader reads them, a plain
-//! console shows them, Ctrl-C ends them, and a question goes away by itself when the phone is there.
+//! The person sits at a terminal (`terminal`), or at a page in the browser (`commands/desk.rs`).
 
 mod acting;
 mod asking;
+mod face;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(super) use self::face::GuideFace;
+use self::terminal::TerminalFace;
 use super::target::{name_of, options_of, pull_command, serial_from_environment, target_of};
-use super::{Context, Done, arguments, doctor, pull, stopped};
+use super::{Context, Done, arguments, doctor, pull};
 use crate::cli::{ChoiceArgs, GuideArgs, MediaArgs, PatternArgs, PhoneArgs, PullArgs};
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Run};
 use crate::guide::journey::{
-    Happened, Holdings, Journey, JourneyEnd, Next, Sight, Sighting, Take, Trouble, What,
+    GuideAction, Happened, Holdings, Journey, JourneyEnd, Next, Sight, Sighting, Take, Trouble,
+    What,
 };
 use crate::guide::states;
+use crate::halt::Halt;
 use crate::phone::allowed;
 use crate::phone::connect::{ConnectOptions, Patience, connect};
 use crate::ui::typed;
-use crate::ui::words::journey::lines;
 use crate::upload::settings::Settings;
 
 /// How often to look for something new.
@@ -38,24 +41,40 @@ pub(super) async fn run(args: &GuideArgs, context: Context<'_>) -> Result<Done, 
         return Err(Error::new(Kind::Usage, message)
             .with_hint("without a terminal run `rescue doctor`, then `rescue pull`"));
     }
-    // Without settings there are no remotes to offer.
-    let remotes = Settings::load().map(|settings| settings.remotes().keys().cloned().collect());
-    let serial = args.phone.serial.clone().or_else(serial_from_environment);
-    let has_cable = args.phone.tcp.is_none();
+    lead(&args.phone, context, TerminalFace { context }).await
+}
+
+/// Leads a person from a phone to files that are proven.
+pub(super) async fn lead(
+    phone: &PhoneArgs,
+    context: Context<'_>,
+    face: impl GuideFace,
+) -> Result<Done, Error> {
+    let serial = phone.serial.clone().or_else(serial_from_environment);
+    let has_cable = phone.tcp.is_none();
     let driver = Driver {
-        args: &args.phone,
+        args: phone,
         context,
+        face,
     };
-    let journey = Journey::new(serial, has_cable, remotes.unwrap_or_default());
+    let journey = Journey::new(serial, has_cable, remotes());
+    let journey = driver.face.offer(journey);
     driver.drive(journey).await
 }
 
-struct Driver<'a> {
-    args: &'a PhoneArgs,
-    context: Context<'a>,
+/// The remotes that are set up; without settings there are none to offer.
+fn remotes() -> Vec<String> {
+    let names = Settings::load().map(|settings| settings.remotes().keys().cloned().collect());
+    names.unwrap_or_default()
 }
 
-impl Driver<'_> {
+struct Driver<'a, F> {
+    args: &'a PhoneArgs,
+    context: Context<'a>,
+    face: F,
+}
+
+impl<F: GuideFace> Driver<'_, F> {
     async fn drive(&self, mut journey: Journey) -> Result<Done, Error> {
         let mut happened = Happened::Began;
         // The rescue folder, for the actions after the pull.
@@ -64,16 +83,15 @@ impl Driver<'_> {
         let mut is_named = false;
         loop {
             let turn = journey.turn(happened);
-            let told = turn.say.iter().flat_map(lines);
-            told.for_each(|line| self.context.ui.remark(&line));
+            self.face.tell(&turn.say);
             let phone = self.phone(journey.phone());
             // A key pressed while files came is no answer to the question behind them.
             let took_long = matches!(turn.next, Next::List(_) | Next::Pull(_) | Next::Run(_));
             happened = match turn.next {
-                Next::Look => Happened::Looked(self.unless_stopped(look(&phone)).await?),
-                Next::Ask(question) => Happened::Answered(self.choose(&question).await?),
+                Next::Look => Happened::Looked(self.context.unless_stopped(look(&phone)).await?),
+                Next::Ask(question) => Happened::Answered(self.face.choose(&question).await?),
                 Next::AskMany(question) => {
-                    Happened::AnsweredMany(self.choose_many(&question).await?)
+                    Happened::AnsweredMany(self.face.choose_many(&question).await?)
                 }
                 Next::AskPlace => Happened::Placed(self.place(None).await?),
                 Next::Wait {
@@ -91,18 +109,24 @@ impl Driver<'_> {
                 }
                 Next::Pull(take) => {
                     folder.clone_from(&take.folder);
-                    let pulled = self.outcome(self.pull(&phone, &take).await);
+                    let pulled = self.outcome(self.pull_to_end(&phone, &take).await);
                     pulled.map_err(|error| match is_named {
                         true => error.with_hint(going_on_in(&folder, &phone)),
                         false => error,
                     })?
                 }
-                Next::Run(action) => Happened::Ran(self.act(&action, &phone, &folder).await?),
+                Next::Run(action) => {
+                    let end = self.act(&action, &phone, &folder).await?;
+                    if action == GuideAction::AddRemote {
+                        journey.know_remotes(remotes());
+                    }
+                    Happened::Ran(end)
+                }
                 Next::End(JourneyEnd::Safe) => return Ok(Done::All),
                 Next::End(JourneyEnd::Unsafe) => return Ok(Done::SomeFailed),
             };
             if took_long {
-                self.context.ui.forget_typed();
+                self.face.forget_typed();
             }
         }
     }
@@ -116,14 +140,6 @@ impl Driver<'_> {
         args
     }
 
-    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
-        tokio::select! {
-            biased;
-            done = work => Ok(done),
-            () = self.context.halt.stopped() => Err(stopped(self.context.halt)),
-        }
-    }
-
     /// A failure is the journey's matter, unless the person wants to end.
     fn outcome(&self, done: Result<Happened, Error>) -> Result<Happened, Error> {
         self.context.ui.end_progress();
@@ -134,9 +150,26 @@ impl Driver<'_> {
         }
     }
 
-    async fn pull(&self, phone: &PhoneArgs, take: &Take) -> Result<Happened, Error> {
+    /// Pulls, and again where the person stopped the pull alone and has it continue.
+    async fn pull_to_end(&self, phone: &PhoneArgs, take: &Take) -> Result<Happened, Error> {
+        loop {
+            let switch = self.face.switch(self.context.halt);
+            let pulled = self.pull(phone, take, &switch).await;
+            let is_paused = switch.is_set() && !self.context.halt.is_set();
+            match pulled {
+                Err(error) if error.kind == Kind::Interrupted && is_paused => {
+                    self.context.ui.end_progress();
+                    self.face.paused().await?;
+                }
+                pulled => return pulled,
+            }
+        }
+    }
+
+    async fn pull(&self, phone: &PhoneArgs, take: &Take, halt: &Halt) -> Result<Happened, Error> {
         let args = pull_args(phone, Some(&take.folder), &take.what)?;
-        pull::run(&args, self.context).await?;
+        let ui = self.context.ui;
+        pull::run(&args, Context { ui, halt }).await?;
         holdings(take).map(Happened::Pulled)
     }
 }

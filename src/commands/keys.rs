@@ -15,7 +15,7 @@ use crate::phone::accessory::script::{MAX_BYTES, Step, parse};
 use crate::phone::accessory::secret::LockSecret;
 use crate::phone::accessory::strokes::{CONTROL, Stroke, type_text};
 use crate::phone::accessory::{Accessory, AccessoryError};
-use crate::ui::terminal::{Mode, Press, Presses, Terminal, is_there};
+use crate::ui::terminal::{Mode, Press, Presses, Terminal};
 use crate::ui::{Ui, plain};
 
 const HELP: &str = "Text, arrows, Tab and Enter go to the phone. Esc or F3 Back, F2 Home, F4 Recents, F5/F6 volume, \
@@ -50,7 +50,7 @@ pub(super) async fn run(args: &KeysArgs, ui: &Ui) -> Result<Done, Error> {
         Step::Say(_) | Step::Do { .. } => false,
     };
     let needs_person = steps.as_ref().is_none_or(|steps| steps.iter().any(asks));
-    if needs_person && !is_there() {
+    if needs_person && !ui.can_ask() {
         return Err(Error::new(
             Kind::Usage,
             "input is required, but standard input is not a terminal",

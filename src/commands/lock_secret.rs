@@ -99,7 +99,7 @@ pub(super) async fn prompted(
     mode: Mode,
     ui: &Ui,
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
-    if !terminal::is_there() {
+    if !ui.can_ask() {
         return Err(
             Error::new(Kind::Usage, "input is required, but standard input is not a terminal")
                 .with_hint("give the PIN with --pin-file FILE, or with --pin-file - on the standard input; options in --help answer the other questions"),
@@ -162,7 +162,7 @@ impl Memory {
                 "make sure of the PIN, wait a minute, then run the same command with --again",
             )
         };
-        if !terminal::is_there() {
+        if !ui.can_ask() {
             return Err(refused(&story));
         }
         ui.remark(&story);

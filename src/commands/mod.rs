@@ -8,6 +8,7 @@ mod choice;
 mod connect;
 #[cfg(feature = "virtual-phone")]
 mod demo;
+mod desk;
 mod devices;
 mod doctor;
 mod export;
@@ -132,6 +133,15 @@ impl Context<'_> {
             halt: self.halt.clone(),
         }
     }
+
+    /// Does work that may be given up at any time, unless the run is stopped.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = self.halt.stopped() => Err(stopped(self.halt)),
+        }
+    }
 }
 
 async fn run_command(cli: Cli, ui: &Ui) -> u8 {
@@ -142,6 +152,7 @@ async fn run_command(cli: Cli, ui: &Ui) -> u8 {
     let context = Context { ui, halt };
     let running: CommandFuture<'_> = match &cli.command {
         Command::Guide(args) => Box::pin(guide::run(args, context)),
+        Command::Desk(args) => Box::pin(desk::run(args, context)),
         Command::Devices(args) if args.watch => until_stopped(halt, devices::run(args, ui)),
         Command::Devices(args) => unless_stopped(halt, devices::run(args, ui)),
         Command::Doctor(args) => unless_stopped(halt, doctor::run(args, ui)),

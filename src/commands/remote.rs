@@ -3,8 +3,6 @@
 mod questions;
 mod sign_in;
 
-use std::io::IsTerminal as _;
-
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -286,7 +284,7 @@ const WHERE: &str = "with --secret-file FILE, or in the environment variable RES
 
 /// Asks for a secret, without showing what is typed. `or_else` says where else it may come from.
 async fn asked(what: &str, or_else: &str, ui: &Ui) -> Result<Secret, Error> {
-    if !std::io::stdin().is_terminal() {
+    if !ui.can_ask_for_secret() {
         return Err(
             Error::new(ErrorKind::Usage, format!("the {what} is missing"))
                 .with_hint(format!("give it {or_else}")),

@@ -60,7 +60,7 @@ async fn live(port: u16, phone: Phone, options: ConnectOptions, ui: &Ui) -> Resu
         let error = Error::new(Kind::Disk, message).caused_by(error);
         error.with_hint(hint)
     };
-    let page = LivePage::bind(port).await.map_err(refused)?;
+    let page = LivePage::bind(port).map_err(refused)?;
     let url = page.url();
     let result = ScreenLine {
         r#type: "serves",

@@ -86,6 +86,35 @@ impl DataReader {
     }
 }
 
+/// Opens whatever stands in a rescue folder, also beside `data/`.
+#[derive(Debug)]
+pub(crate) struct FolderReader<'a> {
+    root: &'a Path,
+}
+
+impl<'a> FolderReader<'a> {
+    /// Of the rescue folder at `root`.
+    pub(crate) fn at(root: &'a Path) -> Self {
+        Self { root }
+    }
+
+    /// Opens the regular file that these names lead to, one after another from the folder; `None` when nothing is
+    /// there. Follows no symbolic link. Each has to be a name, not a path.
+    pub(crate) fn open(&self, names: &[&str]) -> Result<Option<File>, DiskError> {
+        let Some((name, above)) = names.split_last() else {
+            return Ok(None);
+        };
+        let mut folder = Within::root(self.root)?;
+        for name in above {
+            match folder.below(name)? {
+                Some(next) => folder = next,
+                None => return Ok(None),
+            }
+        }
+        folder.open(name, OpenFor::Reading)
+    }
+}
+
 /// Looks whether files still stand in their places, without reading them.
 #[derive(Debug)]
 pub struct PresenceLookup {
@@ -217,5 +246,12 @@ mod tests {
         for path in ["a/1.jpg", "a/none/1.jpg", "2.jpg"] {
             assert!(!presence.look(&local(path), 5).unwrap(), "{path}");
         }
+        let reader = FolderReader::at(folder.root());
+        for names in [&["data", "a", "1.jpg"][..], &["data", "2.jpg"], &["data"]] {
+            assert!(reader.open(names).is_err(), "{names:?}");
+        }
+        assert!(reader.open(&["data", "none", "1.jpg"]).unwrap().is_none());
+        assert!(reader.open(&["bagit.txt", "x"]).is_err());
+        assert!(reader.open(&[]).unwrap().is_none());
     }
 }

@@ -72,6 +72,8 @@ pub(crate) struct Journey {
     has_cable: bool,
     /// The remotes that files can be uploaded to.
     remotes: Vec<String>,
+    /// Whether the person is offered to set up another one.
+    can_add_remotes: bool,
     /// What was done with the files already.
     done: Vec<GuideAction>,
 }
@@ -92,8 +94,22 @@ impl Journey {
             failures: 0,
             has_cable,
             remotes,
+            can_add_remotes: false,
             done: Vec::new(),
         }
+    }
+
+    /// The same, which also offers to set up remotes.
+    pub(crate) fn adding_remotes(self) -> Self {
+        Self {
+            can_add_remotes: true,
+            ..self
+        }
+    }
+
+    /// Takes note of the remotes that there are now.
+    pub(crate) fn know_remotes(&mut self, remotes: Vec<String>) {
+        self.remotes = remotes;
     }
 
     /// The phone that is rescued, once that is clear.
@@ -362,6 +378,7 @@ impl Journey {
         let remotes = self.remotes.iter().cloned();
         actions.extend(remotes.map(GuideAction::Upload));
         actions.push(GuideAction::CopyToDisk);
+        actions.extend(self.can_add_remotes.then_some(GuideAction::AddRemote));
         let is_partly = holdings.verdict() == Completeness::Partly;
         let has_tried = self.done.contains(&GuideAction::TryAgain);
         if is_partly && !has_tried {
@@ -409,7 +426,9 @@ impl Journey {
                 let is_achieved = end == ActionEnd::Achieved;
                 let has_page = is_achieved && action == GuideAction::Export;
                 let say = has_page.then(|| Note::Pictures(holdings.folder.clone()));
-                self.done.extend(is_achieved.then_some(action));
+                // There may be one more.
+                let is_done = is_achieved && action != GuideAction::AddRemote;
+                self.done.extend(is_done.then_some(action));
                 self.arrive(holdings, say.into_iter().collect())
             }
             _ => self.look(Vec::new()),

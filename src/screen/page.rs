@@ -1,12 +1,6 @@
 //! The page's files, as they are.
 
-use super::{PageResponse, typed};
-
-/// A file of the page.
-pub(super) struct PageFile {
-    content_type: &'static str,
-    text: &'static str,
-}
+use crate::desk::server::PageFile;
 
 pub(super) const HTML: PageFile = PageFile {
     content_type: "text/html; charset=utf-8",
@@ -22,9 +16,3 @@ pub(super) const STYLE: PageFile = PageFile {
     content_type: "text/css; charset=utf-8",
     text: include_str!("page/page.css"),
 };
-
-impl PageFile {
-    pub(super) fn answer(&self) -> PageResponse {
-        typed(self.content_type, self.text)
-    }
-}

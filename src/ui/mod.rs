@@ -1,6 +1,7 @@
 //! The only room that prints. Standard output is data (results, JSON lines), standard error is
 //! everything else. Names that come from a phone are escaped, so that they cannot steer a terminal.
 
+pub(crate) mod face;
 mod fold;
 mod progress;
 mod sentence;
@@ -20,6 +21,7 @@ use crate::event::{Event, Events};
 use crate::hint::Clause::{ByCommand, Said};
 use crate::hint::Hint;
 use crate::json;
+use face::{Face, FaceAnswer, FaceQuestion, Tone, WantedAnswer};
 use progress::{Progress, ProgressForm};
 pub use text::{bytes, count, plain, rate, seconds, were};
 pub use typed::{typed, typed_word};
@@ -42,6 +44,8 @@ pub struct Ui {
     progress: Arc<Mutex<Progress>>,
     /// The serial number of the phone that is talked of, where there are several.
     phone: Option<Arc<str>>,
+    /// What the person looks at instead of the terminal.
+    face: Option<Arc<dyn Face>>,
 }
 
 /// How work ended.
@@ -66,6 +70,23 @@ impl Ui {
             style,
             progress: Arc::new(Mutex::new(Progress::new(style, form))),
             phone: None,
+            face: None,
+        }
+    }
+
+    /// Speaks on a face, and prints nothing.
+    pub(crate) fn on_face(face: Arc<dyn Face>) -> Self {
+        let style = Style {
+            json: false,
+            quiet: false,
+            color: false,
+        };
+        let progress = Progress::on_face(style, Arc::clone(&face));
+        Self {
+            style,
+            progress: Arc::new(Mutex::new(progress)),
+            phone: None,
+            face: Some(face),
         }
     }
 
@@ -92,7 +113,11 @@ impl Ui {
     /// Prints a result: as one line of JSON, or the lines of text.
     pub fn result(&self, value: &impl Serialize, lines: &[String]) {
         self.print(|| {
-            if self.style.json {
+            if let Some(face) = &self.face {
+                lines
+                    .iter()
+                    .for_each(|line| tell(&**face, &self.labelled(line)));
+            } else if self.style.json {
                 print_json(self.phone.as_ref(), value);
             } else {
                 lines
@@ -128,23 +153,26 @@ impl Ui {
 
     /// Prints a line of a list that events tell in JSON.
     pub fn listing(&self, line: &str) {
-        if !self.style.json {
-            print_raw(&plain(&self.labelled(line)));
+        match &self.face {
+            Some(face) => tell(&**face, &self.labelled(line)),
+            None if !self.style.json => print_raw(&plain(&self.labelled(line))),
+            None => {}
         }
     }
 
     /// Prints a result whose lines are files or commands to be copied, as they are.
     pub fn verbatim(&self, value: &impl Serialize, lines: &[String]) {
-        self.print(|| match self.style.json {
-            true => print_json(self.phone.as_ref(), value),
-            false => lines.iter().for_each(|line| print_raw(&plain(line))),
+        self.print(|| match (&self.face, self.style.json) {
+            (Some(face), _) => lines.iter().for_each(|line| tell(&**face, line)),
+            (None, true) => print_json(self.phone.as_ref(), value),
+            (None, false) => lines.iter().for_each(|line| print_raw(&plain(line))),
         });
     }
 
     /// Asks for a passphrase twice, without showing it.
     pub async fn ask_new_passphrase(&self) -> Result<Zeroizing<String>, Error> {
         let hint = "give it with --passphrase-file FILE, or with --passphrase-file - on the standard input";
-        if !std::io::stdin().is_terminal() {
+        if self.face.is_none() && !std::io::stdin().is_terminal() {
             let message = "a passphrase is required, but standard input is not a terminal";
             return Err(Error::new(Kind::Usage, message).with_hint(hint));
         }
@@ -183,7 +211,22 @@ impl Ui {
 
     /// Whether a user sits at a terminal and can be asked.
     pub fn has_person(&self) -> bool {
-        !self.style.json && !self.style.quiet && self.phone.is_none() && terminal::is_there()
+        !self.style.json && !self.style.quiet && self.phone.is_none() && self.can_ask()
+    }
+
+    /// Whether a question can be answered at all, however much is printed.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.face.is_some() || terminal::is_there()
+    }
+
+    /// Whether a question can be answered, where only the standard input matters.
+    pub(crate) fn can_ask_for_secret(&self) -> bool {
+        self.face.is_some() || std::io::stdin().is_terminal()
+    }
+
+    /// Whether the person looks at a page instead of a terminal.
+    pub(crate) fn is_on_face(&self) -> bool {
+        self.face.is_some()
     }
 
     /// Whether remarks are printed.
@@ -211,7 +254,17 @@ impl Ui {
     /// Prints that something beside the work failed, whatever else is printed or not.
     pub fn warn(&self, words: &str) {
         let line = self.labelled(&format!("warning: {words}"));
-        lock(&self.progress).line(&line);
+        match &self.face {
+            Some(face) => face.tell(&plain(&line), Tone::Bad),
+            None => lock(&self.progress).line(&line),
+        }
+    }
+
+    /// Shows an address to be opened in the browser, where a face makes that easy.
+    pub(crate) fn offer_link(&self, link: &str) {
+        if let Some(face) = &self.face {
+            face.tell(&plain(link), Tone::Link);
+        }
     }
 
     /// The error to end with when results could not be written to the standard output.
@@ -221,6 +274,13 @@ impl Ui {
 
     /// Asks the person for something, on the same line.
     pub fn prompt(&self, text: &str) {
+        if let Some(face) = &self.face {
+            // A line's end closes a question on a terminal.
+            text.lines()
+                .filter(|line| !line.trim().is_empty())
+                .for_each(|line| tell(&**face, line));
+            return;
+        }
         let mut err = std::io::stderr().lock();
         let width = fold::width_of(&std::io::stderr());
         let lines: Vec<String> = text
@@ -232,7 +292,7 @@ impl Ui {
 
     /// Throws away what was typed until now: it cannot answer a question that comes later.
     pub fn forget_typed(&self) {
-        if terminal::is_there() {
+        if self.face.is_none() && terminal::is_there() {
             terminal::forget_typed();
         }
     }
@@ -257,12 +317,27 @@ impl Ui {
         ))
     }
 
+    /// Asks on a face for one of several choices, from 0; `None` where the person has none.
+    pub(crate) async fn choose_on_face(&self, text: &str, choices: Vec<String>) -> Option<usize> {
+        let question = FaceQuestion {
+            text: plain(text),
+            wanted: WantedAnswer::One { choices, usual: 0 },
+        };
+        match self.face.as_ref()?.ask(question).await {
+            FaceAnswer::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
     /// As [`Ui::ask`], for a line that need not be text; its end stays.
     pub async fn ask_as_typed(
         &self,
         question: &str,
         mode: terminal::Mode,
     ) -> std::io::Result<Zeroizing<Vec<u8>>> {
+        if let Some(face) = &self.face {
+            return Ok(line_of(face.ask(asked_on_face(question, mode)).await));
+        }
         let _asking = self.asking();
         self.prompt(question);
         terminal::Terminal::take(mode)?.line().await
@@ -278,7 +353,10 @@ impl Ui {
 
     /// Prints why the command failed, what caused it, and what to do next.
     pub fn error(&self, error: &Error) {
-        self.print(|| self.print_error(error));
+        self.print(|| match &self.face {
+            Some(face) => tell_error(&**face, error),
+            None => self.print_error(error),
+        });
     }
 
     fn print_error(&self, error: &Error) {
@@ -327,6 +405,48 @@ impl Ui {
             eprint_raw(&paint(hint, "hint:", 36));
         }
     }
+}
+
+/// A line for a face; names of a phone in it are made harmless once more.
+fn tell(face: &dyn Face, line: &str) {
+    face.tell(&plain(line), Tone::Plain);
+}
+
+fn tell_error(face: &dyn Face, error: &Error) {
+    let tone = match error.kind {
+        Kind::Interrupted => Tone::Plain,
+        _ => Tone::Bad,
+    };
+    face.tell(&plain(&error.message), tone);
+    for cause in error.causes() {
+        tell(face, &format!("caused by: {cause}"));
+    }
+    if let Some(hint) = &error.hint {
+        tell(face, &format!("hint: {hint}"));
+    }
+}
+
+/// A terminal's question, for a face.
+fn asked_on_face(question: &str, mode: terminal::Mode) -> FaceQuestion {
+    FaceQuestion {
+        text: plain(question.trim().trim_end_matches(':')),
+        wanted: match mode {
+            terminal::Mode::Hidden => WantedAnswer::Secret,
+            terminal::Mode::Lines | terminal::Mode::Keys => WantedAnswer::Line,
+        },
+    }
+}
+
+/// The answer as a terminal gives it: with its end, and empty where there is none.
+fn line_of(answer: FaceAnswer) -> Zeroizing<Vec<u8>> {
+    let FaceAnswer::Line(line) = answer else {
+        return Zeroizing::default();
+    };
+    // As long as it is in the end: a vector that grows leaves a copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(line.len() + 1));
+    bytes.extend_from_slice(line.as_bytes());
+    bytes.push(b'\n');
+    bytes
 }
 
 /// A question on the terminal; the live lines come back when it is dropped.

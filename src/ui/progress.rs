@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use self::live::{Countdown, LiveLines, Shown};
+use super::face::{Face, FaceProgress, Tone};
 use super::sentence::{awaited, cause, sentence};
 use super::text::{bytes, count, plain, rate, seconds};
 use super::{Style, eprint_line, is_for_json, print_json};
@@ -52,6 +53,8 @@ pub(super) struct Progress {
     style: Style,
     live: Option<LiveLines>,
     form: ProgressForm,
+    /// What the person looks at instead of the terminal.
+    face: Option<Arc<dyn Face>>,
     /// Whether a question stands on the terminal.
     pub(super) is_asking: bool,
     started: Instant,
@@ -79,6 +82,7 @@ impl Progress {
             style,
             live: None,
             form,
+            face: None,
             is_asking: false,
             started: now,
             last_line: now,
@@ -93,9 +97,19 @@ impl Progress {
         }
     }
 
+    pub(super) fn on_face(style: Style, face: Arc<dyn Face>) -> Self {
+        Self {
+            face: Some(face),
+            ..Self::new(style, ProgressForm::Live)
+        }
+    }
+
     /// Takes an event of a phone, which is named where there are several.
     pub(super) fn event(&mut self, phone: Option<&Arc<str>>, event: &Event) {
         self.add_up(phone, event);
+        if let Some(face) = &self.face {
+            face.event(event);
+        }
         if self.style.json {
             if is_for_json(event) {
                 print_json(phone, event);
@@ -130,7 +144,10 @@ impl Progress {
 
     /// Prints a line above the live lines.
     pub(super) fn line(&mut self, line: &str) {
-        self.suspended(|| eprint_line(line));
+        match &self.face {
+            Some(face) => face.tell(&plain(line), Tone::Plain),
+            None => self.suspended(|| eprint_line(line)),
+        }
     }
 
     /// Prints above the live lines.
@@ -151,6 +168,9 @@ impl Progress {
 
     /// Removes the live lines; the next event of work draws them again.
     pub(super) fn pause(&mut self) {
+        if let Some(face) = &self.face {
+            face.progress(None);
+        }
         if let Some(live) = self.live.take() {
             live.end();
         }
@@ -269,6 +289,16 @@ impl Progress {
         }
         self.last_draw = Instant::now();
         let parts = self.parts(self.last_draw);
+        if let Some(face) = &self.face {
+            let waits = self.waits.values().map(|wait| wait.label().to_owned());
+            face.progress(Some(FaceProgress {
+                fraction: (sum.items > 0).then(|| fraction(&sum)),
+                parts,
+                item: self.current.clone(),
+                waits: waits.collect(),
+            }));
+            return;
+        }
         let shown = Shown {
             fraction: fraction(&sum),
             parts,

@@ -1,4 +1,4 @@
-//! The page of `rescue screen --live` in Debian's Chromium, in front of the built-in phone.
+//! The pages of `rescue desk` and of `rescue screen --live` in Debian's Chromium, in front of the built-in phone.
 //!
 //! Needs what `bash tests/archive/install` installs; `cargo test --release --test browser`.
 
@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rescue::virtual_phone::VirtualPhone;
+use rescue::adb::RemotePath;
+use rescue::virtual_phone::tree::{LastLink, NodeKind};
+use rescue::virtual_phone::{VirtualPhone, camera_roll};
 
 /// What the display shows: as wide as a phone's, in stripes.
 fn display() -> Vec<u8> {
@@ -125,4 +127,102 @@ async fn a_person_sees_taps_swipes_and_types_and_nobody_else_does() {
         .collect();
     assert_eq!(typed.concat(), "Hi%s5309");
     assert_eq!(inputs[enter + 1..], ["keyevent KEYCODE_HOME", "text a%sb"]);
+}
+
+/// A phone whose pictures can all be read; one has a name that would be markup.
+fn phone_with_pictures() -> VirtualPhone {
+    let camera = "/storage/emulated/0/DCIM/Camera";
+    let roll = camera_roll::phone();
+    let path = RemotePath::new(camera.as_bytes()).unwrap();
+    let mut phone = VirtualPhone::new("TEST0001");
+    let NodeKind::Folder(entries) = &roll.tree.find(&path, LastLink::Itself).unwrap().kind else {
+        panic!("a folder of pictures");
+    };
+    for (name, node) in entries.iter().filter(|(_, node)| node.readable) {
+        let path = [camera.as_bytes(), b"/", name].concat();
+        phone.tree.add_raw(&path, node.kind.clone(), node.mtime);
+    }
+    let (_, first) = entries.iter().find(|(_, node)| node.readable).unwrap();
+    let markup = format!("{camera}/<img src=x onerror=harm=1><b>name.jpg");
+    phone
+        .tree
+        .add_raw(markup.as_bytes(), first.kind.clone(), 1_800_000_000);
+    phone
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn person_gets_from_the_desk_to_a_proven_album_an_archive_and_a_copy_by_clicks_alone() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut phone = phone_with_pictures();
+    // Long enough to look at, and to pause.
+    phone.rate = Some(60_000);
+    let phone = phone.serve().await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let disk = tempfile::Builder::new()
+        .prefix("disk-")
+        .tempdir_in("/dev/shm")
+        .unwrap();
+    let mut desk = Command::new(env!("CARGO_BIN_EXE_rescue"))
+        .args(["desk", "--no-open", "--tcp", &phone.address().to_string()])
+        .current_dir(home.path())
+        .env("HOME", home.path())
+        .env("ANDROID_ADB_SERVER_PORT", "1")
+        .env_remove("XDG_CONFIG_HOME")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut url = String::new();
+    BufReader::new(desk.stdout.take().unwrap())
+        .read_line(&mut url)
+        .unwrap();
+    let pictures = project.join("target/archive/desk");
+    std::fs::create_dir_all(pictures.parent().unwrap()).unwrap();
+    let axe = walkdir::WalkDir::new(project.join("target/archive/axe"))
+        .into_iter()
+        .filter_map(Result::ok)
+        .find(|found| found.file_name() == "axe.min.js");
+    let mut look = Command::new("/usr/bin/python3");
+    look.arg(project.join("tests/browser/desk.py"))
+        .arg(url.trim())
+        .args([disk.path(), &pictures])
+        .arg(axe.expect("axe-core").path());
+    let looked = tokio::task::spawn_blocking(move || look.output().unwrap())
+        .await
+        .unwrap();
+    if !looked.status.success() {
+        let _ = desk.kill();
+        panic!("{}", String::from_utf8_lossy(&looked.stderr));
+    }
+    assert_eq!(desk.wait().unwrap().code(), Some(0));
+    let seen: serde_json::Value = serde_json::from_slice(&looked.stdout).unwrap();
+    assert_eq!(seen["title"], "rescue", "{seen}");
+    let files = std::fs::read_dir(disk.path()).unwrap().count();
+    assert!(files > 0, "nothing was copied");
+    assert_eq!(seen["chosen"], disk.path().to_str().unwrap());
+    assert!(seen["album"].as_u64().unwrap() > 10, "{seen}");
+    assert!(
+        seen["text"]
+            .as_str()
+            .unwrap()
+            .contains("everything asked for"),
+        "{seen}"
+    );
+    for (what, nothing) in [
+        ("broken", serde_json::json!(0)),
+        ("markup", serde_json::json!(0)),
+        ("harm", serde_json::json!("none")),
+        ("console", serde_json::json!([])),
+        ("requests_elsewhere", serde_json::json!([])),
+        ("album_console", serde_json::json!([])),
+        ("violations", serde_json::json!([])),
+        ("too_wide", serde_json::json!([])),
+    ] {
+        assert_eq!(seen[what], nothing, "{what}: {seen}");
+    }
+    let folder = std::fs::read_dir(home.path())
+        .unwrap()
+        .map(|found| found.unwrap().path())
+        .find(|path| path.extension().is_some_and(|ending| ending == "zip"));
+    assert!(folder.is_some(), "no archive");
 }

@@ -50,7 +50,7 @@ fn rescued(desk: &Desk) -> Vec<String> {
 }
 
 /// A folder on another disk than this one: in memory, or in the system's own place.
-fn on_another_disk(here: &Path) -> tempfile::TempDir {
+pub(crate) fn on_another_disk(here: &Path) -> tempfile::TempDir {
     use std::os::unix::fs::MetadataExt as _;
     let disk_of = |path: &Path| std::fs::metadata(path).map(|found| found.dev()).ok();
     let mut places = ["/dev/shm", "/var/tmp"].iter().map(Path::new);

@@ -23,6 +23,7 @@ mod listings;
 mod manners;
 mod names;
 mod odd;
+mod page;
 mod places;
 mod questions;
 mod screen;

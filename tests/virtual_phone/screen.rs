@@ -1,14 +1,14 @@
 //! `rescue screen`: pictures of the display, and a page that nobody else gets anything from.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdout};
-use std::time::Duration;
 
 use bytes::Bytes;
 use rescue::virtual_phone::{Serving, VirtualPhone};
 
 use super::desk::{Desk, end, kill, until};
+use super::page::http;
 
 /// One red pixel.
 const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\
@@ -131,27 +131,8 @@ impl Live {
 
     /// The status and the body that come for a request; the headers are lines.
     fn ask(&self, method: &str, path: &str, headers: &[String], body: &str) -> (u16, Vec<u8>) {
-        let mut socket = TcpStream::connect(&self.host).unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-        let length = body.len();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
-        );
-        socket.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        socket.read_to_end(&mut answer).unwrap();
-        let head = answer
-            .windows(4)
-            .position(|bytes| bytes == b"\r\n\r\n")
-            .unwrap();
-        let status = std::str::from_utf8(&answer[9..12])
-            .unwrap()
-            .parse()
-            .unwrap();
-        (status, answer[head + 4..].to_vec())
+        let got = http(&self.host, method, path, headers, body);
+        (got.status, got.body)
     }
 
     fn host(&self) -> String {

@@ -41,7 +41,7 @@ pub(super) async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error
             );
             error.with_hint("add --yes to write the rules without a question")
         };
-        if !std::io::stdin().is_terminal() {
+        if !ui.can_ask_for_secret() {
             return Err(unasked());
         }
         let answer = ui.ask("Write it? [y/N] ", Mode::Lines).await;
@@ -57,11 +57,12 @@ pub(super) async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error
     }
     let by_hand = "install the output of `rescue doctor --print-udev-rules` by hand";
     const WRITE: [&str; 6] = ["install", "-D", "-m", "644", "/dev/stdin", UDEV_RULES_PATH];
-    as_root(&WRITE, UDEV_RULES)
+    let prompt = PasswordPrompt::of(ui);
+    as_root(&WRITE, UDEV_RULES, prompt)
         .await
         .map_err(|error| error.with_hint(by_hand))?;
     const READ_ANEW: [&str; 3] = ["udevadm", "control", "--reload"];
-    as_root(&READ_ANEW, "").await.map_err(|error| {
+    as_root(&READ_ANEW, "", prompt).await.map_err(|error| {
         error.with_hint(format!(
             "{UDEV_RULES_PATH} is written; run `sudo udevadm control --reload`, or restart this computer"
         ))
@@ -77,8 +78,12 @@ pub(super) async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error
 
 /// Runs a command as root: at once when this is root, else through sudo on a terminal and pkexec
 /// elsewhere. They may ask for a password meanwhile, in a thread of their own, so that Ctrl-C is heard.
-async fn as_root(command: &'static [&'static str], input: &'static str) -> Result<(), Error> {
-    let ran = tokio::task::spawn_blocking(move || run_as_root(command, input)).await;
+async fn as_root(
+    command: &'static [&'static str],
+    input: &'static str,
+    prompt: PasswordPrompt,
+) -> Result<(), Error> {
+    let ran = tokio::task::spawn_blocking(move || run_as_root(command, input, prompt)).await;
     let why = match ran {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(why)) => why,
@@ -88,11 +93,27 @@ async fn as_root(command: &'static [&'static str], input: &'static str) -> Resul
     Err(Error::new(Kind::NoUsbPermission, message).caused_by(why))
 }
 
-fn run_as_root(command: &[&str], input: &str) -> Result<(), String> {
-    let prefix: &[&str] = match (is_root(), std::io::stdin().is_terminal()) {
+/// Where an administrator's password is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PasswordPrompt {
+    Terminal,
+    Desktop,
+}
+
+impl PasswordPrompt {
+    fn of(ui: &Ui) -> Self {
+        match !ui.is_on_face() && std::io::stdin().is_terminal() {
+            true => Self::Terminal,
+            false => Self::Desktop,
+        }
+    }
+}
+
+fn run_as_root(command: &[&str], input: &str, prompt: PasswordPrompt) -> Result<(), String> {
+    let prefix: &[&str] = match (is_root(), prompt) {
         (true, _) => &[],
-        (false, true) => &["sudo"],
-        (false, false) => &["pkexec"],
+        (false, PasswordPrompt::Terminal) => &["sudo"],
+        (false, PasswordPrompt::Desktop) => &["pkexec"],
     };
     let mut words = prefix.iter().chain(command);
     let program = words.next().copied().unwrap_or_default();

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Driver, trouble};
+use super::{Driver, GuideFace, trouble};
 use crate::cli::{
     AuthorizeArgs, DoctorArgs, KeysArgs, PhoneArgs, RemoteAddArgs, RemoteCommand, UnlockArgs,
 };
-use crate::commands::{Done, arguments, authorize, doctor, export, keys, remote, unlock, upload};
+use crate::commands::{
+    Context, Done, arguments, authorize, doctor, export, keys, remote, unlock, upload,
+};
 use crate::error::{Error, Kind};
 use crate::guide::journey::{ActionEnd, GuideAction, Note};
 use crate::ui::words::journey::lines;
@@ -14,7 +16,7 @@ use crate::upload::kinds::KindOptions;
 use crate::upload::kinds::folder::FolderSettings;
 use crate::upload::settings::Settings;
 
-impl Driver<'_> {
+impl<F: GuideFace> Driver<'_, F> {
     /// Runs an action.
     pub(super) async fn act(
         &self,
@@ -24,37 +26,58 @@ impl Driver<'_> {
     ) -> Result<ActionEnd, Error> {
         self.context.ui.remark("");
         let ui = self.context.ui;
+        // An archive and an upload can be stopped as a pull can.
+        let halt = &match action {
+            GuideAction::Export | GuideAction::Upload(_) | GuideAction::CopyToDisk => {
+                self.face.switch(self.context.halt)
+            }
+            _ => self.context.halt.clone(),
+        };
+        let context = Context { ui, halt };
         let done = match action {
             GuideAction::Authorize => {
                 let mut args: AuthorizeArgs = arguments(["authorize"])?;
                 args.phone = phone.clone();
-                self.unless_stopped(authorize::run(&args, ui)).await?
+                self.context
+                    .unless_stopped(authorize::run(&args, ui))
+                    .await?
             }
             GuideAction::Unlock => {
                 let mut args: UnlockArgs = arguments(["unlock"])?;
                 args.phone = phone.clone();
-                self.unless_stopped(unlock::run(&args, ui)).await?
+                self.context.unless_stopped(unlock::run(&args, ui)).await?
             }
             GuideAction::Keys(recipe) => {
                 let mut args: KeysArgs = arguments(["keys"])?;
                 (args.serial, args.recipe) = (phone.serial.clone(), Some(*recipe));
-                self.unless_stopped(keys::run(&args, ui)).await?
+                self.context.unless_stopped(keys::run(&args, ui)).await?
             }
             GuideAction::InstallRules => {
                 let args: DoctorArgs = arguments(["doctor", "--install-udev-rules"])?;
-                self.unless_stopped(doctor::run(&args, ui)).await?
+                self.context.unless_stopped(doctor::run(&args, ui)).await?
             }
             GuideAction::Export => {
                 let archive = free_name(folder);
                 let words = ["export".as_ref(), folder.as_os_str(), "-o".as_ref()];
                 let words = words.into_iter().chain([archive.as_os_str()]);
-                export::run(arguments(words)?, self.context).await
+                export::run(arguments(words)?, context).await
             }
-            GuideAction::Upload(remote) => upload::after_pull(folder, remote, self.context).await,
+            GuideAction::Upload(remote) => upload::after_pull(folder, remote, context).await,
             GuideAction::CopyToDisk => match self.place(Some(folder)).await? {
-                Some(place) => self.copy_to(folder, &place).await,
+                Some(place) => self.copy_to(folder, &place, context).await,
                 None => return Ok(ActionEnd::Failed),
             },
+            GuideAction::AddRemote => {
+                let add = RemoteCommand::Add(RemoteAddArgs {
+                    name: None,
+                    kind: None,
+                    secret_file: None,
+                    keep_in: None,
+                    no_test: false,
+                    begun: None,
+                });
+                self.context.unless_stopped(remote::run(&add, ui)).await?
+            }
             GuideAction::More
             | GuideAction::TryAgain
             | GuideAction::TakeRest
@@ -69,6 +92,11 @@ impl Driver<'_> {
             Err(error) if error.kind == Kind::Interrupted && self.context.halt.is_set() => {
                 Err(error)
             }
+            // The person stopped this alone, or left a question of it.
+            Err(error) if error.kind == Kind::Interrupted && (halt.is_set() || ui.is_on_face()) => {
+                ui.remark(&error.message);
+                Ok(ActionEnd::Failed)
+            }
             Err(error) => {
                 let told = lines(&Note::Trouble(trouble(error)));
                 told.iter().for_each(|line| ui.remark(line));
@@ -78,7 +106,12 @@ impl Driver<'_> {
     }
 
     /// Uploads to a folder, which becomes a remote unless it is one.
-    async fn copy_to(&self, folder: &Path, place: &Path) -> Result<Done, Error> {
+    async fn copy_to(
+        &self,
+        folder: &Path,
+        place: &Path,
+        context: Context<'_>,
+    ) -> Result<Done, Error> {
         let settings = Settings::load()?;
         let mut remotes = settings.remotes().iter();
         let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -105,12 +138,13 @@ impl Driver<'_> {
                     no_test: false,
                     begun: None,
                 });
-                self.unless_stopped(remote::run(&add, self.context.ui))
+                self.context
+                    .unless_stopped(remote::run(&add, self.context.ui))
                     .await??;
                 name
             }
         };
-        upload::after_pull(folder, &name, self.context).await
+        upload::after_pull(folder, &name, context).await
     }
 }
 

@@ -125,6 +125,9 @@ async fn chosen_kind<'a>(command: &'a Command, ui: &Ui) -> Result<&'a Command, E
         .get_subcommands()
         .filter(|kind| !kind.is_hide_set())
         .collect();
+    if ui.is_on_face() {
+        return chosen_on_face(&kinds, ui).await;
+    }
     ui.remark("What kind of place is it?");
     for (index, kind) in kinds.iter().enumerate() {
         let about = kind
@@ -151,6 +154,21 @@ async fn chosen_kind<'a>(command: &'a Command, ui: &Ui) -> Result<&'a Command, E
     kind_of(&typed)
 }
 
+async fn chosen_on_face<'a>(kinds: &[&'a Command], ui: &Ui) -> Result<&'a Command, Error> {
+    let about = |kind: &&Command| match kind.get_about() {
+        Some(about) => format!("{}: {about}", kind.get_name()),
+        None => kind.get_name().to_owned(),
+    };
+    let mut choices: Vec<_> = kinds.iter().map(about).collect();
+    choices.push("None of these".to_owned());
+    let chosen = ui
+        .choose_on_face("What kind of place is it?", choices)
+        .await;
+    let kind = chosen.and_then(|number| kinds.get(number));
+    kind.copied()
+        .ok_or_else(|| Error::new(Kind::Interrupted, "nothing was added"))
+}
+
 fn is_asked_for(arg: &Arg) -> bool {
     arg.get_action().takes_values()
         && !arg.is_global_set()
@@ -174,6 +192,7 @@ async fn answer(
 ) -> Result<String, Error> {
     let end = match empty {
         EmptyAnswer::AsksAgain => "",
+        EmptyAnswer::Counts if ui.is_on_face() => " (may be empty)",
         EmptyAnswer::Counts => " (or just Enter)",
     };
     for _ in 0..MOST_ANSWERS {

@@ -8,6 +8,7 @@ use crate::commands::browser;
 use crate::error::Error;
 use crate::guide::remote::{RemoteUse, of_sign_in};
 use crate::threads;
+use crate::ui::terminal::Mode;
 use crate::ui::{Ui, plain};
 use crate::upload::oauth::Service;
 use crate::upload::oauth::sign_in::SignIn;
@@ -33,8 +34,15 @@ pub(super) async fn sign_in(
         .await
         .map_err(|error| of_sign_in(&error, task))?;
     let link = begun.link().to_owned();
+    let open = format!("Open this link and allow rescue to use {name}:");
+    if ui.is_on_face() {
+        ui.remark(&open);
+        ui.offer_link(&link);
+        open_browser(&link);
+        return granted(begun, pasted_on_face(ui), task).await;
+    }
     let mut lines = vec![
-        format!("Open this link and allow rescue to use {name}:"),
+        open,
         String::new(),
         format!("  {}", plain(&link)),
         String::new(),
@@ -53,8 +61,16 @@ pub(super) async fn sign_in(
     };
     ui.result(&shown, &lines);
     open_browser(&link);
+    granted(begun, pasted(), task).await
+}
+
+async fn granted(
+    begun: SignIn,
+    pasted: impl Future<Output = String>,
+    task: RemoteUse<'_>,
+) -> Result<Secret, Error> {
     let grant = begun
-        .finish(pasted())
+        .finish(pasted)
         .await
         .map_err(|error| of_sign_in(&error, task))?;
     Ok(grant.to_secret())
@@ -66,6 +82,13 @@ fn open_browser(link: &str) {
         // It ends soon, and somebody has to take note.
         let _ = threads::spawn(move || child.wait());
     }
+}
+
+/// The address that the person pastes on a page; the question goes away when the browser's answer comes.
+async fn pasted_on_face(ui: &Ui) -> String {
+    let question = "Waiting for your answer there. If the browser ends at a page that does not load, paste the address of that page here";
+    let line = ui.ask(question, Mode::Lines).await;
+    line.map(|line| line.to_string()).unwrap_or_default()
 }
 
 /// A line that the person types; never, where nobody can.

@@ -113,6 +113,8 @@ pub(crate) enum GuideAction {
     Upload(String),
     /// Copy to a folder on another disk.
     CopyToDisk,
+    /// Set up a remote to upload to.
+    AddRemote,
     /// End.
     Finish,
 }

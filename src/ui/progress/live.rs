@@ -58,6 +58,11 @@ impl Countdown {
         }
     }
 
+    /// What is waited for, without the time.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
     fn line(&self, now: Instant) -> String {
         let elapsed = now.saturating_duration_since(self.since);
         let label = &self.label;

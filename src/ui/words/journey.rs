@@ -1,9 +1,15 @@
 //! The sentences of the guided run. Calm and short: the reader is frightened.
 
+mod contents;
 mod holdings;
+mod page;
 
 use std::path::Path;
 
+pub(crate) use self::page::{
+    DeskDoubt, NoteWords, asked_about_desk, asked_for_folder_on_page, asked_for_many_on_page,
+    asked_on_page, offered_on_page, on_page,
+};
 use super::super::text::{bytes, count, plain};
 use super::super::typed::typed;
 use crate::guide::journey::{
@@ -14,10 +20,6 @@ use crate::guide::states::{self, Diagnosis};
 use crate::hint::Hint;
 use crate::phone::accessory::script::Recipe;
 
-/// What a cable of USB 2 carries, in bytes a second: the estimate before anything is measured.
-const ASSUMED_RATE: u64 = 30_000_000;
-/// Folders that are named by themselves.
-const NAMED_GROUPS: usize = 8;
 /// The end that a pull cannot take back.
 const WIPE: &str = "Do not wipe the phone, and do not give it away,";
 
@@ -58,7 +60,7 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
             "To see its screen on this computer: `rescue screen --live`, in another window.",
         ]),
         Note::Listing => owned(&["", "Listing what is on the phone..."]),
-        Note::Contents(contents) => contents_lines(contents),
+        Note::Contents(contents) => contents::words(contents).lines(),
         Note::Resumes(folder) => vec![format!("The rescue continues in {}.", shown(folder))],
         Note::Interrupted(trouble, is_pull) => {
             let mut lines = vec![format!("Interrupted: {}.", plain(&trouble.message))];
@@ -70,7 +72,7 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
             lines
         }
         Note::Trouble(trouble) => trouble_lines(trouble),
-        Note::Arrived(holdings) => holdings::lines(holdings),
+        Note::Arrived(holdings) => holdings::words(holdings).lines(),
         Note::Pictures(folder) => vec![format!(
             "To look at the pictures: open {} in a browser.",
             shown(&folder.join("index.html"))
@@ -128,40 +130,60 @@ pub(crate) fn asked(question: &Question) -> (String, Vec<String>) {
 
 /// What an action is, and the command that does the same.
 pub(crate) fn label(action: &GuideAction) -> String {
-    let (what, command) = match action {
-        GuideAction::Authorize => ("Answer the question from this computer", "authorize"),
-        GuideAction::Unlock => ("Type the PIN on this computer", "unlock"),
-        GuideAction::Keys(recipe) => {
-            let (what, recipe) = match recipe {
-                Recipe::AospDebugging => (
-                    "Switch it on with this computer's keyboard",
-                    "aosp-debugging",
-                ),
-                Recipe::SamsungDebugging => ("The same on a Samsung phone", "samsung-debugging"),
-                Recipe::XiaomiDebugging => ("The same on a Xiaomi phone", "xiaomi-debugging"),
-                Recipe::Talkback => ("Make the phone speak", "talkback"),
-            };
-            return format!("{what} (`rescue keys --recipe {recipe}`)");
-        }
-        GuideAction::InstallRules => (
-            "Allow it; this asks for an administrator's password",
-            "doctor --install-udev-rules",
-        ),
-        GuideAction::More => return "What else can I try?".to_owned(),
-        GuideAction::TryAgain => ("Try the missing files again", "pull"),
-        GuideAction::TakeRest => ("Take the rest, too", "pull"),
-        GuideAction::Export => (
-            "Make one zip file, with a page that shows all pictures",
-            "export",
-        ),
-        GuideAction::Upload(remote) => {
-            let remote = plain(remote);
-            return format!("Upload it to {remote} (`rescue upload --to {remote}`)");
-        }
-        GuideAction::CopyToDisk => ("Copy it to another disk", "upload"),
-        GuideAction::Finish => return "Finish".to_owned(),
+    let does = does(action);
+    match command(action) {
+        Some(command) => format!("{does} (`rescue {command}`)"),
+        None => does,
+    }
+}
+
+/// What an action is.
+fn does(action: &GuideAction) -> String {
+    let does = match action {
+        GuideAction::Authorize => "Answer the question from this computer",
+        GuideAction::Unlock => "Type the PIN on this computer",
+        GuideAction::Keys(recipe) => match recipe {
+            Recipe::AospDebugging => "Switch it on with this computer's keyboard",
+            Recipe::SamsungDebugging => "The same on a Samsung phone",
+            Recipe::XiaomiDebugging => "The same on a Xiaomi phone",
+            Recipe::Talkback => "Make the phone speak",
+        },
+        GuideAction::InstallRules => "Allow it; this asks for an administrator's password",
+        GuideAction::More => "What else can I try?",
+        GuideAction::TryAgain => "Try the missing files again",
+        GuideAction::TakeRest => "Take the rest, too",
+        GuideAction::Export => "Make one zip file, with a page that shows all pictures",
+        GuideAction::Upload(remote) => return format!("Upload it to {}", plain(remote)),
+        GuideAction::CopyToDisk => "Copy it to another disk",
+        GuideAction::AddRemote => "Set up a cloud or a server to upload it to",
+        GuideAction::Finish => "Finish",
     };
-    format!("{what} (`rescue {command}`)")
+    does.to_owned()
+}
+
+/// The command that does the same as an action, where one does.
+fn command(action: &GuideAction) -> Option<String> {
+    let command = match action {
+        GuideAction::Authorize => "authorize",
+        GuideAction::Unlock => "unlock",
+        GuideAction::Keys(recipe) => {
+            let recipe = match recipe {
+                Recipe::AospDebugging => "aosp-debugging",
+                Recipe::SamsungDebugging => "samsung-debugging",
+                Recipe::XiaomiDebugging => "xiaomi-debugging",
+                Recipe::Talkback => "talkback",
+            };
+            return Some(format!("keys --recipe {recipe}"));
+        }
+        GuideAction::InstallRules => "doctor --install-udev-rules",
+        GuideAction::TryAgain | GuideAction::TakeRest => "pull",
+        GuideAction::Export => "export",
+        GuideAction::Upload(remote) => return Some(format!("upload --to {}", plain(remote))),
+        GuideAction::CopyToDisk => "upload",
+        GuideAction::AddRemote => "remote add",
+        GuideAction::More | GuideAction::Finish => return None,
+    };
+    Some(command.to_owned())
 }
 
 fn owned(lines: &[&str]) -> Vec<String> {
@@ -280,99 +302,8 @@ fn phone_choice(seen: &Sighting) -> String {
     }
 }
 
-/// What the phone holds, how long it takes, and whether it fits.
-fn contents_lines(contents: &PhoneContents) -> Vec<String> {
-    let PhoneContents {
-        folder,
-        photos,
-        videos,
-        others,
-        groups,
-        here,
-        free_bytes,
-        unreadable,
-    } = contents;
-    let all = contents.all();
-    let mut lines = Vec::new();
-    if here.files > 0 {
-        lines.push(format!(
-            "Here already: {}, in {}. The rescue continues there.",
-            sized(*here),
-            shown(folder)
-        ));
-    }
-    if *unreadable > 0 {
-        let places = count(*unreadable, "place");
-        lines.push(format!(
-            "{places} of the phone cannot be read; the end says which, and why."
-        ));
-    }
-    if all.files == 0 {
-        lines.push(match here.files {
-            0 => "The phone holds no photos, videos, sound or documents.".to_owned(),
-            _ => "Nothing is new on the phone.".to_owned(),
-        });
-        return lines;
-    }
-    lines.push(match here.files {
-        0 => "On the phone:".to_owned(),
-        _ => "Still only on the phone:".to_owned(),
-    });
-    let kinds = [("photo", photos), ("video", videos), ("other file", others)];
-    for (noun, amount) in kinds.iter().filter(|(_, amount)| amount.files > 0) {
-        lines.push(row(&count(amount.files, noun), amount.bytes, ""));
-    }
-    let named = groups.get(..NAMED_GROUPS).unwrap_or(groups);
-    // One folder alone is what stands above.
-    let named = if groups.len() > 1 { named } else { &[] };
-    lines.extend((!named.is_empty()).then(|| "By folder:".to_owned()));
-    lines.extend(named.iter().map(|group| {
-        let files = count(group.amount.files, "file");
-        row(&files, group.amount.bytes, &plain(&group.name))
-    }));
-    let rest = groups.get(NAMED_GROUPS..).unwrap_or_default().iter();
-    let rest = rest.fold(Amount::default(), |sum, group| sum.and(group.amount));
-    if rest.files > 0 {
-        let files = count(rest.files, "file");
-        lines.push(row(&files, rest.bytes, "in other folders"));
-    }
-    lines.push(format!(
-        "All of it takes {} at {}/s, a usual rate over a cable.",
-        minutes(all.bytes),
-        bytes(ASSUMED_RATE)
-    ));
-    if here.files == 0 {
-        lines.push(format!("It goes into {}.", shown(folder)));
-    }
-    if let Some(free) = free_bytes {
-        let fits = match *free >= all.bytes {
-            true => "It fits.",
-            false => {
-                "Not all of it fits: the most precious files come first, or choose another disk."
-            }
-        };
-        lines.push(format!("Free on this disk: {}. {fits}", bytes(*free)));
-    }
-    lines
-}
-
-fn row(files: &str, size: u64, what: &str) -> String {
-    format!("{files:>18} {:>9}  {what}", bytes(size))
-        .trim_end()
-        .to_owned()
-}
-
 fn sized(amount: Amount) -> String {
     format!("{}, {}", count(amount.files, "file"), bytes(amount.bytes))
-}
-
-/// How long so many bytes take at the assumed rate.
-fn minutes(size: u64) -> String {
-    match size / ASSUMED_RATE {
-        0..60 => "less than a minute".to_owned(),
-        seconds @ 60..5400 => format!("about {}", count(seconds.div_ceil(60), "minute")),
-        seconds => format!("about {}", count(seconds.div_ceil(3600), "hour")),
-    }
 }
 
 fn wished(wish: TakeChoice, contents: &PhoneContents) -> String {
@@ -420,12 +351,5 @@ mod tests {
                 assert!(!next.contains(command), "{}: {next}", state.state);
             }
         }
-    }
-
-    #[test]
-    fn estimates_are_rounded_up_to_what_a_person_says() {
-        assert_eq!(minutes(0), "less than a minute");
-        assert_eq!(minutes(ASSUMED_RATE * 61), "about 2 minutes");
-        assert_eq!(minutes(ASSUMED_RATE * 7200), "about 2 hours");
     }
 }

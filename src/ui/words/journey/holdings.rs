@@ -1,11 +1,33 @@
 //! The end of a guided run in words: what is safe and how sure, what is not, and when to wipe the phone.
 
+use serde::Serialize;
+
 use super::super::super::text::{bytes, count};
 use super::{WIPE, shown};
 use crate::folder::{Summary, SurveyKind};
 use crate::guide::journey::{Completeness, Holdings};
 
-pub(super) fn lines(holdings: &Holdings) -> Vec<String> {
+/// The words about the end, for a list or a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct HoldingsWords {
+    /// Whether nothing asked for is missing or in doubt.
+    is_safe: bool,
+    verdict: String,
+    doubts: Vec<String>,
+    rest: Vec<String>,
+}
+
+impl HoldingsWords {
+    /// The same as lines.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![String::new(), self.verdict.clone()];
+        lines.extend(self.doubts.iter().map(|doubt| format!("  - {doubt}")));
+        lines.extend(self.rest.iter().cloned());
+        lines
+    }
+}
+
+pub(super) fn words(holdings: &Holdings) -> HoldingsWords {
     let proven = "Each file's checksum is the same as the phone's own.";
     let verdict = match holdings.verdict() {
         Completeness::Everything => {
@@ -22,25 +44,27 @@ pub(super) fn lines(holdings: &Holdings) -> Vec<String> {
         }
         Completeness::Partly => "Not everything is safe yet:".to_owned(),
     };
-    let mut lines = vec![String::new(), verdict];
-    lines.extend(doubts(holdings).iter().map(|doubt| format!("  - {doubt}")));
-    lines.push(format!(
+    let place = format!(
         "It is in {}; the pictures are in its folder \"data\".",
         shown(&holdings.folder)
-    ));
-    lines.push(
-        "Not part of this: contacts, messages, and what apps keep inside themselves, as WhatsApp keeps its chats."
-            .to_owned(),
     );
-    lines.push(match holdings.verdict() {
+    let apart = "Not part of this: contacts, messages, and what apps keep inside themselves, as WhatsApp keeps its chats.";
+    let wipe = match holdings.verdict() {
         Completeness::Partly => {
-            format!("{WIPE} before the rest is here, too, or you are sure that you can do without it.")
+            format!(
+                "{WIPE} before the rest is here, too, or you are sure that you can do without it."
+            )
         }
         _ => format!(
             "{WIPE} before you have looked at the pictures, and have a second copy on another disk or in a cloud."
         ),
-    });
-    lines
+    };
+    HoldingsWords {
+        is_safe: holdings.verdict() != Completeness::Partly,
+        verdict,
+        doubts: doubts(holdings),
+        rest: vec![place, apart.to_owned(), wipe],
+    }
 }
 
 /// What keeps the rescue from being everything.

@@ -1,0 +1,41 @@
+//! What the guide needs of the place where a person is led: a terminal, or a page in the browser.
+
+use std::path::PathBuf;
+
+use crate::error::Error;
+use crate::guide::journey::{GuideAction, Journey, Note, Question};
+use crate::halt::Halt;
+
+/// Where a person is led. Every question ends with an error where the person ends the guide.
+pub(in crate::commands) trait GuideFace {
+    /// The journey with what this place can offer beside the rest.
+    fn offer(&self, journey: Journey) -> Journey;
+
+    /// Tells what a turn has to say.
+    fn tell(&self, notes: &[Note]);
+
+    /// Asks for one choice, from 0.
+    async fn choose(&self, question: &Question) -> Result<usize, Error>;
+
+    /// Asks for any number of choices, from 0.
+    async fn choose_many(&self, question: &Question) -> Result<Vec<usize>, Error>;
+
+    /// Asks for the path of a folder, which may be wrong; `None` where the person has none.
+    async fn folder(&self) -> Result<Option<PathBuf>, Error>;
+
+    /// Offers these actions while the guide waits, and returns the chosen one, from 0. Dropped where the wait ends by
+    /// itself.
+    async fn action(&self, actions: &[GuideAction]) -> Result<usize, Error>;
+
+    /// The wait ended by itself.
+    fn waited(&self);
+
+    /// Work that took long is done: what was typed meanwhile answers no later question.
+    fn forget_typed(&self);
+
+    /// The switch that stops a pull: that of the whole guide, or one that the person can set alone.
+    fn switch(&self, whole: &Halt) -> Halt;
+
+    /// The person stopped the pull alone: returns when it is to continue.
+    async fn paused(&self) -> Result<(), Error>;
+}

@@ -1,0 +1,351 @@
+"use strict";
+// The page shows what the stream of news tells, and sends answers. All text goes in as text: names come from a phone.
+const $ = id => document.getElementById(id);
+const PICTURES_AT_ONCE = 2, PICTURE_PAUSE = 400, KEPT_PICTURES = 12, LOST_AFTER = 3000;
+let asked = 0, over = false;
+
+function element(name, kind, text) {
+  const made = document.createElement(name);
+  if (kind) made.className = kind;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function button(text, kind, act) {
+  const made = element("button", kind, text);
+  made.type = "button";
+  made.onclick = act;
+  return made;
+}
+
+async function send(path, body) {
+  const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  return answer;
+}
+
+// ---- what is told
+
+function lines(list) {
+  return list.map(text => element("p", "line", text));
+}
+
+function table(caption, rows, named) {
+  const made = element("table");
+  if (caption) made.append(element("caption", "", caption));
+  const body = element("tbody");
+  for (const row of rows) {
+    const line = element("tr");
+    const name = element("th", "", named ? row.of : row.files);
+    name.scope = "row";
+    line.append(name);
+    if (named) line.append(element("td", "number", row.files));
+    line.append(element("td", "number", row.size));
+    body.append(line);
+  }
+  made.append(body);
+  return made;
+}
+
+function block(told) {
+  const made = element("div", "block");
+  switch (told.kind) {
+    case "advice":
+      made.classList.add("advice");
+      made.append(...lines(told.lines));
+      break;
+    case "trouble":
+      made.classList.add("bad");
+      made.append(...lines(told.lines));
+      break;
+    case "contents":
+      made.append(...lines(told.before));
+      if (told.heading) made.append(element("h2", "", told.heading));
+      if (told.kinds.length) made.append(table("", told.kinds, false));
+      if (told.groups.length) made.append(table("By folder:", told.groups, true));
+      made.append(...lines(told.after));
+      break;
+    case "holdings": {
+      made.classList.add(told.is_safe ? "safe" : "bad");
+      made.append(element("h2", "", told.verdict));
+      const doubts = element("ul", "doubts");
+      doubts.append(...told.doubts.map(text => element("li", "", text)));
+      if (told.doubts.length) made.append(doubts);
+      made.append(...lines(told.rest));
+      break;
+    }
+    default:
+      made.append(...lines(told.lines || []));
+  }
+  return made.childElementCount ? made : null;
+}
+
+// Lines that follow each other stand in one block.
+function blocks(list) {
+  const made = [];
+  let open = null;
+  for (const told of list) {
+    if (told.kind !== "line") {
+      const next = block(told);
+      if (next) made.push(next);
+      open = null;
+      continue;
+    }
+    if (!open || open.tone !== told.tone || told.tone === "answer") {
+      open = { tone: told.tone, at: element("div", told.tone === "answer" ? "answer" : "block") };
+      if (told.tone === "bad") open.at.classList.add("bad");
+      made.push(open.at);
+    }
+    const line = element("p", "line", told.tone === "answer" ? "You: " + told.line : told.line);
+    if (told.tone === "link" && /^https?:\/\//.test(told.line)) {
+      const link = element("a", "", told.line);
+      link.href = told.line;
+      link.target = "_blank";
+      link.rel = "noopener noreferrer";
+      line.replaceChildren(link);
+    }
+    open.at.append(line);
+  }
+  return made;
+}
+
+// ---- progress
+
+function showProgress(progress) {
+  $("work").hidden = !progress;
+  document.title = "rescue";
+  if (!progress) return;
+  $("parts").replaceChildren(...progress.parts.map(part => element("span", "", part)));
+  if (progress.fraction === null) $("bar").removeAttribute("value");
+  else $("bar").value = progress.fraction;
+  $("item").textContent = progress.waits.length ? progress.waits.join("; ") : progress.item;
+  $("pause").hidden = !progress.can_pause;
+  $("pause").disabled = false;
+  if (progress.fraction !== null) document.title = progress.parts[0] + " rescue";
+}
+
+let wanted = [], shown = new Set(), busy = false;
+function showProven(proven) {
+  $("proven").hidden = !proven.files;
+  if (!proven.files) {
+    $("pictures").replaceChildren();
+    shown = new Set();
+  }
+  $("proven-count").textContent = proven.files.toLocaleString("en") + (proven.files === 1 ? " file is" : " files are") + " here and proven.";
+  wanted = proven.pictures.filter(picture => !shown.has(picture.number));
+  showPictures();
+}
+
+// A few at a time: the work counts for more than its pictures.
+function showPictures() {
+  if (busy || !wanted.length) return;
+  busy = true;
+  for (const picture of wanted.splice(-PICTURES_AT_ONCE)) {
+    shown.add(picture.number);
+    const image = element("img"), place = element("li");
+    image.alt = picture.name;
+    image.title = picture.name;
+    image.onload = () => {
+      place.append(image);
+      $("pictures").prepend(place);
+      while ($("pictures").childElementCount > KEPT_PICTURES) $("pictures").lastChild.remove();
+    };
+    image.src = "proven/" + picture.number;
+  }
+  setTimeout(() => { busy = false; showPictures(); }, PICTURE_PAUSE);
+}
+
+$("pause").onclick = async () => {
+  $("pause").disabled = true;
+  await send("pause", {}).catch(() => {});
+};
+
+// ---- questions
+
+async function answer(number, body) {
+  for (const control of $("ask").querySelectorAll("button, input")) control.disabled = true;
+  try {
+    const sent = await send("answer", { question: number, ...body });
+    // Where it was answered elsewhere, the next news show what is open now.
+    if (sent.ok || sent.status === 409) return;
+    problem(await sent.text());
+  } catch {
+    problem("rescue cannot be reached.");
+  }
+  for (const control of $("ask").querySelectorAll("button, input")) control.disabled = false;
+}
+
+function problem(words) {
+  const place = $("ask").querySelector(".problem") || element("p", "problem");
+  place.setAttribute("role", "alert");
+  place.textContent = words;
+  $("ask").append(place);
+}
+
+function choiceButtons(question, kind) {
+  const made = element("div", "choices");
+  question.choices.forEach((choice, at) => {
+    const look = kind === "one" && at === question.usual ? "usual" : "";
+    made.append(button(choice, look, () => answer(question.number, { number: at })));
+  });
+  return made;
+}
+
+function checkboxes(question) {
+  const form = element("form");
+  question.choices.forEach((choice, at) => {
+    const label = element("label", "check"), box = element("input");
+    box.type = "checkbox";
+    box.value = at;
+    label.append(box, element("span", "", choice));
+    form.append(label);
+  });
+  const row = element("div", "row"), go = element("button", "usual", "Continue");
+  row.append(go);
+  form.append(row);
+  form.onsubmit = event => {
+    event.preventDefault();
+    const numbers = [...form.querySelectorAll("input:checked")].map(box => Number(box.value));
+    answer(question.number, { numbers });
+  };
+  return form;
+}
+
+function textField(question) {
+  const form = element("form"), input = element("input"), row = element("div", "row");
+  const isSecret = question.kind === "secret";
+  input.type = isSecret ? "password" : "text";
+  input.autocomplete = "off";
+  input.spellcheck = false;
+  input.setAttribute("autocapitalize", "off");
+  input.setAttribute("aria-label", question.text);
+  form.append(input);
+  if (isSecret) {
+    const label = element("label", "check"), box = element("input");
+    box.type = "checkbox";
+    box.onchange = () => { input.type = box.checked ? "text" : "password"; };
+    label.append(box, element("span", "", "Show what I type"));
+    form.append(label);
+  }
+  row.append(element("button", "usual", "Continue"), button("Cancel", "quiet", () => answer(question.number, {})));
+  form.append(row);
+  form.onsubmit = event => {
+    event.preventDefault();
+    const text = input.value;
+    if (isSecret) input.value = "";
+    answer(question.number, { text });
+  };
+  return form;
+}
+
+function folderField(question) {
+  const form = element("form"), input = element("input"), row = element("div", "row");
+  const list = element("ul", "folders"), places = element("div", "row"), said = element("p", "problem");
+  const label = element("label", "field", "Its path, or choose it below:");
+  input.type = "text";
+  input.id = "folder";
+  input.autocomplete = "off";
+  input.spellcheck = false;
+  label.htmlFor = "folder";
+  list.tabIndex = 0;
+  list.setAttribute("aria-label", "Folders");
+  const go = async path => {
+    const answer = await send("folders", { path }).catch(() => null);
+    if (!answer || !answer.ok) return;
+    const found = await answer.json();
+    input.value = found.path;
+    said.textContent = found.problem || "";
+    places.replaceChildren(...found.places.map(place => button(place.name, "quiet", () => go(place.path))));
+    const entry = (text, path) => {
+      const item = element("li");
+      item.append(button(text, "", () => go(path)));
+      return item;
+    };
+    list.replaceChildren(...found.folders.map(folder => entry(folder.name, folder.path)));
+    if (found.above !== null) list.prepend(entry("↑ The folder above", found.above));
+    list.scrollTop = 0;
+  };
+  row.append(element("button", "usual", "Use this folder"), button("Back", "quiet", () => answer(question.number, {})));
+  form.append(label, input, places, list, said, row);
+  form.onsubmit = event => {
+    event.preventDefault();
+    answer(question.number, { text: input.value });
+  };
+  go("");
+  return form;
+}
+
+function showQuestion(question) {
+  const place = $("ask");
+  if (question && question.number === asked && place.childElementCount) return;
+  const hadFocus = place.contains(document.activeElement);
+  place.replaceChildren();
+  place.hidden = !question;
+  asked = question ? question.number : 0;
+  if (!question) return;
+  const heading = element("h2", "", question.text);
+  heading.tabIndex = -1;
+  place.append(heading);
+  switch (question.kind) {
+    case "one":
+    case "wait":
+      place.append(choiceButtons(question, question.kind));
+      break;
+    case "many":
+      place.append(checkboxes(question));
+      break;
+    case "folder":
+      place.append(folderField(question));
+      break;
+    default:
+      place.append(textField(question));
+  }
+  if (hadFocus) heading.focus();
+}
+
+// ---- the stream
+
+function show(news) {
+  if ("before" in news) {
+    const made = blocks(news.before);
+    $("before").hidden = !made.length;
+    $("before-blocks").replaceChildren(...made);
+  }
+  if ("now" in news) $("now").replaceChildren(...blocks(news.now));
+  if ("progress" in news) showProgress(news.progress);
+  if ("proven" in news) showProven(news.proven);
+  if ("shelf" in news) {
+    $("shelf").hidden = !news.shelf;
+    if (news.shelf) {
+      $("album").href = news.shelf + "index.html";
+      $("report").href = news.shelf + "report.html";
+    }
+  }
+  if ("question" in news) showQuestion(news.question);
+  if ("over" in news) over = news.over;
+  connection();
+}
+
+function connection(isLost) {
+  const place = $("connection");
+  place.className = isLost && !over ? "lost" : "";
+  const words = over ? "rescue has ended. You can close this page." :
+    isLost ? "rescue is not running any more. Run `rescue desk` again: it continues where it stopped." : "Connected";
+  if (place.textContent !== words) place.textContent = words;
+  if (over || isLost) showQuestion(null);
+  if (over) {
+    stream.close();
+    $("shelf").hidden = true;
+  }
+}
+
+const stream = new EventSource("news");
+let lost = 0;
+stream.onmessage = message => {
+  clearTimeout(lost);
+  lost = 0;
+  show(JSON.parse(message.data));
+};
+stream.onopen = () => { clearTimeout(lost); lost = 0; };
+stream.onerror = () => {
+  lost = lost || setTimeout(() => connection(true), LOST_AFTER);
+};

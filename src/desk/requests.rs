@@ -1,0 +1,190 @@
+//! What the page asks of the desk.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use super::DeskPage;
+use super::body::PageBody;
+use super::folders;
+use super::server::{LocalPages, PageFile, PageResponse, on_thread, sent, text, typed};
+use super::shelf::open_below;
+use super::state::{RefusedAnswer, SentAnswer};
+use crate::json;
+use crate::media::kind::MediaKind;
+use crate::media::look::Looker;
+
+/// How often a stream tells news at most.
+pub(super) const STREAM_INTERVAL: Duration = Duration::from_millis(100);
+/// How often a stream says that it is still there.
+const STREAM_PULSE: Duration = Duration::from_secs(15);
+/// Messages that a slow page may leave unread.
+const UNREAD: usize = 4;
+/// A picture up to this size, in bytes, is shown itself where it holds no smaller one.
+const MAX_SMALL: u64 = 400_000;
+
+const HTML: PageFile = PageFile {
+    content_type: "text/html; charset=utf-8",
+    text: include_str!("page/desk.html"),
+};
+const SCRIPT: PageFile = PageFile {
+    content_type: "text/javascript; charset=utf-8",
+    text: include_str!("page/desk.js"),
+};
+const STYLE: PageFile = PageFile {
+    content_type: "text/css; charset=utf-8",
+    text: include_str!("page/desk.css"),
+};
+
+/// Answers the page's requests.
+pub(super) struct DeskRequests(pub(super) DeskPage);
+
+impl LocalPages for DeskRequests {
+    const WRONG_ADDRESS: &'static str =
+        "wrong address, or one that was used before: open the one that `rescue desk` shows";
+
+    async fn answer(&self, path: &str, request: Request<Incoming>) -> PageResponse {
+        match (request.method().clone(), path) {
+            (Method::GET, "") => HTML.answer(),
+            (Method::GET, "desk.js") => SCRIPT.answer(),
+            (Method::GET, "desk.css") => STYLE.answer(),
+            (Method::GET, "news") => self.news(),
+            (Method::POST, "answer") => self.answered(request).await,
+            (Method::POST, "pause") => self.pause(),
+            (Method::POST, "folders") => self.folders(request).await,
+            (Method::GET, path) => match path.strip_prefix("proven/").map(str::parse) {
+                Some(Ok(number)) => self.picture(number).await,
+                _ => text(StatusCode::NOT_FOUND, "not found"),
+            },
+            _ => text(StatusCode::NOT_FOUND, "not found"),
+        }
+    }
+}
+
+impl DeskRequests {
+    /// The stream of news, as server-sent events.
+    fn news(&self) -> PageResponse {
+        let (sender, receiver) = mpsc::channel(UNREAD);
+        let page = self.0.clone();
+        tokio::spawn(async move {
+            let mut changed = page.0.changed.subscribe();
+            let mut seen = 0;
+            loop {
+                // Before the look, so that what changes meanwhile is seen the next time.
+                changed.mark_unchanged();
+                let news = page.lock().news(&mut seen);
+                let message = match news.map(|news| json::line(&news)) {
+                    Some(Ok(line)) => format!("data: {line}\n\n"),
+                    Some(Err(error)) => {
+                        tracing::debug!(%error, "no news for a page");
+                        continue;
+                    }
+                    None => ":\n\n".to_owned(),
+                };
+                // The page is gone, or reads nothing for so long that it gets everything again.
+                if sender.send(Ok(Bytes::from(message))).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(STREAM_INTERVAL).await;
+                tokio::select! {
+                    _ = changed.changed() => {}
+                    () = tokio::time::sleep(STREAM_PULSE) => {}
+                    () = sender.closed() => return,
+                }
+            }
+        });
+        let mut answer = typed("text/event-stream", Bytes::new());
+        *answer.body_mut() = PageBody::pieces(receiver, None);
+        answer
+    }
+
+    async fn answered(&self, request: Request<Incoming>) -> PageResponse {
+        let Some(body) = sent(request).await else {
+            return text(StatusCode::BAD_REQUEST, "the request did not come whole");
+        };
+        // Not the error itself: it may repeat what was typed.
+        let Ok(answer) = serde_json::from_slice::<SentAnswer>(&body) else {
+            return text(StatusCode::BAD_REQUEST, "the request is invalid");
+        };
+        match self.0.change(|state| state.answer(answer)) {
+            Ok(()) => text(StatusCode::OK, "done"),
+            Err(RefusedAnswer::Gone) => text(
+                StatusCode::CONFLICT,
+                "this question is answered, or was taken back",
+            ),
+            Err(RefusedAnswer::Unfit) => {
+                text(StatusCode::BAD_REQUEST, "this does not answer the question")
+            }
+        }
+    }
+
+    fn pause(&self) -> PageResponse {
+        match self.0.change(|state| state.pause()) {
+            true => text(StatusCode::OK, "done"),
+            false => text(StatusCode::CONFLICT, "there is nothing to stop"),
+        }
+    }
+
+    async fn folders(&self, request: Request<Incoming>) -> PageResponse {
+        #[derive(Deserialize)]
+        struct FolderWish {
+            #[serde(default)]
+            path: String,
+        }
+        let Some(body) = sent(request).await else {
+            return text(StatusCode::BAD_REQUEST, "the request did not come whole");
+        };
+        let Ok(wanted) = serde_json::from_slice::<FolderWish>(&body) else {
+            return text(StatusCode::BAD_REQUEST, "the request is invalid");
+        };
+        let listed = on_thread(move || Ok(folders::list(&wanted.path))).await;
+        match listed.and_then(|listed| json::line(&listed).map_err(io::Error::other)) {
+            Ok(line) => typed("application/json", line),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        }
+    }
+
+    /// A small picture of a proven file.
+    async fn picture(&self, number: u64) -> PageResponse {
+        let none = || text(StatusCode::NOT_FOUND, "not found");
+        let Some((folder, local)) = self.0.lock().picture(number) else {
+            return none();
+        };
+        let looked = on_thread(move || {
+            let mut names = vec!["data"];
+            names.extend(local.components());
+            Ok(open_below(&folder, &names).and_then(|file| small(file, local.name())))
+        });
+        match looked.await {
+            Ok(Some((content_type, picture))) => typed(content_type, picture),
+            _ => none(),
+        }
+    }
+}
+
+/// A small picture that a file holds; the file itself where it is small.
+fn small(mut file: File, name: &str) -> Option<(&'static str, Vec<u8>)> {
+    let kind = MediaKind::of_name(name.as_bytes());
+    let look = Looker::with_found_thumbs().look(kind, name, 0, &mut file);
+    if let Some(thumb) = look.thumb {
+        return Some(("image/jpeg", thumb));
+    }
+    if file.metadata().ok()?.len() > MAX_SMALL {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.take(MAX_SMALL).read_to_end(&mut bytes).ok()?;
+    let content_type = match bytes.get(..4)? {
+        [0xff, 0xd8, 0xff, _] => "image/jpeg",
+        [0x89, b'P', b'N', b'G'] => "image/png",
+        _ => return None,
+    };
+    Some((content_type, bytes))
+}

@@ -1,0 +1,486 @@
+//! What the page shows: the one state behind every open page. Bounded, however long the work takes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use crate::adb::RemotePath;
+use crate::error::{Error, Kind};
+use crate::event::Event;
+use crate::halt::Halt;
+use crate::media::kind::MediaKind;
+use crate::names::LocalPath;
+use crate::ui::face::{FaceAnswer, FaceProgress, FaceQuestion, Tone, WantedAnswer};
+use crate::ui::plain;
+use crate::ui::words::journey::NoteWords;
+
+/// Lines of one turn that are kept.
+const MOST_LINES: usize = 300;
+/// Characters of a line that are shown.
+const MOST_CHARACTERS: usize = 4000;
+/// Blocks of earlier turns that are kept.
+const MOST_BEFORE: usize = 200;
+/// Pictures that are shown as they are proven.
+const MOST_PROVEN: usize = 12;
+/// Files that may be on the disk before their proof comes.
+const MOST_UNPROVEN: usize = 256;
+
+/// Something told.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Told {
+    Note(NoteWords),
+    Line {
+        kind: &'static str,
+        tone: Tone,
+        line: String,
+    },
+}
+
+/// A picture that is proven.
+#[derive(Debug, Clone, Serialize)]
+struct ProvenPicture {
+    number: u64,
+    name: String,
+    #[serde(skip)]
+    local: LocalPath,
+}
+
+/// Something of the state that streams send by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum StatePart {
+    Before,
+    Now,
+    Question,
+    Progress,
+    Proven,
+    Shelf,
+    Over,
+}
+
+const PARTS: [(StatePart, &str); 7] = [
+    (StatePart::Before, "before"),
+    (StatePart::Now, "now"),
+    (StatePart::Question, "question"),
+    (StatePart::Progress, "progress"),
+    (StatePart::Proven, "proven"),
+    (StatePart::Shelf, "shelf"),
+    (StatePart::Over, "over"),
+];
+
+/// A question that is not answered yet.
+#[derive(Debug)]
+pub(super) struct OpenQuestion {
+    pub(super) number: u64,
+    question: FaceQuestion,
+    answer: oneshot::Sender<FaceAnswer>,
+}
+
+/// An answer, as the page sends it. A flat one: serde copies what it has to sort.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SentAnswer {
+    question: u64,
+    number: Option<usize>,
+    numbers: Option<Vec<usize>>,
+    #[serde(default, deserialize_with = "zeroized")]
+    text: Option<Zeroizing<String>>,
+}
+
+fn zeroized<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(Zeroizing::new))
+}
+
+/// Why an answer is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum RefusedAnswer {
+    /// The question is gone, or another one.
+    Gone,
+    /// It does not answer this question.
+    Unfit,
+}
+
+/// The state of the page.
+#[derive(Debug, Default)]
+pub(super) struct DeskState {
+    before: VecDeque<Told>,
+    now: VecDeque<Told>,
+    question: Option<OpenQuestion>,
+    /// Questions up to now.
+    questions: u64,
+    progress: Option<FaceProgress>,
+    pause: Option<Halt>,
+    /// The rescue folder of the pull, and its pictures.
+    folder: Option<PathBuf>,
+    unproven: VecDeque<(RemotePath, LocalPath)>,
+    proven: VecDeque<ProvenPicture>,
+    proven_files: u64,
+    shelf: Option<String>,
+    is_over: bool,
+    /// Counts changes; when each part changed last.
+    clock: u64,
+    changed: BTreeMap<StatePart, u64>,
+}
+
+impl DeskState {
+    fn touch(&mut self, part: StatePart) {
+        self.clock += 1;
+        self.changed.insert(part, self.clock);
+    }
+
+    /// What changed since a stream sent last, which `seen` counts, as one line of JSON.
+    pub(super) fn news(&self, seen: &mut u64) -> Option<Value> {
+        let mut news = serde_json::Map::new();
+        for (part, name) in PARTS {
+            let is_new = match self.changed.get(&part) {
+                Some(changed) => *changed > *seen,
+                None => *seen == 0,
+            };
+            if is_new {
+                news.insert(name.to_owned(), self.value(part));
+            }
+        }
+        *seen = self.clock.max(1);
+        (!news.is_empty()).then(|| news.into())
+    }
+
+    fn value(&self, part: StatePart) -> Value {
+        #[derive(Serialize)]
+        struct AskedPart<'a> {
+            number: u64,
+            #[serde(flatten)]
+            question: &'a FaceQuestion,
+        }
+        #[derive(Serialize)]
+        struct WorkPart<'a> {
+            #[serde(flatten)]
+            progress: &'a FaceProgress,
+            can_pause: bool,
+        }
+        #[derive(Serialize)]
+        struct ProvenPart<'a> {
+            files: u64,
+            pictures: &'a VecDeque<ProvenPicture>,
+        }
+        let value = match part {
+            StatePart::Before => serde_json::to_value(&self.before),
+            StatePart::Now => serde_json::to_value(&self.now),
+            StatePart::Question => {
+                serde_json::to_value(self.question.as_ref().map(|open| AskedPart {
+                    number: open.number,
+                    question: &open.question,
+                }))
+            }
+            StatePart::Progress => {
+                let can_pause = self.pause.as_ref().is_some_and(|pause| !pause.is_set());
+                let progress = self.progress.as_ref();
+                serde_json::to_value(progress.map(|progress| WorkPart {
+                    progress,
+                    can_pause,
+                }))
+            }
+            StatePart::Proven => serde_json::to_value(ProvenPart {
+                files: self.proven_files,
+                pictures: &self.proven,
+            }),
+            StatePart::Shelf => serde_json::to_value(&self.shelf),
+            StatePart::Over => serde_json::to_value(self.is_over),
+        };
+        // Nothing of it can fail; a page without a part still shows the others.
+        value.unwrap_or_default()
+    }
+
+    pub(super) fn turn(&mut self, notes: Vec<NoteWords>) {
+        if notes.is_empty() {
+            return;
+        }
+        let earlier = std::mem::take(&mut self.now);
+        self.before.extend(earlier);
+        let older = self.before.len().saturating_sub(MOST_BEFORE);
+        self.before.drain(..older);
+        self.now.extend(notes.into_iter().map(Told::Note));
+        self.touch(StatePart::Before);
+        self.touch(StatePart::Now);
+    }
+
+    pub(super) fn tell(&mut self, line: &str, tone: Tone) {
+        if line.trim().is_empty() {
+            return;
+        }
+        if self.now.len() >= MOST_LINES {
+            self.now.pop_front();
+        }
+        self.now.push_back(Told::Line {
+            kind: "line",
+            tone,
+            line: line.chars().take(MOST_CHARACTERS).collect(),
+        });
+        self.touch(StatePart::Now);
+    }
+
+    pub(super) fn progress(&mut self, progress: Option<FaceProgress>) {
+        if self.progress != progress {
+            self.progress = progress;
+            self.touch(StatePart::Progress);
+        }
+    }
+
+    pub(super) fn offer_pause(&mut self, pause: Option<Halt>) {
+        self.pause = pause;
+        self.touch(StatePart::Progress);
+    }
+
+    /// Stops the work that can be stopped; whether there was any.
+    pub(super) fn pause(&mut self) -> bool {
+        let Some(pause) = &self.pause else {
+            return false;
+        };
+        pause.stop(Error::new(
+            Kind::Interrupted,
+            "stopped; everything done so far is safe",
+        ));
+        self.touch(StatePart::Progress);
+        true
+    }
+
+    /// Hears an event of the work; whether the page shows something else then.
+    pub(super) fn hear(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Planned { folder, .. } => {
+                self.folder = Some(folder.into());
+                self.unproven.clear();
+                self.proven.clear();
+                self.proven_files = 0;
+            }
+            Event::Pulled { path, local, .. } => {
+                if MediaKind::of_name(local.name().as_bytes()) == MediaKind::Photo {
+                    self.unproven.push_back((path.clone(), local.clone()));
+                    let older = self.unproven.len().saturating_sub(MOST_UNPROVEN);
+                    self.unproven.drain(..older);
+                }
+                return false;
+            }
+            Event::Verified { path, .. } => {
+                self.proven_files += 1;
+                let at = self.unproven.iter().position(|(known, _)| known == path);
+                if let Some((_, local)) = at.and_then(|at| self.unproven.remove(at)) {
+                    self.proven.push_back(ProvenPicture {
+                        number: self.proven_files,
+                        name: plain(local.name()),
+                        local,
+                    });
+                    let older = self.proven.len().saturating_sub(MOST_PROVEN);
+                    self.proven.drain(..older);
+                }
+            }
+            _ => return false,
+        }
+        self.touch(StatePart::Proven);
+        true
+    }
+
+    /// The place of a picture that is shown as proven: its rescue folder, and its path below `data/`.
+    pub(super) fn picture(&self, number: u64) -> Option<(PathBuf, LocalPath)> {
+        let mut proven = self.proven.iter();
+        let found = proven.find(|picture| picture.number == number)?;
+        Some((self.folder.clone()?, found.local.clone()))
+    }
+
+    pub(super) fn show_shelf(&mut self, url: String) {
+        self.shelf = Some(url);
+        self.touch(StatePart::Shelf);
+    }
+
+    pub(super) fn end(&mut self) {
+        self.is_over = true;
+        self.touch(StatePart::Over);
+    }
+
+    /// Opens a question, in place of one that is open; its number.
+    pub(super) fn ask(
+        &mut self,
+        question: FaceQuestion,
+        answer: oneshot::Sender<FaceAnswer>,
+    ) -> u64 {
+        self.questions += 1;
+        self.question = Some(OpenQuestion {
+            number: self.questions,
+            question,
+            answer,
+        });
+        self.touch(StatePart::Question);
+        self.questions
+    }
+
+    pub(super) fn question(&self) -> Option<&OpenQuestion> {
+        self.question.as_ref()
+    }
+
+    pub(super) fn take_back(&mut self) {
+        self.question = None;
+        self.touch(StatePart::Question);
+    }
+
+    /// Takes an answer of a page.
+    pub(super) fn answer(&mut self, sent: SentAnswer) -> Result<(), RefusedAnswer> {
+        let is_it = |open: &mut OpenQuestion| open.number == sent.question;
+        let Some(open) = self.question.take_if(is_it) else {
+            return Err(RefusedAnswer::Gone);
+        };
+        match fitting(&open.question.wanted, sent) {
+            Some((answer, repeated)) => {
+                if let Some(repeated) = repeated {
+                    self.tell(&repeated, Tone::Answer);
+                }
+                self.touch(StatePart::Question);
+                // Whoever asked may have gone in this moment.
+                let _ = open.answer.send(answer);
+                Ok(())
+            }
+            None => {
+                self.question = Some(open);
+                Err(RefusedAnswer::Unfit)
+            }
+        }
+    }
+}
+
+/// The answer, where it answers this; and its words, where they may be shown.
+fn fitting(wanted: &WantedAnswer, sent: SentAnswer) -> Option<(FaceAnswer, Option<String>)> {
+    let SentAnswer {
+        number,
+        numbers,
+        text,
+        ..
+    } = sent;
+    match (wanted, number, numbers, text) {
+        (
+            WantedAnswer::One { choices, .. } | WantedAnswer::Wait { choices },
+            Some(number),
+            None,
+            None,
+        ) => {
+            let words = choices.get(number)?.clone();
+            Some((FaceAnswer::Number(number), Some(words)))
+        }
+        (WantedAnswer::Many { choices }, None, Some(numbers), None) => {
+            let words = numbers.iter().map(|number| choices.get(*number).cloned());
+            let words = words.collect::<Option<Vec<_>>>()?.join("; ");
+            Some((FaceAnswer::Numbers(numbers), Some(words)))
+        }
+        (WantedAnswer::Line | WantedAnswer::Folder, None, None, Some(line)) => {
+            let words = plain(&line);
+            Some((FaceAnswer::Line(line), Some(words)))
+        }
+        (WantedAnswer::Secret, None, None, Some(line)) => Some((FaceAnswer::Line(line), None)),
+        (WantedAnswer::Line | WantedAnswer::Secret | WantedAnswer::Folder, None, None, None) => {
+            Some((FaceAnswer::Nothing, None))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(state: &mut DeskState, wanted: WantedAnswer) -> (u64, oneshot::Receiver<FaceAnswer>) {
+        let (sender, receiver) = oneshot::channel();
+        let text = "?".to_owned();
+        (state.ask(FaceQuestion { text, wanted }, sender), receiver)
+    }
+
+    fn answered(state: &mut DeskState, answer: &str) -> Result<(), RefusedAnswer> {
+        state.answer(serde_json::from_str(answer).unwrap())
+    }
+
+    fn two() -> WantedAnswer {
+        WantedAnswer::One {
+            choices: vec!["yes".to_owned(), "no".to_owned()],
+            usual: 0,
+        }
+    }
+
+    #[test]
+    fn answer_to_an_earlier_question_answers_none() {
+        let mut state = DeskState::default();
+        let (first, mut receiver) = asked(&mut state, two());
+        let right = |number: u64| format!(r#"{{"question":{number},"number":1}}"#);
+        assert_eq!(answered(&mut state, &right(first)), Ok(()));
+        assert_eq!(receiver.try_recv(), Ok(FaceAnswer::Number(1)));
+        let (second, mut receiver) = asked(&mut state, two());
+        assert_ne!(first, second);
+        let gone = answered(&mut state, &right(first));
+        assert_eq!(gone, Err(RefusedAnswer::Gone));
+        assert!(receiver.try_recv().is_err());
+        // One that does not fit leaves the question as it was.
+        for unfit in [r#","number":2"#, r#","text":"yes""#, ""] {
+            let unfit = format!(r#"{{"question":{second}{unfit}}}"#);
+            let refused = answered(&mut state, &unfit);
+            assert_eq!(refused, Err(RefusedAnswer::Unfit), "{unfit}");
+        }
+        assert_eq!(answered(&mut state, &right(second)), Ok(()));
+        assert_eq!(receiver.try_recv(), Ok(FaceAnswer::Number(1)));
+    }
+
+    #[test]
+    fn secret_is_in_nothing_that_a_page_gets() {
+        let mut state = DeskState::default();
+        let (number, mut receiver) = asked(&mut state, WantedAnswer::Secret);
+        let secret = format!(r#"{{"question":{number},"text":"4711"}}"#);
+        assert_eq!(answered(&mut state, &secret), Ok(()));
+        let line = Zeroizing::new("4711".to_owned());
+        assert_eq!(receiver.try_recv(), Ok(FaceAnswer::Line(line)));
+        let all = state.news(&mut 0).unwrap().to_string();
+        assert!(!all.contains("4711"), "{all}");
+        assert!(!format!("{state:?}").contains("4711"));
+    }
+
+    #[test]
+    fn stream_gets_everything_first_and_then_what_changed() {
+        let mut state = DeskState::default();
+        state.tell("one", Tone::Plain);
+        let mut seen = 0;
+        let first = state.news(&mut seen).unwrap();
+        for (_, name) in PARTS {
+            assert!(first.get(name).is_some(), "{name} in {first}");
+        }
+        assert_eq!(state.news(&mut seen), None);
+        state.tell("<b>two</b>", Tone::Bad);
+        let then = state.news(&mut seen).unwrap();
+        assert_eq!(then["now"][1]["line"], "<b>two</b>");
+        assert_eq!(then.as_object().unwrap().len(), 1, "{then}");
+        assert_eq!(state.news(&mut seen), None);
+    }
+
+    #[test]
+    fn long_work_takes_no_more_memory_than_short_work() {
+        let mut state = DeskState::default();
+        for number in 0..2000 {
+            let path = format!("/sdcard/{number}.jpg");
+            let path = RemotePath::new(path.as_bytes()).unwrap();
+            let local = LocalPath::new(&format!("{number}.jpg")).unwrap();
+            let size = 1;
+            state.tell(&"x".repeat(10_000), Tone::Plain);
+            state.hear(&Event::Pulled {
+                path: path.clone(),
+                local,
+                size,
+            });
+            if number % 2 == 0 {
+                let proof = crate::folder::Proof::Sha256;
+                state.hear(&Event::Verified { path, proof, size });
+            }
+            state.turn(vec![NoteWords::Lines { lines: Vec::new() }]);
+        }
+        assert!(state.before.len() <= MOST_BEFORE);
+        assert!(state.unproven.len() <= MOST_UNPROVEN);
+        assert_eq!(state.proven.len(), MOST_PROVEN);
+        assert_eq!(state.proven_files, 1000);
+        assert!(state.picture(1000).is_none(), "no folder is known");
+    }
+}

@@ -1,0 +1,147 @@
+//! The guided run's sentences for a page in the browser: there, a choice is a button and not a number, and nobody types
+//! a command.
+
+use serde::Serialize;
+
+use super::super::super::face::{FaceQuestion, WantedAnswer};
+use super::contents::{self, ContentsWords};
+use super::holdings::{self, HoldingsWords};
+use super::{WIPE, asked, does, lines, owned};
+use crate::guide::journey::{Completeness, GuideAction, Note, Question};
+
+/// What to tell, in the form that a page shows it in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum NoteWords {
+    /// Some sentences.
+    Lines { lines: Vec<String> },
+    /// What the person can do now.
+    Advice { lines: Vec<String> },
+    /// Something failed.
+    Trouble { lines: Vec<String> },
+    /// What the phone holds.
+    Contents(ContentsWords),
+    /// What is here, and how sure that is.
+    Holdings(HoldingsWords),
+}
+
+/// What to tell on a page.
+pub(crate) fn on_page(note: &Note) -> NoteWords {
+    let lines = match note {
+        Note::Contents(contents) => return NoteWords::Contents(contents::words(contents)),
+        Note::Arrived(holdings) => return NoteWords::Holdings(holdings::words(holdings)),
+        Note::Advice(_) => {
+            return NoteWords::Advice {
+                lines: told(lines(note)),
+            };
+        }
+        Note::Trouble(_) | Note::Interrupted(..) => {
+            return NoteWords::Trouble {
+                lines: told(lines(note)),
+            };
+        }
+        Note::Welcome => owned(&[
+            "This leads you step by step. The phone is only read: nothing on it is changed or deleted.",
+            "Keep the phone charged, and do not restart it.",
+            "You may close this page: the work continues, and the page finds it again. Ctrl-C in the window where you started `rescue desk` ends it. Nothing is lost: the next start continues where it stopped.",
+        ]),
+        Note::Pictures(_) => {
+            owned(&["To look at the pictures, use the button \"Look at the pictures\"."])
+        }
+        Note::Farewell(holdings) => match holdings.verdict() {
+            Completeness::Partly => owned(&[
+                "Not everything is here yet: plug the phone in and start again; the rescue continues there.",
+            ]),
+            _ => Vec::new(),
+        },
+        Note::Stopped => vec![
+            "Stopped. The files here are safe; the next start continues where it stopped."
+                .to_owned(),
+            format!("{WIPE} before the rest is here, too."),
+        ],
+        Note::SafePlaces
+        | Note::Alternatives(_)
+        | Note::Ready(_)
+        | Note::Aside(_)
+        | Note::ScreenInBrowser
+        | Note::Listing
+        | Note::Resumes(_) => told(lines(note)),
+    };
+    NoteWords::Lines { lines }
+}
+
+/// The lines without the empty ones that separate them on a terminal.
+fn told(lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().filter(|line| !line.is_empty()).collect()
+}
+
+/// A question with one answer, for a page.
+pub(crate) fn asked_on_page(question: &Question) -> FaceQuestion {
+    let (text, choices) = worded(question);
+    let usual = question.usual();
+    FaceQuestion {
+        text,
+        wanted: WantedAnswer::One { choices, usual },
+    }
+}
+
+/// A question with any number of answers, for a page.
+pub(crate) fn asked_for_many_on_page(question: &Question) -> FaceQuestion {
+    let (text, choices) = worded(question);
+    FaceQuestion {
+        text,
+        wanted: WantedAnswer::Many { choices },
+    }
+}
+
+/// What can be done while the guide waits, for a page.
+pub(crate) fn offered_on_page(actions: &[GuideAction]) -> FaceQuestion {
+    FaceQuestion {
+        text: "Waiting; this continues by itself.".to_owned(),
+        wanted: WantedAnswer::Wait {
+            choices: actions.iter().map(does).collect(),
+        },
+    }
+}
+
+/// A question about a folder, for a page.
+pub(crate) fn asked_for_folder_on_page() -> FaceQuestion {
+    FaceQuestion {
+        text: "Which folder?".to_owned(),
+        wanted: WantedAnswer::Folder,
+    }
+}
+
+/// A question of the desk itself, for a page.
+pub(crate) fn asked_about_desk(doubt: DeskDoubt) -> FaceQuestion {
+    let (text, choices): (_, &[&str]) = match doubt {
+        DeskDoubt::Paused => ("Paused. Everything so far is safe.", &["Continue"]),
+        DeskDoubt::Over => ("What now?", &["Rescue another phone", "End rescue"]),
+    };
+    FaceQuestion {
+        text: text.to_owned(),
+        wanted: WantedAnswer::One {
+            choices: owned(choices),
+            usual: 0,
+        },
+    }
+}
+
+/// What only a page asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeskDoubt {
+    /// The person stopped the pull: when does it continue?
+    Paused,
+    /// The rescue is over: is there another phone?
+    Over,
+}
+
+fn worded(question: &Question) -> (String, Vec<String>) {
+    match question {
+        Question::Then(actions) => {
+            let (text, _) = asked(question);
+            (text, actions.iter().map(does).collect())
+        }
+        _ => asked(question),
+    }
+}
