@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Done;
 use super::latest::chosen_folder;
-use super::summary::{Steps, looked_at_everything, summary_lines, survey_lines};
+use super::summary::{PhoneCoverage, Steps, looked_at_everything, summary_lines, survey_lines};
 use super::upload::{THERE, remote_lines, sum};
 use crate::adb::RemotePath;
 use crate::cli::FolderArgs;
@@ -93,7 +93,11 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     let is_all_known = matches!(ended, Some(RunOutcome::Done | RunOutcome::SomeFailed))
         && are_known(&survey, &accepted)
         && failures.known == missing;
-    let remotes = remotes_of(catalogue, is_whole, everything, &mut lines)?;
+    let remotes = remotes_of(
+        catalogue,
+        PhoneCoverage::of(last_run.as_ref(), &survey),
+        &mut lines,
+    )?;
     // A pull puts files there now.
     let pull = last_run
         .as_ref()
@@ -289,8 +293,7 @@ impl RescueStanding<'_> {
 /// What is known of each remote, with a line for a person.
 fn remotes_of(
     catalogue: &Catalogue,
-    is_whole: bool,
-    everything: bool,
+    coverage: PhoneCoverage,
     lines: &mut Vec<String>,
 ) -> Result<Vec<RemoteStatus>, Error> {
     let mut remotes = Vec::new();
@@ -301,13 +304,7 @@ fn remotes_of(
         let not_there = catalogue.not_on(remote.id)?;
         let current = targets.get(&remote.name) == Some(&remote.target);
         match current {
-            true => lines.extend(remote_lines(
-                &remote.name,
-                &counts,
-                not_there,
-                is_whole,
-                everything,
-            )),
+            true => lines.extend(remote_lines(&remote.name, &counts, not_there, coverage)),
             false => lines.extend(earlier_line(&remote, &counts)),
         }
         remotes.push(RemoteStatus {

@@ -1,6 +1,6 @@
 //! A rescue folder's counts in words, the same in every command.
 
-use crate::folder::{ReasonCode, Summary, SurveyKind, Surveyed};
+use crate::folder::{ReasonCode, Run, Summary, SurveyKind, Surveyed};
 use crate::guide;
 use crate::pull::enumerate::OTHER_ENDINGS;
 use crate::ui::{bytes, count, plain, were};
@@ -191,6 +191,29 @@ fn named(places: &[String]) -> String {
     match more {
         0 => some.join(", "),
         more => format!("{} and {more} more", some.join(", ")),
+    }
+}
+
+/// How much of the phone the last run could look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PhoneCoverage {
+    Everything,
+    /// All that Android lets this program read.
+    Readable,
+    /// A part: the run did not end, or could not read all of it.
+    Part,
+}
+
+impl PhoneCoverage {
+    pub(super) fn of(last_run: Option<&Run>, surveyed: &[Surveyed]) -> Self {
+        match (
+            last_run.is_some_and(Run::is_whole),
+            looked_at_everything(surveyed),
+        ) {
+            (true, true) => Self::Everything,
+            (true, false) => Self::Readable,
+            (false, _) => Self::Part,
+        }
     }
 }
 

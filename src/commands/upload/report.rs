@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::UploadArgs;
 use crate::commands::Done;
-use crate::commands::summary::looked_at_everything;
+use crate::commands::summary::PhoneCoverage;
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::folder::upload::{RemoteId, UploadCount, UploadReason, UploadState};
@@ -84,13 +84,10 @@ pub(super) fn report_run(
         finished: run.finished,
     };
     let last_run = catalogue.last_run()?;
-    let is_whole = last_run.is_some_and(|run| run.is_whole());
-    let everything = looked_at_everything(&catalogue.survey()?);
+    let coverage = PhoneCoverage::of(last_run.as_ref(), &catalogue.survey()?);
     let mut lines = report_lines(run);
     match run.finished {
-        true => lines.extend(remote_lines(
-            &args.to, &counts, not_there, is_whole, everything,
-        )),
+        true => lines.extend(remote_lines(&args.to, &counts, not_there, coverage)),
         // The files sent earlier were not looked at again.
         false => lines.push(receipts_line(&args.to, &counts)),
     }
@@ -153,14 +150,12 @@ fn report_lines(run: &UploadRunDone) -> Vec<String> {
     lines
 }
 
-/// Where a remote stands, in words. Complete is what was looked for on the phone, not what was sent;
-/// `is_whole` says whether all of that could be read.
+/// Where a remote stands, in words. Complete is what was looked for on the phone, not what was sent.
 pub(in crate::commands) fn remote_lines(
     name: &str,
     counts: &[UploadCount],
     not_there: Option<u64>,
-    is_whole: bool,
-    looked_at_everything: bool,
+    coverage: PhoneCoverage,
 ) -> Vec<String> {
     let (there, there_bytes) = sum(counts, &THERE);
     let (waiting, waiting_bytes) = sum(counts, &WAITING);
@@ -184,13 +179,15 @@ pub(in crate::commands) fn remote_lines(
     let are = if there == 1 { "is" } else { "are" };
     lines.push(match (waiting, lines.is_empty()) {
         (0, true) => match not_there {
-            Some(0) if is_whole && looked_at_everything => {
-                format!("{name}: Backup complete ({here})")
-            }
-            Some(0) if is_whole => {
-                format!("{name}: Backup complete, of all that Android lets rescue read ({here})")
-            }
-            Some(0) => format!("{name}: {here} {are} there, all that the last run could read"),
+            Some(0) => match coverage {
+                PhoneCoverage::Everything => format!("{name}: Backup complete ({here})"),
+                PhoneCoverage::Readable => format!(
+                    "{name}: Backup complete, of all that Android lets rescue read ({here})"
+                ),
+                PhoneCoverage::Part => {
+                    format!("{name}: {here} {are} there, all that the last run could read")
+                }
+            },
             Some(missing) => format!(
                 "{name}: {here} {are} there; not there: {} of the phone, not chosen, not verified or not rescued",
                 count(missing, "other file")
