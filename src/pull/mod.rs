@@ -25,6 +25,9 @@
 //!      +------------------- Setback -------------+
 //! ```
 //!
+//! `session::round` starts all of these for one round. The workers take their tasks from one `queue`, in the order of
+//! the plan; between two rounds the session decides what is tried again and whether the run gets further.
+//!
 //! Who may be late:
 //!
 //! * The **disk**: the keeper's queue and each writer's are bounded. A keeper that is behind makes the writers wait,
