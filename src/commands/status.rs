@@ -89,15 +89,12 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     let missing = summary.failed.files + summary.damaged.files;
     let is_whole = last_run.as_ref().is_some_and(Run::is_whole);
     let everything = looked_at_everything(&survey);
+    let coverage = PhoneCoverage::of(last_run.as_ref(), &survey);
     let ended = last_run.as_ref().and_then(|run| run.outcome);
     let is_all_known = matches!(ended, Some(RunOutcome::Done | RunOutcome::SomeFailed))
         && are_known(&survey, &accepted)
         && failures.known == missing;
-    let remotes = remotes_of(
-        catalogue,
-        PhoneCoverage::of(last_run.as_ref(), &survey),
-        &mut lines,
-    )?;
+    let remotes = remotes_of(catalogue, coverage, &mut lines)?;
     // A pull puts files there now.
     let pull = last_run
         .as_ref()

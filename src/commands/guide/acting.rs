@@ -11,6 +11,7 @@ use crate::commands::{
 };
 use crate::error::{Error, Kind};
 use crate::guide::journey::{ActionEnd, GuideAction, Note};
+use crate::halt::Halt;
 use crate::ui::words::journey::lines;
 use crate::upload::kinds::KindOptions;
 use crate::upload::kinds::folder::FolderSettings;
@@ -84,6 +85,17 @@ impl<F: GuideFace> Driver<'_, F> {
             | GuideAction::Finish => return Ok(ActionEnd::Achieved),
         };
         ui.end_progress();
+        self.ended(action, done, halt)
+    }
+
+    /// How an action ended that ran; `halt` stops it alone.
+    fn ended(
+        &self,
+        action: &GuideAction,
+        done: Result<Done, Error>,
+        halt: &Halt,
+    ) -> Result<ActionEnd, Error> {
+        let ui = self.context.ui;
         match done {
             Ok(done) if done == Done::All || *action == GuideAction::Export => {
                 Ok(ActionEnd::Achieved)
