@@ -194,17 +194,17 @@ impl GuideFace for PageFace<'_> {
     fn waited(&self) {}
 
     fn forget_typed(&self) {
-        self.page.offer_pause(None);
+        self.page.end_work();
     }
 
     fn switch(&self, whole: &Halt) -> Halt {
         let switch = whole.child();
-        self.page.offer_pause(Some(switch.clone()));
+        self.page.begin_work(switch.clone());
         switch
     }
 
     async fn paused(&self) -> Result<(), Error> {
-        self.page.offer_pause(None);
+        self.page.end_work();
         self.number(asked_about_desk(DeskDoubt::Paused))
             .await
             .map(drop)

@@ -103,9 +103,14 @@ impl DeskPage {
         self.change(|state| state.show_shelf(url));
     }
 
-    /// Offers to stop the work by this switch, or no more.
-    pub(crate) fn offer_pause(&self, switch: Option<Halt>) {
-        self.change(|state| state.offer_pause(switch));
+    /// Begins work that the person can stop by this switch: what was told before moves up.
+    pub(crate) fn begin_work(&self, switch: Halt) {
+        self.change(|state| state.begin_work(switch));
+    }
+
+    /// Ends it: there is nothing to stop any more.
+    pub(crate) fn end_work(&self) {
+        self.change(|state| state.offer_pause(None));
     }
 
     /// Shows that this is the end. Returns when every open page may know.

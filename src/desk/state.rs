@@ -119,6 +119,8 @@ pub(super) struct DeskState {
     unproven: VecDeque<(RemotePath, LocalPath)>,
     proven: VecDeque<ProvenPicture>,
     proven_files: u64,
+    /// Pictures that were ever shown.
+    pictures: u64,
     shelf: Option<String>,
     is_over: bool,
     /// Counts changes; when each part changed last.
@@ -194,15 +196,26 @@ impl DeskState {
         value.unwrap_or_default()
     }
 
+    /// Begins a turn of the guide. One that says nothing leaves what was told where it is.
     pub(super) fn turn(&mut self, notes: Vec<NoteWords>) {
-        if notes.is_empty() {
-            return;
+        if !notes.is_empty() {
+            self.move_up();
+            self.now.extend(notes.into_iter().map(Told::Note));
         }
+    }
+
+    /// Begins work that this switch stops.
+    pub(super) fn begin_work(&mut self, pause: Halt) {
+        self.move_up();
+        self.offer_pause(Some(pause));
+    }
+
+    /// Moves what was told to what happened before.
+    fn move_up(&mut self) {
         let earlier = std::mem::take(&mut self.now);
         self.before.extend(earlier);
         let older = self.before.len().saturating_sub(MOST_BEFORE);
         self.before.drain(..older);
-        self.now.extend(notes.into_iter().map(Told::Note));
         self.touch(StatePart::Before);
         self.touch(StatePart::Now);
     }
@@ -250,11 +263,17 @@ impl DeskState {
     /// Hears an event of the work; whether the page shows something else then.
     pub(super) fn hear(&mut self, event: &Event) -> bool {
         match event {
-            Event::Planned { folder, .. } => {
-                self.folder = Some(folder.into());
+            Event::Planned {
+                folder, done_items, ..
+            } => {
+                let folder = PathBuf::from(folder);
+                if self.folder.as_ref() != Some(&folder) {
+                    self.proven.clear();
+                }
+                self.folder = Some(folder);
                 self.unproven.clear();
-                self.proven.clear();
-                self.proven_files = 0;
+                // A pull that resumes counts what the one before proved.
+                self.proven_files = *done_items;
             }
             Event::Pulled { path, local, .. } => {
                 if MediaKind::of_name(local.name().as_bytes()) == MediaKind::Photo {
@@ -268,8 +287,9 @@ impl DeskState {
                 self.proven_files += 1;
                 let at = self.unproven.iter().position(|(known, _)| known == path);
                 if let Some((_, local)) = at.and_then(|at| self.unproven.remove(at)) {
+                    self.pictures += 1;
                     self.proven.push_back(ProvenPicture {
-                        number: self.proven_files,
+                        number: self.pictures,
                         name: plain(local.name()),
                         local,
                     });
@@ -481,6 +501,9 @@ mod tests {
         assert!(state.unproven.len() <= MOST_UNPROVEN);
         assert_eq!(state.proven.len(), MOST_PROVEN);
         assert_eq!(state.proven_files, 1000);
-        assert!(state.picture(1000).is_none(), "no folder is known");
+        assert!(
+            state.picture(state.pictures).is_none(),
+            "no folder is known"
+        );
     }
 }
