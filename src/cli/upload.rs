@@ -47,7 +47,7 @@ pub struct RemoteAddArgs {
     /// What kind it is
     #[command(subcommand)]
     pub(crate) kind: Option<KindOptions>,
-    /// File with the password or key
+    /// File with the password or key; "-" is standard input
     #[arg(long, value_name = "FILE", global = true)]
     pub secret_file: Option<PathBuf>,
     /// Where to keep the secret [default: the keyring if there is one, else the settings file]

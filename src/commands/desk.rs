@@ -191,8 +191,6 @@ impl GuideFace for PageFace<'_> {
         self.number(offered_on_page(actions)).await
     }
 
-    fn waited(&self) {}
-
     fn forget_typed(&self) {
         self.page.end_work();
     }

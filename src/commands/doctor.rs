@@ -44,7 +44,12 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
         .iter()
         .find_map(|found| Some((found.state.kind?, found.next.clone())));
     let (kind, next) = worst.unwrap_or((Kind::NoPhone, states::nothing_on_usb.next()));
-    Err(Error::new(kind, "no phone can be read yet").with_hint(next))
+    let error = Error::new(kind, "no phone can be read yet");
+    // A person has just read it.
+    Err(match ui.is_read_by_person() {
+        true => error,
+        false => error.with_hint(next),
+    })
 }
 
 /// Has `rescue pull` find the phone that was examined: by its address, or by what its route calls it

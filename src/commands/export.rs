@@ -123,7 +123,6 @@ async fn ask_for(args: &ProtectionArgs, context: Context<'_>) -> Result<Protecti
     tokio::select! {
         biased;
         () = context.halt.stopped() => {
-            context.ui.prompt("\n");
             Err(Error::new(Kind::Interrupted, "stopped; nothing was written")
                 .with_hint("run the same command again"))
         }
@@ -226,7 +225,7 @@ fn output(args: &ExportArgs, root: &Path) -> Result<PathBuf, Error> {
         }
         // A device or a pipe is nobody's archive.
         Ok(found) if !found.is_file() => {
-            return Err(ExportError::Exists { path: path.clone() }.into());
+            return Err(ExportError::NotAFile { path: path.clone() }.into());
         }
         _ => {}
     }

@@ -32,7 +32,7 @@ pub(super) async fn ask(args: &LockSecretArgs, ui: &Ui) -> Result<Option<LockSec
     let unusable = |why: String| {
         Error::new(Kind::Usage, "invalid PIN, password or pattern")
             .caused_by(why)
-            .with_hint("run the same command again; nothing was typed on the phone")
+            .with_hint(and_again(args))
     };
     let Some(text) = line_of(line) else {
         return Err(unusable("it is not UTF-8 text".to_owned()));
@@ -51,10 +51,19 @@ pub(super) async fn ask(args: &LockSecretArgs, ui: &Ui) -> Result<Option<LockSec
 
 /// The same where there has to be one.
 pub(super) async fn demand(args: &LockSecretArgs, ui: &Ui) -> Result<LockSecret, Error> {
-    ask(args, ui).await?.ok_or_else(|| {
-        Error::new(Kind::Usage, "no PIN was given")
-            .with_hint("run the same command again; nothing was typed on the phone")
-    })
+    ask(args, ui)
+        .await?
+        .ok_or_else(|| Error::new(Kind::Usage, "no PIN was given").with_hint(and_again(args)))
+}
+
+/// The next step where what was given cannot be typed.
+fn and_again(args: &LockSecretArgs) -> &'static str {
+    match args.pin_file {
+        Some(_) => {
+            "write the PIN, password or pattern into the first line of what --pin-file reads; nothing was typed on the phone"
+        }
+        None => "run the same command again; nothing was typed on the phone",
+    }
 }
 
 /// What crashes from here on leaves no copy of the secret on the disk.

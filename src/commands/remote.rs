@@ -324,7 +324,7 @@ fn list(ui: &Ui) -> Result<Done, Error> {
     }
     for name in settings.unknown() {
         ui.remark(&format!(
-            "{}: this version of rescue does not know this kind of remote",
+            "{}: lacks a setting, or is of a kind that this version of rescue does not know",
             plain(name)
         ));
     }

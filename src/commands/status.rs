@@ -114,7 +114,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     lines.extend(places.into_iter().flat_map(|places| places.lines(&word)));
     let standing = RescueStanding {
         word: &word,
-        everything,
+        looked_at: LookedAt::of(&survey),
         is_whole,
         is_all_known,
         is_in_place: not_in_place + unseen == 0,
@@ -224,13 +224,34 @@ impl ToldFailures {
     }
 }
 
+/// How much of the phone the last pull looked at.
+#[derive(Clone, Copy)]
+enum LookedAt {
+    Everything,
+    /// All but the places that the survey names.
+    Readable,
+    /// Earlier versions recorded no places.
+    Unrecorded,
+}
+
+impl LookedAt {
+    fn of(survey: &[Surveyed]) -> Self {
+        let is_place = |one: &Surveyed| one.kind == SurveyKind::LookedAt;
+        match looked_at_everything(survey) {
+            true => Self::Everything,
+            false if survey.iter().any(is_place) => Self::Readable,
+            false => Self::Unrecorded,
+        }
+    }
+}
+
 /// How the rescue as a whole stands.
 struct RescueStanding<'a> {
     /// The folder, as a command takes it.
     word: &'a str,
-    /// Whether everything on the phone was looked at,
-    everything: bool,
-    /// the last run came to its end,
+    /// How much of the phone was looked at.
+    looked_at: LookedAt,
+    /// Whether the last run came to its end,
     is_whole: bool,
     /// and all that is missing was accepted.
     is_all_known: bool,
@@ -251,9 +272,10 @@ impl RescueStanding<'_> {
 
     fn sentence(&self) -> String {
         let word = self.word;
-        let what = match self.everything {
-            true => "Everything asked for on the phone",
-            false => "Everything readable on the phone (exceptions above)",
+        let what = match self.looked_at {
+            LookedAt::Everything => "Everything asked for on the phone",
+            LookedAt::Readable => "Everything readable on the phone (exceptions above)",
+            LookedAt::Unrecorded => "Everything that the last pull found",
         };
         match (self.unfinished, self.missing) {
             (0, _) if !self.is_whole && self.is_all_known && self.failures.known > 0 => {

@@ -58,7 +58,10 @@ struct Unlock<'a> {
 pub(super) async fn run(args: &UnlockArgs, ui: &Ui) -> Result<Done, Error> {
     let events = ui.events();
     let phone = match over_adb(&args.phone).await {
-        Err(error) if args.over == Some(Way::Adb) => return Err(error.into()),
+        // An address names no phone on the cable.
+        Err(error) if args.over == Some(Way::Adb) || args.phone.tcp.is_some() => {
+            return Err(error.into());
+        }
         phone => phone.ok(),
     };
     if let Some(phone) = &phone

@@ -23,12 +23,13 @@ use crate::cli::{CheckHow, UploadArgs};
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::folder::upload::{RemoteId, UploadCount, UploadId, UploadState};
-use crate::folder::{Access, CatalogueError, Folder, lies_in};
+use crate::folder::{Access, CatalogueError, Folder, lies_in, share_a_disk, whole_path};
 use crate::guide::remote::{RemoteUse, of_problem};
 use crate::halt::Halt;
 use crate::names::UploadPath;
-use crate::ui::{typed, typed_word};
+use crate::ui::{Ui, plain, typed, typed_word};
 use crate::upload::choose::ChosenFiles;
+use crate::upload::kinds::folder::outside_of_rescue_folders;
 use crate::upload::problem::Problem;
 use crate::upload::queue::{Ended, Options, Tally, UploadRun};
 use crate::upload::settings::{RemoteSettings, Settings};
@@ -74,8 +75,25 @@ fn plain_arguments(folder: &Path, to: &str) -> Result<UploadArgs, Error> {
 
 async fn once(args: &UploadArgs, context: Context<'_>) -> Result<Done, Error> {
     let folder = Folder::open_after_asking(&args.folder)?;
+    let root = folder.root().to_owned();
     let (done, _) = send(args, folder, context).await?;
+    if args.check.is_none() && !args.dry_run {
+        remark_same_disk(args, &root, context.ui)?;
+    }
     Ok(done)
+}
+
+/// Remarks that a copy is lost with its original.
+fn remark_same_disk(args: &UploadArgs, root: &Path, ui: &Ui) -> Result<(), Error> {
+    let settings = Settings::load()?;
+    let path = settings.remote(&args.to)?.kind.folder();
+    if let Some(path) = path.filter(|path| share_a_disk(root, path)) {
+        ui.remark(&format!(
+            "{} is on the same disk as the rescue folder: if that disk fails, both are lost",
+            plain(&path.display().to_string())
+        ));
+    }
+    Ok(())
 }
 
 async fn send(
@@ -86,6 +104,7 @@ async fn send(
     let settings = Settings::load()?.with_secret(&args.to)?;
     send_to(args, folder, &settings, context).await
 }
+
 async fn send_to(
     args: &UploadArgs,
     mut folder: Folder,
@@ -110,7 +129,7 @@ async fn send_to(
     }
     let known = folder.catalogue().known_remote(&args.to, &target)?;
     let chosen = chosen_files(args, &folder, known, remote.rules(), context.halt).await?;
-    remark_left_out(&chosen, context.ui);
+    remark_left_out(args, &chosen, context.ui);
     if args.dry_run {
         let done = dry_run(args, &chosen, &folder, known, context.ui)?;
         return Ok((done, Tally::default()));
@@ -134,9 +153,10 @@ fn refuse_folder_of_no_use(
         return Err(Error::new(Kind::Folder, message)
             .with_hint("copy the folder to a disk that can be written, and upload the copy"));
     }
-    if let Some(path) = settings.kind.folder()
-        && lies_in(path, folder.root())
-    {
+    let Some(path) = settings.kind.folder() else {
+        return Ok(());
+    };
+    if lies_in(path, folder.root()) {
         let message = format!(
             "the remote {} leads into the rescue folder itself: {}",
             args.to,
@@ -145,7 +165,7 @@ fn refuse_folder_of_no_use(
         return Err(Error::new(Kind::Usage, message)
             .with_hint("take a folder elsewhere, best on another disk: `rescue remote add`"));
     }
-    Ok(())
+    outside_of_rescue_folders(&whole_path(path).unwrap_or(path.to_owned()))
 }
 
 /// A disk that is not plugged in leaves an empty folder in its place, on this computer's own disk:

@@ -80,6 +80,12 @@ pub enum ExportError {
         /// The path for the archive.
         path: PathBuf,
     },
+    /// What has the archive's name cannot be replaced: a folder, a link, a device.
+    #[error("{} exists and is not a file that can be replaced", path.display())]
+    NotAFile {
+        /// The path for the archive.
+        path: PathBuf,
+    },
     /// Another export is writing to the same path.
     #[error("another rescue is making {}", path.display())]
     Busy {

@@ -143,11 +143,12 @@ impl Place {
         self.is_outside(folder)?;
         match fs::symlink_metadata(&self.path) {
             // A folder cannot be replaced by a file, and a link is not what the person means.
-            Ok(found) if earlier == EarlierArchive::Stays || !found.is_file() => {
-                Err(ExportError::Exists {
-                    path: self.path.clone(),
-                })
-            }
+            Ok(found) if !found.is_file() => Err(ExportError::NotAFile {
+                path: self.path.clone(),
+            }),
+            Ok(_) if earlier == EarlierArchive::Stays => Err(ExportError::Exists {
+                path: self.path.clone(),
+            }),
             _ => Ok(()),
         }
     }

@@ -245,6 +245,7 @@ impl Folder {
             }
         }
         let root = whole_path(path).map_err(|e| DiskError::new(DiskAction::Open, path, e))?;
+        look_at_data(&root)?;
         let (lock, access) = match disk::open_lock(&root.join(LOCK)) {
             Ok(file) => (Some(lock(&root, file)?), Access::ReadWrite),
             Err(DiskError::NotWritable { .. }) => (None, Access::ReadOnly),
@@ -275,6 +276,7 @@ impl Folder {
             });
         }
         let root = whole_path(path).map_err(|e| DiskError::new(DiskAction::Open, path, e))?;
+        look_at_data(&root)?;
         let access = Access::ReadOnly;
         let (place, _) = catalogue_path(&root)?;
         let catalogue = Catalogue::open(&place, access)?;
@@ -391,6 +393,17 @@ fn catalogue_path(root: &Path) -> Result<(PathBuf, bool), FolderError> {
             Ok((path, is_shared))
         }
         Err(_) => Ok((path, false)),
+    }
+}
+
+/// Checks that nothing else stands in place of `data/`: every file of it would count as missing. Where nothing
+/// stands, the files are gone indeed.
+fn look_at_data(root: &Path) -> Result<(), DiskError> {
+    let path = root.join(DATA);
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_symlink() => Err(DiskError::Symlink { path }),
+        Ok(found) if !found.is_dir() => Err(DiskError::NotAFolder { path }),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

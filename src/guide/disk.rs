@@ -8,8 +8,8 @@ use super::{AND_AGAIN, AND_RESUME_AGAIN, MORE_OPEN_FILES, WITH_O, wrap};
 use crate::error::{Error, Kind};
 use crate::folder::disk::system::is_short_of_files;
 use crate::folder::{DiskAction, DiskError};
-use crate::hint::Clause::{ByCommand, Made, Said};
-use crate::hint::Hint;
+use crate::hint::Clause::{ByCommand, Made, Said, With};
+use crate::hint::{Flag, Hint};
 
 impl From<DiskError> for Error {
     fn from(error: DiskError) -> Self {
@@ -33,9 +33,12 @@ impl From<DiskError> for Error {
             .into(),
             DiskError::Symlink { .. }
             | DiskError::NotAFolder { .. }
-            | DiskError::NotAFile { .. } => {
-                [Said("remove it, or choose another folder"), WITH_O].into()
-            }
+            | DiskError::NotAFile { .. } => [
+                Said("move it out of the way"),
+                ByCommand(", then run the same command again"),
+                With(Flag::Output, "; or choose another folder with -o"),
+            ]
+            .into(),
             DiskError::OtherDisk { .. } => [
                 Said("choose a folder that is on one disk only"),
                 WITH_O,

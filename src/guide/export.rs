@@ -42,8 +42,9 @@ impl From<ExportError> for Error {
             ),
             ExportError::Exists { .. } => (
                 Kind::Usage,
-                [Said("choose another name"), AS_ARCHIVE, With(Flag::OfExport, ", or give --force, which replaces a file and nothing else")].into(),
+                [Said("choose another name"), AS_ARCHIVE, With(Flag::OfExport, ", or give --force, which replaces the file")].into(),
             ),
+            ExportError::NotAFile { .. } => (Kind::Usage, [Said("choose another name"), AS_ARCHIVE].into()),
             ExportError::Busy { .. } => (
                 Kind::Usage,
                 [Said("wait until it is done, or choose another name"), AS_ARCHIVE].into(),

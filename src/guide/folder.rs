@@ -62,10 +62,10 @@ impl From<FolderError> for Error {
                 &error,
                 match cfg!(windows) {
                     true => {
-                        "run `rescue pull` into it with the phone attached: the files here are recognised and stay"
+                        "attach the phone and run `rescue pull -o FOLDER` with this rescue folder: the files here are recognised and stay"
                     }
                     false => {
-                        "run `rescue pull` into it with the phone attached: the files here are recognised and stay; `sha256sum -c manifest-sha256.txt` checks it meanwhile"
+                        "attach the phone and run `rescue pull -o FOLDER` with this rescue folder: the files here are recognised and stay; `sha256sum -c manifest-sha256.txt` checks them meanwhile"
                     }
                 },
             ),
@@ -137,7 +137,7 @@ impl From<CatalogueError> for Error {
             CatalogueError::Corrupt { .. } | CatalogueError::NotACatalogue { .. } => wrap(
                 Kind::Folder,
                 &error,
-                "move this file away and run `rescue pull -o` with the folder and the phone attached: the files in data/ are recognised and stay",
+                "move this file away, attach the phone and run `rescue pull -o FOLDER` with this rescue folder: the files in data/ are recognised and stay",
             ),
             _ => wrap(
                 Kind::Folder,

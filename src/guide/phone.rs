@@ -24,6 +24,7 @@ impl From<PhoneError> for Error {
                 LinkError::Protocol(_) => Kind::PhoneTalksNonsense,
                 LinkError::Closed | LinkError::Io(_) | LinkError::NotReading => Kind::PhoneGone,
             },
+            PhoneError::NotAPhone { .. } => Kind::PhoneTalksNonsense,
             PhoneError::Gone { .. } | PhoneError::Idle { .. } => Kind::PhoneGone,
             PhoneError::StreamEnded { .. } => Kind::PhoneGone,
             PhoneError::ServiceRefused { .. } => Kind::Refused,
@@ -82,7 +83,7 @@ pub fn hint(error: &PhoneError) -> Hint {
     match error {
         PhoneError::Lost(link) => match **link {
             LinkError::Protocol(_) if link.wants_tls() => states::wireless.next(),
-            LinkError::Protocol(_) => "check that the address belongs to a phone's adb daemon".into(),
+            LinkError::Protocol(_) => states::no_adb.next(),
             LinkError::Closed | LinkError::Io(_) | LinkError::NotReading => {
                 [Said(CONNECT_AGAIN), AND_RESUME].into()
             }
@@ -102,6 +103,7 @@ pub fn hint(error: &PhoneError) -> Hint {
             "a folder may list without end: name the folders to take with --root, as in /storage/emulated/0/DCIM",
         )]
         .into(),
+        PhoneError::NotAPhone { .. } => states::no_adb.next(),
         PhoneError::Unreachable { .. } | PhoneError::UnknownHost { .. } => {
             states::of_address(error).unwrap_or(states::no_answer).next()
         }

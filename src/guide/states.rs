@@ -170,7 +170,7 @@ mod table {
              "plug the phone in and leave --tcp out"];
         no_adb: Some(Kind::PhoneTalksNonsense),
             "the answer there does not come from a phone's ADB daemon",
-            "check the address and the port",
+            "check that the address and the port are those of the phone",
             ["wireless debugging needs an adb server: `rescue connect HOST:PORT --pair CODE`, then leave --tcp out"];
         wireless: Some(Kind::PhoneTalksNonsense),
             "this is the phone's port for wireless debugging, which is encrypted",
@@ -278,6 +278,7 @@ pub fn of_address(error: &PhoneError) -> Option<Diagnosis> {
             ErrorKind::ConnectionRefused => nothing_listens,
             _ => no_answer,
         },
+        PhoneError::NotAPhone { .. } => no_adb,
         PhoneError::Lost(link) => match **link {
             LinkError::Protocol(_) if link.wants_tls() => wireless,
             LinkError::Protocol(_) => no_adb,

@@ -60,6 +60,17 @@ pub(crate) fn month_folder(taken: Option<Taken>) -> String {
     format!("{year:04}/{year:04}-{month:02}")
 }
 
+/// Returns whether a path begins with a folder that [`month_folder`] names.
+pub(crate) fn is_in_month_folder(path: &str) -> bool {
+    let mut parts = path.split('/');
+    let (first, second) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+    let month = second
+        .strip_prefix(first)
+        .and_then(|it| it.strip_prefix('-'));
+    first == UNDATED || is_number(first) && month.is_some_and(is_number)
+}
+
 /// The days from which a person wants files; both are included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Days {

@@ -122,7 +122,10 @@ pub(crate) async fn connect(
             // It says what it wants, and would say so again.
             PhoneError::Lost(link) if link.wants_tls() => return Err(error),
             // A loose cable comes back; what is no phone never will.
-            PhoneError::Lost(_) | PhoneError::StreamEnded { .. } | PhoneError::Gone { .. }
+            PhoneError::Lost(_)
+            | PhoneError::NotAPhone { .. }
+            | PhoneError::StreamEnded { .. }
+            | PhoneError::Gone { .. }
                 if broken < MOST_BROKEN =>
             {
                 broken += 1;
@@ -172,10 +175,17 @@ async fn attempt(
             let address = address.clone();
             let socket = tcp::connect(&address).await?;
             let asked = Notify::new();
-            let (link, banner) = tokio::select! {
-                shaken = shake_hands(socket, &address, options, deadline, &asked, told, on_wait) => shaken?,
-                known = known_meanwhile(&address, options, &asked) => known,
+            let shaken = tokio::select! {
+                shaken = shake_hands(socket, &address, options, deadline, &asked, told, on_wait) => shaken,
+                known = known_meanwhile(&address, options, &asked) => Ok(known),
             };
+            let (link, banner) = shaken.map_err(|error| match error {
+                PhoneError::Lost(source) if !source.wants_tls() => {
+                    let address = address.clone();
+                    PhoneError::NotAPhone { address, source }
+                }
+                other => other,
+            })?;
             let target = target.clone();
             (Route::Direct { link, target }, address, banner.features)
         }

@@ -43,6 +43,15 @@ pub enum PhoneError {
     /// The connection ended while it was in use.
     #[error("the phone went away")]
     Lost(#[source] Arc<LinkError>),
+    /// What accepts connections at an address closed one before it answered as a phone, or answered something else.
+    #[error("no phone answered at {address}")]
+    NotAPhone {
+        /// The address.
+        address: String,
+        /// How the connection ended.
+        #[source]
+        source: Arc<LinkError>,
+    },
     /// An adb server reports that the phone is not there, or no longer there.
     #[error("the phone {serial} is not there any more: {message}")]
     Gone {
@@ -208,6 +217,7 @@ impl PhoneError {
     pub fn is_gone(&self) -> bool {
         match self {
             Self::Lost(_)
+            | Self::NotAPhone { .. }
             | Self::Gone { .. }
             | Self::Idle { .. }
             | Self::Unreachable { .. }

@@ -307,7 +307,6 @@ impl Ui {
     ) -> std::io::Result<Zeroizing<String>> {
         let line = self.ask_as_typed(question, mode).await?;
         if line.is_empty() {
-            self.prompt("\n");
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         let line = std::str::from_utf8(&line)
@@ -338,9 +337,11 @@ impl Ui {
         if let Some(face) = &self.face {
             return Ok(line_of(face.ask(asked_on_face(question, mode)).await));
         }
-        let _asking = self.asking();
+        let mut asking = self.asking();
         self.prompt(question);
-        terminal::Terminal::take(mode)?.line().await
+        let line = terminal::Terminal::take(mode)?.line().await?;
+        asking.is_open = !line.ends_with(b"\n");
+        Ok(line)
     }
 
     /// Keeps the live lines off the terminal while a question stands there.
@@ -348,7 +349,10 @@ impl Ui {
         let mut progress = lock(&self.progress);
         progress.pause();
         progress.is_asking = true;
-        Asking(&self.progress)
+        Asking {
+            progress: &self.progress,
+            is_open: true,
+        }
     }
 
     /// Prints why the command failed, what caused it, and what to do next.
@@ -450,11 +454,19 @@ fn line_of(answer: FaceAnswer) -> Zeroizing<Vec<u8>> {
 }
 
 /// A question on the terminal; the live lines come back when it is dropped.
-struct Asking<'a>(&'a Mutex<Progress>);
+struct Asking<'a> {
+    progress: &'a Mutex<Progress>,
+    /// Whether the cursor still stands behind the question.
+    is_open: bool,
+}
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        lock(self.0).is_asking = false;
+        // Nobody pressed Enter: the question ended by itself, or the input did.
+        if self.is_open {
+            eprint_raw("");
+        }
+        lock(self.progress).is_asking = false;
     }
 }
 

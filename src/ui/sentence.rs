@@ -185,20 +185,17 @@ fn waiting(what: &Wait, limit: u64, why: Option<&str>) -> String {
             format!("Waiting{up_to} for the phone's storage: the phone was restarted; unlock it")
         }
         Wait::Connection => match why {
-            Some(why) => format!(
-                "Waiting{up_to}; the upload resumes by itself: {}",
-                plain(why)
-            ),
-            None => format!("Waiting{up_to} for a connection; the upload resumes by itself"),
+            Some(why) => format!("Waiting{up_to}; this continues by itself: {}", plain(why)),
+            None => format!("Waiting{up_to} for a connection; this continues by itself"),
         },
         Wait::Bucket => {
-            format!("Waiting{up_to} for the bucket, which is missing; the upload resumes by itself")
+            format!("Waiting{up_to} for the bucket, which is missing; this continues by itself")
         }
         Wait::Service => {
-            format!("Waiting{up_to}, as the service asks; the upload resumes by itself")
+            format!("Waiting{up_to}, as the service asks; this continues by itself")
         }
         Wait::Quota => format!(
-            "Waiting{up_to}: the service's daily quota is used up; the upload resumes by itself"
+            "Waiting{up_to}: the service's daily quota is used up; this continues by itself"
         ),
     }
 }

@@ -14,7 +14,7 @@ use crate::item::Item;
 use crate::media::choice::{Selection, Spot, Verdict, Walk};
 use crate::media::kind::{MediaKind, Precious, original_name};
 use crate::media::look::{Undated, taken_of_each};
-use crate::media::taken::{Days, Taken, month_folder};
+use crate::media::taken::{Days, Taken, is_in_month_folder, month_folder};
 use crate::names::{UploadPath, folded};
 
 /// The arrangement of the files below the remote's root.
@@ -24,6 +24,18 @@ pub(crate) enum Layout {
     AsOnPhone(String),
     /// Folders by the month in which a file was taken: `2024/2024-05/IMG_1.jpg`.
     ByDate,
+}
+
+impl Layout {
+    /// Returns whether a path on the remote is one of this arrangement.
+    fn has(&self, path: &str) -> bool {
+        match self {
+            Self::AsOnPhone(top) => path
+                .strip_prefix(top.as_str())
+                .is_some_and(|below| below.starts_with('/')),
+            Self::ByDate => is_in_month_folder(path),
+        }
+    }
 }
 
 /// The user's selection of files to upload.
@@ -47,6 +59,8 @@ pub(crate) struct ChosenFiles {
     pub unverified: u64,
     /// The number of files left out because the phone could not read them completely.
     pub damaged: u64,
+    /// The number of files that an earlier upload put, or queued, elsewhere than this layout would.
+    pub elsewhere: u64,
 }
 
 /// The paths on a remote, and the files that they belong to.
@@ -130,7 +144,9 @@ impl Choice {
                 continue;
             }
             let source = entry.local.as_str().to_owned();
+            let is_known = places.known.contains_key(&source);
             let path = places.of(&source, || rules.spell(&self.path_of(&entry, taken)));
+            chosen.elsewhere += u64::from(is_known && !self.layout.has(&path));
             chosen.uploads.push(NewUpload {
                 entry: Some(entry.id),
                 source,

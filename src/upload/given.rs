@@ -54,6 +54,7 @@ impl ServiceName {
         let text = text.trim();
         let why = match text {
             "" => "it is empty",
+            text if text.contains(['\n', '\r']) => "it contains a line break",
             text if text.contains(char::is_whitespace) => "it contains a space",
             text if text.contains('/') => "it contains a slash",
             text if text.contains(char::is_control) => "it contains a control character",
@@ -61,8 +62,16 @@ impl ServiceName {
         };
         let what = self.words();
         let message = format!("'{text}' is not a valid {what}: {why}");
-        Err(Error::new(Kind::Usage, message)
-            .with_hint("copy it from the service's page, as in my-photos-2026"))
+        let hint = match self {
+            Self::Bucket | Self::Container => {
+                "copy it from the service's page, as in my-photos-2026"
+            }
+            Self::Region => "copy it from the service's page, as in eu-central-1",
+            Self::StorageAccount | Self::ClientId | Self::KeyId | Self::AccessKeyId => {
+                "copy it from the service's page, whole and without the words around it"
+            }
+        };
+        Err(Error::new(Kind::Usage, message).with_hint(hint))
     }
 }
 

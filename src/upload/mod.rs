@@ -298,12 +298,13 @@ pub(crate) trait Remote: std::fmt::Debug + Send + Sync {
     }
 
     /// Sets how files are put into albums; fails if this kind of remote has no albums.
-    fn set_albums(&mut self, albums: Albums) -> Result<(), Problem> {
+    fn set_albums(&mut self, albums: Albums) -> Result<(), Error> {
         match albums {
             Albums::None => Ok(()),
-            Albums::One(_) | Albums::PerFolder => Err(Problem::Settings {
-                words: "this kind of remote has no albums".to_owned(),
-            }),
+            Albums::One(_) | Albums::PerFolder => {
+                Err(Error::new(Kind::Usage, "this kind of remote has no albums")
+                    .with_hint("leave out --album and --album-per-folder, or take another remote"))
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::error::{Error, Kind};
 
@@ -19,6 +20,12 @@ const MAX_BYTES: u64 = 64 * 1024;
 #[serde(transparent)]
 pub struct Secret(String);
 
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 impl Secret {
     /// Wraps a text as a secret.
     pub fn new(text: impl Into<String>) -> Self {
@@ -30,7 +37,7 @@ impl Secret {
         &self.0
     }
 
-    /// Reads a secret from a file, without the line ending.
+    /// Reads a secret from a file, or from the standard input when it is called `-`, without the line ending.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let failed = |e: std::io::Error| {
             Error::new(
@@ -40,14 +47,20 @@ impl Secret {
             .caused_by(e.to_string())
             .with_hint("check the path, as in ~/Downloads/key.json")
         };
-        let mut text = String::new();
-        std::fs::File::open(path)
-            .map_err(failed)?
-            .take(MAX_BYTES)
-            .read_to_string(&mut text)
-            .map_err(failed)?;
+        // At once in its size: what grows leaves copies behind.
+        let mut text = Zeroizing::new(String::with_capacity(MAX_BYTES as usize));
+        let read = match path == Path::new("-") {
+            true => std::io::stdin().take(MAX_BYTES).read_to_string(&mut text),
+            false => std::fs::File::open(path)
+                .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text)),
+        };
+        read.map_err(failed)?;
         Self::trimmed(&text).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("the file {} is empty", path.display()))
+            let message = match path == Path::new("-") {
+                true => "the standard input is empty".to_owned(),
+                false => format!("the file {} is empty", path.display()),
+            };
+            Error::new(Kind::Usage, message)
                 .with_hint("write the password or key into its first line")
         })
     }

@@ -358,3 +358,31 @@ fn movie_of(since_1904: u32) -> Vec<u8> {
     ]
     .concat()
 }
+
+#[test]
+fn files_that_were_sent_stay_where_they_are_and_that_is_said() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("nas")).unwrap();
+    desk.run(&["remote", "add", "nas", "folder", "nas"])
+        .expect(0);
+    desk.rescue_photos(3);
+    let upload = |more: &[&str]| desk.run(&[&["upload", "rescued", "--to", "nas"], more].concat());
+    upload(&[]).expect(0);
+    let sent = desk.tree("nas");
+    for more in [&["--by-date"][..], &["--into", "Photos"]] {
+        let again = upload(more).expect(0);
+        let said = "3 files stay where an earlier upload put them";
+        assert!(again.all.contains(said), "{more:?}: {}", again.all);
+        assert_eq!(desk.tree("nas"), sent, "{more:?}");
+    }
+    let plain = upload(&[]).expect(0);
+    assert!(!plain.all.contains("stay where"), "{}", plain.all);
+    // What was arranged so is no exception.
+    desk.run(&["remote", "add", "months", "folder", "nas"])
+        .expect(0);
+    for _ in 0..2 {
+        let by_date = ["upload", "rescued", "--to", "months", "--by-date"];
+        let arranged = desk.run(&by_date).expect(0);
+        assert!(!arranged.all.contains("stay where"), "{}", arranged.all);
+    }
+}

@@ -46,6 +46,32 @@ fn photos_arrive_as_they_are_and_are_sent_once() {
 }
 
 #[test]
+fn folder_in_a_rescue_folder_is_no_place_for_copies() {
+    let desk = desk_with_nas(2);
+    fs::create_dir_all(desk.path("rescued/data/copies")).unwrap();
+    for inside in ["rescued", "rescued/data", "rescued/data/copies"] {
+        let refused = desk
+            .run(&["remote", "add", "inside", "folder", inside, "--json"])
+            .expect(2);
+        let message = refused.message();
+        assert!(message.contains("lies in the rescue folder"), "{message}");
+    }
+    // That of another phone, which became one after the remote was set up.
+    fs::copy(desk.path("rescued/rescue.db"), desk.path("nas/rescue.db")).unwrap();
+    let refused = desk.upload("nas", &[]).expect(2);
+    let message = refused.message();
+    assert!(message.contains("lies in the rescue folder"), "{message}");
+}
+
+#[test]
+fn copy_on_the_same_disk_is_called_that() {
+    let desk = desk_with_nas(2);
+    let sent = desk.run(&["upload", "rescued", "--to", "nas"]).expect(0);
+    let said = "is on the same disk as the rescue folder";
+    assert!(sent.all.contains(said), "{}", sent.all);
+}
+
+#[test]
 fn status_tells_of_the_place_that_the_remote_leads_to_now() {
     let desk = desk_with_nas(3);
     desk.upload("nas", &[]).expect(0);
@@ -514,9 +540,11 @@ fn untested_remote_is_added_without_the_network() {
 
 #[test]
 fn copy_within_the_rescue_folder_itself_is_none() {
-    let desk = desk_with_nas(3);
+    let desk = Desk::new();
+    fs::create_dir_all(desk.path("rescued/data")).unwrap();
     desk.run(&["remote", "add", "same", "folder", "rescued/data"])
         .expect(0);
+    desk.rescue_photos(3);
     let before = desk.tree("rescued/data");
     let ended = desk.upload("same", &[]).expect(2);
     assert!(

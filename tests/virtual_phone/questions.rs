@@ -214,7 +214,7 @@ async fn invalid_value_for_any_kind_is_named_with_an_example() {
         ),
         (
             vec!["webdav", "https://nas/", "--user", "ada:x"],
-            "'ada' is not a valid user name",
+            "'ada:...' is not a valid user name: it contains a colon",
             "as in ada",
         ),
         (

@@ -81,10 +81,7 @@ async fn connect_or_answer(
         }
         let question = "The phone waits for a tap on 'Allow'. Tap it there, or press Enter to accept it from here: ";
         tokio::select! {
-            done = &mut connecting => {
-                ui.prompt("\n");
-                return done.map_err(explained);
-            }
+            done = &mut connecting => return done.map_err(explained),
             pressed = prompted(question, Mode::Lines, ui) => drop(pressed?),
         }
     }

@@ -56,10 +56,7 @@ impl<F: GuideFace> Driver<'_, F> {
             }
         };
         tokio::select! {
-            happened = changed => {
-                self.face.waited();
-                Ok(happened)
-            }
+            happened = changed => Ok(happened),
             number = self.face.action(actions) => number.map(Happened::Answered),
         }
     }

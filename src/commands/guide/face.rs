@@ -27,9 +27,6 @@ pub(in crate::commands) trait GuideFace {
     /// itself.
     async fn action(&self, actions: &[GuideAction]) -> Result<usize, Error>;
 
-    /// The wait ended by itself.
-    fn waited(&self);
-
     /// Work that took long is done: what was typed meanwhile answers no later question.
     fn forget_typed(&self);
 

@@ -94,10 +94,6 @@ impl GuideFace for TerminalFace<'_> {
         }
     }
 
-    fn waited(&self) {
-        self.context.ui.prompt("\n");
-    }
-
     fn forget_typed(&self) {
         self.context.ui.forget_typed();
     }
@@ -130,7 +126,6 @@ impl TerminalFace<'_> {
         })?;
         if typed.is_empty() {
             // The end of the input answers no question.
-            self.context.ui.prompt("\n");
             let message = "stopped; everything done so far is safe";
             let error = Error::new(Kind::Interrupted, message);
             return Err(

@@ -300,14 +300,15 @@ impl PullReport<'_> {
 
 /// How long a run took and how fast it was: the rate is that of the time in which the phone was there.
 fn pace(took: Duration, waited: Duration, bytes: u64) -> String {
-    let rate = rate(bytes, took.saturating_sub(waited));
-    match waited.as_secs() {
-        0 => format!("{} ({rate})", seconds(took)),
-        _ => format!(
-            "{} ({rate}, without the {} in which the phone was gone)",
-            seconds(took),
-            seconds(waited)
-        ),
+    let rate = (bytes > 0).then(|| rate(bytes, took.saturating_sub(waited)));
+    let away = (waited.as_secs() > 0).then(|| {
+        let away = seconds(waited);
+        format!("without the {away} in which the phone was gone")
+    });
+    let notes: Vec<_> = rate.into_iter().chain(away).collect();
+    match notes.is_empty() {
+        true => seconds(took),
+        false => format!("{} ({})", seconds(took), notes.join(", ")),
     }
 }
 

@@ -208,7 +208,7 @@ async fn answer(
         let line = line.trim();
         match line.is_empty() {
             true if empty == EmptyAnswer::Counts => return Ok(String::new()),
-            true => {}
+            true => ui.remark("This is needed. Type an answer, or press Ctrl-C to stop."),
             false => match check(line) {
                 Ok(()) => return Ok(line.to_owned()),
                 Err(refused) => {

@@ -25,10 +25,7 @@ pub(super) fn ready_remote(
     let mut remote = connect(&args.to, settings).map_err(|problem| refused(&problem, args))?;
     remote.of_folder(folder.root());
     check_options(args, &mut remote)?;
-    remote.set_albums(albums_of(args)).map_err(|problem| {
-        Error::new(Kind::Usage, problem.to_string())
-            .with_hint("leave out --album and --album-per-folder, or take another remote")
-    })?;
+    remote.set_albums(albums_of(args))?;
     let patience = settings
         .patience_seconds
         .map_or(PATIENCE, Duration::from_secs);

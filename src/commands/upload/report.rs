@@ -46,8 +46,9 @@ pub(super) struct UploadRunDone {
     pub(super) finished: bool,
 }
 
-/// Remarks on wanted files that are not sent.
-pub(super) fn remark_left_out(chosen: &ChosenFiles, ui: &Ui) {
+/// Remarks on wanted files that are not sent, or not to where this command would put them.
+pub(super) fn remark_left_out(args: &UploadArgs, chosen: &ChosenFiles, ui: &Ui) {
+    let is_arranged = args.by_date || args.into.is_some();
     if chosen.unverified > 0 {
         ui.remark(&format!(
             "{} not verified and left out; --include-unverified sends them too",
@@ -58,6 +59,16 @@ pub(super) fn remark_left_out(chosen: &ChosenFiles, ui: &Ui) {
         ui.remark(&format!(
             "{} damaged on the phone and left out: `rescue status` names them",
             count(chosen.damaged, "file")
+        ));
+    }
+    if chosen.elsewhere > 0 && is_arranged {
+        let (stay, them) = match chosen.elsewhere {
+            1 => ("stays", "it"),
+            _ => ("stay", "them"),
+        };
+        ui.remark(&format!(
+            "{} {stay} where an earlier upload put {them}: --into and --by-date arrange new files only",
+            count(chosen.elsewhere, "file")
         ));
     }
 }

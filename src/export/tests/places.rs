@@ -41,7 +41,7 @@ fn places_that_are_taken_or_make_no_sense_are_refused() {
     };
     let refused = pack(&folder, planned(&folder), &forced, &silent());
     assert!(
-        matches!(refused, Err(ExportError::Exists { .. })),
+        matches!(refused, Err(ExportError::NotAFile { .. })),
         "{refused:?}"
     );
     assert!(Place::new(Path::new("/")).is_err());

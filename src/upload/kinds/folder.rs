@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use self::store::LocalFolder;
 use super::{Account, NewSecret, Person, Problem, RemoteKind, RemoteOptions, given};
 use crate::error::{self, Error};
+use crate::folder::Folder;
 use crate::upload::Remote;
 use crate::upload::paths::Paths;
 use crate::upload::rules::Rules;
@@ -58,12 +59,25 @@ impl RemoteKind for FolderSettings {
 
 fn existing(path: &Path) -> Result<PathBuf, Error> {
     let path = given::absolute(path)?;
-    match path.is_dir() {
-        true => Ok(path),
-        false => {
-            let message = format!("{} is not a folder", path.display());
+    if !path.is_dir() {
+        let message = format!("{} is not a folder", path.display());
+        return Err(Error::new(error::Kind::Usage, message)
+            .with_hint("name a folder that exists, as on a second disk"));
+    }
+    outside_of_rescue_folders(&path)?;
+    Ok(path)
+}
+
+/// Refuses a folder in a rescue folder, of whichever phone: what is sent there would count as foreign to that one.
+pub(crate) fn outside_of_rescue_folders(path: &Path) -> Result<(), Error> {
+    let is_rescue = |path: &&Path| Folder::changed(path).is_some();
+    match path.ancestors().find(is_rescue) {
+        None => Ok(()),
+        Some(rescue) => {
+            let (path, rescue) = (path.display(), rescue.display());
+            let message = format!("{path} lies in the rescue folder {rescue}");
             Err(Error::new(error::Kind::Usage, message)
-                .with_hint("name a folder that exists, as on a second disk"))
+                .with_hint("take a folder outside of it, best on another disk"))
         }
     }
 }

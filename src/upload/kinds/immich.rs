@@ -260,7 +260,7 @@ impl Immich {
 
 #[async_trait]
 impl Remote for Immich {
-    fn set_albums(&mut self, albums: Albums) -> Result<(), Problem> {
+    fn set_albums(&mut self, albums: Albums) -> Result<(), Error> {
         self.albums = albums;
         Ok(())
     }

@@ -64,17 +64,18 @@ impl RemoteOptions for WebDavSettings {
 
 /// Returns a user's name that can be sent with a password (RFC 7617).
 fn user(text: &str) -> Result<String, Error> {
-    match text.contains(|c: char| c == ':' || c.is_control()) || text.trim().is_empty() {
-        false => Ok(text.trim().to_owned()),
-        true => {
-            let message = format!(
-                "'{}' is not a valid user name",
-                text.split(':').next().unwrap_or_default()
-            );
-            Err(Error::new(error::Kind::Usage, message)
-                .with_hint("give it without the password, as in ada or ada@example.org"))
-        }
-    }
+    let why = match text.trim() {
+        "" => "it is empty",
+        name if name.contains(':') => "it contains a colon",
+        name if name.contains(char::is_control) => "it contains a control character",
+        name => return Ok(name.to_owned()),
+    };
+    // What is behind a colon may be the password.
+    let shown = text.split_once(':');
+    let shown = shown.map_or(text.to_owned(), |(name, _)| format!("{name}:..."));
+    let message = format!("'{shown}' is not a valid user name: {why}");
+    Err(Error::new(error::Kind::Usage, message)
+        .with_hint("give the name alone, as in ada or ada@example.org; the password is asked for"))
 }
 
 impl RemoteKind for WebDavSettings {

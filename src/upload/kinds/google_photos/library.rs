@@ -161,7 +161,7 @@ impl GooglePhotos {
 
 #[async_trait]
 impl Remote for GooglePhotos {
-    fn set_albums(&mut self, albums: Albums) -> Result<(), Problem> {
+    fn set_albums(&mut self, albums: Albums) -> Result<(), Error> {
         self.wish = albums;
         Ok(())
     }
