@@ -26,8 +26,11 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         .parse::<u64>()
         .ok()
         .and_then(|number| number.checked_mul(factor));
-    size.filter(|size| *size >= 1_000_000)
-        .ok_or_else(|| "at least 1M is needed; write it as in 25M, 4G or 650MiB".to_owned())
+    match size {
+        Some(size @ 1_000_000..) => Ok(size),
+        Some(1..) => Err("at least 1M is needed".to_owned()),
+        Some(0) | None => Err("write it as in 25M, 4G or 650MiB".to_owned()),
+    }
 }
 
 #[cfg(test)]

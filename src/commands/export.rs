@@ -61,6 +61,7 @@ pub(super) async fn run(args: ExportArgs, context: Context<'_>) -> Result<Done, 
             "{files} missing from it: its report.html lists them"
         ));
     }
+    lines.push("Next: unpack it, then open its index.html in a browser".to_owned());
     let exported = Exported {
         r#type: "exported",
         archives: &outcome.packed,

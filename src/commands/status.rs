@@ -21,6 +21,7 @@ use crate::folder::{
 };
 use crate::item::Item;
 use crate::item::PhoneIdentity;
+use crate::ui::words::{APART, LOOK_FIRST};
 use crate::ui::{Ui, bytes, count, plain, typed};
 use crate::upload::settings::Settings;
 
@@ -128,6 +129,9 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         Some(run) => pull_under_way(&summary, run),
         None => standing.sentence(),
     });
+    if pull.is_none() && standing.is_well() {
+        lines.extend([APART, LOOK_FIRST].map(str::to_owned));
+    }
     let status = StatusLine {
         r#type: "status",
         folder: path.display().to_string(),
@@ -287,7 +291,9 @@ impl RescueStanding<'_> {
             (0, 0) if !self.is_whole => format!(
                 "The last run could not read everything on the phone, or did not end: plug the phone in and run `rescue pull -o {word}`"
             ),
-            (0, 0) if !self.is_in_place => format!("{what} was here before"),
+            (0, 0) if !self.is_in_place => {
+                format!("{what} was here before; now some of it is not in its place")
+            }
             (0, 0) if self.by_size > 0 => format!(
                 "{what} is here; {} could be compared by size only",
                 count(self.by_size, "file")

@@ -30,6 +30,10 @@ pub(super) async fn run(args: &VirtualPhoneArgs, context: Context<'_>) -> Result
         },
         &[address],
     );
+    context.ui.remark(&format!(
+        "In another window: `rescue pull --tcp {}`; Ctrl-C ends the phone",
+        serving.address()
+    ));
     context.halt.stopped().await;
     Ok(Done::All)
 }

@@ -74,7 +74,7 @@ pub enum FolderError {
         path: PathBuf,
     },
     /// It holds something else.
-    #[error("not a rescue folder, and not empty: {}", path.display())]
+    #[error("not a rescue folder: {}", path.display())]
     NotARescueFolder {
         /// The folder.
         path: PathBuf,

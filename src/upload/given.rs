@@ -62,15 +62,15 @@ impl ServiceName {
         };
         let what = self.words();
         let message = format!("'{text}' is not a valid {what}: {why}");
-        let hint = match self {
-            Self::Bucket | Self::Container => {
-                "copy it from the service's page, as in my-photos-2026"
-            }
-            Self::Region => "copy it from the service's page, as in eu-central-1",
-            Self::StorageAccount | Self::ClientId | Self::KeyId | Self::AccessKeyId => {
-                "copy it from the service's page, whole and without the words around it"
-            }
+        let example = match self {
+            Self::Bucket | Self::Container => "my-photos-2026",
+            Self::StorageAccount => "myphotos2026",
+            Self::Region => "eu-central-1",
+            Self::ClientId => "a1b2c3d4e5f6g7h",
+            Self::KeyId => "0041a2b3c4d5e6f0000000001",
+            Self::AccessKeyId => "AKIA1234567890EXAMPLE",
         };
+        let hint = format!("copy it from the service's page, as in {example}");
         Err(Error::new(Kind::Usage, message).with_hint(hint))
     }
 }

@@ -83,12 +83,14 @@ pub(in crate::commands) async fn contents(
 }
 
 fn summed_up(folder: PathBuf, found: &Enumeration, plan: &Plan) -> PhoneContents {
+    let unproven = plan.unproven.iter();
+    let unproven = unproven.filter_map(|it| Some(plan.items.found(it.number)?.item.size));
     let mut contents = PhoneContents {
         free_bytes: free_bytes(&folder),
         folder,
         here: Amount {
-            files: plan.done_items,
-            bytes: plan.done_bytes,
+            files: plan.done_items.saturating_add(plan.unproven.len() as u64),
+            bytes: unproven.fold(plan.done_bytes, u64::saturating_add),
         },
         unreadable: found.refused.len() as u64,
         ..PhoneContents::default()

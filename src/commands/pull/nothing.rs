@@ -1,6 +1,7 @@
 //! Explains a choice that matches nothing on the phone, and names options that would match.
 
 use super::PullOrder;
+use crate::adb::RemotePath;
 use crate::error::{Error, Kind};
 use crate::folder::SurveyKind;
 use crate::pull::enumerate::{Enumeration, Roots};
@@ -39,6 +40,21 @@ pub(super) fn nothing_matches(request: &PullOrder, found: &Enumeration) -> Optio
     Some(error.with_hint(hint(request, found)))
 }
 
+/// The pattern for the same file, or for what is in the same folder, at any depth.
+fn at_any_depth(pattern: &str, example: Option<&RemotePath>) -> String {
+    let bare = pattern.trim_matches('/').trim_start_matches("**/");
+    let bare = bare.strip_suffix("/**").unwrap_or(bare);
+    let last = bare.rsplit('/').next().unwrap_or(bare);
+    let is_of_name = |path: &RemotePath| {
+        let name = String::from_utf8_lossy(path.name());
+        globset::Glob::new(last).is_ok_and(|glob| glob.compile_matcher().is_match(&*name))
+    };
+    match example.is_some_and(is_of_name) {
+        true => format!("**/{bare}"),
+        false => format!("**/{bare}/**"),
+    }
+}
+
 /// What would have matched.
 fn hint(request: &PullOrder, found: &Enumeration) -> String {
     let (near, choice) = (&found.near, &request.choice);
@@ -69,8 +85,7 @@ fn hint(request: &PullOrder, found: &Enumeration) -> String {
             .patterns
             .include
             .iter()
-            .map(|pattern| format!("**/{}", pattern.trim_matches('/')))
-            .flat_map(|pattern| [pattern.clone(), format!("{pattern}/**")])
+            .map(|pattern| at_any_depth(pattern, near.example.as_ref()))
             .collect();
         let example = near.example.as_ref().map(ToString::to_string);
         return format!(

@@ -54,7 +54,7 @@ fn refused(error: FolderError, said: SaidPhone) -> Error {
             "choose another folder with -o: --same-phone is for a phone with the same serial number",
         ),
         FolderError::NotAFolder { .. } | FolderError::NotARescueFolder { .. } => {
-            Error::from(error).with_hint("name a folder that `rescue pull` made, or a new one")
+            Error::from(error).with_hint("name a folder that `rescue pull` made, a new one or an empty one")
         }
         _ => error.into(),
     }

@@ -67,7 +67,7 @@ pub(super) fn remark_left_out(args: &UploadArgs, chosen: &ChosenFiles, ui: &Ui) 
             _ => ("stay", "them"),
         };
         ui.remark(&format!(
-            "{} {stay} where an earlier upload put {them}: --into and --by-date arrange new files only",
+            "{} {stay} where an earlier upload put {them}: --into and --by-date arrange new files only, or all of them on another remote",
             count(chosen.elsewhere, "file")
         ));
     }
@@ -143,7 +143,7 @@ fn report_lines(run: &UploadRunDone) -> Vec<String> {
     if tally.sent_again > 0 {
         let files = count(tally.sent_again, "file");
         lines.push(format!(
-            "{files} with a receipt missing or changed there, and due again"
+            "{files} sent before, missing or changed there, and due again"
         ));
     }
     if tally.copies > 0 {

@@ -178,10 +178,12 @@ fn command(action: &GuideAction) -> Option<String> {
         GuideAction::InstallRules => "doctor --install-udev-rules",
         GuideAction::TryAgain | GuideAction::TakeRest => "pull",
         GuideAction::Export => "export",
-        GuideAction::Upload(remote) => return Some(format!("upload --to {}", plain(remote))),
-        GuideAction::CopyToDisk => "upload",
+        GuideAction::Upload(remote) => {
+            return Some(format!("upload FOLDER --to {}", plain(remote)));
+        }
         GuideAction::AddRemote => "remote add",
-        GuideAction::More | GuideAction::Finish => return None,
+        // An upload to a folder that has yet to become a remote: no command does that alone.
+        GuideAction::CopyToDisk | GuideAction::More | GuideAction::Finish => return None,
     };
     Some(command.to_owned())
 }

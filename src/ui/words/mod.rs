@@ -1,3 +1,8 @@
 //! The sentences that a person reads. In: values. Out: lines, with foreign names made harmless.
 
 pub(crate) mod journey;
+
+/// What no pull can take.
+pub(crate) const APART: &str = "Not part of this: contacts, messages, and what apps keep inside themselves, as WhatsApp keeps its chats.";
+/// What an owner does before the phone may go.
+pub(crate) const LOOK_FIRST: &str = "Do not wipe the phone, and do not give it away, before you have looked at the pictures, and have a second copy on another disk or in a cloud.";

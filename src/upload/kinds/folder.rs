@@ -58,6 +58,11 @@ impl RemoteKind for FolderSettings {
 }
 
 fn existing(path: &Path) -> Result<PathBuf, Error> {
+    if !path.exists() {
+        let message = format!("there is no folder {}", path.display());
+        return Err(Error::new(error::Kind::Usage, message)
+            .with_hint("make it first, or name a folder that exists, as on a second disk"));
+    }
     let path = given::absolute(path)?;
     if !path.is_dir() {
         let message = format!("{} is not a folder", path.display());

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::super::super::text::{bytes, count};
+use super::super::{APART, LOOK_FIRST};
 use super::{WIPE, shown};
 use crate::folder::{Summary, SurveyKind};
 use crate::guide::journey::{Completeness, Holdings};
@@ -48,22 +49,19 @@ pub(super) fn words(holdings: &Holdings) -> HoldingsWords {
         "It is in {}; the pictures are in its folder \"data\".",
         shown(&holdings.folder)
     );
-    let apart = "Not part of this: contacts, messages, and what apps keep inside themselves, as WhatsApp keeps its chats.";
     let wipe = match holdings.verdict() {
         Completeness::Partly => {
             format!(
                 "{WIPE} before the rest is here, too, or you are sure that you can do without it."
             )
         }
-        _ => format!(
-            "{WIPE} before you have looked at the pictures, and have a second copy on another disk or in a cloud."
-        ),
+        _ => LOOK_FIRST.to_owned(),
     };
     HoldingsWords {
         is_safe: holdings.verdict() != Completeness::Partly,
         verdict,
         doubts: doubts(holdings),
-        rest: vec![place, apart.to_owned(), wipe],
+        rest: vec![place, APART.to_owned(), wipe],
     }
 }
 
