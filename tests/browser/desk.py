@@ -56,6 +56,7 @@ with browser() as window:
     window.until("return !document.getElementById('work').hidden && document.getElementById('pictures').childElementCount > 0")
     look(window, "progress")
     seen["parts"] = window.run("return [...document.querySelectorAll('#parts span')].map(s => s.textContent)")
+    seen["names"] = window.run("return [...document.querySelectorAll('#pictures img')].map(i => i.alt)")
     click(window, "Pause")
     shows(window, "Paused.")
     # A page that is opened again finds the same.
@@ -94,7 +95,7 @@ with browser() as window:
     look(window, "copied")
     # What names from the phone would have done, were they taken for markup.
     seen["markup"] = window.run("return document.querySelectorAll('main b, main script, iframe, object, [onerror]').length")
-    seen["text"] = window.run("return document.body.innerText + [...document.querySelectorAll('#pictures img')].map(i => i.alt).join()")
+    seen["text"] = window.run("return document.body.innerText")
     seen["harm"] = window.run("return window.harm === undefined ? 'none' : String(window.harm)")
     seen["console"] = [line for line in window.console() if "favicon" not in line]
     seen["requests_elsewhere"] = [u for u in window.urls() if not u.startswith((url, "data:", "about:"))]
