@@ -18,11 +18,7 @@ pub(super) fn start(page: &OsStr) -> Result<Child, String> {
         ("xdg-open", &[])
     };
     // Without a desktop it would show the page in this very terminal, where a browser for one is installed.
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let has_desktop = ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"]
-        .into_iter()
-        .any(is_set);
-    if program == "xdg-open" && !has_desktop {
+    if !has_desktop() {
         return Err("this session has no desktop".to_owned());
     }
     Command::new(program)
@@ -33,4 +29,11 @@ pub(super) fn start(page: &OsStr) -> Result<Child, String> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| format!("{program}: {error}"))
+}
+
+/// Whether this session has a desktop, where a browser has a window of its own.
+pub(super) fn has_desktop() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let mut names = ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].into_iter();
+    cfg!(windows) || cfg!(target_os = "macos") || names.any(is_set)
 }

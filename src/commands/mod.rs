@@ -2,6 +2,7 @@
 //! an exit code.
 
 mod authorize;
+mod begin;
 mod browser;
 mod children;
 mod choice;
@@ -151,7 +152,7 @@ async fn run_command(cli: Cli, ui: &Ui) -> u8 {
     let halt = &halt;
     let context = Context { ui, halt };
     let running: CommandFuture<'_> = match &cli.command {
-        Command::Guide(args) => Box::pin(guide::run(args, context)),
+        Command::Guide(args) => Box::pin(begin::run(args, context)),
         Command::Desk(args) => Box::pin(desk::run(args, context)),
         Command::Devices(args) if args.watch => until_stopped(halt, devices::run(args, ui)),
         Command::Devices(args) => unless_stopped(halt, devices::run(args, ui)),

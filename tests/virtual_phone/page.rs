@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::desk::{CAMERA, Desk, camera, end, files_below, generated, kill, until};
 use crate::served::photo;
+use crate::terminal::Terminal;
 
 /// What comes for a request.
 pub(crate) struct Got {
@@ -635,22 +636,11 @@ async fn name_with_markup_is_text_in_the_news() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn address_among_a_programs_arguments_leads_to_the_page_once() {
-    use std::os::unix::fs::PermissionsExt as _;
     let (phone, _) = camera(&[10_000]);
     let phone = phone.serve().await.unwrap();
     let desk = Desk::new();
-    let programs = desk.path("programs");
-    std::fs::create_dir(&programs).unwrap();
-    let browser = programs.join("xdg-open");
-    let words = format!(
-        "#!/bin/sh\nprintf %s \"$1\" > '{0}.new'; mv '{0}.new' '{0}'\n",
-        desk.path("opened").display()
-    );
-    std::fs::write(&browser, words).unwrap();
-    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = desk.command(&["--json", "desk", "--tcp", &phone.address().to_string()]);
-    command.env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
-    command.env("DISPLAY", ":1");
+    with_desktop(&desk, &mut command);
     let served = Served::of(command);
     until("a browser", || desk.path("opened").is_file()).await;
     let opened = std::fs::read_to_string(desk.path("opened")).unwrap();
@@ -674,6 +664,54 @@ async fn address_among_a_programs_arguments_leads_to_the_page_once() {
     assert_eq!(again.status, 403);
     assert!(!again.head.contains(&served.path));
     assert_eq!(served.get("").status, 200);
+}
+
+/// A desktop whose browser notes the address that it is to open.
+fn with_desktop(desk: &Desk, command: &mut Command) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let programs = desk.path("programs");
+    std::fs::create_dir_all(&programs).unwrap();
+    let browser = programs.join("xdg-open");
+    let words = format!(
+        "#!/bin/sh\nprintf %s \"$1\" > '{0}.new'; mv '{0}.new' '{0}'\n",
+        desk.path("opened").display()
+    );
+    std::fs::write(&browser, words).unwrap();
+    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();
+    command.env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
+    command.env("DISPLAY", ":1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rescue_alone_on_a_desktop_offers_the_browser_and_stays_in_the_terminal_on_no() {
+    let (phone, _) = camera(&[10_000]);
+    let phone = phone.serve().await.unwrap();
+    let desk = Desk::new();
+    let address = phone.address().to_string();
+    let start = || {
+        let mut command = desk.command(&["guide", "--tcp", &address, "--idle-timeout", "2"]);
+        command.env("ANDROID_ADB_SERVER_PORT", "1");
+        with_desktop(&desk, &mut command);
+        Terminal::start(command, 100)
+    };
+    let mut terminal = start();
+    terminal.shows("in your browser instead? [Y/n]").await;
+    terminal.type_keys("perhaps\n");
+    terminal.type_keys("n\n");
+    terminal.shows("What do you want to take?").await;
+    assert!(!desk.path("opened").exists());
+    terminal.interrupt();
+    assert_eq!(terminal.end().await.0, 130);
+
+    let mut terminal = start();
+    terminal.shows("in your browser instead? [Y/n]").await;
+    terminal.type_keys("\n");
+    terminal.shows("http://127.0.0.1:").await;
+    until("a browser", || desk.path("opened").is_file()).await;
+    terminal.interrupt();
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 130, "{screen}");
+    assert!(!screen.contains("What do you want"), "{screen}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

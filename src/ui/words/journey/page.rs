@@ -7,7 +7,7 @@ use super::super::super::face::{FaceQuestion, WantedAnswer};
 use super::contents::{self, ContentsWords};
 use super::holdings::{self, HoldingsWords};
 use super::{WIPE, asked, does, lines, owned};
-use crate::guide::journey::{Completeness, GuideAction, Note, Question};
+use crate::guide::journey::{GuideAction, Note, Question};
 
 /// What to tell, in the form that a page shows it in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,7 +29,10 @@ pub(crate) enum NoteWords {
 pub(crate) fn on_page(note: &Note) -> NoteWords {
     let lines = match note {
         Note::Contents(contents) => return NoteWords::Contents(contents::words(contents)),
-        Note::Arrived(holdings) => return NoteWords::Holdings(holdings::words(holdings)),
+        // The last words are the verdict once more.
+        Note::Arrived(holdings) | Note::Farewell(holdings) => {
+            return NoteWords::Holdings(holdings::words(holdings));
+        }
         Note::Advice(_) => {
             return NoteWords::Advice {
                 lines: told(lines(note)),
@@ -48,12 +51,6 @@ pub(crate) fn on_page(note: &Note) -> NoteWords {
         Note::Pictures(_) => {
             owned(&["To look at the pictures, use the button \"Look at the pictures\"."])
         }
-        Note::Farewell(holdings) => match holdings.verdict() {
-            Completeness::Partly => owned(&[
-                "Not everything is here yet: plug the phone in and start again; the rescue continues there.",
-            ]),
-            _ => Vec::new(),
-        },
         Note::Stopped => vec![
             "Stopped. The files here are safe; the next start continues where it stopped."
                 .to_owned(),
