@@ -114,6 +114,10 @@ async fn send_to(
     refuse_folder_of_no_use(args, &folder, settings)?;
     let (remote, options) = ready_remote(args, &folder, settings)?;
     let target = settings.kind.target();
+    let known = folder.catalogue().known_remote(&args.to, &target)?;
+    if let (Some(path), Some(id), false) = (settings.kind.folder(), known, args.dry_run) {
+        look_for_disk(&folder, id, args, path)?;
+    }
     if let Some(how) = args.check {
         let work = RemoteComparison {
             args,
@@ -127,15 +131,11 @@ async fn send_to(
         let checked = check(work, &mut folder, remote, context).await;
         return checked.map(|done| (done, Tally::default()));
     }
-    let known = folder.catalogue().known_remote(&args.to, &target)?;
     let chosen = chosen_files(args, &folder, known, remote.rules(), context.halt).await?;
     remark_left_out(args, &chosen, context.ui);
     if args.dry_run {
         let done = dry_run(args, &chosen, &folder, known, context.ui)?;
         return Ok((done, Tally::default()));
-    }
-    if let (Some(path), Some(id)) = (settings.kind.folder(), known) {
-        look_for_disk(&folder, id, args, path)?;
     }
     let queued = QueuedUploads::of(&chosen, &mut folder, (&args.to, &target))?;
     send_queued(args, &mut folder, queued, (remote, options), context).await
@@ -169,7 +169,7 @@ fn refuse_folder_of_no_use(
 }
 
 /// A disk that is not plugged in leaves an empty folder in its place, on this computer's own disk:
-/// nothing is to be sent there, and nothing to be called complete.
+/// nothing is to be sent there, nothing to be called complete, and no receipt to be forgotten.
 fn look_for_disk(
     folder: &Folder,
     id: RemoteId,
@@ -188,11 +188,9 @@ fn look_for_disk(
         path.display(),
         args.to
     );
-    Err(Error::new(Kind::NoConnection, message).with_hint(format!(
-        "plug it in and run the same command again; if it was emptied on purpose, `rescue upload {} --to {} --check` records that, and everything is sent again",
-        typed(&args.folder),
-        typed_word(&args.to)
-    )))
+    Err(Error::new(Kind::NoConnection, message).with_hint(
+        "plug it in and run the same command again; if it was emptied on purpose, `rescue remote add` the same folder under another name: everything is sent to that",
+    ))
 }
 
 /// The uploads of one run, as the catalogue has them now.

@@ -177,6 +177,8 @@ fn archives_are_checked_without_the_photos_that_were_never_meant_to_go() {
     );
     let there = desk.path("there").join("all.zip");
     fs::remove_file(&there).unwrap();
+    // An empty folder would be taken for the mount point of a disk that is not plugged in.
+    fs::write(desk.path("there/other"), "other").unwrap();
     desk.upload("there", &["--check"]).expect(3);
     let said = desk.run(&["upload", "rescued", "--to", "there", "--check"]);
     assert_eq!(said.code, 3, "{}", said.all);

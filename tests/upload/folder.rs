@@ -603,9 +603,30 @@ fn folder_that_a_disk_left_behind_is_not_taken_for_the_disk() {
         ended.all
     );
     assert!(desk.tree("nas").is_empty());
+    let receipts = desk.run(&["status", "rescued"]).all;
+    for how in ["--check", "--check=quick"] {
+        let ended = desk.upload("nas", &[how]).expect(1);
+        let said = &ended.all;
+        assert!(said.contains("is its disk plugged in?"), "{said}");
+        assert!(!said.contains("--check"), "{said}");
+    }
+    assert_eq!(desk.run(&["status", "rescued"]).all, receipts);
+    be_impatient(&desk);
+    fs::rename(desk.path("nas"), desk.path("mount point")).unwrap();
+    desk.upload("nas", &["--check"]).expect(1);
+    assert_eq!(desk.run(&["status", "rescued"]).all, receipts);
+    // Plugged in again, it has everything on record.
+    fs::rename(desk.path("unplugged"), desk.path("nas")).unwrap();
+    let ended = desk.upload("nas", &[]).expect(0);
+    assert_eq!(ended.line("upload_summary")["sent"], 2);
     // Somebody may have emptied it on purpose.
-    desk.upload("nas", &["--check"]).expect(3);
-    desk.upload("nas", &[]).expect(0);
+    fs::remove_dir_all(desk.path("nas")).unwrap();
+    fs::create_dir(desk.path("nas")).unwrap();
+    let ended = desk.upload("nas", &[]).expect(1);
+    assert!(ended.all.contains("under another name"), "{}", ended.all);
+    desk.run(&["remote", "add", "nas-2", "folder", "nas"])
+        .expect(0);
+    desk.upload("nas-2", &[]).expect(0);
     assert_eq!(desk.tree("nas").len(), 3);
 }
 
