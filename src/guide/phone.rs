@@ -24,7 +24,6 @@ impl From<PhoneError> for Error {
                 LinkError::Protocol(_) => Kind::PhoneTalksNonsense,
                 LinkError::Closed | LinkError::Io(_) | LinkError::NotReading => Kind::PhoneGone,
             },
-            PhoneError::NotAPhone { .. } => Kind::PhoneTalksNonsense,
             PhoneError::Gone { .. } | PhoneError::Idle { .. } => Kind::PhoneGone,
             PhoneError::StreamEnded { .. } => Kind::PhoneGone,
             PhoneError::ServiceRefused { .. } => Kind::Refused,
@@ -34,6 +33,8 @@ impl From<PhoneError> for Error {
             | PhoneError::TooManyEntries { .. } => Kind::PhoneTalksNonsense,
             PhoneError::Unreachable { .. }
             | PhoneError::UnknownHost { .. }
+            | PhoneError::NotAPhone { .. }
+            | PhoneError::Silent { .. }
             | PhoneError::NoPhone
             | PhoneError::NoSuchPhone { .. } => Kind::NoPhone,
             PhoneError::NotAServer { .. } | PhoneError::ServerRefused { .. } => Kind::AdbServer,
@@ -103,7 +104,7 @@ pub fn hint(error: &PhoneError) -> Hint {
             "a folder may list without end: name the folders to take with --root, as in /storage/emulated/0/DCIM",
         )]
         .into(),
-        PhoneError::NotAPhone { .. } => states::no_adb.next(),
+        PhoneError::NotAPhone { .. } | PhoneError::Silent { .. } => states::no_adb.next(),
         PhoneError::Unreachable { .. } | PhoneError::UnknownHost { .. } => {
             states::of_address(error).unwrap_or(states::no_answer).next()
         }

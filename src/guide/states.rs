@@ -168,7 +168,7 @@ mod table {
             "check that the phone is on and in the same network as this computer",
             ["a guest network, or mobile data on the phone, keeps the two apart",
              "plug the phone in and leave --tcp out"];
-        no_adb: Some(Kind::PhoneTalksNonsense),
+        no_adb: Some(Kind::NoPhone),
             "the answer there does not come from a phone's ADB daemon",
             "check that the address and the port are those of the phone",
             ["wireless debugging needs an adb server: `rescue connect HOST:PORT --pair CODE`, then leave --tcp out"];
@@ -261,7 +261,7 @@ pub fn of_error(error: &PhoneError) -> Option<Diagnosis> {
         PhoneError::Unauthorized { .. } => unauthorized,
         PhoneError::Locked => locked_since_boot,
         PhoneError::NoPhone => nothing_on_usb,
-        PhoneError::Idle { .. } => hung,
+        PhoneError::Idle { .. } | PhoneError::Silent { .. } => hung,
         PhoneError::NotAServer { .. } | PhoneError::ServerRefused { .. } => server_trouble,
         PhoneError::Keys(error) => of_keys(error),
         PhoneError::SameSerial { .. } => same_serial,

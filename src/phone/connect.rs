@@ -112,7 +112,11 @@ pub(crate) async fn connect(
             {
                 away()
             }
-            PhoneError::Idle { .. } if patience == Patience::ForReturn => Waiting::Answer,
+            PhoneError::Idle { .. } | PhoneError::Silent { .. }
+                if patience == Patience::ForReturn =>
+            {
+                Waiting::Answer
+            }
             // Who has it lets go of it: this program a moment after a connection ended, or another.
             PhoneError::NotReady {
                 state: state @ DeviceState::Busy(_),
@@ -183,6 +187,10 @@ async fn attempt(
                 PhoneError::Lost(source) if !source.wants_tls() => {
                     let address = address.clone();
                     PhoneError::NotAPhone { address, source }
+                }
+                PhoneError::Idle { after, .. } => {
+                    let address = address.clone();
+                    PhoneError::Silent { address, after }
                 }
                 other => other,
             })?;

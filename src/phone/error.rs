@@ -52,6 +52,14 @@ pub enum PhoneError {
         #[source]
         source: Arc<LinkError>,
     },
+    /// What accepts connections at an address sends nothing.
+    #[error("no phone answered at {address}: nothing came for {} seconds", after.as_secs())]
+    Silent {
+        /// The address.
+        address: String,
+        /// The length of the silence.
+        after: Duration,
+    },
     /// An adb server reports that the phone is not there, or no longer there.
     #[error("the phone {serial} is not there any more: {message}")]
     Gone {
@@ -218,6 +226,7 @@ impl PhoneError {
         match self {
             Self::Lost(_)
             | Self::NotAPhone { .. }
+            | Self::Silent { .. }
             | Self::Gone { .. }
             | Self::Idle { .. }
             | Self::Unreachable { .. }

@@ -85,7 +85,7 @@ async fn remote_is_added_by_answers_alone_and_a_bad_one_is_asked_for_again() {
     terminal.shows("The folder; must exist: ").await;
     terminal.type_keys("missing\n");
     terminal.shows("missing").await;
-    terminal.shows("check the path; it must exist").await;
+    terminal.shows("make it first").await;
     terminal.type_keys("second disk\n");
     let (ended, screen) = terminal.end().await;
     assert_eq!(ended, 0, "{screen}");
