@@ -159,6 +159,10 @@ impl GuideFace for PageFace<'_> {
     }
 
     fn tell(&self, notes: &[Note]) {
+        // What else can be tried stands below the one next step, and not in its place.
+        if let [note @ Note::Alternatives(_)] = notes {
+            return self.page.add(on_page(note));
+        }
         self.page.turn(notes.iter().map(on_page).collect());
         for note in notes {
             if let Note::Arrived(holdings) = note {

@@ -112,6 +112,13 @@ async fn follow(
         match step {
             Step::Say(text) => tell(text),
             Step::Check(text) if yes => tell(text),
+            Step::Check(text) if ui.is_on_face() => {
+                let question = format!("{number} {text}");
+                let choices = ["Continue", "Stop"].map(str::to_owned).into();
+                if ui.choose_on_face(&question, choices, 0).await != Some(0) {
+                    return Err(Error::new(Kind::Interrupted, "stopped"));
+                }
+            }
             Step::Check(text) => {
                 let question = format!("{number} {} (Enter continues, Ctrl-C stops) ", plain(text));
                 prompted(&question, Mode::Lines, ui).await?;

@@ -120,6 +120,10 @@ pub(super) async fn prompted(
 
 /// Asks a question to be answered by "yes".
 pub(super) async fn agreed(question: &str, ui: &Ui) -> Result<bool, Error> {
+    if ui.is_on_face() {
+        let choices = ["Yes", "No"].map(str::to_owned).into();
+        return Ok(ui.choose_on_face(question, choices, 1).await == Some(0));
+    }
     let line = prompted(&format!("{question} Type yes: "), Mode::Lines, ui).await?;
     Ok(line.trim_ascii().eq_ignore_ascii_case(b"yes"))
 }
@@ -226,7 +230,63 @@ fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+    use crate::event::Event;
+    use crate::ui::face::{
+        Face, FaceAnswer, FaceAsking, FaceProgress, FaceQuestion, Tone, WantedAnswer,
+    };
+
+    /// A page that answers each question with the next of these, and keeps what it was asked.
+    #[derive(Default)]
+    struct AnsweringFace {
+        answers: Mutex<Vec<FaceAnswer>>,
+        asked: Mutex<Vec<FaceQuestion>>,
+    }
+
+    impl Face for AnsweringFace {
+        fn tell(&self, _: &str, _: Tone) {}
+
+        fn event(&self, _: &Event) {}
+
+        fn progress(&self, _: Option<FaceProgress>) {}
+
+        fn ask(&self, question: FaceQuestion) -> FaceAsking<'_> {
+            self.asked.lock().unwrap().push(question);
+            let answer = self.answers.lock().unwrap().remove(0);
+            Box::pin(std::future::ready(answer))
+        }
+    }
+
+    #[tokio::test]
+    async fn page_is_asked_as_a_terminal_is() {
+        let line = |text: &str| FaceAnswer::Line(Zeroizing::new(text.to_owned()));
+        let face = Arc::new(AnsweringFace::default());
+        *face.answers.lock().unwrap() = vec![
+            line("4711"),
+            line(""),
+            FaceAnswer::Nothing,
+            FaceAnswer::Number(0),
+            FaceAnswer::Number(1),
+            FaceAnswer::Nothing,
+        ];
+        let ui = &Ui::on_face(Arc::clone(&face) as Arc<dyn Face>);
+        let args = LockSecretArgs::default();
+        let secret = ask(&args, ui).await.unwrap();
+        assert!(matches!(secret, Some(LockSecret::Text(text)) if *text == "4711"));
+        // Nothing typed, and a question that is left.
+        for _ in 0..2 {
+            assert!(ask(&args, ui).await.unwrap().is_none());
+        }
+        for expected in [true, false, false] {
+            assert_eq!(agreed("Sure?", ui).await.unwrap(), expected);
+        }
+        let asked = face.asked.lock().unwrap();
+        let is_secret = |it: &&FaceQuestion| it.wanted == WantedAnswer::Secret;
+        assert_eq!(asked.iter().filter(is_secret).count(), 3);
+        assert_eq!(asked[0].text, "PIN or password of the phone (not shown)");
+    }
 
     #[test]
     fn attempts_are_remembered_from_a_file_of_a_sensible_size_alone() {

@@ -96,6 +96,11 @@ impl DeskPage {
         self.change(|state| state.turn(notes));
     }
 
+    /// Tells something beside what was told last.
+    pub(crate) fn add(&self, note: NoteWords) {
+        self.change(|state| state.add(note));
+    }
+
     /// Offers to look at a rescue folder that has an album.
     pub(crate) fn show_folder(&self, folder: &Path) {
         self.0.shelf.set(folder);

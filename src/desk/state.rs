@@ -204,6 +204,15 @@ impl DeskState {
         }
     }
 
+    /// Adds to what was told last, unless it stands there.
+    pub(super) fn add(&mut self, note: NoteWords) {
+        let is_there = |told: &Told| matches!(told, Told::Note(known) if *known == note);
+        if !self.now.iter().any(is_there) {
+            self.now.push_back(Told::Note(note));
+            self.touch(StatePart::Now);
+        }
+    }
+
     /// Begins work that this switch stops.
     pub(super) fn begin_work(&mut self, pause: Halt) {
         self.move_up();
@@ -421,7 +430,7 @@ mod tests {
     fn two() -> WantedAnswer {
         WantedAnswer::One {
             choices: vec!["yes".to_owned(), "no".to_owned()],
-            usual: 0,
+            usual: Some(0),
         }
     }
 

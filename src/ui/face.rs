@@ -61,8 +61,11 @@ pub(crate) struct FaceQuestion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum WantedAnswer {
-    /// One of these; the usual one is at this place.
-    One { choices: Vec<String>, usual: usize },
+    /// One of these; the usual one, where one is, is at this place.
+    One {
+        choices: Vec<String>,
+        usual: Option<usize>,
+    },
     /// Any number of these.
     Many { choices: Vec<String> },
     /// Nothing, for what is waited for may come by itself; or one of these.

@@ -316,11 +316,20 @@ impl Ui {
         ))
     }
 
-    /// Asks on a face for one of several choices, from 0; `None` where the person has none.
-    pub(crate) async fn choose_on_face(&self, text: &str, choices: Vec<String>) -> Option<usize> {
+    /// Asks on a face for one of several choices, from 0, of which one is the usual one; `None` where there is no face
+    /// or no answer.
+    pub(crate) async fn choose_on_face(
+        &self,
+        text: &str,
+        choices: Vec<String>,
+        usual: usize,
+    ) -> Option<usize> {
         let question = FaceQuestion {
             text: plain(text),
-            wanted: WantedAnswer::One { choices, usual: 0 },
+            wanted: WantedAnswer::One {
+                choices,
+                usual: Some(usual),
+            },
         };
         match self.face.as_ref()?.ask(question).await {
             FaceAnswer::Number(number) => Some(number),

@@ -20,7 +20,7 @@ fn guide(desk: &Desk, address: &str, more: &[&str]) -> Terminal {
 }
 
 /// Has a phone answer where another did, once that has let go of its port.
-async fn back(phone: &VirtualPhone, port: u16) -> Serving {
+pub(crate) async fn back(phone: &VirtualPhone, port: u16) -> Serving {
     let begin = Instant::now();
     loop {
         match phone.clone().serve_at(port).await {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rescue::virtual_phone::tree::Tree;
-use rescue::virtual_phone::{Serving, VirtualPhone};
+use rescue::virtual_phone::{Serving, Trust, VirtualPhone};
 use serde_json::{Map, Value, json};
 
 use crate::desk::{CAMERA, Desk, camera, end, files_below, generated, kill, until};
@@ -753,4 +753,73 @@ async fn remote_is_set_up_by_the_questions_of_the_page_and_uploaded_to() {
     tab.choose(&served, "Finish").await;
     tab.choose(&served, "Rescue another phone").await;
     tab.shows("Nothing is new on the phone").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_else_can_be_tried_stands_beside_the_next_step() {
+    let desk = Desk::new();
+    let served = Served::of(desk.command(&["--json", "desk", "--no-open"]));
+    let tab = served.tab();
+    for question in ["picture?", "finger?", "password?", "this phone?"] {
+        let asked = tab.asks(question).await;
+        assert_eq!(asked["usual"], Value::Null, "no answer stands out");
+        tab.choose(&served, "I don't know").await;
+    }
+    tab.asks("Waiting").await;
+    for _ in 0..2 {
+        tab.choose(&served, "What else can I try?").await;
+        tab.asks("Waiting").await;
+    }
+    until("both", || {
+        let now = tab.part("now").to_string();
+        now.contains("No phone shows on USB yet") && now.matches("You can also try").count() == 1
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn phone_that_waits_for_a_tap_is_rescued_by_itself_after_it() {
+    let (mut phone, _) = camera(&[10_000]);
+    phone.trust = Trust::Known {
+        keys: Vec::new(),
+        approves_after: Some(Duration::from_millis(100)),
+    };
+    let phone = phone.serve().await.unwrap();
+    let desk = Desk::new();
+    let served = Served::start(&desk, &phone, &[]);
+    let tab = served.tab();
+    for question in ["picture?", "finger?", "password?"] {
+        tab.asks(question).await;
+        tab.choose(&served, "Yes").await;
+    }
+    // Nobody presses anything on the page: the next question comes by itself.
+    tab.choose(&served, "Everything").await;
+    tab.shows("Safe: everything").await;
+    assert!(tab.all.lock().unwrap().contains("tap 'Allow'"));
+    assert_eq!(rescued(&desk), photo(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn phone_unplugged_twice_in_the_middle_is_waited_for_and_the_page_counts_on() {
+    let (phone, _) = camera(&[100_000; 20]);
+    let mut slow = phone.clone();
+    slow.rate = Some(400_000);
+    let serving = slow.clone().serve().await.unwrap();
+    let address = serving.address();
+    let desk = Desk::new();
+    let served = Served::start(&desk, &serving, &["--wait", "1"]);
+    let tab = served.tab();
+    tab.choose(&served, "Everything").await;
+    let is_proven = |files: u64| tab.part("proven")["files"].as_u64() >= Some(files);
+    let mut serving = Some(serving);
+    for files in [2, 6] {
+        until("some files", || is_proven(files)).await;
+        drop(serving.take());
+        tab.shows("Interrupted: ").await;
+        tab.asks("Waiting").await;
+        serving = Some(crate::guide::back(&slow, address.port()).await);
+    }
+    tab.shows("Safe: everything").await;
+    assert_eq!(tab.part("proven")["files"], 20);
+    assert_eq!(rescued(&desk).len(), 20);
 }

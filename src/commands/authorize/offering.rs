@@ -82,7 +82,8 @@ async fn connect_or_answer(
         let question = "The phone waits for a tap on 'Allow'. Tap it there, or press Enter to accept it from here: ";
         tokio::select! {
             done = &mut connecting => return done.map_err(explained),
-            pressed = prompted(question, Mode::Lines, ui) => drop(pressed?),
+            pressed = prompted(question, Mode::Lines, ui), if !ui.is_on_face() => drop(pressed?),
+            _ = accepted_on_face(ui), if ui.is_on_face() => {}
         }
     }
     let wish = UnlockOptions {
@@ -96,4 +97,11 @@ async fn connect_or_answer(
         ui.remark(&format!("{name} has allowed this computer ({by})"));
     }
     Ok(phone)
+}
+
+/// Offers on a page to accept the question from here; returns when the person wants that.
+async fn accepted_on_face(ui: &Ui) -> Option<usize> {
+    let text = "The phone waits for a tap on 'Allow'. Tap it there, or accept it from here.";
+    let choices = vec!["Accept it from here".to_owned()];
+    ui.choose_on_face(text, choices, 0).await
 }

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::{Command, Stdio};
 
 use crate::commands::Done;
+use crate::commands::lock_secret::agreed;
 use crate::error::{Error, Kind};
 use crate::ui::terminal::Mode;
 use crate::ui::{Ui, Went};
@@ -44,13 +45,15 @@ pub(super) async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error
         if !ui.can_ask_for_secret() {
             return Err(unasked());
         }
-        let answer = ui.ask("Write it? [y/N] ", Mode::Lines).await;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => "n".to_owned().into(),
-            Err(error) => return Err(unasked().caused_by(error)),
+        let is_wanted = match ui.is_on_face() {
+            true => agreed("Write it?", ui).await?,
+            false => match ui.ask("Write it? [y/N] ", Mode::Lines).await {
+                Ok(answer) => matches!(answer.trim(), "y" | "Y" | "yes"),
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => false,
+                Err(error) => return Err(unasked().caused_by(error)),
+            },
         };
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+        if !is_wanted {
             ui.remark("Nothing was written.");
             return Ok(Done::All);
         }

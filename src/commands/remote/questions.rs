@@ -162,7 +162,7 @@ async fn chosen_on_face<'a>(kinds: &[&'a Command], ui: &Ui) -> Result<&'a Comman
     let mut choices: Vec<_> = kinds.iter().map(about).collect();
     choices.push("None of these".to_owned());
     let chosen = ui
-        .choose_on_face("What kind of place is it?", choices)
+        .choose_on_face("What kind of place is it?", choices, 0)
         .await;
     let kind = chosen.and_then(|number| kinds.get(number));
     kind.copied()

@@ -25,8 +25,18 @@ async function send(path, body) {
 
 // ---- what is told
 
+// A line as the terminal has it: set in where it is indented there, and with its commands as such.
+function line(text) {
+  const made = element("p", /^ {2}/.test(text) ? "line inset" : "line");
+  text.trimStart().split("`").forEach((part, at, all) => {
+    const isCommand = at % 2 === 1 && at < all.length - 1;
+    made.append(isCommand ? element("code", "", part) : document.createTextNode(at % 2 === 1 ? "`" + part : part));
+  });
+  return made;
+}
+
 function lines(list) {
-  return list.map(text => element("p", "line", text));
+  return list.map(line);
 }
 
 function table(caption, rows, named) {
@@ -81,31 +91,43 @@ function block(told) {
 
 // Lines that follow each other stand in one block.
 function blocks(list) {
-  const made = [];
+  const all = [];
   let open = null;
   for (const told of list) {
     if (told.kind !== "line") {
       const next = block(told);
-      if (next) made.push(next);
+      if (next) all.push(next);
       open = null;
       continue;
     }
     if (!open || open.tone !== told.tone || told.tone === "answer") {
       open = { tone: told.tone, at: element("div", told.tone === "answer" ? "answer" : "block") };
       if (told.tone === "bad") open.at.classList.add("bad");
-      made.push(open.at);
+      all.push(open.at);
     }
-    const line = element("p", "line", told.tone === "answer" ? "You: " + told.line : told.line);
+    const made = line(told.tone === "answer" ? "You: " + told.line : told.line);
     if (told.tone === "link" && /^https?:\/\//.test(told.line)) {
       const link = element("a", "", told.line);
       link.href = told.line;
       link.target = "_blank";
       link.rel = "noopener noreferrer";
-      line.replaceChildren(link);
+      made.replaceChildren(link);
     }
-    open.at.append(line);
+    open.at.append(made);
   }
-  return made;
+  return all;
+}
+
+// Changes only what is different: a screen reader reads that, and a selection stays.
+function update(place, made) {
+  made.forEach((next, at) => {
+    const old = place.children[at];
+    if (!old) place.append(next);
+    else if (old.isEqualNode(next)) return;
+    else if (old.tagName === "DIV" && old.className === next.className) update(old, [...next.children]);
+    else old.replaceWith(next);
+  });
+  while (place.children.length > made.length) place.lastElementChild.remove();
 }
 
 // ---- progress
@@ -308,9 +330,9 @@ function show(news) {
   if ("before" in news) {
     const made = blocks(news.before);
     $("before").hidden = !made.length;
-    $("before-blocks").replaceChildren(...made);
+    update($("before-blocks"), made);
   }
-  if ("now" in news) $("now").replaceChildren(...blocks(news.now));
+  if ("now" in news) update($("now"), blocks(news.now));
   if ("progress" in news) showProgress(news.progress);
   if ("proven" in news) showProven(news.proven);
   if ("shelf" in news) {

@@ -75,7 +75,11 @@ fn told(lines: Vec<String>) -> Vec<String> {
 /// A question with one answer, for a page.
 pub(crate) fn asked_on_page(question: &Question) -> FaceQuestion {
     let (text, choices) = worded(question);
-    let usual = question.usual();
+    // A button that stands out is pressed: what the person knows is not for the page to guess.
+    let usual = match question {
+        Question::Doubt(_) | Question::Phone(_) => None,
+        _ => Some(question.usual()),
+    };
     FaceQuestion {
         text,
         wanted: WantedAnswer::One { choices, usual },
@@ -119,7 +123,7 @@ pub(crate) fn asked_about_desk(doubt: DeskDoubt) -> FaceQuestion {
         text: text.to_owned(),
         wanted: WantedAnswer::One {
             choices: owned(choices),
-            usual: 0,
+            usual: Some(0),
         },
     }
 }
