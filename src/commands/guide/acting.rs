@@ -57,12 +57,17 @@ impl<F: GuideFace> Driver<'_, F> {
                 let args: DoctorArgs = arguments(["doctor", "--install-udev-rules"])?;
                 self.context.unless_stopped(doctor::run(&args, ui)).await?
             }
-            GuideAction::Export => {
-                let archive = free_name(folder);
-                let words = ["export".as_ref(), folder.as_os_str(), "-o".as_ref()];
-                let words = words.into_iter().chain([archive.as_os_str()]);
-                export::run(arguments(words)?, context).await
-            }
+            GuideAction::Export => match self.pack(folder, context).await {
+                Err(error) if matches!(error.kind, Kind::DiskFull | Kind::Disk) => {
+                    // No room there, or no permission: elsewhere it may go.
+                    self.remark_trouble(error);
+                    match self.place(None).await? {
+                        Some(place) => self.pack_into(folder, &place, context).await,
+                        None => return Ok(ActionEnd::Failed),
+                    }
+                }
+                done => done,
+            },
             GuideAction::Upload(remote) => upload::after_pull(folder, remote, context).await,
             GuideAction::CopyToDisk => match self.place(Some(folder)).await? {
                 Some(place) => self.copy_to(folder, &place, context).await,
@@ -110,11 +115,34 @@ impl<F: GuideFace> Driver<'_, F> {
                 Ok(ActionEnd::Failed)
             }
             Err(error) => {
-                let told = lines(&Note::Trouble(trouble(error)));
-                told.iter().for_each(|line| ui.remark(line));
+                self.remark_trouble(error);
                 Ok(ActionEnd::Failed)
             }
         }
+    }
+
+    fn remark_trouble(&self, error: Error) {
+        self.context.ui.end_progress();
+        let told = lines(&Note::Trouble(trouble(error)));
+        told.iter().for_each(|line| self.context.ui.remark(line));
+    }
+
+    /// Makes the archive beside the rescue folder.
+    async fn pack(&self, folder: &Path, context: Context<'_>) -> Result<Done, Error> {
+        let parent = folder.parent().unwrap_or(folder);
+        self.pack_into(folder, parent, context).await
+    }
+
+    async fn pack_into(
+        &self,
+        folder: &Path,
+        place: &Path,
+        context: Context<'_>,
+    ) -> Result<Done, Error> {
+        let archive = free_name(folder, place);
+        let words = ["export".as_ref(), folder.as_os_str(), "-o".as_ref()];
+        let words = words.into_iter().chain([archive.as_os_str()]);
+        export::run(arguments(words)?, context).await
     }
 
     /// Uploads to a folder, which becomes a remote unless it is one.
@@ -160,12 +188,12 @@ impl<F: GuideFace> Driver<'_, F> {
     }
 }
 
-/// Returns a free name for a folder's archive: an existing file may be the person's own.
-fn free_name(folder: &Path) -> PathBuf {
+/// Returns a free name for a folder's archive in a place: an existing file may be the person's own.
+fn free_name(folder: &Path, place: &Path) -> PathBuf {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let named = |number: u32| match number {
-        1 => folder.with_file_name(format!("{name}.zip")),
-        _ => folder.with_file_name(format!("{name} ({number}).zip")),
+        1 => place.join(format!("{name}.zip")),
+        _ => place.join(format!("{name} ({number}).zip")),
     };
     let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
     (1..=999)
