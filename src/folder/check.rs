@@ -7,7 +7,7 @@
 mod sorted;
 mod workers;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::manifest::{
     self, BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, ManifestLine, TAG_MANIFEST,
 };
 use super::strangers::{PathHashes, each_file};
-use super::{CatalogueError, Folder, RunOutcome, State};
+use super::{CatalogueError, Folder, RunOutcome, State, earlier};
 use crate::digest::{Hasher, Sha256};
 use crate::names::{LocalPath, with_slashes};
 use crate::threads::NoThread;
@@ -184,6 +184,7 @@ pub(crate) fn check(
     on_progress: &mut dyn FnMut(CheckProgress<'_>),
 ) -> Result<CheckResult, CheckError> {
     let last_run = folder.catalogue().last_run()?;
+    let last_outcome = last_run.as_ref().and_then(|run| run.outcome);
     let mut check = Check {
         folder,
         on_progress,
@@ -191,8 +192,15 @@ pub(crate) fn check(
         is_unfinished: last_run
             .is_some_and(|run| run.ended.is_none() || run.outcome == Some(RunOutcome::Failed)),
         hashes: RandomState::new(),
+        kept: HashSet::new(),
         shortage: None,
     };
+    if !last_outcome.is_some_and(|it| matches!(it, RunOutcome::Done | RunOutcome::SomeFailed)) {
+        earlier::each_kept_line(folder.root(), |local, _| {
+            check.kept.insert(check.hashes.hash_one(&local));
+            Ok::<_, DiskError>(())
+        })?;
+    }
     folder.catalogue().check_structure()?;
     // What is in memory only cannot be read past it. A failure shows in the bytes.
     if let Err(error) = disk::write_out(folder.root()) {
@@ -212,6 +220,8 @@ struct Check<'a> {
     /// Whether the last run was cut short, before it wrote the manifest.
     is_unfinished: bool,
     hashes: RandomState,
+    /// The files of an earlier manifest that the next run has yet to record, as hashes.
+    kept: HashSet<u64>,
     /// What this computer is short of: then nothing is said about any file.
     shortage: Option<DiskError>,
 }
@@ -324,7 +334,9 @@ impl Check<'_> {
 
     /// The manifest lists what the catalogue does not, or what it listed before.
     fn unknown_line(&mut self, line: Option<ManifestFile>) {
-        if let Some((local, _)) = line {
+        if let Some((local, _)) = line
+            && !self.is_kept(&local)
+        {
             self.find(Finding::UnknownInManifest { local });
         }
     }
@@ -337,7 +349,10 @@ impl Check<'_> {
             if local.as_ref().is_some_and(is_known) {
                 return;
             }
-            if self.is_unfinished && local.is_some_and(|local| self.is_unrecorded(&local)) {
+            let is_to_be_recorded = |local: LocalPath| {
+                self.is_kept(&local) || self.is_unfinished && self.is_unrecorded(&local)
+            };
+            if local.is_some_and(is_to_be_recorded) {
                 self.report.unrecorded_count += 1;
                 return;
             }
@@ -347,6 +362,11 @@ impl Check<'_> {
                 below_data: below.to_owned(),
             });
         });
+    }
+
+    /// Whether an earlier manifest lists this file, and no run since has come to record it.
+    fn is_kept(&self, local: &LocalPath) -> bool {
+        self.kept.contains(&self.hashes.hash_one(local))
     }
 
     /// Whether this is a file that a run put there, or beside its place because it is damaged, and

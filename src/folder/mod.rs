@@ -23,6 +23,7 @@ pub(crate) mod check;
 pub(crate) mod commit;
 mod contents;
 pub(crate) mod disk;
+pub(crate) mod earlier;
 mod entry;
 mod gaps;
 mod giving_way;
@@ -178,6 +179,9 @@ impl Folder {
         let (place, is_shared) = catalogue_path(&root)?;
         if is_shared {
             return Err(CatalogueError::Shared { path: place }.into());
+        }
+        if let PathContents::Uncatalogued = contents {
+            earlier::keep_manifest(&root)?;
         }
         let mut catalogue = Catalogue::create_or_open(&place, phone)?;
         let known = catalogue.identity()?;

@@ -3,10 +3,14 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
+use rescue::adb::RemotePath;
 use rescue::digest::Sha256;
 use rescue::virtual_phone::VirtualPhone;
+use rescue::virtual_phone::fault::ListingFault;
 
-use crate::desk::{CAMERA, Desk, Ended, camera, files_below, generated, refs};
+use crate::desk::{
+    CAMERA, Desk, Ended, FOREVER, camera, end, files_below, generated, kill, refs, until,
+};
 
 #[tokio::test]
 async fn folders_that_are_none_are_refused_by_name() {
@@ -536,4 +540,139 @@ async fn archive_gets_an_ending_and_what_it_lacks_is_listed_in_it() {
     let (code, text) = export(&["-q", "-o", "quiet"]);
     assert_eq!(code, Some(3), "{text}");
     assert!(text.contains(list) && !text.contains("0.jpg"), "{text}");
+}
+
+/// A phone without its photo 1, whose photo 2 is another than before.
+fn later_phone() -> VirtualPhone {
+    let mut phone = VirtualPhone::new("TEST0001");
+    let camera = |name: &str| format!("{CAMERA}/{name}.jpg");
+    phone
+        .tree
+        .add_file(&camera("0"), generated(1000, 0), 1_700_000_000);
+    phone
+        .tree
+        .add_file(&camera("2"), generated(3500, 77), 1_700_009_000);
+    phone
+}
+
+#[tokio::test]
+async fn files_of_a_lost_catalogue_that_the_phone_lacks_now_stay_in_the_rescue() {
+    let (phone, _) = camera(&[1000, 2000, 3000, 4000]);
+    let desk = Desk::new();
+    desk.pull(&phone.clone().serve().await.unwrap(), &[])
+        .await
+        .expect(0);
+    let (folder, manifest) = (desk.folder(), desk.folder().join("manifest-sha256.txt"));
+    let before = fs::read_to_string(&manifest).unwrap();
+    fs::remove_file(folder.join("rescue.db")).unwrap();
+    // Nothing vouches for bytes that the manifest does not know.
+    fs::write(folder.join("data/internal/DCIM/Camera/3.jpg"), "altered").unwrap();
+    fs::write(folder.join("data/internal/DCIM/Camera/note.txt"), "a note").unwrap();
+    let serving = later_phone().serve().await.unwrap();
+    let pulled = desk.pull(&serving, &[]).await.expect(3);
+    let not_proven = pulled.line("summary")["not_proven"].as_array().unwrap();
+    let gone: Vec<_> = not_proven.iter().map(|it| &it["path"]).collect();
+    assert_eq!(gone, [&format!("{CAMERA}/1.jpg")]);
+    assert_eq!(pulled.line("summary")["superseded"]["files"], 1);
+    let after = fs::read_to_string(&manifest).unwrap();
+    let lines = |name: &str| {
+        let has = |line: &&str| line.ends_with(name);
+        let of = |text: &str| {
+            text.lines()
+                .filter(has)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        (of(&before), of(&after))
+    };
+    for name in ["Camera/0.jpg", "Camera/1.jpg", "Camera/2.jpg"] {
+        let (before, after) = lines(name);
+        assert_eq!((before.len(), &before), (1, &after), "{name}");
+    }
+    for name in ["Camera/3.jpg", "note.txt"] {
+        assert!(lines(name).1.is_empty(), "{name}: {after}");
+    }
+    let kept = fs::read_to_string(folder.join("set-aside/manifest-sha256.txt")).unwrap();
+    assert_eq!(kept, before);
+
+    let verified = desk.run(&["--json", "verify", "rescued"]).await;
+    let stranger = |name: &str| verified.stderr.contains(name) || verified.all.contains(name);
+    assert!(
+        stranger("note.txt") && !stranger("Camera/1.jpg"),
+        "{}",
+        verified.all
+    );
+    let status = desk.run(&["--json", "status", "rescued"]).await;
+    assert_eq!(
+        status.line("status")["pulled"]["files"],
+        1,
+        "{}",
+        status.all
+    );
+    let export = ["export", "rescued", "-o", "out.zip", "--include-unverified"];
+    desk.run(&export).await;
+    let zip = fs::read(desk.path("out.zip")).unwrap();
+    for name in ["Camera/1.jpg", "Camera/2.jpg"] {
+        assert!(
+            zip.windows(name.len()).any(|it| it == name.as_bytes()),
+            "{name}"
+        );
+    }
+
+    // Back on the phone it is proven like any other, and comes a second time to no place.
+    let mut again = later_phone();
+    again.tree.add_file(
+        &format!("{CAMERA}/1.jpg"),
+        generated(2000, 1),
+        1_700_000_001,
+    );
+    let pulled = desk
+        .pull(&again.serve().await.unwrap(), &[])
+        .await
+        .expect(0);
+    assert_eq!(pulled.line("summary")["pulled"]["files"], 0);
+    assert_eq!(fs::read_to_string(&manifest).unwrap(), after);
+}
+
+#[tokio::test]
+async fn manifest_of_a_lost_catalogue_outlives_a_pull_that_is_cut_short() {
+    let (phone, _) = camera(&[1000, 2000]);
+    let desk = Desk::new();
+    desk.pull(&phone.clone().serve().await.unwrap(), &[])
+        .await
+        .expect(0);
+    let folder = desk.folder();
+    let manifest = folder.join("manifest-sha256.txt");
+    let before = fs::read(&manifest).unwrap();
+    fs::remove_file(folder.join("rescue.db")).unwrap();
+    // The catalogue is made, and the run killed before anything is listed.
+    let mut slow = later_phone();
+    let folder_of_photos = RemotePath::new(CAMERA.as_bytes()).unwrap();
+    slow.faults.listing = Some(ListingFault::Stall(vec![folder_of_photos], 0));
+    let serving = slow.serve().await.unwrap();
+    let pull = desk.start_pull(&serving, &["--idle-timeout", FOREVER]);
+    let catalogue = folder.join("rescue.db");
+    until("the catalogue", || {
+        let read = rusqlite::Connection::open(&catalogue).ok();
+        let runs = read.and_then(|it| {
+            let all = "SELECT count(*) FROM run";
+            it.query_row(all, [], |row| row.get::<_, i64>(0)).ok()
+        });
+        runs == Some(1)
+    })
+    .await;
+    kill(pull.id(), "KILL");
+    end(pull).await;
+    let verified = desk.run(&["verify", "rescued"]).await;
+    assert!(
+        !verified.all.contains("not part of this rescue"),
+        "{}",
+        verified.all
+    );
+    desk.run(&["verify", "rescued", "--write-manifest"]).await;
+    assert_eq!(fs::read(&manifest).unwrap(), before);
+    let serving = later_phone().serve().await.unwrap();
+    desk.pull(&serving, &[]).await.expect(3);
+    let after = fs::read_to_string(&manifest).unwrap();
+    assert!(after.contains("Camera/1.jpg"), "{after}");
 }

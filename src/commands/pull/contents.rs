@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::super::Context;
+use super::known::{Changes, ComparedFolder};
 use super::listing::{AskedBeside, check_storage, list};
-use super::opening::{Changes, open_folder};
+use super::opening::open_folder;
 use super::{PullOrder, destination};
 use crate::cli::PullArgs;
 use crate::commands::target::{options_of, target_of};
@@ -74,8 +75,8 @@ pub(in crate::commands) async fn contents(
     .await?;
     context.ui.end_progress();
     check_storage(&found)?;
-    let (_folder, found, plan) = known
-        .compare(&path, found, Method::Off, context.halt)
+    let ComparedFolder { found, plan, .. } = known
+        .compare(&path, found, Method::Off, Changes::Nothing, context.halt)
         .await?;
     // As a person finds it again from anywhere.
     let folder = std::path::absolute(&path).unwrap_or(path);

@@ -2,11 +2,14 @@
 //! then compares the two.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::super::stopped;
+use crate::adb::RemotePath;
 use crate::error::Error;
+use crate::folder::earlier::Recovered;
 use crate::folder::{
     CatalogueError, Count, Entry, Folder, FolderError, PresenceLookup, State, Summary, bag,
 };
@@ -20,6 +23,25 @@ use crate::pull::plan::{Plan, Planner, SettledEntries};
 /// How long a look at the files counts. A listing may take much longer, with a phone that goes away
 /// and comes back in it; the files are looked at again then.
 const FRESH: Duration = Duration::from_secs(5);
+
+/// What a run does on this disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changes {
+    /// It pulls.
+    Folder,
+    /// It only says what it would do.
+    Nothing,
+}
+
+/// What was found on the phone, compared with what is here.
+pub(super) struct ComparedFolder {
+    /// None where there is none yet, and none is to be made.
+    pub(super) folder: Option<Folder>,
+    pub(super) found: Enumeration,
+    pub(super) plan: Plan,
+    /// The files of an earlier manifest that are on record again.
+    pub(super) recovered: Recovered,
+}
 
 /// What a rescue folder holds; of each file some bytes only.
 pub(super) struct KnownFolder {
@@ -120,23 +142,38 @@ impl KnownFolder {
         path: &Path,
         mut found: Enumeration,
         method: Method,
+        changes: Changes,
         halt: &Halt,
-    ) -> Result<(Option<Folder>, Enumeration, Plan), Error> {
+    ) -> Result<ComparedFolder, Error> {
         let (presence, halted) = (PresenceLookup::of(path), halt.clone());
         let best_proof = method.best_proof();
         let comparing = tokio::task::spawn_blocking(move || {
             let mut known = self;
-            let Some(folder) = known.folder.take() else {
+            let Some(mut folder) = known.folder.take() else {
                 let planner = Planner::new(&mut found, best_proof, |_: &Entry| false);
                 let plan = planner.finish(&[]);
-                return Ok((None, found, plan));
+                return Ok(ComparedFolder {
+                    folder: None,
+                    found,
+                    plan,
+                    recovered: Recovered::default(),
+                });
             };
-            if known.looked.elapsed() > FRESH {
+            let recovered = match changes {
+                Changes::Folder => recover(&mut folder, &found)?,
+                Changes::Nothing => Recovered::default(),
+            };
+            if known.looked.elapsed() > FRESH || !recovered.is_empty() {
                 known = Self::read(&folder, |_| !halted.is_set())?;
             }
             if let Some(nothing) = known.settled.nothing_to_do(&found.items, best_proof) {
                 found.items = Items::default();
-                return Ok((Some(folder), found, nothing));
+                return Ok(ComparedFolder {
+                    folder: Some(folder),
+                    found,
+                    plan: nothing,
+                    recovered,
+                });
             }
             let failure = RefCell::new(None);
             let is_in_place = |entry: &Entry| {
@@ -166,7 +203,12 @@ impl KnownFolder {
             match failure.into_inner() {
                 // A disk that does not answer is no reason to take its files for lost.
                 Some(error) => Err(error.into()),
-                None => Ok((Some(folder), found, plan)),
+                None => Ok(ComparedFolder {
+                    folder: Some(folder),
+                    found,
+                    plan,
+                    recovered,
+                }),
             }
         });
         tokio::select! {
@@ -177,4 +219,24 @@ impl KnownFolder {
             },
         }
     }
+}
+
+/// Records the files of an earlier manifest that the phone does not have now as they are here. The others come again,
+/// and are compared with those here.
+fn recover(folder: &mut Folder, found: &Enumeration) -> Result<Recovered, Error> {
+    if !folder.has_earlier_manifest() {
+        return Ok(Recovered::default());
+    }
+    let mut listed = HashMap::new();
+    for number in found.items.numbers() {
+        if let Some(item) = found.items.item(number) {
+            listed.insert(item.path, item.size);
+        }
+    }
+    let is_to_come = |path: &RemotePath, size| listed.get(path) == Some(&size);
+    let mut recovered = folder.recover(&found.volumes, &is_to_come)?;
+    let all = recovered.gone.len();
+    recovered.gone.retain(|path| !listed.contains_key(path));
+    recovered.older += (all - recovered.gone.len()) as u64;
+    Ok(recovered)
 }

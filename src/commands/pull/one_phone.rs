@@ -11,9 +11,10 @@ use super::album;
 use super::destination::{self, Destination};
 use super::done::About;
 use super::ending::{RunEnd, check_catalogue, disk_gone, is_out_of_reach};
+use super::known::{Changes, ComparedFolder};
 use super::listing::{AskedBeside, ask_for_method, check_storage, list};
 use super::nothing::nothing_matches;
-use super::opening::{BegunRun, Changes, forget, open_folder};
+use super::opening::{BegunRun, forget, open_folder};
 use super::report::{KnownMissing, PullReport, tell_dry_run};
 use super::room::{check_room, share_room};
 use super::{PullOrder, now};
@@ -21,7 +22,9 @@ use crate::commands::authorize::connect_offering;
 use crate::error::Error;
 use crate::event::{Event, Events, Supervisor};
 use crate::export::album::{Backlog, ReceivedFiles};
-use crate::folder::{Folder, RunOutcome, bag};
+use crate::folder::bag::BagError;
+use crate::folder::earlier::Recovered;
+use crate::folder::{Folder, Reason, ReasonCode, RunOutcome, bag};
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Target};
 use crate::pull::Method;
@@ -63,9 +66,10 @@ pub(super) async fn pull_into(
             on,
             found,
             plan,
+            recovered,
         } => {
             let carried = run.carry_out(folder, &found, plan, on).await?;
-            run.conclude(&found, carried, opened)?
+            run.conclude(&found, carried, opened, recovered)?
         }
         PreparedPull { found, plan, .. } => {
             tell_dry_run(&plan, &found, request, &run.events, context.ui)
@@ -92,6 +96,8 @@ struct PreparedPull {
     on: PhoneLink,
     found: Enumeration,
     plan: Plan,
+    /// The files of an earlier manifest that are on record again.
+    recovered: Recovered,
 }
 
 /// The way to a phone.
@@ -167,8 +173,13 @@ impl PullRun<'_> {
             (None, true) => ask_for_method(&mut phone, &reconnect, *context).await?,
             (None, false) => Method::Off,
         };
-        let (folder, found, plan) = known
-            .compare(&self.path, found, method, context.halt)
+        let ComparedFolder {
+            folder,
+            found,
+            plan,
+            recovered,
+        } = known
+            .compare(&self.path, found, method, changes, context.halt)
             .await?;
         let (items, bytes) = plan.wanted();
         events.emit(Event::Planned {
@@ -188,6 +199,7 @@ impl PullRun<'_> {
             },
             found,
             plan,
+            recovered,
         })
     }
 
@@ -244,6 +256,7 @@ impl PullRun<'_> {
         found: &Enumeration,
         carried: Carried,
         opened: BegunRun,
+        mut recovered: Recovered,
     ) -> Result<Done, Error> {
         let Carried {
             mut folder,
@@ -253,10 +266,17 @@ impl PullRun<'_> {
             wanted_bytes,
             waited,
         } = carried;
-        let bag = match opened.bag_is_current && is_as_before {
+        let bag = match opened.bag_is_current && is_as_before && recovered.is_empty() {
             true => Ok(()),
-            false => bag::write(&folder, Local::now().date_naive()).map(drop),
+            false => write_bag(&mut folder, found, &mut recovered),
         };
+        let why = "an earlier manifest lists it, and this listing of the phone does not";
+        let why = Reason::new(ReasonCode::Vanished, why);
+        let is_as_before = is_as_before && recovered.is_empty();
+        let gone = recovered.gone.into_iter();
+        outcome
+            .unproven
+            .extend(gone.map(|path| (path, why.clone())));
         if let (Err(error), None) = (&bag, &outcome.stopped)
             && !folder.is_still_there()
         {
@@ -309,6 +329,17 @@ impl PullRun<'_> {
             }
         }
     }
+}
+
+/// Writes the bag's own files, after what an earlier manifest lists is on record again.
+fn write_bag(
+    folder: &mut Folder,
+    found: &Enumeration,
+    recovered: &mut Recovered,
+) -> Result<(), BagError> {
+    recovered.add(folder.recover(&found.volumes, &|_, _| false)?);
+    bag::write(folder, Local::now().date_naive())?;
+    Ok(())
 }
 
 /// Clears the places of rescued files in which something else stands now.

@@ -1,7 +1,7 @@
 //! Opens or makes the phone's folder, and leaves it as it was where nothing is pulled.
 
 use super::destination::{Destination, SaidPhone};
-use super::known::KnownFolder;
+use super::known::{Changes, KnownFolder};
 use super::now;
 use crate::error::Error;
 use crate::folder::{EmptyFolder, Folder, FolderError, RunId, RunOutcome, Summary};
@@ -58,15 +58,6 @@ fn refused(error: FolderError, said: SaidPhone) -> Error {
         }
         _ => error.into(),
     }
-}
-
-/// What a run does on this disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Changes {
-    /// It pulls.
-    Folder,
-    /// It only says what it would do.
-    Nothing,
 }
 
 /// Opens or makes the phone's folder, notes in it that a run begins and reads what it holds, in a
