@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::guide::{GuideFace, lead};
+use super::guide::{GuideFace, StoppableWork, lead};
 use super::{Context, Done, browser};
 use crate::cli::DeskArgs;
 use crate::desk::{DeskPage, DeskServers};
@@ -74,22 +74,19 @@ async fn rescue_phones(
         let done = match lead(&args.phone, context, face).await {
             Err(error) if context.halt.is_set() => return Err(error),
             Err(error) => {
-                let kind = error.kind;
                 context.ui.error(&error);
-                Err(kind)
+                let message = match error.kind {
+                    Kind::Interrupted => error.message.as_str(),
+                    _ => "the rescue ended with an error; the page shows it",
+                };
+                let hint = "run the same command again: it continues where it stopped";
+                Err(Error::new(error.kind, message).with_hint(hint))
             }
             Ok(done) => Ok(done),
         };
         let face = PageFace { context, page };
         if face.number(asked_about_desk(DeskDoubt::Over)).await? > 0 {
-            return match done {
-                Ok(done) => Ok(done),
-                Err(kind) => Err(Error::new(
-                    kind,
-                    "the rescue ended with an error; the page shows it",
-                )
-                .with_hint("run the same command again: it continues where it stopped")),
-            };
+            return done;
         }
     }
 }
@@ -199,16 +196,24 @@ impl GuideFace for PageFace<'_> {
         self.page.end_work();
     }
 
-    fn switch(&self, whole: &Halt) -> Halt {
+    fn switch(&self, whole: &Halt, work: StoppableWork) -> Halt {
         let switch = whole.child();
-        self.page.begin_work(switch.clone());
+        let label = match work {
+            StoppableWork::Pull => "Pause",
+            StoppableWork::Action => "Stop",
+        };
+        self.page.begin_work(switch.clone(), label);
         switch
     }
 
     async fn paused(&self) -> Result<(), Error> {
         self.page.end_work();
-        self.number(asked_about_desk(DeskDoubt::Paused))
-            .await
-            .map(drop)
+        match self.number(asked_about_desk(DeskDoubt::Paused)).await? {
+            0 => Ok(()),
+            _ => Err(Error::new(
+                Kind::Interrupted,
+                "stopped; everything done so far is safe",
+            )),
+        }
     }
 }

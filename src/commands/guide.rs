@@ -10,7 +10,7 @@ mod terminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(super) use self::face::GuideFace;
+pub(super) use self::face::{GuideFace, StoppableWork};
 use self::terminal::TerminalFace;
 use super::target::{name_of, options_of, pull_command, serial_from_environment, target_of};
 use super::{Context, Done, arguments, doctor, pull};
@@ -153,7 +153,7 @@ impl<F: GuideFace> Driver<'_, F> {
     /// Pulls, and again where the person stopped the pull alone and has it continue.
     async fn pull_to_end(&self, phone: &PhoneArgs, take: &Take) -> Result<Happened, Error> {
         loop {
-            let switch = self.face.switch(self.context.halt);
+            let switch = self.face.switch(self.context.halt, StoppableWork::Pull);
             let pulled = self.pull(phone, take, &switch).await;
             let is_paused = switch.is_set() && !self.context.halt.is_set();
             match pulled {

@@ -108,9 +108,9 @@ impl DeskPage {
         self.change(|state| state.show_shelf(url));
     }
 
-    /// Begins work that the person can stop by this switch: what was told before moves up.
-    pub(crate) fn begin_work(&self, switch: Halt) {
-        self.change(|state| state.begin_work(switch));
+    /// Begins work that the person can stop by this switch, which the page calls so: what was told before moves up.
+    pub(crate) fn begin_work(&self, switch: Halt, label: &'static str) {
+        self.change(|state| state.begin_work(switch, label));
     }
 
     /// Ends it: there is nothing to stop any more.

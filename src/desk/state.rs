@@ -113,7 +113,8 @@ pub(super) struct DeskState {
     /// Questions up to now.
     questions: u64,
     progress: Option<FaceProgress>,
-    pause: Option<Halt>,
+    /// What stops the work that is under way, and what the page calls that.
+    pause: Option<(Halt, &'static str)>,
     /// The rescue folder of the pull, and its pictures.
     folder: Option<PathBuf>,
     unproven: VecDeque<(RemotePath, LocalPath)>,
@@ -161,7 +162,8 @@ impl DeskState {
         struct WorkPart<'a> {
             #[serde(flatten)]
             progress: &'a FaceProgress,
-            can_pause: bool,
+            /// What the button says that stops it; nothing where it cannot be stopped, or is already.
+            stop: Option<&'static str>,
         }
         #[derive(Serialize)]
         struct ProvenPart<'a> {
@@ -178,12 +180,10 @@ impl DeskState {
                 }))
             }
             StatePart::Progress => {
-                let can_pause = self.pause.as_ref().is_some_and(|pause| !pause.is_set());
+                let pause = self.pause.as_ref().filter(|(pause, _)| !pause.is_set());
+                let stop = pause.map(|(_, label)| *label);
                 let progress = self.progress.as_ref();
-                serde_json::to_value(progress.map(|progress| WorkPart {
-                    progress,
-                    can_pause,
-                }))
+                serde_json::to_value(progress.map(|progress| WorkPart { progress, stop }))
             }
             StatePart::Proven => serde_json::to_value(ProvenPart {
                 files: self.proven_files,
@@ -214,9 +214,9 @@ impl DeskState {
     }
 
     /// Begins work that this switch stops.
-    pub(super) fn begin_work(&mut self, pause: Halt) {
+    pub(super) fn begin_work(&mut self, pause: Halt, label: &'static str) {
         self.move_up();
-        self.offer_pause(Some(pause));
+        self.offer_pause(Some((pause, label)));
     }
 
     /// Moves what was told to what happened before.
@@ -251,14 +251,14 @@ impl DeskState {
         }
     }
 
-    pub(super) fn offer_pause(&mut self, pause: Option<Halt>) {
+    pub(super) fn offer_pause(&mut self, pause: Option<(Halt, &'static str)>) {
         self.pause = pause;
         self.touch(StatePart::Progress);
     }
 
     /// Stops the work that can be stopped; whether there was any.
     pub(super) fn pause(&mut self) -> bool {
-        let Some(pause) = &self.pause else {
+        let Some((pause, _)) = &self.pause else {
             return false;
         };
         pause.stop(Error::new(

@@ -426,7 +426,7 @@ async fn pull_that_is_paused_stops_safely_and_continues() {
     tab.asks("What do you want to take?").await;
     assert_eq!(served.post("pause", &json!({})).status, 409);
     tab.choose(&served, "Everything").await;
-    until("some of it", || tab.part("progress")["can_pause"] == true).await;
+    until("some of it", || tab.part("progress")["stop"] == "Pause").await;
     assert_eq!(served.post("pause", &json!({})).status, 200);
     tab.asks("Paused.").await;
     assert!(rescued(&desk).len() < 20);
@@ -822,4 +822,23 @@ async fn phone_unplugged_twice_in_the_middle_is_waited_for_and_the_page_counts_o
     tab.shows("Safe: everything").await;
     assert_eq!(tab.part("proven")["files"], 20);
     assert_eq!(rescued(&desk).len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pull_that_is_stopped_for_good_ends_the_desk_as_interrupted() {
+    let (phone, _) = camera(&[100_000; 20]);
+    let mut slow = phone.clone();
+    slow.rate = Some(400_000);
+    let phone = slow.serve().await.unwrap();
+    let desk = Desk::new();
+    let served = Served::start(&desk, &phone, &[]);
+    let tab = served.tab();
+    tab.choose(&served, "Everything").await;
+    until("some of it", || tab.part("progress")["stop"] == "Pause").await;
+    assert_eq!(served.post("pause", &json!({})).status, 200);
+    tab.choose(&served, "Stop here").await;
+    tab.shows("everything done so far is safe").await;
+    tab.choose(&served, "End rescue").await;
+    let (code, said) = served.end().await;
+    assert_eq!(code, 130, "{said}");
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Driver, GuideFace, trouble};
+use super::{Driver, GuideFace, StoppableWork, trouble};
 use crate::cli::{
     AuthorizeArgs, DoctorArgs, KeysArgs, PhoneArgs, RemoteAddArgs, RemoteCommand, UnlockArgs,
 };
@@ -30,7 +30,7 @@ impl<F: GuideFace> Driver<'_, F> {
         // An archive and an upload can be stopped as a pull can.
         let halt = &match action {
             GuideAction::Export | GuideAction::Upload(_) | GuideAction::CopyToDisk => {
-                self.face.switch(self.context.halt)
+                self.face.switch(self.context.halt, StoppableWork::Action)
             }
             _ => self.context.halt.clone(),
         };

@@ -6,6 +6,15 @@ use crate::error::Error;
 use crate::guide::journey::{GuideAction, Journey, Note, Question};
 use crate::halt::Halt;
 
+/// Work that a person can stop without ending the guide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) enum StoppableWork {
+    /// It continues when the person wants that.
+    Pull,
+    /// An archive or an upload, which is offered again.
+    Action,
+}
+
 /// Where a person is led. Every question ends with an error where the person ends the guide.
 pub(in crate::commands) trait GuideFace {
     /// The journey with what this place can offer beside the rest.
@@ -30,9 +39,9 @@ pub(in crate::commands) trait GuideFace {
     /// Work that took long is done: what was typed meanwhile answers no later question.
     fn forget_typed(&self);
 
-    /// The switch that stops a pull: that of the whole guide, or one that the person can set alone.
-    fn switch(&self, whole: &Halt) -> Halt;
+    /// The switch that stops some work: that of the whole guide, or one that the person can set alone.
+    fn switch(&self, whole: &Halt, work: StoppableWork) -> Halt;
 
-    /// The person stopped the pull alone: returns when it is to continue.
+    /// The person stopped the pull alone: returns when it is to continue, and an error where it is not.
     async fn paused(&self) -> Result<(), Error>;
 }

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use super::super::{Context, number_typed};
-use super::GuideFace;
+use super::{GuideFace, StoppableWork};
 use crate::error::{Error, Kind};
 use crate::guide::journey::{GuideAction, Journey, Note, Question};
 use crate::halt::Halt;
@@ -98,7 +98,7 @@ impl GuideFace for TerminalFace<'_> {
         self.context.ui.forget_typed();
     }
 
-    fn switch(&self, whole: &Halt) -> Halt {
+    fn switch(&self, whole: &Halt, _: StoppableWork) -> Halt {
         whole.clone()
     }
 

@@ -140,7 +140,8 @@ function showProgress(progress) {
   if (progress.fraction === null) $("bar").removeAttribute("value");
   else $("bar").value = progress.fraction;
   $("item").textContent = progress.waits.length ? progress.waits.join("; ") : progress.item;
-  $("pause").hidden = !progress.can_pause;
+  $("pause").hidden = !progress.stop;
+  $("pause").textContent = progress.stop || "";
   $("pause").disabled = false;
   if (progress.fraction !== null) document.title = progress.parts[0] + " rescue";
 }

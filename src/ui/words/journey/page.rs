@@ -116,7 +116,10 @@ pub(crate) fn asked_for_folder_on_page() -> FaceQuestion {
 /// A question of the desk itself, for a page.
 pub(crate) fn asked_about_desk(doubt: DeskDoubt) -> FaceQuestion {
     let (text, choices): (_, &[&str]) = match doubt {
-        DeskDoubt::Paused => ("Paused. Everything so far is safe.", &["Continue"]),
+        DeskDoubt::Paused => (
+            "Paused. Everything so far is safe.",
+            &["Continue", "Stop here"],
+        ),
         DeskDoubt::Over => ("What now?", &["Rescue another phone", "End rescue"]),
     };
     FaceQuestion {
