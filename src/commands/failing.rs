@@ -79,8 +79,8 @@ fn whichever_thread_panics_the_command_ends_and_the_next_one_completes() {
         "-o",
         archive.to_str().unwrap(),
     ];
-    panic_at(&archive.with_file_name("photos.zip.part"), |_| true);
+    panic_at(&archive.with_file_name("photos.zip.rescue-part"), |_| true);
     assert_eq!(run(&export), 1);
-    stop_observing(&archive.with_file_name("photos.zip.part"));
+    stop_observing(&archive.with_file_name("photos.zip.rescue-part"));
     assert_eq!(run(&export), 0);
 }

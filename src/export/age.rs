@@ -98,6 +98,13 @@ impl Write for AgeFile {
     }
 }
 
+/// Checks that each text is a recipient, before anything is announced or written.
+pub(super) fn check_recipients(recipients: &[String]) -> Result<(), ExportError> {
+    recipients
+        .iter()
+        .try_for_each(|text| recipient(text).map(drop))
+}
+
 /// Parses a recipient as the program `age` takes it: its own public keys, and those of SSH.
 fn recipient(text: &str) -> Result<Box<dyn Recipient>, ExportError> {
     if let Ok(own) = text.parse::<age::x25519::Recipient>() {

@@ -1,6 +1,6 @@
 //! Writes one archive: a zip that holds a BagIt bag in one folder (RFC 8493, 4).
 //!
-//! In: files, then the bag's own files. Out: `NAME.zip.part`, and the list of its contents, for the check. A name
+//! In: files, then the bag's own files. Out: `NAME.zip.rescue-part`, and the list of its contents, for the check. A name
 //! cannot lead out of the folder into which the archive is unpacked: names are made only of [`LocalPath`]s and of
 //! names in this program.
 

@@ -7,7 +7,7 @@
 //! plan: which files -> prepare: read and hash ahead -> archive: write -> sync -> check: read back -> rename
 //! ```
 //!
-//! Until the last step the archive is called `NAME.zip.part`: whatever stops the program, no unfinished archive looks
+//! Until the last step the archive is called `NAME.zip.rescue-part`: whatever stops the program, no unfinished archive looks
 //! finished. A file goes in only if its bytes hash to the value in the catalogue. Nothing here prints, changes the
 //! phone's files, or follows a symbolic link out of the folder.
 
@@ -126,6 +126,12 @@ pub enum ExportError {
     #[error("there is no folder {}", path.display())]
     NoParent {
         /// The missing folder.
+        path: PathBuf,
+    },
+    /// What the archive would be in is not a folder.
+    #[error("{} is not a folder", path.display())]
+    ParentNotAFolder {
+        /// The path that is not a folder.
         path: PathBuf,
     },
     /// No files were selected for the export.

@@ -31,6 +31,9 @@ pub fn pack(
     request: &ExportRequest<'_>,
     events: &Events,
 ) -> Result<ExportOutcome, ExportError> {
+    if let Protection::Age(recipients) = &request.protection {
+        age::check_recipients(recipients)?;
+    }
     let parts = match request.split {
         Some(limit) => split::parts(folder, &mut plan, request, limit)?,
         None => std::iter::once(0..plan.pieces.len()).collect(),

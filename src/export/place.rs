@@ -10,6 +10,9 @@ use crate::folder::disk::{self, Renaming};
 use crate::folder::{DiskAction, DiskError, Folder};
 use crate::names::spell;
 
+/// The ending of an archive's name while it is written.
+const PART: &str = ".rescue-part";
+
 /// The place of an archive: its final and temporary paths.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -46,8 +49,15 @@ impl Place {
                 let path = parent.to_owned();
                 return Err(ExportError::NoParent { path });
             }
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+                let path = parent.to_owned();
+                return Err(ExportError::ParentNotAFolder { path });
+            }
             Err(error) => return Err(DiskError::new(DiskAction::LookAt, parent, error).into()),
         };
+        if !parent.is_dir() {
+            return Err(ExportError::ParentNotAFolder { path: parent });
+        }
         let name = path.file_name().unwrap_or_default();
         Ok(Self {
             path: parent.join(name),
@@ -68,10 +78,11 @@ impl Place {
         &self.base
     }
 
-    /// Returns the archive's temporary path, which it has while it is written.
+    /// Returns the archive's temporary path, which it has while it is written. Nobody else gives a file that ending, so
+    /// one with it may be replaced; `.part` alone is the browsers' own.
     pub(super) fn part(&self) -> PathBuf {
         let mut part = self.path.clone().into_os_string();
-        part.push(".part");
+        part.push(PART);
         part.into()
     }
 
@@ -84,7 +95,7 @@ impl Place {
                 disk::reopen_file(&part).map_err(|e| self.unless_busy(e))?
             }
             // Not left by an export.
-            Ok(_) => return Err(ExportError::Exists { path: part }),
+            Ok(_) => return Err(ExportError::NotAFile { path: part }),
             Err(_) => None,
         };
         if let Some(left) = &left {

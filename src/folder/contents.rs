@@ -38,6 +38,8 @@ pub(super) enum PathContents {
     Rescue,
     /// A rescue folder without its catalogue.
     Uncatalogued,
+    /// A symbolic link to a path where nothing is.
+    Nowhere,
     Other,
 }
 
@@ -49,6 +51,7 @@ impl PathContents {
             Err(_) if path.ancestors().any(|it| it.is_file()) => return Ok(Self::Other),
             Err(error) => match error.kind() {
                 ErrorKind::NotFound if !path.is_symlink() => return Ok(Self::Missing),
+                ErrorKind::NotFound => return Ok(Self::Nowhere),
                 ErrorKind::NotADirectory => return Ok(Self::Other),
                 ErrorKind::InvalidFilename => {
                     return Err(DiskError::naming(DiskAction::Open, path, error));

@@ -91,6 +91,14 @@ pub enum FolderError {
     NoCatalogue {
         /// The folder.
         path: PathBuf,
+        /// Whether its manifest is there.
+        has_manifest: bool,
+    },
+    /// It is a symbolic link to a path where nothing is.
+    #[error("the symbolic link {} leads nowhere", path.display())]
+    DanglingLink {
+        /// The link.
+        path: PathBuf,
     },
     /// It belongs to another phone.
     #[error("the rescue folder belongs to {}", whose(expected, got, why))]
@@ -153,6 +161,11 @@ impl Folder {
         match contents {
             PathContents::Other => {
                 return Err(something_else(path));
+            }
+            PathContents::Nowhere => {
+                return Err(FolderError::DanglingLink {
+                    path: path.to_owned(),
+                });
             }
             PathContents::Missing => {
                 fs::create_dir_all(path)
@@ -242,10 +255,16 @@ impl Folder {
             PathContents::Uncatalogued => {
                 return Err(FolderError::NoCatalogue {
                     path: path.to_owned(),
+                    has_manifest: path.join(manifest::MANIFEST).is_file(),
                 });
             }
             PathContents::Other => {
                 return Err(something_else(path));
+            }
+            PathContents::Nowhere => {
+                return Err(FolderError::DanglingLink {
+                    path: path.to_owned(),
+                });
             }
         }
         let root = whole_path(path).map_err(|e| DiskError::new(DiskAction::Open, path, e))?;

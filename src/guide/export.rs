@@ -64,6 +64,9 @@ impl From<ExportError> for Error {
             ExportError::NoParent { .. } => {
                 (Kind::Usage, [Said("create it, or choose another place"), AS_ARCHIVE].into())
             }
+            ExportError::ParentNotAFolder { .. } => {
+                (Kind::Usage, [Said("choose another place"), AS_ARCHIVE].into())
+            }
             ExportError::AllLeftOut { .. } => (
                 Kind::Folder,
                 [Said("`rescue status` and `rescue verify` tell what is the matter"), With(Flag::OfExport, "; --include-unverified adds what the phone did not confirm")].into(),

@@ -57,10 +57,15 @@ impl From<FolderError> for Error {
                 &error,
                 "name a folder that `rescue pull` made",
             ),
-            FolderError::NoCatalogue { .. } => wrap(
+            FolderError::DanglingLink { .. } => wrap(
                 Kind::Folder,
                 &error,
-                match cfg!(windows) {
+                "attach the disk that it leads to, or name the rescue folder itself",
+            ),
+            FolderError::NoCatalogue { has_manifest, .. } => wrap(
+                Kind::Folder,
+                &error,
+                match cfg!(windows) || !has_manifest {
                     true => {
                         "attach the phone and run `rescue pull -o FOLDER` with this rescue folder: the files here are recognised and stay"
                     }
@@ -173,9 +178,13 @@ impl From<BagError> for Error {
 
 impl From<CheckError> for Error {
     fn from(error: CheckError) -> Self {
-        if let CheckError::NoThread(error) = error {
-            return error.into();
-        }
+        let error = match error {
+            CheckError::NoThread(error) => return error.into(),
+            CheckError::Catalogue(
+                error @ (CatalogueError::Corrupt { .. } | CatalogueError::NotACatalogue { .. }),
+            ) => return error.into(),
+            error => error,
+        };
         wrap(
             Kind::Folder,
             &error,

@@ -324,7 +324,7 @@ fn an_archive_for_an_age_recipient_opens_with_age_alone() {
     )
     .expect(2);
     assert!(refused.stderr.contains("nobody"), "{}", refused.stderr);
-    assert!(!left("x.zip.age") && !left("x.zip.age.part"));
+    assert!(!left("x.zip.age") && !left("x.zip.age.rescue-part"));
     // A name that says it is encrypted is not for what is not.
     let refused = rescue(&room, &["export", "folder", "-o", "y.zip.age"]).expect(2);
     assert!(refused.stderr.contains("--age"), "{}", refused.stderr);
@@ -374,8 +374,8 @@ fn killed_at_any_moment_nothing_looks_finished_that_is_not() {
                 "folder",
                 "folder.zip",
                 "killed.zip",
-                "killed.zip.part",
-                "killed.zip.part.pictures",
+                "killed.zip.rescue-part",
+                "killed.zip.rescue-part.pictures",
             ]
             .iter()
             .any(|known| name == known)
@@ -383,7 +383,7 @@ fn killed_at_any_moment_nothing_looks_finished_that_is_not() {
         assert!(others.is_empty(), "{others:?}");
     }
     peers::note(&format!(
-        "{finished:7}     of 100 killed exports were done before, the others left only .part"
+        "{finished:7}     of 100 killed exports were done before, the others left only .rescue-part"
     ));
     assert!((1..100).contains(&finished), "{finished}");
     rescue(&room, &["export", "folder", "-o", "killed.zip", "--force"]).expect(0);

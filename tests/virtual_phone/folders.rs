@@ -676,3 +676,48 @@ async fn manifest_of_a_lost_catalogue_outlives_a_pull_that_is_cut_short() {
     let after = fs::read_to_string(&manifest).unwrap();
     assert!(after.contains("Camera/1.jpg"), "{after}");
 }
+
+#[tokio::test]
+async fn hints_about_a_folder_that_cannot_be_used_name_what_helps() {
+    let (phone, _) = camera(&[10]);
+    let desk = Desk::new();
+    desk.pull(&phone.serve().await.unwrap(), &[])
+        .await
+        .expect(0);
+    let hint = |ended: &Ended| ended.line("error")["hint"].as_str().unwrap().to_owned();
+    std::os::unix::fs::symlink("nowhere", desk.path("dangling")).unwrap();
+    let ended = desk.run(&["--json", "status", "dangling"]).await.expect(1);
+    assert!(
+        ended.message().contains("dangling leads nowhere"),
+        "{}",
+        ended.all
+    );
+    assert!(!hint(&ended).contains("healthy"), "{}", ended.all);
+
+    let age = ["--json", "export", "rescued", "--age", "foo"];
+    let ended = desk.run(&age).await.expect(2);
+    assert_eq!(ended.count("exporting"), 0, "{}", ended.all);
+
+    let catalogue = desk.folder().join("rescue.db");
+    let opened = rusqlite::Connection::open(&catalogue).unwrap();
+    opened
+        .execute("UPDATE entry SET local = '../x'", [])
+        .unwrap();
+    drop(opened);
+    for command in ["status", "verify"] {
+        let ended = desk.run(&["--json", command, "rescued"]).await;
+        assert!(
+            hint(&ended).contains("move this file away"),
+            "{}",
+            ended.all
+        );
+    }
+
+    fs::remove_file(&catalogue).unwrap();
+    for has_manifest in [true, false] {
+        let ended = desk.run(&["--json", "status", "rescued"]).await.expect(1);
+        let names_it = hint(&ended).contains("sha256sum");
+        assert_eq!(names_it, has_manifest, "{}", ended.all);
+        fs::remove_file(desk.folder().join("manifest-sha256.txt")).ok();
+    }
+}

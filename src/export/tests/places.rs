@@ -33,6 +33,24 @@ fn places_that_are_taken_or_make_no_sense_are_refused() {
             "{inside}: {refused:?}"
         );
     }
+    // A browser calls what it downloads so.
+    let downloading = room.path().join("y.zip.part");
+    fs::write(&downloading, b"somebody's").unwrap();
+    export(&folder, &place(&room, "y.zip"), &Wish::default()).unwrap();
+    assert_eq!(fs::read(&downloading).unwrap(), b"somebody's");
+    let y = place(&room, "z.zip");
+    fs::create_dir(y.part()).unwrap();
+    let refused = export(&folder, &y, &Wish::default());
+    assert!(
+        matches!(&refused, Err(ExportError::NotAFile { path }) if *path == y.part()),
+        "{refused:?}"
+    );
+    let below_a_file = Place::new(&downloading.join("x.zip"));
+    assert!(
+        matches!(below_a_file, Err(ExportError::ParentNotAFolder { .. })),
+        "{below_a_file:?}"
+    );
+
     fs::create_dir(room.path().join("dir.zip")).unwrap();
     let taken = place(&room, "dir.zip");
     let forced = ExportRequest {
