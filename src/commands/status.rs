@@ -1,6 +1,6 @@
 //! `rescue status FOLDER`: counts the files of a rescue folder, and lists the missing ones.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use chrono::{Local, TimeZone as _};
@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Done;
 use super::latest::chosen_folder;
 use super::summary::{PhoneCoverage, Steps, looked_at_everything, summary_lines, survey_lines};
-use super::upload::{THERE, remote_lines, sum};
+use super::upload::{KnownBy, RemoteStanding, THERE, same_disk_line, sum, waiting_archives};
 use crate::adb::RemotePath;
 use crate::cli::FolderArgs;
 use crate::error::{Error, Kind};
@@ -95,7 +95,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     let is_all_known = matches!(ended, Some(RunOutcome::Done | RunOutcome::SomeFailed))
         && are_known(&survey, &accepted)
         && failures.known == missing;
-    let remotes = remotes_of(catalogue, coverage, &mut lines)?;
+    let remotes = remotes_of(&folder, &path, coverage, &mut lines)?;
     // A pull puts files there now.
     let pull = last_run
         .as_ref()
@@ -317,20 +317,42 @@ impl RescueStanding<'_> {
 
 /// What is known of each remote, with a line for a person.
 fn remotes_of(
-    catalogue: &Catalogue,
+    folder: &Folder,
+    path: &Path,
     coverage: PhoneCoverage,
     lines: &mut Vec<String>,
 ) -> Result<Vec<RemoteStatus>, Error> {
     let mut remotes = Vec::new();
-    let known_remotes = catalogue.known_remotes()?;
-    let targets = current_targets(&known_remotes);
-    for remote in known_remotes {
+    let catalogue = folder.catalogue();
+    // The folder's own records are true without the settings, too.
+    let settings = Settings::load().ok();
+    for remote in catalogue.known_remotes()? {
         let counts = catalogue.upload_counts(remote.id)?;
         let not_there = catalogue.not_on(remote.id)?;
-        let current = targets.get(&remote.name) == Some(&remote.target);
-        match current {
-            true => lines.extend(remote_lines(&remote.name, &counts, not_there, coverage)),
-            false => lines.extend(earlier_line(&remote, &counts)),
+        let set_up = settings
+            .as_ref()
+            .map(|settings| settings.remotes().get(&remote.name));
+        let current = match set_up {
+            Some(set_up) => set_up.is_some_and(|set_up| set_up.kind.target() == remote.target),
+            None => true,
+        };
+        if current {
+            let standing = RemoteStanding {
+                name: &remote.name,
+                folder: path,
+                counts: &counts,
+                not_there,
+                coverage,
+                archives: &waiting_archives(catalogue, remote.id)?,
+                known: KnownBy::Receipts,
+            };
+            lines.extend(standing.lines());
+            let kind = set_up.flatten().map(|set_up| &set_up.kind);
+            lines.extend(kind.and_then(|kind| same_disk_line(folder.root(), kind)));
+        } else if set_up.flatten().is_some() {
+            lines.extend(earlier_line(&remote, &counts));
+        } else {
+            lines.extend(removed_line(&remote, &counts));
         }
         remotes.push(RemoteStatus {
             name: remote.name,
@@ -343,20 +365,18 @@ fn remotes_of(
     Ok(remotes)
 }
 
-/// Where the names lead now: as the settings say, or, for a remote that they no longer have, where files went last.
-fn current_targets(known: &[KnownRemote]) -> BTreeMap<String, String> {
-    // The folder's own records are true without the settings, too.
-    let settings = Settings::load().ok();
-    let target_of = |remote: &KnownRemote| {
-        let set_up = settings.as_ref()?.remotes().get(&remote.name)?;
-        Some(set_up.kind.target())
-    };
-    // Of one name, the newest comes last.
-    let targets = known.iter().map(|remote| {
-        let target = target_of(remote).unwrap_or_else(|| remote.target.clone());
-        (remote.name.clone(), target)
-    });
-    targets.collect()
+/// What went to a remote that is not set up any more.
+fn removed_line(remote: &KnownRemote, counts: &[UploadCount]) -> Option<String> {
+    let (there, there_bytes) = sum(counts, &THERE);
+    (there > 0).then(|| {
+        format!(
+            "{}: {}, {} on record as sent to {}; there is no remote of this name now",
+            remote.name,
+            count(there, "file"),
+            bytes(there_bytes),
+            plain(&remote.target)
+        )
+    })
 }
 
 /// What went to a place to which the remote no longer leads.

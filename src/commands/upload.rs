@@ -15,7 +15,9 @@ use self::check::{RemoteComparison, check};
 use self::dry_run::dry_run;
 use self::files::chosen_files;
 use self::ready::ready_remote;
-pub(super) use self::report::{THERE, remote_lines, sum};
+pub(super) use self::report::{
+    KnownBy, RemoteStanding, THERE, same_disk_line, sum, waiting_archives,
+};
 use self::report::{UploadRunDone, remark_left_out, report_run};
 use super::choice::check_days;
 use super::{Context, Done, arguments, stopped};
@@ -23,11 +25,11 @@ use crate::cli::{CheckHow, UploadArgs};
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::folder::upload::{RemoteId, UploadCount, UploadId, UploadState};
-use crate::folder::{Access, CatalogueError, Folder, lies_in, share_a_disk, whole_path};
+use crate::folder::{Access, CatalogueError, Folder, lies_in, whole_path};
 use crate::guide::remote::{RemoteUse, of_problem};
 use crate::halt::Halt;
 use crate::names::UploadPath;
-use crate::ui::{Ui, plain, typed, typed_word};
+use crate::ui::{Ui, typed, typed_word};
 use crate::upload::choose::ChosenFiles;
 use crate::upload::kinds::folder::outside_of_rescue_folders;
 use crate::upload::problem::Problem;
@@ -86,12 +88,8 @@ async fn once(args: &UploadArgs, context: Context<'_>) -> Result<Done, Error> {
 /// Remarks that a copy is lost with its original.
 fn remark_same_disk(args: &UploadArgs, root: &Path, ui: &Ui) -> Result<(), Error> {
     let settings = Settings::load()?;
-    let path = settings.remote(&args.to)?.kind.folder();
-    if let Some(path) = path.filter(|path| share_a_disk(root, path)) {
-        ui.remark(&format!(
-            "{} is on the same disk as the rescue folder: if that disk fails, both are lost",
-            plain(&path.display().to_string())
-        ));
+    if let Some(line) = same_disk_line(root, &settings.remote(&args.to)?.kind) {
+        ui.remark(&line);
     }
     Ok(())
 }

@@ -205,7 +205,10 @@ fn receipts_are_looked_at_before_a_backup_is_called_complete() {
     dav.put(&path(2), photo(77, 20_001));
     let arguments = ["upload", "rescued", "--to", "dav"];
     let said = desk.run(&arguments).expect(0).all;
-    assert!(said.contains("2 files with a receipt"), "{said}");
+    assert!(
+        said.contains("2 files sent before, missing or changed there"),
+        "{said}"
+    );
     assert!(said.contains("Backup complete (4 files"), "{said}");
     let there = dav.files();
     for (name, bytes) in desk.tree("rescued/data") {
@@ -241,4 +244,62 @@ fn choice_that_matches_nothing_names_the_option_to_change() {
             );
         }
     }
+}
+
+/// The lost files are sent by the next upload, not by a check.
+#[test]
+fn lost_files_are_all_listed_and_stay_wrong_until_they_are_sent_again() {
+    let desk = desk_with_folder(30);
+    fs::write(desk.path("all.zip"), photo(99, 30_000)).unwrap();
+    desk.upload("there", &[]).expect(0);
+    desk.upload("there", &["--archive", "all.zip"]).expect(0);
+    fs::remove_dir_all(desk.path("there").join(TOP)).unwrap();
+    fs::write(desk.path("there/all.zip"), "altered").unwrap();
+    // Of one there is no other copy on this computer, either.
+    fs::remove_file(desk.path("rescued/data").join(FIRST)).unwrap();
+    let archive = desk.path("all.zip").display().to_string();
+    for nth in 0..2 {
+        let checked = desk.upload("there", &["--check"]).expect(3);
+        assert_eq!(checked.count("finding"), 31, "{nth}: {}", checked.all);
+        let report = checked.line("upload_checked");
+        assert_eq!(report["wrong"], 31, "{report}");
+        assert_eq!(
+            (&report["not_sent"], &report["left_out"]),
+            (&0.into(), &0.into())
+        );
+        let said = desk.run(&["upload", "rescued", "--to", "there", "--check"]);
+        let said = said.expect(3).all;
+        for words in [
+            "and 11 more",
+            "29 files missing or altered there: `rescue upload rescued --to there` sends them",
+            "1 file missing or altered there, and altered or gone in the rescue folder: `rescue pull -o rescued`",
+            &format!("`rescue upload rescued --to there --archive {archive}` sends it again"),
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert!(!said.contains("other file"), "{said}");
+    }
+    let status = desk.run(&["status", "rescued"]).all;
+    let step = format!("`rescue upload rescued --to there --archive {archive}` sends it");
+    assert!(status.contains(&step), "{status}");
+    let ended = desk.upload("there", &[]).expect(3);
+    assert_eq!(ended.line("upload_summary")["sent"], 29);
+    let checked = desk.run(&["upload", "rescued", "--to", "there", "--check"]);
+    let said = checked.expect(3).all;
+    assert!(said.contains("not sent: 1 of them"), "{said}");
+    desk.upload("there", &["--archive", "all.zip"]).expect(0);
+    let status = desk.run(&["status", "rescued"]).all;
+    assert!(!status.contains("all.zip"), "{status}");
+}
+
+#[test]
+fn check_that_finds_nothing_at_all_asks_whether_it_is_the_right_place() {
+    let desk = desk_with_folder(3);
+    desk.upload("there", &[]).expect(0);
+    fs::rename(desk.path("there").join(TOP), desk.path("elsewhere")).unwrap();
+    fs::write(desk.path("there/other"), "other").unwrap();
+    let said = desk.run(&["upload", "rescued", "--to", "there", "--check"]);
+    let said = said.expect(3).all;
+    let words = "None of the 3 files on record as sent is there";
+    assert!(said.contains(words), "{said}");
 }

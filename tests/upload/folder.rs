@@ -8,7 +8,7 @@ use rescue::digest::Sha256;
 use rescue::folder::upload::SMALL_BYTES;
 
 use super::desk::{Desk, Ended, FIRST, photo};
-use super::secrets::be_impatient;
+use super::secrets::{be_impatient, be_impatient_with};
 use crate::support::made::FIRST_TIME;
 use crate::support::wait::wait_for;
 
@@ -69,6 +69,29 @@ fn copy_on_the_same_disk_is_called_that() {
     let sent = desk.run(&["upload", "rescued", "--to", "nas"]).expect(0);
     let said = "is on the same disk as the rescue folder";
     assert!(sent.all.contains(said), "{}", sent.all);
+    let status = desk.run(&["status", "rescued"]).expect(0);
+    assert!(status.all.contains(said), "{}", status.all);
+}
+
+#[test]
+fn status_says_what_it_knows_from_receipts_and_of_remotes_that_are_gone() {
+    let desk = desk_with_nas(3);
+    desk.upload("nas", &["--include", "**/*_000001.jpg"])
+        .expect(0);
+    let status = || desk.run(&["status", "rescued"]).all;
+    let all = status();
+    assert!(all.contains("nas: 1 file, "), "{all}");
+    assert!(all.contains("on record as sent; not there: "), "{all}");
+    assert!(all.contains("`rescue upload rescued --to nas --check` compares"));
+    desk.run(&["remote", "remove", "nas"]).expect(0);
+    let all = status();
+    assert!(
+        !all.contains("--check") && !all.contains("waiting"),
+        "{all}"
+    );
+    assert!(all.contains("there is no remote of this name now"), "{all}");
+    let json = desk.run(&["--json", "status", "rescued"]);
+    assert_eq!(json.line("status")["remotes"][0]["current"], false);
 }
 
 #[test]
@@ -86,6 +109,7 @@ fn status_tells_of_the_place_that_the_remote_leads_to_now() {
     let status = || {
         let all = desk.run(&["status", "rescued"]).expect(0).all;
         let about = all.lines().filter(|line| line.contains("nas"));
+        let about = about.filter(|line| !line.contains("on the same disk"));
         about.map(str::to_owned).collect::<Vec<_>>()
     };
     // Nothing is there yet.
@@ -611,7 +635,7 @@ fn folder_that_a_disk_left_behind_is_not_taken_for_the_disk() {
         assert!(!said.contains("--check"), "{said}");
     }
     assert_eq!(desk.run(&["status", "rescued"]).all, receipts);
-    be_impatient(&desk);
+    be_impatient_with(&desk, "nas", 0);
     fs::rename(desk.path("nas"), desk.path("mount point")).unwrap();
     desk.upload("nas", &["--check"]).expect(1);
     assert_eq!(desk.run(&["status", "rescued"]).all, receipts);

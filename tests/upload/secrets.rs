@@ -264,10 +264,16 @@ fn nothing_betrayed(listener: &Listener<'_>, secrets: &[&str]) {
 
 /// A connection is not waited for.
 pub(super) fn be_impatient(desk: &Desk) {
+    be_impatient_with(desk, "there", 0);
+}
+
+/// The same with a remote of another name, and with other seconds.
+pub(super) fn be_impatient_with(desk: &Desk, remote: &str, seconds: u32) {
     let path = desk.path("home/.config/rescue/remotes.toml");
     let settings = fs::read_to_string(&path).unwrap();
-    let section = "[remotes.there]\n";
-    let settings = settings.replace(section, &format!("{section}patience_seconds = 0\n"));
+    let section = format!("[remotes.{remote}]\n");
+    let patience = format!("{section}patience_seconds = {seconds}\n");
+    let settings = settings.replace(&section, &patience);
     assert!(settings.contains("patience"));
     fs::write(path, settings).unwrap();
 }

@@ -1,23 +1,22 @@
 //! `rescue upload FOLDER --to REMOTE --check`: compares the remote with the receipts, and reports how it
 //! compared.
 
-use std::collections::HashSet;
+mod not_sent;
 
 use serde::Serialize;
 
+use self::not_sent::NotSent;
 use super::cut_short;
-use super::files::{archives, is_choice, refuse_empty_choice, uploads};
-use super::report::TOLD_FAILURES;
+use super::report::{TOLD_FAILURES, sending, sending_archive};
 use crate::cli::UploadArgs;
 use crate::commands::{Context, Done};
 use crate::error::{Error, Kind};
-use crate::folder::upload::{NewUpload, RemoteId, Upload, UploadReason, UploadRecord, UploadState};
-use crate::folder::{Access, CatalogueError, Folder};
-use crate::halt::Halt;
-use crate::ui::{Ui, Went, bytes, count, plain, typed};
-use crate::upload::choose::RemotePaths;
+use crate::folder::reader::FoundSize;
+use crate::folder::upload::{RemoteId, Upload, UploadReason, UploadRecord, UploadState};
+use crate::folder::{Access, CatalogueError, DataReader, Folder};
+use crate::names::LocalPath;
+use crate::ui::{Ui, Went, count, plain, typed, typed_word};
 use crate::upload::queue::{Options, check as queue};
-use crate::upload::rules::Rules;
 use crate::upload::{Depth, Masked, Proven, Settled};
 
 /// What is to be compared, and how.
@@ -69,23 +68,25 @@ pub(super) async fn check(
 ) -> Result<Done, Error> {
     let (args, halt) = (work.args, context.halt);
     let id = remote_with_receipts(&work, folder)?;
-    let (mut sent, archives) = receipts(folder, id)?;
+    let mut recorded = RecordedUploads::of(folder, id)?;
     let rules = remote.rules().clone();
     let missing = match args.archive.is_empty() {
-        true => NotSent::of(args, folder, (&rules, id), &mut sent, archives, halt).await?,
-        false => NotSent::of_archives(args, folder, id, &mut sent, halt).await?,
+        true => NotSent::of(args, folder, (&rules, id), &mut recorded, halt).await?,
+        false => NotSent::of_archives(args, folder, id, &mut recorded, halt).await?,
     };
     let settled = queue::check(
         remote,
         folder.data_reader(),
         (&work.options, context.ui.events()),
-        &sent,
+        &recorded.sent,
         (work.depth, halt),
     );
     let settled = settled
         .await
         .map_err(|ended| cut_short(ended, args, halt))?;
-    let findings = Findings::of(&sent, settled, context.ui);
+    let mut findings = Findings::new(args, folder.data_reader());
+    findings.add_earlier(&recorded.lost, context.ui);
+    findings.add(&recorded.sent, settled, context.ui);
     if folder.access() == Access::ReadWrite {
         let now = chrono::Utc::now().timestamp();
         folder
@@ -110,48 +111,114 @@ fn remote_with_receipts(work: &RemoteComparison<'_>, folder: &Folder) -> Result<
         Error::new(Kind::SomeItemsFailed, message).with_hint(format!(
             "send it: rescue upload {} --to {}",
             typed(&args.folder),
-            args.to
+            typed_word(&args.to)
         ))
     })
 }
 
-/// The uploads that have a receipt, and the archives that were queued and have none.
-fn receipts(folder: &Folder, id: RemoteId) -> Result<(Vec<Upload>, Vec<Upload>), CatalogueError> {
-    let (mut sent, mut archives) = (Vec::new(), Vec::new());
-    folder.catalogue().for_each_upload(id, |upload| {
-        match upload.state {
-            UploadState::Sent | UploadState::There => sent.push(upload),
-            // The service takes no such file.
-            UploadState::Skipped => {}
-            UploadState::Waiting | UploadState::Sending | UploadState::Failed => {
-                if upload.entry.is_none() {
-                    archives.push(upload);
-                }
-            }
-        }
-        Ok::<_, CatalogueError>(())
-    })?;
-    Ok((sent, archives))
+/// What the catalogue has of a remote.
+#[derive(Default)]
+struct RecordedUploads {
+    /// The uploads that have a receipt,
+    sent: Vec<Upload>,
+    /// those that were sent once, and were found to be lost or altered there,
+    lost: Vec<Upload>,
+    /// the other archives that were queued,
+    archives: Vec<Upload>,
+    /// and the other files that could not be sent, because they are altered or gone here.
+    altered: Vec<Upload>,
 }
 
-/// What the comparison showed of the uploads with a receipt.
-struct Findings {
+impl RecordedUploads {
+    fn of(folder: &Folder, id: RemoteId) -> Result<Self, CatalogueError> {
+        let mut recorded = Self::default();
+        folder.catalogue().for_each_upload(id, |upload| {
+            match (upload.state, upload.entry) {
+                (UploadState::Sent | UploadState::There, _) => recorded.sent.push(upload),
+                // The service takes no such file.
+                (UploadState::Skipped, _) => {}
+                (UploadState::Waiting, _) if upload.reason.is_some() => recorded.lost.push(upload),
+                (UploadState::Waiting | UploadState::Sending | UploadState::Failed, None) => {
+                    recorded.archives.push(upload);
+                }
+                (UploadState::Failed, Some(_)) if was_altered(&upload) => {
+                    recorded.altered.push(upload);
+                }
+                (UploadState::Waiting | UploadState::Sending | UploadState::Failed, Some(_)) => {}
+            }
+            Ok::<_, CatalogueError>(())
+        })?;
+        Ok(recorded)
+    }
+
+    /// Leaves out what this check is not about.
+    fn retain(&mut self, is_wanted: impl Fn(&Upload) -> bool) {
+        self.sent.retain(&is_wanted);
+        self.lost.retain(&is_wanted);
+    }
+
+    /// The uploads that are there as recorded, or will be listed one by one.
+    fn compared(&self) -> impl Iterator<Item = &Upload> {
+        self.sent.iter().chain(&self.lost)
+    }
+}
+
+/// Whether a file was not sent for the sake of what stands in the rescue folder.
+fn was_altered(upload: &Upload) -> bool {
+    matches!(
+        upload.reason,
+        Some(UploadReason::SourceChanged | UploadReason::SourceGone)
+    )
+}
+
+/// What the comparison showed of the uploads that were sent.
+struct Findings<'a> {
+    args: &'a UploadArgs,
+    reader: DataReader,
     there: u64,
-    wrong: u64,
+    /// How many receipts this comparison found wrong.
+    newly_wrong: u64,
+    /// The wrong files that the next upload sends,
+    sendable: u64,
+    /// those of which the rescue folder has no copy that could be sent,
+    altered: u64,
+    /// and the wrong archives.
+    archives: Vec<String>,
     compared: Compared,
     /// What the catalogue is to know of it.
     records: Vec<UploadRecord>,
 }
 
-impl Findings {
-    /// Lists the wrong uploads as well.
-    fn of(sent: &[Upload], settled: Vec<Settled>, ui: &Ui) -> Self {
-        let mut findings = Self {
+impl<'a> Findings<'a> {
+    fn new(args: &'a UploadArgs, reader: DataReader) -> Self {
+        Self {
+            args,
+            reader,
             there: 0,
-            wrong: 0,
+            newly_wrong: 0,
+            sendable: 0,
+            altered: 0,
+            archives: Vec::new(),
             compared: Compared::default(),
             records: Vec::new(),
-        };
+        }
+    }
+
+    fn wrong(&self) -> u64 {
+        self.sendable + self.altered + self.archives.len() as u64
+    }
+
+    /// Lists the uploads that an earlier comparison found wrong, and that were not sent again since.
+    fn add_earlier(&mut self, lost: &[Upload], ui: &Ui) {
+        for upload in lost {
+            let reason = upload.reason.unwrap_or(UploadReason::Other);
+            let message = upload.message.clone().unwrap_or_default();
+            self.add_wrong(upload, reason, &message, ui);
+        }
+    }
+
+    /// Lists the wrong uploads as well.
+    fn add(&mut self, sent: &[Upload], settled: Vec<Settled>, ui: &Ui) {
         for (upload, settled) in sent.iter().zip(settled) {
             match settled {
                 Settled::There {
@@ -159,70 +226,129 @@ impl Findings {
                     path,
                     proven,
                 } => {
-                    findings.there += 1;
-                    findings.compared.note(proven);
+                    self.there += 1;
+                    self.compared.note(proven);
                     let id = upload.id;
-                    let records = &mut findings.records;
+                    let records = &mut self.records;
                     records.push(UploadRecord::There { id, checksum });
                     records.extend(path.map(|path| UploadRecord::Respelt { id, path }));
                 }
                 Settled::Wrong(reason, message) => {
-                    findings.wrong += 1;
-                    if findings.wrong <= TOLD_FAILURES as u64 {
-                        list_wrong(upload, reason, &message, ui);
-                    }
-                    findings.records.push(UploadRecord::Waiting {
+                    self.newly_wrong += 1;
+                    self.add_wrong(upload, reason, &message, ui);
+                    self.records.push(UploadRecord::Waiting {
                         id: upload.id,
                         why: Some((reason, message)),
                     });
                 }
             }
         }
-        findings
+    }
+
+    fn add_wrong(&mut self, upload: &Upload, reason: UploadReason, message: &str, ui: &Ui) {
+        let found = WrongUpload {
+            r#type: "finding",
+            source: &upload.source,
+            path: &upload.path,
+            reason,
+            message,
+        };
+        let line = format!("{}: {}", plain(&upload.path), plain(message));
+        // JSON has all.
+        let lines = match self.wrong() < TOLD_FAILURES as u64 {
+            true => vec![line],
+            false => Vec::new(),
+        };
+        ui.result(&found, &lines);
+        match upload.entry {
+            None => self.archives.push(upload.source.clone()),
+            Some(_) if self.is_here(upload) => self.sendable += 1,
+            Some(_) => self.altered += 1,
+        }
+    }
+
+    /// Whether the rescue folder has a file of this size. Its bytes are compared when it is sent.
+    fn is_here(&self, upload: &Upload) -> bool {
+        let size = LocalPath::new(&upload.source).map(|local| self.reader.size(&local));
+        matches!(size, Ok(Ok(FoundSize::File(size))) if size == upload.size)
+    }
+
+    fn in_words(&self, depth: Depth) -> Vec<String> {
+        let args = self.args;
+        let mut lines = Vec::new();
+        if self.wrong() > TOLD_FAILURES as u64 {
+            let more = self.wrong() - TOLD_FAILURES as u64;
+            lines.push(format!("and {more} more; --json lists all of them"));
+        }
+        lines.push(format!(
+            "{} {} there as recorded{}",
+            count(self.there, "file"),
+            if self.there == 1 { "is" } else { "are" },
+            self.compared.in_words(depth)
+        ));
+        if self.there == 0 && self.newly_wrong > 1 {
+            lines.push(format!(
+                "None of the {} on record as sent is there: is {} still the right place, and the right account? The receipts are dropped",
+                count(self.newly_wrong, "file"),
+                plain(&args.to)
+            ));
+        }
+        if self.sendable > 0 {
+            lines.push(format!(
+                "{} missing or altered there: {} sends {} again",
+                count(self.sendable, "file"),
+                sending(&args.folder, &args.to),
+                them(self.sendable)
+            ));
+        }
+        if self.altered > 0 {
+            lines.push(format!(
+                "{} missing or altered there, and altered or gone in the rescue folder: {}",
+                count(self.altered, "file"),
+                fetching(args, self.altered)
+            ));
+        }
+        for archive in self.archives.iter().take(TOLD_FAILURES) {
+            lines.push(format!(
+                "{} is missing or altered there: {} sends it again",
+                plain(archive),
+                sending_archive(&args.folder, &args.to, archive)
+            ));
+        }
+        lines
     }
 }
 
-fn list_wrong(upload: &Upload, reason: UploadReason, message: &str, ui: &Ui) {
-    let found = WrongUpload {
-        r#type: "finding",
-        source: &upload.source,
-        path: &upload.path,
-        reason,
-        message,
-    };
-    let line = format!("{}: {}", plain(&upload.path), plain(message));
-    ui.result(&found, &[line]);
+fn them(files: u64) -> &'static str {
+    if files == 1 { "it" } else { "them" }
+}
+
+/// What to do about files that are altered or gone in the rescue folder.
+fn fetching(args: &UploadArgs, files: u64) -> String {
+    format!(
+        "`rescue pull -o {}` with the phone fetches {} again, then {} sends {}",
+        typed(&args.folder),
+        them(files),
+        sending(&args.folder, &args.to),
+        them(files)
+    )
 }
 
 fn report(
     work: &RemoteComparison<'_>,
     access: Access,
-    findings: Findings,
+    findings: Findings<'_>,
     missing: &NotSent,
     ui: &Ui,
 ) -> Done {
     let args = work.args;
-    let Findings {
-        there,
-        wrong,
-        compared,
-        records: _,
-    } = findings;
-    let mut lines = vec![format!(
-        "{} are there as recorded{}",
-        count(there, "file"),
-        compared.in_words(work.depth)
-    )];
-    if wrong > 0 {
-        lines.push(format!(
-            "{} not: `rescue upload {} --to {}` sends {} again",
-            count(wrong, "file"),
-            typed(&args.folder),
-            typed(args.to.as_ref()),
-            if wrong == 1 { "it" } else { "them" }
-        ));
-    }
-    lines.extend(missing.in_words(args));
+    let wrong = findings.wrong();
+    let mut lines = findings.in_words(work.depth);
+    let files = match findings.there + wrong {
+        0 => "file",
+        _ => "other file",
+    };
+    lines.extend(missing.in_words(args, files));
     if access == Access::ReadOnly {
         let shown = plain(&args.folder.display().to_string());
         lines.push(format!(
@@ -232,11 +358,11 @@ fn report(
     let report = CheckReport {
         r#type: "upload_checked",
         remote: &args.to,
-        there,
+        there: findings.there,
         wrong,
         not_sent: missing.not_sent,
         left_out: missing.left_out,
-        compared,
+        compared: findings.compared,
     };
     let lacking = wrong + missing.not_sent + missing.left_out;
     let (went, done) = match lacking {
@@ -277,124 +403,5 @@ impl Compared {
             true => String::new(),
             false => format!(": {}", words.join("; ")),
         }
-    }
-}
-
-/// What is wanted, and was not sent.
-struct NotSent {
-    not_sent: u64,
-    not_sent_bytes: u64,
-    left_out: u64,
-    /// Where the archives are that were not sent, or are not there any more.
-    archives: Vec<String>,
-}
-
-impl NotSent {
-    /// Of the archives that the person named; nothing else is compared then.
-    async fn of_archives(
-        args: &UploadArgs,
-        folder: &Folder,
-        id: RemoteId,
-        sent: &mut Vec<Upload>,
-        halt: &Halt,
-    ) -> Result<Self, Error> {
-        let places = RemotePaths::on(folder.catalogue(), Some(id))?;
-        let wanted = archives(&args.archive, args, places, halt).await?.uploads;
-        sent.retain(|it| {
-            let is_it = |new: &NewUpload| new.source == it.source && new.sha256 == it.sha256;
-            wanted.iter().any(is_it)
-        });
-        let is_sent = |new: &NewUpload| sent.iter().any(|it| it.source == new.source);
-        let archives: Vec<_> = wanted
-            .into_iter()
-            .filter(|new| !is_sent(new))
-            .map(|new| new.source)
-            .collect();
-        Ok(Self {
-            not_sent: archives.len() as u64,
-            not_sent_bytes: 0,
-            left_out: 0,
-            archives,
-        })
-    }
-
-    /// The same choice as for sending, without what has a receipt; takes out of those sent what was
-    /// not chosen.
-    async fn of(
-        args: &UploadArgs,
-        folder: &Folder,
-        (rules, id): (&Rules, RemoteId),
-        sent: &mut Vec<Upload>,
-        archives: Vec<Upload>,
-        halt: &Halt,
-    ) -> Result<Self, Error> {
-        let archives: Vec<_> = match is_choice(args) {
-            true => Vec::new(),
-            false => archives.into_iter().map(|it| it.source).collect(),
-        };
-        let mut missing = Self {
-            not_sent: archives.len() as u64,
-            not_sent_bytes: 0,
-            left_out: 0,
-            archives,
-        };
-        let catalogue = folder.catalogue();
-        // Where only archives were sent, the photos were never meant to go.
-        let Some(not_on) = catalogue.not_on(id)? else {
-            return Ok(missing);
-        };
-        let chosen = uploads(args, folder, Some(id), rules, halt).await?;
-        refuse_empty_choice(args, folder, &chosen)?;
-        if is_choice(args) {
-            let wanted = chosen.uploads.iter().map(|it| it.source.as_str());
-            let wanted: HashSet<_> = wanted.collect();
-            sent.retain(|it| wanted.contains(it.source.as_str()));
-        }
-        let there: HashSet<_> = sent
-            .iter()
-            .map(|it| (it.source.as_str(), it.sha256))
-            .collect();
-        for upload in &chosen.uploads {
-            if !there.contains(&(upload.source.as_str(), upload.sha256)) {
-                missing.not_sent += 1;
-                missing.not_sent_bytes += upload.size;
-            }
-        }
-        missing.left_out = chosen.unverified + chosen.damaged;
-        if !is_choice(args) {
-            // What the phone did not give, or was not asked for yet.
-            missing.left_out = missing
-                .left_out
-                .max(not_on.saturating_sub(missing.not_sent));
-        }
-        Ok(missing)
-    }
-
-    fn in_words(&self, args: &UploadArgs) -> Vec<String> {
-        let mut lines = Vec::new();
-        let files = self.not_sent - self.archives.len() as u64;
-        if files > 0 {
-            lines.push(format!(
-                "not there: {}, {}, never sent, or lost or altered there; `rescue upload` sends them",
-                count(files, "other file"),
-                bytes(self.not_sent_bytes)
-            ));
-        }
-        for archive in self.archives.iter().take(TOLD_FAILURES) {
-            lines.push(format!(
-                "not there: {}, never sent, or lost or altered there; `rescue upload {} --to {} --archive {}` sends it",
-                plain(archive),
-                typed(&args.folder),
-                args.to,
-                typed(archive.as_ref())
-            ));
-        }
-        if self.left_out > 0 {
-            lines.push(format!(
-                "not there: {} of the phone, not rescued, not verified or damaged; `rescue status` tells more",
-                count(self.left_out, "file")
-            ));
-        }
-        lines
     }
 }

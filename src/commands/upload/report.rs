@@ -1,5 +1,6 @@
 //! What is reported of an upload, and of a remote's receipts.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,11 +9,25 @@ use crate::cli::UploadArgs;
 use crate::commands::Done;
 use crate::commands::summary::PhoneCoverage;
 use crate::error::Error;
-use crate::folder::Folder;
 use crate::folder::upload::{RemoteId, UploadCount, UploadReason, UploadState};
-use crate::ui::{Ui, Went, bytes, count, rate, seconds};
+use crate::folder::{Catalogue, CatalogueError, Folder, share_a_disk};
+use crate::ui::{Ui, Went, bytes, count, plain, rate, seconds, typed, typed_word};
 use crate::upload::choose::ChosenFiles;
+use crate::upload::kinds::KindSettings;
 use crate::upload::queue::Tally;
+
+/// The command that sends a folder to a remote, in the middle of a sentence.
+pub(in crate::commands) fn sending(folder: &Path, remote: &str) -> String {
+    let (folder, remote) = (typed(folder), typed_word(remote));
+    format!("`rescue upload {folder} --to {remote}`")
+}
+
+/// The same for an archive, which goes only where it is named.
+pub(super) fn sending_archive(folder: &Path, remote: &str, archive: &str) -> String {
+    let (folder, remote) = (typed(folder), typed_word(remote));
+    let archive = typed(archive.as_ref());
+    format!("`rescue upload {folder} --to {remote} --archive {archive}`")
+}
 
 /// Failures told on the terminal in a report; `rescue status` counts all.
 pub(super) const TOLD_FAILURES: usize = 20;
@@ -97,8 +112,17 @@ pub(super) fn report_run(
     let last_run = catalogue.last_run()?;
     let coverage = PhoneCoverage::of(last_run.as_ref(), &catalogue.survey()?);
     let mut lines = report_lines(run);
+    let standing = RemoteStanding {
+        name: &args.to,
+        folder: &args.folder,
+        counts: &counts,
+        not_there,
+        coverage,
+        archives: &waiting_archives(catalogue, run.remote)?,
+        known: KnownBy::Looking,
+    };
     match run.finished {
-        true => lines.extend(remote_lines(&args.to, &counts, not_there, coverage)),
+        true => lines.extend(standing.lines()),
         // The files sent earlier were not looked at again.
         false => lines.push(receipts_line(&args.to, &counts)),
     }
@@ -161,58 +185,139 @@ fn report_lines(run: &UploadRunDone) -> Vec<String> {
     lines
 }
 
-/// Where a remote stands, in words. Complete is what was looked for on the phone, not what was sent.
-pub(in crate::commands) fn remote_lines(
-    name: &str,
-    counts: &[UploadCount],
-    not_there: Option<u64>,
-    coverage: PhoneCoverage,
-) -> Vec<String> {
-    let (there, there_bytes) = sum(counts, &THERE);
-    let (waiting, waiting_bytes) = sum(counts, &WAITING);
-    let mut lines = Vec::new();
-    let left_out = counts.iter().filter(|count| {
-        matches!(count.state, UploadState::Skipped | UploadState::Failed) && count.files > 0
-    });
-    for count in left_out {
-        let state = match count.state {
-            UploadState::Skipped => "skipped",
-            _ => "failed",
-        };
-        let reason = count.reason.unwrap_or(UploadReason::Other);
-        lines.push(format!(
-            "{name}: {} {state}: {}",
-            count.files,
-            reason_in_words(reason)
-        ));
+/// How it is known what a remote has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) enum KnownBy {
+    /// It was looked at just now.
+    Looking,
+    /// By the receipts of earlier uploads.
+    Receipts,
+}
+
+/// Where a remote stands.
+pub(in crate::commands) struct RemoteStanding<'a> {
+    pub(in crate::commands) name: &'a str,
+    /// The rescue folder.
+    pub(in crate::commands) folder: &'a Path,
+    pub(in crate::commands) counts: &'a [UploadCount],
+    pub(in crate::commands) not_there: Option<u64>,
+    pub(in crate::commands) coverage: PhoneCoverage,
+    /// See [`waiting_archives`].
+    pub(in crate::commands) archives: &'a [String],
+    pub(in crate::commands) known: KnownBy,
+}
+
+impl RemoteStanding<'_> {
+    /// The same in words. Complete is what was looked for on the phone, not what was sent.
+    pub(in crate::commands) fn lines(&self) -> Vec<String> {
+        let mut lines = self.failures();
+        lines.push(self.sum(lines.is_empty()));
+        for archive in self.archives.iter().take(TOLD_FAILURES) {
+            lines.push(format!(
+                "{}: {} is not sent yet: {} sends it",
+                self.name,
+                plain(archive),
+                sending_archive(self.folder, self.name, archive)
+            ));
+        }
+        lines
     }
-    let here = format!("{}, {}", count(there, "file"), bytes(there_bytes));
-    let are = if there == 1 { "is" } else { "are" };
-    lines.push(match (waiting, lines.is_empty()) {
-        (0, true) => match not_there {
-            Some(0) => match coverage {
-                PhoneCoverage::Everything => format!("{name}: Backup complete ({here})"),
-                PhoneCoverage::Readable => format!(
+
+    fn failures(&self) -> Vec<String> {
+        let left_out = self.counts.iter().filter(|count| {
+            matches!(count.state, UploadState::Skipped | UploadState::Failed) && count.files > 0
+        });
+        let line = |count: &UploadCount| {
+            let state = match count.state {
+                UploadState::Skipped => "skipped",
+                _ => "failed",
+            };
+            let reason = count.reason.unwrap_or(UploadReason::Other);
+            let step = match reason {
+                UploadReason::SourceChanged | UploadReason::SourceGone => {
+                    let folder = typed(self.folder);
+                    format!("; `rescue pull -o {folder}` with the phone fetches it again")
+                }
+                _ => String::new(),
+            };
+            let (name, reason) = (self.name, reason_in_words(reason));
+            format!("{name}: {} {state}: {reason}{step}", count.files)
+        };
+        left_out.map(line).collect()
+    }
+
+    fn sum(&self, is_all_taken: bool) -> String {
+        let name = self.name;
+        let (there, there_bytes) = sum(self.counts, &THERE);
+        let (waiting, waiting_bytes) = sum(self.counts, &WAITING);
+        let here = format!("{}, {}", count(there, "file"), bytes(there_bytes));
+        let are_there = match (self.known, there) {
+            (KnownBy::Receipts, _) => "on record as sent",
+            (KnownBy::Looking, 1) => "is there",
+            (KnownBy::Looking, _) => "are there",
+        };
+        let line = match (waiting, is_all_taken) {
+            (0, true) => match (self.not_there, self.coverage) {
+                (Some(0), PhoneCoverage::Everything) => {
+                    format!("{name}: Backup complete ({here})")
+                }
+                (Some(0), PhoneCoverage::Readable) => format!(
                     "{name}: Backup complete, of all that Android lets rescue read ({here})"
                 ),
-                PhoneCoverage::Part => {
-                    format!("{name}: {here} {are} there, all that the last run could read")
+                (Some(0), PhoneCoverage::Part) => {
+                    format!("{name}: {here} {are_there}, all that the last run could read")
                 }
+                (Some(missing), _) => format!(
+                    "{name}: {here} {are_there}; not there: {} of the phone, not chosen, not verified or not rescued",
+                    count(missing, "other file")
+                ),
+                (None, _) => format!("{name}: {here} {are_there}"),
             },
-            Some(missing) => format!(
-                "{name}: {here} {are} there; not there: {} of the phone, not chosen, not verified or not rescued",
-                count(missing, "other file")
+            (0, false) => format!("{name}: {here} {are_there}"),
+            _ => format!(
+                "{name}: {here} {are_there}; {} waiting, {}",
+                count(waiting, "file"),
+                bytes(waiting_bytes)
             ),
-            None => format!("{name}: {here} {are} there"),
-        },
-        (0, false) => format!("{name}: {here} {are} there"),
-        _ => format!(
-            "{name}: {here} {are} there; {} waiting, {}",
-            count(waiting, "file"),
-            bytes(waiting_bytes)
-        ),
-    });
-    lines
+        };
+        match self.known {
+            KnownBy::Receipts if there > 0 => {
+                let (folder, remote) = (typed(self.folder), typed_word(name));
+                format!(
+                    "{line}, by its receipts; `rescue upload {folder} --to {remote} --check` compares them with what is there"
+                )
+            }
+            _ => line,
+        }
+    }
+}
+
+/// The archives that were queued for a remote and are not there. They go only where they are named.
+pub(in crate::commands) fn waiting_archives(
+    catalogue: &Catalogue,
+    remote: RemoteId,
+) -> Result<Vec<String>, CatalogueError> {
+    let mut archives = Vec::new();
+    catalogue.for_each_upload(remote, |upload| {
+        let is_waiting = matches!(
+            upload.state,
+            UploadState::Waiting | UploadState::Sending | UploadState::Failed
+        );
+        if upload.entry.is_none() && is_waiting {
+            archives.push(upload.source);
+        }
+        Ok::<_, CatalogueError>(())
+    })?;
+    Ok(archives)
+}
+
+/// Says that a copy is lost with its original, where both are on one disk.
+pub(in crate::commands) fn same_disk_line(folder: &Path, remote: &KindSettings) -> Option<String> {
+    let path = remote.folder().filter(|path| share_a_disk(folder, path))?;
+    Some(format!(
+        "{} is on the same disk as the rescue folder: if that disk fails, both are lost",
+        plain(&path.display().to_string())
+    ))
 }
 
 /// What is known of a remote that could not be looked at to the end.
