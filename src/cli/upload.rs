@@ -99,7 +99,11 @@ pub struct UploadArgs {
     #[arg(long, value_enum, default_value_t = Quality::Original)]
     pub quality: Quality,
     /// File to send instead of the photos, such as an exported archive; can be repeated
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["photos", "videos", "since", "until", "include", "exclude", "include_unverified"]
+    )]
     pub archive: Vec<PathBuf>,
     /// Size limits to respect (Google Photos)
     #[arg(long, value_enum, default_value_t = LimitsOf::Now)]

@@ -3,6 +3,8 @@
 mod questions;
 mod sign_in;
 
+use std::time::Duration;
+
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -13,6 +15,7 @@ use crate::error::{Error, Kind as ErrorKind};
 use crate::guide::remote::{RemoteUse, of_problem};
 use crate::ui::terminal::Mode;
 use crate::ui::{Ui, Went, plain, typed_word};
+use crate::upload::Masked;
 use crate::upload::connect::connect;
 use crate::upload::keyring::Keyring;
 use crate::upload::kinds::{HostKey, KindSettings, NeededSecret, NewSecret, Person};
@@ -20,6 +23,11 @@ use crate::upload::oauth::Grant;
 use crate::upload::problem::Problem;
 use crate::upload::secret::Secret;
 use crate::upload::settings::{RemoteSettings, SecretPlace, Settings};
+
+/// How long a remote may take for the few requests of a test,
+const PATIENCE: Duration = Duration::from_secs(60);
+/// and how long nothing is said of that.
+const QUIET: Duration = Duration::from_secs(5);
 
 #[derive(Serialize)]
 struct RemoteLine<'a> {
@@ -98,7 +106,7 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     if let Some(HostKey::Listed | HostKey::Unknown) = kind.host_key()
         && !args.no_test
     {
-        let shown = kind.ask_host_key().await.map_err(unsaved)?;
+        let shown = kind.ask_host_key().await.map_err(untested)?;
         ui.remark(&format!(
             "The server's key is {}; compare it with the fingerprint that the server's owner gives you. Any other key will be refused.",
             shown.fingerprint
@@ -125,7 +133,10 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     let target = remote.kind.target();
     let seen = match args.no_test {
         true => None,
-        false => Some(connected.test().await.map_err(untested)?),
+        false => {
+            let patience = (target.as_str(), PATIENCE);
+            Some(tried(&connected, patience, ui).await.map_err(untested)?)
+        }
     };
     let kind = remote.kind.name();
     let is_to_confirm = remote.kind.host_key() == Some(HostKey::Unknown);
@@ -199,8 +210,35 @@ async fn test(name: &str, ui: &Ui) -> Result<String, Error> {
         kind.set_host_key(shown.key);
         settings.set_kind(name, kind)?;
     }
-    let remote = connect(name, &settings.with_secret(name)?).map_err(failed)?;
-    remote.test().await.map_err(failed)
+    let settings = settings.with_secret(name)?;
+    let remote = connect(name, &settings).map_err(failed)?;
+    let patience = settings.patience_seconds.filter(|seconds| *seconds > 0);
+    let patience = patience.map_or(PATIENCE, Duration::from_secs);
+    let target = settings.kind.target();
+    let seen = tried(&remote, (&target, patience), ui).await;
+    seen.map_err(failed)
+}
+
+/// Tests a remote, and says which one is waited for where its answers take long. A silent one is given up.
+async fn tried(
+    remote: &Masked,
+    (target, patience): (&str, Duration),
+    ui: &Ui,
+) -> Result<String, Problem> {
+    let testing = remote.test();
+    tokio::pin!(testing);
+    let silence = QUIET.min(patience);
+    if let Ok(seen) = tokio::time::timeout(silence, &mut testing).await {
+        return seen;
+    }
+    ui.remark(&format!("Waiting for an answer from {}", plain(target)));
+    match tokio::time::timeout(patience.saturating_sub(silence), testing).await {
+        Ok(seen) => seen,
+        Err(_) => Err(Problem::Unreachable {
+            host: target.to_owned(),
+            words: format!("no answer within {} seconds", patience.as_secs()),
+        }),
+    }
 }
 
 /// A new sign-in for a remote; its client secret stays what it is.
@@ -328,7 +366,15 @@ fn list(ui: &Ui) -> Result<Done, Error> {
             plain(name)
         ));
     }
-    if settings.remotes().is_empty() && settings.unknown().next().is_none() {
+    for key in settings.foreign() {
+        ui.remark(&format!(
+            "{}: \"{}\" is not known to this version of rescue; a remote is a table [remotes.NAME]",
+            plain(&settings.path().display().to_string()),
+            plain(key)
+        ));
+    }
+    let (unknown, foreign) = (settings.unknown().count(), settings.foreign().count());
+    if settings.remotes().is_empty() && unknown + foreign == 0 {
         ui.remark("There are no remotes yet: `rescue remote add` sets one up");
     }
     Ok(Done::All)

@@ -90,7 +90,9 @@ fn kind_of(problem: &Problem, task: RemoteUse<'_>) -> Kind {
         | Problem::NoCertificates { .. }
         | Problem::HostKey { .. }
         | Problem::HostKeyUnknown { .. }
-        | Problem::NoWriting { .. } => Kind::RemoteDenied,
+        | Problem::NoWriting { .. }
+        | Problem::InTheWay { .. }
+        | Problem::FolderBlocked { .. } => Kind::RemoteDenied,
         Problem::Settings { .. } => match task {
             RemoteUse::Adding => Kind::Usage,
             // What was right when it was added: this command line has no part in it.
@@ -124,6 +126,9 @@ fn hint_before_saving(problem: &Problem) -> Option<&'static str> {
         Problem::Settings { .. } | Problem::NotFound { .. } => {
             Some("check the options given, and run the same command again")
         }
+        Problem::Other { .. } => Some(
+            "check the address and the options given, for another kind of server may answer there; if they are right, run again with -v and report its output",
+        ),
         _ => None,
     }
 }
@@ -173,6 +178,7 @@ fn hint_of(problem: &Problem, task: RemoteUse<'_>) -> String {
             "check the permissions of that folder, and that its disk is not read-only; or {}",
             task.set_up_again(" with another folder")
         ),
+        Problem::InTheWay { .. } | Problem::FolderBlocked { .. } => format!("move that file away, and {}", task.again()),
         Problem::NoBucket { .. } => {
             task.with_waiting("check the name of the bucket on the service's page".to_owned())
         }
@@ -269,6 +275,7 @@ mod tests {
             },
             Problem::NoWriting { words: words() },
             Problem::NoWebDav { words: words() },
+            Problem::InTheWay { path: words() },
             Problem::Settings { words: words() },
             Problem::SignedOut {
                 words: words(),

@@ -276,6 +276,11 @@ impl HttpTransport for Transport {
             problem.map_or(error, as_opendal)
         })?;
         let (parts, body) = answer.into_parts();
+        if is_tree && parts.status.is_success() && is_web_page(&parts.headers) {
+            return Err(as_opendal(Problem::NoWebDav {
+                words: format!("HTTP {}, with a web page", parts.status.as_u16()),
+            }));
+        }
         if parts.status.is_success() {
             // OpenDAL holds all of every answer in memory but of a file that is read.
             let most = match (is_tree || is_page, parts.status.as_u16()) {
@@ -333,6 +338,12 @@ impl Transport {
         let size = bytes.len() as u64;
         Ok(HttpBody::new(Once(Some(page)), Some(size)))
     }
+}
+
+/// Returns whether an answer is a page for a browser, which no listing is.
+pub(crate) fn is_web_page(headers: &HeaderMap) -> bool {
+    let form = headers.get(reqwest::header::CONTENT_TYPE);
+    form.is_some_and(|form| form.as_bytes().starts_with(b"text/html"))
 }
 
 fn too_long() -> Problem {

@@ -72,6 +72,12 @@ pub(crate) enum Problem {
     /// A folder on this computer takes no files.
     #[error("no file can be created there ({words})")]
     NoWriting { words: String },
+    /// A file has the place of the remote's folder.
+    #[error("{path} is a file, and a folder has to be there")]
+    InTheWay { path: String },
+    /// A file has the place of a folder below the remote. Files elsewhere can be sent.
+    #[error("{path} is a file, and a folder has to be there: move it away")]
+    FolderBlocked { path: String },
     /// An SSH server accepts the sign-in but offers no SFTP.
     #[error("{words}")]
     NoSftp {
@@ -192,6 +198,7 @@ impl Problem {
             | Self::HostKey { .. }
             | Self::HostKeyUnknown { .. }
             | Self::NoWriting { .. }
+            | Self::InTheWay { .. }
             | Self::NoSftp { .. }
             | Self::NoWebDav { .. }
             | Self::Full { .. }
@@ -205,6 +212,7 @@ impl Problem {
             Self::SourceChanged { .. } => A::Fail(UploadReason::SourceChanged),
             Self::SourceGone => A::Fail(UploadReason::SourceGone),
             Self::SourceUnreadable { .. } => A::Fail(UploadReason::SourceUnreadable),
+            Self::FolderBlocked { .. } => A::Fail(UploadReason::Other),
             Self::Other { passing: true, .. } => A::Again,
             Self::Other { passing: false, .. } => A::Fail(UploadReason::Refused),
         }
@@ -242,6 +250,8 @@ impl Problem {
             Self::Quota { .. }
             | Self::NoCertificates { .. }
             | Self::Taken { .. }
+            | Self::InTheWay { .. }
+            | Self::FolderBlocked { .. }
             | Self::SourceChanged { .. }
             | Self::SourceGone
             | Self::SourceUnreadable { .. }

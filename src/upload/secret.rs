@@ -48,13 +48,24 @@ impl Secret {
             .with_hint("check the path, as in ~/Downloads/key.json")
         };
         // At once in its size: what grows leaves copies behind.
-        let mut text = Zeroizing::new(String::with_capacity(MAX_BYTES as usize));
+        let most = MAX_BYTES + 1;
+        let mut text = Zeroizing::new(String::with_capacity(most as usize));
         let read = match path == Path::new("-") {
-            true => std::io::stdin().take(MAX_BYTES).read_to_string(&mut text),
-            false => std::fs::File::open(path)
-                .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text)),
+            true => std::io::stdin().take(most).read_to_string(&mut text),
+            false => {
+                std::fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text))
+            }
         };
         read.map_err(failed)?;
+        let is_steering = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        let fault = match text.len() as u64 > MAX_BYTES {
+            true => Some("it is longer than any password or key"),
+            false if text.contains(is_steering) => Some("it contains control characters"),
+            false => None,
+        };
+        if let Some(fault) = fault {
+            return Err(failed(std::io::Error::other(fault)));
+        }
         Self::trimmed(&text).ok_or_else(|| {
             let message = match path == Path::new("-") {
                 true => "the standard input is empty".to_owned(),

@@ -78,7 +78,18 @@ impl Settings {
     pub fn load_from(path: &Path) -> Result<Self, Error> {
         let text = match home::read(path, MAX_FILE_BYTES) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // A link is there, and what it leads to may be on a disk that is not plugged in.
+                if path.symlink_metadata().is_ok() {
+                    let why = "it is a link to a file that is missing";
+                    return Err(unusable(
+                        path,
+                        why,
+                        "bring that file back, or remove the link",
+                    ));
+                }
+                String::new()
+            }
             Err(error) => {
                 let hint = match error.kind() {
                     ErrorKind::PermissionDenied => {
@@ -125,6 +136,11 @@ impl Settings {
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
         let names = self.written.remotes.keys().map(String::as_str);
         names.filter(|name| !self.remotes.contains_key(*name))
+    }
+
+    /// Returns the names of what else is in the file.
+    pub fn foreign(&self) -> impl Iterator<Item = &str> {
+        self.written.more.keys().map(String::as_str)
     }
 
     /// Returns whether a remote with this name exists, even if this version does not understand it.

@@ -36,6 +36,7 @@ mod pictures;
 mod secrets;
 mod show;
 mod stand;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
 mod trust;

@@ -16,6 +16,7 @@ use crate::media::choice::Selection;
 use crate::media::kind::MediaKind;
 use crate::names::{UploadPath, spell};
 use crate::upload::choose::{Choice, ChosenFiles, Layout, RemotePaths};
+use crate::upload::folder_of;
 use crate::upload::rules::Rules;
 
 /// The files to send, of which there are some.
@@ -150,12 +151,18 @@ pub(super) async fn archives(
             Ok(hashed) => hashed.map_err(|e| unusable(e.to_string()))?,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
+        let place = places.of(&source, || match &top {
+            Some(top) => UploadPath::of_spelt(&format!("{top}/{name}")),
+            None => UploadPath::of_spelt(&name),
+        });
+        if let Some(top) = &top
+            && folder_of(&place) != top
+        {
+            chosen.elsewhere += 1;
+        }
         chosen.uploads.push(NewUpload {
             entry: None,
-            path: places.of(&source, || match &top {
-                Some(top) => UploadPath::of_spelt(&format!("{top}/{name}")),
-                None => UploadPath::of_spelt(&name),
-            }),
+            path: place,
             source,
             size,
             sha256,

@@ -22,9 +22,24 @@ impl Problem {
         if is_about_shortage(error) {
             return Self::Shortage { words };
         }
+        if is_about_form(error) {
+            let port = error.url().and_then(reqwest::Url::port_or_known_default);
+            return Self::stranger(host, port, "a web server");
+        }
         Self::Unreachable {
             host: host.to_owned(),
             words,
+        }
+    }
+
+    /// Returns the problem of a port at which another kind of server answers.
+    pub(crate) fn stranger(host: &str, port: Option<u16>, expected: &str) -> Self {
+        let port = port.map_or(String::new(), |port| format!(":{port}"));
+        Self::Unreachable {
+            host: format!("{host}{port}"),
+            words: format!(
+                "something answers there, but not as {expected}; check address and port"
+            ),
         }
     }
 
@@ -48,6 +63,9 @@ impl Problem {
         // addresses with tokens in them. What is wrong with the settings OpenDAL says itself.
         let words = match error.kind() {
             opendal::ErrorKind::ConfigInvalid => brief(error.message()),
+            opendal::ErrorKind::Unexpected => {
+                "the service returned an unexpected response".to_owned()
+            }
             kind => kind.into_static().to_owned(),
         };
         match error.kind() {
@@ -93,6 +111,21 @@ fn is_about_trust(error: &(dyn StdError + 'static)) -> bool {
         if let Some(io) = cause.downcast_ref::<std::io::Error>()
             && let Some(inner) = io.get_ref()
             && is_about_trust(inner)
+        {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// Returns whether the answer was not HTTP.
+fn is_about_form(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if cause
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_parse)
         {
             return true;
         }

@@ -277,6 +277,11 @@ impl RemoteFolder {
                 "{} is a symbolic link, and files are not sent through links; add its target as a remote instead",
                 path.display()
             )),
+            Ok(Some(Bearer::File(_))) if error.kind() == ErrorKind::NotADirectory => {
+                Problem::FolderBlocked {
+                    path: path.display().to_string(),
+                }
+            }
             _ => failed(&path, error),
         }
     }
@@ -285,8 +290,8 @@ impl RemoteFolder {
 fn present(root: &Path) -> Result<(), Problem> {
     match std::fs::metadata(root) {
         Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(Problem::Settings {
-            words: format!("{} is not a folder", root.display()),
+        Ok(_) => Err(Problem::InTheWay {
+            path: root.display().to_string(),
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Problem::Unreachable {
             host: root.display().to_string(),

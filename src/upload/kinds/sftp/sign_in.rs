@@ -30,6 +30,10 @@ pub(super) fn lost(login: &Login, error: &russh::Error) -> Problem {
         let words = error.to_string();
         return Problem::Shortage { words };
     }
+    if let russh::Error::Version = error {
+        let server = &login.server;
+        return Problem::stranger(&server.host, Some(server.port), "an SSH server");
+    }
     Problem::Unreachable {
         host: login.server.host.clone(),
         words: brief(&error.to_string()),

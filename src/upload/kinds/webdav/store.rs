@@ -11,7 +11,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, 
 
 use self::ways::{Renamed, Ways};
 use crate::digest::Sha256;
-use crate::upload::http::Http;
+use crate::upload::http::{Http, is_web_page};
 use crate::upload::objects::Objects;
 use crate::upload::owner::Owner;
 use crate::upload::parts::part_of;
@@ -153,6 +153,9 @@ impl WebDav {
             404 | 405 | 410 | 501 => Err(Problem::NoWebDav {
                 words: format!("HTTP {}", answer.status()),
             }),
+            200..=299 if is_web_page(answer.headers()) => Err(Problem::NoWebDav {
+                words: format!("HTTP {}, with a web page", answer.status().as_u16()),
+            }),
             _ => Ok(()),
         }
     }
@@ -250,7 +253,14 @@ impl Store for WebDav {
     }
 
     async fn remove(&self, path: &str) -> Result<(), Problem> {
-        self.objects.remove(path).await
+        match self.objects.remove(path).await {
+            // A web site may answer every request with its page.
+            Err(problem @ Problem::Other { .. }) => {
+                self.look_for_base().await?;
+                Err(problem)
+            }
+            removed => removed,
+        }
     }
 
     async fn refuses(&self, folder: &str, owner: &Owner) -> Result<bool, Problem> {
