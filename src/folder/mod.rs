@@ -375,6 +375,12 @@ impl Folder {
             .is_ok_and(|found| found.is_file() && found.len() > 0)
     }
 
+    /// The number of files and folders that this user can still make on its disk, where the disk tells: some count them
+    /// beforehand, however many bytes are free.
+    pub fn free_names(&self) -> Option<u64> {
+        disk::system::free_names(&self.root)
+    }
+
     /// The bytes that this user can still write to its disk.
     pub fn free_bytes(&self) -> Result<u64, DiskError> {
         fs4::available_space(&self.root)

@@ -356,6 +356,19 @@ pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// How many files and folders this user can still make there; `None` where the disk does not count them. Some shares
+/// count them and have none free: there it shows when one is made.
+#[cfg(unix)]
+pub(crate) fn free_names(folder: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    (found.f_files > 0 && found.f_favail > 0).then_some(found.f_favail)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn free_names(_folder: &Path) -> Option<u64> {
+    None
+}
+
 /// Whether two folders lie on one disk, so that a file can be renamed from one to the other.
 pub(crate) fn are_on_one_disk(one: &Path, other: &Path) -> bool {
     match (identity_of(one), identity_of(other)) {
