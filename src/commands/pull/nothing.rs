@@ -40,18 +40,19 @@ pub(super) fn nothing_matches(request: &PullOrder, found: &Enumeration) -> Optio
     Some(error.with_hint(hint(request, found)))
 }
 
-/// The pattern for the same file, or for what is in the same folder, at any depth.
-fn at_any_depth(pattern: &str, example: Option<&RemotePath>) -> String {
+/// The patterns for the same files and for what is in the same folders, at any depth; of a plain name only that of what
+/// it names.
+fn at_any_depth(pattern: &str, example: Option<&RemotePath>) -> Vec<String> {
     let bare = pattern.trim_matches('/').trim_start_matches("**/");
     let bare = bare.strip_suffix("/**").unwrap_or(bare);
     let last = bare.rsplit('/').next().unwrap_or(bare);
-    let is_of_name = |path: &RemotePath| {
-        let name = String::from_utf8_lossy(path.name());
-        globset::Glob::new(last).is_ok_and(|glob| glob.compile_matcher().is_match(&*name))
-    };
-    match example.is_some_and(is_of_name) {
-        true => format!("**/{bare}"),
-        false => format!("**/{bare}/**"),
+    let is_plain = !last.contains(['*', '?', '[', '{']);
+    let is_of_name = |path: &RemotePath| path.name().eq_ignore_ascii_case(last.as_bytes());
+    let (file, inside) = (format!("**/{bare}"), format!("**/{bare}/**"));
+    match is_plain {
+        true if example.is_some_and(is_of_name) => vec![file],
+        true => vec![inside],
+        false => vec![file, inside],
     }
 }
 
@@ -85,7 +86,7 @@ fn hint(request: &PullOrder, found: &Enumeration) -> String {
             .patterns
             .include
             .iter()
-            .map(|pattern| at_any_depth(pattern, near.example.as_ref()))
+            .flat_map(|pattern| at_any_depth(pattern, near.example.as_ref()))
             .collect();
         let example = near.example.as_ref().map(ToString::to_string);
         return format!(
