@@ -90,6 +90,12 @@ impl Settings {
                 }
                 String::new()
             }
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                let file = path.ancestors().skip(1).find(|above| above.is_file());
+                let why = "it is a file, and a folder is needed";
+                let hint = "move it away, and run the same command again";
+                return Err(unusable(file.unwrap_or(path), why, hint));
+            }
             Err(error) => {
                 let hint = match error.kind() {
                     ErrorKind::PermissionDenied => {

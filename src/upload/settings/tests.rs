@@ -184,6 +184,17 @@ fn settings_that_cannot_be_read_are_not_to_be_removed() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn file_in_place_of_the_settings_folder_is_what_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rescue");
+    fs::write(&file, b"").unwrap();
+    let error = Settings::load_from(&file.join("remotes.toml")).unwrap_err();
+    let named = format!("{}: it is a file", file.display());
+    assert!(error.message.contains(&named), "{}", error.message);
+}
+
 #[test]
 fn damaged_settings_do_not_repeat_a_secret() {
     let folder = tempfile::tempdir().unwrap();
