@@ -76,6 +76,7 @@ async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
     }
     terminal.type_keys("\n");
     terminal.shows("What next?").await;
+    terminal.shows_question().await;
     let screen = terminal.screen();
     for words in [
         "Safe: everything asked for on the phone is here.",
@@ -110,6 +111,7 @@ async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
     let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
     terminal.shows("Nothing is new on the phone.").await;
     terminal.shows("What next?").await;
+    terminal.shows_question().await;
     let screen = terminal.screen();
     assert!(
         screen.contains("Here already: 3 files, 30.0 kB"),
@@ -222,6 +224,7 @@ async fn phone_unplugged_in_the_middle_resumes_by_itself_when_it_is_back() {
     let _serving = back(&phone, address.port()).await;
     terminal.shows("The rescue continues in ").await;
     terminal.shows("What next?").await;
+    terminal.shows_question().await;
     terminal.type_keys("3\n");
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
@@ -271,6 +274,7 @@ async fn rescue_alone_asks_about_a_phone_that_is_not_there_and_begins_when_it_is
     terminal.shows("What do you want to take?").await;
     terminal.type_keys("\n");
     terminal.shows("What next?").await;
+    terminal.shows_question().await;
     terminal.type_keys("3\n");
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
@@ -285,6 +289,7 @@ async fn what_cannot_be_read_is_not_called_safe() {
     terminal.shows("What do you want to take?").await;
     terminal.type_keys("1\n");
     terminal.shows("What next?").await;
+    terminal.shows_question().await;
     let screen = terminal.screen();
     for words in [
         "Not everything is safe yet:",
@@ -320,6 +325,7 @@ async fn folders_that_the_person_leaves_stay_on_the_phone_and_are_told() {
     terminal.shows("type a number from 1 to 2").await;
     terminal.type_keys("2\n");
     terminal.shows("What next?").await;
+    terminal.shows_question().await;
     let screen = terminal.screen();
     assert!(
         screen.contains("Safe: everything that you chose"),
