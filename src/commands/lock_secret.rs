@@ -56,7 +56,7 @@ pub(super) async fn demand(args: &LockSecretArgs, ui: &Ui) -> Result<LockSecret,
         .ok_or_else(|| Error::new(Kind::Usage, "no PIN was given").with_hint(and_again(args)))
 }
 
-/// The next step where what was given cannot be typed.
+/// Returns the next step after a secret that cannot be typed.
 fn and_again(args: &LockSecretArgs) -> &'static str {
     match args.pin_file {
         Some(_) => {

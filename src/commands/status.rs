@@ -21,7 +21,7 @@ use crate::folder::{
 };
 use crate::item::Item;
 use crate::item::PhoneIdentity;
-use crate::ui::words::{APART, LOOK_FIRST};
+use crate::ui::words::{APART, look_first};
 use crate::ui::{Ui, bytes, count, plain, typed};
 use crate::upload::settings::Settings;
 
@@ -89,7 +89,6 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     let unfinished = summary.planned.files + summary.pulled.files;
     let missing = summary.failed.files + summary.damaged.files;
     let is_whole = last_run.as_ref().is_some_and(Run::is_whole);
-    let everything = looked_at_everything(&survey);
     let coverage = PhoneCoverage::of(last_run.as_ref(), &survey);
     let ended = last_run.as_ref().and_then(|run| run.outcome);
     let is_all_known = matches!(ended, Some(RunOutcome::Done | RunOutcome::SomeFailed))
@@ -130,7 +129,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         None => standing.sentence(),
     });
     if pull.is_none() && standing.is_well() {
-        lines.extend([APART, LOOK_FIRST].map(str::to_owned));
+        lines.extend([APART.to_owned(), look_first()]);
     }
     let status = StatusLine {
         r#type: "status",
@@ -143,7 +142,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         not_in_place: places.map(|places| places.empty),
         not_looked_for: places.map(|places| places.unseen),
         surveyed: &survey,
-        looked_at_everything: is_whole && everything,
+        looked_at_everything: coverage == PhoneCoverage::Everything,
     };
     ui.result(&status, &lines);
     Ok(match standing.is_well() {

@@ -28,10 +28,10 @@ pub(super) fn name_of(target: &Target) -> &str {
     }
 }
 
-/// As adb reads it; empty is as good as unset.
+/// Reads `ANDROID_SERIAL` as adb does: an empty value counts as unset.
 pub(super) fn serial_from_environment() -> Option<String> {
     let serial = std::env::var_os("ANDROID_SERIAL")?;
-    // No phone has a name that is not text; the error says what was looked for.
+    // A value that is not text matches no phone; the error then shows it.
     Some(serial.to_string_lossy().into_owned()).filter(|serial| !serial.is_empty())
 }
 
@@ -45,8 +45,8 @@ pub(super) fn options_of(args: &PhoneArgs) -> ConnectOptions {
     }
 }
 
-/// The same for a command that only looks: it waits so long at most for a phone that lets this computer in
-/// already, and has no phone ask its owner.
+/// Returns the options of a command that only reads a phone's state: it waits at most this long for a phone that has
+/// allowed this computer before, and puts no question on the phone's screen.
 pub(super) fn options_to_look(args: &PhoneArgs, wait: Duration) -> ConnectOptions {
     let options = options_of(args);
     ConnectOptions {

@@ -5,6 +5,9 @@ use std::pin::Pin;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::terminal::Mode;
+use super::text::plain;
+use crate::error::{Error, Kind};
 use crate::event::Event;
 
 /// Something that a person looks at instead of a terminal.
@@ -105,3 +108,46 @@ impl std::fmt::Debug for FaceAnswer {
 
 /// An answer that is waited for.
 pub(crate) type FaceAsking<'a> = Pin<Box<dyn Future<Output = FaceAnswer> + Send + 'a>>;
+
+/// A line for a face; names of a phone in it are made harmless once more.
+pub(super) fn tell(face: &dyn Face, line: &str) {
+    face.tell(&plain(line), Tone::Plain);
+}
+
+/// An error for a face.
+pub(super) fn tell_error(face: &dyn Face, error: &Error) {
+    let tone = match error.kind {
+        Kind::Interrupted => Tone::Plain,
+        _ => Tone::Bad,
+    };
+    face.tell(&plain(&error.message), tone);
+    for cause in error.causes() {
+        tell(face, &format!("caused by: {cause}"));
+    }
+    if let Some(hint) = &error.hint {
+        tell(face, &format!("hint: {hint}"));
+    }
+}
+
+/// A terminal's question, for a face.
+pub(super) fn asked_on_face(question: &str, mode: Mode) -> FaceQuestion {
+    FaceQuestion {
+        text: plain(question.trim().trim_end_matches(':')),
+        wanted: match mode {
+            Mode::Hidden => WantedAnswer::Secret,
+            Mode::Lines | Mode::Keys => WantedAnswer::Line,
+        },
+    }
+}
+
+/// The answer as a terminal gives it: with its end, and empty where there is none.
+pub(super) fn line_of(answer: FaceAnswer) -> Zeroizing<Vec<u8>> {
+    let FaceAnswer::Line(line) = answer else {
+        return Zeroizing::default();
+    };
+    // As long as it is in the end: a vector that grows leaves a copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(line.len() + 1));
+    bytes.extend_from_slice(line.as_bytes());
+    bytes.push(b'\n');
+    bytes
+}

@@ -3,6 +3,8 @@
 
 pub(crate) mod face;
 mod fold;
+mod log;
+mod output;
 mod progress;
 mod sentence;
 pub mod terminal;
@@ -11,17 +13,20 @@ mod typed;
 pub(crate) mod words;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind};
 use crate::event::{Event, Events};
-use crate::hint::Clause::{ByCommand, Said};
 use crate::hint::Hint;
-use crate::json;
-use face::{Face, FaceAnswer, FaceQuestion, Tone, WantedAnswer};
+use face::{
+    Face, FaceAnswer, FaceQuestion, Tone, WantedAnswer, asked_on_face, line_of, tell, tell_error,
+};
+pub use log::start_tracing;
+use output::{eprint_line, eprint_raw, fitted, output_failure, print_json, print_line, print_raw};
+pub use output::{note_output_failure, unwritable};
 use progress::{Progress, ProgressForm};
 pub use text::{bytes, count, plain, rate, seconds, were};
 pub use typed::{typed, typed_word};
@@ -269,7 +274,7 @@ impl Ui {
 
     /// The error to end with when results could not be written to the standard output.
     pub fn output_error(&self) -> Option<Error> {
-        OUTPUT_FAILED.get().map(|cause| unwritable(cause))
+        output_failure().map(unwritable)
     }
 
     /// Asks the person for something, on the same line.
@@ -375,7 +380,7 @@ impl Ui {
     fn print_error(&self, error: &Error) {
         let causes = error.causes();
         // Where nothing can be written to the standard output, standard error takes the words.
-        if self.style.json && OUTPUT_FAILED.get().is_none() {
+        if self.style.json && output_failure().is_none() {
             print_json(
                 self.phone.as_ref(),
                 &JsonError {
@@ -388,7 +393,7 @@ impl Ui {
                 },
             );
             // That it could not be written is known only now.
-            if OUTPUT_FAILED.get().is_none() {
+            if output_failure().is_none() {
                 return;
             }
         }
@@ -420,48 +425,6 @@ impl Ui {
     }
 }
 
-/// A line for a face; names of a phone in it are made harmless once more.
-fn tell(face: &dyn Face, line: &str) {
-    face.tell(&plain(line), Tone::Plain);
-}
-
-fn tell_error(face: &dyn Face, error: &Error) {
-    let tone = match error.kind {
-        Kind::Interrupted => Tone::Plain,
-        _ => Tone::Bad,
-    };
-    face.tell(&plain(&error.message), tone);
-    for cause in error.causes() {
-        tell(face, &format!("caused by: {cause}"));
-    }
-    if let Some(hint) = &error.hint {
-        tell(face, &format!("hint: {hint}"));
-    }
-}
-
-/// A terminal's question, for a face.
-fn asked_on_face(question: &str, mode: terminal::Mode) -> FaceQuestion {
-    FaceQuestion {
-        text: plain(question.trim().trim_end_matches(':')),
-        wanted: match mode {
-            terminal::Mode::Hidden => WantedAnswer::Secret,
-            terminal::Mode::Lines | terminal::Mode::Keys => WantedAnswer::Line,
-        },
-    }
-}
-
-/// The answer as a terminal gives it: with its end, and empty where there is none.
-fn line_of(answer: FaceAnswer) -> Zeroizing<Vec<u8>> {
-    let FaceAnswer::Line(line) = answer else {
-        return Zeroizing::default();
-    };
-    // As long as it is in the end: a vector that grows leaves a copy behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(line.len() + 1));
-    bytes.extend_from_slice(line.as_bytes());
-    bytes.push(b'\n');
-    bytes
-}
-
 /// A question on the terminal; the live lines come back when it is dropped.
 struct Asking<'a> {
     progress: &'a Mutex<Progress>,
@@ -489,26 +452,6 @@ struct JsonError<'a> {
     exit_code: u8,
 }
 
-/// Why something could not be written to the standard output.
-static OUTPUT_FAILED: OnceLock<String> = OnceLock::new();
-
-/// The error for a standard output that takes nothing.
-pub fn unwritable(cause: &str) -> Error {
-    Error::new(Kind::Disk, "standard output cannot be written")
-        .caused_by(cause.to_owned())
-        .with_hint([
-            Said("check where standard output goes, such as a file on a full disk"),
-            ByCommand(", and run the same command again"),
-        ])
-}
-
-/// Notes that standard output takes nothing; a reader that went away (`| head`) wants no more, which is no failure.
-pub fn note_output_failure(error: &std::io::Error) {
-    if error.kind() != std::io::ErrorKind::BrokenPipe {
-        let _ = OUTPUT_FAILED.set(error.to_string());
-    }
-}
-
 fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -524,99 +467,4 @@ fn is_for_json(event: &Event) -> bool {
             | Event::Checked { .. }
             | Event::Listed { .. }
     )
-}
-
-#[derive(Serialize)]
-struct Labelled<'a, T> {
-    #[serde(flatten)]
-    value: &'a T,
-    phone: &'a str,
-}
-
-fn print_json(phone: Option<&Arc<str>>, value: &impl Serialize) {
-    let line = match phone {
-        Some(phone) => json::line(&Labelled { value, phone }),
-        None => json::line(value),
-    };
-    match line {
-        Ok(line) => print_raw(&line),
-        Err(error) => eprint_line(&format!("error: no JSON for a result: {error}")),
-    }
-}
-
-/// Prints one line, folded on a terminal. It may hold words of a phone, a server or somebody's folder:
-/// everything is made harmless here once more, so that no caller can forget it.
-fn print_line(line: &str) {
-    print_raw(&fitted(&plain(line), fold::width_of(&std::io::stdout())));
-}
-
-/// The line, folded where it goes to a terminal.
-fn fitted(line: &str, width: Option<usize>) -> String {
-    match width {
-        Some(columns) => fold::folded(line, columns),
-        None => line.to_owned(),
-    }
-}
-
-/// A reader that went away (`| head`) is no reason to stop a rescue, nor is a full disk behind
-/// the standard output; the latter is told at the end.
-fn print_raw(line: &str) {
-    let mut out = std::io::stdout().lock();
-    if let Err(error) = writeln!(out, "{line}") {
-        note_output_failure(&error);
-    }
-}
-
-/// As [`print_line`], to standard error.
-fn eprint_line(line: &str) {
-    eprint_raw(&fitted(&plain(line), fold::width_of(&std::io::stderr())));
-}
-
-/// A line that holds colours of ours.
-fn eprint_raw(line: &str) {
-    let mut err = std::io::stderr().lock();
-    let _ = writeln!(err, "{line}");
-}
-
-/// Standard error for remarks, which may hold words of a phone or server.
-struct PlainStderr;
-
-impl std::io::Write for PlainStderr {
-    /// Takes a whole remark with its line's end.
-    fn write(&mut self, remark: &[u8]) -> std::io::Result<usize> {
-        let text = String::from_utf8_lossy(remark);
-        let line = text.strip_suffix('\n').unwrap_or(&text);
-        writeln!(std::io::stderr().lock(), "{}", plain(line))?;
-        Ok(remark.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
-    }
-}
-
-/// Sends what the code remarks to standard error: warnings, or everything of this program with
-/// `-v`. `RESCUE_LOG` decides in detail.
-pub fn start_tracing(verbose: u8) {
-    use tracing_subscriber::EnvFilter;
-    let level = match verbose {
-        0 => "error",
-        1 => "rescue=debug",
-        _ => "trace",
-    };
-    let usual = || EnvFilter::new(level);
-    let filter = match std::env::var_os("RESCUE_LOG").filter(|text| !text.is_empty()) {
-        Some(text) => EnvFilter::try_new(text.to_string_lossy()).unwrap_or_else(|error| {
-            eprint_line(&format!(
-                "warning: RESCUE_LOG is not used: {error}; set it as in RESCUE_LOG=rescue=debug"
-            ));
-            usual()
-        }),
-        None => usual(),
-    };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| PlainStderr)
-        .without_time()
-        .init();
 }

@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use self::live::{Countdown, LiveLines, Shown};
 use super::face::{Face, FaceProgress, Tone};
+use super::output::{eprint_line, print_json};
 use super::sentence::{awaited, cause, sentence};
 use super::text::{bytes, count, plain, rate, seconds};
-use super::{Style, eprint_line, is_for_json, print_json};
+use super::{Style, is_for_json};
 use crate::event::Event;
 
 /// Nothing is drawn for work that is done sooner.

@@ -314,7 +314,7 @@ device";
         let name = prop::sample::select(vec!["usb", "product", "model", "device", "transport_id"]);
         let property = (name.prop_map(str::to_owned), "[!-~]{1,12}");
         let properties = prop::collection::vec(property, 0..5);
-        let serial = "[!-~]{1,9}( [!-~]{1,9}){0,3}".prop_filter("as good as none", |serial| {
+        let serial = "[!-~]{1,9}( [!-~]{1,9}){0,3}".prop_filter("counts as missing", |serial| {
             serial.bytes().any(|byte| byte != b'?')
         });
         (serial, "[a-z]{1,12}", properties)

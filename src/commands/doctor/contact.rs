@@ -17,7 +17,7 @@ const WAIT: Duration = Duration::from_secs(3);
 const SILENCE: Duration = Duration::from_secs(8);
 /// Below this much of its charge a phone may not last, in percent.
 const LOW_BATTERY: u64 = 20;
-/// More output than what is asked prints, in bytes.
+/// The longest output of one query, in bytes.
 const MAX_OUTPUT: usize = 64 * 1024;
 
 /// Connects, and looks at what the phone says about itself.

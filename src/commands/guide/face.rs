@@ -36,7 +36,7 @@ pub(in crate::commands) trait GuideFace {
     /// itself.
     async fn action(&self, actions: &[GuideAction]) -> Result<usize, Error>;
 
-    /// Work that took long is done: what was typed meanwhile answers no later question.
+    /// Discards what was typed during long work, so that it does not answer a later question.
     fn forget_typed(&self);
 
     /// The switch that stops some work: that of the whole guide, or one that the person can set alone.

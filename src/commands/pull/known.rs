@@ -33,9 +33,9 @@ pub(super) enum Changes {
     Nothing,
 }
 
-/// What was found on the phone, compared with what is here.
+/// The listing of the phone, compared with the rescue folder.
 pub(super) struct ComparedFolder {
-    /// None where there is none yet, and none is to be made.
+    /// `None` if it does not exist yet and must not be created.
     pub(super) folder: Option<Folder>,
     pub(super) found: Enumeration,
     pub(super) plan: Plan,
@@ -45,7 +45,7 @@ pub(super) struct ComparedFolder {
 
 /// What a rescue folder holds; of each file some bytes only.
 pub(super) struct KnownFolder {
-    /// None where there is none yet, and none is to be made.
+    /// `None` if it does not exist yet and must not be created.
     folder: Option<Folder>,
     /// Places of files kept beside damaged ones.
     companions: Vec<LocalPath>,

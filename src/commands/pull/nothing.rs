@@ -40,8 +40,8 @@ pub(super) fn nothing_matches(request: &PullOrder, found: &Enumeration) -> Optio
     Some(error.with_hint(hint(request, found)))
 }
 
-/// The patterns for the same files and for what is in the same folders, at any depth; of a plain name only that of what
-/// it names.
+/// Returns patterns that match such files, or the files in such folders, at any depth. For a plain name, returns only
+/// the pattern that matches the example.
 fn at_any_depth(pattern: &str, example: Option<&RemotePath>) -> Vec<String> {
     let bare = pattern.trim_matches('/').trim_start_matches("**/");
     let bare = bare.strip_suffix("/**").unwrap_or(bare);

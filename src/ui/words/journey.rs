@@ -12,6 +12,7 @@ pub(crate) use self::page::{
 };
 use super::super::text::{bytes, count, plain};
 use super::super::typed::typed;
+use super::WIPE;
 use crate::guide::journey::{
     Amount, Completeness, Counsel, Doubt, Group, GuideAction, Note, PhoneContents, Question,
     Sighting, TakeChoice, Trouble,
@@ -19,9 +20,6 @@ use crate::guide::journey::{
 use crate::guide::states::{self, Diagnosis};
 use crate::hint::Hint;
 use crate::phone::accessory::script::Recipe;
-
-/// The end that a pull cannot take back.
-const WIPE: &str = "Do not wipe the phone, and do not give it away,";
 
 /// What to tell, as lines.
 pub(crate) fn lines(note: &Note) -> Vec<String> {

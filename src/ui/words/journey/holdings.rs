@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::super::super::text::{bytes, count};
-use super::super::{APART, LOOK_FIRST};
-use super::{WIPE, shown};
+use super::super::{APART, WIPE, look_first};
+use super::shown;
 use crate::folder::{Summary, SurveyKind};
 use crate::guide::journey::{Completeness, Holdings};
 
@@ -55,7 +55,7 @@ pub(super) fn words(holdings: &Holdings) -> HoldingsWords {
                 "{WIPE} before the rest is here, too, or you are sure that you can do without it."
             )
         }
-        _ => LOOK_FIRST.to_owned(),
+        _ => look_first(),
     };
     HoldingsWords {
         is_safe: holdings.verdict() != Completeness::Partly,

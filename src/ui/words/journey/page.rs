@@ -4,9 +4,10 @@
 use serde::Serialize;
 
 use super::super::super::face::{FaceQuestion, WantedAnswer};
+use super::super::WIPE;
 use super::contents::{self, ContentsWords};
 use super::holdings::{self, HoldingsWords};
-use super::{WIPE, asked, does, lines, owned};
+use super::{asked, does, lines, owned};
 use crate::guide::journey::{GuideAction, Note, Question};
 
 /// What to tell, in the form that a page shows it in.
