@@ -149,6 +149,11 @@ impl Error {
         }
     }
 
+    /// The end that the person asked for.
+    pub(crate) fn stopped() -> Self {
+        Self::new(Kind::Interrupted, "stopped; everything done so far is safe")
+    }
+
     /// Adds the one next step, in place of any earlier one.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<Hint>) -> Self {

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::process::{Child, Command, Stdio};
 
+use crate::threads;
+
 /// Starts what the system has for pages, without a shell. What it starts may last as long as the browser.
 ///
 /// # Errors
@@ -29,6 +31,18 @@ pub(super) fn start(page: &OsStr) -> Result<Child, String> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| format!("{program}: {error}"))
+}
+
+/// Starts it, and leaves it to itself.
+///
+/// # Errors
+///
+/// As [`start`].
+pub(super) fn open(page: &OsStr) -> Result<(), String> {
+    let mut child = start(page)?;
+    // It ends soon, and somebody has to take note.
+    let _ = threads::spawn(move || child.wait());
+    Ok(())
 }
 
 /// Whether this session has a desktop, where a browser has a window of its own.

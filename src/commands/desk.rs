@@ -50,8 +50,10 @@ pub(super) async fn run(args: &DeskArgs, context: Context<'_>) -> Result<Done, E
     context.ui.remark(
         "This address is a key to the phone: open it in a browser on this computer, and do not pass it on. Ctrl-C ends rescue; nothing is lost.",
     );
-    if let Some(url) = url_for_once {
-        open_browser(&url, context.ui);
+    if let Some(url) = url_for_once
+        && let Err(why) = browser::open(url.as_ref())
+    {
+        context.ui.remark(&format!("No browser was opened: {why}."));
     }
     let ui = &Ui::on_face(std::sync::Arc::new(page.clone()));
     let own = Context {
@@ -111,16 +113,6 @@ fn serve(servers: DeskServers, page: DeskPage) -> Result<(), Error> {
     threads::spawn(serving)
         .map(drop)
         .map_err(|error| refused(error.to_string()))
-}
-
-fn open_browser(url: &str, ui: &Ui) {
-    match browser::start(url.as_ref()) {
-        Ok(mut child) => {
-            // It ends soon, and somebody has to take note.
-            let _ = threads::spawn(move || child.wait());
-        }
-        Err(why) => ui.remark(&format!("No browser was opened: {why}.")),
-    }
 }
 
 /// A person at the page.
@@ -210,10 +202,7 @@ impl GuideFace for PageFace<'_> {
         self.page.end_work();
         match self.number(asked_about_desk(DeskDoubt::Paused)).await? {
             0 => Ok(()),
-            _ => Err(Error::new(
-                Kind::Interrupted,
-                "stopped; everything done so far is safe",
-            )),
+            _ => Err(Error::stopped()),
         }
     }
 }

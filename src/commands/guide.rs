@@ -62,7 +62,7 @@ pub(super) async fn lead(
     driver.drive(journey).await
 }
 
-/// The remotes that are set up; without settings there are none to offer.
+/// Returns the names of the remotes to offer: none if the settings cannot be read.
 fn remotes() -> Vec<String> {
     let names = Settings::load().map(|settings| settings.remotes().keys().cloned().collect());
     names.unwrap_or_default()

@@ -43,8 +43,7 @@ pub(super) fn stop_on_ctrl_c(halt: Halt) {
 async fn stop_when_asked(mut requests: StopRequests, halt: Halt) {
     requests.next().await;
     halt.stop(
-        Error::new(Kind::Interrupted, "stopped; everything done so far is safe")
-            .with_hint("run the same command again: it resumes where it stopped"),
+        Error::stopped().with_hint("run the same command again: it resumes where it stopped"),
     );
     let first = Instant::now();
     requests.next().await;

@@ -29,7 +29,7 @@ use crate::folder::{Access, CatalogueError, Folder, lies_in, whole_path};
 use crate::guide::remote::{RemoteUse, of_problem};
 use crate::halt::Halt;
 use crate::names::UploadPath;
-use crate::ui::{Ui, typed, typed_word};
+use crate::ui::{typed, typed_word};
 use crate::upload::choose::ChosenFiles;
 use crate::upload::kinds::folder::outside_of_rescue_folders;
 use crate::upload::problem::Problem;
@@ -78,22 +78,18 @@ fn plain_arguments(folder: &Path, to: &str) -> Result<UploadArgs, Error> {
 async fn once(args: &UploadArgs, context: Context<'_>) -> Result<Done, Error> {
     let folder = Folder::open_after_asking(&args.folder)?;
     let root = folder.root().to_owned();
-    let (done, _) = send(args, folder, context).await?;
-    if args.check.is_none() && !args.dry_run {
-        remark_same_disk(args, &root, context.ui)?;
+    let settings = Settings::load()?.with_secret(&args.to)?;
+    let (done, _) = send_to(args, folder, &settings, context).await?;
+    if args.check.is_none()
+        && !args.dry_run
+        && let Some(line) = same_disk_line(&root, &settings.kind)
+    {
+        context.ui.remark(&line);
     }
     Ok(done)
 }
 
-/// Remarks that a copy is lost with its original.
-fn remark_same_disk(args: &UploadArgs, root: &Path, ui: &Ui) -> Result<(), Error> {
-    let settings = Settings::load()?;
-    if let Some(line) = same_disk_line(root, &settings.remote(&args.to)?.kind) {
-        ui.remark(&line);
-    }
-    Ok(())
-}
-
+/// Sends once, by the settings as they are now.
 async fn send(
     args: &UploadArgs,
     folder: Folder,

@@ -105,12 +105,9 @@ impl DeskRequests {
     }
 
     async fn answered(&self, request: Request<Incoming>) -> PageResponse {
-        let Some(body) = sent(request).await else {
-            return text(StatusCode::BAD_REQUEST, "the request did not come whole");
-        };
-        // Not the error itself: it may repeat what was typed.
-        let Ok(answer) = serde_json::from_slice::<SentAnswer>(&body) else {
-            return text(StatusCode::BAD_REQUEST, "the request is invalid");
+        let answer: SentAnswer = match sent(request).await {
+            Ok(answer) => answer,
+            Err(refused) => return refused,
         };
         match self.0.change(|state| state.answer(answer)) {
             Ok(()) => text(StatusCode::OK, "done"),
@@ -137,11 +134,9 @@ impl DeskRequests {
             #[serde(default)]
             path: String,
         }
-        let Some(body) = sent(request).await else {
-            return text(StatusCode::BAD_REQUEST, "the request did not come whole");
-        };
-        let Ok(wanted) = serde_json::from_slice::<FolderWish>(&body) else {
-            return text(StatusCode::BAD_REQUEST, "the request is invalid");
+        let wanted: FolderWish = match sent(request).await {
+            Ok(wanted) => wanted,
+            Err(refused) => return refused,
         };
         let listed = on_thread(move || Ok(folders::list(&wanted.path))).await;
         match listed.and_then(|listed| json::line(&listed).map_err(io::Error::other)) {

@@ -20,6 +20,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 use zeroize::Zeroizing;
@@ -256,8 +257,18 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
-/// Reads what a page sends, which may be a secret; `None` where it is too long or does not come whole.
-pub(crate) async fn sent(request: Request<Incoming>) -> Option<Zeroizing<Vec<u8>>> {
+/// Reads what a page sends; or the refusal, which repeats nothing of it: it may be a secret.
+pub(crate) async fn sent<T: DeserializeOwned>(
+    request: Request<Incoming>,
+) -> Result<T, PageResponse> {
+    let refused = |words| text(StatusCode::BAD_REQUEST, words);
+    let body = whole_body(request).await;
+    let body = body.ok_or_else(|| refused("the request did not come whole"))?;
+    serde_json::from_slice(&body).map_err(|_| refused("the request is invalid"))
+}
+
+/// Reads a body; `None` where it is too long or does not come whole.
+async fn whole_body(request: Request<Incoming>) -> Option<Zeroizing<Vec<u8>>> {
     let read = async {
         let mut body = request.into_body();
         // Never moved, so that no copy of a secret stays behind.

@@ -267,8 +267,7 @@ impl Folder {
                 });
             }
         }
-        let root = whole_path(path).map_err(|e| DiskError::new(DiskAction::Open, path, e))?;
-        look_at_data(&root)?;
+        let root = root_of(path)?;
         let (lock, access) = match disk::open_lock(&root.join(LOCK)) {
             Ok(file) => (Some(lock(&root, file)?), Access::ReadWrite),
             Err(DiskError::NotWritable { .. }) => (None, Access::ReadOnly),
@@ -298,8 +297,7 @@ impl Folder {
                 path: path.to_owned(),
             });
         }
-        let root = whole_path(path).map_err(|e| DiskError::new(DiskAction::Open, path, e))?;
-        look_at_data(&root)?;
+        let root = root_of(path)?;
         let access = Access::ReadOnly;
         let (place, _) = catalogue_path(&root)?;
         let catalogue = Catalogue::open(&place, access)?;
@@ -425,14 +423,15 @@ fn catalogue_path(root: &Path) -> Result<(PathBuf, bool), FolderError> {
     }
 }
 
-/// Checks that nothing else stands in place of `data/`: every file of it would count as missing. Where nothing
-/// stands, the files are gone indeed.
-fn look_at_data(root: &Path) -> Result<(), DiskError> {
+/// Returns the absolute path of a rescue folder. Nothing else may stand in place of its `data/`: every file of it would
+/// count as missing. Where nothing stands, the files are gone indeed.
+fn root_of(path: &Path) -> Result<PathBuf, DiskError> {
+    let root = whole_path(path).map_err(|e| DiskError::new(DiskAction::Open, path, e))?;
     let path = root.join(DATA);
     match fs::symlink_metadata(&path) {
         Ok(found) if found.is_symlink() => Err(DiskError::Symlink { path }),
         Ok(found) if !found.is_dir() => Err(DiskError::NotAFolder { path }),
-        Ok(_) | Err(_) => Ok(()),
+        Ok(_) | Err(_) => Ok(root),
     }
 }
 

@@ -88,12 +88,9 @@ impl<C: Connect> ServedDisplay<C> {
     }
 
     async fn touched(&self, request: Request<Incoming>) -> PageResponse {
-        let Some(body) = sent(request).await else {
-            return text(StatusCode::BAD_REQUEST, "the request did not come whole");
-        };
-        // Not the error itself: it may repeat what was typed.
-        let Ok(touch) = serde_json::from_slice::<Touch>(&body) else {
-            return text(StatusCode::BAD_REQUEST, "the request is invalid");
+        let touch: Touch = match sent(request).await {
+            Ok(touch) => touch,
+            Err(refused) => return refused,
         };
         let _turn = self.touch.lock().await;
         let done = async { self.phone().await?.touch(&touch).await };

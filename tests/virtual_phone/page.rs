@@ -363,12 +363,16 @@ async fn phone_that_is_ready_is_rescued_packed_copied_and_looked_at_by_answers_o
     assert_eq!(code, 0, "{said}");
 }
 
+/// A phone with this many photos that takes a while to send them.
+fn slow_camera(photos: usize) -> VirtualPhone {
+    let (mut phone, _) = camera(&vec![100_000; photos]);
+    phone.rate = Some(400_000);
+    phone
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn page_that_is_closed_and_opened_again_finds_the_state_and_an_old_one_answers_nothing() {
-    let (phone, _) = camera(&[100_000; 10]);
-    let mut slow = phone.clone();
-    slow.rate = Some(400_000);
-    let phone = slow.serve().await.unwrap();
+    let phone = slow_camera(10).serve().await.unwrap();
     let desk = Desk::new();
     let served = Served::start(&desk, &phone, &[]);
     let old = served.tab();
@@ -415,10 +419,7 @@ async fn page_that_is_closed_and_opened_again_finds_the_state_and_an_old_one_ans
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pull_that_is_paused_stops_safely_and_continues() {
-    let (phone, _) = camera(&[100_000; 20]);
-    let mut slow = phone.clone();
-    slow.rate = Some(400_000);
-    let phone = slow.serve().await.unwrap();
+    let phone = slow_camera(20).serve().await.unwrap();
     let desk = Desk::new();
     let served = Served::start(&desk, &phone, &[]);
     let tab = served.tab();
@@ -572,10 +573,7 @@ async fn who_is_not_the_page_of_the_desk_gets_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_desks_for_one_phone_do_not_write_into_one_folder() {
-    let (phone, _) = camera(&[100_000; 10]);
-    let mut slow = phone.clone();
-    slow.rate = Some(400_000);
-    let phone = slow.serve().await.unwrap();
+    let phone = slow_camera(10).serve().await.unwrap();
     let desk = Desk::new();
     let (first, second) = (
         Served::start(&desk, &phone, &[]),
@@ -801,9 +799,7 @@ async fn phone_that_waits_for_a_tap_is_rescued_by_itself_after_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn phone_unplugged_twice_in_the_middle_is_waited_for_and_the_page_counts_on() {
-    let (phone, _) = camera(&[100_000; 20]);
-    let mut slow = phone.clone();
-    slow.rate = Some(400_000);
+    let slow = slow_camera(20);
     let serving = slow.clone().serve().await.unwrap();
     let address = serving.address();
     let desk = Desk::new();
@@ -826,10 +822,7 @@ async fn phone_unplugged_twice_in_the_middle_is_waited_for_and_the_page_counts_o
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pull_that_is_stopped_for_good_ends_the_desk_as_interrupted() {
-    let (phone, _) = camera(&[100_000; 20]);
-    let mut slow = phone.clone();
-    slow.rate = Some(400_000);
-    let phone = slow.serve().await.unwrap();
+    let phone = slow_camera(20).serve().await.unwrap();
     let desk = Desk::new();
     let served = Served::start(&desk, &phone, &[]);
     let tab = served.tab();

@@ -126,11 +126,8 @@ impl TerminalFace<'_> {
         })?;
         if typed.is_empty() {
             // The end of the input answers no question.
-            let message = "stopped; everything done so far is safe";
-            let error = Error::new(Kind::Interrupted, message);
-            return Err(
-                error.with_hint("run the same command again: it continues where it stopped")
-            );
+            return Err(Error::stopped()
+                .with_hint("run the same command again: it continues where it stopped"));
         }
         Ok(String::from_utf8_lossy(&typed).into_owned())
     }

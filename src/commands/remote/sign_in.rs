@@ -38,7 +38,8 @@ pub(super) async fn sign_in(
     if ui.is_on_face() {
         ui.remark(&open);
         ui.offer_link(&link);
-        open_browser(&link);
+        // Nobody is told where there is no browser, for the link is there.
+        let _ = browser::open(link.as_ref());
         return granted(begun, pasted_on_face(ui), task).await;
     }
     let mut lines = vec![
@@ -60,7 +61,8 @@ pub(super) async fn sign_in(
         link: &link,
     };
     ui.result(&shown, &lines);
-    open_browser(&link);
+    // Nobody is told where there is no browser, for the link is there.
+    let _ = browser::open(link.as_ref());
     granted(begun, pasted(), task).await
 }
 
@@ -74,14 +76,6 @@ async fn granted(
         .await
         .map_err(|error| of_sign_in(&error, task))?;
     Ok(grant.to_secret())
-}
-
-/// Where there is a desktop, its browser; nobody is told when there is none, for the link is there.
-fn open_browser(link: &str) {
-    if let Ok(mut child) = browser::start(link.as_ref()) {
-        // It ends soon, and somebody has to take note.
-        let _ = threads::spawn(move || child.wait());
-    }
 }
 
 /// The address that the person pastes on a page; the question goes away when the browser's answer comes.
