@@ -5,6 +5,7 @@ pub mod complete;
 mod export;
 mod flags;
 mod incomplete;
+mod job;
 mod phone;
 mod upload;
 mod values;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::choice::{DaysArgs, MediaArgs, PatternArgs};
 pub use self::export::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
+pub use self::job::JobArgs;
 pub use self::phone::{
     AuthorizeArgs, ConnectArgs, DeskArgs, DevicesArgs, DoctorArgs, KeysArgs, LockSecretArgs,
     PhoneArgs, ScreenArgs, UnlockArgs, Way,
@@ -265,6 +267,9 @@ pub struct PullArgs {
     /// once for each phone. Its own exit code changes nothing.
     #[arg(long, value_name = "COMMAND", conflicts_with = "dry_run")]
     pub on_done: Option<String>,
+    /// Whose phone it is
+    #[command(flatten)]
+    pub job: JobArgs,
     /// What to take
     #[command(flatten)]
     pub choice: ChoiceArgs,

@@ -8,7 +8,7 @@ use super::pull::{PullOrder, pull};
 use super::{Context, Done, arguments, export, stopped, upload};
 use crate::adb::connection::Introduction;
 use crate::adb::features::Feature;
-use crate::cli::{ChoiceArgs, DemoArgs};
+use crate::cli::{ChoiceArgs, DemoArgs, JobArgs};
 use crate::error::{Error, Kind};
 use crate::folder::{CatalogueError, Folder, State, whole_path};
 use crate::media::choice::Selection;
@@ -81,6 +81,7 @@ async fn pull_into(folder: &Path, context: Context<'_>) -> Result<(), Error> {
         claims: Default::default(),
         accept_failed: false,
         on_done: None,
+        job: JobArgs::default(),
         choice: ChoiceArgs::default(),
     };
     let options = ConnectOptions {

@@ -8,6 +8,7 @@ mod destination;
 mod done;
 mod ending;
 mod known;
+pub(super) mod label;
 mod listing;
 mod nothing;
 mod one_phone;

@@ -16,8 +16,8 @@ use crate::error::{Error, Kind};
 use crate::folder::DiskError;
 use crate::folder::upload::{KnownRemote, UploadCount};
 use crate::folder::{
-    Catalogue, CatalogueError, Entry, Folder, FolderError, PresenceLookup, ReasonCode, Run,
-    RunOutcome, State, Summary, SurveyKind, Surveyed,
+    Catalogue, CatalogueError, Entry, Folder, FolderError, JobLabel, PresenceLookup, ReasonCode,
+    Run, RunOutcome, State, Summary, SurveyKind, Surveyed,
 };
 use crate::item::Item;
 use crate::item::PhoneIdentity;
@@ -30,6 +30,8 @@ struct StatusLine<'a> {
     r#type: &'static str,
     folder: String,
     phone: &'a PhoneIdentity,
+    /// Whose phone it is, and a note; each empty where nobody said it.
+    job: &'a JobLabel,
     last_run: Option<&'a Run>,
     #[serde(flatten)]
     summary: &'a Summary,
@@ -73,6 +75,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
     let (folder, under_way) = open(&path)?;
     let catalogue = folder.catalogue();
     let (phone, summary) = (catalogue.identity()?, catalogue.summary()?);
+    let label = catalogue.job()?;
     let last_run = catalogue.last_run()?;
     let (survey, accepted) = (catalogue.survey()?, catalogue.accepted()?);
     let failures = ToldFailures::tell(catalogue, &accepted, ui)?;
@@ -84,6 +87,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         plain(&phone.model),
         plain(&phone.serial)
     )];
+    lines.extend(label_lines(&label));
     lines.extend(summary_lines(&summary));
     lines.extend(survey_lines(&survey));
     let unfinished = summary.planned.files + summary.pulled.files;
@@ -135,6 +139,7 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         r#type: "status",
         folder: path.display().to_string(),
         phone: &phone,
+        job: &label,
         last_run: last_run.as_ref(),
         summary: &summary,
         remotes: &remotes,
@@ -149,6 +154,15 @@ pub(super) fn run(args: &FolderArgs, ui: &Ui) -> Result<Done, Error> {
         true => Done::All,
         false => Done::SomeFailed,
     })
+}
+
+/// Whose phone it is, and the note. Each line says what it is: it could pass for one of this program's own.
+fn label_lines(label: &JobLabel) -> Vec<String> {
+    let customer = label.customer().lines().map(|it| ("Customer", it));
+    let lines = customer.chain(label.note().lines().map(|line| ("Note", line)));
+    lines
+        .map(|(what, text)| format!("{what}: {}", plain(text)))
+        .collect()
 }
 
 /// Whether somebody accepted each place that could not be read. Such folders are in the survey and have no entries.

@@ -6,27 +6,26 @@ use super::archive::{Archive, ArchiveTarget, Held};
 use super::rows::{ArchiveFiles, TagFiles as _, failed};
 use super::{ExportError, Share};
 use crate::digest::Sha256;
-use crate::folder::bag::one_line;
+use crate::folder::JobLabel;
+use crate::folder::bag::origin_lines;
 use crate::folder::manifest::{BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
 use crate::item::PhoneIdentity;
 
 /// Adds the bag declaration, the bag's information and the manifest. Returns the manifest's hash.
 pub(super) fn add<T: ArchiveTarget>(
     archive: &mut Archive<'_, T>,
-    phone: &PhoneIdentity,
+    (phone, label): (&PhoneIdentity, &JobLabel),
     share: Share,
     now: DateTime<Local>,
     listed: ArchiveFiles<'_>,
 ) -> Result<Sha256, ExportError> {
     let (octets, files) = (listed.bytes(), listed.rows().len());
-    let model = format!("{} {}", phone.manufacturer, phone.model);
     let mut facts = vec![
         format!("Bag-Software-Agent: rescue/{}", env!("CARGO_PKG_VERSION")),
         format!("Bagging-Date: {}", now.date_naive()),
         format!("Payload-Oxum: {octets}.{files}"),
-        format!("External-Identifier: {}", one_line(&phone.serial)),
-        format!("External-Description: {}", one_line(&model)),
     ];
+    facts.extend(origin_lines(phone, label));
     if share.of > 1 {
         facts.push(format!("Bag-Count: {} of {}", share.number, share.of));
     }

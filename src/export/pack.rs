@@ -242,9 +242,12 @@ impl ExportRun<'_> {
         let listed = self.listed(&rows);
         let catalogue = self.folder.catalogue();
         let phone = catalogue.identity()?;
-        let manifest = bag::add(archive, &phone, share, self.request.now, listed)?;
+        let label = catalogue.job()?;
+        let origin = (&phone, &label);
+        let manifest = bag::add(archive, origin, share, self.request.now, listed)?;
         let facts = report::ReportFacts {
             phone: &phone,
+            label: &label,
             summary: &catalogue.summary()?,
             runs: &catalogue.runs()?,
             now: self.request.now,

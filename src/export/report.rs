@@ -12,7 +12,7 @@ use super::ExportError;
 use super::plan::{LeftOut, Why};
 use super::rows::{ArchiveFiles, ListedFile, TagFiles, failed};
 use crate::digest::Sha256;
-use crate::folder::{CatalogueError, Folder, Run, State, Summary, Surveyed};
+use crate::folder::{CatalogueError, Folder, JobLabel, Run, State, Summary, Surveyed};
 use crate::item::PhoneIdentity;
 use page::{FileTally, Lies, Page};
 
@@ -23,6 +23,8 @@ pub(super) const PAGE_PATH: &str = "report.html";
 /// What the report shows besides the files.
 pub(super) struct ReportFacts<'a> {
     pub(super) phone: &'a PhoneIdentity,
+    /// Whose phone it is, and a note.
+    pub(super) label: &'a JobLabel,
     pub(super) summary: &'a Summary,
     pub(super) runs: &'a [Run],
     pub(super) now: DateTime<Local>,
@@ -42,6 +44,7 @@ struct ReportHead<'a> {
     tool: String,
     exported: String,
     phone: &'a PhoneIdentity,
+    job: &'a JobLabel,
     rescue_folder: &'a Summary,
     runs: &'a [Run],
     manifest_sha256: Sha256,
@@ -87,6 +90,7 @@ fn write_json(
         tool: format!("rescue {}", env!("CARGO_PKG_VERSION")),
         exported: facts.now.to_rfc3339_opts(SecondsFormat::Secs, false),
         phone: facts.phone,
+        job: facts.label,
         rescue_folder: facts.summary,
         runs: facts.runs,
         manifest_sha256: facts.manifest,
@@ -166,6 +170,7 @@ fn write_page(
     let page = Page {
         lies: Lies::InArchive,
         phone: facts.phone,
+        label: facts.label,
         now: facts.now,
         tally,
         runs: facts.runs,

@@ -12,13 +12,15 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{self, DiskAction, DiskError, PARTIAL, Within};
 use super::manifest::{self, BAG_INFO_TXT, BAGIT_TXT, DECLARATION, MANIFEST, TAG_MANIFEST};
-use super::{CatalogueError, Companion, Entry, Folder, State};
+use super::{CatalogueError, Companion, Entry, Folder, JobLabel, State};
 use crate::digest::{Hasher, Sha256};
 use crate::item::PhoneIdentity;
 use crate::names::LocalPath;
 
 /// More than the bag's own files take, but for the manifest, in bytes.
 const SHORT: u64 = 64 * 1024;
+/// How the line with the day of the run begins.
+const BAGGING_DATE: &str = "Bagging-Date: ";
 
 /// Why the bag could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -104,10 +106,10 @@ fn says(folder: &Folder, inventory: &Inventory) -> Result<bool, BagError> {
     let path = root.join(BAG_INFO_TXT);
     let info =
         std::fs::read_to_string(&path).map_err(|e| DiskError::new(DiskAction::Read, &path, e))?;
-    let said = |line: String| info.lines().any(|found| found == line);
-    if !info_lines(&folder.catalogue().identity()?, inventory.oxum)
-        .into_iter()
-        .all(said)
+    let is_day = |line: &&str| line.starts_with(BAGGING_DATE);
+    if !info_lines(folder, inventory.oxum)?
+        .iter()
+        .eq(info.lines().filter(|line| !is_day(line)))
     {
         return Ok(false);
     }
@@ -147,13 +149,12 @@ pub fn write(folder: &Folder, bagging_date: chrono::NaiveDate) -> Result<Oxum, B
     })?;
     let manifest = manifest.finish()?;
 
-    let phone = folder.catalogue().identity()?;
     let mut info = TagFile::create(root, BAG_INFO_TXT)?;
-    let [agent, others @ ..] = info_lines(&phone, oxum);
-    info.line(&agent)?;
-    info.line(&format!("Bagging-Date: {bagging_date}"))?;
-    for line in others {
-        info.line(&line)?;
+    for (number, line) in info_lines(folder, oxum)?.iter().enumerate() {
+        info.line(line)?;
+        if number == 0 {
+            info.line(&format!("{BAGGING_DATE}{bagging_date}"))?;
+        }
     }
     let info = info.finish()?;
 
@@ -182,22 +183,42 @@ pub fn write(folder: &Folder, bagging_date: chrono::NaiveDate) -> Result<Oxum, B
     Ok(oxum)
 }
 
-/// What `bag-info.txt` says besides the day.
-fn info_lines(phone: &PhoneIdentity, oxum: Oxum) -> [String; 4] {
-    let model = format!("{} {}", phone.manufacturer, phone.model);
-    [
+/// What `bag-info.txt` says besides the day, which comes second.
+fn info_lines(folder: &Folder, oxum: Oxum) -> Result<Vec<String>, CatalogueError> {
+    let catalogue = folder.catalogue();
+    let mut lines = vec![
         format!("Bag-Software-Agent: rescue/{}", env!("CARGO_PKG_VERSION")),
         format!("Payload-Oxum: {}.{}", oxum.octets, oxum.files),
-        format!("External-Identifier: {}", one_line(&phone.serial)),
-        format!("External-Description: {}", one_line(&model)),
-    ]
+    ];
+    lines.extend(origin_lines(&catalogue.identity()?, &catalogue.job()?));
+    Ok(lines)
 }
 
-/// A phone's words as a value in `bag-info.txt`: a line break would begin another label.
-pub(crate) fn one_line(text: &str) -> String {
+/// Returns what `bag-info.txt` says of the phone and, where somebody said it, whose phone it is (RFC 8493, 2.2.2).
+pub(crate) fn origin_lines(phone: &PhoneIdentity, label: &JobLabel) -> Vec<String> {
+    let model = format!("{} {}", phone.manufacturer, phone.model);
+    let mut lines = vec![
+        format!("External-Identifier: {}", one_line(&phone.serial)),
+        format!("External-Description: {}", one_line(&model)),
+    ];
+    for (name, text) in [
+        ("Contact-Name", label.customer()),
+        ("Internal-Sender-Description", label.note()),
+    ] {
+        if !text.is_empty() {
+            lines.push(format!("{name}: {}", one_line(text)));
+        }
+    }
+    lines
+}
+
+/// Somebody else's words as a value in `bag-info.txt`: a line break would begin another label, and some programs take
+/// Unicode's own separators for line breaks too.
+fn one_line(text: &str) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let text: String = text
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if breaks(c) { ' ' } else { c })
         .collect();
     match text.trim() {
         "" => "unknown".to_owned(),
@@ -430,7 +451,7 @@ mod tests {
     #[test]
     fn a_phones_words_cannot_add_lines() {
         let (_place, mut folder) = fresh();
-        let model = "X\nPayload-Oxum: 1.1\r\n".to_owned();
+        let model = "X\nPayload-Oxum: 1.1\u{2028}\r\n".to_owned();
         let phone = PhoneIdentity {
             model,
             manufacturer: String::new(),
@@ -444,5 +465,34 @@ mod tests {
             info.ends_with("External-Description: X Payload-Oxum: 1.1\n"),
             "{info}"
         );
+    }
+
+    #[test]
+    fn a_label_stands_on_lines_of_its_own_and_a_bag_without_it_is_not_current() {
+        let (_place, mut folder) = fresh();
+        let says = |folder: &Folder| {
+            let info = tag_file(folder, "bag-info.txt");
+            info.lines().skip(5).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let none = Inventory::default();
+        let label = JobLabel::new("Ada", "front glass\nPayload-Oxum: 1.1").unwrap();
+        for (label, lines) in [
+            (
+                label.clone(),
+                &[
+                    "Contact-Name: Ada",
+                    "Internal-Sender-Description: front glass Payload-Oxum: 1.1",
+                ][..],
+            ),
+            (label.with(None, Some("")).unwrap(), &["Contact-Name: Ada"]),
+            (JobLabel::default(), &[]),
+        ] {
+            folder.catalogue_mut().set_job(&label).unwrap();
+            assert!(!is_current(&folder, &none), "{label:?}");
+            write(&folder, date()).unwrap();
+            assert_eq!(says(&folder), lines);
+            assert!(is_current(&folder, &none), "{label:?}");
+            validated(folder.root());
+        }
     }
 }

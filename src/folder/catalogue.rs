@@ -34,6 +34,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
 use super::disk::system::has_quick_locks;
 use super::entry::{EntryId, NewEntry, Record, RunId, RunOutcome};
+use super::job::JobLabel;
 use crate::item::{Marks, PhoneIdentity};
 use defence::Effort;
 pub use error::{CatalogueAction, CatalogueError};
@@ -191,6 +192,15 @@ impl Catalogue {
                 .map_err(failed)?;
         }
         transaction.commit().map_err(failed)
+    }
+
+    /// Records whose phone it is, and a note, in place of what was there.
+    pub fn set_job(&mut self, label: &JobLabel) -> Result<(), CatalogueError> {
+        let sql = "INSERT OR REPLACE INTO job (id, customer, note) VALUES (1, ?, ?)";
+        self.db
+            .execute(sql, params![label.customer(), label.note()])
+            .map_err(|e| self.failed(CatalogueAction::Write, e))?;
+        Ok(())
     }
 
     /// Plans entries, all in one transaction; their numbers come in the same order.

@@ -27,6 +27,7 @@ pub(crate) mod earlier;
 mod entry;
 mod gaps;
 mod giving_way;
+pub mod job;
 pub(crate) mod manifest;
 pub(crate) mod partial;
 mod patchwork;
@@ -49,6 +50,7 @@ pub use entry::{
 };
 pub use gaps::Gaps;
 pub use giving_way::GivesWay;
+pub use job::{JobLabel, LabelTooLong};
 pub use partial::{Finished, PartialFile};
 pub use patchwork::Patchwork;
 pub use reader::{DataReader, PresenceLookup};

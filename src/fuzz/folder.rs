@@ -187,6 +187,7 @@ fn read(folder: &Folder) -> Result<(), CatalogueError> {
         assert_eq!(payload, [there], "intact, but not what is there");
     }
     catalogue.identity()?;
+    catalogue.job()?;
     catalogue.summary()?;
     catalogue.runs()?;
     catalogue.survey()?;

@@ -7,7 +7,7 @@ use super::{AND_AGAIN, AND_RESUME_AGAIN, WITH_O, wrap};
 use crate::error::{Error, Kind};
 use crate::folder::bag::BagError;
 use crate::folder::check::CheckError;
-use crate::folder::{CatalogueError, DiskError, FolderError, ReasonCode};
+use crate::folder::{CatalogueError, DiskError, FolderError, LabelTooLong, ReasonCode};
 use crate::hint::Clause::{ByCommand, Said, With};
 use crate::hint::{Flag, Hint};
 
@@ -160,6 +160,12 @@ impl From<CatalogueError> for Error {
 /// What to do when somebody took a catalogue away that was being written.
 pub const CATALOGUE_GONE: &str =
     "run the same command again: the files in data/ are recognised, kept and recorded again";
+
+impl From<LabelTooLong> for Error {
+    fn from(error: LabelTooLong) -> Self {
+        Self::new(Kind::Usage, error.to_string()).with_hint("say it in fewer words")
+    }
+}
 
 impl From<BagError> for Error {
     fn from(error: BagError) -> Self {

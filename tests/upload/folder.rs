@@ -244,6 +244,7 @@ fn folder_of_an_older_program_works_and_its_quick_hashes_prove_nothing() {
         xxh128 BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;
     ALTER TABLE companion DROP COLUMN missing_bytes;
+    DROP TABLE job;
     PRAGMA user_version = 6",
         )
         .unwrap();
@@ -270,7 +271,7 @@ fn folder_of_an_older_program_works_and_its_quick_hashes_prove_nothing() {
     }
     assert_eq!(there.len(), 3, "{:?}", there.keys());
     let version = catalogue().pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-    assert_eq!(version.unwrap(), 7);
+    assert_eq!(version.unwrap(), 8);
 }
 
 #[test]

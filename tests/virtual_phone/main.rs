@@ -19,6 +19,7 @@ mod folders;
 mod guide;
 mod home;
 mod interruptions;
+mod job;
 mod listings;
 mod manners;
 mod names;

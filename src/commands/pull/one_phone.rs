@@ -12,6 +12,7 @@ use super::destination::{self, Destination};
 use super::done::About;
 use super::ending::{RunEnd, check_catalogue, disk_gone, is_out_of_reach};
 use super::known::{Changes, ComparedFolder};
+use super::label;
 use super::listing::{AskedBeside, ask_for_method, check_storage, list};
 use super::nothing::nothing_matches;
 use super::opening::{BegunRun, forget, open_folder};
@@ -113,7 +114,7 @@ struct Carried {
     outcome: PullOutcome,
     /// What the album is made of.
     looked: ReceivedFiles,
-    /// Whether nothing was to be done, and nothing was.
+    /// Whether nothing was to be done, and nothing was: no file, and no other label.
     is_as_before: bool,
     wanted_bytes: u64,
     /// How long the phone was gone.
@@ -217,6 +218,8 @@ impl PullRun<'_> {
         set_aside(&folder, &plan, &self.events)?;
         // Before the files come: a run that is cut short has looked there, too.
         note_survey(&mut folder, found)?;
+        let label = self.request.label(&folder.catalogue().job()?)?;
+        let is_relabelled = label::record(&mut folder, &label)?;
         let beside = album::begin(&folder, &plan);
         let supervisor = Supervisor {
             events: album::heard(beside.as_ref(), &self.events),
@@ -241,7 +244,7 @@ impl PullRun<'_> {
                 .map(|error| disk_gone(&self.path, &error.message));
         }
         Ok(Carried {
-            is_as_before: changes_nothing && outcome.stopped.is_none(),
+            is_as_before: changes_nothing && !is_relabelled && outcome.stopped.is_none(),
             folder,
             outcome,
             looked: looked.unwrap_or_default(),
@@ -266,13 +269,14 @@ impl PullRun<'_> {
             wanted_bytes,
             waited,
         } = carried;
-        let bag = match opened.bag_is_current && is_as_before && recovered.is_empty() {
+        // A run that was cut short left the pages as the one before wrote them, too.
+        let is_as_before = is_as_before && opened.bag_is_current && recovered.is_empty();
+        let bag = match is_as_before {
             true => Ok(()),
             false => write_bag(&mut folder, found, &mut recovered),
         };
         let why = "an earlier manifest lists it, and this listing of the phone does not";
         let why = Reason::new(ReasonCode::Vanished, why);
-        let is_as_before = is_as_before && recovered.is_empty();
         let gone = recovered.gone.into_iter();
         outcome
             .unproven

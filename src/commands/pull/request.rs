@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::claims::Claims;
 use crate::adb::RemotePath;
-use crate::cli::{ChoiceArgs, PullArgs};
+use crate::cli::{ChoiceArgs, JobArgs, PullArgs};
 use crate::commands::choice::kinds_of;
 use crate::error::{Error, Kind};
+use crate::folder::{JobLabel, LabelTooLong};
 use crate::media::choice::Selection;
 use crate::pull::enumerate::Roots;
 
@@ -29,6 +30,8 @@ pub(in crate::commands) struct PullOrder {
     pub(in crate::commands) accept_failed: bool,
     /// What is run when it has ended.
     pub(in crate::commands) on_done: Option<String>,
+    /// Whose phone it is.
+    pub(in crate::commands) job: JobArgs,
     /// What the person typed.
     pub(in crate::commands) choice: ChoiceArgs,
 }
@@ -45,6 +48,7 @@ impl PullOrder {
             same_phone,
             accept_failed,
             on_done,
+            job,
             ..
         } = args;
         let roots = match choice.roots.as_slice() {
@@ -69,8 +73,15 @@ impl PullOrder {
             claims: Claims::default(),
             accept_failed: *accept_failed,
             on_done: on_done.clone(),
+            job: job.clone(),
             choice: choice.clone(),
         })
+    }
+
+    /// The label that the folder gets: what is not given stays.
+    pub(super) fn label(&self, known: &JobLabel) -> Result<JobLabel, LabelTooLong> {
+        let JobArgs { customer, note } = &self.job;
+        known.with(customer.as_deref(), note.as_deref())
     }
 }
 

@@ -78,6 +78,7 @@ pub fn write_to_folder(folder: &Folder, looked: ReceivedFiles) -> Result<(), Exp
     let report = Page {
         lies: Lies::InFolder,
         phone: &catalogue.identity()?,
+        label: &catalogue.job()?,
         now: chrono::Local::now(),
         tally: &tally,
         runs: &catalogue.runs()?,

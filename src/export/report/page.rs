@@ -18,7 +18,7 @@ use self::verdict::verdict;
 use self::words::{count, day, number, sentence, size, were};
 use super::escaped;
 use crate::digest::Sha256;
-use crate::folder::{Run, SurveyKind, Surveyed};
+use crate::folder::{JobLabel, Run, SurveyKind, Surveyed};
 use crate::item::PhoneIdentity;
 
 const STYLE: &str = include_str!("page.css");
@@ -38,6 +38,8 @@ pub(in crate::export) enum Lies {
 pub(in crate::export) struct Page<'a> {
     pub(in crate::export) lies: Lies,
     pub(in crate::export) phone: &'a PhoneIdentity,
+    /// Whose phone it is, and a note.
+    pub(in crate::export) label: &'a JobLabel,
     pub(in crate::export) now: DateTime<Local>,
     pub(in crate::export) tally: &'a FileTally,
     pub(in crate::export) runs: &'a [Run],
@@ -73,12 +75,32 @@ pub(in crate::export) fn write(to: &mut dyn Write, page: &Page<'_>) -> io::Resul
         day(page.now.naive_local())
     )?;
     verdict(page).write(to)?;
+    job(to, page.label)?;
     numbers(to, page)?;
     missing(to, page)?;
     places(to, page)?;
     to.write_all(WORDS.as_bytes())?;
     proof(to, page)?;
     to.write_all(b"</main></body></html>\n")
+}
+
+/// Writes whose phone it is, and the note, where somebody said it. Both may be in a script that runs from the right.
+fn job(to: &mut dyn Write, label: &JobLabel) -> io::Result<()> {
+    let texts = [("Customer", label.customer()), ("Note", label.note())];
+    let mut texts = texts.iter().filter(|(_, text)| !text.is_empty()).peekable();
+    if texts.peek().is_none() {
+        return Ok(());
+    }
+    to.write_all(b"<table class=\"job\"><tbody>\n")?;
+    for (name, text) in texts {
+        let lines: Vec<_> = text.lines().map(escaped).collect();
+        let lines = lines.join("<br>");
+        writeln!(
+            to,
+            "<tr><th scope=\"row\">{name}</th><td dir=\"auto\">{lines}</td></tr>"
+        )?;
+    }
+    to.write_all(b"</tbody></table>\n")
 }
 
 fn numbers(to: &mut dyn Write, page: &Page<'_>) -> io::Result<()> {

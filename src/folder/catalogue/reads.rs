@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use rusqlite::types::Type;
 use rusqlite::{Row, ToSql, params};
 
 use super::rows::{self, COLUMNS, MAX_MESSAGE_BYTES, MAX_WORD_BYTES, companion, entry};
@@ -9,6 +10,7 @@ use super::{Catalogue, CatalogueAction, CatalogueError};
 use crate::adb::RemotePath;
 use crate::digest::Sha256;
 use crate::folder::entry::{Companion, Count, Entry, EntryId, Payload, Run, Summary};
+use crate::folder::job::JobLabel;
 use crate::item::{Marks, PhoneIdentity};
 use crate::names::LocalPath;
 
@@ -16,6 +18,8 @@ use crate::names::LocalPath;
 const GAPS_SINCE_VERSION: i64 = 7;
 /// The version that introduced the marks that distinguish phones.
 const MARKS_SINCE_VERSION: i64 = 6;
+/// The version that introduced the label.
+const JOB_SINCE_VERSION: i64 = 8;
 
 /// Entries that are read at once where somebody may be slow to take them.
 const PAGE: u32 = 500;
@@ -68,6 +72,20 @@ impl Catalogue {
             Ok::<_, CatalogueError>(())
         })?;
         Ok(Marks(found.into_iter().collect()))
+    }
+
+    /// Whose phone it is, and a note; empty in an older catalogue that cannot be written.
+    pub fn job(&self) -> Result<JobLabel, CatalogueError> {
+        if self.version()? < JOB_SINCE_VERSION {
+            return Ok(JobLabel::default());
+        }
+        let sql = "SELECT customer, note FROM job WHERE id = 1";
+        let found = self.first("job", sql, params![], |row| {
+            let customer = rows::text(row, 0, MAX_MESSAGE_BYTES)?;
+            let note = rows::text(row, 1, MAX_MESSAGE_BYTES)?;
+            JobLabel::new(&customer, &note).map_err(|_| rows::wrong(0, Type::Text, "label"))
+        })?;
+        Ok(found.unwrap_or_default())
     }
 
     /// The version of its tables.

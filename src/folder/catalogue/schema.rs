@@ -9,8 +9,8 @@ use crate::item::PhoneIdentity;
 const APPLICATION_ID: i64 = 0x7273_6375;
 
 /// Each brings the tables from its index's version to the next; never changed once released.
-const MIGRATIONS: [&str; 7] = [
-    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7,
+const MIGRATIONS: [&str; 8] = [
+    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8,
 ];
 
 /// The version that this program reads and writes.
@@ -143,6 +143,15 @@ const VERSION_6: &str = "
 const VERSION_7: &str = "
     DROP TABLE quick_hash;
     ALTER TABLE companion ADD COLUMN missing_bytes INTEGER;
+";
+
+// Whose phone it is, and a note: what somebody typed, and no phone says.
+const VERSION_8: &str = "
+    CREATE TABLE job (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        customer TEXT NOT NULL,
+        note TEXT NOT NULL
+    ) STRICT;
 ";
 
 /// What a file turned out to be.

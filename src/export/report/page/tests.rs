@@ -21,6 +21,8 @@ static PHONE: LazyLock<PhoneIdentity> = LazyLock::new(|| PhoneIdentity {
     android_version: "14".to_owned(),
 });
 
+static NO_LABEL: LazyLock<JobLabel> = LazyLock::new(JobLabel::default);
+
 /// A page of these files, as a test changes it.
 fn with<'a, T>(
     tally: &'a FileTally,
@@ -30,6 +32,7 @@ fn with<'a, T>(
     let mut page = Page {
         lies: Lies::InFolder,
         phone: &PHONE,
+        label: &NO_LABEL,
         now: Local::now(),
         tally,
         runs: &[],
@@ -130,6 +133,21 @@ fn verdict_is_as_good_as_the_worst_that_is_known() {
         chosen.is_good && chosen.more.contains("4 files were not chosen"),
         "{chosen:?}"
     );
+}
+
+#[test]
+fn label_stands_below_the_verdict_as_text_and_not_where_there_is_none() {
+    let tally = tally(&[("a.jpg", PROVEN)]);
+    let note = "<script>alert(1)</script>\nglass & \"frame\"";
+    let label = JobLabel::new("<img src=x>Ada", note).unwrap();
+    let page = with(&tally, |page| page.label = &label, written);
+    let (_, behind) = page.split_once("class=\"verdict\"").unwrap();
+    let (label, _) = behind.split_once("class=\"numbers\"").unwrap();
+    assert!(label.contains("&lt;img src=x&gt;Ada</td>"), "{label}");
+    let lines = "&lt;script&gt;alert(1)&lt;/script&gt;<br>glass &amp; &quot;frame&quot;</td>";
+    assert!(label.contains(lines), "{label}");
+    let page = with(&tally, |_| {}, written);
+    assert!(!page.contains("class=\"job\"") && !page.contains("Customer"));
 }
 
 #[test]

@@ -267,6 +267,10 @@ fn values_of_other_tables_are_checked_when_they_are_read() {
         "UPDATE pledge SET given = -9223372036854775808",
         "UPDATE pledge SET token = printf('%.70000c', 'x')",
         "UPDATE companion SET missing_bytes = -1",
+        "UPDATE job SET customer = printf('%.201c', 'x')",
+        "UPDATE job SET note = printf('%.2001c', 'x')",
+        "UPDATE job SET note = printf('%.70000c', 'x')",
+        "UPDATE job SET note = CAST(x'ff' AS TEXT)",
         "UPDATE companion SET local = '../x'",
         "UPDATE companion SET size = -1",
     ];
@@ -275,6 +279,9 @@ fn values_of_other_tables_are_checked_when_they_are_read() {
         let ids = planned(&mut catalogue, &["a"]);
         catalogue.record(&[pulled(ids[0], b"a")]).unwrap();
         catalogue.begin_run(1, "rescue").unwrap();
+        catalogue
+            .set_job(&JobLabel::new("Ada", "").unwrap())
+            .unwrap();
         let remote = catalogue.remote("nas", "/nas").unwrap();
         let upload = NewUpload {
             entry: Some(ids[0]),
@@ -298,6 +305,7 @@ fn values_of_other_tables_are_checked_when_they_are_read() {
         let read = || {
             catalogue.identity()?;
             catalogue.runs()?;
+            catalogue.job()?;
             catalogue.known_remotes()?;
             catalogue.for_each_upload(remote, |_| Ok::<_, CatalogueError>(()))?;
             catalogue.upload_counts(remote)?;

@@ -47,14 +47,14 @@ fn a_newer_catalogue_is_named_as_such() {
     let (folder, catalogue) = fresh();
     drop(catalogue);
     let path = folder.path().join("rescue.db");
-    tamper(&path, "PRAGMA user_version = 8");
+    tamper(&path, "PRAGMA user_version = 9");
     let error = Catalogue::open(&path, Access::ReadWrite).unwrap_err();
     assert!(
         matches!(
             error,
             CatalogueError::NewerVersion {
-                found: 8,
-                known: 7,
+                found: 9,
+                known: 8,
                 ..
             }
         ),
@@ -118,11 +118,15 @@ fn catalogues_of_every_version_are_opened() {
         let old = Catalogue::open(&path, Access::ReadOnly).unwrap();
         assert_eq!(old.identity().unwrap(), phone());
         assert_eq!(old.companions(EntryId(1)).unwrap(), []);
+        assert_eq!(old.job().unwrap(), JobLabel::default());
         drop(old);
         let mut catalogue = Catalogue::create_or_open(&path, &phone()).unwrap();
         planned(&mut catalogue, &["a"]);
+        let label = JobLabel::new("Ada", "front glass\njob 7").unwrap();
+        catalogue.set_job(&label).unwrap();
         drop(catalogue);
         // What was upgraded is word for word what is made today.
-        Catalogue::open(&path, Access::ReadOnly).unwrap();
+        let upgraded = Catalogue::open(&path, Access::ReadOnly).unwrap();
+        assert_eq!(upgraded.job().unwrap(), label);
     }
 }
