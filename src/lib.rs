@@ -40,15 +40,14 @@
 //! | [`pull`] | a phone and a folder | every wanted item in the folder, or its reason |
 //! | [`export`] | a rescue folder and a wish | an archive that anyone can open, check and look at |
 //! | [`upload`] | files of a folder and a remote | a receipt for each, or its reason |
-//! | [`screen`] | a phone, and a browser on this computer | the phone's display; taps, swipes and text for it |
 //! | [`guide`] | a failure, a phone's state or a person's answer | its name, its meaning, the next step |
-//! | `desk` | what the guide tells and asks, and a browser on this computer | one page, and its answers |
+//! | `desk` | what the guide tells and asks, a phone's display, and a browser on this computer | one page, and its answers |
 //! | [`ui`] | events and errors | words on a terminal, or JSON lines |
 //! | [`commands`] | a parsed command line | an exit code |
 //! | `fuzz` | any bytes, for every reader of foreign bytes | nothing, or a panic: a bug |
 //! | `virtual_phone` | a description of a phone | the device side of ADB, for `rescue demo` and tests |
 //!
-//! Imports run one way: `commands` -> (`pull`, `export`, `upload`, `screen`, `desk`, `guide`) -> (`folder`, `phone`) ->
+//! Imports run one way: `commands` -> (`pull`, `export`, `upload`, `desk`, `guide`) -> (`folder`, `phone`) ->
 //! `adb`. No two files import each other, directly or through others. `tests/house.rs` holds all of this.
 //!
 //! `cargo doc --document-private-items` shows the inner modules of each room as well.
@@ -92,7 +91,6 @@ pub mod media;
 pub mod names;
 pub mod phone;
 pub mod pull;
-pub mod screen;
 pub mod threads;
 pub mod ui;
 pub mod upload;

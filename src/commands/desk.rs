@@ -1,25 +1,37 @@
-//! `rescue desk`: the guide in the browser of this computer. The page is served by a thread of its own, so that it
-//! answers whatever the work does.
+//! `rescue desk`: the guide in the browser of this computer, once for each phone that is attached. The page is served
+//! by a thread of its own, so that it answers whatever the work does.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::guide::{GuideFace, StoppableWork, lead};
-use super::{Context, Done, browser};
-use crate::cli::DeskArgs;
-use crate::desk::{DeskPage, DeskServers};
+use super::target::serial_from_environment;
+use super::{Context, Done, browser, event_loop, failed};
+use crate::cli::{DeskArgs, PhoneArgs};
+use crate::desk::claims::PhoneClaims;
+use crate::desk::live::LiveDisplay;
+use crate::desk::{CasePage, DeskPage, DeskServers};
 use crate::error::{Error, Kind};
 use crate::export::album;
-use crate::guide::journey::{GuideAction, Journey, Note, Question};
+use crate::guide::journey::{GuideAction, Journey, Note, Question, Sight};
 use crate::halt::Halt;
+use crate::phone::discover::discover;
 use crate::threads;
-use crate::ui::Ui;
 use crate::ui::face::{Face as _, FaceAnswer, FaceQuestion};
 use crate::ui::words::journey::{
     DeskDoubt, asked_about_desk, asked_for_folder_on_page, asked_for_many_on_page, asked_on_page,
-    offered_on_page, on_page,
+    offered_on_page, on_page, phone_on_page,
 };
+use crate::ui::{Ui, plain};
+
+/// How often to look for phones that need a case of their own.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 struct DeskLine {
@@ -55,40 +67,195 @@ pub(super) async fn run(args: &DeskArgs, context: Context<'_>) -> Result<Done, E
     {
         context.ui.remark(&format!("No browser was opened: {why}."));
     }
-    let ui = &Ui::on_face(std::sync::Arc::new(page.clone()));
-    let own = Context {
-        ui,
-        halt: context.halt,
+    let bench = Bench {
+        args,
+        context,
+        page: page.clone(),
+        claims: Arc::default(),
     };
-    let done = rescue_phones(args, own, &page).await;
+    let done = bench.rescue_phones().await;
     page.end().await;
     done
 }
 
-/// Leads through one phone after another, until the person ends it.
-async fn rescue_phones(
-    args: &DeskArgs,
-    context: Context<'_>,
-    page: &DeskPage,
-) -> Result<Done, Error> {
-    loop {
-        let face = PageFace { context, page };
-        let done = match lead(&args.phone, context, face).await {
-            Err(error) if context.halt.is_set() => return Err(error),
-            Err(error) => {
-                context.ui.error(&error);
-                let message = match error.kind {
-                    Kind::Interrupted => error.message.as_str(),
-                    _ => "the rescue ended with an error; the page shows it",
-                };
-                let hint = "run the same command again: it continues where it stopped";
-                Err(Error::new(error.kind, message).with_hint(hint))
+/// The phones that are rescued on the desk, each in a case of its own.
+struct Bench<'a> {
+    args: &'a DeskArgs,
+    context: Context<'a>,
+    page: DeskPage,
+    claims: Arc<Mutex<PhoneClaims>>,
+}
+
+impl Bench<'_> {
+    /// Leads through each phone that is attached, until the person ends the last case.
+    async fn rescue_phones(&self) -> Result<Done, Error> {
+        let mut cases = JoinSet::new();
+        let mut done = Ok(Done::All);
+        let is_for_any = self.is_for_any();
+        if is_for_any {
+            self.page.take_more();
+        }
+        self.open(None, &mut cases);
+        loop {
+            tokio::select! {
+                ended = cases.join_next() => match ended {
+                    Some(Ok(ended)) => done = worse(done, ended),
+                    Some(Err(failed)) => std::panic::resume_unwind(failed.into_panic()),
+                    None => return done,
+                },
+                () = self.page.wanted(), if is_for_any => {
+                    if !lock(&self.claims).has_free_case() {
+                        self.open(None, &mut cases);
+                    }
+                }
+                newcomers = self.newcomers(), if is_for_any => {
+                    for phone in newcomers {
+                        self.open(Some(phone), &mut cases);
+                    }
+                }
             }
-            Ok(done) => Ok(done),
+        }
+    }
+
+    /// Whether no phone was named.
+    fn is_for_any(&self) -> bool {
+        let phone = &self.args.phone;
+        let serial = phone.serial.clone().or_else(serial_from_environment);
+        phone.tcp.is_none() && serial.is_none()
+    }
+
+    /// Looks once in a while for attached phones that need a case of their own.
+    async fn newcomers(&self) -> Vec<String> {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let Ok(found) = discover().await else {
+            return Vec::new();
         };
-        let face = PageFace { context, page };
-        if face.number(asked_about_desk(DeskDoubt::Over)).await? > 0 {
-            return done;
+        let phones = found.phones.iter();
+        let names: Vec<_> = phones.map(|phone| phone.choice(&found.phones)).collect();
+        let mut claims = lock(&self.claims);
+        let newcomers = claims.newcomers(&names);
+        match claims.has_free_case() {
+            // It sees one of them by itself.
+            true => Vec::new(),
+            false => newcomers,
+        }
+    }
+
+    /// Opens a case, for this phone or for any.
+    fn open(&self, phone: Option<String>, cases: &mut JoinSet<Result<Done, Error>>) {
+        let page = self.page.open();
+        match &phone {
+            Some(phone) => lock(&self.claims).bind(page.number(), phone),
+            None => lock(&self.claims).open(page.number()),
+        }
+        page.name_phone(phone.as_deref().map(plain));
+        let mut args = self.args.phone.clone();
+        args.serial = phone.or(args.serial);
+        let case = Case {
+            page,
+            claims: Arc::clone(&self.claims),
+            any: self.args.phone.clone(),
+            is_for_any: self.is_for_any(),
+        };
+        let halt = self.context.halt.clone();
+        cases.spawn(case.rescue_on_thread(args, halt));
+    }
+}
+
+fn lock(claims: &Mutex<PhoneClaims>) -> MutexGuard<'_, PhoneClaims> {
+    claims.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How all ended, of which one ended so.
+fn worse(all: Result<Done, Error>, one: Result<Done, Error>) -> Result<Done, Error> {
+    match (all, one) {
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        // That the person stopped says less than what went wrong.
+        (Err(first), Err(second)) => Err(match first.kind {
+            Kind::Interrupted => second,
+            _ => first,
+        }),
+        (Ok(Done::All), Ok(Done::All)) => Ok(Done::All),
+        (Ok(_), Ok(_)) => Ok(Done::SomeFailed),
+    }
+}
+
+/// What one phone has on the desk.
+struct Case {
+    page: CasePage,
+    claims: Arc<Mutex<PhoneClaims>>,
+    /// How a phone is found.
+    any: PhoneArgs,
+    /// Whether that is any phone, and not one that was named.
+    is_for_any: bool,
+}
+
+impl Case {
+    /// Leads on a thread and an event loop of its own: one phone keeps no other waiting, and takes none along when it
+    /// fails.
+    async fn rescue_on_thread(self, phone: PhoneArgs, halt: Halt) -> Result<Done, Error> {
+        let page = self.page.clone();
+        let (sender, ended) = oneshot::channel();
+        let runtime = event_loop()?;
+        threads::spawn(move || {
+            let rescuing = || runtime.block_on(self.rescue(phone, &halt));
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(rescuing));
+            let ended = ended.unwrap_or_else(|panicked| {
+                let error = failed(&*panicked);
+                Ui::on_face(Arc::new(page)).error(&error);
+                Err(error)
+            });
+            runtime.shutdown_background();
+            // The desk may have ended first.
+            let _ = sender.send(ended);
+        })?;
+        ended
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Kind::Bug, "a thread of this program is gone")))
+    }
+
+    /// Leads through one phone after another, until the person ends the case.
+    async fn rescue(self, mut phone: PhoneArgs, halt: &Halt) -> Result<Done, Error> {
+        let ui = &Ui::on_face(Arc::new(self.page.clone()));
+        let context = Context { ui, halt };
+        loop {
+            let face = PageFace {
+                context,
+                case: &self,
+            };
+            let done = match lead(&phone, context, face).await {
+                Err(error) if halt.is_set() => return Err(error),
+                Err(error) => {
+                    ui.error(&error);
+                    let message = match error.kind {
+                        Kind::Interrupted => error.message.as_str(),
+                        _ => "the rescue ended with an error; the page shows it",
+                    };
+                    let hint = "run the same command again: it continues where it stopped";
+                    Err(Error::new(error.kind, message).with_hint(hint))
+                }
+                Ok(done) => Ok(done),
+            };
+            let face = PageFace {
+                context,
+                case: &self,
+            };
+            let doubt = match self.page.is_alone() {
+                true => DeskDoubt::Over,
+                false => DeskDoubt::OverOfMany,
+            };
+            let number = self.page.number();
+            if face.number(asked_about_desk(doubt)).await? > 0 {
+                lock(&self.claims).close(number);
+                self.page.close();
+                return done;
+            }
+            match self.is_for_any {
+                true => lock(&self.claims).finish(number),
+                false => lock(&self.claims).open(number),
+            }
+            self.page.begin_again();
+            phone = self.any.clone();
         }
     }
 }
@@ -118,12 +285,14 @@ fn serve(servers: DeskServers, page: DeskPage) -> Result<(), Error> {
 /// A person at the page.
 struct PageFace<'a> {
     context: Context<'a>,
-    page: &'a DeskPage,
+    case: &'a Case,
 }
 
 impl PageFace<'_> {
     async fn ask(&self, question: FaceQuestion) -> Result<FaceAnswer, Error> {
-        self.context.unless_stopped(self.page.ask(question)).await
+        self.context
+            .unless_stopped(self.case.page.ask(question))
+            .await
     }
 
     async fn number(&self, question: FaceQuestion) -> Result<usize, Error> {
@@ -137,22 +306,46 @@ impl PageFace<'_> {
     /// Offers the pictures of a rescue folder that has an album.
     fn show_pictures(&self, folder: &std::path::Path) {
         if folder.join(album::PAGE).is_file() {
-            self.page.show_folder(folder);
+            self.case.page.show_folder(folder);
         }
     }
 }
 
 impl GuideFace for PageFace<'_> {
     fn offer(&self, journey: Journey) -> Journey {
-        journey.adding_remotes()
+        journey.on_page()
+    }
+
+    fn others(&self) -> BTreeSet<String> {
+        lock(&self.case.claims).others(self.case.page.number())
+    }
+
+    fn narrow(&self, sight: Sight) -> Sight {
+        let number = self.case.page.number();
+        let sight = lock(&self.case.claims).narrow(number, sight);
+        match sight.0.iter().find(|seen| seen.phone.is_some()) {
+            Some(seen) => self.case.page.name_phone(phone_on_page(seen)),
+            None if self.seen().is_none() => self.case.page.name_phone(None),
+            None => {}
+        }
+        sight
+    }
+
+    fn seen(&self) -> Option<String> {
+        let claims = lock(&self.case.claims);
+        claims.of(self.case.page.number()).map(str::to_owned)
+    }
+
+    fn bind(&self, phone: &str) {
+        lock(&self.case.claims).bind(self.case.page.number(), phone);
     }
 
     fn tell(&self, notes: &[Note]) {
         // What else can be tried stands below the one next step, and not in its place.
         if let [note @ Note::Alternatives(_)] = notes {
-            return self.page.add(on_page(note));
+            return self.case.page.add(on_page(note));
         }
-        self.page.turn(notes.iter().map(on_page).collect());
+        self.case.page.turn(notes.iter().map(on_page).collect());
         for note in notes {
             if let Note::Arrived(holdings) = note {
                 self.show_pictures(&holdings.folder);
@@ -184,8 +377,16 @@ impl GuideFace for PageFace<'_> {
         self.number(offered_on_page(actions)).await
     }
 
+    async fn show(&self, display: LiveDisplay) -> Result<(), Error> {
+        let page = &self.case.page;
+        page.show_display(Some(display));
+        let done = self.number(asked_about_desk(DeskDoubt::Screen)).await;
+        page.show_display(None);
+        done.map(drop)
+    }
+
     fn forget_typed(&self) {
-        self.page.end_work();
+        self.case.page.end_work();
     }
 
     fn switch(&self, whole: &Halt, work: StoppableWork) -> Halt {
@@ -194,12 +395,12 @@ impl GuideFace for PageFace<'_> {
             StoppableWork::Pull => "Pause",
             StoppableWork::Action => "Stop",
         };
-        self.page.begin_work(switch.clone(), label);
+        self.case.page.begin_work(switch.clone(), label);
         switch
     }
 
     async fn paused(&self) -> Result<(), Error> {
-        self.page.end_work();
+        self.case.page.end_work();
         match self.number(asked_about_desk(DeskDoubt::Paused)).await? {
             0 => Ok(()),
             _ => Err(Error::stopped()),

@@ -4,6 +4,8 @@ mod contact;
 mod finding;
 mod udev;
 
+use std::collections::BTreeSet;
+
 use self::contact::contact;
 pub(super) use self::finding::DoctorFinding;
 use self::udev::{install_udev_rules, print_udev_rules};
@@ -31,7 +33,7 @@ pub(super) async fn run(args: &DoctorArgs, ui: &Ui) -> Result<Done, Error> {
     if args.install_udev_rules {
         return install_udev_rules(args.yes, ui).await;
     }
-    let mut findings = examine(&args.phone).await?;
+    let mut findings = examine(&args.phone, &BTreeSet::new()).await?;
     findings.extend(disk());
     choose_in_next_steps(&mut findings, &args.phone);
     for finding in &findings {
@@ -101,7 +103,11 @@ pub(super) fn explained(error: Error) -> Error {
     Error::new(kind, message).with_hint(state.next())
 }
 
-pub(super) async fn examine(args: &PhoneArgs) -> Result<Vec<DoctorFinding>, Error> {
+/// Examines the phones that are asked for; `others` are left alone.
+pub(super) async fn examine(
+    args: &PhoneArgs,
+    others: &BTreeSet<String>,
+) -> Result<Vec<DoctorFinding>, Error> {
     if args.tcp.is_some() {
         return Ok(contact(target_of(args), args, None).await);
     }
@@ -114,9 +120,11 @@ pub(super) async fn examine(args: &PhoneArgs) -> Result<Vec<DoctorFinding>, Erro
             Vec::new()
         }
     };
-    let wanted = |name: &str| args.serial.as_deref().is_none_or(|serial| serial == name);
+    let is_asked_for = |name: &str| args.serial.as_deref().is_none_or(|serial| serial == name);
+    let wanted = |name: &str| is_asked_for(name) && !others.contains(name);
+    let is_for_us = |phone: &&SeenPhone| !others.contains(&phone.choice(&seen));
     let (chosen, no_such) = match args.serial.as_deref() {
-        None => (seen.iter().collect(), None),
+        None => (seen.iter().filter(is_for_us).collect(), None),
         Some(serial) => match choose(&seen, Some(serial)) {
             Ok(phone) => (vec![phone], None),
             Err(PhoneError::SameSerial { serial, places }) => {

@@ -10,6 +10,7 @@ mod terminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::asking::AsksOwner;
 pub(super) use self::face::{GuideFace, StoppableWork};
 use self::terminal::TerminalFace;
 use super::target::{name_of, options_of, pull_command, serial_from_environment, target_of};
@@ -18,8 +19,8 @@ use crate::cli::{ChoiceArgs, GuideArgs, MediaArgs, PatternArgs, PhoneArgs, PullA
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Run};
 use crate::guide::journey::{
-    GuideAction, Happened, Holdings, Journey, JourneyEnd, Next, Sight, Sighting, Take, Trouble,
-    What,
+    GuideAction, Happened, Holdings, Journey, JourneyEnd, Next, Question, Sight, Sighting, Take,
+    Trouble, What,
 };
 use crate::guide::states;
 use crate::halt::Halt;
@@ -84,11 +85,23 @@ impl<F: GuideFace> Driver<'_, F> {
         loop {
             let turn = journey.turn(happened);
             self.face.tell(&turn.say);
+            if let Some(phone) = journey.phone() {
+                self.face.bind(phone);
+            }
             let phone = self.phone(journey.phone());
             // A key pressed while files came is no answer to the question behind them.
             let took_long = matches!(turn.next, Next::List(_) | Next::Pull(_) | Next::Run(_));
             happened = match turn.next {
-                Next::Look => Happened::Looked(self.context.unless_stopped(look(&phone)).await?),
+                Next::Look => {
+                    let looked = self.context.unless_stopped(self.look(&phone));
+                    Happened::Looked(looked.await?)
+                }
+                Next::Ask(question @ Question::Doubt(_)) => {
+                    // What the phone shows by itself needs no answer.
+                    let answer = self.face.choose(&question);
+                    self.unless_changed(&phone, journey.sight(), AsksOwner::No, answer)
+                        .await?
+                }
                 Next::Ask(question) => Happened::Answered(self.face.choose(&question).await?),
                 Next::AskMany(question) => {
                     Happened::AnsweredMany(self.face.choose_many(&question).await?)
@@ -98,7 +111,12 @@ impl<F: GuideFace> Driver<'_, F> {
                     actions,
                     asks_owner,
                 } => {
-                    self.wait(&phone, journey.sight(), &actions, asks_owner)
+                    let asks_owner = match asks_owner {
+                        true => AsksOwner::Yes,
+                        false => AsksOwner::No,
+                    };
+                    let chosen = self.face.action(&actions);
+                    self.unless_changed(&phone, journey.sight(), asks_owner, chosen)
                         .await?
                 }
                 Next::List(place) => {
@@ -135,9 +153,38 @@ impl<F: GuideFace> Driver<'_, F> {
     fn phone(&self, chosen: Option<&str>) -> PhoneArgs {
         let mut args = self.args.clone();
         if args.tcp.is_none() {
-            args.serial = chosen.map(str::to_owned).or(args.serial);
+            let chosen = chosen.map(str::to_owned);
+            args.serial = chosen.or_else(|| self.face.seen()).or(args.serial);
         }
         args
+    }
+
+    /// Looks at the phones as the doctor does; a state that passes by itself is given the time.
+    async fn look(&self, args: &PhoneArgs) -> Sight {
+        let passing = [states::busy, states::authorizing];
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            let seen = match doctor::examine(args, &self.face.others()).await {
+                Ok(findings) => findings
+                    .into_iter()
+                    .map(doctor::DoctorFinding::into_seen)
+                    .collect(),
+                // Others are attached, and not the phone that is waited for.
+                Err(error) => vec![Sighting {
+                    phone: None,
+                    model: None,
+                    state: states::nothing_on_usb,
+                    detail: Some(error.message),
+                }],
+            };
+            let sight = self.face.narrow(Sight(seen));
+            let passes = sight.0.iter().any(|seen| passing.contains(&seen.state));
+            if !passes || looks >= SECOND_LOOKS {
+                return sight;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// A failure is the journey's matter, unless the person wants to end.
@@ -181,34 +228,6 @@ fn trouble(error: Error) -> Trouble {
         causes: error.causes(),
         message: error.message,
         hint: error.hint,
-    }
-}
-
-/// Looks at the phones as the doctor does; a state that passes by itself is given the time.
-async fn look(args: &PhoneArgs) -> Sight {
-    let passing = [states::busy, states::authorizing];
-    let mut looks = 0;
-    loop {
-        looks += 1;
-        let seen = match doctor::examine(args).await {
-            Ok(findings) => findings
-                .into_iter()
-                .map(doctor::DoctorFinding::into_seen)
-                .collect(),
-            // Others are attached, and not the phone that is waited for.
-            Err(error) => vec![Sighting {
-                phone: None,
-                model: None,
-                state: states::nothing_on_usb,
-                detail: Some(error.message),
-            }],
-        };
-        let sight = Sight(seen);
-        let passes = sight.0.iter().any(|seen| passing.contains(&seen.state));
-        if !passes || looks >= SECOND_LOOKS {
-            return sight;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

@@ -78,9 +78,7 @@ pub fn run(cli: Cli, ui: &Ui) -> u8 {
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(running));
     let code = ended.unwrap_or_else(|panicked| {
         ui.end_progress();
-        let error = Error::new(Kind::Bug, words_of(&*panicked)).with_hint(
-            "run the same command again: it resumes where it stopped; add -v for a bug report",
-        );
+        let error = failed(&*panicked);
         ui.error(&error);
         error.kind.exit_code()
     });
@@ -106,13 +104,13 @@ fn event_loop() -> Result<Runtime, Error> {
     Ok(runtime)
 }
 
-/// What a panic says.
-fn words_of(panicked: &(dyn std::any::Any + Send)) -> String {
+/// What a panic says, as an error.
+fn failed(panicked: &(dyn std::any::Any + Send)) -> Error {
     let words = panicked.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panicked.downcast_ref::<String>().map(String::as_str));
-    format!(
-        "this program failed: {}",
-        words.unwrap_or("it does not say why")
+    let why = words.unwrap_or("it does not say why");
+    Error::new(Kind::Bug, format!("this program failed: {why}")).with_hint(
+        "run the same command again: it resumes where it stopped; add -v for a bug report",
     )
 }
 

@@ -9,11 +9,11 @@ use super::target::options_of;
 use super::which::which;
 use super::{Context, Done, connect_phone};
 use crate::cli::ScreenArgs;
+use crate::desk::live::{LiveDisplay, LivePage};
 use crate::error::{Error, Kind};
 use crate::names::harmless;
-use crate::phone::connect::{ConnectOptions, Patience, Target, connect};
-use crate::phone::{Phone, PhoneError};
-use crate::screen::{Connect, LivePage};
+use crate::phone::Phone;
+use crate::phone::connect::ConnectOptions;
 use crate::ui::{Ui, Went, bytes, plain};
 
 #[derive(Serialize)]
@@ -68,31 +68,9 @@ async fn live(port: u16, phone: Phone, options: ConnectOptions, ui: &Ui) -> Resu
     };
     ui.result(&result, &[url]);
     ui.remark("Open this address in a browser on this computer; Ctrl-C ends it.");
-    let again = WayBack {
-        target: phone.target(),
-        options,
-    };
     // Until it is stopped.
-    let served = page.serve(phone, again).await;
+    let served = page.serve(LiveDisplay::of(phone, options)).await;
     served.map(|()| Done::All).map_err(refused)
-}
-
-/// The way back to the phone after it went away.
-struct WayBack {
-    target: Target,
-    options: ConnectOptions,
-}
-
-impl Connect for WayBack {
-    async fn connect(&self) -> Result<Phone, PhoneError> {
-        connect(
-            &self.target,
-            &self.options,
-            Patience::ForPerson,
-            &mut |_| {},
-        )
-        .await
-    }
 }
 
 fn default_name(serial: &str) -> PathBuf {

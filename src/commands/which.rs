@@ -1,5 +1,6 @@
 //! The phone that a command works with: waits until one is attached, and asks where there are several.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -44,7 +45,9 @@ pub(super) async fn attached(
             Err(error @ (PhoneError::NoPhone | PhoneError::NoSuchPhone { .. })) => error,
             _ => return Ok(found),
         };
-        let findings = doctor::examine(args).await.unwrap_or_default();
+        let findings = doctor::examine(args, &BTreeSet::new())
+            .await
+            .unwrap_or_default();
         let lines: Vec<String> = findings
             .iter()
             .flat_map(doctor::DoctorFinding::lines)

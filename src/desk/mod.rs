@@ -1,19 +1,23 @@
-//! `rescue desk`: the guide in the browser of this computer.
+//! `rescue desk`: the guide in the browser of this computer, for one phone or for a bench full of them.
 //!
 //! In: what the guide and the commands tell and ask, as on a terminal, and the answers of the page. Out: one page that
-//! shows all of it, and the answers. It joins no steps: `commands/desk.rs` drives the guide.
+//! shows all of it, and the answers. It joins no steps: `commands/desk.rs` drives the guide, once for each phone.
 //!
 //! ```text
-//! commands/desk.rs --(ui::face)--> state --(versions)--> stream --> every open page
-//!                 <--(answers)---- state <-------------- POST
+//! commands/desk.rs --(ui::face)--> case 1 ---+
+//!                  --(ui::face)--> case 2 ---+--(versions)--> stream --> every open page
+//!                  <--(answers)--- each case <--------------- POST
 //! ```
 //!
-//! A page shows the state, and is no part of it: it may be closed, opened again, and be open twice. Each question has a
-//! number, so that an old page does not answer a new question. What comes from a phone is text in JSON and text on the
-//! page, never markup.
+//! A case is what one phone has on the page. A page shows the cases, and is no part of them: it may be closed, opened
+//! again, and be open twice. Each question has a number, so that an old page does not answer a new question. What comes
+//! from a phone is text in JSON and text on the page, never markup.
 
 mod body;
+mod cases;
+pub(crate) mod claims;
 mod folders;
+pub(crate) mod live;
 mod requests;
 pub(crate) mod server;
 mod shelf;
@@ -22,29 +26,40 @@ mod state;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::event::Event;
 use crate::halt::Halt;
 use crate::ui::face::{Face, FaceAnswer, FaceAsking, FaceProgress, FaceQuestion, Tone};
 use crate::ui::words::journey::NoteWords;
+use cases::DeskCases;
+use live::LiveDisplay;
 use requests::DeskRequests;
 use server::LocalServer;
 use shelf::{Shelf, ShelfRequests};
-use state::{DeskState, OpenQuestion};
+use state::{CaseState, OpenQuestion};
 
 /// The page of `rescue desk`; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct DeskPage(Arc<DeskInner>);
 
 struct DeskInner {
-    state: Mutex<DeskState>,
+    cases: Mutex<DeskCases>,
     /// Tells every stream that something is different.
     changed: watch::Sender<()>,
-    /// The rescue folder that can be looked at.
+    /// Tells that a page wants a case for another phone.
+    wants_more: Notify,
+    /// The rescue folders that can be looked at.
     shelf: Shelf,
-    /// Where it can be looked at.
+    /// Where they can be looked at.
     shelf_url: String,
+}
+
+/// One case on the page; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct CasePage {
+    desk: DeskPage,
+    number: u64,
 }
 
 /// The ports of the page: of itself, and of the pictures.
@@ -75,8 +90,9 @@ impl DeskServers {
     /// A page that nothing is shown on yet.
     pub(crate) fn page(&self) -> DeskPage {
         DeskPage(Arc::new(DeskInner {
-            state: Mutex::default(),
+            cases: Mutex::default(),
             changed: watch::Sender::new(()),
+            wants_more: Notify::new(),
             shelf: Shelf::default(),
             shelf_url: self.shelf.url(),
         }))
@@ -90,46 +106,44 @@ impl DeskServers {
     }
 }
 
+/// The case that a path leads to, and the rest of the path.
+fn case_in(path: &str) -> Option<(u64, &str)> {
+    let (case, rest) = path.split_once('/')?;
+    Some((case.parse().ok()?, rest))
+}
+
 impl DeskPage {
-    /// Begins a new turn of the guide: what was told before moves up.
-    pub(crate) fn turn(&self, notes: Vec<NoteWords>) {
-        self.change(|state| state.turn(notes));
+    /// Opens a case that nothing is shown of yet.
+    pub(crate) fn open(&self) -> CasePage {
+        let number = self.change(DeskCases::open);
+        CasePage {
+            desk: self.clone(),
+            number,
+        }
     }
 
-    /// Tells something beside what was told last.
-    pub(crate) fn add(&self, note: NoteWords) {
-        self.change(|state| state.add(note));
+    /// Offers to open cases for more phones.
+    pub(crate) fn take_more(&self) {
+        self.change(DeskCases::take_more);
     }
 
-    /// Offers to look at a rescue folder that has an album.
-    pub(crate) fn show_folder(&self, folder: &Path) {
-        self.0.shelf.set(folder);
-        let url = self.0.shelf_url.clone();
-        self.change(|state| state.show_shelf(url));
-    }
-
-    /// Begins work that the person can stop by this switch, which the page calls so: what was told before moves up.
-    pub(crate) fn begin_work(&self, switch: Halt, label: &'static str) {
-        self.change(|state| state.begin_work(switch, label));
-    }
-
-    /// Ends it: there is nothing to stop any more.
-    pub(crate) fn end_work(&self) {
-        self.change(|state| state.offer_pause(None));
+    /// Returns when a page wants a case for another phone.
+    pub(crate) async fn wanted(&self) {
+        self.0.wants_more.notified().await;
     }
 
     /// Shows that this is the end. Returns when every open page may know.
     pub(crate) async fn end(&self) {
-        self.change(DeskState::end);
+        self.change(DeskCases::end);
         // What a stream sends last goes out within its interval.
         tokio::time::sleep(requests::STREAM_INTERVAL * 3).await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, DeskState> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, DeskCases> {
+        self.0.cases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut DeskState) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut DeskCases) -> T) -> T {
         let changed = change(&mut self.lock());
         self.0.changed.send_replace(());
         changed
@@ -142,14 +156,83 @@ impl std::fmt::Debug for DeskPage {
     }
 }
 
-impl Face for DeskPage {
+impl CasePage {
+    /// Its number: no other case has it, or had it.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether no other case is open.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.desk.lock().count() < 2
+    }
+
+    /// Calls its phone so.
+    pub(crate) fn name_phone(&self, phone: Option<String>) {
+        self.change(|state| state.name_phone(phone));
+    }
+
+    /// Begins a new turn of the guide: what was told before moves up.
+    pub(crate) fn turn(&self, notes: Vec<NoteWords>) {
+        self.change(|state| state.turn(notes));
+    }
+
+    /// Tells something beside what was told last.
+    pub(crate) fn add(&self, note: NoteWords) {
+        self.change(|state| state.add(note));
+    }
+
+    /// Offers to look at a rescue folder that has an album.
+    pub(crate) fn show_folder(&self, folder: &Path) {
+        self.desk.0.shelf.set(self.number, folder);
+        let url = format!("{}{}/", self.desk.0.shelf_url, self.number);
+        self.change(|state| state.show_shelf(url));
+    }
+
+    /// Shows the phone's display, or no longer.
+    pub(crate) fn show_display(&self, display: Option<LiveDisplay>) {
+        self.change(|state| state.show_display(display.map(Arc::new)));
+    }
+
+    /// Begins work that the person can stop by this switch, which the page calls so: what was told before moves up.
+    pub(crate) fn begin_work(&self, switch: Halt, label: &'static str) {
+        self.change(|state| state.begin_work(switch, label));
+    }
+
+    /// Ends it: there is nothing to stop any more.
+    pub(crate) fn end_work(&self) {
+        self.change(|state| state.offer_pause(None));
+    }
+
+    /// Begins again, for another phone.
+    pub(crate) fn begin_again(&self) {
+        self.desk.0.shelf.clear(self.number);
+        self.change(CaseState::begin_again);
+    }
+
+    /// Takes the case off the page, unless it is the last one.
+    pub(crate) fn close(&self) {
+        self.desk.change(|cases| cases.close(self.number));
+    }
+
+    /// Changes what the page shows of the case; nothing where it is closed.
+    fn change<T: Default>(&self, change: impl FnOnce(&mut CaseState) -> T) -> T {
+        let changed = |cases: &mut DeskCases| cases.case_mut(self.number).map(change);
+        self.desk.change(changed).unwrap_or_default()
+    }
+}
+
+impl Face for CasePage {
     fn tell(&self, line: &str, tone: Tone) {
         self.change(|state| state.tell(line, tone));
     }
 
     fn event(&self, event: &Event) {
-        if self.lock().hear(event) {
-            self.0.changed.send_replace(());
+        let mut cases = self.desk.lock();
+        let state = cases.case_mut(self.number);
+        if state.is_some_and(|state| state.hear(event)) {
+            drop(cases);
+            self.desk.0.changed.send_replace(());
         }
     }
 
@@ -172,15 +255,17 @@ impl Face for DeskPage {
 
 /// A question on the page, which goes when this is dropped.
 struct OpenOnPage<'a> {
-    page: &'a DeskPage,
+    page: &'a CasePage,
     number: u64,
 }
 
 impl Drop for OpenOnPage<'_> {
     fn drop(&mut self) {
         let is_it = |open: &OpenQuestion| open.number == self.number;
-        if self.page.lock().question().is_some_and(is_it) {
-            self.page.change(DeskState::take_back);
-        }
+        self.page.change(|state| {
+            if state.question().is_some_and(is_it) {
+                state.take_back();
+            }
+        });
     }
 }

@@ -10,12 +10,12 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use super::DeskPage;
 use super::body::PageBody;
-use super::folders;
+use super::cases::SeenNews;
 use super::server::{LocalPages, PageFile, PageResponse, on_thread, sent, text, typed};
 use super::shelf::open_below;
-use super::state::{RefusedAnswer, SentAnswer};
+use super::state::{CaseState, RefusedAnswer, SentAnswer};
+use super::{CasePage, DeskPage, folders, live};
 use crate::json;
 use crate::media::kind::MediaKind;
 use crate::media::look::Looker;
@@ -55,26 +55,79 @@ impl LocalPages for DeskRequests {
             (Method::GET, "desk.js") => SCRIPT.answer(),
             (Method::GET, "desk.css") => STYLE.answer(),
             (Method::GET, "news") => self.news(),
-            (Method::POST, "answer") => self.answered(request).await,
-            (Method::POST, "pause") => self.pause(),
-            (Method::POST, "folders") => self.folders(request).await,
-            (Method::GET, path) => match path.strip_prefix("proven/").map(str::parse) {
-                Some(Ok(number)) => self.picture(number).await,
-                _ => text(StatusCode::NOT_FOUND, "not found"),
-            },
-            _ => text(StatusCode::NOT_FOUND, "not found"),
+            (Method::POST, "another") => self.another(),
+            (Method::POST, "folders") => folders_below(request).await,
+            (method, path) => {
+                if let (&Method::GET, Some(file)) = (&method, live::file(path)) {
+                    return file.answer();
+                }
+                match path.strip_prefix("case/").and_then(super::case_in) {
+                    Some((case, path)) => self.of_case(case, &method, path, request).await,
+                    None => not_found(),
+                }
+            }
         }
     }
 }
 
+fn not_found() -> PageResponse {
+    text(StatusCode::NOT_FOUND, "not found")
+}
+
 impl DeskRequests {
+    async fn of_case(
+        &self,
+        case: u64,
+        method: &Method,
+        path: &str,
+        request: Request<Incoming>,
+    ) -> PageResponse {
+        let page = CasePage {
+            desk: self.0.clone(),
+            number: case,
+        };
+        match (method, path) {
+            (&Method::POST, "answer") => answered(&page, request).await,
+            (&Method::POST, "pause") => pause(&page),
+            (_, path) => {
+                if let (&Method::GET, Some(number)) = (method, path.strip_prefix("proven/")) {
+                    return match number.parse() {
+                        Ok(number) => picture(&page, number).await,
+                        Err(_) => not_found(),
+                    };
+                }
+                let display = self.0.lock().case(case).and_then(CaseState::display);
+                match (path.strip_prefix("live/"), display) {
+                    (Some(path), Some(display)) => display.answer(path, request).await,
+                    (Some(_), None) => text(
+                        StatusCode::CONFLICT,
+                        "the phone's screen is not shown any more",
+                    ),
+                    (None, _) => not_found(),
+                }
+            }
+        }
+    }
+
+    /// Has the desk open a case for another phone.
+    fn another(&self) -> PageResponse {
+        if !self.0.lock().takes_more() {
+            return text(
+                StatusCode::CONFLICT,
+                "this desk was started for one phone alone",
+            );
+        }
+        self.0.0.wants_more.notify_one();
+        text(StatusCode::OK, "done")
+    }
+
     /// The stream of news, as server-sent events.
     fn news(&self) -> PageResponse {
         let (sender, receiver) = mpsc::channel(UNREAD);
         let page = self.0.clone();
         tokio::spawn(async move {
             let mut changed = page.0.changed.subscribe();
-            let mut seen = 0;
+            let mut seen = SeenNews::default();
             loop {
                 // Before the look, so that what changes meanwhile is seen the next time.
                 changed.mark_unchanged();
@@ -103,63 +156,64 @@ impl DeskRequests {
         *answer.body_mut() = PageBody::pieces(receiver, None);
         answer
     }
+}
 
-    async fn answered(&self, request: Request<Incoming>) -> PageResponse {
-        let answer: SentAnswer = match sent(request).await {
-            Ok(answer) => answer,
-            Err(refused) => return refused,
-        };
-        match self.0.change(|state| state.answer(answer)) {
-            Ok(()) => text(StatusCode::OK, "done"),
-            Err(RefusedAnswer::Gone) => text(
-                StatusCode::CONFLICT,
-                "this question is answered, or was taken back",
-            ),
-            Err(RefusedAnswer::Unfit) => {
-                text(StatusCode::BAD_REQUEST, "this does not answer the question")
-            }
+async fn answered(page: &CasePage, request: Request<Incoming>) -> PageResponse {
+    let answer: SentAnswer = match sent(request).await {
+        Ok(answer) => answer,
+        Err(refused) => return refused,
+    };
+    let taken = page.change(|state| Some(state.answer(answer)));
+    match taken.unwrap_or(Err(RefusedAnswer::Gone)) {
+        Ok(()) => text(StatusCode::OK, "done"),
+        Err(RefusedAnswer::Gone) => text(
+            StatusCode::CONFLICT,
+            "this question is answered, or was taken back",
+        ),
+        Err(RefusedAnswer::Unfit) => {
+            text(StatusCode::BAD_REQUEST, "this does not answer the question")
         }
     }
+}
 
-    fn pause(&self) -> PageResponse {
-        match self.0.change(|state| state.pause()) {
-            true => text(StatusCode::OK, "done"),
-            false => text(StatusCode::CONFLICT, "there is nothing to stop"),
-        }
+fn pause(page: &CasePage) -> PageResponse {
+    match page.change(CaseState::pause) {
+        true => text(StatusCode::OK, "done"),
+        false => text(StatusCode::CONFLICT, "there is nothing to stop"),
     }
+}
 
-    async fn folders(&self, request: Request<Incoming>) -> PageResponse {
-        #[derive(Deserialize)]
-        struct FolderWish {
-            #[serde(default)]
-            path: String,
-        }
-        let wanted: FolderWish = match sent(request).await {
-            Ok(wanted) => wanted,
-            Err(refused) => return refused,
-        };
-        let listed = on_thread(move || Ok(folders::list(&wanted.path))).await;
-        match listed.and_then(|listed| json::line(&listed).map_err(io::Error::other)) {
-            Ok(line) => typed("application/json", line),
-            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-        }
+async fn folders_below(request: Request<Incoming>) -> PageResponse {
+    #[derive(Deserialize)]
+    struct FolderWish {
+        #[serde(default)]
+        path: String,
     }
+    let wanted: FolderWish = match sent(request).await {
+        Ok(wanted) => wanted,
+        Err(refused) => return refused,
+    };
+    let listed = on_thread(move || Ok(folders::list(&wanted.path))).await;
+    match listed.and_then(|listed| json::line(&listed).map_err(io::Error::other)) {
+        Ok(line) => typed("application/json", line),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
 
-    /// A small picture of a proven file.
-    async fn picture(&self, number: u64) -> PageResponse {
-        let none = || text(StatusCode::NOT_FOUND, "not found");
-        let Some((folder, local)) = self.0.lock().picture(number) else {
-            return none();
-        };
-        let looked = on_thread(move || {
-            let mut names = vec!["data"];
-            names.extend(local.components());
-            Ok(open_below(&folder, &names).and_then(|file| small(file, local.name())))
-        });
-        match looked.await {
-            Ok(Some((content_type, picture))) => typed(content_type, picture),
-            _ => none(),
-        }
+/// A small picture of a proven file.
+async fn picture(page: &CasePage, number: u64) -> PageResponse {
+    let found = page.change(|state| state.picture(number));
+    let Some((folder, local)) = found else {
+        return not_found();
+    };
+    let looked = on_thread(move || {
+        let mut names = vec!["data"];
+        names.extend(local.components());
+        Ok(open_below(&folder, &names).and_then(|file| small(file, local.name())))
+    });
+    match looked.await {
+        Ok(Some((content_type, picture))) => typed(content_type, picture),
+        _ => not_found(),
     }
 }
 

@@ -1,13 +1,14 @@
-//! The pictures of a rescue folder, for the browser: its own page, and the files that the page refers to.
+//! The pictures of the rescue folders, for the browser: each folder's own page, and the files that the page refers to.
 //!
-//! In: a path below the folder. Out: the file, whole or in part. The way to it is walked name by name, and no symbolic
+//! In: the number of a case, and a path below its folder. Out: the file, whole or in part. The way to it is walked name by name, and no symbolic
 //! link is followed. On a port and below a secret of its own: what the folder's page does cannot reach the desk, and a
 //! file from the phone is never run.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -31,23 +32,25 @@ const POLICY_OF_PAGE: &str = "default-src 'none'; script-src 'self' 'unsafe-inli
 const POLICY_OF_FILE: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; media-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Which folder is shown; cheap to clone.
+/// The folder of each case that is shown; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shelf(Arc<Mutex<Option<PathBuf>>>);
+pub(super) struct Shelf(Arc<Mutex<BTreeMap<u64, PathBuf>>>);
 
 impl Shelf {
-    pub(super) fn set(&self, folder: &Path) {
-        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *shown = Some(folder.to_owned());
+    pub(super) fn set(&self, case: u64, folder: &Path) {
+        self.lock().insert(case, folder.to_owned());
     }
 
-    fn folder(&self) -> Option<PathBuf> {
-        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.clone()
+    pub(super) fn clear(&self, case: u64) {
+        self.lock().remove(&case);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Answers requests for files of the folder.
+/// Answers requests for files of the folders.
 pub(super) struct ShelfRequests(pub(super) Shelf);
 
 impl LocalPages for ShelfRequests {
@@ -59,7 +62,11 @@ impl LocalPages for ShelfRequests {
         if request.method() != Method::GET {
             return none();
         }
-        let (Some(folder), Some(names)) = (self.0.folder(), names_in(path)) else {
+        let Some((case, path)) = super::case_in(path) else {
+            return none();
+        };
+        let folder = self.0.lock().get(&case).cloned();
+        let (Some(folder), Some(names)) = (folder, names_in(path)) else {
             return none();
         };
         let Some(kind) = kind_of(&names) else {

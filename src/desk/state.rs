@@ -1,13 +1,15 @@
-//! What the page shows: the one state behind every open page. Bounded, however long the work takes.
+//! What the page shows of one case: the one state behind every open page. Bounded, however long the work takes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+use super::live::LiveDisplay;
 use crate::adb::RemotePath;
 use crate::error::Error;
 use crate::event::Event;
@@ -59,17 +61,19 @@ enum StatePart {
     Progress,
     Proven,
     Shelf,
-    Over,
+    Phone,
+    Screen,
 }
 
-const PARTS: [(StatePart, &str); 7] = [
+const PARTS: [(StatePart, &str); 8] = [
     (StatePart::Before, "before"),
     (StatePart::Now, "now"),
     (StatePart::Question, "question"),
     (StatePart::Progress, "progress"),
     (StatePart::Proven, "proven"),
     (StatePart::Shelf, "shelf"),
-    (StatePart::Over, "over"),
+    (StatePart::Phone, "phone"),
+    (StatePart::Screen, "screen"),
 ];
 
 /// A question that is not answered yet.
@@ -104,9 +108,9 @@ pub(super) enum RefusedAnswer {
     Unfit,
 }
 
-/// The state of the page.
+/// The state of a case.
 #[derive(Debug, Default)]
-pub(super) struct DeskState {
+pub(super) struct CaseState {
     before: VecDeque<Told>,
     now: VecDeque<Told>,
     question: Option<OpenQuestion>,
@@ -123,15 +127,19 @@ pub(super) struct DeskState {
     /// Pictures that were ever shown.
     pictures: u64,
     shelf: Option<String>,
-    is_over: bool,
+    /// What the phone is called, once one is seen.
+    phone: Option<String>,
+    /// The phone's display, while it is shown.
+    display: Option<Arc<LiveDisplay>>,
     /// Counts changes; when each part changed last.
     clock: u64,
     changed: BTreeMap<StatePart, u64>,
 }
 
-impl DeskState {
+impl CaseState {
     fn touch(&mut self, part: StatePart) {
-        self.clock += 1;
+        // A stream that got everything before the first change has seen the time 1.
+        self.clock = self.clock.max(1) + 1;
         self.changed.insert(part, self.clock);
     }
 
@@ -139,10 +147,8 @@ impl DeskState {
     pub(super) fn news(&self, seen: &mut u64) -> Option<Value> {
         let mut news = serde_json::Map::new();
         for (part, name) in PARTS {
-            let is_new = match self.changed.get(&part) {
-                Some(changed) => *changed > *seen,
-                None => *seen == 0,
-            };
+            let changed = self.changed.get(&part);
+            let is_new = changed.map_or(*seen == 0, |changed| changed > seen);
             if is_new {
                 news.insert(name.to_owned(), self.value(part));
             }
@@ -190,7 +196,8 @@ impl DeskState {
                 pictures: &self.proven,
             }),
             StatePart::Shelf => serde_json::to_value(&self.shelf),
-            StatePart::Over => serde_json::to_value(self.is_over),
+            StatePart::Phone => serde_json::to_value(&self.phone),
+            StatePart::Screen => serde_json::to_value(self.display.is_some()),
         };
         // Nothing of it can fail; a page without a part still shows the others.
         value.unwrap_or_default()
@@ -321,9 +328,32 @@ impl DeskState {
         self.touch(StatePart::Shelf);
     }
 
-    pub(super) fn end(&mut self) {
-        self.is_over = true;
-        self.touch(StatePart::Over);
+    /// Calls the phone so.
+    pub(super) fn name_phone(&mut self, phone: Option<String>) {
+        if self.phone != phone {
+            self.phone = phone;
+            self.touch(StatePart::Phone);
+        }
+    }
+
+    /// Shows the phone's display, or no longer.
+    pub(super) fn show_display(&mut self, display: Option<Arc<LiveDisplay>>) {
+        self.display = display;
+        self.touch(StatePart::Screen);
+    }
+
+    /// The phone's display, while it is shown.
+    pub(super) fn display(&self) -> Option<Arc<LiveDisplay>> {
+        self.display.clone()
+    }
+
+    /// Begins again, for another phone. Questions and pictures keep counting: an old page answers no new question.
+    pub(super) fn begin_again(&mut self) {
+        let old = std::mem::take(self);
+        (self.questions, self.pictures, self.clock) = (old.questions, old.pictures, old.clock);
+        for (part, _) in PARTS {
+            self.touch(part);
+        }
     }
 
     /// Opens a question, in place of one that is open; its number.

@@ -72,8 +72,8 @@ pub(crate) struct Journey {
     has_cable: bool,
     /// The remotes that files can be uploaded to.
     remotes: Vec<String>,
-    /// Whether the person is offered to set up another one.
-    can_add_remotes: bool,
+    /// Whether the person is led by a page in the browser, where more can be offered.
+    is_on_page: bool,
     /// What was done with the files already.
     done: Vec<GuideAction>,
 }
@@ -94,15 +94,15 @@ impl Journey {
             failures: 0,
             has_cable,
             remotes,
-            can_add_remotes: false,
+            is_on_page: false,
             done: Vec::new(),
         }
     }
 
-    /// The same, which also offers to set up remotes.
-    pub(crate) fn adding_remotes(self) -> Self {
+    /// The same, on a page: it also offers to set up remotes, and the phone's display.
+    pub(crate) fn on_page(self) -> Self {
         Self {
-            can_add_remotes: true,
+            is_on_page: true,
             ..self
         }
     }
@@ -134,7 +134,7 @@ impl Journey {
         match (std::mem::replace(&mut self.stage, Stage::Over), happened) {
             (Stage::Beginning, Happened::Began) => self.look(vec![Note::Welcome]),
             (Stage::Looking, Happened::Looked(sight)) => self.see(sight),
-            (stage @ Stage::Waiting(_), Happened::Looked(sight)) => {
+            (stage @ (Stage::Waiting(_) | Stage::Doubting(_)), Happened::Looked(sight)) => {
                 match self.sight.is_like(&sight) {
                     true => self.again(stage),
                     false => self.see(sight),
@@ -265,9 +265,6 @@ impl Journey {
             seen.state.kind.is_none() && seen.state != states::ready && !is_of_another
         });
         say.extend(asides.cloned().map(Note::Aside));
-        if self.replies.picture == Some(Reply::No) {
-            say.push(Note::ScreenInBrowser);
-        }
         match self.take.clone() {
             Some(take) => {
                 say.push(Note::Resumes(take.folder.clone()));
@@ -319,17 +316,25 @@ impl Journey {
         if contents.all().files == 0 {
             return self.pull(&contents, What::Everything, say);
         }
-        let wishes = contents.wishes();
+        let wishes = self.wishes(&contents);
         let question = Question::Take(contents.clone(), wishes);
         self.to(Stage::Taking(contents), say, Next::Ask(question))
     }
 
+    fn wishes(&self, contents: &PhoneContents) -> Vec<TakeChoice> {
+        let mut wishes = contents.wishes();
+        let sees_nothing = self.replies.picture == Some(Reply::No);
+        wishes.extend((self.is_on_page || sees_nothing).then_some(TakeChoice::Screen));
+        wishes
+    }
+
     fn chosen(&mut self, contents: PhoneContents, number: usize) -> Turn {
-        let what = match contents.wishes().get(number) {
+        let what = match self.wishes(&contents).get(number) {
             None => return self.again(Stage::Taking(contents)),
             Some(TakeChoice::Elsewhere) => {
                 return self.to(Stage::Placing, Vec::new(), Next::AskPlace);
             }
+            Some(TakeChoice::Screen) => return self.run(GuideAction::Screen, Stage::Looking),
             Some(TakeChoice::WithoutFolders) => {
                 let question = Question::Leave(contents.leavable());
                 let next = Next::AskMany(question);
@@ -378,7 +383,9 @@ impl Journey {
         let remotes = self.remotes.iter().cloned();
         actions.extend(remotes.map(GuideAction::Upload));
         actions.push(GuideAction::CopyToDisk);
-        actions.extend(self.can_add_remotes.then_some(GuideAction::AddRemote));
+        if self.is_on_page {
+            actions.extend([GuideAction::AddRemote, GuideAction::Screen]);
+        }
         let is_partly = holdings.verdict() == Completeness::Partly;
         let has_tried = self.done.contains(&GuideAction::TryAgain);
         if is_partly && !has_tried {
@@ -427,7 +434,8 @@ impl Journey {
                 let has_page = is_achieved && action == GuideAction::Export;
                 let say = has_page.then(|| Note::Pictures(holdings.folder.clone()));
                 // There may be one more.
-                let is_done = is_achieved && action != GuideAction::AddRemote;
+                let may_repeat = matches!(action, GuideAction::AddRemote | GuideAction::Screen);
+                let is_done = is_achieved && !may_repeat;
                 self.done.extend(is_done.then_some(action));
                 self.arrive(holdings, say.into_iter().collect())
             }

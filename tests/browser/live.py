@@ -64,15 +64,16 @@ def elsewhere(window, address):
 
 with browser() as window:
     window.open(url)
-    ready = "const s = document.getElementById('screen'); return s.width && document.getElementById('state').textContent.startsWith('Connected')"
+    ready = "const s = document.getElementById('screen'); return s.width && document.querySelector('.state').textContent.startsWith('Connected')"
     window.until(ready)
     seen["title"] = window.run("return document.title")
     seen["size"] = window.run("const s = document.getElementById('screen'); return [s.width, s.height]")
     # However often the picture changes, it keeps its size, or what is tapped then would be lost.
     window.run("""
-        const s = document.getElementById('screen'), state = document.getElementById('state'), end = performance.now() + 3000;
+        const s = document.getElementById('screen'), end = performance.now() + 3000;
         window.sizes = new Set(); window.pictures = 0;
-        new MutationObserver(() => window.pictures++).observe(state, { childList: true });
+        new PerformanceObserver(list => window.pictures += list.getEntries().filter(e => e.name.endsWith('screen.png')).length)
+            .observe({ type: 'resource' });
         const ticker = new MessageChannel();
         ticker.port1.onmessage = () => {
             window.sizes.add(`${s.naturalWidth ?? s.width} x ${s.naturalHeight ?? s.height} at ${s.clientWidth} x ${s.clientHeight}`);
@@ -82,7 +83,7 @@ with browser() as window:
     window.until("return window.watched")
     seen["sizes"] = window.run("return [...window.sizes]")
     seen["pictures"] = window.run("return window.pictures")
-    seen["black_hint_hidden"] = window.run("return document.getElementById('black').hidden")
+    seen["black_hint_hidden"] = window.run("return document.querySelector('.black').hidden")
     left, top, width, height = window.run(
         "const s = document.getElementById('screen'), b = s.getBoundingClientRect();"
         "return [b.left + s.clientLeft, b.top + s.clientTop, s.clientWidth, s.clientHeight]")
@@ -93,8 +94,8 @@ with browser() as window:
     # The picture has the focus now: what is typed goes to the phone.
     window.act(keys("Hi 5309\ue007"))
     window.run("document.querySelector('[data-key=home]').click()")
-    window.run("const t = document.getElementById('text'); t.value = 'a b'; document.getElementById('typing').requestSubmit()")
-    window.until("return document.getElementById('text').value === ''")
+    window.run("const t = document.getElementById('live-text'); t.value = 'a b'; document.querySelector('form').requestSubmit()")
+    window.until("return document.getElementById('live-text').value === ''")
     window.until(ready)
     window.screenshot(screenshot)
     seen["console"] = window.console()

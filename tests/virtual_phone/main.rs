@@ -11,6 +11,7 @@
 mod album;
 mod altered;
 mod android_4;
+mod bench;
 mod changes;
 mod desk;
 mod doctor;

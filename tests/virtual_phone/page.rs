@@ -2,6 +2,7 @@
 //! tests/browser.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ pub(crate) struct Got {
 }
 
 impl Got {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
@@ -57,7 +58,7 @@ pub(crate) fn http(host: &str, method: &str, path: &str, headers: &[String], bod
 }
 
 /// Host and path of an address.
-fn parts(url: &str) -> (String, String) {
+pub(crate) fn parts(url: &str) -> (String, String) {
     let (host, path) = url
         .strip_prefix("http://")
         .unwrap()
@@ -67,16 +68,16 @@ fn parts(url: &str) -> (String, String) {
 }
 
 /// `rescue desk` that runs; dropped, it ends.
-struct Served {
+pub(crate) struct Served {
     program: Child,
     stdout: BufReader<ChildStdout>,
-    host: String,
+    pub(crate) host: String,
     /// The path of the page.
     path: String,
 }
 
 impl Served {
-    fn start(desk: &Desk, phone: &Serving, more: &[&str]) -> Self {
+    pub(crate) fn start(desk: &Desk, phone: &Serving, more: &[&str]) -> Self {
         let address = phone.address().to_string();
         let mut command = desk.command(&["--json", "desk", "--tcp", &address]);
         command.args(["--idle-timeout", "2"]).args(more);
@@ -86,9 +87,20 @@ impl Served {
         Self::of(command)
     }
 
+    /// For every phone that this adb server lists.
+    pub(crate) fn on_server(desk: &Desk, port: u16) -> Self {
+        let mut command = desk.command(&["--json", "desk", "--no-open", "--idle-timeout", "2"]);
+        command.env("ANDROID_ADB_SERVER_PORT", port.to_string());
+        Self::begin(command)
+    }
+
     fn of(mut command: Command) -> Self {
         // No server of this computer's is asked.
         command.env("ANDROID_ADB_SERVER_PORT", "1");
+        Self::begin(command)
+    }
+
+    fn begin(mut command: Command) -> Self {
         let mut program = command.spawn().unwrap();
         let mut stdout = BufReader::new(program.stdout.take().unwrap());
         let mut line = String::new();
@@ -104,7 +116,7 @@ impl Served {
         }
     }
 
-    fn get(&self, below: &str) -> Got {
+    pub(crate) fn get(&self, below: &str) -> Got {
         let host = format!("Host: {}", self.host);
         http(
             &self.host,
@@ -115,7 +127,7 @@ impl Served {
         )
     }
 
-    fn post(&self, below: &str, body: &Value) -> Got {
+    pub(crate) fn post(&self, below: &str, body: &Value) -> Got {
         let headers = [
             format!("Host: {}", self.host),
             format!("Origin: http://{}", self.host),
@@ -125,7 +137,7 @@ impl Served {
     }
 
     /// Opens the page in a tab.
-    fn tab(&self) -> Tab {
+    pub(crate) fn tab(&self) -> Tab {
         let mut socket = TcpStream::connect(&self.host).unwrap();
         // The old version has no chunks.
         let request = format!(
@@ -133,7 +145,7 @@ impl Served {
             self.path, self.host
         );
         socket.write_all(request.as_bytes()).unwrap();
-        let known: Arc<Mutex<Map<String, Value>>> = Arc::default();
+        let known: Arc<Mutex<Known>> = Arc::default();
         let all: Arc<Mutex<String>> = Arc::default();
         let (state, log) = (Arc::clone(&known), Arc::clone(&all));
         let lines = BufReader::new(socket.try_clone().unwrap()).lines();
@@ -141,8 +153,18 @@ impl Served {
             for line in lines.map_while(Result::ok) {
                 if let Some(news) = line.strip_prefix("data: ") {
                     log.lock().unwrap().push_str(news);
-                    let news: Map<String, Value> = serde_json::from_str(news).unwrap();
-                    state.lock().unwrap().extend(news);
+                    let mut news: Value = serde_json::from_str(news).unwrap();
+                    let mut known = state.lock().unwrap();
+                    if let Value::Object(cases) = news["case"].take() {
+                        for (number, parts) in cases {
+                            let Value::Object(parts) = parts else {
+                                panic!("{parts}");
+                            };
+                            let case = known.cases.entry(number.parse().unwrap()).or_default();
+                            case.extend(parts);
+                        }
+                    }
+                    known.desk = news;
                 }
             }
         });
@@ -150,12 +172,13 @@ impl Served {
             socket,
             known,
             all,
-            answered: Cell::new(0),
+            case: Cell::new(1),
+            answered: Cell::default(),
         }
     }
 
     /// The end of the program: its exit code, and what it said.
-    async fn end(mut self) -> (i32, String) {
+    pub(crate) async fn end(mut self) -> (i32, String) {
         let mut said = String::new();
         let mut stderr = self.program.stderr.take().unwrap();
         until("the end", || self.program.try_wait().unwrap().is_some()).await;
@@ -172,14 +195,23 @@ impl Drop for Served {
     }
 }
 
+/// What a page knows: the desk, and the parts of each case.
+#[derive(Default)]
+struct Known {
+    desk: Value,
+    cases: BTreeMap<u64, Map<String, Value>>,
+}
+
 /// A page that is open; dropped, it is closed.
-struct Tab {
+pub(crate) struct Tab {
     socket: TcpStream,
-    known: Arc<Mutex<Map<String, Value>>>,
+    known: Arc<Mutex<Known>>,
     /// Everything that it ever got.
     all: Arc<Mutex<String>>,
-    /// The last question that was answered here: the news of that may still be on their way.
-    answered: Cell<u64>,
+    /// The case that is looked at.
+    pub(crate) case: Cell<u64>,
+    /// The last question that was answered here, and of which case: the news of that may still be on their way.
+    answered: Cell<(u64, u64)>,
 }
 
 impl Drop for Tab {
@@ -189,29 +221,57 @@ impl Drop for Tab {
 }
 
 impl Tab {
-    fn part(&self, name: &str) -> Value {
+    pub(crate) fn part(&self, name: &str) -> Value {
         let known = self.known.lock().unwrap();
-        known.get(name).cloned().unwrap_or_default()
+        let case = known.cases.get(&self.case.get());
+        let part = case.and_then(|case| case.get(name));
+        part.cloned().unwrap_or_default()
     }
 
     fn text(&self) -> String {
-        Value::Object(self.known.lock().unwrap().clone()).to_string()
+        let known = self.known.lock().unwrap();
+        let case = known.cases.get(&self.case.get()).cloned();
+        Value::Object(case.unwrap_or_default()).to_string()
+    }
+
+    /// The numbers of the open cases.
+    pub(crate) fn cases(&self) -> Vec<u64> {
+        let cases = self.known.lock().unwrap().desk["cases"].clone();
+        serde_json::from_value(cases).unwrap_or_default()
+    }
+
+    pub(crate) async fn is_told_the_end(&self) {
+        until("the end", || {
+            self.known.lock().unwrap().desk["is_over"] == true
+        })
+        .await;
+    }
+
+    /// Waits until there are so many cases.
+    pub(crate) async fn has_cases(&self, count: usize) -> Vec<u64> {
+        until(&format!("{count} cases"), || self.cases().len() == count).await;
+        self.cases()
+    }
+
+    pub(crate) fn post(&self, served: &Served, below: &str, body: &Value) -> Got {
+        served.post(&format!("case/{}/{below}", self.case.get()), body)
     }
 
     /// Waits until the page shows this somewhere.
-    async fn shows(&self, words: &str) {
+    pub(crate) async fn shows(&self, words: &str) {
         until(words, || self.text().contains(words)).await;
     }
 
     /// The question that is open, once the last answer is known to be taken.
     fn open(&self) -> Value {
         let question = self.part("question");
-        let is_next = question["number"].as_u64() > Some(self.answered.get());
+        let (case, number) = self.answered.get();
+        let is_next = case != self.case.get() || question["number"].as_u64() > Some(number);
         if is_next { question } else { Value::Null }
     }
 
     /// Waits for a question with these words in its text.
-    async fn asks(&self, words: &str) -> Value {
+    pub(crate) async fn asks(&self, words: &str) -> Value {
         until(words, || {
             let question = self.open();
             let text = question["text"].as_str();
@@ -223,13 +283,14 @@ impl Tab {
 
     fn answer(&self, served: &Served, mut answer: Value, question: &Value) {
         answer["question"] = question["number"].clone();
-        let got = served.post("answer", &answer);
+        let got = self.post(served, "answer", &answer);
         assert_eq!(got.status, 200, "{question}: {}", got.text());
-        self.answered.set(question["number"].as_u64().unwrap());
+        let number = question["number"].as_u64().unwrap();
+        self.answered.set((self.case.get(), number));
     }
 
     /// Waits for a choice, and chooses it.
-    async fn choose(&self, served: &Served, words: &str) {
+    pub(crate) async fn choose(&self, served: &Served, words: &str) {
         let place = |question: &Value| {
             let choices = question["choices"].as_array()?;
             let is_it = |choice: &Value| choice.as_str().unwrap().contains(words);
@@ -358,7 +419,7 @@ async fn phone_that_is_ready_is_rescued_packed_copied_and_looked_at_by_answers_o
 
     tab.choose(&served, "Finish").await;
     tab.choose(&served, "End rescue").await;
-    tab.shows("\"over\":true").await;
+    tab.is_told_the_end().await;
     let (code, said) = served.end().await;
     assert_eq!(code, 0, "{said}");
 }
@@ -386,7 +447,7 @@ async fn page_that_is_closed_and_opened_again_finds_the_state_and_an_old_one_ans
     one.shows("of 1.0 MB").await;
     assert_eq!(one.part("question"), Value::Null);
     let again = json!({"question": question["number"], "number": 0});
-    assert_eq!(served.post("answer", &again).status, 409);
+    assert_eq!(served.post("case/1/answer", &again).status, 409);
     // Nobody looks at the pull, which goes on.
     drop((one, two));
     until("the last file", || {
@@ -399,7 +460,7 @@ async fn page_that_is_closed_and_opened_again_finds_the_state_and_an_old_one_ans
     // What was told before is there, too, and the earlier answer answers no later question.
     assert!(tab.part("before").to_string().contains("10 photos"));
     tab.asks("What next?").await;
-    assert_eq!(served.post("answer", &again).status, 409);
+    assert_eq!(served.post("case/1/answer", &again).status, 409);
     for unfit in [
         json!({}),
         json!({"question": "1"}),
@@ -409,7 +470,7 @@ async fn page_that_is_closed_and_opened_again_finds_the_state_and_an_old_one_ans
         json!({"question": tab.part("question")["number"], "text": "0"}),
         json!({"question": tab.part("question")["number"], "text": "x".repeat(20_000)}),
     ] {
-        let refused = served.post("answer", &unfit);
+        let refused = served.post("case/1/answer", &unfit);
         assert_eq!(refused.status, 400, "{unfit}: {}", refused.text());
     }
     tab.choose(&served, "Finish").await;
@@ -425,10 +486,10 @@ async fn pull_that_is_paused_stops_safely_and_continues() {
     let tab = served.tab();
     // Nothing is under way.
     tab.asks("What do you want to take?").await;
-    assert_eq!(served.post("pause", &json!({})).status, 409);
+    assert_eq!(served.post("case/1/pause", &json!({})).status, 409);
     tab.choose(&served, "Everything").await;
     until("some of it", || tab.part("progress")["stop"] == "Pause").await;
-    assert_eq!(served.post("pause", &json!({})).status, 200);
+    assert_eq!(served.post("case/1/pause", &json!({})).status, 200);
     tab.asks("Paused.").await;
     assert!(rescued(&desk).len() < 20);
     tab.choose(&served, "Continue").await;
@@ -554,8 +615,8 @@ async fn who_is_not_the_page_of_the_desk_gets_nothing() {
     }
     for (method, below) in [
         ("GET", "answer"),
-        ("GET", "proven/1"),
-        ("GET", "proven/x"),
+        ("GET", "case/1/proven/1"),
+        ("GET", "case/1/proven/x"),
         ("GET", "../"),
     ] {
         let got = http(
@@ -828,7 +889,7 @@ async fn pull_that_is_stopped_for_good_ends_the_desk_as_interrupted() {
     let tab = served.tab();
     tab.choose(&served, "Everything").await;
     until("some of it", || tab.part("progress")["stop"] == "Pause").await;
-    assert_eq!(served.post("pause", &json!({})).status, 200);
+    assert_eq!(served.post("case/1/pause", &json!({})).status, 200);
     tab.choose(&served, "Stop here").await;
     tab.shows("everything done so far is safe").await;
     tab.choose(&served, "End rescue").await;

@@ -6,9 +6,12 @@ use super::{Driver, GuideFace, StoppableWork, trouble};
 use crate::cli::{
     AuthorizeArgs, DoctorArgs, KeysArgs, PhoneArgs, RemoteAddArgs, RemoteCommand, UnlockArgs,
 };
+use crate::commands::target::{options_of, target_of};
 use crate::commands::{
-    Context, Done, arguments, authorize, doctor, export, keys, remote, unlock, upload,
+    Context, Done, arguments, authorize, connect_phone, doctor, export, keys, remote, unlock,
+    upload,
 };
+use crate::desk::live::LiveDisplay;
 use crate::error::{Error, Kind};
 use crate::guide::journey::{ActionEnd, GuideAction, Note};
 use crate::halt::Halt;
@@ -84,6 +87,7 @@ impl<F: GuideFace> Driver<'_, F> {
                 });
                 self.context.unless_stopped(remote::run(&add, ui)).await?
             }
+            GuideAction::Screen => self.screen(phone).await,
             GuideAction::More
             | GuideAction::TryAgain
             | GuideAction::TakeRest
@@ -91,6 +95,14 @@ impl<F: GuideFace> Driver<'_, F> {
         };
         ui.end_progress();
         self.ended(action, done, halt)
+    }
+
+    /// Shows the phone's display until the person is done with it.
+    async fn screen(&self, phone: &PhoneArgs) -> Result<Done, Error> {
+        let options = options_of(phone);
+        let connected = connect_phone(&target_of(phone), &options, self.context).await?;
+        self.face.show(LiveDisplay::of(connected, options)).await?;
+        Ok(Done::All)
     }
 
     /// How an action ended that ran; `halt` stops it alone.

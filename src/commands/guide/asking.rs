@@ -2,12 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Driver, GuideFace, LOOK_EVERY, lets_in, look};
+use super::{Driver, GuideFace, LOOK_EVERY, lets_in};
 use crate::cli::PhoneArgs;
 use crate::error::Error;
 use crate::folder::share_a_disk;
-use crate::guide::journey::{GuideAction, Happened, Sight};
+use crate::guide::journey::{Happened, Sight};
 use crate::ui::plain;
+
+/// Whether the phone is to ask its owner "Allow USB debugging?" during a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AsksOwner {
+    Yes,
+    No,
+}
 
 impl<F: GuideFace> Driver<'_, F> {
     /// Asks for a folder that exists, and that is not on the disk of `original`; `None` where the person
@@ -36,20 +43,20 @@ impl<F: GuideFace> Driver<'_, F> {
     }
 
     /// Waits until the phones are in other states than they were, or the person chooses.
-    pub(super) async fn wait(
+    pub(super) async fn unless_changed(
         &self,
         phone: &PhoneArgs,
         before: &Sight,
-        actions: &[GuideAction],
-        asks_owner: bool,
+        asks_owner: AsksOwner,
+        chosen: impl Future<Output = Result<usize, Error>>,
     ) -> Result<Happened, Error> {
         let changed = async {
             loop {
-                if asks_owner && lets_in(phone).await {
+                if asks_owner == AsksOwner::Yes && lets_in(phone).await {
                     return Happened::Allowed;
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
-                let sight = look(phone).await;
+                let sight = self.look(phone).await;
                 if !sight.is_like(before) {
                     return Happened::Looked(sight);
                 }
@@ -57,7 +64,7 @@ impl<F: GuideFace> Driver<'_, F> {
         };
         tokio::select! {
             happened = changed => Ok(happened),
-            number = self.face.action(actions) => number.map(Happened::Answered),
+            number = chosen => number.map(Happened::Answered),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What the guide needs of the place where a person is led: a terminal, or a page in the browser.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::desk::live::LiveDisplay;
 use crate::error::Error;
-use crate::guide::journey::{GuideAction, Journey, Note, Question};
+use crate::guide::journey::{GuideAction, Journey, Note, Question, Sight};
 use crate::halt::Halt;
 
 /// Work that a person can stop without ending the guide.
@@ -20,6 +22,24 @@ pub(in crate::commands) trait GuideFace {
     /// The journey with what this place can offer beside the rest.
     fn offer(&self, journey: Journey) -> Journey;
 
+    /// The phones that are others' matter.
+    fn others(&self) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
+
+    /// What concerns this person of a look at the phones.
+    fn narrow(&self, sight: Sight) -> Sight {
+        sight
+    }
+
+    /// The phone that this person sees, where none is chosen yet.
+    fn seen(&self) -> Option<String> {
+        None
+    }
+
+    /// The phone that is rescued is this one, from now on.
+    fn bind(&self, _: &str) {}
+
     /// Tells what a turn has to say.
     fn tell(&self, notes: &[Note]);
 
@@ -35,6 +55,9 @@ pub(in crate::commands) trait GuideFace {
     /// Offers these actions while the guide waits, and returns the chosen one, from 0. Dropped where the wait ends by
     /// itself.
     async fn action(&self, actions: &[GuideAction]) -> Result<usize, Error>;
+
+    /// Shows a phone's display and takes what is done to it, until the person is done with that.
+    async fn show(&self, display: LiveDisplay) -> Result<(), Error>;
 
     /// Discards what was typed during long work, so that it does not answer a later question.
     fn forget_typed(&self);

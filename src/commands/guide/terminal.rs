@@ -5,8 +5,9 @@
 
 use std::path::PathBuf;
 
-use super::super::{Context, number_typed};
+use super::super::{Context, browser, number_typed};
 use super::{GuideFace, StoppableWork};
+use crate::desk::live::{LiveDisplay, LivePage};
 use crate::error::{Error, Kind};
 use crate::guide::journey::{GuideAction, Journey, Note, Question};
 use crate::halt::Halt;
@@ -91,6 +92,29 @@ impl GuideFace for TerminalFace<'_> {
                 TypedAnswer::Other => self.remark_numbers(choices.len()),
                 TypedAnswer::Nothing => {}
             }
+        }
+    }
+
+    async fn show(&self, display: LiveDisplay) -> Result<(), Error> {
+        let refused = |error: std::io::Error| {
+            let message = "the page cannot be served on 127.0.0.1";
+            Error::new(Kind::System, message).caused_by(error)
+        };
+        let page = LivePage::bind(0).map_err(refused)?;
+        let url = page.url();
+        let ui = self.context.ui;
+        if browser::has_desktop()
+            && let Err(why) = browser::open(url.as_ref())
+        {
+            ui.remark(&format!("No browser was opened: {why}."));
+        }
+        ui.remark(&format!(
+            "The phone's screen is at {url}: open it in a browser on this computer, and do not pass it on."
+        ));
+        let done = self.line("Press Enter here when you are done with the screen: ");
+        tokio::select! {
+            served = page.serve(display) => served.map_err(refused),
+            done = done => done.map(drop),
         }
     }
 

@@ -1,8 +1,12 @@
 "use strict";
-// The page shows what the stream of news tells, and sends answers. All text goes in as text: names come from a phone.
+// The page shows what the stream of news tells of each phone's case, and sends answers. All text goes in as text: names
+// come from a phone.
 const $ = id => document.getElementById(id);
 const PICTURES_AT_ONCE = 2, PICTURE_PAUSE = 400, KEPT_PICTURES = 12, LOST_AFTER = 3000;
 let asked = 0, over = false;
+// The known parts of each case by its number, and the case that is shown.
+const cases = new Map();
+let current = 0;
 
 function element(name, kind, text) {
   const made = document.createElement(name);
@@ -18,8 +22,9 @@ function button(text, kind, act) {
   return made;
 }
 
-async function send(path, body) {
-  const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+// Sends something about a case; about the desk itself where none is named.
+async function send(path, body, about = current) {
+  const answer = await fetch(about ? `case/${about}/${path}` : path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
   return answer;
 }
 
@@ -134,7 +139,6 @@ function update(place, made) {
 
 function showProgress(progress) {
   $("work").hidden = !progress;
-  document.title = "rescue";
   if (!progress) return;
   $("parts").replaceChildren(...progress.parts.map(part => element("span", "", part)));
   if (progress.fraction === null) $("bar").removeAttribute("value");
@@ -143,7 +147,6 @@ function showProgress(progress) {
   $("pause").hidden = !progress.stop;
   $("pause").textContent = progress.stop || "";
   $("pause").disabled = false;
-  if (progress.fraction !== null) document.title = progress.parts[0] + " rescue";
 }
 
 let wanted = [], shown = new Set(), busy = false;
@@ -162,17 +165,19 @@ function showProven(proven) {
 function showPictures() {
   if (busy || !wanted.length) return;
   busy = true;
+  const of = current;
   for (const picture of wanted.splice(-PICTURES_AT_ONCE)) {
     shown.add(picture.number);
     const image = element("img"), place = element("li");
     image.alt = picture.name;
     image.title = picture.name;
     image.onload = () => {
+      if (of !== current) return;
       place.append(image);
       $("pictures").prepend(place);
       while ($("pictures").childElementCount > KEPT_PICTURES) $("pictures").lastChild.remove();
     };
-    image.src = "proven/" + picture.number;
+    image.src = `case/${of}/proven/${picture.number}`;
   }
   setTimeout(() => { busy = false; showPictures(); }, PICTURE_PAUSE);
 }
@@ -272,7 +277,7 @@ function folderField(question) {
   list.tabIndex = 0;
   list.setAttribute("aria-label", "Folders");
   const go = async path => {
-    const answer = await send("folders", { path }).catch(() => null);
+    const answer = await send("folders", { path }, 0).catch(() => null);
     if (!answer || !answer.ok) return;
     const found = await answer.json();
     input.value = found.path;
@@ -325,26 +330,114 @@ function showQuestion(question) {
   if (hadFocus) heading.focus();
 }
 
-// ---- the stream
+// ---- the phone's screen
 
-function show(news) {
-  if ("before" in news) {
-    const made = blocks(news.before);
+let endLive = null;
+function showDisplay(isShown) {
+  $("display").hidden = !isShown;
+  if (endLive) endLive();
+  endLive = isShown ? showLive($("display"), `case/${current}/live/`, "rescue desk") : null;
+}
+
+// ---- the cases
+
+// What is shown of a case, part by part.
+function render(parts) {
+  if ("before" in parts) {
+    const made = blocks(parts.before);
     $("before").hidden = !made.length;
     update($("before-blocks"), made);
   }
-  if ("now" in news) update($("now"), blocks(news.now));
-  if ("progress" in news) showProgress(news.progress);
-  if ("proven" in news) showProven(news.proven);
-  if ("shelf" in news) {
-    $("shelf").hidden = !news.shelf;
-    if (news.shelf) {
-      $("album").href = news.shelf + "index.html";
-      $("report").href = news.shelf + "report.html";
+  if ("now" in parts) update($("now"), blocks(parts.now));
+  if ("progress" in parts) showProgress(parts.progress);
+  if ("proven" in parts) showProven(parts.proven);
+  if ("shelf" in parts) {
+    $("shelf").hidden = !parts.shelf;
+    if (parts.shelf) {
+      $("album").href = parts.shelf + "index.html";
+      $("report").href = parts.shelf + "report.html";
     }
   }
-  if ("question" in news) showQuestion(news.question);
-  if ("over" in news) over = news.over;
+  if ("screen" in parts) showDisplay(parts.screen);
+  if ("question" in parts) showQuestion(parts.question);
+}
+
+function choose(number) {
+  current = number;
+  $("pictures").replaceChildren();
+  [wanted, shown, asked] = [[], new Set(), 0];
+  render(cases.get(number));
+}
+
+function isTurn(parts) {
+  return Boolean(parts.question) && parts.question.kind !== "wait";
+}
+
+function status(parts) {
+  if (isTurn(parts)) return "Your turn";
+  if (parts.progress) return parts.progress.waits.length ? "Waiting for the phone" : parts.progress.parts[0] || "Working";
+  return parts.question ? "Waiting for the phone" : "Working";
+}
+
+function phoneOf(number) {
+  return cases.get(number).phone || "A phone that does not show yet";
+}
+
+function card(number) {
+  const parts = cases.get(number), made = element("li"), open = button("", "card", () => { choose(number); cards(); });
+  open.append(element("strong", "", phoneOf(number)), element("span", isTurn(parts) ? "turn" : "", status(parts)));
+  if (number === current) open.setAttribute("aria-current", "true");
+  made.append(open);
+  return made;
+}
+
+// All phones, where there are several; and the one that is shown.
+function cards() {
+  const numbers = [...cases.keys()], isBench = numbers.length > 1;
+  $("bench").hidden = over || !(isBench || takesMore);
+  $("cards").hidden = !isBench;
+  $("another").hidden = !takesMore || numbers.some(number => !cases.get(number).phone);
+  const made = isBench ? numbers.map(card) : [];
+  made.forEach((next, at) => {
+    const old = $("cards").children[at];
+    if (!old) $("cards").append(next);
+    else if (!old.isEqualNode(next)) {
+      const hadFocus = old.contains(document.activeElement);
+      old.replaceWith(next);
+      if (hadFocus) next.firstChild.focus();
+    } else old.firstChild.onclick = next.firstChild.onclick;
+  });
+  while ($("cards").childElementCount > made.length) $("cards").lastElementChild.remove();
+  $("phone").hidden = !isBench;
+  $("phone").textContent = phoneOf(current);
+  const turns = numbers.filter(number => isTurn(cases.get(number))).length, { progress } = cases.get(current);
+  if (isBench) document.title = turns ? `rescue: ${turns} of ${numbers.length} need you` : "rescue";
+  else document.title = progress && progress.fraction !== null ? progress.parts[0] + " rescue" : "rescue";
+}
+
+$("another").onclick = async () => {
+  const answer = await send("another", {}, 0).catch(() => null);
+  if (answer && !answer.ok) problem(await answer.text());
+  else newest = true;
+};
+
+// ---- the stream
+
+let takesMore = false, newest = false;
+function show(news) {
+  for (const number of cases.keys()) if (!news.cases.includes(number)) cases.delete(number);
+  for (const [number, parts] of Object.entries(news.case)) {
+    cases.set(Number(number), Object.assign(cases.get(Number(number)) || {}, parts));
+  }
+  [takesMore, over] = [news.takes_more, news.is_over];
+  const last = news.cases.at(-1);
+  if (!cases.has(current)) choose(news.cases[0]);
+  else if (newest && last !== current && !cases.get(last).phone) {
+    newest = false;
+    choose(last);
+  }
+  else if (news.case[current]) render(news.case[current]);
+  cards();
   connection();
 }
 
@@ -355,6 +448,7 @@ function connection(isLost) {
     isLost ? "rescue is not running any more. Run `rescue desk` again: it continues where it stopped." : "Connected";
   if (place.textContent !== words) place.textContent = words;
   if (over || isLost) showQuestion(null);
+  if (over || isLost) showDisplay(false);
   if (over) {
     stream.close();
     $("shelf").hidden = true;

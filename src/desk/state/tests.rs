@@ -1,12 +1,12 @@
 use super::*;
 
-fn asked(state: &mut DeskState, wanted: WantedAnswer) -> (u64, oneshot::Receiver<FaceAnswer>) {
+fn asked(state: &mut CaseState, wanted: WantedAnswer) -> (u64, oneshot::Receiver<FaceAnswer>) {
     let (sender, receiver) = oneshot::channel();
     let text = "?".to_owned();
     (state.ask(FaceQuestion { text, wanted }, sender), receiver)
 }
 
-fn answered(state: &mut DeskState, answer: &str) -> Result<(), RefusedAnswer> {
+fn answered(state: &mut CaseState, answer: &str) -> Result<(), RefusedAnswer> {
     state.answer(serde_json::from_str(answer).unwrap())
 }
 
@@ -19,7 +19,7 @@ fn two() -> WantedAnswer {
 
 #[test]
 fn answer_to_an_earlier_question_answers_none() {
-    let mut state = DeskState::default();
+    let mut state = CaseState::default();
     let (first, mut receiver) = asked(&mut state, two());
     let right = |number: u64| format!(r#"{{"question":{number},"number":1}}"#);
     assert_eq!(answered(&mut state, &right(first)), Ok(()));
@@ -41,7 +41,7 @@ fn answer_to_an_earlier_question_answers_none() {
 
 #[test]
 fn secret_is_in_nothing_that_a_page_gets() {
-    let mut state = DeskState::default();
+    let mut state = CaseState::default();
     let (number, mut receiver) = asked(&mut state, WantedAnswer::Secret);
     let secret = format!(r#"{{"question":{number},"text":"4711"}}"#);
     assert_eq!(answered(&mut state, &secret), Ok(()));
@@ -54,7 +54,7 @@ fn secret_is_in_nothing_that_a_page_gets() {
 
 #[test]
 fn stream_gets_everything_first_and_then_what_changed() {
-    let mut state = DeskState::default();
+    let mut state = CaseState::default();
     state.tell("one", Tone::Plain);
     let mut seen = 0;
     let first = state.news(&mut seen).unwrap();
@@ -71,7 +71,7 @@ fn stream_gets_everything_first_and_then_what_changed() {
 
 #[test]
 fn long_work_takes_no_more_memory_than_short_work() {
-    let mut state = DeskState::default();
+    let mut state = CaseState::default();
     for number in 0..2000 {
         let path = format!("/sdcard/{number}.jpg");
         let path = RemotePath::new(path.as_bytes()).unwrap();

@@ -101,6 +101,8 @@ pub(crate) enum GuideAction {
     Keys(Recipe),
     /// Let this user open phones.
     InstallRules,
+    /// Show the phone's display on this computer, and control it from here.
+    Screen,
     /// Show what else can be tried.
     More,
     /// Pull once more.
@@ -216,7 +218,10 @@ fn locked(
         true => Counsel::Step(state),
         false => Counsel::TypePin,
     };
-    (vec![meaning, next], vec![GuideAction::Unlock])
+    (
+        vec![meaning, next],
+        vec![GuideAction::Unlock, GuideAction::Screen],
+    )
 }
 
 fn no_debugging(

@@ -116,4 +116,6 @@ pub(crate) enum TakeChoice {
     Photos,
     WithoutFolders,
     Elsewhere,
+    /// Use the phone's display from here first.
+    Screen,
 }

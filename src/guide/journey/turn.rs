@@ -105,8 +105,6 @@ pub(crate) enum Note {
     Ready(Sighting),
     /// Something else about a phone that can be read.
     Aside(Sighting),
-    /// A dark screen can be seen on this computer.
-    ScreenInBrowser,
     /// The phone is listed now.
     Listing,
     /// What was found on it.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 pub(crate) use self::page::{
     DeskDoubt, NoteWords, asked_about_desk, asked_for_folder_on_page, asked_for_many_on_page,
-    asked_on_page, offered_on_page, on_page,
+    asked_on_page, offered_on_page, on_page, phone_on_page,
 };
 use super::super::text::{bytes, count, plain};
 use super::super::typed::typed;
@@ -54,9 +54,6 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
         Note::Aside(seen) => std::iter::once(meaning(seen))
             .chain(next(seen.state))
             .collect(),
-        Note::ScreenInBrowser => owned(&[
-            "To see its screen on this computer: `rescue screen --live`, in another window.",
-        ]),
         Note::Listing => owned(&["", "Listing what is on the phone..."]),
         Note::Contents(contents) => contents::words(contents).lines(),
         Note::Resumes(folder) => vec![format!("The rescue continues in {}.", shown(folder))],
@@ -147,6 +144,7 @@ fn does(action: &GuideAction) -> String {
             Recipe::Talkback => "Make the phone speak",
         },
         GuideAction::InstallRules => "Allow it; this asks for an administrator's password",
+        GuideAction::Screen => "Show the phone's screen here, to use it by mouse and keyboard",
         GuideAction::More => "What else can I try?",
         GuideAction::TryAgain => "Try the missing files again",
         GuideAction::TakeRest => "Take the rest, too",
@@ -180,6 +178,7 @@ fn command(action: &GuideAction) -> Option<String> {
             return Some(format!("upload FOLDER --to {}", plain(remote)));
         }
         GuideAction::AddRemote => "remote add",
+        GuideAction::Screen => "screen --live",
         // An upload to a folder that has yet to become a remote: no command does that alone.
         GuideAction::CopyToDisk | GuideAction::More | GuideAction::Finish => return None,
     };
@@ -316,6 +315,9 @@ fn wished(wish: TakeChoice, contents: &PhoneContents) -> String {
         TakeChoice::Photos => format!("Only photos: {}", sized(*photos)),
         TakeChoice::WithoutFolders => "Everything but some folders".to_owned(),
         TakeChoice::Elsewhere => "Choose another disk or folder for it first".to_owned(),
+        TakeChoice::Screen => {
+            "First show the phone's screen here, to use it by mouse and keyboard".to_owned()
+        }
     }
 }
 

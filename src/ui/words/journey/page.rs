@@ -4,11 +4,12 @@
 use serde::Serialize;
 
 use super::super::super::face::{FaceQuestion, WantedAnswer};
+use super::super::super::text::plain;
 use super::super::WIPE;
 use super::contents::{self, ContentsWords};
 use super::holdings::{self, HoldingsWords};
 use super::{asked, does, lines, owned};
-use crate::guide::journey::{GuideAction, Note, Question};
+use crate::guide::journey::{GuideAction, Note, Question, Sighting};
 
 /// What to tell, in the form that a page shows it in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,7 +62,6 @@ pub(crate) fn on_page(note: &Note) -> NoteWords {
         | Note::Alternatives(_)
         | Note::Ready(_)
         | Note::Aside(_)
-        | Note::ScreenInBrowser
         | Note::Listing
         | Note::Resumes(_) => told(lines(note)),
     };
@@ -122,6 +122,17 @@ pub(crate) fn asked_about_desk(doubt: DeskDoubt) -> FaceQuestion {
             &["Continue", "Stop here"],
         ),
         DeskDoubt::Over => ("What now?", &["Rescue another phone", "End rescue"]),
+        DeskDoubt::OverOfMany => (
+            "What now?",
+            &[
+                "Use this place for another phone",
+                "Close this phone's place",
+            ],
+        ),
+        DeskDoubt::Screen => (
+            "You can use the phone here.",
+            &["I am done with the screen"],
+        ),
     };
     FaceQuestion {
         text: text.to_owned(),
@@ -132,6 +143,16 @@ pub(crate) fn asked_about_desk(doubt: DeskDoubt) -> FaceQuestion {
     }
 }
 
+/// What a page calls a phone: its model and the name that chooses it, as far as they are known.
+pub(crate) fn phone_on_page(seen: &Sighting) -> Option<String> {
+    let name = seen.phone.as_deref().map(plain);
+    let model = seen.model.as_deref().filter(|model| !model.is_empty());
+    match (model.map(plain), name) {
+        (Some(model), Some(name)) => Some(format!("{model} ({name})")),
+        (model, name) => model.or(name),
+    }
+}
+
 /// What only a page asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeskDoubt {
@@ -139,6 +160,10 @@ pub(crate) enum DeskDoubt {
     Paused,
     /// The rescue is over: is there another phone?
     Over,
+    /// The same, while other phones are still being rescued.
+    OverOfMany,
+    /// The phone's display is shown: until when?
+    Screen,
 }
 
 fn worded(question: &Question) -> (String, Vec<String>) {
