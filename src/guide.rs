@@ -3,6 +3,7 @@
 
 mod accessory;
 mod disk;
+pub(crate) mod drawing;
 mod export;
 mod folder;
 pub(crate) mod journey;

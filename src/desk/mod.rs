@@ -16,6 +16,7 @@
 mod body;
 mod cases;
 pub(crate) mod claims;
+mod drawings;
 mod folders;
 pub(crate) mod live;
 mod requests;

@@ -15,7 +15,7 @@ use super::cases::SeenNews;
 use super::server::{LocalPages, PageFile, PageResponse, on_thread, sent, text, typed};
 use super::shelf::open_below;
 use super::state::{CaseState, RefusedAnswer, SentAnswer};
-use super::{CasePage, DeskPage, folders, live};
+use super::{CasePage, DeskPage, drawings, folders, live};
 use crate::json;
 use crate::media::kind::MediaKind;
 use crate::media::look::Looker;
@@ -55,6 +55,7 @@ impl LocalPages for DeskRequests {
             (Method::GET, "desk.js") => SCRIPT.answer(),
             (Method::GET, "desk.css") => STYLE.answer(),
             (Method::GET, "news") => self.news(),
+            (Method::GET, path) if path.starts_with("drawing/") => drawings::answer(path),
             (Method::POST, "another") => self.another(),
             (Method::POST, "folders") => folders_below(request).await,
             (method, path) => {

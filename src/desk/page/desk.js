@@ -61,11 +61,19 @@ function table(caption, rows, named) {
   return made;
 }
 
+function drawing(of) {
+  const made = element("img", "drawing");
+  made.src = "drawing/" + of.name + ".svg";
+  made.alt = of.alt;
+  return made;
+}
+
 function block(told) {
   const made = element("div", "block");
   switch (told.kind) {
     case "advice":
       made.classList.add("advice");
+      if (told.drawing) made.append(drawing(told.drawing));
       made.append(...lines(told.lines));
       break;
     case "trouble":
