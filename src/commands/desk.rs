@@ -2,7 +2,7 @@
 //! by a thread of its own, so that it answers whatever the work does.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,14 +11,16 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::guide::{GuideFace, StoppableWork, lead};
+use super::pull::{label_of, relabel};
 use super::target::serial_from_environment;
 use super::{Context, Done, browser, event_loop, failed};
-use crate::cli::{DeskArgs, PhoneArgs};
+use crate::cli::{DeskArgs, JobArgs, PhoneArgs};
 use crate::desk::claims::PhoneClaims;
 use crate::desk::live::LiveDisplay;
 use crate::desk::{CasePage, DeskPage, DeskServers};
 use crate::error::{Error, Kind};
 use crate::export::album;
+use crate::folder::JobLabel;
 use crate::guide::journey::{GuideAction, Journey, Note, Question, Sight};
 use crate::halt::Halt;
 use crate::phone::discover::discover;
@@ -290,9 +292,31 @@ struct PageFace<'a> {
 
 impl PageFace<'_> {
     async fn ask(&self, question: FaceQuestion) -> Result<FaceAnswer, Error> {
-        self.context
-            .unless_stopped(self.case.page.ask(question))
-            .await
+        let page = &self.case.page;
+        let asked = self.context.unless_stopped(page.ask(question));
+        tokio::pin!(asked);
+        loop {
+            // While somebody is asked, nothing else works on the folder.
+            tokio::select! {
+                answer = &mut asked => return answer,
+                (folder, label) = page.label_typed() => self.relabel(folder, label).await,
+            }
+        }
+    }
+
+    /// Writes a label into a rescue folder.
+    async fn relabel(&self, folder: PathBuf, label: JobLabel) {
+        let written = tokio::task::spawn_blocking(move || relabel(&folder, &label)).await;
+        if let Ok(Err(error)) = written {
+            self.context.ui.error(&error);
+        }
+    }
+
+    /// Shows whose phone it is, where the folder knows that.
+    fn show_label(&self, folder: &Path) {
+        if let Ok(label) = label_of(folder) {
+            self.case.page.read_label(label);
+        }
     }
 
     async fn number(&self, question: FaceQuestion) -> Result<usize, Error> {
@@ -304,7 +328,7 @@ impl PageFace<'_> {
     }
 
     /// Offers the pictures of a rescue folder that has an album.
-    fn show_pictures(&self, folder: &std::path::Path) {
+    fn show_pictures(&self, folder: &Path) {
         if folder.join(album::PAGE).is_file() {
             self.case.page.show_folder(folder);
         }
@@ -336,6 +360,16 @@ impl GuideFace for PageFace<'_> {
         claims.of(self.case.page.number()).map(str::to_owned)
     }
 
+    fn job(&self) -> JobArgs {
+        let Some(label) = self.case.page.label_for_pull() else {
+            return JobArgs::default();
+        };
+        JobArgs {
+            customer: Some(label.customer().to_owned()),
+            note: Some(label.note().to_owned()),
+        }
+    }
+
     fn bind(&self, phone: &str) {
         lock(&self.case.claims).bind(self.case.page.number(), phone);
     }
@@ -347,8 +381,13 @@ impl GuideFace for PageFace<'_> {
         }
         self.case.page.turn(notes.iter().map(on_page).collect());
         for note in notes {
-            if let Note::Arrived(holdings) = note {
-                self.show_pictures(&holdings.folder);
+            match note {
+                Note::Contents(contents) => self.show_label(&contents.folder),
+                Note::Arrived(holdings) => {
+                    self.show_label(&holdings.folder);
+                    self.show_pictures(&holdings.folder);
+                }
+                _ => {}
             }
         }
     }

@@ -214,7 +214,8 @@ impl<F: GuideFace> Driver<'_, F> {
     }
 
     async fn pull(&self, phone: &PhoneArgs, take: &Take, halt: &Halt) -> Result<Happened, Error> {
-        let args = pull_args(phone, Some(&take.folder), &take.what)?;
+        let mut args = pull_args(phone, Some(&take.folder), &take.what)?;
+        args.job = self.face.job();
         let ui = self.context.ui;
         pull::run(&args, Context { ui, halt }).await?;
         holdings(take).map(Happened::Pulled)

@@ -21,6 +21,7 @@ use std::time::Instant;
 
 pub(super) use self::contents::contents;
 use self::done::About;
+pub(super) use self::label::{label_of, relabel};
 use self::one_phone::pull_into;
 pub(super) use self::request::PullOrder;
 use super::target::options_of;

@@ -24,12 +24,13 @@ pub(crate) mod server;
 mod shelf;
 mod state;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::event::Event;
+use crate::folder::JobLabel;
 use crate::halt::Halt;
 use crate::ui::face::{Face, FaceAnswer, FaceAsking, FaceProgress, FaceQuestion, Tone};
 use crate::ui::words::journey::NoteWords;
@@ -188,6 +189,34 @@ impl CasePage {
         self.desk.0.shelf.set(self.number, folder);
         let url = format!("{}{}/", self.desk.0.shelf_url, self.number);
         self.change(|state| state.show_shelf(url));
+    }
+
+    /// Shows the label that the folder has, unless one was typed on the page.
+    pub(crate) fn read_label(&self, label: JobLabel) {
+        self.change(|state| state.read_label(label));
+    }
+
+    /// The label that was typed on the page, for the pull that begins: the folder has it then.
+    pub(crate) fn label_for_pull(&self) -> Option<JobLabel> {
+        self.change(CaseState::label_for_pull)
+    }
+
+    /// Returns when a label was typed that the folder does not have: both.
+    pub(crate) async fn label_typed(&self) -> (PathBuf, JobLabel) {
+        loop {
+            if let Some(new) = self.change(CaseState::new_label) {
+                return new;
+            }
+            let typed = self
+                .desk
+                .lock()
+                .case(self.number)
+                .map(CaseState::label_typed);
+            match typed {
+                Some(typed) => typed.notified().await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Shows the phone's display, or no longer.

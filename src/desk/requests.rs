@@ -16,6 +16,7 @@ use super::server::{LocalPages, PageFile, PageResponse, on_thread, sent, text, t
 use super::shelf::open_below;
 use super::state::{CaseState, RefusedAnswer, SentAnswer};
 use super::{CasePage, DeskPage, drawings, folders, live};
+use crate::folder::JobLabel;
 use crate::json;
 use crate::media::kind::MediaKind;
 use crate::media::look::Looker;
@@ -90,6 +91,7 @@ impl DeskRequests {
         match (method, path) {
             (&Method::POST, "answer") => answered(&page, request).await,
             (&Method::POST, "pause") => pause(&page),
+            (&Method::POST, "label") => labelled(&page, request).await,
             (_, path) => {
                 if let (&Method::GET, Some(number)) = (method, path.strip_prefix("proven/")) {
                     return match number.parse() {
@@ -181,6 +183,27 @@ fn pause(page: &CasePage) -> PageResponse {
     match page.change(CaseState::pause) {
         true => text(StatusCode::OK, "done"),
         false => text(StatusCode::CONFLICT, "there is nothing to stop"),
+    }
+}
+
+/// Takes whose phone it is.
+async fn labelled(page: &CasePage, request: Request<Incoming>) -> PageResponse {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct TypedLabel {
+        customer: String,
+        note: String,
+    }
+    let typed: TypedLabel = match sent(request).await {
+        Ok(typed) => typed,
+        Err(refused) => return refused,
+    };
+    match JobLabel::new(&typed.customer, &typed.note) {
+        Ok(label) => {
+            page.change(|state| state.type_label(label));
+            text(StatusCode::OK, "done")
+        }
+        Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
     }
 }
 

@@ -33,8 +33,8 @@ const CONNECTIONS: usize = 16;
 const HEAD: Duration = Duration::from_secs(10);
 /// How long a browser may take to send the body of a request.
 const BODY: Duration = Duration::from_secs(10);
-/// The longest body of a request, in bytes: more than any touch or answer takes.
-const MAX_BODY: usize = 8 * 1024;
+/// The longest body of a request, in bytes: more than any touch, answer or label takes.
+const MAX_BODY: usize = 16 * 1024;
 
 pub(crate) type PageResponse = Response<PageBody>;
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use zeroize::Zeroizing;
 
 use super::live::LiveDisplay;
 use crate::adb::RemotePath;
 use crate::error::Error;
 use crate::event::Event;
+use crate::folder::JobLabel;
 use crate::halt::Halt;
 use crate::media::kind::MediaKind;
 use crate::names::LocalPath;
@@ -62,10 +63,11 @@ enum StatePart {
     Proven,
     Shelf,
     Phone,
+    Label,
     Screen,
 }
 
-const PARTS: [(StatePart, &str); 8] = [
+const PARTS: [(StatePart, &str); 9] = [
     (StatePart::Before, "before"),
     (StatePart::Now, "now"),
     (StatePart::Question, "question"),
@@ -73,6 +75,7 @@ const PARTS: [(StatePart, &str); 8] = [
     (StatePart::Proven, "proven"),
     (StatePart::Shelf, "shelf"),
     (StatePart::Phone, "phone"),
+    (StatePart::Label, "label"),
     (StatePart::Screen, "screen"),
 ];
 
@@ -108,6 +111,17 @@ pub(super) enum RefusedAnswer {
     Unfit,
 }
 
+/// Whose phone it is.
+#[derive(Debug, Default)]
+struct CaseLabel {
+    text: JobLabel,
+    /// Whether the text was typed here, and not read from the folder.
+    is_typed: bool,
+    /// Whether the folder does not have it yet.
+    is_new: bool,
+    typed: Arc<Notify>,
+}
+
 /// The state of a case.
 #[derive(Debug, Default)]
 pub(super) struct CaseState {
@@ -129,6 +143,7 @@ pub(super) struct CaseState {
     shelf: Option<String>,
     /// What the phone is called, once one is seen.
     phone: Option<String>,
+    label: CaseLabel,
     /// The phone's display, while it is shown.
     display: Option<Arc<LiveDisplay>>,
     /// Counts changes; when each part changed last.
@@ -197,6 +212,7 @@ impl CaseState {
             }),
             StatePart::Shelf => serde_json::to_value(&self.shelf),
             StatePart::Phone => serde_json::to_value(&self.phone),
+            StatePart::Label => serde_json::to_value(&self.label.text),
             StatePart::Screen => serde_json::to_value(self.display.is_some()),
         };
         // Nothing of it can fail; a page without a part still shows the others.
@@ -336,6 +352,40 @@ impl CaseState {
         }
     }
 
+    /// Takes the label that somebody typed.
+    pub(super) fn type_label(&mut self, text: JobLabel) {
+        (self.label.is_typed, self.label.is_new) = (true, true);
+        self.label.text = text;
+        self.label.typed.notify_one();
+        self.touch(StatePart::Label);
+    }
+
+    /// Shows the label that the folder has, unless one was typed.
+    pub(super) fn read_label(&mut self, text: JobLabel) {
+        if !self.label.is_typed && self.label.text != text {
+            self.label.text = text;
+            self.touch(StatePart::Label);
+        }
+    }
+
+    /// The typed label, for the pull that begins: the folder has it then.
+    pub(super) fn label_for_pull(&mut self) -> Option<JobLabel> {
+        self.label.is_new = false;
+        self.label.is_typed.then(|| self.label.text.clone())
+    }
+
+    /// The typed label that the folder does not have yet, and the folder.
+    pub(super) fn new_label(&mut self) -> Option<(PathBuf, JobLabel)> {
+        let folder = self.folder.clone()?;
+        let is_new = std::mem::take(&mut self.label.is_new);
+        is_new.then(|| (folder, self.label.text.clone()))
+    }
+
+    /// Tells when a label is typed.
+    pub(super) fn label_typed(&self) -> Arc<Notify> {
+        Arc::clone(&self.label.typed)
+    }
+
     /// Shows the phone's display, or no longer.
     pub(super) fn show_display(&mut self, display: Option<Arc<LiveDisplay>>) {
         self.display = display;
@@ -351,6 +401,8 @@ impl CaseState {
     pub(super) fn begin_again(&mut self) {
         let old = std::mem::take(self);
         (self.questions, self.pictures, self.clock) = (old.questions, old.pictures, old.clock);
+        // Somebody may wait for it.
+        self.label.typed = old.label.typed;
         for (part, _) in PARTS {
             self.touch(part);
         }

@@ -72,6 +72,21 @@ impl Phones {
     }
 }
 
+/// Says whose phone it is.
+fn label(served: &Served, tab: &Tab, customer: &str, note: &str) {
+    let label = json!({"customer": customer, "note": note});
+    assert_eq!(tab.post(served, "label", &label).status, 200);
+}
+
+/// What the bags of all rescue folders say of themselves.
+fn bags(desk: &Desk) -> String {
+    let found = std::fs::read_dir(desk.dir.path()).unwrap();
+    let infos = found.map(|entry| entry.unwrap().path().join("bag-info.txt"));
+    infos
+        .filter_map(|info| std::fs::read_to_string(info).ok())
+        .collect()
+}
+
 /// The photos in all rescue folders, by folder.
 fn rescued(desk: &Desk) -> Vec<Vec<String>> {
     let found = std::fs::read_dir(desk.dir.path()).unwrap();
@@ -107,6 +122,10 @@ async fn five_phones_at_once_are_rescued_each_by_its_own_answers_into_its_own_fo
     }
     for case in &cases {
         tab.case.set(*case);
+        // Whose phone it is, typed before the pull, and for one of them after it.
+        if *case != cases[4] {
+            label(&served, &tab, &format!("Customer {case}"), "job <b>7</b>");
+        }
         tab.choose(&served, "Everything (recommended)").await;
     }
     let mut shelves = BTreeSet::new();
@@ -134,6 +153,20 @@ async fn five_phones_at_once_are_rescued_each_by_its_own_answers_into_its_own_fo
         albums.insert(get("report.html").text());
     }
     assert_eq!(albums.len(), 5);
+    let labelled = albums
+        .iter()
+        .filter(|report| report.contains("job &lt;b&gt;7"));
+    assert_eq!(labelled.count(), 4);
+    assert_eq!(tab.case.get(), cases[4]);
+    label(&served, &tab, "Customer late", "at the end");
+    until("the late label", || bags(&desk).contains("Customer late")).await;
+    for case in &cases[..4] {
+        let name = format!("Contact-Name: Customer {case}\n");
+        assert!(bags(&desk).contains(&name), "{name}");
+    }
+    let long = json!({"customer": "x".repeat(201), "note": ""});
+    let refused = tab.post(&served, "label", &long);
+    assert!(refused.status == 400 && refused.text().contains("200"));
 
     // A phone whose place is closed does not come again by itself; a new one does, and one that was unplugged.
     tab.case.set(cases[0]);
@@ -148,6 +181,8 @@ async fn five_phones_at_once_are_rescued_each_by_its_own_answers_into_its_own_fo
     let again = phones.case(&tab, 1).await;
     assert!(!cases.contains(&again));
     tab.shows("Nothing is new on the phone").await;
+    let customer = format!("Customer {}", cases[0]);
+    assert_eq!(tab.part("label")["customer"], customer);
     for case in [again, cases[1], cases[2], cases[3]] {
         tab.case.set(case);
         tab.choose(&served, "Finish").await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::cli::JobArgs;
 use crate::desk::live::LiveDisplay;
 use crate::error::Error;
 use crate::guide::journey::{GuideAction, Journey, Note, Question, Sight};
@@ -39,6 +40,11 @@ pub(in crate::commands) trait GuideFace {
 
     /// The phone that is rescued is this one, from now on.
     fn bind(&self, _: &str) {}
+
+    /// Whose phone it is, as far as the person says.
+    fn job(&self) -> JobArgs {
+        JobArgs::default()
+    }
 
     /// Tells what a turn has to say.
     fn tell(&self, notes: &[Note]);

@@ -18,7 +18,6 @@ pub(super) fn record(folder: &mut Folder, label: &JobLabel) -> Result<bool, Cata
 }
 
 /// Reads the label of a folder, also while another `rescue` works on it.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the page of `rescue desk`"))]
 pub(in crate::commands) fn label_of(folder: &Path) -> Result<JobLabel, Error> {
     Ok(Folder::look(folder)?.catalogue().job()?)
 }
@@ -29,7 +28,6 @@ pub(in crate::commands) fn label_of(folder: &Path) -> Result<JobLabel, Error> {
 ///
 /// Another `rescue` holds the folder and did not give way within seconds ([`Kind::FolderBusy`](crate::error::Kind)),
 /// or the disk fails. The label is then as it was.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the page of `rescue desk`"))]
 pub(in crate::commands) fn relabel(folder: &Path, label: &JobLabel) -> Result<(), Error> {
     let mut folder = Folder::open_after_asking(folder)?;
     let before = folder.catalogue().job()?;

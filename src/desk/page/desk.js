@@ -347,6 +347,23 @@ function showDisplay(isShown) {
   endLive = isShown ? showLive($("display"), `case/${current}/live/`, "rescue desk") : null;
 }
 
+// ---- whose phone it is
+
+// What the fields showed last: what is being typed stays as it is.
+let labelled = { customer: "", note: "" };
+function showLabel(label) {
+  for (const part of ["customer", "note"]) if ($(part).value === labelled[part]) $(part).value = label[part];
+  labelled = label;
+}
+
+$("label").onsubmit = async event => {
+  event.preventDefault();
+  const label = { customer: $("customer").value, note: $("note").value };
+  const answer = await send("label", label).catch(() => null);
+  if (answer && answer.ok) labelled = label;
+  $("label-said").textContent = !answer ? "rescue cannot be reached." : answer.ok ? "Saved: the report shows it." : await answer.text();
+};
+
 // ---- the cases
 
 // What is shown of a case, part by part.
@@ -366,6 +383,7 @@ function render(parts) {
       $("report").href = parts.shelf + "report.html";
     }
   }
+  if ("label" in parts) showLabel(parts.label);
   if ("screen" in parts) showDisplay(parts.screen);
   if ("question" in parts) showQuestion(parts.question);
 }
@@ -374,6 +392,9 @@ function choose(number) {
   current = number;
   $("pictures").replaceChildren();
   [wanted, shown, asked] = [[], new Set(), 0];
+  labelled = { customer: $("customer").value, note: $("note").value };
+  $("label-said").textContent = "";
+  $("job").open = false;
   render(cases.get(number));
 }
 
@@ -393,7 +414,9 @@ function phoneOf(number) {
 
 function card(number) {
   const parts = cases.get(number), made = element("li"), open = button("", "card", () => { choose(number); cards(); });
-  open.append(element("strong", "", phoneOf(number)), element("span", isTurn(parts) ? "turn" : "", status(parts)));
+  open.append(element("strong", "", phoneOf(number)));
+  if (parts.label.customer) open.append(element("span", "", parts.label.customer));
+  open.append(element("span", isTurn(parts) ? "turn" : "", status(parts)));
   if (number === current) open.setAttribute("aria-current", "true");
   made.append(open);
   return made;
