@@ -15,7 +15,7 @@ use super::pull::{label_of, relabel};
 use super::target::serial_from_environment;
 use super::{Context, Done, browser, event_loop, failed};
 use crate::cli::{DeskArgs, JobArgs, PhoneArgs};
-use crate::desk::claims::PhoneClaims;
+use crate::desk::claims::{AttachedPhone, PhoneClaims};
 use crate::desk::live::LiveDisplay;
 use crate::desk::{CasePage, DeskPage, DeskServers};
 use crate::error::{Error, Kind};
@@ -132,10 +132,13 @@ impl Bench<'_> {
         let Ok(found) = discover().await else {
             return Vec::new();
         };
-        let phones = found.phones.iter();
-        let names: Vec<_> = phones.map(|phone| phone.choice(&found.phones)).collect();
+        let attached = found.phones.iter().map(|phone| AttachedPhone {
+            name: phone.choice(&found.phones),
+            serial: phone.serial.clone(),
+        });
+        let attached: Vec<_> = attached.collect();
         let mut claims = lock(&self.claims);
-        let newcomers = claims.newcomers(&names);
+        let newcomers = claims.newcomers(&attached);
         match claims.has_free_case() {
             // It sees one of them by itself.
             true => Vec::new(),
@@ -217,8 +220,10 @@ impl Case {
     }
 
     /// Leads through one phone after another, until the person ends the case.
-    async fn rescue(self, mut phone: PhoneArgs, halt: &Halt) -> Result<Done, Error> {
+    async fn rescue(self, mut phone: PhoneArgs, whole: &Halt) -> Result<Done, Error> {
         let ui = &Ui::on_face(Arc::new(self.page.clone()));
+        let halt = &whole.child();
+        self.page.ended_by(halt.clone());
         let context = Context { ui, halt };
         loop {
             let face = PageFace {
@@ -226,7 +231,12 @@ impl Case {
                 case: &self,
             };
             let done = match lead(&phone, context, face).await {
-                Err(error) if halt.is_set() => return Err(error),
+                Err(error) if whole.is_set() => return Err(error),
+                // The person gave this phone up.
+                Err(_) if halt.is_set() => {
+                    self.close();
+                    return Ok(Done::SomeFailed);
+                }
                 Err(error) => {
                     ui.error(&error);
                     let message = match error.kind {
@@ -246,12 +256,15 @@ impl Case {
                 true => DeskDoubt::Over,
                 false => DeskDoubt::OverOfMany,
             };
-            let number = self.page.number();
-            if face.number(asked_about_desk(doubt)).await? > 0 {
-                lock(&self.claims).close(number);
-                self.page.close();
-                return done;
+            match face.number(asked_about_desk(doubt)).await {
+                Ok(0) => {}
+                Err(error) if whole.is_set() => return Err(error),
+                Ok(_) | Err(_) => {
+                    self.close();
+                    return done;
+                }
             }
+            let number = self.page.number();
             match self.is_for_any {
                 true => lock(&self.claims).finish(number),
                 false => lock(&self.claims).open(number),
@@ -259,6 +272,14 @@ impl Case {
             self.page.begin_again();
             phone = self.any.clone();
         }
+    }
+}
+
+impl Case {
+    /// Takes the case off the desk.
+    fn close(&self) {
+        lock(&self.claims).close(self.page.number());
+        self.page.close();
     }
 }
 

@@ -16,6 +16,21 @@ pub(crate) struct PhoneClaims {
     finished: BTreeSet<String>,
 }
 
+/// An attached phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AttachedPhone {
+    /// What chooses it: its serial number, or its place while another phone has the same number.
+    pub(crate) name: String,
+    pub(crate) serial: String,
+}
+
+impl AttachedPhone {
+    /// Whether this name may mean it. A phone that got its case by its serial number keeps it when a twin comes.
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.serial == name
+    }
+}
+
 /// The phone of a case.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum CasePhone {
@@ -101,13 +116,16 @@ impl PhoneClaims {
     }
 
     /// The attached phones that belong to no case yet. A finished phone that is gone is forgotten.
-    pub(crate) fn newcomers(&mut self, attached: &[String]) -> Vec<String> {
-        self.finished.retain(|phone| attached.contains(phone));
+    pub(crate) fn newcomers(&mut self, attached: &[AttachedPhone]) -> Vec<String> {
+        let is_attached = |name: &String| attached.iter().any(|phone| phone.is_called(name));
+        self.finished.retain(is_attached);
         let claimed = self.of_case.values().filter_map(CasePhone::name);
-        let is_claimed = |phone: &String| claimed.clone().any(|it| it == phone);
-        let new = attached.iter();
-        let new = new.filter(|phone| !is_claimed(phone) && !self.finished.contains(*phone));
-        new.cloned().collect()
+        let known: Vec<_> = claimed
+            .chain(self.finished.iter().map(String::as_str))
+            .collect();
+        let is_new = |phone: &&AttachedPhone| !known.iter().any(|name| phone.is_called(name));
+        let new = attached.iter().filter(is_new);
+        new.map(|phone| phone.name.clone()).collect()
     }
 }
 
@@ -131,17 +149,26 @@ mod tests {
         phones.iter().map(|phone| (*phone).to_owned()).collect()
     }
 
+    fn attached(phones: &[&str]) -> Vec<AttachedPhone> {
+        let phones = names(phones).into_iter();
+        let phones = phones.map(|name| AttachedPhone {
+            serial: name.clone(),
+            name,
+        });
+        phones.collect()
+    }
+
     #[test]
     fn five_phones_at_once_get_a_case_each() {
         let mut claims = PhoneClaims::default();
         claims.open(1);
         let all = ["A", "B", "C", "D", "E"];
         assert_eq!(claims.narrow(1, sight(&all)), sight(&["A"]));
-        assert_eq!(claims.newcomers(&names(&all)), names(&all[1..]));
+        assert_eq!(claims.newcomers(&attached(&all)), names(&all[1..]));
         for (case, phone) in (2..).zip(&all[1..]) {
             claims.bind(case, phone);
         }
-        assert_eq!(claims.newcomers(&names(&all)), names(&[]));
+        assert_eq!(claims.newcomers(&attached(&all)), names(&[]));
         assert_eq!(claims.others(3).len(), 4);
         // Each sees its own alone.
         assert_eq!(claims.narrow(3, sight(&all)), sight(&["C"]));
@@ -167,7 +194,21 @@ mod tests {
         assert_eq!(claims.narrow(1, sight(&[])), sight(&[]));
         assert!(!claims.has_free_case());
         assert_eq!(claims.of(1), Some("A"));
-        assert_eq!(claims.newcomers(&names(&["B"])), names(&["B"]));
+        assert_eq!(claims.newcomers(&attached(&["B"])), names(&["B"]));
+    }
+
+    #[test]
+    fn twin_of_a_phone_that_is_rescued_does_not_bring_that_phone_a_second_case() {
+        let mut claims = PhoneClaims::default();
+        claims.bind(1, "TWIN");
+        let twins = ["usb:1-5", "usb:1-6"].map(|place| AttachedPhone {
+            name: place.to_owned(),
+            serial: "TWIN".to_owned(),
+        });
+        assert_eq!(claims.newcomers(&twins), names(&[]));
+        // Two that come together are told apart by their places.
+        let mut claims = PhoneClaims::default();
+        assert_eq!(claims.newcomers(&twins), names(&["usb:1-5", "usb:1-6"]));
     }
 
     #[test]
@@ -176,13 +217,13 @@ mod tests {
         claims.bind(1, "A");
         claims.finish(1);
         assert!(claims.has_free_case());
-        assert_eq!(claims.newcomers(&names(&["A"])), names(&[]));
+        assert_eq!(claims.newcomers(&attached(&["A"])), names(&[]));
         assert_eq!(claims.narrow(1, sight(&["A"])), sight(&[]));
-        assert_eq!(claims.newcomers(&names(&[])), names(&[]));
-        assert_eq!(claims.newcomers(&names(&["A"])), names(&["A"]));
+        assert_eq!(claims.newcomers(&attached(&[])), names(&[]));
+        assert_eq!(claims.newcomers(&attached(&["A"])), names(&["A"]));
         assert_eq!(claims.narrow(1, sight(&["A"])), sight(&["A"]));
         claims.close(1);
         assert!(!claims.has_free_case());
-        assert_eq!(claims.newcomers(&names(&["A"])), names(&[]));
+        assert_eq!(claims.newcomers(&attached(&["A"])), names(&[]));
     }
 }

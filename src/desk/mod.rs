@@ -164,6 +164,11 @@ impl CasePage {
         self.number
     }
 
+    /// Lets the page end the case by this switch, while no work is under way.
+    pub(crate) fn ended_by(&self, end: Halt) {
+        self.change(|state| state.ended_by(end));
+    }
+
     /// Whether no other case is open.
     pub(crate) fn is_alone(&self) -> bool {
         self.desk.lock().count() < 2

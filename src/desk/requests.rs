@@ -91,6 +91,7 @@ impl DeskRequests {
         match (method, path) {
             (&Method::POST, "answer") => answered(&page, request).await,
             (&Method::POST, "pause") => pause(&page),
+            (&Method::POST, "give-up") => give_up(&page),
             (&Method::POST, "label") => labelled(&page, request).await,
             (_, path) => {
                 if let (&Method::GET, Some(number)) = (method, path.strip_prefix("proven/")) {
@@ -183,6 +184,13 @@ fn pause(page: &CasePage) -> PageResponse {
     match page.change(CaseState::pause) {
         true => text(StatusCode::OK, "done"),
         false => text(StatusCode::CONFLICT, "there is nothing to stop"),
+    }
+}
+
+fn give_up(page: &CasePage) -> PageResponse {
+    match page.change(|state| state.give_up()) {
+        true => text(StatusCode::OK, "done"),
+        false => text(StatusCode::CONFLICT, "work is under way: stop it first"),
     }
 }
 

@@ -144,6 +144,8 @@ pub(super) struct CaseState {
     /// What the phone is called, once one is seen.
     phone: Option<String>,
     label: CaseLabel,
+    /// What ends the case.
+    end: Option<Halt>,
     /// The phone's display, while it is shown.
     display: Option<Arc<LiveDisplay>>,
     /// Counts changes; when each part changed last.
@@ -352,6 +354,17 @@ impl CaseState {
         }
     }
 
+    /// The case is ended by this switch.
+    pub(super) fn ended_by(&mut self, end: Halt) {
+        self.end = Some(end);
+    }
+
+    /// Ends the case, unless work is under way; whether it does.
+    pub(super) fn give_up(&self) -> bool {
+        let end = self.end.as_ref().filter(|_| self.pause.is_none());
+        end.inspect(|end| end.stop(Error::stopped())).is_some()
+    }
+
     /// Takes the label that somebody typed.
     pub(super) fn type_label(&mut self, text: JobLabel) {
         (self.label.is_typed, self.label.is_new) = (true, true);
@@ -403,6 +416,7 @@ impl CaseState {
         (self.questions, self.pictures, self.clock) = (old.questions, old.pictures, old.clock);
         // Somebody may wait for it.
         self.label.typed = old.label.typed;
+        self.end = old.end;
         for (part, _) in PARTS {
             self.touch(part);
         }

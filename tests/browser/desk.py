@@ -108,7 +108,7 @@ with browser() as window:
     window.screenshot(f"{picture}-album.png")
     seen["album_console"] = [line for line in window.console() if "favicon" not in line]
     # The page of the pictures cannot reach the desk.
-    window.run(f"window.got = null; fetch({json.dumps(url)} + 'pause', {{method: 'POST', mode: 'no-cors'}}).then(a => window.got = a.type, e => window.got = 'nothing')")
+    window.run(f"window.got = null; fetch({json.dumps(url)} + 'case/1/pause', {{method: 'POST', mode: 'no-cors'}}).then(a => window.got = a.type, e => window.got = 'nothing')")
     seen["album_to_desk"] = window.until("return window.got")
     window.console()
     window.open(shelf.replace("index.html", "report.html"))

@@ -440,11 +440,15 @@ function cards() {
   });
   while ($("cards").childElementCount > made.length) $("cards").lastElementChild.remove();
   $("phone").hidden = !isBench;
+  const { question, shelf } = cases.get(current);
+  $("give-up").hidden = !isBench || over || !question || Boolean(shelf && question.kind !== "wait");
   $("phone").textContent = phoneOf(current);
   const turns = numbers.filter(number => isTurn(cases.get(number))).length, { progress } = cases.get(current);
   if (isBench) document.title = turns ? `rescue: ${turns} of ${numbers.length} need you` : "rescue";
   else document.title = progress && progress.fraction !== null ? progress.parts[0] + " rescue" : "rescue";
 }
+
+$("give-up").firstChild.onclick = () => send("give-up", {}).catch(() => {});
 
 $("another").onclick = async () => {
   const answer = await send("another", {}, 0).catch(() => null);

@@ -38,6 +38,7 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
         ]),
         Note::Advice(counsel) => std::iter::once(String::new())
             .chain(counsel.iter().filter_map(advised))
+            .chain(counsel.iter().filter_map(offered_keys))
             .collect(),
         Note::Alternatives(state) => std::iter::once("You can also try this:".to_owned())
             .chain(
@@ -266,10 +267,19 @@ fn advised(counsel: &Counsel) -> Option<String> {
 fn meaning(seen: &Sighting) -> String {
     let name = name_of(seen).map_or_else(String::new, |name| format!("{name}: "));
     let detail = match &seen.detail {
-        Some(detail) => format!(" ({})", plain(detail)),
-        None => String::new(),
+        Some(detail) if seen.state != states::unauthorized => format!(" ({})", plain(detail)),
+        _ => String::new(),
     };
     format!("{name}{}{detail}.", seen.state.meaning)
+}
+
+/// The keys that the phone's question shows, after the step: whoever compares them reads on.
+fn offered_keys(counsel: &Counsel) -> Option<String> {
+    let Counsel::Meaning(seen) = counsel else {
+        return None;
+    };
+    let keys = seen.detail.as_deref()?;
+    (seen.state == states::unauthorized).then(|| format!("  {}", plain(keys)))
 }
 
 fn name_of(seen: &Sighting) -> Option<String> {
