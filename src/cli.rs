@@ -2,6 +2,7 @@
 
 mod choice;
 pub mod complete;
+mod edit;
 mod export;
 mod flags;
 mod incomplete;
@@ -17,6 +18,7 @@ use clap::error::{ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::choice::{DaysArgs, MediaArgs, PatternArgs};
+pub use self::edit::{KindChanges, RemoteEditArgs};
 pub use self::export::{ExportArgs, ExportChoiceArgs, ProtectionArgs};
 pub use self::job::JobArgs;
 pub use self::phone::{
@@ -29,6 +31,7 @@ pub use self::upload::{
 };
 use self::values::day;
 
+use crate::error::Error;
 use crate::json::plain;
 use crate::upload::kinds::KindSettings;
 use crate::upload::settings::check_name;
@@ -58,7 +61,22 @@ impl Cli {
     ) -> Result<Self, clap::Error> {
         let arguments: Vec<_> = arguments.into_iter().collect();
         refuse_kind_as_name(&arguments)?;
-        Self::try_parse_from(arguments).map_err(harmless)
+        let read = Self::try_parse_from(&arguments);
+        // What clap takes for a wrong kind, or for an option of none.
+        let lacks_kind = |error: &clap::Error| {
+            matches!(
+                error.kind(),
+                ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand
+            )
+        };
+        let read = match read.as_ref().is_err_and(lacks_kind) {
+            true => match edit::with_kind(&arguments).map_err(usage)? {
+                Some(words) => Self::try_parse_from(words),
+                None => read,
+            },
+            false => read,
+        };
+        read.map_err(harmless)
     }
 
     /// As [`Cli::of_arguments`], for a person at a terminal: without a command, the guide is meant.
@@ -126,14 +144,18 @@ fn refuse_kind_as_name(words: &[OsString]) -> Result<(), clap::Error> {
             && is_kind(kind)
             && let Err(refused) = check_name(&name.to_string_lossy())
         {
-            let hint = refused
-                .hint
-                .map_or_else(String::new, |hint| format!("; {hint}"));
-            let message = format!("{}{hint}\n", refused.message);
-            return Err(clap::Error::raw(ErrorKind::ValueValidation, message));
+            return Err(usage(refused));
         }
     }
     Ok(())
+}
+
+/// An error of ours in the command line, as clap tells its own.
+fn usage(error: Error) -> clap::Error {
+    let hint = error.hint;
+    let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+    let message = format!("{}{hint}\n", plain(&error.message));
+    clap::Error::raw(ErrorKind::ValueValidation, message)
 }
 
 /// How to talk.

@@ -193,7 +193,7 @@ mod tests {
         let hint = hint.for_command(|flag| upload.has(flag)).unwrap();
         assert_eq!(
             hint.to_string(),
-            "`rescue remote remove nas`, and add it again with that --region"
+            "`rescue remote edit nas` with that --region"
         );
     }
 }

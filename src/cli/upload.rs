@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::choice::{DaysArgs, MediaArgs, PatternArgs};
 use super::complete;
+use super::edit::RemoteEditArgs;
 use crate::upload::kinds::KindOptions;
 use crate::upload::settings::SecretPlace;
 
@@ -20,6 +21,11 @@ pub enum RemoteCommand {
     /// Passwords and keys are read from a prompt, from --secret-file or from the variable
     /// RESCUE_REMOTE_SECRET; never from the command line, which others can see.
     Add(RemoteAddArgs),
+    /// Change a remote; what is not given stays
+    ///
+    /// Without options it asks, and shows the present values. The kind itself cannot change, and may be left out here.
+    /// The password or key stays unless --secret-file gives another one.
+    Edit(RemoteEditArgs),
     /// List the remotes
     List,
     /// Sign in to a remote again, in a browser

@@ -1,8 +1,10 @@
-//! `rescue remote add | login | list | test | remove`: manages the places that files are uploaded to.
+//! `rescue remote add | edit | login | list | test | remove`: manages the places that files are uploaded to.
 
+mod edit;
 mod questions;
 mod sign_in;
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -16,7 +18,7 @@ use crate::guide::remote::{RemoteUse, of_problem};
 use crate::ui::terminal::Mode;
 use crate::ui::{Ui, Went, plain, typed_word};
 use crate::upload::Masked;
-use crate::upload::connect::connect;
+use crate::upload::connect::{connect, connect_unsaved};
 use crate::upload::keyring::Keyring;
 use crate::upload::kinds::{HostKey, KindSettings, NeededSecret, NewSecret, Person};
 use crate::upload::oauth::Grant;
@@ -24,9 +26,7 @@ use crate::upload::problem::Problem;
 use crate::upload::secret::Secret;
 use crate::upload::settings::{RemoteSettings, SecretPlace, Settings};
 
-/// How long a remote may take for the few requests of a test,
-const PATIENCE: Duration = Duration::from_secs(60);
-/// and how long nothing is said of that.
+/// How long nothing is said of a remote that takes its time.
 const QUIET: Duration = Duration::from_secs(5);
 
 #[derive(Serialize)]
@@ -35,6 +35,9 @@ struct RemoteLine<'a> {
     name: &'a str,
     kind: &'static str,
     target: String,
+    /// Where it led before, if that is another place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earlier_target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_in: Option<SecretPlace>,
     /// Whether it was tried before it was added.
@@ -51,6 +54,7 @@ struct Tested<'a> {
 pub(super) async fn run(command: &RemoteCommand, ui: &Ui) -> Result<Done, Error> {
     match command {
         RemoteCommand::Add(args) => add(args, ui).await,
+        RemoteCommand::Edit(args) => edit::edit(args, ui).await,
         RemoteCommand::List => list(ui),
         RemoteCommand::Login(args) => {
             login_again(args, ui).await?;
@@ -103,49 +107,47 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         return Err(questions::incomplete(args));
     };
     let (mut kind, secret) = chosen.clone().set_up(ui).await?;
-    if let Some(HostKey::Listed | HostKey::Unknown) = kind.host_key()
-        && !args.no_test
-    {
-        let shown = kind.ask_host_key().await.map_err(untested)?;
-        ui.remark(&format!(
-            "The server's key is {}; compare it with the fingerprint that the server's owner gives you. Any other key will be refused.",
-            shown.fingerprint
-        ));
-        kind.set_host_key(shown.key);
-    }
+    note_host_key(&mut kind, args.no_test, ui)
+        .await
+        .map_err(untested)?;
+    let file = args.secret_file.as_deref();
     let mut secret = match secret {
-        NewSecret::AsUsual => secret_of(args, kind.needed_secret(), ui).await?,
-        NewSecret::NotNeeded => secret_of(args, None, ui).await?,
-        NewSecret::Nowhere => secret_in_file(args)?,
+        NewSecret::AsUsual => secret_of(file, kind.needed_secret(), ui).await?,
+        NewSecret::NotNeeded => secret_of(file, None, ui).await?,
+        NewSecret::Nowhere => secret_in_file(file)?,
         NewSecret::Known(secret) => Some(secret),
     };
     if let Some((service, client_id)) = kind.sign_in() {
         secret = Some(sign_in::sign_in(service, client_id, secret, RemoteUse::Adding, ui).await?);
     }
-    let remote = RemoteSettings {
+    let mut remote = RemoteSettings {
         kind,
         secret,
         in_keyring: false,
         patience_seconds: None,
     };
     // Invalid settings are reported at once, whether it is tried or not.
-    let connected = connect(name, &remote).map_err(unsaved)?;
+    let (connected, renewed) = connect_unsaved(&remote).map_err(unsaved)?;
     let target = remote.kind.target();
     let seen = match args.no_test {
         true => None,
         false => {
-            let patience = (target.as_str(), PATIENCE);
+            let patience = (target.as_str(), remote.patience());
             Some(tried(&connected, patience, ui).await.map_err(untested)?)
         }
     };
+    if let Some(secret) = renewed.take() {
+        remote.secret = Some(secret);
+    }
     let kind = remote.kind.name();
-    let is_to_confirm = remote.kind.host_key() == Some(HostKey::Unknown);
+    let next = next_after_no_test(name, &remote.kind);
     let kept = settings.add(name, remote, args.keep_in)?;
     let listed = RemoteLine {
         r#type: "remote_added",
         name,
         kind,
         target: target.clone(),
+        earlier_target: None,
         secret_in: kept,
         tested: Some(seen.is_some()),
     };
@@ -159,14 +161,36 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
         }
     }));
     lines.push(match args.no_test {
-        true if is_to_confirm => format!(
-            "Nothing is sent there before you confirm the server's host key: rescue remote test {name}"
-        ),
-        true => format!("Try it: rescue remote test {name}"),
+        true => next,
         false => format!("Send photos there: rescue upload FOLDER --to {}", name),
     });
     ui.report(&listed, &lines, Went::Well);
     Ok(Done::All)
+}
+
+/// What to do with a remote that was saved untried.
+fn next_after_no_test(name: &str, kind: &KindSettings) -> String {
+    match kind.host_key() {
+        Some(HostKey::Unknown) => format!(
+            "Nothing is sent there before you confirm the server's host key: rescue remote test {name}"
+        ),
+        _ => format!("Try it: rescue remote test {name}"),
+    }
+}
+
+/// Notes the key that a server shows, where none is noted yet.
+async fn note_host_key(kind: &mut KindSettings, no_test: bool, ui: &Ui) -> Result<(), Problem> {
+    if let Some(HostKey::Listed | HostKey::Unknown) = kind.host_key()
+        && !no_test
+    {
+        let shown = kind.ask_host_key().await?;
+        ui.remark(&format!(
+            "The server's key is {}; compare it with the fingerprint that the server's owner gives you. Any other key will be refused.",
+            shown.fingerprint
+        ));
+        kind.set_host_key(shown.key);
+    }
+    Ok(())
 }
 
 fn unsaved(problem: Problem) -> Error {
@@ -212,10 +236,8 @@ async fn test(name: &str, ui: &Ui) -> Result<String, Error> {
     }
     let settings = settings.with_secret(name)?;
     let remote = connect(name, &settings).map_err(failed)?;
-    let patience = settings.patience_seconds.filter(|seconds| *seconds > 0);
-    let patience = patience.map_or(PATIENCE, Duration::from_secs);
-    let target = settings.kind.target();
-    let seen = tried(&remote, (&target, patience), ui).await;
+    let patience = (settings.target(), settings.patience());
+    let seen = tried(&remote, (&patience.0, patience.1), ui).await;
     seen.map_err(failed)
 }
 
@@ -285,7 +307,7 @@ fn no_sign_in(name: &str, kind: &KindSettings) -> Error {
                 .unwrap_or("key file");
             (
                 format!("of the kind {}, which uses a {secret}", kind.name()),
-                format!("to change that: `rescue remote remove {word}`, then add it again"),
+                format!("`rescue remote edit {word}` changes that"),
             )
         }
     };
@@ -294,11 +316,11 @@ fn no_sign_in(name: &str, kind: &KindSettings) -> Error {
 }
 
 async fn secret_of(
-    args: &RemoteAddArgs,
+    file: Option<&Path>,
     wanted: Option<NeededSecret>,
     ui: &Ui,
 ) -> Result<Option<Secret>, Error> {
-    if let Some(secret) = secret_in_file(args)? {
+    if let Some(secret) = secret_in_file(file)? {
         return Ok(Some(secret));
     }
     if let Some(secret) = Secret::from_environment()? {
@@ -312,8 +334,7 @@ async fn secret_of(
     }
 }
 
-fn secret_in_file(args: &RemoteAddArgs) -> Result<Option<Secret>, Error> {
-    let file = args.secret_file.as_deref();
+fn secret_in_file(file: Option<&Path>) -> Result<Option<Secret>, Error> {
     file.map(Secret::from_file).transpose()
 }
 
@@ -328,15 +349,20 @@ async fn asked(what: &str, or_else: &str, ui: &Ui) -> Result<Secret, Error> {
                 .with_hint(format!("give it {or_else}")),
         );
     }
-    let line = ui.ask(&format!("{what}: "), Mode::Hidden).await;
-    let line = line.map_err(|error| match error.kind() {
+    let line = typed(what, "", ui).await?;
+    Secret::from_line(&line)
+}
+
+/// Has a secret typed, which is not shown. `or_else` says what Enter alone does.
+async fn typed(what: &str, or_else: &str, ui: &Ui) -> Result<Zeroizing<String>, Error> {
+    let line = ui.ask(&format!("{what}{or_else}: "), Mode::Hidden).await;
+    line.map_err(|error| match error.kind() {
         std::io::ErrorKind::UnexpectedEof => {
             Error::new(ErrorKind::Interrupted, format!("no {what} was given"))
                 .with_hint("run the same command again")
         }
         _ => Error::new(ErrorKind::Usage, format!("the {what} could not be read")).caused_by(error),
-    })?;
-    Secret::from_line(&line)
+    })
 }
 
 fn list(ui: &Ui) -> Result<Done, Error> {
@@ -347,11 +373,8 @@ fn list(ui: &Ui) -> Result<Done, Error> {
             name,
             kind: remote.kind.name(),
             target: remote.kind.target(),
-            secret_in: match (remote.in_keyring, &remote.secret) {
-                (true, _) => Some(SecretPlace::Keyring),
-                (false, Some(_)) => Some(SecretPlace::File),
-                (false, None) => None,
-            },
+            earlier_target: None,
+            secret_in: remote.secret_in(),
             tested: None,
         };
         let target = plain(&listed.target);

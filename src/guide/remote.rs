@@ -35,7 +35,7 @@ impl RemoteUse<'_> {
         match self {
             Self::Adding => format!("run the same command again{change}"),
             Self::Trying(name) | Self::Sending { name, .. } => {
-                format!("`rescue remote remove {name}`, and add it again{change}")
+                format!("`rescue remote edit {name}`{change}")
             }
         }
     }
@@ -52,7 +52,7 @@ impl RemoteUse<'_> {
         match self {
             Self::Adding => "if it is the same, give it with --host-key".to_owned(),
             Self::Trying(name) | Self::Sending { name, .. } => format!(
-                "`rescue remote test {name}` on a terminal asks you to confirm it, or remove the remote and add it again with --host-key SHA256:..."
+                "`rescue remote test {name}` on a terminal asks you to confirm it, or `rescue remote edit {name}` with --host-key SHA256:..."
             ),
         }
     }
@@ -300,17 +300,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_saved_remote_is_to_be_removed_and_only_an_upload_waits() {
+    fn only_a_saved_remote_is_to_be_edited_and_only_an_upload_waits() {
         let hint = |problem: &Problem, task| of_problem(problem, task).hint.unwrap().to_string();
         for problem in problems() {
             let hint = hint(&problem, RemoteUse::Adding);
-            for other in [
-                "remote remove",
-                "remote login",
-                "--wait",
-                "add it again",
-                "resumes",
-            ] {
+            for other in ["remote edit", "remote login", "--wait", "resumes"] {
                 assert!(!hint.contains(other), "{problem:?}: {hint}");
             }
         }
@@ -320,7 +314,7 @@ mod tests {
                 !hint.contains("--wait") && !hint.contains("resumes"),
                 "{problem:?}: {hint}"
             );
-            assert!(!hint.contains("remote remove`"), "{problem:?}: {hint}");
+            assert!(!hint.contains("remote edit`"), "{problem:?}: {hint}");
         }
         let signed_out = problems().pop().unwrap();
         let again = hint(&signed_out, RemoteUse::Trying("nas"));

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::error::{Error, Kind};
 use crate::folder::whole_path;
 
@@ -20,6 +22,12 @@ pub(crate) fn check(option: &str, answer: &str) -> Result<(), Error> {
         _ => return Ok(()),
     };
     name.checked(answer).map(drop)
+}
+
+/// Returns what settings hold under the id of an option.
+pub(crate) fn present(settings: &impl Serialize, option: &str) -> Option<String> {
+    let settings = toml::Table::try_from(settings).ok()?;
+    Some(settings.get(option)?.as_str()?.to_owned())
 }
 
 /// A name that a service gave to something: one word without slashes.

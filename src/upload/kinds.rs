@@ -3,6 +3,7 @@
 //! these, and one line at the end of this one; docs/adding-a-remote.md shows it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -24,7 +25,7 @@ use crate::error::{self, Error};
 /// write must have a default.
 pub(crate) trait RemoteOptions: clap::Args {
     /// The kind's settings.
-    type Settings: RemoteKind;
+    type Settings: RemoteKind + Serialize;
 
     /// Checks what was given, and returns it in the form in which the settings keep it.
     async fn set_up(self, person: &impl Person) -> Result<(Self::Settings, NewSecret), Error>;
@@ -32,6 +33,16 @@ pub(crate) trait RemoteOptions: clap::Args {
     /// Checks the answer for one option, as [`RemoteOptions::set_up`] will.
     fn check(option: &str, answer: &str) -> Result<(), Error> {
         given::check(option, answer)
+    }
+
+    /// Returns what the settings hold for an option, in the form in which a person gives it. `changes` are the options
+    /// that get another value, by their ids: what is known of one server is not known of another.
+    fn present(
+        settings: &Self::Settings,
+        option: &str,
+        _changes: &BTreeMap<String, OsString>,
+    ) -> Option<String> {
+        given::present(settings, option)
     }
 }
 
@@ -134,6 +145,22 @@ pub(crate) trait Person {
     fn failed(&self, problem: Problem) -> Error;
 }
 
+impl KindSettings {
+    /// Adds what earlier settings of the kind hold besides its options.
+    pub(crate) fn with_rest_of(self, earlier: &Self, is_option: impl Fn(&str) -> bool) -> Self {
+        let joined = || {
+            let mut joined = toml::Table::try_from(&self).ok()?;
+            for (key, value) in toml::Table::try_from(earlier).ok()? {
+                if !is_option(&key) {
+                    joined.entry(key).or_insert(value);
+                }
+            }
+            joined.try_into().ok()
+        };
+        joined().unwrap_or(self)
+    }
+}
+
 fn unknown(words: &[OsString]) -> Error {
     let name = words
         .first()
@@ -197,6 +224,19 @@ macro_rules! kinds {
             pub(crate) fn name(&self) -> &'static str {
                 match self {
                     $(Self::$Kind(_) => $name,)*
+                }
+            }
+
+            /// See [`RemoteOptions::present`].
+            pub(crate) fn present(
+                &self,
+                option: &str,
+                changes: &BTreeMap<String, OsString>,
+            ) -> Option<String> {
+                match self {
+                    $(Self::$Kind(settings) => {
+                        $module::$Options::present(settings, option, changes)
+                    })*
                 }
             }
         }

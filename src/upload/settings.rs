@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ use crate::home;
 
 /// More than any settings have, in bytes.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How long a remote may take for the few requests of a test, unless its settings say otherwise.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The longest name of a remote, in bytes.
 const MAX_NAME: usize = 60;
@@ -56,6 +60,21 @@ impl RemoteSettings {
     pub fn target(&self) -> String {
         self.kind.target()
     }
+
+    /// Returns how long the remote may take for the few requests of a test.
+    pub(crate) fn patience(&self) -> Duration {
+        let given = self.patience_seconds.filter(|seconds| *seconds > 0);
+        given.map_or(PATIENCE, Duration::from_secs)
+    }
+
+    /// Returns where the remote's secret is stored, if it has one.
+    pub(crate) fn secret_in(&self) -> Option<SecretPlace> {
+        match (self.in_keyring, &self.secret) {
+            (true, _) => Some(SecretPlace::Keyring),
+            (false, Some(_)) => Some(SecretPlace::File),
+            (false, None) => None,
+        }
+    }
 }
 
 /// The place where a secret is stored.
@@ -66,6 +85,17 @@ pub enum SecretPlace {
     Keyring,
     /// The settings file, readable by you only
     File,
+}
+
+/// What becomes of a remote's secret when the remote changes.
+#[derive(Debug, Clone)]
+pub(crate) enum EditedSecret {
+    /// It stays.
+    Stays,
+    /// It is replaced.
+    New(Secret),
+    /// The remote needs none from now on.
+    Gone,
 }
 
 impl Settings {
@@ -162,7 +192,7 @@ impl Settings {
         }
         let message = format!("the remote '{name}' already exists");
         Err(Error::new(ErrorKindOf::Usage, message).with_hint(format!(
-            "choose another name, or run `rescue remote remove {name}` first"
+            "choose another name; `rescue remote edit {name}` changes the one that exists"
         )))
     }
 
@@ -208,7 +238,19 @@ impl Settings {
         place: Option<SecretPlace>,
     ) -> Result<Option<SecretPlace>, Error> {
         self.check_free(name)?;
-        let mut kept = remote.secret.as_ref().map(|_| SecretPlace::File);
+        let kept = self.keep_secret(name, &mut remote, place)?;
+        self.remotes.insert(name.to_owned(), remote);
+        self.save().map(|()| kept)
+    }
+
+    /// Moves a remote's secret to the keyring, if it belongs there. Returns where the secret is.
+    fn keep_secret(
+        &self,
+        name: &str,
+        remote: &mut RemoteSettings,
+        place: Option<SecretPlace>,
+    ) -> Result<Option<SecretPlace>, Error> {
+        let kept = remote.secret.as_ref().map(|_| SecretPlace::File);
         if let (Some(secret), true) = (&remote.secret, place != Some(SecretPlace::File)) {
             let keyring = Keyring::of_session(&self.path);
             let result = keyring.map(|keyring| keyring.keep(name, secret));
@@ -216,7 +258,7 @@ impl Settings {
                 (Some(Ok(())), _) => {
                     remote.in_keyring = true;
                     remote.secret = None;
-                    kept = Some(SecretPlace::Keyring);
+                    return Ok(Some(SecretPlace::Keyring));
                 }
                 (None, Some(SecretPlace::Keyring)) => return Err(locked(name, None)),
                 (Some(Err(error)), Some(SecretPlace::Keyring)) => {
@@ -225,8 +267,38 @@ impl Settings {
                 (None | Some(Err(_)), _) => {}
             }
         }
+        Ok(kept)
+    }
+
+    /// Replaces the settings of a remote's kind, and its secret if that changes, and writes the file. A new secret is
+    /// stored where the old one was. Returns where it is stored, if there is one.
+    pub(crate) fn edit(
+        &mut self,
+        name: &str,
+        kind: KindSettings,
+        secret: EditedSecret,
+    ) -> Result<Option<SecretPlace>, Error> {
+        let mut remote = self.remote(name)?.clone();
+        let place = remote.secret_in();
+        remote.kind = kind;
+        let is_forgotten = matches!(secret, EditedSecret::Gone) && remote.in_keyring;
+        let kept = match secret {
+            EditedSecret::Stays => place,
+            EditedSecret::New(secret) => {
+                remote.secret = Some(secret);
+                self.keep_secret(name, &mut remote, place)?
+            }
+            EditedSecret::Gone => {
+                (remote.secret, remote.in_keyring) = (None, false);
+                None
+            }
+        };
         self.remotes.insert(name.to_owned(), remote);
-        self.save().map(|()| kept)
+        self.save()?;
+        if is_forgotten {
+            self.forget_secret(name)?;
+        }
+        Ok(kept)
     }
 
     /// Replaces a remote's secret and writes the file.
@@ -263,12 +335,19 @@ impl Settings {
         self.remotes.remove(name);
         self.written.remotes.remove(name);
         self.save()?;
-        // A keyring that is gone must not keep a remote alive.
-        if in_keyring && let Some(keyring) = Keyring::of_session(&self.path) {
-            let forgotten = keyring.forget(name);
-            return forgotten.map_err(|error| locked(name, Some(error)));
+        match in_keyring {
+            true => self.forget_secret(name),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Removes a secret from the keyring. One that is gone must not keep a remote alive.
+    fn forget_secret(&self, name: &str) -> Result<(), Error> {
+        let Some(keyring) = Keyring::of_session(&self.path) else {
+            return Ok(());
+        };
+        let forgotten = keyring.forget(name);
+        forgotten.map_err(|error| locked(name, Some(error)))
     }
 
     fn save(&mut self) -> Result<(), Error> {
@@ -276,15 +355,16 @@ impl Settings {
             |e| Error::new(ErrorKindOf::Disk, format!("cannot write the settings: {e}"));
         for (name, remote) in &self.remotes {
             let table = self.written.remotes.entry(name.clone()).or_default();
-            let is_as_written = table
-                .clone()
-                .try_into()
-                .is_ok_and(|was: RemoteSettings| was == *remote);
-            if !is_as_written {
-                // What this version does not know stays; a secret that is gone does not.
-                table.remove("secret");
-                table.extend(toml::Table::try_from(remote).map_err(unwritable)?);
+            let was: Option<RemoteSettings> = table.clone().try_into().ok();
+            if was.as_ref() == Some(remote) {
+                continue;
             }
+            // What this version does not know stays; what it wrote before and is gone does not.
+            let was = was.map(toml::Table::try_from).transpose();
+            for key in was.map_err(unwritable)?.unwrap_or_default().keys() {
+                table.remove(key);
+            }
+            table.extend(toml::Table::try_from(remote).map_err(unwritable)?);
         }
         let text = toml::to_string(&self.written).map_err(unwritable)?;
         home::replace_private(&self.path, text.as_bytes()).map_err(|e| {
@@ -368,4 +448,4 @@ fn unusable(path: &Path, why: &str, hint: &'static str) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

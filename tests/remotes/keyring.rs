@@ -108,6 +108,7 @@ impl Session {
 fn secrets_go_into_the_keyring_where_there_is_one() {
     let desk = Desk::new();
     let session = Session::start(&desk);
+    fs::create_dir_all(desk.path("server/files/deeper")).unwrap();
     let server = Server::start(Kind::Rclone, &desk);
     let url = server.url();
     let add = |name: &'static str, more: &[&'static str]| {
@@ -138,6 +139,26 @@ fn secrets_go_into_the_keyring_where_there_is_one() {
     assert_eq!(alone.line("error")["kind"], "remote_denied");
     assert!(alone.all.contains("--keep-in file"), "{}", alone.all);
     said += &alone.all;
+    // A new one goes where the old one was, and stays when something else changes.
+    fs::write(desk.path("other"), "PLANTED-other-5d11").unwrap();
+    fs::write(desk.path("first"), SECRET).unwrap();
+    for (file, secret) in [("other", "PLANTED-other-5d11"), ("first", SECRET)] {
+        let edit = ["remote", "edit", "there", "--json", "--no-test"];
+        let edit = [&edit[..], &["--secret-file", file]].concat();
+        let ended = session.rescue(&desk, &edit, None).expect(0);
+        assert_eq!(ended.line("remote_edited")["secret_in"], "keyring");
+        assert_eq!(session.tool(&find), (true, secret.to_owned()));
+        assert!(!settings().contains("PLANTED"), "{}", settings());
+        said += &ended.all;
+    }
+    let deeper = format!("{url}/deeper");
+    let edit = ["remote", "edit", "there", "webdav", &deeper, "--json"];
+    let ended = session.rescue(&desk, &edit, None).expect(0);
+    assert_eq!(ended.line("remote_edited")["tested"], true);
+    assert_eq!(session.tool(&find), (true, SECRET.to_owned()));
+    said += &ended.all;
+    let alone = desk.run(&["remote", "edit", "there", &url, "--json"]);
+    assert!(alone.all.contains("no keyring is there"), "{}", alone.all);
     // The person decides.
     let added = add("file", &["--keep-in", "file"]).expect(0);
     assert!(added.all.contains("remotes.toml"), "{}", added.all);

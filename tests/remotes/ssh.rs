@@ -516,3 +516,69 @@ fn passwords_asked_for_by_prompts_and_behind_a_key_are_given() {
     let listed = desk.run(&["remote", "list", "--json"]).expect(0);
     assert_eq!(listed.count("remote"), 3, "{}", listed.all);
 }
+
+#[test]
+fn edited_remote_keeps_the_host_key_of_its_server_and_asks_another_one_for_its_own() {
+    let (desk, elsewhere) = (Desk::new(), Desk::new());
+    let server = Server::start(Kind::OpenSsh, &desk);
+    let mut other = Server::start(Kind::OpenSsh, &elsewhere);
+    let settings = || fs::read_to_string(desk.path("home/.config/rescue/remotes.toml")).unwrap();
+    let edit = |changes: &[&str]| {
+        let edit = [&["--json", "remote", "edit", "there"], changes].concat();
+        desk.run(&edit)
+    };
+    // The key as it is noted: its kind and its bytes.
+    let noted = |desk: &Desk| {
+        let key = fs::read_to_string(desk.path("server/host.pub")).unwrap();
+        let words: Vec<_> = key.split(' ').take(2).map(str::to_owned).collect();
+        words.join(" ")
+    };
+    server.add_tried(&desk, "there", None).expect(0);
+    assert!(settings().contains(&noted(&desk)), "{}", settings());
+    let below = desk.path("server/files/below").display().to_string();
+    let ended = desk.run(&["remote", "edit", "there", "--path", &below]);
+    let ended = ended.expect(0);
+    assert!(!ended.all.contains("fingerprint"), "{}", ended.all);
+    assert!(settings().contains(&noted(&desk)) && settings().contains(&below));
+
+    // Another server, whose key is shown and noted.
+    let address = format!("{}@127.0.0.1:{}", whoami(), other.port());
+    let place = elsewhere.path("server/files").display().to_string();
+    let key_file = elsewhere.path("server/user").display().to_string();
+    let moved = [&address, "--path", &place, "--key-file", &key_file];
+    let before = settings();
+    // Not that of the first one, whatever it is said to be.
+    let wrong = fingerprint(&desk, "server/host.pub");
+    let with_wrong = [&moved[..], &["--host-key", &wrong]].concat();
+    let refused = edit(&with_wrong).expect(1);
+    assert!(
+        refused.all.contains("Nothing was changed"),
+        "{}",
+        refused.all
+    );
+    assert_eq!(settings(), before);
+    let untried = [&moved[..], &["--no-test"]].concat();
+    edit(&untried).expect(0);
+    assert!(!settings().contains("host_key"), "{}", settings());
+    let ended = desk.run(&[&["remote", "edit", "there"], &moved[..]].concat());
+    let ended = ended.expect(0);
+    let shown = fingerprint(&elsewhere, "server/host.pub");
+    assert!(ended.all.contains(&shown), "{}", ended.all);
+    let now = settings();
+    assert!(
+        now.contains(&noted(&elsewhere)) && !now.contains(&noted(&desk)),
+        "{now}"
+    );
+    desk.run(&["remote", "test", "there"]).expect(0);
+
+    // A server that gets a new key keeps its remote from being changed, until the new key is given.
+    fs::remove_file(elsewhere.path("server/host")).unwrap();
+    make_key(&elsewhere, "server/host", "ed25519");
+    other.restart();
+    let refused = edit(&["--path", &below]).expect(1);
+    assert!(refused.all.contains("host key"), "{}", refused.all);
+    assert_eq!(settings(), now);
+    let known = fingerprint(&elsewhere, "server/host.pub");
+    edit(&["--host-key", &known]).expect(0);
+    desk.run(&["remote", "test", "there"]).expect(0);
+}

@@ -106,6 +106,8 @@ pub(crate) struct State {
     pub(crate) quota: usize,
     /// Requests that an access token is good for; 0 for as many as one likes.
     pub(crate) uses: u32,
+    /// Whether a refresh token is good for once, and gives the next one.
+    pub(crate) rotates: bool,
     /// What `Retry-After` says when the quota is used up.
     pub(crate) quota_after: Option<u32>,
     /// Bytes that came in uploads, and were kept.
@@ -719,11 +721,16 @@ impl Library {
         let mut answer = json!({ "token_type": "Bearer", "expires_in": 3599, "scope": SCOPES });
         match value("grant_type").as_deref() {
             Some("refresh_token") => {
-                if !state
-                    .refresh
-                    .contains(&value("refresh_token").unwrap_or_default())
-                {
+                let token = value("refresh_token").unwrap_or_default();
+                if !state.refresh.contains(&token) {
                     return denied("invalid_grant");
+                }
+                if state.rotates {
+                    state.refresh.remove(&token);
+                    state.serial += 1;
+                    let refresh = format!("{REFRESH_TOKEN}-{}", state.serial);
+                    state.refresh.insert(refresh.clone());
+                    answer["refresh_token"] = json!(refresh);
                 }
             }
             Some("authorization_code") => {

@@ -16,6 +16,7 @@ mod dav;
 mod desk;
 mod dropbox;
 mod echo;
+mod edit;
 mod faults;
 mod folder;
 #[path = "../remotes/gate.rs"]

@@ -262,7 +262,7 @@ fn sign_in_that_ended_is_said_and_made_anew() {
 }
 
 /// Does in place of a browser what the consent page and a person would do.
-fn sign_in(mut child: std::process::Child) -> Ended {
+pub(crate) fn sign_in(mut child: std::process::Child) -> Ended {
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();

@@ -798,7 +798,7 @@ async fn remote_is_set_up_by_the_questions_of_the_page_and_uploaded_to() {
     // A question that is left adds nothing, and leads back.
     tab.choose(&served, "Set up a cloud or a server").await;
     tab.leaves(&served, "A short name for the place").await;
-    tab.shows("nothing was added").await;
+    tab.shows("nothing was saved").await;
     tab.choose(&served, "Set up a cloud or a server").await;
     tab.types(&served, "A short name for the place", "not a name")
         .await;

@@ -161,6 +161,81 @@ async fn missing_arguments_of_a_remote_are_asked_for_and_no_others() {
 }
 
 #[tokio::test]
+async fn remote_is_edited_by_answers_and_enter_keeps_what_is_there() {
+    let desk = Desk::new();
+    let settings = || {
+        let path = desk.path("home/.config/rescue/remotes.toml");
+        std::fs::read_to_string(path).unwrap()
+    };
+    let dav = ["remote", "add", "nas", "webdav", "https://127.0.0.1:9/dav"];
+    let more = ["--user", "ada", "--no-test"];
+    let mut command = desk.command(&[&dav[..], &more].concat());
+    command.env("RESCUE_REMOTE_SECRET", "PLANTED-first");
+    end(command.spawn().unwrap()).await.expect(0);
+    let before = settings();
+    let url = "(Enter keeps https://127.0.0.1:9/dav): ";
+    let user = ", - removes it): ";
+    let password = "password (Enter keeps the present one): ";
+    // What is answered, and what the settings hold then.
+    for (answers, told, holds, lacks) in [
+        (["", "", ""], "stays as it is", "PLANTED-first", ""),
+        (
+            ["", "bob", ""],
+            "https://127.0.0.1:9/dav as bob",
+            "PLANTED-first",
+            "ada",
+        ),
+        (["", "ada", ""], "It pointed to", "PLANTED-first", "bob"),
+        (
+            ["", "", "PLANTED-second"],
+            "nas points to",
+            "PLANTED-second",
+            "first",
+        ),
+    ] {
+        let command = desk.command(&["remote", "edit", "nas", "--no-test"]);
+        let mut terminal = Terminal::start(command, 200);
+        for (question, answer) in [url, user, password].into_iter().zip(answers) {
+            terminal.shows(question).await;
+            terminal.type_keys(&format!("{answer}\n"));
+        }
+        let (code, screen) = terminal.end().await;
+        assert_eq!(code, 0, "{screen}");
+        assert!(
+            screen.contains(told) && !screen.contains("PLANTED"),
+            "{screen}"
+        );
+        let now = settings();
+        assert!(now.contains(holds), "{now}");
+        assert!(lacks.is_empty() || !now.contains(lacks), "{now}");
+        if answers == ["", "", ""] {
+            assert_eq!(now, before);
+        }
+    }
+    // A bad answer is asked for again; without a user, no password is asked for, and none stays.
+    let mut terminal = Terminal::start(desk.command(&["remote", "edit", "nas", "--no-test"]), 200);
+    terminal.shows(url).await;
+    terminal.type_keys("nas\n");
+    terminal.shows("'nas' is not a valid address").await;
+    terminal.type_keys("\n");
+    terminal.shows(user).await;
+    terminal.type_keys("-\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0, "{screen}");
+    let now = settings();
+    assert!(!now.contains("PLANTED") && !now.contains("user"), "{now}");
+    let mut terminal = Terminal::start(desk.command(&["remote", "edit", "nas"]), 200);
+    terminal.shows_question().await;
+    terminal.type_keys("\u{4}");
+    let (code, screen) = terminal.end().await;
+    assert!(
+        code == 130 && screen.contains("nothing was saved"),
+        "{screen}"
+    );
+    assert_eq!(settings(), now);
+}
+
+#[tokio::test]
 async fn end_of_input_at_a_question_adds_nothing_and_asks_no_more() {
     for answers in [
         &[][..],
@@ -178,7 +253,7 @@ async fn end_of_input_at_a_question_adds_nothing_and_asks_no_more() {
         terminal.type_keys("\u{4}");
         let (ended, screen) = terminal.end().await;
         assert_eq!(ended, 130, "{screen}");
-        assert!(screen.contains("nothing was added"), "{screen}");
+        assert!(screen.contains("nothing was saved"), "{screen}");
         desk.run(&["--json", "remote", "test", "nas"])
             .await
             .expect(2);

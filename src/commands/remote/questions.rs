@@ -1,6 +1,7 @@
-//! `rescue remote add` without a name, a kind, or something that the kind needs: asks for what is missing, in the words
-//! of the help. An answer that cannot be used is refused at its own question.
+//! `rescue remote add` without a name, a kind, or something that the kind needs, and `rescue remote edit` without changes:
+//! asks, in the words of the help. An answer that cannot be used is refused at its own question.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 
@@ -8,16 +9,19 @@ use clap::{Arg, Args as _, Command};
 use serde::de::IgnoredAny;
 
 use super::super::{arguments, number_typed};
+use super::typed;
 use crate::cli::RemoteAddArgs;
 use crate::error::{Error, Kind};
-use crate::ui::Ui;
 use crate::ui::terminal::Mode;
-use crate::upload::kinds::KindOptions;
+use crate::ui::{Ui, plain};
+use crate::upload::kinds::{KindOptions, KindSettings, NeededSecret};
 use crate::upload::secret::Secret;
 use crate::upload::settings::Settings;
 
 /// Options that hardly anybody needs; they can be given on the command line.
 const SELDOM: [&str; 2] = ["certificates", "host_key"];
+/// The answer that removes a value.
+const REMOVES: &str = "-";
 /// Answers that are refused, before it gives up.
 const MOST_ANSWERS: usize = 20;
 
@@ -102,22 +106,90 @@ pub(super) async fn ask(
     })
 }
 
+/// Asks for each setting of a saved remote, and returns the options that change, by their ids; an empty text removes one.
+pub(super) async fn changes(
+    kind: &KindSettings,
+    options: &Command,
+    ui: &Ui,
+) -> Result<BTreeMap<String, OsString>, Error> {
+    if !ui.has_person() {
+        return Err(Error::new(Kind::Usage, "nothing to change is given")
+            .with_hint("give options of the remote's kind, which `rescue remote add --help` lists, or --secret-file"));
+    }
+    let mut changes = BTreeMap::new();
+    for arg in options.get_arguments().filter(|arg| is_asked_for(arg)) {
+        let id = arg.get_id().as_str();
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let present = kind.present(id, &changes);
+        let present = present.filter(|present| !present.is_empty());
+        let may_go = present.is_some() && !arg.is_required_set();
+        let is_removed = |typed: &str| may_go && typed == REMOVES;
+        let check = |typed: &str| match is_removed(typed) {
+            true => Ok(()),
+            false => KindOptions::check(kind.name(), id, typed),
+        };
+        let empty = match &present {
+            Some(present) => EmptyAnswer::Keeps { present, may_go },
+            None => EmptyAnswer::Counts,
+        };
+        let typed = answer(&help, empty, &check, ui).await?;
+        if is_removed(&typed) {
+            changes.insert(id.to_owned(), OsString::new());
+        } else if !typed.is_empty() && Some(&typed) != present.as_ref() {
+            changes.insert(id.to_owned(), typed.into());
+        }
+    }
+    Ok(changes)
+}
+
+/// Offers to replace a remote's secret; `None` where the person does not.
+pub(super) async fn new_secret(
+    needed: NeededSecret,
+    has_one: bool,
+    ui: &Ui,
+) -> Result<Option<Secret>, Error> {
+    const PRESENT: &str = "the present one";
+    let empty = match has_one {
+        true => EmptyAnswer::Keeps {
+            present: PRESENT,
+            may_go: false,
+        },
+        false => EmptyAnswer::Counts,
+    };
+    match needed {
+        NeededSecret::Line(what) => {
+            let line = typed(what, &empty.words(ui), ui).await?;
+            let is_given = !line.is_empty();
+            is_given.then(|| Secret::from_line(&line)).transpose()
+        }
+        NeededSecret::File(what) => {
+            let file = answer(&format!("The {what}"), empty, &check_secret_file, ui).await?;
+            let is_given = !file.is_empty();
+            is_given
+                .then(|| Secret::from_file(file.as_ref()))
+                .transpose()
+        }
+    }
+}
+
 /// Asks for the file with a secret that does not fit on a line.
 pub(super) async fn secret_file(what: &str, ui: &Ui) -> Result<Secret, Error> {
     if !ui.has_person() {
         return Err(Error::new(Kind::Usage, format!("the {what} is missing"))
             .with_hint("give it with --secret-file FILE"));
     }
-    let check = |typed: &str| {
-        let secret = Secret::from_file(typed.as_ref())?;
-        let is_json = serde_json::from_str::<IgnoredAny>(secret.reveal()).is_ok();
-        is_json.then_some(()).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("'{typed}' is not a JSON file"))
-                .with_hint("give the file that the service offers for download")
-        })
-    };
-    let file = answer(&format!("The {what}"), EmptyAnswer::AsksAgain, &check, ui).await?;
+    let question = format!("The {what}");
+    let file = answer(&question, EmptyAnswer::AsksAgain, &check_secret_file, ui).await?;
     Secret::from_file(file.as_ref())
+}
+
+fn check_secret_file(typed: &str) -> Result<(), Error> {
+    let secret = Secret::from_file(typed.as_ref())?;
+    let is_json = serde_json::from_str::<IgnoredAny>(secret.reveal()).is_ok();
+    is_json.then_some(()).ok_or_else(|| {
+        Error::new(Kind::Usage, format!("'{typed}' is not a JSON file"))
+            .with_hint("give the file that the service offers for download")
+    })
 }
 
 async fn chosen_kind<'a>(command: &'a Command, ui: &Ui) -> Result<&'a Command, Error> {
@@ -166,7 +238,7 @@ async fn chosen_on_face<'a>(kinds: &[&'a Command], ui: &Ui) -> Result<&'a Comman
         .await;
     let kind = chosen.and_then(|number| kinds.get(number));
     kind.copied()
-        .ok_or_else(|| Error::new(Kind::Interrupted, "nothing was added"))
+        .ok_or_else(|| Error::new(Kind::Interrupted, "nothing was saved"))
 }
 
 fn is_asked_for(arg: &Arg) -> bool {
@@ -178,27 +250,45 @@ fn is_asked_for(arg: &Arg) -> bool {
 
 /// What Enter alone is to a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum EmptyAnswer {
+enum EmptyAnswer<'a> {
     AsksAgain,
     Counts,
+    /// It keeps the present value, which may go.
+    Keeps {
+        present: &'a str,
+        may_go: bool,
+    },
+}
+
+impl EmptyAnswer<'_> {
+    fn words(self, ui: &Ui) -> String {
+        match self {
+            Self::AsksAgain => String::new(),
+            Self::Counts if ui.is_on_face() => " (may be empty)".to_owned(),
+            Self::Counts => " (or just Enter)".to_owned(),
+            Self::Keeps { present, may_go } => {
+                let removes = match may_go {
+                    true => format!(", {REMOVES} removes it"),
+                    false => String::new(),
+                };
+                format!(" (Enter keeps {}{removes})", plain(present))
+            }
+        }
+    }
 }
 
 /// A line that passes a check.
 async fn answer(
     question: &str,
-    empty: EmptyAnswer,
+    empty: EmptyAnswer<'_>,
     check: &dyn Fn(&str) -> Result<(), Error>,
     ui: &Ui,
 ) -> Result<String, Error> {
-    let end = match empty {
-        EmptyAnswer::AsksAgain => "",
-        EmptyAnswer::Counts if ui.is_on_face() => " (may be empty)",
-        EmptyAnswer::Counts => " (or just Enter)",
-    };
+    let end = empty.words(ui);
     for _ in 0..MOST_ANSWERS {
         let line = ui.ask(&format!("{question}{end}: "), Mode::Lines).await;
         let line = line.map_err(|error| {
-            let stopped = Error::new(Kind::Interrupted, "nothing was added");
+            let stopped = Error::new(Kind::Interrupted, "nothing was saved");
             match error.kind() {
                 ErrorKind::UnexpectedEof => stopped,
                 _ => Error::new(Kind::Usage, "the answer could not be read").caused_by(error),
@@ -207,8 +297,10 @@ async fn answer(
         })?;
         let line = line.trim();
         match line.is_empty() {
-            true if empty == EmptyAnswer::Counts => return Ok(String::new()),
-            true => ui.remark("This is needed. Type an answer, or press Ctrl-C to stop."),
+            true if empty == EmptyAnswer::AsksAgain => {
+                ui.remark("This is needed. Type an answer, or press Ctrl-C to stop.");
+            }
+            true => return Ok(String::new()),
             false => match check(line) {
                 Ok(()) => return Ok(line.to_owned()),
                 Err(refused) => {
@@ -219,7 +311,7 @@ async fn answer(
         }
     }
     Err(Error::new(Kind::Usage, "too many answers cannot be used")
-        .with_hint("give the arguments on the command line: `rescue remote add --help`"))
+        .with_hint("give the arguments on the command line: `rescue remote add --help` lists them"))
 }
 
 #[cfg(test)]

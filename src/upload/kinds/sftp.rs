@@ -7,6 +7,8 @@ mod connection;
 mod sign_in;
 mod store;
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
@@ -99,6 +101,37 @@ impl RemoteOptions for SftpOptions {
             }
             "host_key" => server_key(answer).map(drop),
             _ => Ok(()),
+        }
+    }
+
+    fn present(
+        settings: &SftpSettings,
+        option: &str,
+        changes: &BTreeMap<String, OsString>,
+    ) -> Option<String> {
+        let is_server = |address: &OsString| match login(&address.to_string_lossy()) {
+            Ok((_, host, port)) => host == settings.host && port == settings.port,
+            // It is refused where it is set up.
+            Err(_) => true,
+        };
+        match option {
+            "address" => Some(settings.address()),
+            "host_key" if !changes.get("address").is_none_or(is_server) => None,
+            _ => given::present(settings, option),
+        }
+    }
+}
+
+impl SftpSettings {
+    /// Returns the address as a person gives it.
+    fn address(&self) -> String {
+        let Self {
+            user, host, port, ..
+        } = self;
+        match (host.contains(':'), port) {
+            (true, _) => format!("{user}@[{host}]:{port}"),
+            (false, 22) => format!("{user}@{host}"),
+            (false, _) => format!("{user}@{host}:{port}"),
         }
     }
 }
@@ -230,5 +263,34 @@ mod tests {
         for bad in ["nas", "@nas", "ada@", "ada@nas:x", "ada:secret@nas"] {
             assert_eq!(read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn host_key_is_that_of_its_server_and_of_no_other() {
+        let settings = |address| {
+            let (user, host, port) = login(address).unwrap();
+            SftpSettings {
+                host,
+                port,
+                user,
+                path: String::new(),
+                key_file: None,
+                host_key: Some("SHA256:x".to_owned()),
+            }
+        };
+        let key = |address, changed: &str| {
+            let changes = [("address".to_owned(), changed.into())].into();
+            SftpOptions::present(&settings(address), "host_key", &changes)
+        };
+        for address in ["ada@nas", "ada@nas:2222", "ada@[::1]:2222"] {
+            let settings = settings(address);
+            assert_eq!(settings.address(), address);
+            let same = SftpOptions::present(&settings, "host_key", &BTreeMap::new());
+            assert_eq!(same, settings.host_key);
+            assert_eq!(key(address, address), settings.host_key);
+            assert_eq!(key(address, "ada@other"), None);
+        }
+        assert!(key("ada@nas", "bob@nas:22").is_some());
+        assert!(key("ada@nas", "ada@nas:23").is_none());
     }
 }

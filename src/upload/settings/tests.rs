@@ -41,7 +41,7 @@ fn settings_come_back_and_are_private() {
 }
 
 /// Each kind as version 0.1.0 wrote it, with all that it may hold, and what it leads to.
-const WRITTEN: &str = r#"
+pub(crate) const WRITTEN: &str = r#"
 [remotes.azure]
 kind = "azure"
 account = "ada"
@@ -243,6 +243,53 @@ fn what_a_newer_version_wrote_leaves_the_rest_usable_and_stays() {
     again.remove("moon").unwrap();
     let text = fs::read_to_string(&path).unwrap();
     assert!(!text.contains("moon") && text.contains("hunter4"), "{text}");
+}
+
+#[test]
+fn edited_remote_loses_what_is_gone_and_keeps_what_a_newer_version_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("remotes.toml");
+    let cloud = "[remotes.cloud]\nkind = \"webdav\"\nurl = \"https://cloud.example/dav\"\nuser = \"ada\"\n\
+                 secret = \"hunter2\"\nshine = true\n";
+    fs::write(&path, cloud).unwrap();
+    let written = || fs::read_to_string(&path).unwrap();
+    let webdav = |user: Option<&str>| {
+        KindSettings::WebDav(WebDavSettings {
+            url: "https://other.example".to_owned(),
+            user: user.map(str::to_owned),
+            certificates: None,
+        })
+    };
+    let edit = |kind, secret| {
+        let mut settings = Settings::load_from(&path).unwrap();
+        settings.edit("cloud", kind, secret).unwrap()
+    };
+    let kept = edit(webdav(Some("bob")), EditedSecret::Stays);
+    assert_eq!(kept, Some(SecretPlace::File));
+    let text = written();
+    assert!(text.contains("bob") && text.contains("hunter2"), "{text}");
+    let kept = edit(
+        webdav(Some("bob")),
+        EditedSecret::New(Secret::new("hunter3")),
+    );
+    assert_eq!(kept, Some(SecretPlace::File));
+    let text = written();
+    assert!(
+        text.contains("hunter3") && !text.contains("hunter2"),
+        "{text}"
+    );
+    assert_eq!(edit(webdav(None), EditedSecret::Gone), None);
+    let text = written();
+    for gone in ["user", "bob", "secret", "cloud.example"] {
+        assert!(!text.contains(gone), "{gone}: {text}");
+    }
+    assert!(text.contains("shine = true"), "{text}");
+    let mut settings = Settings::load_from(&path).unwrap();
+    assert!(
+        settings
+            .edit("other", webdav(None), EditedSecret::Stays)
+            .is_err()
+    );
 }
 
 #[test]
