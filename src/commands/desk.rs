@@ -32,6 +32,8 @@ use crate::ui::words::journey::{
 };
 use crate::ui::{Ui, plain};
 
+/// The most cases at once: more than a bench has cables for.
+const MOST_CASES: usize = 16;
 /// How often to look for phones that need a case of their own.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -106,12 +108,13 @@ impl Bench<'_> {
                     None => return done,
                 },
                 () = self.page.wanted(), if is_for_any => {
-                    if !lock(&self.claims).has_free_case() {
+                    if cases.len() < MOST_CASES && !lock(&self.claims).has_free_case() {
                         self.open(None, &mut cases);
                     }
                 }
                 newcomers = self.newcomers(), if is_for_any => {
-                    for phone in newcomers {
+                    let room = MOST_CASES.saturating_sub(cases.len());
+                    for phone in newcomers.into_iter().take(room) {
                         self.open(Some(phone), &mut cases);
                     }
                 }
@@ -439,9 +442,11 @@ impl GuideFace for PageFace<'_> {
 
     async fn show(&self, display: LiveDisplay) -> Result<(), Error> {
         let page = &self.case.page;
-        page.show_display(Some(display));
+        let display = Arc::new(display);
+        page.show_display(Some(Arc::clone(&display)));
         let done = self.number(asked_about_desk(DeskDoubt::Screen)).await;
         page.show_display(None);
+        display.end().await;
         done.map(drop)
     }
 

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
@@ -79,6 +80,14 @@ fn not_found() -> PageResponse {
     text(StatusCode::NOT_FOUND, "not found")
 }
 
+/// The response where no display is shown.
+pub(super) fn not_shown() -> PageResponse {
+    text(
+        StatusCode::CONFLICT,
+        "the phone's screen is not shown any more",
+    )
+}
+
 /// A phone's display.
 pub(crate) struct LiveDisplay {
     /// `None` after it went away.
@@ -89,6 +98,7 @@ pub(crate) struct LiveDisplay {
     picture: Mutex<()>,
     /// Touches go in their order.
     touch: Mutex<()>,
+    is_ended: AtomicBool,
 }
 
 impl std::fmt::Debug for LiveDisplay {
@@ -106,7 +116,16 @@ impl LiveDisplay {
             options,
             picture: Mutex::new(()),
             touch: Mutex::new(()),
+            is_ended: AtomicBool::new(false),
         }
+    }
+
+    /// Lets the phone go. Returns when nothing is asked of it any more: the next connection may be the only one that the
+    /// cable takes.
+    pub(crate) async fn end(&self) {
+        self.is_ended.store(true, Ordering::SeqCst);
+        let _turns = (self.picture.lock().await, self.touch.lock().await);
+        *self.phone.lock().await = None;
     }
 
     /// Answers a request of a page.
@@ -120,6 +139,9 @@ impl LiveDisplay {
 
     async fn picture(&self) -> PageResponse {
         let _turn = self.picture.lock().await;
+        if self.is_ended.load(Ordering::SeqCst) {
+            return not_shown();
+        }
         let shown = async { self.phone().await?.screenshot().await };
         match shown.await {
             Ok(picture) => typed("image/png", picture),
@@ -133,6 +155,9 @@ impl LiveDisplay {
             Err(refused) => return refused,
         };
         let _turn = self.touch.lock().await;
+        if self.is_ended.load(Ordering::SeqCst) {
+            return not_shown();
+        }
         let done = async { self.phone().await?.touch(&touch).await };
         match done.await {
             Ok(()) => text(StatusCode::OK, "done"),

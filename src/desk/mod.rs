@@ -225,8 +225,8 @@ impl CasePage {
     }
 
     /// Shows the phone's display, or no longer.
-    pub(crate) fn show_display(&self, display: Option<LiveDisplay>) {
-        self.change(|state| state.show_display(display.map(Arc::new)));
+    pub(crate) fn show_display(&self, display: Option<Arc<LiveDisplay>>) {
+        self.change(|state| state.show_display(display));
     }
 
     /// Begins work that the person can stop by this switch, which the page calls so: what was told before moves up.

@@ -103,10 +103,7 @@ impl DeskRequests {
                 let display = self.0.lock().case(case).and_then(CaseState::display);
                 match (path.strip_prefix("live/"), display) {
                     (Some(path), Some(display)) => display.answer(path, request).await,
-                    (Some(_), None) => text(
-                        StatusCode::CONFLICT,
-                        "the phone's screen is not shown any more",
-                    ),
+                    (Some(_), None) => live::not_shown(),
                     (None, _) => not_found(),
                 }
             }

@@ -192,7 +192,8 @@ fn any_fate() -> impl Strategy<Value = Fate> {
 }
 
 fn journey() -> Journey {
-    Journey::new(None, true, vec!["nas".to_owned()])
+    // A page offers more than a terminal.
+    Journey::new(None, true, vec!["nas".to_owned()]).on_page()
 }
 
 fn is_for_person(next: &Next) -> bool {
@@ -246,6 +247,7 @@ proptest! {
                 (&before, &happened),
                 (Next::Look, Happened::Looked(_))
                     | (Next::Ask(_), Happened::Answered(_))
+                    | (Next::Ask(Question::Doubt(_)), Happened::Looked(_))
                     | (Next::AskMany(_), Happened::AnsweredMany(_))
                     | (Next::AskPlace, Happened::Placed(_))
                     | (Next::Wait { .. }, Happened::Looked(_) | Happened::Answered(_))
