@@ -226,9 +226,22 @@ impl ServedPhone {
             ))),
             Err(PhoneError::ServerRefused { message, .. }) => {
                 tracing::debug!(message, "service refused");
-                Ok(None)
+                match self.is_attached().await {
+                    true => Ok(None),
+                    false => Err(self.gone(message)),
+                }
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Returns whether the server still has the phone. It answers a request for a service with the same "closed" when
+    /// the phone refuses and when it is unplugged meanwhile.
+    async fn is_attached(&self) -> bool {
+        let request = format!("host-{}:get-state", self.choice);
+        match self.server.ask(&request).await {
+            Ok(mut conversation) => matches!(conversation.text().await.as_deref(), Ok("device")),
+            Err(error) => is_unknown_service(&error),
         }
     }
 
