@@ -373,7 +373,11 @@ function render(parts) {
     $("before").hidden = !made.length;
     update($("before-blocks"), made);
   }
-  if ("now" in parts) update($("now"), blocks(parts.now));
+  if ("now" in parts) {
+    // The next step comes first.
+    const isAdvice = made => made.classList.contains("advice");
+    update($("now"), blocks(parts.now).sort((one, other) => isAdvice(other) - isAdvice(one)));
+  }
   if ("progress" in parts) showProgress(parts.progress);
   if ("proven" in parts) showProven(parts.proven);
   if ("shelf" in parts) {
@@ -398,14 +402,23 @@ function choose(number) {
   render(cases.get(number));
 }
 
+// Below many cards on a small window what changes would be out of sight.
+function bringUp() {
+  const top = $("phone").getBoundingClientRect().top;
+  if (top < 0 || top > innerHeight / 2) $("phone").scrollIntoView();
+}
+
 function isTurn(parts) {
   return Boolean(parts.question) && parts.question.kind !== "wait";
 }
 
 function status(parts) {
+  const holdings = [...parts.before, ...parts.now].findLast(told => told.kind === "holdings");
+  if (isTurn(parts) && holdings) return holdings.is_safe ? "Safe. Your turn" : "Not all is here. Your turn";
   if (isTurn(parts)) return "Your turn";
   if (parts.progress) return parts.progress.waits.length ? "Waiting for the phone" : parts.progress.parts[0] || "Working";
-  return parts.question ? "Waiting for the phone" : "Working";
+  if (!parts.question) return "Working";
+  return parts.phone ? "Waiting for its next step" : "Waiting for the phone";
 }
 
 function phoneOf(number) {
@@ -413,7 +426,7 @@ function phoneOf(number) {
 }
 
 function card(number) {
-  const parts = cases.get(number), made = element("li"), open = button("", "card", () => { choose(number); cards(); });
+  const parts = cases.get(number), made = element("li"), open = button("", "card", () => { choose(number); cards(); bringUp(); });
   open.append(element("strong", "", phoneOf(number)));
   if (parts.label.customer) open.append(element("span", "", parts.label.customer));
   open.append(element("span", isTurn(parts) ? "turn" : "", status(parts)));
