@@ -40,8 +40,18 @@ class Browser:
             if found:
                 return found
             if time.monotonic() - begin > seconds:
-                raise SystemExit(f"waited {seconds} s for: {script}")
+                shown = self.run("return document.body.innerText")
+                raise SystemExit(f"waited {seconds} s for: {script}\non this page:\n{shown}")
             time.sleep(0.02)
+
+    def click(self, words):
+        """Clicks a button by its words, as soon as it is there."""
+        found = f"[...document.querySelectorAll('button')].find(b => b.textContent.includes({json.dumps(words)}) && !b.disabled && b.offsetParent)"
+        self.until(f"const b = {found}; if (b) b.click(); return !!b")
+
+    def shows(self, words):
+        """Waits until the page shows these words."""
+        self.until(f"return document.querySelector('main').innerText.includes({json.dumps(words)})")
 
     def act(self, *sources):
         """Moves of the mouse, presses of keys: WebDriver's own input sources."""
@@ -74,8 +84,61 @@ class Browser:
         requests = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
         return [m["params"]["request"]["url"] for m in requests if m["method"] == "Network.requestWillBeSent"]
 
+    def tabs(self):
+        return self._call("GET", self.session + "/window/handles")
+
+    def go_to(self, tab):
+        self._call("POST", self.session + "/window", {"handle": tab})
+
+    def close_tab(self):
+        self._call("DELETE", self.session + "/window")
+
     def close(self):
         self._call("DELETE", self.session)
+
+
+class Looks:
+    """Looks at a page in each of its forms: pictures, and what axe-core and the width of the window object to."""
+
+    def __init__(self, picture, axe):
+        self.picture, self.violations, self.wide = picture, [], []
+        with open(axe) as file:
+            self.axe = file.read()
+
+    def at(self, window, state):
+        """The pictures are PICTURE-STATE-WIDTH-SCHEME.png."""
+        for width, height in ((1280, 1400), (390, 1500)):
+            for scheme in ("light", "dark"):
+                window.emulate(width, height, scheme)
+                window.run("scrollTo(0, 0)")
+                time.sleep(0.3)
+                window.screenshot(f"{self.picture}-{state}-{width}-{scheme}.png")
+                if window.run("return document.documentElement.scrollWidth > innerWidth"):
+                    self.wide.append(f"{state} {width}")
+                self.violations.extend(f"{state} {width} {scheme}: {found}" for found in self._found(window))
+
+    def _found(self, window):
+        window.run(self.axe + "; window.axe = window.axe || axe; return 0")
+        window.run("window.found = null; axe.run(document, {resultTypes: ['violations']}).then(r => window.found = r.violations"
+                   ".map(v => v.id + ': ' + v.help + ': ' + v.nodes.map(n => n.html.slice(0, 160)).slice(0, 3).join(' | ')))"
+                   ".catch(e => window.found = [String(e)]); return 0")
+        return window.until("return window.found && {list: window.found}")["list"]
+
+
+def choose_folder(window, folder):
+    """Chooses a folder by the chooser alone: up to the root, and down to it. Returns what it shows then."""
+    window.shows("Which folder?")
+    shown = lambda: window.run("return document.getElementById('folder').value")
+    window.until("return document.getElementById('folder').value && document.querySelectorAll('.folders button').length")
+    while shown() != "/":
+        before = shown()
+        window.click("The folder above")
+        window.until(f"return document.getElementById('folder').value !== {json.dumps(before)}")
+    for name in folder.strip("/").split("/"):
+        before = shown()
+        window.until(f"const b = [...document.querySelectorAll('.folders button')].find(b => b.textContent === {json.dumps(name)}); if (b) b.click(); return !!b")
+        window.until(f"return document.getElementById('folder').value !== {json.dumps(before)}")
+    return shown()
 
 
 @contextlib.contextmanager

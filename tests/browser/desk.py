@@ -7,92 +7,47 @@ desk.py URL DISK PICTURE AXE: DISK is a folder on another disk. The pictures are
 import json, os, sys, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from browser import browser
+from browser import Looks, browser, choose_folder
 
 url, disk, picture, axe = sys.argv[1:]
-with open(axe) as file:
-    AXE = file.read()
-seen, violations, wide = {}, [], []
-
-
-def accessible(window):
-    """What axe-core objects to, on the page as it is now."""
-    window.run(AXE + "; window.axe = window.axe || axe; return 0")
-    window.run("window.found = null; axe.run(document, {resultTypes: ['violations']}).then(r => window.found = r.violations"
-               ".map(v => v.id + ': ' + v.help + ': ' + v.nodes.map(n => n.html.slice(0, 160)).slice(0, 3).join(' | ')))"
-               ".catch(e => window.found = [String(e)]); return 0")
-    return window.until("return window.found && {list: window.found}")["list"]
-
-
-def look(window, state):
-    """The page in each of its forms."""
-    for width, height in ((1280, 900), (390, 844)):
-        for scheme in ("light", "dark"):
-            window.emulate(width, height, scheme)
-            time.sleep(0.3)
-            window.screenshot(f"{picture}-{state}-{width}-{scheme}.png")
-            if window.run("return document.documentElement.scrollWidth > innerWidth"):
-                wide.append(f"{state} {width}")
-            violations.extend(f"{state} {width} {scheme}: {found}" for found in accessible(window))
-
-
-def click(window, words):
-    """Clicks a button by its words, as soon as it is there."""
-    found = f"[...document.querySelectorAll('button')].find(b => b.textContent.includes({json.dumps(words)}) && !b.disabled && b.offsetParent)"
-    window.until(f"const b = {found}; if (b) b.click(); return !!b")
-
-
-def shows(window, words):
-    window.until(f"return document.querySelector('main').innerText.includes({json.dumps(words)})")
-
+seen, looks = {}, Looks(picture, axe)
 
 with browser() as window:
     window.open(url)
     window.until("return document.getElementById('connection').textContent === 'Connected'")
     seen["title"] = window.run("return document.title")
-    shows(window, "What do you want to take?")
-    look(window, "choose")
-    click(window, "Everything (recommended)")
+    window.shows("What do you want to take?")
+    looks.at(window, "choose")
+    window.click("Everything (recommended)")
     window.until("return !document.getElementById('work').hidden && document.getElementById('pictures').childElementCount > 0")
-    look(window, "progress")
+    looks.at(window, "progress")
     seen["parts"] = window.run("return [...document.querySelectorAll('#parts span')].map(s => s.textContent)")
     seen["names"] = window.run("return [...document.querySelectorAll('#pictures img')].map(i => i.alt)")
-    click(window, "Pause")
-    shows(window, "Paused.")
+    window.click("Pause")
+    window.shows("Paused.")
     # A page that is opened again finds the same.
     window.open("about:blank")
     window.open(url)
-    shows(window, "Paused.")
-    look(window, "paused")
-    click(window, "Continue")
-    shows(window, "Safe: everything asked for")
-    shows(window, "What next?")
+    window.shows("Paused.")
+    looks.at(window, "paused")
+    window.click("Continue")
+    window.shows("Safe: everything asked for")
+    window.shows("What next?")
     seen["proven"] = window.run("return document.getElementById('proven-count').textContent")
     seen["broken"] = window.run("return [...document.querySelectorAll('#pictures img')].filter(i => !i.naturalWidth).length")
-    look(window, "end")
+    looks.at(window, "end")
     shelf = window.run("return document.getElementById('album').href")
-    click(window, "Make one zip file")
-    shows(window, "use the button")
-    click(window, "Copy it to another disk")
-    shows(window, "Which folder?")
+    window.click("Make one zip file")
+    window.shows("use the button")
+    window.click("Copy it to another disk")
+    window.shows("Which folder?")
     window.until("return document.querySelectorAll('.folders button').length > 0")
-    look(window, "folders")
-    # By the chooser alone: up to the root, and down to the disk.
-    for _ in range(30):
-        if window.run("return document.getElementById('folder').value") == "/":
-            break
-        before = window.run("return document.getElementById('folder').value")
-        click(window, "The folder above")
-        window.until(f"return document.getElementById('folder').value !== {json.dumps(before)}")
-    for name in disk.strip("/").split("/"):
-        before = window.run("return document.getElementById('folder').value")
-        window.until(f"const b = [...document.querySelectorAll('.folders button')].find(b => b.textContent === {json.dumps(name)}); if (b) b.click(); return !!b")
-        window.until(f"return document.getElementById('folder').value !== {json.dumps(before)}")
-    seen["chosen"] = window.run("return document.getElementById('folder').value")
-    click(window, "Use this folder")
-    shows(window, "Backup complete")
-    shows(window, "What next?")
-    look(window, "copied")
+    looks.at(window, "folders")
+    seen["chosen"] = choose_folder(window, disk)
+    window.click("Use this folder")
+    window.shows("Backup complete")
+    window.shows("What next?")
+    looks.at(window, "copied")
     # What names from the phone would have done, were they taken for markup.
     seen["markup"] = window.run("return document.querySelectorAll('main b, main script, iframe, object, [onerror]').length")
     seen["text"] = window.run("return document.body.innerText")
@@ -114,9 +69,9 @@ with browser() as window:
     window.open(shelf.replace("index.html", "report.html"))
     seen["verdict"] = window.run("return document.querySelector('.verdict strong').textContent")
     window.open(url)
-    click(window, "Finish")
-    click(window, "End rescue")
+    window.click("Finish")
+    window.click("End rescue")
     window.until("return document.getElementById('connection').textContent.includes('You can close this page')")
-    look(window, "over")
-seen["violations"], seen["too_wide"] = violations, wide
+    looks.at(window, "over")
+seen["violations"], seen["too_wide"] = looks.violations, looks.wide
 print(json.dumps(seen))

@@ -74,10 +74,15 @@ impl<'desk> AdbServer<'desk> {
 
     /// Has it connect to a phone that lets it in.
     pub(crate) fn connect(&mut self, phone: &Phone) {
-        let said = self.adb(&["connect", &phone.address()]);
+        self.connect_to(&phone.address());
+    }
+
+    /// The same by its address, or that of its cable.
+    pub(crate) fn connect_to(&mut self, address: &str) {
+        let said = self.adb(&["connect", address]);
         assert!(said.starts_with("connected to"), "{said}");
         desk::wait_for("the phone's state 'device'", || {
-            self.adb(&["-s", &phone.address(), "get-state"]).trim() == "device"
+            self.adb(&["-s", address, "get-state"]).trim() == "device"
         });
     }
 }

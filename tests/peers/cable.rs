@@ -21,6 +21,8 @@ struct Inside {
     bytes_per_second: u64,
     /// Bytes that came from the phone.
     received: AtomicU64,
+    /// At how many of them it stands still.
+    holds_at: AtomicU64,
     is_out: AtomicBool,
     is_held: AtomicBool,
     is_gone: AtomicBool,
@@ -47,6 +49,7 @@ impl Cable {
             phone_port,
             bytes_per_second,
             received: AtomicU64::new(0),
+            holds_at: AtomicU64::new(u64::MAX),
             is_out: AtomicBool::new(false),
             is_held: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
@@ -84,8 +87,24 @@ impl Cable {
         self.inside.is_held.store(true, Ordering::SeqCst);
     }
 
+    #[allow(dead_code, reason = "used by tests/peers")]
+    /// Lets so many more bytes come from the phone, and then none.
+    pub(crate) fn hold_after(&self, bytes: u64) {
+        let at = self.received() + bytes;
+        self.inside.holds_at.store(at, Ordering::SeqCst);
+        self.inside.is_held.store(false, Ordering::SeqCst);
+    }
+
+    #[allow(dead_code, reason = "used by tests/peers")]
+    /// Waits until it stands still.
+    pub(crate) fn wait_until_held(&self) {
+        let is_held = || self.inside.is_held.load(Ordering::SeqCst);
+        crate::desk::wait_for("a cable that stands still", is_held);
+    }
+
     /// Lets it come again.
     pub(crate) fn let_go(&self) {
+        self.inside.holds_at.store(u64::MAX, Ordering::SeqCst);
         self.inside.is_held.store(false, Ordering::SeqCst);
     }
 
@@ -149,7 +168,7 @@ impl Inside {
         most: u64,
     ) {
         let mut buffer = vec![0; 64 * 1024];
-        let (begin, mut carried, mut left) = (Instant::now(), 0, most);
+        let (mut due, mut left) = (Instant::now(), most);
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let count = left.min(count as u64) as usize;
             left -= count as u64;
@@ -160,10 +179,14 @@ impl Inside {
                 while self.is_held.load(Ordering::SeqCst) && !self.is_gone.load(Ordering::SeqCst) {
                     thread::sleep(Duration::from_millis(5));
                 }
-                counter.fetch_add(count as u64, Ordering::SeqCst);
-                carried += count as u64;
-                let due = Duration::from_secs_f64(carried as f64 / self.bytes_per_second as f64);
-                thread::sleep(due.saturating_sub(begin.elapsed()));
+                let received = counter.fetch_add(count as u64, Ordering::SeqCst);
+                if received + count as u64 >= self.holds_at.load(Ordering::SeqCst) {
+                    self.is_held.store(true, Ordering::SeqCst);
+                }
+                // What was not used while nothing came is not made up for.
+                let takes = count as f64 / self.bytes_per_second as f64;
+                due = due.max(Instant::now()) + Duration::from_secs_f64(takes);
+                thread::sleep(due.saturating_duration_since(Instant::now()));
             }
         }
         for end in [&from, &to] {

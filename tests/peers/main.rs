@@ -2,7 +2,8 @@
 //! Google's newer one, the BagIt validator of the Library of Congress, `sha256sum`.
 //!
 //! `bash tests/peers/install` makes what is needed below `target/peers`; without it every test
-//! fails and says so. Each test has a [`desk::Desk`] to itself: a home folder, a port for an adb
+//! fails and says so; `bench` needs `bash tests/archive/install` as well. Each test has a
+//! [`desk::Desk`] to itself: a home folder, a port for an adb
 //! server and as many phones as it likes. Needs root, for the phones' namespaces.
 //!
 //! ```text
@@ -40,6 +41,7 @@ mod tree;
 // The tests, by situation.
 mod authorise;
 mod bag;
+mod bench;
 mod choose;
 mod few_threads;
 mod interrupt;

@@ -123,9 +123,14 @@ impl Phone {
         self.state.join("storage/1A2B-3C4D")
     }
 
+    /// A file of the stand-ins for Android's own commands, by its name.
+    pub(crate) fn lab(&self, name: &str) -> PathBuf {
+        self.state.join("data/lab").join(name)
+    }
+
     /// Whether it shows its question.
     pub(crate) fn asks(&self) -> bool {
-        self.state.join("data/lab/pending_key").exists()
+        self.lab("pending_key").exists()
     }
 
     /// Waits for the question and answers it.
@@ -136,17 +141,23 @@ impl Phone {
             Tap::Always => "always",
         };
         // Renamed into place, so that the phone never reads half a word.
-        let lab = self.state.join("data/lab");
-        fs::write(lab.join("tap.new"), answer).unwrap();
-        fs::rename(lab.join("tap.new"), lab.join("tap")).unwrap();
+        fs::write(self.lab("tap.new"), answer).unwrap();
+        fs::rename(self.lab("tap.new"), self.lab("tap")).unwrap();
     }
 
     /// Gives it another serial number.
     pub(crate) fn set_serial(&self, serial: &str) {
+        self.set_property("ro.serialno", serial);
+        self.set_property("ro.boot.serialno", serial);
+    }
+
+    /// Gives it a system property.
+    pub(crate) fn set_property(&self, name: &str, value: &str) {
         // Read anew at each `getprop`; the last line counts.
-        let mut properties = fs::read_to_string(self.state.join("data/property/props")).unwrap();
-        properties += &format!("ro.serialno={serial}\nro.boot.serialno={serial}\n");
-        fs::write(self.state.join("data/property/props"), properties).unwrap();
+        let path = self.state.join("data/property/props");
+        let mut properties = fs::read_to_string(&path).unwrap();
+        properties += &format!("{name}={value}\n");
+        fs::write(path, properties).unwrap();
     }
 
     /// Opens the dialog that shows this code.

@@ -7,10 +7,11 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 R=$1 ADBD=$2 TOYBOX=$3 ADBD34=$4
 umask 022
 rm -rf "$R"; mkdir -p "$R"; cd "$R"
-mkdir -p system/{bin,etc,lib64,xbin} vendor/bin product/bin apex data storage proc dev mnt/{user/0,sdcard} sys lib64
+mkdir -p system/{bin,etc,lib64,xbin} vendor/bin product/bin apex data storage proc dev mnt/user/0 sys lib64
 ln -s /system/bin bin
 ln -s /system/etc etc
 ln -s /storage/self/primary sdcard
+ln -s /storage/self/primary mnt/sdcard
 ln -s /storage/emulated/0 mnt/user/0/primary
 ln -s /data/user_de/0/com.android.shell/files/bugreports bugreports
 
