@@ -345,6 +345,8 @@ function showDisplay(isShown) {
   $("display").hidden = !isShown;
   if (endLive) endLive();
   endLive = isShown ? showLive($("display"), `case/${current}/live/`, "rescue desk") : null;
+  // It stands below what the phone holds.
+  if (isShown) $("display").scrollIntoView();
 }
 
 // ---- whose phone it is
