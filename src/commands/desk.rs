@@ -17,7 +17,7 @@ use super::{Context, Done, browser, event_loop, failed};
 use crate::cli::{DeskArgs, JobArgs, PhoneArgs};
 use crate::desk::claims::{AttachedPhone, PhoneClaims};
 use crate::desk::live::LiveDisplay;
-use crate::desk::{CasePage, DeskPage, DeskServers};
+use crate::desk::{CasePage, DeskPage, DeskServers, MOST_CASES};
 use crate::error::{Error, Kind};
 use crate::export::album;
 use crate::folder::JobLabel;
@@ -32,8 +32,6 @@ use crate::ui::words::journey::{
 };
 use crate::ui::{Ui, plain};
 
-/// The most cases at once: more than a bench has cables for.
-const MOST_CASES: usize = 16;
 /// How often to look for phones that need a case of their own.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -156,7 +154,8 @@ impl Bench<'_> {
             Some(phone) => lock(&self.claims).bind(page.number(), phone),
             None => lock(&self.claims).open(page.number()),
         }
-        page.name_phone(phone.as_deref().map(plain));
+        let named = phone.as_deref().map(|name| (name.to_owned(), plain(name)));
+        page.name_phone(named);
         let mut args = self.args.phone.clone();
         args.serial = phone.or(args.serial);
         let case = Case {
@@ -233,7 +232,12 @@ impl Case {
                 context,
                 case: &self,
             };
-            let done = match lead(&phone, context, face).await {
+            let led = lead(&phone, context, face).await;
+            // What was typed during the work.
+            if let Some((folder, label)) = self.page.unwritten_label() {
+                self.relabel(folder, label, ui).await;
+            }
+            let done = match led {
                 Err(error) if whole.is_set() => return Err(error),
                 // The person gave this phone up.
                 Err(_) if halt.is_set() => {
@@ -279,6 +283,16 @@ impl Case {
 }
 
 impl Case {
+    /// Writes a label into a rescue folder on which nothing works.
+    async fn relabel(&self, folder: PathBuf, label: JobLabel, ui: &Ui) {
+        let new = label.clone();
+        match tokio::task::spawn_blocking(move || relabel(&folder, &new)).await {
+            Ok(Ok(())) => self.page.read_label(label),
+            Ok(Err(error)) => ui.error(&error),
+            Err(_) => {}
+        }
+    }
+
     /// Takes the case off the desk.
     fn close(&self) {
         lock(&self.claims).close(self.page.number());
@@ -323,16 +337,10 @@ impl PageFace<'_> {
             // While somebody is asked, nothing else works on the folder.
             tokio::select! {
                 answer = &mut asked => return answer,
-                (folder, label) = page.label_typed() => self.relabel(folder, label).await,
+                (folder, label) = page.label_typed() => {
+                    self.case.relabel(folder, label, self.context.ui).await;
+                }
             }
-        }
-    }
-
-    /// Writes a label into a rescue folder.
-    async fn relabel(&self, folder: PathBuf, label: JobLabel) {
-        let written = tokio::task::spawn_blocking(move || relabel(&folder, &label)).await;
-        if let Ok(Err(error)) = written {
-            self.context.ui.error(&error);
         }
     }
 
@@ -372,7 +380,10 @@ impl GuideFace for PageFace<'_> {
         let number = self.case.page.number();
         let sight = lock(&self.case.claims).narrow(number, sight);
         match sight.0.iter().find(|seen| seen.phone.is_some()) {
-            Some(seen) => self.case.page.name_phone(phone_on_page(seen)),
+            Some(seen) => {
+                let named = seen.phone.clone().zip(phone_on_page(seen));
+                self.case.page.name_phone(named);
+            }
             None if self.seen().is_none() => self.case.page.name_phone(None),
             None => {}
         }

@@ -58,6 +58,13 @@ impl DeskCases {
         }
     }
 
+    /// Ends a case that is not the last, unless work is under way; whether it does.
+    pub(super) fn give_up(&mut self, case: u64) -> bool {
+        let mut others = self.cases.iter().filter(|(number, _)| **number != case);
+        others.any(|(_, state)| !state.is_ending())
+            && self.cases.get(&case).is_some_and(CaseState::give_up)
+    }
+
     /// How many are open.
     pub(super) fn count(&self) -> usize {
         self.cases.len()

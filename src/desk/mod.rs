@@ -41,6 +41,9 @@ use server::LocalServer;
 use shelf::{Shelf, ShelfRequests};
 use state::{CaseState, OpenQuestion};
 
+/// The most cases at once: more than a bench has cables for.
+pub(crate) const MOST_CASES: usize = 16;
+
 /// The page of `rescue desk`; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct DeskPage(Arc<DeskInner>);
@@ -174,8 +177,8 @@ impl CasePage {
         self.desk.lock().count() < 2
     }
 
-    /// Calls its phone so.
-    pub(crate) fn name_phone(&self, phone: Option<String>) {
+    /// Its phone is this one: what chooses it, and what it is called.
+    pub(crate) fn name_phone(&self, phone: Option<(String, String)>) {
         self.change(|state| state.name_phone(phone));
     }
 
@@ -196,7 +199,7 @@ impl CasePage {
         self.change(|state| state.show_shelf(url));
     }
 
-    /// Shows the label that the folder has, unless one was typed on the page.
+    /// The folder has this label, which is shown unless another one was typed on the page.
     pub(crate) fn read_label(&self, label: JobLabel) {
         self.change(|state| state.read_label(label));
     }
@@ -206,7 +209,12 @@ impl CasePage {
         self.change(CaseState::label_for_pull)
     }
 
-    /// Returns when a label was typed that the folder does not have: both.
+    /// The label that was typed and that the folder does not have: both.
+    pub(crate) fn unwritten_label(&self) -> Option<(PathBuf, JobLabel)> {
+        self.change(|state| state.unwritten_label())
+    }
+
+    /// Returns when a label was typed that nobody tried to write into the folder: both.
     pub(crate) async fn label_typed(&self) -> (PathBuf, JobLabel) {
         loop {
             if let Some(new) = self.change(CaseState::new_label) {
@@ -247,6 +255,7 @@ impl CasePage {
 
     /// Takes the case off the page, unless it is the last one.
     pub(crate) fn close(&self) {
+        self.desk.0.shelf.clear(self.number);
         self.desk.change(|cases| cases.close(self.number));
     }
 

@@ -15,7 +15,7 @@ use super::cases::SeenNews;
 use super::server::{LocalPages, PageFile, PageResponse, on_thread, sent, text, typed};
 use super::shelf::open_below;
 use super::state::{CaseState, RefusedAnswer, SentAnswer};
-use super::{CasePage, DeskPage, drawings, folders, live};
+use super::{CasePage, DeskPage, MOST_CASES, drawings, folders, live};
 use crate::folder::JobLabel;
 use crate::json;
 use crate::media::kind::MediaKind;
@@ -112,12 +112,15 @@ impl DeskRequests {
 
     /// Has the desk open a case for another phone.
     fn another(&self) -> PageResponse {
-        if !self.0.lock().takes_more() {
-            return text(
-                StatusCode::CONFLICT,
-                "this desk was started for one phone alone",
-            );
+        let refused = |words: &'static str| text(StatusCode::CONFLICT, words);
+        let cases = self.0.lock();
+        if !cases.takes_more() {
+            return refused("this desk was started for one phone alone");
         }
+        if cases.count() >= MOST_CASES {
+            return refused("there are as many cards as there can be: close one first");
+        }
+        drop(cases);
         self.0.0.wants_more.notify_one();
         text(StatusCode::OK, "done")
     }
@@ -185,9 +188,12 @@ fn pause(page: &CasePage) -> PageResponse {
 }
 
 fn give_up(page: &CasePage) -> PageResponse {
-    match page.change(|state| state.give_up()) {
+    match page.desk.change(|cases| cases.give_up(page.number)) {
         true => text(StatusCode::OK, "done"),
-        false => text(StatusCode::CONFLICT, "work is under way: stop it first"),
+        false => text(
+            StatusCode::CONFLICT,
+            "work is under way, or this is the last card: stop it first",
+        ),
     }
 }
 
@@ -205,8 +211,14 @@ async fn labelled(page: &CasePage, request: Request<Incoming>) -> PageResponse {
     };
     match JobLabel::new(&typed.customer, &typed.note) {
         Ok(label) => {
-            page.change(|state| state.type_label(label));
-            text(StatusCode::OK, "done")
+            let is_there = page.change(|state| {
+                state.type_label(label);
+                true
+            });
+            match is_there {
+                true => text(StatusCode::OK, "done"),
+                false => text(StatusCode::CONFLICT, "this phone's card is closed"),
+            }
         }
         Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
     }

@@ -92,6 +92,7 @@ impl LocalServer {
     pub(crate) async fn serve<P: LocalPages>(self, pages: P) -> io::Result<()> {
         let listener = TcpListener::from_std(self.listener)?;
         let door = Arc::new(Door {
+            port: self.address.port(),
             hosts: ["127.0.0.1", "localhost"].map(|host| format!("{host}:{}", self.address.port())),
             token: self.token,
             ticket: Mutex::new(self.ticket),
@@ -100,8 +101,8 @@ impl LocalServer {
         let mut connections = JoinSet::new();
         let mut seats: VecDeque<Seat> = VecDeque::new();
         loop {
-            let socket = match listener.accept().await {
-                Ok((socket, _)) => socket,
+            let (socket, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
                 // A connection that was given up before it was taken; or no file handle, which passes.
                 Err(error) => {
                     tracing::debug!(%error, "no connection");
@@ -114,10 +115,9 @@ impl LocalServer {
             if seats.len() >= CONNECTIONS {
                 // The newest is what the person does now: the oldest that asks for nothing goes.
                 let idle = seats.iter().position(|seat| !seat.is_asked());
-                let Some(oldest) = idle.and_then(|at| seats.remove(at)) else {
-                    continue;
-                };
-                oldest.connection.abort();
+                if let Some(oldest) = seats.remove(idle.unwrap_or(0)) {
+                    oldest.connection.abort();
+                }
             }
             let door = Arc::clone(&door);
             let requests = Arc::new(AtomicUsize::new(0));
@@ -126,7 +126,7 @@ impl LocalServer {
                 let service = service_fn(|request| {
                     let (door, pending) = (Arc::clone(&door), PendingRequest::new(&own));
                     async move {
-                        let answer = door.answer(request).await;
+                        let answer = door.answer(request, peer).await;
                         Ok::<_, Infallible>(answer.map(|body| body.counted(pending)))
                     }
                 });
@@ -168,6 +168,7 @@ impl Seat {
 
 /// What all requests pass.
 struct Door<P> {
+    port: u16,
     /// What a browser may call us.
     hosts: [String; 2],
     token: String,
@@ -184,8 +185,13 @@ enum Admission<'a> {
 }
 
 impl<P: LocalPages> Door<P> {
-    async fn answer(&self, request: Request<Incoming>) -> PageResponse {
-        let way = self.admitted(request.method(), request.uri().path(), request.headers());
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> PageResponse {
+        let way = self.admitted(
+            request.method(),
+            request.uri().path(),
+            request.headers(),
+            peer,
+        );
         guarded(match way {
             Ok(Admission::Below(path)) => {
                 let path = path.to_owned();
@@ -202,6 +208,7 @@ impl<P: LocalPages> Door<P> {
         method: &Method,
         path: &'a str,
         headers: &HeaderMap,
+        peer: SocketAddr,
     ) -> Result<Admission<'a>, &'static str> {
         let value = |name| {
             let mut values = headers.get_all(name).iter();
@@ -226,7 +233,12 @@ impl<P: LocalPages> Door<P> {
             Some((token, below)) if same(token.as_bytes(), self.token.as_bytes()) => {
                 Ok(Admission::Below(below))
             }
-            Some((ticket, "")) if method == Method::GET && self.takes(ticket) => {
+            // Other users see the ticket among a program's arguments, and may be faster than the browser.
+            Some((ticket, ""))
+                if method == Method::GET
+                    && !is_another_users(peer.port(), self.port)
+                    && self.takes(ticket) =>
+            {
                 Ok(Admission::ToPage)
             }
             _ => Err(P::WRONG_ADDRESS),
@@ -250,6 +262,33 @@ impl<P: LocalPages> Door<P> {
         }
         answer
     }
+}
+
+/// Whether another user of this computer holds the other end of a connection to our port, as far as the system tells:
+/// Linux does, for its own connections.
+fn is_another_users(peer: u16, own: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp");
+    table.is_ok_and(|table| users(&table, peer, own).is_some_and(|(theirs, ours)| theirs != ours))
+}
+
+/// The user ids of a connection's other end and of our listening socket, in the form of Linux's `/proc/net/tcp`.
+fn users(table: &str, peer: u16, own: u16) -> Option<(&str, &str)> {
+    const LISTENS: &str = "0A";
+    let sockets = table.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let port = |address: &str| u16::from_str_radix(address.rsplit_once(':')?.1, 16).ok();
+        match words.as_slice() {
+            [_, local, remote, state, _, _, _, user, ..] => {
+                Some((port(local)?, port(remote)?, *state, *user))
+            }
+            _ => None,
+        }
+    });
+    let theirs = sockets
+        .clone()
+        .find(|(local, remote, ..)| (*local, *remote) == (peer, own));
+    let ours = { sockets }.find(|(local, _, state, _)| (*local, *state) == (own, LISTENS));
+    Some((theirs?.3, ours?.3))
 }
 
 /// Compares without telling, by how long it takes, how much is right.
@@ -353,5 +392,35 @@ pub(crate) struct PageFile {
 impl PageFile {
     pub(crate) fn answer(&self) -> PageResponse {
         typed(self.content_type, self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_at_the_other_end_is_read_as_linux_writes_it() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+            0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 1 1 0 100 0 0 10 0\n\
+            1: 0100007F:D431 0100007F:1F90 01 00000000:00000000 00:00000000 00000000 65534        0 2 1 0 20 4 30 10 -1\n\
+            2: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000  1000        0 3 1 0 20 4 30 10 -1\n\
+            3: 0100007F:D432 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1000        0 4 1 0 20 4 30 10 -1\n";
+        assert_eq!(users(table, 0xd431, 0x1f90), Some(("65534", "1000")));
+        assert_eq!(users(table, 0xd432, 0x1f90), Some(("1000", "1000")));
+        assert_eq!(users(table, 0xd433, 0x1f90), None);
+        assert_eq!(users("nonsense\n: :\n", 1, 2), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn own_connection_is_nobody_elses() {
+        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let client = std::net::TcpStream::connect(("127.0.0.1", own)).unwrap();
+        let peer = client.local_addr().unwrap().port();
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        assert!(users(&table, peer, own).is_some());
+        assert!(!is_another_users(peer, own));
     }
 }

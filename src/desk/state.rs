@@ -117,8 +117,10 @@ struct CaseLabel {
     text: JobLabel,
     /// Whether the text was typed here, and not read from the folder.
     is_typed: bool,
-    /// Whether the folder does not have it yet.
+    /// Whether nobody tried to write it yet.
     is_new: bool,
+    /// Whether the folder has it.
+    is_written: bool,
     typed: Arc<Notify>,
 }
 
@@ -141,8 +143,8 @@ pub(super) struct CaseState {
     /// Pictures that were ever shown.
     pictures: u64,
     shelf: Option<String>,
-    /// What the phone is called, once one is seen.
-    phone: Option<String>,
+    /// What chooses the phone, and what it is called, once one is seen.
+    phone: Option<(String, String)>,
     label: CaseLabel,
     /// What ends the case.
     end: Option<Halt>,
@@ -193,6 +195,15 @@ impl CaseState {
             files: u64,
             pictures: &'a VecDeque<ProvenPicture>,
         }
+        #[derive(Serialize)]
+        struct LabelPart<'a> {
+            #[serde(flatten)]
+            text: &'a JobLabel,
+            /// Whether the report shows it.
+            is_written: bool,
+            /// Whose it is.
+            phone: Option<&'a String>,
+        }
         let value = match part {
             StatePart::Before => serde_json::to_value(&self.before),
             StatePart::Now => serde_json::to_value(&self.now),
@@ -213,8 +224,12 @@ impl CaseState {
                 pictures: &self.proven,
             }),
             StatePart::Shelf => serde_json::to_value(&self.shelf),
-            StatePart::Phone => serde_json::to_value(&self.phone),
-            StatePart::Label => serde_json::to_value(&self.label.text),
+            StatePart::Phone => serde_json::to_value(self.phone.as_ref().map(|(_, title)| title)),
+            StatePart::Label => serde_json::to_value(LabelPart {
+                text: &self.label.text,
+                is_written: self.label.is_written,
+                phone: self.phone.as_ref().map(|(name, _)| name),
+            }),
             StatePart::Screen => serde_json::to_value(self.display.is_some()),
         };
         // Nothing of it can fail; a page without a part still shows the others.
@@ -346,12 +361,22 @@ impl CaseState {
         self.touch(StatePart::Shelf);
     }
 
-    /// Calls the phone so.
-    pub(super) fn name_phone(&mut self, phone: Option<String>) {
-        if self.phone != phone {
-            self.phone = phone;
-            self.touch(StatePart::Phone);
+    /// The phone is this one: what chooses it, and what it is called. What was typed about another phone goes.
+    pub(super) fn name_phone(&mut self, phone: Option<(String, String)>) {
+        if self.phone == phone {
+            return;
         }
+        let name = |phone: &Option<(String, String)>| phone.as_ref().map(|(name, _)| name.clone());
+        let is_another = self.phone.is_some() && name(&self.phone) != name(&phone);
+        if is_another {
+            self.label = CaseLabel {
+                typed: Arc::clone(&self.label.typed),
+                ..CaseLabel::default()
+            };
+        }
+        self.phone = phone;
+        self.touch(StatePart::Phone);
+        self.touch(StatePart::Label);
     }
 
     /// The case is ended by this switch.
@@ -365,20 +390,27 @@ impl CaseState {
         end.inspect(|end| end.stop(Error::stopped())).is_some()
     }
 
+    /// Whether the case is being ended.
+    pub(super) fn is_ending(&self) -> bool {
+        self.end.as_ref().is_some_and(Halt::is_set)
+    }
+
     /// Takes the label that somebody typed.
     pub(super) fn type_label(&mut self, text: JobLabel) {
-        (self.label.is_typed, self.label.is_new) = (true, true);
         self.label.text = text;
+        (self.label.is_typed, self.label.is_new) = (true, true);
+        self.label.is_written = false;
         self.label.typed.notify_one();
         self.touch(StatePart::Label);
     }
 
-    /// Shows the label that the folder has, unless one was typed.
+    /// The folder has this label, which is shown unless another one was typed.
     pub(super) fn read_label(&mut self, text: JobLabel) {
-        if !self.label.is_typed && self.label.text != text {
-            self.label.text = text;
-            self.touch(StatePart::Label);
+        if !self.label.is_typed {
+            self.label.text = text.clone();
         }
+        self.label.is_written = self.label.text == text;
+        self.touch(StatePart::Label);
     }
 
     /// The typed label, for the pull that begins: the folder has it then.
@@ -387,11 +419,18 @@ impl CaseState {
         self.label.is_typed.then(|| self.label.text.clone())
     }
 
-    /// The typed label that the folder does not have yet, and the folder.
+    /// The typed label that nobody tried to write yet, and the folder.
     pub(super) fn new_label(&mut self) -> Option<(PathBuf, JobLabel)> {
         let folder = self.folder.clone()?;
         let is_new = std::mem::take(&mut self.label.is_new);
         is_new.then(|| (folder, self.label.text.clone()))
+    }
+
+    /// The typed label that the folder does not have, and the folder.
+    pub(super) fn unwritten_label(&self) -> Option<(PathBuf, JobLabel)> {
+        let folder = self.folder.clone()?;
+        let is_unwritten = self.label.is_typed && !self.label.is_written;
+        is_unwritten.then(|| (folder, self.label.text.clone()))
     }
 
     /// Tells when a label is typed.

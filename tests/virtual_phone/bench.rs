@@ -9,7 +9,7 @@ use rescue::virtual_phone::{Serving, VirtualPhone};
 use serde_json::{Value, json};
 
 use crate::desk::{CAMERA, Desk, camera, generated, until};
-use crate::page::{Served, Tab, http, parts};
+use crate::page::{Served, Tab, http, parts, slow_camera};
 use crate::screen::PICTURE;
 use crate::served::Shelf;
 
@@ -164,6 +164,13 @@ async fn five_phones_at_once_are_rescued_each_by_its_own_answers_into_its_own_fo
         let name = format!("Contact-Name: Customer {case}\n");
         assert!(bags(&desk).contains(&name), "{name}");
     }
+    // It is not this desk's phone, or no longer.
+    let nobody = json!({"customer": "Nobody", "note": ""});
+    assert_eq!(served.post("case/99/label", &nobody).status, 409);
+    until("what the report shows", || {
+        tab.part("label")["is_written"] == true
+    })
+    .await;
     let long = json!({"customer": "x".repeat(201), "note": ""});
     let refused = tab.post(&served, "label", &long);
     assert!(refused.status == 400 && refused.text().contains("200"));
@@ -219,11 +226,14 @@ async fn phone_that_comes_later_has_a_place_and_one_that_is_not_ready_holds_up_n
     tab.asks("Does the phone's screen still show a picture?")
         .await;
     // It goes before it was ever ready: its place is free for the next.
+    // What is typed about it is not said of the next one.
+    label(&served, &tab, "Alice", "PIN 1234");
     phones.attach(&[(2, "device")]);
     until("no phone", || tab.part("phone").is_null()).await;
     phones.attach(&[(2, "device"), (3, "device")]);
     assert_eq!(phones.case(&tab, 3).await, 1);
     tab.asks("What do you want to take?").await;
+    assert_eq!(tab.part("label")["customer"], "");
     // Now there is none for any: a page may open one.
     assert_eq!(served.post("another", &json!({})).status, 200);
     assert_eq!(tab.has_cases(3).await, [1, 2, 3]);
@@ -233,6 +243,28 @@ async fn phone_that_comes_later_has_a_place_and_one_that_is_not_ready_holds_up_n
     // Nobody has to wait for a phone that does not come.
     assert_eq!(tab.post(&served, "give-up", &json!({})).status, 200);
     assert_eq!(tab.has_cases(2).await, [1, 2]);
+    // The last card stays, whoever is quick.
+    let given_up = [2, 1].map(|case| {
+        served
+            .post(&format!("case/{case}/give-up"), &json!({}))
+            .status
+    });
+    assert_eq!(given_up, [200, 409]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn label_typed_during_a_pull_that_is_stopped_is_in_the_folder() {
+    let phone = slow_camera(20).serve().await.unwrap();
+    let desk = Desk::new();
+    let served = Served::start(&desk, &phone, &[]);
+    let tab = served.tab();
+    tab.choose(&served, "Everything").await;
+    until("some of it", || tab.part("progress")["stop"] == "Pause").await;
+    label(&served, &tab, "Carol", "");
+    assert_eq!(tab.part("label")["is_written"], false);
+    served.interrupt();
+    assert_eq!(served.end().await.0, 130);
+    assert!(bags(&desk).contains("Contact-Name: Carol"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -87,6 +87,10 @@ impl Served {
         Self::of(command)
     }
 
+    pub(crate) fn interrupt(&self) {
+        kill(self.program.id(), "INT");
+    }
+
     /// For every phone that this adb server lists.
     pub(crate) fn on_server(desk: &Desk, port: u16) -> Self {
         let mut command = desk.command(&["--json", "desk", "--no-open", "--idle-timeout", "2"]);
@@ -425,7 +429,7 @@ async fn phone_that_is_ready_is_rescued_packed_copied_and_looked_at_by_answers_o
 }
 
 /// A phone with this many photos that takes a while to send them.
-fn slow_camera(photos: usize) -> VirtualPhone {
+pub(crate) fn slow_camera(photos: usize) -> VirtualPhone {
     let (mut phone, _) = camera(&vec![100_000; photos]);
     phone.rate = Some(400_000);
     phone
@@ -496,7 +500,7 @@ async fn pull_that_is_paused_stops_safely_and_continues() {
     tab.shows("Safe: everything").await;
     assert_eq!(rescued(&desk).len(), 20);
     // Ctrl-C ends it, also while it asks.
-    kill(served.program.id(), "INT");
+    served.interrupt();
     let (code, said) = served.end().await;
     assert_eq!(code, 130, "{said}");
     assert!(said.contains("everything done so far is safe"), "{said}");
@@ -534,7 +538,7 @@ async fn pin_goes_to_the_phone_alone() {
         let all = tab.all.lock().unwrap().clone();
         assert!(!all.contains("471199"), "{all}");
     }
-    kill(served.program.id(), "INT");
+    served.interrupt();
     let (_, said) = served.end().await;
     assert!(!said.contains("471199"), "{said}");
 }

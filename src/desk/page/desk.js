@@ -351,19 +351,26 @@ function showDisplay(isShown) {
 
 // ---- whose phone it is
 
-// What the fields showed last: what is being typed stays as it is.
-let labelled = { customer: "", note: "" };
+// What the fields showed last: what is being typed about this phone stays as it is.
+let labelled = { customer: "", note: "", phone: null };
+// What was typed and not saved, by case.
+const drafts = new Map();
 function showLabel(label) {
-  for (const part of ["customer", "note"]) if ($(part).value === labelled[part]) $(part).value = label[part];
+  const isAnother = labelled.phone && labelled.phone !== label.phone;
+  for (const part of ["customer", "note"]) {
+    if (isAnother || $(part).value === labelled[part]) $(part).value = label[part];
+  }
   labelled = label;
+  $("label-said").textContent = !label.customer && !label.note ? "" :
+    label.is_written ? "Saved: the report shows it." : "Kept: the report will show it when this phone's files are here.";
 }
 
 $("label").onsubmit = async event => {
   event.preventDefault();
   const label = { customer: $("customer").value, note: $("note").value };
   const answer = await send("label", label).catch(() => null);
-  if (answer && answer.ok) labelled = label;
-  $("label-said").textContent = !answer ? "rescue cannot be reached." : answer.ok ? "Saved: the report shows it." : await answer.text();
+  if (answer && answer.ok) Object.assign(labelled, label);
+  else $("label-said").textContent = answer ? await answer.text() : "rescue cannot be reached.";
 };
 
 // ---- the cases
@@ -394,14 +401,23 @@ function render(parts) {
   if ("question" in parts) showQuestion(parts.question);
 }
 
+// What stands there after the shown card was closed: no other phone's buttons come under the mouse.
+const CLOSED = {
+  before: [], now: [{ kind: "line", tone: "plain", line: "This phone's card is closed. Choose another one above." }],
+  progress: null, proven: { files: 0, pictures: [] }, shelf: null, phone: null, screen: false, question: null,
+  label: { customer: "", note: "", phone: null },
+};
+const partsOf = number => cases.get(number) || CLOSED;
+
 function choose(number) {
+  if (current) drafts.set(current, { customer: $("customer").value, note: $("note").value, labelled });
   current = number;
   $("pictures").replaceChildren();
   [wanted, shown, asked] = [[], new Set(), 0];
-  labelled = { customer: $("customer").value, note: $("note").value };
-  $("label-said").textContent = "";
-  $("job").open = false;
-  render(cases.get(number));
+  const draft = drafts.get(number) || { customer: "", note: "", labelled: { customer: "", note: "", phone: null } };
+  [$("customer").value, $("note").value, labelled] = [draft.customer, draft.note, draft.labelled];
+  $("job").hidden = !number;
+  render(partsOf(number));
 }
 
 // Below many cards on a small window what changes would be out of sight.
@@ -424,7 +440,7 @@ function status(parts) {
 }
 
 function phoneOf(number) {
-  return cases.get(number).phone || "A phone that does not show yet";
+  return partsOf(number).phone || "A phone that does not show yet";
 }
 
 function card(number) {
@@ -441,9 +457,10 @@ function card(number) {
 function cards() {
   const numbers = [...cases.keys()], isBench = numbers.length > 1;
   $("bench").hidden = over || !(isBench || takesMore);
-  $("cards").hidden = !isBench;
+  const hasCards = isBench || !current;
+  $("cards").hidden = !hasCards;
   $("another").hidden = !takesMore || numbers.some(number => !cases.get(number).phone);
-  const made = isBench ? numbers.map(card) : [];
+  const made = hasCards ? numbers.map(card) : [];
   made.forEach((next, at) => {
     const old = $("cards").children[at];
     if (!old) $("cards").append(next);
@@ -454,11 +471,11 @@ function cards() {
     } else old.firstChild.onclick = next.firstChild.onclick;
   });
   while ($("cards").childElementCount > made.length) $("cards").lastElementChild.remove();
-  $("phone").hidden = !isBench;
-  const { question, shelf } = cases.get(current);
+  $("phone").hidden = !isBench || !current;
+  const { question, shelf, progress } = partsOf(current);
   $("give-up").hidden = !isBench || over || !question || Boolean(shelf && question.kind !== "wait");
   $("phone").textContent = phoneOf(current);
-  const turns = numbers.filter(number => isTurn(cases.get(number))).length, { progress } = cases.get(current);
+  const turns = numbers.filter(number => isTurn(cases.get(number))).length;
   if (isBench) document.title = turns ? `rescue: ${turns} of ${numbers.length} need you` : "rescue";
   else document.title = progress && progress.fraction !== null ? progress.parts[0] + " rescue" : "rescue";
 }
@@ -473,7 +490,7 @@ $("another").onclick = async () => {
 
 // ---- the stream
 
-let takesMore = false, newest = false;
+let takesMore = false, newest = false, started = false;
 function show(news) {
   for (const number of cases.keys()) if (!news.cases.includes(number)) cases.delete(number);
   for (const [number, parts] of Object.entries(news.case)) {
@@ -481,12 +498,14 @@ function show(news) {
   }
   [takesMore, over] = [news.takes_more, news.is_over];
   const last = news.cases.at(-1);
-  if (!cases.has(current)) choose(news.cases[0]);
+  if (current && !cases.has(current)) choose(0);
+  else if (!current && !started) choose(news.cases[0]);
   else if (newest && last !== current && !cases.get(last).phone) {
     newest = false;
     choose(last);
   }
   else if (news.case[current]) render(news.case[current]);
+  started = true;
   cards();
   connection();
 }
