@@ -52,7 +52,8 @@ with browser() as window:
     seen["markup"] = window.run("return document.querySelectorAll('main b, main script, iframe, object, [onerror]').length")
     seen["text"] = window.run("return document.body.innerText")
     seen["harm"] = window.run("return window.harm === undefined ? 'none' : String(window.harm)")
-    seen["console"] = [line for line in window.console() if "favicon" not in line]
+    # A picture that another one displaced before it came is no fault.
+    seen["console"] = [line for line in window.console() if "favicon" not in line and "/proven/" not in line]
     seen["requests_elsewhere"] = [u for u in window.urls() if not u.startswith((url, "data:", "about:"))]
     # The album and the report, from their own port.
     window.open(shelf)
