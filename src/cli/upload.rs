@@ -24,7 +24,7 @@ pub enum RemoteCommand {
     /// Change a remote; what is not given stays
     ///
     /// Without options it asks, and shows the present values. The kind itself cannot change, and may be left out here.
-    /// The password or key stays unless --secret-file gives another one.
+    /// The password or key stays unless --secret-file or RESCUE_REMOTE_SECRET gives another one.
     Edit(RemoteEditArgs),
     /// List the remotes
     List,

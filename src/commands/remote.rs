@@ -114,7 +114,8 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
     let mut secret = match secret {
         NewSecret::AsUsual => secret_of(file, kind.needed_secret(), ui).await?,
         NewSecret::NotNeeded => secret_of(file, None, ui).await?,
-        NewSecret::Nowhere => secret_in_file(file)?,
+        NewSecret::Nowhere if file.is_some() => return Err(no_secret(kind.name())),
+        NewSecret::Nowhere => None,
         NewSecret::Known(secret) => Some(secret),
     };
     if let Some((service, client_id)) = kind.sign_in() {
@@ -265,7 +266,7 @@ async fn tried(
 
 /// A new sign-in for a remote; its client secret stays what it is.
 async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
-    let settings = Settings::load()?;
+    let mut settings = Settings::load()?;
     let remote = settings.with_secret(&args.name)?;
     let Some((service, client_id)) = remote.kind.sign_in() else {
         return Err(no_sign_in(&args.name, &remote.kind));
@@ -288,8 +289,13 @@ async fn login_again(args: &RemoteNameArgs, ui: &Ui) -> Result<(), Error> {
     let word = typed_word(&args.name);
     let task = RemoteUse::Trying(&word);
     let secret = sign_in::sign_in(service, client_id, client_secret, task, ui).await?;
-    // As the settings are now: the person may have taken a while.
-    Settings::load()?.set_secret(&args.name, secret)
+    settings.set_secret(&args.name, secret)
+}
+
+/// Nothing is kept that nobody needs.
+fn no_secret(kind: &str) -> Error {
+    let message = format!("a remote of the kind {kind} has no password or key");
+    Error::new(ErrorKind::Usage, message).with_hint("leave out --secret-file")
 }
 
 /// Only some kinds are signed in to in a browser.

@@ -1,6 +1,10 @@
 //! The remotes a person has set up: `~/.config/rescue/remotes.toml`, readable by nobody else.
+//!
+//! Whatever changes them reads the file again first, under the lock `remotes.lock` beside it: a person takes minutes to
+//! set up a remote, and other runs change others meanwhile.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_NAME: usize = 60;
 
 /// The settings of all remotes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     path: PathBuf,
     remotes: BTreeMap<String, RemoteSettings>,
@@ -238,9 +242,49 @@ impl Settings {
         place: Option<SecretPlace>,
     ) -> Result<Option<SecretPlace>, Error> {
         self.check_free(name)?;
+        let _lock = self.reload()?;
+        self.check_free(name)?;
         let kept = self.keep_secret(name, &mut remote, place)?;
         self.remotes.insert(name.to_owned(), remote);
-        self.save().map(|()| kept)
+        let saved = self.save();
+        if saved.is_err() && kept == Some(SecretPlace::Keyring) {
+            self.restore_secret(name, None);
+        }
+        saved.map(|()| kept)
+    }
+
+    /// Reads the file again, and keeps other runs from changing it until the lock is dropped.
+    fn reload(&mut self) -> Result<File, Error> {
+        let opened = self
+            .path
+            .parent()
+            .map_or(Ok(()), home::create_private_folder);
+        let opened = opened.and_then(|()| {
+            let mut options = File::options();
+            let options = options.create(true).truncate(false).write(true);
+            options.open(self.path.with_extension("lock"))
+        });
+        let lock = opened.map_err(|error| self.unwritten(&error))?;
+        // Some shares have no locks; what is written there stays whole all the same.
+        let _ = lock.lock();
+        *self = Self::load_from(&self.path)?;
+        Ok(lock)
+    }
+
+    /// Does the same to change a remote. Refuses if it is no longer the one that these settings hold: what was asked for
+    /// and tried is true of that one only, and no secret of one place may go to another.
+    fn reload_for(&mut self, name: &str) -> Result<File, Error> {
+        let earlier = self.remote(name)?.clone();
+        let lock = self.reload()?;
+        let now = self.remote(name)?;
+        // A sign-in is renewed by every run that uses it.
+        let is_same_secret = now.secret == earlier.secret || now.kind.sign_in().is_some();
+        if now.kind == earlier.kind && now.in_keyring == earlier.in_keyring && is_same_secret {
+            return Ok(lock);
+        }
+        let message = format!("the remote '{name}' was changed by another command meanwhile");
+        Err(Error::new(ErrorKindOf::Usage, message)
+            .with_hint("see what it is now with `rescue remote list`, and run the command again"))
     }
 
     /// Moves a remote's secret to the keyring, if it belongs there. Returns where the secret is.
@@ -278,9 +322,15 @@ impl Settings {
         kind: KindSettings,
         secret: EditedSecret,
     ) -> Result<Option<SecretPlace>, Error> {
+        let _lock = self.reload_for(name)?;
         let mut remote = self.remote(name)?.clone();
         let place = remote.secret_in();
         remote.kind = kind;
+        let earlier_secret = match (&secret, remote.in_keyring) {
+            (EditedSecret::New(_), true) => self.with_secret(name).ok().and_then(|it| it.secret),
+            _ => None,
+        };
+        let is_new = matches!(secret, EditedSecret::New(_));
         let is_forgotten = matches!(secret, EditedSecret::Gone) && remote.in_keyring;
         let kept = match secret {
             EditedSecret::Stays => place,
@@ -294,15 +344,30 @@ impl Settings {
             }
         };
         self.remotes.insert(name.to_owned(), remote);
-        self.save()?;
+        if let Err(error) = self.save() {
+            if is_new && kept == Some(SecretPlace::Keyring) {
+                self.restore_secret(name, earlier_secret);
+            }
+            return Err(error);
+        }
         if is_forgotten {
             self.forget_secret(name)?;
         }
         Ok(kept)
     }
 
+    /// Has the keyring hold what it held before a change that could not be saved; that is the error to tell of.
+    fn restore_secret(&self, name: &str, earlier: Option<Secret>) {
+        let keyring = Keyring::of_session(&self.path);
+        let _ = keyring.map(|keyring| match earlier {
+            Some(secret) => keyring.keep(name, &secret),
+            None => keyring.forget(name),
+        });
+    }
+
     /// Replaces a remote's secret and writes the file.
     pub fn set_secret(&mut self, name: &str, secret: Secret) -> Result<(), Error> {
+        let _lock = self.reload_for(name)?;
         if self.remote(name)?.in_keyring {
             let keyring = Keyring::of_session(&self.path).ok_or_else(|| locked(name, None))?;
             let kept = keyring.keep(name, &secret);
@@ -316,7 +381,7 @@ impl Settings {
 
     /// Replaces the settings of a remote's kind and writes the file.
     pub(crate) fn set_kind(&mut self, name: &str, kind: KindSettings) -> Result<(), Error> {
-        self.remote(name)?;
+        let _lock = self.reload_for(name)?;
         if let Some(remote) = self.remotes.get_mut(name) {
             remote.kind = kind;
         }
@@ -325,6 +390,10 @@ impl Settings {
 
     /// Removes a remote and writes the file.
     pub fn remove(&mut self, name: &str) -> Result<(), Error> {
+        if !self.has(name) {
+            self.remote(name)?;
+        }
+        let _lock = self.reload()?;
         let in_keyring = match (self.remote(name), self.written.remotes.get(name)) {
             (Ok(remote), _) => remote.in_keyring,
             (Err(_), Some(table)) => {
@@ -367,16 +436,18 @@ impl Settings {
             table.extend(toml::Table::try_from(remote).map_err(unwritable)?);
         }
         let text = toml::to_string(&self.written).map_err(unwritable)?;
-        home::replace_private(&self.path, text.as_bytes()).map_err(|e| {
-            let message = format!("cannot write {}", self.path.display());
-            Error::new(ErrorKindOf::Disk, message)
-                .caused_by(e.to_string())
-                .with_hint("check that you may write there")
-        })
+        home::replace_private(&self.path, text.as_bytes()).map_err(|error| self.unwritten(&error))
+    }
+
+    fn unwritten(&self, error: &std::io::Error) -> Error {
+        let message = format!("cannot write {}", self.path.display());
+        Error::new(ErrorKindOf::Disk, message)
+            .caused_by(error.to_string())
+            .with_hint("check that you may write there")
     }
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Clone, Serialize, Deserialize)]
 struct SettingsFile {
     #[serde(default)]
     remotes: BTreeMap<String, toml::Table>,

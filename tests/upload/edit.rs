@@ -2,6 +2,7 @@
 //! stays what it was.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::clouds::desk_with;
 use crate::desk::{Desk, Ended};
@@ -141,10 +142,13 @@ fn secret_stays_until_another_one_works() {
     );
     assert!(!refused.all.contains("PLANTED"), "{}", refused.all);
     assert_eq!(settings(&desk), before);
-    // The environment is for a new remote: another one's secret may be in it.
-    let mut command = desk.command(&["remote", "edit", "photos", "--ca-file="]);
-    command.env("RESCUE_REMOTE_SECRET", "PLANTED-wrong-key");
-    Ended::of(command.output().unwrap()).expect(0);
+    // The environment gives a new one, too: the old one is not sent to another server then.
+    for changes in [&["--ca-file="][..], &[]] {
+        let mut command = desk.command(&["remote", "edit", "photos"]);
+        command.env("RESCUE_REMOTE_SECRET", "PLANTED-wrong-key");
+        Ended::of(command.args(changes).output().unwrap()).expect(1);
+        assert_eq!(settings(&desk), before);
+    }
     let untried = [&wrong[..], &["--no-test"]].concat();
     let ended = edit(&desk, "photos", &untried).expect(0);
     assert_eq!(ended.line("remote_edited")["secret_in"], "file");
@@ -194,4 +198,98 @@ fn another_client_id_is_signed_in_with_and_the_latest_sign_in_is_kept() {
         desk.run(&["remote", "test", "photos"]).expect(0);
     }
     library.no_complaints();
+}
+
+/// A person takes minutes, and other runs change the settings meanwhile.
+#[test]
+fn what_changes_while_a_remote_is_tried_is_kept() {
+    let desk = Desk::new();
+    let file = desk.path("home/.config/rescue/remotes.toml");
+    let meanwhile = desk.path("meanwhile");
+    let immich = {
+        let (file, meanwhile) = (file.clone(), meanwhile.clone());
+        Immich::start((3, 2, 2), move |_, _, _| {
+            let _ = fs::rename(&meanwhile, &file);
+            None
+        })
+    };
+    fs::write(desk.path("key"), KEY).unwrap();
+    fs::create_dir(desk.path("disk")).unwrap();
+    desk.run(&["remote", "add", "disk", "folder", "disk"])
+        .expect(0);
+    let url = immich.url();
+    let add = |name: &str| {
+        let add = ["remote", "add", name, "immich", &url];
+        desk.run(&[&add[..], &["--secret-file", "key"]].concat())
+    };
+    let other = settings(&desk).replace("remotes.disk", "remotes.other");
+    fs::write(&meanwhile, &other).unwrap();
+    add("photos").expect(0);
+    let both = settings(&desk);
+    assert!(both.contains("remotes.other") && !both.contains("remotes.disk"));
+    // Its name was taken.
+    let taken = other.replace("remotes.other", "remotes.taken");
+    fs::write(&meanwhile, &taken).unwrap();
+    let refused = add("taken").expect(2);
+    assert!(refused.all.contains("already exists"), "{}", refused.all);
+    assert_eq!(settings(&desk), taken);
+    // It became another one.
+    fs::write(&file, &both).unwrap();
+    let became = both.replace(&url, "https://other.example");
+    fs::write(&meanwhile, &became).unwrap();
+    let refused = edit(&desk, "photos", &["--secret-file", "key"]).expect(2);
+    assert!(refused.all.contains("meanwhile"), "{}", refused.all);
+    assert_eq!(settings(&desk), became);
+}
+
+#[test]
+fn change_that_cannot_be_saved_leaves_the_keyring_as_it_was() {
+    let desk = Desk::new();
+    let program = desk.path("bin/secret-tool");
+    fs::create_dir(desk.path("bin")).unwrap();
+    let script = "#!/bin/sh\ncd \"${0%/*}\" || exit 1\ncase $1 in\nstore) cat >kept\n\
+        [ -e breaks ] || exit 0\nmv ../home/.config/rescue/remotes.toml breaks\n\
+        mkdir -p ../home/.config/rescue/remotes.toml/full ;;\n\
+        lookup) cat kept ;;\nclear) rm -f kept ;;\nesac\n";
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", desk.path("bin").display());
+    let run = |arguments: &[&str], secret: &str| {
+        let mut command = desk.command(arguments);
+        command
+            .args(["--no-test", "--json"])
+            .env("PATH", &path)
+            .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
+            .env("RESCUE_REMOTE_SECRET", secret);
+        Ended::of(command.output().unwrap())
+    };
+    let dav = ["webdav", "https://cloud.example/dav", "--user", "ada"];
+    let added = run(
+        &[&["remote", "add", "nas"], &dav[..]].concat(),
+        "PLANTED-old",
+    )
+    .expect(0);
+    assert_eq!(added.line("remote_added")["secret_in"], "keyring");
+    let kept = || fs::read_to_string(desk.path("bin/kept")).unwrap();
+    assert_eq!(kept(), "PLANTED-old");
+    fs::write(desk.path("bin/breaks"), "").unwrap();
+    let failed = run(&["remote", "edit", "nas"], "PLANTED-new");
+    assert!(failed.all.contains("cannot write"), "{}", failed.all);
+    assert_eq!(kept(), "PLANTED-old");
+}
+
+#[test]
+fn folder_is_given_no_secret() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("disk")).unwrap();
+    fs::write(desk.path("key"), "PLANTED").unwrap();
+    let add = ["remote", "add", "disk", "folder", "disk"];
+    let file = ["--secret-file", "key"];
+    let refused = desk.run(&[&add[..], &file].concat()).expect(2);
+    assert!(refused.all.contains("--secret-file"), "{}", refused.all);
+    desk.run(&add).expect(0);
+    let before = settings(&desk);
+    let refused = edit(&desk, "disk", &file).expect(2);
+    assert!(refused.all.contains("--secret-file"), "{}", refused.all);
+    assert_eq!(settings(&desk), before);
 }

@@ -8,8 +8,8 @@ use clap::{Args as _, Command};
 
 use super::super::{Done, arguments};
 use super::{
-    RemoteLine, next_after_no_test, note_host_key, questions, secret_in_file, secret_of, sign_in,
-    tried, unsaved,
+    RemoteLine, next_after_no_test, no_secret, note_host_key, questions, secret_of, sign_in, tried,
+    unsaved,
 };
 use crate::cli::{RemoteAddArgs, RemoteEditArgs};
 use crate::error::{Error, Kind as ErrorKind};
@@ -18,6 +18,7 @@ use crate::ui::{Ui, Went, plain, typed_word};
 use crate::upload::connect::{connect, connect_unsaved};
 use crate::upload::kinds::{KindOptions, KindSettings, NewSecret};
 use crate::upload::problem::Problem;
+use crate::upload::secret::Secret;
 use crate::upload::settings::{EditedSecret, RemoteSettings, Settings};
 
 pub(super) async fn edit(args: &RemoteEditArgs, ui: &Ui) -> Result<Done, Error> {
@@ -35,12 +36,19 @@ pub(super) async fn edit(args: &RemoteEditArgs, ui: &Ui) -> Result<Done, Error> 
         Some(changes) => changes.given.clone(),
         None => BTreeMap::new(),
     };
-    let asks = given.is_empty() && args.secret_file.is_none();
+    let new_secret = match (earlier.kind.folder(), &args.secret_file) {
+        (Some(_), Some(_)) => return Err(no_secret(earlier.kind())),
+        // What the environment holds is that of another remote.
+        (Some(_), None) => None,
+        (None, Some(file)) => Some(Secret::from_file(file)?),
+        (None, None) => Secret::from_environment()?,
+    };
+    let asks = given.is_empty() && new_secret.is_none();
     let given = match asks {
         true => questions::changes(&earlier.kind, options, ui).await?,
         false => given,
     };
-    let (kind, new_secret) = with_changes(&earlier.kind, options, &given)?
+    let (kind, source) = with_changes(&earlier.kind, options, &given)?
         .set_up(ui)
         .await?;
     let is_option = |key: &str| options.get_arguments().any(|arg| arg.get_id() == key);
@@ -48,7 +56,11 @@ pub(super) async fn edit(args: &RemoteEditArgs, ui: &Ui) -> Result<Done, Error> 
     note_host_key(&mut kind, args.no_test, ui)
         .await
         .map_err(unedited)?;
-    let secret = secret(args, (earlier, &kind), new_secret, asks, ui).await?;
+    let given = match source {
+        NewSecret::Known(ref secret) => Some(secret.clone()),
+        _ => new_secret,
+    };
+    let secret = secret((earlier, &kind), given, source, asks, ui).await?;
     let edited = EditedRemote {
         name,
         earlier,
@@ -63,7 +75,7 @@ pub(super) async fn edit(args: &RemoteEditArgs, ui: &Ui) -> Result<Done, Error> 
         ui.report(&edited.line(None), &[line], Went::Well);
         return Ok(Done::All);
     }
-    edited.save(&settings, args.no_test, ui).await
+    edited.save(settings.clone(), args.no_test, ui).await
 }
 
 /// A remote with what it is to be.
@@ -93,7 +105,7 @@ impl EditedRemote<'_> {
     }
 
     /// Tries the remote, and saves it if it works.
-    async fn save(self, settings: &Settings, no_test: bool, ui: &Ui) -> Result<Done, Error> {
+    async fn save(self, mut settings: Settings, no_test: bool, ui: &Ui) -> Result<Done, Error> {
         let name = self.name;
         let mut remote = RemoteSettings {
             kind: self.kind.clone(),
@@ -127,8 +139,7 @@ impl EditedRemote<'_> {
             Some(secret) => EditedSecret::New(secret),
             None => self.secret.clone(),
         };
-        // As the settings are now: the person may have taken a while.
-        line.secret_in = Settings::load()?.edit(name, self.kind.clone(), secret)?;
+        line.secret_in = settings.edit(name, self.kind.clone(), secret)?;
         let mut lines = vec![format!("{name} points to {}", plain(&line.target))];
         lines.extend(seen.map(|seen| format!("It works: {}", plain(&seen))));
         if let Some(earlier) = &line.earlier_target {
@@ -191,17 +202,12 @@ fn with_changes(
 
 /// What becomes of the secret. It stays, unless another one is given or needed.
 async fn secret(
-    args: &RemoteEditArgs,
     (earlier, kind): (&RemoteSettings, &KindSettings),
+    given: Option<Secret>,
     new: NewSecret,
     asks: bool,
     ui: &Ui,
 ) -> Result<EditedSecret, Error> {
-    let file = args.secret_file.as_deref();
-    let given = match new {
-        NewSecret::Known(ref secret) => Some(secret.clone()),
-        _ => secret_in_file(file)?,
-    };
     let needed = kind.needed_secret();
     if let Some((service, client_id)) = kind.sign_in() {
         let is_same_client = earlier

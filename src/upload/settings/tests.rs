@@ -40,6 +40,34 @@ fn settings_come_back_and_are_private() {
     assert!(Settings::load_from(&path).unwrap().remotes().is_empty());
 }
 
+#[test]
+fn changes_of_several_runs_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("remotes.toml");
+    let load = || Settings::load_from(&path).unwrap();
+    let file = Some(SecretPlace::File);
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let mut settings = load();
+            scope.spawn(move || {
+                settings
+                    .add(&format!("nas-{number}"), webdav(), file)
+                    .unwrap()
+            });
+        }
+    });
+    assert_eq!(load().remotes().len(), 8);
+    // Another secret of the same name is another place's.
+    let (mut early, mut other) = (load(), load());
+    other.set_secret("nas-0", Secret::new("hunter3")).unwrap();
+    let edited = early.edit("nas-0", webdav().kind, EditedSecret::Stays);
+    assert!(edited.unwrap_err().message.contains("meanwhile"));
+    assert_eq!(
+        load().remotes()["nas-0"].secret,
+        Some(Secret::new("hunter3"))
+    );
+}
+
 /// Each kind as version 0.1.0 wrote it, with all that it may hold, and what it leads to.
 pub(crate) const WRITTEN: &str = r#"
 [remotes.azure]
