@@ -203,8 +203,11 @@ impl Case {
     async fn rescue_on_thread(self, phone: PhoneArgs, halt: Halt) -> Result<Done, Error> {
         let page = self.page.clone();
         let (sender, ended) = oneshot::channel();
-        let runtime = event_loop()?;
         threads::spawn(move || {
+            let runtime = match event_loop() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(sender.send(Err(error))),
+            };
             let rescuing = || runtime.block_on(self.rescue(phone, &halt));
             let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(rescuing));
             let ended = ended.unwrap_or_else(|panicked| {
@@ -214,7 +217,7 @@ impl Case {
             });
             runtime.shutdown_background();
             // The desk may have ended first.
-            let _ = sender.send(ended);
+            drop(sender.send(ended));
         })?;
         ended
             .await
@@ -263,8 +266,12 @@ impl Case {
                 true => DeskDoubt::Over,
                 false => DeskDoubt::OverOfMany,
             };
+            let takes_another = match doubt {
+                DeskDoubt::OverOfMany => 1,
+                _ => 0,
+            };
             match face.number(asked_about_desk(doubt)).await {
-                Ok(0) => {}
+                Ok(number) if number == takes_another => {}
                 Err(error) if whole.is_set() => return Err(error),
                 Ok(_) | Err(_) => {
                     self.close();

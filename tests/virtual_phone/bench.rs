@@ -178,7 +178,7 @@ async fn five_phones_at_once_are_rescued_each_by_its_own_answers_into_its_own_fo
     // A phone whose place is closed does not come again by itself; a new one does, and one that was unplugged.
     tab.case.set(cases[0]);
     tab.choose(&served, "Finish").await;
-    tab.choose(&served, "Close this phone's place").await;
+    tab.choose(&served, "Close this phone's card").await;
     tab.has_cases(4).await;
     phones.attach(&[2, 3, 4, 5].map(|id| (id, "device")));
     tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
@@ -193,7 +193,7 @@ async fn five_phones_at_once_are_rescued_each_by_its_own_answers_into_its_own_fo
     for case in [again, cases[1], cases[2], cases[3]] {
         tab.case.set(case);
         tab.choose(&served, "Finish").await;
-        tab.choose(&served, "Close this phone's place").await;
+        tab.choose(&served, "Close this phone's card").await;
     }
     tab.has_cases(1).await;
     tab.case.set(cases[4]);

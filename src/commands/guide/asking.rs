@@ -7,6 +7,7 @@ use crate::cli::PhoneArgs;
 use crate::error::Error;
 use crate::folder::share_a_disk;
 use crate::guide::journey::{Happened, Sight};
+use crate::guide::states;
 use crate::ui::plain;
 
 /// Whether the phone is to ask its owner "Allow USB debugging?" during a wait.
@@ -53,7 +54,12 @@ impl<F: GuideFace> Driver<'_, F> {
         let changed = async {
             loop {
                 if asks_owner == AsksOwner::Yes && lets_in(phone).await {
-                    return Happened::Allowed;
+                    // A phone that lets this computer in also tells its model.
+                    let sight = self.look(phone).await;
+                    return match sight.0.iter().any(|seen| seen.state == states::ready) {
+                        true => Happened::Looked(sight),
+                        false => Happened::Allowed,
+                    };
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
                 let sight = self.look(phone).await;

@@ -430,13 +430,18 @@ function isTurn(parts) {
   return Boolean(parts.question) && parts.question.kind !== "wait";
 }
 
+// Whether the person has to do something, on the page or with a phone that shows.
+function needsPerson(parts) {
+  return isTurn(parts) || Boolean(parts.question && parts.phone);
+}
+
 function status(parts) {
   const holdings = [...parts.before, ...parts.now].findLast(told => told.kind === "holdings");
-  if (isTurn(parts) && holdings) return holdings.is_safe ? "Safe. Your turn" : "Not all is here. Your turn";
+  if (isTurn(parts) && holdings) return holdings.is_safe ? "✓ Safe" : "Not all is here: your turn";
   if (isTurn(parts)) return "Your turn";
   if (parts.progress) return parts.progress.waits.length ? "Waiting for the phone" : parts.progress.parts[0] || "Working";
   if (!parts.question) return "Working";
-  return parts.phone ? "Waiting for its next step" : "Waiting for the phone";
+  return parts.phone ? "Your turn: see the next step" : "Waiting for a phone";
 }
 
 function phoneOf(number) {
@@ -447,7 +452,8 @@ function card(number) {
   const parts = cases.get(number), made = element("li"), open = button("", "card", () => { choose(number); cards(); bringUp(); });
   open.append(element("strong", "", phoneOf(number)));
   if (parts.label.customer) open.append(element("span", "", parts.label.customer));
-  open.append(element("span", isTurn(parts) ? "turn" : "", status(parts)));
+  const words = status(parts);
+  open.append(element("span", words.startsWith("✓") ? "well" : needsPerson(parts) ? "turn" : "", words));
   if (number === current) open.setAttribute("aria-current", "true");
   made.append(open);
   return made;
@@ -471,11 +477,12 @@ function cards() {
     } else old.firstChild.onclick = next.firstChild.onclick;
   });
   while ($("cards").childElementCount > made.length) $("cards").lastElementChild.remove();
-  $("phone").hidden = !isBench || !current;
+  $("phone").hidden = !partsOf(current).phone && !isBench || !current;
   const { question, shelf, progress } = partsOf(current);
   $("give-up").hidden = !isBench || over || !question || Boolean(shelf && question.kind !== "wait");
-  $("phone").textContent = phoneOf(current);
-  const turns = numbers.filter(number => isTurn(cases.get(number))).length;
+  const { customer } = partsOf(current).label;
+  $("phone").textContent = customer ? `${customer}: ${phoneOf(current)}` : phoneOf(current);
+  const turns = numbers.filter(number => needsPerson(cases.get(number))).length;
   if (isBench) document.title = turns ? `rescue: ${turns} of ${numbers.length} need you` : "rescue";
   else document.title = progress && progress.fraction !== null ? progress.parts[0] + " rescue" : "rescue";
 }

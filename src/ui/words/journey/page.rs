@@ -173,10 +173,7 @@ pub(crate) fn asked_about_desk(doubt: DeskDoubt) -> FaceQuestion {
         DeskDoubt::Over => ("What now?", &["Rescue another phone", "End rescue"]),
         DeskDoubt::OverOfMany => (
             "What now?",
-            &[
-                "Use this place for another phone",
-                "Close this phone's place",
-            ],
+            &["Close this phone's card", "Use this card for another phone"],
         ),
         DeskDoubt::Screen => (
             "You can use the phone here.",
