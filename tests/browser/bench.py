@@ -46,7 +46,7 @@ def label(window, customer):
     window.run("document.querySelector('#job summary').click()")
     type_in(window, "#customer", customer)
     window.click("Save")
-    window.until("return document.getElementById('label-said').textContent.startsWith('Saved')")
+    window.until("return /^(Kept|Saved)/.test(document.getElementById('label-said').textContent)")
 
 
 def tap(window, x, y):

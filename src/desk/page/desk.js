@@ -417,6 +417,7 @@ function choose(number) {
   const draft = drafts.get(number) || { customer: "", note: "", labelled: { customer: "", note: "", phone: null } };
   [$("customer").value, $("note").value, labelled] = [draft.customer, draft.note, draft.labelled];
   $("job").hidden = !number;
+  $("job").open = false;
   render(partsOf(number));
 }
 
