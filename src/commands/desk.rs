@@ -287,9 +287,7 @@ impl Case {
             phone = self.any.clone();
         }
     }
-}
 
-impl Case {
     /// Writes a label into a rescue folder on which nothing works.
     async fn relabel(&self, folder: PathBuf, label: JobLabel, ui: &Ui) {
         let new = label.clone();

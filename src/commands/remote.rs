@@ -200,11 +200,18 @@ fn unsaved(problem: Problem) -> Error {
 
 /// A remote is tried before it is saved: a wrong password is known at once, and nothing is kept of it.
 fn untested(problem: Problem) -> Error {
+    unsaved_until(
+        problem,
+        "Nothing was saved; `rescue remote add` with --no-test saves it untried",
+    )
+}
+
+/// A problem with a remote that is not saved because of it, and the way to save it all the same.
+fn unsaved_until(problem: Problem, way: &'static str) -> Error {
     let error = unsaved(problem);
-    let unsaved = "Nothing was saved; `rescue remote add` with --no-test saves it untried";
     let hint = match error.hint.clone() {
-        Some(hint) => hint.and(". ").and(unsaved),
-        None => unsaved.into(),
+        Some(hint) => hint.and(". ").and(way),
+        None => way.into(),
     };
     error.with_hint(hint)
 }

@@ -1,9 +1,7 @@
 //! The drawings beside the page's advice: SVG of our own, each in colours for a light and a dark page, without anything
 //! from elsewhere.
 
-use http::StatusCode;
-
-use super::server::{PageResponse, text, typed, with_policy};
+use super::server::{PageResponse, not_found, typed, with_policy};
 use crate::guide::drawing::Drawing;
 
 /// A drawing holds its own style, and loads nothing.
@@ -18,7 +16,7 @@ pub(super) fn answer(path: &str) -> PageResponse {
         .find(|drawing| Some(drawing.name()) == name);
     match drawing {
         Some(drawing) => with_policy(typed("image/svg+xml", svg(*drawing)), POLICY),
-        None => text(StatusCode::NOT_FOUND, "not found"),
+        None => not_found(),
     }
 }
 
@@ -44,6 +42,8 @@ fn svg(drawing: Drawing) -> &'static str {
 mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
+
+    use http::StatusCode;
 
     use super::*;
 

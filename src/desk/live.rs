@@ -11,23 +11,16 @@ use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use tokio::sync::Mutex;
 
-use super::server::{LocalPages, LocalServer, PageFile, PageResponse, sent, text, typed};
+use super::server::{
+    LocalPages, LocalServer, PageFile, PageResponse, not_found, sent, text, typed,
+};
 use crate::phone::Phone;
 use crate::phone::connect::{ConnectOptions, Patience, Target, connect};
 use crate::phone::display::{DisplayError, Touch};
 
-const HTML: PageFile = PageFile {
-    content_type: "text/html; charset=utf-8",
-    text: include_str!("page/live.html"),
-};
-const SCRIPT: PageFile = PageFile {
-    content_type: "text/javascript; charset=utf-8",
-    text: include_str!("page/live.js"),
-};
-const STYLE: PageFile = PageFile {
-    content_type: "text/css; charset=utf-8",
-    text: include_str!("page/live.css"),
-};
+const HTML: PageFile = PageFile::html(include_str!("page/live.html"));
+const SCRIPT: PageFile = PageFile::script(include_str!("page/live.js"));
+const STYLE: PageFile = PageFile::style(include_str!("page/live.css"));
 
 /// The page of the display alone, ready to be served.
 #[derive(Debug)]
@@ -57,11 +50,9 @@ impl LocalPages for LiveRequests {
         "wrong address: open the one that `rescue screen --live` shows";
 
     async fn answer(&self, path: &str, request: Request<Incoming>) -> PageResponse {
-        match (request.method(), path) {
-            (&Method::GET, "") => HTML.answer(),
-            (&Method::GET, path) if file(path).is_some() => {
-                file(path).map_or_else(not_found, PageFile::answer)
-            }
+        match (request.method(), path, file(path)) {
+            (&Method::GET, "", _) => HTML.answer(),
+            (&Method::GET, _, Some(file)) => file.answer(),
             _ => self.0.answer(path, request).await,
         }
     }
@@ -74,10 +65,6 @@ pub(super) fn file(path: &str) -> Option<&'static PageFile> {
         "live.css" => Some(&STYLE),
         _ => None,
     }
-}
-
-fn not_found() -> PageResponse {
-    text(StatusCode::NOT_FOUND, "not found")
 }
 
 /// The response where no display is shown.

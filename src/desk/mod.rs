@@ -211,7 +211,7 @@ impl CasePage {
 
     /// The label that was typed and that the folder does not have: both.
     pub(crate) fn unwritten_label(&self) -> Option<(PathBuf, JobLabel)> {
-        self.change(|state| state.unwritten_label())
+        self.look(CaseState::unwritten_label)
     }
 
     /// Returns when a label was typed that nobody tried to write into the folder: both.
@@ -220,12 +220,7 @@ impl CasePage {
             if let Some(new) = self.change(CaseState::new_label) {
                 return new;
             }
-            let typed = self
-                .desk
-                .lock()
-                .case(self.number)
-                .map(CaseState::label_typed);
-            match typed {
+            match self.look(|state| Some(state.label_typed())) {
                 Some(typed) => typed.notified().await,
                 None => std::future::pending().await,
             }
@@ -259,10 +254,24 @@ impl CasePage {
         self.desk.change(|cases| cases.close(self.number));
     }
 
-    /// Changes what the page shows of the case; nothing where it is closed.
+    /// Looks at the case, which wakes no stream; nothing where it is closed.
+    fn look<T>(&self, look: impl FnOnce(&CaseState) -> Option<T>) -> Option<T> {
+        self.desk.lock().case(self.number).and_then(look)
+    }
+
+    /// Changes what the page shows of the case, which wakes the streams where anything is different; nothing where it is
+    /// closed.
     fn change<T: Default>(&self, change: impl FnOnce(&mut CaseState) -> T) -> T {
-        let changed = |cases: &mut DeskCases| cases.case_mut(self.number).map(change);
-        self.desk.change(changed).unwrap_or_default()
+        let mut cases = self.desk.lock();
+        let Some(state) = cases.case_mut(self.number) else {
+            return T::default();
+        };
+        let before = state.time();
+        let result = change(state);
+        if state.time() != before {
+            self.desk.0.changed.send_replace(());
+        }
+        result
     }
 }
 
@@ -272,12 +281,7 @@ impl Face for CasePage {
     }
 
     fn event(&self, event: &Event) {
-        let mut cases = self.desk.lock();
-        let state = cases.case_mut(self.number);
-        if state.is_some_and(|state| state.hear(event)) {
-            drop(cases);
-            self.desk.0.changed.send_replace(());
-        }
+        self.change(|state| state.hear(event));
     }
 
     fn progress(&self, progress: Option<FaceProgress>) {

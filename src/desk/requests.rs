@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::body::PageBody;
 use super::cases::SeenNews;
-use super::server::{LocalPages, PageFile, PageResponse, on_thread, sent, text, typed};
+use super::server::{LocalPages, PageFile, PageResponse, not_found, on_thread, sent, text, typed};
 use super::shelf::open_below;
 use super::state::{CaseState, RefusedAnswer, SentAnswer};
 use super::{CasePage, DeskPage, MOST_CASES, drawings, folders, live};
@@ -30,18 +30,9 @@ const UNREAD: usize = 4;
 /// A picture up to this size, in bytes, is shown itself where it holds no smaller one.
 const MAX_SMALL: u64 = 400_000;
 
-const HTML: PageFile = PageFile {
-    content_type: "text/html; charset=utf-8",
-    text: include_str!("page/desk.html"),
-};
-const SCRIPT: PageFile = PageFile {
-    content_type: "text/javascript; charset=utf-8",
-    text: include_str!("page/desk.js"),
-};
-const STYLE: PageFile = PageFile {
-    content_type: "text/css; charset=utf-8",
-    text: include_str!("page/desk.css"),
-};
+const HTML: PageFile = PageFile::html(include_str!("page/desk.html"));
+const SCRIPT: PageFile = PageFile::script(include_str!("page/desk.js"));
+const STYLE: PageFile = PageFile::style(include_str!("page/desk.css"));
 
 /// Answers the page's requests.
 pub(super) struct DeskRequests(pub(super) DeskPage);
@@ -72,10 +63,6 @@ impl LocalPages for DeskRequests {
     }
 }
 
-fn not_found() -> PageResponse {
-    text(StatusCode::NOT_FOUND, "not found")
-}
-
 impl DeskRequests {
     async fn of_case(
         &self,
@@ -100,7 +87,7 @@ impl DeskRequests {
                         Err(_) => not_found(),
                     };
                 }
-                let display = self.0.lock().case(case).and_then(CaseState::display);
+                let display = page.look(CaseState::display);
                 match (path.strip_prefix("live/"), display) {
                     (Some(path), Some(display)) => display.answer(path, request).await,
                     (Some(_), None) => live::not_shown(),
@@ -243,7 +230,7 @@ async fn folders_below(request: Request<Incoming>) -> PageResponse {
 
 /// A small picture of a proven file.
 async fn picture(page: &CasePage, number: u64) -> PageResponse {
-    let found = page.change(|state| state.picture(number));
+    let found = page.look(|state| state.picture(number));
     let Some((folder, local)) = found else {
         return not_found();
     };

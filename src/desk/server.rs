@@ -341,6 +341,10 @@ pub(crate) fn text(status: StatusCode, words: impl Into<String>) -> PageResponse
     answer
 }
 
+pub(crate) fn not_found() -> PageResponse {
+    text(StatusCode::NOT_FOUND, "not found")
+}
+
 pub(crate) fn typed(content_type: &'static str, body: impl Into<Bytes>) -> PageResponse {
     let mut answer = Response::new(PageBody::whole(body.into()));
     let value = HeaderValue::from_static(content_type);
@@ -385,11 +389,32 @@ fn guarded(mut answer: PageResponse) -> PageResponse {
 
 /// A file of a page, embedded in the program.
 pub(crate) struct PageFile {
-    pub(crate) content_type: &'static str,
-    pub(crate) text: &'static str,
+    content_type: &'static str,
+    text: &'static str,
 }
 
 impl PageFile {
+    pub(crate) const fn html(text: &'static str) -> Self {
+        Self {
+            content_type: "text/html; charset=utf-8",
+            text,
+        }
+    }
+
+    pub(crate) const fn script(text: &'static str) -> Self {
+        Self {
+            content_type: "text/javascript; charset=utf-8",
+            text,
+        }
+    }
+
+    pub(crate) const fn style(text: &'static str) -> Self {
+        Self {
+            content_type: "text/css; charset=utf-8",
+            text,
+        }
+    }
+
     pub(crate) fn answer(&self) -> PageResponse {
         typed(self.content_type, self.text)
     }

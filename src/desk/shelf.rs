@@ -17,7 +17,7 @@ use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc;
 
 use super::body::PageBody;
-use super::server::{LocalPages, PageResponse, on_thread, text, typed, with_policy};
+use super::server::{LocalPages, PageResponse, not_found, on_thread, text, typed, with_policy};
 use crate::folder::reader::FolderReader;
 
 /// Bytes that are read at once.
@@ -58,19 +58,18 @@ impl LocalPages for ShelfRequests {
         "wrong address: open the pictures from the page of `rescue desk`";
 
     async fn answer(&self, path: &str, request: Request<Incoming>) -> PageResponse {
-        let none = || text(StatusCode::NOT_FOUND, "not found");
         if request.method() != Method::GET {
-            return none();
+            return not_found();
         }
         let Some((case, path)) = super::case_in(path) else {
-            return none();
+            return not_found();
         };
         let folder = self.0.lock().get(&case).cloned();
         let (Some(folder), Some(names)) = (folder, names_in(path)) else {
-            return none();
+            return not_found();
         };
         let Some(kind) = kind_of(&names) else {
-            return none();
+            return not_found();
         };
         let opened = on_thread(move || {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -82,7 +81,7 @@ impl LocalPages for ShelfRequests {
         });
         match opened.await {
             Ok(Some((file, size))) => sent_file(file, size, kind, request.headers()),
-            _ => none(),
+            _ => not_found(),
         }
     }
 }

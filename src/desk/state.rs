@@ -162,6 +162,11 @@ impl CaseState {
         self.changed.insert(part, self.clock);
     }
 
+    /// Counts the changes.
+    pub(super) fn time(&self) -> u64 {
+        self.clock
+    }
+
     /// What changed since a stream sent last, which `seen` counts, as one line of JSON.
     pub(super) fn news(&self, seen: &mut u64) -> Option<Value> {
         let mut news = serde_json::Map::new();
@@ -306,8 +311,8 @@ impl CaseState {
         true
     }
 
-    /// Hears an event of the work; whether the page shows something else then.
-    pub(super) fn hear(&mut self, event: &Event) -> bool {
+    /// Hears an event of the work.
+    pub(super) fn hear(&mut self, event: &Event) {
         match event {
             Event::Planned {
                 folder, done_items, ..
@@ -327,7 +332,7 @@ impl CaseState {
                     let older = self.unproven.len().saturating_sub(MOST_UNPROVEN);
                     self.unproven.drain(..older);
                 }
-                return false;
+                return;
             }
             Event::Verified { path, .. } => {
                 self.proven_files += 1;
@@ -343,10 +348,9 @@ impl CaseState {
                     self.proven.drain(..older);
                 }
             }
-            _ => return false,
+            _ => return,
         }
         self.touch(StatePart::Proven);
-        true
     }
 
     /// The place of a picture that is shown as proven: its rescue folder, and its path below `data/`.
@@ -366,9 +370,8 @@ impl CaseState {
         if self.phone == phone {
             return;
         }
-        let name = |phone: &Option<(String, String)>| phone.as_ref().map(|(name, _)| name.clone());
-        let is_another = self.phone.is_some() && name(&self.phone) != name(&phone);
-        if is_another {
+        let before = self.phone.as_ref().map(|(name, _)| name);
+        if before.is_some() && before != phone.as_ref().map(|(name, _)| name) {
             self.label = CaseLabel {
                 typed: Arc::clone(&self.label.typed),
                 ..CaseLabel::default()

@@ -9,7 +9,7 @@ use clap::{Args as _, Command};
 use super::super::{Done, arguments};
 use super::{
     RemoteLine, next_after_no_test, no_secret, note_host_key, questions, secret_of, sign_in, tried,
-    unsaved,
+    unsaved, unsaved_until,
 };
 use crate::cli::{RemoteAddArgs, RemoteEditArgs};
 use crate::error::{Error, Kind as ErrorKind};
@@ -246,13 +246,10 @@ async fn secret(
 
 /// A remote that does not work stays what it is.
 fn unedited(problem: Problem) -> Error {
-    let error = unsaved(problem);
-    let unsaved = "Nothing was changed; with --no-test the change is saved untried";
-    let hint = match error.hint.clone() {
-        Some(hint) => hint.and(". ").and(unsaved),
-        None => unsaved.into(),
-    };
-    error.with_hint(hint)
+    unsaved_until(
+        problem,
+        "Nothing was changed; with --no-test the change is saved untried",
+    )
 }
 
 fn another_kind(name: &str, earlier: &RemoteSettings, kind: &str) -> Error {
