@@ -3,7 +3,7 @@
 
 measure.py RESCUE ADDRESS ROOM FILES ROUNDS
 """
-import contextlib, json, os, shutil, statistics, subprocess, sys, time, urllib.request
+import json, os, statistics, subprocess, sys, tempfile, time, urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/browser"))
 from browser import browser
@@ -13,10 +13,9 @@ files, rounds = int(files), int(rounds)
 
 
 def home():
-    """An empty folder of nobody's, and its environment."""
-    place = os.path.join(room, "home")
-    shutil.rmtree(place, ignore_errors=True)
-    os.mkdir(place)
+    """A new folder of nobody's, and its environment. None is removed before the end: ext4 searches long for an inode
+    that was not in use a minute ago, and the run after a removal would pay for it."""
+    place = tempfile.mkdtemp(dir=room)
     os.sync()
     return place, {**os.environ, "HOME": place, "XDG_CONFIG_HOME": place + "/config", "ANDROID_ADB_SERVER_PORT": "1"}
 
