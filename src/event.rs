@@ -339,6 +339,21 @@ pub enum Wait {
     Address(#[serde(serialize_with = "as_phone")] String),
 }
 
+impl Wait {
+    /// Whether a phone is waited for, and no remote.
+    pub(crate) fn is_for_phone(&self) -> bool {
+        match self {
+            Self::Approval
+            | Self::Phone
+            | Self::Answer
+            | Self::State(_)
+            | Self::Storage
+            | Self::Address(_) => true,
+            Self::Connection | Self::Bucket | Self::Service | Self::Quota => false,
+        }
+    }
+}
+
 fn as_phone<S: serde::Serializer>(_: &String, serializer: S) -> Result<S::Ok, S::Error> {
     Wait::Phone.serialize(serializer)
 }

@@ -74,19 +74,21 @@ pub(super) async fn run(args: &AuthorizeArgs, ui: &Ui) -> Result<Done, Error> {
         None => None,
     };
     let shown = plain(&name);
-    let pull = format!("Next: `{}`", pull_command(&args.phone, None));
-    let lines = match (by, lasting) {
+    let pull = format!("`{}`", pull_command(&args.phone, None));
+    let (done, next) = match (by, lasting) {
         // Older phones, and a box that was not ticked.
-        (Some(by), Some(false)) => [
+        (Some(by), Some(false)) => (
             format!("{shown} has allowed this computer ({by}), for one connection only"),
             format!("{pull}, and press Enter when it offers to answer the question once more"),
-        ],
-        (Some(by), _) => [format!("{shown} has allowed this computer ({by})"), pull],
-        (None, _) => [
+        ),
+        (Some(by), _) => (format!("{shown} has allowed this computer ({by})"), pull),
+        (None, _) => (
             format!("{shown} had allowed this computer already; nothing was pressed"),
             pull,
-        ],
+        ),
     };
+    let mut lines = vec![done];
+    lines.extend(ui.next_step(&next));
     ui.report(
         &Authorized {
             r#type: "authorized",
@@ -200,7 +202,7 @@ async fn woken(
         true => None,
         false => {
             ui.remark(
-                "If the phone is locked, type its PIN, password or pattern; if not, press Enter.",
+                "If the phone is locked, type its PIN, password or pattern; if not, leave it empty and press Enter.",
             );
             ask(wish.secret, ui).await?
         }

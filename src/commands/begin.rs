@@ -21,10 +21,13 @@ pub(super) async fn run(args: &GuideArgs, context: Context<'_>) -> Result<Done, 
 }
 
 async fn wants_browser(context: Context<'_>) -> Result<bool, Error> {
+    context.ui.remark(
+        "rescue copies what is on your phone. A page with buttons is easier than this window.",
+    );
     loop {
         let asked = context
             .ui
-            .ask("Open this in your browser instead? [Y/n] ", Mode::Lines);
+            .ask("Open that page in your browser? [Y/n] ", Mode::Lines);
         let answer = context.unless_stopped(asked).await?;
         let answer = answer.map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => Error::new(Kind::Interrupted, "stopped"),

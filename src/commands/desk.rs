@@ -21,7 +21,7 @@ use crate::desk::{CasePage, DeskPage, DeskServers, MOST_CASES};
 use crate::error::{Error, Kind};
 use crate::export::album;
 use crate::folder::JobLabel;
-use crate::guide::journey::{GuideAction, Journey, Note, Question, Sight};
+use crate::guide::journey::{Copied, GuideAction, Note, Question, Sight};
 use crate::halt::Halt;
 use crate::phone::discover::discover;
 use crate::threads;
@@ -373,10 +373,6 @@ impl PageFace<'_> {
 }
 
 impl GuideFace for PageFace<'_> {
-    fn offer(&self, journey: Journey) -> Journey {
-        journey.on_page()
-    }
-
     fn others(&self) -> BTreeSet<String> {
         lock(&self.case.claims).others(self.case.page.number())
     }
@@ -416,7 +412,7 @@ impl GuideFace for PageFace<'_> {
 
     fn tell(&self, notes: &[Note]) {
         // What else can be tried stands below the one next step, and not in its place.
-        if let [note @ Note::Alternatives(_)] = notes {
+        if let [note @ (Note::Alternatives(_) | Note::Pictures(_))] = notes {
             return self.case.page.add(on_page(note));
         }
         self.case.page.turn(notes.iter().map(on_page).collect());
@@ -484,7 +480,10 @@ impl GuideFace for PageFace<'_> {
         self.case.page.end_work();
         match self.number(asked_about_desk(DeskDoubt::Paused)).await? {
             0 => Ok(()),
-            _ => Err(Error::stopped()),
+            _ => {
+                self.tell(&[Note::Stopped(Copied::Something)]);
+                Err(Error::stopped())
+            }
         }
     }
 }

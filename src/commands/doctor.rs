@@ -211,12 +211,12 @@ fn unauthorized(args: &PhoneArgs, name: &str, model: Option<&str>) -> DoctorFind
     let keys = options_of(args).keys.load_named().unwrap_or_default();
     let keys = keys.iter().map(|(path, key)| {
         let fingerprint = key.public().fingerprint();
-        format!("{} with the fingerprint {fingerprint}", path.display())
+        format!("fingerprint {fingerprint}, in {}", path.display())
     });
     let keys: Vec<_> = keys.collect();
     match keys.is_empty() {
         true => finding,
-        false => finding.with(format!("offered: {}", keys.join("; "))),
+        false => finding.with(format!("this computer's key: {}", keys.join("; or "))),
     }
 }
 

@@ -61,7 +61,11 @@ pub(super) async fn run(args: ExportArgs, context: Context<'_>) -> Result<Done, 
             "{files} missing from it: its report.html lists them"
         ));
     }
-    lines.push("Next: unpack it, then open its index.html in a browser".to_owned());
+    lines.extend(
+        context
+            .ui
+            .next_step("unpack it, then open its index.html in a browser"),
+    );
     let exported = Exported {
         r#type: "exported",
         archives: &outcome.packed,

@@ -10,7 +10,6 @@ mod terminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::asking::AsksOwner;
 pub(super) use self::face::{GuideFace, StoppableWork};
 use self::terminal::TerminalFace;
 use super::target::{name_of, options_of, pull_command, serial_from_environment, target_of};
@@ -19,8 +18,8 @@ use crate::cli::{ChoiceArgs, GuideArgs, MediaArgs, PatternArgs, PhoneArgs, PullA
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Run};
 use crate::guide::journey::{
-    GuideAction, Happened, Holdings, Journey, JourneyEnd, Next, Question, Sight, Sighting, Take,
-    Trouble, What,
+    AsksOwner, Copied, GuideAction, Happened, Holdings, Journey, JourneyEnd, Next, Question, Sight,
+    Sighting, Take, Trouble, What,
 };
 use crate::guide::states;
 use crate::halt::Halt;
@@ -55,11 +54,13 @@ pub(super) async fn lead(
     let has_cable = phone.tcp.is_none();
     let driver = Driver {
         args: phone,
-        context,
+        context: Context {
+            ui: &context.ui.led_by_guide(),
+            ..context
+        },
         face,
     };
     let journey = Journey::new(serial, has_cable, remotes());
-    let journey = driver.face.offer(journey);
     driver.drive(journey).await
 }
 
@@ -111,10 +112,6 @@ impl<F: GuideFace> Driver<'_, F> {
                     actions,
                     asks_owner,
                 } => {
-                    let asks_owner = match asks_owner {
-                        true => AsksOwner::Yes,
-                        false => AsksOwner::No,
-                    };
                     let chosen = self.face.action(&actions);
                     self.unless_changed(&phone, journey.sight(), asks_owner, chosen)
                         .await?
@@ -123,11 +120,12 @@ impl<F: GuideFace> Driver<'_, F> {
                     is_named = place.is_some();
                     let args = pull_args(&phone, None, &What::Everything)?;
                     let listed = pull::contents(&args, place.as_deref(), self.context);
-                    self.outcome(listed.await.map(Happened::Listed))?
+                    self.outcome(listed.await.map(Happened::Listed), None)?
                 }
                 Next::Pull(take) => {
                     folder.clone_from(&take.folder);
-                    let pulled = self.outcome(self.pull_to_end(&phone, &take).await);
+                    let pulled = self.pull_to_end(&phone, &take).await;
+                    let pulled = self.outcome(pulled, Some(&folder));
                     pulled.map_err(|error| match is_named {
                         true => error.with_hint(going_on_in(&folder, &phone)),
                         false => error,
@@ -135,7 +133,7 @@ impl<F: GuideFace> Driver<'_, F> {
                 }
                 Next::Run(action) => {
                     let end = self.act(&action, &phone, &folder).await?;
-                    if action == GuideAction::AddRemote {
+                    if matches!(action, GuideAction::AddRemote | GuideAction::CopyToDisk) {
                         journey.know_remotes(remotes());
                     }
                     Happened::Ran(end)
@@ -188,11 +186,15 @@ impl<F: GuideFace> Driver<'_, F> {
     }
 
     /// A failure is the journey's matter, unless the person wants to end.
-    fn outcome(&self, done: Result<Happened, Error>) -> Result<Happened, Error> {
+    fn outcome(
+        &self,
+        done: Result<Happened, Error>,
+        folder: Option<&Path>,
+    ) -> Result<Happened, Error> {
         self.context.ui.end_progress();
         match done {
             Err(error) if error.kind == Kind::Interrupted => Err(error),
-            Err(error) => Ok(Happened::Failed(trouble(error))),
+            Err(error) => Ok(Happened::Failed(trouble(error, folder))),
             done => done,
         }
     }
@@ -222,9 +224,10 @@ impl<F: GuideFace> Driver<'_, F> {
     }
 }
 
-/// A failure, for the journey.
-fn trouble(error: Error) -> Trouble {
+/// A failure, for the journey; of work on a rescue folder, where there is one.
+fn trouble(error: Error, folder: Option<&Path>) -> Trouble {
     Trouble {
+        copied: folder.map_or(Copied::Unknown, copied_into),
         kind: error.kind,
         causes: error.causes(),
         message: error.message,
@@ -272,6 +275,16 @@ fn pull_args(phone: &PhoneArgs, folder: Option<&Path>, what: &What) -> Result<Pu
         ..ChoiceArgs::default()
     };
     Ok(args)
+}
+
+/// Whether a rescue folder holds proven files, as far as it can be read.
+fn copied_into(folder: &Path) -> Copied {
+    let summary = Folder::open_after_asking(folder).ok();
+    let summary = summary.and_then(|folder| folder.catalogue().summary().ok());
+    match summary.is_some_and(|summary| summary.verified.files > 0) {
+        true => Copied::Something,
+        false => Copied::Unknown,
+    }
 }
 
 /// What the folder of a pull holds now.

@@ -11,12 +11,13 @@ use zeroize::Zeroizing;
 use crate::cli::LockSecretArgs;
 use crate::digest::Sha256;
 use crate::error::{Error, Kind};
+use crate::hint::Clause::{ByCommand, Said};
 use crate::phone::accessory::secret::{LockSecret, line_of};
 use crate::ui::Ui;
 use crate::ui::terminal::{self, Mode};
 
 /// What Android does about wrong tries.
-pub(super) const THROTTLING: &str = "After five wrong attempts Android makes you wait 30 seconds, later up to hours; some phones are set to erase themselves after 10 to 20. This command makes one attempt.";
+pub(super) const THROTTLING: &str = "After five wrong attempts Android makes you wait 30 seconds, later up to hours; some phones are set to erase themselves after 10 to 20. The PIN is tried once.";
 
 /// Asks for what opens the lock; `None` when the person gives nothing.
 pub(super) async fn ask(args: &LockSecretArgs, ui: &Ui) -> Result<Option<LockSecret>, Error> {
@@ -124,7 +125,7 @@ pub(super) async fn agreed(question: &str, ui: &Ui) -> Result<bool, Error> {
         let choices = ["Yes", "No"].map(str::to_owned).into();
         return Ok(ui.choose_on_face(question, choices, 1).await == Some(0));
     }
-    let line = prompted(&format!("{question} Type yes: "), Mode::Lines, ui).await?;
+    let line = prompted(&format!("{question} Type the word yes: "), Mode::Lines, ui).await?;
     Ok(line.trim_ascii().eq_ignore_ascii_case(b"yes"))
 }
 
@@ -171,9 +172,10 @@ impl Memory {
             return Ok(());
         }
         let refused = |words: &str| {
-            Error::new(Kind::Locked, words).with_hint(
-                "make sure of the PIN, wait a minute, then run the same command with --again",
-            )
+            Error::new(Kind::Locked, words).with_hint([
+                Said("make sure of the PIN, and wait a minute"),
+                ByCommand(", then run the same command with --again"),
+            ])
         };
         if !ui.can_ask() {
             return Err(refused(&story));

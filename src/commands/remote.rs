@@ -16,7 +16,7 @@ use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteNameArgs};
 use crate::error::{Error, Kind as ErrorKind};
 use crate::guide::remote::{RemoteUse, of_problem};
 use crate::ui::terminal::Mode;
-use crate::ui::{Ui, Went, plain, typed_word};
+use crate::ui::{Lead, Ui, Went, plain, typed_word};
 use crate::upload::Masked;
 use crate::upload::connect::{connect, connect_unsaved};
 use crate::upload::keyring::Keyring;
@@ -161,10 +161,16 @@ async fn add(args: &RemoteAddArgs, ui: &Ui) -> Result<Done, Error> {
             format!("Its secret is in {file}, which only you can read")
         }
     }));
-    lines.push(match args.no_test {
-        true => next,
-        false => format!("Send photos there: rescue upload FOLDER --to {}", name),
-    });
+    match (args.no_test, ui.lead()) {
+        (true, _) => lines.push(next),
+        (false, Lead::Person) => {
+            lines.push(format!(
+                "Send photos there: rescue upload FOLDER --to {name}"
+            ));
+        }
+        // It offers that itself.
+        (false, Lead::Guide) => {}
+    }
     ui.report(&listed, &lines, Went::Well);
     Ok(Done::All)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Done;
-use super::lock_secret::{Memory, THROTTLING, demand};
+use super::lock_secret::{Memory, demand};
 use super::target::{options_to_look, pull_command, serial_from_environment, target_of};
 use crate::cli::{LockSecretArgs, PhoneArgs, UnlockArgs, Way};
 use crate::error::{Error, Kind};
@@ -115,8 +115,6 @@ fn still_locked(name: &str) -> Error {
     Error::new(Kind::Locked, message).with_hint([
         Said("make sure of the PIN"),
         ByCommand(" before you run the same command with --again"),
-        Said(". "),
-        Said(THROTTLING),
     ])
 }
 
@@ -256,7 +254,7 @@ async fn prove(
     let deadline = Instant::now() + OPENING;
     let was_in = phone.is_some();
     events.emit(Event::Step {
-        what: "Checking whether the phone is unlocked".to_owned(),
+        what: "Checking whether the phone is unlocked; this takes some seconds".to_owned(),
     });
     let mut known = None;
     while Instant::now() < deadline {
@@ -288,29 +286,29 @@ impl Unlock<'_> {
     fn tell(&self, chosen: &PhoneArgs, ui: &Ui) {
         let shown = plain(self.phone_name);
         let pull = pull_command(chosen, None);
-        let lines = match (self.outcome, self.storage) {
-            (UnlockOutcome::WasOpen, _) => {
-                vec![
-                    format!("{shown} is unlocked already; nothing was typed"),
-                    format!("Next: `{pull}`"),
-                ]
-            }
-            (UnlockOutcome::Unlocked, Some(true)) => vec![
+        let (done, next) = match (self.outcome, self.storage) {
+            (UnlockOutcome::WasOpen, _) => (
+                format!("{shown} is unlocked already; nothing was typed"),
+                format!("`{pull}`"),
+            ),
+            (UnlockOutcome::Unlocked, Some(true)) => (
                 format!("{shown} is unlocked, and its storage can be read"),
-                format!("Next: `{pull}`"),
-            ],
-            (UnlockOutcome::Unlocked, _) => vec![
+                format!("`{pull}`"),
+            ),
+            (UnlockOutcome::Unlocked, _) => (
                 format!("{shown} is unlocked; its storage cannot be listed yet"),
-                format!("Next: wait a minute, then `{pull}`"),
-            ],
-            (UnlockOutcome::Unknown, _) => vec![
+                format!("wait a minute, then `{pull}`"),
+            ),
+            (UnlockOutcome::Unknown, _) => (
                 format!(
                     "It was entered on {shown}, once. Whether the phone is unlocked cannot be seen from here: USB debugging is off, has not allowed this computer, or does not report it"
                 ),
-                "Next: `rescue authorize` where USB debugging is on, `rescue keys` where it is off"
+                "`rescue authorize` where USB debugging is on, `rescue keys` where it is off"
                     .to_owned(),
-            ],
+            ),
         };
+        let mut lines = vec![done];
+        lines.extend(ui.next_step(&next));
         ui.report(self, &lines, Went::Well);
     }
 }

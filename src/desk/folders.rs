@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::folder::share_a_disk;
 use crate::home;
 use crate::ui::plain;
 
@@ -43,11 +44,18 @@ impl ChooserFolder {
     }
 }
 
-/// Lists a folder; the home folder where none is named.
+/// Lists a folder. Where none is named, a disk that is plugged in, for a second copy is asked about; else the home
+/// folder.
 pub(super) fn list(path: &str) -> ListedFolder {
-    let home = home::folder();
+    let (home, disks) = (home::folder(), disks());
     let path = match path {
-        "" => home.clone().or_else(|| std::env::current_dir().ok()),
+        "" => {
+            let here = std::env::current_dir().ok();
+            let is_other =
+                |disk: &&PathBuf| here.as_ref().is_some_and(|it| !share_a_disk(it, disk));
+            let places = disks.iter().find(is_other).or(home.as_ref());
+            places.cloned().or(here)
+        }
         path => Some(PathBuf::from(path)),
     };
     let path = path.unwrap_or_default();
@@ -61,7 +69,7 @@ pub(super) fn list(path: &str) -> ListedFolder {
     let shown = |path: &Path| path.to_str().map(str::to_owned);
     let mut places: Vec<PathBuf> = Vec::from_iter(home);
     places.extend(std::env::current_dir());
-    places.extend(disks());
+    places.extend(disks);
     places.dedup();
     ListedFolder {
         above: path.parent().and_then(shown),
@@ -106,7 +114,9 @@ fn disks() -> Vec<PathBuf> {
         own if !user.is_empty() && own.is_dir() => below(&own),
         _ => below(mount),
     });
-    disks.take(MOST_NAMES).collect()
+    let mut disks: Vec<_> = disks.take(MOST_NAMES).collect();
+    disks.sort();
+    disks
 }
 
 #[cfg(test)]

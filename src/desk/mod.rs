@@ -18,6 +18,7 @@ mod cases;
 pub(crate) mod claims;
 mod drawings;
 mod folders;
+mod label;
 pub(crate) mod live;
 mod requests;
 pub(crate) mod server;

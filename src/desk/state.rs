@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, oneshot};
 use zeroize::Zeroizing;
 
+use super::label::CaseLabel;
 use super::live::LiveDisplay;
 use crate::adb::RemotePath;
 use crate::error::Error;
@@ -111,19 +112,6 @@ pub(super) enum RefusedAnswer {
     Unfit,
 }
 
-/// Whose phone it is.
-#[derive(Debug, Default)]
-struct CaseLabel {
-    text: JobLabel,
-    /// Whether the text was typed here, and not read from the folder.
-    is_typed: bool,
-    /// Whether nobody tried to write it yet.
-    is_new: bool,
-    /// Whether the folder has it.
-    is_written: bool,
-    typed: Arc<Notify>,
-}
-
 /// The state of a case.
 #[derive(Debug, Default)]
 pub(super) struct CaseState {
@@ -203,9 +191,7 @@ impl CaseState {
         #[derive(Serialize)]
         struct LabelPart<'a> {
             #[serde(flatten)]
-            text: &'a JobLabel,
-            /// Whether the report shows it.
-            is_written: bool,
+            label: &'a CaseLabel,
             /// Whose it is.
             phone: Option<&'a String>,
         }
@@ -231,8 +217,7 @@ impl CaseState {
             StatePart::Shelf => serde_json::to_value(&self.shelf),
             StatePart::Phone => serde_json::to_value(self.phone.as_ref().map(|(_, title)| title)),
             StatePart::Label => serde_json::to_value(LabelPart {
-                text: &self.label.text,
-                is_written: self.label.is_written,
+                label: &self.label,
                 phone: self.phone.as_ref().map(|(name, _)| name),
             }),
             StatePart::Screen => serde_json::to_value(self.display.is_some()),
@@ -241,10 +226,15 @@ impl CaseState {
         value.unwrap_or_default()
     }
 
-    /// Begins a turn of the guide. One that says nothing leaves what was told where it is.
+    /// Begins a turn of the guide. One that says nothing leaves what was told where it is; so does a turn after a
+    /// trouble, which nobody has read yet.
     pub(super) fn turn(&mut self, notes: Vec<NoteWords>) {
         if !notes.is_empty() {
-            self.move_up();
+            let is_trouble = |told: &Told| matches!(told, Told::Note(NoteWords::Trouble { .. }));
+            match self.now.back().is_some_and(is_trouble) {
+                true => self.touch(StatePart::Now),
+                false => self.move_up(|_| false),
+            }
             self.now.extend(notes.into_iter().map(Told::Note));
         }
     }
@@ -258,15 +248,17 @@ impl CaseState {
         }
     }
 
-    /// Begins work that this switch stops.
+    /// Begins work that this switch stops. What is safe stays in sight.
     pub(super) fn begin_work(&mut self, pause: Halt, label: &'static str) {
-        self.move_up();
+        self.move_up(|told| matches!(told, Told::Note(NoteWords::Holdings(_))));
         self.offer_pause(Some((pause, label)));
     }
 
-    /// Moves what was told to what happened before.
-    fn move_up(&mut self) {
-        let earlier = std::mem::take(&mut self.now);
+    /// Moves what was told to what happened before, but for what stays.
+    fn move_up(&mut self, stays: fn(&Told) -> bool) {
+        let (now, earlier) = self.now.drain(..).partition(stays);
+        self.now = now;
+        let earlier: VecDeque<Told> = earlier;
         self.before.extend(earlier);
         let older = self.before.len().saturating_sub(MOST_BEFORE);
         self.before.drain(..older);
@@ -372,10 +364,7 @@ impl CaseState {
         }
         let before = self.phone.as_ref().map(|(name, _)| name);
         if before.is_some() && before != phone.as_ref().map(|(name, _)| name) {
-            self.label = CaseLabel {
-                typed: Arc::clone(&self.label.typed),
-                ..CaseLabel::default()
-            };
+            self.label.forget();
         }
         self.phone = phone;
         self.touch(StatePart::Phone);
@@ -400,45 +389,36 @@ impl CaseState {
 
     /// Takes the label that somebody typed.
     pub(super) fn type_label(&mut self, text: JobLabel) {
-        self.label.text = text;
-        (self.label.is_typed, self.label.is_new) = (true, true);
-        self.label.is_written = false;
-        self.label.typed.notify_one();
+        self.label.take(text);
         self.touch(StatePart::Label);
     }
 
     /// The folder has this label, which is shown unless another one was typed.
     pub(super) fn read_label(&mut self, text: JobLabel) {
-        if !self.label.is_typed {
-            self.label.text = text.clone();
-        }
-        self.label.is_written = self.label.text == text;
+        self.label.read(text);
         self.touch(StatePart::Label);
     }
 
     /// The typed label, for the pull that begins: the folder has it then.
     pub(super) fn label_for_pull(&mut self) -> Option<JobLabel> {
-        self.label.is_new = false;
-        self.label.is_typed.then(|| self.label.text.clone())
+        self.label.for_pull()
     }
 
     /// The typed label that nobody tried to write yet, and the folder.
     pub(super) fn new_label(&mut self) -> Option<(PathBuf, JobLabel)> {
         let folder = self.folder.clone()?;
-        let is_new = std::mem::take(&mut self.label.is_new);
-        is_new.then(|| (folder, self.label.text.clone()))
+        Some((folder, self.label.take_new()?))
     }
 
     /// The typed label that the folder does not have, and the folder.
     pub(super) fn unwritten_label(&self) -> Option<(PathBuf, JobLabel)> {
         let folder = self.folder.clone()?;
-        let is_unwritten = self.label.is_typed && !self.label.is_written;
-        is_unwritten.then(|| (folder, self.label.text.clone()))
+        Some((folder, self.label.unwritten()?))
     }
 
     /// Tells when a label is typed.
     pub(super) fn label_typed(&self) -> Arc<Notify> {
-        Arc::clone(&self.label.typed)
+        self.label.typed()
     }
 
     /// Shows the phone's display, or no longer.
@@ -456,9 +436,8 @@ impl CaseState {
     pub(super) fn begin_again(&mut self) {
         let old = std::mem::take(self);
         (self.questions, self.pictures, self.clock) = (old.questions, old.pictures, old.clock);
-        // Somebody may wait for it.
-        self.label.typed = old.label.typed;
-        self.end = old.end;
+        (self.label, self.end) = (old.label, old.end);
+        self.label.forget();
         for (part, _) in PARTS {
             self.touch(part);
         }

@@ -69,7 +69,7 @@ impl Drawing {
     fn of_step(counsel: &Counsel) -> Option<Self> {
         match counsel {
             Counsel::PlugIn => Some(Self::Cable),
-            Counsel::PlugInAgain => Some(Self::Replug),
+            Counsel::PlugInAgain(_) => Some(Self::Replug),
             Counsel::UnplugTwins => Some(Self::Twins),
             Counsel::AnswerOverCable
             | Counsel::TypePin
@@ -118,7 +118,7 @@ impl Drawing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guide::journey::{Happened, Journey, Next, Note, Sight, Sighting};
+    use crate::guide::journey::{Copied, Happened, Journey, Next, Note, Sight, Sighting};
 
     /// What is advised about a phone in this state to a person who gives this answer to every question.
     fn advised(state: Diagnosis, answer: usize) -> Vec<Counsel> {
@@ -169,7 +169,7 @@ mod tests {
         let states = states::ALL.iter().filter(|state| state.kind.is_some());
         let told = states.flat_map(|state| (0..3).map(|answer| advised(*state, answer)));
         let mut drawn: Vec<_> = told.filter_map(|counsel| Drawing::of(&counsel)).collect();
-        drawn.extend(Drawing::of(&[Counsel::PlugInAgain]));
+        drawn.extend(Drawing::of(&[Counsel::PlugInAgain(Copied::Unknown)]));
         for drawing in Drawing::ALL {
             assert!(drawn.contains(drawing), "{drawing:?}");
         }

@@ -15,15 +15,18 @@ mod sight;
 mod tests;
 mod turn;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::states;
-pub(crate) use advice::{Counsel, Doubt, GuideAction};
+pub(crate) use advice::{Copied, Counsel, Doubt, GuideAction};
 use advice::{Replies, Reply, advice, open_doubt};
 pub(crate) use contents::{Amount, Group, PhoneContents, Take, TakeChoice, What};
 pub(crate) use holdings::{Completeness, Holdings};
 pub(crate) use sight::{Sight, Sighting};
-pub(crate) use turn::{ActionEnd, Happened, JourneyEnd, Next, Note, Question, Trouble, Turn};
+pub(crate) use turn::{
+    ActionEnd, AsksOwner, Happened, JourneyEnd, Next, Note, Question, Trouble, Turn,
+};
 
 /// After how many failures with a phone that looks ready the person is asked.
 const MOST_FAILURES: u32 = 3;
@@ -64,6 +67,7 @@ pub(crate) struct Journey {
     has_told_safe_places: bool,
     /// What is pulled, once the person has chosen.
     take: Option<Take>,
+    copied: Copied,
     /// The folder of this computer that the rescue folder goes into, where the person named one.
     place: Option<PathBuf>,
     /// Failures in a row.
@@ -72,8 +76,6 @@ pub(crate) struct Journey {
     has_cable: bool,
     /// The remotes that files can be uploaded to.
     remotes: Vec<String>,
-    /// Whether the person is led by a page in the browser, where more can be offered.
-    is_on_page: bool,
     /// What was done with the files already.
     done: Vec<GuideAction>,
 }
@@ -90,20 +92,12 @@ impl Journey {
             was_ready: false,
             has_told_safe_places: false,
             take: None,
+            copied: Copied::Unknown,
             place: None,
             failures: 0,
             has_cable,
             remotes,
-            is_on_page: false,
             done: Vec::new(),
-        }
-    }
-
-    /// The same, on a page: it also offers to set up remotes, and the phone's display.
-    pub(crate) fn on_page(self) -> Self {
-        Self {
-            is_on_page: true,
-            ..self
         }
     }
 
@@ -175,7 +169,7 @@ impl Journey {
             (Stage::Troubled, Happened::Answered(number)) => match number {
                 0 => self.look(Vec::new()),
                 1 => self.to(Stage::Placing, Vec::new(), Next::AskPlace),
-                _ => self.end(vec![Note::Stopped], JourneyEnd::Unsafe),
+                _ => self.end(vec![Note::Stopped(self.copied)], JourneyEnd::Unsafe),
             },
             (Stage::Arrived(holdings, actions), Happened::Answered(number)) => {
                 self.chosen_then(holdings, actions, number)
@@ -286,11 +280,15 @@ impl Journey {
     /// Something stands in the way.
     fn advise(&mut self, seen: &Sighting) -> Turn {
         let mut say = Vec::from_iter(self.safe_places());
-        let (counsel, actions) = advice(seen, &self.replies, self.was_ready, self.has_cable);
+        let was_ready = self.was_ready.then_some(self.copied);
+        let (counsel, actions) = advice(seen, &self.replies, was_ready, self.has_cable);
         say.push(Note::Advice(counsel));
         let next = Next::Wait {
             actions: actions.clone(),
-            asks_owner: [states::unauthorized, states::key_expired].contains(&seen.state),
+            asks_owner: match seen.state {
+                states::unauthorized | states::key_expired => AsksOwner::Yes,
+                _ => AsksOwner::No,
+            },
         };
         self.to(Stage::Waiting(actions), say, next)
     }
@@ -316,20 +314,12 @@ impl Journey {
         if contents.all().files == 0 {
             return self.pull(&contents, What::Everything, say);
         }
-        let wishes = self.wishes(&contents);
-        let question = Question::Take(contents.clone(), wishes);
+        let question = Question::Take(contents.clone(), contents.wishes());
         self.to(Stage::Taking(contents), say, Next::Ask(question))
     }
 
-    fn wishes(&self, contents: &PhoneContents) -> Vec<TakeChoice> {
-        let mut wishes = contents.wishes();
-        let sees_nothing = self.replies.picture == Some(Reply::No);
-        wishes.extend((self.is_on_page || sees_nothing).then_some(TakeChoice::Screen));
-        wishes
-    }
-
     fn chosen(&mut self, contents: PhoneContents, number: usize) -> Turn {
-        let what = match self.wishes(&contents).get(number) {
+        let what = match contents.wishes().get(number) {
             None => return self.again(Stage::Taking(contents)),
             Some(TakeChoice::Elsewhere) => {
                 return self.to(Stage::Placing, Vec::new(), Next::AskPlace);
@@ -349,10 +339,16 @@ impl Journey {
 
     fn leave_out(&mut self, contents: PhoneContents, numbers: &[usize]) -> Turn {
         let groups = contents.leavable();
-        let left = numbers.iter().filter_map(|number| groups.get(*number));
+        let numbers: BTreeSet<_> = numbers.iter().collect();
+        let left = numbers.iter().filter_map(|number| groups.get(**number));
         let patterns: Vec<_> = left.flat_map(|group| group.patterns.clone()).collect();
         match patterns.is_empty() {
             true => self.offer(contents),
+            false if patterns.len() == contents.patterns() => {
+                let mut turn = self.offer(contents);
+                turn.say = vec![Note::NothingLeft];
+                turn
+            }
             false => self.pull(&contents, What::Without(patterns), Vec::new()),
         }
     }
@@ -366,11 +362,9 @@ impl Journey {
 
     fn fail(&mut self, trouble: &Trouble) -> Turn {
         self.failures += 1;
+        self.copied = trouble.copied;
         if trouble.is_of_phone() && self.failures < MOST_FAILURES {
-            return self.look(vec![Note::Interrupted(
-                trouble.clone(),
-                self.take.is_some(),
-            )]);
+            return self.look(vec![Note::Interrupted(trouble.clone())]);
         }
         self.failures = 0;
         let say = vec![Note::Trouble(trouble.clone())];
@@ -382,10 +376,11 @@ impl Journey {
         let mut actions = vec![GuideAction::Export];
         let remotes = self.remotes.iter().cloned();
         actions.extend(remotes.map(GuideAction::Upload));
-        actions.push(GuideAction::CopyToDisk);
-        if self.is_on_page {
-            actions.extend([GuideAction::AddRemote, GuideAction::Screen]);
-        }
+        actions.extend([
+            GuideAction::CopyToDisk,
+            GuideAction::AddRemote,
+            GuideAction::Screen,
+        ]);
         let is_partly = holdings.verdict() == Completeness::Partly;
         let has_tried = self.done.contains(&GuideAction::TryAgain);
         if is_partly && !has_tried {

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::terminal::Mode;
 use super::text::plain;
+use super::words::drawing::DrawingWords;
 use crate::error::{Error, Kind};
 use crate::event::Event;
 
@@ -50,6 +51,8 @@ pub(crate) struct FaceProgress {
     pub(crate) item: String,
     /// What is waited for.
     pub(crate) waits: Vec<String>,
+    /// What the person can do about it.
+    pub(crate) drawing: Option<DrawingWords>,
 }
 
 /// A question for the person.

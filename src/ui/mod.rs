@@ -51,6 +51,16 @@ pub struct Ui {
     phone: Option<Arc<str>>,
     /// What the person looks at instead of the terminal.
     face: Option<Arc<dyn Face>>,
+    lead: Lead,
+}
+
+/// Who leads from one command to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lead {
+    /// The person, who is told each next step.
+    Person,
+    /// The guide: it takes the next step by itself, tells at the end what is here, and waits as long as it takes.
+    Guide,
 }
 
 /// How work ended.
@@ -76,6 +86,7 @@ impl Ui {
             progress: Arc::new(Mutex::new(Progress::new(style, form))),
             phone: None,
             face: None,
+            lead: Lead::Person,
         }
     }
 
@@ -92,6 +103,7 @@ impl Ui {
             progress: Arc::new(Mutex::new(progress)),
             phone: None,
             face: Some(face),
+            lead: Lead::Person,
         }
     }
 
@@ -104,10 +116,38 @@ impl Ui {
         }
     }
 
+    /// The same output for commands that the guide runs.
+    #[must_use]
+    pub(crate) fn led_by_guide(&self) -> Self {
+        Self {
+            lead: Lead::Guide,
+            ..self.clone()
+        }
+    }
+
+    /// Who leads from this command to the next.
+    pub(crate) fn lead(&self) -> Lead {
+        self.lead
+    }
+
+    /// The step after a command, as a line of its own; the guide takes it by itself.
+    pub(crate) fn next_step(&self, step: &str) -> Option<String> {
+        (self.lead == Lead::Person).then(|| format!("Next: {step}"))
+    }
+
     /// The receiver of the steps' events.
     pub fn events(&self) -> Events {
         let (progress, phone) = (Arc::clone(&self.progress), self.phone.clone());
-        Events::to(move |event| lock(&progress).event(phone.as_ref(), &event))
+        let lead = self.lead;
+        Events::to(move |mut event| {
+            if let (Lead::Guide, Event::Waiting { what, seconds, .. }) = (lead, &mut event)
+                && what.is_for_phone()
+            {
+                // It waits on when the command's patience is over.
+                *seconds = 0;
+            }
+            lock(&progress).event(phone.as_ref(), &event);
+        })
     }
 
     /// Ends the live display, before a result.

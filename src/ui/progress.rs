@@ -13,8 +13,10 @@ use super::face::{Face, FaceProgress, Tone};
 use super::output::{eprint_line, print_json};
 use super::sentence::{awaited, cause, sentence};
 use super::text::{bytes, count, plain, rate, seconds};
+use super::words::drawing::DrawingWords;
 use super::{Style, is_for_json};
-use crate::event::Event;
+use crate::event::{Event, Wait};
+use crate::guide::drawing::Drawing;
 
 /// Nothing is drawn for work that is done sooner.
 const QUIET_START: Duration = Duration::from_millis(250);
@@ -64,7 +66,7 @@ pub(super) struct Progress {
     /// Of each phone, by its serial number where there are several.
     totals: BTreeMap<Option<Arc<str>>, Totals>,
     /// What each of them waits for.
-    waits: BTreeMap<Option<Arc<str>>, Countdown>,
+    waits: BTreeMap<Option<Arc<str>>, (Wait, Countdown)>,
     current: String,
     /// What becomes of the bytes, where no phone is at work.
     done: Option<&'static str>,
@@ -268,7 +270,7 @@ impl Progress {
             Event::Waiting { what, seconds, .. } => {
                 let label = labelled(phone.as_ref(), &format!("Waiting {}", awaited(what)));
                 let countdown = Countdown::new(label, Instant::now(), *seconds);
-                self.waits.insert(phone, countdown);
+                self.waits.insert(phone, (what.clone(), countdown));
             }
             // What else is under way may still report.
             Event::PhoneGone { .. } | Event::Finding(_) => {}
@@ -291,12 +293,15 @@ impl Progress {
         self.last_draw = Instant::now();
         let parts = self.parts(self.last_draw);
         if let Some(face) = &self.face {
-            let waits = self.waits.values().map(|wait| wait.label().to_owned());
+            let waits = self.waits.values();
+            let drawing = waits.clone().find_map(|(what, _)| drawing_of(what));
+            let waits = waits.map(|(_, wait)| wait.label().to_owned());
             face.progress(Some(FaceProgress {
                 fraction: (sum.items > 0).then(|| fraction(&sum)),
                 parts,
                 item: self.current.clone(),
                 waits: waits.collect(),
+                drawing,
             }));
             return;
         }
@@ -304,7 +309,7 @@ impl Progress {
             fraction: fraction(&sum),
             parts,
             item: self.current.clone(),
-            waits: self.waits.values().cloned().collect(),
+            waits: self.waits.values().map(|(_, wait)| wait.clone()).collect(),
         };
         self.live.get_or_insert_with(LiveLines::start).show(shown);
     }
@@ -406,6 +411,20 @@ impl Progress {
             }
         }
     }
+}
+
+/// What a person can do while a phone is away.
+fn drawing_of(what: &Wait) -> Option<DrawingWords> {
+    let drawing = match what {
+        Wait::Phone | Wait::Answer => Drawing::Replug,
+        Wait::Address(_) => Drawing::Network,
+        Wait::Approval => Drawing::Allow,
+        Wait::Storage => Drawing::Pin,
+        Wait::State(_) | Wait::Connection | Wait::Bucket | Wait::Service | Wait::Quota => {
+            return None;
+        }
+    };
+    Some(DrawingWords::of(drawing))
 }
 
 fn fraction(totals: &Totals) -> f64 {

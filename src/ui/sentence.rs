@@ -40,10 +40,7 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             model,
             android_version,
         } => connected(serial, model, android_version),
-        Event::PhoneGone { message } => format!(
-            "{}; the files pulled so far are safe",
-            capitalized(&plain(message))
-        ),
+        Event::PhoneGone { message } => capitalized(&plain(message)),
         Event::Planned {
             folder,
             items,
@@ -161,7 +158,9 @@ fn waiting(what: &Wait, limit: u64, why: Option<&str>) -> String {
             let step = step.map_or_else(String::new, |step| format!(": {step}"));
             format!("Waiting{up_to} for a tap on the phone{step}")
         }
-        Wait::Phone => format!("Waiting{up_to} for the phone: plug it in"),
+        Wait::Phone => {
+            format!("Waiting{up_to} for the phone: plug it in; this continues by itself")
+        }
         Wait::Address(address) => format!(
             "Waiting{up_to} for the phone at {}: check that it is on and in the same network as this computer",
             plain(address)

@@ -278,8 +278,7 @@ async fn desk_for_one_phone_takes_no_other_and_shows_its_screen() {
     assert_eq!(served.post("another", &json!({})).status, 409);
     let screen = |tab: &Tab| tab.part("screen");
     assert_eq!(served.get("case/1/live/screen.png").status, 409);
-    tab.choose(&served, "First show the phone's screen here")
-        .await;
+    tab.choose(&served, "First show the phone's screen").await;
     tab.asks("You can use the phone here.").await;
     assert_eq!(screen(&tab), Value::Bool(true));
     assert_eq!(served.get("case/1/live/screen.png").body, PICTURE);

@@ -125,7 +125,7 @@ async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
     terminal.shows("(2).zip").await;
     terminal.shows("index.html in a browser").await;
     assert_eq!(std::fs::read(&archive).unwrap(), b"mine");
-    terminal.type_keys("3\n");
+    terminal.choose("Finish").await;
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
 }
@@ -157,7 +157,7 @@ async fn phone_that_asks_its_owner_is_rescued_after_a_tap() {
     assert!(!screen.contains("USB debugging\" ever"), "{screen}");
     terminal.type_keys("\n");
     terminal.shows("Safe: everything").await;
-    terminal.type_keys("3\n");
+    terminal.choose("Finish").await;
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
     assert_eq!(rescued(&desk), photo(0));
@@ -190,13 +190,13 @@ async fn phone_that_is_locked_takes_the_pin_from_here_and_is_rescued_when_it_is_
     terminal
         .shows("This went wrong: the phone does not accept")
         .await;
-    terminal.shows("The files here are safe.").await;
+    assert!(!terminal.screen().contains("safe."), "nothing is here yet");
     drop(serving);
     let _serving = back(&phone, address.port()).await;
     terminal.shows("What do you want to take?").await;
     terminal.type_keys("1\n");
     terminal.shows("Safe: everything").await;
-    terminal.type_keys("3\n");
+    terminal.choose("Finish").await;
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
     assert!(!screen.contains("4711"), "{screen}");
@@ -225,11 +225,30 @@ async fn phone_unplugged_in_the_middle_resumes_by_itself_when_it_is_back() {
     terminal.shows("The rescue continues in ").await;
     terminal.shows("What next?").await;
     terminal.shows_question().await;
-    terminal.type_keys("3\n");
+    terminal.choose("Finish").await;
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
     assert!(screen.contains("Safe: everything"), "{screen}");
     assert_eq!(rescued(&desk).len(), 20);
+}
+
+#[tokio::test]
+async fn disk_that_goes_away_in_the_middle_leaves_the_question_to_the_person() {
+    let (mut phone, _) = camera(&[100_000; 20]);
+    phone.rate = Some(400_000);
+    let serving = phone.serve().await.unwrap();
+    let desk = Desk::new();
+    let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
+    terminal.shows("What do you want to take?").await;
+    terminal.type_keys("1\n");
+    terminal.shows("of 2.0 MB").await;
+    std::fs::remove_dir_all(folder(&desk)).unwrap();
+    terminal.shows("This went wrong: ").await;
+    terminal.choose("Stop here").await;
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 3, "{screen}");
+    // Nobody knows that any more.
+    assert!(!screen.contains("files here are safe"), "{screen}");
 }
 
 #[tokio::test]
@@ -246,7 +265,7 @@ async fn keys_pressed_while_files_come_answer_no_question() {
     terminal.type_keys("\n1\n2");
     terminal.shows("What next?").await;
     terminal.shows_question().await;
-    terminal.type_keys("3\n");
+    terminal.choose("Finish").await;
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
     assert!(!folder(&desk).with_extension("zip").exists(), "{screen}");
@@ -275,7 +294,7 @@ async fn rescue_alone_asks_about_a_phone_that_is_not_there_and_begins_when_it_is
     terminal.type_keys("\n");
     terminal.shows("What next?").await;
     terminal.shows_question().await;
-    terminal.type_keys("3\n");
+    terminal.choose("Finish").await;
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
     assert_eq!(rescued(&desk), photo(1));
@@ -302,8 +321,8 @@ async fn what_cannot_be_read_is_not_called_safe() {
     assert!(!screen.contains("Safe: "), "{screen}");
     terminal.type_keys("1\n");
     // Tried once more in vain, it is no longer what Enter does.
-    terminal.shows("3  Try the missing files again").await;
-    terminal.type_keys("4\n");
+    terminal.shows("5  Try the missing files again").await;
+    terminal.choose("Finish").await;
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 3, "{screen}");
 }
@@ -337,11 +356,11 @@ async fn folders_that_the_person_leaves_stay_on_the_phone_and_are_told() {
     );
     assert_eq!(rescued(&desk), photo(0));
     // The rest can still be taken.
-    terminal.type_keys("3\n");
+    terminal.choose("Take the rest").await;
     terminal.shows("Here already: 1 file").await;
     terminal.type_keys("1\n");
     terminal.shows("everything asked for").await;
-    terminal.type_keys("3\n");
+    terminal.choose("Finish").await;
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
     let both = [photo(0), vec!["internal/Download/a.pdf".to_owned()]].concat();
@@ -373,7 +392,7 @@ async fn place_that_takes_nothing_is_changed_for_another_without_starting_over()
     terminal.shows("/disk/Virtual-Phone-TEST0001-").await;
     terminal.type_keys("1\n");
     terminal.shows("Safe: everything").await;
-    terminal.type_keys("3\n");
+    terminal.choose("Finish").await;
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
     let files = files_below(&disk).into_keys();

@@ -758,7 +758,7 @@ async fn rescue_alone_on_a_desktop_offers_the_browser_and_stays_in_the_terminal_
         Terminal::start(command, 100)
     };
     let mut terminal = start();
-    terminal.shows("in your browser instead? [Y/n]").await;
+    terminal.shows("in your browser? [Y/n]").await;
     terminal.type_keys("perhaps\n");
     terminal.type_keys("n\n");
     terminal.shows("What do you want to take?").await;
@@ -767,7 +767,7 @@ async fn rescue_alone_on_a_desktop_offers_the_browser_and_stays_in_the_terminal_
     assert_eq!(terminal.end().await.0, 130);
 
     let mut terminal = start();
-    terminal.shows("in your browser instead? [Y/n]").await;
+    terminal.shows("in your browser? [Y/n]").await;
     terminal.type_keys("\n");
     terminal.shows("http://127.0.0.1:").await;
     until("a browser", || desk.path("opened").is_file()).await;

@@ -7,7 +7,7 @@ use crate::commands::Done;
 use crate::commands::lock_secret::agreed;
 use crate::error::{Error, Kind};
 use crate::ui::terminal::Mode;
-use crate::ui::{Ui, Went};
+use crate::ui::{Lead, Ui, Went};
 
 /// The rules that let the person at this computer open phones.
 const UDEV_RULES: &str = include_str!("../../../udev-rules/51-rescue.rules");
@@ -70,10 +70,12 @@ pub(super) async fn install_udev_rules(yes: bool, ui: &Ui) -> Result<Done, Error
             "{UDEV_RULES_PATH} is written; run `sudo udevadm control --reload`, or restart this computer"
         ))
     })?;
-    let lines = [
-        format!("Wrote {UDEV_RULES_PATH}"),
-        "Next: unplug the phone, plug it in again, and run `rescue doctor`".to_owned(),
-    ];
+    let next = match ui.lead() {
+        Lead::Person => "Next: unplug the phone, plug it in again, and run `rescue doctor`",
+        // Nobody else can do that.
+        Lead::Guide => "Next: unplug the phone, and plug it in again",
+    };
+    let lines = [format!("Wrote {UDEV_RULES_PATH}"), next.to_owned()];
     let value = serde_json::json!({"type": "udev_rules_installed", "path": UDEV_RULES_PATH});
     ui.report(&value, &lines, Went::Well);
     Ok(Done::All)

@@ -14,8 +14,6 @@ use crate::commands::{
 use crate::desk::live::LiveDisplay;
 use crate::error::{Error, Kind};
 use crate::guide::journey::{ActionEnd, GuideAction, Note};
-use crate::halt::Halt;
-use crate::ui::words::journey::lines;
 use crate::upload::kinds::KindOptions;
 use crate::upload::kinds::folder::FolderSettings;
 use crate::upload::settings::Settings;
@@ -63,7 +61,7 @@ impl<F: GuideFace> Driver<'_, F> {
             GuideAction::Export => match self.pack(folder, context).await {
                 Err(error) if matches!(error.kind, Kind::DiskFull | Kind::Disk) => {
                     // No room there, or no permission: elsewhere it may go.
-                    self.remark_trouble(error);
+                    self.remark_trouble(error, folder);
                     match self.place(None).await? {
                         Some(place) => self.pack_into(folder, &place, context).await,
                         None => return Ok(ActionEnd::Failed),
@@ -94,7 +92,7 @@ impl<F: GuideFace> Driver<'_, F> {
             | GuideAction::Finish => return Ok(ActionEnd::Achieved),
         };
         ui.end_progress();
-        self.ended(action, done, halt)
+        self.ended(action, folder, done)
     }
 
     /// Shows the phone's display until the person is done with it.
@@ -105,12 +103,12 @@ impl<F: GuideFace> Driver<'_, F> {
         Ok(Done::All)
     }
 
-    /// How an action ended that ran; `halt` stops it alone.
+    /// How an action ended that ran.
     fn ended(
         &self,
         action: &GuideAction,
+        folder: &Path,
         done: Result<Done, Error>,
-        halt: &Halt,
     ) -> Result<ActionEnd, Error> {
         let ui = self.context.ui;
         match done {
@@ -122,21 +120,21 @@ impl<F: GuideFace> Driver<'_, F> {
                 Err(error)
             }
             // The person stopped this alone, or left a question of it.
-            Err(error) if error.kind == Kind::Interrupted && (halt.is_set() || ui.is_on_face()) => {
+            Err(error) if error.kind == Kind::Interrupted => {
                 ui.remark(&error.message);
                 Ok(ActionEnd::Failed)
             }
             Err(error) => {
-                self.remark_trouble(error);
+                self.remark_trouble(error, folder);
                 Ok(ActionEnd::Failed)
             }
         }
     }
 
-    fn remark_trouble(&self, error: Error) {
+    fn remark_trouble(&self, error: Error, folder: &Path) {
         self.context.ui.end_progress();
-        let told = lines(&Note::Trouble(trouble(error)));
-        told.iter().for_each(|line| self.context.ui.remark(line));
+        let folder = Some(folder).filter(|folder| !folder.as_os_str().is_empty());
+        self.face.tell(&[Note::Trouble(trouble(error, folder))]);
     }
 
     /// Makes the archive beside the rescue folder.
@@ -177,9 +175,6 @@ impl<F: GuideFace> Driver<'_, F> {
                     _ => format!("disk-{number}"),
                 });
                 let name = names.find(|name| !settings.has(name)).unwrap_or_default();
-                self.context.ui.remark(&format!(
-                    "rescue remembers this folder as the remote '{name}': next time choose \"Upload it to {name}\"."
-                ));
                 let add = RemoteCommand::Add(RemoteAddArgs {
                     name: Some(name.clone()),
                     kind: Some(KindOptions::Folder(FolderSettings {
@@ -193,6 +188,9 @@ impl<F: GuideFace> Driver<'_, F> {
                 self.context
                     .unless_stopped(remote::run(&add, self.context.ui))
                     .await??;
+                self.context.ui.remark(&format!(
+                    "rescue remembers this folder as the remote '{name}': next time choose \"Upload it to {name}\"."
+                ));
                 name
             }
         };

@@ -6,16 +6,9 @@ use super::{Driver, GuideFace, LOOK_EVERY, lets_in};
 use crate::cli::PhoneArgs;
 use crate::error::Error;
 use crate::folder::share_a_disk;
-use crate::guide::journey::{Happened, Sight};
+use crate::guide::journey::{AsksOwner, Happened, Sight};
 use crate::guide::states;
 use crate::ui::plain;
-
-/// Whether the phone is to ask its owner "Allow USB debugging?" during a wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AsksOwner {
-    Yes,
-    No,
-}
 
 impl<F: GuideFace> Driver<'_, F> {
     /// Asks for a folder that exists, and that is not on the disk of `original`; `None` where the person
@@ -54,7 +47,7 @@ impl<F: GuideFace> Driver<'_, F> {
         let changed = async {
             loop {
                 if asks_owner == AsksOwner::Yes && lets_in(phone).await {
-                    // A phone that lets this computer in also tells its model.
+                    // One that lets this computer in for one connection only is not ready at the next look.
                     let sight = self.look(phone).await;
                     return match sight.0.iter().any(|seen| seen.state == states::ready) {
                         true => Happened::Looked(sight),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::cli::JobArgs;
 use crate::desk::live::LiveDisplay;
 use crate::error::Error;
-use crate::guide::journey::{GuideAction, Journey, Note, Question, Sight};
+use crate::guide::journey::{GuideAction, Note, Question, Sight};
 use crate::halt::Halt;
 
 /// Work that a person can stop without ending the guide.
@@ -20,9 +20,6 @@ pub(in crate::commands) enum StoppableWork {
 
 /// Where a person is led. Every question ends with an error where the person ends the guide.
 pub(in crate::commands) trait GuideFace {
-    /// The journey with what this place can offer beside the rest.
-    fn offer(&self, journey: Journey) -> Journey;
-
     /// The phones that are others' matter.
     fn others(&self) -> BTreeSet<String> {
         BTreeSet::new()

@@ -9,7 +9,7 @@ use super::super::{Context, browser, number_typed};
 use super::{GuideFace, StoppableWork};
 use crate::desk::live::{LiveDisplay, LivePage};
 use crate::error::{Error, Kind};
-use crate::guide::journey::{GuideAction, Journey, Note, Question};
+use crate::guide::journey::{GuideAction, Note, Question};
 use crate::halt::Halt;
 use crate::ui::terminal::Mode;
 use crate::ui::words::journey::{asked, label, lines};
@@ -27,10 +27,6 @@ enum TypedAnswer {
 }
 
 impl GuideFace for TerminalFace<'_> {
-    fn offer(&self, journey: Journey) -> Journey {
-        journey
-    }
-
     fn tell(&self, notes: &[Note]) {
         let told = notes.iter().flat_map(lines);
         told.for_each(|line| self.context.ui.remark(&line));
@@ -108,9 +104,8 @@ impl GuideFace for TerminalFace<'_> {
         {
             ui.remark(&format!("No browser was opened: {why}."));
         }
-        ui.remark(&format!(
-            "The phone's screen is at {url}: open it in a browser on this computer, and do not pass it on."
-        ));
+        ui.remark("The phone's screen is on this page, for a browser on this computer. Do not pass its address on.");
+        ui.remark(&url);
         let done = self.line("Press Enter here when you are done with the screen: ");
         tokio::select! {
             served = page.serve(display) => served.map_err(refused),
@@ -122,8 +117,9 @@ impl GuideFace for TerminalFace<'_> {
         self.context.ui.forget_typed();
     }
 
+    /// One of its own: a disk that fails stops the work, and not the guide.
     fn switch(&self, whole: &Halt, _: StoppableWork) -> Halt {
-        whole.clone()
+        whole.child()
     }
 
     /// Nobody stops the pull alone here.

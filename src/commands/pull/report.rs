@@ -17,7 +17,7 @@ use crate::folder::{CatalogueError, Folder, Reason, ReasonCode, Summary, SurveyK
 use crate::pull::enumerate::Enumeration;
 use crate::pull::plan::Plan;
 use crate::pull::session::PullOutcome;
-use crate::ui::{Ui, Went, bytes, count, plain, rate, seconds, typed, were};
+use crate::ui::{Lead, Ui, Went, bytes, count, plain, rate, seconds, typed, were};
 
 /// Failures told on the terminal; `rescue status` lists all.
 const TOLD_FAILURES: usize = 20;
@@ -196,11 +196,11 @@ impl PullReport<'_> {
         let surveyed = self.found.survey();
         let has_ended = self.outcome.stopped.is_none();
         let is_complete = has_ended && not_here.is_empty() && self.is_proven();
-        let mut lines = self.lines(not_here.iter().chain(&not_proven), &surveyed);
+        let mut lines = self.lines(not_here.iter().chain(&not_proven), &surveyed, ui.lead());
         if !ui.is_quiet() {
             // Apart from the lines of the run.
             lines.insert(0, String::new());
-            lines.extend(self.next_line());
+            lines.extend(self.next_step().and_then(|step| ui.next_step(&step)));
         }
         let is_current = matches!(self.album, Some(AlbumOutcome::Current));
         let report = PullSummary {
@@ -244,6 +244,7 @@ impl PullReport<'_> {
         &self,
         missing: impl Iterator<Item = &'m MissingItem<'m>> + Clone,
         surveyed: &[Surveyed],
+        lead: Lead,
     ) -> Vec<String> {
         let outcome = self.outcome;
         let mut lines = summary_lines(self.summary);
@@ -253,7 +254,10 @@ impl PullReport<'_> {
             .filter(|one| one.kind != SurveyKind::Unreadable)
             .cloned()
             .collect();
-        lines.extend(survey_lines(&but_unreadable));
+        // The guide says at its end what was not looked at, and where all is.
+        if lead == Lead::Person {
+            lines.extend(survey_lines(&but_unreadable));
+        }
         lines.extend(empty_phone_line(self.request, self.found));
         if outcome.without_date > 0 {
             lines.push(format!(
@@ -267,19 +271,20 @@ impl PullReport<'_> {
         };
         lines.extend(missing_lines(missing.filter(has_own_reason)));
         lines.extend(self.album.and_then(AlbumOutcome::line));
-        let shown = plain(&self.path.display().to_string());
-        lines.push(match outcome.stopped {
-            Some(_) => format!("In {shown}, after {}", seconds(self.took)),
-            None => format!(
-                "In {shown}, after {}",
-                pace(self.took, self.waited, self.wanted_bytes)
-            ),
-        });
+        let place = match (lead, &outcome.stopped) {
+            (Lead::Guide, None) => "Done after".to_owned(),
+            _ => format!("In {}, after", plain(&self.path.display().to_string())),
+        };
+        let took = match outcome.stopped {
+            Some(_) => seconds(self.took),
+            None => pace(self.took, self.waited, self.wanted_bytes),
+        };
+        lines.push(format!("{place} {took}"));
         lines
     }
 
     /// The next step, which for a stopped run is in the error that ends it.
-    fn next_line(&self) -> Option<String> {
+    fn next_step(&self) -> Option<String> {
         let path = self.path;
         let next = match self.album {
             _ if self.outcome.stopped.is_some() => return None,
@@ -292,7 +297,7 @@ impl PullReport<'_> {
             ),
         };
         Some(format!(
-            "Next: {next}, and check the files any time with `rescue verify {}`",
+            "{next}, and check the files any time with `rescue verify {}`",
             typed(path)
         ))
     }

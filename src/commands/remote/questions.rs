@@ -13,7 +13,7 @@ use super::typed;
 use crate::cli::RemoteAddArgs;
 use crate::error::{Error, Kind};
 use crate::ui::terminal::Mode;
-use crate::ui::{Ui, plain};
+use crate::ui::{Lead, Ui, plain};
 use crate::upload::kinds::{KindOptions, KindSettings, NeededSecret};
 use crate::upload::secret::Secret;
 use crate::upload::settings::Settings;
@@ -298,7 +298,11 @@ async fn answer(
         let line = line.trim();
         match line.is_empty() {
             true if empty == EmptyAnswer::AsksAgain => {
-                ui.remark("This is needed. Type an answer, or press Ctrl-C to stop.");
+                let key = match ui.lead() {
+                    Lead::Person => "Ctrl-C to stop",
+                    Lead::Guide => "Ctrl-D to go back",
+                };
+                ui.remark(&format!("This is needed. Type an answer, or press {key}."));
             }
             true => return Ok(String::new()),
             false => match check(line) {

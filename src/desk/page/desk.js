@@ -151,6 +151,10 @@ function showProgress(progress) {
   $("parts").replaceChildren(...progress.parts.map(part => element("span", "", part)));
   if (progress.fraction === null) $("bar").removeAttribute("value");
   else $("bar").value = progress.fraction;
+  const isAway = !!progress.drawing, known = $("work").querySelector(".drawing");
+  $("work").classList.toggle("advice", isAway);
+  if (!isAway) known?.remove();
+  else if (!known) $("work").prepend(drawing(progress.drawing));
   $("item").textContent = progress.waits.length ? progress.waits.join("; ") : progress.item;
   $("pause").hidden = !progress.stop;
   $("pause").textContent = progress.stop || "";
@@ -344,7 +348,7 @@ let endLive = null;
 function showDisplay(isShown) {
   $("display").hidden = !isShown;
   if (endLive) endLive();
-  endLive = isShown ? showLive($("display"), `case/${current}/live/`, "rescue desk") : null;
+  endLive = isShown ? showLive($("display"), `case/${current}/live/`) : null;
   // It stands below what the phone holds.
   if (isShown) $("display").scrollIntoView();
 }
@@ -433,7 +437,7 @@ function isTurn(parts) {
 
 // Whether the person has to do something, on the page or with a phone that shows.
 function needsPerson(parts) {
-  return isTurn(parts) || Boolean(parts.question && parts.phone);
+  return isTurn(parts) || Boolean(parts.question && parts.phone) || Boolean(parts.progress?.drawing);
 }
 
 function status(parts) {
@@ -522,7 +526,7 @@ function connection(isLost) {
   const place = $("connection");
   place.className = isLost && !over ? "lost" : "";
   const words = over ? "rescue has ended. You can close this page." :
-    isLost ? "rescue is not running any more. Run `rescue desk` again: it continues where it stopped." : "Connected";
+    isLost ? "rescue is not running any more. Run `rescue desk` again: it continues where it stopped." : "rescue is running";
   if (place.textContent !== words) place.textContent = words;
   if (over || isLost) showQuestion(null);
   if (over || isLost) showDisplay(false);

@@ -1,7 +1,7 @@
 "use strict";
 // The phone's display, in a place of a page. Pictures come from `base` + "screen.png", and what is done goes to
 // `base` + "touch". Returns what ends it.
-function showLive(place, base, program) {
+function showLive(place, base) {
   const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds));
   place.classList.add("live");
   place.innerHTML = `
@@ -78,7 +78,7 @@ function showLive(place, base, program) {
         black.hidden = !isBlack();
         say("Connected.");
       } catch (error) {
-        say(error instanceof TypeError ? "`" + program + "` is not running any more." : String(error.message), true);
+        say(error instanceof TypeError ? "The phone's screen is not shown any more. You can close this page." : String(error.message), true);
         await wait(1000);
       }
       await Promise.race([wait(250), new Promise(done => { fresh = done; })]);
@@ -177,4 +177,4 @@ function showLive(place, base, program) {
 
 // The page of the display alone.
 const alone = document.getElementById("live");
-if (alone) showLive(alone, "", "rescue screen --live");
+if (alone) showLive(alone, "");

@@ -98,3 +98,25 @@ fn long_work_takes_no_more_memory_than_short_work() {
         "no folder is known"
     );
 }
+
+#[test]
+fn trouble_stays_beside_the_next_advice_and_what_is_safe_stays_during_work() {
+    let lines = |line: &str| vec![line.to_owned()];
+    let trouble = NoteWords::Trouble {
+        lines: lines("wrong PIN"),
+    };
+    let advice = NoteWords::Lines {
+        lines: lines("type it"),
+    };
+    let mut state = CaseState::default();
+    state.turn(vec![advice.clone()]);
+    state.turn(vec![trouble]);
+    state.turn(vec![advice.clone()]);
+    let now = |state: &CaseState| state.value(StatePart::Now).to_string();
+    assert!(now(&state).contains("wrong PIN") && now(&state).contains("type it"));
+    state.turn(vec![advice]);
+    assert!(!now(&state).contains("wrong PIN"), "{}", now(&state));
+    state.tell("beside it", Tone::Plain);
+    state.begin_work(Halt::default(), "Stop");
+    assert_eq!(now(&state), "[]");
+}

@@ -121,6 +121,15 @@ pub(crate) enum GuideAction {
     Finish,
 }
 
+/// Whether proven files of the phone are on this computer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Copied {
+    /// Nobody could tell, or none is.
+    Unknown,
+    /// Some are.
+    Something,
+}
+
 /// One thing to say about a phone that cannot be read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Counsel {
@@ -137,7 +146,7 @@ pub(crate) enum Counsel {
     /// That USB debugging is off is seen to later.
     DebuggingLater,
     /// The phone was there before: plug it in again.
-    PlugInAgain,
+    PlugInAgain(Copied),
     /// Twins: unplug all but one.
     UnplugTwins,
     /// Answer the phone's question over the cable.
@@ -156,24 +165,18 @@ pub(crate) enum Counsel {
     Repair,
 }
 
-/// Advises about the state that stands in the way: what to say, and what the person can do.
+/// Advises about the state that stands in the way: what to say, and what the person can do. `was_ready` says what is
+/// copied of a phone that could be read before.
 pub(super) fn advice(
     seen: &Sighting,
     replies: &Replies,
-    was_ready: bool,
+    was_ready: Option<Copied>,
     has_cable: bool,
 ) -> (Vec<Counsel>, Vec<GuideAction>) {
     let state = seen.state;
     let meaning = Counsel::Meaning(seen.clone());
     let (counsel, mut actions) = match state {
-        states::nothing_on_usb if was_ready => (vec![Counsel::PlugInAgain], Vec::new()),
-        states::nothing_on_usb => {
-            let absent = seen.detail.clone().map(Counsel::Absent);
-            let mut counsel = vec![absent.unwrap_or(Counsel::NoPhone), Counsel::PlugIn];
-            let is_off = replies.debugging == Some(Reply::No);
-            counsel.extend(is_off.then_some(Counsel::DebuggingLater));
-            (counsel, Vec::new())
-        }
+        states::nothing_on_usb => (no_phone(seen, replies, was_ready), Vec::new()),
         states::unauthorized | states::key_expired => unauthorized(meaning, state, replies),
         states::locked_since_boot => locked(meaning, state, replies),
         states::only_charging | states::no_debugging => no_debugging(meaning, state, replies),
@@ -191,6 +194,18 @@ pub(super) fn advice(
         actions.push(GuideAction::More);
     }
     (counsel, actions)
+}
+
+/// `was_ready` says what is copied of a phone that could be read before.
+fn no_phone(seen: &Sighting, replies: &Replies, was_ready: Option<Copied>) -> Vec<Counsel> {
+    if let Some(copied) = was_ready {
+        return vec![Counsel::PlugInAgain(copied)];
+    }
+    let absent = seen.detail.clone().map(Counsel::Absent);
+    let mut counsel = vec![absent.unwrap_or(Counsel::NoPhone), Counsel::PlugIn];
+    let is_off = replies.debugging == Some(Reply::No);
+    counsel.extend(is_off.then_some(Counsel::DebuggingLater));
+    counsel
 }
 
 fn unauthorized(

@@ -67,9 +67,18 @@ impl PhoneContents {
                 groups > 0 && self.groups.len() > 1,
             ),
             (TakeChoice::Elsewhere, true),
+            (TakeChoice::Screen, true),
         ];
         let wishes = wishes.into_iter().filter(|(_, is_of_use)| *is_of_use);
         wishes.map(|(wish, _)| wish).collect()
+    }
+
+    /// How many patterns match all of it; `usize::MAX` where some of it cannot be left out.
+    pub(super) fn patterns(&self) -> usize {
+        match self.leavable().len() == self.groups.len() {
+            true => self.groups.iter().map(|group| group.patterns.len()).sum(),
+            false => usize::MAX,
+        }
     }
 
     /// The folders that can be left out.

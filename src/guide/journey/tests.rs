@@ -117,6 +117,7 @@ fn any_trouble() -> impl Strategy<Value = Trouble> {
         message: "it failed".to_owned(),
         causes: Vec::new(),
         hint: None,
+        copied: Copied::Something,
     })
 }
 
@@ -161,7 +162,8 @@ impl Fate {
                 Happened::Answered(self.answer)
             }
             Next::Wait {
-                asks_owner: true, ..
+                asks_owner: AsksOwner::Yes,
+                ..
             } if self.place => Happened::Allowed,
             Next::Wait { .. } => Happened::Looked(self.sight.clone()),
             Next::List(_) | Next::Pull(_) if self.fails => Happened::Failed(self.trouble.clone()),
@@ -192,8 +194,7 @@ fn any_fate() -> impl Strategy<Value = Fate> {
 }
 
 fn journey() -> Journey {
-    // A page offers more than a terminal.
-    Journey::new(None, true, vec!["nas".to_owned()]).on_page()
+    Journey::new(None, true, vec!["nas".to_owned()])
 }
 
 fn is_for_person(next: &Next) -> bool {
@@ -364,6 +365,35 @@ fn nothing_attached_asks_four_questions_and_goes_on_when_the_phone_is_there() {
 }
 
 #[test]
+fn leaving_everything_is_asked_about_again() {
+    let group = |name: &str| Group {
+        name: name.to_owned(),
+        amount: Amount { files: 1, bytes: 1 },
+        patterns: vec![format!("{name}/**")],
+    };
+    let contents = PhoneContents {
+        folder: "rescued".into(),
+        photos: Amount { files: 2, bytes: 2 },
+        groups: vec![group("DCIM"), group("Download")],
+        ..PhoneContents::default()
+    };
+    for (left, is_all) in [(vec![0, 1], true), (vec![1, 1], false)] {
+        let mut journey = journey();
+        let listed = vec![sight(states::ready), Happened::Listed(contents.clone())];
+        let turn = after(&mut journey, listed);
+        let Next::Ask(Question::Take(_, wishes)) = turn.next else {
+            panic!("{:?}", turn.next);
+        };
+        let without = TakeChoice::WithoutFolders;
+        let number = wishes.iter().position(|wish| *wish == without).unwrap();
+        journey.turn(Happened::Answered(number));
+        let turn = journey.turn(Happened::AnsweredMany(left));
+        assert_eq!(turn.say.contains(&Note::NothingLeft), is_all);
+        assert_eq!(matches!(turn.next, Next::Ask(Question::Take(..))), is_all);
+    }
+}
+
+#[test]
 fn phone_that_was_read_and_is_gone_asks_nothing_and_its_pull_resumes() {
     let mut journey = journey();
     let contents = PhoneContents {
@@ -377,6 +407,7 @@ fn phone_that_was_read_and_is_gone_asks_nothing_and_its_pull_resumes() {
         message: "the phone disappeared".to_owned(),
         causes: Vec::new(),
         hint: None,
+        copied: Copied::Something,
     };
     let pull = Next::Pull(Take {
         folder: "rescued".into(),
@@ -395,7 +426,10 @@ fn phone_that_was_read_and_is_gone_asks_nothing_and_its_pull_resumes() {
     let gone = Sight(vec![seen(None, states::nothing_on_usb)]);
     let turn = journey.turn(Happened::Looked(gone));
     assert!(matches!(turn.next, Next::Wait { .. }));
-    assert!(turn.say.contains(&Note::Advice(vec![Counsel::PlugInAgain])));
+    assert!(
+        turn.say
+            .contains(&Note::Advice(vec![Counsel::PlugInAgain(Copied::Something)]))
+    );
     let turn = journey.turn(sight(states::ready));
     assert_eq!(turn.next, pull);
     assert!(turn.say.contains(&Note::Resumes("rescued".into())));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::advice::{Counsel, Doubt, GuideAction};
+use super::advice::{Copied, Counsel, Doubt, GuideAction};
 use super::contents::{Group, PhoneContents, Take, TakeChoice};
 use super::holdings::Holdings;
 use super::sight::{Sight, Sighting};
@@ -68,8 +68,7 @@ pub(crate) enum Next {
     Wait {
         /// What the person can do beside waiting.
         actions: Vec<GuideAction>,
-        /// Whether the phone is to ask its owner "Allow USB debugging?" meanwhile.
-        asks_owner: bool,
+        asks_owner: AsksOwner,
     },
     /// List the phone; for a folder below this one, where one is named.
     List(Option<PathBuf>),
@@ -79,6 +78,13 @@ pub(crate) enum Next {
     Run(GuideAction),
     /// Nothing: this is the end.
     End(JourneyEnd),
+}
+
+/// Whether the phone is to ask its owner "Allow USB debugging?" during a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AsksOwner {
+    Yes,
+    No,
 }
 
 /// A turn of the journey.
@@ -109,10 +115,12 @@ pub(crate) enum Note {
     Listing,
     /// What was found on it.
     Contents(PhoneContents),
+    /// Everything that was found would be left on the phone.
+    NothingLeft,
     /// A pull resumes in this folder.
     Resumes(PathBuf),
-    /// Something failed that a look at the phone explains; whether it was a pull.
-    Interrupted(Trouble, bool),
+    /// Something failed that a look at the phone explains.
+    Interrupted(Trouble),
     /// Something else failed.
     Trouble(Trouble),
     /// What is on this computer, and how sure that is.
@@ -122,7 +130,7 @@ pub(crate) enum Note {
     /// The person finished.
     Farewell(Holdings),
     /// The person stopped before the end.
-    Stopped,
+    Stopped(Copied),
 }
 
 /// A question with numbered choices.
@@ -175,6 +183,7 @@ pub(crate) struct Trouble {
     pub(crate) message: String,
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<Hint>,
+    pub(crate) copied: Copied,
 }
 
 impl Trouble {

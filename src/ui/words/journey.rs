@@ -14,12 +14,18 @@ use super::super::text::{bytes, count, plain};
 use super::super::typed::typed;
 use super::WIPE;
 use crate::guide::journey::{
-    Amount, Completeness, Counsel, Doubt, Group, GuideAction, Note, PhoneContents, Question,
-    Sighting, TakeChoice, Trouble,
+    Amount, Completeness, Copied, Counsel, Doubt, Group, GuideAction, Note, PhoneContents,
+    Question, Sighting, TakeChoice, Trouble,
 };
 use crate::guide::states::{self, Diagnosis};
 use crate::hint::Hint;
 use crate::phone::accessory::script::Recipe;
+
+/// What calms a person whose files are being copied.
+const SAFE_HERE: &str = "The files here are safe";
+
+/// What to do with an archive.
+const UNPACK: &str = "The zip file holds the same page: unpack it before you open that.";
 
 /// What to tell, as lines.
 pub(crate) fn lines(note: &Note) -> Vec<String> {
@@ -31,10 +37,10 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
         ]),
         Note::SafePlaces => owned(&[
             "",
-            "Meanwhile, on another phone or computer, look at what is already safe:",
+            "While you wait: some of it may be safe already. Look on another phone or computer:",
             "  photos.google.com: pictures that Google Photos backed up",
             "  contacts.google.com: contacts",
-            "  a memory card can be taken out and read in any card reader",
+            "  a memory card: any card reader reads it, once this has finished",
         ]),
         Note::Advice(counsel) => std::iter::once(String::new())
             .chain(counsel.iter().filter_map(advised))
@@ -57,22 +63,24 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
             .collect(),
         Note::Listing => owned(&["", "Listing what is on the phone..."]),
         Note::Contents(contents) => contents::words(contents).lines(),
+        Note::NothingLeft => owned(&["", "Then nothing would be left to copy."]),
         Note::Resumes(folder) => vec![format!("The rescue continues in {}.", shown(folder))],
-        Note::Interrupted(trouble, is_pull) => {
+        Note::Interrupted(trouble) => {
             let mut lines = vec![format!("Interrupted: {}.", plain(&trouble.message))];
-            if *is_pull {
-                lines.extend(owned(&[
-                    "The files here are safe, and the rescue continues by itself.",
-                ]));
+            if trouble.copied == Copied::Something {
+                lines.push(format!("{SAFE_HERE}, and the rescue continues by itself."));
             }
             lines
         }
         Note::Trouble(trouble) => trouble_lines(trouble),
         Note::Arrived(holdings) => holdings::words(holdings).lines(),
-        Note::Pictures(folder) => vec![format!(
-            "To look at the pictures: open {} in a browser.",
-            shown(&folder.join("index.html"))
-        )],
+        Note::Pictures(folder) => vec![
+            format!(
+                "To look at the pictures: open {} in a browser.",
+                shown(&folder.join("index.html"))
+            ),
+            UNPACK.to_owned(),
+        ],
         Note::Farewell(holdings) => {
             let command = format!("`rescue status {}`", typed(&holdings.folder));
             let mut lines = vec![format!(
@@ -85,9 +93,20 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
             }
             lines
         }
-        Note::Stopped => vec![
-            "Stopped. The files here are safe; `rescue` continues where it stopped.".to_owned(),
+        Note::Stopped(copied) => stopped(*copied, "`rescue`"),
+    }
+}
+
+/// The last words to a person who stopped; what goes on is called so.
+fn stopped(copied: Copied, next: &str) -> Vec<String> {
+    match copied {
+        Copied::Something => vec![
+            format!("Stopped. {SAFE_HERE}; {next} continues where it stopped."),
             format!("{WIPE} before the rest is here, too."),
+        ],
+        Copied::Unknown => vec![
+            "Stopped. You can start again at any time.".to_owned(),
+            format!("{WIPE} before its files are here."),
         ],
     }
 }
@@ -145,7 +164,9 @@ fn does(action: &GuideAction) -> String {
             Recipe::Talkback => "Make the phone speak",
         },
         GuideAction::InstallRules => "Allow it; this asks for an administrator's password",
-        GuideAction::Screen => "Show the phone's screen here, to use it by mouse and keyboard",
+        GuideAction::Screen => {
+            "Show the phone's screen on this computer, to use it by mouse and keyboard"
+        }
         GuideAction::More => "What else can I try?",
         GuideAction::TryAgain => "Try the missing files again",
         GuideAction::TakeRest => "Take the rest, too",
@@ -229,9 +250,14 @@ fn advised(counsel: &Counsel) -> Option<String> {
         Counsel::DebuggingLater => {
             "USB debugging can wait: what to do about it comes when the phone shows."
         }
-        Counsel::PlugInAgain => {
-            "The phone is gone. Next: plug it in again, and unlock it if you can. The files here are safe, and the rescue \
-             continues by itself."
+        Counsel::PlugInAgain(copied) => {
+            let step = "The phone is gone. Next: plug it in again, and unlock it if you can.";
+            return Some(match copied {
+                Copied::Something => {
+                    format!("{step} {SAFE_HERE}, and the rescue continues by itself.")
+                }
+                Copied::Unknown => format!("{step} This continues by itself."),
+            });
         }
         Counsel::UnplugTwins => "Next: unplug all but one of them.",
         Counsel::AnswerOverCable => {
@@ -294,7 +320,7 @@ fn next(state: Diagnosis) -> Option<String> {
 
 fn step(hint: Hint) -> Option<String> {
     let hint = hint.for_guide()?.to_string();
-    Some(format!("Next: {}.", plain(&hint)))
+    Some(format!("Next: {}.", plain(hint.trim_end_matches('.'))))
 }
 
 fn ready(seen: &Sighting) -> String {
@@ -326,7 +352,8 @@ fn wished(wish: TakeChoice, contents: &PhoneContents) -> String {
         TakeChoice::WithoutFolders => "Everything but some folders".to_owned(),
         TakeChoice::Elsewhere => "Choose another disk or folder for it first".to_owned(),
         TakeChoice::Screen => {
-            "First show the phone's screen here, to use it by mouse and keyboard".to_owned()
+            "First show the phone's screen on this computer, to use it by mouse and keyboard"
+                .to_owned()
         }
     }
 }
@@ -338,12 +365,15 @@ fn group_choice(group: &Group) -> String {
 fn trouble_lines(trouble: &Trouble) -> Vec<String> {
     let mut lines = vec![
         String::new(),
-        format!("This went wrong: {}.", plain(&trouble.message)),
+        format!(
+            "This went wrong: {}.",
+            plain(trouble.message.trim_end_matches('.'))
+        ),
     ];
     let causes = trouble.causes.iter();
     lines.extend(causes.map(|cause| format!("  because: {}", plain(cause))));
     lines.extend(trouble.hint.clone().and_then(step));
-    lines.push("The files here are safe.".to_owned());
+    lines.extend((trouble.copied == Copied::Something).then(|| format!("{SAFE_HERE}.")));
     lines
 }
 

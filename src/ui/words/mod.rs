@@ -1,5 +1,6 @@
 //! The sentences that a person reads. In: values. Out: lines, with foreign names made harmless.
 
+pub(in crate::ui) mod drawing;
 pub(crate) mod journey;
 
 /// What no pull can take.

@@ -71,7 +71,6 @@ fn verdict_is_as_good_as_the_worst_that_is_known() {
         tally(&[("a.jpg", PROVEN), ("b.jpg", State::Verified(Proof::Size))]),
     );
     let lost = [("/x.jpg".to_owned(), 1, "open failed".to_owned())];
-    let unknown = [surveyed(SurveyKind::Private)];
     let left = [surveyed(SurveyKind::Caches)];
     let all = with(&good, |_| {}, verdict);
     assert_eq!(
@@ -83,14 +82,17 @@ fn verdict_is_as_good_as_the_worst_that_is_known() {
     );
     let lists = with(&good, |page| page.surveyed = &left, verdict);
     assert!(lists.is_good, "{lists:?}");
+    for (kind, is_good) in [(SurveyKind::Private, true), (SurveyKind::Unreadable, false)] {
+        let unknown = [surveyed(kind)];
+        let verdict = with(&good, |page| page.surveyed = &unknown, verdict);
+        assert_eq!(verdict.is_good, is_good, "{verdict:?}");
+        let begin = "Everything that could be read is here: ";
+        assert!(verdict.headline.starts_with(begin), "{verdict:?}");
+    }
     for (verdict, begins) in [
         (
             with(&good, |page| page.missing = &lost, verdict),
             "One file is missing; 1 file is in",
-        ),
-        (
-            with(&good, |page| page.surveyed = &unknown, verdict),
-            "Everything that was found is here",
         ),
         (
             with(&sized, |_| {}, verdict),

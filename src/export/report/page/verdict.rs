@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::super::escaped;
 use super::words::{are, count, number, were};
 use super::{Lies, Page};
+use crate::folder::{SurveyKind, Surveyed};
 
 /// What the whole comes to.
 #[derive(Debug, PartialEq)]
@@ -73,13 +74,16 @@ pub(super) fn verdict(page: &Page<'_>) -> Conclusion {
         };
     }
     if unknown > 0 {
-        return care(
-            format!("Everything that was found is here: {all_proven}"),
-            format!(
+        // As the guide calls it: what Android keeps for its apps is closed on every phone.
+        let unreadable = |one: &Surveyed| one.kind == SurveyKind::Unreadable;
+        return Conclusion {
+            is_good: !page.surveyed.iter().any(unreadable),
+            headline: format!("Everything that could be read is here: {all_proven}"),
+            more: format!(
                 "{} of the phone could not be searched; see “Where rescue looked”. Only you can say whether anything is there.",
                 count(unknown, "place")
             ),
-        );
+        };
     }
     Conclusion {
         is_good: true,

@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::super::super::face::{FaceQuestion, WantedAnswer};
 use super::super::super::text::plain;
-use super::super::WIPE;
+use super::super::drawing::DrawingWords;
 use super::contents::{self, ContentsWords};
 use super::holdings::{self, HoldingsWords};
-use super::{asked, does, lines, owned};
+use super::{UNPACK, asked, does, lines, owned, stopped};
 use crate::guide::drawing::Drawing;
 use crate::guide::journey::{GuideAction, Note, Question, Sighting};
 
@@ -32,49 +32,6 @@ pub(crate) enum NoteWords {
     Holdings(HoldingsWords),
 }
 
-/// A drawing on a page.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct DrawingWords {
-    /// The name of its file, without the ending.
-    name: &'static str,
-    /// What it shows, for a person who does not see it.
-    alt: &'static str,
-}
-
-impl DrawingWords {
-    fn of(drawing: Drawing) -> Self {
-        let alt = match drawing {
-            Drawing::Cable => "The cable's free end goes into a port of the computer.",
-            Drawing::Replug => "The cable goes out of the computer, and in again.",
-            Drawing::Allow => {
-                "The phone asks 'Allow USB debugging?'. The box is ticked, and a finger taps 'Allow'."
-            }
-            Drawing::Debugging => {
-                "The phone's settings: 'Build number' is tapped seven times, then 'USB debugging' is switched on."
-            }
-            Drawing::Pin => "The locked phone asks for its PIN.",
-            Drawing::Keyboard => {
-                "The computer's keyboard controls a phone with broken glass over the cable."
-            }
-            Drawing::Permission => {
-                "A padlock on the computer: the obstacle is here, not on the phone."
-            }
-            Drawing::Driver => "A driver is installed on the computer, with the phone plugged in.",
-            Drawing::Twins => "Two phones that look the same: one of them is unplugged.",
-            Drawing::Busy => "Another program on the computer is closed.",
-            Drawing::Power => {
-                "The volume keys at the phone's side, and its power button, which starts it again."
-            }
-            Drawing::Network => "The computer and the phone are in one wireless network.",
-            Drawing::Wait => "An hourglass on the phone: it needs a moment.",
-        };
-        Self {
-            name: drawing.name(),
-            alt,
-        }
-    }
-}
-
 /// What to tell on a page.
 pub(crate) fn on_page(note: &Note) -> NoteWords {
     let lines = match note {
@@ -89,7 +46,7 @@ pub(crate) fn on_page(note: &Note) -> NoteWords {
                 drawing: Drawing::of(counsel).map(DrawingWords::of),
             };
         }
-        Note::Trouble(_) | Note::Interrupted(..) => {
+        Note::Trouble(_) | Note::Interrupted(_) => {
             return NoteWords::Trouble {
                 lines: told(lines(note)),
             };
@@ -99,19 +56,17 @@ pub(crate) fn on_page(note: &Note) -> NoteWords {
             "Keep the phone charged, and do not restart it.",
             "You may close this page: the work continues, and the page finds it again. Ctrl-C in the window where you started `rescue desk` ends it. Nothing is lost: the next start continues where it stopped.",
         ]),
-        Note::Pictures(_) => {
-            owned(&["To look at the pictures, use the button \"Look at the pictures\"."])
-        }
-        Note::Stopped => vec![
-            "Stopped. The files here are safe; the next start continues where it stopped."
-                .to_owned(),
-            format!("{WIPE} before the rest is here, too."),
-        ],
+        Note::Pictures(_) => owned(&[
+            "To look at the pictures, use the button \"Look at the pictures\".",
+            UNPACK,
+        ]),
+        Note::Stopped(copied) => stopped(*copied, "the next start"),
         Note::SafePlaces
         | Note::Alternatives(_)
         | Note::Ready(_)
         | Note::Aside(_)
         | Note::Listing
+        | Note::NothingLeft
         | Note::Resumes(_) => told(lines(note)),
     };
     NoteWords::Lines { lines }
@@ -166,11 +121,14 @@ pub(crate) fn asked_for_folder_on_page() -> FaceQuestion {
 /// A question of the desk itself, for a page.
 pub(crate) fn asked_about_desk(doubt: DeskDoubt) -> FaceQuestion {
     let (text, choices): (_, &[&str]) = match doubt {
-        DeskDoubt::Paused => (
-            "Paused. Everything so far is safe.",
-            &["Continue", "Stop here"],
+        DeskDoubt::Paused => ("Paused. Nothing is lost.", &["Continue", "Stop here"]),
+        DeskDoubt::Over => (
+            "What now?",
+            &[
+                "Rescue another phone, or continue with this one",
+                "End rescue",
+            ],
         ),
-        DeskDoubt::Over => ("What now?", &["Rescue another phone", "End rescue"]),
         DeskDoubt::OverOfMany => (
             "What now?",
             &["Close this phone's card", "Use this card for another phone"],
