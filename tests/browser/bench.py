@@ -26,36 +26,11 @@ def pick(window, name):
     window.until(f"return document.getElementById('phone').textContent.includes({json.dumps(name)})")
 
 
-def drawing(window, name):
-    window.until(f"const i = document.querySelector('#now .drawing'); return !!i && i.src.endsWith('/{name}.svg') && i.complete && i.naturalWidth > 0")
-
-
-def doubts(window, *answers):
-    """Answers the questions about the glass and the PIN."""
-    for question, answer in zip(("still show a picture", "react to your finger", "know the phone's PIN"), answers):
-        window.shows(question)
-        window.click(answer)
-
-
-def type_in(window, field, text):
-    window.until(f"const f = document.querySelector({json.dumps(field)}); if (f) f.focus(); return !!f")
-    window.act({"type": "key", "id": "keyboard", "actions": [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]})
-
-
 def label(window, customer):
     window.run("document.querySelector('#job summary').click()")
-    type_in(window, "#customer", customer)
+    window.type_in("#customer", customer)
     window.click("Save")
     window.until("return /^(Kept|Saved)/.test(document.getElementById('label-said').textContent)")
-
-
-def tap(window, x, y):
-    """Clicks on the phone's screen, at a point of so many of its pixels."""
-    window.until("const s = document.getElementById('screen'); return s && s.width > 300")
-    at = window.run(f"const s = document.getElementById('screen'); s.scrollIntoView({{block: 'center'}}); const b = s.getBoundingClientRect(), f = s.clientWidth / s.width; return [b.left + s.clientLeft + {x} * f, b.top + s.clientTop + {y} * f]")
-    window.act({"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": [
-        {"type": "pointerMove", "x": round(at[0]), "y": round(at[1]), "duration": 0},
-        {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]})
 
 
 def safe(window, name):
@@ -87,11 +62,11 @@ with browser() as window:
 
     # One that was never allowed, and one that is locked: the page names the step, with a drawing.
     pick(window, unauthorized)
-    doubts(window, "Yes, at least a part of it", "Yes, everywhere", "Yes, or it has none")
-    drawing(window, "allow")
+    window.doubts("Yes, at least a part of it", "Yes, everywhere", "Yes, or it has none")
+    window.drawing("allow")
     pick(window, locked)
-    doubts(window, "Yes, at least a part of it", "No, or only in places", "Yes, or it has none")
-    drawing(window, "keyboard")
+    window.doubts("Yes, at least a part of it", "No, or only in places", "Yes, or it has none")
+    window.drawing("keyboard")
     pick(window, ready)
     label(window, "Customer 1")
     pick(window, unauthorized)
@@ -99,10 +74,10 @@ with browser() as window:
 
     # One whose touch is dead: the screen is on the page.
     pick(window, dead_touch)
-    window.click("First show the phone's screen here")
-    tap(window, 270, 300)
+    window.click("First show the phone's screen")
+    window.tap(270, 300)
     looks.at(window, "screen")
-    type_in(window, "#live-text", "Hello phone")
+    window.type_in("#live-text", "Hello phone")
     window.click("Send")
     window.click("I am done with the screen")
     window.click("Everything (recommended)")
@@ -129,7 +104,7 @@ with browser() as window:
     window.click("Everything (recommended)")
     pick(window, locked)
     window.click("Type the PIN on this computer")
-    type_in(window, "#ask input[type=password]", pin)
+    window.type_in("#ask input[type=password]", pin)
     window.click("Continue")
     window.click("Everything (recommended)")
     for name in names:
@@ -140,6 +115,8 @@ with browser() as window:
     looks.at(window, "end")
     window.click("Make one zip file")
     window.shows("use the button")
+    # The verdict stays in sight.
+    window.shows("Safe: everything")
     pick(window, unauthorized)
     window.click("Copy it to another disk")
     seen["chosen"] = choose_folder(window, disk)

@@ -6,7 +6,7 @@ class Browser:
     """A window. Everything that it asked for, and what its console says, is kept."""
 
     def __init__(self, driver, profile):
-        self.driver = driver
+        self.driver, self.patience = driver, 60
         arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,900",
                      "--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}"]
         wish = {"browserName": "chrome", "goog:chromeOptions": {"args": arguments},
@@ -32,8 +32,9 @@ class Browser:
     def run(self, script):
         return self._call("POST", self.session + "/execute/sync", {"script": script, "args": []})
 
-    def until(self, script, seconds=60):
+    def until(self, script):
         """What a script returns, as soon as it is something."""
+        seconds = self.patience
         begin = time.monotonic()
         while True:
             found = self.run(script)
@@ -56,6 +57,30 @@ class Browser:
     def act(self, *sources):
         """Moves of the mouse, presses of keys: WebDriver's own input sources."""
         self._call("POST", self.session + "/actions", {"actions": list(sources)})
+
+    def doubts(self, *answers):
+        """Answers the questions about the glass and the PIN."""
+        for question, answer in zip(("still show a picture", "react to your finger", "know the phone's PIN"), answers):
+            self.shows(question)
+            self.click(answer)
+
+    def drawing(self, name):
+        """Waits until this drawing is shown beside an advice."""
+        self.until(f"const i = document.querySelector('#now .drawing'); return !!i && i.src.endsWith('/{name}.svg') && i.complete && i.naturalWidth > 0")
+
+    def type_in(self, field, text):
+        """Types into a field, as soon as it is there."""
+        self.until(f"const f = document.querySelector({json.dumps(field)}); if (f) f.focus(); return !!f")
+        strokes = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
+        self.act({"type": "key", "id": "keyboard", "actions": strokes})
+
+    def tap(self, x, y):
+        """Clicks on the phone's screen, at a point of so many of its pixels."""
+        self.until("const s = document.getElementById('screen'); return s && s.width > 300")
+        at = self.run(f"const s = document.getElementById('screen'); s.scrollIntoView({{block: 'center'}}); const b = s.getBoundingClientRect(), f = s.clientWidth / s.width; return [b.left + s.clientLeft + {x} * f, b.top + s.clientTop + {y} * f]")
+        self.act({"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": [
+            {"type": "pointerMove", "x": round(at[0]), "y": round(at[1]), "duration": 0},
+            {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]})
 
     def emulate(self, width, height, scheme):
         """A window of this size for a person who likes it light or dark."""

@@ -3,177 +3,19 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread;
 
-use rescue::adb::RemotePath;
-use rescue::virtual_phone::camera_roll;
-use rescue::virtual_phone::tree::{LastLink, NodeKind};
 use serde_json::{Value, json};
 
-use crate::adb::{AdbServer, AdbVersion};
+use crate::adb::AdbVersion;
 use crate::cable::Cable;
 use crate::desk::{Desk, command, output_of, project, wait_for};
-use crate::phone::{Access, Age, Daemon, Phone, Tap};
-use crate::pull::{assert_complete, fill};
-use crate::tree::{Files, Tree, files_below};
-
-const PIN: &str = "2580";
-/// What comes over the bad cable at most before it is pulled out.
-const BYTES_FIRST: u64 = 5_000_000;
-/// What comes over it each time before it is pulled out.
-const BYTES_BETWEEN: u64 = 700_000;
-
-/// A phone, what its owner did not ask for, and what the adb server calls it.
-struct OnBench {
-    phone: Phone,
-    unwanted: Vec<PathBuf>,
-    name: String,
-}
-
-impl OnBench {
-    /// A phone with what people have on it, and so many photos beside: all of its pictures can be looked at.
-    fn new(desk: &Desk, daemon: Daemon, number: u64, photos: usize, pictures: &[Vec<u8>]) -> Self {
-        let phone = desk.phone(daemon);
-        phone.set_serial(&format!("BENCH{number}"));
-        phone.set_property("ro.product.model", &format!("Phone {number}"));
-        let unwanted = fill(&phone, 5);
-        let mut tree = Tree::below(phone.internal());
-        tree.photos(&format!("DCIM/Phone {number}"), photos, 100_000);
-        let files = walkdir::WalkDir::new(phone.storage()).into_iter();
-        let paths = files.map(|entry| entry.unwrap());
-        let paths = paths.filter(|entry| entry.file_type().is_file());
-        let paths = paths.map(walkdir::DirEntry::into_path).filter(|path| {
-            let ending = path.extension().unwrap_or_default();
-            ending == "jpg" || ending == "png"
-        });
-        for (path, picture) in paths.zip(pictures.iter().cycle()) {
-            // What follows the end of a picture is not looked at: no two files are the same.
-            let content = [picture, fs::read(&path).unwrap().as_slice()].concat();
-            fs::write(path, content).unwrap();
-        }
-        Self {
-            name: phone.address(),
-            phone,
-            unwanted,
-        }
-    }
-
-    /// What a copy of the phone's pictures has to be.
-    fn camera(&self) -> Files {
-        let mut camera = files_below(&self.phone.internal().join("DCIM/Camera"));
-        camera.retain(|path, _| !path.to_string_lossy().contains(".trashed-"));
-        camera
-    }
-}
-
-/// Pictures that a browser can show.
-fn pictures() -> Vec<Vec<u8>> {
-    let camera = RemotePath::new(b"/storage/emulated/0/DCIM/Camera").unwrap();
-    let roll = camera_roll::phone();
-    let found = roll.tree.find(&camera, LastLink::Itself).unwrap();
-    let NodeKind::Folder(entries) = &found.kind else {
-        panic!("a folder of pictures");
-    };
-    let files = entries.iter().filter(|(name, _)| name.starts_with(b"IMG_"));
-    let bytes = files.filter(|(_, node)| node.readable).map(|(_, node)| {
-        let NodeKind::File(content) = &node.kind else {
-            panic!("a picture");
-        };
-        content.read(0, usize::MAX).to_vec()
-    });
-    bytes.take(6).collect()
-}
-
-/// What a phone shows: as wide as its pixels, in stripes.
-fn display() -> Vec<u8> {
-    let (width, height) = (540_u32, 1200_u32);
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    let shade = |n: u32| {
-        [
-            (n / width / 120 * 20) as u8,
-            90,
-            (n % width / 60 * 25) as u8,
-        ]
-    };
-    let pixels: Vec<u8> = (0..width * height).flat_map(shade).collect();
-    let mut writer = encoder.write_header().unwrap();
-    writer.write_image_data(&pixels).unwrap();
-    drop(writer);
-    bytes
-}
-
-/// A phone that was not unlocked since it started: its storage is encrypted, and its system tells so.
-struct Locked(PathBuf);
-
-impl Locked {
-    fn lock(phone: &Phone) -> Self {
-        phone.set_property("ro.crypto.type", "file");
-        let state = phone.storage().parent().unwrap().to_owned();
-        let locked = Self(state);
-        fs::create_dir(locked.encrypted()).unwrap();
-        locked.swap(&locked.0.join("storage"), &locked.encrypted());
-        locked.tell(1);
-        locked
-    }
-
-    fn encrypted(&self) -> PathBuf {
-        self.0.join("encrypted")
-    }
-
-    fn swap(&self, from: &Path, to: &Path) {
-        for volume in ["emulated/0", "1A2B-3C4D"] {
-            fs::create_dir_all(to.join(volume).parent().unwrap()).unwrap();
-            fs::rename(from.join(volume), to.join(volume)).unwrap();
-        }
-    }
-
-    fn tell(&self, is_locked: u8) {
-        let user = format!(
-            " User \"Owner\" (id=0, flags=0xc13) (current): trusted=0, deviceLocked={is_locked}\n"
-        );
-        fs::write(self.0.join("data/lab/dumpsys/trust"), user).unwrap();
-    }
-
-    /// Waits until the PIN was typed, and opens.
-    fn open_by_pin(&self) {
-        let typed = format!("input text {PIN}\ninput keyevent 66");
-        let inputs = self.0.join("data/lab/commands.log");
-        wait_for("the PIN", || {
-            // A test that failed has put its desk away.
-            fs::read_to_string(&inputs).map_or(true, |inputs| inputs.contains(&typed))
-        });
-        if !self.0.exists() {
-            return;
-        }
-        self.swap(&self.encrypted(), &self.0.join("storage"));
-        self.tell(0);
-        let path = self.0.join("data/property/props");
-        let properties = fs::read_to_string(&path).unwrap();
-        fs::write(path, properties + "sys.user.0.ce_available=true\n").unwrap();
-    }
-}
-
-/// The rescue folder of a phone.
-#[track_caller]
-fn folder_of(desk: &Desk, number: u64) -> PathBuf {
-    let serial = format!("External-Identifier: BENCH{number}\n");
-    let found = fs::read_dir(desk.path("")).unwrap();
-    let folders = found.map(|entry| entry.unwrap().path());
-    let mut its = folders.filter(|folder| info_of(folder).contains(&serial));
-    let folder = its
-        .next()
-        .unwrap_or_else(|| panic!("no folder of {serial}"));
-    assert_eq!(its.next(), None);
-    folder
-}
-
-fn info_of(folder: &Path) -> String {
-    fs::read_to_string(folder.join("bag-info.txt")).unwrap_or_default()
-}
+use crate::phone::{Access, Age, Daemon, Tap};
+use crate::pull::assert_complete;
+use crate::tree::{Files, files_below};
+use crate::troubles::{BadCable, Locked, OnBench, PIN, display, folder_of, info_of, pictures};
 
 /// Demands that pictures arrived in an archive or a copy, whatever lies beside them.
 #[track_caller]
@@ -201,38 +43,6 @@ fn clicks(url: &str, disk: &Path, names: &[String]) -> Child {
         .args(names)
         .stdout(Stdio::piped());
     clicks.spawn().unwrap()
-}
-
-/// The cable of one of them, which is pulled out when the page is to show that.
-struct BadCable<'a, 'desk> {
-    cable: &'a Cable,
-    server: &'a mut AdbServer<'desk>,
-    times: u32,
-}
-
-impl BadCable<'_, '_> {
-    fn obey(&mut self, wish: &str) {
-        match wish {
-            "hold" => self.cable.hold_after(BYTES_FIRST),
-            "unplug" => {
-                if self.times > 0 {
-                    self.cable.wait_until_held();
-                }
-                self.cable.pull_out();
-                self.server.adb(&["disconnect", &self.cable.address()]);
-                self.times += 1;
-            }
-            "plug" => {
-                match self.times {
-                    3 => self.cable.let_go(),
-                    _ => self.cable.hold_after(BYTES_BETWEEN),
-                }
-                self.cable.plug_in();
-                self.server.connect_to(&self.cable.address());
-            }
-            other => panic!("{other}?"),
-        }
-    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! Google's newer one, the BagIt validator of the Library of Congress, `sha256sum`.
 //!
 //! `bash tests/peers/install` makes what is needed below `target/peers`; without it every test
-//! fails and says so; `bench` needs `bash tests/archive/install` as well. Each test has a
+//! fails and says so; `bench` and `guide` need `bash tests/archive/install` as well. Each test has a
 //! [`desk::Desk`] to itself: a home folder, a port for an adb
 //! server and as many phones as it likes. Needs root, for the phones' namespaces.
 //!
@@ -36,7 +36,9 @@ mod cable;
 mod desk;
 mod phone;
 mod rescue;
+mod tmux;
 mod tree;
+mod troubles;
 
 // The tests, by situation.
 mod authorise;
@@ -44,6 +46,7 @@ mod bag;
 mod bench;
 mod choose;
 mod few_threads;
+mod guide;
 mod interrupt;
 mod lost_writes;
 mod old_phone;

@@ -4,7 +4,8 @@
 
 # "Allow USB debugging?", to a real pull from real adbd.
 layouts="aosp9 aosp15 samsung xiaomi"
-in_short && layouts=aosp15
+# The scene `guide` plays one in short.
+in_short && layouts=
 [ "$LONG" = 1 ] && layouts="aosp9 aosp11 aosp15 samsung xiaomi xiaomi-stacked old mirrored"
 for layout in $layouts; do
     touched --layout $layout
