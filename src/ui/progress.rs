@@ -132,7 +132,14 @@ impl Progress {
         if let Some(line) = sentence(event)
             && self.is_told(event)
         {
-            self.line(&labelled(phone, &line));
+            // What came before it went away stays.
+            let is_safe = matches!(event, Event::PhoneGone { .. }) && self.sum().pulled_items > 0;
+            let safe = if is_safe {
+                "; the files pulled so far are safe"
+            } else {
+                ""
+            };
+            self.line(&labelled(phone, &format!("{line}{safe}")));
         }
         if self.style.quiet {
             return;

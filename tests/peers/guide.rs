@@ -134,7 +134,11 @@ fn phone_unplugged_three_times_is_rescued_to_the_last_byte() {
         bad.obey("plug");
         wait_for("the phone", || told("The phone is back after") >= times);
     }
-    finish(&desk, &on_bench, tmux, "unplugged");
+    let screen = finish(&desk, &on_bench, tmux, "unplugged");
+    assert!(
+        screen.contains("the files pulled so far are safe"),
+        "{screen}"
+    );
 }
 
 #[test]

@@ -119,8 +119,8 @@ impl<F: GuideFace> Driver<'_, F> {
             Err(error) if error.kind == Kind::Interrupted && self.context.halt.is_set() => {
                 Err(error)
             }
-            // The person stopped this alone, or left a question of it.
-            Err(error) if error.kind == Kind::Interrupted => {
+            // The person stopped this alone, or left a question of it; or the guide sees itself that the phone is gone.
+            Err(error) if matches!(error.kind, Kind::Interrupted | Kind::NoPhone) => {
                 ui.remark(&error.message);
                 Ok(ActionEnd::Failed)
             }

@@ -151,10 +151,12 @@ function showProgress(progress) {
   $("parts").replaceChildren(...progress.parts.map(part => element("span", "", part)));
   if (progress.fraction === null) $("bar").removeAttribute("value");
   else $("bar").value = progress.fraction;
-  const isAway = !!progress.drawing, known = $("work").querySelector(".drawing");
-  $("work").classList.toggle("advice", isAway);
-  if (!isAway) known?.remove();
-  else if (!known) $("work").prepend(drawing(progress.drawing));
+  const step = progress.drawing, known = $("work").querySelector(".drawing");
+  $("work").classList.toggle("advice", !!step);
+  if (known?.alt !== step?.alt) {
+    known?.remove();
+    if (step) $("work").prepend(drawing(step));
+  }
   $("item").textContent = progress.waits.length ? progress.waits.join("; ") : progress.item;
   $("pause").hidden = !progress.stop;
   $("pause").textContent = progress.stop || "";
