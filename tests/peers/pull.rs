@@ -98,9 +98,12 @@ pub(crate) fn fill(phone: &Phone, photos: usize) -> Vec<PathBuf> {
     output_of(command("mkfifo").arg(phone.internal().join("DCIM/Camera/fifo.jpg")));
     let mut sd_card = Tree::below(phone.sd_card());
     sd_card.photos("DCIM/Camera", 20, 20_000);
+    let settings = internal.file("Some app/settings.ini", 300);
+    // Noise begins as sound does, once in some ten thousand times, and is taken then.
+    std::fs::write(&settings, "[window]\nwidth=300\n").unwrap();
     let unwanted = vec![
         internal.file("DCIM/.thumbnails/1.jpg", 900),
-        internal.file("Some app/settings.ini", 300),
+        settings,
         internal.file("Android/data/com.secret.app/files/secret.jpg", 300),
     ];
     let secret = phone.internal().join("Android/data/com.secret.app");
