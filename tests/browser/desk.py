@@ -14,7 +14,7 @@ seen, looks = {}, Looks(picture, axe)
 
 with browser() as window:
     window.open(url)
-    window.until("return document.getElementById('connection').textContent === 'Connected'")
+    window.until("return document.getElementById('connection').textContent === 'rescue is running'")
     seen["title"] = window.run("return document.title")
     window.shows("What do you want to take?")
     looks.at(window, "choose")
