@@ -21,7 +21,7 @@ use crate::desk::{CasePage, DeskPage, DeskServers, MOST_CASES};
 use crate::error::{Error, Kind};
 use crate::export::album;
 use crate::folder::JobLabel;
-use crate::guide::journey::{Copied, GuideAction, Note, Question, Sight};
+use crate::guide::journey::{GuideAction, Note, Question, Sight};
 use crate::halt::Halt;
 use crate::phone::discover::discover;
 use crate::threads;
@@ -480,10 +480,7 @@ impl GuideFace for PageFace<'_> {
         self.case.page.end_work();
         match self.number(asked_about_desk(DeskDoubt::Paused)).await? {
             0 => Ok(()),
-            _ => {
-                self.tell(&[Note::Stopped(Copied::Something)]);
-                Err(Error::stopped())
-            }
+            _ => Err(Error::stopped()),
         }
     }
 }

@@ -18,8 +18,8 @@ use crate::cli::{ChoiceArgs, GuideArgs, MediaArgs, PatternArgs, PhoneArgs, PullA
 use crate::error::{Error, Kind};
 use crate::folder::{Folder, Run};
 use crate::guide::journey::{
-    AsksOwner, Copied, GuideAction, Happened, Holdings, Journey, JourneyEnd, Next, Question, Sight,
-    Sighting, Take, Trouble, What,
+    AsksOwner, Copied, GuideAction, Happened, Holdings, Journey, JourneyEnd, Next, Note, Question,
+    Sight, Sighting, Take, Trouble, What,
 };
 use crate::guide::states;
 use crate::halt::Halt;
@@ -208,7 +208,12 @@ impl<F: GuideFace> Driver<'_, F> {
             match pulled {
                 Err(error) if error.kind == Kind::Interrupted && is_paused => {
                     self.context.ui.end_progress();
-                    self.face.paused().await?;
+                    if let Err(error) = self.face.paused().await {
+                        if !self.context.halt.is_set() {
+                            self.face.tell(&[Note::Stopped(copied_into(&take.folder))]);
+                        }
+                        return Err(error);
+                    }
                 }
                 pulled => return pulled,
             }
