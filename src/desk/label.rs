@@ -1,4 +1,4 @@
-//! Whose phone a case is about: what was typed on the page, and what the rescue folder has of it.
+//! The customer and the note of a case: as typed on the page, and as the rescue folder has them.
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ impl CaseLabel {
         Arc::clone(&self.typed)
     }
 
-    /// Begins again, for another phone. Somebody may wait for what is typed.
+    /// Empties it, for another phone. Whoever waits for a label to be typed still hears of the next one.
     pub(super) fn forget(&mut self) {
         *self = Self {
             typed: Arc::clone(&self.typed),

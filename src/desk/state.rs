@@ -226,8 +226,8 @@ impl CaseState {
         value.unwrap_or_default()
     }
 
-    /// Begins a turn of the guide. One that says nothing leaves what was told where it is; so does a turn after a
-    /// trouble, which nobody has read yet.
+    /// Begins a turn of the guide. What was told before moves up, unless the turn says nothing, or a trouble was told
+    /// last: nobody has read that yet.
     pub(super) fn turn(&mut self, notes: Vec<NoteWords>) {
         if !notes.is_empty() {
             let is_trouble = |told: &Told| matches!(told, Told::Note(NoteWords::Trouble { .. }));
@@ -254,11 +254,10 @@ impl CaseState {
         self.offer_pause(Some((pause, label)));
     }
 
-    /// Moves what was told to what happened before, but for what stays.
+    /// Moves what was told to what happened before, except for what stays.
     fn move_up(&mut self, stays: fn(&Told) -> bool) {
-        let (now, earlier) = self.now.drain(..).partition(stays);
+        let (now, earlier): (_, VecDeque<_>) = self.now.drain(..).partition(stays);
         self.now = now;
-        let earlier: VecDeque<Told> = earlier;
         self.before.extend(earlier);
         let older = self.before.len().saturating_sub(MOST_BEFORE);
         self.before.drain(..older);

@@ -341,16 +341,18 @@ impl Journey {
         let groups = contents.leavable();
         let numbers: BTreeSet<_> = numbers.iter().collect();
         let left = numbers.iter().filter_map(|number| groups.get(**number));
-        let patterns: Vec<_> = left.flat_map(|group| group.patterns.clone()).collect();
-        match patterns.is_empty() {
-            true => self.offer(contents),
-            false if patterns.len() == contents.patterns() => {
-                let mut turn = self.offer(contents);
-                turn.say = vec![Note::NothingLeft];
-                turn
-            }
-            false => self.pull(&contents, What::Without(patterns), Vec::new()),
+        let left: Vec<_> = left.collect();
+        if left.is_empty() {
+            return self.offer(contents);
         }
+        if left.len() == contents.groups.len() {
+            let mut turn = self.offer(contents);
+            turn.say = vec![Note::NothingLeft];
+            return turn;
+        }
+        let patterns = left.iter().flat_map(|group| group.patterns.clone());
+        let what = What::Without(patterns.collect());
+        self.pull(&contents, what, Vec::new())
     }
 
     fn pull(&mut self, contents: &PhoneContents, what: What, say: Vec<Note>) -> Turn {

@@ -57,9 +57,9 @@ pub struct Ui {
 /// Who leads from one command to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lead {
-    /// The person, who is told each next step.
+    /// The person: each command names the next step.
     Person,
-    /// The guide: it takes the next step by itself, tells at the end what is here, and waits as long as it takes.
+    /// The guide: it takes the next step itself, says at the end what is here, and waits as long as necessary.
     Guide,
 }
 

@@ -254,7 +254,7 @@ impl PullReport<'_> {
             .filter(|one| one.kind != SurveyKind::Unreadable)
             .cloned()
             .collect();
-        // The guide says at its end what was not looked at, and where all is.
+        // The guide's own end says what was not looked at, and where the files are.
         if lead == Lead::Person {
             lines.extend(survey_lines(&but_unreadable));
         }

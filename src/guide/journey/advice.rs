@@ -165,8 +165,8 @@ pub(crate) enum Counsel {
     Repair,
 }
 
-/// Advises about the state that stands in the way: what to say, and what the person can do. `was_ready` says what is
-/// copied of a phone that could be read before.
+/// Advises about the state that stands in the way: what to say, and what the person can do. `was_ready` is set for a
+/// phone that could be read before.
 pub(super) fn advice(
     seen: &Sighting,
     replies: &Replies,
@@ -196,7 +196,7 @@ pub(super) fn advice(
     (counsel, actions)
 }
 
-/// `was_ready` says what is copied of a phone that could be read before.
+/// What to say where no phone is attached.
 fn no_phone(seen: &Sighting, replies: &Replies, was_ready: Option<Copied>) -> Vec<Counsel> {
     if let Some(copied) = was_ready {
         return vec![Counsel::PlugInAgain(copied)];

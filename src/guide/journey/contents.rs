@@ -73,14 +73,6 @@ impl PhoneContents {
         wishes.map(|(wish, _)| wish).collect()
     }
 
-    /// How many patterns match all of it; `usize::MAX` where some of it cannot be left out.
-    pub(super) fn patterns(&self) -> usize {
-        match self.leavable().len() == self.groups.len() {
-            true => self.groups.iter().map(|group| group.patterns.len()).sum(),
-            false => usize::MAX,
-        }
-    }
-
     /// The folders that can be left out.
     pub(super) fn leavable(&self) -> Vec<Group> {
         let groups = self.groups.iter();

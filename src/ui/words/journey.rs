@@ -97,7 +97,7 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
     }
 }
 
-/// The last words to a person who stopped; what goes on is called so.
+/// The last words to a person who stopped. `next` is what continues the rescue.
 fn stopped(copied: Copied, next: &str) -> Vec<String> {
     match copied {
         Copied::Something => vec![
