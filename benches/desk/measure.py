@@ -13,8 +13,8 @@ files, rounds = int(files), int(rounds)
 
 
 def home():
-    """A new folder of nobody's, and its environment. None is removed before the end: ext4 searches long for an inode
-    that was not in use a minute ago, and the run after a removal would pay for it."""
+    """A new folder of nobody's, and its environment. None is removed before the end: ext4 does not reuse an inode
+    for some minutes, and the run after a removal would pay for its search for others."""
     place = tempfile.mkdtemp(dir=room)
     os.sync()
     return place, {**os.environ, "HOME": place, "XDG_CONFIG_HOME": place + "/config", "ANDROID_ADB_SERVER_PORT": "1"}

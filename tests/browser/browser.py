@@ -68,11 +68,15 @@ class Browser:
         """Waits until this drawing is shown beside an advice."""
         self.until(f"const i = document.querySelector('#now .drawing'); return !!i && i.src.endsWith('/{name}.svg') && i.complete && i.naturalWidth > 0")
 
+    def press(self, text):
+        """Presses keys, wherever the focus is."""
+        strokes = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
+        self.act({"type": "key", "id": "keyboard", "actions": strokes})
+
     def type_in(self, field, text):
         """Types into a field, as soon as it is there."""
         self.until(f"const f = document.querySelector({json.dumps(field)}); if (f) f.focus(); return !!f")
-        strokes = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
-        self.act({"type": "key", "id": "keyboard", "actions": strokes})
+        self.press(text)
 
     def tap(self, x, y):
         """Clicks on the phone's screen, at a point of so many of its pixels."""

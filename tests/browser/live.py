@@ -28,11 +28,6 @@ def pause(milliseconds):
 DOWN, UP = {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}
 
 
-def keys(text):
-    strokes = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
-    return {"type": "key", "id": "keyboard", "actions": strokes}
-
-
 def elsewhere(window, address):
     """What a page of another origin gets: by script, as a picture, by a form."""
     folder = tempfile.TemporaryDirectory()
@@ -92,7 +87,7 @@ with browser() as window:
     window.act(mouse(to(x, y), DOWN, pause(700), UP))
     window.act(mouse(to(x, top + height * 3 / 4), DOWN, to(x, y, 250), UP))
     # The picture has the focus now: what is typed goes to the phone.
-    window.act(keys("Hi 5309\ue007"))
+    window.press("Hi 5309\ue007")
     window.run("document.querySelector('[data-key=home]').click()")
     window.run("const t = document.getElementById('live-text'); t.value = 'a b'; document.querySelector('form').requestSubmit()")
     window.until("return document.getElementById('live-text').value === ''")

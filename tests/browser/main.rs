@@ -2,7 +2,11 @@
 //!
 //! Needs what `bash tests/archive/install` installs; `cargo test --release --test browser`.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the report"
+)]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -13,33 +17,16 @@ use rescue::adb::RemotePath;
 use rescue::virtual_phone::tree::{LastLink, NodeKind};
 use rescue::virtual_phone::{VirtualPhone, camera_roll};
 
-/// What the display shows: as wide as a phone's, in stripes.
-fn display() -> Vec<u8> {
-    let (width, height) = (540_u32, 1080_u32);
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    let pixel = |n: u32| {
-        [
-            (n / width / 120 * 25) as u8,
-            90,
-            (n % width / 60 * 25) as u8,
-        ]
-    };
-    let pixels: Vec<u8> = (0..width * height).flat_map(pixel).collect();
-    encoder
-        .write_header()
-        .unwrap()
-        .write_image_data(&pixels)
-        .unwrap();
-    bytes
-}
+use support::display::display;
+
+#[path = "../support/mod.rs"]
+mod support;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_sees_taps_swipes_and_types_and_nobody_else_does() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut phone = VirtualPhone::new("TEST0001");
-    phone.screen = Some(display().into());
+    phone.screen = Some(display(1080).into());
     let phone = phone.serve().await.unwrap();
     let mut live = Command::new(env!("CARGO_BIN_EXE_rescue"))
         .args(["screen", "--live", "--tcp", &phone.address().to_string()])

@@ -14,8 +14,9 @@ use crate::cable::Cable;
 use crate::desk::{Desk, command, output_of, project, wait_for};
 use crate::phone::{Access, Age, Daemon, Tap};
 use crate::pull::assert_complete;
+use crate::support::display::display;
 use crate::tree::{Files, files_below};
-use crate::troubles::{BadCable, Locked, OnBench, PIN, display, folder_of, info_of, pictures};
+use crate::troubles::{BadCable, Locked, OnBench, PIN, folder_of, info_of, pictures};
 
 /// Demands that pictures arrived in an archive or a copy, whatever lies beside them.
 #[track_caller]
@@ -57,7 +58,7 @@ fn five_phones_in_five_troubles_are_rescued_at_once_by_clicks_alone() {
     ready
         .phone
         .set_property("ro.product.model", "Phone <b>1</b>");
-    fs::write(dead_touch.phone.lab("screen.png"), display()).unwrap();
+    fs::write(dead_touch.phone.lab("screen.png"), display(1200)).unwrap();
     let cable = Cable::new(unplugged.phone.port(), 1_500_000);
     unplugged.name = cable.address();
     let lock = Locked::lock(&locked.phone);

@@ -10,8 +10,9 @@ use crate::cable::Cable;
 use crate::desk::{Desk, command, output_of, project, wait_for};
 use crate::phone::{Access, Age, Daemon, Tap};
 use crate::pull::assert_complete;
+use crate::support::display::display;
 use crate::tmux::Tmux;
-use crate::troubles::{BadCable, Locked, OnBench, PIN, display, folder_of};
+use crate::troubles::{BadCable, Locked, OnBench, PIN, folder_of};
 
 /// A phone that is plugged in.
 fn plugged_in<'desk>(
@@ -145,7 +146,7 @@ fn phone_unplugged_three_times_is_rescued_to_the_last_byte() {
 fn phone_whose_touch_is_dead_is_used_on_the_screen_in_a_browser_and_rescued() {
     let desk = Desk::new();
     let (on_bench, _server) = plugged_in(&desk, Daemon::of(Age::Android10), 6);
-    fs::write(on_bench.phone.lab("screen.png"), display()).unwrap();
+    fs::write(on_bench.phone.lab("screen.png"), display(1200)).unwrap();
     let mut tmux = Tmux::start(&desk, &[]);
     tmux.choose("First show the phone's screen");
     tmux.shows("when you are done with the screen");
@@ -153,10 +154,7 @@ fn phone_whose_touch_is_dead_is_used_on_the_screen_in_a_browser_and_rescued() {
     let url = news
         .split_whitespace()
         .find(|word| word.starts_with("http://127.0.0.1:"));
-    touch(
-        url.unwrap().trim_end_matches(':'),
-        &["270", "300", "Hello phone"],
-    );
+    touch(url.unwrap(), &["270", "300", "Hello phone"]);
     tmux.type_line("");
     take_everything(&desk, &on_bench, tmux, "dead_touch");
     let inputs = fs::read_to_string(on_bench.phone.lab("commands.log")).unwrap();

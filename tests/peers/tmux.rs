@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::desk::{Desk, command, output_of, peers, wait_for};
+use crate::support::choices::number_of;
 
 /// A window of tmux with one program in it; dropped, both end.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl Tmux {
         });
     }
 
-    /// Types, as an answer to what stands there.
+    /// Types an answer to what stands there.
     pub(crate) fn type_line(&mut self, line: &str) {
         self.read = self.screen().trim_end().lines().count();
         output_of(self.command().args(["send-keys", "-l", line]));
@@ -94,12 +95,7 @@ impl Tmux {
         self.shows(words);
         wait_for("a question", || self.screen().trim_end().ends_with(':'));
         let news = self.news();
-        let numbered = |line: &str| {
-            let (number, choice) = line.trim_start().split_once("  ")?;
-            let is_it = choice.contains(words) && number.bytes().all(|c| c.is_ascii_digit());
-            is_it.then(|| number.to_owned())
-        };
-        let number = news.lines().rev().find_map(numbered);
+        let number = number_of(words, &news);
         self.type_line(&number.unwrap_or_else(|| panic!("no choice {words} in\n{news}")));
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct OnBench {
 }
 
 impl OnBench {
-    /// A phone with what people have on it, and so many photos beside: all of its pictures can be looked at.
+    /// A phone with what people have on it, and so many more photos, all of which a browser can show.
     pub(crate) fn new(
         desk: &Desk,
         daemon: Daemon,
@@ -86,26 +86,6 @@ pub(crate) fn pictures() -> Vec<Vec<u8>> {
         content.read(0, usize::MAX).to_vec()
     });
     bytes.take(6).collect()
-}
-
-/// What a phone shows: as wide as its pixels, in stripes.
-pub(crate) fn display() -> Vec<u8> {
-    let (width, height) = (540_u32, 1200_u32);
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    let shade = |n: u32| {
-        [
-            (n / width / 120 * 20) as u8,
-            90,
-            (n % width / 60 * 25) as u8,
-        ]
-    };
-    let pixels: Vec<u8> = (0..width * height).flat_map(shade).collect();
-    let mut writer = encoder.write_header().unwrap();
-    writer.write_image_data(&pixels).unwrap();
-    drop(writer);
-    bytes
 }
 
 /// A phone that was not unlocked since it started: its storage is encrypted, and its system tells so.

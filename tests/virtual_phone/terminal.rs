@@ -12,6 +12,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::desk::{HANGS, kill, until};
+use crate::support::choices::number_of;
 
 pub(crate) struct Terminal {
     keyboard: File,
@@ -90,17 +91,12 @@ impl Terminal {
         until("a question", || self.screen().ends_with(": ")).await;
     }
 
-    /// Waits until a question stands at the end of the screen, and chooses what these words are in of its list.
+    /// Waits until a question stands at the end of the screen, and takes the choice that has these words.
     pub(crate) async fn choose(&mut self, words: &str) {
         self.shows_question().await;
         let screen = self.screen();
-        let numbered = |line: &str| {
-            let (number, choice) = line.trim_start().split_once("  ")?;
-            let is_it = choice.contains(words) && number.bytes().all(|c| c.is_ascii_digit());
-            is_it.then(|| number.to_owned())
-        };
-        let number = screen.lines().rev().find_map(numbered);
-        let number = number.unwrap_or_else(|| panic!("no choice {words} in\n{screen}"));
+        let number =
+            number_of(words, &screen).unwrap_or_else(|| panic!("no choice {words} in\n{screen}"));
         self.type_keys(&format!("{number}\n"));
     }
 

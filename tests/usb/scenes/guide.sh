@@ -1,7 +1,6 @@
 # The guide at a phone whose touch screen is dead, over the cable: in the terminal, and on the page in the Chromium of
 # the computer outside.
 . "$PROJECT/tests/usb/touched.sh"
-storage
 # The guide takes everything, and most of it measures nothing here.
 mv /run/sd/DCIM/Camera/big.jpg /run/touch/
 few_are_here() { diff -r /run/sd/DCIM/Small "$(echo /run/touch/$1/*/data/internal/DCIM/Small)"; }
@@ -10,7 +9,7 @@ mkdir -p /run/touch/terminal /run/touch/page
 if ! in_short; then
     touched --layout aosp15
     in_terminal() { (cd /run/touch/terminal && says 0 "Safe: everything" python3 "$PROJECT/tests/usb/at_terminal.py" 0 "$@" -- "$RESCUE"); }
-    LIMIT=400 check "terminal: from a dead touch screen to proven files" in_terminal \
+    check "terminal: from a dead touch screen to proven files" in_terminal \
         "still show a picture?" '1\n' "react to your finger?" '2\n' "PIN, pattern or password?" '1\n' \
         "1  Answer the question from this computer" '1\n' "not shown" '\n' "What do you want to take?" '1\n' "What next?" '\n' \
         "index.html in a browser" '\n'
