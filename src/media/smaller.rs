@@ -75,7 +75,10 @@ pub(super) fn smaller(original: &[u8], max_pixels: u64) -> Result<Vec<u8>, &'sta
     let failed = "it cannot be made smaller";
     let (small, colours) = match format {
         PixelFormat::L8 => {
-            let coloured = pixels.iter().flat_map(|grey| [*grey; 3]).collect();
+            let mut coloured = vec![0; pixels.len() * 3];
+            for (colour, grey) in coloured.chunks_exact_mut(3).zip(&pixels) {
+                colour.fill(*grey);
+            }
             drop(pixels);
             let small = resized(coloured, from, to).ok_or(failed)?;
             let grey = small.into_iter().step_by(3).collect();

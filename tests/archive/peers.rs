@@ -101,7 +101,7 @@ impl Room {
         &self,
         archive: &Path,
         name: &str,
-    ) -> [(&'static str, String); 3] {
+    ) -> Vec<(&'static str, String)> {
         let hash = |script: &str| {
             let mut shell = command("bash");
             shell.args(["-ec", &format!("set -o pipefail; {script}"), "bash"]);
@@ -110,11 +110,17 @@ impl Room {
         };
         let python = "/usr/bin/python3 -c 'import sys, zipfile, shutil; \
             shutil.copyfileobj(zipfile.ZipFile(sys.argv[1]).open(sys.argv[2]), sys.stdout.buffer, 1 << 20)' \"$1\" \"$2\" | sha256sum";
-        [
-            ("unzip", hash("unzip -p \"$1\" \"$2\" | sha256sum")),
-            ("7z", hash("7z x -so \"$1\" \"$2\" | sha256sum")),
-            ("python", hash(python)),
-        ]
+        let unzip = || hash("unzip -p \"$1\" \"$2\" | sha256sum");
+        let seven = || hash("7z x -so \"$1\" \"$2\" | sha256sum");
+        std::thread::scope(|scope| {
+            let (unzip, seven) = (scope.spawn(unzip), scope.spawn(seven));
+            let python = ("python", hash(python));
+            [("unzip", unzip), ("7z", seven)]
+                .map(|(by, reading)| (by, reading.join().unwrap()))
+                .into_iter()
+                .chain([python])
+                .collect()
+        })
     }
 }
 

@@ -29,6 +29,7 @@ mod keyring;
 #[path = "../upload/library.rs"]
 #[allow(dead_code, reason = "tests/upload makes it fail; here it serves well")]
 mod library;
+mod memory;
 mod pair;
 mod photos;
 mod relay;

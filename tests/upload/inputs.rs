@@ -104,7 +104,7 @@ fn stretch(desk: &Desk, name: &str, size: u64) {
 fn google(saver: bool) -> Vec<Input> {
     let tiny = jpeg_of(32, 24);
     let dated = with_date(&tiny);
-    let large = with_date(&jpeg_of(4200, 4000));
+    let large = with_date(&plain_jpeg(4200, 4000));
     let motion = b"http://ns.adobe.com/xap/1.0/\0<x GCamera:MotionPhoto=\"1\"/>";
     let motion = with_segment(&claiming(&dated, 6000, 4000), 0xE1, motion);
     let either = |plain: &'static str, smaller: &'static str| if saver { smaller } else { plain };
@@ -441,7 +441,7 @@ fn odd_files_end_as_the_table_says() {
         ("dated.jpg", with_date(&jpeg_of(32, 24)), "sent"),
         (
             "large.jpg",
-            with_date(&jpeg_of(4200, 4000)),
+            with_date(&plain_jpeg(4200, 4000)),
             "a copy: made smaller, to 16 megapixels; sent",
         ),
         (

@@ -27,7 +27,6 @@ mod hostile;
 mod immich;
 mod inputs;
 mod library;
-mod memory;
 mod names;
 mod onedrive;
 #[path = "../remotes/pair.rs"]

@@ -22,7 +22,14 @@ pub(crate) struct OneDrive {
 /// One bit after the other, as Microsoft defines it.
 fn quick_xor(bytes: &[u8]) -> String {
     let mut value = [0_u8; 20];
-    for (nth, byte) in bytes.iter().enumerate() {
+    // Every 160 bytes the places are the same.
+    let mut folded = [0_u8; 160];
+    for chunk in bytes.chunks(160) {
+        for (to, from) in folded.iter_mut().zip(chunk) {
+            *to ^= from;
+        }
+    }
+    for (nth, byte) in folded.into_iter().enumerate() {
         let at = nth * 11 % 160;
         value[at / 8] ^= byte << (at % 8);
         if at % 8 > 0 {

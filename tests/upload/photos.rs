@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::desk::{Desk, Ended};
 use super::library::{Fault, Library, Request, everything_is_there_once, jpeg, mp4, settle_in};
-use super::pictures::{clip, jpeg_of};
+use super::pictures::{clip, plain_jpeg};
 use crate::support::wait::wait_for;
 
 pub(crate) fn photos(count: usize) -> Vec<(String, Vec<u8>)> {
@@ -573,7 +573,7 @@ fn upload_token_of_a_copy_stands_for_that_copy_alone() {
             (request.kind == "batchCreate" && request.before == 0)
                 .then_some(Fault::Answer(503, None))
         });
-        let large = jpeg_of(4200, 4000);
+        let large = plain_jpeg(4200, 4000);
         let size = large.len() as u64;
         // With a date in its name, so that no quality sends the file itself.
         let name = "internal/DCIM/Camera/IMG_20240818_093001.jpg".to_owned();
@@ -604,10 +604,10 @@ fn upload_token_of_a_copy_stands_for_that_copy_alone() {
 fn item_made_of_a_copy_is_not_the_same_bytes_as_another_file() {
     let (desk, library) = scene(0, |_| None);
     let name = |folder: &str| format!("internal/{folder}/IMG_20240818_093001.jpg");
-    desk.rescue(&[(name("DCIM"), jpeg_of(4200, 4000))]);
+    desk.rescue(&[(name("DCIM"), plain_jpeg(4200, 4000))]);
     desk.upload("photos", &["--quality", "storage-saver"])
         .expect(0);
-    desk.rescue(&[(name("Download"), jpeg_of(4200, 4000))]);
+    desk.rescue(&[(name("Download"), plain_jpeg(4200, 4000))]);
     let ended = desk.upload("photos", &[]).expect(0);
     assert_eq!(ended.line("upload_summary")["sent"], 1, "{}", ended.all);
     assert_eq!(library.items().len(), 2);

@@ -510,12 +510,24 @@ fn signed_in(kind: &str) {
 /// Does what a browser would do when the person consents; the service gives no token.
 fn refused_sign_in(desk: &Desk) -> String {
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-    let mut child = desk.start(&["remote", "login", "there", "--json", "-vv"]);
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
-    let link = reqwest::Url::parse(said["link"].as_str().unwrap()).unwrap();
+    let begin = std::time::Instant::now();
+    let (child, mut stdout, line, said) = loop {
+        let mut child = desk.start(&["remote", "login", "there", "--json", "-vv"]);
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let said: serde_json::Value =
+            serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+        // Dropbox's port is always the same, and a connection of another test may have had it until a minute ago.
+        let is_taken = line.contains("cannot listen at 127.0.0.1:53482");
+        if !is_taken || begin.elapsed() > std::time::Duration::from_secs(90) {
+            break (child, stdout, line, said);
+        }
+        child.wait().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    };
+    let link = said["link"].as_str().unwrap_or_else(|| panic!("{line}"));
+    let link = reqwest::Url::parse(link).unwrap();
     let of = |name: &str| {
         let mut pairs = link.query_pairs();
         pairs.find(|(key, _)| key == name).unwrap().1.into_owned()
