@@ -35,6 +35,8 @@ pub enum Clause {
     With(Flag, &'static str),
     /// For the user of a command; the guide does it by itself.
     ByCommand(&'static str),
+    /// The same command once more, or the same choice of the guide; what leads on from there.
+    Again(&'static str),
     /// `rescue pull`, as the user of a command types it; not for a pull that runs already.
     Pull {
         /// What leads to the command.
@@ -67,15 +69,20 @@ impl Hint {
     pub(crate) fn for_command(self, has: impl Fn(Flag) -> bool) -> Option<Self> {
         self.only(|clause| match clause {
             Clause::With(flag, _) => has(*flag),
-            Clause::Said(_) | Clause::Made(_) | Clause::ByCommand(_) | Clause::Pull { .. } => true,
+            _ => true,
         })
     }
 
     /// The hint of the guide, which has the options that choose a phone; `None` if nothing of it is for the guide.
-    pub(crate) fn for_guide(self) -> Option<Self> {
+    pub(crate) fn for_guide(mut self) -> Option<Self> {
+        for clause in &mut self.0 {
+            if let Clause::Again(behind) = clause {
+                *clause = Clause::Made(format!("choose it again{behind}"));
+            }
+        }
         self.only(|clause| match clause {
             Clause::With(flag, _) => matches!(flag, Flag::Serial | Flag::Tcp | Flag::Key),
-            Clause::Said(_) | Clause::Made(_) => true,
+            Clause::Said(_) | Clause::Made(_) | Clause::Again(_) => true,
             Clause::ByCommand(_) | Clause::Pull { .. } => false,
         })
     }
@@ -120,6 +127,7 @@ impl fmt::Display for Hint {
                 f.write_str(words)
             }
             Clause::Made(words) => f.write_str(words),
+            Clause::Again(behind) => write!(f, "run the same command again{behind}"),
             Clause::Pull {
                 before,
                 example,
@@ -217,6 +225,11 @@ mod tests {
             Some("unlock the phone, or name it with --tcp")
         );
         assert_eq!(Hint::from([ByCommand("run it again")]).for_guide(), None);
+        let hint = Hint::from([Said("make room and "), Clause::Again(": it resumes")]);
+        let command = "make room and run the same command again: it resumes";
+        assert_eq!(hint.to_string(), command);
+        let guide = "make room and choose it again: it resumes";
+        assert_eq!(words(hint.for_guide()).as_deref(), Some(guide));
     }
 
     #[test]

@@ -21,6 +21,13 @@ pub(crate) fn folder() -> Option<PathBuf> {
     named.filter(|path| !is_something_else(path))
 }
 
+/// A path as a person types it, with `~` for the home folder.
+pub(crate) fn typed_path(path: PathBuf) -> PathBuf {
+    let below = path.strip_prefix("~").ok();
+    let whole = below.and_then(|below| Some(folder()?.join(below)));
+    whole.unwrap_or(path)
+}
+
 fn is_something_else(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| !found.is_dir())
 }

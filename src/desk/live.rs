@@ -170,7 +170,10 @@ impl LiveDisplay {
             DisplayError::Phone(_) => {
                 // Whatever it is, a new connection does no harm.
                 *self.phone.lock().await = None;
-                StatusCode::BAD_GATEWAY
+                let words = format!(
+                    "The phone cannot be reached: {error}. Next: check its cable; its screen comes back here by itself."
+                );
+                return text(StatusCode::BAD_GATEWAY, words);
             }
             DisplayError::NoPicture { .. } | DisplayError::NotTaken { .. } => {
                 StatusCode::BAD_GATEWAY

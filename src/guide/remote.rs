@@ -2,6 +2,8 @@
 
 use super::{MORE_OPEN_FILES, wrap};
 use crate::error::{Error, Kind};
+use crate::hint::Clause::{self, Again, Made, Said};
+use crate::hint::Hint;
 use crate::upload::oauth::sign_in::SignInError;
 use crate::upload::problem::Problem;
 
@@ -23,45 +25,45 @@ pub(crate) enum RemoteUse<'a> {
 
 impl RemoteUse<'_> {
     /// What to do once the cause is gone.
-    fn again(&self) -> &'static str {
+    fn again(&self) -> Clause {
         match self {
-            Self::Adding | Self::Trying(_) => "run the same command again",
-            Self::Sending { .. } => "run the same command again: it resumes where it stopped",
+            Self::Adding | Self::Trying(_) => Again(""),
+            Self::Sending { .. } => Again(": it resumes where it stopped"),
         }
     }
 
     /// How to change a setting of the remote; `change` says which one, and may be empty.
-    fn set_up_again(&self, change: &str) -> String {
+    fn set_up_again(&self, change: &'static str) -> Clause {
         match self {
-            Self::Adding => format!("run the same command again{change}"),
+            Self::Adding => Again(change),
             Self::Trying(name) | Self::Sending { name, .. } => {
-                format!("`rescue remote edit {name}`{change}")
+                Made(format!("`rescue remote edit {name}`{change}"))
             }
         }
     }
 
-    fn with_waiting(&self, hint: String) -> String {
+    fn waiting(&self) -> Clause {
         match self {
-            Self::Adding | Self::Trying(_) => hint,
-            Self::Sending { waiting, .. } => format!("{hint}; `{waiting}` waits for it"),
+            Self::Adding | Self::Trying(_) => Said(""),
+            Self::Sending { waiting, .. } => Made(format!("; `{waiting}` waits for it")),
         }
     }
 
     /// How a host key is confirmed that was compared.
-    fn confirm_host_key(&self) -> String {
+    fn confirm_host_key(&self) -> Clause {
         match self {
-            Self::Adding => "if it is the same, give it with --host-key".to_owned(),
-            Self::Trying(name) | Self::Sending { name, .. } => format!(
+            Self::Adding => Said("if it is the same, give it with --host-key"),
+            Self::Trying(name) | Self::Sending { name, .. } => Made(format!(
                 "`rescue remote test {name}` on a terminal asks you to confirm it, or `rescue remote edit {name}` with --host-key SHA256:..."
-            ),
+            )),
         }
     }
 
-    fn sign_in(&self) -> String {
+    fn sign_in(&self) -> Clause {
         match self {
-            Self::Adding => "run the same command again to sign in".to_owned(),
+            Self::Adding => Again(" to sign in"),
             Self::Trying(name) | Self::Sending { name, .. } => {
-                format!("sign in again: `rescue remote login {name}`")
+                Made(format!("sign in again: `rescue remote login {name}`"))
             }
         }
     }
@@ -70,7 +72,7 @@ impl RemoteUse<'_> {
 /// The error that a problem with a remote ends a command with.
 pub(crate) fn of_problem(problem: &Problem, task: RemoteUse<'_>) -> Error {
     let hint_for_adding = match task {
-        RemoteUse::Adding => hint_before_saving(problem).map(str::to_owned),
+        RemoteUse::Adding => hint_before_saving(problem),
         RemoteUse::Trying(_) | RemoteUse::Sending { .. } => None,
     };
     let hint = hint_for_adding.unwrap_or_else(|| hint_of(problem, task));
@@ -117,123 +119,132 @@ fn kind_of(problem: &Problem, task: RemoteUse<'_>) -> Kind {
 }
 
 /// What to do about a problem with options that are given right now; `None` where a saved remote has the same hint.
-fn hint_before_saving(problem: &Problem) -> Option<&'static str> {
-    match problem {
-        Problem::Denied { .. } | Problem::Forbidden { .. } => {
-            Some("check user, password and permissions, and run the same command again")
-        }
-        Problem::NoWriting { .. } => Some("name a folder that you may write to"),
+fn hint_before_saving(problem: &Problem) -> Option<Hint> {
+    Some(match problem {
+        Problem::Denied { .. } | Problem::Forbidden { .. } => [
+            Said("check user, password and permissions, and "),
+            Again(""),
+        ]
+        .into(),
+        Problem::NoWriting { .. } => "name a folder that you may write to".into(),
         Problem::Settings { .. } | Problem::NotFound { .. } => {
-            Some("check the options given, and run the same command again")
+            [Said("check the options given, and "), Again("")].into()
         }
-        Problem::Other { .. } => Some(
-            "check the address and the options given, for another kind of server may answer there; if they are right, run again with -v and report its output",
-        ),
-        _ => None,
-    }
+        Problem::Other { .. } => {
+            "check the address and the options given, for another kind of server may answer there; if they are right, run again with -v and report its output".into()
+        }
+        _ => return None,
+    })
 }
 
-fn hint_of(problem: &Problem, task: RemoteUse<'_>) -> String {
+fn hint_of(problem: &Problem, task: RemoteUse<'_>) -> Hint {
+    let then = |words, what| Hint::from([Said(words), what]);
     match problem {
         Problem::SignedOut { check, .. } => match check.as_str() {
-            "" => task.sign_in(),
-            check => format!("{}; if it happens again within days, {check}", task.sign_in()),
+            "" => [task.sign_in()].into(),
+            check => [
+                task.sign_in(),
+                Made(format!("; if it happens again within days, {check}")),
+            ]
+            .into(),
         },
         Problem::Unreachable { .. } => {
-            task.with_waiting(format!("check the connection and {}", task.again()))
+            [Said("check the connection and "), task.again(), task.waiting()].into()
         }
-        Problem::Busy { .. } | Problem::Failing { .. } => format!("later, {}", task.again()),
+        Problem::Busy { .. } | Problem::Failing { .. } => then("later, ", task.again()),
         Problem::Quota { .. } => {
-            task.with_waiting(format!("when that time has come, {}", task.again()))
+            [Said("when that time has come, "), task.again(), task.waiting()].into()
         }
-        Problem::Moved { .. } => format!(
-            "open a page in a browser, for some networks want a sign-in first; if you trust that address, {}",
-            task.set_up_again(" with that address")
+        Problem::Moved { .. } => then(
+            "open a page in a browser, for some networks want a sign-in first; if you trust that address, ",
+            task.set_up_again(" with that address"),
         ),
-        Problem::OtherRegion { .. } => task.set_up_again(" with that --region"),
-        Problem::Denied { .. } | Problem::Forbidden { .. } => format!(
-            "check user, password and permissions; to change them: {}",
-            task.set_up_again("")
+        Problem::OtherRegion { .. } => [task.set_up_again(" with that --region")].into(),
+        Problem::Denied { .. } | Problem::Forbidden { .. } => then(
+            "check user, password and permissions; to change them: ",
+            task.set_up_again(""),
         ),
-        Problem::ClockSkew { .. } => {
-            format!("set this computer's date and time right, then {}", task.again())
-        }
-        Problem::Untrusted { .. } => format!(
-            "check the address; if the server is yours, {}",
-            task.set_up_again(" with its certificate (--ca-file)")
+        Problem::ClockSkew { .. } => then(
+            "set this computer's date and time right, then ",
+            task.again(),
         ),
-        Problem::NoCertificates { .. } => format!(
-            "install your system's package ca-certificates; or, if the server is yours, {}",
-            task.set_up_again(" with its certificate (--ca-file)")
+        Problem::Untrusted { .. } => then(
+            "check the address; if the server is yours, ",
+            task.set_up_again(" with its certificate (--ca-file)"),
         ),
-        Problem::HostKey { .. } => format!(
-            "ask the server's owner for the fingerprint of its host key; if it got a new key, {}",
-            task.set_up_again(" with --host-key SHA256:...")
+        Problem::NoCertificates { .. } => then(
+            "install your system's package ca-certificates; or, if the server is yours, ",
+            task.set_up_again(" with its certificate (--ca-file)"),
         ),
-        Problem::HostKeyUnknown { .. } => format!(
-            "compare it with the fingerprint that the server's owner gives you; {}",
-            task.confirm_host_key()
+        Problem::HostKey { .. } => then(
+            "ask the server's owner for the fingerprint of its host key; if it got a new key, ",
+            task.set_up_again(" with --host-key SHA256:..."),
         ),
-        Problem::NoWriting { .. } => format!(
-            "check the permissions of that folder, and that its disk is not read-only; or {}",
-            task.set_up_again(" with another folder")
+        Problem::HostKeyUnknown { .. } => then(
+            "compare it with the fingerprint that the server's owner gives you; ",
+            task.confirm_host_key(),
         ),
-        Problem::InTheWay { .. } | Problem::FolderBlocked { .. } => format!("move that file away, and {}", task.again()),
-        Problem::NoBucket { .. } => {
-            task.with_waiting("check the name of the bucket on the service's page".to_owned())
-        }
+        Problem::NoWriting { .. } => then(
+            "check the permissions of that folder, and that its disk is not read-only; or ",
+            task.set_up_again(" with another folder"),
+        ),
+        Problem::InTheWay { .. } | Problem::FolderBlocked { .. } => then("move that file away, and ", task.again()),
+        Problem::NoBucket { .. } => then(
+            "check the name of the bucket on the service's page",
+            task.waiting(),
+        ),
         Problem::NoSftp { .. } => {
-            "try `sftp` with the same address; on the server, .bashrc and the like must not print anything in a session without a terminal, and sshd_config needs the line Subsystem sftp".to_owned()
+            "try `sftp` with the same address; on the server, .bashrc and the like must not print anything in a session without a terminal, and sshd_config needs the line Subsystem sftp".into()
         }
-        Problem::NoWebDav { .. } => format!(
-            "check the address: Nextcloud's looks like https://cloud.example/remote.php/dav/files/USER; to change it: {}",
-            task.set_up_again("")
+        Problem::NoWebDav { .. } => then(
+            "check the address: Nextcloud's looks like https://cloud.example/remote.php/dav/files/USER; to change it: ",
+            task.set_up_again(""),
         ),
-        Problem::Full { .. } => format!("make room there and {}", task.again()),
-        Problem::Settings { .. } => task.set_up_again(""),
-        Problem::NotFound { .. } => "check the address, bucket or folder of the remote".to_owned(),
+        Problem::Full { .. } => then("make room there and ", task.again()),
+        Problem::Settings { .. } => [task.set_up_again("")].into(),
+        Problem::NotFound { .. } => "check the address, bucket or folder of the remote".into(),
         Problem::TooLarge { .. }
         | Problem::Refused { .. }
         | Problem::NameRefused { .. }
         | Problem::Taken { .. }
-        | Problem::Other { .. } => "run again with -v and report its output".to_owned(),
+        | Problem::Other { .. } => "run again with -v and report its output".into(),
         Problem::SourceChanged { .. } | Problem::SourceGone => {
-            "run `rescue verify` on the folder, then `rescue pull` with the phone attached".to_owned()
+            "run `rescue verify` on the folder, then `rescue pull` with the phone attached".into()
         }
         Problem::SourceUnreadable { .. } => {
-            "check that the disk is still attached and healthy".to_owned()
+            "check that the disk is still attached and healthy".into()
         }
-        Problem::Shortage { .. } => MORE_OPEN_FILES.to_owned(),
+        Problem::Shortage { .. } => MORE_OPEN_FILES.into(),
     }
 }
 
 /// The error that a failed sign-in ends a command with.
 pub(crate) fn of_sign_in(error: &SignInError, task: RemoteUse<'_>) -> Error {
-    let (kind, hint) = match error {
+    let (kind, hint): (_, Hint) = match error {
         SignInError::Problem(problem) => return of_problem(problem, task),
         SignInError::Refused { .. } => (
             Kind::RemoteDenied,
-            "sign in again and press \"Allow\"; if the page did not let you, check that your address is among the test users of the project, or publish it",
+            "sign in again and press \"Allow\"; if the page did not let you, check that your address is among the test users of the project, or publish it".into(),
         ),
         SignInError::ScopeMissing { .. } => (
             Kind::RemoteDenied,
-            "sign in again and tick every box on the page",
+            "sign in again and tick every box on the page".into(),
         ),
         SignInError::WrongState => (
             Kind::RemoteDenied,
-            "sign in again with the new link, and use it once only",
+            "sign in again with the new link, and use it once only".into(),
         ),
         SignInError::NotAnAnswer => (
             Kind::Usage,
-            "run the same command again; paste the whole address, which begins with http:// and holds code=",
+            [Again("; paste the whole address, which begins with http:// and holds code=")].into(),
         ),
         SignInError::NoRefreshToken { .. } => (
             Kind::RemoteDenied,
-            "remove rescue's access on the service's page of connected apps, then sign in again",
+            "remove rescue's access on the service's page of connected apps, then sign in again".into(),
         ),
         SignInError::Listen { .. } => (
             Kind::Usage,
-            "end the program that uses this port, then run the same command again",
+            [Said("end the program that uses this port, then "), Again("")].into(),
         ),
     };
     wrap(kind, error, hint)

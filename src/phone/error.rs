@@ -60,13 +60,14 @@ pub enum PhoneError {
         /// The length of the silence.
         after: Duration,
     },
-    /// An adb server reports that the phone is not there, or no longer there.
-    #[error("the phone {serial} is not there any more: {message}")]
+    /// An adb server or this computer's system reports that the phone is not there, or no longer there.
+    #[error("the phone {serial} is not there any more")]
     Gone {
         /// The phone's serial number.
         serial: String,
-        /// The server's message.
-        message: String,
+        /// What they say.
+        #[source]
+        source: Arc<io::Error>,
     },
     /// The phone was silent for too long.
     #[error("the phone stopped answering: nothing came for {} seconds while {doing}", after.as_secs())]

@@ -248,7 +248,7 @@ impl ServedPhone {
     fn gone(&self, message: String) -> PhoneError {
         PhoneError::Gone {
             serial: self.name.clone(),
-            message,
+            source: Arc::new(std::io::Error::other(message)),
         }
     }
 }

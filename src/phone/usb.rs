@@ -162,7 +162,8 @@ fn refused<T>(device: &DeviceInfo, error: &nusb::Error) -> Result<T, PhoneError>
     let message = error.to_string();
     let kind = error.kind();
     if matches!(kind, ErrorKind::Disconnected | ErrorKind::NotFound) {
-        return Err(PhoneError::Gone { serial, message });
+        let source = Arc::new(std::io::Error::other(message));
+        return Err(PhoneError::Gone { serial, source });
     }
     match state_of(kind, error.os_error().filter(|_| cfg!(windows)), &message) {
         Some(DeviceState::Busy(_)) => {

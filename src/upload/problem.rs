@@ -94,7 +94,7 @@ pub(crate) enum Problem {
         words: String,
     },
     /// The service has no storage space left.
-    #[error("the service has no room left ({words})")]
+    #[error("there is no room left ({words})")]
     Full { words: String },
     /// The service's daily quota is used up.
     #[error("the service's daily quota is used up until {}", in_local_time(*.until))]

@@ -68,6 +68,9 @@ async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
     let other = on_another_disk(desk.dir.path());
     let disk = other.path().join("a disk");
     std::fs::create_dir(&disk).unwrap();
+    let home = desk.path("home");
+    std::fs::create_dir_all(&home).unwrap();
+    std::os::unix::fs::symlink(&disk, home.join("my disk")).unwrap();
     let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
     terminal.shows("What do you want to take?").await;
     let screen = terminal.screen();
@@ -81,11 +84,12 @@ async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
     for words in [
         "Safe: everything asked for on the phone is here.",
         "Do not wipe the phone",
+        "index.html in a browser",
     ] {
         assert!(screen.contains(words), "{words} in\n{screen}");
     }
     terminal.type_keys("1\n");
-    terminal.shows("index.html in a browser").await;
+    terminal.shows("The zip file holds the same page").await;
     terminal.type_keys("1\n");
     terminal.shows("Which folder?").await;
     terminal.type_keys("nowhere\n");
@@ -94,7 +98,11 @@ async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
     terminal
         .shows("is on the same disk as the rescue folder")
         .await;
-    terminal.type_keys(&format!("'{}'\n", disk.display()));
+    // No place to write to, and what a shell makes of `~`.
+    terminal.type_keys("/proc\n");
+    terminal.shows("This went wrong: ").await;
+    terminal.shows_question().await;
+    terminal.type_keys("~/my disk\n");
     terminal
         .shows("rescue remembers this folder as the remote 'disk'")
         .await;

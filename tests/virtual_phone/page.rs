@@ -527,13 +527,13 @@ async fn pin_goes_to_the_phone_alone() {
     // This phone takes no keys: that is told, and the guide waits on.
     tab.shows("This went wrong: the phone does not accept")
         .await;
-    tab.asks("Waiting").await;
+    tab.asks("when the phone is ready").await;
     // A question can be left.
     tab.choose(&served, "Type the PIN on this computer").await;
     tab.leaves(&served, "not shown").await;
     tab.shows("no PIN was given").await;
     let later = served.tab();
-    later.asks("Waiting").await;
+    later.asks("when the phone is ready").await;
     for tab in [&tab, &later] {
         let all = tab.all.lock().unwrap().clone();
         assert!(!all.contains("471199"), "{all}");

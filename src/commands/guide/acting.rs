@@ -29,13 +29,7 @@ impl<F: GuideFace> Driver<'_, F> {
         self.context.ui.remark("");
         let ui = self.context.ui;
         // An archive and an upload can be stopped as a pull can.
-        let halt = &match action {
-            GuideAction::Export | GuideAction::Upload(_) | GuideAction::CopyToDisk => {
-                self.face.switch(self.context.halt, StoppableWork::Action)
-            }
-            _ => self.context.halt.clone(),
-        };
-        let context = Context { ui, halt };
+        let switch = || self.face.switch(self.context.halt, StoppableWork::Action);
         let done = match action {
             GuideAction::Authorize => {
                 let mut args: AuthorizeArgs = arguments(["authorize"])?;
@@ -58,22 +52,31 @@ impl<F: GuideFace> Driver<'_, F> {
                 let args: DoctorArgs = arguments(["doctor", "--install-udev-rules"])?;
                 self.context.unless_stopped(doctor::run(&args, ui)).await?
             }
-            GuideAction::Export => match self.pack(folder, context).await {
-                Err(error) if matches!(error.kind, Kind::DiskFull | Kind::Disk) => {
-                    // No room there, or no permission: elsewhere it may go.
-                    self.remark_trouble(error, folder);
-                    match self.place(None).await? {
-                        Some(place) => self.pack_into(folder, &place, context).await,
-                        None => return Ok(ActionEnd::Failed),
-                    }
+            GuideAction::Export => {
+                let beside = folder.parent().unwrap_or(folder).to_owned();
+                let pack = async |place: &Path| {
+                    let halt = &switch();
+                    pack(folder, place, Context { ui, halt }).await
+                };
+                match self.somewhere(folder, Some(beside), None, pack).await? {
+                    Some(done) => done,
+                    None => return Ok(ActionEnd::Failed),
                 }
-                done => done,
-            },
-            GuideAction::Upload(remote) => upload::after_pull(folder, remote, context).await,
-            GuideAction::CopyToDisk => match self.place(Some(folder)).await? {
-                Some(place) => self.copy_to(folder, &place, context).await,
-                None => return Ok(ActionEnd::Failed),
-            },
+            }
+            GuideAction::Upload(remote) => {
+                let halt = &switch();
+                upload::after_pull(folder, remote, Context { ui, halt }).await
+            }
+            GuideAction::CopyToDisk => {
+                let copy = async |place: &Path| {
+                    let halt = &switch();
+                    self.copy_to(folder, place, Context { ui, halt }).await
+                };
+                match self.somewhere(folder, None, Some(folder), copy).await? {
+                    Some(done) => done,
+                    None => return Ok(ActionEnd::Failed),
+                }
+            }
             GuideAction::AddRemote => {
                 let add = RemoteCommand::Add(RemoteAddArgs {
                     name: None,
@@ -137,22 +140,30 @@ impl<F: GuideFace> Driver<'_, F> {
         self.face.tell(&[Note::Trouble(trouble(error, folder))]);
     }
 
-    /// Makes the archive beside the rescue folder.
-    async fn pack(&self, folder: &Path, context: Context<'_>) -> Result<Done, Error> {
-        let parent = folder.parent().unwrap_or(folder);
-        self.pack_into(folder, parent, context).await
-    }
-
-    async fn pack_into(
+    /// Writes to a place, and to another one as long as there is no room there, or no permission. Asks for each, but for
+    /// the first one where it is known; `None` where the person has none.
+    async fn somewhere(
         &self,
         folder: &Path,
-        place: &Path,
-        context: Context<'_>,
-    ) -> Result<Done, Error> {
-        let archive = free_name(folder, place);
-        let words = ["export".as_ref(), folder.as_os_str(), "-o".as_ref()];
-        let words = words.into_iter().chain([archive.as_os_str()]);
-        export::run(arguments(words)?, context).await
+        mut known: Option<PathBuf>,
+        original: Option<&Path>,
+        write: impl AsyncFn(&Path) -> Result<Done, Error>,
+    ) -> Result<Option<Result<Done, Error>>, Error> {
+        loop {
+            let place = match known.take() {
+                Some(place) => place,
+                None => match self.place(original).await? {
+                    Some(place) => place,
+                    None => return Ok(None),
+                },
+            };
+            match write(&place).await {
+                Err(error) if is_of_place(error.kind) => {
+                    self.remark_trouble(error, folder);
+                }
+                done => return Ok(Some(done)),
+            }
+        }
     }
 
     /// Uploads to a folder, which becomes a remote unless it is one.
@@ -196,6 +207,22 @@ impl<F: GuideFace> Driver<'_, F> {
         };
         upload::after_pull(folder, &name, context).await
     }
+}
+
+/// Makes an archive of a folder in a place.
+async fn pack(folder: &Path, place: &Path, context: Context<'_>) -> Result<Done, Error> {
+    let archive = free_name(folder, place);
+    let words = ["export".as_ref(), folder.as_os_str(), "-o".as_ref()];
+    let words = words.into_iter().chain([archive.as_os_str()]);
+    export::run(arguments(words)?, context).await
+}
+
+/// Whether a failure to write may have to do with the place that a person chose.
+fn is_of_place(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::DiskFull | Kind::Disk | Kind::RemoteDenied | Kind::RemoteFull
+    )
 }
 
 /// Returns a free name for a folder's archive in a place: an existing file may be the person's own.

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::folder::share_a_disk;
 use crate::guide::journey::{AsksOwner, Happened, Sight};
 use crate::guide::states;
+use crate::home::typed_path;
 use crate::ui::plain;
 
 impl<F: GuideFace> Driver<'_, F> {
@@ -19,6 +20,7 @@ impl<F: GuideFace> Driver<'_, F> {
             let Some(path) = self.face.folder().await? else {
                 return Ok(None);
             };
+            let path = typed_path(path);
             if original.is_some_and(|it| path.is_dir() && share_a_disk(it, &path)) {
                 let shown = plain(&path.display().to_string());
                 self.context.ui.remark(&format!(

@@ -73,18 +73,17 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
             lines
         }
         Note::Trouble(trouble) => trouble_lines(trouble),
-        Note::Arrived(holdings) => holdings::words(holdings).lines(),
-        Note::Pictures(folder) => vec![
-            format!(
-                "To look at the pictures: open {} in a browser.",
-                shown(&folder.join("index.html"))
-            ),
-            UNPACK.to_owned(),
-        ],
+        Note::Arrived(holdings) => {
+            let has_files = holdings.summary.verified.files > 0;
+            let pictures = has_files.then(|| page_of(&holdings.folder));
+            let verdict = holdings::words(holdings).lines();
+            verdict.into_iter().chain(pictures).collect()
+        }
+        Note::Pictures(folder) => vec![page_of(folder), UNPACK.to_owned()],
         Note::Farewell(holdings) => {
-            let command = format!("`rescue status {}`", typed(&holdings.folder));
+            let folder = typed(&holdings.folder);
             let mut lines = vec![format!(
-                "{command} shows at any time how the rescue stands."
+                "`rescue open {folder}` shows the pictures at any time, `rescue status {folder}` how the rescue stands."
             )];
             if holdings.verdict() == Completeness::Partly {
                 lines.extend(owned(&[
@@ -375,6 +374,11 @@ fn trouble_lines(trouble: &Trouble) -> Vec<String> {
     lines.extend(trouble.hint.clone().and_then(step));
     lines.extend((trouble.copied == Copied::Something).then(|| format!("{SAFE_HERE}.")));
     lines
+}
+
+fn page_of(folder: &Path) -> String {
+    let page = shown(&folder.join("index.html"));
+    format!("To look at the pictures: open {page} in a browser.")
 }
 
 fn shown(path: &Path) -> String {

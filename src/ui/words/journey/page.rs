@@ -102,8 +102,13 @@ pub(crate) fn asked_for_many_on_page(question: &Question) -> FaceQuestion {
 
 /// What can be done while the guide waits, for a page.
 pub(crate) fn offered_on_page(actions: &[GuideAction]) -> FaceQuestion {
+    let can_help = actions.iter().any(|action| *action != GuideAction::More);
     FaceQuestion {
-        text: "Waiting; this continues by itself.".to_owned(),
+        text: match can_help {
+            true => "This continues by itself when the phone is ready. This computer can help:",
+            false => "Waiting; this continues by itself.",
+        }
+        .to_owned(),
         wanted: WantedAnswer::Wait {
             choices: actions.iter().map(does).collect(),
         },
