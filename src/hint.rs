@@ -114,8 +114,8 @@ impl Hint {
     }
 
     /// The same, with more behind it.
-    pub(crate) fn and(mut self, words: &'static str) -> Self {
-        self.0.push(Clause::Said(words));
+    pub(crate) fn and(mut self, clause: Clause) -> Self {
+        self.0.push(clause);
         self
     }
 }

@@ -15,6 +15,7 @@ use super::lock_secret::agreed;
 use crate::cli::{RemoteAddArgs, RemoteCommand, RemoteNameArgs};
 use crate::error::{Error, Kind as ErrorKind};
 use crate::guide::remote::{RemoteUse, of_problem};
+use crate::hint::Clause::{ByCommand, Said};
 use crate::ui::terminal::Mode;
 use crate::ui::{Lead, Ui, Went, plain, typed_word};
 use crate::upload::Masked;
@@ -208,18 +209,19 @@ fn unsaved(problem: Problem) -> Error {
 fn untested(problem: Problem) -> Error {
     unsaved_until(
         problem,
-        "Nothing was saved; `rescue remote add` with --no-test saves it untried",
+        "Nothing was saved",
+        "; `rescue remote add` with --no-test saves it untried",
     )
 }
 
 /// A problem with a remote that is not saved because of it, and the way to save it all the same.
-fn unsaved_until(problem: Problem, way: &'static str) -> Error {
+fn unsaved_until(problem: Problem, outcome: &'static str, way: &'static str) -> Error {
     let error = unsaved(problem);
     let hint = match error.hint.clone() {
-        Some(hint) => hint.and(". ").and(way),
-        None => way.into(),
+        Some(hint) => hint.and(Said(". ")).and(Said(outcome)),
+        None => outcome.into(),
     };
-    error.with_hint(hint)
+    error.with_hint(hint.and(ByCommand(way)))
 }
 
 /// Tests a saved remote. A server whose key nobody confirmed gets no password.

@@ -248,7 +248,8 @@ async fn secret(
 fn unedited(problem: Problem) -> Error {
     unsaved_until(
         problem,
-        "Nothing was changed; with --no-test the change is saved untried",
+        "Nothing was changed",
+        "; with --no-test the change is saved untried",
     )
 }
 
