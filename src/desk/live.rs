@@ -171,7 +171,7 @@ impl LiveDisplay {
                 // Whatever it is, a new connection does no harm.
                 *self.phone.lock().await = None;
                 let words = format!(
-                    "The phone cannot be reached: {error}. Next: check its cable; its screen comes back here by itself."
+                    "The phone cannot be reached: {error}. Next: check how it is connected; its screen comes back here by itself."
                 );
                 return text(StatusCode::BAD_GATEWAY, words);
             }

@@ -370,7 +370,8 @@ impl Journey {
         }
         self.failures = 0;
         let say = vec![Note::Trouble(trouble.clone())];
-        self.to(Stage::Troubled, say, Next::Ask(Question::Failure))
+        let question = Question::Failure(trouble.kind);
+        self.to(Stage::Troubled, say, Next::Ask(question))
     }
 
     /// The pull is done: asks what is next.
@@ -427,9 +428,20 @@ impl Journey {
     fn ran(&mut self, action: GuideAction, stage: Stage, end: ActionEnd) -> Turn {
         match stage {
             Stage::Arrived(holdings, _) => {
-                let is_achieved = end == ActionEnd::Achieved;
-                let has_page = is_achieved && action == GuideAction::Export;
-                let say = has_page.then(|| Note::Pictures(holdings.folder.clone()));
+                // What is missing here is missing in an archive, too; nothing else may be.
+                let is_partly = holdings.verdict() == Completeness::Partly;
+                let is_achieved = match end {
+                    ActionEnd::Achieved => true,
+                    ActionEnd::Partly => is_partly && action == GuideAction::Export,
+                    ActionEnd::Failed => false,
+                };
+                let say = match action {
+                    GuideAction::Export if is_achieved => {
+                        Some(Note::Pictures(holdings.folder.clone()))
+                    }
+                    GuideAction::CopyToDisk if is_achieved => Some(Note::SecondCopy),
+                    _ => None,
+                };
                 // There may be one more.
                 let may_repeat = matches!(action, GuideAction::AddRemote | GuideAction::Screen);
                 let is_done = is_achieved && !may_repeat;

@@ -107,6 +107,7 @@ async fn phone_that_is_ready_is_rescued_packed_and_copied_with_a_few_answers() {
         .shows("rescue remembers this folder as the remote 'disk'")
         .await;
     terminal.shows("disk: Backup complete").await;
+    terminal.shows("There is a second copy now").await;
     terminal.shows_question().await;
     terminal.type_keys("\n");
     let (code, screen) = terminal.end().await;
@@ -257,6 +258,61 @@ async fn disk_that_goes_away_in_the_middle_leaves_the_question_to_the_person() {
     assert_eq!(code, 3, "{screen}");
     // Nobody knows that any more.
     assert!(!screen.contains("files here are safe"), "{screen}");
+}
+
+#[tokio::test]
+async fn copy_goes_to_a_disk_that_took_the_place_of_another() {
+    let (phone, _) = camera(&[10_000; 2]);
+    let serving = phone.serve().await.unwrap();
+    let desk = Desk::new();
+    let other = on_another_disk(desk.dir.path());
+    let disk = other.path().join("disk");
+    for remote in ["disk", "disk-2"] {
+        // Empty, as a new one is.
+        let _ = std::fs::remove_dir_all(&disk);
+        std::fs::create_dir(&disk).unwrap();
+        let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
+        if remote == "disk" {
+            terminal.shows("What do you want to take?").await;
+            terminal.type_keys("\n");
+        }
+        terminal.shows("What next?").await;
+        terminal.choose("Copy it to another disk").await;
+        terminal.shows("Which folder?").await;
+        terminal.type_keys(&format!("{}\n", disk.display()));
+        terminal
+            .shows(&format!("remembers this folder as the remote '{remote}'"))
+            .await;
+        terminal.shows("There is a second copy now").await;
+        terminal.choose("Finish").await;
+        let (code, screen) = terminal.end().await;
+        assert_eq!(code, 0, "{screen}");
+        assert_eq!(files_below(&disk).len(), 2, "{screen}");
+    }
+}
+
+#[tokio::test]
+async fn archive_that_lacks_what_was_here_is_not_done() {
+    let (phone, _) = camera(&[10_000; 2]);
+    let serving = phone.serve().await.unwrap();
+    let desk = Desk::new();
+    let mut terminal = guide(&desk, &serving.address().to_string(), &[]);
+    terminal.shows("What do you want to take?").await;
+    terminal.type_keys("\n");
+    terminal.shows("What next?").await;
+    terminal.shows_question().await;
+    let data = folder(&desk).join("data");
+    let photo = files_below(&data).into_keys().next().unwrap();
+    std::fs::remove_file(data.join(photo)).unwrap();
+    terminal.choose("Make one zip file").await;
+    terminal.shows("missing").await;
+    terminal.shows_question().await;
+    terminal.choose("Make one zip file").await;
+    terminal.shows("(2).zip").await;
+    terminal.shows_question().await;
+    terminal.choose("Finish").await;
+    let (_, screen) = terminal.end().await;
+    assert!(!screen.contains("The zip file holds"), "{screen}");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use crate::commands::{
 };
 use crate::desk::live::LiveDisplay;
 use crate::error::{Error, Kind};
+use crate::folder::Folder;
 use crate::guide::journey::{ActionEnd, GuideAction, Note};
 use crate::upload::kinds::KindOptions;
 use crate::upload::kinds::folder::FolderSettings;
@@ -95,7 +96,7 @@ impl<F: GuideFace> Driver<'_, F> {
             | GuideAction::Finish => return Ok(ActionEnd::Achieved),
         };
         ui.end_progress();
-        self.ended(action, folder, done)
+        self.ended(folder, done)
     }
 
     /// Shows the phone's display until the person is done with it.
@@ -107,18 +108,11 @@ impl<F: GuideFace> Driver<'_, F> {
     }
 
     /// How an action ended that ran.
-    fn ended(
-        &self,
-        action: &GuideAction,
-        folder: &Path,
-        done: Result<Done, Error>,
-    ) -> Result<ActionEnd, Error> {
+    fn ended(&self, folder: &Path, done: Result<Done, Error>) -> Result<ActionEnd, Error> {
         let ui = self.context.ui;
         match done {
-            Ok(done) if done == Done::All || *action == GuideAction::Export => {
-                Ok(ActionEnd::Achieved)
-            }
-            Ok(_) => Ok(ActionEnd::Failed),
+            Ok(Done::All) => Ok(ActionEnd::Achieved),
+            Ok(_) => Ok(ActionEnd::Partly),
             Err(error) if error.kind == Kind::Interrupted && self.context.halt.is_set() => {
                 Err(error)
             }
@@ -158,7 +152,7 @@ impl<F: GuideFace> Driver<'_, F> {
                 },
             };
             match write(&place).await {
-                Err(error) if is_of_place(error.kind) => {
+                Err(error) if is_of_place(error.kind) && folder.is_dir() => {
                     self.remark_trouble(error, folder);
                 }
                 done => return Ok(Some(done)),
@@ -173,39 +167,47 @@ impl<F: GuideFace> Driver<'_, F> {
         place: &Path,
         context: Context<'_>,
     ) -> Result<Done, Error> {
+        // A place is remembered only for what there is to copy.
+        drop(Folder::open_after_asking(folder)?);
         let settings = Settings::load()?;
-        let mut remotes = settings.remotes().iter();
         let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let is_there = |path: &Path| whole(path) == whole(place);
-        let known = remotes.find(|(_, remote)| remote.kind.folder().is_some_and(is_there));
-        let name = match known {
-            Some((name, _)) => name.clone(),
-            None => {
-                let mut names = (1..).map(|number: u32| match number {
-                    1 => "disk".to_owned(),
-                    _ => format!("disk-{number}"),
-                });
-                let name = names.find(|name| !settings.has(name)).unwrap_or_default();
-                let add = RemoteCommand::Add(RemoteAddArgs {
-                    name: Some(name.clone()),
-                    kind: Some(KindOptions::Folder(FolderSettings {
-                        path: place.to_owned(),
-                    })),
-                    secret_file: None,
-                    keep_in: None,
-                    no_test: false,
-                    begun: None,
-                });
-                self.context
-                    .unless_stopped(remote::run(&add, self.context.ui))
-                    .await??;
-                self.context.ui.remark(&format!(
-                    "rescue remembers this folder as the remote '{name}': next time choose \"Upload it to {name}\"."
-                ));
-                name
+        let remotes = settings.remotes().iter();
+        let mut known = remotes.filter(|(_, remote)| remote.kind.folder().is_some_and(is_there));
+        if let Some((name, _)) = known.next_back() {
+            match upload::after_pull(folder, name, context).await {
+                // The disk that was there is not: what was sent to it says nothing of this one.
+                Err(error) if error.kind == Kind::NoConnection => {}
+                done => return done,
             }
-        };
+        }
+        let name = self.remember(place, &settings).await?;
         upload::after_pull(folder, &name, context).await
+    }
+
+    /// Makes a folder a remote, under a name that it returns.
+    async fn remember(&self, place: &Path, settings: &Settings) -> Result<String, Error> {
+        let mut names = (1..).map(|number: u32| match number {
+            1 => "disk".to_owned(),
+            _ => format!("disk-{number}"),
+        });
+        let name = names.find(|name| !settings.has(name)).unwrap_or_default();
+        let add = RemoteCommand::Add(RemoteAddArgs {
+            name: Some(name.clone()),
+            kind: Some(KindOptions::Folder(FolderSettings {
+                path: place.to_owned(),
+            })),
+            secret_file: None,
+            keep_in: None,
+            no_test: false,
+            begun: None,
+        });
+        let ui = self.context.ui;
+        self.context.unless_stopped(remote::run(&add, ui)).await??;
+        ui.remark(&format!(
+            "rescue remembers this folder as the remote '{name}': next time choose \"Upload it to {name}\"."
+        ));
+        Ok(name)
     }
 }
 
@@ -221,7 +223,12 @@ async fn pack(folder: &Path, place: &Path, context: Context<'_>) -> Result<Done,
 fn is_of_place(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::DiskFull | Kind::Disk | Kind::RemoteDenied | Kind::RemoteFull
+        Kind::DiskFull
+            | Kind::Disk
+            | Kind::Usage
+            | Kind::NoConnection
+            | Kind::RemoteDenied
+            | Kind::RemoteFull
     )
 }
 

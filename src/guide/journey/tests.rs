@@ -132,7 +132,12 @@ fn anything() -> impl Strategy<Value = Happened> {
         any_contents().prop_map(Happened::Listed),
         any_holdings().prop_map(Happened::Pulled),
         any_trouble().prop_map(Happened::Failed),
-        prop_oneof![Just(ActionEnd::Achieved), Just(ActionEnd::Failed)].prop_map(Happened::Ran),
+        prop_oneof![
+            Just(ActionEnd::Achieved),
+            Just(ActionEnd::Partly),
+            Just(ActionEnd::Failed)
+        ]
+        .prop_map(Happened::Ran),
         Just(Happened::Allowed),
     ]
 }

@@ -40,6 +40,8 @@ pub(crate) enum Happened {
 pub(crate) enum ActionEnd {
     /// The action achieved its aim.
     Achieved,
+    /// The same, but for files that are missing or damaged.
+    Partly,
     /// The action failed, or the person took it back.
     Failed,
 }
@@ -127,6 +129,8 @@ pub(crate) enum Note {
     Arrived(Holdings),
     /// Where the pictures of this rescue folder can be looked at.
     Pictures(PathBuf),
+    /// The files were copied to another disk.
+    SecondCopy,
     /// The person finished.
     Farewell(Holdings),
     /// The person stopped before the end.
@@ -144,8 +148,8 @@ pub(crate) enum Question {
     Take(PhoneContents, Vec<TakeChoice>),
     /// Which folders to leave.
     Leave(Vec<Group>),
-    /// What to do about a failure: try again, another place, stop.
-    Failure,
+    /// What to do about a failure of this kind: try again, another place, stop.
+    Failure(Kind),
     /// What to do with the files.
     Then(Vec<GuideAction>),
 }
@@ -154,7 +158,7 @@ impl Question {
     /// How many choices there are.
     pub(crate) fn choices(&self) -> usize {
         match self {
-            Self::Doubt(_) | Self::Failure => 3,
+            Self::Doubt(_) | Self::Failure(_) => 3,
             Self::Take(_, wishes) => wishes.len(),
             Self::Phone(phones) => phones.len(),
             Self::Leave(groups) => groups.len(),
@@ -167,6 +171,8 @@ impl Question {
     pub(crate) fn usual(&self) -> usize {
         match self {
             Self::Doubt(_) => 2,
+            // The same place would fail once more.
+            Self::Failure(Kind::DiskFull | Kind::Disk | Kind::Folder) => 1,
             Self::Then(actions) => match actions.first() {
                 Some(GuideAction::TryAgain | GuideAction::Export) => 0,
                 _ => actions.len().saturating_sub(1),

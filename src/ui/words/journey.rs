@@ -80,6 +80,9 @@ pub(crate) fn lines(note: &Note) -> Vec<String> {
             verdict.into_iter().chain(pictures).collect()
         }
         Note::Pictures(folder) => vec![page_of(folder), UNPACK.to_owned()],
+        Note::SecondCopy => owned(&[
+            "There is a second copy now, on that disk. Look at the pictures before you wipe the phone or give it away.",
+        ]),
         Note::Farewell(holdings) => {
             let folder = typed(&holdings.folder);
             let mut lines = vec![format!(
@@ -129,7 +132,7 @@ pub(crate) fn asked(question: &Question) -> (String, Vec<String>) {
             "Which of these stay on the phone?",
             groups.iter().map(group_choice).collect(),
         ),
-        Question::Failure => (
+        Question::Failure(_) => (
             "What now?",
             owned(&[
                 "Try again",

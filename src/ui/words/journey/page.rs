@@ -67,6 +67,7 @@ pub(crate) fn on_page(note: &Note) -> NoteWords {
         | Note::Aside(_)
         | Note::Listing
         | Note::NothingLeft
+        | Note::SecondCopy
         | Note::Resumes(_) => told(lines(note)),
     };
     NoteWords::Lines { lines }
@@ -147,7 +148,8 @@ pub(crate) fn asked_about_desk(doubt: DeskDoubt) -> FaceQuestion {
         text: text.to_owned(),
         wanted: WantedAnswer::One {
             choices: owned(choices),
-            usual: Some(0),
+            // Whether there is another phone is not for the page to guess.
+            usual: (doubt != DeskDoubt::Over).then_some(0),
         },
     }
 }
