@@ -411,8 +411,8 @@ impl GuideFace for PageFace<'_> {
     }
 
     fn tell(&self, notes: &[Note]) {
-        // What else can be tried stands below the one next step, and not in its place.
-        if let [note @ (Note::Alternatives(_) | Note::Pictures(_))] = notes {
+        // What else can be tried stands below the one next step, and not in its place; so does good news below the verdict.
+        if let [note @ (Note::Alternatives(_) | Note::Pictures(_) | Note::SecondCopy)] = notes {
             return self.case.page.add(on_page(note));
         }
         self.case.page.turn(notes.iter().map(on_page).collect());
