@@ -35,7 +35,7 @@ pub enum Clause {
     With(Flag, &'static str),
     /// For the user of a command; the guide does it by itself.
     ByCommand(&'static str),
-    /// The same command once more, or the same choice of the guide; what leads on from there.
+    /// Has a user run the same command again, and in the guide take the same choice; the words that follow.
     Again(&'static str),
     /// `rescue pull`, as the user of a command types it; not for a pull that runs already.
     Pull {

@@ -254,7 +254,7 @@ impl CaseState {
         self.offer_pause(Some((pause, label)));
     }
 
-    /// Moves what was told to what happened before, except for what stays.
+    /// Moves the notes to the earlier ones, except for those that stay.
     fn move_up(&mut self, stays: fn(&Told) -> bool) {
         let (now, earlier): (_, VecDeque<_>) = self.now.drain(..).partition(stays);
         self.now = now;

@@ -82,7 +82,7 @@ impl Tmux {
         });
     }
 
-    /// Types an answer to what stands there.
+    /// Types an answer to the question on the screen.
     pub(crate) fn type_line(&mut self, line: &str) {
         self.read = self.screen().trim_end().lines().count();
         output_of(self.command().args(["send-keys", "-l", line]));

@@ -29,7 +29,7 @@ pub(crate) struct OnBench {
 }
 
 impl OnBench {
-    /// A phone with what people have on it, and so many more photos, all of which a browser can show.
+    /// A phone with what people usually have, and this many more photos; a browser can show each of them.
     pub(crate) fn new(
         desk: &Desk,
         daemon: Daemon,

@@ -79,14 +79,7 @@ impl<F: GuideFace> Driver<'_, F> {
                 }
             }
             GuideAction::AddRemote => {
-                let add = RemoteCommand::Add(RemoteAddArgs {
-                    name: None,
-                    kind: None,
-                    secret_file: None,
-                    keep_in: None,
-                    no_test: false,
-                    begun: None,
-                });
+                let add = remote_add(None, None);
                 self.context.unless_stopped(remote::run(&add, ui)).await?
             }
             GuideAction::Screen => self.screen(phone).await,
@@ -176,7 +169,7 @@ impl<F: GuideFace> Driver<'_, F> {
         let mut known = remotes.filter(|(_, remote)| remote.kind.folder().is_some_and(is_there));
         if let Some((name, _)) = known.next_back() {
             match upload::after_pull(folder, name, context).await {
-                // The disk that was there is not: what was sent to it says nothing of this one.
+                // Another disk is in its place, and has none of what was sent to the first.
                 Err(error) if error.kind == Kind::NoConnection => {}
                 done => return done,
             }
@@ -192,16 +185,9 @@ impl<F: GuideFace> Driver<'_, F> {
             _ => format!("disk-{number}"),
         });
         let name = names.find(|name| !settings.has(name)).unwrap_or_default();
-        let add = RemoteCommand::Add(RemoteAddArgs {
-            name: Some(name.clone()),
-            kind: Some(KindOptions::Folder(FolderSettings {
-                path: place.to_owned(),
-            })),
-            secret_file: None,
-            keep_in: None,
-            no_test: false,
-            begun: None,
-        });
+        let path = place.to_owned();
+        let kind = KindOptions::Folder(FolderSettings { path });
+        let add = remote_add(Some(name.clone()), Some(kind));
         let ui = self.context.ui;
         self.context.unless_stopped(remote::run(&add, ui)).await??;
         ui.remark(&format!(
@@ -209,6 +195,18 @@ impl<F: GuideFace> Driver<'_, F> {
         ));
         Ok(name)
     }
+}
+
+/// The command that adds a remote; asks for what is missing.
+fn remote_add(name: Option<String>, kind: Option<KindOptions>) -> RemoteCommand {
+    RemoteCommand::Add(RemoteAddArgs {
+        name,
+        kind,
+        secret_file: None,
+        keep_in: None,
+        no_test: false,
+        begun: None,
+    })
 }
 
 /// Makes an archive of a folder in a place.
